@@ -1,0 +1,115 @@
+# `make help` explains every command. Needed: Python 3.11 to 3.13, make, git. All that is installed goes to .local/.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+LOCAL := .local
+VENV := $(LOCAL)/venv
+EMULATOR := $(LOCAL)/emulator
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+UV := $(BIN)/uv
+PORT ?= 8080
+LLM ?= emulator
+FN ?= completions
+ENDPOINT ?=
+export UV_NO_PROGRESS := 1
+export UV_LINK_MODE := copy
+PYTEST := $(BIN)/pytest -n 2
+
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+# --- environments ----------------------------------------------------------------------------------------------------
+
+$(VENV)/.tools: requirements/tools.txt
+	@python=$$(tools/find-python.sh) && echo "creating $(VENV) with $$python" && rm -rf $(VENV) && "$$python" -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/tools.txt
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.tools requirements/test.txt
+	@echo "installing the test tools" && $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test requirements/lint.txt
+	@echo "installing linters and type checker" && $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/lint.txt
+	@touch $@
+
+$(EMULATOR)/.ready: $(VENV)/.tools requirements/emulator.txt
+	@echo "installing the emulator in a venv of its own" && rm -rf $(EMULATOR)
+	@$(UV) venv --quiet --python "$$(tools/find-python.sh)" $(EMULATOR)
+	@$(UV) pip install --quiet --python $(EMULATOR)/bin/python --require-hashes -r requirements/emulator.txt
+	@touch $@
+
+.PHONY: venv
+venv: $(VENV)/.lint $(EMULATOR)/.ready ## Create every environment that development needs
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+.PHONY: run stop logs redeploy build
+run: $(VENV)/.tools $(EMULATOR)/.ready ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, LLM=emulator|openai|bedrock)
+	@exec $(PY) -m tools.local run --port $(PORT) --llm $(LLM)
+
+stop: $(VENV)/.tools ## Stop the running gateway
+	@$(PY) -m tools.local stop
+
+logs: $(VENV)/.tools ## Show a function's log (FN=completions)
+	@$(PY) -m tools.local logs --function $(FN)
+
+redeploy: $(VENV)/.tools ## Put changed code into the running gateway
+	@$(PY) -m tools.local redeploy
+
+build: $(VENV)/.tools ## Build the zips for AWS (python3.13, arm64) into build/
+	@$(PY) -m tools.build --target aws
+
+# --- checking --------------------------------------------------------------------------------------------------------
+
+.PHONY: test unit integration lint format types imports dynamodb-local lock-check bench
+test: unit integration ## Run the tests that need only what `make run` needs
+
+unit: $(VENV)/.test
+	@$(PYTEST) -m "not integration and not dynamodb_local"
+
+integration: $(VENV)/.test $(EMULATOR)/.ready ## Deploy to an emulator and test end to end (ENDPOINT=http://... for a running one)
+	@ENDPOINT=$(ENDPOINT) $(BIN)/pytest -m integration
+
+dynamodb-local: $(VENV)/.test ## Judge every DynamoDB expression on DynamoDB Local (Java, Maven)
+	@$(PYTEST) -m dynamodb_local
+
+lint: $(VENV)/.lint ## Check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(VENV)/.lint ## Put code into the house's format
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+types: $(VENV)/.lint ## Check types, strictly
+	@$(BIN)/mypy
+
+imports: $(VENV)/.lint ## Check which room may import which
+	@PYTHONPATH=shared:. $(BIN)/lint-imports
+
+lock-check: $(VENV)/.tools ## Check that the locks hold what is asked for, with hashes
+	@$(PY) -m tools.locks check
+
+bench: $(VENV)/.test ## Run the benchmarks; they compare in one run and print ratios
+	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=shared:. $(PY) $$script; done
+
+.PHONY: ci
+ci: ## Everything CI checks, from nothing
+	@tools/ci.sh
+
+# --- upkeep ----------------------------------------------------------------------------------------------------------
+
+.PHONY: lock prices clean
+lock: $(VENV)/.tools ## Compile the locks anew
+	@$(PY) -m tools.locks compile
+
+prices: $(VENV)/.tools ## Extract the model prices anew from the pinned release
+	@PYTHONPATH=shared:. $(PY) -m tools.prices
+
+clean: ## Remove everything that was installed or built here
+	@rm -rf $(LOCAL) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+-include tools/make/*.mk

@@ -1,0 +1,105 @@
+"""Chat completions and models on the HTTP API."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from gateway import observability, wiring
+from gateway.domain.money import usd
+from gateway.errors import NotFound
+from gateway.http.access import caller_of
+from gateway.http.door import door
+from gateway.http.message import Request, Response
+from gateway.http.sse import event_stream
+from gateway.services.completions import Running
+
+
+def _openai(request: Request) -> Response:
+    """`POST /v1/chat/completions`: the body is exactly OpenAI's, with the cost added to `usage`."""
+    running, body = _complete(request)
+    body = _with_cost(body, running)
+    headers = _headers(running, request)
+    if running.request.stream:
+        # This door can't stream: the whole answer goes out as a valid event stream in one piece, and says so.
+        usage = bool((running.request.stream_options or {}).get("include_usage"))
+        buffered = {"x-gateway-stream": "buffered", "cache-control": "no-cache"}
+        return Response(200, event_stream(body, usage=usage), headers | buffered, media_type="text/event-stream")
+    return Response(200, body, headers)
+
+
+def _gateway(request: Request) -> Response:
+    """`POST /api/v1/completions`: OpenAI's body plus the gateway's own fields."""
+    running, body = _complete(request)
+    cost = running.cost
+    extra = {
+        "provider": running.route.provider,
+        "latency": round((time.monotonic() - request.started) * 1_000),
+        "cached": False,
+        "cost": {
+            "total": usd(cost.total),
+            "prompt": usd(cost.prompt),
+            "completion": usd(cost.completion),
+            "currency": "USD",
+        },
+    }
+    return Response(200, _with_cost(body, running) | extra, _headers(running, request))
+
+
+def _complete(request: Request) -> tuple[Running, dict[str, Any]]:
+    caller = caller_of(request, "completions", wiring.identity)
+    running = wiring.completions().start(
+        caller, request.json(), correlation_id=request.correlation_id, seconds_left=request.seconds_left()
+    )
+    return running, running.gather()
+
+
+def _with_cost(body: dict[str, Any], running: Running) -> dict[str, Any]:
+    details = {"prompt": usd(running.cost.prompt), "completion": usd(running.cost.completion), "currency": "USD"}
+    usage = dict(body.get("usage") or {}) | {"cost": usd(running.cost.total), "cost_details": details}
+    return body | {"usage": usage}
+
+
+def _headers(running: Running, request: Request) -> dict[str, str]:
+    overhead = max(0.0, (time.monotonic() - request.started) * 1_000 - running.provider_ms)
+    observability.count("Overhead", overhead)
+    return {
+        "x-gateway-request-id": running.rid,
+        "x-gateway-model": running.route.target,
+        "x-gateway-provider": running.route.provider,
+        "x-gateway-region": wiring.region_of(running.route.provider),
+        "x-gateway-cost": f"{usd(running.cost.total):.6f}",
+        "x-gateway-attempts": "1",
+        "x-gateway-fallbacks": "0",
+        "x-gateway-cache": "BYPASS",
+        "x-gateway-overhead-ms": f"{overhead:.1f}",
+        **running.hold.headers(),
+    }
+
+
+def _models(request: Request) -> Response:
+    caller = caller_of(request, "models", wiring.identity)
+    listed = wiring.completions().models(caller)
+    return Response(200, {"object": "list", "data": [_model(name, target) for name, target in listed.items()]})
+
+
+def _one_model(request: Request) -> Response:
+    caller = caller_of(request, "models", wiring.identity)
+    name = request.parameters["id"]
+    target = wiring.completions().models(caller).get(name)
+    if target is None:
+        raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
+    return Response(200, _model(name, target))
+
+
+def _model(name: str, target: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": target.partition("/")[0]}
+
+
+ROUTES = {
+    "POST /api/v1/completions": _gateway,
+    "POST /v1/chat/completions": _openai,
+    "GET /v1/models": _models,
+    "GET /v1/models/{id+}": _one_model,
+}
+handler = door("completions", ROUTES)

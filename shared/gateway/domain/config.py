@@ -1,0 +1,140 @@
+"""The gateway's config: tiers, models, prices, circuit breaker. Defaults are packaged, overrides are versioned data.
+
+Names in JSON are the original system's (camelCase); an update is a JSON merge patch (RFC 7396) on the effective
+document, so a part may be sent alone, and null removes an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from gateway.domain.money import MICRO, Price
+from gateway.errors import BadRequest
+
+Limit = Annotated[int, Field(ge=1, le=10_000_000_000, strict=True)]
+Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True)]
+LimitName = Literal[
+    "requestsPerMinute", "requestsPerHour", "requestsPerDay", "tokensPerMinute", "maxParallelRequests", "budget"
+]
+TARGET = r"^(openai|bedrock)/[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$"
+ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=False
+    )
+
+
+class TierLimits(_Part):
+    """What a tier allows. None means no limit of that kind.
+
+    `burst` is how many calls may come at once (default: the minute's). `default_max_tokens` is the output cap
+    enforced where a request names none; `shadow` lists limits that are counted and reported, but refuse nobody.
+    """
+
+    requests_per_minute: Limit
+    requests_per_hour: Limit | None = None
+    requests_per_day: Limit | None = None
+    tokens_per_minute: Limit | None = None
+    burst: Limit | None = None
+    max_parallel_requests: Limit | None = None
+    default_max_tokens: Limit = 1024
+    shadow: tuple[LimitName, ...] = ()
+
+
+class Model(_Part):
+    """An alias: the name clients use, and what answers."""
+
+    target: Annotated[str, Field(pattern=TARGET)]
+
+
+class PriceOverride(_Part):
+    """US dollars per million tokens, as price lists print them."""
+
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_1h: Annotated[Dollars | None, Field(alias="cacheWrite1h")] = None
+    max_output_tokens: Limit | None = None
+
+    def price(self) -> Price:
+        def micro(dollars: float | None) -> int | None:
+            return None if dollars is None else round(dollars * MICRO)
+
+        return Price(
+            input=round(self.input * MICRO),
+            output=round(self.output * MICRO),
+            cached=micro(self.cached),
+            cache_write=micro(self.cache_write),
+            cache_write_1h=micro(self.cache_write_1h),
+            max_output_tokens=self.max_output_tokens,
+            source="config",
+        )
+
+
+class CircuitBreaker(_Part):
+    """A breaker opens when, within `window_ms`, at least `failure_threshold` calls failed and they are at least
+    `failure_ratio` of all; it lets `half_open_calls` probes through after `timeout_ms`."""
+
+    failure_threshold: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 5
+    failure_ratio: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5
+    window_ms: Annotated[int, Field(ge=1_000, le=600_000, strict=True)] = 30_000
+    timeout_ms: Annotated[int, Field(ge=100, le=3_600_000, strict=True)] = 60_000
+    half_open_calls: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
+
+
+class Config(_Part):
+    """The effective config. Every tier of the product is present."""
+
+    rate_limits: dict[Literal["free", "basic", "premium", "enterprise"], TierLimits]
+    models: dict[Annotated[str, Field(pattern=ALIAS)], Model] = Field(default_factory=dict)
+    prices: dict[Annotated[str, Field(pattern=TARGET)], PriceOverride] = Field(default_factory=dict)
+    circuit_breaker: CircuitBreaker = CircuitBreaker()
+
+    @cached_property
+    def price_overrides(self) -> dict[str, Price]:
+        return {target: override.price() for target, override in self.prices.items()}
+
+    def tier(self, name: str) -> TierLimits:
+        """Raises KeyError for a tier that isn't one: a key record holds only known ones."""
+        return {str(tier): limits for tier, limits in self.rate_limits.items()}[name]
+
+
+def parse_config(document: Mapping[str, Any]) -> Config:
+    """The config of an effective document. Raises BadRequest naming the first field that is wrong."""
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        raise invalid(error) from None
+    missing = [tier for tier in ("free", "basic", "premium", "enterprise") if tier not in config.rate_limits]
+    if missing:
+        raise BadRequest(f"rateLimits must keep the tier {missing[0]}", param=f"rateLimits.{missing[0]}")
+    return config
+
+
+def merge_patch(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """RFC 7396: objects merge, null removes, anything else replaces."""
+    merged = dict(document)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, Mapping):
+            below = merged.get(name)
+            merged[name] = merge_patch(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def invalid(error: ValidationError) -> BadRequest:
+    """A pydantic refusal as the caller sees it: the path of the field, and why; never the value sent."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".") or None
+    return BadRequest(f"{param}: {first['msg']}" if param else first["msg"], param=param)

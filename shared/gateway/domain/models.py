@@ -1,0 +1,92 @@
+"""From the name a client asks for to a provider's model and its price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.domain.config import Config
+from gateway.domain.money import Price
+from gateway.errors import BadRequest, NotFound
+
+
+class Prices(Protocol):
+    """Where prices come from: `find("openai/gpt-4")`, and every priced target there is."""
+
+    def find(self, target: str) -> Price | None: ...
+
+    def targets(self) -> Iterable[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What answers a request: `name` as asked for, `target` as `provider/model`."""
+
+    name: str
+    target: str
+    price: Price
+
+    @property
+    def provider(self) -> str:
+        return self.target.partition("/")[0]
+
+    @property
+    def model(self) -> str:
+        return self.target.partition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """`providers` are the configured ones, in order of preference."""
+
+    config: Config
+    prices: Prices
+    providers: tuple[str, ...]
+
+    def resolve(self, name: str) -> Route:
+        """An alias of the config, else `provider/model`, else a bare model name of the first provider that prices it.
+
+        Raises NotFound (`model_not_found`) and, where a target has no price, BadRequest (`model_not_priced`): what
+        has no price is refused, never free.
+        """
+        alias = self.config.models.get(name)
+        target = alias.target if alias else self._own_name(name)
+        if target is None:
+            raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
+        provider = target.partition("/")[0]
+        if provider not in self.providers:
+            raise NotFound(
+                f"The model '{name}' needs the provider {provider}, which is not configured.",
+                code="model_not_found",
+                param="model",
+            )
+        price = self.price(target)
+        if price is None:
+            raise BadRequest(
+                f"The model '{name}' has no price, so it can't be billed. An operator can set one in the config.",
+                code="model_not_priced",
+                param="model",
+            )
+        return Route(name=name, target=target, price=price)
+
+    def price(self, target: str) -> Price | None:
+        return self.config.price_overrides.get(target) or self.prices.find(target)
+
+    def names(self, allowed: Sequence[str] = ()) -> Mapping[str, str]:
+        """What a key may ask for: name to target, aliases first. Empty `allowed` means any."""
+        found = {
+            name: model.target
+            for name, model in sorted(self.config.models.items())
+            if model.target.partition("/")[0] in self.providers and self.price(model.target)
+        }
+        for target in sorted({*self.prices.targets(), *self.config.price_overrides}):
+            if target.partition("/")[0] in self.providers:
+                found.setdefault(target, target)
+        return {name: target for name, target in found.items() if not allowed or name in allowed or target in allowed}
+
+    def _own_name(self, name: str) -> str | None:
+        if name.partition("/")[0] in ("openai", "bedrock"):
+            return name
+        targets = (f"{provider}/{name}" for provider in self.providers)
+        return next((target for target in targets if self.price(target)), None)

@@ -1,0 +1,35 @@
+"""Token counts as the ledger bills them: one shape, whatever way a provider counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Source = Literal["provider", "counted", "estimate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Disjoint token counts: every billed token is in exactly one of the first five.
+
+    `input_tokens` are the uncached prompt tokens (OpenAI's `prompt_tokens` minus the cached ones; Bedrock's
+    `inputTokens` as they are). `output_tokens` include `reasoning_tokens`, which is for information only.
+    `source` says who counted: the provider, we (from text), or nobody (the estimate was charged).
+    """
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    source: Source = "provider"
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All prompt tokens, as OpenAI reports them."""
+        return self.input_tokens + self.cached_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.output_tokens

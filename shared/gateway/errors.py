@@ -1,0 +1,224 @@
+"""Every error the gateway raises, as a tree. Facts stand in attributes; nothing is ever parsed from a message.
+
+GatewayError                        an answer for the caller: status, type, code, param, retry_after, headers
+├── BadRequest                  400 invalid_request_error
+├── Unauthorized                401 invalid_api_key
+├── BudgetExceeded              402 budget_exceeded        never worth a retry
+├── Forbidden                   403 insufficient_scope
+├── NotFound                    404 not_found / model_not_found
+├── Conflict                    409 conflict
+├── PreconditionFailed          412 precondition_failed    If-Match does not match
+├── BodyTooLarge                413 request_too_large
+├── UnsupportedMediaType        415 unsupported_media_type
+├── RateLimited                 429 rate_limit_exceeded / budget_held
+├── UpstreamError               502 upstream_error         a provider's fault, shaped for the caller
+│   ├── UpstreamCredentials     502 upstream_credentials   our credential was refused, never a 401 to the caller
+│   ├── UpstreamRejected        400 upstream_rejected      the provider found the request itself wrong
+│   ├── UpstreamThrottled       429 upstream_throttled     carries the provider's retry-after
+│   ├── UpstreamUnavailable     503 upstream_unavailable   breaker open, nothing left to try
+│   └── UpstreamTimeout         504 upstream_timeout
+├── StoreUnavailable            503 store_unavailable      never 401, whatever was being read
+└── InternalError               500 internal_error
+
+StoreError                          between stores and services; never reaches a caller as it is
+├── ConditionFailed                 the condition of a single write was false; `item` is what stood there
+├── TransactionCanceled             `reasons` as DynamoDB gives them, one an operation
+└── StoreRejected                   DynamoDB refused the request itself: a defect of ours
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+
+class GatewayError(Exception):
+    """An answer for the caller.
+
+    `message` is safe to show. `retry_after` is in seconds (fractions allowed). `headers` are added to the
+    response. `details` are further facts for the body's `error` object (limits, sums), JSON values only.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "api_error"
+    default_code: ClassVar[str] = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.param = param
+        self.retry_after = retry_after
+        self.headers = dict(headers or {})
+        self.details = dict(details or {})
+
+
+class BadRequest(GatewayError):
+    status = 400
+    type = "invalid_request_error"
+    default_code = "invalid_request"
+
+
+class Unauthorized(GatewayError):
+    status = 401
+    type = "authentication_error"
+    default_code = "invalid_api_key"
+
+
+class BudgetExceeded(GatewayError):
+    status = 402
+    type = "insufficient_quota"
+    default_code = "budget_exceeded"
+
+
+class Forbidden(GatewayError):
+    status = 403
+    type = "permission_error"
+    default_code = "insufficient_scope"
+
+
+class NotFound(GatewayError):
+    status = 404
+    type = "invalid_request_error"
+    default_code = "not_found"
+
+
+class Conflict(GatewayError):
+    status = 409
+    type = "invalid_request_error"
+    default_code = "conflict"
+
+
+class PreconditionFailed(GatewayError):
+    status = 412
+    type = "invalid_request_error"
+    default_code = "precondition_failed"
+
+
+class BodyTooLarge(GatewayError):
+    status = 413
+    type = "invalid_request_error"
+    default_code = "request_too_large"
+
+
+class UnsupportedMediaType(GatewayError):
+    status = 415
+    type = "invalid_request_error"
+    default_code = "unsupported_media_type"
+
+
+class RateLimited(GatewayError):
+    status = 429
+    type = "rate_limit_error"
+    default_code = "rate_limit_exceeded"
+
+
+class InternalError(GatewayError):
+    pass
+
+
+class StoreUnavailable(GatewayError):
+    status = 503
+    default_code = "store_unavailable"
+
+
+class UpstreamError(GatewayError):
+    """A provider's fault.
+
+    `provider` names it. `sent` tells whether the request may have reached the provider (and so may be billed).
+    `failure` tells whether the circuit breaker counts it: overload and refusals of our request do not.
+    `upstream_status` is the provider's HTTP status, if there was one. `reason` is a short fixed word for logs.
+    """
+
+    status = 502
+    default_code = "upstream_error"
+    failure: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        sent: bool = True,
+        upstream_status: int | None = None,
+        reason: str = "error",
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, code=code, param=param, retry_after=retry_after, headers=headers)
+        self.provider = provider
+        self.sent = sent
+        self.upstream_status = upstream_status
+        self.reason = reason
+
+
+class UpstreamCredentials(UpstreamError):
+    default_code = "upstream_credentials"
+    failure = False
+
+
+class UpstreamRejected(UpstreamError):
+    status = 400
+    type = "invalid_request_error"
+    default_code = "upstream_rejected"
+    failure = False
+
+
+class UpstreamThrottled(UpstreamError):
+    status = 429
+    type = "rate_limit_error"
+    default_code = "upstream_throttled"
+    failure = False
+
+
+class UpstreamUnavailable(UpstreamError):
+    status = 503
+    default_code = "upstream_unavailable"
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    default_code = "upstream_timeout"
+
+
+class StoreError(Exception):
+    """What a store tells a service; `operation` is DynamoDB's name of the call."""
+
+    def __init__(self, operation: str, message: str) -> None:
+        super().__init__(f"{operation}: {message}")
+        self.operation = operation
+
+
+class ConditionFailed(StoreError):
+    """The condition was false. `item` is the stored item in plain Python values, None where there was none."""
+
+    def __init__(self, operation: str, item: dict[str, Any] | None = None) -> None:
+        super().__init__(operation, "condition not met")
+        self.item = item
+
+
+class TransactionCanceled(StoreError):
+    """`reasons` is one code per operation in order: "None", "ConditionalCheckFailed", "TransactionConflict", ..."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("TransactWriteItems", ", ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+class StoreRejected(StoreError):
+    """DynamoDB refused the request as such (`code`, for example ValidationException)."""
+
+    def __init__(self, operation: str, code: str, message: str) -> None:
+        super().__init__(operation, f"{code}: {message}")
+        self.code = code

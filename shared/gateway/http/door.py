@@ -1,0 +1,113 @@
+"""The HTTP API's door: an event in, a handler by route key, an answer out. Nothing escapes it but a shaped answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from gateway import observability
+from gateway.errors import BadRequest, BodyTooLarge, GatewayError, InternalError, NotFound
+from gateway.http.errors import error_response
+from gateway.http.message import MAX_BODY_BYTES, Request, Response, correlation_id
+from gateway.settings import settings
+
+Event = Mapping[str, Any]
+Route = Callable[[Request], Response]
+TOTAL_SECONDS = 28.0  # an HTTP API gives up after 30; what is left is for settling and the answer's way back
+_RESERVE_SECONDS = 1.5
+
+
+def door(service: str, routes: Mapping[str, Route]) -> Callable[[Event, Any], dict[str, Any]]:
+    """A Lambda handler that serves these routes (keys as in function.json: "GET /v1/models")."""
+
+    def handler(event: Event, context: Any) -> dict[str, Any]:
+        started = time.monotonic()
+        request = None
+        try:
+            observability.configure(service, settings().log_level)
+            request = _request(event, context, started)
+            response = _dispatch(routes, request)
+        except GatewayError as error:
+            response = _refused(error, str(event.get("rawPath", "")))
+        except Exception:  # noqa: BLE001  the last line: whatever it was, the caller gets a shaped 500 and the log the rest
+            observability.log.exception("unexpected error")
+            response = error_response(InternalError("The gateway failed; the correlation id tells which log line."), "")
+        identifier = request.correlation_id if request else correlation_id(None)
+        _account(event, request, response, identifier, (time.monotonic() - started) * 1_000)
+        return {
+            "statusCode": response.status,
+            "headers": {"content-type": response.media_type, "x-correlation-id": identifier, **response.headers},
+            "body": response.text(),
+        }
+
+    return handler
+
+
+def _dispatch(routes: Mapping[str, Route], request: Request) -> Response:
+    route = routes.get(request.route)
+    if route is None:
+        raise NotFound(f"There is no route {request.route}.")
+    observability.log.append_keys(correlation_id=request.correlation_id, request_id=request.request_id)
+    return route(request)
+
+
+def _refused(error: GatewayError, path: str) -> Response:
+    observability.count("Refusals", reason=error.code)
+    cause = type(error.__cause__).__name__ if error.__cause__ else None
+    level = observability.log.warning if error.status >= 500 else observability.log.info
+    level("refused", extra={"code": error.code, "status": error.status, "cause": cause, "param": error.param})
+    return error_response(error, path)
+
+
+def _account(event: Event, request: Request | None, response: Response, identifier: str, elapsed: float) -> None:
+    config = settings()
+    observability.count("Requests")
+    observability.count("Latency", elapsed)
+    if response.status >= 500:
+        observability.count("Errors")
+    observability.log.info(
+        "request",
+        extra={
+            "route": event.get("routeKey"),
+            "status": response.status,
+            "duration_ms": round(elapsed, 1),
+            "correlation_id": identifier,
+            "request_id": request.request_id if request else None,
+            "key_id": (request.context.get("keyId") if request else None) or None,
+        },
+    )
+    observability.flush(config.environment, config.function)
+
+
+def _request(event: Event, context: Any, started: float) -> Request:
+    http = event["requestContext"]["http"]
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    authorizer = event["requestContext"].get("authorizer") or {}
+    left = min(TOTAL_SECONDS, context.get_remaining_time_in_millis() / 1_000 - _RESERVE_SECONDS)
+    return Request(
+        route=event.get("routeKey") or f"{http['method']} {http['path']}",
+        path=event.get("rawPath") or http["path"],
+        headers=headers,
+        body=_body(event),
+        query=event.get("queryStringParameters") or {},
+        parameters={name: unquote(value) for name, value in (event.get("pathParameters") or {}).items()},
+        context=authorizer.get("lambda") or {},
+        correlation_id=correlation_id(headers.get("x-correlation-id")),
+        request_id=str(event["requestContext"].get("requestId") or context.aws_request_id),
+        started=started,
+        deadline=started + left,
+    )
+
+
+def _body(event: Event) -> bytes:
+    body = event.get("body") or ""
+    if len(body) > MAX_BODY_BYTES * 4 // 3 + 4:
+        raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
+    try:
+        return base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+    except (binascii.Error, UnicodeEncodeError):
+        raise BadRequest("The body is not valid JSON.", code="invalid_json") from None

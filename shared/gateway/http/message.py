@@ -1,0 +1,88 @@
+"""A request and a response, free of how API Gateway spells them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
+
+MAX_BODY_BYTES = 5 * 1024 * 1024
+_CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`headers` have lower-case names; `context` is what the authorizer handed on; `deadline` is on time.monotonic."""
+
+    route: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    query: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+    correlation_id: str = ""
+    request_id: str = ""
+    started: float = 0.0
+    deadline: float = math.inf
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises UnsupportedMediaType, BadRequest; size is checked before anything."""
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
+            raise UnsupportedMediaType("The body must be JSON, with content-type: application/json.")
+        return parse_json_object(self.body)
+
+    def seconds_left(self) -> float:
+        return self.deadline - time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """`body` is text, or anything JSON can say."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+
+    def text(self) -> str:
+        if isinstance(self.body, str):
+            return self.body
+        return json.dumps(self.body, separators=(",", ":"), allow_nan=False)
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """Strict JSON: no NaN, no infinity in any spelling, no nesting or digits without end. Raises BadRequest."""
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
+    try:
+        value = json.loads(body, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
+    if not isinstance(value, dict):
+        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    return value
+
+
+def correlation_id(sent: str | None) -> str:
+    """The caller's own, if it is sane, else a new one."""
+    return sent if sent and _CORRELATION.fullmatch(sent) else str(uuid.uuid4())
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number

@@ -1,0 +1,209 @@
+"""The main job: admit, hold, call the provider, settle, release. One path for every door, streamed or not."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway import observability
+from gateway.domain.breaker import BreakerRules
+from gateway.domain.chat import ChatRequest, parse_chat, provider_body
+from gateway.domain.config import Config, TierLimits
+from gateway.domain.estimate import estimate
+from gateway.domain.identity import Caller
+from gateway.domain.models import Catalog, Prices, Route
+from gateway.domain.money import Cost, cost_of, usd
+from gateway.domain.usage import Usage
+from gateway.errors import Forbidden, UpstreamError, UpstreamTimeout
+from gateway.providers.base import Answer, ChatCall, Event, Provider
+from gateway.services.breakers import Breakers, Permit
+from gateway.services.config import ConfigSource
+from gateway.services.ledger import AdmissionRequest, Hold, Ledger, Outcome
+
+_SETTLE_SECONDS = 1.0  # kept back from the deadline for settle and release
+_LEAST_SECONDS = 1.0  # with less there is no sense in starting
+_GRACE_SECONDS = 30  # after the deadline a row may be swept
+
+
+@dataclass(slots=True)
+class Running:
+    """One admitted completion. `events` may be taken once; when it ends, however it ends, the call is settled."""
+
+    rid: str
+    route: Route
+    hold: Hold
+    request: ChatRequest
+    _service: Completions
+    _call: ChatCall
+    _permit: Permit
+    _rules: BreakerRules
+    _est: int
+    answer: dict[str, Any] = field(default_factory=dict)
+    usage: Usage | None = None
+    cost: Cost = field(default_factory=lambda: Cost(0, 0))
+    provider_ms: float = 0.0
+
+    def events(self) -> Iterator[Event]:
+        """The provider's events; the last is the whole answer. Raises UpstreamErrors."""
+        started = time.monotonic()
+        outcome = Outcome(usage=None, prompt_cost=self._est, completion_cost=0, status="aborted", latency_ms=0)
+        try:
+            for event in self._service.provider(self.route.provider).chat(self._call):
+                if isinstance(event, Answer):
+                    outcome = self._settled(event)
+                yield event
+            self._service.breakers.succeeded(self._permit, self._rules)
+        except UpstreamError as error:
+            outcome = self._failed(error)
+            raise
+        finally:
+            self.provider_ms = (time.monotonic() - started) * 1_000
+            self._service.settle(self, outcome)
+
+    def gather(self) -> dict[str, Any]:
+        """The whole answer, an OpenAI chat completion."""
+        for event in self.events():
+            if isinstance(event, Answer):
+                self.answer = event.body
+        return self.answer
+
+    def _settled(self, answer: Answer) -> Outcome:
+        self.usage = answer.usage or self._counted(answer.body)
+        self.cost = cost_of(self.usage, self.route.price)
+        return Outcome(
+            usage=self.usage,
+            prompt_cost=self.cost.prompt,
+            completion_cost=self.cost.completion,
+            status="ok",
+            latency_ms=0,
+        )
+
+    def _failed(self, error: UpstreamError) -> Outcome:
+        if error.failure:
+            self._service.breakers.failed(self._permit, self._rules)
+        else:
+            self._service.breakers.succeeded(self._permit, self._rules)
+        # An error status bills nothing. A call that left and got no proper answer may be billed: the hold is charged.
+        refused = error.upstream_status is not None and error.upstream_status >= 300
+        charged = self._est if error.sent and not refused else 0
+        return Outcome(usage=None, prompt_cost=charged, completion_cost=0, status=error.code, latency_ms=0)
+
+    def _counted(self, body: Mapping[str, Any]) -> Usage:
+        # Bytes are never fewer than byte-level tokens; the answer can't have more of these than the enforced cap.
+        text = json.dumps(body.get("choices", []), ensure_ascii=False).encode(errors="replace")
+        most = self._call.max_output_tokens * self.request.choices
+        return Usage(input_tokens=_size(self._call.body), output_tokens=min(len(text), most), source="counted")
+
+
+@dataclass(slots=True)
+class Completions:
+    """`provider` gives the adapter of a configured provider by name. `now` is seconds since the epoch."""
+
+    config: ConfigSource
+    prices: Prices
+    providers: tuple[str, ...]
+    provider: Callable[[str], Provider]
+    ledger: Ledger
+    breakers: Breakers
+    now: Callable[[], float] = time.time
+
+    def catalog(self, config: Config) -> Catalog:
+        return Catalog(config, self.prices, self.providers)
+
+    def models(self, caller: Caller) -> Mapping[str, str]:
+        """What this key may ask for: name to target."""
+        return self.catalog(self.config.get()).names(caller.models)
+
+    def start(self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float) -> Running:
+        """Check, price and admit one request. Raises BadRequest, NotFound, Forbidden, BudgetExceeded, RateLimited,
+        UpstreamUnavailable, StoreUnavailable; nothing is held then."""
+        request = parse_chat(body)
+        config = self.config.get()
+        route = self.catalog(config).resolve(request.model)
+        _allowed(caller, route)
+        tier = config.tier(caller.tier)
+        call = self._call(body, request, route, tier, correlation_id, seconds_left)
+        est = estimate(call.body, request, route.price, call.max_output_tokens)
+        rules = _rules(config)
+        permit = self.breakers.acquire(route.provider, rules)
+        rid = f"req_{uuid.uuid4().hex}"
+        hold = self.ledger.admit(
+            caller,
+            tier,
+            AdmissionRequest(
+                rid=rid,
+                model=request.model,
+                target=route.target,
+                provider=route.provider,
+                est=est.cost,
+                tokens=est.tokens,
+                deadline=int(self.now() + seconds_left) + _GRACE_SECONDS,
+                correlation_id=correlation_id,
+                tags=tuple(request.tags),
+            ),
+        )
+        running = Running(rid, route, hold, request, self, call, permit, rules, est.cost)
+        try:
+            _allowed(hold.caller, route)  # the record may have been read anew
+        except Forbidden:
+            self.ledger.release(hold)
+            raise
+        return running
+
+    def settle(self, running: Running, outcome: Outcome) -> None:
+        """Book an outcome. Never raises: the answer is given either way, and what is lost here is swept later."""
+        provider = running.route.provider
+        self.ledger.settle(running.hold, outcome.at(latency_ms=round(running.provider_ms)))
+        observability.count("ProviderLatency", running.provider_ms, provider=provider)
+        observability.count("Cost", usd(outcome.cost), provider=provider)
+        if outcome.status != "ok":
+            observability.count("ProviderErrors", provider=provider)
+        if running.usage:
+            observability.count("InputTokens", running.usage.prompt_tokens, provider=provider)
+            observability.count("OutputTokens", running.usage.output_tokens, provider=provider)
+
+    def _call(
+        self,
+        body: Mapping[str, Any],
+        request: ChatRequest,
+        route: Route,
+        tier: TierLimits,
+        correlation_id: str,
+        seconds_left: float,
+    ) -> ChatCall:
+        left = seconds_left - _SETTLE_SECONDS
+        if left < _LEAST_SECONDS:
+            raise UpstreamTimeout("No time was left to call the provider.", provider=route.provider, sent=False)
+        return ChatCall(
+            model=route.model,
+            body=provider_body(body),
+            max_output_tokens=request.output_cap(tier.default_max_tokens, route.price.max_output_tokens),
+            timeout=left,
+            correlation_id=correlation_id,
+        )
+
+
+def _allowed(caller: Caller, route: Route) -> None:
+    if not caller.may("completions"):
+        raise Forbidden("This API key lacks the scope 'completions'.")
+    if caller.models and route.name not in caller.models and route.target not in caller.models:
+        raise Forbidden(f"This API key may not use the model '{route.name}'.", code="model_not_allowed", param="model")
+
+
+def _rules(config: Config) -> BreakerRules:
+    breaker = config.circuit_breaker
+    return BreakerRules(
+        failure_threshold=breaker.failure_threshold,
+        failure_ratio=breaker.failure_ratio,
+        window_ms=breaker.window_ms,
+        timeout_ms=breaker.timeout_ms,
+        half_open_calls=breaker.half_open_calls,
+    )
+
+
+def _size(body: Mapping[str, Any]) -> int:
+    return len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))

@@ -1,0 +1,79 @@
+"""The environment, read once and only here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gateway.aws.sigv4 import Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One function's environment. Empty strings mean "not set"."""
+
+    environment: str
+    table_prefix: str
+    version: str
+    region: str
+    function: str
+    memory_mb: int
+    log_level: str
+    providers: tuple[str, ...]
+    openai_base_url: str
+    openai_secret_id: str
+    bedrock_region: str
+    bedrock_secret_id: str
+    endpoints: Mapping[str, str]
+
+    def table(self, name: str) -> str:
+        """The real name of a table of shared/tables.json."""
+        return f"{self.table_prefix}-{name}"
+
+    def endpoint(self, service: str, region: str = "") -> str:
+        """Where a service answers: AWS_ENDPOINT_URL_<SERVICE>, else AWS_ENDPOINT_URL, else AWS's own host."""
+        variable = "AWS_ENDPOINT_URL_" + service.upper().replace("-", "_")
+        region = region or self.region
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        return (
+            self.endpoints.get(variable)
+            or self.endpoints.get("AWS_ENDPOINT_URL")
+            or f"https://{service}.{region}.{suffix}"
+        )
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Settings of a given environment. Raises KeyError naming a variable that must be there."""
+    region = environ.get("AWS_REGION") or environ["AWS_DEFAULT_REGION"]
+    return Settings(
+        environment=environ["GATEWAY_ENVIRONMENT"],
+        table_prefix=environ["GATEWAY_TABLE_PREFIX"],
+        version=environ.get("GATEWAY_VERSION", "0.0.0"),
+        region=region,
+        function=environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+        memory_mb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0),
+        log_level=environ.get("LOG_LEVEL", "INFO"),
+        providers=tuple(name.strip() for name in environ.get("GATEWAY_PROVIDERS", "").split(",") if name.strip()),
+        openai_base_url=environ.get("OPENAI_BASE_URL", ""),
+        openai_secret_id=environ.get("OPENAI_SECRET_ID", ""),
+        bedrock_region=environ.get("BEDROCK_REGION", "") or region,
+        bedrock_secret_id=environ.get("BEDROCK_SECRET_ID", ""),
+        endpoints={name: value for name, value in environ.items() if name.startswith("AWS_ENDPOINT_URL") and value},
+    )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings, read on first use."""
+    return read_settings(os.environ)
+
+
+def environment_credentials() -> Credentials | None:
+    """The execution role's credentials, which Lambda puts into the environment; None where they come otherwise.
+
+    Read at every call: SnapStart and long-lived containers see them renewed.
+    """
+    access, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    return Credentials(access, secret, os.environ.get("AWS_SESSION_TOKEN")) if access and secret else None

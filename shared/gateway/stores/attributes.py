@@ -1,0 +1,64 @@
+"""Plain Python values to DynamoDB attribute values and back; whole numbers are int, not Decimal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+AttributeValue = dict[str, Any]
+Item = dict[str, Any]
+
+
+def to_attribute(value: Any) -> AttributeValue:
+    """The attribute value of a str, int, Decimal, bool, None, list or mapping. Raises TypeError for others."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int() | Decimal():
+            return {"N": str(value)}
+        case Mapping():
+            return {"M": to_item(value)}
+        case list() | tuple():
+            return {"L": [to_attribute(part) for part in value]}
+        case _:
+            raise TypeError(f"no DynamoDB form for {type(value).__name__}")
+
+
+def from_attribute(attribute: Mapping[str, Any]) -> Any:
+    """The inverse; whole numbers become int, others Decimal, sets become sets."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "NULL":
+            return None
+        case "BOOL" | "S" | "B":
+            return value
+        case "N":
+            return _number(value)
+        case "M":
+            return from_item(value)
+        case "L":
+            return [from_attribute(part) for part in value]
+        case "SS":
+            return set(value)
+        case "NS":
+            return {_number(part) for part in value}
+        case _:
+            raise TypeError(f"unknown DynamoDB type {kind}")
+
+
+def to_item(values: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    return {name: to_attribute(value) for name, value in values.items()}
+
+
+def from_item(item: Mapping[str, Any]) -> Item:
+    return {name: from_attribute(value) for name, value in item.items()}
+
+
+def _number(text: str) -> int | Decimal:
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() else number

@@ -1,0 +1,84 @@
+"""DynamoDB as one narrow method, `call(operation, request)`: the transport can be replaced, and a fake is forty lines.
+
+Source of the wire format: the DynamoDB low-level API (JSON 1.0 over POST, operation in `x-amz-target`).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from gateway.aws.http import AwsHttp, HttpError, HttpReply
+from gateway.errors import ConditionFailed, StoreRejected, StoreUnavailable, TransactionCanceled
+from gateway.stores.attributes import from_item
+
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionInProgressException",
+}
+_BACKOFF_SECONDS = 0.05
+
+
+class Database(Protocol):
+    """What stores speak through."""
+
+    def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]: ...
+
+
+class DynamoDB:
+    """The real one, over signed HTTP.
+
+    `attempts` stays 1 for a counter: a retry after a lost reply would count twice. What is safe to repeat (reads,
+    writes of fixed values under a condition) may ask for more.
+    """
+
+    def __init__(self, http: AwsHttp, *, timeout: float = 2.0) -> None:
+        self._http = http
+        self._timeout = timeout
+
+    def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
+        """The reply as DynamoDB gives it.
+
+        Raises ConditionFailed, TransactionCanceled, StoreRejected (our defect), StoreUnavailable (throttled,
+        unreachable, no answer in time).
+        """
+        body = json.dumps(request, separators=(",", ":")).encode()
+        headers = {
+            "content-type": "application/x-amz-json-1.0",
+            "x-amz-target": f"DynamoDB_20120810.{operation}",
+        }
+        for left in range(attempts - 1, -1, -1):
+            try:
+                return _result(operation, self._http.post("/", body, headers, self._timeout))
+            except (HttpError, _Transient) as error:
+                if left == 0:
+                    raise StoreUnavailable("A data store does not answer; try again.", retry_after=1) from error
+                time.sleep(random.uniform(0, _BACKOFF_SECONDS))  # noqa: S311  jitter, not a secret
+        raise AssertionError("attempts must be at least 1")
+
+
+class _Transient(Exception):
+    """Throttling or a server error: nothing was applied, or nobody knows."""
+
+
+def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(reply.body) if reply.body else {}
+    except ValueError as error:
+        raise _Transient(f"{operation}: no JSON in answer {reply.status}") from error
+    if reply.status == 200:
+        return answer
+    code = str(answer.get("__type", "")).rpartition("#")[2]
+    if code == "ConditionalCheckFailedException":
+        item = answer.get("Item")
+        raise ConditionFailed(operation, from_item(item) if item else None)
+    if code == "TransactionCanceledException":
+        raise TransactionCanceled([reason.get("Code", "None") for reason in answer.get("CancellationReasons", [])])
+    if reply.status >= 500 or code in _THROTTLED:
+        raise _Transient(f"{operation}: {code or reply.status}")
+    raise StoreRejected(operation, code, str(answer.get("message") or answer.get("Message") or ""))

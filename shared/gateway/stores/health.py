@@ -1,0 +1,43 @@
+"""What health shows, in one partition of `state`: breakers, and what the consumer last saw of providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.domain.breaker import Breaker
+from gateway.stores.attributes import from_item, to_item
+from gateway.stores.breakers import PARTITION, breaker_item
+from gateway.stores.dynamodb import Database
+
+OBSERVED = "observed"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFacts:
+    """`observed` is the consumer's item: coarse counters, and per provider the last call's latency and time."""
+
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    observed: Mapping[str, Any] = field(default_factory=dict)
+
+
+class HealthStore:
+    def __init__(self, database: Database, table: str) -> None:
+        self._database = database
+        self._table = table
+
+    def facts(self) -> HealthFacts:
+        """One eventually consistent Query. Raises StoreUnavailable."""
+        reply = self._database.call(
+            "Query",
+            {
+                "TableName": self._table,
+                "KeyConditionExpression": "pk = :pk",
+                "ExpressionAttributeValues": to_item({":pk": PARTITION}),
+            },
+        )
+        items = [from_item(item) for item in reply["Items"]]
+        breakers = {breaker.provider: breaker for item in items if (breaker := breaker_item(item))}
+        observed = next((item for item in items if item["sk"] == OBSERVED), {})
+        return HealthFacts(breakers, observed)

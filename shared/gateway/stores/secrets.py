@@ -1,0 +1,64 @@
+"""Provider credentials from Secrets Manager: read on first use, kept five minutes, honoured an hour when it is down."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.aws.http import AwsHttp, HttpError
+
+_FRESH_SECONDS = 300.0
+_STALE_SECONDS = 3_600.0
+
+
+class SecretUnavailable(Exception):
+    """No value can be had: not set, not allowed, or Secrets Manager is down for more than an hour."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    value: str = field(repr=False)
+    read: float
+
+
+@dataclass(slots=True)
+class SecretStore:
+    """`clock` gives seconds of a steady clock."""
+
+    http: AwsHttp
+    clock: Callable[[], float] = time.monotonic
+    _kept: dict[str, _Kept] = field(default_factory=dict, repr=False)
+
+    def get(self, secret_id: str) -> str:
+        """The current value as text. Raises SecretUnavailable, never with the value or the service's answer in it."""
+        now = self.clock()
+        kept = self._kept.get(secret_id)
+        if kept and now - kept.read < _FRESH_SECONDS:
+            return kept.value
+        try:
+            value = self._read(secret_id)
+        except SecretUnavailable:
+            if kept and now - kept.read < _STALE_SECONDS:
+                return kept.value
+            raise
+        self._kept[secret_id] = _Kept(value, now)
+        return value
+
+    def forget(self, secret_id: str) -> None:
+        """Read it anew at the next use: the provider refused it."""
+        self._kept.pop(secret_id, None)
+
+    def _read(self, secret_id: str) -> str:
+        headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "secretsmanager.GetSecretValue"}
+        try:
+            reply = self.http.post("/", json.dumps({"SecretId": secret_id}).encode(), headers, timeout=3.0)
+            if reply.status != 200:
+                raise SecretUnavailable(f"Secrets Manager answered {reply.status} for {secret_id}")
+            value = json.loads(reply.body).get("SecretString")
+        except (HttpError, ValueError) as error:
+            raise SecretUnavailable(f"Secrets Manager gave no answer for {secret_id}: {type(error).__name__}") from None
+        if not isinstance(value, str) or not value.strip():
+            raise SecretUnavailable(f"the secret {secret_id} has no text value")
+        return value.strip()

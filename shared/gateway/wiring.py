@@ -1,0 +1,194 @@
+"""The one place that picks concrete classes. Everything is made on first use and imported there: the authorizer and
+health never load pydantic, nobody loads openai before it is called."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from gateway.aws.http import AwsHttp
+from gateway.settings import environment_credentials, settings
+
+if TYPE_CHECKING:
+    from gateway.aws.sigv4 import Credentials
+    from gateway.providers.base import Provider
+    from gateway.services.breaker_admin import BreakerAdmin
+    from gateway.services.completions import Completions
+    from gateway.services.config import ConfigAdmin
+    from gateway.services.health import Health
+    from gateway.services.identity import Identity
+    from gateway.services.keys import Keys
+    from gateway.services.ledger import Ledger
+    from gateway.services.reports import Reports
+    from gateway.services.rollup import Rollup
+    from gateway.stores.breakers import BreakerStore
+    from gateway.stores.config import ConfigStore
+    from gateway.stores.dynamodb import DynamoDB
+    from gateway.stores.keys import KeyStore
+    from gateway.stores.limits import LimitsStore
+    from gateway.stores.secrets import SecretStore
+
+
+def _credentials() -> Credentials:
+    found = environment_credentials()
+    if found is None:
+        # Not on plain Lambda: SnapStart hands them out by a container endpoint, which botocore knows how to ask.
+        from gateway.aws.chain import chain_credentials
+
+        found = chain_credentials()
+    return found
+
+
+@lru_cache(maxsize=1)
+def database() -> DynamoDB:
+    from gateway.stores.dynamodb import DynamoDB
+
+    config = settings()
+    return DynamoDB(AwsHttp("dynamodb", config.region, config.endpoint("dynamodb"), _credentials))
+
+
+@lru_cache(maxsize=1)
+def key_store() -> KeyStore:
+    from gateway.stores.keys import KeyStore
+
+    return KeyStore(database(), settings().table("api-keys"))
+
+
+@lru_cache(maxsize=1)
+def identity() -> Identity:
+    from gateway.services.identity import Identity
+
+    return Identity(key_store(), time.time)
+
+
+@lru_cache(maxsize=1)
+def health() -> Health:
+    from gateway.services.health import Health
+    from gateway.stores.health import HealthStore
+
+    config = settings()
+    return Health(
+        version=config.version,
+        environment=config.environment,
+        region=config.region,
+        providers=config.providers,
+        memory_mb=config.memory_mb,
+        store=lambda: HealthStore(database(), config.table("state")),
+    )
+
+
+@lru_cache(maxsize=1)
+def breaker_store() -> BreakerStore:
+    from gateway.stores.breakers import BreakerStore
+
+    return BreakerStore(database(), settings().table("state"))
+
+
+@lru_cache(maxsize=1)
+def config_store() -> ConfigStore:
+    from gateway.stores.config import ConfigStore
+
+    return ConfigStore(database(), settings().table("state"))
+
+
+@lru_cache(maxsize=1)
+def limits_store() -> LimitsStore:
+    from gateway.stores.limits import LimitsStore
+
+    config = settings()
+    return LimitsStore(database(), config.table("limits"), config.table("api-keys"))
+
+
+@lru_cache(maxsize=1)
+def ledger() -> Ledger:
+    from gateway.services.ledger import Ledger
+    from gateway.stores.rows import RowStore
+
+    rows = RowStore(database(), settings().table("request-analytics"))
+    return Ledger(limits_store(), rows, key_store(), lambda: time.time_ns() // 1_000)
+
+
+@lru_cache(maxsize=1)
+def secrets() -> SecretStore:
+    from gateway.stores.secrets import SecretStore
+
+    config = settings()
+    return SecretStore(AwsHttp("secretsmanager", config.region, config.endpoint("secretsmanager"), _credentials))
+
+
+@lru_cache(maxsize=1)
+def completions() -> Completions:
+    from gateway.domain.prices import PriceBook
+    from gateway.services.breakers import Breakers
+    from gateway.services.completions import Completions
+    from gateway.services.config import ConfigSource
+
+    return Completions(
+        config=ConfigSource(config_store()),
+        prices=PriceBook.load(),
+        providers=settings().providers,
+        provider=provider,
+        ledger=ledger(),
+        breakers=Breakers(breaker_store(), lambda: time.time_ns() // 1_000_000),
+    )
+
+
+@lru_cache(maxsize=8)
+def provider(name: str) -> Provider:
+    """The adapter of a configured provider, with its credentials read when it is first called."""
+    from gateway.providers import connect
+
+    return connect(name, settings(), secrets(), _credentials)
+
+
+def region_of(provider_name: str) -> str:
+    """The region a provider's answer came from; only Bedrock has one."""
+    return settings().bedrock_region if provider_name == "bedrock" else "global"
+
+
+@lru_cache(maxsize=1)
+def keys() -> Keys:
+    from gateway.services.keys import Keys
+
+    return Keys(key_store(), limits_store())
+
+
+@lru_cache(maxsize=1)
+def config_admin() -> ConfigAdmin:
+    from gateway.domain.prices import PriceBook
+    from gateway.services.config import ConfigAdmin
+
+    return ConfigAdmin(config_store(), PriceBook.load(), settings().providers)
+
+
+@lru_cache(maxsize=1)
+def breaker_admin() -> BreakerAdmin:
+    from gateway.services.breaker_admin import BreakerAdmin
+
+    return BreakerAdmin(breaker_store(), settings().providers)
+
+
+@lru_cache(maxsize=1)
+def reports() -> Reports:
+    from gateway.services.reports import Reports
+    from gateway.stores.usage import UsageStore
+
+    config = settings()
+    return Reports(UsageStore(database(), config.table("usage"), config.table("state")))
+
+
+@lru_cache(maxsize=1)
+def rollup() -> Rollup:
+    from gateway.services.rollup import Rollup
+    from gateway.stores.usage import UsageStore
+
+    config = settings()
+    return Rollup(UsageStore(database(), config.table("usage"), config.table("state")))
+
+
+def reset() -> None:
+    """Forget everything made so far, for a process that changes its environment: tests."""
+    for made in list(globals().values()):
+        if hasattr(made, "cache_clear") and getattr(made, "__module__", "") == __name__:
+            made.cache_clear()

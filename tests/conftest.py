@@ -1,0 +1,50 @@
+"""What every suite shares."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from gateway import observability, settings
+
+
+@pytest.fixture
+def gateway_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The environment of a function, with nothing left over from another test."""
+    variables = {
+        "GATEWAY_ENVIRONMENT": "test",
+        "GATEWAY_TABLE_PREFIX": "ai-gateway-test",
+        "GATEWAY_VERSION": "1.2.3",
+        "GATEWAY_PROVIDERS": "openai,bedrock",
+        "AWS_REGION": "us-east-1",
+        "AWS_LAMBDA_FUNCTION_NAME": "ai-gateway-test-function",
+        "LOG_LEVEL": "INFO",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings.settings.cache_clear()
+    observability.discard()
+    yield
+    settings.settings.cache_clear()
+    observability.discard()
+
+
+@pytest.fixture
+def log_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], list[dict[str, Any]]]:
+    """What was logged since the last call: lines of the logger and of metrics, parsed."""
+    output = io.StringIO()
+    for handler in observability.log.handlers:  # these kept the stream that stood when they were made
+        monkeypatch.setattr(handler, "stream", output)
+
+    def read() -> list[dict[str, Any]]:
+        text = output.getvalue() + capsys.readouterr().out  # metrics are printed
+        lines = [json.loads(line) for line in text.splitlines()]
+        output.seek(0)
+        output.truncate()
+        return lines
+
+    return read

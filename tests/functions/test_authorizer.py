@@ -1,0 +1,128 @@
+"""The authorizer: deny by default, in both kinds of answer."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from functions.authorizer.handler import handler
+from gateway import wiring
+from gateway.domain import keys
+from gateway.domain.identity import Caller
+from gateway.stores.attributes import to_item
+from tests.fakes.database import DownDatabase, ScriptedDatabase
+
+KEY = keys.new_key()
+
+
+def stored(**changes: Any) -> dict[str, Any]:
+    item = {
+        "id": keys.key_id(KEY),
+        "digest": keys.digest(KEY),
+        "name": "test",
+        "tier": "premium",
+        "scopes": ["completions", "models"],
+        "created": "2026-11-24T00:00:00.000Z",
+        "state": "active",
+        "version": 4,
+    }
+    return {"Item": to_item(item | changes)}
+
+
+@pytest.fixture(autouse=True)
+def fresh(gateway_environment: None) -> Iterator[None]:
+    wiring.reset()
+    yield
+    wiring.reset()
+
+
+def use(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "database", lambda: database)
+
+
+def http(headers: dict[str, str], source: str | None = None) -> dict[str, Any]:
+    return {"version": "2.0", "type": "REQUEST", "routeArn": "arn:x", "headers": headers, "identitySource": [source]}
+
+
+def test_allows_a_key_by_either_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    for headers in ({"x-api-key": KEY}, {"X-API-Key": KEY}, {"authorization": f"Bearer {KEY}"}):
+        use(ScriptedDatabase(stored()), monkeypatch)
+        wiring.reset()
+        answer = handler(http(headers, next(iter(headers.values()))), None)
+        assert answer["isAuthorized"] is True
+        assert Caller.from_context(answer["context"]).version == 4
+
+
+def test_answers_a_rest_api_by_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    arn = "arn:aws:execute-api:us-east-1:123456789012:api/v1/POST/chat/completions"
+    use(ScriptedDatabase(stored()), monkeypatch)
+    answer = handler({"type": "REQUEST", "methodArn": arn, "headers": {"Authorization": f"Bearer {KEY}"}}, None)
+    (statement,) = answer["policyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Resource"]) == (
+        "Allow",
+        "arn:aws:execute-api:us-east-1:123456789012:api/v1/*",
+    )
+    assert answer["principalId"] == keys.key_id(KEY)
+    denied = handler({"type": "REQUEST", "methodArn": arn, "headers": {}}, None)
+    assert denied["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[{}], [stored(state="revoked")], [stored(expires=1)], [stored(digest="0" * 64)], [{"Item": {"id": {"S": "x"}}}]],
+    ids=["unknown", "revoked", "expired", "other-secret", "broken-record"],
+)
+def test_denies(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    use(ScriptedDatabase(*answers), monkeypatch)
+    assert handler(http({"x-api-key": KEY}, KEY), None) == {"isAuthorized": False, "context": {}}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"x-api-key": ""},
+        {"x-api-key": f"{KEY}, {KEY}"},
+        {"x-api-key": f"Bearer {KEY}"},
+        {"authorization": KEY},
+        {"authorization": "Bearer"},
+        {"authorization": f"Basic {KEY}"},
+        {"authorization": f"Bearer {KEY} {KEY}"},
+    ],
+)
+def test_denies_what_has_not_the_form_of_a_key_without_a_read(
+    headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = ScriptedDatabase()
+    use(database, monkeypatch)
+    assert handler(http(headers), None)["isAuthorized"] is False
+    assert database.calls == []
+
+
+@pytest.mark.parametrize("event", [{}, {"headers": None}, {"headers": {"x-api-key": None}}, {"headers": 5}])
+def test_denies_events_of_another_shape(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    use(ScriptedDatabase(), monkeypatch)
+    assert handler(event, None)["isAuthorized"] is False
+
+
+def test_a_store_failure_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(DownDatabase(), monkeypatch)
+    assert handler(http({"x-api-key": KEY}, KEY), None) == {"isAuthorized": True, "context": {"unverified": "1"}}
+
+
+def test_the_header_of_the_route_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(ScriptedDatabase(stored()), monkeypatch)
+    bearer = f"Bearer {KEY}"
+    assert handler(http({"x-api-key": "sk-other", "authorization": bearer}, bearer), None)["isAuthorized"] is True
+
+
+def test_logs_the_id_and_never_the_key(
+    monkeypatch: pytest.MonkeyPatch, log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    use(ScriptedDatabase(stored()), monkeypatch)
+    handler(http({"x-api-key": KEY}, KEY), None)
+    output = json.dumps(log_lines())
+    assert str(keys.key_id(KEY)) in output
+    assert KEY not in output
+    assert KEY[16:] not in output

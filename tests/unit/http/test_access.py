@@ -1,0 +1,114 @@
+"""Who may call: from the authorizer's context, or checked here where the authorizer could not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from gateway.domain import keys
+from gateway.domain.identity import Caller, KeyLimits
+from gateway.errors import Forbidden, StoreUnavailable, Unauthorized
+from gateway.http.access import caller_of
+from gateway.http.message import Request
+from gateway.services.identity import Identity
+from gateway.stores.keys import KeyRecord
+
+KEY = keys.new_key()
+CALLER = Caller(
+    key_id="abc",
+    tier="free",
+    scopes=("completions", "models"),
+    version=3,
+    models=("gpt-4",),
+    limits=KeyLimits(rpm_limit=7, max_budget=1_500_000, budget_duration="daily"),
+)
+
+
+class Records:
+    def __init__(self, record: KeyRecord | None = None, *, down: bool = False) -> None:
+        self.record, self.down, self.reads = record, down, 0
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        self.reads += 1
+        if self.down:
+            raise StoreUnavailable("down")
+        return self.record
+
+
+def record(**changes: Any) -> KeyRecord:
+    identifier = keys.key_id(KEY)
+    assert identifier
+    values = {
+        "id": identifier,
+        "digest": keys.digest(KEY),
+        "name": "test",
+        "tier": "free",
+        "scopes": ("completions",),
+        "created": "2026-11-24T00:00:00.000Z",
+    }
+    return KeyRecord(**values | changes)
+
+
+def request(context: Mapping[str, Any], **headers: str) -> Request:
+    return Request(
+        "GET /x", "/x", {name.replace("_", "-"): value for name, value in headers.items()}, b"", context=context
+    )
+
+
+def checked(records: Records, now: float = 1_000.0) -> Any:
+    return lambda: Identity(records, lambda: now)
+
+
+def test_the_context_carries_a_caller_whole() -> None:
+    assert caller_of(request(CALLER.to_context()), "models", checked(Records())) == CALLER
+    assert all(isinstance(value, str) for value in CALLER.to_context().values())
+
+
+def test_a_missing_scope_is_forbidden() -> None:
+    with pytest.raises(Forbidden) as refused:
+        caller_of(request(CALLER.to_context()), "admin", checked(Records()))
+    assert refused.value.code == "insufficient_scope"
+
+
+@pytest.mark.parametrize("context", [{}, {"keyId": "a"}, CALLER.to_context() | {"keyVersion": "x"}])
+def test_no_context_is_unauthorized(context: dict[str, str]) -> None:
+    with pytest.raises(Unauthorized):
+        caller_of(request(context), "models", checked(Records()))
+
+
+def test_a_key_that_expired_since_it_was_authorized() -> None:
+    with pytest.raises(Unauthorized):
+        caller_of(request(CALLER.to_context() | {"expires": "1000"}), "models", checked(Records()))
+
+
+def test_an_unverified_call_is_checked_here() -> None:
+    records = Records(record())
+    for headers in ({"x_api_key": KEY}, {"authorization": f"Bearer {KEY}"}):
+        caller = caller_of(request({"unverified": "1"}, **headers), "completions", checked(records))
+        assert caller.key_id == keys.key_id(KEY)
+    with pytest.raises(StoreUnavailable):
+        caller_of(request({"unverified": "1"}, x_api_key=KEY), "completions", checked(Records(down=True)))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        record(state="revoked"),
+        record(expires=1_000),
+        record(digest=keys.digest(keys.new_key())),
+    ],
+    ids=["unknown", "revoked", "expired", "other-secret"],
+)
+def test_an_unverified_call_with_a_bad_key(stored: KeyRecord | None) -> None:
+    with pytest.raises(Unauthorized):
+        caller_of(request({"unverified": "1"}, x_api_key=KEY), "completions", checked(Records(stored)))
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "sk-", KEY[:-1], KEY[:-1] + ("a" if KEY[-1] != "a" else "b"), KEY + "\n", "é" * 54]
+)
+def test_a_malformed_key_is_refused_before_any_read(sent: str) -> None:
+    records = Records(record())
+    assert Identity(records, lambda: 0.0).verify(sent) is None
+    assert records.reads == 0

@@ -1,0 +1,218 @@
+"""The HTTP server: records what came, and puts answers on the wire with the timing and the breaks asked for."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.upstream.answers import Reply, answer, reason
+from tests.upstream.steering import Steer, last_user_text, steer_from
+
+_MOST_BODY = 32_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request as it arrived. Header names are lower-case; `body` is {} where it is no JSON object; `client` is the
+    port it came from, the same for requests over one connection."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    raw: bytes
+    body: dict[str, Any]
+    client: int
+
+
+class FakeUpstream:
+    """A fake OpenAI and Bedrock on a loopback port of its own; a context manager.
+
+    `url` is for Bedrock, `openai_url` ends in /v1. `seen` holds every request in order. `script` queues answers,
+    one a request, before what a request's own headers and words ask for; `decide` may give a Steer for a request.
+    `gone` is set when a connection was broken on purpose.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.seen: list[Seen] = []
+        self.decide: Callable[[Seen], Steer | None] = lambda seen: None
+        self.closing = threading.Event()
+        self.gone = threading.Event()
+        self._queue: deque[Steer] = deque()
+        self._server = _Server(("127.0.0.1", port), self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def openai_url(self) -> str:
+        return f"{self.url}/v1"
+
+    def script(self, *steers: Steer) -> None:
+        """The next requests are answered so, in this order."""
+        self._queue.extend(steers)
+
+    def reset(self) -> None:
+        """Forget what was seen and scripted."""
+        self.seen.clear()
+        self._queue.clear()
+        self.decide = lambda seen: None
+
+    def steer(self, seen: Seen) -> Steer:
+        """What to do with a request. Raises ValueError for a directive that is none."""
+        if self._queue:
+            return self._queue.popleft()
+        return self.decide(seen) or steer_from(seen.headers, last_user_text(seen.body.get("messages") or []))
+
+    def serve(self) -> None:
+        """Serve in this thread, until interrupted."""
+        self._server.serve_forever()
+
+    def __enter__(self) -> FakeUpstream:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self, address: tuple[str, int], fake: FakeUpstream) -> None:
+        self.fake = fake
+        self._open: set[socket.socket] = set()
+        super().__init__(address, _Handler)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._open.discard(request)
+
+    def server_close(self) -> None:
+        # Kept-alive connections would hold their threads, which a caller joins.
+        for connection in list(self._open):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # the other side was faster
+        super().server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A client that hangs up is what many tests are about; anything else is printed.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet: `seen` is the log."""
+
+    def _serve(self) -> None:
+        fake = self.server.fake
+        seen = self._read()
+        fake.seen.append(seen)
+        try:
+            steer = fake.steer(seen)
+        except ValueError as error:
+            self._send(Reply(599, {}, f"bad steering: {error}".encode()), Steer())
+            return
+        fake.closing.wait(steer.delay)
+        if steer.reset == "before":
+            self._break()
+            return
+        self._send(answer(seen.method, seen.path, seen.headers, seen.body, steer), steer)
+
+    def _read(self) -> Seen:
+        length = min(int(self.headers.get("content-length") or 0), _MOST_BODY)
+        raw = self.rfile.read(length)
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = None
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return Seen(self.command, self.path, headers, raw, body if isinstance(body, dict) else {}, self.client_address[1])
+
+    def _send(self, reply: Reply, steer: Steer) -> None:
+        head = self._head(reply, steer)
+        if steer.reset == "headers":
+            self._write(head[: len(head) // 2], 0)
+            self._break()
+            return
+        if reply.parts is None and not steer.drip and steer.reset != "body" and steer.body != "cut":
+            self._write(head + reply.body, 0)
+            if steer.reset == "after":
+                self._break()
+            return
+        self._write(head, steer.drip if steer.drip_from == "headers" else 0)
+        if reply.parts is not None:
+            self._stream(reply, steer)
+        elif steer.reset == "body":
+            self._write(reply.body[: len(reply.body) // 2], 0)
+            self._break()
+        elif steer.body == "cut":
+            self._write(reply.body[: len(reply.body) // 2], 0)
+            self.close_connection = True
+        else:
+            self._write(reply.body, steer.drip)
+
+    def _head(self, reply: Reply, steer: Steer) -> bytes:
+        length = {"content-length": str(len(reply.body))} if reply.parts is None else {"transfer-encoding": "chunked"}
+        lines = [f"HTTP/1.1 {reply.status} {reason(reply.status)}"]
+        lines += [f"{name}: {value}" for name, value in (reply.headers | length).items()]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    def _stream(self, reply: Reply, steer: Steer) -> None:
+        for number, part in enumerate(reply.parts or ()):
+            if steer.reset == "body" and number == steer.after:
+                self._break()
+                return
+            if number:
+                self.server.fake.closing.wait(steer.chunk_delay)
+            self._write(f"{len(part):x}\r\n".encode() + part + b"\r\n", steer.drip)
+        self._write(b"0\r\n\r\n", 0)
+
+    def _write(self, data: bytes, drip: float) -> None:
+        if not drip:
+            self.connection.sendall(data)
+            return
+        for index in range(len(data)):
+            if self.server.fake.closing.wait(drip):
+                raise ConnectionAbortedError("the fake is closing")
+            self.connection.sendall(data[index : index + 1])
+
+    def _break(self) -> None:
+        # Closing with linger 0 sends a reset, not an orderly end.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+        self.server.fake.gone.set()

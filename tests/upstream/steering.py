@@ -1,0 +1,102 @@
+"""How a test tells the fake what to do with a request: headers, words in the prompt, or a script in the process."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+_DIRECTIVE = re.compile(r"\[\[fake\s+(.*?)\]\]", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Steer:
+    """What one answer shall be like. Every field has a header (`x-fake-retry-after`) and a word (`retry-after=7`).
+
+    Timing, in seconds: `delay` before the first byte; `drip` between single bytes, from the `drip_from` part on;
+    `chunk_delay` between the events of a stream. `reset` closes the connection hard: "before" any byte, within the
+    "headers", within the "body" (of a stream: after `after` events), or "after" a whole answer.
+    `body`: "malformed", "schema", "no-usage", "zero-usage", "huge" (of `size` bytes), "gzip", "empty", "cut" (ends
+    early, in order) or "list". `stream_error` ends a stream with that error.
+    """
+
+    status: int = 200
+    retry_after: str = ""
+    retry_after_ms: str = ""
+    delay: float = 0.0
+    drip: float = 0.0
+    drip_from: str = "body"
+    chunk_delay: float = 0.0
+    reset: str = ""
+    after: int = 1
+    body: str = ""
+    size: int = 8_000_000
+    location: str = ""
+    code: str = ""
+    param: str = ""
+    message: str = ""
+    error_type: str = ""
+    text: str = ""
+    finish: str = ""
+    tool: str = ""
+    arguments: str = "{}"
+    reasoning: str = ""
+    cached: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    reasoning_tokens: int = 0
+    stream_error: str = ""
+
+
+_TYPES: Mapping[str, type] = {"int": int, "float": float, "str": str}
+_FIELDS = {field.name: _TYPES[str(field.type)] for field in fields(Steer)}
+
+
+def steer_from(headers: Mapping[str, str], prompt: str) -> Steer:
+    """The steering in a request's headers, and in `[[fake status=503 text="two words"]]` of its last user message.
+
+    Raises ValueError for a word that is none, so that a test with a typo fails.
+    """
+    words: dict[str, str] = {
+        name.lower().removeprefix("x-fake-"): value
+        for name, value in headers.items()
+        if name.lower().startswith("x-fake-")
+    }
+    for directive in _DIRECTIVE.findall(prompt):
+        words.update(_words(shlex.split(directive)))
+    return Steer(**{_name(word): _FIELDS[_name(word)](value) for word, value in words.items()})
+
+
+def _words(parts: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for part in parts:
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise ValueError(f"not a directive: {part}")
+        found[name] = value
+    return found
+
+
+def _name(word: str) -> str:
+    name = word.replace("-", "_")
+    if name not in _FIELDS:
+        raise ValueError(f"not a directive: {word}")
+    return name
+
+
+def last_user_text(messages: Iterable[Any]) -> str:
+    """The text of the last user message, in OpenAI's or Converse's form."""
+    for message in reversed(list(messages)):
+        if isinstance(message, dict) and message.get("role") == "user":
+            return text_of(message.get("content"))
+    return ""
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's content: a string, or parts with a `text`."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return " ".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
