@@ -16,7 +16,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
     fake = FakeUpstream(parser.parse_args().port)
     signal.signal(signal.SIGTERM, _interrupt)
-    print(fake.url, flush=True)
+    sys.stdout.write(f"{fake.url}\n")
+    sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
         fake.serve()
     return 0

@@ -9,9 +9,8 @@ from typing import Any
 
 from tests.upstream.steering import Steer
 
-_WORDS = (
-    "the gateway counts every token and each answer is made of words such as these so that a stream has parts".split()
-)
+_TEXT = "the gateway counts every token and each answer is made of words such as these so that a stream has parts"
+_WORDS = _TEXT.split()
 _PIECE = re.compile(r"\s*\S+")
 
 

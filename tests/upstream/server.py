@@ -160,7 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             body = None
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return Seen(self.command, self.path, headers, raw, body if isinstance(body, dict) else {}, self.client_address[1])
+        fields = body if isinstance(body, dict) else {}
+        return Seen(self.command, self.path, headers, raw, fields, self.client_address[1])
 
     def _send(self, reply: Reply, steer: Steer) -> None:
         head = self._head(reply, steer)
@@ -171,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.parts is None and not steer.drip and steer.reset != "body" and steer.body != "cut":
             self._write(head + reply.body, 0)
             if steer.reset == "after":
-                self._break()
+                self._end()
             return
         self._write(head, steer.drip if steer.drip_from == "headers" else 0)
         if reply.parts is not None:
@@ -209,6 +210,12 @@ class _Handler(BaseHTTPRequestHandler):
             if self.server.fake.closing.wait(drip):
                 raise ConnectionAbortedError("the fake is closing")
             self.connection.sendall(data[index : index + 1])
+
+    def _end(self) -> None:
+        # An orderly close that was not announced: a reset could overtake the answer.
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
+        self.server.fake.gone.set()
 
     def _break(self) -> None:
         # Closing with linger 0 sends a reset, not an orderly end.

@@ -17,7 +17,7 @@ class Steer:
 
     Timing, in seconds: `delay` before the first byte; `drip` between single bytes, from the `drip_from` part on;
     `chunk_delay` between the events of a stream. `reset` closes the connection hard: "before" any byte, within the
-    "headers", within the "body" (of a stream: after `after` events), or "after" a whole answer.
+    "headers", or within the "body" (of a stream: after `after` events); "after" a whole answer it closes in order.
     `body`: "malformed", "schema", "no-usage", "zero-usage", "huge" (of `size` bytes), "gzip", "empty", "cut" (ends
     early, in order) or "list". `stream_error` ends a stream with that error.
     """

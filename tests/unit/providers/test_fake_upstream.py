@@ -6,9 +6,8 @@ import http.client
 import json
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import boto3
@@ -68,7 +67,8 @@ def converse(client: Any, text: str, operation: str = "converse", **more: Any) -
 
 def test_bedrock_json_and_event_stream_say_the_same(bedrock_client: Any) -> None:
     whole = converse(bedrock_client, "hello")
-    events = list(converse(bedrock_client, "hello", "converse_stream")["stream"])
+    with closing(converse(bedrock_client, "hello", "converse_stream")["stream"]) as stream:
+        events = list(stream)
     deltas = [event["contentBlockDelta"]["delta"]["text"] for event in events if "contentBlockDelta" in event]
     assert "".join(deltas) == whole["output"]["message"]["content"][0]["text"]
     assert events[-1]["metadata"]["usage"] == whole["usage"]
@@ -89,7 +89,7 @@ def test_bedrock_errors_in_answers_and_in_mid_stream(bedrock_client: Any) -> Non
     with pytest.raises(bedrock_client.exceptions.ValidationException):
         bedrock_client.converse(modelId="m", messages=[{"role": "assistant", "content": [{"text": "first"}]}])
     stream = converse(bedrock_client, "[[fake stream-error=throttlingException after=2]]", "converse_stream")["stream"]
-    with pytest.raises(botocore.exceptions.EventStreamError, match="throttlingException"):
+    with closing(stream), pytest.raises(botocore.exceptions.EventStreamError, match="throttlingException"):
         list(stream)
 
 
@@ -128,7 +128,8 @@ def test_a_stream_may_break(fake: FakeUpstream) -> None:
 def test_an_sse_stream_may_end_in_an_error(fake: FakeUpstream) -> None:
     fake.script(Steer(stream_error="overloaded", after=1))
     with answered(fake, "/v1/chat/completions", {}, {"stream": True, "messages": []}) as response:
-        assert json.loads(response.read().decode().split("\n\n")[1].removeprefix("data: "))["error"]["message"] == "overloaded"
+        events = response.read().decode().split("\n\n")
+    assert json.loads(events[1].removeprefix("data: "))["error"]["message"] == "overloaded"
 
 
 def test_a_function_may_steer_and_reset_forgets(fake: FakeUpstream) -> None:
@@ -143,13 +144,13 @@ def test_a_function_may_steer_and_reset_forgets(fake: FakeUpstream) -> None:
 
 
 def test_it_runs_as_a_program() -> None:
-    program = subprocess.Popen([sys.executable, "-m", "tests.upstream", "--port", "0"], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "tests.upstream", "--port", "0"]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert program.stdout is not None
         url = program.stdout.readline().strip()
-        request = urllib.request.Request(f"{url}/v1/models", headers={"authorization": "Bearer x"})
-        with urllib.request.urlopen(request, timeout=10) as response:
-            assert json.load(response)["object"] == "list"
+        with openai.OpenAI(base_url=f"{url}/v1", api_key="sk-test") as client:
+            assert client.models.list().data
     finally:
         program.terminate()
         assert program.wait(10) == 0

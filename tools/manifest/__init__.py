@@ -1,0 +1,7 @@
+"""The reader of what functions and tables say of themselves: the local deployer, the build and the tests use it."""
+
+from tools.manifest.model import Function, Manifest, Table
+from tools.manifest.names import Names
+from tools.manifest.reader import ManifestError, load
+
+__all__ = ["Function", "Manifest", "ManifestError", "Names", "Table", "load"]

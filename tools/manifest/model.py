@@ -1,0 +1,136 @@
+"""The form of function.json, tables.json and environment.json. Strict: an unknown or misspelt key is an error."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]
+AttributeType = Literal["S", "N", "B"]
+Auth = Literal["public", "api-key", "bearer"]
+DynamoAction = Literal[
+    "BatchGetItem",
+    "BatchWriteItem",
+    "ConditionCheckItem",
+    "DeleteItem",
+    "GetItem",
+    "PutItem",
+    "Query",
+    "UpdateItem",
+]
+HTTP_API_SECONDS = 29  # an HTTP API gives up after 30
+_PLACEHOLDERS = ("{partition}", "{region}", "{account}", "{prefix}")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Index(_Strict):
+    """A global secondary index, projecting all attributes. `key`: partition key, then optional sort key."""
+
+    key: Annotated[dict[str, AttributeType], Field(min_length=1, max_length=2)]
+
+
+class Table(_Strict):
+    """A table of shared/tables.json. `stream` and `ttl` (an attribute's name) are off unless given."""
+
+    description: str
+    key: Annotated[dict[str, AttributeType], Field(min_length=1, max_length=2)]
+    indexes: dict[Name, Index] = {}
+    stream: Literal["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"] | None = None
+    ttl: str | None = None
+
+
+class Variable(_Strict):
+    """An environment variable that deployments know; `everywhere`: every function gets it."""
+
+    description: str
+    everywhere: bool = False
+
+
+class Grant(_Strict):
+    """Rights beyond tables and secrets. Resources are ARNs with {partition}, {region}, {account}, {prefix}."""
+
+    actions: Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9-]+:[A-Za-z]+$")]], Field(min_length=1)]
+    resources: Annotated[list[str], Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=10)]
+
+    @field_validator("resources")
+    @classmethod
+    def _arns(cls, resources: list[str]) -> list[str]:
+        for resource in resources:
+            bare = resource
+            for placeholder in _PLACEHOLDERS:
+                bare = bare.replace(placeholder, "")
+            if not resource.startswith("arn:{partition}:") or "{" in bare or "}" in bare:
+                raise ValueError(f"{resource} must be an ARN 'arn:{{partition}}:...' with {', '.join(_PLACEHOLDERS)}")
+        return resources
+
+
+class Authorizer(_Strict):
+    """This function is the API's authorizer; its answers are kept for `ttl` seconds."""
+
+    ttl: Annotated[int, Field(ge=0, le=3600)]
+
+
+class Event(_Strict):
+    """What starts a function besides routes: a table's stream, or a schedule of EventBridge."""
+
+    stream: str | None = None
+    batch_size: Annotated[int, Field(ge=1, le=10_000)] = 100
+    batch_window: Annotated[int, Field(ge=0, le=300)] = 0
+    filter: list[dict[str, Any]] = []
+    schedule: Annotated[str, Field(pattern=r"^(rate\(\d+ (minute|minutes|hour|hours|day|days)\)|cron\([^)]+\))$")] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Event:
+        if (self.stream is None) == (self.schedule is None):
+            raise ValueError("must have either stream or schedule")
+        return self
+
+
+class Function(_Strict):
+    """A function.json. Only description, handler, memory and timeout (seconds) must be there."""
+
+    description: Annotated[str, Field(min_length=10, max_length=256)]
+    handler: Annotated[str, Field(pattern=r"^functions(\.[a-z_][a-z0-9_]*){2,}$")]
+    memory: Annotated[int, Field(ge=128, le=10_240, strict=True)]
+    timeout: Annotated[int, Field(ge=1, le=900, strict=True)]
+    name: Name | None = None
+    routes: dict[Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) (/([A-Za-z0-9._-]+|\{[a-z]+\+?\}))+$")], Auth] = {}
+    authorizer: Authorizer | None = None
+    tables: dict[str, Annotated[list[DynamoAction], Field(min_length=1)]] = {}
+    actions: list[Grant] = []
+    secrets: list[Name] = []
+    environment: list[str] = []
+    event: Event | None = None
+    door: Literal["http", "rest"] = "http"
+    mode: Literal["event", "asgi"] = "event"
+    layers: list[Name] = []
+
+    @model_validator(mode="after")
+    def _in_time(self) -> Function:
+        if self.routes and self.door == "http" and self.timeout > HTTP_API_SECONDS:
+            raise ValueError(f"timeout: {self.timeout} s, but an HTTP API waits {HTTP_API_SECONDS} s")
+        return self
+
+
+class Manifest(_Strict):
+    """Everything a deployment is made from, by symbolic name."""
+
+    functions: dict[str, Function]
+    tables: dict[str, Table]
+    environment: dict[str, Variable]
+
+    @property
+    def authorizer(self) -> str:
+        """The name of the function that is the authorizer."""
+        return next(name for name, function in self.functions.items() if function.authorizer)
+
+    def routes(self) -> dict[str, tuple[str, Auth]]:
+        """Route key to function and kind of authorization."""
+        return {
+            route: (name, auth) for name, function in self.functions.items() for route, auth in function.routes.items()
+        }

@@ -1,0 +1,92 @@
+"""What follows from a manifest for one environment: names, ARNs, variables and rights. Terraform derives the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tools.manifest.model import Function, Manifest
+
+Statement = dict[str, Any]
+_STREAM_ACTIONS = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A gateway's names in one account and region; `environment` is dev, staging, prod, local."""
+
+    environment: str
+    region: str = "us-east-1"
+    account: str = "000000000000"
+    partition: str = "aws"
+    base: str = "ai-gateway"
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.base}-{self.environment}"
+
+    def function(self, folder: str, function: Function) -> str:
+        return f"{self.prefix}-{function.name or folder}"
+
+    def table(self, table: str) -> str:
+        return f"{self.prefix}-{table}"
+
+    def secret(self, provider: str) -> str:
+        return f"{self.prefix}/{provider}"
+
+    def log_group(self, folder: str, function: Function) -> str:
+        return f"/aws/lambda/{self.function(folder, function)}"
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    def table_arn(self, target: str) -> str:
+        """The ARN of `table` or `table/index`."""
+        table, _, index = target.partition("/")
+        return self.arn("dynamodb", f"table/{self.table(table)}" + (f"/index/{index}" if index else ""))
+
+
+def variables(manifest: Manifest, folder: str, values: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a function: what every function gets and what it asks for, empty values left out."""
+    wanted = [name for name, variable in manifest.environment.items() if variable.everywhere]
+    wanted += manifest.functions[folder].environment
+    return {name: values[name] for name in wanted if values.get(name)}
+
+
+def statements(manifest: Manifest, folder: str, names: Names) -> list[Statement]:
+    """The statements of a function's policy: exactly what its manifest says, and its own log group."""
+    return list(_statements(manifest.functions[folder], folder, names))
+
+
+def _statements(function: Function, folder: str, names: Names) -> Iterator[Statement]:
+    group = names.arn("logs", f"log-group:{names.log_group(folder, function)}:*")
+    yield _allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [group])
+    # X-Ray knows no resources: AWS allows nothing but "*" here.
+    yield _allow("Traces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
+    for target, actions in sorted(function.tables.items()):
+        yield _allow(_sid("Table", target), [f"dynamodb:{action}" for action in sorted(actions)], [names.table_arn(target)])
+    if function.secrets:
+        # Secrets Manager ends every ARN with six random characters.
+        arns = [names.arn("secretsmanager", f"secret:{names.secret(name)}-??????") for name in sorted(function.secrets)]
+        yield _allow("Secrets", ["secretsmanager:GetSecretValue"], arns)
+    if function.event and function.event.stream:
+        stream = f"{names.table_arn(function.event.stream)}/stream/*"
+        yield _allow("Stream", [f"dynamodb:{action}" for action in _STREAM_ACTIONS], [stream])
+    for number, grant in enumerate(function.actions):
+        yield _allow(f"Action{number}", sorted(grant.actions), [_filled(resource, names) for resource in grant.resources])
+
+
+def _allow(sid: str, actions: list[str], resources: list[str]) -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+def _sid(kind: str, target: str) -> str:
+    return kind + "".join(part.capitalize() for part in target.replace("/", "-").split("-"))
+
+
+def _filled(resource: str, names: Names) -> str:
+    values = {"partition": names.partition, "region": names.region, "account": names.account, "prefix": names.prefix}
+    for name, value in values.items():
+        resource = resource.replace(f"{{{name}}}", value)
+    return resource
