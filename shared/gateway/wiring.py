@@ -126,7 +126,7 @@ def completions() -> Completions:
 
     return Completions(
         config=ConfigSource(config_store()),
-        prices=PriceBook.load(),
+        prices=PriceBook.load(settings().bedrock_region),
         providers=settings().providers,
         provider=provider,
         ledger=ledger(),
@@ -136,10 +136,19 @@ def completions() -> Completions:
 
 @lru_cache(maxsize=8)
 def provider(name: str) -> Provider:
-    """The adapter of a configured provider, with its credentials read when it is first called."""
-    from gateway.providers import connect
+    """The adapter of a configured provider. Credentials are read at every call: a rotated secret takes effect."""
+    from gateway.providers import Connection, connect
+    from gateway.services.credentials import ProviderCredentials
 
-    return connect(name, settings(), secrets(), _credentials)
+    config = settings()
+    held = ProviderCredentials(secrets)
+    if name == "openai":
+        endpoint = config.openai_base_url or "https://api.openai.com/v1"
+        return connect(name, Connection(endpoint, api_key=lambda: held.api_key(name, config.openai_secret_id)))
+    region = config.bedrock_region
+    own = (lambda: held.aws(name, config.bedrock_secret_id)) if config.bedrock_secret_id else _credentials
+    endpoint = config.endpoint("bedrock-runtime", region)
+    return connect(name, Connection(endpoint, region=region, credentials=own))
 
 
 def region_of(provider_name: str) -> str:
@@ -159,7 +168,7 @@ def config_admin() -> ConfigAdmin:
     from gateway.domain.prices import PriceBook
     from gateway.services.config import ConfigAdmin
 
-    return ConfigAdmin(config_store(), PriceBook.load(), settings().providers)
+    return ConfigAdmin(config_store(), PriceBook.load(settings().bedrock_region), settings().providers)
 
 
 @lru_cache(maxsize=1)

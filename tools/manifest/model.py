@@ -82,7 +82,9 @@ class Event(_Strict):
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 100
     batch_window: Annotated[int, Field(ge=0, le=300)] = 0
     filter: list[dict[str, Any]] = []
-    schedule: Annotated[str, Field(pattern=r"^(rate\(\d+ (minute|minutes|hour|hours|day|days)\)|cron\([^)]+\))$")] | None = None
+    schedule: (
+        Annotated[str, Field(pattern=r"^(rate\(\d+ (minute|minutes|hour|hours|day|days)\)|cron\([^)]+\))$")] | None
+    ) = None
 
     @model_validator(mode="after")
     def _one(self) -> Event:
@@ -99,7 +101,9 @@ class Function(_Strict):
     memory: Annotated[int, Field(ge=128, le=10_240, strict=True)]
     timeout: Annotated[int, Field(ge=1, le=900, strict=True)]
     name: Name | None = None
-    routes: dict[Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) (/([A-Za-z0-9._-]+|\{[a-z]+\+?\}))+$")], Auth] = {}
+    routes: dict[
+        Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) (/([A-Za-z0-9._-]+|\{[a-z]+\+?\}))+$")], Auth
+    ] = {}
     authorizer: Authorizer | None = None
     tables: dict[str, Annotated[list[DynamoAction], Field(min_length=1)]] = {}
     actions: list[Grant] = []

@@ -38,6 +38,10 @@ class Names:
     def log_group(self, folder: str, function: Function) -> str:
         return f"/aws/lambda/{self.function(folder, function)}"
 
+    def failure_queue(self, folder: str, function: Function) -> str:
+        """Where the records of a stream go that a function could not take."""
+        return f"{self.function(folder, function)}-failures"
+
     def arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
@@ -65,7 +69,9 @@ def _statements(function: Function, folder: str, names: Names) -> Iterator[State
     # X-Ray knows no resources: AWS allows nothing but "*" here.
     yield _allow("Traces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
     for target, actions in sorted(function.tables.items()):
-        yield _allow(_sid("Table", target), [f"dynamodb:{action}" for action in sorted(actions)], [names.table_arn(target)])
+        yield _allow(
+            _sid("Table", target), [f"dynamodb:{action}" for action in sorted(actions)], [names.table_arn(target)]
+        )
     if function.secrets:
         # Secrets Manager ends every ARN with six random characters.
         arns = [names.arn("secretsmanager", f"secret:{names.secret(name)}-??????") for name in sorted(function.secrets)]
@@ -73,8 +79,12 @@ def _statements(function: Function, folder: str, names: Names) -> Iterator[State
     if function.event and function.event.stream:
         stream = f"{names.table_arn(function.event.stream)}/stream/*"
         yield _allow("Stream", [f"dynamodb:{action}" for action in _STREAM_ACTIONS], [stream])
+        queue = names.arn("sqs", names.failure_queue(folder, function))
+        yield _allow("Failures", ["sqs:SendMessage"], [queue])
     for number, grant in enumerate(function.actions):
-        yield _allow(f"Action{number}", sorted(grant.actions), [_filled(resource, names) for resource in grant.resources])
+        yield _allow(
+            f"Action{number}", sorted(grant.actions), [_filled(resource, names) for resource in grant.resources]
+        )
 
 
 def _allow(sid: str, actions: list[str], resources: list[str]) -> Statement:

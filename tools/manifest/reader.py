@@ -70,7 +70,9 @@ def _one(file: str, data: Any, model: type[M], problems: list[str], below: str =
         return model.model_validate(data)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            key = ".".join(str(part) for part in ((below, *detail["loc"]) if below else detail["loc"]) if part != "[key]")
+            key = ".".join(
+                str(part) for part in ((below, *detail["loc"]) if below else detail["loc"]) if part != "[key]"
+            )
             problems.append(f"{file}: {key or 'file'}: {detail['msg']}")
         return None
 
@@ -87,7 +89,9 @@ def _routes(manifest: Manifest, _root: Path) -> Iterator[str]:
     for name, function in manifest.functions.items():
         for route in function.routes:
             # Two names for the same parameter are the same route to API Gateway.
-            form = "/".join("{}" if part.startswith("{") and not part.endswith("+}") else part for part in route.split("/"))
+            form = "/".join(
+                "{}" if part.startswith("{") and not part.endswith("+}") else part for part in route.split("/")
+            )
             other = owners.setdefault(form, name)
             if other != name:
                 yield f"{_file(name)}: routes.{route}: {_file(other)} has this route too"

@@ -68,6 +68,10 @@ class Catalog:
                 code="model_not_priced",
                 param="model",
             )
+        if price.mode != "chat":
+            raise BadRequest(
+                f"The model '{name}' is no chat model ({price.mode}).", code="model_not_supported", param="model"
+            )
         return Route(name=name, target=target, price=price)
 
     def price(self, target: str) -> Price | None:
@@ -81,7 +85,8 @@ class Catalog:
             if model.target.partition("/")[0] in self.providers and self.price(model.target)
         }
         for target in sorted({*self.prices.targets(), *self.config.price_overrides}):
-            if target.partition("/")[0] in self.providers:
+            price = self.price(target)
+            if target.partition("/")[0] in self.providers and price and price.mode == "chat":
                 found.setdefault(target, target)
         return {name: target for name, target in found.items() if not allowed or name in allowed or target in allowed}
 

@@ -73,7 +73,7 @@ def cost_of(usage: Usage, price: Price) -> Cost:
 
 
 def usd(micro: int) -> float:
-    """Dollars for a JSON answer. Exact to the micro-dollar up to nine billion dollars."""
+    """Dollars for a JSON answer. As printed, exact to the micro-dollar up to eight billion dollars (2**33)."""
     return micro / MICRO
 
 

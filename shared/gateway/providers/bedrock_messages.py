@@ -1,4 +1,4 @@
-"""OpenAI messages as Converse wants them: user and assistant in turn, made of typed blocks, the system's words apart."""
+"""OpenAI messages as Converse wants them: user and assistant in turn, of typed blocks, the system's words apart."""
 
 from __future__ import annotations
 

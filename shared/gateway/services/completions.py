@@ -73,7 +73,8 @@ class Running:
 
     def _settled(self, answer: Answer) -> Outcome:
         self.usage = answer.usage or self._counted(answer.body)
-        self.cost = cost_of(self.usage, self.route.price)
+        # The tier that answered is billed, whatever tier was asked for.
+        self.cost = cost_of(self.usage, self.route.price.for_tier(_tier_of(answer.body)))
         return Outcome(
             usage=self.usage,
             prompt_cost=self.cost.prompt,
@@ -127,7 +128,7 @@ class Completions:
         _allowed(caller, route)
         tier = config.tier(caller.tier)
         call = self._call(body, request, route, tier, correlation_id, seconds_left)
-        est = estimate(call.body, request, route.price, call.max_output_tokens)
+        est = estimate(call.body, request, route.price.for_tier(_tier_of(call.body)), call.max_output_tokens)
         rules = _rules(config)
         permit = self.breakers.acquire(route.provider, rules)
         rid = f"req_{uuid.uuid4().hex}"
@@ -203,6 +204,11 @@ def _rules(config: Config) -> BreakerRules:
         timeout_ms=breaker.timeout_ms,
         half_open_calls=breaker.half_open_calls,
     )
+
+
+def _tier_of(body: Mapping[str, Any]) -> str | None:
+    tier = body.get("service_tier")
+    return tier if isinstance(tier, str) else None
 
 
 def _size(body: Mapping[str, Any]) -> int:

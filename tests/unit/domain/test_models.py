@@ -57,6 +57,13 @@ def test_a_model_without_a_price_is_refused_never_free() -> None:
         catalog(models={"mine": {"target": "openai/unheard-of"}}).resolve("mine")
 
 
+def test_an_embedding_model_answers_no_chat() -> None:
+    with pytest.raises(BadRequest) as refused:
+        catalog().resolve("text-embedding-3-small")
+    assert refused.value.code == "model_not_supported"
+    assert "openai/text-embedding-3-small" not in catalog().names()
+
+
 def test_a_price_of_the_config_wins_and_makes_a_model_reachable() -> None:
     prices = {"openai/mine": {"input": 1.5, "output": 0.0}, "openai/gpt-4": {"input": 1.0, "output": 2.0}}
     priced = catalog(prices=prices)

@@ -106,7 +106,9 @@ def test_an_unverified_call_with_a_bad_key(stored: KeyRecord | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", ["", "sk-", KEY[:-1], KEY[:-1] + ("a" if KEY[-1] != "a" else "b"), KEY + "\n", "é" * 54]
+    "sent",
+    ["", "sk-", KEY[:-1], KEY[:-1] + ("a" if KEY[-1] != "a" else "b"), KEY + "\n", "é" * 54],
+    ids=["empty", "prefix", "short", "checksum", "newline", "not-ascii"],
 )
 def test_a_malformed_key_is_refused_before_any_read(sent: str) -> None:
     records = Records(record())

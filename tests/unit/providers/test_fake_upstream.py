@@ -120,9 +120,9 @@ def test_a_mistyped_word_is_told(fake: FakeUpstream, text: str) -> None:
 
 def test_a_stream_may_break(fake: FakeUpstream) -> None:
     fake.script(Steer(reset="body", after=2))
-    with answered(fake, "/v1/chat/completions", {}, {"stream": True, "messages": []}) as response:
-        with pytest.raises((ConnectionResetError, http.client.IncompleteRead)):
-            response.read()
+    broken = pytest.raises((ConnectionResetError, http.client.IncompleteRead))
+    with answered(fake, "/v1/chat/completions", {}, {"stream": True, "messages": []}) as response, broken:
+        response.read()
 
 
 def test_an_sse_stream_may_end_in_an_error(fake: FakeUpstream) -> None:

@@ -1,0 +1,172 @@
+"""`python -m tools.local`: what `make run`, `stop`, `logs` and `redeploy` do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from tools.build import BuildError
+from tools.local import state
+from tools.local.deploy import Deployer, Deployment
+from tools.local.emulator import ROOT, EmulatorError
+from tools.local.gateway import BUILD, REGION, Gateway, Steps, built, running, session
+from tools.local.modes import MODES
+from tools.manifest import ManifestError, Names, load
+
+_STOP_SECONDS = 20.0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM."""
+    other = state.read()
+    if other:
+        raise EmulatorError(
+            f"A gateway runs already: {other['base_url']} (process {other['pid']}). `make stop` ends it."
+        )
+    signal.signal(signal.SIGTERM, _interrupt)
+    steps = Steps()
+    print(f"Starting the gateway on http://127.0.0.1:{arguments.port}", flush=True)
+    try:
+        with running(arguments.port, arguments.llm, steps) as gateway:
+            state.write(_facts(gateway))
+            print(f"  {steps.seconds:5.1f} s  ready\n{_greeting(gateway)}", flush=True)
+            code = gateway.emulator.process.wait()
+            print(f"The emulator ended by itself ({code}):\n{gateway.emulator.log()}", file=sys.stderr)
+            return 1
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left behind.")
+        return 0
+    finally:
+        if not other:
+            state.remove()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def stop(_arguments: argparse.Namespace) -> int:
+    facts = state.read()
+    if facts is None:
+        print("No gateway runs.")
+        return 0
+    os.kill(facts["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while state.read() is not None:
+        if time.monotonic() > deadline:
+            raise EmulatorError(f"Process {facts['pid']} does not end.")
+        time.sleep(0.1)
+    print("Stopped.")
+    return 0
+
+
+def logs(arguments: argparse.Namespace) -> int:
+    """Print a function's log, oldest line first."""
+    _, deployment, deployer = _running()
+    name = deployment.functions.get(arguments.function)
+    if name is None:
+        raise EmulatorError(f"There is no function {arguments.function}; choose of {', '.join(deployment.functions)}.")
+    paginator = deployer.client("logs").get_paginator("filter_log_events")
+    events = [event for page in paginator.paginate(logGroupName=f"/aws/lambda/{name}") for event in page["events"]]
+    for event in sorted(events, key=lambda event: event["timestamp"]):
+        print(event["message"].rstrip())
+    return 0
+
+
+def redeploy(_arguments: argparse.Namespace) -> int:
+    """Put changed code into the gateway that runs."""
+    started = time.monotonic()
+    facts, deployment, deployer = _running()
+    before = json.loads((BUILD / "manifest.json").read_text(encoding="utf-8"))
+    result = built()
+    changed = {name for name, made in result.artifacts.items() if made.sha256 != before.get(name, {}).get("sha256")}
+    added = changed - {"layer-dependencies", "layer-gateway"} - set(deployment.functions)
+    if added:
+        raise EmulatorError(f"New functions need a new start: {', '.join(sorted(added))}.")
+    deployer.redeploy(result, deployment, changed)
+    state.write(facts | {"layers": deployment.layers})
+    print(f"{', '.join(sorted(changed)) or 'nothing'} changed; done in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def _running() -> tuple[dict[str, object], Deployment, Deployer]:
+    facts = state.read()
+    if facts is None:
+        raise EmulatorError("No gateway runs; start one with `make run`.")
+    deployer = Deployer(session(), facts["endpoint"], load(ROOT), "local")
+    names: Names = deployer.names
+    manifest = load(ROOT)
+    functions = {folder: names.function(folder, manifest.functions[folder]) for folder in facts["functions"]}
+    tables = {table: names.table(table) for table in manifest.tables}
+    return facts, Deployment(names, facts["api_id"], functions, tables, facts["layers"]), deployer
+
+
+def _facts(gateway: Gateway) -> dict[str, object]:
+    return {
+        "base_url": gateway.emulator.base_url,
+        "region": REGION,
+        "endpoint": gateway.emulator.endpoint,
+        "prefix": gateway.deployment.names.prefix,
+        "api_id": gateway.deployment.api_id,
+        "functions": list(gateway.deployment.functions),
+        "layers": gateway.deployment.layers,
+        "pid": os.getpid(),
+        "keys": gateway.keys,
+    }
+
+
+def _greeting(gateway: Gateway) -> str:
+    url, free, admin = gateway.emulator.base_url, gateway.keys["free"], gateway.keys["admin"]
+    chat = """{"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}"""
+    return f"""
+Try it:
+
+  curl -s {url}/health
+
+  curl -s {url}/api/v1/completions -H 'X-API-Key: {free}' \\
+    -H 'content-type: application/json' -d '{chat}'
+
+  curl -s {url}/v1/chat/completions -H 'Authorization: Bearer {free}' \\
+    -H 'content-type: application/json' -d '{chat}'
+
+  curl -s {url}/v1/models -H 'Authorization: Bearer {free}'
+
+  curl -s '{url}/api/v1/admin/usage?group_by=model' -H 'X-API-Key: {admin}'
+
+  curl -s {url}/api/v1/admin/config -H 'X-API-Key: {admin}'
+
+Demo keys and addresses are in .local/gateway.json. Ctrl-C ends everything.
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tools.local", description=__doc__)
+    parser.add_argument("command", choices=["run", "stop", "logs", "redeploy"])
+    parser.add_argument("--port", type=_port, default=8080)
+    parser.add_argument("--llm", choices=MODES, default="emulator")
+    parser.add_argument("--function", default="completions")
+    arguments = parser.parse_args()
+    commands = {"run": run, "stop": stop, "logs": logs, "redeploy": redeploy}
+    try:
+        return commands[arguments.command](arguments)
+    except (EmulatorError, BuildError, ManifestError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port")
+    return int(text)
+
+
+if __name__ == "__main__":
+    # The gateway's own code writes the demo data.
+    sys.path.insert(0, str(Path(ROOT) / "shared"))
+    sys.exit(main())

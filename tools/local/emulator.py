@@ -1,0 +1,127 @@
+"""MiniStack as a child process: an environment of its own, a folder of its own, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+VENV = ROOT / ".local" / "emulator"
+_READY_SECONDS = 60.0
+
+
+class EmulatorError(Exception):
+    """The emulator can't be started; the message says why and what to do."""
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True)
+class Emulator:
+    """`port` serves the gateway, `control` the AWS APIs. `api_id` is the id the API must be created with."""
+
+    port: int
+    control: int
+    api_id: str
+    process: subprocess.Popen[bytes] = field(repr=False)
+    folder: Path
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.control}"
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def log(self, lines: int = 20) -> str:
+        """The end of what the emulator wrote."""
+        text = (self.folder / "emulator.log").read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def stop(self) -> None:
+        """End it and all its workers, and remove its folder."""
+        for sent in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, sent)
+                self.process.wait(timeout=8)
+            except subprocess.TimeoutExpired:
+                continue
+            except ProcessLookupError:
+                break
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start(port: int | None = None, venv: Path = VENV) -> Emulator:
+    """Start MiniStack with the gateway's front on `port` (a free one if None). Raises EmulatorError."""
+    python = venv / "bin" / "python"
+    if not python.exists():
+        raise EmulatorError("The emulator is not installed; `make run` installs it.")
+    port = port or free_port()
+    _check_free(port)
+    folder = Path(tempfile.mkdtemp(prefix="ai-gateway-"))
+    control, api_id = free_port(), secrets.token_hex(4)
+    # An empty environment: the server's variables leak into every function.
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "GATEWAY_PORT": str(control),
+        "FRONT_PORT": str(port),
+        "FRONT_API": api_id,
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [str(python), "-m", "hypercorn", "front:app", "--workers", "0"]
+    command += ["--bind", f"127.0.0.1:{control}", "--bind", f"127.0.0.1:{port}"]
+    with (folder / "emulator.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=Path(__file__).parent, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    emulator = Emulator(port, control, api_id, process, folder)
+    try:
+        _await(emulator)
+    except EmulatorError:
+        emulator.stop()
+        raise
+    return emulator
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise EmulatorError(f"Port {port} is in use. Choose another: make run PORT={free_port()}") from None
+
+
+def _await(emulator: Emulator) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        if emulator.process.poll() is not None:
+            raise EmulatorError(f"The emulator ended while starting:\n{emulator.log()}")
+        try:
+            with urllib.request.urlopen(f"{emulator.endpoint}/_ministack/ready", timeout=2) as reply:  # noqa: S310  ours
+                if reply.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise EmulatorError(f"The emulator did not get ready in {_READY_SECONDS:.0f} s:\n{emulator.log()}")

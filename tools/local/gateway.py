@@ -1,0 +1,89 @@
+"""A whole gateway on an emulator: started, deployed, seeded, and ended without a trace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+
+from tools.build import BuildResult, build, local_target
+from tools.local import seed
+from tools.local.deploy import Deployer, Deployment
+from tools.local.emulator import ROOT, VENV, Emulator, start
+from tools.local.modes import options
+from tools.manifest import Manifest, load
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+BUILD = ROOT / "build" / "local"
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A gateway that serves. `keys` are demo keys by name: free, basic, premium, enterprise, admin."""
+
+    emulator: Emulator
+    deployer: Deployer
+    deployment: Deployment
+    built: BuildResult
+    keys: dict[str, str]
+
+
+def session() -> boto3.session.Session:
+    """A boto3 session for an emulator: fixed credentials, never the user's."""
+    return boto3.session.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key="test", region_name=REGION)  # noqa: S106  an emulator's
+
+
+def built(out: Path = BUILD) -> BuildResult:
+    """Everything, for the interpreter that the emulator runs functions with."""
+    return build(local_target(VENV / "bin" / "python"), out)
+
+
+def made(
+    emulator: Emulator,
+    mode: str,
+    progress: Callable[[str], None],
+    manifest: Manifest | None = None,
+    result: BuildResult | None = None,
+) -> Gateway:
+    """Build, deploy and seed on an emulator that runs."""
+    progress("build")
+    result = result or built()
+    deployer = Deployer(session(), emulator.endpoint, manifest or load(ROOT), "local", progress)
+    deployment = deployer.deploy(result, options(mode, deployer.names, emulator.api_id))
+    progress("demo keys and products")
+    database = seed.database(emulator.endpoint, REGION, ACCOUNT)
+    keys = seed.seed_keys(database, deployer.names)
+    if mode == "emulator":
+        seed.seed_models(database, deployer.names)
+    seed.seed_products(database, deployer.names)
+    return Gateway(emulator, deployer, deployment, result, keys)
+
+
+@contextmanager
+def running(port: int | None, mode: str, progress: Callable[[str], None]) -> Iterator[Gateway]:
+    """A gateway on a port (a free one if None) for as long as the block lasts. Raises EmulatorError, BuildError."""
+    progress("emulator")
+    emulator = start(port)
+    try:
+        yield made(emulator, mode, progress)
+    finally:
+        emulator.stop()
+
+
+class Steps:
+    """Prints each step when it begins, with the seconds since the first."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def __call__(self, step: str) -> None:
+        print(f"  {self.seconds:5.1f} s  {step}", flush=True)

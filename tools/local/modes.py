@@ -1,0 +1,59 @@
+"""Where the models of a local gateway are: the emulator's own, an OpenAI-compatible host, or the real Bedrock."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+
+import boto3
+
+from tools.local.deploy import Options
+from tools.local.emulator import EmulatorError
+from tools.manifest import Names
+
+MODES = ("emulator", "openai", "bedrock")
+
+
+def options(mode: str, names: Names, api_id: str | None, environ: Mapping[str, str] = os.environ) -> Options:
+    """What a deployment needs for a mode. Raises EmulatorError where the environment lacks something.
+
+    By default everything is the emulator's Bedrock: nothing is spent by surprise.
+    """
+    values = {
+        "GATEWAY_ENVIRONMENT": names.environment,
+        "GATEWAY_TABLE_PREFIX": names.prefix,
+        "GATEWAY_VERSION": "0.1.0",
+        "LOG_LEVEL": environ.get("GATEWAY_LOG_LEVEL", "INFO"),
+        "GATEWAY_PROVIDERS": "bedrock",
+    }
+    secrets: dict[str, str] = {}
+    overrides: dict[str, str] = {}
+    if environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
+        overrides["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = environ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
+    if mode == "openai":
+        key = environ.get("OPENAI_API_KEY", "")
+        if not key:
+            raise EmulatorError("LLM=openai needs OPENAI_API_KEY (any text for a local server such as Ollama).")
+        secrets["openai"] = key
+        values |= {
+            "GATEWAY_PROVIDERS": "openai,bedrock",
+            "OPENAI_SECRET_ID": names.secret("openai"),
+            "OPENAI_BASE_URL": environ.get("OPENAI_BASE_URL", ""),
+        }
+    elif mode == "bedrock":
+        region, credentials = _bedrock()
+        secrets["bedrock"] = credentials
+        values |= {"BEDROCK_SECRET_ID": names.secret("bedrock"), "BEDROCK_REGION": region}
+        overrides.setdefault("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"https://bedrock-runtime.{region}.amazonaws.com")
+    return Options(values=values, secrets=secrets, overrides={"completions": overrides}, api_id=api_id)
+
+
+def _bedrock() -> tuple[str, str]:
+    session = boto3.session.Session()
+    credentials = session.get_credentials()
+    if credentials is None or not session.region_name:
+        raise EmulatorError("LLM=bedrock needs AWS credentials and a region (AWS_PROFILE, or the AWS_* variables).")
+    frozen = credentials.get_frozen_credentials()
+    secret = {"access_key_id": frozen.access_key, "secret_access_key": frozen.secret_key}
+    return session.region_name, json.dumps(secret | ({"session_token": frozen.token} if frozen.token else {}))
