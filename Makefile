@@ -16,6 +16,7 @@ FN ?= completions
 ENDPOINT ?=
 export UV_NO_PROGRESS := 1
 export UV_LINK_MODE := copy
+export PYTHONPATH := $(CURDIR)/shared:$(CURDIR)
 PYTEST := $(BIN)/pytest -n 2
 
 .PHONY: help
@@ -88,13 +89,13 @@ types: $(VENV)/.lint ## Check types, strictly
 	@$(BIN)/mypy
 
 imports: $(VENV)/.lint ## Check which room may import which
-	@PYTHONPATH=shared:. $(BIN)/lint-imports
+	@$(BIN)/lint-imports
 
 lock-check: $(VENV)/.tools ## Check that the locks hold what is asked for, with hashes
 	@$(PY) -m tools.locks check
 
 bench: $(VENV)/.test ## Run the benchmarks; they compare in one run and print ratios
-	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=shared:. $(PY) $$script; done
+	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script; done
 
 .PHONY: ci
 ci: ## Everything CI checks, from nothing
@@ -107,7 +108,7 @@ lock: $(VENV)/.tools ## Compile the locks anew
 	@$(PY) -m tools.locks compile
 
 prices: $(VENV)/.tools ## Extract the model prices anew from the pinned release
-	@PYTHONPATH=shared:. $(PY) -m tools.prices
+	@$(PY) -m tools.prices
 
 clean: ## Remove everything that was installed or built here
 	@rm -rf $(LOCAL) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 
 from tools.build import BuildError
@@ -167,6 +166,4 @@ def _port(text: str) -> int:
 
 
 if __name__ == "__main__":
-    # The gateway's own code writes the demo data.
-    sys.path.insert(0, str(Path(ROOT) / "shared"))
     sys.exit(main())

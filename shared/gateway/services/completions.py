@@ -128,13 +128,14 @@ class Completions:
         _allowed(caller, route)
         tier = config.tier(caller.tier)
         call = self._call(body, request, route, tier, correlation_id, seconds_left)
-        est = estimate(call.body, request, route.price.for_tier(_tier_of(call.body)), call.max_output_tokens)
+        price = route.price.for_tier(_tier_of(call.body))
+        est = estimate(call.body, price, choices=request.choices, output_cap=call.max_output_tokens)
         rules = _rules(config)
         permit = self.breakers.acquire(route.provider, rules)
         rid = f"req_{uuid.uuid4().hex}"
         hold = self.ledger.admit(
             caller,
-            tier,
+            config.tier,
             AdmissionRequest(
                 rid=rid,
                 model=request.model,

@@ -1,0 +1,143 @@
+"""The table `request-analytics`: one row a paid call. OPEN, then SETTLED or EXPIRED, once. No prompt is ever in it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.domain.usage import Usage
+from gateway.errors import ConditionFailed
+from gateway.stores.attributes import from_item, to_item
+from gateway.stores.dynamodb import Database
+
+OPEN, SETTLED, EXPIRED = "OPEN", "SETTLED", "EXPIRED"
+SUFFIXES = 4  # a minute's rows lie in so many partitions
+_SCHEMA = 1
+_KEPT_SECONDS = 400 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars.
+
+    `tokens` is what the token bucket was moved by (microseconds), `window` the budget's window, empty without one:
+    what a release needs, should somebody else than the caller have to make it.
+    """
+
+    rid: str
+    key: str
+    tier: str
+    model: str
+    target: str
+    provider: str
+    hour: str
+    est: int
+    created: int
+    deadline: int
+    team: str = ""
+    window: str = ""
+    budgeted: bool = False
+    tokens: int = 0
+    correlation: str = ""
+    tags: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def minute(self) -> str:
+        """The partition: `<UTC minute>#<n>`."""
+        return minute_partition(self.created // 1_000_000, zlib.crc32(self.rid.encode()) % SUFFIXES)
+
+
+def minute_partition(seconds: int, suffix: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M}#{suffix}"
+
+
+class RowStore:
+    def __init__(self, database: Database, table: str) -> None:
+        self._database = database
+        self._table = table
+
+    def open(self, row: Row) -> None:
+        """Write the row of a call that is about to be made. Repeating it is safe: it is the same row."""
+        item = {
+            "minute": row.minute,
+            "rid": row.rid,
+            "v": _SCHEMA,
+            "state": OPEN,
+            "key": row.key,
+            "tier": row.tier,
+            "model": row.model,
+            "target": row.target,
+            "provider": row.provider,
+            "hour": row.hour,
+            "window": row.window,
+            "budgeted": row.budgeted,
+            "bucket": row.tokens,
+            "est": row.est,
+            "created": row.created,
+            "deadline": row.deadline,
+            "correlation": row.correlation,
+            "ttl": row.created // 1_000_000 + _KEPT_SECONDS,
+        }
+        item |= {name: value for name, value in (("team", row.team), ("tags", list(row.tags))) if value}
+        request = {
+            "TableName": self._table,
+            "Item": to_item(item),
+            "ConditionExpression": "attribute_not_exists(rid)",
+        }
+        try:
+            self._database.call("PutItem", request, attempts=2)
+        except ConditionFailed:  # a first attempt whose answer was lost
+            return
+
+    def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Settle or expire an open row with these facts; the row as it is then, None where it was closed before.
+
+        Who closes a row releases its hold, so exactly one does. The answer of a repeated attempt tells by `settled`,
+        a moment, whether the first one did it.
+        """
+        values = {":open": OPEN, ":state": state} | {
+            f":f{number}": value for number, value in enumerate(facts.values())
+        }
+        names = {"#state": "state"} | {f"#f{number}": name for number, name in enumerate(facts)}
+        sets = ", ".join(["#state = :state", *(f"#f{number} = :f{number}" for number in range(len(facts)))])
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"minute": minute, "rid": rid}),
+            "UpdateExpression": f"SET {sets}",
+            "ConditionExpression": "#state = :open",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+            "ReturnValues": "ALL_NEW",
+        }
+        try:
+            return from_item(self._database.call("UpdateItem", request)["Attributes"])
+        except ConditionFailed:
+            return None
+
+
+def settled_facts(
+    usage: Usage | None, prompt_cost: int, completion_cost: int, status: str, latency_ms: int, now: int
+) -> dict[str, Any]:
+    """What settling adds to a row; costs in micro-dollars, `now` in microseconds."""
+    facts: dict[str, Any] = {
+        "actual": prompt_cost + completion_cost,
+        "prompt_cost": prompt_cost,
+        "completion_cost": completion_cost,
+        "status": status,
+        "latency_ms": latency_ms,
+        "settled": now,
+    }
+    if usage is not None:
+        facts |= {
+            "input_tokens": usage.input_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+            "output_tokens": usage.output_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
+            "usage_source": usage.source,
+        }
+    return facts
