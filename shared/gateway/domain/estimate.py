@@ -15,7 +15,8 @@ _MESSAGE_TOKENS = 8  # what a chat format adds around a message
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`cost` in micro-dollars; `tokens` counts prompt and output."""
+    """`cost` is the upper bound in micro-dollars. `tokens` is what the token limit counts: four bytes of prompt a
+    token, as OpenAI's own limiter has it, and the whole output cap; a rate is no promise of money."""
 
     cost: int
     tokens: int
@@ -33,7 +34,7 @@ def estimate(body: Mapping[str, Any], price: Price, *, choices: int, output_cap:
     dearest = max(price.input, price.cache_write or 0, price.cache_write_1h or 0)
     output = choices * output_cap
     cost = -(-(prompt * dearest + output * price.output) // MICRO) + 1  # each part of a bill is rounded up by itself
-    return Estimate(cost + images * (price.image or 0), prompt + output)
+    return Estimate(cost + images * (price.image or 0), -(-text // 4) + images * _IMAGE_TOKENS + output)
 
 
 def _bounds(body: Mapping[str, Any]) -> tuple[int, int]:

@@ -44,14 +44,13 @@ class _Expression:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What a settled call gives back and books: all in micro-dollars, but `tokens` in microseconds of the bucket."""
+    """What a settled call gives back and books, in micro-dollars, and in which windows."""
 
     est: int
     actual: int
     hour: str
     window: str
     budgeted: bool
-    tokens: int
 
 
 class LimitsStore:
@@ -110,7 +109,7 @@ class LimitsStore:
                 raise ConditionFailed("TransactWriteItems") from None
 
     def release(self, key_id: str, release: Release) -> bool:
-        """Give a hold back and book what was spent. False where the hour was reconciled already: nothing is done then."""
+        """Give a hold back and book what was spent. False, and nothing done, where the hour was reconciled already."""
         values = {":back": release.est - release.actual, ":zero": 0, ":one": 1}
         names = {"#a": f"a_{release.hour}", "#r": f"r_{release.hour}", "#s": f"spent_{release.window}"}
         sets = [
@@ -122,9 +121,6 @@ class LimitsStore:
         if release.budgeted:
             names["#rem"] = f"rem_{release.window}"
             sets.append("#rem = #rem + :back")
-        if release.tokens:
-            values[":tokens"] = release.tokens
-            sets.append("ttat = ttat - :tokens")
         request = {
             "TableName": self._table,
             "Key": to_item({"id": key_id}),

@@ -23,8 +23,8 @@ _KEPT_SECONDS = 400 * 86_400
 class Row:
     """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars.
 
-    `tokens` is what the token bucket was moved by (microseconds), `window` the budget's window, empty without one:
-    what a release needs, should somebody else than the caller have to make it.
+    `window` is where the cost is booked, `budgeted` whether money is held: what a release needs, should somebody else
+    than the caller have to make it.
     """
 
     rid: str
@@ -40,7 +40,6 @@ class Row:
     team: str = ""
     window: str = ""
     budgeted: bool = False
-    tokens: int = 0
     correlation: str = ""
     tags: tuple[str, ...] = field(default_factory=tuple)
 
@@ -74,7 +73,6 @@ class RowStore:
             "hour": row.hour,
             "window": row.window,
             "budgeted": row.budgeted,
-            "bucket": row.tokens,
             "est": row.est,
             "created": row.created,
             "deadline": row.deadline,
