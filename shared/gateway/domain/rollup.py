@@ -1,0 +1,130 @@
+"""How a settled row becomes counters, and counters a report. Pure: who stores them is not known here.
+
+A rollup item holds flat counters named `<dimension>|<value>|<measure>`: flat, so that adding needs no parent.
+Dimensions: `*` (all), `m` model, `p` provider, `t` tier, `g` tag, `h` hour (HH). Measures: `n` requests, `err`, `in`,
+`cached`, `out` tokens, `cost` micro-dollars, and `l<bucket>`, a latency histogram.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+MEASURES = ("n", "err", "in", "cached", "out", "cost")
+DIMENSIONS = {"model": "m", "provider": "p", "tier": "t", "tag": "g", "hour": "h"}
+_GROWTH = 1.15  # a bucket's upper edge over its lower: percentiles are right to 15 %
+_SCHEMAS = (1,)
+
+
+class PoisonRow(Exception):
+    """A row that no version of this code can have written; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A row as counters of one (key, day). `settled` is in microseconds."""
+
+    rid: str
+    key: str
+    team: str
+    day: str
+    counters: Mapping[str, int]
+    provider: str
+    ok: bool
+    latency_ms: int
+    tokens: int
+    settled: int
+
+
+def counted(row: Mapping[str, Any]) -> Counted:
+    """The counters of a SETTLED or EXPIRED row. The day is the row's own, whenever it is counted. Raises PoisonRow."""
+    try:
+        if row["v"] not in _SCHEMAS or row["state"] not in ("SETTLED", "EXPIRED"):
+            raise PoisonRow(f"version {row['v']!r}, state {row['state']!r}")
+        moment = datetime.fromtimestamp(row["created"] // 1_000_000, UTC)
+        measures = _measures(row)
+        tags = [str(tag) for tag in row.get("tags", [])]
+        latency = int(row["latency_ms"])
+        values = [("*", "*"), ("m", row["model"]), ("p", row["provider"]), ("t", row["tier"]), ("h", f"{moment:%H}")]
+        counters: Counter[str] = Counter()
+        for dimension, value in [*values, *(("g", tag) for tag in tags)]:
+            for measure, amount in measures.items():
+                counters[f"{dimension}|{value}|{measure}"] += amount
+        if row["status"] == "ok":
+            for dimension, value in values[:4]:
+                counters[f"{dimension}|{value}|l{bucket(latency)}"] += 1
+        return Counted(
+            rid=str(row["rid"]),
+            key=str(row["key"]),
+            team=str(row.get("team", "")),
+            day=f"{moment:%Y-%m-%d}",
+            counters={name: amount for name, amount in counters.items() if amount},
+            provider=str(row["provider"]),
+            ok=row["status"] == "ok",
+            latency_ms=latency,
+            tokens=measures["in"] + measures["out"],
+            settled=int(row["settled"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        raise PoisonRow(f"{type(error).__name__}: {error}") from None
+
+
+def _measures(row: Mapping[str, Any]) -> dict[str, int]:
+    def whole(name: str) -> int:
+        value = row.get(name, 0)
+        if not isinstance(value, int) or value < 0:
+            raise PoisonRow(f"{name} is {value!r}")
+        return value
+
+    cached = whole("cached_tokens")
+    written = whole("cache_write_tokens") + whole("cache_write_1h_tokens")
+    return {
+        "n": 1,
+        "err": 0 if row["status"] == "ok" else 1,
+        "in": whole("input_tokens") + cached + written,
+        "cached": cached,
+        "out": whole("output_tokens"),
+        "cost": whole("actual"),
+    }
+
+
+def bucket(latency_ms: int) -> int:
+    """The histogram bucket of a latency: logarithmic, from 1 ms."""
+    return round(math.log(max(latency_ms, 1), _GROWTH))
+
+
+def percentile(histogram: Mapping[int, int], share: float) -> int | None:
+    """The latency in ms that this share of calls did not exceed, to a bucket's width; None without calls."""
+    total = sum(histogram.values())
+    seen = 0
+    for number in sorted(histogram):
+        seen += histogram[number]
+        if seen >= share * total:
+            return round(_GROWTH**number)
+    return None
+
+
+def grouped(items: Iterable[Mapping[str, Any]], group_by: str) -> dict[str, Counter[str]]:
+    """Measures by the values of a dimension, over rollup items of (key, day)."""
+    groups: dict[str, Counter[str]] = {}
+    for item in items:
+        for value, measure, amount in _cells(item, group_by):
+            groups.setdefault(value, Counter())[measure] += amount
+    return groups
+
+
+def _cells(item: Mapping[str, Any], group_by: str) -> Iterable[tuple[str, str, int]]:
+    of_item = {"key": item["key"], "team": item.get("team", ""), "day": item["day"], "total": "total"}
+    wanted = DIMENSIONS.get(group_by, "*")
+    for name, amount in item.items():
+        dimension, _, rest = name.partition("|")
+        if dimension != wanted or not rest:
+            continue
+        value, _, measure = rest.rpartition("|")
+        if wanted == "h":
+            value = f"{item['day']}T{value}"
+        yield (value if wanted != "*" else of_item[group_by]), measure, amount

@@ -1,0 +1,182 @@
+"""Usage and metrics out of the rollups, for admins."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Protocol
+
+from gateway.domain.money import usd
+from gateway.domain.rollup import grouped, percentile
+from gateway.errors import BadRequest
+from gateway.stores import cursors
+
+GROUPS = ("key", "model", "provider", "tier", "tag", "team", "day", "hour", "total")
+_USUAL_DAYS = 30
+_MOST_DAYS = 400
+_PARAMETERS = frozenset({"group_by", "from", "to", "key", "team", "limit", "cursor", "format"})
+
+
+class Days(Protocol):
+    def day(self, day: str) -> Iterator[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A rendered report and headers that go with it."""
+
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    first: date
+    last: date
+
+    def days(self) -> Iterator[str]:
+        for number in range((self.last - self.first).days + 1):
+            yield (self.first + timedelta(days=number)).isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """`now` gives seconds since the epoch."""
+
+    store: Days
+    now: Callable[[], float] = time.time
+
+    def usage(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Spend by a dimension over a range of UTC days. Raises BadRequest naming a wrong parameter."""
+        _known(query, _PARAMETERS)
+        group_by, days = self._group(query), self._range(query)
+        items = list(self._items(days, query))
+        rows = [_row(group_by, value, cells) for value, cells in sorted(grouped(items, group_by).items())]
+        page, following = _page(rows, group_by, query)
+        (total,) = grouped(items, "total").values() or (Counter(),)
+        return {
+            "object": "usage",
+            "from": days.first.isoformat(),
+            "to": days.last.isoformat(),
+            "group_by": group_by,
+            "data": page,
+            "total": _figures(total),
+            "next_cursor": following,
+        }
+
+    def usage_csv(self, query: Mapping[str, str]) -> Text:
+        """The same rows as CSV; the next page's cursor is in the header `x-next-cursor`."""
+        report = self.usage(query)
+        out = io.StringIO()
+        columns = [report["group_by"], *_figures(Counter())]
+        writer = csv.DictWriter(out, columns, lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows({name: _safe(value) for name, value in row.items()} for row in report["data"])
+        cursor = report["next_cursor"]
+        return Text(out.getvalue(), {"x-next-cursor": cursor} if cursor else {})
+
+    def metrics(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Requests, errors, latency, tokens and cost, in all and by model, provider and tier."""
+        _known(query, frozenset({"from", "to", "key", "team"}))
+        days = self._range(query)
+        items = list(self._items(days, query))
+        (total,) = grouped(items, "total").values() or (Counter(),)
+        return {
+            "object": "metrics",
+            "from": days.first.isoformat(),
+            "to": days.last.isoformat(),
+            **_measured(total),
+            **{
+                f"by_{dimension}": {
+                    value: _measured(cells) for value, cells in sorted(grouped(items, dimension).items())
+                }
+                for dimension in ("model", "provider", "tier")
+            },
+        }
+
+    def _items(self, days: _Range, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        for day in days.days():
+            for item in self.store.day(day):
+                if all(item.get(name) == query[name] for name in ("key", "team") if name in query):
+                    yield item
+
+    @staticmethod
+    def _group(query: Mapping[str, str]) -> str:
+        group_by = query.get("group_by", "key")
+        if group_by not in GROUPS:
+            raise BadRequest(f"group_by: must be one of {', '.join(GROUPS)}", param="group_by")
+        return group_by
+
+    def _range(self, query: Mapping[str, str]) -> _Range:
+        today = datetime.fromtimestamp(self.now(), UTC).date()
+        last = _date(query, "to") or today
+        first = _date(query, "from") or last - timedelta(days=_USUAL_DAYS - 1)
+        if first > last:
+            raise BadRequest("from: lies after to", param="from")
+        if (last - first).days >= _MOST_DAYS:
+            raise BadRequest(f"from: the range has more than {_MOST_DAYS} days", param="from")
+        return _Range(first, last)
+
+
+def _known(query: Mapping[str, str], names: frozenset[str]) -> None:
+    for name in query:
+        if name not in names:
+            raise BadRequest(f"{name}: unknown parameter; known are {', '.join(sorted(names))}", param=name)
+    if query.get("format", "json") not in ("json", "csv"):
+        raise BadRequest("format: must be json or csv", param="format")
+
+
+def _date(query: Mapping[str, str], name: str) -> date | None:
+    if name not in query:
+        return None
+    try:
+        return date.fromisoformat(query[name])
+    except ValueError:
+        raise BadRequest(f"{name}: must be a date such as 2026-11-24", param=name) from None
+
+
+def _page(
+    rows: list[dict[str, Any]], group_by: str, query: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], str | None]:
+    limit = query.get("limit", "1000")
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= 10_000):
+        raise BadRequest("limit: must be a number from 1 to 10000", param="limit")
+    if "cursor" in query:
+        after = cursors.decode(query["cursor"], {"after": str})["after"]
+        rows = [row for row in rows if row[group_by] > after]
+    page = rows[: int(limit)]
+    more = len(rows) > len(page)
+    return page, cursors.encode({"after": page[-1][group_by]}) if more else None
+
+
+def _row(group_by: str, value: str, cells: Counter[str]) -> dict[str, Any]:
+    return {group_by: value} | _figures(cells)
+
+
+def _figures(cells: Counter[str]) -> dict[str, Any]:
+    return {
+        "requests": cells["n"],
+        "errors": cells["err"],
+        "input_tokens": cells["in"],
+        "cached_tokens": cells["cached"],
+        "output_tokens": cells["out"],
+        "cost": usd(cells["cost"]),
+        "cost_micro_usd": cells["cost"],
+        "currency": "USD",
+    }
+
+
+def _measured(cells: Counter[str]) -> dict[str, Any]:
+    histogram = {int(name[1:]): count for name, count in cells.items() if name[0] == "l" and name[1:].isdigit()}
+    shares: Iterable[tuple[str, float]] = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+    return _figures(cells) | {"latency_ms": {name: percentile(histogram, share) for name, share in shares}}
+
+
+def _safe(value: Any) -> Any:
+    # A cell that begins like a formula is one to a spreadsheet; names of models and tags come from callers.
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
