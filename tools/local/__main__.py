@@ -98,7 +98,7 @@ def _running() -> tuple[dict[str, object], Deployment, Deployer]:
     facts = state.read()
     if facts is None:
         raise EmulatorError("No gateway runs; start one with `make run`.")
-    deployer = Deployer(session(), facts["endpoint"], load(ROOT), "local")
+    deployer = Deployer(session(facts["endpoint"]), load(ROOT), "local")
     names: Names = deployer.names
     manifest = load(ROOT)
     functions = {folder: names.function(folder, manifest.functions[folder]) for folder in facts["functions"]}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import boto3
+from typing import Any, Protocol
 
 from tools.build import BuildResult
 from tools.manifest import Function, Manifest, Names, Table
@@ -54,26 +52,32 @@ class Deployment:
     rules: list[str] = field(default_factory=list)
 
 
+class AwsSession(Protocol):
+    """boto3's session, or localstack-client's, which knows the emulator's endpoints."""
+
+    region_name: str
+
+    def client(self, service_name: str) -> Any: ...
+
+
 class Deployer:
-    """One deployment at a time. `session` is a boto3 session whose clients reach the endpoint."""
+    """One deployment at a time, with the clients of a session."""
 
     def __init__(
         self,
-        session: boto3.session.Session,
-        endpoint: str | None,
+        session: AwsSession,
         manifest: Manifest,
         environment: str,
         progress: Progress = lambda step: None,
     ) -> None:
         self._session = session
-        self._endpoint = endpoint
         self._manifest = manifest
         self._progress = progress
         account = self.client("sts").get_caller_identity()["Account"]
         self.names = Names(environment, region=session.region_name, account=account)
 
     def client(self, service: str) -> Any:
-        return self._session.client(service, endpoint_url=self._endpoint)
+        return self._session.client(service)
 
     def deploy(self, built: BuildResult, options: Options) -> Deployment:
         """Make everything. Fails on whatever is there already: a deployment starts from nothing."""

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import boto3
+from localstack_client.session import Session
 
 from tools.build import BuildResult, build, local_target
 from tools.local import seed
@@ -33,9 +34,10 @@ class Gateway:
     keys: dict[str, str]
 
 
-def session() -> boto3.session.Session:
-    """A boto3 session for an emulator: fixed credentials, never the user's."""
-    return boto3.session.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key="test", region_name=REGION)  # noqa: S106  an emulator's
+def session(endpoint: str) -> Session:
+    """A session for an emulator at an endpoint: fixed credentials, never the user's."""
+    account = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "test"}
+    return Session(**account, aws_session_token=None, region_name=REGION, localstack_host=urlsplit(endpoint).netloc)
 
 
 def built(out: Path = BUILD) -> BuildResult:
@@ -53,7 +55,7 @@ def made(
     """Build, deploy and seed on an emulator that runs."""
     progress("build")
     result = result or built()
-    deployer = Deployer(session(), emulator.endpoint, manifest or load(ROOT), "local", progress)
+    deployer = Deployer(session(emulator.endpoint), manifest or load(ROOT), "local", progress)
     deployment = deployer.deploy(result, options(mode, deployer.names, emulator.api_id))
     progress("demo keys and products")
     database = seed.database(emulator.endpoint, REGION, ACCOUNT)

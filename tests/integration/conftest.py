@@ -1,0 +1,158 @@
+"""A real deployment for the whole session: on an emulator of its own, or on the one that runs at ENDPOINT.
+
+Providers are the fake upstream for both vendors, so that every answer and failure can be asked for by the prompt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from tests.upstream import FakeUpstream
+from tools.build import BuildResult
+from tools.local import seed
+from tools.local.deploy import Deployer, Deployment, Options
+from tools.local.emulator import ROOT, start
+from tools.local.gateway import ACCOUNT, REGION, built, session
+from tools.manifest import Manifest, load
+
+OPENAI_KEY = "sk-canary-openai-" + secrets.token_hex(16)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "integration" in item.path.parts:
+            item.add_marker(pytest.mark.integration)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Status, headers (lower-case) and the body, parsed where it is JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to deploy: `base_url` of an API by its id."""
+
+    endpoint: str
+    base_url: Callable[[str], str]
+    api_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A deployed gateway and what a test needs of it. `keys` by name: free, basic, premium, enterprise, admin."""
+
+    base_url: str
+    keys: Mapping[str, str]
+    deployer: Deployer
+    deployment: Deployment
+    fake: FakeUpstream
+    endpoint: str
+    manifest: Manifest
+    built: BuildResult = field(repr=False)
+
+    def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+        sent = dict(headers or {})
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            sent.setdefault("content-type", "application/json")
+        request = urllib.request.Request(self.base_url + path, data, sent, method=method)  # noqa: S310  loopback
+        try:
+            with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310  loopback
+                return _reply(reply.status, reply.headers, reply.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return _reply(error.code, error.headers, error.read())
+
+    def admin(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+        """A call of an admin route."""
+        sent = {"x-api-key": self.keys["admin"]} | {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.call(method, f"/api/v1/admin{path}", body, sent)
+
+    def new_key(self, **fields: Any) -> tuple[str, str]:
+        """A fresh key, so that no test meets another's limits. Returns its text and id."""
+        reply = self.admin("POST", "/keys", {"name": "test", "tier": "enterprise"} | fields)
+        assert reply.status == 201, reply.text
+        return reply.body["key"], reply.body["id"]
+
+    def complete(self, key: str, prompt: str = "hello", model: str = "gpt-4", **fields: Any) -> Reply:
+        """A completion on the gateway's own route."""
+        body = {"model": model, "messages": [{"role": "user", "content": prompt}]} | fields
+        return self.call("POST", "/api/v1/completions", body, {"x-api-key": key})
+
+
+def _reply(status: int, headers: Any, body: bytes) -> Reply:
+    return Reply(status, {name.lower(): value for name, value in headers.items()}, body.decode())
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Place]:
+    endpoint = os.environ.get("ENDPOINT", "").rstrip("/")
+    if endpoint:
+        yield Place(endpoint, lambda api: f"{endpoint}/_aws/execute-api/{api}/$default", None)
+        return
+    emulator = start()
+    try:
+        yield Place(emulator.endpoint, lambda _api: emulator.base_url, emulator.api_id)
+    finally:
+        emulator.stop()
+
+
+@pytest.fixture(scope="session")
+def live(place: Place) -> Iterator[Live]:
+    with FakeUpstream() as fake:
+        manifest, result = load(ROOT), built()
+        deployer = Deployer(session(place.endpoint), manifest, f"it-{secrets.token_hex(3)}")
+        deployment = deployer.deploy(result, _options(deployer, place, fake))
+        database = seed.database(place.endpoint, REGION, ACCOUNT)
+        keys = seed.seed_keys(database, deployer.names)
+        seed.seed_products(database, deployer.names)
+        base_url = place.base_url(deployment.api_id)
+        yield Live(base_url, keys, deployer, deployment, fake, place.endpoint, manifest, result)
+        deployer.remove(deployment)
+
+
+def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
+    names = deployer.names
+    values = {
+        "GATEWAY_ENVIRONMENT": names.environment,
+        "GATEWAY_TABLE_PREFIX": names.prefix,
+        "GATEWAY_VERSION": "0.1.0",
+        "LOG_LEVEL": "DEBUG",
+        "GATEWAY_PROVIDERS": "openai,bedrock",
+        "OPENAI_SECRET_ID": names.secret("openai"),
+        "OPENAI_BASE_URL": fake.openai_url,
+    }
+    return Options(
+        values=values,
+        secrets={"openai": OPENAI_KEY},
+        overrides={"completions": {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": fake.url}},
+        api_id=place.api_id,
+    )
+
+
+@pytest.fixture
+def gateway(live: Live) -> Iterator[Live]:
+    """The deployed gateway, with an upstream that does what prompts ask for and breakers that are closed."""
+    live.fake.reset()
+    yield replace(live)
+    live.fake.reset()
+    assert live.admin("POST", "/circuit-breakers", {"action": "reset"}).status == 200

@@ -1,0 +1,21 @@
+"""Waiting for what comes in its own time: polled, with a deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T | None], seconds: float = 15.0) -> T:
+    """The first result that isn't None or False; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"nothing came within {seconds} s")
+        time.sleep(0.05)
