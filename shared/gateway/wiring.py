@@ -7,10 +7,10 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gateway.aws.http import AwsHttp
 from gateway.settings import environment_credentials, settings
 
 if TYPE_CHECKING:
+    from gateway.aws.http import AwsHttp
     from gateway.aws.sigv4 import Credentials
     from gateway.providers.base import Provider
     from gateway.services.breaker_admin import BreakerAdmin
@@ -40,12 +40,18 @@ def _credentials() -> Credentials:
     return found
 
 
+def _http(service: str) -> AwsHttp:
+    from gateway.aws.http import AwsHttp
+
+    config = settings()
+    return AwsHttp(service, config.region, config.endpoint(service), _credentials)
+
+
 @lru_cache(maxsize=1)
 def database() -> DynamoDB:
     from gateway.stores.dynamodb import DynamoDB
 
-    config = settings()
-    return DynamoDB(AwsHttp("dynamodb", config.region, config.endpoint("dynamodb"), _credentials))
+    return DynamoDB(_http("dynamodb"))
 
 
 @lru_cache(maxsize=1)
@@ -113,8 +119,7 @@ def ledger() -> Ledger:
 def secrets() -> SecretStore:
     from gateway.stores.secrets import SecretStore
 
-    config = settings()
-    return SecretStore(AwsHttp("secretsmanager", config.region, config.endpoint("secretsmanager"), _credentials))
+    return SecretStore(_http("secretsmanager"))
 
 
 @lru_cache(maxsize=1)

@@ -34,7 +34,7 @@ def test_tools_go_both_ways(gateway: Live) -> None:
         "type": "function",
         "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}},
     }
-    asked: Any = [{"role": "user", "content": '[[fake tool=look_up arguments={"a":1}]]'}]
+    asked: Any = [{"role": "user", "content": "[[fake tool=look_up]]"}]
     for model in ("gpt-4", "claude-3-sonnet"):
         with client(gateway, key) as sdk:
             answer = sdk.chat.completions.create(model=model, messages=asked, tools=[tool])
@@ -66,9 +66,9 @@ def test_lists_models(gateway: Live) -> None:
 
 
 def test_a_missing_key(gateway: Live) -> None:
-    with client(gateway, "unused", default_headers={"Authorization": openai.Omit()}) as sdk:
-        with pytest.raises(openai.AuthenticationError):
-            sdk.chat.completions.create(model="gpt-4", messages=MESSAGES)
+    omitted: Any = {"Authorization": openai.Omit()}
+    with client(gateway, "unused") as sdk, pytest.raises(openai.AuthenticationError):
+        sdk.chat.completions.create(model="gpt-4", messages=MESSAGES, extra_headers=omitted)
 
 
 @pytest.mark.parametrize("key", ["sk-wrong", keys.new_key()], ids=["malformed", "unknown"])
