@@ -76,7 +76,7 @@ class Live:
             sent.setdefault("content-type", "application/json")
         request = urllib.request.Request(self.base_url + path, data, sent, method=method)  # noqa: S310  loopback
         try:
-            with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310  loopback
+            with urllib.request.urlopen(request, timeout=240) as reply:  # noqa: S310  loopback
                 return _reply(reply.status, reply.headers, reply.read())
         except urllib.error.HTTPError as error:
             with error:

@@ -18,7 +18,7 @@ from tools.local.gateway import BUILD, REGION, Gateway, Steps, built, running, s
 from tools.local.modes import MODES
 from tools.manifest import ManifestError, Names, load
 
-_STOP_SECONDS = 20.0
+_STOP_SECONDS = 120.0  # fifty workers leave fifty folders to remove
 
 
 def run(arguments: argparse.Namespace) -> int:

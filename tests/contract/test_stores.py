@@ -1,0 +1,172 @@
+"""Every expression of the stores, but those of the ledger, on DynamoDB Local."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from gateway.domain import keys
+from gateway.domain.breaker import PROBE_LEASE_MS, BreakerRules
+from gateway.domain.identity import KeyLimits
+from gateway.errors import BadRequest, ConditionFailed
+from gateway.stores.breakers import BreakerStore
+from gateway.stores.config import ConfigStore, Overrides
+from gateway.stores.health import HealthStore
+from gateway.stores.keys import KeyRecord, KeyStore
+from gateway.stores.usage import UsageStore
+from tests.contract.conftest import Tables
+
+RULES = BreakerRules(failure_threshold=3, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
+NOW = 1_800_000_015_000
+
+
+def record(number: int, **changes: Any) -> KeyRecord:
+    text = keys.new_key()
+    values: dict[str, Any] = {
+        "id": keys.key_id(text),
+        "digest": keys.digest(text),
+        "name": f"key {number}",
+        "tier": "free",
+        "scopes": ("completions",),
+        "created": f"2026-11-24T00:00:{number:02d}.000Z",
+    }
+    return KeyRecord(**values | changes)
+
+
+def test_keys_are_kept_whole(tables: Tables) -> None:
+    store = KeyStore(tables.database, tables["api-keys"])
+    full = record(
+        1,
+        models=("gpt-4",),
+        team_id="team",
+        user_id="user",
+        expires=1_900_000_000,
+        limits=KeyLimits(rpm_limit=5, tpm_limit=6, max_parallel_requests=7, max_budget=8, budget_duration="daily"),
+        metadata={"a": "b"},
+    )
+    for key in (full, record(2)):
+        store.create(key)
+        assert store.get(key.id) == key
+        with pytest.raises(ConditionFailed):
+            store.create(key)
+    assert store.get("nobody") is None
+
+
+def test_revoking_is_once_and_repeatable(tables: Tables) -> None:
+    store = KeyStore(tables.database, tables["api-keys"])
+    key = record(1)
+    store.create(key)
+    for _ in range(2):
+        revoked = store.revoke(key.id)
+        assert revoked is not None
+        assert (revoked.state, revoked.version) == ("revoked", 2)
+    assert store.revoke("nobody") is None
+
+
+def test_keys_are_listed_newest_first_in_pages(tables: Tables) -> None:
+    store = KeyStore(tables.database, tables["api-keys"])
+    for number in range(7):
+        store.create(record(number))
+    names, cursor = [], None
+    while True:
+        page, cursor = store.list(3, cursor)
+        names += [key.name for key in page]
+        if cursor is None:
+            break
+    assert names == [f"key {number}" for number in reversed(range(7))]
+    for wrong in ("x", "e30", "eyJpZCI6MX0"):
+        with pytest.raises(BadRequest):
+            store.list(3, wrong)
+
+
+def test_config_versions_follow_each_other(tables: Tables) -> None:
+    store = ConfigStore(tables.database, tables["state"])
+    assert store.current() == Overrides(0, {})
+    first = store.save(Overrides(0, {}), {"a": 1.5}, by="me", at="now")
+    assert first == Overrides(1, {"a": 1.5}) == store.current(consistent=True)
+    assert store.save(Overrides(0, {}), {"b": 1}, by="other", at="now") is None
+    assert store.save(first, {"a": None}, by="me", at="now") == Overrides(2, {"a": None}) == store.current()
+
+
+def test_of_many_updates_at_once_one_wins(tables: Tables) -> None:
+    store = ConfigStore(tables.database, tables["state"])
+    won: list[Overrides] = []
+
+    def save(number: int) -> None:
+        saved = store.save(Overrides(0, {}), {"n": number}, by="x", at="now")
+        if saved:
+            won.append(saved)
+
+    run([threading.Thread(target=save, args=(number,)) for number in range(10)])
+    assert len(won) == 1
+    assert store.current(consistent=True) == won[0]
+
+
+def test_a_breaker_counts_trips_probes_and_closes(tables: Tables) -> None:
+    store = BreakerStore(tables.database, tables["state"])
+    assert store.get("openai").open is False
+    assert store.report("openai", 1, 4, NOW, RULES).failures == 1
+    counted = store.report("openai", 1, 0, NOW + 1, RULES)
+    assert (counted.failures, counted.successes, counted.window) == (2, 4, NOW - NOW % 30_000)
+    assert store.report("openai", 1, 0, NOW + 30_000, RULES).failures == 1
+    assert store.report("openai", 1, 0, NOW, RULES).failures == 1  # of a window gone by: a hint, no more
+    breaker = store.get("openai")
+    assert store.trip(breaker, NOW, RULES) is True
+    assert store.trip(breaker, NOW, RULES) is False
+    opened = store.get("openai")
+    assert (opened.open, opened.until, opened.trips) == (True, NOW + 60_000, 1)
+    assert store.report("openai", 1, 0, NOW, RULES).open is True
+    assert store.lease_probe("openai", NOW, RULES) is None
+    due = NOW + 60_000
+    assert [store.lease_probe("openai", due, RULES) is not None for _ in range(5)] == [True] * 3 + [False] * 2
+    assert store.lease_probe("openai", due + PROBE_LEASE_MS, RULES) is not None
+    assert store.trip(store.get("openai"), due, RULES) is True
+    assert store.get("openai").until == due + 120_000
+    store.close("openai", due)
+    assert store.get("openai").open is False
+    assert store.report("openai", 1, 0, due, RULES).failures == 1
+
+
+def test_of_many_probes_at_once_three_go(tables: Tables) -> None:
+    store = BreakerStore(tables.database, tables["state"])
+    store.report("openai", 3, 0, NOW, RULES)
+    store.trip(store.get("openai"), NOW, RULES)
+    leased: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: leased.append(store.lease_probe("openai", NOW + 60_000, RULES)))
+        for _ in range(20)
+    ]
+    run(threads)
+    assert sum(lease is not None for lease in leased) == 3
+
+
+def test_an_operators_breaker_takes_no_probe(tables: Tables) -> None:
+    store = BreakerStore(tables.database, tables["state"])
+    store.force_open("bedrock", NOW)
+    assert store.get("bedrock").state(NOW + 10**9) == "open"
+    assert store.lease_probe("bedrock", NOW + 10**9, RULES) is None
+    store.close("bedrock", NOW)
+    assert store.get("bedrock").state(NOW) == "closed"
+
+
+def test_health_reads_breakers_and_what_was_observed(tables: Tables) -> None:
+    BreakerStore(tables.database, tables["state"]).force_open("openai", NOW)
+    usage = UsageStore(tables.database, tables["usage"], tables["state"])
+    usage.observe({"openai|latency_ms": 12, "openai|at": NOW}, {"requests": 2, "errors": 1, "tokens": 9})
+    usage.observe({}, {"requests": 1, "errors": 0, "tokens": 1})
+    facts = HealthStore(tables.database, tables["state"]).facts()
+    assert facts.breakers["openai"].forced is True
+    assert (facts.observed["requests"], facts.observed["tokens"], facts.observed["openai|latency_ms"]) == (3, 10, 12)
+
+
+def test_a_record_is_parked_once(tables: Tables) -> None:
+    usage = UsageStore(tables.database, tables["usage"], tables["state"])
+    for _ in range(2):
+        usage.park('{"a": 1}', "PoisonRow: x", "identifier", 1_800_000_000)
+
+
+def run(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -1,0 +1,60 @@
+"""DynamoDB Local, the judge of expressions: fetched once by Maven, started on a port of the loopback interface."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.local.emulator import ROOT, free_port
+
+JARS = ROOT / ".local" / "dynamodb-local"
+_POM = ROOT / "tests" / "contract" / "dynamodb_local" / "pom.xml"
+_READY_SECONDS = 60.0
+
+
+def fetch() -> Path:
+    """The folder with its jars; Maven brings them the first time."""
+    if not (JARS / ".complete").exists():
+        JARS.mkdir(parents=True, exist_ok=True)
+        command = ["mvn", "--batch-mode", "--quiet", "-f", str(_POM), "dependency:copy-dependencies"]
+        subprocess.run([*command, f"-DoutputDirectory={JARS}"], check=True)
+        (JARS / ".complete").touch()
+    return JARS
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """A server with nothing in it, for as long as the block lasts; yields its endpoint."""
+    jars, port = fetch(), free_port()
+    command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={jars}", "-cp", f"{jars}/*"]
+    command += ["com.amazonaws.services.dynamodbv2.local.main.ServerRunner"]
+    command += ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
+    environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        try:
+            _await(process, port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _await(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2).close()  # noqa: S310  our own server
+        except urllib.error.HTTPError as answer:  # it answers: a request without an operation is refused
+            answer.close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"DynamoDB Local is not ready (exit code {process.poll()})")
