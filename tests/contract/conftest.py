@@ -81,3 +81,15 @@ class LossyDatabase:
         if self._lose(operation, self._number):
             raise StoreUnavailable("the reply was lost")
         return reply
+
+
+class CountingDatabase:
+    """Keeps the name of every operation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.calls: list[str] = []
+
+    def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
+        self.calls.append(operation)
+        return self._database.call(operation, request, attempts=attempts)

@@ -1,0 +1,396 @@
+"""The ledger on DynamoDB Local: limits and budgets that hold exactly, under concurrency, lost replies and crashes."""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from gateway.domain.admission import Windows
+from gateway.domain.config import TierLimits
+from gateway.domain.identity import Caller, KeyLimits
+from gateway.domain.usage import Usage
+from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnavailable, Unauthorized
+from gateway.services.ledger import AdmissionRequest, Hold, Ledger, Outcome
+from gateway.stores.attributes import from_item, to_item
+from gateway.stores.dynamodb import Database
+from gateway.stores.keys import KeyRecord, KeyStore
+from gateway.stores.limits import LimitsStore
+from gateway.stores.rows import RowStore
+from tests.contract.conftest import CountingDatabase, LossyDatabase, Tables
+
+NOW = 1_800_000_000_000_000
+SEEDS = range(200 if os.environ.get("PROVE") else 3)
+TIERS = {
+    "free": TierLimits(requests_per_minute=10),
+    "basic": TierLimits(requests_per_minute=100),
+    "premium": TierLimits(requests_per_minute=1_000, burst=100),
+    "enterprise": TierLimits(requests_per_minute=10_000, burst=100),
+}
+
+
+@dataclass
+class World:
+    """A ledger over real tables, a key, and a clock that tests move (microseconds)."""
+
+    tables: Tables
+    limits: KeyLimits = field(default_factory=KeyLimits)
+    tier: str = "free"
+    now: int = NOW
+    clock: Callable[[], int] | None = None
+    tiers: dict[str, TierLimits] = field(default_factory=lambda: dict(TIERS))
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.keys = KeyStore(self.tables.database, self.tables["api-keys"])
+        self.record = KeyRecord(
+            id="key1",
+            digest="0" * 64,
+            name="test",
+            tier=self.tier,
+            scopes=("completions",),
+            created="2026-11-24T00:00:00.000Z",
+            limits=self.limits,
+        )
+        self.keys.create(self.record)
+        self.lock = threading.Lock()
+
+    @property
+    def caller(self) -> Caller:
+        return self.record.caller()
+
+    def ledger(self, database: Database | None = None) -> Ledger:
+        """A container's own ledger, with its own memory."""
+        used = database or self.tables.database
+        limits = LimitsStore(used, self.tables["limits"], self.tables["api-keys"])
+        rows = RowStore(used, self.tables["request-analytics"])
+        return Ledger(limits, rows, self.keys, self.clock or (lambda: self.now))
+
+    def request(self, est: int = 100, tokens: int = 10) -> AdmissionRequest:
+        with self.lock:
+            self.count += 1
+            rid = f"req_{self.count:06d}"
+        return AdmissionRequest(rid, "gpt-4", "openai/gpt-4", "openai", est, tokens, self.now // 1_000_000 + 60)
+
+    def admit(self, ledger: Ledger, est: int = 100, tokens: int = 10) -> Hold:
+        return ledger.admit(self.caller, self.tiers.__getitem__, self.request(est, tokens))
+
+    def item(self) -> dict[str, Any]:
+        request = {"TableName": self.tables["limits"], "Key": to_item({"id": "key1"}), "ConsistentRead": True}
+        return from_item(self.tables.database.call("GetItem", request).get("Item", {}))
+
+    def rows(self) -> list[dict[str, Any]]:
+        reply = self.tables.database.call("Scan", {"TableName": self.tables["request-analytics"]})
+        return [from_item(item) for item in reply["Items"]]
+
+
+def paid(cost: int) -> Outcome:
+    return Outcome(Usage(input_tokens=1, output_tokens=2), cost, 0, "ok", 5)
+
+
+def at_once(threads: int, work: Callable[[], None]) -> None:
+    started = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+
+
+@pytest.mark.parametrize(("tier", "burst"), [("free", 10), ("basic", 100), ("premium", 100), ("enterprise", 100)])
+def test_with_a_frozen_clock_exactly_the_burst_is_admitted(tables: Tables, tier: str, burst: int) -> None:
+    world = World(tables, tier=tier)
+    admitted, refused = [], []
+
+    def container() -> None:
+        ledger = world.ledger()
+        for _ in range(20):
+            try:
+                admitted.append(world.admit(ledger))
+            except RateLimited as error:
+                while error.code == "contention":  # as a client would: at once again
+                    try:
+                        admitted.append(world.admit(ledger))
+                        break
+                    except RateLimited as again:
+                        error = again
+                else:
+                    refused.append(error)
+
+    at_once(50, container)
+    assert (len(admitted), len(admitted) + len(refused)) == (burst, 1_000)
+    assert {error.details["dimension"] for error in refused} == {"requests"}
+    assert len(world.rows()) == burst
+
+
+def test_live_at_most_burst_and_elapsed(tables: Tables) -> None:
+    world = World(
+        tables, clock=lambda: time.time_ns() // 1_000, tiers={"free": TierLimits(requests_per_minute=600, burst=10)}
+    )
+    admitted: list[Hold] = []
+    started = time.monotonic()
+
+    def container() -> None:
+        ledger = world.ledger()
+        for _ in range(20):
+            try:
+                admitted.append(world.admit(ledger))
+            except RateLimited:
+                continue
+
+    at_once(20, container)
+    elapsed = time.monotonic() - started
+    assert 10 <= len(admitted) <= 10 + elapsed / 0.1 + 1
+
+
+def test_the_wait_is_true_to_the_microsecond(tables: Tables) -> None:
+    world = World(tables)
+    ledger = world.ledger()
+    for _ in range(10):
+        world.admit(ledger)
+    with pytest.raises(RateLimited) as refused:
+        world.admit(world.ledger())
+    wait = refused.value.retry_after
+    assert wait == 6.0
+    world.now += int(wait * 1_000_000) - 1
+    with pytest.raises(RateLimited):
+        world.admit(world.ledger())
+    world.now += 1
+    world.admit(world.ledger())
+
+
+def test_no_minute_holds_more_than_limit_and_burst(tables: Tables) -> None:
+    world = World(tables)
+    ledger, admitted = world.ledger(), []
+    for _ in range(360):  # three minutes by half seconds, over every edge
+        try:
+            world.admit(ledger)
+            admitted.append(world.now)
+        except RateLimited:
+            pass
+        world.now += 500_000
+    for start in admitted:
+        assert sum(start <= moment < start + 60_000_000 for moment in admitted) <= 20
+    assert len(admitted) >= 10 + 3 * 10 - 1
+
+
+@pytest.mark.parametrize(
+    ("tier", "dimension", "most"),
+    [
+        (TierLimits(requests_per_minute=100, requests_per_hour=3), "requests_hour", 3),
+        (TierLimits(requests_per_minute=100, requests_per_day=4), "requests_day", 4),
+        (TierLimits(requests_per_minute=100, max_parallel_requests=2), "parallel", 2),
+        (TierLimits(requests_per_minute=100, tokens_per_minute=60), "tokens", 6),
+    ],
+)
+def test_every_other_limit_holds_and_is_named(tables: Tables, tier: TierLimits, dimension: str, most: int) -> None:
+    world = World(tables, tiers={"free": tier})
+    ledger = world.ledger()
+    for _ in range(most):
+        world.admit(ledger)
+    with pytest.raises(RateLimited) as refused:
+        world.admit(ledger)
+    assert refused.value.details["dimension"] == dimension
+    assert refused.value.retry_after
+    world.now += int(refused.value.retry_after * 1_000_000)
+    if dimension != "parallel":
+        world.admit(ledger)
+
+
+def test_windows_pass_and_old_counters_go(tables: Tables) -> None:
+    world = World(tables, tiers={"free": TierLimits(requests_per_minute=100, requests_per_hour=1, requests_per_day=9)})
+    ledger = world.ledger()
+    for _ in range(3):
+        world.admit(ledger)
+        world.now += 3_600_000_000
+    names = [name for name in world.item() if name.startswith(("h_", "d_"))]
+    windows = Windows.at(world.now - 3_600_000_000)
+    assert sorted(names) == [f"d_{windows.day}", f"h_{windows.hour}"]
+
+
+def test_a_shadow_limit_counts_and_refuses_nobody(tables: Tables) -> None:
+    shadow = ("requestsPerMinute", "requestsPerHour", "requestsPerDay", "tokensPerMinute", "maxParallelRequests")
+    tier = TierLimits(
+        requests_per_minute=1,
+        requests_per_hour=1,
+        requests_per_day=1,
+        tokens_per_minute=10,
+        max_parallel_requests=1,
+        shadow=shadow,
+    )
+    world = World(tables, tiers={"free": tier})
+    ledger = world.ledger()
+    for _ in range(5):
+        world.admit(ledger)
+    assert world.item()["inflight"] == 5
+
+
+def test_one_call_too_large_for_a_minute_is_refused_without_a_wait(tables: Tables) -> None:
+    world = World(tables, tiers={"free": TierLimits(requests_per_minute=10, tokens_per_minute=100)})
+    with pytest.raises(RateLimited) as refused:
+        world.admit(world.ledger(), tokens=101)
+    assert (refused.value.retry_after, refused.value.headers["x-should-retry"]) == (None, "false")
+    world.admit(world.ledger(), tokens=100)
+
+
+def test_a_revoked_key_is_refused_at_once_whatever_the_caller_believes(tables: Tables) -> None:
+    world = World(tables)
+    ledger = world.ledger()
+    world.admit(ledger)
+    revoked = world.keys.revoke("key1")
+    assert revoked is not None
+    world_limits = LimitsStore(tables.database, tables["limits"], tables["api-keys"])
+    world_limits.set_state("key1", "R", revoked.version)
+    for container in (ledger, world.ledger()):
+        with pytest.raises(Unauthorized):
+            world.admit(container)
+
+
+def test_a_key_revoked_before_its_first_call(tables: Tables) -> None:
+    world = World(tables)
+    world.keys.revoke("key1")
+    with pytest.raises(Unauthorized):
+        world.admit(world.ledger())
+    assert world.item() == {}
+
+
+def test_a_changed_key_is_read_again(tables: Tables) -> None:
+    world = World(tables)
+    ledger = world.ledger()
+    world.admit(ledger)
+    changed = replace(world.record, version=2, limits=KeyLimits(rpm_limit=600), models=("gpt-4",))
+    update = {
+        "TableName": tables["api-keys"],
+        "Key": to_item({"id": "key1"}),
+        "UpdateExpression": "SET #v = :two, #m = :models, #l = :limits",
+        "ExpressionAttributeNames": {"#v": "version", "#m": "models", "#l": "limits"},
+        "ExpressionAttributeValues": to_item({":two": 2, ":models": ["gpt-4"], ":limits": {"rpm_limit": 600}}),
+    }
+    tables.database.call("UpdateItem", update)
+    LimitsStore(tables.database, tables["limits"], tables["api-keys"]).set_state("key1", "A", 2)
+    hold = world.admit(ledger)
+    assert hold.caller == changed.caller()
+    assert hold.headers()["x-ratelimit-limit-requests"] == "600"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_budget_is_never_exceeded_and_the_sums_hold(tables: Tables, seed: int) -> None:
+    choice = random.Random(seed)
+    est = choice.randrange(50, 5_000)
+    limit = est * choice.randrange(1, 51) + choice.randrange(est)
+    world = World(tables, KeyLimits(max_budget=limit), tiers={"free": TierLimits(requests_per_minute=10_000)})
+    broken: list[tuple[int, int]] = []
+
+    def container() -> None:
+        ledger, chance = world.ledger(), random.Random(f"{seed}-{threading.get_ident()}")
+        for _ in range(10):
+            try:
+                hold = world.admit(ledger, est)
+            except (RateLimited, BudgetExceeded):
+                continue
+            if chance.random() < 0.8:
+                ledger.settle(hold, paid(chance.randrange(est + 1)))
+
+    at_once(20, container)
+    rows, item = world.rows(), world.item()
+    window = Windows.at(NOW).budget
+    spent = sum(row.get("actual", 0) for row in rows)
+    held = sum(row["est"] for row in rows if row["state"] == "OPEN")
+    assert spent + held <= limit
+    assert item[f"rem_{window}"] + spent + held == limit
+    assert item[f"spent_{window}"] == spent
+    assert item["inflight"] == sum(row["state"] == "OPEN" for row in rows)
+    assert not broken
+
+
+def test_a_used_up_budget_and_a_held_one(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000, budget_duration="daily"))
+    ledger = world.ledger()
+    hold = world.admit(ledger, 600)
+    with pytest.raises(RateLimited) as held:
+        world.admit(world.ledger(), 600)
+    assert (held.value.code, held.value.retry_after) == ("budget_held", 2.0)
+    ledger.settle(hold, paid(500))
+    with pytest.raises(BudgetExceeded) as used:
+        world.admit(world.ledger(), 600)
+    assert used.value.details["spent"] == 0.0005
+    world.admit(world.ledger(), 500)
+    world.now += 86_400_000_000
+    assert world.admit(world.ledger(), 1_000).headers()["x-gateway-key-remaining"] == "0.000000"
+    with pytest.raises(BudgetExceeded):
+        world.admit(world.ledger(), 1_001)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_lost_replies_never_count_twice(tables: Tables, seed: int) -> None:
+    choice, lock = random.Random(seed), threading.Lock()
+
+    def lose(_operation: str, _number: int) -> bool:
+        with lock:
+            return choice.random() < 0.1
+
+    limit = 100_000
+    world = World(tables, KeyLimits(max_budget=limit), tiers={"free": TierLimits(requests_per_minute=10_000)})
+
+    def container() -> None:
+        ledger = world.ledger(LossyDatabase(tables.database, lose))
+        for _ in range(10):
+            try:
+                ledger.settle(world.admit(ledger, 100), paid(70))
+            except GatewayError:
+                continue
+
+    at_once(10, container)
+    rows, item = world.rows(), world.item()
+    window = Windows.at(NOW).budget
+    spent = sum(row.get("actual", 0) for row in rows)
+    held = sum(row["est"] for row in rows if row["state"] == "OPEN")
+    assert item[f"spent_{window}"] <= spent  # a lost release is over-held, never spent twice
+    assert item[f"rem_{window}"] + spent + held <= limit
+
+
+def test_a_row_that_can_not_be_written_gives_the_hold_back(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000))
+    world.admit(world.ledger(), 100)
+    ledger = world.ledger(LossyDatabase(tables.database, lambda operation, _n: operation == "PutItem"))
+    with pytest.raises(StoreUnavailable):
+        world.admit(ledger, 100)
+    item = world.item()
+    assert (item[f"rem_{Windows.at(NOW).budget}"], item["inflight"]) == (900, 1)
+
+
+def test_a_flood_of_refused_calls_costs_next_to_no_write(tables: Tables) -> None:
+    world = World(tables)
+    ledger = world.ledger()
+    for _ in range(10):
+        world.admit(ledger)
+    database = CountingDatabase(tables.database)
+    counting = world.ledger(database)
+    for _ in range(200):
+        with pytest.raises(RateLimited):
+            world.admit(counting)
+        world.now += 10_000
+    assert len(database.calls) <= 200 * 0.1
+
+
+def test_an_admitted_call_costs_four_writes_and_no_read(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000_000))
+    database = CountingDatabase(tables.database)
+    ledger = world.ledger(database)
+    ledger.settle(world.admit(ledger), paid(1))
+    database.calls.clear()
+    for _ in range(5):
+        ledger.settle(world.admit(ledger), paid(1))
+    assert database.calls == ["UpdateItem", "PutItem", "UpdateItem", "UpdateItem"] * 5
+
+
+def test_settling_twice_releases_once(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000))
+    ledger = world.ledger()
+    hold = world.admit(ledger, 100)
+    for _ in range(2):
+        ledger.settle(hold, paid(40))
+    assert world.item()[f"rem_{Windows.at(NOW).budget}"] == 960
