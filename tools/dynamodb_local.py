@@ -51,7 +51,7 @@ def _await(process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2).close()  # noqa: S310  our own server
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2).close()
         except urllib.error.HTTPError as answer:  # it answers: a request without an operation is refused
             answer.close()
             return

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.stores.breakers import BreakerStore
     from gateway.stores.config import ConfigStore
     from gateway.stores.dynamodb import DynamoDB
+    from gateway.stores.health import HealthStore
     from gateway.stores.keys import KeyStore
     from gateway.stores.limits import LimitsStore
     from gateway.stores.secrets import SecretStore
@@ -71,7 +72,6 @@ def identity() -> Identity:
 @lru_cache(maxsize=1)
 def health() -> Health:
     from gateway.services.health import Health
-    from gateway.stores.health import HealthStore
 
     config = settings()
     return Health(
@@ -80,8 +80,15 @@ def health() -> Health:
         region=config.region,
         providers=config.providers,
         memory_mb=config.memory_mb,
-        store=lambda: HealthStore(database(), config.table("state")),
+        store=health_store,
     )
+
+
+@lru_cache(maxsize=1)
+def health_store() -> HealthStore:
+    from gateway.stores.health import HealthStore
+
+    return HealthStore(database(), settings().table("state"))
 
 
 @lru_cache(maxsize=1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.domain.breaker import PROBE_LEASE_MS, Breaker, BreakerRules
 from gateway.errors import ConditionFailed
 from gateway.stores.attributes import from_item, to_item
-from gateway.stores.dynamodb import Database
+
+if TYPE_CHECKING:  # what is alive must not load TLS to say so
+    from gateway.stores.dynamodb import Database
 
 PARTITION = "health"
 _PREFIX = "breaker#"

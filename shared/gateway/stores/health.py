@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.domain.breaker import Breaker
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.breakers import PARTITION, breaker_item
-from gateway.stores.dynamodb import Database
+
+if TYPE_CHECKING:  # what is alive must not load TLS to say so
+    from gateway.stores.dynamodb import Database
 
 OBSERVED = "observed"
 

@@ -1,0 +1,46 @@
+"""What a function loads when it starts: each module costs every cold start its milliseconds."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tools.local.emulator import ROOT
+
+HEAVY = {"pydantic", "openai", "boto3", "botocore.session", "botocore.auth", "httpx2"}
+
+
+def loaded(code: str) -> set[str]:
+    script = f"import sys, json; sys.path[:0] = ['shared', '.']; {code}; print(json.dumps(sorted(sys.modules)))"
+    environment = {
+        "PATH": "/usr/bin",
+        "AWS_REGION": "us-east-1",
+        "GATEWAY_ENVIRONMENT": "x",
+        "GATEWAY_TABLE_PREFIX": "x",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    modules = set(json.loads(run.stdout))
+    assert any(name.startswith("gateway.") for name in modules)
+    return modules
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"),
+    [
+        ("import functions.authorizer.handler; from gateway import wiring; wiring.identity()", set()),
+        ("import functions.health.handler; from gateway import wiring; wiring.health()", set()),
+        ("import functions.analytics.handler; from gateway import wiring; wiring.rollup()", set()),
+        ("import functions.completions.handler; from gateway import wiring; wiring.completions()", {"pydantic"}),
+        ("import functions.completions.handler; import gateway.providers.bedrock", {"pydantic"}),
+        ("import functions.admin.handler; from gateway import wiring; wiring.config_admin()", {"pydantic"}),
+    ],
+)
+def test_a_function_starts_with_no_more_than_it_needs(code: str, allowed: set[str]) -> None:
+    assert loaded(code) & HEAVY <= allowed
+
+
+def test_health_opens_no_connection_to_say_it_is_alive() -> None:
+    assert "ssl" not in loaded("import functions.health.handler; from gateway import wiring; wiring.health().alive()")

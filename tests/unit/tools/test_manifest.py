@@ -1,0 +1,174 @@
+"""Descriptions are read strictly: whatever is wrong is named by file and key, all of it at once."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.local.emulator import ROOT
+from tools.manifest import ManifestError, Names, load
+from tools.manifest.names import statements, variables
+
+Edit = Callable[[dict[str, Any]], Any]
+
+GRANT = {"actions": ["s3:GetObject"], "resources": ["arn:{partition}:s3:::{bucket}"], "reason": "because it is so"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The project's own descriptions, to be spoilt."""
+    for file in ("shared/tables.json", "shared/environment.json"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    for folder in ROOT.glob("functions/*/"):
+        if (folder / "function.json").exists():
+            shutil.copytree(folder, tmp_path / "functions" / folder.name)
+    return tmp_path
+
+
+def edit(root: Path, file: str, change: Edit) -> None:
+    path = root / file
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def add(root: Path, name: str, **keys: Any) -> Path:
+    """A new function's folder."""
+    folder = root / "functions" / name
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "handler.py").write_text("def handler(event, context):\n    return {'statusCode': 200, 'body': 'hi'}\n")
+    described = {
+        "description": "A function added on the fly.",
+        "handler": f"functions.{name}.handler.handler",
+        "memory": 128,
+        "timeout": 5,
+    }
+    (folder / "function.json").write_text(json.dumps(described | keys))
+    return folder
+
+
+def problems(root: Path) -> list[str]:
+    with pytest.raises(ManifestError) as refused:
+        load(root)
+    return refused.value.problems
+
+
+def test_the_projects_own_descriptions_are_right() -> None:
+    manifest = load(ROOT)
+    assert {"authorizer", "completions", "health", "admin", "analytics"} <= set(manifest.functions)
+    assert manifest.authorizer == "authorizer"
+    assert manifest.routes()["POST /v1/chat/completions"] == ("completions", "bearer")
+
+
+def test_adding_a_folder_adds_a_function(root: Path) -> None:
+    add(root, "greet", routes={"GET /greet": "public"}, tables={"state": ["GetItem"]})
+    manifest = load(root)
+    assert manifest.routes()["GET /greet"] == ("greet", "public")
+    names = Names("dev")
+    rights = {statement["Sid"]: statement for statement in statements(manifest, "greet", names)}
+    assert rights["TableState"]["Action"] == ["dynamodb:GetItem"]
+    assert rights["TableState"]["Resource"] == ["arn:aws:dynamodb:us-east-1:000000000000:table/ai-gateway-dev-state"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda f: f["routes"].update({"GET /health": "public"}), ("routes.GET /health", "functions/health/")),
+        (lambda f: f["routes"].update({"FETCH /x": "public"}), ("routes.FETCH /x",)),
+        (lambda f: f["routes"].update({"GET x": "public"}), ("routes.GET x",)),
+        (lambda f: f["routes"].update({"GET /x": "secret"}), ("routes.GET /x",)),
+        (lambda f: f["tables"].update({"nowhere": ["GetItem"]}), ("tables.nowhere", "no table nowhere")),
+        (lambda f: f["tables"].update({"usage/by-moon": ["Query"]}), ("tables.usage/by-moon", "no index by-moon")),
+        (lambda f: f["tables"].update({"usage/by-day": ["GetItem"]}), ("tables.usage/by-day", "Query alone")),
+        (lambda f: f["tables"].update({"state": ["GetItm"]}), ("tables.state",)),
+        (lambda f: f["tables"].update({"state": ["*"]}), ("tables.state",)),
+        (lambda f: f["tables"].update({"state": ["Scan"]}), ("tables.state",)),
+        (lambda f: f["tables"].update({"state": ["GetItem", "GetItem"]}), ("tables.state", "twice")),
+        (lambda f: f.update(environment=["NO_SUCH"]), ("environment.NO_SUCH",)),
+        (lambda f: f.update(event={"stream": "nowhere"}), ("event.stream", "no table nowhere")),
+        (lambda f: f.update(event={"stream": "usage"}), ("event.stream", "has no stream")),
+        (lambda f: f.update(event={"schedule": "hourly"}), ("event.schedule",)),
+        (lambda f: f.update(event={}), ("event",)),
+        (lambda f: f.update(timeout=30), ("timeout",)),
+        (lambda f: f.update(memory=64), ("memory",)),
+        (lambda f: f.update(memory="512"), ("memory",)),
+        (lambda f: f.update(handler="functions.admin.nothing.handler"), ("handler", "functions/admin/nothing.py")),
+        (lambda f: f.update(handler="functions.health.handler.handler"), ("handler", "outside")),
+        (lambda f: f.update(authorizer={"ttl": 60}), ("functions/authorizer/function.json", "only one")),
+        (lambda f: f.update(name="health"), ("name",)),
+        (lambda f: f.update(memmory=1), ("memmory",)),
+        (lambda f: f.pop("description"), ("description",)),
+        (lambda f: f.update(actions=[{"actions": ["s3:*"], "resources": ["*"], "reason": "x"}]), ("actions.0",)),
+        (
+            lambda f: f.update(
+                actions=[
+                    {
+                        "actions": ["s3:GetObject"],
+                        "resources": ["arn:{partition}:s3:::{bucket}"],
+                        "reason": "because it is",
+                    }
+                ]
+            ),
+            ("actions.0.resources",),
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_by_file_and_key(root: Path, change: Edit, expected: tuple[str, ...]) -> None:
+    edit(root, "functions/admin/function.json", change)
+    found = problems(root)
+    files = ("functions/admin/", "functions/health/", "functions/authorizer/")
+    named = [problem for problem in found if problem.startswith(files)]
+    assert any(all(part in problem for part in expected) for problem in named), found
+
+
+def test_the_same_path_with_another_parameters_name_is_the_same_route(root: Path) -> None:
+    add(root, "other", routes={"GET /api/v1/admin/keys/{name}": "public"})
+    assert any("routes.GET /api/v1/admin/keys/{name}" in problem for problem in problems(root))
+
+
+def test_a_key_that_stands_twice(root: Path) -> None:
+    path = root / "functions/health/function.json"
+    path.write_text(path.read_text().replace('"memory": 128,', '"memory": 128, "memory": 256,'))
+    assert any("functions/health/function.json: memory: stands there twice" in problem for problem in problems(root))
+
+
+def test_broken_json_a_missing_file_and_no_authorizer(root: Path) -> None:
+    (root / "functions/authorizer/function.json").write_text("{")
+    (root / "shared/environment.json").unlink()
+    found = problems(root)
+    assert any("functions/authorizer/function.json: is not valid JSON" in problem for problem in found)
+    assert any("shared/environment.json: is missing" in problem for problem in found)
+    assert any("no function.json has it" in problem for problem in found)
+
+
+def test_tables_are_strict_too(root: Path) -> None:
+    edit(root, "shared/tables.json", lambda tables: tables["usage"].update(streem="NEW_IMAGE"))
+    assert any("shared/tables.json: usage.streem" in problem for problem in problems(root))
+
+
+def test_variables_are_what_a_function_asks_for_and_empty_ones_are_left_out() -> None:
+    values = {"GATEWAY_ENVIRONMENT": "dev", "GATEWAY_PROVIDERS": "openai", "OPENAI_BASE_URL": "", "LOG_LEVEL": "INFO"}
+    given = variables(load(ROOT), "completions", values)
+    assert given == {"GATEWAY_ENVIRONMENT": "dev", "GATEWAY_PROVIDERS": "openai", "LOG_LEVEL": "INFO"}
+    assert "GATEWAY_PROVIDERS" not in variables(load(ROOT), "authorizer", values)
+
+
+def test_no_function_may_do_everything() -> None:
+    manifest, names = load(ROOT), Names("dev")
+    for folder in manifest.functions:
+        for statement in statements(manifest, folder, names):
+            assert not any("*" in action for action in statement["Action"])
+            assert statement["Resource"] != ["*"] or statement["Sid"] == "Traces"
+
+
+@pytest.mark.parametrize("folder", sorted(load(ROOT).functions))
+def test_handlers_serve_exactly_the_described_routes(folder: str) -> None:
+    described = load(ROOT).functions[folder]
+    module = __import__(described.handler.rpartition(".")[0], fromlist=["handler"])
+    assert set(getattr(module, "ROUTES", {})) == set(described.routes)
+    assert len((ROOT / "functions" / folder / "README.md").read_text().splitlines()) <= 15
