@@ -40,6 +40,7 @@ METRICS: Final[Mapping[str, MetricSpec]] = {
     "CircuitBreakerOpened": MetricSpec("Count", ("Provider",), "A breaker opened."),
     "RowsCounted": MetricSpec("Count", (), "Rows added to the rollups by the consumer."),
     "RowsParked": MetricSpec("Count", (), "Records the consumer could not read and put aside."),
+    "RowsExpired": MetricSpec("Count", (), "Rows whose call died, expired by the sweeper."),
     "ConsumerLag": MetricSpec("Milliseconds", (), "Age of the newest row of a batch when it was counted."),
 }
 

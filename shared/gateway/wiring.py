@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.services.ledger import Ledger
     from gateway.services.reports import Reports
     from gateway.services.rollup import Rollup
+    from gateway.services.sweeper import Sweeper
     from gateway.stores.breakers import BreakerStore
     from gateway.stores.config import ConfigStore
     from gateway.stores.dynamodb import DynamoDB
@@ -206,6 +207,18 @@ def rollup() -> Rollup:
 
     config = settings()
     return Rollup(UsageStore(database(), config.table("usage"), config.table("state")))
+
+
+@lru_cache(maxsize=1)
+def sweeper() -> Sweeper:
+    from gateway.services.sweeper import Sweeper
+    from gateway.stores.rows import RowStore
+    from gateway.stores.sweep import SweepCursor
+
+    config = settings()
+    rows = RowStore(database(), config.table("request-analytics"))
+    cursor = SweepCursor(database(), config.table("state"))
+    return Sweeper(rows, limits_store(), cursor, lambda: time.time_ns() // 1_000)
 
 
 def reset() -> None:

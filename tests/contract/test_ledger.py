@@ -16,11 +16,13 @@ from gateway.domain.identity import Caller, KeyLimits
 from gateway.domain.usage import Usage
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnavailable, Unauthorized
 from gateway.services.ledger import AdmissionRequest, Hold, Ledger, Outcome
+from gateway.services.sweeper import Sweeper
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.dynamodb import Database
 from gateway.stores.keys import KeyRecord, KeyStore
 from gateway.stores.limits import LimitsStore
 from gateway.stores.rows import RowStore
+from gateway.stores.sweep import SweepCursor
 from tests.contract.conftest import CountingDatabase, LossyDatabase, Tables
 
 NOW = 1_800_000_000_000_000
@@ -394,3 +396,44 @@ def test_settling_twice_releases_once(tables: Tables) -> None:
     for _ in range(2):
         ledger.settle(hold, paid(40))
     assert world.item()[f"rem_{Windows.at(NOW).budget}"] == 960
+
+
+def test_the_sweeper_expires_what_died_charges_the_hold_and_frees_the_place(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000))
+    ledger = world.ledger()
+    world.admit(ledger, 100)
+    ledger.settle(world.admit(ledger, 100), paid(30))
+    sweeper = Sweeper(
+        RowStore(tables.database, tables["request-analytics"]),
+        LimitsStore(tables.database, tables["limits"], tables["api-keys"]),
+        SweepCursor(tables.database, tables["state"]),
+        lambda: world.now,
+    )
+    assert sweeper.sweep() == 0  # their minute is not over
+    for _ in range(10):
+        world.now += 60_000_000
+        late = world.admit(ledger, 100) if world.now == NOW + 300_000_000 else None
+        sweeper.sweep()
+        assert late is None or late.row.rid in {row["rid"] for row in world.rows() if row["state"] == "OPEN"}
+    states = sorted((row["state"], row["actual"], row["status"]) for row in world.rows())
+    assert states == [("EXPIRED", 100, "expired"), ("EXPIRED", 100, "expired"), ("SETTLED", 30, "ok")]
+    item, window = world.item(), Windows.at(NOW).budget
+    assert (item["inflight"], item[f"rem_{window}"], item[f"spent_{window}"]) == (0, 770, 230)
+
+
+def test_a_sweep_after_a_pause_misses_no_minute(tables: Tables) -> None:
+    world = World(tables)
+    sweeper = Sweeper(
+        RowStore(tables.database, tables["request-analytics"]),
+        LimitsStore(tables.database, tables["limits"], tables["api-keys"]),
+        SweepCursor(tables.database, tables["state"]),
+        lambda: world.now,
+    )
+    sweeper.sweep()
+    ledger = world.ledger()
+    for _ in range(4):
+        world.now += 17 * 60_000_000
+        world.admit(ledger)
+    world.now += 200 * 60_000_000
+    assert sum(sweeper.sweep() for _ in range(6)) == 4
+    assert sweeper.sweep() == 0

@@ -33,6 +33,7 @@ def loaded(code: str) -> set[str]:
         ("import functions.authorizer.handler; from gateway import wiring; wiring.identity()", set()),
         ("import functions.health.handler; from gateway import wiring; wiring.health()", set()),
         ("import functions.analytics.handler; from gateway import wiring; wiring.rollup()", set()),
+        ("import functions.sweeper.handler; from gateway import wiring; wiring.sweeper()", {"pydantic"}),
         ("import functions.completions.handler; from gateway import wiring; wiring.completions()", {"pydantic"}),
         ("import functions.completions.handler; import gateway.providers.bedrock", {"pydantic"}),
         ("import functions.admin.handler; from gateway import wiring; wiring.config_admin()", {"pydantic"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -89,6 +89,24 @@ class RowStore:
             self._database.call("PutItem", request, attempts=2)
         except ConditionFailed:  # a first attempt whose answer was lost
             return
+
+    def open_rows(self, minute: int) -> Iterator[dict[str, Any]]:
+        """The rows of a minute (numbered from the epoch) that are still OPEN."""
+        for suffix in range(SUFFIXES):
+            request: dict[str, Any] = {
+                "TableName": self._table,
+                "KeyConditionExpression": "#minute = :minute",
+                "FilterExpression": "#state = :open",
+                "ExpressionAttributeNames": {"#minute": "minute", "#state": "state"},
+                "ExpressionAttributeValues": to_item({":minute": minute_partition(minute * 60, suffix), ":open": OPEN}),
+                "ConsistentRead": True,
+            }
+            while True:
+                reply = self._database.call("Query", request, attempts=2)
+                yield from (from_item(item) for item in reply["Items"])
+                if "LastEvaluatedKey" not in reply:
+                    break
+                request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
         """Settle or expire an open row with these facts; the row as it is then, None where it was closed before.
