@@ -77,6 +77,7 @@ integration: $(VENV)/.test $(EMULATOR)/.ready ## Deploy to an emulator and test 
 	@ENDPOINT=$(ENDPOINT) $(BIN)/pytest -m integration
 
 dynamodb-local: $(VENV)/.test ## Judge every DynamoDB expression on DynamoDB Local (Java, Maven)
+	@$(PY) -m tools.dynamodb_local >/dev/null # once, before two workers want it
 	@$(PYTEST) -m dynamodb_local
 
 lint: $(VENV)/.lint ## Check style

@@ -58,3 +58,7 @@ def _await(process: subprocess.Popen[bytes], port: int) -> None:
         except OSError:
             time.sleep(0.1)
     raise RuntimeError(f"DynamoDB Local is not ready (exit code {process.poll()})")
+
+
+if __name__ == "__main__":
+    print(fetch())
