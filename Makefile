@@ -71,7 +71,7 @@ build: $(VENV)/.tools ## Build the zips for AWS (python3.13, arm64) into build/
 test: unit integration ## Run the tests that need only what `make run` needs
 
 unit: $(VENV)/.test
-	@$(PYTEST) -m "not integration and not dynamodb_local"
+	@$(PYTEST) -m "not integration and not dynamodb_local and not terraform"
 
 integration: $(VENV)/.test $(EMULATOR)/.ready ## Deploy to an emulator and test end to end (ENDPOINT=http://... for a running one)
 	@ENDPOINT=$(ENDPOINT) $(BIN)/pytest -m integration

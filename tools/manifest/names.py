@@ -72,10 +72,10 @@ def _statements(function: Function, folder: str, names: Names) -> Iterator[State
         yield _allow(
             _sid("Table", target), [f"dynamodb:{action}" for action in sorted(actions)], [names.table_arn(target)]
         )
-    if function.secrets:
+    for name in function.secrets:
         # Secrets Manager ends every ARN with six random characters.
-        arns = [names.arn("secretsmanager", f"secret:{names.secret(name)}-??????") for name in sorted(function.secrets)]
-        yield _allow("Secrets", ["secretsmanager:GetSecretValue"], arns)
+        arn = names.arn("secretsmanager", f"secret:{names.secret(name)}-??????")
+        yield _allow(f"Secret{name.capitalize()}", ["secretsmanager:GetSecretValue"], [arn])
     if function.event and function.event.stream:
         stream = f"{names.table_arn(function.event.stream)}/stream/*"
         yield _allow("Stream", [f"dynamodb:{action}" for action in _STREAM_ACTIONS], [stream])
@@ -83,7 +83,7 @@ def _statements(function: Function, folder: str, names: Names) -> Iterator[State
         yield _allow("Failures", ["sqs:SendMessage"], [queue])
     for number, grant in enumerate(function.actions):
         yield _allow(
-            f"Action{number}", sorted(grant.actions), [_filled(resource, names) for resource in grant.resources]
+            f"Named{number}", sorted(grant.actions), [_filled(resource, names) for resource in grant.resources]
         )
 
 

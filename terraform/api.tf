@@ -1,0 +1,147 @@
+locals {
+  # Access of a route in function.json -> the header that carries the key. Each its own authorizer: the HTTP API caches by header.
+  authorizers = {
+    api-key = "$request.header.X-API-Key"
+    bearer  = "$request.header.Authorization"
+  }
+  authorizer = one([for key, function in local.functions : key if try(function.authorizer, null) != null])
+
+  cors_headers_allowed = ["authorization", "content-type", "idempotency-key", "x-api-key", "x-correlation-id"]
+  cors_headers_exposed = ["retry-after", "x-correlation-id", "x-gateway-cost", "x-gateway-model", "x-gateway-provider", "x-gateway-request-id"]
+
+  access_log = {
+    request_id     = "$context.requestId"
+    time           = "$context.requestTimeEpoch"
+    route          = "$context.routeKey"
+    status         = "$context.status"
+    bytes          = "$context.responseLength"
+    latency_ms     = "$context.responseLatency"
+    integration_ms = "$context.integrationLatency"
+    error          = "$context.error.messageString"
+    authorizer     = "$context.authorizer.error"
+    key_id         = "$context.authorizer.keyId"
+    source_ip      = "$context.identity.sourceIp"
+  }
+}
+
+resource "aws_apigatewayv2_api" "this" {
+  name                         = "${local.prefix}-api"
+  description                  = "The AI model gateway, ${var.environment}"
+  protocol_type                = "HTTP"
+  disable_execute_api_endpoint = try(var.custom_domain.only, false)
+
+  dynamic "cors_configuration" {
+    for_each = length(var.cors_allow_origins) > 0 ? [var.cors_allow_origins] : []
+    content {
+      allow_origins = cors_configuration.value
+      allow_methods = sort(distinct([for route in keys(local.routes) : split(" ", route)[0]]))
+      allow_headers = local.cors_headers_allowed
+      # A browser shows a page only the headers named here.
+      expose_headers = local.cors_headers_exposed
+      max_age        = 3600
+    }
+  }
+}
+
+resource "aws_apigatewayv2_authorizer" "this" {
+  for_each = local.authorizers
+
+  api_id                            = aws_apigatewayv2_api.this.id
+  name                              = each.key
+  authorizer_type                   = "REQUEST"
+  authorizer_uri                    = module.function[local.authorizer].invoke_arn
+  authorizer_payload_format_version = "2.0"
+  enable_simple_responses           = true
+  identity_sources                  = [each.value]
+  authorizer_result_ttl_in_seconds  = local.functions[local.authorizer].authorizer.ttl
+}
+
+resource "aws_apigatewayv2_integration" "this" {
+  for_each = local.functions_with_routes
+
+  api_id                 = aws_apigatewayv2_api.this.id
+  description            = local.function_names[each.key]
+  integration_type       = "AWS_PROXY"
+  integration_uri        = module.function[each.key].invoke_arn
+  payload_format_version = "2.0"
+  # Half a second past the function's own end, so that its answer wins over the API's; 30 seconds are the API's most.
+  timeout_milliseconds = min(each.value.timeout * 1000 + 500, 30000)
+}
+
+resource "aws_apigatewayv2_route" "this" {
+  for_each = local.routes
+
+  api_id             = aws_apigatewayv2_api.this.id
+  route_key          = each.key
+  target             = "integrations/${aws_apigatewayv2_integration.this[each.value[0].function].id}"
+  authorization_type = each.value[0].access == "public" ? "NONE" : "CUSTOM"
+  authorizer_id      = each.value[0].access == "public" ? null : aws_apigatewayv2_authorizer.this[each.value[0].access].id
+}
+
+resource "aws_apigatewayv2_stage" "this" {
+  api_id      = aws_apigatewayv2_api.this.id
+  name        = "$default"
+  description = var.environment
+  auto_deploy = true
+
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.access.arn
+    format          = jsonencode(local.access_log)
+  }
+
+  default_route_settings {
+    detailed_metrics_enabled = var.profile == "full"
+    throttling_rate_limit    = var.throttling.rate
+    throttling_burst_limit   = var.throttling.burst
+  }
+
+  dynamic "route_settings" {
+    for_each = local.routes
+    content {
+      route_key                = aws_apigatewayv2_route.this[route_settings.key].route_key
+      detailed_metrics_enabled = var.profile == "full"
+      throttling_rate_limit    = try(var.throttling.routes[route_settings.key].rate, var.throttling.rate)
+      throttling_burst_limit   = try(var.throttling.routes[route_settings.key].burst, var.throttling.burst)
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  name              = "/aws/apigateway/${local.prefix}-api"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+resource "aws_lambda_permission" "api" {
+  for_each = merge(
+    { for key in keys(local.functions_with_routes) : key => "$default/*" },
+    { for key in keys(local.authorizers) : "authorizer-${key}" => "authorizers/${aws_apigatewayv2_authorizer.this[key].id}" },
+  )
+
+  statement_id  = "Api-${each.key}"
+  action        = "lambda:InvokeFunction"
+  function_name = module.function[startswith(each.key, "authorizer-") ? local.authorizer : each.key].name
+  qualifier     = module.function[startswith(each.key, "authorizer-") ? local.authorizer : each.key].alias
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/${each.value}"
+}
+
+resource "aws_apigatewayv2_domain_name" "this" {
+  count = var.custom_domain == null ? 0 : 1
+
+  domain_name = var.custom_domain.name
+
+  domain_name_configuration {
+    certificate_arn = var.custom_domain.certificate_arn
+    endpoint_type   = "REGIONAL"
+    security_policy = "TLS_1_2"
+  }
+}
+
+resource "aws_apigatewayv2_api_mapping" "this" {
+  count = length(aws_apigatewayv2_domain_name.this)
+
+  api_id      = aws_apigatewayv2_api.this.id
+  domain_name = aws_apigatewayv2_domain_name.this[count.index].domain_name
+  stage       = aws_apigatewayv2_stage.this.name
+}

@@ -1,0 +1,96 @@
+locals {
+  unknown_tables = flatten([
+    for key, function in local.functions : [
+      for table in concat(keys(try(function.tables, {})), try([function.event.stream], [])) : "${key}: ${table}" if !contains(keys(local.table_arns), table)
+    ]
+  ])
+  unknown_variables = flatten([
+    for key, function in local.functions : [
+      for name in try(function.environment, []) : "${key}: ${name}" if !contains(keys(local.variables), name)
+    ]
+  ])
+  unknown_functions = setsubtract(
+    concat(keys(var.reserved_concurrency), keys(var.provisioned_concurrency), tolist(var.snap_start)),
+    keys(local.functions),
+  )
+
+  # Runs at the same time = arrivals a second x seconds that each takes.
+  expected_concurrency = ceil(sum(concat([0], [
+    for tier, count in var.expected_load.keys : count * local.defaults.rateLimits[tier].requestsPerMinute
+  ])) / 60 * var.expected_load.latency_seconds)
+}
+
+# What has to be right before anything is made. Conditions here, unlike those of variables, do not stand in the way of destroy.
+resource "terraform_data" "preflight" {
+  input = local.prefix
+
+  lifecycle {
+    precondition {
+      condition     = !var.workspace_per_environment || terraform.workspace == var.environment
+      error_message = "The workspace is ${terraform.workspace}, but the variables are those of ${var.environment}. Run `terraform workspace select ${var.environment}`, or give the variables of ${terraform.workspace}."
+    }
+
+    precondition {
+      condition     = length(local.artifacts_missing) == 0
+      error_message = "Not built yet: ${join(", ", local.artifacts_missing)}. Run `make build`, or name released zips in the variable artifacts."
+    }
+
+    precondition {
+      condition     = length(local.artifacts_changed) == 0
+      error_message = "These zips are not the ones that artifacts.sha256 names: ${join(", ", local.artifacts_changed)}."
+    }
+
+    precondition {
+      condition     = alltrue([for route, claims in local.routes : length(claims) == 1])
+      error_message = "Routes that more than one function claims: ${join(", ", [for route, claims in local.routes : "${route} (${join(", ", claims[*].function)})" if length(claims) > 1])}."
+    }
+
+    precondition {
+      condition     = alltrue([for route in local.route_list : contains(concat(["public"], keys(local.authorizers)), route.access)])
+      error_message = "Routes with an access that no authorizer stands for: ${join(", ", [for route in local.route_list : "${route.route} (${route.access})" if !contains(concat(["public"], keys(local.authorizers)), route.access)])}."
+    }
+
+    precondition {
+      condition     = length(local.unknown_tables) == 0
+      error_message = "Tables that shared/tables.json does not describe: ${join(", ", local.unknown_tables)}."
+    }
+
+    precondition {
+      condition     = length(local.unknown_variables) == 0
+      error_message = "Variables that shared/environment.json does not describe: ${join(", ", local.unknown_variables)}."
+    }
+
+    precondition {
+      condition     = toset(keys(local.variables)) == toset(keys(local.environment_values))
+      error_message = "shared/environment.json and environment_values in functions.tf differ: ${join(", ", setunion(setsubtract(keys(local.variables), keys(local.environment_values)), setsubtract(keys(local.environment_values), keys(local.variables))))}."
+    }
+
+    precondition {
+      condition     = length(local.unknown_functions) == 0
+      error_message = "No such functions: ${join(", ", local.unknown_functions)}."
+    }
+
+    precondition {
+      condition     = length(setsubtract(keys(var.throttling.routes), keys(local.routes))) == 0
+      error_message = "throttling.routes names routes that no function has: ${join(", ", setsubtract(keys(var.throttling.routes), keys(local.routes)))}."
+    }
+
+    precondition {
+      condition     = length(setsubtract(keys(var.expected_load.keys), keys(local.defaults.rateLimits))) == 0
+      error_message = "expected_load.keys names tiers that do not exist: ${join(", ", setsubtract(keys(var.expected_load.keys), keys(local.defaults.rateLimits)))}."
+    }
+  }
+}
+
+check "lambda_concurrency" {
+  # "Concurrent executions". 1,000 by default, 10 in a new account.
+  data "aws_servicequotas_service_quota" "concurrency" {
+    service_code = "lambda"
+    quota_code   = "L-B99A9384"
+  }
+
+  assert {
+    condition     = data.aws_servicequotas_service_quota.concurrency.value >= local.expected_concurrency
+    error_message = "The expected load needs ${local.expected_concurrency} Lambda executions at once, the account allows ${data.aws_servicequotas_service_quota.concurrency.value}. Ask AWS for more (Service Quotas, Lambda, Concurrent executions), or lower expected_load."
+  }
+}

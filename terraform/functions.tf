@@ -1,0 +1,42 @@
+locals {
+  # The value of each variable that shared/environment.json describes. One that is empty is not set at all.
+  environment_values = {
+    GATEWAY_ENVIRONMENT  = var.environment
+    GATEWAY_TABLE_PREFIX = local.prefix
+    GATEWAY_VERSION      = var.gateway_version
+    LOG_LEVEL            = var.log_level
+    GATEWAY_PROVIDERS    = join(",", var.providers_enabled)
+    OPENAI_BASE_URL      = var.openai_base_url
+    OPENAI_SECRET_ID     = try(local.secret_names["openai"], "")
+    BEDROCK_REGION       = var.bedrock_region
+    BEDROCK_SECRET_ID    = "" # the function's own role calls Bedrock; a secret is for local runs alone
+  }
+
+  function_environment = {
+    for key, function in local.functions : key => {
+      for name, variable in local.variables : name => local.environment_values[name]
+      if(try(variable.everywhere, false) || contains(try(function.environment, []), name)) && try(local.environment_values[name], "") != ""
+    }
+  }
+}
+
+module "function" {
+  source   = "./modules/function"
+  for_each = local.functions
+
+  name        = local.function_names[each.key]
+  description = each.value.description
+  handler     = each.value.handler
+  memory      = each.value.memory
+  timeout     = each.value.timeout
+  package     = local.artifacts["${each.key}.zip"]
+  layers      = [for layer in local.layers : aws_lambda_layer_version.this[layer].arn]
+  environment = local.function_environment[each.key]
+  statements  = local.statements[each.key]
+
+  log_retention_days      = var.log_retention_days
+  kms_key_arn             = var.kms_key_arn
+  reserved_concurrency    = lookup(var.reserved_concurrency, each.key, -1)
+  provisioned_concurrency = lookup(var.provisioned_concurrency, each.key, 0)
+  snap_start              = contains(var.snap_start, each.key)
+}

@@ -1,0 +1,93 @@
+# What each role may do: what Lambda needs to run the function, and what its manifest names. modules/function writes
+# nothing else into the role.
+
+locals {
+  statements = {
+    for key, function in local.functions : key => concat(
+      local.statements_to_run[key],
+      local.statements_on_tables[key],
+      local.statements_on_secrets[key],
+      local.statements_named[key],
+      local.statements_on_streams[key],
+      local.statements_on_keys[key],
+    )
+  }
+
+  statements_to_run = {
+    for key, name in local.function_names : key => [
+      {
+        Sid      = "Logs"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = ["arn:${local.partition}:logs:${var.region}:${local.account}:log-group:/aws/lambda/${name}:*"]
+      },
+      {
+        # X-Ray knows no resources: AWS allows nothing but "*" here.
+        Sid      = "Traces"
+        Action   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+        Resource = ["*"]
+      },
+    ]
+  }
+
+  # An index is a resource of its own: a grant on it is written "table/index".
+  statements_on_tables = {
+    for key, function in local.functions : key => [
+      for target, actions in try(function.tables, {}) : {
+        Sid      = "Table${replace(title(replace(replace(target, "/", "-"), "-", " ")), " ", "")}"
+        Action   = [for action in sort(actions) : "dynamodb:${action}"]
+        Resource = [local.table_arns[target]]
+      }
+    ]
+  }
+
+  # Secrets Manager appends six characters of its own choice to an ARN.
+  statements_on_secrets = {
+    for key, function in local.functions : key => [
+      for secret in try(function.secrets, []) : {
+        Sid      = "Secret${title(secret)}"
+        Action   = ["secretsmanager:GetSecretValue"]
+        Resource = ["arn:${local.partition}:secretsmanager:${var.region}:${local.account}:secret:${local.secret_names[secret]}-??????"]
+      } if contains(keys(local.secret_names), secret)
+    ]
+  }
+
+  statements_named = {
+    for key, function in local.functions : key => [
+      for index, grant in try(function.actions, []) : {
+        Sid    = "Named${index}"
+        Action = sort(grant.actions)
+        Resource = [
+          for resource in grant.resources :
+          replace(replace(replace(replace(resource, "{partition}", local.partition), "{account}", local.account), "{region}", var.region), "{prefix}", local.prefix)
+        ]
+      }
+    ]
+  }
+
+  statements_on_streams = {
+    for key, function in local.functions : key => flatten([
+      for table in try([function.event.stream], []) : [
+        {
+          Sid      = "Stream"
+          Action   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+          Resource = ["${local.table_arns[table]}/stream/*"]
+        },
+        {
+          Sid      = "Failures"
+          Action   = ["sqs:SendMessage"]
+          Resource = ["arn:${local.partition}:sqs:${var.region}:${local.account}:${local.failure_queue_names[key]}"]
+        },
+      ]
+    ])
+  }
+
+  statements_on_keys = {
+    for key in keys(local.functions) : key => [
+      for arn in var.kms_key_arn[*] : {
+        Sid      = "Key"
+        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource = [arn]
+      }
+    ]
+  }
+}

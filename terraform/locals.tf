@@ -1,0 +1,41 @@
+# The descriptions that the local deployer reads too. Whatever they say is said nowhere else.
+
+locals {
+  root   = "${path.module}/.."
+  prefix = "${var.name}-${var.environment}"
+
+  functions = {
+    for path in fileset("${local.root}/functions", "*/function.json") :
+    dirname(path) => jsondecode(file("${local.root}/functions/${path}"))
+  }
+  tables    = jsondecode(file("${local.root}/shared/tables.json"))
+  variables = jsondecode(file("${local.root}/shared/environment.json"))
+  defaults  = jsondecode(file("${local.root}/shared/gateway/data/config.json"))
+
+  function_names = { for key, function in local.functions : key => "${local.prefix}-${try(function.name, key)}" }
+  table_names    = { for key in keys(local.tables) : key => "${local.prefix}-${key}" }
+
+  # ARNs from names, not from resources: policies are then whole in the plan, where they can be read and tested.
+  # By what a manifest writes: "table", or "table/index".
+  table_arn_prefix = "arn:${local.partition}:dynamodb:${var.region}:${local.account}:table/${local.prefix}"
+  table_arns = merge(
+    { for table in keys(local.tables) : table => "${local.table_arn_prefix}-${table}" },
+    merge([
+      for table, facts in local.tables : {
+        for index in keys(try(facts.indexes, {})) : "${table}/${index}" => "${local.table_arn_prefix}-${table}/index/${index}"
+      }
+    ]...),
+  )
+
+  functions_with_routes = { for key, function in local.functions : key => function if try(function.routes, null) != null }
+  functions_on_streams  = { for key, function in local.functions : key => function if try(function.event.stream, null) != null }
+  functions_on_schedule = { for key, function in local.functions : key => function if try(function.event.schedule, null) != null }
+
+  # A list first: merge() would swallow a route that two functions claim (checks.tf).
+  route_list = flatten([
+    for key, function in local.functions_with_routes : [
+      for route, access in function.routes : { route = route, function = key, access = access }
+    ]
+  ])
+  routes = { for route in local.route_list : route.route => route... }
+}

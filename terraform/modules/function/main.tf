@@ -1,0 +1,90 @@
+# One Lambda function: its role, its log group, a version for each change and the alias `live` that everything calls.
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+resource "aws_iam_role" "this" {
+  name        = var.name
+  description = "Execution role of the function ${var.name}"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "lambda.amazonaws.com" }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "this" {
+  name = "rights"
+  role = aws_iam_role.this.name
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [for statement in var.statements : merge({ Effect = "Allow" }, statement)]
+  })
+}
+
+resource "aws_lambda_function" "this" {
+  function_name = var.name
+  description   = var.description
+  role          = aws_iam_role.this.arn
+  runtime       = "python3.13"
+  architectures = ["arm64"]
+  handler       = var.handler
+  memory_size   = var.memory
+  timeout       = var.timeout
+  layers        = var.layers
+  kms_key_arn   = var.kms_key_arn
+  publish       = true
+
+  filename         = var.package.filename
+  s3_bucket        = var.package.s3_bucket
+  s3_key           = var.package.s3_key
+  source_code_hash = var.package.hash
+
+  reserved_concurrent_executions = var.reserved_concurrency
+
+  environment {
+    variables = var.environment
+  }
+
+  tracing_config {
+    mode = "Active"
+  }
+
+  logging_config {
+    log_format = "JSON"
+    log_group  = aws_cloudwatch_log_group.this.name
+  }
+
+  dynamic "snap_start" {
+    for_each = var.snap_start ? ["PublishedVersions"] : []
+    content {
+      apply_on = snap_start.value
+    }
+  }
+
+  # A function that starts before its rights are there fails its first calls.
+  depends_on = [aws_iam_role_policy.this]
+}
+
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  description      = "The version that is called"
+  function_name    = aws_lambda_function.this.function_name
+  function_version = aws_lambda_function.this.version
+}
+
+resource "aws_lambda_provisioned_concurrency_config" "this" {
+  count = var.provisioned_concurrency > 0 ? 1 : 0
+
+  function_name                     = aws_lambda_function.this.function_name
+  qualifier                         = aws_lambda_alias.live.name
+  provisioned_concurrent_executions = var.provisioned_concurrency
+}

@@ -1,0 +1,29 @@
+output "name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "role" {
+  description = "Name of its execution role."
+  value       = aws_iam_role.this.name
+}
+
+output "alias" {
+  description = "Name of the alias that is called."
+  value       = aws_lambda_alias.live.name
+}
+
+output "alias_arn" {
+  description = "ARN of that alias."
+  value       = aws_lambda_alias.live.arn
+}
+
+output "invoke_arn" {
+  description = "ARN by which API Gateway calls the alias."
+  value       = aws_lambda_alias.live.invoke_arn
+}
+
+output "log_group" {
+  description = "Name of its log group."
+  value       = aws_cloudwatch_log_group.this.name
+}

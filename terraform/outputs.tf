@@ -1,0 +1,68 @@
+locals {
+  url = var.custom_domain == null ? aws_apigatewayv2_api.this.api_endpoint : "https://${var.custom_domain.name}"
+}
+
+output "url" {
+  description = "Base URL of the gateway."
+  value       = local.url
+}
+
+output "openai_base_url" {
+  description = "Base URL for OpenAI's client libraries."
+  value       = "${local.url}/v1"
+}
+
+output "curl" {
+  description = "A line that works as printed."
+  value       = "curl -sS ${local.url}/health"
+}
+
+output "region" {
+  description = "Region of everything."
+  value       = var.region
+}
+
+output "functions" {
+  description = "Names of the functions."
+  value       = { for key, function in module.function : key => function.name }
+}
+
+output "tables" {
+  description = "Names of the tables."
+  value       = { for key, table in module.table : key => table.name }
+}
+
+output "secrets" {
+  description = "Names of the providers' secrets; `make secret` sets their values."
+  value       = { for key, secret in aws_secretsmanager_secret.provider : key => secret.name }
+}
+
+output "log_groups" {
+  description = "Names of the log groups."
+  value       = merge({ for key, function in module.function : key => function.log_group }, { access = aws_cloudwatch_log_group.access.name })
+}
+
+output "alarm_topic" {
+  description = "ARN of the topic that alarms go to; null in the profile minimal."
+  value       = one(aws_sns_topic.alarms[*].arn)
+}
+
+output "custom_domain_target" {
+  description = "Where the DNS record of the custom domain points (CNAME, or alias with this zone); null without one."
+  value = one([
+    for domain in aws_apigatewayv2_domain_name.this : {
+      name    = domain.domain_name_configuration[0].target_domain_name
+      zone_id = domain.domain_name_configuration[0].hosted_zone_id
+    }
+  ])
+}
+
+output "idle_cost_usd_per_month" {
+  description = "What stands still costs, from list prices (docs/deployment.md says which); calls come on top."
+  value = {
+    secrets    = length(local.secret_names) * 0.40
+    alarms     = length(local.alarms) * 0.10
+    dashboards = length(aws_cloudwatch_dashboard.this) * 3.00
+    total      = length(local.secret_names) * 0.40 + length(local.alarms) * 0.10 + length(aws_cloudwatch_dashboard.this) * 3.00
+  }
+}

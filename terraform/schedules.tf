@@ -1,0 +1,58 @@
+resource "aws_scheduler_schedule" "this" {
+  for_each = local.functions_on_schedule
+
+  name                = local.function_names[each.key]
+  description         = each.value.description
+  schedule_expression = each.value.event.schedule
+  kms_key_arn         = var.kms_key_arn
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = module.function[each.key].alias_arn
+    role_arn = aws_iam_role.scheduler[0].arn
+
+    # The next run comes anyway: an old one is not worth repeating.
+    retry_policy {
+      maximum_retry_attempts       = 0
+      maximum_event_age_in_seconds = 60
+    }
+  }
+}
+
+resource "aws_iam_role" "scheduler" {
+  count = length(local.functions_on_schedule) > 0 ? 1 : 0
+
+  name        = "${local.prefix}-scheduler"
+  description = "Lets EventBridge Scheduler start the scheduled functions"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "scheduler.amazonaws.com" }
+      # Without this, the service could be made to act here for another account.
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "scheduler" {
+  count = length(aws_iam_role.scheduler)
+
+  name = "rights"
+  role = aws_iam_role.scheduler[count.index].name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid      = "Start"
+      Effect   = "Allow"
+      Action   = ["lambda:InvokeFunction"]
+      Resource = [for key in keys(local.functions_on_schedule) : "arn:${local.partition}:lambda:${var.region}:${local.account}:function:${local.function_names[key]}:live"]
+    }]
+  })
+}

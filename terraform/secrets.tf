@@ -1,0 +1,17 @@
+locals {
+  # Secrets that a function names, of the providers in use. A name, not an ARN: the value is put there by `make secret`.
+  secret_names = {
+    for secret in toset(flatten([for function in values(local.functions) : try(function.secrets, [])])) :
+    secret => "${local.prefix}/${secret}" if contains(var.providers_enabled, secret)
+  }
+}
+
+# No version of it here, ever: a value that Terraform sets would stand in the state.
+resource "aws_secretsmanager_secret" "provider" {
+  for_each = local.secret_names
+
+  name                    = each.value
+  description             = "Key for the model provider ${each.key}"
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = var.secret_recovery_days
+}

@@ -1,0 +1,350 @@
+# Where
+
+variable "environment" {
+  description = "Name of this deployment, and of its Terraform workspace: dev, staging, prod, or another short word."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,11}$", var.environment))
+    error_message = "environment must be 2 to 12 lower-case letters and digits, beginning with a letter."
+  }
+}
+
+variable "workspace_per_environment" {
+  description = "Refuse a workspace that is not named after the environment. False where another root module with workspaces of its own calls this one."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "name" {
+  description = "First part of every name: <name>-<environment>-<thing>."
+  type        = string
+  default     = "ai-gateway"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name))
+    error_message = "name must be 3 to 24 lower-case letters, digits and hyphens: the longest name made from it has to stay below 64 characters."
+  }
+}
+
+variable "region" {
+  description = "AWS region of everything."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be a region's code, for example eu-central-1."
+  }
+}
+
+variable "account_ids" {
+  description = "AWS accounts that may be deployed to; null allows whichever the credentials belong to."
+  type        = set(string)
+  default     = null
+
+  validation {
+    condition     = var.account_ids == null ? true : alltrue([for id in var.account_ids : can(regex("^[0-9]{12}$", id))])
+    error_message = "account_ids must hold account numbers of 12 digits."
+  }
+}
+
+variable "deploy_role_arn" {
+  description = "IAM role to deploy with; null deploys with the credentials as they are."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.deploy_role_arn == null ? true : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", var.deploy_role_arn))
+    error_message = "deploy_role_arn must be the ARN of an IAM role."
+  }
+}
+
+variable "emulator_endpoint" {
+  description = "URL of a LocalStack or MiniStack that stands in for AWS; null deploys to AWS."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.emulator_endpoint == null ? true : can(regex("^https?://[^/]+$", var.emulator_endpoint))
+    error_message = "emulator_endpoint must be scheme, host and port, for example http://127.0.0.1:4566."
+  }
+}
+
+variable "tags" {
+  description = "Tags for every resource, besides application and environment."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(var.tags) <= 40 && alltrue([for key in keys(var.tags) : !startswith(lower(key), "aws:")])
+    error_message = "tags may have 40 entries at most, and no key may begin with aws:."
+  }
+}
+
+# What is deployed
+
+variable "artifacts" {
+  description = <<-TEXT
+    Where the zips are. Exactly one of
+    - directory: a folder that `make build` filled; null means the one in this repository;
+    - url: s3://bucket/prefix of a release in the same region.
+    sha256: file name -> SHA-256 in hex, as sha256sum prints it. Needed with url; with directory it is checked.
+  TEXT
+  type = object({
+    directory = optional(string)
+    url       = optional(string)
+    sha256    = optional(map(string), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.artifacts.directory == null || var.artifacts.url == null
+    error_message = "artifacts takes a directory or a url, not both."
+  }
+
+  validation {
+    condition     = var.artifacts.url == null ? true : can(regex("^s3://[a-z0-9.-]{3,63}(/[^/]+)*$", var.artifacts.url)) && length(var.artifacts.sha256) > 0
+    error_message = "artifacts.url must be s3://bucket/prefix without a slash at its end, and needs sha256."
+  }
+
+  validation {
+    condition     = alltrue([for sum in values(var.artifacts.sha256) : can(regex("^[0-9a-f]{64}$", sum))])
+    error_message = "artifacts.sha256 must hold 64 lower-case hex digits for each file."
+  }
+}
+
+variable "gateway_version" {
+  description = "The version that /health reports."
+  type        = string
+  default     = "0.1.0"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+([-+][0-9A-Za-z.-]+)?$", var.gateway_version))
+    error_message = "gateway_version must be a semantic version, for example 1.4.0."
+  }
+}
+
+variable "profile" {
+  description = "minimal: what the gateway needs to run. full: alarms and a dashboard too (about 5 US dollars a month, docs/deployment.md)."
+  type        = string
+  default     = "minimal"
+  nullable    = false
+
+  validation {
+    condition     = contains(["minimal", "full"], var.profile)
+    error_message = "profile must be minimal or full."
+  }
+}
+
+# Models
+
+variable "providers_enabled" {
+  description = "Model providers in order of preference. One with a key gets a secret; its value is set by `make secret`."
+  type        = list(string)
+  default     = ["openai", "bedrock"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.providers_enabled) > 0 && length(var.providers_enabled) == length(distinct(var.providers_enabled)) && alltrue([for name in var.providers_enabled : contains(["openai", "bedrock"], name)])
+    error_message = "providers_enabled must name openai, bedrock or both, each once."
+  }
+}
+
+variable "openai_base_url" {
+  description = "Another OpenAI-compatible host; empty means OpenAI's own."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.openai_base_url == "" || can(regex("^https://[^/]+", var.openai_base_url))
+    error_message = "openai_base_url must begin with https://: the provider's key is sent there."
+  }
+}
+
+variable "bedrock_region" {
+  description = "Region of the Bedrock endpoint; empty means the deployment's own."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.bedrock_region == "" || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.bedrock_region))
+    error_message = "bedrock_region must be empty or a region's code, for example us-east-1."
+  }
+}
+
+# Data
+
+variable "deletion_protection" {
+  description = "Refuse to delete the tables; destroy needs it turned off and applied first."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "point_in_time_recovery" {
+  description = "Keep the tables restorable to any second of the last 35 days."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "secret_recovery_days" {
+  description = "Days in which a deleted secret can be restored, 7 to 30; 0 deletes at once, so that its name is free again."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.secret_recovery_days == 0 || (var.secret_recovery_days >= 7 && var.secret_recovery_days <= 30)
+    error_message = "secret_recovery_days must be 0 or 7 to 30."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "Customer-managed KMS key for tables, secrets, queues, topic, logs and environment; null means the keys that AWS owns, free of charge. Its policy must let CloudWatch Logs and SNS of this account use it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null ? true : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a key, not of an alias."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept: a retention that CloudWatch Logs offers."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653."
+  }
+}
+
+variable "log_level" {
+  description = "Least severe level that is logged."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
+    error_message = "log_level must be DEBUG, INFO, WARNING or ERROR."
+  }
+}
+
+# Traffic
+
+variable "cors_allow_origins" {
+  description = "Origins whose pages may call the API from a browser; [\"*\"] allows all, [] none. Keys never travel in cookies, so that no origin gains a right by it."
+  type        = list(string)
+  default     = ["*"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for origin in var.cors_allow_origins : origin == "*" || can(regex("^https?://[^/*]+$", origin))])
+    error_message = "cors_allow_origins must hold * or origins such as https://app.example.com, without a path."
+  }
+}
+
+variable "throttling" {
+  description = "Requests a second (rate) and at once (burst) for each route, and exceptions by route key, for example {\"GET /health\" = {rate = 20, burst = 40}}."
+  type = object({
+    rate   = optional(number, 200)
+    burst  = optional(number, 400)
+    routes = optional(map(object({ rate = number, burst = number })), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for limit in concat([var.throttling], values(var.throttling.routes)) : limit.rate > 0 && limit.burst > 0])
+    error_message = "throttling must allow more than nothing."
+  }
+}
+
+variable "expected_load" {
+  description = "Keys of each tier that run at their limit at the same time, and seconds that a call takes: compared with the account's Lambda concurrency."
+  type = object({
+    keys            = optional(map(number), { free = 5 })
+    latency_seconds = optional(number, 10)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.expected_load.latency_seconds > 0 && var.expected_load.latency_seconds <= 29
+    error_message = "expected_load.latency_seconds must lie above 0 and not above 29, the longest that the HTTP API waits."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "Function -> executions reserved for it, and its upper bound. AWS keeps 100 of the account's unreserved, so that a new account (quota 10) can reserve none."
+  type        = map(number)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for count in values(var.reserved_concurrency) : count >= 1 && floor(count) == count])
+    error_message = "reserved_concurrency must be whole numbers from 1; 0 would stop the function."
+  }
+}
+
+variable "provisioned_concurrency" {
+  description = "Function -> executions kept warm, billed by the hour."
+  type        = map(number)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for count in values(var.provisioned_concurrency) : count >= 1 && floor(count) == count])
+    error_message = "provisioned_concurrency must be whole numbers from 1; leave a function out to keep none warm."
+  }
+}
+
+variable "snap_start" {
+  description = "Functions that start from a snapshot. Each published version is billed; a function can't have provisioned concurrency as well."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(setintersection(var.snap_start, keys(var.provisioned_concurrency))) == 0
+    error_message = "snap_start and provisioned_concurrency exclude each other for the same function."
+  }
+}
+
+variable "custom_domain" {
+  description = "Host name for the API and the ARN of its certificate in ACM, same region. The DNS record is yours to set: output custom_domain_target."
+  type = object({
+    name            = string
+    certificate_arn = string
+    only            = optional(bool, true)
+  })
+  default = null
+
+  validation {
+    condition     = var.custom_domain == null ? true : can(regex("^([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)+[a-z]{2,}$", var.custom_domain.name)) && can(regex("^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/", var.custom_domain.certificate_arn))
+    error_message = "custom_domain needs a host name such as api.example.com and the ARN of an ACM certificate."
+  }
+}
+
+variable "alarm_email" {
+  description = "Address that gets the alarms of the profile full, after it confirmed a mail from AWS; null sends none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_email == null ? true : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.alarm_email))
+    error_message = "alarm_email must be an e-mail address."
+  }
+}

@@ -1,0 +1,18 @@
+terraform {
+  # 1.11 is the first release in which the S3 backend's own locking is no longer experimental.
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 6.25, < 7"
+    }
+  }
+
+  # Partial: bucket and region come from -backend-config (docs/terraform.md). Each workspace has a state of its own in it.
+  backend "s3" {
+    key          = "ai-gateway/terraform.tfstate"
+    encrypt      = true
+    use_lockfile = true
+  }
+}
