@@ -14,6 +14,7 @@ from gateway.aws.sigv4 import Credentials
 from gateway.errors import StoreUnavailable
 from gateway.stores.dynamodb import Database, DynamoDB
 from tools import dynamodb_local
+from tools.local.deploy import table_request
 from tools.local.emulator import ROOT
 from tools.manifest import load
 
@@ -48,25 +49,8 @@ def tables(dynamodb_endpoint: str) -> Tables:
     database = DynamoDB(AwsHttp("dynamodb", "us-east-1", dynamodb_endpoint, lambda: credentials), timeout=30)
     made = Tables(database, f"t{secrets.token_hex(4)}")
     for name, table in load(ROOT).tables.items():
-        keys = [table.key, *(index.key for index in table.indexes.values())]
-        attributes = {attribute: kind for key in keys for attribute, kind in key.items()}
-        request: dict[str, Any] = {
-            "TableName": made[name],
-            "BillingMode": "PAY_PER_REQUEST",
-            "KeySchema": _schema(table.key),
-            "AttributeDefinitions": [{"AttributeName": a, "AttributeType": kind} for a, kind in attributes.items()],
-        }
-        if table.indexes:
-            request["GlobalSecondaryIndexes"] = [
-                {"IndexName": index, "KeySchema": _schema(facts.key), "Projection": {"ProjectionType": "ALL"}}
-                for index, facts in table.indexes.items()
-            ]
-        database.call("CreateTable", request)
+        database.call("CreateTable", table_request(made[name], table))
     return made
-
-
-def _schema(key: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"AttributeName": name, "KeyType": kind} for name, kind in zip(key, ("HASH", "RANGE"), strict=False)]
 
 
 class LossyDatabase:

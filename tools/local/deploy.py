@@ -131,25 +131,8 @@ class Deployer:
 
     def _table(self, name: str, table: Table) -> str:
         real = self.names.table(name)
-        keys = [table.key, *(index.key for index in table.indexes.values())]
-        request: dict[str, Any] = {
-            "TableName": real,
-            "BillingMode": "PAY_PER_REQUEST",
-            "KeySchema": _schema(table.key),
-            "AttributeDefinitions": [
-                {"AttributeName": attribute, "AttributeType": kind}
-                for attribute, kind in {attribute: kind for key in keys for attribute, kind in key.items()}.items()
-            ],
-        }
-        if table.indexes:
-            request["GlobalSecondaryIndexes"] = [
-                {"IndexName": index, "KeySchema": _schema(details.key), "Projection": {"ProjectionType": "ALL"}}
-                for index, details in table.indexes.items()
-            ]
-        if table.stream:
-            request["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": table.stream}
         dynamodb = self.client("dynamodb")
-        dynamodb.create_table(**request)
+        dynamodb.create_table(**table_request(real, table))
         dynamodb.get_waiter("table_exists").wait(TableName=real, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
         dynamodb.update_continuous_backups(
             TableName=real, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
@@ -296,6 +279,26 @@ class Deployer:
             Principal=principal,
             SourceArn=source,
         )
+
+
+def table_request(name: str, table: Table) -> dict[str, Any]:
+    """The CreateTable request of a described table."""
+    keys = [table.key, *(index.key for index in table.indexes.values())]
+    attributes = {attribute: kind for key in keys for attribute, kind in key.items()}
+    request: dict[str, Any] = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": _schema(table.key),
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": kind} for name, kind in attributes.items()],
+    }
+    if table.indexes:
+        request["GlobalSecondaryIndexes"] = [
+            {"IndexName": index, "KeySchema": _schema(details.key), "Projection": {"ProjectionType": "ALL"}}
+            for index, details in table.indexes.items()
+        ]
+    if table.stream:
+        request["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": table.stream}
+    return request
 
 
 def _schema(key: Mapping[str, str]) -> list[dict[str, str]]:
