@@ -20,6 +20,7 @@ class Settings:
     region: str
     function: str
     memory_mb: int
+    store_timeout: float
     log_level: str
     providers: tuple[str, ...]
     openai_base_url: str
@@ -54,6 +55,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         region=region,
         function=environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         memory_mb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0),
+        store_timeout=float(environ.get("GATEWAY_STORE_TIMEOUT_SECONDS") or 2),
         log_level=environ.get("LOG_LEVEL", "INFO"),
         providers=tuple(name.strip() for name in environ.get("GATEWAY_PROVIDERS", "").split(",") if name.strip()),
         openai_base_url=environ.get("OPENAI_BASE_URL", ""),

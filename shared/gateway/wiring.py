@@ -53,7 +53,7 @@ def _http(service: str) -> AwsHttp:
 def database() -> DynamoDB:
     from gateway.stores.dynamodb import DynamoDB
 
-    return DynamoDB(_http("dynamodb"))
+    return DynamoDB(_http("dynamodb"), timeout=settings().store_timeout)
 
 
 @lru_cache(maxsize=1)

@@ -22,6 +22,7 @@ from tools.local import seed
 from tools.local.deploy import Deployer, Deployment, Options
 from tools.local.emulator import ROOT, start
 from tools.local.gateway import ACCOUNT, REGION, built, session
+from tools.local.modes import STORE_SECONDS
 from tools.manifest import Manifest, load
 
 OPENAI_KEY = "sk-canary-openai-" + secrets.token_hex(16)
@@ -137,6 +138,7 @@ def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
         "GATEWAY_TABLE_PREFIX": names.prefix,
         "GATEWAY_VERSION": "0.1.0",
         "LOG_LEVEL": "DEBUG",
+        "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS,
         "GATEWAY_PROVIDERS": "openai,bedrock",
         "OPENAI_SECRET_ID": names.secret("openai"),
         "OPENAI_BASE_URL": fake.openai_url,

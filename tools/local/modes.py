@@ -12,6 +12,8 @@ from tools.local.deploy import Options
 from tools.local.emulator import EmulatorError
 from tools.manifest import Names
 
+# An emulator that starts a process for each parallel call may keep a small machine busy for longer than AWS ever would.
+STORE_SECONDS = "20"
 MODES = ("emulator", "openai", "bedrock")
 
 
@@ -25,6 +27,7 @@ def options(mode: str, names: Names, api_id: str | None, environ: Mapping[str, s
         "GATEWAY_TABLE_PREFIX": names.prefix,
         "GATEWAY_VERSION": "0.1.0",
         "LOG_LEVEL": environ.get("GATEWAY_LOG_LEVEL", "INFO"),
+        "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS,
         "GATEWAY_PROVIDERS": "bedrock",
     }
     secrets: dict[str, str] = {}
