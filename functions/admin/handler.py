@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from functions.admin import products
 from gateway import wiring
 from gateway.domain.identity import Caller
 from gateway.errors import BadRequest
@@ -99,5 +100,11 @@ ROUTES = {
     "POST /api/v1/admin/keys": _admin(_create_key),
     "GET /api/v1/admin/keys/{id}": _admin(_get_key),
     "POST /api/v1/admin/keys/{id}/revoke": _admin(_revoke_key),
+    "POST /api/v1/admin/products": _admin(products.create_product),
+    "POST /api/v1/admin/products/import": _admin(products.import_products),
+    "GET /api/v1/admin/products/{id}": _admin(products.get_product),
+    "PUT /api/v1/admin/products/{id}": _admin(products.replace_product),
+    "PATCH /api/v1/admin/products/{id}": _admin(products.change_product),
+    "DELETE /api/v1/admin/products/{id}": _admin(products.delete_product),
 }
 handler = door("admin", ROUTES)

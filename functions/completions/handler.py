@@ -32,7 +32,7 @@ def _gateway(request: Request) -> Response:
     """`POST /api/v1/completions`: OpenAI's body plus the gateway's own fields."""
     running, body = _complete(request)
     cost = running.cost
-    extra = {
+    extra: dict[str, Any] = {
         "provider": running.route.provider,
         "latency": round((time.monotonic() - request.started) * 1_000),
         "cached": False,
@@ -43,6 +43,8 @@ def _gateway(request: Request) -> Response:
             "currency": "USD",
         },
     }
+    if running.request.mcp_context is not None:
+        extra["mcpContext"] = {"products": running.products}
     return Response(200, _with_cost(body, running) | extra, _headers(running, request))
 
 
@@ -74,7 +76,14 @@ def _headers(running: Running, request: Request) -> dict[str, str]:
         "x-gateway-cache": "BYPASS",
         "x-gateway-overhead-ms": f"{overhead:.1f}",
         **running.hold.headers(),
-    }
+    } | _context(running)
+
+
+def _context(running: Running) -> dict[str, str]:
+    """Which products went into the prompt, on routes whose body has no room for it too."""
+    if running.request.mcp_context is None:
+        return {}
+    return {"x-gateway-context-products": ", ".join(str(product["id"]) for product in running.products)}
 
 
 def _models(request: Request) -> Response:

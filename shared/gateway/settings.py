@@ -28,6 +28,8 @@ class Settings:
     bedrock_region: str
     bedrock_secret_id: str
     endpoints: Mapping[str, str]
+    mcp_allowed_origins: tuple[str, ...] = ()
+    mcp_allowed_hosts: tuple[str, ...] = ()
 
     def table(self, name: str) -> str:
         """The real name of a table of shared/tables.json."""
@@ -57,13 +59,19 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         memory_mb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0),
         store_timeout=float(environ.get("GATEWAY_STORE_TIMEOUT_SECONDS") or 2),
         log_level=environ.get("LOG_LEVEL", "INFO"),
-        providers=tuple(name.strip() for name in environ.get("GATEWAY_PROVIDERS", "").split(",") if name.strip()),
+        providers=_listed(environ, "GATEWAY_PROVIDERS"),
         openai_base_url=environ.get("OPENAI_BASE_URL", ""),
         openai_secret_id=environ.get("OPENAI_SECRET_ID", ""),
         bedrock_region=environ.get("BEDROCK_REGION", "") or region,
         bedrock_secret_id=environ.get("BEDROCK_SECRET_ID", ""),
         endpoints={name: value for name, value in environ.items() if name.startswith("AWS_ENDPOINT_URL") and value},
+        mcp_allowed_origins=_listed(environ, "MCP_ALLOWED_ORIGINS"),
+        mcp_allowed_hosts=_listed(environ, "MCP_ALLOWED_HOSTS"),
     )
+
+
+def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in environ.get(name, "").split(",") if part.strip())
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gateway.services.identity import Identity
     from gateway.services.keys import Keys
     from gateway.services.ledger import Ledger
+    from gateway.services.mcp import McpServer
+    from gateway.services.product_admin import ProductAdmin
+    from gateway.services.products import Catalogue
     from gateway.services.reports import Reports
     from gateway.services.rollup import Rollup
     from gateway.services.sweeper import Sweeper
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.stores.health import HealthStore
     from gateway.stores.keys import KeyStore
     from gateway.stores.limits import LimitsStore
+    from gateway.stores.products import ProductStore
     from gateway.stores.secrets import SecretStore
 
 
@@ -144,6 +148,7 @@ def completions() -> Completions:
         provider=provider,
         ledger=ledger(),
         breakers=Breakers(breaker_store(), lambda: time.time_ns() // 1_000_000),
+        catalogue=catalogue,
     )
 
 
@@ -219,6 +224,34 @@ def sweeper() -> Sweeper:
     rows = RowStore(database(), config.table("request-analytics"))
     cursor = SweepCursor(database(), config.table("state"))
     return Sweeper(rows, limits_store(), cursor, lambda: time.time_ns() // 1_000)
+
+
+@lru_cache(maxsize=1)
+def product_store() -> ProductStore:
+    from gateway.stores.products import ProductStore
+
+    return ProductStore(database(), settings().table("product-catalog"))
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> Catalogue:
+    from gateway.services.products import Catalogue
+
+    return Catalogue(product_store())
+
+
+@lru_cache(maxsize=1)
+def product_admin() -> ProductAdmin:
+    from gateway.services.product_admin import ProductAdmin
+
+    return ProductAdmin(product_store())
+
+
+@lru_cache(maxsize=1)
+def mcp() -> McpServer:
+    from gateway.services.mcp import McpServer
+
+    return McpServer(catalogue(), settings().version)
 
 
 def reset() -> None:

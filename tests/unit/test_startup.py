@@ -37,6 +37,7 @@ def loaded(code: str) -> set[str]:
         ("import functions.completions.handler; from gateway import wiring; wiring.completions()", {"pydantic"}),
         ("import functions.completions.handler; import gateway.providers.bedrock", {"pydantic"}),
         ("import functions.admin.handler; from gateway import wiring; wiring.config_admin()", {"pydantic"}),
+        ("import functions.mcp.handler; from gateway import wiring; wiring.mcp()", {"pydantic"}),
     ],
 )
 def test_a_function_starts_with_no_more_than_it_needs(code: str, allowed: set[str]) -> None:

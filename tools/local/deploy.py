@@ -13,13 +13,6 @@ from tools.manifest.names import statements, variables
 
 ALIAS = "live"
 AUTHORIZERS = {"api-key": "$request.header.X-API-Key", "bearer": "$request.header.Authorization"}
-CORS = {
-    "AllowOrigins": ["*"],
-    "AllowMethods": ["DELETE", "GET", "PATCH", "POST", "PUT"],
-    "AllowHeaders": ["authorization", "content-type", "idempotency-key", "x-api-key", "x-correlation-id"],
-    "ExposeHeaders": ["retry-after", "x-correlation-id", "x-gateway-cost", "x-gateway-model", "x-gateway-provider"],
-    "MaxAge": 3600,
-}
 _LOG_DAYS = 7
 
 Progress = Callable[[str], None]
@@ -216,11 +209,21 @@ class Deployer:
             events.put_targets(Rule=name, Targets=[{"Id": "function", "Arn": target}])
             deployment.rules.append(name)
 
+    def _cors(self) -> dict[str, Any]:
+        cors = self._manifest.cors
+        return {
+            "AllowOrigins": ["*"],
+            "AllowMethods": self._manifest.methods(),
+            "AllowHeaders": cors.allow_headers,
+            "ExposeHeaders": cors.expose_headers,
+            "MaxAge": cors.max_age,
+        }
+
     def _api(self, deployment: Deployment, api_id: str | None) -> str:
         gateway = self.client("apigatewayv2")
         tags = {"Tags": {"ms-custom-id": api_id}} if api_id else {}
         api: str = gateway.create_api(
-            Name=f"{self.names.prefix}-api", ProtocolType="HTTP", CorsConfiguration=CORS, **tags
+            Name=f"{self.names.prefix}-api", ProtocolType="HTTP", CorsConfiguration=self._cors(), **tags
         )["ApiId"]
         execution = self.names.arn("execute-api", api)
         authorizers = {kind: self._authorizer(gateway, api, kind, deployment) for kind in AUTHORIZERS}

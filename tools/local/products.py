@@ -82,7 +82,7 @@ _AVAILABILITY = ("in_stock", "in_stock", "in_stock", "limited", "preorder", "out
 
 
 def products() -> Iterator[dict[str, Any]]:
-    """Each product as plain values; prices are whole cents of US dollars in `price` as text such as "129.99"."""
+    """Each product as an admin would create it."""
     choose = random.Random(20_261_124)  # noqa: S311  the same catalogue every time
     for number, (line, maker) in enumerate(_combinations(), start=1):
         kind, quality = choose.choice(line.kinds), choose.choice(line.qualities)
@@ -97,19 +97,18 @@ def products() -> Iterator[dict[str, Any]]:
                 + ", ".join(f"{name} {value}" for name, value in specifications.items())
                 + "."
             ),
-            "price": f"{choose.randrange(*line.prices)}.{choose.choice(('00', '49', '99'))}",
-            "currency": "USD",
-            "discount": choose.choice((0, 0, 0, 5, 10, 20)),
+            "price": {
+                "amount": choose.randrange(*line.prices) + choose.choice((0, 0.49, 0.99)),
+                "currency": "USD",
+                "discount": choose.choice((0, 0, 0, 5, 10, 20)),
+            },
             "availability": choose.choice(_AVAILABILITY),
-            "category": category,
-            "category_path": list(line.path),
+            "category": {"path": list(line.path)},
             "specifications": specifications,
             "images": [f"https://images.example.com/prod-{number:04d}.jpg"],
-            "rating": {"average": f"{choose.randrange(30, 50) / 10:.1f}", "count": choose.randrange(3, 2_400)},
+            "rating": {"average": choose.randrange(30, 50) / 10, "count": choose.randrange(3, 2_400)},
             "seller": choose.choice(_SELLERS),
             "tags": sorted({*quality.lower().split(), category, maker.lower()}),
-            "created": f"2026-0{choose.randrange(1, 9)}-1{choose.randrange(0, 9)}T08:00:00Z",
-            "updated": "2026-11-01T08:00:00Z",
         }
 
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
-from decimal import Decimal
-from itertools import islice
-from typing import Any
 
+from gateway import observability
 from gateway.aws.http import AwsHttp
 from gateway.aws.sigv4 import Credentials
 from gateway.domain import keys
-from gateway.domain.identity import SCOPES, TIERS
+from gateway.domain.identity import SCOPES, TIERS, Caller
 from gateway.domain.times import rfc3339
 from gateway.services.config import defaults
-from gateway.stores.attributes import to_item
+from gateway.services.product_admin import ProductAdmin
 from gateway.stores.config import ConfigStore, Overrides
 from gateway.stores.dynamodb import Database, DynamoDB
 from gateway.stores.keys import KeyRecord, KeyStore
+from gateway.stores.products import ProductStore
 from tools.local.products import products
 from tools.manifest import Names
 
 # What the emulator's Bedrock answers for models that are not Bedrock's own.
 _STAND_IN = "bedrock/amazon.nova-lite-v1:0"
-_BATCH = 25  # DynamoDB's limit
 
 
 def database(endpoint: str, region: str, account: str) -> Database:
@@ -69,17 +68,10 @@ def seed_models(database: Database, names: Names) -> None:
 
 def seed_products(database: Database, names: Names) -> int:
     """Write the product catalogue; returns how many products."""
-    table, count = names.table("product-catalog"), 0
-    source = iter(products())
-    while batch := list(islice(source, _BATCH)):
-        requests = [{"PutRequest": {"Item": to_item(_stored(product))}} for product in batch]
-        while requests:
-            reply = database.call("BatchWriteItem", {"RequestItems": {table: requests}}, attempts=3)
-            requests = reply.get("UnprocessedItems", {}).get(table, [])
-        count += len(batch)
-    return count
-
-
-def _stored(product: dict[str, Any]) -> dict[str, Any]:
-    rating = {"average": Decimal(product["rating"]["average"]), "count": product["rating"]["count"]}
-    return product | {"price": Decimal(product["price"]), "rating": rating}
+    observability.configure("seed", "WARNING")
+    admin = ProductAdmin(ProductStore(database, names.table("product-catalog")))
+    by = Caller("make-run", "enterprise", ("admin",), version=1)
+    report = admin.load(list(products()), by, lambda: math.inf)
+    if report.refused:
+        raise ValueError(f"a demo product was refused: {report.refused[0]}")
+    return report.created

@@ -43,6 +43,14 @@ class Table(_Strict):
     ttl: str | None = None
 
 
+class Cors(_Strict):
+    """shared/cors.json: what a browser may send (lower case), may show a page, and for how many seconds this holds."""
+
+    allow_headers: list[str]
+    expose_headers: list[str]
+    max_age: Annotated[int, Field(ge=0, le=86_400)]
+
+
 class Variable(_Strict):
     """An environment variable that deployments know; `everywhere`: every function gets it."""
 
@@ -127,11 +135,16 @@ class Manifest(_Strict):
     functions: dict[str, Function]
     tables: dict[str, Table]
     environment: dict[str, Variable]
+    cors: Cors
 
     @property
     def authorizer(self) -> str:
         """The name of the function that is the authorizer."""
         return next(name for name, function in self.functions.items() if function.authorizer)
+
+    def methods(self) -> list[str]:
+        """The HTTP methods that routes have."""
+        return sorted({route.split(" ")[0] for route in self.routes()})
 
     def routes(self) -> dict[str, tuple[str, Auth]]:
         """Route key to function and kind of authorization."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tools.manifest.model import Function, Manifest, Table, Variable
+from tools.manifest.model import Cors, Function, Manifest, Table, Variable
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -27,13 +27,16 @@ def load(root: Path) -> Manifest:
     problems: list[str] = []
     tables = _many(root, "shared/tables.json", Table, problems)
     environment = _many(root, "shared/environment.json", Variable, problems)
+    cors = _one("shared/cors.json", _read(root / "shared/cors.json", "shared/cors.json", problems), Cors, problems)
     functions: dict[str, Function] = {}
     for path in sorted(root.glob("functions/*/function.json")):
         file = path.relative_to(root).as_posix()
         function = _one(file, _read(path, file, problems), Function, problems)
         if function is not None:
             functions[path.parent.name] = function
-    manifest = Manifest(functions=functions, tables=tables, environment=environment)
+    if cors is None:
+        raise ManifestError(problems)
+    manifest = Manifest(functions=functions, tables=tables, environment=environment, cors=cors)
     for check in (_routes, _handlers, _tables, _environment, _events, _authorizers, _names):
         problems += check(manifest, root)
     if problems:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gateway.domain.config import ALIAS, invalid
+from gateway.domain.product_context import McpContext
 from gateway.errors import BadRequest
 
 GATEWAY_FIELDS = frozenset({"tags", "fallbacks", "cache", "mcp", "mcpContext"})
-_LATER = ("fallbacks", "cache", "mcp", "mcpContext")
+_LATER = ("fallbacks", "cache", "mcp")
 Tokens = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
 
@@ -51,6 +52,7 @@ class ChatRequest(BaseModel):
     tools: list[dict[str, Any]] | None = None
     user: str | None = None
     tags: Annotated[list[Tag], Field(max_length=10)] = Field(default_factory=list)
+    mcp_context: McpContext | None = Field(None, alias="mcpContext")
 
     @property
     def choices(self) -> int:

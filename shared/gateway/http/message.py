@@ -60,16 +60,21 @@ class Response:
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
+    """A JSON object, by the rules of `parse_json`. Raises BadRequest."""
+    value = parse_json(body)
+    if not isinstance(value, dict):
+        raise BadRequest("The body must be a JSON object.", code="invalid_json")
+    return value
+
+
+def parse_json(body: bytes) -> Any:
     """Strict JSON: no NaN, no infinity in any spelling, no nesting or digits without end. Raises BadRequest."""
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
     try:
-        value = json.loads(body, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(body, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
-    if not isinstance(value, dict):
-        raise BadRequest("The body must be a JSON object.", code="invalid_json")
-    return value
 
 
 def correlation_id(sent: str | None) -> str:

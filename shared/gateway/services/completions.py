@@ -17,12 +17,14 @@ from gateway.domain.estimate import estimate
 from gateway.domain.identity import Caller
 from gateway.domain.models import Catalog, Prices, Route
 from gateway.domain.money import Cost, cost_of, usd
+from gateway.domain.product_context import fitting, with_products
 from gateway.domain.usage import Usage
 from gateway.errors import Forbidden, UpstreamError, UpstreamTimeout
 from gateway.providers.base import Answer, ChatCall, Event, Provider
 from gateway.services.breakers import Breakers, Permit
 from gateway.services.config import ConfigSource
 from gateway.services.ledger import AdmissionRequest, Hold, Ledger, Outcome
+from gateway.services.products import Catalogue
 
 _SETTLE_SECONDS = 1.0  # kept back from the deadline for settle and release
 _LEAST_SECONDS = 1.0  # with less there is no sense in starting
@@ -46,6 +48,7 @@ class Running:
     usage: Usage | None = None
     cost: Cost = field(default_factory=lambda: Cost(0, 0))
     provider_ms: float = 0.0
+    products: list[dict[str, Any]] = field(default_factory=list)  # what mcpContext put into the prompt
 
     def events(self) -> Iterator[Event]:
         """The provider's events; the last is the whole answer. Raises UpstreamErrors."""
@@ -102,7 +105,8 @@ class Running:
 
 @dataclass(slots=True)
 class Completions:
-    """`provider` gives the adapter of a configured provider by name. `now` is seconds since the epoch."""
+    """`provider` gives the adapter of a configured provider by name, `catalogue` the products for an mcpContext.
+    `now` is seconds since the epoch."""
 
     config: ConfigSource
     prices: Prices
@@ -110,6 +114,7 @@ class Completions:
     provider: Callable[[str], Provider]
     ledger: Ledger
     breakers: Breakers
+    catalogue: Callable[[], Catalogue]
     now: Callable[[], float] = time.time
 
     def catalog(self, config: Config) -> Catalog:
@@ -127,6 +132,8 @@ class Completions:
         route = self.catalog(config).resolve(request.model)
         _allowed(caller, route)
         tier = config.tier(caller.tier)
+        products = self._products(request, caller)
+        body = with_products(body, products)
         call = self._call(body, request, route, tier, correlation_id, seconds_left)
         price = route.price.for_tier(_tier_of(call.body))
         est = estimate(call.body, price, choices=request.choices, output_cap=call.max_output_tokens)
@@ -148,13 +155,20 @@ class Completions:
                 tags=tuple(request.tags),
             ),
         )
-        running = Running(rid, route, hold, request, self, call, permit, rules, est.cost)
+        running = Running(rid, route, hold, request, self, call, permit, rules, est.cost, products=products)
         try:
             _allowed(hold.caller, route)  # the record may have been read anew
         except Forbidden:
             self.ledger.release(hold)
             raise
         return running
+
+    def _products(self, request: ChatRequest, caller: Caller) -> list[dict[str, Any]]:
+        if request.mcp_context is None:
+            return []
+        if not caller.may("catalogue"):
+            raise Forbidden("mcpContext needs an API key with the scope 'catalogue'.", param="mcpContext")
+        return fitting(self.catalogue().context(request.mcp_context))
 
     def settle(self, running: Running, outcome: Outcome) -> None:
         """Book an outcome. Never raises: the answer is given either way, and what is lost here is swept later."""

@@ -20,7 +20,7 @@ GRANT = {"actions": ["s3:GetObject"], "resources": ["arn:{partition}:s3:::{bucke
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The project's own descriptions, to be spoilt."""
-    for file in ("shared/tables.json", "shared/environment.json"):
+    for file in ("shared/tables.json", "shared/environment.json", "shared/cors.json"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
     for folder in ROOT.glob("functions/*/"):

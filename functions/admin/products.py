@@ -1,0 +1,79 @@
+"""The admin's views of the product catalogue."""
+
+from __future__ import annotations
+
+import re
+
+from gateway import wiring
+from gateway.domain.identity import Caller
+from gateway.domain.product_rows import rows_of_csv
+from gateway.domain.products import PRODUCT_ID
+from gateway.errors import BadRequest, NotFound
+from gateway.http.message import Request, Response
+from gateway.services.product_admin import MOST_ROWS, Kept
+
+_ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
+
+
+def get_product(request: Request, _caller: Caller) -> Response:
+    return _shown(wiring.product_admin().get(_id(request)))
+
+
+def create_product(request: Request, caller: Caller) -> Response:
+    return _shown(wiring.product_admin().create(request.json(), caller), status=201)
+
+
+def replace_product(request: Request, caller: Caller) -> Response:
+    kept = wiring.product_admin().replace(_id(request), request.json(), caller, _version(request))
+    return _shown(kept)
+
+
+def change_product(request: Request, caller: Caller) -> Response:
+    kept = wiring.product_admin().change(_id(request), request.json(), caller, _version(request))
+    return _shown(kept)
+
+
+def delete_product(request: Request, caller: Caller) -> Response:
+    identifier = _id(request)
+    wiring.product_admin().delete(identifier, caller, _version(request))
+    return Response(200, {"id": identifier, "deleted": True})
+
+
+def import_products(request: Request, caller: Caller) -> Response:
+    """Rows as JSON (`{"products": [...]}`) or CSV. Answers 200 with a report, whatever became of single rows."""
+    report = wiring.product_admin().load(_rows(request), caller, request.seconds_left)
+    counts = {"received": report.received, "created": report.created, "updated": report.updated}
+    return Response(200, counts | {"refused": report.refused})
+
+
+def _rows(request: Request) -> list[object]:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/csv":
+        try:
+            return list(rows_of_csv(request.body.decode(), MOST_ROWS))
+        except UnicodeDecodeError:
+            raise BadRequest("The body is not UTF-8.", code="invalid_csv") from None
+    body = request.json()
+    if set(body) != {"products"} or not isinstance(body["products"], list):
+        raise BadRequest('The body must be {"products": [...]}.', param="products")
+    return list(body["products"])
+
+
+def _shown(kept: Kept, status: int = 200) -> Response:
+    return Response(status, kept.product.model_dump(mode="json"), {"etag": f'"{kept.version}"'})
+
+
+def _id(request: Request) -> str:
+    identifier = request.parameters["id"]
+    if not re.fullmatch(PRODUCT_ID, identifier):
+        raise NotFound("There is no such product.", param="id")
+    return identifier
+
+
+def _version(request: Request) -> int | None:
+    if_match = request.headers.get("if-match", "*").strip()
+    if if_match == "*":
+        return None
+    match = _ETAG.fullmatch(if_match)
+    if match is None:
+        raise BadRequest("If-Match must hold the ETag of a product.", param="If-Match")
+    return int(match[1])

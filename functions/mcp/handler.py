@@ -1,0 +1,122 @@
+"""The product catalogue over REST, and as an MCP server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from gateway import wiring
+from gateway.domain import jsonrpc
+from gateway.domain.jsonrpc import RpcError, failure
+from gateway.domain.products import PRODUCT_ID
+from gateway.errors import BadRequest, NotFound, UnsupportedMediaType
+from gateway.http.access import caller_of
+from gateway.http.door import door
+from gateway.http.message import Request, Response, parse_json
+from gateway.http.origin import check_origin
+from gateway.services.tools import (
+    TOOLS,
+    ListArguments,
+    SearchArguments,
+    list_products,
+    parsed,
+    search_products,
+)
+from gateway.settings import settings
+
+_ACCEPTED = ("*/*", "application/*", "application/json")
+
+
+def _list(request: Request) -> Response:
+    caller_of(request, "catalogue", wiring.identity)
+    arguments = parsed(ListArguments, _arguments(request.query))
+    return Response(200, list_products(wiring.catalogue(), arguments).model_dump(mode="json"))
+
+
+def _search(request: Request) -> Response:
+    caller_of(request, "catalogue", wiring.identity)
+    query = dict(request.query)
+    if "q" in query and "query" not in query:
+        query["query"] = query.pop("q")
+    arguments = parsed(SearchArguments, _arguments(query))
+    return Response(200, search_products(wiring.catalogue(), arguments).model_dump(mode="json"))
+
+
+def _one(request: Request) -> Response:
+    caller_of(request, "catalogue", wiring.identity)
+    identifier = request.parameters["id"]
+    if not re.fullmatch(PRODUCT_ID, identifier):
+        raise NotFound("There is no such product.", param="id")
+    return Response(200, wiring.catalogue().get(identifier).model_dump(mode="json"))
+
+
+def _tools(request: Request) -> Response:
+    caller_of(request, "catalogue", wiring.identity)
+    return Response(200, {"tools": [tool.described for tool in TOOLS.values()]})
+
+
+def _mcp(request: Request) -> Response:
+    _guard(request)
+    if not _accepts_json(request.headers.get("accept")):
+        message = "The client must accept application/json."
+        return Response(406, failure(None, RpcError(jsonrpc.INVALID_REQUEST, message)))
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType("The body must be JSON, with content-type: application/json.")
+    try:
+        message = parse_json(request.body)
+    except BadRequest as error:
+        return Response(400, failure(None, RpcError(jsonrpc.PARSE_ERROR, error.message)))
+    reply = wiring.mcp().answer(message, request.headers)
+    return Response(reply.status, "" if reply.body is None else reply.body)
+
+
+def _no_stream(request: Request) -> Response:
+    """GET would open a stream and DELETE end a session; a stateless server has neither."""
+    _guard(request)
+    message = "This MCP server is stateless: only POST is allowed."
+    return Response(405, failure(None, RpcError(jsonrpc.INVALID_REQUEST, message)), {"allow": "POST"})
+
+
+def _guard(request: Request) -> None:
+    config = settings()
+    check_origin(request.headers, config.mcp_allowed_origins, config.mcp_allowed_hosts)
+    caller_of(request, "mcp", wiring.identity)
+
+
+def _accepts_json(accept: str | None) -> bool:
+    ranges = [part.partition(";")[0].strip().lower() for part in (accept or "*/*").split(",")]
+    return any(part in _ACCEPTED for part in ranges)
+
+
+def _arguments(query: Mapping[str, str]) -> dict[str, Any]:
+    """Query parameters as a tool takes them; what is no number stays text and is refused by name."""
+    arguments: dict[str, Any] = dict(query)
+    for name in ("minPrice", "maxPrice"):
+        if name in query:
+            arguments[name] = _number(query[name])
+    limit = query.get("limit", "")
+    if limit.isascii() and limit.isdigit() and len(limit) < 10:
+        arguments["limit"] = int(limit)
+    return arguments
+
+
+def _number(text: str) -> Decimal | str:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    return number if number.is_finite() else text
+
+
+ROUTES = {
+    "GET /api/v1/products": _list,
+    "GET /api/v1/products/search": _search,
+    "GET /api/v1/products/{id}": _one,
+    "GET /api/v1/mcp/tools": _tools,
+    "POST /mcp": _mcp,
+    "GET /mcp": _no_stream,
+    "DELETE /mcp": _no_stream,
+}
+handler = door("mcp", ROUTES)

@@ -1,0 +1,83 @@
+"""The admin's product routes."""
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from functions.admin.handler import handler
+from gateway import wiring
+from gateway.domain.identity import Caller
+from gateway.services.product_admin import ProductAdmin
+from tests.fakes.products import MemoryProducts, described
+
+CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
+ONE = "/api/v1/admin/products/{id}"
+
+
+@pytest.fixture(autouse=True)
+def fresh(gateway_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    admin = ProductAdmin(MemoryProducts())
+    monkeypatch.setattr(wiring, "product_admin", lambda: admin)
+    yield
+    wiring.reset()
+
+
+def call(route: str, body: Any = None, scope: str = "admin", identifier: str = "p-1", **headers: str) -> Any:
+    method, _, path = route.partition(" ")
+    sent = {"content-type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()}
+    event = {
+        "routeKey": route,
+        "rawPath": path,
+        "headers": sent,
+        "pathParameters": {"id": identifier},
+        "body": body if isinstance(body, str) else json.dumps(body),
+        "requestContext": {
+            "http": {"method": method, "path": path},
+            "requestId": "r",
+            "authorizer": {"lambda": Caller("k", "free", (scope,), version=1).to_context()},
+        },
+    }
+    reply = handler(event, CONTEXT)
+    return SimpleNamespace(status=reply["statusCode"], body=json.loads(reply["body"]), headers=reply["headers"])
+
+
+def test_the_life_of_a_product() -> None:
+    made = call("POST /api/v1/admin/products", described())
+    assert (made.status, made.headers["etag"], made.body["price"]["final"]) == (201, '"1"', 179.99)
+    assert call("POST /api/v1/admin/products", described()).status == 409
+    assert call(f"PATCH {ONE}", {"availability": "limited"}, if_match='"1"').body["availability"] == "limited"
+    assert call(f"PATCH {ONE}", {"availability": "limited"}, if_match='"1"').status == 412
+    assert call(f"PATCH {ONE}", {}, if_match="one").status == 400
+    assert call(f"PUT {ONE}", described(seller="Other"), if_match="*").headers["etag"] == '"3"'
+    assert call(f"GET {ONE}").body["seller"] == "Other"
+    assert call(f"DELETE {ONE}", if_match='W/"3"').body == {"id": "p-1", "deleted": True}
+    assert call(f"GET {ONE}").status == 404
+    assert call(f"GET {ONE}", identifier="#categories").status == 404
+
+
+def test_an_import_of_json_and_of_csv() -> None:
+    route = "POST /api/v1/admin/products/import"
+    reply = call(route, {"products": [described(), described(id="x", price=5)]})
+    assert (reply.status, reply.body["created"], reply.body["refused"][0]["row"]) == (200, 1, 2)
+    text = "id,name,price,category\np-1,Mug,3,home\np-2,Mug,,home\n"
+    reply = call(route, text, content_type="text/csv; charset=utf-8")
+    assert (reply.body["received"], reply.body["updated"], reply.body["refused"][0]["param"]) == (2, 1, "price")
+    wrongs: tuple[dict[str, Any], ...] = ({"products": 5}, {"rows": []}, {"products": []})
+    for wrong in wrongs:
+        assert call(route, wrong).status == 400
+    assert call(route, "a,b\n", content_type="text/csv").body["error"]["code"] == "invalid_csv"
+    assert call(route, text, content_type="text/plain").status == 415
+
+
+def test_only_admins_write() -> None:
+    for method, path in (
+        ("POST", "/api/v1/admin/products"),
+        ("DELETE", ONE),
+        ("PUT", ONE),
+        ("PATCH", ONE),
+        ("GET", ONE),
+    ):
+        assert call(f"{method} {path}", described(), scope="catalogue").status == 403

@@ -1,0 +1,155 @@
+"""The catalogue's function: REST and MCP over HTTP, with their checks."""
+
+import base64
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.mcp.handler import handler
+from gateway import wiring
+from gateway.domain.identity import SCOPES, Caller
+from gateway.services.products import Catalogue
+from gateway.stores.products import ProductStore
+from tests.fakes.database import DownDatabase
+from tests.fakes.products import MemoryProducts, product
+
+CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
+PING = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+
+
+@pytest.fixture(autouse=True)
+def fresh(gateway_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("MCP_ALLOWED_ORIGINS", "https://app.example.com")
+    records = MemoryProducts(product(), product(id="p-2", name="Mug", price={"amount": 5}))
+    monkeypatch.setattr(wiring, "catalogue", lambda: Catalogue(records))
+    wiring.reset()
+    yield
+    wiring.mcp.cache_clear()
+
+
+def call(
+    route: str,
+    body: str | bytes | None = None,
+    query: dict[str, str] | None = None,
+    scopes: tuple[str, ...] = SCOPES,
+    path: dict[str, str] | None = None,
+    **headers: str,
+) -> tuple[int, Any, dict[str, str]]:
+    sent = {"host": "localhost:8080", "content-type": "application/json"}
+    sent |= {name.replace("_", "-"): text for name, text in headers.items()}
+    method, _, raw_path = route.partition(" ")
+    event = {
+        "routeKey": route,
+        "rawPath": raw_path,
+        "headers": sent,
+        "queryStringParameters": query,
+        "pathParameters": path,
+        "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
+        "isBase64Encoded": isinstance(body, bytes),
+        "requestContext": {
+            "http": {"method": method, "path": raw_path},
+            "requestId": "r",
+            "authorizer": {"lambda": Caller("k", "free", scopes, version=1).to_context()},
+        },
+    }
+    reply = handler(event, CONTEXT)
+    return reply["statusCode"], json.loads(reply["body"]) if reply["body"] else None, reply["headers"]
+
+
+def test_products_over_rest() -> None:
+    status, body, _ = call("GET /api/v1/products", query={"category": "audio", "maxPrice": "10.50", "limit": "1"})
+    assert (status, [each["id"] for each in body["products"]], body["nextCursor"]) == (200, ["p-2"], None)
+    status, body, _ = call("GET /api/v1/products/search", query={"q": "wireless headphones"})
+    assert (status, [each["id"] for each in body["products"]]) == (200, ["p-1"])
+    status, body, _ = call("GET /api/v1/products/{id}", path={"id": "p-2"})
+    assert (status, body["price"]["final"]) == (200, 5.0)
+    status, body, _ = call("GET /api/v1/mcp/tools")
+    assert (status, len(body["tools"])) == (200, 3)
+
+
+@pytest.mark.parametrize(
+    ("route", "query", "param"),
+    [
+        ("GET /api/v1/products", {"limit": "0"}, "limit"),
+        ("GET /api/v1/products", {"limit": "ten"}, "limit"),
+        ("GET /api/v1/products", {"minPrice": "NaN"}, "minPrice"),
+        ("GET /api/v1/products", {"minPrice": "1e400"}, "minPrice"),
+        ("GET /api/v1/products", {"minPrice": "2", "maxPrice": "1"}, "priceRange"),
+        ("GET /api/v1/products", {"min_price": "2"}, "min_price"),
+        ("GET /api/v1/products", {"availability": "soon"}, "availability"),
+        ("GET /api/v1/products", {"cursor": "x"}, "cursor"),
+        ("GET /api/v1/products/search", {}, "query"),
+        ("GET /api/v1/products/search", {"q": "?"}, "query"),
+    ],
+)
+def test_a_wrong_parameter_is_named(route: str, query: dict[str, str], param: str) -> None:
+    status, body, _ = call(route, query=query)
+    assert (status, body["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize("identifier", ["nowhere", "#categories", "a b", ""])
+def test_a_product_that_is_not_there(identifier: str) -> None:
+    assert call("GET /api/v1/products/{id}", path={"id": identifier})[0] == 404
+
+
+@pytest.mark.parametrize(("route", "scope"), [("GET /api/v1/products", "catalogue"), ("POST /mcp", "mcp")])
+def test_each_door_has_its_scope(route: str, scope: str) -> None:
+    others = tuple(each for each in SCOPES if each != scope)
+    assert call(route, PING, scopes=others)[0] == 403
+    assert call(route, PING, scopes=(scope,))[0] == 200
+
+
+def test_a_call_and_a_notification() -> None:
+    assert call("POST /mcp", PING)[:2] == (200, {"jsonrpc": "2.0", "id": 1, "result": {}})
+    status, body, _ = call("POST /mcp", '{"jsonrpc": "2.0", "method": "notifications/initialized"}')
+    assert (status, body) == (202, None)
+
+
+def test_there_is_no_stream_and_no_session() -> None:
+    for route in ("GET /mcp", "DELETE /mcp"):
+        status, body, headers = call(route)
+        assert (status, headers["allow"], body["error"]["code"]) == (405, "POST", -32600)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": "https://app.example.com"}, 200),
+        ({"origin": "https://evil.example"}, 403),
+        ({"host": "evil.example"}, 403),
+        ({"accept": "application/json, text/event-stream"}, 200),
+        ({"accept": "*/*;q=0.1"}, 200),
+        ({"accept": "text/event-stream"}, 406),
+        ({"content_type": "text/plain"}, 415),
+        ({"content_type": "application/json; charset=utf-8"}, 200),
+        ({"mcp_protocol_version": "2025-06-18"}, 200),
+        ({"mcp_protocol_version": "1999-01-01"}, 400),
+    ],
+)
+def test_headers_of_the_transport(headers: dict[str, Any], status: int) -> None:
+    assert call("POST /mcp", PING, **headers)[0] == status
+
+
+@pytest.mark.parametrize("body", ["", "{", '{"a": NaN}', "[" * 100_000, '{"id": ' + "9" * 5_000 + "}", b"\xff\xfe"])
+def test_what_is_no_json_is_a_parse_error(body: str | bytes) -> None:
+    status, answered, _ = call("POST /mcp", body)
+    assert (status, answered["error"]["code"], answered["id"]) == (400, -32700, None)
+
+
+def test_a_store_that_is_down_is_a_503_over_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "catalogue", lambda: Catalogue(ProductStore(DownDatabase(), "t")))
+    for route, query in (("GET /api/v1/products", None), ("GET /api/v1/products/search", {"q": "mug"})):
+        assert call(route, query=query)[0] == 503
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_no_body_makes_it_fail(body: bytes) -> None:
+    status, answered, _ = call("POST /mcp", body)
+    assert status == 400
+    assert answered["error"]["code"] in (-32700, -32600)
