@@ -1,16 +1,20 @@
 locals {
   # The value of each variable that shared/environment.json describes. One that is empty is not set at all.
   environment_values = {
-    GATEWAY_ENVIRONMENT           = var.environment
-    GATEWAY_TABLE_PREFIX          = local.prefix
-    GATEWAY_VERSION               = var.gateway_version
-    LOG_LEVEL                     = var.log_level
+    GATEWAY_ENVIRONMENT  = var.environment
+    GATEWAY_TABLE_PREFIX = local.prefix
+    GATEWAY_VERSION      = var.gateway_version
+    LOG_LEVEL            = var.log_level
+    # For emulators alone: the default is AWS's measure.
     GATEWAY_STORE_TIMEOUT_SECONDS = ""
     GATEWAY_PROVIDERS             = join(",", var.providers_enabled)
     OPENAI_BASE_URL               = var.openai_base_url
     OPENAI_SECRET_ID              = try(local.secret_names["openai"], "")
     BEDROCK_REGION                = var.bedrock_region
-    BEDROCK_SECRET_ID             = "" # the function's own role calls Bedrock; a secret is for local runs alone
+    # The function's own role calls Bedrock; a secret is for local runs alone.
+    BEDROCK_SECRET_ID   = ""
+    MCP_ALLOWED_HOSTS   = try(var.custom_domain.name, "")
+    MCP_ALLOWED_ORIGINS = join(",", var.mcp_allowed_origins)
   }
 
   function_environment = {

@@ -29,13 +29,13 @@ locals {
     ]
   }
 
-  # An index is a resource of its own: a grant on it is written "table/index".
+  # An index is a resource of its own: a grant on it is written "table/index". What nobody describes, checks.tf names.
   statements_on_tables = {
     for key, function in local.functions : key => [
       for target, actions in try(function.tables, {}) : {
         Sid      = "Table${replace(title(replace(replace(target, "/", "-"), "-", " ")), " ", "")}"
         Action   = [for action in sort(actions) : "dynamodb:${action}"]
-        Resource = [local.table_arns[target]]
+        Resource = [lookup(local.table_arns, target, "")]
       }
     ]
   }
@@ -66,7 +66,7 @@ locals {
 
   statements_on_streams = {
     for key, function in local.functions : key => flatten([
-      for table in try([function.event.stream], []) : [
+      for table in [for each in try([function.event.stream], []) : each if contains(keys(local.tables), each)] : [
         {
           Sid      = "Stream"
           Action   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]

@@ -51,8 +51,5 @@ resource "aws_lambda_layer_version" "this" {
   compatible_runtimes      = ["python3.13"]
   compatible_architectures = ["arm64"]
 
-  # The version that a rollback of the alias needs stays.
-  skip_destroy = false
-
   depends_on = [terraform_data.preflight]
 }

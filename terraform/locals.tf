@@ -10,6 +10,7 @@ locals {
   }
   tables    = jsondecode(file("${local.root}/shared/tables.json"))
   variables = jsondecode(file("${local.root}/shared/environment.json"))
+  cors      = jsondecode(file("${local.root}/shared/cors.json"))
   defaults  = jsondecode(file("${local.root}/shared/gateway/data/config.json"))
 
   function_names = { for key, function in local.functions : key => "${local.prefix}-${try(function.name, key)}" }
@@ -28,7 +29,7 @@ locals {
   )
 
   functions_with_routes = { for key, function in local.functions : key => function if try(function.routes, null) != null }
-  functions_on_streams  = { for key, function in local.functions : key => function if try(function.event.stream, null) != null }
+  functions_on_streams  = { for key, function in local.functions : key => function if contains(keys(local.tables), try(function.event.stream, "")) }
   functions_on_schedule = { for key, function in local.functions : key => function if try(function.event.schedule, null) != null }
 
   # A list first: merge() would swallow a route that two functions claim (checks.tf).

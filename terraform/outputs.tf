@@ -1,4 +1,11 @@
 locals {
+  # US dollars a month for each: the same in every region that offers them. In cents, since dollars would not add up exactly.
+  idle_costs = {
+    secrets    = length(local.secret_names) * 40 / 100
+    alarms     = length(local.alarms) * 10 / 100
+    dashboards = length(aws_cloudwatch_dashboard.this) * 3
+  }
+
   url = var.custom_domain == null ? aws_apigatewayv2_api.this.api_endpoint : "https://${var.custom_domain.name}"
 }
 
@@ -58,11 +65,6 @@ output "custom_domain_target" {
 }
 
 output "idle_cost_usd_per_month" {
-  description = "What stands still costs, from list prices; calls come on top."
-  value = {
-    secrets    = length(local.secret_names) * 0.40
-    alarms     = length(local.alarms) * 0.10
-    dashboards = length(aws_cloudwatch_dashboard.this) * 3.00
-    total      = length(local.secret_names) * 0.40 + length(local.alarms) * 0.10 + length(aws_cloudwatch_dashboard.this) * 3.00
-  }
+  description = "What stands still costs, from list prices (docs/deployment.md); calls come on top."
+  value       = merge(local.idle_costs, { total = sum(values(local.idle_costs)) })
 }

@@ -25,7 +25,6 @@ provider "aws" {
   dynamic "endpoints" {
     for_each = var.emulator_endpoint[*]
     content {
-      acm            = endpoints.value
       apigatewayv2   = endpoints.value
       cloudwatch     = endpoints.value
       cloudwatchlogs = endpoints.value

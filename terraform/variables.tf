@@ -89,8 +89,8 @@ variable "tags" {
 variable "artifacts" {
   description = <<-TEXT
     Where the zips are. Exactly one of
-    - directory: a folder that `make build` filled; null means the one in this repository;
-    - url: s3://bucket/prefix of a release in the same region.
+    - directory: a folder that `make build` filled, or a release that was downloaded; null means this repository's own;
+    - url: s3://bucket/prefix of a release, in the same region.
     sha256: file name -> SHA-256 in hex, as sha256sum prints it. Needed with url; with directory it is checked.
   TEXT
   type = object({
@@ -253,6 +253,18 @@ variable "cors_allow_origins" {
   validation {
     condition     = alltrue([for origin in var.cors_allow_origins : origin == "*" || can(regex("^https?://[^/*]+$", origin))])
     error_message = "cors_allow_origins must hold * or origins such as https://app.example.com, without a path."
+  }
+}
+
+variable "mcp_allowed_origins" {
+  description = "Origins whose pages may call /mcp from a browser; [\"*\"] allows all, [] only pages of the gateway's own host."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for origin in var.mcp_allowed_origins : origin == "*" || can(regex("^https?://[^/*]+$", origin))])
+    error_message = "mcp_allowed_origins must hold * or origins such as https://app.example.com, without a path."
   }
 }
 

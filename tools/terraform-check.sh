@@ -1,45 +1,75 @@
 #!/usr/bin/env bash
-# Format, validity, tests and rights of the Terraform configuration, for every environment. Works on a copy: neither lock
-# files nor state stay behind. Where ../shared/terraform/offline-aws lies, no registry and no AWS is asked.
+# Format, validity, tests, lint, parity and rights of the Terraform configuration. Works on a copy: neither lock files nor
+# state stay behind. Where ../shared/terraform/offline-aws lies, no registry and no AWS is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+root=$PWD
 
-terraform -chdir=terraform fmt -check -recursive
+terraform() { # a user's own settings for Terraform are none of a check's business
+    TF_CLI_CONFIG_FILE="$config" command terraform "$@"
+}
 
 offline=${OFFLINE_AWS:-../shared/terraform/offline-aws}
+config=/dev/null
 if [[ -x $offline/install.sh ]] && command -v go >/dev/null; then
     "$offline/install.sh" .local/offline-aws
-    TF_CLI_CONFIG_FILE="$PWD/.local/offline-aws/terraformrc"
-    export TF_CLI_CONFIG_FILE
+    config=$root/.local/offline-aws/terraformrc
 fi
+terraform -chdir=terraform fmt -check -recursive -diff
 
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-cp -R terraform functions shared build "$copy"
-printf 'terraform {\n  backend "local" {}\n}\n' >"$copy/terraform/backend_override.tf"
+mkdir "$copy/shared" "$copy/shared/gateway"
+cp -R terraform functions build "$copy"
+cp shared/*.json "$copy/shared"
+cp -R shared/gateway/data "$copy/shared/gateway"
 cd "$copy/terraform"
+printf 'terraform {\n  backend "local" {}\n}\n' >backend_override.tf
 export TF_IN_AUTOMATION=1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
 terraform init -input=false -no-color >/dev/null
 terraform validate -no-color
-if [[ -z ${TF_CLI_CONFIG_FILE:-} || ! -d $OLDPWD/.local/offline-aws ]]; then
-    # The real provider plans with credentials alone; a check must not need an account.
-    echo "plans were not tested: no offline stand-in of the provider lies beside this repository"
-    exit 0
+if [[ $config == /dev/null ]]; then
+    # The real provider plans with an account's credentials alone, and a check must not need an account: Terraform mocks it.
+    for file in tests/*.tftest.hcl; do
+        cat tests/mock-aws.hcl >>"$file"
+    done
 fi
-root=$OLDPWD
 for environment in dev staging prod; do
     echo "-- $environment"
     terraform workspace new "$environment" >/dev/null
     TF_WORKSPACE=$environment terraform test -no-color -var-file="environments/$environment.tfvars"
 done
+if [[ $config == /dev/null ]]; then
+    echo "NOT CHECKED: lint, parity and rights; no offline stand-in of the provider lies beside this repository"
+    exit 0
+fi
 
-# What is applied there is what runs here: an apply with the offline provider against the local deployer's reading.
+applied() { # applied WORKSPACE ARGUMENT... : the state, as JSON, in $copy/WORKSPACE.json
+    local workspace=$1 log=$copy/apply.log
+    shift
+    TF_WORKSPACE=$workspace terraform apply -no-color -input=false -auto-approve "$@" >"$log" || { cat "$log" && exit 1; }
+    TF_WORKSPACE=$workspace terraform show -json >"$copy/$workspace.json"
+}
+
+echo "-- lint of prod: checkov, parliament"
+# The strictest environment; what dev leaves out (recovery, a year of logs) it leaves out on purpose.
+TF_WORKSPACE=prod terraform plan -no-color -input=false -var-file=environments/prod.tfvars -out=prod.plan >/dev/null
+terraform show -json prod.plan >"$copy/plan.json"
+lint=$root/.local/terraform/bin
+"$lint/checkov" --file "$copy/plan.json" --repo-root-for-plan-enrichment . --framework terraform_plan --skip-download --quiet --compact
+applied prod -var-file=environments/prod.tfvars
+"$lint/python" -W ignore "$root/tools/iam_lint.py" <"$copy/prod.json"
+
+echo "-- parity with the local deployer, rights, deliberate mistakes"
+# Where the emulator is: its account and region.
+export OFFLINE_AWS_ACCOUNT_ID=000000000000
+variables=(-var-file=environments/dev.tfvars -var region=us-east-1)
+applied dev "${variables[@]}"
 export TF_WORKSPACE=dev
-variables=(-no-color -input=false -var-file=environments/dev.tfvars)
-terraform apply "${variables[@]}" -auto-approve >"$copy/apply.log" || { cat "$copy/apply.log" && exit 1; }
-terraform plan "${variables[@]}" -out="$copy/again" >"$copy/plan.log"
-terraform show -json "$copy/again" >"$copy/again.json"
-terraform show -json >"$copy/state.json"
-(cd "$root" && TERRAFORM_STATE="$copy/state.json" TERRAFORM_PLAN="$copy/again.json" .local/venv/bin/pytest -m terraform)
-terraform destroy "${variables[@]}" -auto-approve >"$copy/destroy.log" || { cat "$copy/destroy.log" && exit 1; }
-[[ -z $(terraform state list) ]] || { echo "destroy leaves: $(terraform state list)" && exit 1; }
+terraform plan -no-color -input=false "${variables[@]}" -out="$copy/again.plan" >/dev/null
+terraform show -json "$copy/again.plan" >"$copy/again.json"
+(cd "$root" && TF_CLI_CONFIG_FILE=$config TERRAFORM_STATE="$copy/dev.json" TERRAFORM_PLAN="$copy/again.json" \
+    TERRAFORM_COPY="$copy" .local/venv/bin/pytest -q -m terraform)
+terraform destroy -no-color -input=false "${variables[@]}" -auto-approve >"$copy/destroy.log" || { cat "$copy/destroy.log" && exit 1; }
+left=$(terraform state list)
+[[ -z $left ]] || { echo "destroy leaves: $left" && exit 1; }

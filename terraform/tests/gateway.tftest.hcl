@@ -30,7 +30,7 @@ run "plan" {
   }
 
   assert {
-    condition     = toset(keys(local.functions)) == toset(["admin", "analytics", "authorizer", "completions", "health", "sweeper"])
+    condition     = toset(keys(local.functions)) == toset(["admin", "analytics", "authorizer", "completions", "health", "mcp", "sweeper"])
     error_message = "A function was added or lost: say so here."
   }
 

@@ -1,6 +1,42 @@
-# Terraform: checked offline where a stand-in of the provider lies beside the repository, else with the real one.
+# Terraform: checked offline where a stand-in of the provider lies beside the repository; deployed by the commands below.
+
+$(LOCAL)/terraform/.ready: $(VENV)/.tools requirements/terraform.txt
+	@echo "installing Terraform's linters in a venv of their own" && rm -rf $(LOCAL)/terraform
+	@$(UV) venv --quiet --python "$$(tools/find-python.sh)" $(LOCAL)/terraform
+	@$(UV) pip install --quiet --python $(LOCAL)/terraform/bin/python --require-hashes -r requirements/terraform.txt
+	@touch $@
 
 .PHONY: terraform-check
-terraform-check: $(VENV)/.test ## Check the Terraform configuration: format, validity, tests and plans of each environment
+terraform-check: $(VENV)/.test $(EMULATOR)/.ready $(LOCAL)/terraform/.ready ## Check the Terraform configuration: format, tests, lint, parity, rights
 	@$(PY) -m tools.build --target aws >/dev/null
 	@tools/terraform-check.sh
+
+# --- a deployment: ENV=dev|staging|prod, on AWS or, with ENDPOINT=http://..., on an emulator --------------------------
+
+ENV ?= dev
+PROVIDER ?= openai
+MODEL ?=
+export STATE_BUCKET ENDPOINT APPROVE
+OPERATE = $(PY) -m tools.aws $@ --env $(ENV) --endpoint "$(ENDPOINT)"
+
+.PHONY: plan apply destroy bootstrap-key secret seed smoke
+plan: $(VENV)/.test ## Show what a deployment would change (ENV=dev, STATE_BUCKET= the first time)
+	@tools/deploy.sh $@ $(ENV)
+
+apply: $(VENV)/.test ## Build and deploy; asks before it does (ENV=dev)
+	@tools/deploy.sh $@ $(ENV)
+
+destroy: $(VENV)/.test ## Take a deployment down; asks before it does (ENV=dev)
+	@tools/deploy.sh $@ $(ENV)
+
+bootstrap-key: $(VENV)/.test ## Make the first admin key and print it, once (ENV=dev)
+	@$(OPERATE)
+
+secret: $(VENV)/.test ## Set a provider's key, read from standard input (PROVIDER=openai ENV=dev)
+	@$(OPERATE) --provider $(PROVIDER)
+
+seed: $(VENV)/.test ## Load the demo products (ENV=dev)
+	@$(OPERATE)
+
+smoke: $(VENV)/.test ## Check a deployment; with GATEWAY_KEY set also as its user, with MODEL= a paid call (ENV=dev)
+	@$(OPERATE) --model "$(MODEL)"

@@ -1,0 +1,173 @@
+# Everything that is off by default, turned on; and values that must be refused. Run like gateway.tftest.hcl.
+
+override_data {
+  target = data.aws_servicequotas_service_quota.concurrency
+  values = { value = 100000 }
+}
+
+run "defaults_reserve_nothing" {
+  command = plan
+
+  assert {
+    condition     = length(aws_apigatewayv2_domain_name.this) == 0 && length(aws_sns_topic_subscription.email) == 0 && length(local.statements_on_keys["health"]) == 0
+    error_message = "A domain, a mail address or a key was not asked for."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) == (var.profile == "full" ? 2 * length(local.functions) + 2 * length(local.failure_queue_names) + 1 : 0) && length(aws_cloudwatch_dashboard.this) == (var.profile == "full" ? 1 : 0)
+    error_message = "Alarms and dashboard belong to the profile full."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.access.retention_in_days == var.log_retention_days && one(aws_apigatewayv2_stage.this.access_log_settings).format == jsonencode(local.access_log)
+    error_message = "The stage logs each request, for as long as logs are kept."
+  }
+
+  assert {
+    condition     = toset([for settings in aws_apigatewayv2_stage.this.route_settings : settings.route_key]) == toset(keys(local.routes)) && alltrue([for settings in aws_apigatewayv2_stage.this.route_settings : settings.throttling_rate_limit > 0 && settings.throttling_burst_limit > 0])
+    error_message = "Every route is throttled."
+  }
+
+  assert {
+    condition     = length(aws_lambda_permission.api) == length(local.functions_with_routes) + length(local.authorizers)
+    error_message = "The API may call each function that has routes, and the authorizer for each kind of key."
+  }
+
+  assert {
+    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 5.1 : 0.4)
+    error_message = "What stands still costs something else than docs/deployment.md says."
+  }
+}
+
+run "everything_on" {
+  command = plan
+
+  variables {
+    profile                 = "full"
+    alarm_email             = "operators@example.com"
+    kms_key_arn             = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    custom_domain           = { name = "api.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/1" }
+    reserved_concurrency    = { admin = 5 }
+    provisioned_concurrency = { authorizer = 2 }
+    snap_start              = ["completions"]
+    cors_allow_origins      = []
+    throttling              = { routes = { "GET /health" = { rate = 1, burst = 2 } } }
+    emulator_endpoint       = "http://127.0.0.1:4566"
+    deploy_role_arn         = "arn:aws:iam::123456789012:role/deployer"
+    account_ids             = ["123456789012"]
+  }
+
+  assert {
+    condition     = output.url == "https://api.example.com" && aws_apigatewayv2_api.this.disable_execute_api_endpoint && length(aws_apigatewayv2_api_mapping.this) == 1
+    error_message = "The custom domain is the only door."
+  }
+
+  assert {
+    condition     = local.function_environment["mcp"]["MCP_ALLOWED_HOSTS"] == "api.example.com"
+    error_message = "The MCP server answers on the custom domain."
+  }
+
+  assert {
+    condition     = alltrue([for statements in values(local.statements) : contains(statements[*].Sid, "Key")]) && aws_sqs_queue.failures["analytics"].kms_master_key_id == var.kms_key_arn && aws_secretsmanager_secret.provider["openai"].kms_key_id == var.kms_key_arn && aws_sns_topic.alarms[0].kms_master_key_id == var.kms_key_arn
+    error_message = "A key of one's own encrypts everything, and every function may use it."
+  }
+
+  assert {
+    condition     = length(aws_apigatewayv2_api.this.cors_configuration) == 0
+    error_message = "No origins, no CORS."
+  }
+
+  assert {
+    condition     = one([for settings in aws_apigatewayv2_stage.this.route_settings : settings.throttling_rate_limit if settings.route_key == "GET /health"]) == 1
+    error_message = "A route may have a limit of its own."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.email[0].endpoint == "operators@example.com"
+    error_message = "Alarms are mailed."
+  }
+}
+
+run "bedrock_alone_needs_no_secret" {
+  command = plan
+
+  variables {
+    providers_enabled = ["bedrock"]
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret.provider) == 0 && length(local.statements_on_secrets["completions"]) == 0
+    error_message = "A provider that is off leaves a secret or a right behind."
+  }
+}
+
+run "values_that_make_no_sense" {
+  command = plan
+
+  variables {
+    name                    = "X"
+    account_ids             = ["12"]
+    deploy_role_arn         = "deployer"
+    emulator_endpoint       = "localhost"
+    tags                    = { "aws:x" = "y" }
+    gateway_version         = "one"
+    profile                 = "medium"
+    providers_enabled       = []
+    openai_base_url         = "http://plain.example.com"
+    bedrock_region          = "Virginia"
+    secret_recovery_days    = 3
+    kms_key_arn             = "alias/mine"
+    log_retention_days      = 8
+    log_level               = "TRACE"
+    cors_allow_origins      = ["example.com"]
+    mcp_allowed_origins     = ["example.com/"]
+    throttling              = { rate = 0 }
+    expected_load           = { latency_seconds = 60 }
+    reserved_concurrency    = { admin = 0 }
+    provisioned_concurrency = { admin = 0.5 }
+    custom_domain           = { name = "localhost", certificate_arn = "none" }
+    alarm_email             = "nobody"
+    artifacts               = { url = "https://example.com/release" }
+  }
+
+  expect_failures = [
+    var.name, var.account_ids, var.deploy_role_arn, var.emulator_endpoint, var.tags, var.gateway_version, var.profile,
+    var.providers_enabled, var.openai_base_url, var.bedrock_region, var.secret_recovery_days, var.kms_key_arn,
+    var.log_retention_days, var.log_level, var.cors_allow_origins, var.mcp_allowed_origins, var.throttling,
+    var.expected_load, var.reserved_concurrency, var.provisioned_concurrency, var.custom_domain, var.alarm_email,
+    var.artifacts,
+  ]
+}
+
+run "a_snapshot_of_a_function_that_is_kept_warm" {
+  command = plan
+
+  variables {
+    snap_start              = ["admin"]
+    provisioned_concurrency = { admin = 1 }
+  }
+
+  expect_failures = [var.snap_start]
+}
+
+run "names_that_nobody_has" {
+  command = plan
+
+  variables {
+    reserved_concurrency = { nobody = 1 }
+    throttling           = { routes = { "GET /nowhere" = { rate = 1, burst = 1 } } }
+    expected_load        = { keys = { platinum = 1 } }
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
+run "zips_that_are_not_the_ones_named" {
+  command = plan
+
+  variables {
+    artifacts = { sha256 = { "health.zip" = "0000000000000000000000000000000000000000000000000000000000000000" } }
+  }
+
+  expect_failures = [terraform_data.preflight]
+}

@@ -1,0 +1,99 @@
+"""What an offline apply made, and the same gateway made by the local deployer, its AWS calls recorded.
+
+tools/terraform-check.sh applies and says where: TERRAFORM_STATE and TERRAFORM_PLAN are what `terraform show -json` said
+of the state and of a second plan, TERRAFORM_COPY the initialised copy of the configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Live
+from tests.terraform import made as emulated
+from tests.terraform.applied import State
+from tests.terraform.forms import Facts
+from tests.terraform.recording import Recorder
+from tests.upstream import FakeUpstream
+from tools.local import seed
+from tools.local.deploy import Deployer, Options
+from tools.local.emulator import ROOT, start
+from tools.local.gateway import ACCOUNT, REGION, built, session
+from tools.local.modes import STORE_SECONDS
+from tools.manifest import load
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.terraform)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The gateway that the local deployer made. `local` names the variables it has for being local."""
+
+    live: Live
+    recorder: Recorder
+    local: frozenset[str]
+
+
+def read(variable: str) -> State:
+    return State(json.loads(Path(os.environ[variable]).read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="session")
+def state() -> State:
+    return read("TERRAFORM_STATE")
+
+
+@pytest.fixture(scope="session")
+def copy() -> Path:
+    return Path(os.environ["TERRAFORM_COPY"])
+
+
+@pytest.fixture(scope="session")
+def made(state: State) -> Iterator[Made]:
+    assert state.place == (REGION, ACCOUNT), "tools/terraform-check.sh applies for the place where the emulator is"
+    emulator = start()
+    try:
+        with FakeUpstream() as fake, Recorder({"": emulator.endpoint, "bedrock": fake.url}) as recorder:
+            manifest, result = load(ROOT), built()
+            deployer = Deployer(session(emulator.endpoint), manifest, "dev")
+            local = {"OPENAI_BASE_URL": fake.openai_url, "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS}
+            overrides = {
+                folder: {
+                    "AWS_ENDPOINT_URL": recorder.url(folder),
+                    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": recorder.url(folder),
+                }
+                for folder in manifest.functions
+            }
+            options = Options(
+                values=state.environment() | local,
+                secrets={"openai": "sk-test"},
+                overrides=overrides,
+                api_id=emulator.api_id,
+            )
+            deployment = deployer.deploy(result, options)
+            database = seed.database(emulator.endpoint, REGION, ACCOUNT)
+            keys = seed.seed_keys(database, deployer.names)
+            seed.seed_products(database, deployer.names)
+            live = Live(emulator.base_url, keys, deployer, deployment, fake, emulator.endpoint, manifest, result)
+            yield Made(live, recorder, frozenset({*local, *overrides["health"]}))
+    finally:
+        emulator.stop()
+
+
+@pytest.fixture(scope="session")
+def local(made: Made) -> Facts:
+    """The facts of the local deployer's gateway, without the variables it has for being local."""
+    facts = emulated.facts(made.live.deployer.client, made.live.deployment)
+    for function in facts["functions"].values():
+        given = function["environment"]
+        function["environment"] = {name: value for name, value in given.items() if name not in made.local}
+    return facts

@@ -1,0 +1,33 @@
+"""What both readers of a gateway's facts (applied.py, made.py) need to give them the same form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Facts = dict[str, dict[str, Any]]
+
+
+def function_of(arn: str) -> str:
+    """The function's name in its ARN, its alias's, or the invocation ARN of API Gateway."""
+    return arn.partition(":function:")[2].partition("/")[0].split(":")[0]
+
+
+def layer_name(arn: str) -> str:
+    return arn.split(":")[6]
+
+
+def statements(document: str | Mapping[str, Any]) -> dict[str, Any]:
+    policy = json.loads(document) if isinstance(document, str) else document
+    return {
+        statement["Sid"]: (statement["Effect"], sorted(statement["Action"]), sorted(statement["Resource"]))
+        for statement in policy["Statement"]
+    }
+
+
+def anonymous(arn: str, api: str, authorizers: Mapping[str, str]) -> str:
+    """An ARN with names where each deployment has ids of its own."""
+    for identifier, name in {api: "API", **authorizers}.items():
+        arn = arn.replace(identifier, name)
+    return arn

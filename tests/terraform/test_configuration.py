@@ -1,0 +1,93 @@
+"""The configuration as such: its provider, its workspaces, its use as a module."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.terraform.applied import State
+from tests.terraform.sabotage import changed, terraform
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+# Prefix of a resource's type, longest first -> the provider's name of the service it calls.
+SERVICES = {
+    "aws_apigatewayv2": "apigatewayv2",
+    "aws_caller_identity": "sts",
+    "aws_cloudwatch_log": "cloudwatchlogs",
+    "aws_cloudwatch": "cloudwatch",
+    "aws_dynamodb": "dynamodb",
+    "aws_iam": "iam",
+    "aws_lambda": "lambda",
+    "aws_scheduler": "scheduler",
+    "aws_secretsmanager": "secretsmanager",
+    "aws_servicequotas": "servicequotas",
+    "aws_sns": "sns",
+    "aws_sqs": "sqs",
+}
+NO_SERVICE = {"aws_partition"}
+
+
+def _service(kind: str) -> str:
+    return next(service for prefix, service in SERVICES.items() if kind.startswith(prefix))
+
+
+def test_an_emulator_stands_in_for_every_service_that_is_used(copy: Path) -> None:
+    files = [*(copy / "terraform").glob("*.tf"), *(copy / "terraform/modules").rglob("*.tf")]
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
+    kinds = set(re.findall(r'^\s*(?:resource|data) "(aws_\w+)"', text, re.M)) - NO_SERVICE
+    endpoints = re.findall(r"^\s*(\w+)\s*= endpoints\.value$", (copy / "terraform/providers.tf").read_text(), re.M)
+    assert kinds
+    assert {_service(kind) for kind in kinds} == set(endpoints)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_plan_has_no_warning(environment: str, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_WORKSPACE", environment)
+    folder = changed(copy, tmp_path / "copy")
+    run = terraform(folder, "plan", "-no-color", "-input=false", f"-var-file=environments/{environment}.tfvars")
+    assert run.returncode == 0, run.stderr
+    assert "Warning" not in run.stdout + run.stderr
+
+
+def test_no_secret_value_is_in_the_state(state: State) -> None:
+    kinds = {resource["type"] for resource in state.resources()}
+    assert "aws_secretsmanager_secret" in kinds
+    assert "aws_secretsmanager_secret_version" not in kinds
+
+
+def test_a_release_in_s3_is_deployed_by_its_checksums(copy: Path, tmp_path: Path) -> None:
+    built = json.loads((copy / "build/aws-arm64-py313/manifest.json").read_text(encoding="utf-8"))
+    release = {"url": "s3://releases/1.0.0", "sha256": {each["file"]: each["sha256"] for each in built.values()}}
+    variables = tmp_path / "release.tfvars.json"
+    variables.write_text(json.dumps({"artifacts": release}), encoding="utf-8")
+    folder = changed(copy, tmp_path / "copy")
+    planned = ("-no-color", "-input=false", "-var-file=environments/dev.tfvars", f"-var-file={variables}", "-out=plan")
+    run = terraform(folder, "plan", *planned)
+    assert run.returncode == 0, run.stderr
+    plan = json.loads(terraform(folder, "show", "-json", "plan").stdout)
+    functions = {
+        change["index"] if "index" in change else change["address"]: change["change"]["after"]
+        for change in plan["resource_changes"]
+        if change["type"] == "aws_lambda_function"
+    }
+    assert len(functions) == len([name for name in built if not name.startswith("layer-")])
+    for function in functions.values():
+        name = function["s3_key"].rpartition("/")[2].removesuffix(".zip")
+        assert (function["s3_bucket"], function["s3_key"]) == ("releases", f"1.0.0/{name}.zip")
+        assert function["source_code_hash"] == built[name]["sha256_base64"]
+
+
+def test_somebody_elses_root_plans_it_as_a_module(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_WORKSPACE")
+    root = changed(copy, tmp_path / "copy") / "examples/as-module"
+    assert terraform(root, "init", "-input=false").returncode == 0
+    run = terraform(root, "plan", "-no-color", "-input=false", "-out=plan")
+    assert run.returncode == 0, run.stderr
+    plan = json.loads(terraform(root, "show", "-json", "plan").stdout)
+    made = {change["type"] for change in plan["resource_changes"] if change["address"].startswith("module.gateway.")}
+    assert {"aws_apigatewayv2_api", "aws_lambda_function", "aws_dynamodb_table"} <= made
+    names = {change["change"]["after"].get("function_name") for change in plan["resource_changes"]}
+    assert "ai-gateway-demo-completions" in names

@@ -1,0 +1,74 @@
+"""The checks themselves: each kind of mistake, made on purpose in a copy, is found by the check meant for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.terraform import applied
+from tests.terraform.forms import Facts
+from tests.terraform.sabotage import VARIABLES, Change, applied_with, changed, terraform
+
+MISTAKES = {
+    "a renamed route": (
+        Change("terraform/api.tf", "= each.key\n  target", '= replace(each.key, "/metrics", "/figures")\n  target'),
+        "routes",
+    ),
+    "a dropped table index": (
+        Change("terraform/tables.tf", "= local.table_keys[each.key].indexes", "= {}"),
+        "tables",
+    ),
+    "an extra right": (
+        Change("terraform/iam.tf", "sort(actions)", 'sort(concat(actions, ["Scan"]))'),
+        "policies",
+    ),
+    "a wrong variable": (
+        Change("terraform/functions.tf", '= join(",", var.providers_enabled)', '= "openai"'),
+        "functions",
+    ),
+    "a lost filter": (
+        Change("terraform/streams.tf", "pattern = jsonencode(filter.value)", "pattern = jsonencode({})"),
+        "sources",
+    ),
+}
+
+REFUSED = {
+    "a route that two functions claim": (
+        Change("functions/mcp/function.json", '"GET /api/v1/mcp/tools"', '"GET /health"'),
+        "Routes that more than one function claims",
+    ),
+    "a table that nobody describes": (
+        Change("functions/health/function.json", '{"state"', '{"stat"'),
+        "Tables that shared/tables.json does not describe",
+    ),
+    "a variable that nobody describes": (
+        Change("functions/health/function.json", '["GATEWAY_PROVIDERS"]', '["GATEWAY_PROVIDER"]'),
+        "Variables that shared/environment.json does not describe",
+    ),
+    "a variable without a value": (
+        Change("terraform/functions.tf", "    LOG_LEVEL", "    LOG_LEVELS"),
+        "environment_values in functions.tf differ",
+    ),
+    "an access without an authorizer": (
+        Change("functions/health/function.json", '"GET /health": "public"', '"GET /health": "cookie"'),
+        "access that no authorizer stands for",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_terraform_differs_from_the_local_gateway(
+    mistake: str, copy: Path, tmp_path: Path, local: Facts
+) -> None:
+    change, section = MISTAKES[mistake]
+    facts = applied.facts(applied_with(copy, tmp_path / "copy", change))
+    assert {section for section in facts if facts[section] != local[section]} == {section}
+
+
+@pytest.mark.parametrize("mistake", REFUSED)
+def test_a_mistake_in_a_description_stops_the_plan(mistake: str, copy: Path, tmp_path: Path) -> None:
+    change, message = REFUSED[mistake]
+    run = terraform(changed(copy, tmp_path / "copy", change), "plan", *VARIABLES)
+    assert run.returncode == 1
+    assert message in " ".join(run.stderr.split())

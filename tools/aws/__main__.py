@@ -1,0 +1,79 @@
+"""`python -m tools.aws`: what `make bootstrap-key`, `secret`, `seed` and `smoke` do, and who `make plan` acts as."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from gateway.errors import StoreError, StoreUnavailable
+from tools.aws import keys, secret, smoke
+from tools.aws.place import OperatorError, Place, place
+from tools.local import seed
+
+Command = Callable[[Place, argparse.Namespace], int]
+
+
+def _whoami(where: Place, _arguments: argparse.Namespace) -> int:
+    print(f"account {where.names.account}, region {where.names.region}, names {where.names.prefix}-*")
+    return 0
+
+
+def _bootstrap_key(where: Place, _arguments: argparse.Namespace) -> int:
+    text = keys.bootstrap(where)
+    print("The admin key, shown this once:", file=sys.stderr)
+    print(text)
+    return 0
+
+
+def _secret(where: Place, arguments: argparse.Namespace) -> int:
+    print(f"{secret.put(where, arguments.provider)} is set; functions that run use it within five minutes.")
+    return 0
+
+
+def _seed(where: Place, _arguments: argparse.Namespace) -> int:
+    print(
+        f"{seed.seed_products(where.database(), where.names)} products are in {where.names.table('product-catalog')}."
+    )
+    return 0
+
+
+def _smoke(where: Place, arguments: argparse.Namespace) -> int:
+    url = where.base_url()
+    print(url)
+    passed = True
+    for check in smoke.checks(url, os.environ.get("GATEWAY_KEY", ""), arguments.model):
+        print(f"  {'ok    ' if check.passed else 'FAILED'} {check.name}" + ("" if check.passed else f": {check.said}"))
+        passed = passed and check.passed
+    return 0 if passed else 1
+
+
+COMMANDS: dict[str, Command] = {
+    "whoami": _whoami,
+    "bootstrap-key": _bootstrap_key,
+    "secret": _secret,
+    "seed": _seed,
+    "smoke": _smoke,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tools.aws", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("--env", required=True, help="the environment: dev, staging, prod")
+    parser.add_argument("--endpoint", default="", help="an emulator that stands in for AWS")
+    parser.add_argument("--provider", default="openai", help="whose secret (secret)")
+    parser.add_argument("--model", default="", help="a model to call, which costs its price (smoke)")
+    arguments = parser.parse_args()
+    try:
+        return COMMANDS[arguments.command](place(arguments.env, arguments.endpoint), arguments)
+    except (OperatorError, BotoCoreError, ClientError, StoreError, StoreUnavailable) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

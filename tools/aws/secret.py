@@ -1,0 +1,37 @@
+"""A provider's key goes from standard input to Secrets Manager: into no file, history, process list or state."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+
+from tools.aws.place import OperatorError, Place
+from tools.local.emulator import ROOT
+from tools.manifest import load
+
+_SHORTEST = 8
+
+
+def put(place: Place, provider: str) -> str:
+    """Set the secret's value; its name. Raises OperatorError, never with the value in it."""
+    known = sorted({secret for function in load(ROOT).functions.values() for secret in function.secrets})
+    if provider not in known:
+        raise OperatorError(f"No function reads a secret of '{provider}'; PROVIDER is one of {', '.join(known)}.")
+    value = _value(provider)
+    name = place.names.secret(provider)
+    secrets = place.client("secretsmanager")
+    try:
+        secrets.put_secret_value(SecretId=name, SecretString=value)
+    except secrets.exceptions.ResourceNotFoundException:
+        raise OperatorError(
+            f"There is no secret {name}: run `make apply` first, with {provider} in providers_enabled."
+        ) from None
+    return name
+
+
+def _value(provider: str) -> str:
+    text = getpass.getpass(f"Key for {provider} (not shown): ") if sys.stdin.isatty() else sys.stdin.read()
+    value = text.strip()
+    if len(value) < _SHORTEST or len(value.split()) != 1:
+        raise OperatorError("That is no key: it must be one word of 8 or more characters, on standard input.")
+    return value

@@ -1,0 +1,73 @@
+"""Judges the policies of an applied state (`terraform show -json` on standard input) with parliament, which knows AWS's
+actions and resources. It runs in the linters' own environment, so nothing of the gateway is imported here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+# Findings that are known to be none: action -> why, and the resource forms that parliament misses.
+EXPLAINED: dict[str, tuple[str, frozenset[str]]] = {
+    "bedrock:InvokeModel": (
+        "Each form of resource is one way to call; the gateway calls by foundation model and inference profile alone.",
+        frozenset(
+            {
+                "arn:*:bedrock:*:*:application-inference-profile/*",
+                "arn:*:bedrock:*:*:async-invoke/*",
+                "arn:*:bedrock:*:*:default-prompt-router/*",
+                "arn:*:bedrock:*:*:imported-model/*",
+                "arn:*:bedrock:*:*:marketplace/model-endpoint/all-access",
+                "arn:*:bedrock:*:*:provisioned-model/*",
+            }
+        ),
+    ),
+    "dynamodb:ListStreams": (
+        "Lambda asks for it on the stream it reads, as AWS's own policy template for stream readers grants it.",
+        frozenset({"*"}),
+    ),
+}
+
+
+def policies(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Address and JSON text of every role's policy in a state."""
+
+    def below(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield from module.get("resources", [])
+        for child in module.get("child_modules", []):
+            yield from below(child)
+
+    for resource in below(state["values"]["root_module"]):
+        if resource["type"] == "aws_iam_role_policy":
+            yield resource["address"], resource["values"]["policy"]
+
+
+def unexplained(finding: Any) -> Any:
+    """What of a finding EXPLAINED does not cover: its detail, or nothing."""
+    if finding.issue != "RESOURCE_MISMATCH":
+        return finding.detail or finding.issue
+    return [
+        detail
+        for detail in finding.detail
+        if detail["required_format"] not in EXPLAINED.get(detail["action"], ("", ()))[1]
+    ]
+
+
+def main() -> int:
+    parliament = import_module("parliament")
+    found = 0
+    judged = list(policies(json.load(sys.stdin)))
+    for address, policy in judged:
+        for finding in parliament.analyze_policy_string(policy).findings:
+            finding = parliament.enhance_finding(finding)
+            if left := unexplained(finding):
+                found += 1
+                print(f"{address}: {finding.severity}: {finding.title}: {left}", file=sys.stderr)
+    print(f"{len(judged)} policies, {found} findings")
+    return 1 if found or not judged else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
