@@ -67,11 +67,11 @@ def seed_models(database: Database, names: Names) -> None:
 
 
 def seed_products(database: Database, names: Names) -> int:
-    """Write the product catalogue; returns how many products."""
+    """Write the demo products, new or over what is there; returns how many."""
     observability.configure("seed", "WARNING")
     admin = ProductAdmin(ProductStore(database, names.table("product-catalog")))
     by = Caller("make-run", "enterprise", ("admin",), version=1)
     report = admin.load(list(products()), by, lambda: math.inf)
     if report.refused:
         raise ValueError(f"a demo product was refused: {report.refused[0]}")
-    return report.created
+    return report.created + report.updated
