@@ -12,8 +12,6 @@ from gateway.errors import BadRequest, NotFound
 from gateway.http.message import Request, Response
 from gateway.services.product_admin import MOST_ROWS, Kept
 
-_ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
-
 
 def get_product(request: Request, _caller: Caller) -> Response:
     return _shown(wiring.product_admin().get(_id(request)))
@@ -24,18 +22,18 @@ def create_product(request: Request, caller: Caller) -> Response:
 
 
 def replace_product(request: Request, caller: Caller) -> Response:
-    kept = wiring.product_admin().replace(_id(request), request.json(), caller, _version(request))
+    kept = wiring.product_admin().replace(_id(request), request.json(), caller, request.if_match())
     return _shown(kept)
 
 
 def change_product(request: Request, caller: Caller) -> Response:
-    kept = wiring.product_admin().change(_id(request), request.json(), caller, _version(request))
+    kept = wiring.product_admin().change(_id(request), request.json(), caller, request.if_match())
     return _shown(kept)
 
 
 def delete_product(request: Request, caller: Caller) -> Response:
     identifier = _id(request)
-    wiring.product_admin().delete(identifier, caller, _version(request))
+    wiring.product_admin().delete(identifier, caller, request.if_match())
     return Response(200, {"id": identifier, "deleted": True})
 
 
@@ -67,13 +65,3 @@ def _id(request: Request) -> str:
     if not re.fullmatch(PRODUCT_ID, identifier):
         raise NotFound("There is no such product.", param="id")
     return identifier
-
-
-def _version(request: Request) -> int | None:
-    if_match = request.headers.get("if-match", "*").strip()
-    if if_match == "*":
-        return None
-    match = _ETAG.fullmatch(if_match)
-    if match is None:
-        raise BadRequest("If-Match must hold the ETag of a product.", param="If-Match")
-    return int(match[1])

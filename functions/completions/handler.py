@@ -9,10 +9,11 @@ from gateway import observability, wiring
 from gateway.domain.money import usd
 from gateway.errors import NotFound
 from gateway.http.access import caller_of
-from gateway.http.door import door
+from gateway.http.door import Route, door
 from gateway.http.message import Request, Response
 from gateway.http.sse import event_stream
 from gateway.services.completions import Running
+from gateway.services.idempotency import Kept
 
 
 def _openai(request: Request) -> Response:
@@ -54,6 +55,27 @@ def _complete(request: Request) -> tuple[Running, dict[str, Any]]:
         caller, request.json(), correlation_id=request.correlation_id, seconds_left=request.seconds_left()
     )
     return running, running.gather()
+
+
+def _once(answer: Route) -> Route:
+    """A route that with an Idempotency-Key answers, and bills, a repeated request once."""
+
+    def route(request: Request) -> Response:
+        sent = request.headers.get("idempotency-key")
+        if sent is None:
+            return answer(request)
+        caller = caller_of(request, "completions", wiring.identity)
+
+        def kept() -> Kept:
+            made = answer(request)
+            return Kept(made.status, made.text(), made.media_type, made.headers)
+
+        fingerprint = request.route.encode() + b"\n" + request.body
+        first, again = wiring.idempotency().once(caller.key_id, sent, fingerprint, request.seconds_left(), kept)
+        replayed = {"idempotency-replayed": "true"} if again else {}
+        return Response(first.status, first.text, {**first.headers, **replayed}, first.media_type)
+
+    return route
 
 
 def _with_cost(body: dict[str, Any], running: Running) -> dict[str, Any]:
@@ -105,9 +127,16 @@ def _model(name: str, target: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": target.partition("/")[0]}
 
 
+def _key(request: Request) -> Response:
+    """`GET /v1/key`: the caller's own limits and what is left of them; any key may ask."""
+    caller = caller_of(request, None, wiring.identity)
+    return Response(200, wiring.standing().of(caller, wiring.completions().config.get().tier))
+
+
 ROUTES = {
-    "POST /api/v1/completions": _gateway,
-    "POST /v1/chat/completions": _openai,
+    "POST /api/v1/completions": _once(_gateway),
+    "POST /v1/chat/completions": _once(_openai),
+    "GET /v1/key": _key,
     "GET /v1/models": _models,
     "GET /v1/models/{id+}": _one_model,
 }

@@ -10,6 +10,7 @@ GatewayError                        an answer for the caller: status, type, code
 ├── PreconditionFailed          412 precondition_failed    If-Match does not match
 ├── BodyTooLarge                413 request_too_large
 ├── UnsupportedMediaType        415 unsupported_media_type
+├── UnprocessableContent        422 unprocessable          an Idempotency-Key that another request had
 ├── RateLimited                 429 rate_limit_exceeded / budget_held
 ├── UpstreamError               502 upstream_error         a provider's fault, shaped for the caller
 │   ├── UpstreamCredentials     502 upstream_credentials   our credential was refused, never a 401 to the caller
@@ -114,6 +115,12 @@ class UnsupportedMediaType(GatewayError):
     status = 415
     type = "invalid_request_error"
     default_code = "unsupported_media_type"
+
+
+class UnprocessableContent(GatewayError):
+    status = 422
+    type = "invalid_request_error"
+    default_code = "unprocessable"
 
 
 class RateLimited(GatewayError):

@@ -41,6 +41,12 @@ METRICS: Final[Mapping[str, MetricSpec]] = {
     "RowsCounted": MetricSpec("Count", (), "Rows added to the rollups by the consumer."),
     "RowsParked": MetricSpec("Count", (), "Records the consumer could not read and put aside."),
     "RowsExpired": MetricSpec("Count", (), "Rows whose call died, expired by the sweeper."),
+    "HoursReconciled": MetricSpec("Count", (), "Hours of keys and teams closed by the reconcile."),
+    "LedgerDrift": MetricSpec("None", (), "US dollars held or missing that the reconcile put right."),
+    "LedgerStepsLost": MetricSpec(
+        "Count", (), "Settlements and releases whose reply was lost: the reconcile ends them."
+    ),
+    "Overruns": MetricSpec("Count", (), "Calls that cost more than was held for them."),
     "ConsumerLag": MetricSpec("Milliseconds", (), "Age of the newest row of a batch when it was counted."),
 }
 

@@ -17,15 +17,19 @@ if TYPE_CHECKING:
     from gateway.services.completions import Completions
     from gateway.services.config import ConfigAdmin
     from gateway.services.health import Health
+    from gateway.services.idempotency import Idempotency
     from gateway.services.identity import Identity
     from gateway.services.keys import Keys
     from gateway.services.ledger import Ledger
     from gateway.services.mcp import McpServer
     from gateway.services.product_admin import ProductAdmin
     from gateway.services.products import Catalogue
+    from gateway.services.reconcile import Reconciler
     from gateway.services.reports import Reports
     from gateway.services.rollup import Rollup
+    from gateway.services.standing import Standing
     from gateway.services.sweeper import Sweeper
+    from gateway.services.teams import Teams
     from gateway.stores.breakers import BreakerStore
     from gateway.stores.config import ConfigStore
     from gateway.stores.dynamodb import DynamoDB
@@ -224,6 +228,37 @@ def sweeper() -> Sweeper:
     rows = RowStore(database(), config.table("request-analytics"))
     cursor = SweepCursor(database(), config.table("state"))
     return Sweeper(rows, limits_store(), cursor, lambda: time.time_ns() // 1_000)
+
+
+@lru_cache(maxsize=1)
+def reconciler() -> Reconciler:
+    from gateway.services.reconcile import Reconciler
+    from gateway.stores.rows import RowStore
+
+    rows = RowStore(database(), settings().table("request-analytics"))
+    return Reconciler(limits_store(), rows, lambda: time.time_ns() // 1_000)
+
+
+@lru_cache(maxsize=1)
+def teams() -> Teams:
+    from gateway.services.teams import Teams
+
+    return Teams(key_store(), limits_store())
+
+
+@lru_cache(maxsize=1)
+def standing() -> Standing:
+    from gateway.services.standing import Standing
+
+    return Standing(limits_store(), key_store(), lambda: time.time_ns() // 1_000)
+
+
+@lru_cache(maxsize=1)
+def idempotency() -> Idempotency:
+    from gateway.services.idempotency import Idempotency
+    from gateway.stores.idempotency import ClaimStore
+
+    return Idempotency(ClaimStore(database(), settings().table("state")), time.time)
 
 
 @lru_cache(maxsize=1)

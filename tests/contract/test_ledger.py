@@ -1,105 +1,21 @@
 """The ledger on DynamoDB Local: limits and budgets that hold exactly, under concurrency, lost replies and crashes."""
 
-import os
 import random
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from gateway.domain.admission import Windows
 from gateway.domain.config import TierLimits
-from gateway.domain.identity import Caller, KeyLimits
-from gateway.domain.usage import Usage
+from gateway.domain.identity import KeyLimits
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnavailable, Unauthorized
-from gateway.services.ledger import AdmissionRequest, Hold, Ledger, Outcome
-from gateway.services.sweeper import Sweeper
-from gateway.stores.attributes import from_item, to_item
-from gateway.stores.dynamodb import Database
-from gateway.stores.keys import KeyRecord, KeyStore
+from gateway.services.ledger import Hold
+from gateway.stores.attributes import to_item
 from gateway.stores.limits import LimitsStore
-from gateway.stores.rows import RowStore
-from gateway.stores.sweep import SweepCursor
 from tests.contract.conftest import CountingDatabase, LossyDatabase, Tables
-
-NOW = 1_800_000_000_000_000
-SEEDS = range(200 if os.environ.get("PROVE") else 3)
-TIERS = {
-    "free": TierLimits(requests_per_minute=10),
-    "basic": TierLimits(requests_per_minute=100),
-    "premium": TierLimits(requests_per_minute=1_000, burst=100),
-    "enterprise": TierLimits(requests_per_minute=10_000, burst=100),
-}
-
-
-@dataclass
-class World:
-    """A ledger over real tables, a key, and a clock that tests move (microseconds)."""
-
-    tables: Tables
-    limits: KeyLimits = field(default_factory=KeyLimits)
-    tier: str = "free"
-    now: int = NOW
-    clock: Callable[[], int] | None = None
-    tiers: dict[str, TierLimits] = field(default_factory=lambda: dict(TIERS))
-    count: int = 0
-
-    def __post_init__(self) -> None:
-        self.keys = KeyStore(self.tables.database, self.tables["api-keys"])
-        self.record = KeyRecord(
-            id="key1",
-            digest="0" * 64,
-            name="test",
-            tier=self.tier,
-            scopes=("completions",),
-            created="2026-11-24T00:00:00.000Z",
-            limits=self.limits,
-        )
-        self.keys.create(self.record)
-        self.lock = threading.Lock()
-
-    @property
-    def caller(self) -> Caller:
-        return self.record.caller()
-
-    def ledger(self, database: Database | None = None) -> Ledger:
-        """A container's own ledger, with its own memory."""
-        used = database or self.tables.database
-        limits = LimitsStore(used, self.tables["limits"], self.tables["api-keys"])
-        rows = RowStore(used, self.tables["request-analytics"])
-        return Ledger(limits, rows, self.keys, self.clock or (lambda: self.now))
-
-    def request(self, est: int = 100, tokens: int = 10) -> AdmissionRequest:
-        with self.lock:
-            self.count += 1
-            rid = f"req_{self.count:06d}"
-        return AdmissionRequest(rid, "gpt-4", "openai/gpt-4", "openai", est, tokens, self.now // 1_000_000 + 60)
-
-    def admit(self, ledger: Ledger, est: int = 100, tokens: int = 10) -> Hold:
-        return ledger.admit(self.caller, self.tiers.__getitem__, self.request(est, tokens))
-
-    def item(self) -> dict[str, Any]:
-        request = {"TableName": self.tables["limits"], "Key": to_item({"id": "key1"}), "ConsistentRead": True}
-        return from_item(self.tables.database.call("GetItem", request).get("Item", {}))
-
-    def rows(self) -> list[dict[str, Any]]:
-        reply = self.tables.database.call("Scan", {"TableName": self.tables["request-analytics"]})
-        return [from_item(item) for item in reply["Items"]]
-
-
-def paid(cost: int) -> Outcome:
-    return Outcome(Usage(input_tokens=1, output_tokens=2), cost, 0, "ok", 5)
-
-
-def at_once(threads: int, work: Callable[[], None]) -> None:
-    started = [threading.Thread(target=work) for _ in range(threads)]
-    for thread in started:
-        thread.start()
-    for thread in started:
-        thread.join()
+from tests.contract.world import NOW, SEEDS, World, at_once, paid
 
 
 @pytest.mark.parametrize(("tier", "burst"), [("free", 10), ("basic", 100), ("premium", 100), ("enterprise", 100)])
@@ -302,7 +218,7 @@ def test_a_budget_is_never_exceeded_and_the_sums_hold(tables: Tables, seed: int)
     spent = sum(row.get("actual", 0) for row in rows)
     held = sum(row["est"] for row in rows if row["state"] == "OPEN")
     assert spent + held <= limit
-    assert item[f"rem_{window}"] + spent + held == limit
+    assert item[f"used_{window}"] == spent + held
     assert item[f"spent_{window}"] == spent
     assert item["inflight"] == sum(row["state"] == "OPEN" for row in rows)
     assert not broken
@@ -351,7 +267,8 @@ def test_lost_replies_never_count_twice(tables: Tables, seed: int) -> None:
     spent = sum(row.get("actual", 0) for row in rows)
     held = sum(row["est"] for row in rows if row["state"] == "OPEN")
     assert item[f"spent_{window}"] <= spent  # a lost release is over-held, never spent twice
-    assert item[f"rem_{window}"] + spent + held <= limit
+    assert item[f"used_{window}"] >= spent + held
+    assert item[f"used_{window}"] <= limit
 
 
 def test_a_row_that_can_not_be_written_gives_the_hold_back(tables: Tables) -> None:
@@ -361,7 +278,7 @@ def test_a_row_that_can_not_be_written_gives_the_hold_back(tables: Tables) -> No
     with pytest.raises(StoreUnavailable):
         world.admit(ledger, 100)
     item = world.item()
-    assert (item[f"rem_{Windows.at(NOW).budget}"], item["inflight"]) == (900, 1)
+    assert (item[f"used_{Windows.at(NOW).budget}"], item["inflight"]) == (100, 1)
 
 
 def test_a_flood_of_refused_calls_costs_next_to_no_write(tables: Tables) -> None:
@@ -395,7 +312,7 @@ def test_settling_twice_releases_once(tables: Tables) -> None:
     hold = world.admit(ledger, 100)
     for _ in range(2):
         ledger.settle(hold, paid(40))
-    assert world.item()[f"rem_{Windows.at(NOW).budget}"] == 960
+    assert world.item()[f"used_{Windows.at(NOW).budget}"] == 40
 
 
 def test_the_sweeper_expires_what_died_charges_the_hold_and_frees_the_place(tables: Tables) -> None:
@@ -403,12 +320,7 @@ def test_the_sweeper_expires_what_died_charges_the_hold_and_frees_the_place(tabl
     ledger = world.ledger()
     world.admit(ledger, 100)
     ledger.settle(world.admit(ledger, 100), paid(30))
-    sweeper = Sweeper(
-        RowStore(tables.database, tables["request-analytics"]),
-        LimitsStore(tables.database, tables["limits"], tables["api-keys"]),
-        SweepCursor(tables.database, tables["state"]),
-        lambda: world.now,
-    )
+    sweeper = world.sweeper()
     assert sweeper.sweep() == 0  # their minute is not over
     for _ in range(10):
         world.now += 60_000_000
@@ -418,17 +330,12 @@ def test_the_sweeper_expires_what_died_charges_the_hold_and_frees_the_place(tabl
     states = sorted((row["state"], row["actual"], row["status"]) for row in world.rows())
     assert states == [("EXPIRED", 100, "expired"), ("EXPIRED", 100, "expired"), ("SETTLED", 30, "ok")]
     item, window = world.item(), Windows.at(NOW).budget
-    assert (item["inflight"], item[f"rem_{window}"], item[f"spent_{window}"]) == (0, 770, 230)
+    assert (item["inflight"], item[f"used_{window}"], item[f"spent_{window}"]) == (0, 230, 230)
 
 
 def test_a_sweep_after_a_pause_misses_no_minute(tables: Tables) -> None:
     world = World(tables)
-    sweeper = Sweeper(
-        RowStore(tables.database, tables["request-analytics"]),
-        LimitsStore(tables.database, tables["limits"], tables["api-keys"]),
-        SweepCursor(tables.database, tables["state"]),
-        lambda: world.now,
-    )
+    sweeper = world.sweeper()
     sweeper.sweep()
     ledger = world.ledger()
     for _ in range(4):

@@ -17,6 +17,7 @@ DynamoAction = Literal[
     "GetItem",
     "PutItem",
     "Query",
+    "Scan",
     "UpdateItem",
 ]
 HTTP_API_SECONDS = 29  # an HTTP API gives up after 30

@@ -17,6 +17,8 @@ from gateway.domain.identity import KeyLimits
 MINUTE = 60_000_000
 _SLACK = 250_000
 _SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+DURATIONS = ("daily", "weekly", "monthly", "total")
 Dimension = Literal["requests", "tokens", "requests_hour", "requests_day", "parallel", "budget", "budget_held"]
 
 
@@ -63,9 +65,9 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for one key now: its own limits over its tier's. None means no limit of that kind."""
+    """What holds for one key now, its own limits over its tier's, or for one team. None: no limit of that kind."""
 
-    requests: Bucket
+    requests: Bucket | None
     tokens: Bucket | None = None
     per_hour: int | None = None
     per_day: int | None = None
@@ -92,6 +94,18 @@ def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
         budget=key.max_budget,
         duration=key.budget_duration,
         shadow=frozenset(tier.shadow),
+    )
+
+
+def terms_of_team(limits: KeyLimits) -> Terms:
+    """A team has no tier: what it does not set is not limited."""
+    rpm, tpm = limits.rpm_limit, limits.tpm_limit
+    return Terms(
+        requests=Bucket(rpm, rpm) if rpm else None,
+        tokens=Bucket(tpm, tpm) if tpm else None,
+        parallel=limits.max_parallel_requests,
+        budget=limits.max_budget,
+        duration=limits.budget_duration,
     )
 
 
@@ -131,6 +145,52 @@ class Windows:
             budget_ends=_micro(ends) if ends else None,
         )
 
+    @property
+    def booking(self) -> Booking:
+        return Booking(self.hour, self.budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Where a call's money stands on an item: in its hour, and in its budget's window. These are attributes' names."""
+
+    hour: str
+    window: str
+
+    @property
+    def used(self) -> str:
+        """Spent and held in the window: what a budget bounds."""
+        return f"used_{self.window}"
+
+    @property
+    def spent(self) -> str:
+        return f"spent_{self.window}"
+
+    @property
+    def held(self) -> str:
+        """Held by calls of the hour that are under way. Where it is not there, the hour is reconciled."""
+        return f"o_{self.hour}_{self.window}"
+
+    @property
+    def booked(self) -> str:
+        """Spent by calls of the hour."""
+        return f"s_{self.hour}_{self.window}"
+
+    @property
+    def calls(self) -> str:
+        """Calls of the hour that are under way."""
+        return f"n_{self.hour}_{self.window}"
+
+    @property
+    def ends(self) -> int:
+        """When the hour is over, in microseconds since the epoch."""
+        return _micro(datetime.strptime(self.hour, "%Y-%m-%dT%H").replace(tzinfo=UTC) + timedelta(hours=1))
+
+
+def bookings_of(item: Mapping[str, Any]) -> list[Booking]:
+    """The hours of an item that are not reconciled yet, oldest first."""
+    return [Booking(*name[2:].split("_", 1)) for name in sorted(item) if name.startswith("o_")]
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
@@ -153,7 +213,7 @@ class Refusal:
 def variant_of(item: Mapping[str, Any], terms: Terms, now: int) -> Variant:
     """The form that fits an item as it stands."""
     return Variant(
-        requests_idle=terms.requests.idle(item.get("tat", 0), now),
+        requests_idle=terms.requests is None or terms.requests.idle(item.get("tat", 0), now),
         tokens_idle=terms.tokens is None or terms.tokens.idle(item.get("ttat", 0), now),
     )
 
@@ -170,9 +230,10 @@ def refusal_of(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: W
 def _too_fast(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Refusal | None:
     now = windows.now
     requests, tokens = terms.requests, terms.tokens
-    wait = requests.wait(item.get("tat", 0), 1, now)
-    if terms.enforced("requestsPerMinute") and wait > 0:
-        return Refusal("requests", requests.limit, requests.burst - requests.left(item.get("tat", 0), now), wait)
+    if requests is not None and terms.enforced("requestsPerMinute"):
+        wait = requests.wait(item.get("tat", 0), 1, now)
+        if wait > 0:
+            return Refusal("requests", requests.limit, requests.burst - requests.left(item.get("tat", 0), now), wait)
     if tokens is None or not terms.enforced("tokensPerMinute"):
         return None
     if demand.tokens > tokens.burst:
@@ -197,18 +258,24 @@ def _too_many(item: Mapping[str, Any], terms: Terms, windows: Windows) -> Refusa
 def _too_dear(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Refusal | None:
     if terms.budget is None or not terms.enforced("budget"):
         return None
-    spent = item.get(f"spent_{windows.budget}", 0)
+    spent, used = item.get(windows.booking.spent, 0), item.get(windows.booking.used, 0)
     if spent + demand.est > terms.budget:
         wait = None if windows.budget_ends is None else windows.budget_ends - windows.now
         return Refusal("budget", terms.budget, spent, wait)
-    left = item.get(f"rem_{windows.budget}", terms.budget)
-    return Refusal("budget_held", terms.budget, spent, 2 * _SECOND) if left < demand.est else None
+    return Refusal("budget_held", terms.budget, spent, 2 * _SECOND) if used + demand.est > terms.budget else None
 
 
 def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
     """Counters of hours and days gone by, which the next admission may remove."""
     current = (f"h_{windows.hour}", f"d_{windows.day}")
     return sorted(name for name in item if name[:2] in ("h_", "d_") and name not in current)[:20]
+
+
+def stale_windows(item: Mapping[str, Any], now: int) -> list[str]:
+    """Names of budget windows that ended more than two days ago and have no hour left to reconcile."""
+    current = {_budget_window(_day(now - days * _DAY), each)[0] for days in range(3) for each in DURATIONS}
+    kept = current | {booking.window for booking in bookings_of(item)}
+    return sorted(name for name in item if name.startswith(("used_", "spent_")) and name.partition("_")[2] not in kept)
 
 
 def _budget_window(day: datetime, duration: str) -> tuple[str, datetime | None]:
@@ -224,6 +291,10 @@ def _budget_window(day: datetime, duration: str) -> tuple[str, datetime | None]:
             return "total", None
         case _:
             raise ValueError(f"no such budget duration: {duration}")
+
+
+def _day(now: int) -> datetime:
+    return datetime.fromtimestamp(now // _SECOND, UTC).replace(hour=0, minute=0, second=0)
 
 
 def _micro(moment: datetime) -> int:

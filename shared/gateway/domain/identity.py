@@ -12,7 +12,7 @@ TIERS = ("free", "basic", "premium", "enterprise")
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """What one key overrides of its tier; None means the tier's value (for a budget: none).
+    """What one key overrides of its tier (None: the tier's value; for a budget: none), or all that limits a team.
 
     `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total (UTC windows).
     """
@@ -24,13 +24,30 @@ class KeyLimits:
     budget_duration: str = "monthly"
 
 
+_NAMES = {
+    "rpm_limit": "RpmLimit",
+    "tpm_limit": "TpmLimit",
+    "max_parallel_requests": "MaxParallelRequests",
+    "max_budget": "MaxBudget",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """What limits a key's team beside the key itself. `version` is the team record's."""
+
+    version: int
+    limits: KeyLimits
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A key as a paid call sees it.
 
     `version` is the key record's: the limits item carries it too, so a change of the key holds at the next paid
     call although this object may come from an authorizer's answer that is a minute old. Empty `models` means any.
-    `team_id` is empty where there is no team. `expires` is in seconds since the epoch, 0 for never.
+    `team_id` is empty where there is no team, `team` None where nothing limits it. `expires` is in seconds since the
+    epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation adds one.
     """
 
     key_id: str
@@ -41,38 +58,32 @@ class Caller:
     team_id: str = ""
     expires: int = 0
     limits: KeyLimits = field(default_factory=KeyLimits)
+    team: Team | None = None
+    generation: int = 1
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
 
     def to_context(self) -> dict[str, str]:
         """The authorizer's context: strings only, since an IAM-policy answer takes nothing nested."""
-        limits = self.limits
-        numbers = {
-            "rpmLimit": limits.rpm_limit,
-            "tpmLimit": limits.tpm_limit,
-            "maxParallelRequests": limits.max_parallel_requests,
-            "maxBudget": limits.max_budget,
-        }
-        return {
+        context = {
             "keyId": self.key_id,
             "tier": self.tier,
             "scopes": " ".join(self.scopes),
             "keyVersion": str(self.version),
+            "keyGeneration": str(self.generation),
             "models": " ".join(self.models),
             "teamId": self.team_id,
             "expires": str(self.expires),
-            "budgetDuration": limits.budget_duration,
-        } | {name: "" if value is None else str(value) for name, value in numbers.items()}
+        } | _spelled("key", self.limits)
+        if self.team is not None:
+            context |= {"teamVersion": str(self.team.version)} | _spelled("team", self.team.limits)
+        return context
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Caller:
         """The inverse. Raises KeyError or ValueError on anything that `to_context` can't have made."""
         text = {name: str(value) for name, value in context.items()}
-
-        def number(name: str) -> int | None:
-            return int(text[name]) if text.get(name) else None
-
         return cls(
             key_id=text["keyId"],
             tier=text["tier"],
@@ -81,11 +92,19 @@ class Caller:
             models=tuple(text.get("models", "").split()),
             team_id=text.get("teamId", ""),
             expires=int(text.get("expires") or 0),
-            limits=KeyLimits(
-                rpm_limit=number("rpmLimit"),
-                tpm_limit=number("tpmLimit"),
-                max_parallel_requests=number("maxParallelRequests"),
-                max_budget=number("maxBudget"),
-                budget_duration=text.get("budgetDuration") or "monthly",
-            ),
+            limits=_read("key", text),
+            team=Team(int(text["teamVersion"]), _read("team", text)) if text.get("teamVersion") else None,
+            generation=int(text.get("keyGeneration") or 1),
         )
+
+
+def _spelled(owner: str, limits: KeyLimits) -> dict[str, str]:
+    numbers = {owner + name: getattr(limits, attribute) for attribute, name in _NAMES.items()}
+    return {name: "" if value is None else str(value) for name, value in numbers.items()} | {
+        f"{owner}BudgetDuration": limits.budget_duration
+    }
+
+
+def _read(owner: str, text: Mapping[str, str]) -> KeyLimits:
+    numbers = {attribute: int(text[owner + name]) for attribute, name in _NAMES.items() if text.get(owner + name)}
+    return KeyLimits(**numbers, budget_duration=text.get(f"{owner}BudgetDuration") or "monthly")

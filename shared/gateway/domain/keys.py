@@ -16,13 +16,13 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FORM = re.compile(r"sk-([0-9A-Za-z]{12})-[0-9A-Za-z]{32}[0-9A-Za-z]{6}", re.ASCII)
 
 
-def new_key() -> str:
-    """A fresh key from the system's randomness. It is shown once and never stored."""
+def new_key(identifier: str | None = None) -> str:
+    """A fresh key from the system's randomness, or a new secret for an id. It is shown once and never stored."""
 
     def text(length: int) -> str:
         return "".join(secrets.choice(_DIGITS) for _ in range(length))
 
-    body = f"sk-{text(12)}-{text(32)}"
+    body = f"sk-{identifier or text(12)}-{text(32)}"
     return body + _checksum(body)
 
 

@@ -11,8 +11,8 @@ from gateway.http.message import Request
 from gateway.services.identity import UNVERIFIED, Identity
 
 
-def caller_of(request: Request, scope: str, identity: Callable[[], Identity]) -> Caller:
-    """The caller. Raises Unauthorized, Forbidden (scope), StoreUnavailable.
+def caller_of(request: Request, scope: str | None, identity: Callable[[], Identity]) -> Caller:
+    """The caller, who must have the scope, if one is named. Raises Unauthorized, Forbidden (scope), StoreUnavailable.
 
     Where the authorizer could not read the key table it lets the call through unverified, so that a store's failure
     is a 503 and not a refusal; the check is then made here.
@@ -26,7 +26,7 @@ def caller_of(request: Request, scope: str, identity: Callable[[], Identity]) ->
             raise Unauthorized("No API key was checked for this call.") from None
     if caller is None or (caller.expires and time.time() >= caller.expires):  # the context may be a minute old
         raise Unauthorized("The API key is unknown, expired or revoked.")
-    if not caller.may(scope):
+    if scope is not None and not caller.may(scope):
         raise Forbidden(f"This API key lacks the scope '{scope}'.")
     return caller
 

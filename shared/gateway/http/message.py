@@ -14,6 +14,7 @@ from typing import Any
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
+_ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
 
 
@@ -39,6 +40,27 @@ class Request:
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise UnsupportedMediaType("The body must be JSON, with content-type: application/json.")
         return parse_json_object(self.body)
+
+    def optional_json(self) -> dict[str, Any]:
+        """As `json`, where a body may be left out."""
+        return self.json() if self.body else {}
+
+    def if_match(self) -> int | None:
+        """The version that If-Match asks for, as an ETag of ours; None for any. Raises BadRequest."""
+        sent = self.headers.get("if-match")
+        if sent is None or sent.strip() == "*":
+            return None
+        match = _ETAG.fullmatch(sent.strip())
+        if match is None:
+            raise BadRequest("If-Match must hold the ETag of an earlier answer.", param="If-Match")
+        return int(match[1])
+
+    def limit(self, usual: int = 100, most: int = 1000) -> int:
+        """The query's `limit`. Raises BadRequest."""
+        text = self.query.get("limit", str(usual))
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= most:
+            raise BadRequest(f"limit: must be a number from 1 to {most}", param="limit")
+        return int(text)
 
     def seconds_left(self) -> float:
         return self.deadline - time.monotonic()

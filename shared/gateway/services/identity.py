@@ -8,13 +8,14 @@ from typing import Final, Protocol
 
 from gateway.domain import keys
 from gateway.domain.identity import Caller
-from gateway.stores.keys import KeyRecord
+from gateway.stores.keys import KeyRecord, TeamRecord
 
 UNVERIFIED: Final = "unverified"  # context of a call let through because the key table did not answer
 
 
 class KeyReader(Protocol):
     def get(self, key_id: str) -> KeyRecord | None: ...
+    def team(self, team_id: str) -> TeamRecord | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,15 @@ class Identity:
         if identifier is None:
             return None
         record = self.keys.get(identifier)
-        if record is None or not keys.matches(key, record.digest) or not record.active(self.clock()):
+        generation = record.generation_of(key) if record else None
+        if record is None or generation is None or not record.usable(generation, self.clock()):
             return None
-        return record.caller()
+        return caller_of(record, self.keys, generation)
+
+
+def caller_of(record: KeyRecord, records: KeyReader, generation: int | None = None) -> Caller | None:
+    """A record's caller with its team's limits. None where its team is gone: nobody could say what limits it then."""
+    if not record.team_id:
+        return record.caller(generation=generation)
+    team = records.team(record.team_id)
+    return record.caller(team, generation) if team else None

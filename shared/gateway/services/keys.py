@@ -1,57 +1,51 @@
-"""The life of API keys, for admins: create, list, show, revoke. A key can't grant more than its issuer has."""
+"""The life of API keys, for admins: create, list, show, change, rotate, revoke, delete. None grants more than it has.
+
+A change is written to the record first, then told to the key's item in `limits`: its next paid call meets it, whatever
+an authorizer has cached. Where the second step was lost, repeating the request finishes it, and so does the next call
+that reads the record.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gateway import observability
 from gateway.domain import keys
-from gateway.domain.config import ALIAS, Dollars, Limit, invalid
-from gateway.domain.identity import SCOPES, Caller, KeyLimits
+from gateway.domain.config import ALIAS, Dollars, Limit, invalid, merge_patch
+from gateway.domain.identity import SCOPES, TIERS, Caller, KeyLimits
 from gateway.domain.money import MICRO, usd
 from gateway.domain.times import rfc3339
-from gateway.errors import BadRequest, Forbidden, NotFound
+from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound, PreconditionFailed
 from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord
 
 Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
 _USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
+_TRIES = 4
+MAX_OVERLAP_HOURS = 72
+M = TypeVar("M", bound=BaseModel)
 Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
+Metadata = Annotated[dict[Label, Annotated[str, Field(max_length=256)]], Field(max_length=16)]
 
 
-class NewKey(BaseModel):
-    """The fields of a key, by LiteLLM's names where those exist. `max_budget` is in US dollars."""
+class Limited(BaseModel):
+    """What limits a key or a team, by LiteLLM's names. `max_budget` is in US dollars."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Label
-    tier: Literal["free", "basic", "premium", "enterprise"] = "free"
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = _USUAL_SCOPES
-    models: Annotated[tuple[Annotated[str, Field(pattern=ALIAS)], ...], Field(max_length=100)] = ()
-    team_id: Name = ""
-    user_id: Name = ""
     rpm_limit: Limit | None = None
     tpm_limit: Limit | None = None
     max_parallel_requests: Limit | None = None
     max_budget: Dollars | None = None
     budget_duration: Literal["daily", "weekly", "monthly", "total"] = "monthly"
-    expires: datetime | None = None
-    metadata: Annotated[dict[Label, Annotated[str, Field(max_length=256)]], Field(max_length=16)] = Field(
-        default_factory=dict
-    )
-
-    @field_validator("expires")
-    @classmethod
-    def _in_utc(cls, moment: datetime | None) -> datetime | None:
-        if moment is not None and moment.tzinfo is None:
-            raise ValueError("must carry a time zone, for example 2027-01-31T00:00:00Z")
-        return moment
+    metadata: Metadata = Field(default_factory=dict)
 
     def limits(self) -> KeyLimits:
         return KeyLimits(
@@ -63,17 +57,50 @@ class NewKey(BaseModel):
         )
 
 
+class NewKey(Limited):
+    """The fields of a key, by LiteLLM's names where those exist."""
+
+    tier: Literal["free", "basic", "premium", "enterprise"] = "free"
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = _USUAL_SCOPES
+    models: Annotated[tuple[Annotated[str, Field(pattern=ALIAS)], ...], Field(max_length=100)] = ()
+    team_id: Name = ""
+    user_id: Name = ""
+    expires: datetime | None = None
+
+    @field_validator("team_id", "user_id", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+    @field_validator("expires")
+    @classmethod
+    def _in_utc(cls, moment: datetime | None) -> datetime | None:
+        if moment is not None and moment.tzinfo is None:
+            raise ValueError("must carry a time zone, for example 2027-01-31T00:00:00Z")
+        return moment
+
+
+class Rotation(BaseModel):
+    """For how many hours the old secret goes on working beside the new one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    overlap_hours: Annotated[float, Field(ge=0, le=MAX_OVERLAP_HOURS, allow_inf_nan=False)] = 24
+
+
 class Records(Protocol):
     def get(self, key_id: str) -> KeyRecord | None: ...
     def create(self, record: KeyRecord) -> None: ...
+    def replace(self, record: KeyRecord, *, version: int) -> None: ...
     def revoke(self, key_id: str) -> KeyRecord | None: ...
+    def delete(self, key_id: str) -> None: ...
     def list(self, limit: int, cursor: str | None = None) -> tuple[list[KeyRecord], str | None]: ...
 
 
 class PaidCalls(Protocol):
     """Where a change of a key takes hold of its next paid call, whatever an authorizer has cached."""
 
-    def set_state(self, key_id: str, state: str, version: int) -> None: ...
+    def set_state(self, account: str, state: str, version: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +113,20 @@ class Keys:
 
     def create(self, body: Mapping[str, Any], issuer: Caller) -> tuple[str, KeyRecord]:
         """A new key, its text shown this once, and its record. Raises BadRequest, Forbidden."""
-        try:
-            wanted = NewKey.model_validate(body)
-        except ValidationError as error:
-            raise invalid(error) from None
-        more = [scope for scope in wanted.scopes if not issuer.may(scope)]
-        if more:
-            raise Forbidden(f"A key can't grant the scope '{more[0]}', which its issuer lacks.", param="scopes")
+        wanted = parsed(NewKey, body)
         if wanted.expires and wanted.expires.timestamp() <= self.now():
             raise BadRequest("expires: lies in the past", param="expires")
         text = keys.new_key()
-        record = _record(text, wanted, self.now())
-        self.records.create(record)
+        identifier = keys.key_id(text)
+        if identifier is None:
+            raise AssertionError("a key that was made a line ago has no id")
+        blank = KeyRecord(identifier, keys.digest(text), "", "", (), rfc3339(self.now()))
+        record = _filled(blank, wanted)
+        grant(issuer, record)
+        try:
+            self.records.create(record)
+        except ConditionFailed:
+            raise BadRequest(f"team_id: there is no team '{record.team_id}'", param="team_id") from None
         observability.log.info("key created", extra={"created_key": record.id, "by": issuer.key_id})
         return text, record
 
@@ -110,6 +139,42 @@ class Keys:
     def list(self, limit: int, cursor: str | None) -> tuple[list[KeyRecord], str | None]:
         return self.records.list(limit, cursor)
 
+    def change(self, key_id: str, body: Mapping[str, Any], by: Caller, if_match: int | None = None) -> KeyRecord:
+        """A JSON merge patch on the fields of a key; null gives a field its default back.
+
+        Raises BadRequest, Forbidden, NotFound, Conflict (revoked), PreconditionFailed (`if_match` is not its version).
+        """
+
+        def patched(record: KeyRecord) -> KeyRecord:
+            wanted = parsed(NewKey, merge_patch(_settable(record), body))
+            changed = _filled(record, wanted)
+            if changed.expires != record.expires and 0 < changed.expires <= self.now():
+                raise BadRequest("expires: lies in the past", param="expires")
+            return changed
+
+        record = self._changed(key_id, patched, by, if_match)
+        observability.log.info("key changed", extra={"changed_key": key_id, "by": by.key_id, "fields": sorted(body)})
+        return record
+
+    def rotate(self, key_id: str, body: Mapping[str, Any], by: Caller) -> tuple[str, KeyRecord]:
+        """A new secret for a key, its text shown this once; limits and spend stay. The old secret works until the
+        overlap is over, one older than that no more. Raises as `change`."""
+        overlap = parsed(Rotation, body).overlap_hours
+        text = keys.new_key(key_id)
+
+        def rotated(record: KeyRecord) -> KeyRecord:
+            return replace(
+                record,
+                digest=keys.digest(text),
+                generation=record.generation + 1,
+                previous_digest=record.digest if overlap else "",
+                previous_until=int(self.now() + overlap * 3_600) if overlap else 0,
+            )
+
+        record = self._changed(key_id, rotated, by)
+        observability.log.info("key rotated", extra={"rotated_key": key_id, "by": by.key_id})
+        return text, record
+
     def revoke(self, key_id: str, by: Caller) -> KeyRecord:
         """Refused from its next paid call on. May be repeated: a second time finishes what a first one could not."""
         record = self.records.revoke(key_id)
@@ -119,10 +184,59 @@ class Keys:
         observability.log.info("key revoked", extra={"revoked_key": key_id, "by": by.key_id})
         return record
 
+    def delete(self, key_id: str, by: Caller) -> None:
+        """Revoke a key and forget its record. Its spending stays in the bill, its id is never given again."""
+        self.revoke(key_id, by)
+        self.records.delete(key_id)
+        observability.log.info("key deleted", extra={"deleted_key": key_id, "by": by.key_id})
+
+    def _changed(
+        self, key_id: str, change: Callable[[KeyRecord], KeyRecord], by: Caller, if_match: int | None = None
+    ) -> KeyRecord:
+        for _ in range(_TRIES):
+            record = self.get(key_id)
+            if record.state != ACTIVE:
+                raise Conflict("The key is revoked.", code="key_revoked", param="id")
+            if if_match is not None and record.version != if_match:
+                raise PreconditionFailed("The key was changed since.", param="If-Match")
+            changed = replace(change(record), version=record.version + 1)
+            grant(by, changed)
+            try:
+                self.records.replace(changed, version=record.version)
+            except ConditionFailed:
+                continue
+            self.limits.set_state(key_id, "A", changed.version)
+            return changed
+        raise Conflict("The key is being changed by others; try again.")
+
+
+def grant(issuer: Caller, record: KeyRecord) -> None:
+    """Raises Forbidden where a key would get more than the key that makes or changes it has."""
+
+    def refuse(field: str, reason: str) -> None:
+        raise Forbidden(f"A key can't grant more than it has: {reason}.", param=field)
+
+    more = [scope for scope in record.scopes if not issuer.may(scope)]
+    if more:
+        refuse("scopes", f"it lacks the scope '{more[0]}'")
+    if TIERS.index(record.tier) > TIERS.index(issuer.tier):
+        refuse("tier", f"its own tier is {issuer.tier}")
+    if issuer.models and not (record.models and set(record.models) <= set(issuer.models)):
+        refuse("models", "its own models are limited, the key's must be among them")
+    if issuer.team_id and record.team_id != issuer.team_id:
+        refuse("team_id", f"it belongs to the team '{issuer.team_id}'")
+    if issuer.expires and not 0 < record.expires <= issuer.expires:
+        refuse("expires", "it expires itself, the key must not outlive it")
+    for name in ("rpm_limit", "tpm_limit", "max_parallel_requests", "max_budget"):
+        most, wanted = getattr(issuer.limits, name), getattr(record.limits, name)
+        if most is not None and (wanted is None or wanted > most):
+            refuse(name, f"its own {name} is {usd(most) if name == 'max_budget' else most}")
+    if issuer.limits.max_budget is not None and record.limits.budget_duration != issuer.limits.budget_duration:
+        refuse("budget_duration", f"its own budget is {issuer.limits.budget_duration}")
+
 
 def shown(record: KeyRecord) -> dict[str, Any]:
     """A record as an admin sees it: everything but the digest."""
-    limits = record.limits
     return {
         "id": record.id,
         "name": record.name,
@@ -132,28 +246,52 @@ def shown(record: KeyRecord) -> dict[str, Any]:
         "models": list(record.models),
         "team_id": record.team_id or None,
         "user_id": record.user_id or None,
-        "rpm_limit": limits.rpm_limit,
-        "tpm_limit": limits.tpm_limit,
-        "max_parallel_requests": limits.max_parallel_requests,
-        "max_budget": None if limits.max_budget is None else usd(limits.max_budget),
-        "budget_duration": limits.budget_duration if limits.max_budget is not None else None,
+        **shown_limits(record.limits),
         "expires": rfc3339(record.expires) if record.expires else None,
         "created": record.created,
+        "last_used": rfc3339(record.last_used) if record.last_used else None,
+        "previous_key_expires": rfc3339(record.previous_until) if record.previous_until else None,
         "version": record.version,
         "metadata": dict(record.metadata),
     }
 
 
-def _record(text: str, wanted: NewKey, now: float) -> KeyRecord:
-    identifier = keys.key_id(text)
-    assert identifier is not None  # noqa: S101  we made it a line ago
-    return KeyRecord(
-        id=identifier,
-        digest=keys.digest(text),
+def shown_limits(limits: KeyLimits) -> dict[str, Any]:
+    """Limits as an admin sees them; the budget in US dollars."""
+    return {
+        "rpm_limit": limits.rpm_limit,
+        "tpm_limit": limits.tpm_limit,
+        "max_parallel_requests": limits.max_parallel_requests,
+        "max_budget": None if limits.max_budget is None else usd(limits.max_budget),
+        "budget_duration": limits.budget_duration if limits.max_budget is not None else None,
+    }
+
+
+def settable_limits(limits: KeyLimits) -> dict[str, Any]:
+    """Limits as a body could have set them; what is not set is left out."""
+    given = shown_limits(limits) | {"budget_duration": limits.budget_duration}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _settable(record: KeyRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "tier": record.tier,
+        "scopes": list(record.scopes),
+        "models": list(record.models),
+        "team_id": record.team_id,
+        "user_id": record.user_id,
+        "metadata": dict(record.metadata),
+        **settable_limits(record.limits),
+    } | ({"expires": rfc3339(record.expires)} if record.expires else {})
+
+
+def _filled(record: KeyRecord, wanted: NewKey) -> KeyRecord:
+    return replace(
+        record,
         name=wanted.name,
         tier=wanted.tier,
         scopes=tuple(scope for scope in SCOPES if scope in wanted.scopes),
-        created=rfc3339(now),
         models=wanted.models,
         team_id=wanted.team_id,
         user_id=wanted.user_id,
@@ -161,3 +299,11 @@ def _record(text: str, wanted: NewKey, now: float) -> KeyRecord:
         limits=wanted.limits(),
         metadata=wanted.metadata,
     )
+
+
+def parsed(model: type[M], body: Mapping[str, Any]) -> M:
+    """A body as a model. Raises BadRequest naming the field."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise invalid(error) from None

@@ -11,10 +11,11 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 from gateway import observability
 from gateway.domain.admission import (
+    Booking,
     Demand,
     Refusal,
     Terms,
@@ -23,10 +24,11 @@ from gateway.domain.admission import (
     refusal_of,
     stale_names,
     terms_of,
+    terms_of_team,
     variant_of,
 )
 from gateway.domain.config import TierLimits
-from gateway.domain.identity import Caller
+from gateway.domain.identity import Caller, Team
 from gateway.domain.money import usd
 from gateway.domain.times import rfc3339
 from gateway.domain.usage import Usage
@@ -39,7 +41,8 @@ from gateway.errors import (
     StoreUnavailable,
     Unauthorized,
 )
-from gateway.stores.keys import KeyRecord
+from gateway.services.identity import KeyReader, caller_of
+from gateway.stores.keys import team_item
 from gateway.stores.limits import Release
 from gateway.stores.rows import SETTLED, Row, settled_facts
 
@@ -89,31 +92,57 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """An admitted call: its row, whose call it is by the freshest record, and the key's item after the admission."""
+class Account:
+    """Whose item of `limits` has to admit a call: a key's or a team's. `version` is that of its record."""
 
-    row: Row
-    caller: Caller
+    id: str
+    version: int
     terms: Terms
+    scope: Literal["key", "team"] = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An account that admitted a call: on what terms, in which windows, and its item as it was then."""
+
+    account: Account
     windows: Windows
     item: Mapping[str, Any]
 
+    @property
+    def left(self) -> int | None:
+        """Micro-dollars left of the budget, None where there is none."""
+        budget = self.account.terms.budget
+        return None if budget is None else budget - self.item.get(self.windows.booking.used, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An admitted call: its row, and whose call it is by the freshest record."""
+
+    row: Row
+    caller: Caller
+    key: Admitted
+    team: Admitted | None = None
+
     def headers(self) -> dict[str, str]:
         """The rate limit headers, as OpenAI's: limits, what is left, and when the bucket is full again."""
-        now, terms = self.windows.now, self.terms
-        headers = _bucket_headers("requests", terms.requests, self.item.get("tat", 0), now)
+        now, terms, item = self.key.windows.now, self.key.account.terms, self.key.item
+        headers: dict[str, str] = {}
+        if terms.requests is not None:
+            headers |= _bucket_headers("requests", terms.requests, item.get("tat", 0), now)
         if terms.tokens is not None:
-            headers |= _bucket_headers("tokens", terms.tokens, self.item.get("ttat", 0), now)
-        if terms.budget is not None:
-            left = self.item.get(f"rem_{self.windows.budget}", terms.budget)
-            headers["x-gateway-key-remaining"] = f"{usd(left):.6f}"
+            headers |= _bucket_headers("tokens", terms.tokens, item.get("ttat", 0), now)
+        for scope, admitted in (("key", self.key), ("team", self.team)):
+            if admitted is not None and admitted.left is not None:
+                headers[f"x-gateway-{scope}-remaining"] = f"{usd(admitted.left):.6f}"
         return headers
 
 
 class Limits(Protocol):
     def admit(
         self,
-        key_id: str,
+        account: str,
         version: int,
         terms: Terms,
         demand: Demand,
@@ -121,17 +150,14 @@ class Limits(Protocol):
         variant: Variant,
         stale: list[str],
     ) -> dict[str, Any]: ...
-    def create(self, key_id: str, version: int) -> None: ...
-    def release(self, key_id: str, release: Release) -> bool: ...
+    def create(self, account: str, version: int) -> None: ...
+    def release(self, account: str, release: Release) -> bool: ...
+    def set_state(self, account: str, state: str, version: int) -> None: ...
 
 
 class Rows(Protocol):
     def open(self, row: Row) -> None: ...
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None: ...
-
-
-class KeyReader(Protocol):
-    def get(self, key_id: str) -> KeyRecord | None: ...
 
 
 @dataclass(slots=True)
@@ -159,9 +185,12 @@ class Ledger:
 
         Raises RateLimited, BudgetExceeded, Unauthorized (revoked, expired), StoreUnavailable.
         """
-        caller, terms, windows, item = self._admitted(caller, tiers, Demand(request.est, request.tokens))
-        row = _row(caller, terms, windows, request)
-        hold = Hold(row, caller, terms, windows, item)
+        demand = Demand(request.est, request.tokens)
+        self._check_team(caller, demand)
+        caller, key = self._key(caller, tiers, demand)
+        team = self._team(caller, caller.team, key, demand) if caller.team else None
+        row = _row(caller, key, team, request)
+        hold = Hold(row, caller, key, team)
         try:
             self.rows.open(row)
         except (StoreUnavailable, StoreError) as error:
@@ -184,11 +213,12 @@ class Ledger:
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts) is not None
         except (StoreUnavailable, StoreError) as error:
-            self._lost("settle", row, error)
+            self._lost("settle", row.rid, error)
             return
         if won:
-            self._give_back(row, outcome.cost)
+            self._release(row, outcome.cost)
         if outcome.cost > row.est:
+            observability.count("Overruns")
             observability.log.error(
                 "overrun: the bill exceeds the hold", extra={"rid": row.rid, "est": row.est, "actual": outcome.cost}
             )
@@ -204,73 +234,125 @@ class Ledger:
         try:
             self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:
-            self._lost("abandon", row, error)
+            self._lost("abandon", row.rid, error)
             return
-        self._give_back(row, actual=0)
+        self._release(row, actual=0)
+
+    def _key(self, caller: Caller, tiers: Callable[[str], TierLimits], demand: Demand) -> tuple[Caller, Admitted]:
+        current = caller
+
+        def account() -> Account:
+            return Account(current.key_id, current.version, terms_of(tiers(current.tier), current.limits))
+
+        def reread() -> Account:
+            nonlocal current
+            current = self._fresh(current)
+            return account()
+
+        admitted = self._admitted(account(), demand, self._remembered(caller.key_id), reread, self.clock)
+        return current, admitted
+
+    def _check_team(self, caller: Caller, demand: Demand) -> None:
+        """What its team is known to refuse just now costs a key no write."""
+        if caller.team is not None:
+            account = _team_account(caller.team_id, caller.team)
+            self._check_refused(self._remembered(_member(caller)), account, self.clock())
+            self._check_demand(account, demand)
+
+    def _team(self, caller: Caller, team: Team, key: Admitted, demand: Demand) -> Admitted:
+        """The team's admission. What it refuses, the key gives back: the money and the place. The call stays counted
+        among the key's: it was made."""
+
+        def reread() -> Account:
+            record = self.keys.team(caller.team_id)
+            if record is None:
+                raise Unauthorized("The API key's team is gone.")
+            return _team_account(record.id, Team(record.version, record.limits))
+
+        try:
+            return self._admitted(
+                _team_account(caller.team_id, team),
+                demand,
+                self._remembered(_member(caller)),
+                reread,
+                lambda: key.windows.now,  # one moment for both, so that one hour holds the money of both
+            )
+        except (GatewayError, StoreError):
+            self._give_back(key.account.id, Release(demand.est, 0, key.windows.booking), rid="")
+            raise
 
     def _admitted(
-        self, caller: Caller, tiers: Callable[[str], TierLimits], demand: Demand
-    ) -> tuple[Caller, Terms, Windows, dict[str, Any]]:
-        terms = terms_of(tiers(caller.tier), caller.limits)
-        known = self._remembered(caller.key_id)
+        self,
+        account: Account,
+        demand: Demand,
+        known: _Known,
+        reread: Callable[[], Account],
+        clock: Callable[[], int],
+    ) -> Admitted:
         item: Mapping[str, Any] = known.item
         for _ in range(_TRIES):
-            windows = Windows.at(self.clock(), terms.duration)
-            self._check_refused(known, caller, windows.now)
-            self._check_demand(terms, demand)
+            terms = account.terms
+            windows = Windows.at(clock(), terms.duration)
+            self._check_refused(known, account, windows.now)
+            self._check_demand(account, demand)
             variant = variant_of(item, terms, windows.now)
             stale = stale_names(item, windows)
             try:
-                item = self.limits.admit(caller.key_id, caller.version, terms, demand, windows, variant, stale)
+                item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale)
             except ConditionFailed as refused:
                 if refused.item is None:
-                    caller = self._first(caller)
-                    terms, item = terms_of(tiers(caller.tier), caller.limits), {}
+                    account, item = self._first(account, reread), {}
                     continue
                 item = refused.item
-                if item.get("st") != "A" or item.get("kv") != caller.version:
-                    caller = self._fresh(caller)
-                    terms = terms_of(tiers(caller.tier), caller.limits)
+                if item.get("st") != "A" or item.get("kv") != account.version:
+                    account = reread()
+                    if item.get("kv", 0) < account.version:  # who changed the record did not come to tell the item
+                        self.limits.set_state(account.id, "A", account.version)
                     continue
                 refusal = refusal_of(item, terms, demand, windows)
                 if refusal is not None:
                     known.item = item
-                    self._refuse(known, caller, refusal, windows.now)
+                    self._refuse(known, account, refusal, windows.now)
             else:
                 known.item, known.refused = item, None
-                return caller, terms, windows, dict(item)
+                return Admitted(account, windows, item)
         raise RateLimited("The key is too busy just now; try again.", code="contention", retry_after=0.1)
 
-    def _first(self, caller: Caller) -> Caller:
-        """Make the item of a key's first call; on a key that changed or is gone, look at its record."""
+    def _first(self, account: Account, reread: Callable[[], Account]) -> Account:
+        """Make the item of a first call; where the record changed or is gone, look at it."""
         try:
-            self.limits.create(caller.key_id, caller.version)
+            self.limits.create(account.id, account.version)
         except ConditionFailed:
-            return self._fresh(caller)
-        return caller
+            return reread()
+        return account
 
     def _fresh(self, caller: Caller) -> Caller:
+        """The caller by its record as it is now. Raises Unauthorized."""
         record = self.keys.get(caller.key_id)
-        if record is None or not record.active(self.clock() / _SECOND):
-            raise Unauthorized("The API key is unknown, expired or revoked.")
-        return record.caller()
+        if record is not None and record.usable(caller.generation, self.clock() / _SECOND):
+            fresh = caller_of(record, self.keys, caller.generation)
+            if fresh is not None:
+                return fresh
+        raise Unauthorized("The API key is unknown, expired or revoked.")
 
-    def _check_refused(self, known: _Known, caller: Caller, now: int) -> None:
+    def _check_refused(self, known: _Known, account: Account, now: int) -> None:
         # At most a second: a flood of refused calls costs a write a second, and a raised limit holds within one.
-        if known.refused is not None and known.refused_version == caller.version and now < known.refused_until:
+        if known.refused is not None and known.refused_version == account.version and now < known.refused_until:
             raise known.refused
 
     @staticmethod
-    def _check_demand(terms: Terms, demand: Demand) -> None:
+    def _check_demand(account: Account, demand: Demand) -> None:
         """What no waiting can help is refused without a write."""
+        terms = account.terms
         if terms.tokens and terms.enforced("tokensPerMinute") and terms.tokens.tau(demand.tokens) < -terms.tokens.slack:
-            raise _refused(Refusal("tokens", terms.tokens.limit, demand.tokens, None), 0)
+            raise _refused(account.scope, Refusal("tokens", terms.tokens.limit, demand.tokens, None), 0)
         if terms.budget is not None and terms.enforced("budget") and demand.est > terms.budget:
-            raise _refused(Refusal("budget", terms.budget, 0, None), 0)
+            raise _refused(account.scope, Refusal("budget", terms.budget, 0, None), 0)
 
-    def _refuse(self, known: _Known, caller: Caller, refusal: Refusal, now: int) -> NoReturn:
-        error = _refused(refusal, now)
-        known.refused, known.refused_version = error, caller.version
+    @staticmethod
+    def _refuse(known: _Known, account: Account, refusal: Refusal, now: int) -> NoReturn:
+        error = _refused(account.scope, refusal, now)
+        known.refused, known.refused_version = error, account.version
         known.refused_until = now + min(_SECOND, refusal.wait if refusal.wait is not None else _SECOND)
         raise error
 
@@ -281,22 +363,38 @@ class Ledger:
             self._known.popitem(last=False)
         return known
 
-    def _give_back(self, row: Row, actual: int) -> None:
-        release = Release(row.est, actual, row.hour, row.window, row.budgeted)
+    def _release(self, row: Row, actual: int) -> None:
+        self._give_back(row.key, Release(row.est, actual, Booking(row.hour, row.window)), row.rid)
+        if row.team_window:
+            booking = Booking(row.hour, row.team_window)
+            self._give_back(team_item(row.team), Release(row.est, actual, booking), row.rid)
+
+    def _give_back(self, account: str, release: Release, rid: str) -> None:
         try:
-            self.limits.release(row.key, release)
+            self.limits.release(account, release)
         except (StoreUnavailable, StoreError) as error:
-            self._lost("release", row, error)
+            self._lost("release", rid, error)
 
     @staticmethod
-    def _lost(step: str, row: Row, error: Exception) -> None:
+    def _lost(step: str, rid: str, error: Exception) -> None:
+        observability.count("LedgerStepsLost")
         # Not repeated: a reply may be lost after the write was applied, and twice would be once too often.
         observability.log.error(
-            "ledger step lost; reconcile finishes it", extra={"step": step, "rid": row.rid, "reason": str(error)}
+            "ledger step lost; reconcile finishes it", extra={"step": step, "rid": rid, "reason": str(error)}
         )
 
 
-def _row(caller: Caller, terms: Terms, windows: Windows, request: AdmissionRequest) -> Row:
+def _team_account(team_id: str, team: Team) -> Account:
+    return Account(team_item(team_id), team.version, terms_of_team(team.limits), "team")
+
+
+def _member(caller: Caller) -> str:
+    # What a team refuses is remembered by key: another key of it may ask for less.
+    return f"{team_item(caller.team_id)}/{caller.key_id}"
+
+
+def _row(caller: Caller, key: Admitted, team: Admitted | None, request: AdmissionRequest) -> Row:
+    windows = key.windows
     return Row(
         rid=request.rid,
         key=caller.key_id,
@@ -310,37 +408,43 @@ def _row(caller: Caller, terms: Terms, windows: Windows, request: AdmissionReque
         deadline=request.deadline,
         team=caller.team_id,
         window=windows.budget,
-        budgeted=terms.budget is not None,
+        team_window=team.windows.budget if team else "",
         correlation=request.correlation_id,
         tags=request.tags,
     )
 
 
-def _refused(refusal: Refusal, now: int) -> GatewayError:
+def _refused(scope: str, refusal: Refusal, now: int) -> GatewayError:
     wait = None if refusal.wait is None else refusal.wait / _SECOND
     reset = None if wait is None else rfc3339(now / _SECOND + wait)
     if refusal.dimension == "budget":
         return BudgetExceeded(
-            f"The key's budget of ${usd(refusal.limit):.2f} is used up (${usd(refusal.used):.2f} spent).",
+            f"The {scope}'s budget of ${usd(refusal.limit):.2f} is used up (${usd(refusal.used):.2f} spent).",
             headers={"x-should-retry": "false"},
-            details={"scope": "key", "limit": usd(refusal.limit), "spent": usd(refusal.used), "reset": reset},
+            details={"scope": scope, "limit": usd(refusal.limit), "spent": usd(refusal.used), "reset": reset},
         )
     if refusal.dimension == "budget_held":
         return RateLimited(
-            "What is left of the key's budget is held by calls under way.",
+            f"What is left of the {scope}'s budget is held by calls under way.",
             code="budget_held",
             retry_after=wait,
-            details={"scope": "key", "limit": usd(refusal.limit), "spent": usd(refusal.used)},
+            details={"scope": scope, "limit": usd(refusal.limit), "spent": usd(refusal.used)},
         )
     name = _NAMES[refusal.dimension]
-    details = {"dimension": refusal.dimension, "limit": refusal.limit, "used": refusal.used, "reset": reset}
+    details = {
+        "scope": scope,
+        "dimension": refusal.dimension,
+        "limit": refusal.limit,
+        "used": refusal.used,
+        "reset": reset,
+    }
     if wait is None:
         return RateLimited(
             f"One call may ask for {refusal.limit} {name} at most, this one for {refusal.used}; lower max_tokens.",
             headers={"x-should-retry": "false"},
             details=details,
         )
-    return RateLimited(f"The limit of {refusal.limit} {name} is reached.", retry_after=wait, details=details)
+    return RateLimited(f"The {scope}'s limit of {refusal.limit} {name} is reached.", retry_after=wait, details=details)
 
 
 def _bucket_headers(kind: str, bucket: Any, arrival: int, now: int) -> dict[str, str]:

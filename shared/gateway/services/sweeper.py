@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway import observability
+from gateway.domain.admission import Booking
 from gateway.stores.limits import Release
-from gateway.stores.rows import EXPIRED, settled_facts
+from gateway.stores.rows import EXPIRED, accounts_of, settled_facts
 
 # A row's deadline is less than a minute after it was made; a minute more, and nobody can still be working on one.
 _BEHIND_MINUTES = 3
@@ -21,7 +22,7 @@ class OpenRows(Protocol):
 
 
 class Releases(Protocol):
-    def release(self, key_id: str, release: Release) -> bool: ...
+    def release(self, account: str, release: Release) -> bool: ...
 
 
 class Cursor(Protocol):
@@ -56,7 +57,7 @@ class Sweeper:
         facts = settled_facts(None, row["est"], 0, "expired", 0, self.clock())
         if self.rows.close(row["minute"], row["rid"], EXPIRED, facts) is None:
             return False
-        release = Release(row["est"], row["est"], row["hour"], row["window"], row["budgeted"])
-        self.limits.release(row["key"], release)
+        for account, window in accounts_of(row):
+            self.limits.release(account, Release(row["est"], row["est"], Booking(row["hour"], window)))
         observability.log.warning("row expired", extra={"rid": row["rid"], "key_id": row["key"]})
         return True

@@ -1,18 +1,20 @@
-"""The table `limits`: one item a key, and an admission is one conditional update of it.
+"""The table `limits`: one item a key or team, and an admission is one conditional update of it.
 
-Attributes: `st` (A active, R revoked), `kv` (the key record's version), `tat` and `ttat` (arrival times of requests and
-tokens), `inflight`, `h_<hour>` and `d_<day>` (calls), `rem_<window>` and `spent_<window>` (micro-dollars left and
-spent), `a_<hour>` and `r_<hour>` (micro-dollars held and released in that hour). Windows are in the names, so that
-a new one needs no reset: it is simply not there yet.
+Attributes: `st` (A active, R revoked), `kv` (the record's version), `tat` and `ttat` (arrival times of requests and
+tokens), `inflight`, `h_<hour>` and `d_<day>` (calls), `used_<window>` (micro-dollars spent and held) and
+`spent_<window>`; for each hour that is not reconciled yet `o_<hour>_<window>` (held), `s_<hour>_<window>` (spent) and
+`n_<hour>_<window>` (calls under way). Windows are in the names, so that a new one needs no reset: it is simply not there
+yet. No limit stands here: a changed one holds as soon as callers know it, and `kv` makes them know it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.domain.admission import Bucket, Demand, Terms, Variant, Windows
+from gateway.domain.admission import Booking, Bucket, Demand, Terms, Variant, Windows
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.dynamodb import Database
@@ -44,13 +46,11 @@ class _Expression:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What a settled call gives back and books, in micro-dollars, and in which windows."""
+    """What an ended call gives back and what it spent, in micro-dollars, and where that is booked."""
 
     est: int
     actual: int
-    hour: str
-    window: str
-    budgeted: bool
+    booking: Booking
 
 
 class LimitsStore:
@@ -63,7 +63,7 @@ class LimitsStore:
 
     def admit(
         self,
-        key_id: str,
+        account: str,
         version: int,
         terms: Terms,
         demand: Demand,
@@ -82,24 +82,24 @@ class LimitsStore:
         _counters(expression, terms, windows)
         _money(expression, terms, demand, windows)
         _forget(expression, stale)
-        reply = self._database.call("UpdateItem", expression.request(self._table, key_id, "ALL_NEW"))
+        reply = self._database.call("UpdateItem", expression.request(self._table, account, "ALL_NEW"))
         return from_item(reply["Attributes"])
 
-    def create(self, key_id: str, version: int) -> None:
-        """The item of a key's first call, if the key record is active at this version. Raises ConditionFailed if not.
+    def create(self, account: str, version: int) -> None:
+        """The item of a first call. Raises ConditionFailed if the key's or team's record is not active at this version.
 
         That the item is there already is fine: somebody else's call was first.
         """
         check = {
             "TableName": self._keys_table,
-            "Key": to_item({"id": key_id}),
+            "Key": to_item({"id": account}),
             "ConditionExpression": "#state = :active AND version = :version",
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": to_item({":active": "active", ":version": version}),
         }
         put = {
             "TableName": self._table,
-            "Item": to_item({"id": key_id, "st": "A", "kv": version}),
+            "Item": to_item({"id": account, "st": "A", "kv": version}),
             "ConditionExpression": "attribute_not_exists(id)",
         }
         try:
@@ -108,24 +108,31 @@ class LimitsStore:
             if canceled.reasons[0] == "ConditionalCheckFailed":
                 raise ConditionFailed("TransactWriteItems") from None
 
-    def release(self, key_id: str, release: Release) -> bool:
+    def release(self, account: str, release: Release) -> bool:
         """Give a hold back and book what was spent. False, and nothing done, where the hour was reconciled already."""
-        values = {":back": release.est - release.actual, ":zero": 0, ":one": 1}
-        names = {"#a": f"a_{release.hour}", "#r": f"r_{release.hour}", "#s": f"spent_{release.window}"}
-        sets = [
-            "#r = if_not_exists(#r, :zero) + :back",
-            "#s = if_not_exists(#s, :zero) + :actual",
-            "inflight = inflight - :one",
-        ]
-        values[":actual"] = release.actual
-        if release.budgeted:
-            names["#rem"] = f"rem_{release.window}"
-            sets.append("#rem = #rem + :back")
+        booking = release.booking
+        names = {
+            "#u": booking.used,
+            "#p": booking.spent,
+            "#o": booking.held,
+            "#s": booking.booked,
+            "#n": booking.calls,
+        }
+        values = {
+            ":more": release.actual - release.est,
+            ":est": release.est,
+            ":actual": release.actual,
+            ":zero": 0,
+            ":one": 1,
+        }
         request = {
             "TableName": self._table,
-            "Key": to_item({"id": key_id}),
-            "UpdateExpression": "SET " + ", ".join(sets),
-            "ConditionExpression": "attribute_exists(#a)",
+            "Key": to_item({"id": account}),
+            "UpdateExpression": (
+                "SET #u = #u + :more, #p = if_not_exists(#p, :zero) + :actual, #s = if_not_exists(#s, :zero) + :actual,"
+                " #o = #o - :est, #n = #n - :one, inflight = inflight - :one"
+            ),
+            "ConditionExpression": "attribute_exists(#o)",
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item(values),
         }
@@ -135,15 +142,73 @@ class LimitsStore:
             return False
         return True
 
-    def set_state(self, key_id: str, state: str, version: int) -> None:
-        """A change of the key (state A or R) that its next call meets, whatever was there before."""
+    def set_state(self, account: str, state: str, version: int) -> None:
+        """A change of the record (state A or R) that the next call meets, unless a later one was told already."""
         request = {
             "TableName": self._table,
-            "Key": to_item({"id": key_id}),
+            "Key": to_item({"id": account}),
             "UpdateExpression": "SET st = :state, kv = :version",
+            "ConditionExpression": "attribute_not_exists(kv) OR kv < :version",
             "ExpressionAttributeValues": to_item({":state": state, ":version": version}),
         }
-        self._database.call("UpdateItem", request, attempts=2)
+        with suppress(ConditionFailed):
+            self._database.call("UpdateItem", request, attempts=2)
+
+    def get(self, account: str) -> dict[str, Any]:
+        """The item as it is now, empty where there is none. Raises StoreUnavailable."""
+        request = {"TableName": self._table, "Key": to_item({"id": account}), "ConsistentRead": True}
+        return from_item(self._database.call("GetItem", request, attempts=2).get("Item", {}))
+
+    def items(self) -> Iterator[dict[str, Any]]:
+        """Every item, some seconds old at most: for the hourly reconcile alone."""
+        request: dict[str, Any] = {"TableName": self._table}
+        while True:
+            reply = self._database.call("Scan", request, attempts=3)
+            yield from (from_item(item) for item in reply["Items"])
+            if "LastEvaluatedKey" not in reply:
+                return
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+
+    def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool:
+        """Make a closed hour's sums what its rows say, and forget the hour. `spent`: the sum of its rows.
+
+        False, and nothing done, where a release came in between.
+        """
+        held, booked, calls = (item.get(name, 0) for name in (booking.held, booking.booked, booking.calls))
+        names = {
+            "#u": booking.used,
+            "#p": booking.spent,
+            "#o": booking.held,
+            "#s": booking.booked,
+            "#n": booking.calls,
+        } | {f"#x{number}": name for number, name in enumerate(stale)}
+        values = {
+            ":u": spent - held - booked,
+            ":p": spent - booked,
+            ":i": calls,
+            ":o": held,
+            ":n": calls,
+            ":zero": 0,
+        }
+        conditions = ["#o = :o", "#n = :n", "#s = :s" if booking.booked in item else "attribute_not_exists(#s)"]
+        if booking.booked in item:
+            values[":s"] = booked
+        gone = ", ".join(["#o", "#s", "#n", *(f"#x{number}" for number in range(len(stale)))])
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": item["id"]}),
+            "UpdateExpression": (
+                f"SET #u = #u + :u, #p = if_not_exists(#p, :zero) + :p, inflight = inflight - :i REMOVE {gone}"
+            ),
+            "ConditionExpression": " AND ".join(conditions),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+        }
+        try:
+            self._database.call("UpdateItem", request)
+        except ConditionFailed:
+            return False
+        return True
 
 
 def _active(expression: _Expression, version: int) -> None:
@@ -152,6 +217,8 @@ def _active(expression: _Expression, version: int) -> None:
 
 
 def _requests(expression: _Expression, terms: Terms, windows: Windows, variant: Variant) -> None:
+    if terms.requests is None:
+        return
     enforced = terms.enforced("requestsPerMinute")
     _bucket(expression, "tat", terms.requests, 1, windows.now, idle=variant.requests_idle, enforced=enforced)
 
@@ -201,17 +268,18 @@ def _counters(expression: _Expression, terms: Terms, windows: Windows) -> None:
 
 
 def _money(expression: _Expression, terms: Terms, demand: Demand, windows: Windows) -> None:
-    expression.names["#a"] = f"a_{windows.hour}"
+    booking = windows.booking
+    expression.names |= {"#u": booking.used, "#o": booking.held, "#n": booking.calls}
     expression.values[":est"] = demand.est
-    expression.sets.append("#a = if_not_exists(#a, :zero) + :est")
-    if terms.budget is None:
-        return
-    expression.names["#rem"] = f"rem_{windows.budget}"
-    expression.values[":lim"] = terms.budget
-    expression.sets.append("#rem = if_not_exists(#rem, :lim) - :est")
-    if terms.enforced("budget"):
+    expression.sets += [
+        "#u = if_not_exists(#u, :zero) + :est",
+        "#o = if_not_exists(#o, :zero) + :est",
+        "#n = if_not_exists(#n, :zero) + :one",
+    ]
+    if terms.budget is not None and terms.enforced("budget"):
         # What exceeds the whole budget was refused before: a window that is not there yet has room.
-        expression.conditions.append("(attribute_not_exists(#rem) OR #rem >= :est)")
+        expression.values[":room"] = terms.budget - demand.est
+        expression.conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
 
 
 def _forget(expression: _Expression, stale: Iterable[str]) -> None:

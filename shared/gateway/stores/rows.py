@@ -12,6 +12,7 @@ from gateway.domain.usage import Usage
 from gateway.errors import ConditionFailed
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.dynamodb import Database
+from gateway.stores.keys import team_item
 
 OPEN, SETTLED, EXPIRED = "OPEN", "SETTLED", "EXPIRED"
 SUFFIXES = 4  # a minute's rows lie in so many partitions
@@ -23,8 +24,8 @@ _KEPT_SECONDS = 400 * 86_400
 class Row:
     """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars.
 
-    `window` is where the cost is booked, `budgeted` whether money is held: what a release needs, should somebody else
-    than the caller have to make it.
+    `window` is where the cost is booked, `team_window` where for the team, empty where the team holds nothing: what a
+    release needs, should somebody else than the caller have to make it.
     """
 
     rid: str
@@ -39,7 +40,7 @@ class Row:
     deadline: int
     team: str = ""
     window: str = ""
-    budgeted: bool = False
+    team_window: str = ""
     correlation: str = ""
     tags: tuple[str, ...] = field(default_factory=tuple)
 
@@ -51,6 +52,26 @@ class Row:
 
 def minute_partition(seconds: int, suffix: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M}#{suffix}"
+
+
+def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The items of `limits` that hold a row's money, each with the budget window: the key's, and its team's."""
+    accounts = [(row["key"], row["window"])]
+    if row.get("team_window"):
+        accounts.append((team_item(row["team"]), row["team_window"]))
+    return accounts
+
+
+@dataclass(slots=True)
+class Sum:
+    """What rows come to: micro-dollars of those that ended, and how many have not."""
+
+    actual: int = 0
+    open: int = 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.actual += row.get("actual", 0)
+        self.open += row["state"] == OPEN
 
 
 class RowStore:
@@ -72,14 +93,14 @@ class RowStore:
             "provider": row.provider,
             "hour": row.hour,
             "window": row.window,
-            "budgeted": row.budgeted,
             "est": row.est,
             "created": row.created,
             "deadline": row.deadline,
             "correlation": row.correlation,
             "ttl": row.created // 1_000_000 + _KEPT_SECONDS,
         }
-        item |= {name: value for name, value in (("team", row.team), ("tags", list(row.tags))) if value}
+        rare = {"team": row.team, "team_window": row.team_window, "tags": list(row.tags)}
+        item |= {name: value for name, value in rare.items() if value}
         request = {
             "TableName": self._table,
             "Item": to_item(item),
@@ -92,14 +113,37 @@ class RowStore:
 
     def open_rows(self, minute: int) -> Iterator[dict[str, Any]]:
         """The rows of a minute (numbered from the epoch) that are still OPEN."""
+        return self._of_minute(
+            minute,
+            {
+                "FilterExpression": "#state = :open",
+                "ExpressionAttributeNames": {"#minute": "minute", "#state": "state"},
+            },
+            {":open": OPEN},
+        )
+
+    def sums(self, hour_ends: int) -> dict[tuple[str, str], Sum]:
+        """What the rows of the hour that ends then (microseconds) come to, by item of `limits` and budget window."""
+        sums: dict[tuple[str, str], Sum] = {}
+        last = hour_ends // 60_000_000
+        fields = {
+            "ProjectionExpression": "#key, team, #window, team_window, #state, actual",
+            "ExpressionAttributeNames": {"#minute": "minute", "#state": "state", "#key": "key", "#window": "window"},
+        }
+        for minute in range(last - 60, last):
+            for row in self._of_minute(minute, fields, {}):
+                for account, window in accounts_of(row):
+                    sums.setdefault((account, window), Sum()).add(row)
+        return sums
+
+    def _of_minute(self, minute: int, more: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for suffix in range(SUFFIXES):
             request: dict[str, Any] = {
                 "TableName": self._table,
                 "KeyConditionExpression": "#minute = :minute",
-                "FilterExpression": "#state = :open",
-                "ExpressionAttributeNames": {"#minute": "minute", "#state": "state"},
-                "ExpressionAttributeValues": to_item({":minute": minute_partition(minute * 60, suffix), ":open": OPEN}),
+                "ExpressionAttributeValues": to_item({":minute": minute_partition(minute * 60, suffix), **values}),
                 "ConsistentRead": True,
+                **more,
             }
             while True:
                 reply = self._database.call("Query", request, attempts=2)

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from gateway.domain import keys
-from gateway.domain.identity import Caller, KeyLimits
+from gateway.domain.identity import Caller, KeyLimits, Team
 from gateway.errors import Forbidden, StoreUnavailable, Unauthorized
 from gateway.http.access import caller_of
 from gateway.http.message import Request
 from gateway.services.identity import Identity
-from gateway.stores.keys import KeyRecord
+from gateway.stores.keys import KeyRecord, TeamRecord
 
 KEY = keys.new_key()
 CALLER = Caller(
@@ -20,19 +20,26 @@ CALLER = Caller(
     scopes=("completions", "models"),
     version=3,
     models=("gpt-4",),
+    team_id="blue",
     limits=KeyLimits(rpm_limit=7, max_budget=1_500_000, budget_duration="daily"),
+    team=Team(2, KeyLimits(tpm_limit=5, budget_duration="total")),
+    generation=4,
 )
 
 
 class Records:
     def __init__(self, record: KeyRecord | None = None, *, down: bool = False) -> None:
         self.record, self.down, self.reads = record, down, 0
+        self.teams: dict[str, TeamRecord] = {}
 
     def get(self, key_id: str) -> KeyRecord | None:
         self.reads += 1
         if self.down:
             raise StoreUnavailable("down")
         return self.record
+
+    def team(self, team_id: str) -> TeamRecord | None:
+        return self.teams.get(team_id)
 
 
 def record(**changes: Any) -> KeyRecord:
@@ -114,3 +121,27 @@ def test_a_malformed_key_is_refused_before_any_read(sent: str) -> None:
     records = Records(record())
     assert Identity(records, lambda: 0.0).verify(sent) is None
     assert records.reads == 0
+
+
+def test_a_team_limits_its_keys_and_one_that_is_gone_refuses_them() -> None:
+    records = Records(record(team_id="blue"))
+    assert checked(records)().verify(KEY) is None
+    records.teams["blue"] = TeamRecord("blue", "Blue", "2026-11-24T00:00:00.000Z", version=5)
+    assert checked(records)().verify(KEY).team is None
+    limits = KeyLimits(max_budget=1)
+    records.teams["blue"] = TeamRecord("blue", "Blue", "2026-11-24T00:00:00.000Z", version=5, limits=limits)
+    assert checked(records)().verify(KEY).team == Team(5, limits)
+
+
+def test_after_a_rotation_both_secrets_work_until_the_old_one_ends() -> None:
+    newer = keys.new_key(keys.key_id(KEY))
+    rotated = record(
+        digest=keys.digest(newer), generation=2, previous_digest=keys.digest(KEY), previous_until=1_500, expires=9_000
+    )
+    records = Records(rotated)
+    assert keys.key_id(newer) == keys.key_id(KEY)
+    assert (checked(records)().verify(newer).generation, checked(records)().verify(newer).expires) == (2, 9_000)
+    assert (checked(records)().verify(KEY).generation, checked(records)().verify(KEY).expires) == (1, 1_500)
+    assert checked(records, 1_500.0)().verify(KEY) is None
+    assert checked(records, 1_500.0)().verify(newer) is not None
+    assert checked(Records(record(digest=keys.digest(newer), generation=2)))().verify(KEY) is None

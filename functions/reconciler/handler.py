@@ -1,0 +1,20 @@
+"""The reconcile: what was held by calls that ended is given back, what they spent is booked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from gateway import observability, wiring
+from gateway.settings import settings
+
+
+def handler(_event: Mapping[str, Any], _context: Any) -> dict[str, int]:
+    """Closes the hours that are over; answers how many, how many must wait, and the drift in micro-dollars."""
+    config = settings()
+    observability.configure("reconciler", config.log_level)
+    done = asdict(wiring.reconciler().reconcile())
+    observability.log.info("reconciled", extra=done)
+    observability.flush(config.environment, config.function)
+    return done

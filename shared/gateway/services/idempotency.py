@@ -1,0 +1,123 @@
+"""Idempotency-Key: a request that is sent twice is answered, and billed, once.
+
+The key is claimed by one conditional write before the call; a good answer is kept for a day, a failed call gives the
+claim back, so that a retry may try again. A claim whose function died is free again after its deadline.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import uuid
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway import observability
+from gateway.errors import BadRequest, Conflict, StoreError, StoreUnavailable, UnprocessableContent
+
+KEPT_SECONDS = 86_400
+MAX_KEPT_BYTES = 256 * 1_024  # compressed and in base64; an item of DynamoDB has 400 KB at most
+_FORM = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer as it is kept: status, body text, media type, headers."""
+
+    status: int
+    text: str
+    media_type: str
+    headers: Mapping[str, str]
+
+
+class Claims(Protocol):
+    def claim(self, claim: str, owner: str, body: str, now: int, deadline: int, ttl: int) -> dict[str, Any] | None: ...
+    def keep(self, claim: str, owner: str, answer: str | None) -> None: ...
+    def drop(self, claim: str, owner: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """`now` gives seconds since the epoch."""
+
+    claims: Claims
+    now: Callable[[], float]
+
+    def once(
+        self, key_id: str, sent: str, fingerprint: bytes, seconds: float, answer: Callable[[], Kept]
+    ) -> tuple[Kept, bool]:
+        """The answer, and whether it is an earlier one's. `sent` is the header, `fingerprint` the route and body,
+        `seconds` how long the call may take.
+
+        Raises BadRequest (a bad header), UnprocessableContent (another request had this key), Conflict (it is still
+        being answered, or its answer was too large to keep), and what `answer` raises.
+        """
+        if not _FORM.fullmatch(sent):
+            raise BadRequest("Idempotency-Key: 1 to 255 visible ASCII characters", param="Idempotency-Key")
+        claim = f"{key_id}#{hashlib.sha256(sent.encode()).hexdigest()}"
+        body, owner, now = hashlib.sha256(fingerprint).hexdigest(), uuid.uuid4().hex, int(self.now())
+        # A second attempt of a write whose first reply was lost finds its own claim, by its owner.
+        earlier = self.claims.claim(claim, owner, body, now, now + int(seconds) + 5, now + KEPT_SECONDS)
+        if earlier is not None and earlier["owner"] != owner:
+            return _earlier(earlier, body, now), True
+        try:
+            made = answer()
+        except BaseException:
+            self._quietly(lambda: self.claims.drop(claim, owner))
+            raise
+        packed = _packed(made)
+        self._quietly(lambda: self.claims.keep(claim, owner, packed if len(packed) <= MAX_KEPT_BYTES else None))
+        return made, False
+
+    @staticmethod
+    def _quietly(step: Callable[[], None]) -> None:
+        # The answer is there and paid for: it is given, whatever becomes of the claim.
+        try:
+            step()
+        except (StoreUnavailable, StoreError) as error:
+            observability.log.warning("an idempotency claim was left as it is", extra={"reason": str(error)})
+
+
+def _earlier(item: Mapping[str, Any], body: str, now: int) -> Kept:
+    if item["body"] != body:
+        raise UnprocessableContent(
+            "This Idempotency-Key was used for another request.",
+            code="idempotency_key_reused",
+            param="Idempotency-Key",
+        )
+    match item["state"]:
+        case "kept":
+            return _unpacked(item["answer"])
+        case "too_large":
+            raise Conflict(
+                "The request was answered before, and its answer was too large to keep.",
+                code="idempotency_answer_too_large",
+                param="Idempotency-Key",
+                headers={"x-should-retry": "false"},
+            )
+        case _:
+            raise Conflict(
+                "A request with this Idempotency-Key is still being answered.",
+                code="idempotency_in_progress",
+                param="Idempotency-Key",
+                retry_after=max(1, min(5, item["deadline"] - now)),
+            )
+
+
+def _packed(answer: Kept) -> str:
+    document = {
+        "status": answer.status,
+        "text": answer.text,
+        "media_type": answer.media_type,
+        "headers": dict(answer.headers),
+    }
+    return base64.b64encode(zlib.compress(json.dumps(document).encode(), 6)).decode()
+
+
+def _unpacked(text: str) -> Kept:
+    document = json.loads(zlib.decompress(base64.b64decode(text)))
+    return Kept(**document)

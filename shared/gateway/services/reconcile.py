@@ -1,0 +1,82 @@
+"""The hourly reconcile: makes every closed hour's sums what its rows say.
+
+A call's money is held, then released; a release whose reply was lost is not repeated, so money may stay held that no
+call holds any more. When an hour is closed and all its rows have ended, the rows are the truth: what is held beyond
+them is given back, what they spent and nobody booked is booked. Afterwards the drift of that hour is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway import observability
+from gateway.domain.admission import Booking, bookings_of, stale_windows
+from gateway.stores.rows import Sum
+
+# A row's deadline is less than a minute after it was made; who died is expired three minutes after that.
+_CLOSED_AFTER = 5 * 60_000_000
+
+
+class Items(Protocol):
+    def items(self) -> Iterator[dict[str, Any]]: ...
+    def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool: ...
+
+
+class Rows(Protocol):
+    def sums(self, hour_ends: int) -> dict[tuple[str, str], Sum]: ...
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """`hours`: of keys and teams that were closed; `waiting`: that have calls not ended yet, or changed meanwhile.
+    `drift`: micro-dollars that were held or missing, in all."""
+
+    hours: int = 0
+    waiting: int = 0
+    drift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """`clock` gives microseconds since the epoch."""
+
+    limits: Items
+    rows: Rows
+    clock: Callable[[], int]
+
+    def reconcile(self) -> Reconciled:
+        """Close every hour that is over, however old. Raises StoreUnavailable: the next run goes on."""
+        now, done = self.clock(), Reconciled()
+        hours: dict[int, list[tuple[dict[str, Any], Booking]]] = {}
+        for item in self.limits.items():
+            for booking in bookings_of(item):
+                if booking.ends + _CLOSED_AFTER <= now:
+                    hours.setdefault(booking.ends, []).append((item, booking))
+        for ends in sorted(hours):
+            sums = self.rows.sums(ends)
+            for item, booking in hours[ends]:
+                self._close(item, booking, sums.get((item["id"], booking.window), Sum()), now, done)
+        if done.hours:
+            observability.count("HoursReconciled", done.hours)
+            observability.count("LedgerDrift", done.drift / 1_000_000)
+        return done
+
+    def _close(self, item: dict[str, Any], booking: Booking, rows: Sum, now: int, done: Reconciled) -> None:
+        if rows.open or not self.limits.reconcile(item, booking, rows.actual, stale_windows(item, now)):
+            done.waiting += 1
+            return
+        drift = abs(item[booking.held]) + abs(rows.actual - item.get(booking.booked, 0))
+        done.hours += 1
+        done.drift += drift
+        if drift or item.get(booking.calls, 0):
+            observability.log.warning(
+                "reconciled",
+                extra={
+                    "account": item["id"],
+                    "hour": booking.hour,
+                    "drift": drift,
+                    "calls": item.get(booking.calls, 0),
+                },
+            )

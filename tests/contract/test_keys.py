@@ -1,0 +1,333 @@
+"""The life of keys and teams on DynamoDB Local: every change holds at the next paid call, whatever is cached."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.domain import keys
+from gateway.domain.identity import SCOPES, Caller, KeyLimits
+from gateway.errors import (
+    BudgetExceeded,
+    ConditionFailed,
+    Conflict,
+    Forbidden,
+    GatewayError,
+    NotFound,
+    PreconditionFailed,
+    RateLimited,
+    Unauthorized,
+)
+from gateway.services.identity import Identity
+from gateway.services.keys import Keys
+from gateway.services.standing import Standing
+from gateway.services.teams import Teams
+from tests.contract.conftest import CountingDatabase, Tables
+from tests.contract.world import World, at_once, paid
+
+ADMIN = Caller("admin", "enterprise", SCOPES, version=1)
+
+
+def admin(world: World) -> Keys:
+    return Keys(world.keys, world.limits_store, lambda: world.now / 1_000_000)
+
+
+def teams(world: World) -> Teams:
+    return Teams(world.keys, world.limits_store, lambda: world.now / 1_000_000)
+
+
+def cached(world: World, text: str) -> Caller:
+    """What an authorizer hands on, and caches."""
+    caller = Identity(world.keys, lambda: world.now / 1_000_000).verify(text)
+    assert caller is not None
+    return Caller.from_context(caller.to_context())
+
+
+def admit(world: World, caller: Caller, est: int = 100) -> Any:
+    return world.ledger().admit(caller, world.tiers.__getitem__, world.request(est))
+
+
+def test_a_change_holds_at_the_next_paid_call(tables: Tables) -> None:
+    world = World(tables)
+    text, record = admin(world).create({"name": "a", "tier": "basic", "max_budget": 0.0005}, ADMIN)
+    before = cached(world, text)
+    admit(world, before, 300)
+    with pytest.raises(RateLimited):  # held, not spent
+        admit(world, before, 300)
+    raised = admin(world).change(record.id, {"max_budget": 0.001, "models": ["gpt-4"]}, ADMIN)
+    assert admit(world, before, 300).caller == raised.caller()
+    admin(world).change(record.id, {"max_budget": 0.0007}, ADMIN)
+    with pytest.raises(RateLimited):
+        admit(world, before, 300)
+    assert admit(world, before, 100).headers()["x-gateway-key-remaining"] == "0.000000"
+    free = admin(world).change(record.id, {"max_budget": None, "tier": None}, ADMIN)
+    assert (free.limits.max_budget, free.tier, admit(world, before).caller.tier) == (None, "free", "free")
+
+
+def test_a_budget_set_in_mid_window_counts_what_was_spent(tables: Tables) -> None:
+    world = World(tables)
+    text, record = admin(world).create({"name": "a"}, ADMIN)
+    hold = admit(world, cached(world, text), 400)
+    world.ledger().settle(hold, paid(400))
+    admin(world).change(record.id, {"max_budget": 0.0005}, ADMIN)
+    with pytest.raises(BudgetExceeded):
+        admit(world, cached(world, text), 101)
+    admit(world, cached(world, text), 100)
+
+
+def test_a_change_that_was_not_told_is_found_at_the_next_call_that_knows_of_it(tables: Tables) -> None:
+    world = World(tables)
+    text, record = admin(world).create({"name": "a"}, ADMIN)
+    admit(world, cached(world, text))
+    changed = replace(record, tier="basic", version=2)
+    world.keys.replace(changed, version=1)  # and here the admin's function died
+    assert admit(world, cached(world, text)).caller.version == 2
+    assert world.item(record.id)["kv"] == 2
+    world.limits_store.set_state(record.id, "R", 1)  # an old change that comes late
+    assert admit(world, cached(world, text)).caller.version == 2
+
+
+def test_rotation_keeps_both_secrets_for_the_overlap(tables: Tables) -> None:
+    world = World(tables)
+    first, record = admin(world).create({"name": "a", "tier": "enterprise"}, ADMIN)
+    old = cached(world, first)
+    admit(world, old)
+    second, rotated = admin(world).rotate(record.id, {"overlap_hours": 2}, ADMIN)
+    assert keys.key_id(second) == record.id
+    assert (rotated.version, rotated.generation) == (2, 2)
+    assert admit(world, old).caller.generation == 1  # by its cached answer
+    assert admit(world, cached(world, first)).caller.expires == rotated.previous_until
+    assert admit(world, cached(world, second)).caller.expires == 0
+    third, _ = admin(world).rotate(record.id, {"overlap_hours": 72}, ADMIN)
+    with pytest.raises(Unauthorized):  # two rotations ago
+        admit(world, old)
+    admit(world, cached(world, second))
+    dying = cached(world, second)
+    world.now += 72 * 3_600_000_000
+    assert Identity(world.keys, lambda: world.now / 1_000_000).verify(second) is None
+    assert dying.expires == world.now // 1_000_000
+    admit(world, cached(world, third))
+
+
+def test_rotation_without_overlap_ends_the_old_secret_at_its_next_call(tables: Tables) -> None:
+    world = World(tables)
+    text, record = admin(world).create({"name": "a", "tier": "enterprise"}, ADMIN)
+    old = cached(world, text)
+    admit(world, old)
+    newer, _ = admin(world).rotate(record.id, {"overlap_hours": 0}, ADMIN)
+    with pytest.raises(Unauthorized):
+        admit(world, old)
+    admit(world, cached(world, newer))
+    with pytest.raises(GatewayError) as refused:
+        admin(world).rotate(record.id, {"overlap_hours": 73}, ADMIN)
+    assert refused.value.param == "overlap_hours"
+
+
+def test_a_deleted_key_is_refused_and_forgotten(tables: Tables) -> None:
+    world = World(tables)
+    text, record = admin(world).create({"name": "a"}, ADMIN)
+    before = cached(world, text)
+    admit(world, before)
+    admin(world).delete(record.id, ADMIN)
+    with pytest.raises(Unauthorized):
+        admit(world, before)
+    assert world.keys.get(record.id) is None
+    for gone in (admin(world).delete, admin(world).revoke):
+        with pytest.raises(NotFound):
+            gone(record.id, ADMIN)
+    with pytest.raises(ConditionFailed):
+        world.keys.delete("key1")  # active
+
+
+def test_changes_at_once_lose_nothing_and_if_match_guards(tables: Tables) -> None:
+    world = World(tables)
+    _, record = admin(world).create({"name": "a"}, ADMIN)
+    wanted = iter(["user_id", "name", "rpm_limit"])
+    values = {"user_id": "u", "name": "b", "rpm_limit": 7}
+
+    def change() -> None:
+        field = next(wanted)
+        admin(world).change(record.id, {field: values[field]}, ADMIN)
+
+    at_once(3, change)
+    changed = admin(world).get(record.id)
+    assert (changed.user_id, changed.name, changed.limits.rpm_limit, changed.version) == ("u", "b", 7, 4)
+    with pytest.raises(PreconditionFailed):
+        admin(world).change(record.id, {"name": "c"}, ADMIN, if_match=3)
+    admin(world).revoke(record.id, ADMIN)
+    with pytest.raises(Conflict):
+        admin(world).change(record.id, {"name": "c"}, ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "field", "body"),
+    [
+        ({"scopes": ("admin", "models")}, "scopes", {"scopes": ["completions"]}),
+        ({"tier": "basic"}, "tier", {"tier": "premium"}),
+        ({"models": ("gpt-4",)}, "models", {}),
+        ({"models": ("gpt-4",)}, "models", {"models": ["gpt-4", "other"]}),
+        ({"expires": 2_000_000_000}, "expires", {}),
+        ({"limits": KeyLimits(rpm_limit=5)}, "rpm_limit", {"rpm_limit": 6}),
+        ({"limits": KeyLimits(max_budget=5_000_000)}, "max_budget", {"max_budget": 5.5}),
+        ({"limits": KeyLimits(max_budget=5_000_000)}, "budget_duration", {"max_budget": 1, "budget_duration": "daily"}),
+        ({"team_id": "blue"}, "team_id", {}),
+    ],
+)
+def test_no_key_grants_more_than_it_has(
+    tables: Tables, issuer: dict[str, Any], field: str, body: dict[str, Any]
+) -> None:
+    world = World(tables)
+    with pytest.raises(Forbidden) as refused:
+        admin(world).create({"name": "a", "scopes": ["models"]} | body, replace(ADMIN, **issuer))
+    assert refused.value.param == field
+    with pytest.raises(Forbidden):  # nor by changing or rotating another key
+        admin(world).rotate("key1", {}, replace(ADMIN, scopes=("admin", "models")))
+
+
+def test_last_use_only_moves_on(tables: Tables) -> None:
+    world = World(tables)
+    for moment in (50, 70, 60):
+        world.keys.used("key1", moment)
+    world.keys.used("nobody", 5)
+    assert world.keys.get("nobody") is None
+    admin(world).change("key1", {"name": "b"}, ADMIN)
+    record = world.keys.get("key1")
+    assert record is not None
+    assert record.last_used == 70
+
+
+def test_teams_are_listed_changed_and_deleted_without_keys(tables: Tables) -> None:
+    world = World(tables)
+    for number in range(3):
+        teams(world).create({"id": f"t{number}", "name": "T", "max_budget": 2}, ADMIN)
+    with pytest.raises(Conflict):
+        teams(world).create({"id": "t1", "name": "T"}, ADMIN)
+    with pytest.raises(Forbidden):
+        teams(world).create({"id": "t9", "name": "T"}, replace(ADMIN, team_id="t1"))
+    page, cursor = teams(world).list(2, None)
+    rest, _ = teams(world).list(2, cursor)
+    assert len({record.id for record in page + rest}) == 3
+    assert teams(world).change("t1", {"metadata": {"a": "b"}}, ADMIN, if_match=1).version == 2
+    with pytest.raises(PreconditionFailed):
+        teams(world).change("t1", {"name": "x"}, ADMIN, if_match=1)
+    _, record = admin(world).create({"name": "a", "team_id": "t1"}, ADMIN)
+    with pytest.raises(Conflict):
+        teams(world).delete("t1", ADMIN)
+    admin(world).change(record.id, {"team_id": None}, ADMIN)
+    teams(world).delete("t1", ADMIN)
+    with pytest.raises(NotFound):
+        teams(world).get("t1")
+    with pytest.raises(GatewayError) as refused:
+        admin(world).create({"name": "a", "team_id": "t1"}, ADMIN)
+    assert refused.value.param == "team_id"
+    with pytest.raises(Conflict):  # an id stands in bills: it is never given again
+        teams(world).create({"id": "t1", "name": "T"}, ADMIN)
+
+
+def test_key_and_team_must_both_pass_and_the_key_gets_back_what_the_team_refuses(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000), team=KeyLimits(max_budget=500, budget_duration="total"))
+    hold = world.admit(world.ledger(), 400)
+    assert hold.headers()["x-gateway-team-remaining"] == "0.000100"
+    with pytest.raises(RateLimited) as held:
+        world.admit(world.ledger(), 200)
+    assert (held.value.code, held.value.details["scope"]) == ("budget_held", "team")
+    assert (world.item()["used_2027-01"], world.item()["inflight"]) == (400, 1)
+    world.ledger().settle(hold, paid(350))
+    with pytest.raises(BudgetExceeded) as used:
+        world.admit(world.ledger(), 200)
+    assert used.value.details == {"scope": "team", "limit": 0.0005, "spent": 0.00035, "reset": None}
+    world.admit(world.ledger(), 150)
+    assert world.drift() == {}
+    assert len(world.rows()) == 2
+
+
+def test_a_team_s_budget_holds_over_all_its_keys(tables: Tables) -> None:
+    world = World(tables, team=KeyLimits(max_budget=10_000), tiers={"free": World.open_tier()})
+    callers = [world.caller]
+    for number in range(4):
+        record = replace(world.record, id=f"other{number}")
+        world.keys.create(record)
+        callers.append(record.caller(world.caller_team))
+    order = iter(callers * 4)
+
+    def container() -> None:
+        ledger, caller = world.ledger(), next(order)
+        for _ in range(15):
+            try:
+                hold = ledger.admit(caller, world.tiers.__getitem__, world.request(300))
+            except (RateLimited, BudgetExceeded):
+                continue
+            ledger.settle(hold, paid(120))
+
+    at_once(20, container)
+    item = world.item(f"team#{world.team_id}")
+    assert item["spent_2027-01"] == item["used_2027-01"] <= 10_000
+    assert item["spent_2027-01"] > 10_000 - 300
+    assert item["inflight"] == 0
+    spent = sum(world.item(caller.key_id)["spent_2027-01"] for caller in callers)
+    assert spent == item["spent_2027-01"]
+
+
+def test_a_budgeted_team_costs_two_more_writes_and_a_refused_flood_none(tables: Tables) -> None:
+    world = World(tables, team=KeyLimits(max_budget=1_000), tiers={"free": World.open_tier()})
+    database = CountingDatabase(tables.database)
+    ledger = world.ledger(database)
+    ledger.settle(world.admit(ledger, 10), paid(1))
+    database.calls.clear()
+    ledger.settle(world.admit(ledger, 10), paid(1))
+    assert database.calls == ["UpdateItem", "UpdateItem", "PutItem", "UpdateItem", "UpdateItem", "UpdateItem"]
+    with pytest.raises(BudgetExceeded):
+        world.admit(ledger, 999)
+    database.calls.clear()
+    for _ in range(200):
+        with pytest.raises(BudgetExceeded):
+            world.admit(ledger, 999)
+        world.now += 10_000
+    assert len(database.calls) <= 200 * 0.1
+
+
+def test_limits_given_to_a_team_hold_at_the_next_call_of_its_keys(tables: Tables) -> None:
+    world = World(tables, team=KeyLimits())
+    before = world.caller
+    assert before.team is None
+    ledger = world.ledger()
+    ledger.admit(before, world.tiers.__getitem__, world.request(100))
+    teams(world).change(world.team_id, {"max_budget": 0.0002}, ADMIN)
+    ledger.admit(before, world.tiers.__getitem__, world.request(200))
+    with pytest.raises(RateLimited):
+        ledger.admit(before, world.tiers.__getitem__, world.request(200))
+    teams(world).change(world.team_id, {"max_budget": 0.0004}, ADMIN)
+    world.now += 1_000_000  # a container remembers a refusal for a second
+    ledger.admit(before, world.tiers.__getitem__, world.request(200))
+    teams(world).change(world.team_id, {"max_budget": None}, ADMIN)
+    world.now += 1_000_000
+    hold = ledger.admit(before, world.tiers.__getitem__, world.request(900))
+    assert hold.team is None
+
+
+def test_what_is_left_is_shown_as_it_is_now(tables: Tables) -> None:
+    limits = KeyLimits(max_budget=1_000_000, budget_duration="daily")
+    world = World(tables, limits, team=KeyLimits(max_budget=5_000_000, rpm_limit=60))
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 500_000), paid(100_000))
+    world.admit(ledger, 200_000)
+    standing = Standing(world.limits_store, world.keys, lambda: world.now)
+    shown = standing.of(world.caller, world.tiers.__getitem__)
+    assert shown["limits"]["requests_per_minute"]["remaining"] == 8
+    budget = {"limit": 1.0, "spent": 0.1, "held": 0.2, "remaining": 0.7, "duration": "daily", "currency": "USD"}
+    assert shown["budget"] == budget | {"reset": "2027-01-16T00:00:00.000Z"}
+    assert (shown["team"]["budget"]["remaining"], shown["team"]["limits"]["requests_per_minute"]["limit"]) == (4.7, 60)
+    world.keys.revoke("key1")
+    with pytest.raises(Unauthorized):
+        standing.of(world.caller, world.tiers.__getitem__)
+
+
+def test_a_team_that_is_gone_refuses_its_keys(tables: Tables) -> None:
+    world = World(tables, team=KeyLimits(max_budget=1_000))
+    world.admit(world.ledger())
+    gone = replace(world.caller_team, state="revoked", version=2)
+    world.keys.replace_team(gone, version=1)
+    world.limits_store.set_state(f"team#{world.team_id}", "R", 2)
+    with pytest.raises(Unauthorized):
+        world.admit(world.ledger())
+    assert world.item()["used_2027-01"] == 100
