@@ -77,3 +77,32 @@ class CountingDatabase:
     def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
         self.calls.append(operation)
         return self._database.call(operation, request, attempts=attempts)
+
+
+class DroppingDatabase:
+    """Some calls never arrive: `drop(operation, number)` says which."""
+
+    def __init__(self, database: Database, drop: Any) -> None:
+        self._database, self._drop, self._number = database, drop, 0
+
+    def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
+        self._number += 1
+        if self._drop(operation, self._number):
+            raise StoreUnavailable("not reached")
+        return self._database.call(operation, request, attempts=attempts)
+
+
+class MeteredDatabase:
+    """Adds up the write units that DynamoDB says a call consumed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.units = 0.0
+
+    def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
+        reply = self._database.call(operation, {**request, "ReturnConsumedCapacity": "TOTAL"}, attempts=attempts)
+        used = reply.get("ConsumedCapacity", [])
+        for each in used if isinstance(used, list) else [used]:
+            if operation not in ("GetItem", "Query", "Scan"):
+                self.units += each["CapacityUnits"]
+        return reply

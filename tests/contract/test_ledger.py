@@ -3,7 +3,9 @@
 import random
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -12,9 +14,11 @@ from gateway.domain.config import TierLimits
 from gateway.domain.identity import KeyLimits
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnavailable, Unauthorized
 from gateway.services.ledger import Hold
+from gateway.services.rollup import Rollup
 from gateway.stores.attributes import to_item
 from gateway.stores.limits import LimitsStore
-from tests.contract.conftest import CountingDatabase, LossyDatabase, Tables
+from gateway.stores.usage import UsageStore
+from tests.contract.conftest import CountingDatabase, LossyDatabase, MeteredDatabase, Tables
 from tests.contract.world import NOW, SEEDS, World, at_once, paid
 
 
@@ -344,3 +348,66 @@ def test_a_sweep_after_a_pause_misses_no_minute(tables: Tables) -> None:
     world.now += 200 * 60_000_000
     assert sum(sweeper.sweep() for _ in range(6)) == 4
     assert sweeper.sweep() == 0
+
+
+@pytest.mark.parametrize(("tier", "step"), [("free", 6.0), ("basic", 0.6), ("premium", 0.06)])
+def test_clocks_that_differ_admit_at_most_their_difference_more(tables: Tables, tier: str, step: float) -> None:
+    world = World(tables, tier=tier)
+    offsets = [-500_000, -250_000, 0, 250_000, 500_000]
+    admitted = []
+
+    def container() -> None:
+        with world.lock:
+            offset = offsets[len(started) % len(offsets)]
+            started.append(offset)
+        ledger = World.ledger(world)
+        ledger.clock = lambda: NOW + offset
+        for _ in range(20):
+            try:
+                admitted.append(world.admit(ledger))
+            except RateLimited:
+                continue
+
+    started: list[int] = []
+    at_once(20, container)
+    burst = world.tiers[tier].burst or world.tiers[tier].requests_per_minute
+    assert burst <= len(admitted) <= burst + 1.0 / step
+
+
+@pytest.mark.parametrize("edge", ["2027-01-31T23:59:30", "2027-02-07T23:59:30", "2027-02-01T10:59:30"])
+def test_no_edge_of_a_window_lets_more_through(tables: Tables, edge: str) -> None:
+    start = int(datetime.fromisoformat(edge + "+00:00").timestamp()) * 1_000_000
+    tier = TierLimits(requests_per_minute=10, requests_per_hour=30, requests_per_day=40)
+    world = World(tables, KeyLimits(max_budget=1_500, budget_duration="daily"), now=start, tiers={"free": tier})
+    ledger, admitted = world.ledger(), []
+    for _ in range(240):  # two minutes by half seconds
+        try:
+            hold = world.admit(ledger, 100)
+            admitted.append(world.now)
+            ledger.settle(hold, paid(90))
+        except (RateLimited, BudgetExceeded):
+            pass
+        world.now += 500_000
+    for moment in admitted:
+        assert sum(moment <= other < moment + 60_000_000 for other in admitted) <= 20
+    days = Counter(Windows.at(moment, "daily").budget for moment in admitted)
+    assert all(calls * 90 <= 1_500 for calls in days.values())
+    assert len(admitted) > 15
+
+
+def test_a_call_costs_four_write_units_and_seven_with_its_bill(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000_000), tier="basic")
+    world.ledger().settle(world.admit(world.ledger()), paid(1))  # the first call of a key makes its item
+    metered = MeteredDatabase(tables.database)
+    ledger = world.ledger(metered)
+    for _ in range(10):
+        ledger.settle(world.admit(ledger), paid(1))
+    assert metered.units / 10 <= 4.2
+    rows = [row for row in world.rows() if row["state"] == "SETTLED"][:10]
+    records = [
+        {"eventName": "MODIFY", "dynamodb": {"SequenceNumber": str(number), "NewImage": to_item(row)}}
+        for number, row in enumerate(rows)
+    ]
+    store = UsageStore(metered, tables["usage"], tables["state"])
+    assert Rollup(store, now=lambda: NOW / 1_000_000).apply(records) == []
+    assert metered.units / 10 <= 7

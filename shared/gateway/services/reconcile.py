@@ -64,7 +64,8 @@ class Reconciler:
         return done
 
     def _close(self, item: dict[str, Any], booking: Booking, rows: Sum, now: int, done: Reconciled) -> None:
-        if rows.open or not self.limits.reconcile(item, booking, rows.actual, stale_windows(item, now)):
+        stale = [name for name in stale_windows(item, now) if name not in (booking.used, booking.spent)]
+        if rows.open or not self.limits.reconcile(item, booking, rows.actual, stale):
             done.waiting += 1
             return
         drift = abs(item[booking.held]) + abs(rows.actual - item.get(booking.booked, 0))
@@ -80,3 +81,5 @@ class Reconciler:
                     "calls": item.get(booking.calls, 0),
                 },
             )
+        for name in (booking.held, booking.booked, booking.calls, *stale):  # as the stored item is now
+            item.pop(name, None)

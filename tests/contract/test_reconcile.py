@@ -1,0 +1,128 @@
+"""After the reconcile the sums are what the rows say: whatever was lost, whoever died."""
+
+import random
+import threading
+from typing import Any
+
+import pytest
+
+from gateway.domain.admission import bookings_of
+from gateway.domain.identity import KeyLimits
+from gateway.errors import GatewayError
+from gateway.stores.limits import LimitsStore
+from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
+from tests.contract.world import SEEDS, World, at_once, paid
+
+HOUR = 3_600_000_000
+
+
+def later(world: World, hours: int = 2) -> None:
+    """Time passes, and the sweeper goes on every minute as it would."""
+    world.now += hours * HOUR
+    for _ in range(4):
+        world.sweeper().sweep()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_after_lost_replies_and_calls_that_never_arrived_drift_is_zero(tables: Tables, seed: int) -> None:
+    choice, lock = random.Random(seed), threading.Lock()
+
+    def one_in_ten(_operation: str, _number: int) -> bool:
+        with lock:
+            return choice.random() < 0.1
+
+    budget = KeyLimits(max_budget=100_000, budget_duration="total")
+    world = World(tables, budget, team=budget, tiers={"free": World.open_tier()})
+    world.sweeper().sweep()
+
+    def container() -> None:
+        lossy = LossyDatabase(DroppingDatabase(tables.database, one_in_ten), one_in_ten)
+        ledger, chance = world.ledger(lossy), random.Random(f"{seed}-{threading.get_ident()}")
+        for _ in range(10):
+            try:
+                hold = world.admit(ledger, 100)
+            except GatewayError:
+                continue
+            if chance.random() < 0.9:  # the others die
+                ledger.settle(hold, paid(chance.randrange(101)))
+
+    at_once(10, container)
+    for account in ("key1", f"team#{world.team_id}"):
+        spent, held = world.sums()[account]["total"]
+        assert world.item(account)["used_total"] >= spent + held
+        assert world.item(account)["used_total"] <= 100_000
+    later(world)
+    done = world.reconcile()
+    assert (done.hours, done.waiting) == (2, 0)
+    assert done.drift > 0
+    assert world.drift() == {}
+    for account in ("key1", f"team#{world.team_id}"):
+        item = world.item(account)
+        assert (item["inflight"], bookings_of(item)) == (0, [])
+        assert item["used_total"] == item["spent_total"]
+    assert world.reconcile().hours == 0
+
+
+def test_an_hour_waits_for_its_open_calls_and_a_late_release_changes_nothing(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"))
+    ledger = world.ledger()
+    hold, lost = world.admit(ledger, 100), world.admit(ledger, 200)
+    world.ledger(DroppingDatabase(tables.database, lambda _o, number: number == 2)).settle(lost, paid(50))
+    world.now += 2 * HOUR
+    assert (world.reconcile().hours, world.reconcile().waiting) == (0, 1)  # nobody swept
+    ledger.settle(hold, paid(30))
+    assert world.item()["used_total"] == 230
+    assert world.reconcile().drift == 250
+    item = world.item()
+    assert (item["used_total"], item["spent_total"], item["inflight"]) == (80, 80, 0)
+    ledger.settle(hold, paid(30))
+    ledger._release(lost.row, 50)  # a release that was on its way all the time
+    assert world.item() == item
+
+
+def test_a_hold_without_a_row_is_given_back(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"))
+
+    def dies(operation: str, _number: int) -> bool:
+        return operation == "PutItem" or (operation == "UpdateItem" and _number > 3)
+
+    with pytest.raises(GatewayError):
+        world.admit(world.ledger(DroppingDatabase(tables.database, dies)), 100)
+    assert world.item()["used_total"] == 100
+    world.now += 2 * HOUR
+    world.reconcile()
+    assert (world.item()["used_total"], world.item()["inflight"]) == (0, 0)
+
+
+def test_the_hour_that_runs_is_left_alone(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"))
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 100), paid(10))
+    before = world.item()
+    world.now += HOUR - world.now % HOUR + 4 * 60_000_000  # four minutes past its end
+    assert (world.reconcile().hours, world.item()) == (0, before)
+    world.now += 60_000_000
+    assert world.reconcile().hours == 1
+
+
+def test_windows_long_gone_are_forgotten(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000, budget_duration="daily"))
+    ledger = world.ledger()
+    for _ in range(5):
+        ledger.settle(world.admit(ledger, 100), paid(10))
+        world.now += 24 * HOUR
+    world.reconcile()
+    assert sorted(name for name in world.item() if name.startswith("used_")) == [
+        f"used_2027-01-{day}" for day in (18, 19)
+    ]
+
+
+def test_a_release_in_between_is_not_lost(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"))
+    ledger = world.ledger()
+    hold = world.admit(ledger, 100)
+    stale: dict[str, Any] = world.item()
+    ledger.settle(hold, paid(60))
+    store = LimitsStore(tables.database, tables["limits"], tables["api-keys"])
+    assert not store.reconcile(stale, bookings_of(stale)[0], 60)
+    assert (world.item()["used_total"], world.item()["spent_total"]) == (60, 60)
