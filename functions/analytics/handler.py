@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway import observability, wiring
-from gateway.settings import settings
+from gateway.runs import run
 
 
-def handler(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Counts a batch; answers which records must come again (ReportBatchItemFailures)."""
-    config = settings()
-    observability.configure("analytics", config.log_level)
-    records = event.get("Records", [])
-    failed = wiring.rollup().apply(records)
-    observability.log.info("batch", extra={"records": len(records), "failed": len(failed)})
-    observability.flush(config.environment, config.function)
+    with run("analytics", getattr(context, "aws_request_id", "")) as this:
+        records = event.get("Records", [])
+        failed = wiring.rollup().apply(records)
+        this.status = 500 if failed else 200
+        observability.log.info("batch", extra={"records": len(records), "failed": len(failed)})
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

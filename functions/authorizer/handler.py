@@ -7,29 +7,40 @@ from typing import Any
 
 from gateway import observability, wiring
 from gateway.domain.identity import Caller
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreUnavailable, Unauthorized
+from gateway.http.message import correlation_id
+from gateway.runs import run
 from gateway.services.identity import UNVERIFIED
-from gateway.settings import settings
 
 Event = Mapping[str, Any]
 
 
 def handler(event: Event, _context: Any) -> dict[str, Any]:
     """Answers an HTTP API (simple response) or a REST API (IAM policy), by the shape of the event."""
-    caller, context = None, {}
-    try:
-        observability.configure("authorizer", settings().log_level)
-        caller = wiring.identity().verify(_sent_key(event))
-        context = caller.to_context() if caller else {}
-        allowed = caller is not None
-    except StoreUnavailable:
-        # A store's failure must not read as a refused key: the function checks again, and answers 503 if it can't.
-        context, allowed = {UNVERIFIED: "1"}, True
-    except Exception:  # noqa: BLE001  deny by default, whatever it was
-        observability.log.exception("denied by an unexpected error")
-        allowed = False
-    observability.log.info("authorized", extra={"allowed": allowed, "key_id": caller.key_id if caller else None})
+    with run("authorizer", _correlation_id(event)) as this:
+        caller, context, allowed = None, {}, False
+        try:
+            caller = wiring.identity().verify(_sent_key(event))
+            context = caller.to_context() if caller else {}
+            allowed = caller is not None
+            if not allowed:
+                observability.count("Refusals", reason=Unauthorized.default_code)
+        except StoreUnavailable:
+            # A store's failure must not read as a refused key: the function checks again, and answers 503 if it can't.
+            context, allowed, this.status = {UNVERIFIED: "1"}, True, 503
+        except Exception:  # noqa: BLE001  deny by default, whatever it was
+            observability.log.exception("denied by an unexpected error")
+            this.status = 500
+        observability.log.info("authorized", extra={"allowed": allowed, "key_id": caller.key_id if caller else None})
     return _policy(event, allowed, context, caller) if "methodArn" in event else _simple(allowed, context)
+
+
+def _correlation_id(event: Event) -> str:
+    """The caller's own; where it sent none, the function makes one that nobody knows here."""
+    headers = event.get("headers")
+    pairs = headers.items() if isinstance(headers, Mapping) else ()
+    sent = next((text for name, text in pairs if name.lower() == "x-correlation-id"), None)
+    return correlation_id(sent) if isinstance(sent, str) else ""
 
 
 def _sent_key(event: Event) -> str:

@@ -7,14 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway import observability, wiring
-from gateway.settings import settings
+from gateway.runs import run
 
 
-def handler(_event: Mapping[str, Any], _context: Any) -> dict[str, int]:
+def handler(_event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """Closes the hours that are over; answers how many, how many must wait, and the drift in micro-dollars."""
-    config = settings()
-    observability.configure("reconciler", config.log_level)
-    done = asdict(wiring.reconciler().reconcile())
-    observability.log.info("reconciled", extra=done)
-    observability.flush(config.environment, config.function)
+    with run("reconciler", getattr(context, "aws_request_id", "")):
+        done = asdict(wiring.reconciler().reconcile())
+        observability.log.info("reconciled", extra=done)
     return done

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway import observability, wiring
-from gateway.settings import settings
+from gateway.runs import run
 
 
-def handler(_event: Mapping[str, Any], _context: Any) -> dict[str, int]:
+def handler(_event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """Sweeps the minutes since the last run; answers how many rows it expired."""
-    config = settings()
-    observability.configure("sweeper", config.log_level)
-    expired = wiring.sweeper().sweep()
-    observability.log.info("swept", extra={"expired": expired})
-    observability.flush(config.environment, config.function)
+    with run("sweeper", getattr(context, "aws_request_id", "")):
+        expired = wiring.sweeper().sweep()
+        observability.log.info("swept", extra={"expired": expired})
     return {"expired": expired}

@@ -1,56 +1,56 @@
-"""Logs, metrics: one JSON line a fact, metrics as EMF lines in the same log. No prompt, no key, no header ever goes in.
+"""Logs and metrics: one JSON line a fact, metrics as one EMF line a run in the same log. No prompt, no key, no header
+ever goes in.
 
-Metric names stand in `METRICS` alone: dashboards, alarms and tests read them from here. Dimensions are few and
-bounded (no key ids: each would cost $0.30 a month).
+Names, units and dimensions of metrics stand in data/metrics.json, which Terraform reads too: dashboards and alarms can
+name nothing else. Dimensions are few and bounded (no key ids: each value would cost $0.30 a month).
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 
-NAMESPACE: Final = "AIGateway"
 log: Final = Logger(service="gateway", log_uncaught_exceptions=False, use_rfc3339=True, utc=True)
 
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """CloudWatch's unit, the dimensions beside Environment and Function, and what it means."""
+    """CloudWatch's unit, the sets of dimensions a value is filed under, and what it means."""
 
     unit: str
-    dimensions: tuple[str, ...]
-    meaning: str
+    dimensions: tuple[tuple[str, ...], ...]
+    description: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every dimension of any set."""
+        return tuple(sorted({name for group in self.dimensions for name in group}))
 
 
-METRICS: Final[Mapping[str, MetricSpec]] = {
-    "Requests": MetricSpec("Count", (), "Requests answered by a function."),
-    "Errors": MetricSpec("Count", (), "Answers with a 5xx status."),
-    "Latency": MetricSpec("Milliseconds", (), "Time a function took for a request, the provider's included."),
-    "Overhead": MetricSpec("Milliseconds", (), "The gateway's own share of a completion's time."),
-    "Refusals": MetricSpec("Count", ("Reason",), "Calls refused, by error code."),
-    "ProviderLatency": MetricSpec("Milliseconds", ("Provider",), "Time a provider took for an answer."),
-    "ProviderErrors": MetricSpec("Count", ("Provider",), "Attempts at a provider that failed."),
-    "InputTokens": MetricSpec("Count", ("Provider",), "Prompt tokens settled."),
-    "OutputTokens": MetricSpec("Count", ("Provider",), "Completion tokens settled."),
-    "Cost": MetricSpec("None", ("Provider",), "US dollars settled."),
-    "CircuitBreakerOpened": MetricSpec("Count", ("Provider",), "A breaker opened."),
-    "RowsCounted": MetricSpec("Count", (), "Rows added to the rollups by the consumer."),
-    "RowsParked": MetricSpec("Count", (), "Records the consumer could not read and put aside."),
-    "RowsExpired": MetricSpec("Count", (), "Rows whose call died, expired by the sweeper."),
-    "HoursReconciled": MetricSpec("Count", (), "Hours of keys and teams closed by the reconcile."),
-    "LedgerDrift": MetricSpec("None", (), "US dollars held or missing that the reconcile put right."),
-    "LedgerStepsLost": MetricSpec(
-        "Count", (), "Settlements and releases whose reply was lost: the reconcile ends them."
-    ),
-    "Overruns": MetricSpec("Count", (), "Calls that cost more than was held for them."),
-    "ConsumerLag": MetricSpec("Milliseconds", (), "Age of the newest row of a batch when it was counted."),
-}
+def _registry() -> tuple[str, dict[str, MetricSpec]]:
+    document = json.loads((Path(__file__).parent / "data" / "metrics.json").read_bytes())
+    return document["namespace"], {
+        name: MetricSpec(facts["unit"], tuple(tuple(group) for group in facts["dimensions"]), facts["description"])
+        for name, facts in document["metrics"].items()
+    }
 
-_pending: list[tuple[str, float, tuple[tuple[str, str], ...]]] = []
+
+_registered: Final = _registry()
+NAMESPACE: Final[str] = _registered[0]
+METRICS: Final[Mapping[str, MetricSpec]] = _registered[1]
+OWN: Final = ("FunctionName", "Gateway")  # dimensions that `flush` knows; callers give the others
+_MOST_VALUES: Final = 100  # of one metric in one EMF line
+
+_Dimensions = tuple[tuple[str, str], ...]
+_pending: list[tuple[str, float, _Dimensions]] = []
 
 
 def configure(service: str, level: str) -> None:
@@ -61,10 +61,15 @@ def configure(service: str, level: str) -> None:
 
 
 def count(name: str, value: float = 1, **dimensions: str) -> None:
-    """Note a value of a metric; `flush` writes it. Raises KeyError for an unknown name or dimension."""
-    spec = METRICS[name]
+    """Note a value of a metric; `flush` writes it. Dimensions by lower-case name, beside Gateway and FunctionName.
+
+    Raises KeyError for an unknown name and for dimensions that are not exactly the metric's.
+    """
     given = {key.capitalize(): text for key, text in dimensions.items()}
-    _pending.append((name, value, tuple((key, given[key]) for key in spec.dimensions)))
+    wanted = [key for key in METRICS[name].names if key not in OWN]
+    if wanted != sorted(given):
+        raise KeyError(f"{name} has the dimensions {wanted}, not {sorted(given)}")
+    _pending.append((name, value, tuple((key, given[key]) for key in wanted)))
 
 
 def discard() -> None:
@@ -73,21 +78,42 @@ def discard() -> None:
     log.clear_state()
 
 
-def flush(environment: str, function: str) -> None:
-    """Write what is pending as EMF, one line for each set of dimensions. Powertools is loaded only if there is any."""
-    if not _pending:
-        return
-    from aws_lambda_powertools.metrics import EphemeralMetrics
-
-    groups: dict[tuple[tuple[str, str], ...], list[tuple[str, float]]] = {}
+def flush(gateway: str, function: str) -> None:
+    """Write what is pending as EMF: one line, or as many as one metric has values of different dimensions.
+    `gateway` is the prefix of the deployment's names, `function` the function's whole name."""
+    values: dict[tuple[str, _Dimensions], list[float]] = {}
     for name, value, dimensions in _pending:
-        groups.setdefault(dimensions, []).append((name, value))
+        values.setdefault((name, dimensions), []).append(value)
     _pending.clear()
-    for dimensions, values in groups.items():
-        metrics = EphemeralMetrics(namespace=NAMESPACE, service=function)
-        metrics.add_dimension("Environment", environment)
-        for key, text in dimensions:
-            metrics.add_dimension(key, text)
-        for name, value in values:
-            metrics.add_metric(name=name, unit=METRICS[name].unit, value=value)
-        metrics.flush_metrics()
+    lines: list[dict[str, Any]] = []
+    own = {"FunctionName": function, "Gateway": gateway}
+    for (name, dimensions), numbers in values.items():
+        for start in range(0, len(numbers), _MOST_VALUES):
+            facts = own | dict(dimensions)
+            line = next((line for line in lines if name not in line and _agree(line, facts)), None)
+            if line is None:
+                lines.append(line := dict(own))
+            line |= facts | {name: numbers[start : start + _MOST_VALUES]}
+    now = time.time_ns() // 1_000_000
+    for line in lines:
+        text = json.dumps({"_aws": {"Timestamp": now, "CloudWatchMetrics": _directives(line)}} | line)
+        sys.stdout.write(text + "\n")
+    if lines:
+        sys.stdout.flush()
+
+
+def _agree(line: Mapping[str, Any], facts: Mapping[str, str]) -> bool:
+    return all(line.get(key, text) == text for key, text in facts.items())
+
+
+def _directives(line: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What CloudWatch has to make of a line: one directive for all metrics of the same dimensions."""
+    groups: dict[tuple[tuple[str, ...], ...], list[dict[str, str]]] = {}
+    for name in line:
+        if name in METRICS:
+            spec = METRICS[name]
+            groups.setdefault(spec.dimensions, []).append({"Name": name, "Unit": spec.unit})
+    return [
+        {"Namespace": NAMESPACE, "Dimensions": [list(group) for group in dimensions], "Metrics": metrics}
+        for dimensions, metrics in groups.items()
+    ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.aws.sigv4 import Credentials
+from gateway.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +88,8 @@ def environment_credentials() -> Credentials | None:
     """
     access, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     return Credentials(access, secret, os.environ.get("AWS_SESSION_TOKEN")) if access and secret else None
+
+
+def tracing() -> Tracing:
+    """Where this run's trace goes. Read at every run: Lambda gives each a trace of its own."""
+    return Tracing(os.environ.get("_X_AMZN_TRACE_ID", ""), os.environ.get("AWS_XRAY_DAEMON_ADDRESS", ""))

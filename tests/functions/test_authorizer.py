@@ -126,3 +126,21 @@ def test_logs_the_id_and_never_the_key(
     assert str(keys.key_id(KEY)) in output
     assert KEY not in output
     assert KEY[16:] not in output
+
+
+def test_what_it_refuses_and_what_it_could_not_check_is_counted(
+    monkeypatch: pytest.MonkeyPatch, log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    for database, counted in (
+        (ScriptedDatabase(stored()), {"Requests"}),
+        (ScriptedDatabase({}), {"Requests", "Refusals"}),
+        (DownDatabase(), {"Requests", "Errors"}),
+    ):
+        use(database, monkeypatch)
+        wiring.reset()
+        handler(http({"x-api-key": KEY, "x-correlation-id": "corr-1"}), None)
+        lines = log_lines()
+        (metrics,) = [line for line in lines if "_aws" in line]
+        assert {"Requests", "Errors", "Refusals"} & set(metrics) == counted
+        assert {line["correlation_id"] for line in lines if "message" in line} == {"corr-1"}
+        assert KEY not in json.dumps(lines)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from gateway import observability
+from gateway import observability, runs
 from gateway.errors import BadRequest, BodyTooLarge, GatewayError, InternalError, NotFound
 from gateway.http.errors import error_response
 from gateway.http.message import MAX_BODY_BYTES, Request, Response, correlation_id
@@ -37,7 +37,9 @@ def door(service: str, routes: Mapping[str, Route]) -> Callable[[Event, Any], di
             observability.log.exception("unexpected error")
             response = error_response(InternalError("The gateway failed; the correlation id tells which log line."), "")
         identifier = request.correlation_id if request else correlation_id(None)
-        _account(event, request, response, identifier, (time.monotonic() - started) * 1_000)
+        elapsed = (time.monotonic() - started) * 1_000
+        _account(event, request, response, identifier, elapsed)
+        runs.finish(service, identifier, response.status, elapsed)
         return {
             "statusCode": response.status,
             "headers": {"content-type": response.media_type, "x-correlation-id": identifier, **response.headers},
@@ -51,7 +53,11 @@ def _dispatch(routes: Mapping[str, Route], request: Request) -> Response:
     route = routes.get(request.route)
     if route is None:
         raise NotFound(f"There is no route {request.route}.")
-    observability.log.append_keys(correlation_id=request.correlation_id, request_id=request.request_id)
+    observability.log.append_keys(
+        correlation_id=request.correlation_id,
+        request_id=request.request_id,
+        key_id=request.context.get("keyId") or None,
+    )
     return route(request)
 
 
@@ -64,11 +70,6 @@ def _refused(error: GatewayError, path: str) -> Response:
 
 
 def _account(event: Event, request: Request | None, response: Response, identifier: str, elapsed: float) -> None:
-    config = settings()
-    observability.count("Requests")
-    observability.count("Latency", elapsed)
-    if response.status >= 500:
-        observability.count("Errors")
     observability.log.info(
         "request",
         extra={
@@ -80,7 +81,6 @@ def _account(event: Event, request: Request | None, response: Response, identifi
             "key_id": (request.context.get("keyId") if request else None) or None,
         },
     )
-    observability.flush(config.environment, config.function)
 
 
 def _request(event: Event, context: Any, started: float) -> Request:

@@ -55,7 +55,11 @@ class BreakerAdmin:
                 raise BadRequest(f"providers: '{provider}' is not a configured provider", param="providers")
         for provider in chosen:
             switch = self.store.close if wanted.action == "reset" else self.store.force_open
+            was_open = self.store.get(provider).open
             switch(provider, self.now())
+            if was_open != (wanted.action == "open"):
+                changed = "CircuitBreakerClosed" if was_open else "CircuitBreakerOpened"
+                observability.count(changed, provider=provider)
         observability.log.info(
             "circuit breakers switched", extra={"action": wanted.action, "providers": list(chosen), "by": by.key_id}
         )

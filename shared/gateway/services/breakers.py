@@ -78,6 +78,7 @@ class Breakers:
             self._guarded(lambda: self.store.close(permit.provider, now))
             self._known.pop(permit.provider, None)
             observability.log.info("circuit breaker closed", extra={"provider": permit.provider})
+            observability.count("CircuitBreakerClosed", provider=permit.provider)
             return
         local.successes += 1
         if local.breaker.failures and local.breaker.window == rules.window(now) and now - local.wrote >= _HINT_MS:

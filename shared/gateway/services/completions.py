@@ -175,7 +175,8 @@ class Completions:
         provider = running.route.provider
         self.ledger.settle(running.hold, outcome.at(latency_ms=round(running.provider_ms)))
         observability.count("ProviderLatency", running.provider_ms, provider=provider)
-        observability.count("Cost", usd(outcome.cost), provider=provider)
+        # The model as the route resolved it: what a client sent could be anything.
+        observability.count("Cost", usd(outcome.cost), provider=provider, model=running.route.model)
         if outcome.status != "ok":
             observability.count("ProviderErrors", provider=provider)
         if running.usage:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway import observability
 from gateway.domain import jsonrpc
 from gateway.domain.jsonrpc import Call, RpcError, call_of, failure, id_of
 from gateway.errors import BadRequest, GatewayError
@@ -130,8 +131,10 @@ class McpServer:
         try:
             return method(call.params)
         except BadRequest as error:
+            observability.count("Refusals", reason=error.code)
             raise RpcError(jsonrpc.INVALID_PARAMS, error.message) from None
         except GatewayError as error:
+            observability.count("Refusals", reason=error.code)
             if error.status == 404:
                 raise RpcError(not_found, "Resource not found", {"uri": call.params.get("uri")}) from None
             raise RpcError(jsonrpc.INTERNAL_ERROR, error.message) from None

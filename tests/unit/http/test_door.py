@@ -160,8 +160,8 @@ def test_logs_one_request_line_without_headers_or_body(log_lines: Callable[[], l
 def test_counts_requests_and_refusals(log_lines: Callable[[], list[dict[str, Any]]]) -> None:
     answer(refuse(BadRequest("No.")), event(body="{}"))
     metrics = [line for line in log_lines() if "_aws" in line]
-    assert any(line.get("Refusals") == [1.0] and line["Reason"] == "invalid_request" for line in metrics)
-    assert any(line.get("Requests") == [1.0] and line["Environment"] == "test" for line in metrics)
+    assert any(line.get("Refusals") == [1] and line["Reason"] == "invalid_request" for line in metrics)
+    assert any(line.get("Requests") == [1] and line["Gateway"] == "ai-gateway-test" for line in metrics)
 
 
 json_values = st.recursive(

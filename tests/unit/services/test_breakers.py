@@ -1,13 +1,18 @@
 """The breaker's service over a store in memory that keeps the store's rules; contract/ judges the real one."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import observability
 from gateway.domain.breaker import PROBE_LEASE_MS, Breaker, BreakerRules
+from gateway.domain.identity import Caller
 from gateway.errors import StoreUnavailable, UpstreamUnavailable
+from gateway.services.breaker_admin import BreakerAdmin
 from gateway.services.breakers import Breakers
 from tests.fakes.database import Clock
 
@@ -177,6 +182,44 @@ def test_a_store_that_is_down_stops_nothing(state: MemoryState, clock: Clock) ->
     breakers = Breakers(state, clock)
     fail(breakers, 10)
     assert breakers.acquire("openai", RULES).probe is False
+
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+def changes(log_lines: Lines) -> dict[str, float]:
+    observability.flush("g", "f")
+    lines = [line for line in log_lines() if "_aws" in line]
+    names = ("CircuitBreakerOpened", "CircuitBreakerClosed")
+    return {f"{line['Provider']} {name}": sum(line[name]) for line in lines for name in names if name in line}
+
+
+def test_openings_and_closings_are_counted_once(
+    state: MemoryState, clock: Clock, gateway_environment: None, log_lines: Lines
+) -> None:
+    containers = [Breakers(state, clock) for _ in range(3)]
+    for breakers, times in zip(containers, (2, 2, 1), strict=True):
+        fail(breakers, times)
+    assert changes(log_lines) == {"openai CircuitBreakerOpened": 1}
+    clock.advance(60_000)
+    containers[0].succeeded(containers[0].acquire("openai", RULES), RULES)
+    assert changes(log_lines) == {"openai CircuitBreakerClosed": 1}
+
+
+def test_an_operator_counts_what_changes(
+    state: MemoryState, clock: Clock, gateway_environment: None, log_lines: Lines
+) -> None:
+    class Switches(MemoryState):
+        def force_open(self, provider: str, now: int) -> None:
+            self.items[provider] = Breaker(provider, open=True, forced=True, opened=now)
+
+    admin = BreakerAdmin(Switches(), ("openai", "bedrock"), clock)
+    by = Caller(key_id="k", tier="free", scopes=("admin",), version=1)
+    for _ in range(2):
+        admin.act({"action": "open", "providers": ["openai"]}, by)
+    assert changes(log_lines) == {"openai CircuitBreakerOpened": 1}
+    admin.act({"action": "reset"}, by)
+    assert changes(log_lines) == {"openai CircuitBreakerClosed": 1}
 
 
 @given(trips=st.integers(0, 200), timeout=st.integers(100, 3_600_000))

@@ -1,0 +1,122 @@
+"""Metrics: one registry, EMF as CloudWatch reads it, bounded dimensions."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway import observability
+from gateway.observability import METRICS, NAMESPACE
+from gateway.runs import run
+from tools.local.emulator import ROOT
+
+# CloudWatch, MetricDatum: the units this gateway has a use for.
+UNITS = {"Count", "Milliseconds", "None"}
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture(autouse=True)
+def environment(gateway_environment: None) -> None:
+    """Every test here runs in a function's environment."""
+
+
+def test_the_registry_is_sane() -> None:
+    document = json.loads((ROOT / "shared/gateway/data/metrics.json").read_text(encoding="utf-8"))
+    used = {name for spec in METRICS.values() for name in spec.names}
+    assert used == set(document["dimensions"])
+    for name, spec in METRICS.items():
+        assert spec.unit in UNITS, name
+        assert spec.dimensions, name
+        assert all(len(group) == len(set(group)) <= 30 for group in spec.dimensions), name
+        assert spec.description.endswith("."), name
+    assert not used & {"Key", "KeyId", "CorrelationId", "Tag", "User"}  # each value is a metric with a price
+
+
+def test_a_line_is_emf(log_lines: Lines) -> None:
+    observability.count("Requests")
+    observability.count("Latency", 12.5)
+    observability.count("Cost", 0.25, provider="openai", model="gpt-4")
+    observability.flush("ai-gateway-test", "ai-gateway-test-completions")
+    (line,) = log_lines()
+    assert isinstance(line["_aws"].pop("Timestamp"), int)
+    assert line == {
+        "_aws": {
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [["FunctionName"]],
+                    "Metrics": [{"Name": "Requests", "Unit": "Count"}, {"Name": "Latency", "Unit": "Milliseconds"}],
+                },
+                {
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [["Gateway", "Provider"], ["Gateway", "Provider", "Model"]],
+                    "Metrics": [{"Name": "Cost", "Unit": "None"}],
+                },
+            ]
+        },
+        "FunctionName": "ai-gateway-test-completions",
+        "Gateway": "ai-gateway-test",
+        "Provider": "openai",
+        "Model": "gpt-4",
+        "Requests": [1],
+        "Latency": [12.5],
+        "Cost": [0.25],
+    }
+
+
+def test_values_that_exclude_each_other_are_lines_of_their_own(log_lines: Lines) -> None:
+    for provider in ("openai", "bedrock", "openai"):
+        observability.count("ProviderErrors", provider=provider)
+    observability.count("ProviderLatency", 3, provider="bedrock")
+    observability.flush("g", "f")
+    lines = log_lines()
+    assert [(line["Provider"], line["ProviderErrors"], line.get("ProviderLatency")) for line in lines] == [
+        ("openai", [1, 1], None),
+        ("bedrock", [1], [3]),
+    ]
+
+
+def test_a_line_holds_a_hundred_values_of_a_metric(log_lines: Lines) -> None:
+    for _ in range(250):
+        observability.count("RowsCounted")
+    observability.flush("g", "f")
+    assert [len(line["RowsCounted"]) for line in log_lines()] == [100, 100, 50]
+
+
+def test_nothing_pending_writes_nothing(log_lines: Lines) -> None:
+    observability.count("Requests")
+    observability.discard()
+    observability.flush("g", "f")
+    assert log_lines() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "dimensions"),
+    [
+        ("Reqests", {}),
+        ("Requests", {"key": "abc"}),
+        ("Refusals", {}),
+        ("Cost", {"provider": "openai"}),
+        ("ProviderErrors", {"provider": "openai", "model": "gpt-4"}),
+    ],
+)
+def test_what_the_registry_does_not_know_is_refused(name: str, dimensions: dict[str, Any]) -> None:
+    with pytest.raises(KeyError):
+        observability.count(name, **dimensions)
+
+
+def test_a_run_that_fails_is_counted_and_raises(log_lines: Lines) -> None:
+    with pytest.raises(ZeroDivisionError), run("sweeper", "run-1"):
+        _ = 1 // 0
+    (line,) = [line for line in log_lines() if "_aws" in line]
+    assert (line["Requests"], line["Errors"], line["FunctionName"]) == ([1], [1], "ai-gateway-test-function")
+
+
+def test_a_run_that_works_is_no_error(log_lines: Lines) -> None:
+    with run("analytics", ""):
+        observability.log.info("batch")
+    line, metrics = sorted(log_lines(), key=lambda line: "_aws" in line)
+    assert line["service"] == "analytics"
+    assert "Errors" not in metrics
+    assert metrics["Latency"][0] >= 0
