@@ -66,6 +66,11 @@ resource "terraform_data" "preflight" {
     }
 
     precondition {
+      condition     = length(local.unknown_metrics) == 0
+      error_message = "A dashboard or an alarm names metrics that shared/gateway/data/metrics.json does not have: ${join("; ", local.unknown_metrics)}."
+    }
+
+    precondition {
       condition     = length(local.unknown_functions) == 0
       error_message = "No such functions: ${join(", ", local.unknown_functions)}."
     }

@@ -2,7 +2,7 @@ locals {
   # US dollars a month for each: the same in every region that offers them. In cents, since dollars would not add up exactly.
   idle_costs = {
     secrets    = length(local.secret_names) * 40 / 100
-    alarms     = length(local.alarms) * 10 / 100
+    alarms     = sum(concat([0], [for alarm in local.alarms : length(alarm.metrics)])) * 10 / 100
     dashboards = length(aws_cloudwatch_dashboard.this) * 3
   }
 
@@ -52,6 +52,11 @@ output "log_groups" {
 output "alarm_topic" {
   description = "ARN of the topic that alarms go to; null in the profile minimal."
   value       = one(aws_sns_topic.alarms[*].arn)
+}
+
+output "dashboard" {
+  description = "Address of the dashboard in the console; null in the profile minimal."
+  value       = one([for each in aws_cloudwatch_dashboard.this : "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${each.dashboard_name}"])
 }
 
 output "custom_domain_target" {

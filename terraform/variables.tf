@@ -360,3 +360,15 @@ variable "alarm_email" {
     error_message = "alarm_email must be an e-mail address."
   }
 }
+
+variable "spend_alarm_usd_per_hour" {
+  description = "US dollars of model cost within an hour that raise the alarm budget (profile full). It warns; keys' own budgets are what stops."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.spend_alarm_usd_per_hour > 0
+    error_message = "spend_alarm_usd_per_hour must be more than 0."
+  }
+}

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from gateway import observability, runs
-from gateway.errors import BadRequest, BodyTooLarge, GatewayError, InternalError, NotFound
+from gateway.errors import BadRequest, BodyTooLarge, GatewayError, InternalError, NotFound, UpstreamError
 from gateway.http.errors import error_response
 from gateway.http.message import MAX_BODY_BYTES, Request, Response, correlation_id
 from gateway.settings import settings
@@ -65,7 +65,10 @@ def _refused(error: GatewayError, path: str) -> Response:
     observability.count("Refusals", reason=error.code)
     cause = type(error.__cause__).__name__ if error.__cause__ else None
     level = observability.log.warning if error.status >= 500 else observability.log.info
-    level("refused", extra={"code": error.code, "status": error.status, "cause": cause, "param": error.param})
+    facts = {"code": error.code, "status": error.status, "cause": cause, "param": error.param}
+    if isinstance(error, UpstreamError):
+        facts |= {"provider": error.provider, "upstream_status": error.upstream_status, "reason": error.reason}
+    level("refused", extra=facts)
     return error_response(error, path)
 
 

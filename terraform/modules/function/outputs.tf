@@ -23,6 +23,16 @@ output "invoke_arn" {
   value       = aws_lambda_alias.live.invoke_arn
 }
 
+output "log_retention_days" {
+  description = "Days that its log is kept."
+  value       = aws_cloudwatch_log_group.this.retention_in_days
+}
+
+output "tracing" {
+  description = "X-Ray's mode."
+  value       = aws_lambda_function.this.tracing_config[0].mode
+}
+
 output "log_group" {
   description = "Name of its log group."
   value       = aws_cloudwatch_log_group.this.name

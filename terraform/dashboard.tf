@@ -1,0 +1,269 @@
+# One dashboard a workspace, profile full only (3 US dollars a month). Each row answers a question.
+#
+# A line is a metric with its dimensions, a search (one line for each value of the dimensions `by`), or an expression over
+# lines that have an id.
+
+locals {
+  # Names, units and dimensions of the gateway's own metrics: the same file that the code counts by. checks.tf refuses a
+  # dashboard or an alarm that names another.
+  metrics = jsondecode(file("${local.root}/shared/gateway/data/metrics.json"))
+  own     = local.metrics.namespace
+
+  functions_of_api    = { for key in keys(local.functions_with_routes) : key => local.function_names[key] }
+  functions_of_events = merge({ for key in keys(local.functions_on_streams) : key => local.function_names[key] }, { for key in keys(local.functions_on_schedule) : key => local.function_names[key] })
+
+  rows = [
+    {
+      title = "Up: do callers get answers?"
+      charts = [
+        {
+          title = "Answers of the API"
+          lines = [
+            for metric, label in { Count = "requests", "4xx" = "4xx", "5xx" = "5xx" } :
+            { namespace = "AWS/ApiGateway", metric = metric, dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = "Sum", label = label }
+          ]
+        },
+        {
+          title = "Runs by function"
+          lines = [for key, name in local.function_names : { namespace = local.own, metric = "Requests", dimensions = { FunctionName = name }, stat = "Sum", label = key }]
+        },
+        {
+          title = "Runs that failed, by no fault of the caller"
+          lines = [for key, name in local.function_names : { namespace = local.own, metric = "Errors", dimensions = { FunctionName = name }, stat = "Sum", label = key }]
+        },
+        {
+          title = "Lambda: crashes, throttles"
+          lines = concat(
+            [for key, name in local.function_names : { namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = name }, stat = "Sum", label = "${key} crashed" }],
+            [for key, name in local.function_names : { namespace = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = name }, stat = "Sum", label = "${key} throttled" }],
+          )
+        },
+      ]
+    },
+    {
+      title = "Fast: how long do they wait?"
+      charts = [
+        {
+          title = "Answer time of the API (ms)"
+          lines = [for stat in ["p50", "p95", "p99"] : { namespace = "AWS/ApiGateway", metric = "Latency", dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = stat, label = stat }]
+        },
+        {
+          title = "Run time by function, p95 (ms)"
+          lines = [for key, name in local.function_names : { namespace = local.own, metric = "Latency", dimensions = { FunctionName = name }, stat = "p95", label = key }]
+        },
+        {
+          title = "The gateway's own share of a completion (ms)"
+          lines = [for stat in ["p50", "p95", "p99"] : { namespace = local.own, metric = "Overhead", dimensions = { Gateway = local.prefix }, stat = stat, label = stat }]
+        },
+        {
+          title = "The provider's share (ms)"
+          lines = flatten([
+            for provider in var.providers_enabled : [
+              for stat in ["p50", "p95"] : { namespace = local.own, metric = "ProviderLatency", dimensions = { Gateway = local.prefix, Provider = provider }, stat = stat, label = "${provider} ${stat}" }
+            ]
+          ])
+        },
+      ]
+    },
+    {
+      title = "Cost: what is spent, on what?"
+      charts = [
+        {
+          title   = "US dollars an hour, by provider"
+          stacked = true
+          period  = 3600
+          lines   = [for provider in var.providers_enabled : { namespace = local.own, metric = "Cost", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum", label = provider }]
+        },
+        {
+          title   = "US dollars an hour, by model"
+          stacked = true
+          period  = 3600
+          lines   = [{ namespace = local.own, metric = "Cost", dimensions = { Gateway = local.prefix }, by = ["Provider", "Model"], stat = "Sum" }]
+        },
+        {
+          title = "Tokens"
+          lines = flatten([
+            for provider in var.providers_enabled : [
+              for metric, label in { InputTokens = "input", OutputTokens = "output" } :
+              { namespace = local.own, metric = metric, dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum", label = "${provider} ${label}" }
+            ]
+          ])
+        },
+      ]
+    },
+    {
+      title = "Refused: who is turned away, and why? (by key: the saved query refusals-by-key)"
+      charts = [
+        {
+          title   = "Refusals by reason"
+          stacked = true
+          lines   = [{ namespace = local.own, metric = "Refusals", dimensions = { Gateway = local.prefix }, by = ["Reason"], stat = "Sum" }]
+        },
+        {
+          title   = "Limits and budgets"
+          stacked = true
+          lines = [
+            for reason in ["rate_limit_exceeded", "budget_exceeded"] :
+            { namespace = local.own, metric = "Refusals", dimensions = { Gateway = local.prefix, Reason = reason }, stat = "Sum", label = reason }
+          ]
+        },
+      ]
+    },
+    {
+      title = "Ill: which provider fails?"
+      charts = [
+        {
+          title = "Failed attempts"
+          lines = [for provider in var.providers_enabled : { namespace = local.own, metric = "ProviderErrors", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum", label = provider }]
+        },
+        {
+          title = "Share of attempts that failed (%)"
+          lines = concat(
+            [for provider in var.providers_enabled : { namespace = local.own, metric = "ProviderErrors", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum", id = "${provider}_failed" }],
+            [for provider in var.providers_enabled : { namespace = local.own, metric = "ProviderLatency", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "SampleCount", id = "${provider}_all" }],
+            [for provider in var.providers_enabled : { expression = "100 * FILL(${provider}_failed, 0) / ${provider}_all", label = provider }],
+          )
+        },
+        {
+          title = "Circuit breakers"
+          lines = flatten([
+            for provider in var.providers_enabled : [
+              for metric, label in { CircuitBreakerOpened = "opened", CircuitBreakerClosed = "closed" } :
+              { namespace = local.own, metric = metric, dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum", label = "${provider} ${label}" }
+            ]
+          ])
+        },
+      ]
+    },
+    {
+      title = "Bill: does the consumer keep up?"
+      charts = [
+        {
+          title = "How far behind (ms)"
+          lines = concat(
+            [{ namespace = local.own, metric = "ConsumerLag", dimensions = { Gateway = local.prefix }, stat = "Maximum", label = "row counted after" }],
+            [for key in keys(local.functions_on_streams) : { namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = local.function_names[key] }, stat = "Maximum", label = "${key} reads the stream after" }],
+          )
+        },
+        {
+          title = "Rows"
+          lines = [
+            for metric, label in { RowsCounted = "counted", RowsExpired = "expired by the sweeper", RowsParked = "parked: unreadable" } :
+            { namespace = local.own, metric = metric, dimensions = { Gateway = local.prefix }, stat = "Sum", label = label }
+          ]
+        },
+        {
+          title = "Given up: messages in the failure queue"
+          lines = [for key, queue in local.failure_queue_names : { namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = queue }, stat = "Maximum", label = key }]
+        },
+      ]
+    },
+    {
+      title = "DynamoDB"
+      charts = [
+        {
+          title = "Throttled"
+          lines = concat(
+            [for key, name in local.table_names : { namespace = "AWS/DynamoDB", metric = "ReadThrottleEvents", dimensions = { TableName = name }, stat = "Sum", label = "${key} reads" }],
+            [for key, name in local.table_names : { namespace = "AWS/DynamoDB", metric = "WriteThrottleEvents", dimensions = { TableName = name }, stat = "Sum", label = "${key} writes" }],
+          )
+        },
+        {
+          title = "Write units used"
+          lines = [for key, name in local.table_names : { namespace = "AWS/DynamoDB", metric = "ConsumedWriteCapacityUnits", dimensions = { TableName = name }, stat = "Sum", label = key }]
+        },
+        {
+          title = "Read units used"
+          lines = [for key, name in local.table_names : { namespace = "AWS/DynamoDB", metric = "ConsumedReadCapacityUnits", dimensions = { TableName = name }, stat = "Sum", label = key }]
+        },
+      ]
+    },
+  ]
+
+  # A dashboard is 24 columns wide. On top what is wrong now, then a row of 1 + 6 lines for each question.
+  alarms_height = 5
+  widgets = concat(
+    [{
+      type       = "alarm"
+      x          = 0
+      y          = 0
+      width      = 24
+      height     = local.alarms_height
+      properties = { title = "Alarms", alarms = [for name in keys(local.alarms) : "arn:${local.partition}:cloudwatch:${var.region}:${local.account}:alarm:${name}"], sortBy = "stateUpdatedTimestamp" }
+    }],
+    flatten([
+      for index, row in local.rows : concat(
+        [{ type = "text", x = 0, y = local.alarms_height + index * 7, width = 24, height = 1, properties = { markdown = "## ${row.title}", background = "transparent" } }],
+        [
+          for column, chart in row.charts : {
+            type   = "metric"
+            x      = column * 24 / length(row.charts)
+            y      = local.alarms_height + index * 7 + 1
+            width  = 24 / length(row.charts)
+            height = 6
+            properties = {
+              title   = chart.title
+              region  = var.region
+              view    = "timeSeries"
+              stacked = try(chart.stacked, false)
+              period  = try(chart.period, 300)
+              yAxis   = { left = { min = 0 } }
+              metrics = [
+                for line in chart.lines : concat(
+                  can(line.namespace) && !can(line.by) ? concat([line.namespace, line.metric], flatten([for name, value in line.dimensions : [name, value]])) : [],
+                  [{
+                    for name, value in {
+                      stat  = can(line.by) ? null : try(line.stat, null)
+                      label = try(line.label, null)
+                      id    = try(line.id, null)
+                      # A line with an id is there for an expression alone.
+                      visible    = can(line.id) ? false : null
+                      expression = can(line.by) ? local.searches[jsonencode([line.metric, line.by, line.stat, try(chart.period, 300)])] : try(line.expression, null)
+                    } : name => value if value != null
+                  }],
+                )
+              ]
+            }
+          }
+        ],
+      )
+    ]),
+  )
+
+  # One line for each value: a search names all dimensions of a set, and says which of them are known.
+  searches = {
+    for search in flatten([
+      for row in local.rows : [
+        for chart in row.charts : [
+          for line in chart.lines : {
+            key        = jsonencode([line.metric, line.by, line.stat, try(chart.period, 300)])
+            expression = "SEARCH('{${join(",", concat([line.namespace], keys(line.dimensions), line.by))}} MetricName=\"${line.metric}\" ${join(" ", [for name, value in line.dimensions : "${name}=\"${value}\""])}', '${line.stat}', ${try(chart.period, 300)})"
+          } if can(line.by)
+        ]
+      ]
+    ]) : search.key => search.expression
+  }
+
+  # Every metric of ours that a dashboard or an alarm names, with its dimensions, and those that the code does not know.
+  own_metrics = concat(
+    flatten([for row in local.rows : [for chart in row.charts : [
+      for line in chart.lines : { metric = line.metric, dimensions = join(", ", sort(concat(keys(line.dimensions), try(line.by, [])))) }
+      if try(line.namespace, "") == local.own
+    ]]]),
+    flatten([for alarm in local.alarms : [
+      for metric in alarm.metrics : { metric = metric.metric, dimensions = join(", ", sort(keys(metric.dimensions))) }
+      if metric.namespace == local.own
+    ]]),
+  )
+  unknown_metrics = [
+    for each in local.own_metrics : "${each.metric} by ${each.dimensions}"
+    if !contains([for group in try(local.metrics.metrics[each.metric].dimensions, []) : join(", ", sort(group))], each.dimensions)
+  ]
+}
+
+resource "aws_cloudwatch_dashboard" "this" {
+  count = local.full ? 1 : 0
+
+  dashboard_name = local.prefix
+  dashboard_body = jsonencode({ widgets = local.widgets })
+}

@@ -1,0 +1,70 @@
+# Saved queries of CloudWatch Logs Insights, in the folder of the workspace's name. They cost nothing until one is run.
+
+locals {
+  queries = {
+    slowest-calls = [
+      "filter message = \"request\"",
+      "fields @timestamp, service, route, status, duration_ms, key_id, correlation_id",
+      "sort duration_ms desc",
+      "limit 50",
+    ]
+    time-by-route = [
+      "filter message = \"request\"",
+      "stats count(*) as calls, pct(duration_ms, 50) as p50, pct(duration_ms, 95) as p95, pct(duration_ms, 99) as p99 by route",
+      "sort calls desc",
+    ]
+    refusals-by-key = [
+      "filter message = \"refused\"",
+      "stats count(*) as refusals by key_id, code, status",
+      "sort refusals desc",
+      "limit 100",
+    ]
+    errors-by-correlation-id = [
+      "filter level in [\"ERROR\", \"WARNING\"]",
+      "fields @timestamp, correlation_id, service, level, message, code, cause, reason",
+      "sort correlation_id, @timestamp",
+      "limit 500",
+    ]
+    one-request = [
+      "filter correlation_id = \"PUT THE CORRELATION ID HERE\"",
+      "fields @timestamp, service, level, message, route, status, code, cause, provider, duration_ms, key_id",
+      "sort @timestamp",
+      "limit 200",
+    ]
+    cost-by-model = [
+      "filter ispresent(Model)",
+      "stats sum(Cost.0) as usd, count(*) as calls by Provider, Model",
+      "sort usd desc",
+    ]
+    cost-by-hour = [
+      "filter ispresent(Model)",
+      "stats sum(Cost.0) as usd by bin(1h), Provider",
+    ]
+    provider-failures = [
+      "filter message = \"refused\" and ispresent(provider)",
+      "stats count(*) as failures by provider, upstream_status, reason, code",
+      "sort failures desc",
+    ]
+    money-at-risk = [
+      "filter message in [\"ledger step lost; reconcile finishes it\", \"overrun: the bill exceeds the hold\", \"poison record parked\", \"row expired\"]",
+      "fields @timestamp, message, rid, record, reason, key_id",
+      "sort @timestamp desc",
+      "limit 200",
+    ]
+    cold-starts = [
+      "filter type = \"platform.report\" and ispresent(record.metrics.initDurationMs)",
+      "stats count(*) as starts, avg(record.metrics.initDurationMs) as average_ms, max(record.metrics.initDurationMs) as longest_ms by @log",
+      "sort starts desc",
+    ]
+  }
+}
+
+resource "aws_cloudwatch_query_definition" "this" {
+  for_each = local.queries
+
+  name            = "${local.prefix}/${each.key}"
+  log_group_names = [for name in values(local.function_names) : "/aws/lambda/${name}"]
+  query_string    = join("\n| ", each.value)
+
+  depends_on = [module.function]
+}
