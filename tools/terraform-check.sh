@@ -19,8 +19,9 @@ terraform -chdir=terraform fmt -check -recursive -diff
 
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-mkdir "$copy/shared" "$copy/shared/gateway"
+mkdir "$copy/shared" "$copy/shared/gateway" "$copy/docs"
 cp -R terraform functions build "$copy"
+cp -R docs/runbooks "$copy/docs"
 cp shared/*.json "$copy/shared"
 cp -R shared/gateway/data "$copy/shared/gateway"
 cd "$copy/terraform"
@@ -63,7 +64,7 @@ applied prod -var-file=environments/prod.tfvars
 echo "-- parity with the local deployer, rights, deliberate mistakes"
 # Where the emulator is: its account and region.
 export OFFLINE_AWS_ACCOUNT_ID=000000000000
-variables=(-var-file=environments/dev.tfvars -var region=us-east-1)
+variables=(-var-file=environments/dev.tfvars -var region=us-east-1 -var profile=full)
 applied dev "${variables[@]}"
 export TF_WORKSPACE=dev
 terraform plan -no-color -input=false "${variables[@]}" -out="$copy/again.plan" >/dev/null

@@ -14,11 +14,6 @@ run "defaults_reserve_nothing" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == (var.profile == "full" ? 2 * length(local.functions) + 2 * length(local.failure_queue_names) + 1 : 0) && length(aws_cloudwatch_dashboard.this) == (var.profile == "full" ? 1 : 0)
-    error_message = "Alarms and dashboard belong to the profile full."
-  }
-
-  assert {
     condition     = aws_cloudwatch_log_group.access.retention_in_days == var.log_retention_days && one(aws_apigatewayv2_stage.this.access_log_settings).format == jsonencode(local.access_log)
     error_message = "The stage logs each request, for as long as logs are kept."
   }
@@ -34,7 +29,7 @@ run "defaults_reserve_nothing" {
   }
 
   assert {
-    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 5.1 : 0.4)
+    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 7.1 : 0.4)
     error_message = "What stands still costs something else than docs/deployment.md says."
   }
 }
@@ -92,7 +87,13 @@ run "bedrock_alone_needs_no_secret" {
   command = plan
 
   variables {
+    profile           = "full"
     providers_enabled = ["bedrock"]
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["${local.prefix}-budget"].threshold == 10 && !contains(keys(aws_cloudwatch_metric_alarm.this), "${local.prefix}-openai-breaker-open") && !strcontains(jsonencode(local.rows), "openai")
+    error_message = "Nobody watches a provider that is off."
   }
 
   assert {
@@ -127,7 +128,9 @@ run "values_that_make_no_sense" {
     provisioned_concurrency = { admin = 0.5 }
     custom_domain           = { name = "localhost", certificate_arn = "none" }
     alarm_email             = "nobody"
-    artifacts               = { url = "https://example.com/release" }
+
+    spend_alarm_usd_per_hour = 0
+    artifacts                = { url = "https://example.com/release" }
   }
 
   expect_failures = [
@@ -135,7 +138,7 @@ run "values_that_make_no_sense" {
     var.providers_enabled, var.openai_base_url, var.bedrock_region, var.secret_recovery_days, var.kms_key_arn,
     var.log_retention_days, var.log_level, var.cors_allow_origins, var.mcp_allowed_origins, var.throttling,
     var.expected_load, var.reserved_concurrency, var.provisioned_concurrency, var.custom_domain, var.alarm_email,
-    var.artifacts,
+    var.artifacts, var.spend_alarm_usd_per_hour,
   ]
 }
 

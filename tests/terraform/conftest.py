@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,9 @@ import pytest
 from tests.integration.conftest import Live
 from tests.terraform import made as emulated
 from tests.terraform.applied import State
+from tests.terraform.everything import do_everything
 from tests.terraform.forms import Facts
+from tests.terraform.making import Daemon, Made
 from tests.terraform.recording import Recorder
 from tests.upstream import FakeUpstream
 from tools.local import seed
@@ -32,15 +33,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.terraform)
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The gateway that the local deployer made. `local` names the variables it has for being local."""
-
-    live: Live
-    recorder: Recorder
-    local: frozenset[str]
 
 
 def read(variable: str) -> State:
@@ -62,7 +54,11 @@ def made(state: State) -> Iterator[Made]:
     assert state.place == (REGION, ACCOUNT), "tools/terraform-check.sh applies for the place where the emulator is"
     emulator = start()
     try:
-        with FakeUpstream() as fake, Recorder({"": emulator.endpoint, "bedrock": fake.url}) as recorder:
+        with (
+            FakeUpstream() as fake,
+            Recorder({"": emulator.endpoint, "bedrock": fake.url}) as recorder,
+            Daemon() as daemon,
+        ):
             manifest, result = load(ROOT), built()
             deployer = Deployer(session(emulator.endpoint), manifest, "dev")
             local = {"OPENAI_BASE_URL": fake.openai_url, "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS}
@@ -70,6 +66,7 @@ def made(state: State) -> Iterator[Made]:
                 folder: {
                     "AWS_ENDPOINT_URL": recorder.url(folder),
                     "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": recorder.url(folder),
+                    "AWS_XRAY_DAEMON_ADDRESS": daemon.address,
                 }
                 for folder in manifest.functions
             }
@@ -84,9 +81,16 @@ def made(state: State) -> Iterator[Made]:
             keys = seed.seed_keys(database, deployer.names)
             seed.seed_products(database, deployer.names)
             live = Live(emulator.base_url, keys, deployer, deployment, fake, emulator.endpoint, manifest, result)
-            yield Made(live, recorder, frozenset({*local, *overrides["health"]}))
+            yield Made(live, recorder, daemon, frozenset({*local, *overrides["health"]}))
     finally:
         emulator.stop()
+
+
+@pytest.fixture(scope="session")
+def everything(made: Made) -> Made:
+    """The gateway after everything that it does was done once."""
+    do_everything(made)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from tests.terraform.applied import State
 
-VARIABLES = ("-no-color", "-input=false", "-var-file=environments/dev.tfvars", "-var", "region=us-east-1")
+VARIABLES = (
+    "-no-color",
+    "-input=false",
+    "-var-file=environments/dev.tfvars",
+    "-var",
+    "region=us-east-1",
+    "-var",
+    "profile=full",
+)
 
 
 @dataclass(frozen=True, slots=True)

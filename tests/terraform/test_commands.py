@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.integration.conftest import Reply
-from tests.terraform.conftest import Made
+from tests.terraform.making import Made
 from tools.local.emulator import ROOT
 
 KEY = "sk-canary-from-standard-input"

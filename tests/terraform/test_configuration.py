@@ -17,6 +17,7 @@ SERVICES = {
     "aws_apigatewayv2": "apigatewayv2",
     "aws_caller_identity": "sts",
     "aws_cloudwatch_log": "cloudwatchlogs",
+    "aws_cloudwatch_query": "cloudwatchlogs",
     "aws_cloudwatch": "cloudwatch",
     "aws_dynamodb": "dynamodb",
     "aws_iam": "iam",

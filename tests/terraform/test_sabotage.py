@@ -50,6 +50,16 @@ REFUSED = {
         Change("terraform/functions.tf", "    LOG_LEVEL", "    LOG_LEVELS"),
         "environment_values in functions.tf differ",
     ),
+    "a chart of a metric that nobody counts": (
+        Change("terraform/dashboard.tf", 'metric = "Overhead"', 'metric = "Overheads"'),
+        "names metrics that shared/gateway/data/metrics.json does not have: Overheads by Gateway",
+    ),
+    "an alarm by a dimension that the metric lacks": (
+        Change(
+            "terraform/alarms.tf", '"RowsParked", dimensions = { Gateway', '"RowsParked", dimensions = { FunctionName'
+        ),
+        "does not have: RowsParked by FunctionName",
+    ),
     "an access without an authorizer": (
         Change("functions/health/function.json", '"GET /health": "public"', '"GET /health": "cookie"'),
         "access that no authorizer stands for",

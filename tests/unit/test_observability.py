@@ -33,6 +33,17 @@ def test_the_registry_is_sane() -> None:
     assert not used & {"Key", "KeyId", "CorrelationId", "Tag", "User"}  # each value is a metric with a price
 
 
+def test_the_documentation_has_what_the_registry_has() -> None:
+    text = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
+    document = json.loads((ROOT / "shared/gateway/data/metrics.json").read_text(encoding="utf-8"))
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    wanted = [
+        f"| `{name}` | {spec.unit} | {'; '.join(map(', '.join, spec.dimensions))} | {spec.description} |"
+        for name, spec in METRICS.items()
+    ] + [f"| `{name}` | {meaning} |" for name, meaning in document["dimensions"].items()]
+    assert rows == wanted
+
+
 def test_a_line_is_emf(log_lines: Lines) -> None:
     observability.count("Requests")
     observability.count("Latency", 12.5)

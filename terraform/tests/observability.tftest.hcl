@@ -1,0 +1,89 @@
+# What watches a workspace. Run for each of them, like gateway.tftest.hcl.
+
+override_data {
+  target = data.aws_servicequotas_service_quota.concurrency
+  values = { value = 100000 }
+}
+
+run "watched" {
+  command = plan
+
+  assert {
+    condition     = length(aws_cloudwatch_dashboard.this) == (var.profile == "full" ? 1 : 0) && alltrue([for dashboard in aws_cloudwatch_dashboard.this : dashboard.dashboard_name == local.prefix])
+    error_message = "One dashboard a workspace of the profile full, by its name."
+  }
+
+  assert {
+    condition     = [for row in local.rows : split(":", row.title)[0]] == ["Up", "Fast", "Cost", "Refused", "Ill", "Bill", "DynamoDB"]
+    error_message = "The dashboard answers, in this order: is it up, is it fast, what does it cost, who is refused, which provider is ill, does the bill keep up, do the tables."
+  }
+
+  assert {
+    condition     = length(local.widgets) == 1 + length(local.rows) + sum([for row in local.rows : length(row.charts)]) && alltrue(flatten([for row in local.rows : [for chart in row.charts : length(chart.lines) > 0]]))
+    error_message = "Every chart is a widget, and none is empty."
+  }
+
+  assert {
+    condition = toset(keys(aws_cloudwatch_metric_alarm.this)) == (var.profile != "full" ? toset([]) : setunion(
+      [for pair in setproduct(values(local.function_names), ["errors", "throttles"]) : join("-", pair)],
+      [for name in values(local.table_names) : "${name}-table-throttles"],
+      [for provider in var.providers_enabled : "${local.prefix}-${provider}-breaker-open"],
+      [for name in ["api-5xx", "api-p99", "overhead-p99", "budget", "rows-parked", "sweeper-silent", "analytics-iterator-age", "analytics-failure-queue"] : "${local.prefix}-${name}"],
+    ))
+    error_message = "Alarms on errors, p99, throttles, breakers, iterator age, failure queue, budget, tables, the schedule and parked rows; none in the profile minimal."
+  }
+
+  assert {
+    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : fileexists("${path.root}/../docs/runbooks/${local.alarms[name].runbook}.md")])
+    error_message = "Every alarm has its page in docs/runbooks."
+  }
+
+  assert {
+    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : endswith(name, "-${local.alarms[name].runbook}") && endswith(alarm.alarm_description, " docs/runbooks/${local.alarms[name].runbook}.md")])
+    error_message = "An alarm's name ends in its page's, and its description names the page."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic.alarms) == (var.profile == "full" ? 1 : 0) && alltrue([for topic in aws_sns_topic.alarms : topic.name == "${local.prefix}-alarms"])
+    error_message = "One topic for all alarms of a workspace."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data == (endswith(alarm.alarm_name, "-silent") ? "breaching" : "notBreaching")])
+    error_message = "No data is no alarm, but where silence is the fault."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.function : function.log_retention_days == var.log_retention_days]) && aws_cloudwatch_log_group.access.retention_in_days == var.log_retention_days
+    error_message = "Every log is kept for as long as asked for, and no longer."
+  }
+
+  assert {
+    condition     = alltrue([for function in module.function : function.tracing == "Active"]) && alltrue([for statements in values(local.statements) : anytrue([for statement in statements : contains(statement.Action, "xray:PutTraceSegments")])])
+    error_message = "Every function is traced, and may send its traces."
+  }
+
+  assert {
+    condition     = toset(keys(aws_cloudwatch_query_definition.this)) == toset(["cold-starts", "cost-by-hour", "cost-by-model", "errors-by-correlation-id", "money-at-risk", "one-request", "provider-failures", "refusals-by-key", "slowest-calls", "time-by-route"]) && alltrue([for query in aws_cloudwatch_query_definition.this : startswith(query.name, "${local.prefix}/")])
+    error_message = "Queries are saved in every profile: they cost nothing."
+  }
+}
+
+run "alarms_reach_the_topic" {
+  # The topic's ARN is known once it is made.
+  command = apply
+
+  variables {
+    profile = "full"
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alarms[0].arn]) && alarm.ok_actions == toset([aws_sns_topic.alarms[0].arn])])
+    error_message = "Alarms are told when they begin and when they end."
+  }
+
+  assert {
+    condition     = output.alarm_topic == aws_sns_topic.alarms[0].arn && endswith(output.dashboard, "#dashboards/dashboard/${local.prefix}")
+    error_message = "The outputs say where to look."
+  }
+}

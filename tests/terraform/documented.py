@@ -1,0 +1,32 @@
+"""AWS's own metrics that a gateway may be watched by, with the sets of dimensions that AWS files them under.
+
+From "Monitoring HTTP APIs with CloudWatch metrics" (API Gateway), "Types of metrics for Lambda functions", "DynamoDB
+metrics and dimensions" and "Available CloudWatch metrics for Amazon SQS".
+"""
+
+from __future__ import annotations
+
+Dimensions = tuple[frozenset[str], ...]
+
+
+def _by(*groups: str) -> Dimensions:
+    return tuple(frozenset(group.split()) for group in groups)
+
+
+_API = _by("ApiId", "ApiId Stage", "ApiId Method Resource Stage")
+_FUNCTION = _by("FunctionName", "FunctionName Resource", "FunctionName Resource ExecutedVersion", "")
+_TABLE = _by("TableName", "TableName GlobalSecondaryIndexName")
+_OPERATION = _by("TableName Operation")
+_QUEUE = _by("QueueName")
+
+AWS_METRICS: dict[str, dict[str, Dimensions]] = {
+    "AWS/ApiGateway": dict.fromkeys(("4xx", "5xx", "Count", "DataProcessed", "IntegrationLatency", "Latency"), _API),
+    "AWS/Lambda": dict.fromkeys(
+        ("ConcurrentExecutions", "Duration", "Errors", "Invocations", "IteratorAge", "Throttles"), _FUNCTION
+    ),
+    "AWS/DynamoDB": dict.fromkeys(
+        ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits", "ReadThrottleEvents", "WriteThrottleEvents"), _TABLE
+    )
+    | dict.fromkeys(("SuccessfulRequestLatency", "SystemErrors", "ThrottledRequests"), _OPERATION),
+    "AWS/SQS": dict.fromkeys(("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"), _QUEUE),
+}

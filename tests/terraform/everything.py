@@ -1,0 +1,170 @@
+"""Everything the gateway does, once: what is granted, counted, logged and traced is judged by it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gateway.domain.identity import SCOPES
+from gateway.stores.attributes import to_item
+from gateway.stores.rows import Row, RowStore
+from gateway.stores.sweep import SweepCursor
+from tests.integration.waiting import eventually
+from tests.terraform.making import Made
+from tests.terraform.recording import Call
+from tools.local import seed
+
+
+def do_everything(made: Made) -> None:
+    """Every job of every function, and every way in which one fails."""
+    for use in (
+        _callers_are_refused,
+        _models_are_called,
+        _catalogue_is_kept_and_read,
+        _keys_and_config_are_kept,
+        _key_table_fails,
+        _rows_die,
+        _tables_fail,
+    ):
+        use(made)
+
+
+def _models_are_called(made: Made) -> None:
+    live = made.live
+    key, key_id = live.new_key()
+    for model in ("gpt-4", "bedrock/amazon.nova-lite-v1:0", "bedrock/eu.amazon.nova-lite-v1:0"):
+        reply = live.complete(key, model=model)
+        assert reply.status == 200, reply.text
+    context = {"productIds": ["prod-0001"], "searchQuery": "headphones", "filters": {"category": "electronics"}}
+    for wanted in (context, {"filters": {"category": "electronics"}}):
+        assert live.complete(key, mcpContext=wanted).status == 200
+    for model in ("gpt-4", "claude-3-sonnet"):  # their breakers open
+        assert [live.complete(key, "[[fake status=500]]", model=model).status for _ in range(8)][-1] == 503
+    eventually(lambda: live.admin("GET", f"/usage?key={key_id}").body["total"]["requests"] >= 5)
+    for path in ("/health", "/api/v1/health", "/api/v1/health/detailed", "/api/v1/health/metrics"):
+        assert live.call("GET", path).status in (200, 503)
+
+
+def _catalogue_is_kept_and_read(made: Made) -> None:
+    live = made.live
+    product = {"id": "r-1", "name": "Kettle", "price": {"amount": 49.9}, "category": {"path": ["home"]}}
+    assert live.admin("POST", "/products", product).status == 201
+    assert live.admin("PATCH", "/products/r-1", {"name": "Pot"}).status == 200
+    assert live.admin("POST", "/products/import", {"products": [product]}).status == 200
+    assert live.admin("DELETE", "/products/r-1").status == 200
+    for path in (
+        "/prod-0001",
+        "?category=electronics",
+        "/search?q=headphones",
+        "/search?q=headphones&category=electronics",
+    ):
+        reply = live.call("GET", f"/api/v1/products{path}", headers={"x-api-key": live.keys["basic"]})
+        assert reply.status == 200, reply.text
+    headers = {"authorization": f"Bearer {live.keys['basic']}", "accept": "application/json, text/event-stream"}
+    for method in ("tools/list", "resources/list"):
+        reply = live.call("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": method}, headers)
+        assert reply.status == 200, reply.text
+
+
+def _keys_and_config_are_kept(made: Made) -> None:
+    live = made.live
+    _, key_id = live.new_key()
+    for path in ("/keys", f"/keys/{key_id}", "/metrics", "/usage", "/circuit-breakers", "/config"):
+        assert live.admin("GET", path).status == 200
+    limits = {"rateLimits": {"free": {"requestsPerMinute": 11}}}
+    assert live.admin("POST", "/config", limits).status == 200
+    assert live.admin("POST", "/circuit-breakers", {"action": "reset"}).status == 200
+    assert live.admin("POST", f"/keys/{key_id}/revoke").status == 200
+
+
+def _key_table_fails(made: Made) -> None:
+    # The authorizer can't tell whose key it is, so each function looks for itself.
+    live = made.live
+    key, _ = live.new_key(scopes=list(SCOPES))
+    with _cut_off(made, "authorizer"):
+        assert live.complete(key).status == 200
+        for path in ("/api/v1/products", "/api/v1/admin/keys"):
+            assert live.call("GET", path, headers={"x-api-key": key}).status == 200
+
+
+def _rows_die(made: Made) -> None:
+    """A row whose call never ended is swept; one that can't be read is parked by the consumer."""
+    live = made.live
+    names, client = live.deployer.names, live.deployer.client
+    database = seed.database(live.endpoint, names.region, names.account)
+    rows = RowStore(database, names.table("request-analytics"))
+    key, key_id = live.new_key()
+    assert live.complete(key).status == 200
+    now = int(time.time())
+    rows.open(_row("dead", key_id, (now - 5 * 60) * 1_000_000))
+    SweepCursor(database, names.table("state")).write(now // 60 - 10)
+    client("lambda").invoke(FunctionName=live.deployment.functions["sweeper"])
+    rows.open(poison := _row("poison", key_id, now * 1_000_000))
+    database.call(
+        "UpdateItem",
+        {
+            "TableName": names.table("request-analytics"),
+            "Key": to_item({"minute": poison.minute, "rid": poison.rid}),
+            "UpdateExpression": "SET #state = :settled, est = :none",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item({":settled": "SETTLED", ":none": "no number"}),
+        },
+    )
+    eventually(lambda: any("PutItem" in call.target for call in _calls(made, "analytics")))
+    assert any("UpdateItem" in call.target for call in _calls(made, "sweeper"))
+
+
+def _callers_are_refused(made: Made) -> None:
+    live = made.live
+    assert live.call("GET", "/v1/models", headers={"authorization": "Bearer gk-nobody"}).status in (401, 403)
+    poor, _ = live.new_key(max_budget=0.01)
+    assert live.complete(poor, max_tokens=4_000).status == 402
+    small, _ = live.new_key(tier="free")
+    assert live.complete(small, model="gpt-4o-mini", n=4, max_tokens=16_000).status == 429
+
+
+def _tables_fail(made: Made) -> None:
+    """No function reaches its tables: each says so, and counts it."""
+    live = made.live
+    key, _ = live.new_key()
+    live.complete(key)  # the authorizer's answer is in the API's cache
+    read = {"x-api-key": live.keys["basic"]}
+    with _cut_off(made, "completions", "admin", "mcp", "health", "sweeper"):
+        assert live.complete(key).status == 503
+        assert live.call("GET", "/api/v1/products", headers=read).status == 503
+        assert live.admin("GET", "/keys").status == 503
+        eventually(lambda: live.call("GET", "/api/v1/health").status == 503)  # what it saw last holds for five seconds
+        run = live.deployer.client("lambda").invoke(FunctionName=live.deployment.functions["sweeper"])
+        assert "FunctionError" in run
+    with _cut_off(made, "analytics"):
+        assert live.complete(key).status == 200
+        eventually(lambda: any(line.get("message") == "batch" and line["failed"] for line in made.logged()))
+
+
+@contextmanager
+def _cut_off(made: Made, *functions: str) -> Iterator[None]:
+    made.recorder.cut_off.update(functions)
+    try:
+        yield
+    finally:
+        made.recorder.cut_off.clear()
+
+
+def _row(rid: str, key_id: str, created: int) -> Row:
+    return Row(
+        rid=rid,
+        key=key_id,
+        tier="free",
+        model="gpt-4",
+        target="openai/gpt-4",
+        provider="openai",
+        hour="2026-01-01T00",
+        est=100,
+        created=created,
+        deadline=created // 1_000_000 + 29,
+    )
+
+
+def _calls(made: Made, function: str) -> list[Call]:
+    return [call for call in list(made.recorder.calls) if call.function == function]
