@@ -24,12 +24,12 @@ run "watched" {
   }
 
   assert {
-    condition = toset(keys(aws_cloudwatch_metric_alarm.this)) == (var.profile != "full" ? toset([]) : setunion(
+    condition = join(" ", keys(aws_cloudwatch_metric_alarm.this)) == (var.profile != "full" ? "" : join(" ", sort(setunion(
       [for pair in setproduct(values(local.function_names), ["errors", "throttles"]) : join("-", pair)],
       [for name in values(local.table_names) : "${name}-table-throttles"],
       [for provider in var.providers_enabled : "${local.prefix}-${provider}-breaker-open"],
       [for name in ["api-5xx", "api-p99", "overhead-p99", "budget", "rows-parked", "sweeper-silent", "analytics-iterator-age", "analytics-failure-queue"] : "${local.prefix}-${name}"],
-    ))
+    ))))
     error_message = "Alarms on errors, p99, throttles, breakers, iterator age, failure queue, budget, tables, the schedule and parked rows; none in the profile minimal."
   }
 

@@ -92,7 +92,7 @@ run "bedrock_alone_needs_no_secret" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["${local.prefix}-budget"].threshold == 10 && !contains(keys(aws_cloudwatch_metric_alarm.this), "${local.prefix}-openai-breaker-open") && !strcontains(jsonencode(local.rows), "openai")
+    condition     = aws_cloudwatch_metric_alarm.this["${local.prefix}-budget"].threshold == 10 && !contains(keys(aws_cloudwatch_metric_alarm.this), "${local.prefix}-openai-breaker-open") && alltrue([for chart in local.rows[4].charts : length(chart.lines) < 4])
     error_message = "Nobody watches a provider that is off."
   }
 
