@@ -60,7 +60,8 @@ locals {
 }
 
 resource "aws_cloudwatch_query_definition" "this" {
-  for_each = local.queries
+  # MiniStack knows no saved queries.
+  for_each = { for name, query in local.queries : name => query if !local.emulated }
 
   name            = "${local.prefix}/${each.key}"
   log_group_names = [for name in values(local.function_names) : "/aws/lambda/${name}"]

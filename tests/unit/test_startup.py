@@ -8,7 +8,15 @@ import pytest
 
 from tools.local.emulator import ROOT
 
-HEAVY = {"pydantic", "openai", "boto3", "botocore.session", "botocore.auth", "httpx2"}
+HEAVY = {
+    "pydantic",
+    "openai",
+    "boto3",
+    "botocore.session",
+    "botocore.auth",
+    "httpx2",
+    "aws_xray_sdk",
+}
 
 
 def loaded(code: str) -> set[str]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import BadRequest, NotFound, RateLimited
+from gateway.errors import BadRequest, NotFound, RateLimited, UpstreamError
 from gateway.http.door import door
 from gateway.http.message import MAX_BODY_BYTES, Request, Response, parse_json_object
 
@@ -162,6 +162,18 @@ def test_counts_requests_and_refusals(log_lines: Callable[[], list[dict[str, Any
     metrics = [line for line in log_lines() if "_aws" in line]
     assert any(line.get("Refusals") == [1] and line["Reason"] == "invalid_request" for line in metrics)
     assert any(line.get("Requests") == [1] and line["Gateway"] == "ai-gateway-test" for line in metrics)
+
+
+def test_a_providers_fault_is_logged_with_its_facts(log_lines: Callable[[], list[dict[str, Any]]]) -> None:
+    error = UpstreamError("No.", provider="openai", upstream_status=500, reason="server_error")
+    headers = {"content-type": "application/json"}
+    context = {"authorizer": {"lambda": {"keyId": "key-1"}}}
+    sent = event(body="{}", headers=headers)
+    sent["requestContext"] |= context
+    answer(refuse(error), sent)
+    (line,) = [line for line in log_lines() if line.get("message") == "refused"]
+    wanted = {"provider": "openai", "upstream_status": 500, "reason": "server_error", "key_id": "key-1", "status": 502}
+    assert wanted.items() <= line.items()
 
 
 json_values = st.recursive(
