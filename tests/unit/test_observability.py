@@ -1,6 +1,7 @@
 """Metrics: one registry, EMF as CloudWatch reads it, bounded dimensions."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,17 @@ def test_the_documentation_has_what_the_registry_has() -> None:
         for name, spec in METRICS.items()
     ] + [f"| `{name}` | {meaning} |" for name, meaning in document["dimensions"].items()]
     assert rows == wanted
+
+
+def test_alarms_pages_and_documentation_name_each_other() -> None:
+    alarms = (ROOT / "terraform/alarms.tf").read_text(encoding="utf-8")
+    queries = (ROOT / "terraform/queries.tf").read_text(encoding="utf-8")
+    text = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
+    named = set(re.findall(r'^ +runbook += "([a-z0-9-]+)"$', alarms, re.MULTILINE))
+    assert {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")} == named | {"README"}
+    assert set(re.findall(r"\(runbooks/([a-z0-9-]+)\.md\)", text)) == named
+    saved = re.findall(r"^    ([a-z-]+) = \[$", queries, re.MULTILINE)
+    assert re.findall(r"`([a-z-]+)`", text.partition("## Saved queries")[2].partition("## ")[0]) == saved
 
 
 def test_a_line_is_emf(log_lines: Lines) -> None:
