@@ -22,12 +22,12 @@ locals {
   ]...)
 
   alarms_of_schedules = {
-    for key in keys(local.functions_on_schedule) : "${local.function_names[key]}-silent" => {
+    for key, function in local.functions_on_schedule : "${local.function_names[key]}-silent" => {
       runbook     = "silent"
-      description = "${local.function_names[key]} has not run for 15 minutes."
+      description = "${local.function_names[key]} has not run for ${strcontains(function.event.schedule, "minute") ? "15 minutes" : "3 hours"}."
       threshold   = 1
       comparison  = "LessThanThreshold"
-      period      = 900
+      period      = strcontains(function.event.schedule, "minute") ? 900 : 10800
       missing     = "breaching"
       metrics     = { runs = { namespace = "AWS/Lambda", metric = "Invocations", dimensions = { FunctionName = local.function_names[key] }, stat = "Sum" } }
     }
@@ -92,6 +92,12 @@ locals {
       metrics = {
         for provider in var.providers_enabled : provider => { namespace = local.own, metric = "Cost", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum" }
       }
+    }
+    "${local.prefix}-overruns" = {
+      runbook     = "overruns"
+      description = "A provider billed more than was held for a call: a budget may be exceeded by that much."
+      threshold   = 1
+      metrics     = { calls = { namespace = local.own, metric = "Overruns", dimensions = { Gateway = local.prefix }, stat = "Sum" } }
     }
     "${local.prefix}-rows-parked" = {
       runbook     = "rows-parked"

@@ -153,6 +153,13 @@ locals {
           ]
         },
         {
+          title = "Ledger: put right"
+          lines = [
+            for metric, label in { LedgerStepsLost = "steps lost", LedgerDrift = "US dollars put right by the reconcile", HoursReconciled = "hours closed", Overruns = "calls dearer than held" } :
+            { namespace = local.own, metric = metric, dimensions = { Gateway = local.prefix }, stat = "Sum", label = label }
+          ]
+        },
+        {
           title = "Given up: messages in the failure queue"
           lines = [for key, queue in local.failure_queue_names : { namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = queue }, stat = "Maximum", label = key }]
         },

@@ -30,7 +30,7 @@ run "plan" {
   }
 
   assert {
-    condition     = toset(keys(local.functions)) == toset(["admin", "analytics", "authorizer", "completions", "health", "mcp", "sweeper"])
+    condition     = toset(keys(local.functions)) == toset(["admin", "analytics", "authorizer", "completions", "health", "mcp", "reconciler", "sweeper"])
     error_message = "A function was added or lost: say so here."
   }
 
@@ -55,8 +55,8 @@ run "plan" {
   }
 
   assert {
-    condition     = keys(aws_scheduler_schedule.this) == ["sweeper"] && aws_scheduler_schedule.this["sweeper"].schedule_expression == "rate(1 minute)"
-    error_message = "The sweeper runs every minute."
+    condition     = { for key, schedule in aws_scheduler_schedule.this : key => schedule.schedule_expression } == { reconciler = "rate(1 hour)", sweeper = "rate(1 minute)" }
+    error_message = "The sweeper runs every minute, the reconciler every hour."
   }
 }
 

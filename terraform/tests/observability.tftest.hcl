@@ -28,7 +28,7 @@ run "watched" {
       [for pair in setproduct(values(local.function_names), ["errors", "throttles"]) : join("-", pair)],
       [for name in values(local.table_names) : "${name}-table-throttles"],
       [for provider in var.providers_enabled : "${local.prefix}-${provider}-breaker-open"],
-      [for name in ["api-5xx", "api-p99", "overhead-p99", "budget", "rows-parked", "sweeper-silent", "analytics-iterator-age", "analytics-failure-queue"] : "${local.prefix}-${name}"],
+      [for name in ["api-5xx", "api-p99", "overhead-p99", "budget", "overruns", "rows-parked", "reconciler-silent", "sweeper-silent", "analytics-iterator-age", "analytics-failure-queue"] : "${local.prefix}-${name}"],
     ))))
     error_message = "Alarms on errors, p99, throttles, breakers, iterator age, failure queue, budget, tables, the schedule and parked rows; none in the profile minimal."
   }

@@ -29,7 +29,7 @@ run "defaults_reserve_nothing" {
   }
 
   assert {
-    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 7.1 : 0.4)
+    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 7.5 : 0.4)
     error_message = "What stands still costs something else than docs/deployment.md says."
   }
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +25,9 @@ def do_everything(made: Made) -> None:
         _models_are_called,
         _catalogue_is_kept_and_read,
         _keys_and_config_are_kept,
+        _teams_are_kept,
+        _requests_are_repeated,
+        _ledger_goes_wrong,
         _key_table_fails,
         _rows_die,
         _tables_fail,
@@ -75,7 +80,59 @@ def _keys_and_config_are_kept(made: Made) -> None:
     limits = {"rateLimits": {"free": {"requestsPerMinute": 11}}}
     assert live.admin("POST", "/config", limits).status == 200
     assert live.admin("POST", "/circuit-breakers", {"action": "reset"}).status == 200
+    assert live.admin("PATCH", f"/keys/{key_id}", {"name": "changed"}).status == 200
+    assert live.admin("POST", f"/keys/{key_id}/rotate").status == 200
     assert live.admin("POST", f"/keys/{key_id}/revoke").status == 200
+    assert live.admin("DELETE", f"/keys/{key_id}").status == 200
+
+
+def _teams_are_kept(made: Made) -> None:
+    live = made.live
+    assert live.admin("POST", "/teams", {"id": "blue", "name": "Blue", "max_budget": 5}).status == 201
+    key, key_id = live.new_key(team_id="blue")
+    assert live.complete(key).status == 200
+    assert live.call("GET", "/v1/key", headers={"authorization": f"Bearer {key}"}).body["team"]["id"] == "blue"
+    assert live.admin("PATCH", "/teams/blue", {"max_budget": None}).status == 200
+    assert live.admin("GET", "/teams").status == 200
+    assert live.admin("DELETE", f"/keys/{key_id}").status == 200
+    eventually(lambda: live.admin("DELETE", "/teams/blue").status == 200)
+
+
+def _requests_are_repeated(made: Made) -> None:
+    live = made.live
+    key, _ = live.new_key()
+    headers = {"x-api-key": key, "idempotency-key": "once"}
+    good = {"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}]}
+    for body, status in (({"model": "gpt-4"}, 400), (good, 200), (good, 200), (good | {"user": "other"}, 422)):
+        assert live.call("POST", "/api/v1/completions", body, headers).status == status
+
+
+def _ledger_goes_wrong(made: Made) -> None:
+    """A provider bills more than was held; a settlement is lost; an hour long over still holds money."""
+    live = made.live
+    key, _ = live.new_key()
+    assert live.complete(key, "[[fake cache-write=9000000]]", model="bedrock/amazon.nova-lite-v1:0").status == 200
+    before = len(_rows_opened(made))
+    lost = threading.Thread(target=live.complete, args=(key, "[[fake delay=3]]"))
+    lost.start()
+    eventually(lambda: len(_rows_opened(made)) > before)
+    with _cut_off(made, "completions"):
+        lost.join()
+    names, client = live.deployer.names, live.deployer.client
+    database = seed.database(live.endpoint, names.region, names.account)
+    hour = "2026-01-01T00_total"
+    held = {"id": "old", "st": "A", "kv": 1, "inflight": 1, "used_total": 5, f"o_{hour}": 5, f"n_{hour}": 1}
+    database.call("PutItem", {"TableName": names.table("limits"), "Item": to_item(held)})
+    run = client("lambda").invoke(FunctionName=live.deployment.functions["reconciler"])
+    assert json.load(run["Payload"])["drift"] == 5
+
+
+def _rows_opened(made: Made) -> list[Call]:
+    return [
+        call
+        for call in _calls(made, "completions")
+        if call.target.endswith("PutItem") and "request-analytics" in call.body.get("TableName", "")
+    ]
 
 
 def _key_table_fails(made: Made) -> None:
@@ -130,13 +187,15 @@ def _tables_fail(made: Made) -> None:
     key, _ = live.new_key()
     live.complete(key)  # the authorizer's answer is in the API's cache
     read = {"x-api-key": live.keys["basic"]}
-    with _cut_off(made, "completions", "admin", "mcp", "health", "sweeper"):
+    scheduled = ("sweeper", "reconciler")
+    with _cut_off(made, "completions", "admin", "mcp", "health", *scheduled):
         assert live.complete(key).status == 503
         assert live.call("GET", "/api/v1/products", headers=read).status == 503
         assert live.admin("GET", "/keys").status == 503
         eventually(lambda: live.call("GET", "/api/v1/health").status == 503)  # what it saw last holds for five seconds
-        run = live.deployer.client("lambda").invoke(FunctionName=live.deployment.functions["sweeper"])
-        assert "FunctionError" in run
+        for name in scheduled:
+            run = live.deployer.client("lambda").invoke(FunctionName=live.deployment.functions[name])
+            assert "FunctionError" in run
     with _cut_off(made, "analytics"):
         assert live.complete(key).status == 200
         eventually(lambda: any(line.get("message") == "batch" and line["failed"] for line in made.logged()))

@@ -87,7 +87,7 @@ def test_adding_a_folder_adds_a_function(root: Path) -> None:
         (lambda f: f["tables"].update({"usage/by-day": ["GetItem"]}), ("tables.usage/by-day", "Query alone")),
         (lambda f: f["tables"].update({"state": ["GetItm"]}), ("tables.state",)),
         (lambda f: f["tables"].update({"state": ["*"]}), ("tables.state",)),
-        (lambda f: f["tables"].update({"state": ["Scan"]}), ("tables.state",)),
+        (lambda f: f["tables"].update({"state": ["DeleteTable"]}), ("tables.state",)),
         (lambda f: f["tables"].update({"state": ["GetItem", "GetItem"]}), ("tables.state", "twice")),
         (lambda f: f.update(environment=["NO_SUCH"]), ("environment.NO_SUCH",)),
         (lambda f: f.update(event={"stream": "nowhere"}), ("event.stream", "no table nowhere")),
