@@ -107,6 +107,10 @@ locals {
             { namespace = local.own, metric = "Refusals", dimensions = { Gateway = local.prefix, Reason = reason }, stat = "Sum", label = reason }
           ]
         },
+        {
+          title = "Budgets that reached 50, 80 or 100 %"
+          lines = [{ namespace = local.own, metric = "BudgetAlerts", dimensions = { Gateway = local.prefix }, stat = "Sum", label = "alerts" }]
+        },
       ]
     },
     {

@@ -13,6 +13,7 @@ locals {
     BEDROCK_REGION                = var.bedrock_region
     # The function's own role calls Bedrock; a secret is for local runs alone.
     BEDROCK_SECRET_ID   = ""
+    BUDGET_TOPIC_ARN    = local.budget_topic_arn
     MCP_ALLOWED_HOSTS   = try(var.custom_domain.name, "")
     MCP_ALLOWED_ORIGINS = join(",", var.mcp_allowed_origins)
   }

@@ -29,6 +29,7 @@ class Settings:
     bedrock_region: str
     bedrock_secret_id: str
     endpoints: Mapping[str, str]
+    budget_topic_arn: str = ""
     mcp_allowed_origins: tuple[str, ...] = ()
     mcp_allowed_hosts: tuple[str, ...] = ()
 
@@ -66,6 +67,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         bedrock_region=environ.get("BEDROCK_REGION", "") or region,
         bedrock_secret_id=environ.get("BEDROCK_SECRET_ID", ""),
         endpoints={name: value for name, value in environ.items() if name.startswith("AWS_ENDPOINT_URL") and value},
+        budget_topic_arn=environ.get("BUDGET_TOPIC_ARN", ""),
         mcp_allowed_origins=_listed(environ, "MCP_ALLOWED_ORIGINS"),
         mcp_allowed_hosts=_listed(environ, "MCP_ALLOWED_HOSTS"),
     )

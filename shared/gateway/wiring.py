@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gateway.aws.http import AwsHttp
     from gateway.aws.sigv4 import Credentials
     from gateway.providers.base import Provider
+    from gateway.services.alerts import Alerts
     from gateway.services.breaker_admin import BreakerAdmin
     from gateway.services.completions import Completions
     from gateway.services.config import ConfigAdmin
@@ -211,11 +212,13 @@ def reports() -> Reports:
 
 @lru_cache(maxsize=1)
 def rollup() -> Rollup:
+    from gateway.services.last_used import LastUsed
     from gateway.services.rollup import Rollup
     from gateway.stores.usage import UsageStore
 
     config = settings()
-    return Rollup(UsageStore(database(), config.table("usage"), config.table("state")))
+    store = UsageStore(database(), config.table("usage"), config.table("state"))
+    return Rollup(store, after=(LastUsed(key_store()).note, alerts().check))
 
 
 @lru_cache(maxsize=1)
@@ -237,6 +240,17 @@ def reconciler() -> Reconciler:
 
     rows = RowStore(database(), settings().table("request-analytics"))
     return Reconciler(limits_store(), rows, lambda: time.time_ns() // 1_000)
+
+
+@lru_cache(maxsize=1)
+def alerts() -> Alerts:
+    from gateway.services.alerts import Alerts
+    from gateway.stores.alerts import AlertStore, Topic
+
+    config = settings()
+    topic = Topic(_http("sns"), config.budget_topic_arn) if config.budget_topic_arn else None
+    claims = AlertStore(database(), config.table("state"))
+    return Alerts(limits_store(), claims, topic.publish if topic else lambda _subject, _text: None, time.time)
 
 
 @lru_cache(maxsize=1)

@@ -141,6 +141,7 @@ def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
         "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS,
         "GATEWAY_PROVIDERS": "openai,bedrock",
         "OPENAI_SECRET_ID": names.secret("openai"),
+        "BUDGET_TOPIC_ARN": names.budget_topic,
         "OPENAI_BASE_URL": fake.openai_url,
     }
     return Options(

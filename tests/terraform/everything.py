@@ -108,10 +108,12 @@ def _requests_are_repeated(made: Made) -> None:
 
 
 def _ledger_goes_wrong(made: Made) -> None:
-    """A provider bills more than was held; a settlement is lost; an hour long over still holds money."""
+    """A bill above the hold, and with it a budget spent; a settlement lost; an hour long over that holds money."""
     live = made.live
-    key, _ = live.new_key()
+    key, _ = live.new_key(max_budget=0.5)
     assert live.complete(key, "[[fake cache-write=9000000]]", model="bedrock/amazon.nova-lite-v1:0").status == 200
+    eventually(lambda: len([call for call in _calls(made, "analytics") if call.service == "sns"]) == 3)
+    key, _ = live.new_key()
     before = len(_rows_opened(made))
     lost = threading.Thread(target=live.complete, args=(key, "[[fake delay=3]]"))
     lost.start()

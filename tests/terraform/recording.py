@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 _SCOPE = re.compile(r"Credential=[^/]+/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _PASSED_ON = ("authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-security-token", "accept")
@@ -34,7 +34,12 @@ class Call:
     def rights(self, region: str, account: str) -> set[tuple[str, str]]:
         """The pairs of action and resource ARN that AWS would ask the caller's role for. Raises KeyError for a service
         whose rights this does not know."""
-        readers = {"dynamodb": self._on_tables, "secretsmanager": self._on_secrets, "bedrock": self._on_models}
+        readers = {
+            "dynamodb": self._on_tables,
+            "secretsmanager": self._on_secrets,
+            "bedrock": self._on_models,
+            "sns": self._on_topics,
+        }
         return set(readers[self.service](region, account))
 
     def _on_tables(self, region: str, account: str) -> Iterator[tuple[str, str]]:
@@ -48,6 +53,9 @@ class Call:
             f"secretsmanager:{action}",
             f"arn:aws:secretsmanager:{region}:{account}:secret:{self.body['SecretId']}-AbCdEf",
         )
+
+    def _on_topics(self, _region: str, _account: str) -> Iterator[tuple[str, str]]:
+        yield f"sns:{self.body['Action']}", self.body["TopicArn"]
 
     def _on_models(self, region: str, account: str) -> Iterator[tuple[str, str]]:
         # Converse is authorised as InvokeModel; a profile on itself and on the models it may route to.
@@ -119,7 +127,9 @@ class _Handler(BaseHTTPRequestHandler):
         scope = _SCOPE.search(self.headers["authorization"])
         assert scope is not None, "an AWS call that is not signed"
         target = self.headers.get("x-amz-target", "")
-        call = Call(function, scope["service"], target, f"/{path}", json.loads(body or b"{}"))
+        form = self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        fields = dict(parse_qsl(body.decode())) if form else json.loads(body or b"{}")
+        call = Call(function, scope["service"], target, f"/{path}", fields)
         self.server.recorder.calls.append(call)
         status, headers, answer = self._forwarded(call, body)
         self.send_response(status)

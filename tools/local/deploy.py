@@ -76,7 +76,8 @@ class Deployer:
         """Make everything. Fails on whatever is there already: a deployment starts from nothing."""
         self._progress(f"{len(self._manifest.tables)} tables")
         tables = {name: self._table(name, table) for name, table in self._manifest.tables.items()}
-        self._progress("secrets and layers")
+        self._progress("secrets, topic and layers")
+        self.client("sns").create_topic(Name=self.names.budget_topic.rpartition(":")[2])
         for provider, value in options.secrets.items():
             self.client("secretsmanager").create_secret(Name=self.names.secret(provider), SecretString=value)
         layers = {name: self._layer(name, built) for name in ("layer-dependencies", "layer-gateway")}
@@ -114,6 +115,7 @@ class Deployer:
             self.client("events").delete_rule(Name=rule)
         for queue in deployment.queues.values():
             self.client("sqs").delete_queue(QueueUrl=queue)
+        self.client("sns").delete_topic(TopicArn=self.names.budget_topic)
         for name in deployment.functions.values():
             functions.delete_function(FunctionName=name)
             self.client("logs").delete_log_group(logGroupName=f"/aws/lambda/{name}")

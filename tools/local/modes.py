@@ -29,6 +29,7 @@ def options(mode: str, names: Names, api_id: str | None, environ: Mapping[str, s
         "LOG_LEVEL": environ.get("GATEWAY_LOG_LEVEL", "INFO"),
         "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS,
         "GATEWAY_PROVIDERS": "bedrock",
+        "BUDGET_TOPIC_ARN": names.budget_topic,
     }
     secrets: dict[str, str] = {}
     overrides: dict[str, str] = {}

@@ -42,6 +42,11 @@ class Names:
         """Where the records of a stream go that a function could not take."""
         return f"{self.function(folder, function)}-failures"
 
+    @property
+    def budget_topic(self) -> str:
+        """The ARN of the topic that budget alerts go to."""
+        return self.arn("sns", f"{self.prefix}-budgets")
+
     def arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 

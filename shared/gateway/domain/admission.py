@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.domain.config import TierLimits
 from gateway.domain.identity import KeyLimits
+
+if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
+    from gateway.domain.config import TierLimits
 
 MINUTE = 60_000_000
 _SLACK = 250_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +38,16 @@ class Counted:
     latency_ms: int
     tokens: int
     settled: int
+    bounded: tuple[Bounded, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A budget that a row counts against: whose (an item of `limits`), in which window, how much in micro-dollars."""
+
+    account: str
+    window: str
+    budget: int
 
 
 def counted(row: Mapping[str, Any]) -> Counted:
@@ -68,6 +78,7 @@ def counted(row: Mapping[str, Any]) -> Counted:
             latency_ms=latency,
             tokens=measures["in"] + measures["out"],
             settled=int(row["settled"]),
+            bounded=tuple(_bounded(row)),
         )
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise PoisonRow(f"{type(error).__name__}: {error}") from None
@@ -90,6 +101,13 @@ def _measures(row: Mapping[str, Any]) -> dict[str, int]:
         "out": whole("output_tokens"),
         "cost": whole("actual"),
     }
+
+
+def _bounded(row: Mapping[str, Any]) -> Iterator[Bounded]:
+    if "budget" in row:
+        yield Bounded(str(row["key"]), str(row["window"]), int(row["budget"]))
+    if "team_budget" in row:
+        yield Bounded(f"team#{row['team']}", str(row["team_window"]), int(row["team_budget"]))
 
 
 def bucket(latency_ms: int) -> int:

@@ -409,6 +409,8 @@ def _row(caller: Caller, key: Admitted, team: Admitted | None, request: Admissio
         team=caller.team_id,
         window=windows.budget,
         team_window=team.windows.budget if team else "",
+        budget=key.account.terms.budget,
+        team_budget=team.account.terms.budget if team else None,
         correlation=request.correlation_id,
         tags=request.tags,
     )

@@ -29,11 +29,13 @@ class Rollups(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """`now` gives seconds since the epoch, `pause` waits that many seconds between two tries."""
+    """`now` gives seconds since the epoch, `pause` waits that many seconds between two tries. Each of `after` is told
+    the rows of a batch that stand in the rollups now; what fails there fails no batch."""
 
     store: Rollups
     now: Callable[[], float] = time.time
     pause: Callable[[float], None] = time.sleep
+    after: Sequence[Callable[[Sequence[Counted]], None]] = ()
 
     def apply(self, records: Sequence[Record]) -> list[str]:
         """Count a batch; the sequence numbers of the records that must come again."""
@@ -53,6 +55,11 @@ class Rollup:
             else:
                 failed += [rows[row.rid][1] for row in chunk]
         self._observe(done)
+        for told in self.after:
+            try:
+                told(done)
+            except (StoreUnavailable, StoreError) as error:
+                observability.log.warning("not told of a batch", extra={"reason": str(error)})
         return failed
 
     def _counted(self, rows: list[Counted]) -> bool:

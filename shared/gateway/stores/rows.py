@@ -25,7 +25,8 @@ class Row:
     """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars.
 
     `window` is where the cost is booked, `team_window` where for the team, empty where the team holds nothing: what a
-    release needs, should somebody else than the caller have to make it.
+    release needs, should somebody else than the caller have to make it. `budget` and `team_budget` are what bounds the
+    windows, None where nothing does: the consumer tells by them whether somebody has to be warned.
     """
 
     rid: str
@@ -41,6 +42,8 @@ class Row:
     team: str = ""
     window: str = ""
     team_window: str = ""
+    budget: int | None = None
+    team_budget: int | None = None
     correlation: str = ""
     tags: tuple[str, ...] = field(default_factory=tuple)
 
@@ -101,6 +104,8 @@ class RowStore:
         }
         rare = {"team": row.team, "team_window": row.team_window, "tags": list(row.tags)}
         item |= {name: value for name, value in rare.items() if value}
+        budgets = {"budget": row.budget, "team_budget": row.team_budget}
+        item |= {name: value for name, value in budgets.items() if value is not None}
         request = {
             "TableName": self._table,
             "Item": to_item(item),

@@ -1,0 +1,125 @@
+"""Budget alerts on DynamoDB Local: each threshold once, whoever else looks, and never not at all."""
+
+import json
+from typing import Any
+
+from gateway.domain.identity import KeyLimits
+from gateway.domain.rollup import Counted, counted
+from gateway.errors import StoreUnavailable
+from gateway.services.alerts import Alerts
+from gateway.services.keys import Keys
+from gateway.services.last_used import LastUsed
+from gateway.stores.alerts import AlertStore
+from tests.contract.conftest import CountingDatabase, Tables
+from tests.contract.test_keys import ADMIN
+from tests.contract.world import World, at_once, paid
+
+
+class Mail:
+    """A topic that keeps what it got, and may be down."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.got: list[dict[str, Any]] = []
+        self.failures = failures
+
+    def publish(self, subject: str, text: str) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("down")
+        self.got.append(json.loads(text) | {"subject": subject})
+
+    @property
+    def thresholds(self) -> list[tuple[str, int]]:
+        return sorted((each["scope"], each["threshold_percent"]) for each in self.got)
+
+
+def alerts(world: World, mail: Mail) -> Alerts:
+    store = AlertStore(world.tables.database, world.tables["state"])
+    return Alerts(world.limits_store, store, mail.publish, lambda: world.now / 1_000_000)
+
+
+def spend(world: World, cost: int) -> list[Counted]:
+    ledger = world.ledger()
+    hold = world.admit(ledger, max(cost, 1))
+    ledger.settle(hold, paid(cost))
+    return [counted(row) for row in world.rows() if row["rid"] == hold.row.rid]
+
+
+def test_each_threshold_once_for_key_and_team(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000), team=KeyLimits(max_budget=1_600, budget_duration="total"))
+    mail = Mail()
+    assert spend(world, 490)
+    alerts(world, mail).check(spend(world, 5))
+    assert mail.thresholds == []
+    rows = spend(world, 10)
+    containers = [alerts(world, mail) for _ in range(8)]
+    order = iter(containers)
+    at_once(8, lambda: next(order).check(rows))
+    assert mail.thresholds == [("key", 50)]
+    fact = mail.got[0]
+    assert (fact["id"], fact["window"], fact["spent_usd"], fact["budget_usd"]) == ("key1", "2027-01", 0.000505, 0.001)
+    alerts(world, mail).check(spend(world, 495))
+    assert mail.thresholds == [("key", 50), ("key", 80), ("key", 100), ("team", 50)]
+    alerts(world, mail).check(rows)
+    assert len(mail.got) == 4
+
+
+def test_a_budget_that_was_raised_warns_anew(tables: Tables) -> None:
+    world, mail = World(tables, KeyLimits(max_budget=100)), Mail()
+    alerts(world, mail).check(spend(world, 100))
+    admin = Keys(world.keys, world.limits_store, lambda: world.now / 1_000_000)
+    world.record = admin.change("key1", {"max_budget": 0.0002}, ADMIN)
+    alerts(world, mail).check(spend(world, 60))
+    assert [(each["threshold_percent"], each["budget_usd"]) for each in mail.got] == [
+        (50, 0.0001),
+        (80, 0.0001),
+        (100, 0.0001),
+        (50, 0.0002),
+        (80, 0.0002),
+    ]
+
+
+def test_a_topic_that_is_down_gets_it_later(tables: Tables) -> None:
+    world, mail = World(tables, KeyLimits(max_budget=100)), Mail(failures=1)
+    rows = spend(world, 60)
+    container = alerts(world, mail)
+    for _ in range(2):
+        try:
+            container.check(rows)
+        except StoreUnavailable:
+            continue
+    assert mail.got == []  # claimed a moment ago: perhaps somebody is on the way
+    world.now += 61_000_000
+    alerts(world, mail).check(rows)
+    alerts(world, mail).check(rows)
+    assert mail.thresholds == [("key", 50)]
+
+
+def test_a_batch_costs_a_read_for_each_budget_and_no_write_once_warned(tables: Tables) -> None:
+    world, mail = World(tables, KeyLimits(max_budget=100)), Mail()
+    rows = spend(world, 60)
+    database = CountingDatabase(tables.database)
+    container = Alerts(
+        type(world.limits_store)(database, tables["limits"], tables["api-keys"]),
+        AlertStore(database, tables["state"]),
+        mail.publish,
+        lambda: world.now / 1_000_000,
+    )
+    container.check(rows * 50)
+    assert database.calls == ["GetItem", "PutItem", "UpdateItem"]
+    database.calls.clear()
+    container.check(rows * 50)
+    assert database.calls == ["GetItem"]
+
+
+def test_last_use_is_written_twice_a_minute_at_most(tables: Tables) -> None:
+    world = World(tables, KeyLimits())
+    database = CountingDatabase(tables.database)
+    used = LastUsed(type(world.keys)(database, tables["api-keys"]))
+    for _ in range(10):
+        used.note(spend(world, 1))
+        world.now += 6_000_000
+    assert len(database.calls) == 2
+    record = world.keys.get("key1")
+    assert record is not None
+    assert world.now / 1_000_000 - record.last_used <= 60
