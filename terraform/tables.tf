@@ -19,11 +19,12 @@ module "table" {
   source   = "./modules/table"
   for_each = local.tables
 
-  name    = local.table_names[each.key]
-  key     = local.table_keys[each.key].table
-  indexes = local.table_keys[each.key].indexes
-  stream  = try(each.value.stream, null)
-  ttl     = try(each.value.ttl, null)
+  name        = local.table_names[each.key]
+  key         = local.table_keys[each.key].table
+  indexes     = local.table_keys[each.key].indexes
+  projections = { for name, index in try(each.value.indexes, {}) : name => index.projection if can(index.projection) }
+  stream      = try(each.value.stream, null)
+  ttl         = try(each.value.ttl, null)
 
   deletion_protection    = var.deletion_protection
   point_in_time_recovery = var.point_in_time_recovery

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.admin import keys, products, teams
+from functions.admin import billing, keys, products, teams
 from gateway import wiring
 from gateway.domain.identity import Caller
 from gateway.http.access import caller_of
@@ -67,6 +67,9 @@ ROUTES = {
     "DELETE /api/v1/admin/keys/{id}": _admin(keys.delete_key),
     "POST /api/v1/admin/keys/{id}/rotate": _admin(keys.rotate_key),
     "POST /api/v1/admin/keys/{id}/revoke": _admin(keys.revoke_key),
+    "GET /api/v1/admin/corrections": _admin(billing.list_corrections),
+    "POST /api/v1/admin/corrections": _admin(billing.create_correction),
+    "GET /api/v1/admin/teams/{id}/statements": _admin(billing.statement),
     "GET /api/v1/admin/teams": _admin(teams.list_teams),
     "POST /api/v1/admin/teams": _admin(teams.create_team),
     "GET /api/v1/admin/teams/{id}": _admin(teams.get_team),

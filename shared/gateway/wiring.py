@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gateway.aws.sigv4 import Credentials
     from gateway.providers.base import Provider
     from gateway.services.alerts import Alerts
+    from gateway.services.billing import Billing
     from gateway.services.breaker_admin import BreakerAdmin
     from gateway.services.completions import Completions
     from gateway.services.config import ConfigAdmin
@@ -251,6 +252,18 @@ def alerts() -> Alerts:
     topic = Topic(_http("sns"), config.budget_topic_arn) if config.budget_topic_arn else None
     claims = AlertStore(database(), config.table("state"))
     return Alerts(limits_store(), claims, topic.publish if topic else lambda _subject, _text: None, time.time)
+
+
+@lru_cache(maxsize=1)
+def billing() -> Billing:
+    from gateway.services.billing import Billing
+    from gateway.stores.rows import RowStore
+    from gateway.stores.usage import UsageStore
+
+    config = settings()
+    rows = RowStore(database(), config.table("request-analytics"))
+    usage = UsageStore(database(), config.table("usage"), config.table("state"))
+    return Billing(rows, usage, key_store())
 
 
 @lru_cache(maxsize=1)

@@ -94,6 +94,10 @@ def _teams_are_kept(made: Made) -> None:
     assert live.call("GET", "/v1/key", headers={"authorization": f"Bearer {key}"}).body["team"]["id"] == "blue"
     assert live.admin("PATCH", "/teams/blue", {"max_budget": None}).status == 200
     assert live.admin("GET", "/teams").status == 200
+    correction = {"key": key_id, "amount": -0.01, "reason": "a test"}
+    assert live.admin("POST", "/corrections", correction).status == 201
+    assert live.admin("GET", "/corrections").status == 200
+    assert live.admin("GET", "/teams/blue/statements").status == 200
     assert live.admin("DELETE", f"/keys/{key_id}").status == 200
     eventually(lambda: live.admin("DELETE", "/teams/blue").status == 200)
 

@@ -1,4 +1,4 @@
-"""`python -m tools.aws`: what `make bootstrap-key`, `secret`, `seed` and `smoke` do, and who `make plan` acts as."""
+"""`python -m tools.aws`: what `make bootstrap-key`, `secret`, `seed`, `smoke`, `redrive`, `rebuild` do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gateway.errors import StoreError, StoreUnavailable
-from tools.aws import keys, secret, smoke
+from tools.aws import bill, keys, secret, smoke
 from tools.aws.place import OperatorError, Place, place
 from tools.local import seed
 
@@ -51,12 +51,28 @@ def _smoke(where: Place, arguments: argparse.Namespace) -> int:
     return 0 if passed else 1
 
 
+def _said(outcome: tuple[list[str], bool]) -> int:
+    lines, well = outcome
+    print("\n".join(lines))
+    return 0 if well else 1
+
+
+def _redrive(where: Place, _arguments: argparse.Namespace) -> int:
+    return _said(bill.redriven(where))
+
+
+def _rebuild(where: Place, arguments: argparse.Namespace) -> int:
+    return _said(bill.rebuilt(where, arguments.first, arguments.last, apply=arguments.apply == "yes"))
+
+
 COMMANDS: dict[str, Command] = {
     "whoami": _whoami,
     "bootstrap-key": _bootstrap_key,
     "secret": _secret,
     "seed": _seed,
     "smoke": _smoke,
+    "redrive": _redrive,
+    "rebuild": _rebuild,
 }
 
 
@@ -67,6 +83,9 @@ def main() -> int:
     parser.add_argument("--endpoint", default="", help="an emulator that stands in for AWS")
     parser.add_argument("--provider", default="openai", help="whose secret (secret)")
     parser.add_argument("--model", default="", help="a model to call, which costs its price (smoke)")
+    parser.add_argument("--from", dest="first", default="", help="the first UTC day (rebuild)")
+    parser.add_argument("--to", dest="last", default="", help="the last UTC day (rebuild)")
+    parser.add_argument("--apply", default="", help="yes: put right what differs (rebuild)")
     arguments = parser.parse_args()
     try:
         return COMMANDS[arguments.command](place(arguments.env, arguments.endpoint), arguments)

@@ -298,7 +298,11 @@ def table_request(name: str, table: Table) -> dict[str, Any]:
     }
     if table.indexes:
         request["GlobalSecondaryIndexes"] = [
-            {"IndexName": index, "KeySchema": _schema(details.key), "Projection": {"ProjectionType": "ALL"}}
+            {
+                "IndexName": index,
+                "KeySchema": _schema(details.key),
+                "Projection": {"ProjectionType": details.projection},
+            }
             for index, details in table.indexes.items()
         ]
     if table.stream:

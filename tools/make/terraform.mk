@@ -16,10 +16,13 @@ terraform-check: $(VENV)/.test $(EMULATOR)/.ready $(LOCAL)/terraform/.ready ## C
 ENV ?= dev
 PROVIDER ?= openai
 MODEL ?=
+FROM ?=
+TO ?=
+APPLY ?=
 export STATE_BUCKET ENDPOINT APPROVE
 OPERATE = $(PY) -m tools.aws $@ --env $(ENV) --endpoint "$(ENDPOINT)"
 
-.PHONY: plan apply destroy bootstrap-key secret seed smoke
+.PHONY: plan apply destroy bootstrap-key secret seed smoke redrive rebuild
 plan: $(VENV)/.test ## Show what a deployment would change (ENV=dev, STATE_BUCKET= the first time)
 	@tools/deploy.sh $@ $(ENV)
 
@@ -40,3 +43,9 @@ seed: $(VENV)/.test ## Load the demo products (ENV=dev)
 
 smoke: $(VENV)/.test ## Check a deployment; with GATEWAY_KEY set also as its user, with MODEL= a paid call (ENV=dev)
 	@$(OPERATE) --model "$(MODEL)"
+
+redrive: $(VENV)/.test ## Count records that the stream consumer had put aside (ENV=dev)
+	@$(OPERATE)
+
+rebuild: $(VENV)/.test ## Compare the bill's rollups with the rows; APPLY=yes repairs (ENV=dev, FROM= TO= days)
+	@$(OPERATE) --from "$(FROM)" --to "$(TO)" --apply "$(APPLY)"

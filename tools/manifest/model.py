@@ -29,9 +29,11 @@ class _Strict(BaseModel):
 
 
 class Index(_Strict):
-    """A global secondary index, projecting all attributes. `key`: partition key, then optional sort key."""
+    """A global secondary index. `key`: partition key, then optional sort key. With keys alone in it, a write that
+    changes none of them costs the index nothing."""
 
     key: Annotated[dict[str, AttributeType], Field(min_length=1, max_length=2)]
+    projection: Literal["ALL", "KEYS_ONLY"] = "ALL"
 
 
 class Table(_Strict):

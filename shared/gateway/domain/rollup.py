@@ -2,7 +2,9 @@
 
 A rollup item holds flat counters named `<dimension>|<value>|<measure>`: flat, so that adding needs no parent.
 Dimensions: `*` (all), `m` model, `p` provider, `t` tier, `g` tag, `h` hour (HH). Measures: `n` requests, `err`, `in`,
-`cached`, `out` tokens, `cost` micro-dollars, and `l<bucket>`, a latency histogram.
+`cached`, `out` tokens, `cost` micro-dollars, `adj` micro-dollars of corrections (of all alone). A histogram of
+latencies stands once for provider, tier and model together, `x|<provider>|<tier>|<model>|l<bucket>`: most of an item is
+this, and an item's size is what each write of it costs.
 """
 
 from __future__ import annotations
@@ -14,9 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-MEASURES = ("n", "err", "in", "cached", "out", "cost")
 DIMENSIONS = {"model": "m", "provider": "p", "tier": "t", "tag": "g", "hour": "h"}
-_GROWTH = 1.15  # a bucket's upper edge over its lower: percentiles are right to 15 %
+_GROWTH = 1.3  # from one bucket's middle to the next: percentiles are right to 14 %
 _SCHEMAS = (1,)
 
 
@@ -26,7 +27,7 @@ class PoisonRow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A row as counters of one (key, day). `settled` is in microseconds."""
+    """A row as counters of one (key, team, day). `settled` is in microseconds; a correction has no provider."""
 
     rid: str
     key: str
@@ -51,8 +52,11 @@ class Bounded:
 
 
 def counted(row: Mapping[str, Any]) -> Counted:
-    """The counters of a SETTLED or EXPIRED row. The day is the row's own, whenever it is counted. Raises PoisonRow."""
+    """The counters of a SETTLED or EXPIRED row, or of a CORRECTION. The day is the row's own, whenever it is counted.
+    Raises PoisonRow."""
     try:
+        if row["v"] in _SCHEMAS and row["state"] == "CORRECTION":
+            return _correction(row)
         if row["v"] not in _SCHEMAS or row["state"] not in ("SETTLED", "EXPIRED"):
             raise PoisonRow(f"version {row['v']!r}, state {row['state']!r}")
         moment = datetime.fromtimestamp(row["created"] // 1_000_000, UTC)
@@ -65,8 +69,7 @@ def counted(row: Mapping[str, Any]) -> Counted:
             for measure, amount in measures.items():
                 counters[f"{dimension}|{value}|{measure}"] += amount
         if row["status"] == "ok":
-            for dimension, value in values[:4]:
-                counters[f"{dimension}|{value}|l{bucket(latency)}"] += 1
+            counters[f"x|{row['provider']}|{row['tier']}|{row['model']}|l{bucket(latency)}"] += 1
         return Counted(
             rid=str(row["rid"]),
             key=str(row["key"]),
@@ -101,6 +104,25 @@ def _measures(row: Mapping[str, Any]) -> dict[str, int]:
         "out": whole("output_tokens"),
         "cost": whole("actual"),
     }
+
+
+def _correction(row: Mapping[str, Any]) -> Counted:
+    amount = row["actual"]
+    if not isinstance(amount, int):
+        raise PoisonRow(f"actual is {amount!r}")
+    day, created = datetime.strptime(row["day"], "%Y-%m-%d").replace(tzinfo=UTC), int(row["created"])
+    return Counted(
+        rid=str(row["rid"]),
+        key=str(row["key"]),
+        team=str(row.get("team", "")),
+        day=f"{day:%Y-%m-%d}",
+        counters={"*|*|adj": amount},
+        provider="",
+        ok=True,
+        latency_ms=0,
+        tokens=0,
+        settled=created,
+    )
 
 
 def _bounded(row: Mapping[str, Any]) -> Iterator[Bounded]:
@@ -140,6 +162,11 @@ def _cells(item: Mapping[str, Any], group_by: str) -> Iterable[tuple[str, str, i
     wanted = DIMENSIONS.get(group_by, "*")
     for name, amount in item.items():
         dimension, _, rest = name.partition("|")
+        if dimension == "x" and wanted not in ("h", "g"):
+            provider, tier, last = rest.split("|", 2)
+            model, _, measure = last.rpartition("|")
+            yield {"m": model, "p": provider, "t": tier}.get(wanted) or of_item[group_by], measure, amount
+            continue
         if dimension != wanted or not rest:
             continue
         value, _, measure = rest.rpartition("|")

@@ -27,6 +27,8 @@ class LastUsed:
         """Raises StoreUnavailable; what was written before stays."""
         newest: dict[str, int] = {}
         for row in rows:
+            if not row.provider:  # a correction is no use
+                continue
             newest[row.key] = max(newest.get(row.key, 0), row.settled // 1_000_000)
         for key, moment in newest.items():
             if moment - self._written.get(key, 0) >= _EVERY_SECONDS:

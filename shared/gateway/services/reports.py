@@ -76,7 +76,7 @@ class Reports:
         columns = [report["group_by"], *_figures(Counter())]
         writer = csv.DictWriter(out, columns, lineterminator="\r\n")
         writer.writeheader()
-        writer.writerows({name: _safe(value) for name, value in row.items()} for row in report["data"])
+        writer.writerows({name: safe(value) for name, value in row.items()} for row in report["data"])
         cursor = report["next_cursor"]
         return Text(out.getvalue(), {"x-next-cursor": cursor} if cursor else {})
 
@@ -167,6 +167,8 @@ def _figures(cells: Counter[str]) -> dict[str, Any]:
         "output_tokens": cells["out"],
         "cost": usd(cells["cost"]),
         "cost_micro_usd": cells["cost"],
+        "corrections": usd(cells["adj"]),
+        "corrections_micro_usd": cells["adj"],
         "currency": "USD",
     }
 
@@ -177,6 +179,7 @@ def _measured(cells: Counter[str]) -> dict[str, Any]:
     return _figures(cells) | {"latency_ms": {name: percentile(histogram, share) for name, share in shares}}
 
 
-def _safe(value: Any) -> Any:
+def safe(value: Any) -> Any:
+    """A cell of CSV that no spreadsheet takes for a formula."""
     # A cell that begins like a formula is one to a spreadsheet; names of models and tags come from callers.
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

@@ -99,6 +99,7 @@ class Rollup:
         return True
 
     def _observe(self, rows: Sequence[Counted]) -> None:
+        rows = [row for row in rows if row.provider]  # a correction says nothing about health
         if not rows:
             return
         newest = max(row.settled for row in rows)
@@ -121,9 +122,9 @@ class Rollup:
 def _chunks(rows: Sequence[Counted]) -> Iterator[list[Counted]]:
     """Rows by transaction: so many rows, and so many counters of any one rollup, as a transaction can take."""
     chunk: list[Counted] = []
-    counters: Counter[tuple[str, str]] = Counter()
+    counters: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
-        group = (row.key, row.day)
+        group = (row.key, row.team, row.day)
         if chunk and (len(chunk) == ROWS_A_TRANSACTION or counters[group] + len(row.counters) > COUNTERS_AN_UPDATE):
             yield chunk
             chunk, counters = [], Counter()

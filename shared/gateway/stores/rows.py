@@ -15,6 +15,7 @@ from gateway.stores.dynamodb import Database
 from gateway.stores.keys import team_item
 
 OPEN, SETTLED, EXPIRED = "OPEN", "SETTLED", "EXPIRED"
+CORRECTION = "CORRECTION"
 SUFFIXES = 4  # a minute's rows lie in so many partitions
 _SCHEMA = 1
 _KEPT_SECONDS = 400 * 86_400
@@ -55,6 +56,11 @@ class Row:
 
 def minute_partition(seconds: int, suffix: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M}#{suffix}"
+
+
+def _corrections(month: str) -> str:
+    # A partition of their own: neither sweeper nor reconcile ever reads it.
+    return f"correction#{month}"
 
 
 def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -141,6 +147,52 @@ class RowStore:
                     sums.setdefault((account, window), Sum()).add(row)
         return sums
 
+    def between(self, first: str, last: str) -> Iterator[dict[str, Any]]:
+        """Every row of these UTC days (2026-11-24), and every correction booked on them, in no order.
+
+        Reads the whole table once: of a day's 5,760 partitions most are empty, and a month has 170,000 of them.
+        """
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "FilterExpression": (
+                "#minute BETWEEN :first AND :last"
+                " OR (begins_with(#minute, :corrections) AND #day BETWEEN :from AND :to)"
+            ),
+            "ExpressionAttributeNames": {"#minute": "minute", "#day": "day"},
+            "ExpressionAttributeValues": to_item(
+                {
+                    ":first": f"{first}T00:00#",
+                    ":last": f"{last}T23:59#~",
+                    ":corrections": _corrections(""),
+                    ":from": first,
+                    ":to": last,
+                }
+            ),
+            "ConsistentRead": True,
+        }
+        return self._pages(request, "Scan")
+
+    def correct(self, row: Mapping[str, Any]) -> None:
+        """Write a correction's row. Raises ConditionFailed, with what stands there, where its id is taken."""
+        request = {
+            "TableName": self._table,
+            "Item": to_item({**row, "minute": _corrections(row["day"][:7]), "v": _SCHEMA, "state": CORRECTION}),
+            "ConditionExpression": "attribute_not_exists(rid)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        self._database.call("PutItem", request, attempts=2)
+
+    def corrections(self, month: str, after: str = "") -> Iterator[dict[str, Any]]:
+        """The corrections that are booked in a month (2026-11), by id, from behind `after` on."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "#minute = :month AND rid > :after",
+            "ExpressionAttributeNames": {"#minute": "minute"},
+            "ExpressionAttributeValues": to_item({":month": _corrections(month), ":after": after or " "}),
+            "ConsistentRead": True,
+        }
+        return self._pages(request)
+
     def _of_minute(self, minute: int, more: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for suffix in range(SUFFIXES):
             request: dict[str, Any] = {
@@ -150,12 +202,15 @@ class RowStore:
                 "ConsistentRead": True,
                 **more,
             }
-            while True:
-                reply = self._database.call("Query", request, attempts=2)
-                yield from (from_item(item) for item in reply["Items"])
-                if "LastEvaluatedKey" not in reply:
-                    break
-                request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+            yield from self._pages(request)
+
+    def _pages(self, request: dict[str, Any], operation: str = "Query") -> Iterator[dict[str, Any]]:
+        while True:
+            reply = self._database.call(operation, request, attempts=2)
+            yield from (from_item(item) for item in reply["Items"])
+            if "LastEvaluatedKey" not in reply:
+                return
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
         """Settle or expire an open row with these facts; the row as it is then, None where it was closed before.

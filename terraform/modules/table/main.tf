@@ -25,7 +25,7 @@ resource "aws_dynamodb_table" "this" {
       name            = global_secondary_index.key
       hash_key        = global_secondary_index.value[0][0]
       range_key       = try(global_secondary_index.value[1][0], null)
-      projection_type = "ALL"
+      projection_type = lookup(var.projections, global_secondary_index.key, "ALL")
     }
   }
 

@@ -51,3 +51,10 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "projections" {
+  description = "What an index holds beside its keys, by its name, where it is not ALL."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
