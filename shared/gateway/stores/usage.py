@@ -106,7 +106,7 @@ class UsageStore:
             self._database.call("DeleteItem", request | {"Key": to_item(place)})
 
     def day(self, day: str) -> Iterator[dict[str, Any]]:
-        """Every rollup item of a day (2026-11-24). The index that tells which holds keys alone: a count costs it nothing."""
+        """Every rollup item of a day (2026-11-24). Its index holds keys alone, so that a count costs it nothing."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "IndexName": "by-day",
