@@ -44,13 +44,16 @@ $(EMULATOR)/.ready: $(VENV)/.tools requirements/emulator.txt
 	@$(UV) pip install --quiet --python $(EMULATOR)/bin/python --require-hashes -r requirements/emulator.txt
 	@touch $@
 
+$(LOCAL)/llm/.ready: $(VENV)/.tools requirements/llm.txt
+	@tools/install-llm.sh $(UV) "$$(tools/find-python.sh)" $(LOCAL)/llm
+
 .PHONY: venv
 venv: $(VENV)/.lint $(EMULATOR)/.ready ## Create every environment that development needs
 
 # --- running ---------------------------------------------------------------------------------------------------------
 
 .PHONY: run stop logs redeploy build
-run: $(VENV)/.tools $(EMULATOR)/.ready ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, LLM=emulator|openai|bedrock)
+run: $(VENV)/.tools $(EMULATOR)/.ready $(if $(filter local,$(LLM)),$(LOCAL)/llm/.ready) ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, LLM=emulator|local|openai|bedrock)
 	@exec $(PY) -m tools.local run --port $(PORT) --llm $(LLM)
 
 stop: $(VENV)/.tools ## Stop the running gateway

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 from localstack_client.session import Session
 
 from tools.build import BuildResult, build, local_target
-from tools.local import seed
+from tools.local import llm, seed
 from tools.local.deploy import Deployer, Deployment
 from tools.local.emulator import ROOT, VENV, Emulator, start
 from tools.local.modes import options
@@ -51,17 +52,20 @@ def made(
     progress: Callable[[str], None],
     manifest: Manifest | None = None,
     result: BuildResult | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Gateway:
     """Build, deploy and seed on an emulator that runs."""
     progress("build")
     result = result or built()
     deployer = Deployer(session(emulator.endpoint), manifest or load(ROOT), "local", progress)
-    deployment = deployer.deploy(result, options(mode, deployer.names, emulator.api_id))
+    deployment = deployer.deploy(result, options(mode, deployer.names, emulator.api_id, environ))
     progress("demo keys and products")
     database = seed.database(emulator.endpoint, REGION, ACCOUNT)
     keys = seed.seed_keys(database, deployer.names)
     if mode == "emulator":
         seed.seed_models(database, deployer.names)
+    elif mode == "local":
+        seed.seed_models(database, deployer.names, llm.TARGET, llm.PRICE)
     seed.seed_products(database, deployer.names)
     return Gateway(emulator, deployer, deployment, result, keys)
 
@@ -69,12 +73,15 @@ def made(
 @contextmanager
 def running(port: int | None, mode: str, progress: Callable[[str], None]) -> Iterator[Gateway]:
     """A gateway on a port (a free one if None) for as long as the block lasts. Raises EmulatorError, BuildError."""
-    progress("emulator")
-    emulator = start(port)
-    try:
-        yield made(emulator, mode, progress)
-    finally:
-        emulator.stop()
+    with ExitStack() as stack:
+        environ: Mapping[str, str] = os.environ
+        if mode == "local":
+            progress("small model")
+            environ = stack.enter_context(llm.serving(llm.command())).environ()
+        progress("emulator")
+        emulator = start(port)
+        stack.callback(emulator.stop)
+        yield made(emulator, mode, progress, environ=environ)
 
 
 class Steps:

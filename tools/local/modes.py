@@ -1,4 +1,4 @@
-"""Where the models of a local gateway are: the emulator's own, an OpenAI-compatible host, or the real Bedrock."""
+"""Where a local gateway's models are: the emulator's own, one on this machine, an OpenAI-compatible host, Bedrock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tools.manifest import Names
 
 # An emulator that starts a process for each parallel call may keep a small machine busy for longer than AWS ever would.
 STORE_SECONDS = "20"
-MODES = ("emulator", "openai", "bedrock")
+MODES = ("emulator", "local", "openai", "bedrock")
 
 
 def options(mode: str, names: Names, api_id: str | None, environ: Mapping[str, str] = os.environ) -> Options:
@@ -35,7 +35,7 @@ def options(mode: str, names: Names, api_id: str | None, environ: Mapping[str, s
     overrides: dict[str, str] = {}
     if environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
         overrides["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = environ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
-    if mode == "openai":
+    if mode in ("openai", "local"):
         key = environ.get("OPENAI_API_KEY", "")
         if not key:
             raise EmulatorError("LLM=openai needs OPENAI_API_KEY (any text for a local server such as Ollama).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 
 from gateway import observability
 from gateway.aws.http import AwsHttp
@@ -54,16 +55,20 @@ def _key(store: KeyStore, name: str, tier: str, scopes: tuple[str, ...]) -> str:
     return text
 
 
-def seed_models(database: Database, names: Names) -> None:
-    """Point every alias at Bedrock, so that each works with the emulator alone. It's a version of the config."""
+def seed_models(
+    database: Database, names: Names, target: str = _STAND_IN, price: Mapping[str, float] | None = None
+) -> None:
+    """Point aliases at one model: those that Bedrock does not serve, so that each works with the emulator alone; with
+    a price of its own all of them. It's a version of the config."""
     models = {
-        alias: {"target": _STAND_IN}
+        alias: {"target": target}
         for alias, model in defaults()["models"].items()
-        if not model["target"].startswith("bedrock/")
+        if price is not None or not model["target"].startswith("bedrock/")
     }
+    changes: dict[str, object] = {"models": models} | ({"prices": {target: dict(price)}} if price is not None else {})
     now = rfc3339(time.time())
     store = ConfigStore(database, names.table("state"))
-    store.save(Overrides(0, {}), {"models": models}, by="make run", at=now)
+    store.save(Overrides(0, {}), changes, by="make run", at=now)
 
 
 def seed_products(database: Database, names: Names) -> int:
