@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
+
 from gateway import wiring
 from gateway.http.door import door
 from gateway.http.message import Request, Response
@@ -29,8 +32,18 @@ def _metrics(_request: Request) -> Response:
     return Response(body=wiring.health().metrics())
 
 
+@lru_cache(maxsize=1)
+def _document() -> str:
+    return Path(__file__).with_name("openapi.json").read_text(encoding="utf-8")
+
+
+def _openapi(_request: Request) -> Response:
+    return Response(body=_document(), headers={"cache-control": "public, max-age=3600"})
+
+
 ROUTES = {
     "GET /health": _alive,
+    "GET /openapi.json": _openapi,
     "GET /api/v1/health": _summary,
     "GET /api/v1/health/detailed": _detailed,
     "GET /api/v1/health/circuit-breakers": _breakers,

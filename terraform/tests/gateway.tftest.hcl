@@ -15,8 +15,8 @@ run "plan" {
   }
 
   assert {
-    condition     = alltrue([for key, route in aws_apigatewayv2_route.this : startswith(key, "GET /health") || startswith(key, "GET /api/v1/health") ? route.authorization_type == "NONE" : route.authorization_type == "CUSTOM"])
-    error_message = "Only the health routes are public."
+    condition     = alltrue([for key, route in aws_apigatewayv2_route.this : contains(["GET /health", "GET /openapi.json"], key) || startswith(key, "GET /api/v1/health") ? route.authorization_type == "NONE" : route.authorization_type == "CUSTOM"])
+    error_message = "Only the health routes and the OpenAPI document are public."
   }
 
   assert {

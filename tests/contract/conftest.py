@@ -47,7 +47,7 @@ def tables(dynamodb_endpoint: str) -> Tables:
     """All tables, empty, under a prefix of this test's own."""
     credentials = Credentials("x", "y")
     database = DynamoDB(AwsHttp("dynamodb", "us-east-1", dynamodb_endpoint, lambda: credentials), timeout=30)
-    made = Tables(database, f"t{secrets.token_hex(4)}")
+    made = Tables(database, f"t-{secrets.token_hex(4)}")
     for name, table in load(ROOT).tables.items():
         database.call("CreateTable", table_request(made[name], table))
     return made

@@ -87,7 +87,7 @@ def _function(
 
 
 def _compiled(source: Path, copy: Path, target: Target, prefix: str) -> Path:
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.md", "requirements.*", "function.json"))
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.md", "requirements.*", "function.json", "routes.json"))
     compile_pyc(copy, target, prefix)
     return copy
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from botocore.config import Config
+
 from tools.build import BuildResult
 from tools.manifest import Function, Manifest, Names, Table
 from tools.manifest.names import statements, variables
@@ -14,6 +16,8 @@ from tools.manifest.names import statements, variables
 ALIAS = "live"
 AUTHORIZERS = {"api-key": "$request.header.X-API-Key", "bearer": "$request.header.Authorization"}
 _LOG_DAYS = 7
+# An emulator that ends fifty workers of a function answers when it has; asking again would only make it slower.
+_PATIENT = Config(read_timeout=300, retries={"max_attempts": 0})
 
 Progress = Callable[[str], None]
 
@@ -50,7 +54,7 @@ class AwsSession(Protocol):
 
     region_name: str
 
-    def client(self, service_name: str) -> Any: ...
+    def client(self, service_name: str, *, config: Config) -> Any: ...
 
 
 class Deployer:
@@ -70,7 +74,7 @@ class Deployer:
         self.names = Names(environment, region=session.region_name, account=account)
 
     def client(self, service: str) -> Any:
-        return self._session.client(service)
+        return self._session.client(service, config=_PATIENT)
 
     def deploy(self, built: BuildResult, options: Options) -> Deployment:
         """Make everything. Fails on whatever is there already: a deployment starts from nothing."""
