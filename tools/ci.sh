@@ -14,6 +14,7 @@ step types
 step imports
 step lock-check
 step test
+step newman
 if command -v java >/dev/null && command -v mvn >/dev/null; then
     step dynamodb-local
 else

@@ -4,14 +4,14 @@ import json
 import random
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import pytest
 
 from gateway.domain.identity import SCOPES, Caller
-from gateway.errors import Conflict, GatewayError, NotFound
+from gateway.errors import BadRequest, Conflict, Forbidden, GatewayError, NotFound
 from gateway.services.billing import Billing
 from gateway.services.rebuild import Rebuild, Rebuilt
 from gateway.services.redrive import redrive
@@ -34,7 +34,7 @@ class Bill:
     """Rows of three days, with the consumer's rollups of them."""
 
     tables: Tables
-    now: float = CREATED / 1e6 + 10 * 86_400
+    now: float = CREATED / 1e6 + 5 * 86_400
 
     def __post_init__(self) -> None:
         self.rows = RowStore(self.tables.database, self.tables["request-analytics"])
@@ -110,6 +110,37 @@ def test_a_wrong_correction(tables: Tables, change: dict[str, Any], param: str) 
     assert refused.value.param == param
 
 
+def test_an_id_means_one_correction_whenever_it_is_repeated(tables: Tables) -> None:
+    bill = Bill(tables)
+    body = {"key": KEY, "amount": 1, "reason": "x", "id": "once"}
+    first, _ = bill.billing.correct(body, ADMIN)
+    bill.now += 40 * 86_400
+    assert bill.billing.correct(body, ADMIN) == (first, False)
+
+
+def test_final_months_and_other_teams_are_left_alone(tables: Tables) -> None:
+    bill = Bill(tables)
+    body = {"key": KEY, "amount": 1, "reason": "x"}
+    with pytest.raises(Conflict) as final:
+        bill.billing.correct(body | {"date": "2026-10-31"}, ADMIN)
+    assert final.value.code == "month_is_final"
+    with pytest.raises(Forbidden):
+        bill.billing.correct(body, replace(ADMIN, team_id="red"))
+    assert bill.billing.correct(body, replace(ADMIN, team_id="blue"))[1]
+    with pytest.raises(NotFound):
+        bill.billing.statement("nobody", {"month": "2026-11"})
+    with pytest.raises(GatewayError):
+        bill.billing.statement("blue", {"mouth": "2026-11"})
+
+
+@pytest.mark.parametrize(
+    "query", [{"to": "20261124"}, {"limit": "9" * 5_000}, {"cursor": "x" * 3_000}, {"from": "2026-W48-2"}]
+)
+def test_reports_refuse_what_is_none(tables: Tables, query: dict[str, str]) -> None:
+    with pytest.raises(BadRequest):
+        Reports(Bill(tables).usage, lambda: CREATED / 1e6).usage(query)
+
+
 def test_a_correction_for_nobody_s_key(tables: Tables) -> None:
     with pytest.raises(NotFound):
         Bill(tables).billing.correct({"key": "B" * 12, "amount": 1, "reason": "x"}, ADMIN)
@@ -130,7 +161,7 @@ def test_statements_are_the_sum_of_the_rows(tables: Tables, seed: int) -> None:
             values["team"] == team.strip("-") for values in rows
         )
         assert statement["final"] is (bill.now > 1_796_083_200 + 2 * 86_400)
-    bill.now += 5 * 86_400
+    bill.now += 10 * 86_400
     assert bill.billing.statement("blue", {"month": "2026-11"})["final"] is True
     with pytest.raises(GatewayError):
         bill.billing.statement("blue", {"month": "2026-13"})

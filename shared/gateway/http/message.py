@@ -58,7 +58,7 @@ class Request:
     def limit(self, usual: int = 100, most: int = 1000) -> int:
         """The query's `limit`. Raises BadRequest."""
         text = self.query.get("limit", str(usual))
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= most:
+        if not text.isascii() or not text.isdigit() or len(text) > 10 or not 1 <= int(text) <= most:
             raise BadRequest(f"limit: must be a number from 1 to {most}", param="limit")
         return int(text)
 

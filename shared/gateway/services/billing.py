@@ -21,13 +21,12 @@ from gateway.domain.identity import Caller
 from gateway.domain.money import MICRO, usd
 from gateway.domain.rollup import grouped
 from gateway.domain.times import rfc3339
-from gateway.errors import BadRequest, ConditionFailed, Conflict, NotFound
+from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound
 from gateway.services.keys import Label, parsed
 from gateway.services.reports import Text, safe
 from gateway.stores import cursors
-from gateway.stores.keys import KeyRecord
+from gateway.stores.keys import KeyRecord, TeamRecord
 
-_KEPT_SECONDS = 400 * 86_400
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
 _FINAL_AFTER = timedelta(days=2)  # a stream delivers within a day
 NO_TEAM = "-"
@@ -49,6 +48,7 @@ class NewCorrection(BaseModel):
 
 class Keys(Protocol):
     def get(self, key_id: str) -> KeyRecord | None: ...
+    def team(self, team_id: str) -> TeamRecord | None: ...
 
 
 class Rows(Protocol):
@@ -72,7 +72,7 @@ class Billing:
     def correct(self, body: Mapping[str, Any], by: Caller) -> tuple[dict[str, Any], bool]:
         """Book a correction; the entry, and whether it is new. What is left of a budget does not change by it.
 
-        Raises BadRequest, NotFound (the key), Conflict (the id stands for another correction).
+        Raises BadRequest, NotFound (the key), Forbidden, Conflict (the id stands for another one, the month is final).
         """
         wanted = parsed(NewCorrection, body)
         if wanted.amount == 0:
@@ -80,23 +80,28 @@ class Billing:
         record = self.keys.get(wanted.key)
         if record is None:
             raise NotFound("There is no such key.", param="key")
+        if by.team_id and record.team_id != by.team_id:
+            raise Forbidden("A key of a team corrects its own team's bill alone.", param="key")
         today = datetime.fromtimestamp(self.now(), UTC).date()
         day = wanted.date or today
         if day > today:
             raise BadRequest("date: lies in the future", param="date")
+        if self._final(f"{day:%Y-%m}"):
+            raise Conflict(
+                "That month's statements are final: book it on a later day.", code="month_is_final", param="date"
+            )
         content = {
             "key": wanted.key,
             "actual": int(wanted.amount * MICRO),
             "reason": wanted.reason,
-            "day": day.isoformat(),
             "request_id": wanted.request_id or "",
-        }
+        } | ({"day": day.isoformat()} if wanted.date else {})
         row = content | {
-            "rid": f"cor_{day:%Y-%m}_{wanted.id or uuid.uuid4().hex}",
+            "rid": f"cor_{wanted.id or uuid.uuid4().hex}",
+            "day": day.isoformat(),
             "team": record.team_id,
             "by": by.key_id,
             "created": int(self.now() * 1_000_000),
-            "ttl": int(self.now()) + _KEPT_SECONDS,
         }
         try:
             self.rows.correct(row)
@@ -110,6 +115,7 @@ class Billing:
 
     def corrections(self, query: Mapping[str, str], limit: int) -> dict[str, Any]:
         """A month's corrections by id, of a team or key if asked. Raises BadRequest."""
+        _known(query, {"month", "team", "key", "limit", "cursor"})
         month = self._month(query)
         after = cursors.decode(query["cursor"], {"after": str})["after"] if "cursor" in query else ""
         page: list[dict[str, Any]] = []
@@ -122,6 +128,7 @@ class Billing:
 
     def statement(self, team: str, query: Mapping[str, str]) -> dict[str, Any]:
         """What a team has to pay for a month: by key and model, and its corrections. `-` is keys without a team."""
+        _known(query, {"month", "format"})
         month = self._month(query)
         of = "" if team == NO_TEAM else team
         first = date.fromisoformat(f"{month}-01")
@@ -139,14 +146,15 @@ class Billing:
             for model, cells in sorted(grouped(items, "model").items())
         ]
         corrections = [_shown(row) for row in self.rows.corrections(month) if row.get("team", "") == of]
+        if of and not lines and not corrections and self.keys.team(of) is None:
+            raise NotFound("There is no such team.", param="id")
         cost = sum(line["cost_micro_usd"] for line in lines)
         corrected = sum(entry["amount_micro_usd"] for entry in corrections)
-        end = datetime.combine(following, datetime.min.time(), UTC)
         return {
             "object": "statement",
             "team": team,
             "month": month,
-            "final": now >= end + _FINAL_AFTER,
+            "final": self._final(month),
             "currency": "USD",
             "lines": lines,
             "corrections": corrections,
@@ -166,7 +174,7 @@ class Billing:
         writer = csv.DictWriter(out, columns, lineterminator="\r\n", extrasaction="ignore", restval="")
         writer.writeheader()
         rows = [
-            {"kind": "usage", "usd": line["cost"], "micro_usd": line["cost_micro_usd"], **line}
+            {"kind": "usage", "usd": f"{line['cost']:.6f}", "micro_usd": line["cost_micro_usd"], **line}
             for line in statement["lines"]
         ]
         rows += [
@@ -174,20 +182,30 @@ class Billing:
                 "kind": "correction",
                 "key": entry["key"],
                 "reason": entry["reason"],
-                "usd": entry["amount"],
+                "usd": f"{entry['amount']:.6f}",
                 "micro_usd": entry["amount_micro_usd"],
             }
             for entry in statement["corrections"]
         ]
-        rows.append({"kind": "total", "usd": statement["total"], "micro_usd": statement["total_micro_usd"]})
+        rows.append({"kind": "total", "usd": f"{statement['total']:.6f}", "micro_usd": statement["total_micro_usd"]})
         writer.writerows({name: safe(value) for name, value in row.items()} for row in rows)
         return Text(out.getvalue())
+
+    def _final(self, month: str) -> bool:
+        following = (datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC) + timedelta(days=32)).replace(day=1)
+        return self.now() >= (following + _FINAL_AFTER).timestamp()
 
     def _month(self, query: Mapping[str, str]) -> str:
         month = query.get("month", f"{datetime.fromtimestamp(self.now(), UTC):%Y-%m}")
         if not _MONTH.fullmatch(month):
             raise BadRequest("month: must be a month such as 2026-11", param="month")
         return month
+
+
+def _known(query: Mapping[str, str], names: set[str]) -> None:
+    for name in query:
+        if name not in names:
+            raise BadRequest(f"{name}: unknown parameter; known are {', '.join(sorted(names))}", param=name)
 
 
 def _figures(cells: Counter[str]) -> dict[str, Any]:

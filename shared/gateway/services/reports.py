@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +20,8 @@ from gateway.stores import cursors
 GROUPS = ("key", "model", "provider", "tier", "tag", "team", "day", "hour", "total")
 _USUAL_DAYS = 30
 _MOST_DAYS = 400
+_EARLIEST = date(2020, 1, 1)  # before any row: earlier days are empty, and cost no query each
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _PARAMETERS = frozenset({"group_by", "from", "to", "key", "team", "limit", "cursor", "format"})
 
 
@@ -115,7 +118,7 @@ class Reports:
     def _range(self, query: Mapping[str, str]) -> _Range:
         today = datetime.fromtimestamp(self.now(), UTC).date()
         last = _date(query, "to") or today
-        first = _date(query, "from") or last - timedelta(days=_USUAL_DAYS - 1)
+        first = _date(query, "from") or max(last, _EARLIEST + timedelta(_USUAL_DAYS)) - timedelta(days=_USUAL_DAYS - 1)
         if first > last:
             raise BadRequest("from: lies after to", param="from")
         if (last - first).days >= _MOST_DAYS:
@@ -135,16 +138,18 @@ def _date(query: Mapping[str, str], name: str) -> date | None:
     if name not in query:
         return None
     try:
-        return date.fromisoformat(query[name])
+        if _DATE.fullmatch(query[name]):
+            return max(date.fromisoformat(query[name]), _EARLIEST)
     except ValueError:
-        raise BadRequest(f"{name}: must be a date such as 2026-11-24", param=name) from None
+        pass
+    raise BadRequest(f"{name}: must be a date such as 2026-11-24", param=name)
 
 
 def _page(
     rows: list[dict[str, Any]], group_by: str, query: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], str | None]:
     limit = query.get("limit", "1000")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= 10_000):
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 10 and 1 <= int(limit) <= 10_000):
         raise BadRequest("limit: must be a number from 1 to 10000", param="limit")
     if "cursor" in query:
         after = cursors.decode(query["cursor"], {"after": str})["after"]
@@ -182,4 +187,4 @@ def _measured(cells: Counter[str]) -> dict[str, Any]:
 def safe(value: Any) -> Any:
     """A cell of CSV that no spreadsheet takes for a formula."""
     # A cell that begins like a formula is one to a spreadsheet; names of models and tags come from callers.
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r\n" and value else value

@@ -17,6 +17,8 @@ def encode(key: Mapping[str, Any]) -> str:
 
 def decode(cursor: str, form: Mapping[str, type]) -> dict[str, Any]:
     """The key in a cursor, exactly of the given form. Raises BadRequest for anything else."""
+    if len(cursor) > 2_000:  # no key of ours is so long
+        raise BadRequest("cursor: not a cursor of this listing", param="cursor")
     try:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error):

@@ -18,6 +18,7 @@ OPEN, SETTLED, EXPIRED = "OPEN", "SETTLED", "EXPIRED"
 CORRECTION = "CORRECTION"
 SUFFIXES = 4  # a minute's rows lie in so many partitions
 _SCHEMA = 1
+_CORRECTIONS = "correction"  # a partition of their own: neither sweeper nor reconcile ever reads it
 _KEPT_SECONDS = 400 * 86_400
 
 
@@ -56,11 +57,6 @@ class Row:
 
 def minute_partition(seconds: int, suffix: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M}#{suffix}"
-
-
-def _corrections(month: str) -> str:
-    # A partition of their own: neither sweeper nor reconcile ever reads it.
-    return f"correction#{month}"
 
 
 def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -155,15 +151,14 @@ class RowStore:
         request: dict[str, Any] = {
             "TableName": self._table,
             "FilterExpression": (
-                "#minute BETWEEN :first AND :last"
-                " OR (begins_with(#minute, :corrections) AND #day BETWEEN :from AND :to)"
+                "#minute BETWEEN :first AND :last OR (#minute = :corrections AND #day BETWEEN :from AND :to)"
             ),
             "ExpressionAttributeNames": {"#minute": "minute", "#day": "day"},
             "ExpressionAttributeValues": to_item(
                 {
                     ":first": f"{first}T00:00#",
                     ":last": f"{last}T23:59#~",
-                    ":corrections": _corrections(""),
+                    ":corrections": _CORRECTIONS,
                     ":from": first,
                     ":to": last,
                 }
@@ -176,19 +171,23 @@ class RowStore:
         """Write a correction's row. Raises ConditionFailed, with what stands there, where its id is taken."""
         request = {
             "TableName": self._table,
-            "Item": to_item({**row, "minute": _corrections(row["day"][:7]), "v": _SCHEMA, "state": CORRECTION}),
+            "Item": to_item({**row, "minute": _CORRECTIONS, "v": _SCHEMA, "state": CORRECTION}),
             "ConditionExpression": "attribute_not_exists(rid)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         self._database.call("PutItem", request, attempts=2)
 
     def corrections(self, month: str, after: str = "") -> Iterator[dict[str, Any]]:
-        """The corrections that are booked in a month (2026-11), by id, from behind `after` on."""
+        """The corrections that are booked in a month (2026-11), by id, from behind `after` on. They are few: one
+        partition holds all, so that an id means one of them whatever day it is booked on."""
         request: dict[str, Any] = {
             "TableName": self._table,
-            "KeyConditionExpression": "#minute = :month AND rid > :after",
-            "ExpressionAttributeNames": {"#minute": "minute"},
-            "ExpressionAttributeValues": to_item({":month": _corrections(month), ":after": after or " "}),
+            "KeyConditionExpression": "#minute = :corrections AND rid > :after",
+            "FilterExpression": "begins_with(#day, :month)",
+            "ExpressionAttributeNames": {"#minute": "minute", "#day": "day"},
+            "ExpressionAttributeValues": to_item(
+                {":corrections": _CORRECTIONS, ":after": after or " ", ":month": month}
+            ),
             "ConsistentRead": True,
         }
         return self._pages(request)

