@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.terraform.forms import Facts, anonymous, function_of, layer_name, statements
+from tests.terraform.forms import Facts, anonymous, function_of, layer_name, statements, unordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _sources(state: State) -> dict[str, Any]:
             "table": source["event_source_arn"].split("/")[1],
             "start": source["starting_position"],
             "batch": (source["batch_size"], source["maximum_batching_window_in_seconds"]),
-            "filters": [json.loads(each["pattern"]) for each in source["filter_criteria"][0]["filter"]],
+            "filters": unordered(json.loads(each["pattern"]) for each in source["filter_criteria"][0]["filter"]),
             "answers": source["function_response_types"],
             "bisect": source["bisect_batch_on_function_error"],
             "failures": source["destination_config"][0]["on_failure"][0]["destination_arn"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Facts = dict[str, dict[str, Any]]
@@ -31,3 +31,8 @@ def anonymous(arn: str, api: str, authorizers: Mapping[str, str]) -> str:
     for identifier, name in {api: "API", **authorizers}.items():
         arn = arn.replace(identifier, name)
     return arn
+
+
+def unordered(values: Iterable[Any]) -> list[Any]:
+    """Values whose order means nothing, in one that is always the same."""
+    return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.terraform.forms import Facts, anonymous, function_of, layer_name, statements
+from tests.terraform.forms import Facts, anonymous, function_of, layer_name, statements, unordered
 from tools.local.deploy import Deployment
 
 
@@ -148,7 +148,7 @@ def _sources(client: Any, deployment: Deployment) -> dict[str, Any]:
             "table": source["EventSourceArn"].split("/")[1],
             "start": source["StartingPosition"],
             "batch": (source["BatchSize"], source["MaximumBatchingWindowInSeconds"]),
-            "filters": [json.loads(each["Pattern"]) for each in source["FilterCriteria"]["Filters"]],
+            "filters": unordered(json.loads(each["Pattern"]) for each in source["FilterCriteria"]["Filters"]),
             "answers": source["FunctionResponseTypes"],
             "bisect": source["BisectBatchOnFunctionError"],
             "failures": source["DestinationConfig"]["OnFailure"]["Destination"],
