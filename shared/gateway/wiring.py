@@ -207,19 +207,23 @@ def reports() -> Reports:
     from gateway.services.reports import Reports
     from gateway.stores.usage import UsageStore
 
-    config = settings()
-    return Reports(UsageStore(database(), config.table("usage"), config.table("state")))
+    return Reports(UsageStore(database(), settings().table("usage")))
 
 
 @lru_cache(maxsize=1)
 def rollup() -> Rollup:
+    from gateway.services.counting import Counting
     from gateway.services.last_used import LastUsed
+    from gateway.services.observed import Observed
     from gateway.services.rollup import Rollup
+    from gateway.stores.parked import ParkedStore
     from gateway.stores.usage import UsageStore
 
     config = settings()
-    store = UsageStore(database(), config.table("usage"), config.table("state"))
-    return Rollup(store, after=(LastUsed(key_store()).note, alerts().check))
+    counting = Counting(UsageStore(database(), config.table("usage")))
+    parked = ParkedStore(database(), config.table("state"))
+    after = (LastUsed(key_store()).note, Observed(health_store()).note, alerts().check)
+    return Rollup(counting, parked, after=after)
 
 
 @lru_cache(maxsize=1)
@@ -262,7 +266,7 @@ def billing() -> Billing:
 
     config = settings()
     rows = RowStore(database(), config.table("request-analytics"))
-    usage = UsageStore(database(), config.table("usage"), config.table("state"))
+    usage = UsageStore(database(), config.table("usage"))
     return Billing(rows, usage, key_store())
 
 

@@ -45,7 +45,7 @@ run "plan" {
   }
 
   assert {
-    condition     = local.table_keys["request-analytics"].table[0][0] == "minute" && local.table_keys["usage"].indexes["by-day"][0][0] == "day"
+    condition     = local.table_keys["request-analytics"].table[0][0] == "minute" && local.table_keys["api-keys"].indexes["by-team"][0][0] == "team_id"
     error_message = "Keys keep the order in which shared/tables.json writes them."
   }
 

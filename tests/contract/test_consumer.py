@@ -2,20 +2,25 @@
 
 import os
 import random
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gateway.domain.rollup import counted
+from gateway.domain.rollup import Counted, counted
 from gateway.errors import StoreUnavailable
+from gateway.services.counting import Counting
 from gateway.services.reports import Reports
 from gateway.services.rollup import Rollup
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.dynamodb import Database
-from gateway.stores.usage import UsageStore
+from gateway.stores.parked import ParkedStore
+from gateway.stores.usage import UsageStore, counters_of
 from tests.contract.conftest import Tables
+from tests.fakes.database import Clock
 from tests.functions.stream_driver import drive
 
 SEEDS = range(300 if os.environ.get("PROVE") else 5)
@@ -41,6 +46,7 @@ def row(number: int, choice: random.Random) -> dict[str, Any]:
         "output_tokens": choice.randrange(1_000),
         "tags": choice.sample(["a", "b"], choice.randrange(3)),
         "team": choice.choice(["", "", "blue", "red"]),
+        "n": choice.randrange(1, 150),
     }
 
 
@@ -66,8 +72,13 @@ class Crashing:
 
 
 def consumer(tables: Tables, database: Database | None = None) -> Rollup:
-    store = UsageStore(database or tables.database, tables["usage"], tables["state"])
-    return Rollup(store, now=lambda: CREATED / 1_000_000, pause=lambda _seconds: None)
+    used = database or tables.database
+    return Rollup(counting(tables, used), ParkedStore(used, tables["state"]), now=lambda: CREATED / 1_000_000)
+
+
+def counting(tables: Tables, database: Database | None = None) -> Counting:
+    store = UsageStore(database or tables.database, tables["usage"])
+    return Counting(store, lambda: CREATED / 1_000_000, lambda _seconds: None)
 
 
 def invoke(rollup: Rollup) -> Any:
@@ -82,20 +93,19 @@ def invoke(rollup: Rollup) -> Any:
 
 
 def stored(tables: Tables) -> dict[tuple[str, str, str], dict[str, int]]:
-    reply = tables.database.call("Scan", {"TableName": tables["usage"]})
-    items = [from_item(item) for item in reply["Items"]]
-    return {
-        (item["key"], item["team"], item["day"]): {name: value for name, value in item.items() if "|" in name}
-        for item in items
-        if "day" in item
-    }
+    sums: dict[tuple[str, str, str], Counter[str]] = {}
+    store = UsageStore(tables.database, tables["usage"])
+    for number in range(5):
+        for item in store.day(f"2026-11-{24 + number}"):
+            sums.setdefault((item["key"], item["team"], item["day"]), Counter()).update(counters_of(item))
+    return {group: dict(counters) for group, counters in sums.items()}
 
 
 def expected(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str, str], dict[str, int]]:
     sums: dict[tuple[str, str, str], Counter[str]] = {}
     for values in rows:
         facts = counted(values)
-        sums.setdefault((facts.key, facts.team, facts.day), Counter()).update(facts.counters)
+        sums.setdefault((facts.place.key, facts.place.team, facts.place.day), Counter()).update(facts.counters)
     return {group: dict(counters) for group, counters in sums.items()}
 
 
@@ -152,7 +162,7 @@ def test_reports_say_what_was_counted(tables: Tables) -> None:
     choice = random.Random(3)
     rows = [row(number, choice) for number in range(60)]
     drive([record(values, number) for number, values in enumerate(rows)], invoke(consumer(tables)))
-    reports = Reports(UsageStore(tables.database, tables["usage"], tables["state"]), lambda: CREATED / 1e6 + 3 * 86_400)
+    reports = Reports(UsageStore(tables.database, tables["usage"]), lambda: CREATED / 1e6 + 3 * 86_400)
     for group in ("key", "model", "provider", "tier", "team", "day", "hour", "total"):
         report = reports.usage({"group_by": group})
         assert report["total"]["cost_micro_usd"] == sum(values["actual"] for values in rows)
@@ -171,3 +181,97 @@ def test_reports_say_what_was_counted(tables: Tables) -> None:
     good = sorted(values["latency_ms"] for values in rows if values["status"] == "ok")
     assert metrics["latency_ms"]["p50"] == pytest.approx(good[(len(good) + 1) // 2 - 1], rel=0.2)
     assert metrics["errors"] == sum(values["status"] != "ok" for values in rows)
+
+
+def numbered(count: int, *, first: int = 1) -> list[Counted]:
+    """Rows of one key's day, numbered as its calls are."""
+    choice = random.Random(count)
+    same = {"key": "key1", "team": "", "created": CREATED}
+    return [counted(row(n, choice) | same | {"rid": f"req_{n}", "n": n}) for n in range(first, first + count)]
+
+
+def total(tables: Tables) -> tuple[int, int]:
+    """Calls and micro-dollars of key1's day."""
+    items = list(UsageStore(tables.database, tables["usage"]).day("2026-11-24", "key1"))
+    return sum(item.get("*|*|n", 0) for item in items), sum(item.get("*|*|cost", 0) for item in items)
+
+
+def test_full_slots_are_merged_into_their_day(tables: Tables) -> None:
+    rows = numbered(300)
+    random.Random(1).shuffle(rows)
+    for start in range(0, 300, 7):
+        assert counting(tables).count(rows[start : start + 7]) == []
+    store = UsageStore(tables.database, tables["usage"])
+    assert [item["slot"] for item in store.day("2026-11-24", "key1")] == ["-", "0", "16", "256", "32", "48"]
+    assert [item["slot"] for item in store.items("2026-11-24") if "apart" in item] == ["128", "192", "64"]
+    assert total(tables) == (300, sum(row.counters.get("*|*|cost", 0) for row in rows))
+    assert counting(tables).count(rows) == []
+    assert total(tables)[0] == 300
+
+
+def test_rows_that_find_their_slot_closed_count_beside_it(tables: Tables) -> None:
+    """Clocks that differ at midnight may give two calls the same number."""
+    first = numbered(64, first=65)
+    twins = [replace(row, rid=f"{row.rid}-twin") for row in first]
+    assert counting(tables).count(first) == []
+    for each in (twins, first, twins[:10], [*twins, *first]):
+        assert counting(tables).count(each) == []
+    assert total(tables)[0] == 128
+    slots = [item["slot"] for item in UsageStore(tables.database, tables["usage"]).items("2026-11-24")]
+    assert slots == ["-", "64", "64.1"]
+
+
+@pytest.mark.parametrize("seed", range(60 if os.environ.get("PROVE") else 4))
+def test_slots_that_fill_under_many_consumers_at_once(tables: Tables, seed: int) -> None:
+    """Eight consumers, each with all rows in an order of its own and dying now and then; a reader sees no row twice."""
+    rows = numbered(150)
+    orders, lock = random.Random(seed), threading.Lock()
+    most = (0, 0)
+
+    def consume() -> None:
+        with lock:
+            choice = random.Random(orders.random())
+        mine = choice.sample(rows, len(rows))
+        waiting = [mine[start : start + 9] for start in range(0, len(mine), 9)]
+        while waiting:
+            try:
+                left = counting(tables, Crashing(tables.database, choice)).count(waiting[-1])
+            except (KeyboardInterrupt, RuntimeError):
+                continue
+            waiting.pop()
+            waiting += [left] if left else []
+
+    def read() -> None:
+        nonlocal most
+        for _ in range(30):
+            most = max(most, total(tables))
+
+    workers = [threading.Thread(target=consume) for _ in range(8)] + [threading.Thread(target=read)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    right = (150, sum(row.counters.get("*|*|cost", 0) for row in rows))
+    assert total(tables) == right
+    assert most <= right
+
+
+def test_a_row_counts_once_however_long_ago_it_was_counted(tables: Tables) -> None:
+    rows = numbered(140)
+    for later in (0, 3 * 86_400, 390 * 86_400):
+        clock = Clock(CREATED / 1_000_000 + later)
+        assert Counting(UsageStore(tables.database, tables["usage"]), clock).count(rows) == []
+    assert total(tables)[0] == 140
+
+
+def test_as_many_rows_and_counters_as_one_update_takes(tables: Tables) -> None:
+    choice = random.Random(2)
+    same = {"key": "key1", "team": "", "created": CREATED, "n": 5}
+    wide = [
+        counted(row(n, choice) | same | {"tags": [f"a-tag-of-a-long-name-{n}-{each}" for each in range(10)]})
+        for n in range(40)
+    ]
+    many = [counted(row(n, choice) | same | {"tags": []}) for n in range(100, 300)]
+    assert counting(tables).count(wide + many) == []
+    assert counting(tables).count(many + wide) == []
+    assert total(tables)[0] == 240

@@ -14,11 +14,9 @@ from gateway.domain.config import TierLimits
 from gateway.domain.identity import KeyLimits
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnavailable, Unauthorized
 from gateway.services.ledger import Hold
-from gateway.services.rollup import Rollup
 from gateway.stores.attributes import to_item
 from gateway.stores.limits import LimitsStore
-from gateway.stores.usage import UsageStore
-from tests.contract.conftest import CountingDatabase, LossyDatabase, MeteredDatabase, Tables
+from tests.contract.conftest import CountingDatabase, LossyDatabase, Tables
 from tests.contract.world import NOW, SEEDS, World, at_once, paid
 
 
@@ -393,21 +391,3 @@ def test_no_edge_of_a_window_lets_more_through(tables: Tables, edge: str) -> Non
     days = Counter(Windows.at(moment, "daily").budget for moment in admitted)
     assert all(calls * 90 <= 1_500 for calls in days.values())
     assert len(admitted) > 15
-
-
-def test_a_call_costs_four_write_units_and_seven_with_its_bill(tables: Tables) -> None:
-    world = World(tables, KeyLimits(max_budget=1_000_000), tier="basic")
-    world.ledger().settle(world.admit(world.ledger()), paid(1))  # the first call of a key makes its item
-    metered = MeteredDatabase(tables.database)
-    ledger = world.ledger(metered)
-    for _ in range(10):
-        ledger.settle(world.admit(ledger), paid(1))
-    assert metered.units / 10 <= 4.2
-    rows = [row for row in world.rows() if row["state"] == "SETTLED"][:10]
-    records = [
-        {"eventName": "MODIFY", "dynamodb": {"SequenceNumber": str(number), "NewImage": to_item(row)}}
-        for number, row in enumerate(rows)
-    ]
-    store = UsageStore(metered, tables["usage"], tables["state"])
-    assert Rollup(store, now=lambda: NOW / 1_000_000).apply(records) == []
-    assert metered.units / 10 <= 7

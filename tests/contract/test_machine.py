@@ -20,12 +20,12 @@ from gateway.domain.identity import KeyLimits
 from gateway.errors import BudgetExceeded, RateLimited, Unauthorized
 from gateway.services.keys import Keys
 from gateway.services.ledger import Hold
-from gateway.services.rollup import Rollup
 from gateway.stores.attributes import to_item
 from gateway.stores.dynamodb import Database
 from gateway.stores.sweep import SweepCursor
 from gateway.stores.usage import UsageStore
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
+from tests.contract.test_consumer import consumer
 from tests.contract.test_keys import ADMIN
 from tests.contract.world import NOW, World, paid
 from tests.functions.stream_driver import drive
@@ -214,8 +214,7 @@ class Machine(RuleBasedStateMachine):
         self.delivered += [row for row in batch if row not in self.delivered]
 
     def _consume(self, rows: list[dict[str, Any]]) -> None:
-        store = UsageStore(self.tables.database, self.tables["usage"], self.tables["state"])
-        rollup = Rollup(store, now=lambda: self.world.now / 1_000_000, pause=lambda _seconds: None)
+        rollup = consumer(self.tables)
         records = [
             {"eventName": "MODIFY", "dynamodb": {"SequenceNumber": f"{number:08d}", "NewImage": to_item(row)}}
             for number, row in enumerate(rows)
@@ -249,14 +248,9 @@ class Machine(RuleBasedStateMachine):
         assert all(call.booked for call in self.oracle.calls)
         self.every_sum_is_the_oracle_s()
         self.deliver(0)
-        day = to_item({"pk": f"key#{self.world.key}"})["pk"]
-        query = {
-            "TableName": self.tables["usage"],
-            "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": {":pk": day},
-        }
-        billed = self.tables.database.call("Query", query)["Items"]
-        costs = sum(int(item["*|*|cost"]["N"]) for item in billed if "*|*|cost" in item)
+        days = {f"{call.hold.row.minute[:10]}" for call in self.oracle.calls}
+        usage = UsageStore(self.tables.database, self.tables["usage"])
+        costs = sum(item.get("*|*|cost", 0) for day in days for item in usage.day(day, self.world.key))
         assert costs == sum(call.actual for call in self.oracle.calls)
 
 

@@ -9,8 +9,10 @@ import pytest
 from gateway.domain.admission import bookings_of
 from gateway.domain.identity import KeyLimits
 from gateway.errors import GatewayError
+from gateway.services.reconcile import Reconciler
+from gateway.stores.attributes import to_item
 from gateway.stores.limits import LimitsStore
-from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
+from tests.contract.conftest import CountingDatabase, DroppingDatabase, LossyDatabase, Tables
 from tests.contract.world import SEEDS, World, at_once, paid
 
 HOUR = 3_600_000_000
@@ -97,7 +99,8 @@ def test_a_hold_without_a_row_is_given_back(tables: Tables) -> None:
 def test_the_hour_that_runs_is_left_alone(tables: Tables) -> None:
     world = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"))
     ledger = world.ledger()
-    ledger.settle(world.admit(ledger, 100), paid(10))
+    lost = world.ledger(DroppingDatabase(tables.database, lambda _operation, number: number == 2))
+    lost.settle(world.admit(ledger, 100), paid(10))
     before = world.item()
     world.now += HOUR - world.now % HOUR + 4 * 60_000_000  # four minutes past its end
     assert (world.reconcile().hours, world.item()) == (0, before)
@@ -115,6 +118,58 @@ def test_windows_long_gone_are_forgotten(tables: Tables) -> None:
     assert sorted(name for name in world.item() if name.startswith("used_")) == [
         f"used_2027-01-{day}" for day in (18, 19)
     ]
+
+
+def test_hours_that_hold_nothing_are_forgotten_together_and_change_no_sum(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000_000, budget_duration="total"), team=KeyLimits(max_budget=10_000))
+    writes: list[int] = []
+    for hour in range(1, 13):
+        ledger = world.ledger()  # as in a container that is started for it: it remembers nothing
+        ledger.settle(world.admit(ledger, 100), paid(10))
+        world.now += HOUR
+        counting = CountingDatabase(tables.database)
+        limits = LimitsStore(counting, tables["limits"], tables["api-keys"])
+        Reconciler(limits, world.row_store, lambda: world.now).reconcile()
+        writes.append(counting.calls.count("UpdateItem"))
+        item = world.item()
+        assert (item["used_total"], item["spent_total"], item["inflight"]) == (10 * hour, 10 * hour, 0)
+        assert len(bookings_of(item)) <= 6
+    assert sum(writes) == 2 * 2  # of the key and the team, five hours at once
+    assert sum(name.startswith(("h_", "d_")) for name in world.item()) < 8
+    assert world.drift() == {}
+
+
+def test_a_settled_hour_that_differs_from_its_rows_is_put_right_all_the_same(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000_000, budget_duration="total"))
+    for _ in range(5):
+        ledger = world.ledger()
+        ledger.settle(world.admit(ledger, 100), paid(10))
+        world.now += HOUR
+    world.now += HOUR
+    booking = bookings_of(world.item())[1]
+    change = {
+        "TableName": tables["limits"],
+        "Key": to_item({"id": "key1"}),
+        "UpdateExpression": "ADD #s :more, #p :more, #u :more",
+        "ExpressionAttributeNames": {"#s": booking.booked, "#p": booking.spent, "#u": booking.used},
+        "ExpressionAttributeValues": to_item({":more": 7}),
+    }
+    tables.database.call("UpdateItem", change)
+    done = world.reconcile()
+    assert (done.hours, done.drift) == (5, 7)
+    assert world.drift() == {}
+
+
+def test_a_long_backlog_is_forgotten_by_and_by(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000_000, budget_duration="daily"))
+    for _ in range(50):
+        ledger = world.ledger()
+        ledger.settle(world.admit(ledger, 100), paid(10))
+        world.now += HOUR
+    for _ in range(4):
+        world.reconcile()
+    assert len(bookings_of(world.item())) < 6
+    assert world.drift() == {}
 
 
 def test_a_release_in_between_is_not_lost(tables: Tables) -> None:

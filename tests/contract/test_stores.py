@@ -13,7 +13,7 @@ from gateway.stores.breakers import BreakerStore
 from gateway.stores.config import ConfigStore, Overrides
 from gateway.stores.health import HealthStore
 from gateway.stores.keys import KeyRecord, KeyStore, TeamRecord
-from gateway.stores.usage import UsageStore
+from gateway.stores.parked import ParkedStore
 from tests.contract.conftest import Tables
 
 RULES = BreakerRules(failure_threshold=3, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
@@ -154,7 +154,7 @@ def test_an_operators_breaker_takes_no_probe(tables: Tables) -> None:
 
 def test_health_reads_breakers_and_what_was_observed(tables: Tables) -> None:
     BreakerStore(tables.database, tables["state"]).force_open("openai", NOW)
-    usage = UsageStore(tables.database, tables["usage"], tables["state"])
+    usage = HealthStore(tables.database, tables["state"])
     usage.observe({"openai|latency_ms": 12, "openai|at": NOW}, {"requests": 2, "errors": 1, "tokens": 9})
     usage.observe({}, {"requests": 1, "errors": 0, "tokens": 1})
     facts = HealthStore(tables.database, tables["state"]).facts()
@@ -163,9 +163,14 @@ def test_health_reads_breakers_and_what_was_observed(tables: Tables) -> None:
 
 
 def test_a_record_is_parked_once(tables: Tables) -> None:
-    usage = UsageStore(tables.database, tables["usage"], tables["state"])
-    for _ in range(2):
-        usage.park('{"a": 1}', "PoisonRow: x", "identifier", 1_800_000_000)
+    parked = ParkedStore(tables.database, tables["state"])
+    for text in ('{"a": 1}', '{"b": 2}'):
+        parked.park(text, "PoisonRow: x", "identifier", 1_800_000_000)
+    assert [item["record"] for item in parked.waiting()] == ['{"a": 1}']
+    parked.counted("identifier", 1_800_000_001)
+    parked.counted("another", 1_800_000_001)
+    parked.park('{"a": 1}', "PoisonRow: x", "identifier", 1_800_000_002)
+    assert list(parked.waiting()) == []
 
 
 def run(threads: list[threading.Thread]) -> None:

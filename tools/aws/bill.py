@@ -1,14 +1,17 @@
-"""The bill once more: poison records redriven, rollups compared with their rows and rebuilt."""
+"""The bill once more: poison records redriven, what is counted compared with its rows and put right."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from gateway import observability
-from gateway.services.rebuild import Rebuild
+from gateway.services.billing import is_final
+from gateway.services.counting import Counting
+from gateway.services.rebuild import Rebuild, TooOld
 from gateway.services.redrive import redrive
+from gateway.stores.parked import ParkedStore
 from gateway.stores.rows import RowStore
 from gateway.stores.usage import UsageStore
 from tools.aws.place import OperatorError, Place
@@ -17,10 +20,11 @@ from tools.aws.place import OperatorError, Place
 def redriven(place: Place) -> tuple[list[str], bool]:
     """What became of the parked records, as lines, and whether all are counted."""
     observability.configure("redrive", "WARNING")
-    result = redrive(_usage(place))
-    lines = [f"{result.counted} counted, {result.done} were done already, {len(result.refused)} can't be read still"]
+    parked = ParkedStore(place.database(), place.names.table("state"))
+    result = redrive(parked, Counting(_usage(place)))
+    lines = [f"{result.counted} counted, {len(result.refused)} can't be counted still"]
     lines += [f"  {identifier[:16]}: {reason}" for identifier, reason in result.refused]
-    return lines, not result.refused
+    return [*lines, *_changed(result.days)], not result.refused
 
 
 def rebuilt(place: Place, first: str, last: str, *, apply: bool) -> tuple[list[str], bool]:
@@ -33,21 +37,34 @@ def rebuilt(place: Place, first: str, last: str, *, apply: bool) -> tuple[list[s
     if since > until:
         raise OperatorError(f"FROM={since} lies after TO={until}.")
     rows = RowStore(place.database(), place.names.table("request-analytics"))
-    result = Rebuild(rows, _usage(place), time.time).run(since, until, apply=apply)
+    usage = _usage(place)
+    try:
+        result = Rebuild(rows, usage, Counting(usage), time.time).run(since, until, apply=apply)
+    except TooOld as error:
+        raise OperatorError(f"FROM={since}: {error}") from None
 
     def lines() -> Iterator[str]:
         wrong = len(result.differences)
-        yield f"{since} to {until}: {result.rows} rows, {wrong} rollups differ, {result.repaired} repaired"
+        yield f"{since} to {until}: {result.rows} rows, {wrong} sums differ, {result.repaired} repaired"
         for each in result.differences:
             dollars = f"{each.cost / 1_000_000:+.6f} USD"
             yield f"  {each.day} key {each.key} team {each.team or '-'}: {each.counters} counters, {dollars}"
         yield from (f"  {day}: {reason}" for day, reason in result.unfit.items())
+        if result.repaired:
+            yield from _changed({each.day for each in result.differences})
 
     return list(lines()), len(result.differences) == result.repaired and not result.unfit
 
 
 def _usage(place: Place) -> UsageStore:
-    return UsageStore(place.database(), place.names.table("usage"), place.names.table("state"))
+    return UsageStore(place.database(), place.names.table("usage"))
+
+
+def _changed(days: Iterable[str]) -> Iterator[str]:
+    """Statements that somebody may have been sent already."""
+    for month in sorted({day[:7] for day in days}):
+        if is_final(month, time.time()):
+            yield f"  the statements of {month} were final and are others now: send them again"
 
 
 def _date(name: str, text: str) -> date | None:

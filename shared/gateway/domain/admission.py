@@ -273,6 +273,16 @@ def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
     return sorted(name for name in item if name[:2] in ("h_", "d_") and name not in current)[:20]
 
 
+def stale_counters(item: Mapping[str, Any], now: int) -> list[str]:
+    """Counters of hours and days gone by, for sure: no clock is so far behind that one would still count there."""
+    current = {f"{kind}_{name}" for at in (now, now - 5 * MINUTE) for kind, name in _counting(Windows.at(at))}
+    return sorted(name for name in item if name[:2] in ("h_", "d_") and name not in current)
+
+
+def _counting(windows: Windows) -> list[tuple[str, str]]:
+    return [("h", windows.hour), ("d", windows.day)]
+
+
 def stale_windows(item: Mapping[str, Any], now: int) -> list[str]:
     """Names of budget windows that ended more than two days ago and have no hour left to reconcile."""
     current = {_budget_window(_day(now - days * _DAY), each)[0] for days in range(3) for each in DURATIONS}

@@ -1,6 +1,10 @@
 """How a settled row becomes counters, and counters a report. Pure: who stores them is not known here.
 
-A rollup item holds flat counters named `<dimension>|<value>|<measure>`: flat, so that adding needs no parent.
+A row has one place, by what stands in it alone: the UTC day, key, team, and the slot that its number among the key's
+calls of that day falls into. The counters of a place and the marks of the rows in it are one item, so a row is counted
+by one write that also tells whether it was counted before.
+
+An item holds flat counters named `<dimension>|<value>|<measure>`: flat, so that adding needs no parent.
 Dimensions: `*` (all), `m` model, `p` provider, `t` tier, `g` tag, `h` hour (HH). Measures: `n` requests, `err`, `in`,
 `cached`, `out` tokens, `cost` micro-dollars, `adj` micro-dollars of corrections (of all alone). A histogram of
 latencies stands once for provider, tier and model together, `x|<provider>|<tier>|<model>|l<bucket>`: most of an item is
@@ -9,6 +13,8 @@ this, and an item's size is what each write of it costs.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +25,47 @@ from typing import Any
 DIMENSIONS = {"model": "m", "provider": "p", "tier": "t", "tag": "g", "hour": "h"}
 _GROWTH = 1.3  # from one bucket's middle to the next: percentiles are right to 14 %
 _SCHEMAS = (1,)
+# Up to which number of a day how many rows share a slot. An item's size is what each write of it costs: the first slots
+# stay within a KB, and who calls so often that slots get larger comes in batches, which share that cost.
+_SLOTS = ((64, 16), (1 << 17, 64), (1 << 21, 512), (1 << 63, 4096))
+_MERGED_FROM = 64  # the few slots before that are cheaper left alone
+_CORRECTIONS = "c"
+SUM = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where rows are counted. `slot` is the first number in it, with `.1` and so on behind it where the one before was
+    closed, `c` for corrections; or SUM, where closed slots are added up."""
+
+    day: str
+    key: str
+    team: str
+    slot: str
+
+    @property
+    def following(self) -> Place:
+        """Where a row goes that finds the slot closed."""
+        first, _, again = self.slot.partition(".")
+        return Place(self.day, self.key, self.team, f"{first}.{int(again or 0) + 1}")
+
+    @property
+    def sum(self) -> Place:
+        return Place(self.day, self.key, self.team, SUM)
+
+    def full(self, rows: int) -> bool:
+        """Whether so many rows are all that will come, as a rule, and the slot is one to merge into its day."""
+        return self.slot.isdigit() and int(self.slot) >= _MERGED_FROM and rows >= _size(int(self.slot))
+
+
+def _size(number: int) -> int:
+    return next(size for most, size in _SLOTS if number < most)
+
+
+def slot_of(number: int) -> str:
+    """The slot of a day's call, the first of which is number 1; 0 is a row that does not know its number."""
+    place = max(number - 1, 0)
+    return str(place - place % _size(place))
 
 
 class PoisonRow(Exception):
@@ -27,12 +74,10 @@ class PoisonRow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A row as counters of one (key, team, day). `settled` is in microseconds; a correction has no provider."""
+    """A row as counters of its place. `settled` is in microseconds; a correction has no provider."""
 
     rid: str
-    key: str
-    team: str
-    day: str
+    place: Place
     counters: Mapping[str, int]
     provider: str
     ok: bool
@@ -40,6 +85,15 @@ class Counted:
     tokens: int
     settled: int
     bounded: tuple[Bounded, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.place.key
+
+    @property
+    def mark(self) -> str:
+        """What an item remembers the row by: 96 bits of a hash of its id, in base64 as DynamoDB sends bytes."""
+        return base64.b64encode(hashlib.sha256(self.rid.encode()).digest()[:12]).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +126,7 @@ def counted(row: Mapping[str, Any]) -> Counted:
             counters[f"x|{row['provider']}|{row['tier']}|{row['model']}|l{bucket(latency)}"] += 1
         return Counted(
             rid=str(row["rid"]),
-            key=str(row["key"]),
-            team=str(row.get("team", "")),
-            day=f"{moment:%Y-%m-%d}",
+            place=_place(row, f"{moment:%Y-%m-%d}", slot_of(_whole(row, "n"))),
             counters={name: amount for name, amount in counters.items() if amount},
             provider=str(row["provider"]),
             ok=row["status"] == "ok",
@@ -87,22 +139,27 @@ def counted(row: Mapping[str, Any]) -> Counted:
         raise PoisonRow(f"{type(error).__name__}: {error}") from None
 
 
-def _measures(row: Mapping[str, Any]) -> dict[str, int]:
-    def whole(name: str) -> int:
-        value = row.get(name, 0)
-        if not isinstance(value, int) or value < 0:
-            raise PoisonRow(f"{name} is {value!r}")
-        return value
+def _place(row: Mapping[str, Any], day: str, slot: str) -> Place:
+    return Place(day, str(row["key"]), str(row.get("team", "")), slot)
 
-    cached = whole("cached_tokens")
-    written = whole("cache_write_tokens") + whole("cache_write_1h_tokens")
+
+def _whole(row: Mapping[str, Any], name: str) -> int:
+    value = row.get(name, 0)
+    if not isinstance(value, int) or value < 0:
+        raise PoisonRow(f"{name} is {value!r}")
+    return value
+
+
+def _measures(row: Mapping[str, Any]) -> dict[str, int]:
+    cached = _whole(row, "cached_tokens")
+    written = _whole(row, "cache_write_tokens") + _whole(row, "cache_write_1h_tokens")
     return {
         "n": 1,
         "err": 0 if row["status"] == "ok" else 1,
-        "in": whole("input_tokens") + cached + written,
+        "in": _whole(row, "input_tokens") + cached + written,
         "cached": cached,
-        "out": whole("output_tokens"),
-        "cost": whole("actual"),
+        "out": _whole(row, "output_tokens"),
+        "cost": _whole(row, "actual"),
     }
 
 
@@ -113,9 +170,7 @@ def _correction(row: Mapping[str, Any]) -> Counted:
     day, created = datetime.strptime(row["day"], "%Y-%m-%d").replace(tzinfo=UTC), int(row["created"])
     return Counted(
         rid=str(row["rid"]),
-        key=str(row["key"]),
-        team=str(row.get("team", "")),
-        day=f"{day:%Y-%m-%d}",
+        place=_place(row, f"{day:%Y-%m-%d}", _CORRECTIONS),
         counters={"*|*|adj": amount},
         provider="",
         ok=True,

@@ -57,7 +57,7 @@ class Rows(Protocol):
 
 
 class Days(Protocol):
-    def day(self, day: str) -> Iterator[dict[str, Any]]: ...
+    def day(self, day: str, key: str = "") -> Iterator[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +192,19 @@ class Billing:
         return Text(out.getvalue())
 
     def _final(self, month: str) -> bool:
-        following = (datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC) + timedelta(days=32)).replace(day=1)
-        return self.now() >= (following + _FINAL_AFTER).timestamp()
+        return is_final(month, self.now())
 
     def _month(self, query: Mapping[str, str]) -> str:
         month = query.get("month", f"{datetime.fromtimestamp(self.now(), UTC):%Y-%m}")
         if not _MONTH.fullmatch(month):
             raise BadRequest("month: must be a month such as 2026-11", param="month")
         return month
+
+
+def is_final(month: str, now: float) -> bool:
+    """Whether a month's statements change no more by themselves; `now` in seconds since the epoch."""
+    following = (datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC) + timedelta(days=32)).replace(day=1)
+    return now >= (following + _FINAL_AFTER).timestamp()
 
 
 def _known(query: Mapping[str, str], names: set[str]) -> None:

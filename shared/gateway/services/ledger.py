@@ -413,6 +413,7 @@ def _row(caller: Caller, key: Admitted, team: Admitted | None, request: Admissio
         team_budget=team.account.terms.budget if team else None,
         correlation=request.correlation_id,
         tags=request.tags,
+        number=key.item.get(f"d_{windows.day}", 0),
     )
 
 

@@ -1,34 +1,43 @@
-"""The rollups once more, from the rows: compares, and on request puts right what differs."""
+"""The bill once more, from the rows: compares what is counted with them, and on request puts right what differs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
-from gateway.domain.rollup import PoisonRow, counted
+from gateway.domain.rollup import SUM, Counted, Place, PoisonRow, counted
 from gateway.errors import ConditionFailed
-from gateway.stores.rows import OPEN
+from gateway.services.counting import Counting
+from gateway.stores.rows import KEPT_SECONDS, OPEN
+from gateway.stores.usage import counters_of, place_of
 
-# A stream keeps a record for a day, a marker lives for two: after that nothing of a day is on its way any more.
-SETTLED_AFTER = timedelta(days=2)
-Place = tuple[str, str]  # key, team
+ROWS_LIVE = timedelta(seconds=KEPT_SECONDS)
+Account = tuple[str, str, str]  # day, key, team
 
 
 class Rows(Protocol):
     def between(self, first: str, last: str) -> Iterator[dict[str, Any]]: ...
 
 
-class Rollups(Protocol):
-    def day(self, day: str) -> Iterator[dict[str, Any]]: ...
-    def replace(self, key: str, team: str, day: str, counters: Mapping[str, int], read: Mapping[str, Any]) -> None: ...
+class Usage(Protocol):
+    def day(self, day: str, key: str = "") -> Iterator[dict[str, Any]]: ...
+    def items(self, day: str, key: str = "") -> Iterator[dict[str, Any]]: ...
+    def replace(
+        self, place: Place, counters: Mapping[str, int], marks: Sequence[str], read: Mapping[str, Any]
+    ) -> None: ...
+    def part(self, place: Place, read: Mapping[str, Any]) -> None: ...
+
+
+class TooOld(Exception):
+    """Rows of the first day may be gone: what they came to would look like too much. The message says since when."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One rollup that is not what its rows say; `cost` is live minus right, in micro-dollars."""
+    """A day of one key that does not come to what its rows say; `cost` is counted minus right, in micro-dollars."""
 
     day: str
     key: str
@@ -39,7 +48,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Rebuilt:
-    """`unfit`: days that could not be judged, each with the reason."""
+    """`unfit`: days that could not be judged or repaired, each with the reason."""
 
     rows: int = 0
     differences: list[Difference] = field(default_factory=list)
@@ -52,15 +61,36 @@ class Rebuild:
     """`now` gives seconds since the epoch."""
 
     rows: Rows
-    rollups: Rollups
+    usage: Usage
+    counting: Counting
     now: Callable[[], float]
 
     def run(self, first: date, last: date, *, apply: bool) -> Rebuilt:
-        """Compares whole UTC days; with `apply` what differs is replaced, on days that nothing can come to any more."""
+        """Compares whole UTC days; with `apply` what differs is put right, whatever is counted meanwhile.
+
+        Raises TooOld where rows of the first day may have expired.
+        """
+        oldest = datetime.fromtimestamp(self.now(), UTC).date() - ROWS_LIVE + timedelta(days=1)
+        if first < oldest:
+            raise TooOld(f"Rows live for {ROWS_LIVE.days} days: {oldest} is the first day that is whole.")
         result = Rebuilt()
-        right: dict[str, dict[Place, Counter[str]]] = {}
+        days = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
+        result.differences = self._differences(days, result)
+        if apply and result.differences:
+            wrong = {(each.day, each.key, each.team) for each in result.differences}
+            rows = self._rows_of(wrong, days)
+            # What the stream lost; a row that is counted already is passed over.
+            self.counting.count([row for members in rows.values() for row in members])
+            for account in sorted(wrong):
+                if not self._right(account, rows[account]):
+                    self._replace(account, rows[account], result)
+            result.repaired = sum(self._right(account, rows[account]) for account in wrong)
+        return result
+
+    def _differences(self, days: Sequence[str], result: Rebuilt) -> list[Difference]:
+        right: dict[Account, Counter[str]] = {}
         unread: dict[str, Counter[str]] = {}
-        for row in self.rows.between(first.isoformat(), last.isoformat()):
+        for row in self.rows.between(days[0], days[-1]):
             day = row.get("day") or row["minute"][:10]
             try:
                 if row["state"] == OPEN:
@@ -71,41 +101,79 @@ class Rebuild:
                 unread.setdefault(day, Counter())["not readable"] += 1
                 continue
             result.rows += 1
-            right.setdefault(day, {}).setdefault((facts.key, facts.team), Counter()).update(facts.counters)
-        for number in range((last - first).days + 1):
-            name = (first + timedelta(days=number)).isoformat()
-            if name in unread:
-                rows = ", ".join(f"{count} {state}" for state, count in sorted(unread[name].items()))
-                result.unfit[name] = f"has rows that are {rows}"
+            right.setdefault(_account(facts.place), Counter()).update(facts.counters)
+        found: list[Difference] = []
+        for day in days:
+            if day in unread:
+                rows = ", ".join(f"{count} {state}" for state, count in sorted(unread[day].items()))
+                result.unfit[day] = f"has rows that are {rows}"
             else:
-                self._day(name, right.get(name, {}), result, apply=apply)
-        return result
+                found += _compared(day, right, _sums(self.usage.day(day)))
+        return found
 
-    def _day(self, name: str, right: Mapping[Place, Counter[str]], result: Rebuilt, *, apply: bool) -> None:
-        live = {(item["key"], item.get("team", "")): item for item in self.rollups.day(name)}
-        wrong = list(_wrong(name, right, live))
-        result.differences += [difference for difference, _ in wrong]
-        if not (apply and wrong):
-            return
-        over = datetime.fromisoformat(name).replace(tzinfo=UTC) + timedelta(days=1) + SETTLED_AFTER
-        if self.now() < over.timestamp():
-            result.unfit[name] = f"not over for long enough: can be repaired after {over:%Y-%m-%dT%H:%MZ}"
-            return
-        for difference, place in wrong:
+    def _rows_of(self, wrong: set[Account], days: Sequence[str]) -> dict[Account, list[Counted]]:
+        rows: dict[Account, list[Counted]] = {account: [] for account in wrong}
+        for row in self.rows.between(days[0], days[-1]):
             try:
-                self.rollups.replace(*place, name, right.get(place, {}), live.get(place, {}))
-                result.repaired += 1
-            except ConditionFailed:
-                result.unfit[name] = f"the rollup of key {difference.key} changed meanwhile: run it again"
+                facts = None if row["state"] == OPEN else counted(row)
+            except PoisonRow:
+                continue
+            if facts is not None and _account(facts.place) in rows:
+                rows[_account(facts.place)].append(facts)
+        return rows
+
+    def _right(self, account: Account, rows: Sequence[Counted]) -> bool:
+        day, key, _ = account
+        wanted: Counter[str] = Counter()
+        for row in rows:
+            wanted.update(row.counters)
+        live = _sums(self.usage.day(day, key)).get(account, Counter())
+        return _nonzero(wanted) == _nonzero(live)
+
+    def _replace(self, account: Account, rows: Sequence[Counted], result: Rebuilt) -> None:
+        """Every slot anew from its rows. The day's sum goes first: then each slot counts by itself, and only once."""
+        day, key, team = account
+        live = {item["slot"]: item for item in self.usage.items(day, key) if (item["key"], item["team"]) == (key, team)}
+        wanted: dict[Place, list[Counted]] = {}
+        for row in rows:
+            wanted.setdefault(row.place, []).append(row)
+        try:
+            if SUM in live:
+                self.usage.part(Place(*account, SUM), live.pop(SUM))
+            for place in sorted({*map(place_of, live.values()), *wanted}, key=lambda place: place.slot):
+                read, members = live.get(place.slot, {}), wanted.get(place, [])
+                counters: Counter[str] = Counter()
+                for row in members:
+                    counters.update(row.counters)
+                if _nonzero(counters) != _nonzero(counters_of(read)) or {row.mark for row in members} != read.get(
+                    "ids"
+                ):
+                    self.usage.replace(place, counters, [row.mark for row in members], read)
+        except ConditionFailed:
+            result.unfit[day] = f"key {key} was counted on meanwhile: run it again"
 
 
-def _wrong(
-    day: str, right: Mapping[Place, Mapping[str, int]], live: Mapping[Place, Mapping[str, Any]]
-) -> Iterator[tuple[Difference, Place]]:
-    for place in sorted({*right, *live}):
-        wanted = {name: amount for name, amount in right.get(place, {}).items() if amount}
-        stored = {name: amount for name, amount in live.get(place, {}).items() if "|" in name and amount}
+def _account(place: Place) -> Account:
+    return place.day, place.key, place.team
+
+
+def _sums(items: Iterator[dict[str, Any]]) -> dict[Account, Counter[str]]:
+    sums: dict[Account, Counter[str]] = {}
+    for item in items:
+        sums.setdefault((item["day"], item["key"], item["team"]), Counter()).update(counters_of(item))
+    return sums
+
+
+def _nonzero(counters: Mapping[str, int]) -> dict[str, int]:
+    return {name: amount for name, amount in counters.items() if amount}
+
+
+def _compared(
+    day: str, right: Mapping[Account, Mapping[str, int]], live: Mapping[Account, Mapping[str, int]]
+) -> Iterator[Difference]:
+    for account in sorted({*(each for each in right if each[0] == day), *live}):
+        wanted, stored = _nonzero(right.get(account, {})), _nonzero(live.get(account, {}))
         if wanted != stored:
             names = {name for name in {*wanted, *stored} if wanted.get(name) != stored.get(name)}
             cost = stored.get("*|*|cost", 0) - wanted.get("*|*|cost", 0)
-            yield Difference(day, *place, len(names), cost), place
+            yield Difference(*account, len(names), cost)

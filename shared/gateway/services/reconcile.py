@@ -3,6 +3,9 @@
 A call's money is held, then released; a release whose reply was lost is not repeated, so money may stay held that no
 call holds any more. When an hour is closed and all its rows have ended, the rows are the truth: what is held beyond
 them is given back, what they spent and nobody booked is booked. Afterwards the drift of that hour is 0.
+
+An hour in which nothing is held any more had each of its calls released. It differs from its rows in nothing, and waits
+for others of its kind: they are compared and forgotten together, by one write.
 """
 
 from __future__ import annotations
@@ -12,16 +15,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.domain.admission import Booking, bookings_of, stale_windows
+from gateway.domain.admission import Booking, bookings_of, stale_counters, stale_windows
 from gateway.stores.rows import Sum
 
 # A row's deadline is less than a minute after it was made; who died is expired three minutes after that.
 _CLOSED_AFTER = 5 * 60_000_000
+# Hours without a hold that an item may carry: more, and an admission of it would cost a second write unit.
+_SETTLED_HOURS = 5
+_MOST_HOURS, _MOST_STALE = 20, 60  # in one write: an expression holds 4 KB and 300 operators
 
 
 class Items(Protocol):
     def items(self) -> Iterator[dict[str, Any]]: ...
     def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool: ...
+    def forget(self, account: str, bookings: Sequence[Booking], stale: Sequence[str]) -> bool: ...
 
 
 class Rows(Protocol):
@@ -50,18 +57,32 @@ class Reconciler:
         """Close every hour that is over, however old. Raises StoreUnavailable: the next run goes on."""
         now, done = self.clock(), Reconciled()
         hours: dict[int, list[tuple[dict[str, Any], Booking]]] = {}
+        settled: dict[str, tuple[dict[str, Any], list[Booking]]] = {}
         for item in self.limits.items():
-            for booking in bookings_of(item):
-                if booking.ends + _CLOSED_AFTER <= now:
-                    hours.setdefault(booking.ends, []).append((item, booking))
+            over = [booking for booking in bookings_of(item) if booking.ends + _CLOSED_AFTER <= now]
+            due = over if len(over) >= _SETTLED_HOURS else [booking for booking in over if _holds(item, booking)]
+            for booking in due:
+                hours.setdefault(booking.ends, []).append((item, booking))
         for ends in sorted(hours):
             sums = self.rows.sums(ends)
             for item, booking in hours[ends]:
-                self._close(item, booking, sums.get((item["id"], booking.window), Sum()), now, done)
+                rows = sums.get((item["id"], booking.window), Sum())
+                if _holds(item, booking) or rows.open or rows.actual != item.get(booking.booked, 0):
+                    self._close(item, booking, rows, now, done)
+                else:
+                    settled.setdefault(item["id"], (item, []))[1].append(booking)
+        for item, bookings in settled.values():
+            done.hours += self._forget(item, bookings[:_MOST_HOURS], now)
         if done.hours:
             observability.count("HoursReconciled", done.hours)
             observability.count("LedgerDrift", done.drift / 1_000_000)
         return done
+
+    def _forget(self, item: dict[str, Any], bookings: list[Booking], now: int) -> int:
+        for booking in bookings:
+            _take(item, booking)
+        stale = [*stale_counters(item, now), *stale_windows(item, now)]
+        return len(bookings) if self.limits.forget(item["id"], bookings, stale[:_MOST_STALE]) else 0
 
     def _close(self, item: dict[str, Any], booking: Booking, rows: Sum, now: int, done: Reconciled) -> None:
         stale = [name for name in stale_windows(item, now) if name not in (booking.used, booking.spent)]
@@ -81,5 +102,15 @@ class Reconciler:
                     "calls": item.get(booking.calls, 0),
                 },
             )
-        for name in (booking.held, booking.booked, booking.calls, *stale):  # as the stored item is now
-            item.pop(name, None)
+        _take(item, booking, *stale)
+
+
+def _holds(item: Mapping[str, Any], booking: Booking) -> bool:
+    """Whether an hour of an item has calls under way, or whose release was lost."""
+    return bool(item[booking.held] or item.get(booking.calls, 0))
+
+
+def _take(item: dict[str, Any], booking: Booking, *more: str) -> None:
+    """Out of the item as it was read, as out of the stored one."""
+    for name in (booking.held, booking.booked, booking.calls, *more):
+        item.pop(name, None)

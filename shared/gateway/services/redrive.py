@@ -1,48 +1,46 @@
-"""Poison records once more: what the consumer put aside is counted as soon as it can be read, and then forgotten."""
+"""Poison records once more: what the consumer put aside is counted as soon as it can be read."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gateway.domain.rollup import Counted, PoisonRow, counted
-from gateway.errors import TransactionCanceled
-from gateway.stores.attributes import from_item
+from gateway.domain.rollup import PoisonRow
+from gateway.services.counting import Counting
+from gateway.services.rollup import row_of
 
 
 class Parked(Protocol):
-    def parked(self) -> Iterator[dict[str, Any]]: ...
-    def count(self, rows: Sequence[Counted], now: int, parked: str | None = None) -> None: ...
+    def waiting(self) -> Iterator[dict[str, Any]]: ...
+    def counted(self, identifier: str, now: int) -> None: ...
 
 
 @dataclass(slots=True)
 class Redriven:
-    """`refused`: identifier and reason of what can't be read still. `done`: somebody else was first."""
+    """`refused`: identifier and reason of what can't be counted still. `days`: UTC days that rows were counted on."""
 
     counted: int = 0
-    done: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
+    days: set[str] = field(default_factory=set)
 
 
-def redrive(store: Parked, now: Callable[[], float] = time.time) -> Redriven:
-    """Counts what can be read by now. A record is counted and forgotten in one transaction, so that it counts once
-    however often and by whomever this is run. Raises StoreUnavailable: what was done stays done."""
+def redrive(parked: Parked, counting: Counting, now: Callable[[], float] = time.time) -> Redriven:
+    """Counts what can be read by now. A row that was counted before, by whomever and however long ago, counts no second
+    time. Raises StoreUnavailable: what was done stays done."""
     result = Redriven()
-    for item in list(store.parked()):
+    for item in list(parked.waiting()):
         try:
-            row = counted(from_item(json.loads(item["record"])["dynamodb"]["NewImage"]))
-        except (PoisonRow, KeyError, TypeError, ValueError) as error:
-            result.refused.append((item["sk"], f"{type(error).__name__}: {error}"))
+            row = row_of(json.loads(item["record"]))
+        except (PoisonRow, TypeError, ValueError) as error:
+            result.refused.append((item["sk"], str(error)))
             continue
-        try:
-            store.count([row], int(now()), parked=item["sk"])
-            result.counted += 1
-        except TransactionCanceled as canceled:
-            if "ConditionalCheckFailed" not in canceled.reasons:
-                result.refused.append((item["sk"], f"not now: {canceled}"))
-            else:
-                result.done += 1
+        if counting.count([row]):
+            result.refused.append((item["sk"], "not now: the table does not answer"))
+            continue
+        parked.counted(item["sk"], int(now()))
+        result.counted += 1
+        result.days.add(row.place.day)
     return result

@@ -26,7 +26,7 @@ _PARAMETERS = frozenset({"group_by", "from", "to", "key", "team", "limit", "curs
 
 
 class Days(Protocol):
-    def day(self, day: str) -> Iterator[dict[str, Any]]: ...
+    def day(self, day: str, key: str = "") -> Iterator[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Reports:
 
     def _items(self, days: _Range, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         for day in days.days():
-            for item in self.store.day(day):
+            for item in self.store.day(day, query.get("key", "")):
                 if all(item.get(name) == query[name] for name in ("key", "team") if name in query):
                     yield item
 

@@ -43,7 +43,7 @@ def from_attribute(attribute: Mapping[str, Any]) -> Any:
             return from_item(value)
         case "L":
             return [from_attribute(part) for part in value]
-        case "SS":
+        case "SS" | "BS":  # bytes stay in base64
             return set(value)
         case "NS":
             return {_number(part) for part in value}

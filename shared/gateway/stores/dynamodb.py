@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway.aws.http import AwsHttp, HttpError, HttpReply
 from gateway.errors import ConditionFailed, StoreRejected, StoreUnavailable, TransactionCanceled
-from gateway.stores.attributes import from_item
+from gateway.stores.attributes import from_item, to_item
 
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
@@ -28,6 +28,30 @@ class Database(Protocol):
     """What stores speak through."""
 
     def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]: ...
+
+
+def pages(
+    database: Database, request: Mapping[str, Any], operation: str = "Query", *, attempts: int = 2
+) -> Iterator[dict[str, Any]]:
+    """The items of a Query or Scan, page after page, as plain Python values. Raises StoreUnavailable."""
+    start: dict[str, Any] = {}
+    while True:
+        reply = database.call(operation, {**request, **start}, attempts=attempts)
+        yield from (from_item(item) for item in reply["Items"])
+        if "LastEvaluatedKey" not in reply:
+            return
+        start = {"ExclusiveStartKey": reply["LastEvaluatedKey"]}
+
+
+def read_all(database: Database, table: str, keys: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The items of these keys, at most 100, in no order, as they are now; what is not there is left out."""
+    found: list[dict[str, Any]] = []
+    wanted: Any = {table: {"Keys": [to_item(key) for key in keys], "ConsistentRead": True}} if keys else {}
+    while wanted:
+        reply = database.call("BatchGetItem", {"RequestItems": wanted}, attempts=3)
+        found += [from_item(item) for item in reply["Responses"].get(table, [])]
+        wanted = reply.get("UnprocessedKeys", {})
+    return found
 
 
 class DynamoDB:

@@ -43,3 +43,19 @@ class HealthStore:
         breakers = {breaker.provider: breaker for item in items if (breaker := breaker_item(item))}
         observed = next((item for item in items if item["sk"] == OBSERVED), {})
         return HealthFacts(breakers, observed)
+
+    def observe(self, facts: Mapping[str, int], totals: Mapping[str, int]) -> None:
+        """What the consumer saw: `facts` replace, `totals` add up. Not exact: what is lost on the way comes again."""
+        names = {f"#f{n}": name for n, name in enumerate(facts)} | {f"#t{n}": name for n, name in enumerate(totals)}
+        values = {f":f{n}": value for n, value in enumerate(facts.values())}
+        values |= {f":t{n}": value for n, value in enumerate(totals.values())}
+        sets = ", ".join(f"#f{n} = :f{n}" for n in range(len(facts)))
+        adds = ", ".join(f"#t{n} :t{n}" for n in range(len(totals)))
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"pk": PARTITION, "sk": OBSERVED}),
+            "UpdateExpression": (f"SET {sets} " if sets else "") + f"ADD {adds}",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+        }
+        self._database.call("UpdateItem", request)

@@ -12,7 +12,7 @@ from gateway.domain.identity import Caller, KeyLimits, Team
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.stores import cursors
 from gateway.stores.attributes import from_item, to_item
-from gateway.stores.dynamodb import Database
+from gateway.stores.dynamodb import Database, read_all
 
 ACTIVE, REVOKED = "active", "revoked"
 _KIND, _TEAM = "key", "team"
@@ -263,7 +263,10 @@ class KeyStore:
             request["ExclusiveStartKey"] = to_item(cursors.decode(cursor, form))
         reply = self._database.call("Query", request, attempts=2)
         last = reply.get("LastEvaluatedKey")
-        return [from_item(item) for item in reply["Items"]], cursors.encode(from_item(last)) if last else None
+        # An index holds keys alone: one with all of a record would double the cost of noting each use.
+        ids = [from_item(item)["id"] for item in reply["Items"]]
+        records = {item["id"]: item for item in read_all(self._database, self._table, [{"id": each} for each in ids])}
+        return [records[each] for each in ids if each in records], cursors.encode(from_item(last)) if last else None
 
 
 def _item(record: KeyRecord) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from gateway.domain.admission import Booking, Bucket, Demand, Terms, Variant, Windows
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.stores.attributes import from_item, to_item
-from gateway.stores.dynamodb import Database
+from gateway.stores.dynamodb import Database, pages
 
 
 @dataclass(slots=True)
@@ -161,13 +161,7 @@ class LimitsStore:
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Every item, some seconds old at most: for the hourly reconcile alone."""
-        request: dict[str, Any] = {"TableName": self._table}
-        while True:
-            reply = self._database.call("Scan", request, attempts=3)
-            yield from (from_item(item) for item in reply["Items"])
-            if "LastEvaluatedKey" not in reply:
-                return
-            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+        return pages(self._database, {"TableName": self._table}, "Scan", attempts=3)
 
     def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool:
         """Make a closed hour's sums what its rows say, and forget the hour. `spent`: the sum of its rows.
@@ -203,6 +197,27 @@ class LimitsStore:
             "ConditionExpression": " AND ".join(conditions),
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item(values),
+        }
+        try:
+            self._database.call("UpdateItem", request)
+        except ConditionFailed:
+            return False
+        return True
+
+    def forget(self, account: str, bookings: Sequence[Booking], stale: Sequence[str]) -> bool:
+        """Take hours that agree with their rows, and stale counters, out of an item. False, and nothing done, where one
+        of the hours holds something."""
+        parts = [each for booking in bookings for each in (booking.held, booking.calls)]
+        names = {f"#c{number}": name for number, name in enumerate(parts)}
+        gone = [*names.values(), *(booking.booked for booking in bookings), *stale]
+        names |= {f"#r{number}": name for number, name in enumerate(gone)}
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": account}),
+            "UpdateExpression": "REMOVE " + ", ".join(f"#r{number}" for number in range(len(gone))),
+            "ConditionExpression": " AND ".join(f"#c{number} = :zero" for number in range(len(parts))),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item({":zero": 0}),
         }
         try:
             self._database.call("UpdateItem", request)

@@ -16,7 +16,7 @@ from gateway.domain.products import PRODUCT_ID
 from gateway.errors import BadRequest, Conflict, StoreUnavailable, TransactionCanceled
 from gateway.stores import cursors
 from gateway.stores.attributes import from_item, to_item
-from gateway.stores.dynamodb import Database
+from gateway.stores.dynamodb import Database, pages
 
 EVERYTHING = "*"  # the category that holds all products
 PRODUCT = "product"
@@ -167,13 +167,7 @@ class ProductStore:
             "KeyConditionExpression": "id = :categories",
             "ExpressionAttributeValues": to_item({":categories": _CATEGORIES}),
         }
-        found: list[str] = []
-        while True:
-            reply = self._database.call("Query", request, attempts=2)
-            found += [item["part"]["S"] for item in reply["Items"]]
-            if "LastEvaluatedKey" not in reply:
-                return found
-            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+        return [str(item["part"]) for item in pages(self._database, request)]
 
     def add_categories(self, paths: Iterable[str]) -> None:
         """Note categories; noting one again changes nothing. Apart from products: one hot item would slow them all."""

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.domain.usage import Usage
 from gateway.errors import ConditionFailed
 from gateway.stores.attributes import from_item, to_item
-from gateway.stores.dynamodb import Database
+from gateway.stores.dynamodb import Database, pages
 from gateway.stores.keys import team_item
 
 OPEN, SETTLED, EXPIRED = "OPEN", "SETTLED", "EXPIRED"
@@ -19,7 +19,7 @@ CORRECTION = "CORRECTION"
 SUFFIXES = 4  # a minute's rows lie in so many partitions
 _SCHEMA = 1
 _CORRECTIONS = "correction"  # a partition of their own: neither sweeper nor reconcile ever reads it
-_KEPT_SECONDS = 400 * 86_400
+KEPT_SECONDS = 400 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Row:
 
     `window` is where the cost is booked, `team_window` where for the team, empty where the team holds nothing: what a
     release needs, should somebody else than the caller have to make it. `budget` and `team_budget` are what bounds the
-    windows, None where nothing does: the consumer tells by them whether somebody has to be warned.
+    windows, None where nothing does: the consumer tells by them whether somebody has to be warned. `number` is that of
+    the call among its key's of the UTC day, from 1: it says where the row is counted.
     """
 
     rid: str
@@ -48,6 +49,7 @@ class Row:
     team_budget: int | None = None
     correlation: str = ""
     tags: tuple[str, ...] = field(default_factory=tuple)
+    number: int = 0
 
     @property
     def minute(self) -> str:
@@ -98,11 +100,12 @@ class RowStore:
             "provider": row.provider,
             "hour": row.hour,
             "window": row.window,
+            "n": row.number,
             "est": row.est,
             "created": row.created,
             "deadline": row.deadline,
             "correlation": row.correlation,
-            "ttl": row.created // 1_000_000 + _KEPT_SECONDS,
+            "ttl": row.created // 1_000_000 + KEPT_SECONDS,
         }
         rare = {"team": row.team, "team_window": row.team_window, "tags": list(row.tags)}
         item |= {name: value for name, value in rare.items() if value}
@@ -165,7 +168,7 @@ class RowStore:
             ),
             "ConsistentRead": True,
         }
-        return self._pages(request, "Scan")
+        return pages(self._database, request, "Scan")
 
     def correct(self, row: Mapping[str, Any]) -> None:
         """Write a correction's row. Raises ConditionFailed, with what stands there, where its id is taken."""
@@ -190,7 +193,7 @@ class RowStore:
             ),
             "ConsistentRead": True,
         }
-        return self._pages(request)
+        return pages(self._database, request)
 
     def _of_minute(self, minute: int, more: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for suffix in range(SUFFIXES):
@@ -201,15 +204,7 @@ class RowStore:
                 "ConsistentRead": True,
                 **more,
             }
-            yield from self._pages(request)
-
-    def _pages(self, request: dict[str, Any], operation: str = "Query") -> Iterator[dict[str, Any]]:
-        while True:
-            reply = self._database.call(operation, request, attempts=2)
-            yield from (from_item(item) for item in reply["Items"])
-            if "LastEvaluatedKey" not in reply:
-                return
-            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+            yield from pages(self._database, request)
 
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
         """Settle or expire an open row with these facts; the row as it is then, None where it was closed before.

@@ -1,161 +1,174 @@
-"""The table `usage`: rollups by key and day, and a marker for each row counted. Both are written in one transaction."""
+"""The table `usage`: what rows come to, by UTC day, key, team and slot. Sums and which rows are in them stand in one
+item, so that a row counts once by one conditional write, for as long as the item is there.
+
+An item: `day`, `key`, `team`, flat counters (see gateway.domain.rollup), `ids` (the marks of its rows), `sealed` (it
+takes no more rows). A full slot is sealed, then added to the sum of its day, whose `merged` names the slots in it: so a
+busy day is a few items, and each write touches a small one.
+"""
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.domain.rollup import Counted
+from gateway.domain.rollup import SUM, Counted, Place
+from gateway.errors import ConditionFailed
 from gateway.stores.attributes import from_item, to_item
-from gateway.stores.breakers import PARTITION
-from gateway.stores.dynamodb import Database
-from gateway.stores.health import OBSERVED
+from gateway.stores.dynamodb import Database, pages
 
-_MARKER_SECONDS = 2 * 86_400  # twice as long as a stream keeps a record
-_PARKED = "parked"
-_PARKED_SECONDS = 400 * 86_400
-_ITEMS_A_READ = 100  # DynamoDB's limit
-ROWS_A_TRANSACTION = 40
-COUNTERS_AN_UPDATE = 140  # an expression holds 4 KB and 300 operators
+ROWS_AN_UPDATE = 64  # an expression holds 4 KB and 300 operators
+COUNTERS_AN_UPDATE = 200
+_SHARDS = 8  # partitions of a day, by key
+_SEALED_SECONDS = 500 * 86_400  # longer than any row, or a record that was put aside, lives
 
 
 class UsageStore:
-    def __init__(self, database: Database, table: str, state_table: str) -> None:
+    def __init__(self, database: Database, table: str) -> None:
         self._database = database
         self._table = table
-        self._state_table = state_table
 
-    def count(self, rows: Sequence[Counted], now: int, parked: str | None = None) -> None:
-        """Add rows to their rollups, all or none; `now` in seconds since the epoch. `parked` is forgotten with that.
+    def add(self, place: Place, rows: Sequence[Counted]) -> dict[str, Any]:
+        """Add rows to their place, all or none, at most ROWS_AN_UPDATE of them; the item as it is then.
 
-        Raises TransactionCanceled, whose first reasons are the rows' in order: ConditionalCheckFailed for one that
-        was counted before.
+        Raises ConditionFailed with the item as it is: some rows are in it (`ids`), or it is sealed.
         """
-        markers = [self._marker(row, now) for row in rows]
-        groups: dict[tuple[str, str, str], list[Counted]] = {}
-        for row in rows:
-            groups.setdefault((row.key, row.team, row.day), []).append(row)
-        updates = [self._update(*group, members) for group, members in groups.items()]
-        if parked is not None:
-            updates.append(
-                {
-                    "Delete": {
-                        "TableName": self._state_table,
-                        "Key": to_item({"pk": _PARKED, "sk": parked}),
-                        "ConditionExpression": "attribute_exists(pk)",
-                    }
-                }
-            )
-        self._database.call("TransactWriteItems", {"TransactItems": markers + updates})
-
-    def observe(self, facts: Mapping[str, int], totals: Mapping[str, int]) -> None:
-        """What health shows: `facts` replace, `totals` add up. Not exact: a batch that comes twice counts twice."""
-        names = {f"#f{n}": name for n, name in enumerate(facts)} | {f"#t{n}": name for n, name in enumerate(totals)}
-        values = {f":f{n}": value for n, value in enumerate(facts.values())}
-        values |= {f":t{n}": value for n, value in enumerate(totals.values())}
-        sets = ", ".join(f"#f{n} = :f{n}" for n in range(len(facts)))
-        adds = ", ".join(f"#t{n} :t{n}" for n in range(len(totals)))
-        request = {
-            "TableName": self._state_table,
-            "Key": to_item({"pk": PARTITION, "sk": OBSERVED}),
-            "UpdateExpression": (f"SET {sets} " if sets else "") + f"ADD {adds}",
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_item(values),
-        }
-        self._database.call("UpdateItem", request)
-
-    def park(self, record: str, reason: str, identifier: str, now: int) -> None:
-        """Put a record aside that can't be read, whole, as JSON text; the same one again changes nothing."""
-        item = {"pk": _PARKED, "sk": identifier, "record": record, "reason": reason, "parked": now}
-        request = {"TableName": self._state_table, "Item": to_item(item | {"ttl": now + _PARKED_SECONDS})}
-        self._database.call("PutItem", request, attempts=2)
-
-    def parked(self) -> Iterator[dict[str, Any]]:
-        """What was put aside: `sk` (its identifier), `record` (JSON text), `reason`, `parked` (seconds)."""
-        request: dict[str, Any] = {
-            "TableName": self._state_table,
-            "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": to_item({":pk": _PARKED}),
-        }
-        return self._pages(request)
-
-    def replace(self, key: str, team: str, day: str, counters: Mapping[str, int], read: Mapping[str, Any]) -> None:
-        """Put counters in place of a rollup that was read (empty: there was none). Raises ConditionFailed where it
-        changed since: whatever is counted changes one of three counters."""
-        place = {"pk": f"key#{key}", "sk": _sort(team, day)}
-        watched = ("*|*|n", "*|*|cost", "*|*|adj")
-        names, values, conditions = {}, {}, []
-        for number, name in enumerate(watched if read else ()):
-            names[f"#{number}"] = name
-            if name in read:
-                values[f":{number}"] = read[name]
-                conditions.append(f"#{number} = :{number}")
-            else:
-                conditions.append(f"attribute_not_exists(#{number})")
-        request: dict[str, Any] = {"TableName": self._table}
-        request["ConditionExpression"] = " AND ".join(conditions) or "attribute_not_exists(pk)"
-        if names:
-            request["ExpressionAttributeNames"] = names
-        if values:
-            request["ExpressionAttributeValues"] = to_item(values)
-        if counters:
-            item = {**place, "key": key, "day": day, "team": team, **counters}
-            self._database.call("PutItem", request | {"Item": to_item(item)})
-        else:
-            self._database.call("DeleteItem", request | {"Key": to_item(place)})
-
-    def day(self, day: str) -> Iterator[dict[str, Any]]:
-        """Every rollup item of a day (2026-11-24). Its index holds keys alone, so that a count costs it nothing."""
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": "by-day",
-            "KeyConditionExpression": "#day = :day",
-            "ExpressionAttributeNames": {"#day": "day"},
-            "ExpressionAttributeValues": to_item({":day": day}),
-        }
-        keys = [to_item({"pk": item["pk"], "sk": item["sk"]}) for item in self._pages(request)]
-        for start in range(0, len(keys), _ITEMS_A_READ):
-            yield from self._read(keys[start : start + _ITEMS_A_READ])
-
-    def _read(self, keys: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        wanted: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
-        while wanted:
-            reply = self._database.call("BatchGetItem", {"RequestItems": wanted}, attempts=3)
-            yield from (from_item(item) for item in reply["Responses"].get(self._table, []))
-            wanted = reply.get("UnprocessedKeys", {})
-
-    def _pages(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        while True:
-            reply = self._database.call("Query", request, attempts=2)
-            yield from (from_item(item) for item in reply["Items"])
-            if "LastEvaluatedKey" not in reply:
-                return
-            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
-
-    def _marker(self, row: Counted, now: int) -> dict[str, Any]:
-        item = {"pk": f"counted#{row.rid}", "sk": "-", "ttl": now + _MARKER_SECONDS}
-        put = {"TableName": self._table, "Item": to_item(item), "ConditionExpression": "attribute_not_exists(pk)"}
-        return {"Put": put}
-
-    def _update(self, key: str, team: str, day: str, rows: Sequence[Counted]) -> dict[str, Any]:
         counters: Counter[str] = Counter()
         for row in rows:
             counters.update(row.counters)
-        names = {f"#{n}": name for n, name in enumerate(counters)} | {"#key": "key", "#day": "day", "#team": "team"}
-        values: dict[str, Any] = {f":{n}": amount for n, amount in enumerate(counters.values())}
-        values |= {":key": key, ":day": day, ":team": team}
-        adds = ", ".join(f"#{n} :{n}" for n in range(len(counters)))
-        update = {
-            "TableName": self._table,
-            "Key": to_item({"pk": f"key#{key}", "sk": _sort(team, day)}),
-            "UpdateExpression": f"SET #key = :key, #day = :day, #team = :team ADD {adds}",
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_item(values),
+        marks = [row.mark for row in rows]
+        conditions = ["attribute_not_exists(sealed)", *(f"NOT contains(ids, :i{n})" for n in range(len(marks)))]
+        request = self._adding(place, counters, "ids", {"BS": marks}) | {
+            "ConditionExpression": " AND ".join(conditions),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        return {"Update": update}
+        request["ExpressionAttributeValues"] |= {f":i{n}": {"B": mark} for n, mark in enumerate(marks)}
+        return from_item(self._database.call("UpdateItem", request)["Attributes"])
+
+    def merge(self, place: Place, now: int) -> None:
+        """Close a slot and add it to its day's sum; `now` in seconds since the epoch. May be repeated at any time: a
+        sealed slot changes no more, and the sum knows what is in it."""
+        item = self._sealed(place, now)
+        counters = counters_of(item)
+        if len(counters) > COUNTERS_AN_UPDATE:  # more than one update can add: it stays by itself
+            return
+        request = self._adding(place.sum, counters, "merged", {"SS": [place.slot]})
+        request["ConditionExpression"] = "NOT contains(merged, :merging)"
+        request["ExpressionAttributeValues"][":merging"] = {"S": place.slot}
+        try:
+            self._database.call("UpdateItem", request, attempts=2)
+        except ConditionFailed:
+            return
+
+    def day(self, day: str, key: str = "") -> Iterator[dict[str, Any]]:
+        """What a day (2026-11-24) comes to, of all keys or one: items of `day`, `key`, `team` and counters, which add
+        up. Each row is in one of them, whatever is merged meanwhile."""
+        for item in self.items(day, key):
+            if "apart" not in item:
+                yield item
+
+    def items(self, day: str, key: str = "") -> Iterator[dict[str, Any]]:
+        """As `day`, with every item; one that is in the day's sum too has `apart`, True."""
+        shards = [_shard(key)] if key else range(_SHARDS)
+        for shard in shards:
+            merged: dict[tuple[str, str], set[str]] = {}
+            # A sum comes before its slots: whatever is merged after it was read is still read as a slot.
+            for item in self._shard_items(day, shard, key):
+                account = (item["key"], item["team"])
+                if item["slot"] == SUM:
+                    merged[account] = item["merged"]
+                yield item | ({"apart": True} if item["slot"] in merged.get(account, ()) else {})
+
+    def replace(self, place: Place, counters: Mapping[str, int], marks: Sequence[str], read: Mapping[str, Any]) -> None:
+        """Put what is right in a slot's place; without marks it is removed. `read` is the item as it was read, empty
+        where there was none. Raises ConditionFailed where rows were counted in it since."""
+        request: dict[str, Any] = {"TableName": self._table, **_unchanged("ids", "BS", read)}
+        if marks:
+            item = to_item({**_key(place), **_facts(place), **counters}) | {"ids": {"BS": sorted(marks)}}
+            self._database.call("PutItem", request | {"Item": item})
+        else:
+            self._database.call("DeleteItem", request | {"Key": to_item(_key(place))})
+
+    def part(self, place: Place, read: Mapping[str, Any]) -> None:
+        """Forget a day's sum as it was read: each slot counts by itself again. Raises ConditionFailed where a slot was
+        merged since."""
+        request = {"TableName": self._table, "Key": to_item(_key(place.sum)), **_unchanged("merged", "SS", read)}
+        self._database.call("DeleteItem", request)
+
+    def _sealed(self, place: Place, now: int) -> dict[str, Any]:
+        request = {
+            "TableName": self._table,
+            "Key": to_item(_key(place)),
+            "UpdateExpression": "SET sealed = :yes, #ttl = :ttl",
+            "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(sealed)",
+            "ExpressionAttributeNames": {"#ttl": "ttl"},
+            "ExpressionAttributeValues": to_item({":yes": True, ":ttl": now + _SEALED_SECONDS}),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            return from_item(self._database.call("UpdateItem", request, attempts=2)["Attributes"])
+        except ConditionFailed as refused:
+            if refused.item is None:
+                raise
+            return refused.item
+
+    def _adding(
+        self, place: Place, counters: Mapping[str, int], name: str, members: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        facts = _facts(place)
+        names = {f"#{n}": counter for n, counter in enumerate(counters)} | {f"#{fact}": fact for fact in facts}
+        values = {f":{n}": amount for n, amount in enumerate(counters.values())}
+        sets = ", ".join(f"#{fact} = :{fact}" for fact in facts)
+        adds = ", ".join([*(f"#{n} :{n}" for n in range(len(counters))), f"{name} :members"])
+        return {
+            "TableName": self._table,
+            "Key": to_item(_key(place)),
+            "UpdateExpression": f"SET {sets} ADD {adds}",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values | {f":{fact}": value for fact, value in facts.items()})
+            | {":members": members},
+        }
+
+    def _shard_items(self, day: str, shard: int, key: str) -> Iterator[dict[str, Any]]:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk" + (" AND begins_with(sk, :key)" if key else ""),
+            "ExpressionAttributeValues": to_item({":pk": f"{day}#{shard}"} | ({":key": f"{key}#"} if key else {})),
+            "ConsistentRead": True,
+        }
+        return pages(self._database, request)
 
 
-def _sort(team: str, day: str) -> str:
-    # A key that changes its team has two rollups that day: each team pays its own.
-    return f"{day}#{team}" if team else day
+def counters_of(item: Mapping[str, Any]) -> dict[str, int]:
+    """The counters of an item, without what else stands in it."""
+    return {name: amount for name, amount in item.items() if "|" in name}
+
+
+def place_of(item: Mapping[str, Any]) -> Place:
+    """Where an item stands."""
+    return Place(item["day"], item["key"], item["team"], item["slot"])
+
+
+def _shard(key: str) -> int:
+    return zlib.crc32(key.encode()) % _SHARDS
+
+
+def _key(place: Place) -> dict[str, str]:
+    return {"pk": f"{place.day}#{_shard(place.key)}", "sk": f"{place.key}#{place.team}#{place.slot}"}
+
+
+def _facts(place: Place) -> dict[str, str]:
+    return {"day": place.day, "key": place.key, "team": place.team, "slot": place.slot}
+
+
+def _unchanged(name: str, kind: str, read: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition that an item is as it was read: whatever changes it adds a member to this set."""
+    if name not in read:
+        return {"ConditionExpression": f"attribute_not_exists({name})"}
+    return {
+        "ConditionExpression": f"{name} = :{name}",
+        "ExpressionAttributeValues": {f":{name}": {kind: sorted(read[name])}},
+    }

@@ -84,7 +84,7 @@ def test_adding_a_folder_adds_a_function(root: Path) -> None:
         (lambda f: f["routes"].update({"GET /x": "secret"}), ("routes.GET /x",)),
         (lambda f: f["tables"].update({"nowhere": ["GetItem"]}), ("tables.nowhere", "no table nowhere")),
         (lambda f: f["tables"].update({"usage/by-moon": ["Query"]}), ("tables.usage/by-moon", "no index by-moon")),
-        (lambda f: f["tables"].update({"usage/by-day": ["GetItem"]}), ("tables.usage/by-day", "Query alone")),
+        (lambda f: f["tables"].update({"api-keys/by-team": ["GetItem"]}), ("tables.api-keys/by-team", "Query alone")),
         (lambda f: f["tables"].update({"state": ["GetItm"]}), ("tables.state",)),
         (lambda f: f["tables"].update({"state": ["*"]}), ("tables.state",)),
         (lambda f: f["tables"].update({"state": ["DeleteTable"]}), ("tables.state",)),

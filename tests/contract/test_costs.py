@@ -1,0 +1,86 @@
+"""What a call costs in write units on DynamoDB Local: everything that is written for it, by function and consumer."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from gateway.domain.config import TierLimits
+from gateway.domain.identity import KeyLimits
+from gateway.domain.usage import Usage
+from gateway.services.alerts import Alerts
+from gateway.services.counting import Counting
+from gateway.services.last_used import LastUsed
+from gateway.services.ledger import Outcome
+from gateway.services.observed import Observed
+from gateway.services.reconcile import Reconciler
+from gateway.services.rollup import Rollup
+from gateway.stores.alerts import AlertStore
+from gateway.stores.attributes import to_item
+from gateway.stores.dynamodb import Database
+from gateway.stores.health import HealthStore
+from gateway.stores.keys import KeyStore
+from gateway.stores.limits import LimitsStore
+from gateway.stores.parked import ParkedStore
+from gateway.stores.usage import UsageStore
+from tests.contract.conftest import MeteredDatabase, Tables
+from tests.contract.world import NOW, World, paid
+from tests.fakes.database import Clock
+
+
+def the_consumer(tables: Tables, database: Database, now: Callable[[], float]) -> Rollup:
+    """As wiring puts it together, with all that it writes beside the bill."""
+    state, keys = tables["state"], KeyStore(database, tables["api-keys"])
+    limits = LimitsStore(database, tables["limits"], tables["api-keys"])
+    alerts = Alerts(limits, AlertStore(database, state), lambda _subject, _text: None, now)
+    after = (LastUsed(keys).note, Observed(HealthStore(database, state), now).note, alerts.check)
+    counting = Counting(UsageStore(database, tables["usage"]), now)
+    return Rollup(counting, ParkedStore(database, state), now, after)
+
+
+@pytest.mark.parametrize(
+    ("keys", "every", "calls", "batch"),
+    [(20, 4_320, 20, 1), (5, 600, 60, 1), (1, 86, 300, 1), (1, 10, 200, 1), (1, 1, 200, 10)],
+)
+def test_a_call_costs_four_write_units_and_seven_with_its_bill(
+    tables: Tables, keys: int, every: int, calls: int, batch: int
+) -> None:
+    """Every write of function, consumer and reconcile: of keys that call every so many seconds, one after the other;
+    their rows come alone, or in tens."""
+    tier = TierLimits(requests_per_minute=100, requests_per_hour=10_000, requests_per_day=100_000)
+    midnight = NOW - NOW % 86_400_000_000
+    budget = KeyLimits(max_budget=1_000_000_000)
+    worlds = [World(tables, budget, now=midnight, tiers={"free": tier}, key=f"key{n:09}") for n in range(keys)]
+    for world in worlds:  # the first call of a key makes its item
+        world.ledger().settle(world.admit(world.ledger()), paid(1))
+    clock, choice = Clock(midnight / 1_000_000), random.Random(every)
+    asked, billed = MeteredDatabase(tables.database), MeteredDatabase(tables.database)
+    limits = LimitsStore(billed, tables["limits"], tables["api-keys"])
+    reconciler = Reconciler(limits, worlds[0].row_store, lambda: int(clock.now * 1_000_000))
+    consumer = the_consumer(tables, billed, clock)
+    waiting = []
+    for number in range(keys * calls):
+        hour = clock.now // 3_600
+        clock.advance(every / keys)
+        if clock.now // 3_600 > hour:
+            reconciler.reconcile()
+        world = worlds[number % keys]
+        world.now = int(clock.now * 1_000_000)
+        ledger = world.ledger(asked)
+        hold = world.admit(ledger, 100_000)
+        latency = round(choice.lognormvariate(7.6, 0.6))  # a median of two seconds
+        outcome = Outcome(Usage(input_tokens=900, output_tokens=150), choice.randrange(500, 90_000), 0, "ok", latency)
+        ledger.settle(hold, outcome)
+        get = {"TableName": tables["request-analytics"], "ConsistentRead": True}
+        row = tables.database.call("GetItem", get | {"Key": to_item({"minute": hold.row.minute, "rid": hold.row.rid})})
+        change = {"SequenceNumber": str(number), "NewImage": row["Item"]}
+        waiting.append({"eventName": "MODIFY", "dynamodb": change})
+        if len(waiting) == batch:
+            assert consumer.apply(waiting) == []
+            waiting = []
+    first, later = asked.units / (keys * calls), billed.units / (keys * calls)
+    print(
+        f"{keys} keys, every {every} s, {batch} a batch: {first:.2f} + {later:.2f} = {first + later:.2f} units a call"
+    )
+    assert first <= 4.2
+    assert first + later <= 7
