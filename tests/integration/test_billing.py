@@ -59,7 +59,7 @@ def test_the_commands_of_the_bill(gateway: Live) -> None:
         command = [sys.executable, "-m", "tools.aws", *arguments, *options]
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
-    assert "can't be read still" in run("redrive").stdout
+    assert "can't be counted still" in run("redrive").stdout
     eventually(lambda: run("rebuild", "--from", today, "--to", today).returncode == 0, 60)
-    assert "0 rollups differ" in run("rebuild", "--from", today, "--to", today).stdout
+    assert "0 sums differ" in run("rebuild", "--from", today, "--to", today).stdout
     assert run("rebuild", "--from", "yesterday").returncode == 1

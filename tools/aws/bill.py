@@ -28,7 +28,7 @@ def redriven(place: Place) -> tuple[list[str], bool]:
 
 
 def rebuilt(place: Place, first: str, last: str, *, apply: bool) -> tuple[list[str], bool]:
-    """What the rows say of the rollups, as lines, and whether nothing is left that differs. Without dates: the last
+    """What the rows say of the sums, as lines, and whether nothing is left that differs. Without dates: the last
     30 days that are over."""
     observability.configure("rebuild", "WARNING")
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
@@ -45,7 +45,8 @@ def rebuilt(place: Place, first: str, last: str, *, apply: bool) -> tuple[list[s
 
     def lines() -> Iterator[str]:
         wrong = len(result.differences)
-        yield f"{since} to {until}: {result.rows} rows, {wrong} sums differ, {result.repaired} repaired"
+        under_way = f" and {result.open} under way" if result.open else ""
+        yield f"{since} to {until}: {result.rows} rows{under_way}, {wrong} sums differ, {result.repaired} repaired"
         for each in result.differences:
             dollars = f"{each.cost / 1_000_000:+.6f} USD"
             yield f"  {each.day} key {each.key} team {each.team or '-'}: {each.counters} counters, {dollars}"

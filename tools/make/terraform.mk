@@ -47,5 +47,5 @@ smoke: $(VENV)/.test ## Check a deployment; with GATEWAY_KEY set also as its use
 redrive: $(VENV)/.test ## Count records that the stream consumer had put aside (ENV=dev)
 	@$(OPERATE)
 
-rebuild: $(VENV)/.test ## Compare the bill's rollups with the rows; APPLY=yes repairs (ENV=dev, FROM= TO= days)
+rebuild: $(VENV)/.test ## Compare the bill's sums with the rows; APPLY=yes repairs (ENV=dev, FROM= TO= days)
 	@$(OPERATE) --from "$(FROM)" --to "$(TO)" --apply "$(APPLY)"

@@ -48,9 +48,11 @@ class Difference:
 
 @dataclass(slots=True)
 class Rebuilt:
-    """`unfit`: days that could not be judged or repaired, each with the reason."""
+    """`open`: rows of calls under way, which are in no sum yet. `unfit`: days of which something could not be counted
+    or repaired, each with the reason."""
 
     rows: int = 0
+    open: int = 0
     differences: list[Difference] = field(default_factory=list)
     repaired: int = 0
     unfit: dict[str, str] = field(default_factory=dict)
@@ -58,7 +60,11 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """`now` gives seconds since the epoch."""
+    """`now` gives seconds since the epoch.
+
+    What is counted is always read before the rows: a row has ended before it is counted, so whatever was in a sum when
+    that was read is among the rows. What is counted later shows as a changed item.
+    """
 
     rows: Rows
     usage: Usage
@@ -68,89 +74,87 @@ class Rebuild:
     def run(self, first: date, last: date, *, apply: bool) -> Rebuilt:
         """Compares whole UTC days; with `apply` what differs is put right, whatever is counted meanwhile.
 
+        A row that ended a moment ago may be on its way: it differs until it is counted, and may be counted here.
         Raises TooOld where rows of the first day may have expired.
         """
         oldest = datetime.fromtimestamp(self.now(), UTC).date() - ROWS_LIVE + timedelta(days=1)
         if first < oldest:
             raise TooOld(f"Rows live for {ROWS_LIVE.days} days: {oldest} is the first day that is whole.")
-        result = Rebuilt()
         days = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
-        result.differences = self._differences(days, result)
-        if apply and result.differences:
-            wrong = {(each.day, each.key, each.team) for each in result.differences}
-            rows = self._rows_of(wrong, days)
+        live: dict[Account, Counter[str]] = {}
+        for day in days:
+            live |= _sums(self.usage.day(day))
+        result = Rebuilt()
+        right: dict[Account, Counter[str]] = {}
+        for row in self._counted(days, result):
+            right.setdefault(_account(row.place), Counter()).update(row.counters)
+        result.differences = list(_compared(right, live))
+        wrong = {(each.day, each.key, each.team) for each in result.differences}
+        if apply and wrong:
             # What the stream lost; a row that is counted already is passed over.
-            self.counting.count([row for members in rows.values() for row in members])
-            for account in sorted(wrong):
-                if not self._right(account, rows[account]):
-                    self._replace(account, rows[account], result)
-            result.repaired = sum(self._right(account, rows[account]) for account in wrong)
+            self.counting.count(list(self._rows_of(wrong, days)))
+            self._replace(wrong, days, result)
+            result.repaired = len(wrong) - len(self._wrong(wrong, days))
         return result
 
-    def _differences(self, days: Sequence[str], result: Rebuilt) -> list[Difference]:
-        right: dict[Account, Counter[str]] = {}
-        unread: dict[str, Counter[str]] = {}
+    def _counted(self, days: Sequence[str], result: Rebuilt) -> Iterator[Counted]:
+        """Every row that has ended; the others are noted."""
+        unread: Counter[str] = Counter()
         for row in self.rows.between(days[0], days[-1]):
-            day = row.get("day") or row["minute"][:10]
             try:
                 if row["state"] == OPEN:
-                    unread.setdefault(day, Counter())["OPEN"] += 1
-                    continue
-                facts = counted(row)
+                    result.open += 1
+                else:
+                    yield counted(row)
+                    result.rows += 1
             except PoisonRow:
-                unread.setdefault(day, Counter())["not readable"] += 1
-                continue
-            result.rows += 1
-            right.setdefault(_account(facts.place), Counter()).update(facts.counters)
-        found: list[Difference] = []
-        for day in days:
-            if day in unread:
-                rows = ", ".join(f"{count} {state}" for state, count in sorted(unread[day].items()))
-                result.unfit[day] = f"has rows that are {rows}"
-            else:
-                found += _compared(day, right, _sums(self.usage.day(day)))
-        return found
+                unread[row.get("day") or row["minute"][:10]] += 1
+        result.unfit |= {day: f"{rows} rows can't be read, and are in no sum" for day, rows in sorted(unread.items())}
 
-    def _rows_of(self, wrong: set[Account], days: Sequence[str]) -> dict[Account, list[Counted]]:
-        rows: dict[Account, list[Counted]] = {account: [] for account in wrong}
-        for row in self.rows.between(days[0], days[-1]):
+    def _rows_of(self, accounts: set[Account], days: Sequence[str]) -> Iterator[Counted]:
+        return (row for row in self._counted(days, Rebuilt()) if _account(row.place) in accounts)
+
+    def _wrong(self, accounts: set[Account], days: Sequence[str]) -> set[Account]:
+        live: dict[Account, Counter[str]] = {}
+        for day, key in sorted({(day, key) for day, key, _ in accounts}):
+            live |= _sums(self.usage.day(day, key))
+        right: dict[Account, Counter[str]] = {account: Counter() for account in accounts}
+        for row in self._rows_of(accounts, days):
+            right[_account(row.place)].update(row.counters)
+        found = _compared(right, {account: live.get(account, Counter()) for account in accounts})
+        return {(each.day, each.key, each.team) for each in found}
+
+    def _replace(self, wrong: set[Account], days: Sequence[str], result: Rebuilt) -> None:
+        """Where counting what was missing did not help, something is damaged: every slot anew from its rows."""
+        damaged = self._wrong(wrong, days)
+        items = {account: self._items(account) for account in damaged}
+        rows: dict[Account, list[Counted]] = {account: [] for account in damaged}
+        for row in self._rows_of(damaged, days) if damaged else ():
+            rows[_account(row.place)].append(row)
+        for account in sorted(damaged):
             try:
-                facts = None if row["state"] == OPEN else counted(row)
-            except PoisonRow:
-                continue
-            if facts is not None and _account(facts.place) in rows:
-                rows[_account(facts.place)].append(facts)
-        return rows
+                self._renew(items[account], rows[account], account)
+            except ConditionFailed:
+                result.unfit[account[0]] = f"key {account[1]} was counted on meanwhile: run it again"
 
-    def _right(self, account: Account, rows: Sequence[Counted]) -> bool:
-        day, key, _ = account
-        wanted: Counter[str] = Counter()
-        for row in rows:
-            wanted.update(row.counters)
-        live = _sums(self.usage.day(day, key)).get(account, Counter())
-        return _nonzero(wanted) == _nonzero(live)
-
-    def _replace(self, account: Account, rows: Sequence[Counted], result: Rebuilt) -> None:
-        """Every slot anew from its rows. The day's sum goes first: then each slot counts by itself, and only once."""
+    def _items(self, account: Account) -> dict[str, dict[str, Any]]:
         day, key, team = account
-        live = {item["slot"]: item for item in self.usage.items(day, key) if (item["key"], item["team"]) == (key, team)}
-        wanted: dict[Place, list[Counted]] = {}
+        return {item["slot"]: item for item in self.usage.items(day, key) if (item["key"], item["team"]) == (key, team)}
+
+    def _renew(self, live: dict[str, dict[str, Any]], rows: Sequence[Counted], account: Account) -> None:
+        """The day's sum goes first: then each slot counts by itself, and only once."""
+        wanted: dict[Place, list[Counted]] = {place_of(item): [] for slot, item in live.items() if slot != SUM}
         for row in rows:
             wanted.setdefault(row.place, []).append(row)
-        try:
-            if SUM in live:
-                self.usage.part(Place(*account, SUM), live.pop(SUM))
-            for place in sorted({*map(place_of, live.values()), *wanted}, key=lambda place: place.slot):
-                read, members = live.get(place.slot, {}), wanted.get(place, [])
-                counters: Counter[str] = Counter()
-                for row in members:
-                    counters.update(row.counters)
-                if _nonzero(counters) != _nonzero(counters_of(read)) or {row.mark for row in members} != read.get(
-                    "ids"
-                ):
-                    self.usage.replace(place, counters, [row.mark for row in members], read)
-        except ConditionFailed:
-            result.unfit[day] = f"key {key} was counted on meanwhile: run it again"
+        if SUM in live:
+            self.usage.part(Place(*account, SUM), live[SUM])
+        for place, members in sorted(wanted.items(), key=lambda each: each[0].slot):
+            read, counters = live.get(place.slot, {}), Counter[str]()
+            for row in members:
+                counters.update(row.counters)
+            marks = {row.mark for row in members}
+            if _nonzero(counters) != _nonzero(counters_of(read)) or marks != read.get("ids"):
+                self.usage.replace(place, counters, sorted(marks), read)
 
 
 def _account(place: Place) -> Account:
@@ -169,9 +173,9 @@ def _nonzero(counters: Mapping[str, int]) -> dict[str, int]:
 
 
 def _compared(
-    day: str, right: Mapping[Account, Mapping[str, int]], live: Mapping[Account, Mapping[str, int]]
+    right: Mapping[Account, Mapping[str, int]], live: Mapping[Account, Mapping[str, int]]
 ) -> Iterator[Difference]:
-    for account in sorted({*(each for each in right if each[0] == day), *live}):
+    for account in sorted({*right, *live}):
         wanted, stored = _nonzero(right.get(account, {})), _nonzero(live.get(account, {}))
         if wanted != stored:
             names = {name for name in {*wanted, *stored} if wanted.get(name) != stored.get(name)}
