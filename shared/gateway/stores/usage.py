@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from gateway.domain.rollup import SUM, Counted, Place
@@ -20,7 +21,7 @@ from gateway.stores.dynamodb import Database, pages
 
 ROWS_AN_UPDATE = 64  # an expression holds 4 KB and 300 operators
 COUNTERS_AN_UPDATE = 200
-_SHARDS = 8  # partitions of a day, by key
+_SHARDS = 4  # partitions of a day, by key: each takes a thousand write units a second, a report reads all at once
 _SEALED_SECONDS = 500 * 86_400  # longer than any row, or a record that was put aside, lives
 
 
@@ -71,15 +72,12 @@ class UsageStore:
 
     def items(self, day: str, key: str = "") -> Iterator[dict[str, Any]]:
         """As `day`, with every item; one that is in the day's sum too has `apart`, True."""
-        shards = [_shard(key)] if key else range(_SHARDS)
-        for shard in shards:
-            merged: dict[tuple[str, str], set[str]] = {}
-            # A sum comes before its slots: whatever is merged after it was read is still read as a slot.
-            for item in self._shard_items(day, shard, key):
-                account = (item["key"], item["team"])
-                if item["slot"] == SUM:
-                    merged[account] = item["merged"]
-                yield item | ({"apart": True} if item["slot"] in merged.get(account, ()) else {})
+        if key:
+            yield from _told_apart(self._shard_items(day, _shard(key), key))
+            return
+        with ThreadPoolExecutor(_SHARDS) as pool:
+            for items in pool.map(lambda shard: list(self._shard_items(day, shard, "")), range(_SHARDS)):
+                yield from _told_apart(items)
 
     def replace(self, place: Place, counters: Mapping[str, int], marks: Sequence[str], read: Mapping[str, Any]) -> None:
         """Put what is right in a slot's place; without marks it is removed. `read` is the item as it was read, empty
@@ -140,6 +138,16 @@ class UsageStore:
             "ConsistentRead": True,
         }
         return pages(self._database, request)
+
+
+def _told_apart(items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    merged: dict[tuple[str, str], set[str]] = {}
+    # A sum comes before its slots: whatever is merged after it was read is still read as a slot.
+    for item in items:
+        account = (item["key"], item["team"])
+        if item["slot"] == SUM:
+            merged[account] = item["merged"]
+        yield item | ({"apart": True} if item["slot"] in merged.get(account, ()) else {})
 
 
 def counters_of(item: Mapping[str, Any]) -> dict[str, int]:
