@@ -194,7 +194,7 @@ def test_no_secret_is_in_any_log_or_row(gateway: Live) -> None:
     gateway.complete(key, prompt, model=prompt)
     gateway.call("POST", "/api/v1/completions", prompt.encode(), {"x-api-key": key, "content-type": "application/json"})
     sinks = {f"log of {name}": "\n".join(logs(gateway, name)) for name in gateway.deployment.functions}
-    sinks |= {f"table {name}": json.dumps(table(gateway, name)) for name in gateway.deployment.tables}
+    sinks |= {f"table {name}": json.dumps(table(gateway, name), default=repr) for name in gateway.deployment.tables}
     assert key.split("-")[1] in sinks["log of completions"]  # the scan would see a leak: ids are there
     for place, text in sinks.items():
         for secret in (OPENAI_KEY, OPENAI_KEY[3:], key, key[16:], prompt):
