@@ -251,6 +251,8 @@ def test_a_damaged_sum_slot_or_rest_of_a_busy_day_is_repaired(tables: Tables, sl
     assert bill.rebuild().differences == []
     assert bill.counting.count([counted(values) for values in rows]) == []
     assert bill.rebuild().differences == []
+    ends = [item["slot"] for item in bill.usage.day("2026-11-24") if "ttl" in item]
+    assert ends == []  # what is in no sum stays
 
 
 def test_what_a_rebuild_counted_the_stream_counts_no_second_time(tables: Tables) -> None:

@@ -142,19 +142,21 @@ class Rebuild:
         return {item["slot"]: item for item in self.usage.items(day, key) if (item["key"], item["team"]) == (key, team)}
 
     def _renew(self, live: dict[str, dict[str, Any]], rows: Sequence[Counted], account: Account) -> None:
-        """The day's sum goes first: then each slot counts by itself, and only once."""
+        """Slots first: while the day's sum names them they count through it alone. Then it goes, and each counts by
+        itself, unsealed: a sealed one has an end, which only what is in a sum may have."""
         wanted: dict[Place, list[Counted]] = {place_of(item): [] for slot, item in live.items() if slot != SUM}
         for row in rows:
             wanted.setdefault(row.place, []).append(row)
-        if SUM in live:
-            self.usage.part(Place(*account, SUM), live[SUM])
         for place, members in sorted(wanted.items(), key=lambda each: each[0].slot):
             read, counters = live.get(place.slot, {}), Counter[str]()
             for row in members:
                 counters.update(row.counters)
             marks = {row.mark for row in members}
-            if _nonzero(counters) != _nonzero(counters_of(read)) or marks != read.get("ids"):
+            right = _nonzero(counters) == _nonzero(counters_of(read)) and marks == read.get("ids")
+            if not right or "sealed" in read:
                 self.usage.replace(place, counters, sorted(marks), read)
+        if SUM in live:
+            self.usage.part(Place(*account, SUM), live[SUM])
 
 
 def _account(place: Place) -> Account:

@@ -12,6 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from gateway.domain.rollup import SUM, Counted, Place
@@ -58,10 +59,8 @@ class UsageStore:
         request = self._adding(place.sum, counters, "merged", {"SS": [place.slot]})
         request["ConditionExpression"] = "NOT contains(merged, :merging)"
         request["ExpressionAttributeValues"][":merging"] = {"S": place.slot}
-        try:
+        with suppress(ConditionFailed):
             self._database.call("UpdateItem", request, attempts=2)
-        except ConditionFailed:
-            return
 
     def day(self, day: str, key: str = "") -> Iterator[dict[str, Any]]:
         """What a day (2026-11-24) comes to, of all keys or one: items of `day`, `key`, `team` and counters, which add
