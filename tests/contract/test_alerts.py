@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from gateway.domain.identity import KeyLimits
 from gateway.domain.rollup import Counted, counted
 from gateway.errors import StoreUnavailable
@@ -10,9 +12,9 @@ from gateway.services.alerts import Alerts
 from gateway.services.keys import Keys
 from gateway.services.last_used import LastUsed
 from gateway.stores.alerts import AlertStore
-from tests.contract.conftest import CountingDatabase, Tables
+from tests.contract.conftest import CountingDatabase, DroppingDatabase, Tables
 from tests.contract.test_keys import ADMIN
-from tests.contract.world import World, at_once, paid
+from tests.contract.world import NOW, World, at_once, paid
 
 
 class Mail:
@@ -123,3 +125,18 @@ def test_last_use_is_written_twice_a_minute_at_most(tables: Tables) -> None:
     record = world.keys.get("key1")
     assert record is not None
     assert world.now / 1_000_000 - record.last_used <= 60
+
+
+def test_a_key_whose_last_use_could_not_be_written_keeps_none_other_back_and_is_due_again(tables: Tables) -> None:
+    worlds = [World(tables, key=name) for name in ("key1", "key2", "key3")]
+    rows = [row for world in worlds for row in spend(world, 1)]
+    store = type(worlds[0].keys)
+    used = LastUsed(store(DroppingDatabase(tables.database, lambda _o, number: number == 1), tables["api-keys"]))
+    with pytest.raises(StoreUnavailable):
+        used.note(rows)
+    records = [world.keys.get(world.key) for world in worlds]
+    assert [bool(record and record.last_used) for record in records] == [False, True, True]
+    used.note([])  # the next batch is of others
+    record = worlds[0].keys.get("key1")
+    assert record is not None
+    assert record.last_used == NOW // 1_000_000
