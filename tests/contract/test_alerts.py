@@ -97,6 +97,27 @@ def test_a_topic_that_is_down_gets_it_later(tables: Tables) -> None:
     assert mail.thresholds == [("key", 50)]
 
 
+def test_who_claimed_it_and_failed_tries_again_though_its_key_makes_no_more_rows(tables: Tables) -> None:
+    world, mail = World(tables, KeyLimits(max_budget=100)), Mail(failures=1)
+    container = alerts(world, mail)
+    with pytest.raises(StoreUnavailable):
+        container.check(spend(world, 60))
+    container.check([])  # a moment later: the claim is its own, and not a minute old
+    world.now += 61_000_000
+    container.check([])
+    container.check([])
+    assert mail.thresholds == [("key", 50)]
+
+
+def test_an_alert_that_fails_keeps_no_other_back(tables: Tables) -> None:
+    worlds = [World(tables, KeyLimits(max_budget=100), key=name) for name in ("key1", "key2")]
+    mail = Mail(failures=1)
+    rows = [row for world in worlds for row in spend(world, 60)]
+    with pytest.raises(StoreUnavailable):
+        alerts(worlds[0], mail).check(rows)
+    assert [each["id"] for each in mail.got] == ["key2"]
+
+
 def test_a_batch_costs_a_read_for_each_budget_and_no_write_once_warned(tables: Tables) -> None:
     world, mail = World(tables, KeyLimits(max_budget=100)), Mail()
     rows = spend(world, 60)
