@@ -136,7 +136,9 @@ class Completions:
         body = with_products(body, products)
         call = self._call(body, request, route, tier, correlation_id, seconds_left)
         price = route.price.for_tier(_tier_of(call.body))
-        est = estimate(call.body, price, choices=request.choices, output_cap=call.max_output_tokens)
+        est = estimate(
+            call.body, price, target=route.target, choices=request.choices, output_cap=call.max_output_tokens
+        )
         rules = _rules(config)
         permit = self.breakers.acquire(route.provider, rules)
         rid = f"req_{uuid.uuid4().hex}"
