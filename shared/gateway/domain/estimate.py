@@ -57,8 +57,21 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
         prompt = max(prompt, _window(price, where))
     output = choices * output_cap
     predicted = _size(body["prediction"]) if body.get("prediction") else 0
-    cost = _cost(price, prompt, output + predicted) + images * (price.image or 0)
+    cost = max(_cost(each, prompt, output + predicted) for each in _prices(body, price)) + images * (price.image or 0)
     return Estimate(cost, -(-text // 4) + images * _RATE_IMAGE_TOKENS + output, prompt)
+
+
+def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
+    """The prices that a provider may ask, by the service tier that the body asks for. Raises BadRequest."""
+    asked = body.get("service_tier")
+    if asked is None or asked == "default":
+        return [price]
+    if asked == "auto":  # our account's own setting decides, which nobody sees here
+        return [price, *price.tiers.values()]
+    if isinstance(asked, str) and asked in price.tiers:
+        return [price.tiers[asked]]
+    message = "service_tier: this model has no price for it, so it can't be billed"
+    raise BadRequest(message, param="service_tier", code="model_not_priced")
 
 
 def _cost(price: Price, prompt: int, output: int) -> int:

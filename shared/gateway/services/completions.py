@@ -135,9 +135,8 @@ class Completions:
         products = self._products(request, caller)
         body = with_products(body, products)
         call = self._call(body, request, route, tier, correlation_id, seconds_left)
-        price = route.price.for_tier(_tier_of(call.body))
         est = estimate(
-            call.body, price, target=route.target, choices=request.choices, output_cap=call.max_output_tokens
+            call.body, route.price, target=route.target, choices=request.choices, output_cap=call.max_output_tokens
         )
         rules = _rules(config)
         permit = self.breakers.acquire(route.provider, rules)

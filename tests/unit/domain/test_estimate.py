@@ -114,3 +114,20 @@ def test_the_dearest_way_to_read_a_prompt_is_held_and_a_long_one_s_price() -> No
 def test_the_token_rate_counts_a_quarter_of_the_bytes_and_the_cap() -> None:
     assert of(user("x" * 4_000), cap=100, n=2).tokens - of(user(""), cap=100, n=2).tokens == 1_000
     assert of(user(""), cap=100, n=2).tokens >= 200
+
+
+def test_the_service_tier_that_may_answer_is_held() -> None:
+    tiers = {"priority": Price(input=2 * MICRO, output=20 * MICRO), "flex": Price(input=MICRO // 2, output=5 * MICRO)}
+    price = Price(input=MICRO, output=10 * MICRO, tiers=tiers)
+
+    def cost(tier: str | None) -> int:
+        return of(user("hi") | {"service_tier": tier}, price, cap=100_000).cost // 10_000  # the output's part
+
+    assert [cost(tier) for tier in (None, "default", "flex", "priority", "auto")] == [100, 100, 50, 200, 200]
+
+
+@pytest.mark.parametrize("tier", ["priority", "scale", "", 5, ["flex"]])
+def test_a_service_tier_without_a_price_is_refused(tier: Any) -> None:
+    with pytest.raises(BadRequest) as refused:
+        of(user("hi") | {"service_tier": tier}, Price(input=1, output=1, tiers={"flex": PRICE}))
+    assert (refused.value.param, refused.value.code) == ("service_tier", "model_not_priced")
