@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from gateway.domain.money import MICRO, Price
 from gateway.errors import BadRequest
@@ -45,9 +45,11 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
 
     A byte is never less than a byte-level token, so the body's bytes bound its tokens; images are counted apart, by
     their number, not by the bytes of their data. The output is `choices` times the enforced cap, and all of a
-    prediction, since what is rejected of it is billed beside the answer. Raises BadRequest for what has no bound.
+    prediction, since what is rejected of it is billed beside the answer. Raises BadRequest for what has no bound, and
+    for what is charged apart from tokens.
     """
     parts = list(_parts(body))
+    _refuse_unpriced(body, parts, price)
     images = sum(part.get("type") in _IMAGES for _, part in parts)
     text = _size(_without_data(body))
     around = _CHAT_TOKENS + _MESSAGE_TOKENS * len(body.get("messages") or ())
@@ -72,6 +74,25 @@ def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
         return [price.tiers[asked]]
     message = "service_tier: this model has no price for it, so it can't be billed"
     raise BadRequest(message, param="service_tier", code="model_not_priced")
+
+
+def _refuse_unpriced(body: Mapping[str, Any], parts: list[tuple[str, Mapping[str, Any]]], price: Price) -> None:
+    """What a provider charges for in another way than by the tokens of this price."""
+
+    def refuse(param: str) -> NoReturn:
+        raise BadRequest(f"{param}: costs what no price here says, so it can't be billed", param=param)
+
+    if body.get("web_search_options"):
+        refuse("web_search_options")
+    for number, tool in enumerate(body.get("tools") or ()):
+        if tool.get("type", "function") not in ("function", "custom"):  # run by the provider, for a fee a use
+            refuse(f"tools[{number}].type")
+    if price.cache_write is not None and body.get("prompt_cache_retention") not in (None, "in-memory", "in_memory"):
+        refuse("prompt_cache_retention")  # a token that is kept longer costs more to write
+    for where, part in parts:
+        control = part.get("cache_control")
+        if isinstance(control, Mapping) and control.get("ttl") not in (None, "5m") and price.cache_write_1h is None:
+            refuse(f"{where}.cache_control.ttl")
 
 
 def _cost(price: Price, prompt: int, output: int) -> int:

@@ -15,6 +15,8 @@ from gateway.errors import BadRequest
 PRICE = Price(input=MICRO, output=10 * MICRO, max_input_tokens=100_000)
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 1_000_000}}
 
+KEPT = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+
 
 def of(body: dict[str, Any], price: Price = PRICE, target: str = "openai/gpt-4", cap: int = 10, n: int = 1) -> Estimate:
     return estimate(body, price, target=target, choices=n, output_cap=cap)
@@ -131,3 +133,26 @@ def test_a_service_tier_without_a_price_is_refused(tier: Any) -> None:
     with pytest.raises(BadRequest) as refused:
         of(user("hi") | {"service_tier": tier}, Price(input=1, output=1, tiers={"flex": PRICE}))
     assert (refused.value.param, refused.value.code) == ("service_tier", "model_not_priced")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (user("hi") | {"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
+        (user("hi") | {"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        (user("hi") | {"prompt_cache_retention": "24h"}, "prompt_cache_retention"),
+        (
+            user([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]),
+            "messages[0].content[0].cache_control.ttl",
+        ),
+    ],
+)
+def test_what_no_price_says_is_refused(body: dict[str, Any], param: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        of(body, Price(input=1, output=1, cache_write=2))
+    assert refused.value.param == param
+
+
+def test_what_a_price_says_passes() -> None:
+    of(user([KEPT]), Price(input=1, output=1, cache_write=2, cache_write_1h=3))
+    of(user("hi") | {"prompt_cache_retention": "24h", "tools": [{"type": "custom"}]})
