@@ -235,7 +235,8 @@ def test_key_and_team_must_both_pass_and_the_key_gets_back_what_the_team_refuses
     world.ledger().settle(hold, paid(350))
     with pytest.raises(BudgetExceeded) as used:
         world.admit(world.ledger(), 200)
-    assert used.value.details == {"scope": "team", "limit": 0.0005, "spent": 0.00035, "reset": None}
+    details = {"scope": "team", "limit": 0.0005, "spent": 0.00035, "needed": 0.0002, "reset": None}
+    assert used.value.details == details
     world.admit(world.ledger(), 150)
     assert world.drift() == {}
     assert len(world.rows()) == 2

@@ -1,8 +1,10 @@
 """The ledger on DynamoDB Local: limits and budgets that hold exactly, under concurrency, lost replies and crashes."""
 
+import gc
 import random
 import threading
 import time
+import weakref
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
@@ -411,3 +413,105 @@ def test_a_call_costs_four_write_units_and_seven_with_its_bill(tables: Tables) -
     store = UsageStore(metered, tables["usage"], tables["state"])
     assert Rollup(store, now=lambda: NOW / 1_000_000).apply(records) == []
     assert metered.units / 10 <= 7
+
+
+def test_a_remembered_refusal_tells_the_true_wait_each_time(tables: Tables) -> None:
+    world = World(tables)
+    ledger = world.ledger()
+    for _ in range(10):
+        world.admit(ledger)
+    waits = []
+    for _ in range(3):
+        with pytest.raises(RateLimited) as refused:
+            world.admit(ledger)
+        waits.append(refused.value.retry_after)
+        assert refused.value.details["reset"] == "2027-01-15T08:00:06.000Z"
+        world.now += 300_000
+    assert waits == [6.0, 5.7, 5.4]
+
+
+def test_what_refuses_a_large_call_refuses_no_smaller_one_that_fits(tables: Tables) -> None:
+    tier = TierLimits(requests_per_minute=100, tokens_per_minute=100)
+    world = World(tables, KeyLimits(max_budget=1_000), tiers={"free": tier})
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 500), paid(500))
+    with pytest.raises(BudgetExceeded):
+        world.admit(ledger, 501)
+    world.admit(ledger, 500, tokens=60)
+    world = World(tables, key="key2", tiers={"free": tier})
+    world.admit(ledger, tokens=60)
+    with pytest.raises(RateLimited):
+        world.admit(ledger, tokens=60)
+    world.admit(ledger, tokens=30)
+
+
+def test_a_remembered_refusal_holds_no_request_in_memory(tables: Tables) -> None:
+    world = World(tables)
+    ledger = world.ledger()
+    for _ in range(10):
+        world.admit(ledger)
+
+    class Body:
+        """Stands for a request that a frame of the refused call holds."""
+
+    def call() -> weakref.ref[Body]:
+        body = Body()
+        try:
+            world.admit(ledger)
+        except RateLimited:
+            return weakref.ref(body)
+        raise AssertionError("it was admitted")
+
+    held = [call() for _ in range(5)]
+    gc.collect()
+    assert [each() for each in held] == [None] * 5
+
+
+def test_a_clock_that_jumped_back_keeps_no_refusal(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_parallel_requests=1))
+    ledger = world.ledger()
+    hold = world.admit(ledger)
+    with pytest.raises(RateLimited):
+        world.admit(ledger)
+    world.ledger().settle(hold, paid(1))
+    world.now -= 60_000_000
+    with pytest.raises(RateLimited) as refused:
+        world.admit(ledger)
+    assert refused.value.details["dimension"] == "requests"  # the bucket's, whose times another clock wrote
+
+
+def test_a_refusal_names_what_was_hit_and_bears_the_headers(tables: Tables) -> None:
+    tier = TierLimits(requests_per_minute=10, tokens_per_minute=100)
+    world = World(tables, KeyLimits(max_budget=1_000), tiers={"free": tier})
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 400, tokens=40), paid(400))
+    with pytest.raises(BudgetExceeded) as dear:
+        world.admit(ledger, 601)
+    assert dear.value.details == {
+        "scope": "key",
+        "limit": 0.001,
+        "spent": 0.0004,
+        "needed": 0.000601,
+        "reset": "2027-02-01T00:00:00.000Z",
+    }
+    assert dear.value.headers["x-should-retry"] == "false"
+    with pytest.raises(BudgetExceeded) as never:
+        world.admit(ledger, 1_001)
+    assert never.value.details | {"needed": 0, "reset": None} == dear.value.details | {"needed": 0, "reset": None}
+    assert never.value.details["reset"] is None  # no new window has room for it either
+    with pytest.raises(RateLimited) as fast:
+        world.admit(ledger, tokens=90)
+    assert (fast.value.details["used"], fast.value.details["needed"]) == (40, 90)
+    for refused in (dear, never, fast):
+        assert {name: text for name, text in refused.value.headers.items() if name.startswith("x-rate")} == {
+            "x-ratelimit-limit-requests": "10",
+            "x-ratelimit-remaining-requests": "9",
+            "x-ratelimit-reset-requests": "6000ms",
+            "x-ratelimit-limit-tokens": "100",
+            "x-ratelimit-remaining-tokens": "60",
+            "x-ratelimit-reset-tokens": "24000ms",
+        }
+    again = world.ledger()
+    with pytest.raises(RateLimited) as anew:
+        world.admit(again, tokens=90)
+    assert anew.value.headers == fast.value.headers
