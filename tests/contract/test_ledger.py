@@ -20,7 +20,7 @@ from gateway.services.rollup import Rollup
 from gateway.stores.attributes import to_item
 from gateway.stores.limits import LimitsStore
 from gateway.stores.usage import UsageStore
-from tests.contract.conftest import CountingDatabase, LossyDatabase, MeteredDatabase, Tables
+from tests.contract.conftest import CountingDatabase, LateDatabase, LossyDatabase, MeteredDatabase, Tables
 from tests.contract.world import NOW, SEEDS, World, at_once, paid
 
 
@@ -131,8 +131,8 @@ def test_windows_pass_and_old_counters_go(tables: Tables) -> None:
         world.admit(ledger)
         world.now += 3_600_000_000
     names = [name for name in world.item() if name.startswith(("h_", "d_"))]
-    windows = Windows.at(world.now - 3_600_000_000)
-    assert sorted(names) == [f"d_{windows.day}", f"h_{windows.hour}"]
+    last, before = (Windows.at(world.now - hours * 3_600_000_000) for hours in (1, 2))
+    assert sorted(names) == [f"d_{last.day}", f"h_{before.hour}", f"h_{last.hour}"]
 
 
 def test_a_shadow_limit_counts_and_refuses_nobody(tables: Tables) -> None:
@@ -515,3 +515,38 @@ def test_a_refusal_names_what_was_hit_and_bears_the_headers(tables: Tables) -> N
     with pytest.raises(RateLimited) as anew:
         world.admit(again, tokens=90)
     assert anew.value.headers == fast.value.headers
+
+
+@pytest.mark.parametrize("kind", ["hour", "day"])
+def test_a_call_stamped_before_the_edge_is_counted_in_its_own_window(tables: Tables, kind: str) -> None:
+    """It comes late, or from a clock a moment behind, when others have begun the next window."""
+    edge = int(datetime.fromisoformat("2027-01-16T00:00:00+00:00").timestamp()) * 1_000_000
+    limit = {"requests_per_hour": 3} if kind == "hour" else {"requests_per_day": 3}
+    world = World(tables, now=edge - 100_000, tiers={"free": TierLimits(requests_per_minute=100, **limit)})
+    behind = world.ledger()
+    for _ in range(3):
+        world.admit(behind)
+    world.now = edge + 100_000
+    ahead = world.ledger()
+    for _ in range(2):
+        world.admit(ahead)
+    world.now = edge - 50_000
+    with pytest.raises(RateLimited) as refused:
+        world.admit(behind)
+    assert refused.value.details["dimension"] == f"requests_{kind}"
+
+
+def test_a_row_that_arrives_after_it_was_given_up_charges_nobody(tables: Tables) -> None:
+    """The write timed out here, and is applied there a moment later."""
+    world = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"))
+    late = LateDatabase(tables.database)
+    with pytest.raises(StoreUnavailable):
+        world.admit(world.ledger(late), 100)
+    late.arrive()
+    for _ in range(5):
+        world.now += 60_000_000
+        world.sweeper().sweep()
+    item = world.item()
+    assert (item["used_total"], item.get("spent_total", 0), item["inflight"]) == (0, 0, 0)
+    assert [(row["state"], row["actual"]) for row in world.rows()] == [("SETTLED", 0)]
+    assert world.drift() == {}

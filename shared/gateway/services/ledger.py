@@ -226,15 +226,20 @@ class Ledger:
         self.settle(hold, Outcome(None, 0, 0, status, 0))
 
     def _abandon(self, hold: Hold) -> None:
-        """Give back the hold of a call whose row could not be written. The row may be there all the same: then it is
-        closed first, lest the sweeper gave the hold back once more. Where nobody knows, the hold stays."""
+        """Give back the hold of a call whose row could not be written. The row may be there all the same, or come yet:
+        it is closed first, and where it is not there it is written, so that a late write finds its place taken. Else
+        the sweeper would give the hold back once more. Where nobody knows, the hold stays."""
         row, facts = hold.row, settled_facts(None, 0, 0, "not_recorded", 0, self.clock())
         try:
-            self.rows.close(row.minute, row.rid, SETTLED, facts)
+            closed = self.rows.close(row.minute, row.rid, SETTLED, facts)
+            if closed is None:
+                self.rows.open(row)
+                closed = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:
             self._lost("abandon", row.rid, error)
             return
-        self._release(row, actual=0)
+        if closed is not None:
+            self._release(row, actual=0)
 
     def _key(self, caller: Caller, tiers: Callable[[str], TierLimits], demand: Demand) -> tuple[Caller, Admitted]:
         current = caller
