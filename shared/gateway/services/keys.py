@@ -22,7 +22,7 @@ from gateway.domain.identity import SCOPES, TIERS, Caller, KeyLimits
 from gateway.domain.money import MICRO, usd
 from gateway.domain.times import rfc3339
 from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound, PreconditionFailed
-from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord
+from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord, NoSuchTeam
 
 Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
 _USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
@@ -125,8 +125,8 @@ class Keys:
         grant(issuer, record)
         try:
             self.records.create(record)
-        except ConditionFailed:
-            raise BadRequest(f"team_id: there is no team '{record.team_id}'", param="team_id") from None
+        except NoSuchTeam:
+            raise _no_team(record) from None
         observability.log.info("key created", extra={"created_key": record.id, "by": issuer.key_id})
         return text, record
 
@@ -203,11 +203,17 @@ class Keys:
             grant(by, changed)
             try:
                 self.records.replace(changed, version=record.version)
+            except NoSuchTeam:
+                raise _no_team(changed) from None
             except ConditionFailed:
                 continue
             self.limits.set_state(key_id, "A", changed.version)
             return changed
         raise Conflict("The key is being changed by others; try again.")
+
+
+def _no_team(record: KeyRecord) -> BadRequest:
+    return BadRequest(f"team_id: there is no team '{record.team_id}'", param="team_id")
 
 
 def grant(issuer: Caller, record: KeyRecord) -> None:
