@@ -17,11 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gateway import observability
 from gateway.domain import keys
-from gateway.domain.config import ALIAS, Dollars, Limit, invalid, merge_patch
+from gateway.domain.config import ALIAS, Dollars, Limit, TierLimits, invalid, merge_patch
 from gateway.domain.identity import SCOPES, TIERS, Caller, KeyLimits
 from gateway.domain.money import MICRO, usd
 from gateway.domain.times import rfc3339
 from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound, PreconditionFailed
+from gateway.services.config import packaged_tier
+from gateway.services.effective import grant_in_effect
 from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord, NoSuchTeam
 
 Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
@@ -105,11 +107,12 @@ class PaidCalls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """`now` gives seconds since the epoch."""
+    """`now` gives seconds since the epoch, `tiers` a tier's limits as they are configured."""
 
     records: Records
     limits: PaidCalls
     now: Callable[[], float] = time.time
+    tiers: Callable[[str], TierLimits] = packaged_tier
 
     def create(self, body: Mapping[str, Any], issuer: Caller) -> tuple[str, KeyRecord]:
         """A new key, its text shown this once, and its record. Raises BadRequest, Forbidden."""
@@ -123,6 +126,7 @@ class Keys:
         blank = KeyRecord(identifier, keys.digest(text), "", "", (), rfc3339(self.now()))
         record = _filled(blank, wanted)
         grant(issuer, record)
+        grant_in_effect(issuer, record, self.tiers)
         try:
             self.records.create(record)
         except NoSuchTeam:
@@ -201,6 +205,7 @@ class Keys:
                 raise PreconditionFailed("The key was changed since.", param="If-Match")
             changed = replace(change(record), version=record.version + 1)
             grant(by, changed)
+            grant_in_effect(by, changed, self.tiers)
             try:
                 self.records.replace(changed, version=record.version)
             except NoSuchTeam:
