@@ -41,7 +41,7 @@ from gateway.errors import (
     StoreUnavailable,
     Unauthorized,
 )
-from gateway.services.identity import KeyReader, caller_of
+from gateway.services.identity import Identity, KeyReader
 from gateway.stores.keys import team_item
 from gateway.stores.limits import Release
 from gateway.stores.rows import SETTLED, Row, settled_facts
@@ -333,12 +333,7 @@ class Ledger:
 
     def _fresh(self, caller: Caller) -> Caller:
         """The caller by its record as it is now. Raises Unauthorized."""
-        record = self.keys.get(caller.key_id)
-        if record is not None and record.usable(caller.generation, self.clock() / _SECOND):
-            fresh = caller_of(record, self.keys, caller.generation)
-            if fresh is not None:
-                return fresh
-        raise Unauthorized("The API key is unknown, expired or revoked.")
+        return Identity(self.keys, lambda: self.clock() / _SECOND).fresh(caller)
 
     @staticmethod
     def _check_refused(known: _Known, account: Account, demand: Demand, windows: Windows) -> None:
