@@ -1,10 +1,15 @@
 """One completion from request to settlement, over a real ledger and breaker; only the provider is a double."""
 
+import json
+import time
 from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from functions.completions.handler import handler
+from gateway import wiring
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.config import TierLimits
 from gateway.domain.identity import KeyLimits
@@ -17,7 +22,7 @@ from gateway.services.completions import Completions
 from gateway.services.config import ConfigSource
 from gateway.stores.breakers import BreakerStore
 from gateway.stores.config import ConfigStore
-from tests.contract.conftest import Tables
+from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.world import World
 
 PRICE = Price(input=MICRO, output=10 * MICRO)
@@ -117,6 +122,36 @@ def test_a_call_that_is_not_admitted_takes_no_probe_of_an_open_breaker(tables: T
             complete(world, completions)
     other.now = world.now
     assert complete(other, service(other, lambda _name: upstream)) == ANSWER
+
+
+def test_a_flood_of_refused_calls_with_idempotency_keys_costs_next_to_no_write(
+    tables: Tables, gateway_environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tables, KeyLimits(rpm_limit=1))
+    world.admit(world.ledger())
+    database = CountingDatabase(tables.database)
+    monkeypatch.setenv("GATEWAY_TABLE_PREFIX", tables.prefix)
+    wiring.reset()
+    monkeypatch.setattr(wiring, "database", lambda: database)
+    path = "/v1/chat/completions"
+    event = {
+        "routeKey": f"POST {path}",
+        "rawPath": path,
+        "body": json.dumps(BODY | {"model": "gpt-4"}),
+        "requestContext": {
+            "http": {"method": "POST", "path": path},
+            "requestId": "r",
+            "authorizer": {"lambda": world.caller.to_context()},
+        },
+    }
+    context = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
+    started = time.monotonic()
+    for number in range(100):
+        headers = {"content-type": "application/json", "idempotency-key": f"key-{number}"}
+        assert handler(event | {"headers": headers}, context)["statusCode"] == 429
+    wiring.reset()
+    writes = [name for name in database.calls if name not in ("GetItem", "Query")]
+    assert len(writes) <= 4 * (1 + time.monotonic() - started)  # each second one: claim, admission, claim given back
 
 
 def test_an_admitted_call_that_gets_no_probe_is_given_back(tables: Tables) -> None:

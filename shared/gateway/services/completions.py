@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import observability
+from gateway.domain.admission import Demand
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.chat import ChatRequest, parse_chat, provider_body
 from gateway.domain.config import Config, TierLimits
@@ -19,7 +20,7 @@ from gateway.domain.models import Catalog, Prices, Route
 from gateway.domain.money import Cost, cost_of, usd
 from gateway.domain.product_context import fitting, with_products
 from gateway.domain.usage import Usage
-from gateway.errors import Forbidden, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import Forbidden, GatewayError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from gateway.providers.base import Answer, ChatCall, Event, Provider
 from gateway.services.breakers import Breakers, Permit
 from gateway.services.config import ConfigSource
@@ -138,9 +139,7 @@ class Completions:
         products = self._products(request, caller)
         body = with_products(body, products)
         call = self._call(body, request, route, tier, correlation_id, seconds_left)
-        est = estimate(
-            call.body, route.price, target=route.target, choices=request.choices, output_cap=call.max_output_tokens
-        )
+        est = _estimate(call, request, route)
         rules = _rules(config)
         self.breakers.check(route.provider)
         rid = f"req_{uuid.uuid4().hex}"
@@ -167,6 +166,19 @@ class Completions:
             self.ledger.release(hold)
             raise
         return Running(rid, route, hold, request, self, call, permit, rules, est, products=products)
+
+    def check(self, caller: Caller, body: Mapping[str, Any], *, seconds_left: float) -> None:
+        """Raises RateLimited or BudgetExceeded where the ledger knows, without asking, that it refuses this call now;
+        whatever else is wrong with it, `start` says."""
+        config = self.config.get()
+        try:
+            request = parse_chat(body)
+            route = self.catalog(config).resolve(request.model)
+            call = self._call(body, request, route, config.tier(caller.tier), "", seconds_left)
+            est = _estimate(call, request, route)
+        except GatewayError:
+            return
+        self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens))
 
     def _products(self, request: ChatRequest, caller: Caller) -> list[dict[str, Any]]:
         if request.mcp_context is None:
@@ -207,6 +219,11 @@ class Completions:
             timeout=left,
             correlation_id=correlation_id,
         )
+
+
+def _estimate(call: ChatCall, request: ChatRequest, route: Route) -> Estimate:
+    cap = call.max_output_tokens
+    return estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
 
 
 def _allowed(caller: Caller, route: Route) -> None:

@@ -184,7 +184,7 @@ class Ledger:
         Raises RateLimited, BudgetExceeded, Unauthorized (revoked, expired), StoreUnavailable.
         """
         demand = Demand(request.est, request.tokens)
-        self._check_team(caller, demand)
+        self.check(caller, tiers, demand)
         caller, key = self._key(caller, tiers, demand)
         team = self._team(caller, caller.team, key, demand) if caller.team else None
         row = _row(caller, key, team, request)
@@ -196,6 +196,12 @@ class Ledger:
             self._abandon(hold)
             raise StoreUnavailable("The call can't be recorded now; try again.", retry_after=1) from error
         return hold
+
+    def check(self, caller: Caller, tiers: Callable[[str], TierLimits], demand: Demand) -> None:
+        """What is known here to be refused just now, without asking: it costs no write. Raises as `admit`."""
+        if caller.team is not None:
+            self._check_known(_member(caller), _team_account(caller.team_id, caller.team), demand)
+        self._check_known(caller.key_id, _key_account(caller, tiers), demand)
 
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Book the outcome and give the rest of the hold back. Never raises: what fails here is swept later."""
@@ -245,7 +251,7 @@ class Ledger:
         current = caller
 
         def account() -> Account:
-            return Account(current.key_id, current.version, terms_of(tiers(current.tier), current.limits))
+            return _key_account(current, tiers)
 
         def reread() -> Account:
             nonlocal current
@@ -255,14 +261,10 @@ class Ledger:
         admitted = self._admitted(account(), demand, self._remembered(caller.key_id), reread, self.clock)
         return current, admitted
 
-    def _check_team(self, caller: Caller, demand: Demand) -> None:
-        """What its team is known to refuse just now costs a key no write."""
-        if caller.team is not None:
-            account = _team_account(caller.team_id, caller.team)
-            known = self._remembered(_member(caller))
-            windows = Windows.at(self.clock(), account.terms.duration)
-            self._check_demand(known, account, demand, windows)
-            self._check_refused(known, account, demand, windows)
+    def _check_known(self, name: str, account: Account, demand: Demand) -> None:
+        known, windows = self._remembered(name), Windows.at(self.clock(), account.terms.duration)
+        self._check_demand(known, account, demand, windows)
+        self._check_refused(known, account, demand, windows)
 
     def _team(self, caller: Caller, team: Team, key: Admitted, demand: Demand) -> Admitted:
         """The team's admission. What it refuses, the key gives back: the money and the place. The call stays counted
@@ -383,6 +385,10 @@ class Ledger:
         observability.log.error(
             "ledger step lost; reconcile finishes it", extra={"step": step, "rid": rid, "reason": str(error)}
         )
+
+
+def _key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
+    return Account(caller.key_id, caller.version, terms_of(tiers(caller.tier), caller.limits))
 
 
 def _team_account(team_id: str, team: Team) -> Account:

@@ -16,7 +16,7 @@ from gateway.aws.http import AwsHttp, HttpError, HttpReply
 from gateway.errors import ConditionFailed, StoreRejected, StoreUnavailable, TransactionCanceled
 from gateway.stores.attributes import from_item
 
-# What a wrong request is answered. All else (throttled, no rights, a disabled key of KMS, an expired token, no table) is
+# What a wrong request is answered. All else (throttled, no rights, a disabled KMS key, an expired token, no table) is
 # a store that can't be had, whatever the status: it must not read as somebody's being refused.
 _REJECTED = {
     "IdempotentParameterMismatchException",
