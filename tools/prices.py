@@ -51,6 +51,7 @@ _CAPABILITIES = {
 }
 _LONG = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 _REGION = re.compile(r"[a-z]{2}(-gov)?-[a-z]+-\d")
+_SEARCHING = re.compile(r"-search-(preview|api)\b")
 _MICRO_PER_MILLION = Decimal(10) ** 12
 
 Row = dict[str, Any]
@@ -116,6 +117,8 @@ def extract(rows: Mapping[str, Row]) -> tuple[dict[str, Row], dict[str, Row], di
 
 def place_of(name: str, row: Row) -> tuple[str, str]:
     """Region ("" for everywhere) and `provider/model`."""
+    if _SEARCHING.search(name):
+        raise Refused("every call searches the web, for a fee beside its tokens")
     provider = _PROVIDERS[row["litellm_provider"]]
     *place, model = name.removeprefix(f"{provider}/").split("/")
     if len(place) > 1 or (place and not _REGION.fullmatch(place[0])):

@@ -65,6 +65,8 @@ def _once(answer: Route) -> Route:
         if sent is None:
             return answer(request)
         caller = caller_of(request, "completions", wiring.identity)
+        # Before the key is claimed: a flood of calls over their limit must cost no writes.
+        wiring.completions().check(caller, request.json(), seconds_left=request.seconds_left())
 
         def kept() -> Kept:
             made = answer(request)

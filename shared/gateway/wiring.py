@@ -182,9 +182,11 @@ def region_of(provider_name: str) -> str:
 
 @lru_cache(maxsize=1)
 def keys() -> Keys:
+    from gateway.services.config import ConfigSource
     from gateway.services.keys import Keys
 
-    return Keys(key_store(), limits_store())
+    source = ConfigSource(config_store())
+    return Keys(key_store(), limits_store(), tiers=lambda name: source.get().tier(name))
 
 
 @lru_cache(maxsize=1)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from gateway.aws.http import AwsHttp
+from gateway.aws.http import AwsHttp, HttpReply
 from gateway.aws.sigv4 import Credentials
-from gateway.errors import StoreUnavailable
+from gateway.errors import ConditionFailed, StoreUnavailable
 from gateway.stores.dynamodb import Database, DynamoDB
+from gateway.transport import TimedOut
 from tools import dynamodb_local
 from tools.local.deploy import table_request
 from tools.local.emulator import ROOT
@@ -33,10 +35,11 @@ def dynamodb_endpoint() -> Iterator[str]:
 
 @dataclass(slots=True)
 class Tables:
-    """A database with tables of its own, by symbolic name."""
+    """A database with tables of its own, by symbolic name, and what it speaks through."""
 
     database: Database
     prefix: str
+    http: AwsHttp
 
     def __getitem__(self, name: str) -> str:
         return f"{self.prefix}-{name}"
@@ -46,8 +49,9 @@ class Tables:
 def tables(dynamodb_endpoint: str) -> Tables:
     """All tables, empty, under a prefix of this test's own."""
     credentials = Credentials("x", "y")
-    database = DynamoDB(AwsHttp("dynamodb", "us-east-1", dynamodb_endpoint, lambda: credentials), timeout=30)
-    made = Tables(database, f"t-{secrets.token_hex(4)}")
+    http = AwsHttp("dynamodb", "us-east-1", dynamodb_endpoint, lambda: credentials)
+    database = DynamoDB(http, timeout=30)
+    made = Tables(database, f"t-{secrets.token_hex(4)}", http)
     for name, table in load(ROOT).tables.items():
         database.call("CreateTable", table_request(made[name], table))
     return made
@@ -90,6 +94,38 @@ class DroppingDatabase:
         if self._drop(operation, self._number):
             raise StoreUnavailable("not reached")
         return self._database.call(operation, request, attempts=attempts)
+
+
+class LateDatabase:
+    """The first PutItem times out; it is applied when `arrive` says so."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._late: Mapping[str, Any] | None = None
+
+    def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
+        if operation == "PutItem" and self._late is None:
+            self._late = request
+            raise StoreUnavailable("no answer in time")
+        return self._database.call(operation, request, attempts=attempts)
+
+    def arrive(self) -> None:
+        assert self._late is not None
+        with suppress(ConditionFailed):
+            self._database.call("PutItem", self._late)
+
+
+class LossyHttp:
+    """Posts, and loses the replies of some: `lose(body)` says which. What the client then repeats, it repeats."""
+
+    def __init__(self, http: AwsHttp, lose: Callable[[bytes], bool]) -> None:
+        self._http, self._lose = http, lose
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> HttpReply:
+        reply = self._http.post(path, body, headers, timeout)
+        if self._lose(body):
+            raise TimedOut("no answer in time", sent=True)
+        return reply
 
 
 class MeteredDatabase:

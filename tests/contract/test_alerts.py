@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from gateway.domain.identity import KeyLimits
 from gateway.domain.rollup import Counted, counted
 from gateway.errors import StoreUnavailable
@@ -10,9 +12,9 @@ from gateway.services.alerts import Alerts
 from gateway.services.keys import Keys
 from gateway.services.last_used import LastUsed
 from gateway.stores.alerts import AlertStore
-from tests.contract.conftest import CountingDatabase, Tables
+from tests.contract.conftest import CountingDatabase, DroppingDatabase, Tables
 from tests.contract.test_keys import ADMIN
-from tests.contract.world import World, at_once, paid
+from tests.contract.world import NOW, World, at_once, paid
 
 
 class Mail:
@@ -95,6 +97,27 @@ def test_a_topic_that_is_down_gets_it_later(tables: Tables) -> None:
     assert mail.thresholds == [("key", 50)]
 
 
+def test_who_claimed_it_and_failed_tries_again_though_its_key_makes_no_more_rows(tables: Tables) -> None:
+    world, mail = World(tables, KeyLimits(max_budget=100)), Mail(failures=1)
+    container = alerts(world, mail)
+    with pytest.raises(StoreUnavailable):
+        container.check(spend(world, 60))
+    container.check([])  # a moment later: the claim is its own, and not a minute old
+    world.now += 61_000_000
+    container.check([])
+    container.check([])
+    assert mail.thresholds == [("key", 50)]
+
+
+def test_an_alert_that_fails_keeps_no_other_back(tables: Tables) -> None:
+    worlds = [World(tables, KeyLimits(max_budget=100), key=name) for name in ("key1", "key2")]
+    mail = Mail(failures=1)
+    rows = [row for world in worlds for row in spend(world, 60)]
+    with pytest.raises(StoreUnavailable):
+        alerts(worlds[0], mail).check(rows)
+    assert [each["id"] for each in mail.got] == ["key2"]
+
+
 def test_a_batch_costs_a_read_for_each_budget_and_no_write_once_warned(tables: Tables) -> None:
     world, mail = World(tables, KeyLimits(max_budget=100)), Mail()
     rows = spend(world, 60)
@@ -123,3 +146,18 @@ def test_last_use_is_written_twice_a_minute_at_most(tables: Tables) -> None:
     record = world.keys.get("key1")
     assert record is not None
     assert world.now / 1_000_000 - record.last_used <= 60
+
+
+def test_a_key_whose_last_use_could_not_be_written_keeps_none_other_back_and_is_due_again(tables: Tables) -> None:
+    worlds = [World(tables, key=name) for name in ("key1", "key2", "key3")]
+    rows = [row for world in worlds for row in spend(world, 1)]
+    store = type(worlds[0].keys)
+    used = LastUsed(store(DroppingDatabase(tables.database, lambda _o, number: number == 1), tables["api-keys"]))
+    with pytest.raises(StoreUnavailable):
+        used.note(rows)
+    records = [world.keys.get(world.key) for world in worlds]
+    assert [bool(record and record.last_used) for record in records] == [False, True, True]
+    used.note([])  # the next batch is of others
+    record = worlds[0].keys.get("key1")
+    assert record is not None
+    assert record.last_used == NOW // 1_000_000

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.domain import keys
+from gateway.domain.config import TierLimits
 from gateway.domain.identity import SCOPES, Caller, KeyLimits
 from gateway.errors import (
     BudgetExceeded,
@@ -22,7 +23,9 @@ from gateway.services.identity import Identity
 from gateway.services.keys import Keys
 from gateway.services.standing import Standing
 from gateway.services.teams import Teams
-from tests.contract.conftest import CountingDatabase, Tables
+from gateway.stores.dynamodb import DynamoDB
+from gateway.stores.keys import KeyStore
+from tests.contract.conftest import CountingDatabase, LossyHttp, Tables
 from tests.contract.world import World, at_once, paid
 
 ADMIN = Caller("admin", "enterprise", SCOPES, version=1)
@@ -235,7 +238,8 @@ def test_key_and_team_must_both_pass_and_the_key_gets_back_what_the_team_refuses
     world.ledger().settle(hold, paid(350))
     with pytest.raises(BudgetExceeded) as used:
         world.admit(world.ledger(), 200)
-    assert used.value.details == {"scope": "team", "limit": 0.0005, "spent": 0.00035, "reset": None}
+    details = {"scope": "team", "limit": 0.0005, "spent": 0.00035, "needed": 0.0002, "reset": None}
+    assert used.value.details == details
     world.admit(world.ledger(), 150)
     assert world.drift() == {}
     assert len(world.rows()) == 2
@@ -331,3 +335,58 @@ def test_a_team_that_is_gone_refuses_its_keys(tables: Tables) -> None:
     with pytest.raises(Unauthorized):
         world.admit(world.ledger())
     assert world.item()["used_2027-01"] == 100
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_no_key_is_moved_to_a_team_that_is_not_there(tables: Tables, gone: bool) -> None:
+    world = World(tables)
+    if gone:
+        teams(world).create({"id": "blue", "name": "Blue"}, ADMIN)
+        teams(world).delete("blue", ADMIN)
+    with pytest.raises(GatewayError) as refused:
+        admin(world).change("key1", {"team_id": "blue"}, ADMIN)
+    assert (refused.value.status, refused.value.param) == (400, "team_id")
+    world.admit(world.ledger())
+
+
+@pytest.mark.parametrize("team", ["", "blue"])
+def test_a_rotation_whose_reply_is_lost_is_one_rotation(tables: Tables, team: str) -> None:
+    """Were it repeated with another secret, the one that its owner has would be two rotations old, and dead."""
+    world = World(tables)
+    if team:
+        teams(world).create({"id": team, "name": "T"}, ADMIN)
+    first, record = admin(world).create({"name": "a", "team_id": team}, ADMIN)
+    lost: list[bytes] = []
+
+    def lose(body: bytes) -> bool:
+        lose_it = b"digest" in body and b"UpdateExpression" in body and not lost
+        lost.extend([body] * lose_it)
+        return lose_it
+
+    store = KeyStore(DynamoDB(LossyHttp(tables.http, lose), timeout=30), tables["api-keys"])  # type: ignore[arg-type]
+    second, rotated = Keys(store, world.limits_store, lambda: world.now / 1_000_000).rotate(record.id, {}, ADMIN)
+    assert (len(lost), rotated.generation, rotated.version) == (1, 2, 2)
+    for text in (first, second):
+        admit(world, cached(world, text))
+
+
+@pytest.mark.parametrize(
+    ("issuer", "field", "body"),
+    [
+        ("free", "rpm_limit", {"rpm_limit": 11}),
+        ("basic", "tpm_limit", {"tier": "basic", "tpm_limit": 50_001}),
+        ("basic", "max_parallel_requests", {"tier": "basic", "max_parallel_requests": 3}),
+    ],
+)
+def test_what_an_issuer_has_by_its_tier_bounds_what_it_grants(
+    tables: Tables, issuer: str, field: str, body: dict[str, Any]
+) -> None:
+    world = World(tables)
+    tier = TierLimits(requests_per_minute=100, tokens_per_minute=50_000, max_parallel_requests=2)
+    tiers = {"free": world.tiers["free"], "basic": tier}
+    keys_of = Keys(world.keys, world.limits_store, lambda: world.now / 1_000_000, tiers.__getitem__)
+    by = replace(ADMIN, tier=issuer)
+    with pytest.raises(Forbidden) as refused:
+        keys_of.create({"name": "a", **body}, by)
+    assert refused.value.param == field
+    keys_of.create({"name": "a", **body, field: body[field] - 1}, by)

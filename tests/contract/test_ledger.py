@@ -1,8 +1,10 @@
 """The ledger on DynamoDB Local: limits and budgets that hold exactly, under concurrency, lost replies and crashes."""
 
+import gc
 import random
 import threading
 import time
+import weakref
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +18,7 @@ from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnava
 from gateway.services.ledger import Hold
 from gateway.stores.attributes import to_item
 from gateway.stores.limits import LimitsStore
-from tests.contract.conftest import CountingDatabase, LossyDatabase, Tables
+from tests.contract.conftest import CountingDatabase, LateDatabase, LossyDatabase, Tables
 from tests.contract.world import NOW, SEEDS, World, at_once, paid
 
 
@@ -127,8 +129,8 @@ def test_windows_pass_and_old_counters_go(tables: Tables) -> None:
         world.admit(ledger)
         world.now += 3_600_000_000
     names = [name for name in world.item() if name.startswith(("h_", "d_"))]
-    windows = Windows.at(world.now - 3_600_000_000)
-    assert sorted(names) == [f"d_{windows.day}", f"h_{windows.hour}"]
+    last, before = (Windows.at(world.now - hours * 3_600_000_000) for hours in (1, 2))
+    assert sorted(names) == [f"d_{last.day}", f"h_{before.hour}", f"h_{last.hour}"]
 
 
 def test_a_shadow_limit_counts_and_refuses_nobody(tables: Tables) -> None:
@@ -391,3 +393,140 @@ def test_no_edge_of_a_window_lets_more_through(tables: Tables, edge: str) -> Non
     days = Counter(Windows.at(moment, "daily").budget for moment in admitted)
     assert all(calls * 90 <= 1_500 for calls in days.values())
     assert len(admitted) > 15
+
+
+def test_a_remembered_refusal_tells_the_true_wait_each_time(tables: Tables) -> None:
+    world = World(tables)
+    ledger = world.ledger()
+    for _ in range(10):
+        world.admit(ledger)
+    waits = []
+    for _ in range(3):
+        with pytest.raises(RateLimited) as refused:
+            world.admit(ledger)
+        waits.append(refused.value.retry_after)
+        assert refused.value.details["reset"] == "2027-01-15T08:00:06.000Z"
+        world.now += 300_000
+    assert waits == [6.0, 5.7, 5.4]
+
+
+def test_what_refuses_a_large_call_refuses_no_smaller_one_that_fits(tables: Tables) -> None:
+    tier = TierLimits(requests_per_minute=100, tokens_per_minute=100)
+    world = World(tables, KeyLimits(max_budget=1_000), tiers={"free": tier})
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 500), paid(500))
+    with pytest.raises(BudgetExceeded):
+        world.admit(ledger, 501)
+    world.admit(ledger, 500, tokens=60)
+    world = World(tables, key="key2", tiers={"free": tier})
+    world.admit(ledger, tokens=60)
+    with pytest.raises(RateLimited):
+        world.admit(ledger, tokens=60)
+    world.admit(ledger, tokens=30)
+
+
+def test_a_remembered_refusal_holds_no_request_in_memory(tables: Tables) -> None:
+    world = World(tables)
+    ledger = world.ledger()
+    for _ in range(10):
+        world.admit(ledger)
+
+    class Body:
+        """Stands for a request that a frame of the refused call holds."""
+
+    def call() -> weakref.ref[Body]:
+        body = Body()
+        try:
+            world.admit(ledger)
+        except RateLimited:
+            return weakref.ref(body)
+        raise AssertionError("it was admitted")
+
+    held = [call() for _ in range(5)]
+    gc.collect()
+    assert [each() for each in held] == [None] * 5
+
+
+def test_a_clock_that_jumped_back_keeps_no_refusal(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_parallel_requests=1))
+    ledger = world.ledger()
+    hold = world.admit(ledger)
+    with pytest.raises(RateLimited):
+        world.admit(ledger)
+    world.ledger().settle(hold, paid(1))
+    world.now -= 60_000_000
+    with pytest.raises(RateLimited) as refused:
+        world.admit(ledger)
+    assert refused.value.details["dimension"] == "requests"  # the bucket's, whose times another clock wrote
+
+
+def test_a_refusal_names_what_was_hit_and_bears_the_headers(tables: Tables) -> None:
+    tier = TierLimits(requests_per_minute=10, tokens_per_minute=100)
+    world = World(tables, KeyLimits(max_budget=1_000), tiers={"free": tier})
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 400, tokens=40), paid(400))
+    with pytest.raises(BudgetExceeded) as dear:
+        world.admit(ledger, 601)
+    assert dear.value.details == {
+        "scope": "key",
+        "limit": 0.001,
+        "spent": 0.0004,
+        "needed": 0.000601,
+        "reset": "2027-02-01T00:00:00.000Z",
+    }
+    assert dear.value.headers["x-should-retry"] == "false"
+    with pytest.raises(BudgetExceeded) as never:
+        world.admit(ledger, 1_001)
+    assert never.value.details | {"needed": 0, "reset": None} == dear.value.details | {"needed": 0, "reset": None}
+    assert never.value.details["reset"] is None  # no new window has room for it either
+    with pytest.raises(RateLimited) as fast:
+        world.admit(ledger, tokens=90)
+    assert (fast.value.details["used"], fast.value.details["needed"]) == (40, 90)
+    for refused in (dear, never, fast):
+        assert {name: text for name, text in refused.value.headers.items() if name.startswith("x-rate")} == {
+            "x-ratelimit-limit-requests": "10",
+            "x-ratelimit-remaining-requests": "9",
+            "x-ratelimit-reset-requests": "6000ms",
+            "x-ratelimit-limit-tokens": "100",
+            "x-ratelimit-remaining-tokens": "60",
+            "x-ratelimit-reset-tokens": "24000ms",
+        }
+    again = world.ledger()
+    with pytest.raises(RateLimited) as anew:
+        world.admit(again, tokens=90)
+    assert anew.value.headers == fast.value.headers
+
+
+@pytest.mark.parametrize("kind", ["hour", "day"])
+def test_a_call_stamped_before_the_edge_is_counted_in_its_own_window(tables: Tables, kind: str) -> None:
+    """It comes late, or from a clock a moment behind, when others have begun the next window."""
+    edge = int(datetime.fromisoformat("2027-01-16T00:00:00+00:00").timestamp()) * 1_000_000
+    limit = {"requests_per_hour": 3} if kind == "hour" else {"requests_per_day": 3}
+    world = World(tables, now=edge - 100_000, tiers={"free": TierLimits(requests_per_minute=100, **limit)})
+    behind = world.ledger()
+    for _ in range(3):
+        world.admit(behind)
+    world.now = edge + 100_000
+    ahead = world.ledger()
+    for _ in range(2):
+        world.admit(ahead)
+    world.now = edge - 50_000
+    with pytest.raises(RateLimited) as refused:
+        world.admit(behind)
+    assert refused.value.details["dimension"] == f"requests_{kind}"
+
+
+def test_a_row_that_arrives_after_it_was_given_up_charges_nobody(tables: Tables) -> None:
+    """The write timed out here, and is applied there a moment later."""
+    world = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"))
+    late = LateDatabase(tables.database)
+    with pytest.raises(StoreUnavailable):
+        world.admit(world.ledger(late), 100)
+    late.arrive()
+    for _ in range(5):
+        world.now += 60_000_000
+        world.sweeper().sweep()
+    item = world.item()
+    assert (item["used_total"], item.get("spent_total", 0), item["inflight"]) == (0, 0, 0)
+    assert [(row["state"], row["actual"]) for row in world.rows()] == [("SETTLED", 0)]
+    assert world.drift() == {}

@@ -12,7 +12,7 @@ from gateway.errors import BadRequest, ConditionFailed
 from gateway.stores.breakers import BreakerStore
 from gateway.stores.config import ConfigStore, Overrides
 from gateway.stores.health import HealthStore
-from gateway.stores.keys import KeyRecord, KeyStore, TeamRecord
+from gateway.stores.keys import KeyRecord, KeyStore, NoSuchTeam, TeamRecord
 from gateway.stores.parked import ParkedStore
 from tests.contract.conftest import Tables
 
@@ -44,7 +44,7 @@ def test_keys_are_kept_whole(tables: Tables) -> None:
         limits=KeyLimits(rpm_limit=5, tpm_limit=6, max_parallel_requests=7, max_budget=8, budget_duration="daily"),
         metadata={"a": "b"},
     )
-    with pytest.raises(ConditionFailed):
+    with pytest.raises(NoSuchTeam):
         store.create(full)
     store.create_team(TeamRecord("team", "Team", "2026-11-24T00:00:00.000Z"))
     for key in (full, record(2)):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,16 +12,34 @@ from functions.admin.handler import handler
 from gateway import wiring
 from gateway.domain.identity import Caller
 from gateway.services.product_admin import ProductAdmin
+from gateway.stores.keys import REVOKED, KeyRecord
 from tests.fakes.products import MemoryProducts, described
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
 ONE = "/api/v1/admin/products/{id}"
 
 
+class Stored:
+    """The key's record as it is now."""
+
+    def __init__(self) -> None:
+        self.record = KeyRecord("k", "0" * 64, "test", "free", ("admin",), "2026-11-24T00:00:00.000Z")
+
+    def get(self, _key_id: str) -> KeyRecord:
+        return self.record
+
+    def team(self, _team_id: str) -> None:
+        return None
+
+
+STORED = Stored()
+
+
 @pytest.fixture(autouse=True)
 def fresh(gateway_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     admin = ProductAdmin(MemoryProducts())
     monkeypatch.setattr(wiring, "product_admin", lambda: admin)
+    monkeypatch.setattr(wiring, "key_store", lambda: STORED)
     yield
     wiring.reset()
 
@@ -81,3 +100,11 @@ def test_only_admins_write() -> None:
         ("GET", ONE),
     ):
         assert call(f"{method} {path}", described(), scope="catalogue").status == 403
+
+
+@pytest.mark.parametrize(("changes", "status"), [({"state": REVOKED}, 401), ({"scopes": ("models",)}, 403)])
+def test_a_key_that_is_no_admin_s_any_more_changes_nothing_though_the_authorizer_s_answer_is_cached(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], status: int
+) -> None:
+    monkeypatch.setattr(STORED, "record", replace(STORED.record, **changes))
+    assert call("POST /api/v1/admin/products", described()).status == status

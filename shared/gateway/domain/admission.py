@@ -268,19 +268,11 @@ def _too_dear(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Wi
 
 
 def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
-    """Counters of hours and days gone by, which the next admission may remove."""
-    current = (f"h_{windows.hour}", f"d_{windows.day}")
+    """Counters of hours and days gone by, which the next admission may remove. Those of an hour ago stay: a call that
+    comes late, or by a clock a moment behind, would find its own window empty."""
+    before = Windows.at(windows.now - 3_600 * _SECOND)
+    current = {f"{kind}_{name}" for each in (windows, before) for kind, name in (("h", each.hour), ("d", each.day))}
     return sorted(name for name in item if name[:2] in ("h_", "d_") and name not in current)[:20]
-
-
-def stale_counters(item: Mapping[str, Any], now: int) -> list[str]:
-    """Counters of hours and days gone by, for sure: no clock is so far behind that one would still count there."""
-    current = {f"{kind}_{name}" for at in (now, now - 5 * MINUTE) for kind, name in _counting(Windows.at(at))}
-    return sorted(name for name in item if name[:2] in ("h_", "d_") and name not in current)
-
-
-def _counting(windows: Windows) -> list[tuple[str, str]]:
-    return [("h", windows.hour), ("d", windows.day)]
 
 
 def stale_windows(item: Mapping[str, Any], now: int) -> list[str]:

@@ -43,7 +43,7 @@ class Price:
         return self.long
 
     def for_tier(self, service_tier: str | None) -> Price:
-        """The price of a service tier: of the one asked for to hold, of the one in the answer to settle."""
+        """The price of the service tier that an answer names."""
         return self.tiers.get(service_tier or "", self)
 
 

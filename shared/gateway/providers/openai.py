@@ -39,7 +39,8 @@ class OpenAIProvider:
     def __init__(self, connection: Connection) -> None:
         self._key = connection.api_key
         host = urlsplit(connection.endpoint).hostname or ""
-        self._default_cap = _CAPS[0] if host == "openai.com" or host.endswith(".openai.com") else _CAPS[1]
+        self._openai = host == "openai.com" or host.endswith(".openai.com")
+        self._one_cap = self._openai or host.endswith(".azure.com")
         self._client = openai.OpenAI(
             base_url=connection.endpoint,
             api_key=self._usable_key,
@@ -61,9 +62,17 @@ class OpenAIProvider:
         yield Answer(body=body, usage=usage_of(body.get("usage")))
 
     def request_body(self, call: ChatCall) -> dict[str, Any]:
-        """What leaves: the client's fields, our model id, and the enforced cap under the name the server knows."""
+        """What leaves: the client's fields, our model id, and the enforced cap under the name the server knows: OpenAI
+        (and Azure) takes one, the newer unless asked otherwise; others may know `max_tokens` alone, and always get it.
+
+        OpenAI's service tier is named where the client names none: else a setting of our account, which may be a dearer
+        tier, would decide what the call costs.
+        """
         body = {name: value for name, value in call.body.items() if name not in _DELIVERY}
-        named = [name for name in _CAPS if body.get(name) is not None] or [self._default_cap]
+        named = [name for name in _CAPS if body.get(name) is not None]
+        if self._openai:
+            body["service_tier"] = body.get("service_tier") or "default"
+        named = (named or [_CAPS[0]]) if self._one_cap else [*named, _CAPS[1]]
         for name in _CAPS:
             asked = body.pop(name, None)
             if name in named:

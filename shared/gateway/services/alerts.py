@@ -2,7 +2,8 @@
 
 The consumer looks after each batch at the budgets that its rows counted against. Who finds a threshold crossed first
 claims it by a conditional write, publishes, and notes that it is sent. Where the function dies in between, the claim is
-found unsent by a later batch and published again: at least once then, never not at all.
+found unsent by a later batch and published again: at least once then, never not at all. A budget whose alert is not out
+yet is looked at again with the next batch, whosever rows that holds: a key without money left makes no more rows.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from typing import Any, Protocol
 from gateway import observability
 from gateway.domain.money import usd
 from gateway.domain.rollup import Bounded, Counted
+from gateway.errors import StoreError, StoreUnavailable
+from gateway.stores.alerts import Claim
 
 THRESHOLDS = (50, 80, 100)
 _UNSENT_SECONDS = 60  # after so long who claimed it is not on its way any more
 _REMEMBERED = 10_000
+_MOST_FAILURES = 3  # in one batch: each may take seconds, and the batch has a minute
 
 
 class Items(Protocol):
@@ -26,7 +30,7 @@ class Items(Protocol):
 
 
 class Claims(Protocol):
-    def claim(self, bounded: Bounded, threshold: int, now: int, retry_before: int) -> bool: ...
+    def claim(self, bounded: Bounded, threshold: int, now: int, retry_before: int) -> Claim: ...
     def sent(self, bounded: Bounded, threshold: int) -> None: ...
 
 
@@ -39,23 +43,39 @@ class Alerts:
     publish: Callable[[str, str], None]
     now: Callable[[], float]
     _done: set[tuple[Bounded, int]] = field(default_factory=set)
+    _due: dict[Bounded, None] = field(default_factory=dict)
 
     def check(self, rows: Sequence[Counted]) -> None:
-        """Look at the budgets of these rows. Raises StoreUnavailable: a later batch goes on."""
-        for bounded in dict.fromkeys(each for row in rows for each in row.bounded):
-            if bounded.budget > 0 and (bounded, THRESHOLDS[-1]) not in self._done:
-                self._look(bounded)
+        """Look at the budgets of these rows, and at those with alerts not out yet. Raises StoreUnavailable or
+        StoreError where one could not be looked at; the others are, all the same, and a later batch goes on."""
+        self._due |= dict.fromkeys(each for row in rows for each in row.bounded if each.budget > 0)
+        failures: list[StoreUnavailable | StoreError] = []
+        for bounded in list(self._due):
+            if len(failures) < _MOST_FAILURES:
+                try:
+                    self._look(bounded)
+                except (StoreUnavailable, StoreError) as error:
+                    failures.append(error)
+        while len(self._due) > _REMEMBERED:
+            del self._due[next(iter(self._due))]
+        if failures:
+            raise failures[0]
 
     def _look(self, bounded: Bounded) -> None:
-        spent = self.limits.get(bounded.account).get(f"spent_{bounded.window}", 0)
-        for threshold in THRESHOLDS:
-            crossed = spent * 100 >= bounded.budget * threshold
-            if crossed and (bounded, threshold) not in self._done:
-                self._warn(bounded, threshold, spent)
+        left = [threshold for threshold in THRESHOLDS if (bounded, threshold) not in self._done]
+        spent = self.limits.get(bounded.account).get(f"spent_{bounded.window}", 0) if left else 0
+        crossed = [threshold for threshold in left if spent * 100 >= bounded.budget * threshold]
+        out = [self._warned(bounded, threshold, spent) for threshold in crossed]  # each is tried
+        if all(out):
+            del self._due[bounded]
 
-    def _warn(self, bounded: Bounded, threshold: int, spent: int) -> None:
+    def _warned(self, bounded: Bounded, threshold: int, spent: int) -> bool:
+        """Whether the alert is out."""
         now = int(self.now())
-        if self.claims.claim(bounded, threshold, now, now - _UNSENT_SECONDS):
+        claim = self.claims.claim(bounded, threshold, now, now - _UNSENT_SECONDS)
+        if claim == "another_s":
+            return False
+        if claim == "mine":
             kind, _, name = bounded.account.rpartition("#")
             facts = {
                 "scope": "team" if kind else "key",
@@ -72,3 +92,4 @@ class Alerts:
         if len(self._done) >= _REMEMBERED:
             self._done.clear()
         self._done.add((bounded, threshold))
+        return True

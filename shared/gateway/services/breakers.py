@@ -63,13 +63,14 @@ class Breakers:
             return Permit(provider)
         if state == "half_open" and self._lease(provider, now, rules):
             return Permit(provider, probe=True)
-        raise UpstreamUnavailable(
-            f"The provider {provider} is failing; calls to it are suspended.",
-            provider=provider,
-            sent=False,
-            reason="breaker_open",
-            retry_after=breaker.retry_after(now),
-        )
+        raise _suspended(breaker, now)
+
+    def check(self, provider: str) -> None:
+        """Raises as `acquire` where the breaker is open; takes no probe where it is half open."""
+        now = self.clock()
+        breaker = self._hint(provider, now)
+        if breaker.state(now) == "open":
+            raise _suspended(breaker, now)
 
     def succeeded(self, permit: Permit, rules: BreakerRules) -> None:
         now = self.clock()
@@ -130,3 +131,13 @@ class Breakers:
         except (StoreError, GatewayError) as error:
             observability.log.warning("circuit breaker state is out of reach", extra={"reason": type(error).__name__})
             return None
+
+
+def _suspended(breaker: Breaker, now: int) -> UpstreamUnavailable:
+    return UpstreamUnavailable(
+        f"The provider {breaker.provider} is failing; calls to it are suspended.",
+        provider=breaker.provider,
+        sent=False,
+        reason="breaker_open",
+        retry_after=breaker.retry_after(now),
+    )

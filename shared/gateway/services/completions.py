@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import observability
+from gateway.domain.admission import Demand
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.chat import ChatRequest, parse_chat, provider_body
 from gateway.domain.config import Config, TierLimits
-from gateway.domain.estimate import estimate
+from gateway.domain.estimate import Estimate, estimate
 from gateway.domain.identity import Caller
 from gateway.domain.models import Catalog, Prices, Route
 from gateway.domain.money import Cost, cost_of, usd
 from gateway.domain.product_context import fitting, with_products
 from gateway.domain.usage import Usage
-from gateway.errors import Forbidden, UpstreamError, UpstreamTimeout
+from gateway.errors import Forbidden, GatewayError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from gateway.providers.base import Answer, ChatCall, Event, Provider
 from gateway.services.breakers import Breakers, Permit
 from gateway.services.config import ConfigSource
@@ -43,7 +44,7 @@ class Running:
     _call: ChatCall
     _permit: Permit
     _rules: BreakerRules
-    _est: int
+    _est: Estimate
     answer: dict[str, Any] = field(default_factory=dict)
     usage: Usage | None = None
     cost: Cost = field(default_factory=lambda: Cost(0, 0))
@@ -53,9 +54,11 @@ class Running:
     def events(self) -> Iterator[Event]:
         """The provider's events; the last is the whole answer. Raises UpstreamErrors."""
         started = time.monotonic()
-        outcome = Outcome(usage=None, prompt_cost=self._est, completion_cost=0, status="aborted", latency_ms=0)
+        outcome = Outcome(usage=None, prompt_cost=0, completion_cost=0, status="not_sent", latency_ms=0)
         try:
-            for event in self._service.provider(self.route.provider).chat(self._call):
+            provider = self._service.provider(self.route.provider)
+            outcome = Outcome(usage=None, prompt_cost=self._est.cost, completion_cost=0, status="aborted", latency_ms=0)
+            for event in provider.chat(self._call):
                 if isinstance(event, Answer):
                     outcome = self._settled(event)
                 yield event
@@ -93,14 +96,15 @@ class Running:
             self._service.breakers.succeeded(self._permit, self._rules)
         # An error status bills nothing. A call that left and got no proper answer may be billed: the hold is charged.
         refused = error.upstream_status is not None and error.upstream_status >= 300
-        charged = self._est if error.sent and not refused else 0
+        charged = self._est.cost if error.sent and not refused else 0
         return Outcome(usage=None, prompt_cost=charged, completion_cost=0, status=error.code, latency_ms=0)
 
     def _counted(self, body: Mapping[str, Any]) -> Usage:
-        # Bytes are never fewer than byte-level tokens; the answer can't have more of these than the enforced cap.
+        # Bytes are never fewer than byte-level tokens, but of images; neither part can be more than what was held.
         text = json.dumps(body.get("choices", []), ensure_ascii=False).encode(errors="replace")
         most = self._call.max_output_tokens * self.request.choices
-        return Usage(input_tokens=_size(self._call.body), output_tokens=min(len(text), most), source="counted")
+        prompt = min(_size(self._call.body), self._est.prompt)
+        return Usage(input_tokens=prompt, output_tokens=min(len(text), most), source="counted")
 
 
 @dataclass(slots=True)
@@ -135,10 +139,9 @@ class Completions:
         products = self._products(request, caller)
         body = with_products(body, products)
         call = self._call(body, request, route, tier, correlation_id, seconds_left)
-        price = route.price.for_tier(_tier_of(call.body))
-        est = estimate(call.body, price, choices=request.choices, output_cap=call.max_output_tokens)
+        est = _estimate(call, request, route)
         rules = _rules(config)
-        permit = self.breakers.acquire(route.provider, rules)
+        self.breakers.check(route.provider)
         rid = f"req_{uuid.uuid4().hex}"
         hold = self.ledger.admit(
             caller,
@@ -155,13 +158,27 @@ class Completions:
                 tags=tuple(request.tags),
             ),
         )
-        running = Running(rid, route, hold, request, self, call, permit, rules, est.cost, products=products)
         try:
             _allowed(hold.caller, route)  # the record may have been read anew
-        except Forbidden:
+            # After the admission: a refused call must not use up one of the few probes of an open breaker.
+            permit = self.breakers.acquire(route.provider, rules)
+        except (Forbidden, UpstreamUnavailable):
             self.ledger.release(hold)
             raise
-        return running
+        return Running(rid, route, hold, request, self, call, permit, rules, est, products=products)
+
+    def check(self, caller: Caller, body: Mapping[str, Any], *, seconds_left: float) -> None:
+        """Raises RateLimited or BudgetExceeded where the ledger knows, without asking, that it refuses this call now;
+        whatever else is wrong with it, `start` says."""
+        config = self.config.get()
+        try:
+            request = parse_chat(body)
+            route = self.catalog(config).resolve(request.model)
+            call = self._call(body, request, route, config.tier(caller.tier), "", seconds_left)
+            est = _estimate(call, request, route)
+        except GatewayError:
+            return
+        self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens))
 
     def _products(self, request: ChatRequest, caller: Caller) -> list[dict[str, Any]]:
         if request.mcp_context is None:
@@ -202,6 +219,11 @@ class Completions:
             timeout=left,
             correlation_id=correlation_id,
         )
+
+
+def _estimate(call: ChatCall, request: ChatRequest, route: Route) -> Estimate:
+    cap = call.max_output_tokens
+    return estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
 
 
 def _allowed(caller: Caller, route: Route) -> None:

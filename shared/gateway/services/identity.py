@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from gateway.domain import keys
 from gateway.domain.identity import Caller
+from gateway.errors import Unauthorized
 from gateway.stores.keys import KeyRecord, TeamRecord
 
 UNVERIFIED: Final = "unverified"  # context of a call let through because the key table did not answer
@@ -38,6 +39,16 @@ class Identity:
         if record is None or generation is None or not record.usable(generation, self.clock()):
             return None
         return caller_of(record, self.keys, generation)
+
+    def fresh(self, caller: Caller) -> Caller:
+        """The caller by its record as it is now, whatever an authorizer has cached. Raises Unauthorized,
+        StoreUnavailable."""
+        record = self.keys.get(caller.key_id)
+        if record is not None and record.usable(caller.generation, self.clock()):
+            fresh = caller_of(record, self.keys, caller.generation)
+            if fresh is not None:
+                return fresh
+        raise Unauthorized("The API key is unknown, expired or revoked.")
 
 
 def caller_of(record: KeyRecord, records: KeyReader, generation: int | None = None) -> Caller | None:

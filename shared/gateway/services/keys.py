@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gateway import observability
 from gateway.domain import keys
-from gateway.domain.config import ALIAS, Dollars, Limit, invalid, merge_patch
+from gateway.domain.config import ALIAS, Dollars, Limit, TierLimits, invalid, merge_patch
 from gateway.domain.identity import SCOPES, TIERS, Caller, KeyLimits
 from gateway.domain.money import MICRO, usd
 from gateway.domain.times import rfc3339
 from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound, PreconditionFailed
-from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord
+from gateway.services.config import packaged_tier
+from gateway.services.effective import grant_in_effect
+from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord, NoSuchTeam
 
 Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
 _USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
@@ -105,11 +107,12 @@ class PaidCalls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """`now` gives seconds since the epoch."""
+    """`now` gives seconds since the epoch, `tiers` a tier's limits as they are configured."""
 
     records: Records
     limits: PaidCalls
     now: Callable[[], float] = time.time
+    tiers: Callable[[str], TierLimits] = packaged_tier
 
     def create(self, body: Mapping[str, Any], issuer: Caller) -> tuple[str, KeyRecord]:
         """A new key, its text shown this once, and its record. Raises BadRequest, Forbidden."""
@@ -123,10 +126,11 @@ class Keys:
         blank = KeyRecord(identifier, keys.digest(text), "", "", (), rfc3339(self.now()))
         record = _filled(blank, wanted)
         grant(issuer, record)
+        grant_in_effect(issuer, record, self.tiers)
         try:
             self.records.create(record)
-        except ConditionFailed:
-            raise BadRequest(f"team_id: there is no team '{record.team_id}'", param="team_id") from None
+        except NoSuchTeam:
+            raise _no_team(record) from None
         observability.log.info("key created", extra={"created_key": record.id, "by": issuer.key_id})
         return text, record
 
@@ -201,13 +205,20 @@ class Keys:
                 raise PreconditionFailed("The key was changed since.", param="If-Match")
             changed = replace(change(record), version=record.version + 1)
             grant(by, changed)
+            grant_in_effect(by, changed, self.tiers)
             try:
                 self.records.replace(changed, version=record.version)
+            except NoSuchTeam:
+                raise _no_team(changed) from None
             except ConditionFailed:
                 continue
             self.limits.set_state(key_id, "A", changed.version)
             return changed
         raise Conflict("The key is being changed by others; try again.")
+
+
+def _no_team(record: KeyRecord) -> BadRequest:
+    return BadRequest(f"team_id: there is no team '{record.team_id}'", param="team_id")
 
 
 def grant(issuer: Caller, record: KeyRecord) -> None:

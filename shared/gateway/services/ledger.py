@@ -11,7 +11,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NoReturn, Protocol
+from typing import Any, Literal, Protocol
 
 from gateway import observability
 from gateway.domain.admission import (
@@ -41,7 +41,7 @@ from gateway.errors import (
     StoreUnavailable,
     Unauthorized,
 )
-from gateway.services.identity import KeyReader, caller_of
+from gateway.services.identity import Identity, KeyReader
 from gateway.stores.keys import team_item
 from gateway.stores.limits import Release
 from gateway.stores.rows import SETTLED, Row, settled_facts
@@ -128,11 +128,7 @@ class Hold:
     def headers(self) -> dict[str, str]:
         """The rate limit headers, as OpenAI's: limits, what is left, and when the bucket is full again."""
         now, terms, item = self.key.windows.now, self.key.account.terms, self.key.item
-        headers: dict[str, str] = {}
-        if terms.requests is not None:
-            headers |= _bucket_headers("requests", terms.requests, item.get("tat", 0), now)
-        if terms.tokens is not None:
-            headers |= _bucket_headers("tokens", terms.tokens, item.get("ttat", 0), now)
+        headers = _rate_headers(terms, item, now)
         for scope, admitted in (("key", self.key), ("team", self.team)):
             if admitted is not None and admitted.left is not None:
                 headers[f"x-gateway-{scope}-remaining"] = f"{usd(admitted.left):.6f}"
@@ -162,11 +158,13 @@ class Rows(Protocol):
 
 @dataclass(slots=True)
 class _Known:
-    """What a container remembers of a key: its item as last seen, and until when a refusal holds without asking."""
+    """What a container remembers of a key: its item as last seen, and when and at which version that refused a call.
+
+    No error is kept: each time it is raised it would hold another request's frames.
+    """
 
     item: Mapping[str, Any]
-    refused: GatewayError | None = None
-    refused_until: int = 0
+    refused_at: int | None = None
     refused_version: int = 0
 
 
@@ -186,7 +184,7 @@ class Ledger:
         Raises RateLimited, BudgetExceeded, Unauthorized (revoked, expired), StoreUnavailable.
         """
         demand = Demand(request.est, request.tokens)
-        self._check_team(caller, demand)
+        self.check(caller, tiers, demand)
         caller, key = self._key(caller, tiers, demand)
         team = self._team(caller, caller.team, key, demand) if caller.team else None
         row = _row(caller, key, team, request)
@@ -198,6 +196,12 @@ class Ledger:
             self._abandon(hold)
             raise StoreUnavailable("The call can't be recorded now; try again.", retry_after=1) from error
         return hold
+
+    def check(self, caller: Caller, tiers: Callable[[str], TierLimits], demand: Demand) -> None:
+        """What is known here to be refused just now, without asking: it costs no write. Raises as `admit`."""
+        if caller.team is not None:
+            self._check_known(_member(caller), _team_account(caller.team_id, caller.team), demand)
+        self._check_known(caller.key_id, _key_account(caller, tiers), demand)
 
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Book the outcome and give the rest of the hold back. Never raises: what fails here is swept later."""
@@ -228,21 +232,26 @@ class Ledger:
         self.settle(hold, Outcome(None, 0, 0, status, 0))
 
     def _abandon(self, hold: Hold) -> None:
-        """Give back the hold of a call whose row could not be written. The row may be there all the same: then it is
-        closed first, lest the sweeper gave the hold back once more. Where nobody knows, the hold stays."""
+        """Give back the hold of a call whose row could not be written. The row may be there all the same, or come yet:
+        it is closed first, and where it is not there it is written, so that a late write finds its place taken. Else
+        the sweeper would give the hold back once more. Where nobody knows, the hold stays."""
         row, facts = hold.row, settled_facts(None, 0, 0, "not_recorded", 0, self.clock())
         try:
-            self.rows.close(row.minute, row.rid, SETTLED, facts)
+            closed = self.rows.close(row.minute, row.rid, SETTLED, facts)
+            if closed is None:
+                self.rows.open(row)
+                closed = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:
             self._lost("abandon", row.rid, error)
             return
-        self._release(row, actual=0)
+        if closed is not None:
+            self._release(row, actual=0)
 
     def _key(self, caller: Caller, tiers: Callable[[str], TierLimits], demand: Demand) -> tuple[Caller, Admitted]:
         current = caller
 
         def account() -> Account:
-            return Account(current.key_id, current.version, terms_of(tiers(current.tier), current.limits))
+            return _key_account(current, tiers)
 
         def reread() -> Account:
             nonlocal current
@@ -252,12 +261,10 @@ class Ledger:
         admitted = self._admitted(account(), demand, self._remembered(caller.key_id), reread, self.clock)
         return current, admitted
 
-    def _check_team(self, caller: Caller, demand: Demand) -> None:
-        """What its team is known to refuse just now costs a key no write."""
-        if caller.team is not None:
-            account = _team_account(caller.team_id, caller.team)
-            self._check_refused(self._remembered(_member(caller)), account, self.clock())
-            self._check_demand(account, demand)
+    def _check_known(self, name: str, account: Account, demand: Demand) -> None:
+        known, windows = self._remembered(name), Windows.at(self.clock(), account.terms.duration)
+        self._check_demand(known, account, demand, windows)
+        self._check_refused(known, account, demand, windows)
 
     def _team(self, caller: Caller, team: Team, key: Admitted, demand: Demand) -> Admitted:
         """The team's admission. What it refuses, the key gives back: the money and the place. The call stays counted
@@ -293,8 +300,8 @@ class Ledger:
         for _ in range(_TRIES):
             terms = account.terms
             windows = Windows.at(clock(), terms.duration)
-            self._check_refused(known, account, windows.now)
-            self._check_demand(account, demand)
+            self._check_demand(known, account, demand, windows)
+            self._check_refused(known, account, demand, windows)
             variant = variant_of(item, terms, windows.now)
             stale = stale_names(item, windows)
             try:
@@ -311,10 +318,10 @@ class Ledger:
                     continue
                 refusal = refusal_of(item, terms, demand, windows)
                 if refusal is not None:
-                    known.item = item
-                    self._refuse(known, account, refusal, windows.now)
+                    known.item, known.refused_at, known.refused_version = item, windows.now, account.version
+                    raise _refused(account, refusal, demand, item, windows) from None
             else:
-                known.item, known.refused = item, None
+                known.item, known.refused_at = item, None
                 return Admitted(account, windows, item)
         raise RateLimited("The key is too busy just now; try again.", code="contention", retry_after=0.1)
 
@@ -328,33 +335,29 @@ class Ledger:
 
     def _fresh(self, caller: Caller) -> Caller:
         """The caller by its record as it is now. Raises Unauthorized."""
-        record = self.keys.get(caller.key_id)
-        if record is not None and record.usable(caller.generation, self.clock() / _SECOND):
-            fresh = caller_of(record, self.keys, caller.generation)
-            if fresh is not None:
-                return fresh
-        raise Unauthorized("The API key is unknown, expired or revoked.")
-
-    def _check_refused(self, known: _Known, account: Account, now: int) -> None:
-        # At most a second: a flood of refused calls costs a write a second, and a raised limit holds within one.
-        if known.refused is not None and known.refused_version == account.version and now < known.refused_until:
-            raise known.refused
+        return Identity(self.keys, lambda: self.clock() / _SECOND).fresh(caller)
 
     @staticmethod
-    def _check_demand(account: Account, demand: Demand) -> None:
+    def _check_refused(known: _Known, account: Account, demand: Demand, windows: Windows) -> None:
+        """For a second after a refusal the item as it was then decides, so that a flood costs a write a second. A call
+        that the item has room for is asked for; a raised limit holds at once, room that others made within the second.
+        """
+        at = known.refused_at
+        if at is not None and known.refused_version == account.version and at <= windows.now < at + _SECOND:
+            refusal = refusal_of(known.item, account.terms, demand, windows)
+            if refusal is not None:
+                raise _refused(account, refusal, demand, known.item, windows)
+
+    @staticmethod
+    def _check_demand(known: _Known, account: Account, demand: Demand, windows: Windows) -> None:
         """What no waiting can help is refused without a write."""
-        terms = account.terms
+        terms, refusal = account.terms, None
         if terms.tokens and terms.enforced("tokensPerMinute") and terms.tokens.tau(demand.tokens) < -terms.tokens.slack:
-            raise _refused(account.scope, Refusal("tokens", terms.tokens.limit, demand.tokens, None), 0)
-        if terms.budget is not None and terms.enforced("budget") and demand.est > terms.budget:
-            raise _refused(account.scope, Refusal("budget", terms.budget, 0, None), 0)
-
-    @staticmethod
-    def _refuse(known: _Known, account: Account, refusal: Refusal, now: int) -> NoReturn:
-        error = _refused(account.scope, refusal, now)
-        known.refused, known.refused_version = error, account.version
-        known.refused_until = now + min(_SECOND, refusal.wait if refusal.wait is not None else _SECOND)
-        raise error
+            refusal = Refusal("tokens", terms.tokens.limit, demand.tokens, None)
+        elif terms.budget is not None and terms.enforced("budget") and demand.est > terms.budget:
+            refusal = Refusal("budget", terms.budget, known.item.get(windows.booking.spent, 0), None)
+        if refusal is not None:
+            raise _refused(account, refusal, demand, known.item, windows)
 
     def _remembered(self, key_id: str) -> _Known:
         known = self._known.pop(key_id, None) or _Known({})
@@ -382,6 +385,10 @@ class Ledger:
         observability.log.error(
             "ledger step lost; reconcile finishes it", extra={"step": step, "rid": rid, "reason": str(error)}
         )
+
+
+def _key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
+    return Account(caller.key_id, caller.version, terms_of(tiers(caller.tier), caller.limits))
 
 
 def _team_account(team_id: str, team: Team) -> Account:
@@ -417,37 +424,69 @@ def _row(caller: Caller, key: Admitted, team: Admitted | None, request: Admissio
     )
 
 
-def _refused(scope: str, refusal: Refusal, now: int) -> GatewayError:
+def _refused(
+    account: Account, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows
+) -> GatewayError:
+    """The answer of a refusal: what was hit, how much is used and was asked for, and when it frees."""
+    scope, now = account.scope, windows.now
     wait = None if refusal.wait is None else refusal.wait / _SECOND
     reset = None if wait is None else rfc3339(now / _SECOND + wait)
+    headers = _rate_headers(account.terms, item, now) if item else {}
+    money = {"scope": scope, "limit": usd(refusal.limit), "spent": usd(refusal.used), "needed": usd(demand.est)}
     if refusal.dimension == "budget":
         return BudgetExceeded(
-            f"The {scope}'s budget of ${usd(refusal.limit):.2f} is used up (${usd(refusal.used):.2f} spent).",
-            headers={"x-should-retry": "false"},
-            details={"scope": scope, "limit": usd(refusal.limit), "spent": usd(refusal.used), "reset": reset},
+            f"This call may cost {_dollars(demand.est)}, and of the {scope}'s budget of {_dollars(refusal.limit)}"
+            f" {_dollars(refusal.used)} is spent.",
+            headers=headers | {"x-should-retry": "false"},
+            details=money | {"reset": reset},
         )
     if refusal.dimension == "budget_held":
         return RateLimited(
             f"What is left of the {scope}'s budget is held by calls under way.",
             code="budget_held",
             retry_after=wait,
-            details={"scope": scope, "limit": usd(refusal.limit), "spent": usd(refusal.used)},
+            headers=headers,
+            details=money,
         )
+    return _limited(scope, refusal, demand, reset, headers)
+
+
+def _limited(scope: str, refusal: Refusal, demand: Demand, reset: str | None, headers: dict[str, str]) -> RateLimited:
     name = _NAMES[refusal.dimension]
     details = {
         "scope": scope,
         "dimension": refusal.dimension,
         "limit": refusal.limit,
         "used": refusal.used,
+        "needed": demand.tokens if refusal.dimension == "tokens" else 1,
         "reset": reset,
     }
-    if wait is None:
+    if refusal.wait is None:
         return RateLimited(
             f"One call may ask for {refusal.limit} {name} at most, this one for {refusal.used}; lower max_tokens.",
-            headers={"x-should-retry": "false"},
+            headers=headers | {"x-should-retry": "false"},
             details=details,
         )
-    return RateLimited(f"The {scope}'s limit of {refusal.limit} {name} is reached.", retry_after=wait, details=details)
+    return RateLimited(
+        f"The {scope}'s limit of {refusal.limit} {name} is reached.",
+        retry_after=refusal.wait / _SECOND,
+        headers=headers,
+        details=details,
+    )
+
+
+def _dollars(micro: int) -> str:
+    whole, _, part = f"{usd(micro):.6f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
+def _rate_headers(terms: Terms, item: Mapping[str, Any], now: int) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if terms.requests is not None:
+        headers |= _bucket_headers("requests", terms.requests, item.get("tat", 0), now)
+    if terms.tokens is not None:
+        headers |= _bucket_headers("tokens", terms.tokens, item.get("ttat", 0), now)
+    return headers
 
 
 def _bucket_headers(kind: str, bucket: Any, arrival: int, now: int) -> dict[str, str]:

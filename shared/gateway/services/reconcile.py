@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.domain.admission import Booking, bookings_of, stale_counters, stale_windows
+from gateway.domain.admission import Booking, Windows, bookings_of, stale_names, stale_windows
 from gateway.stores.rows import Sum
 
 # A row's deadline is less than a minute after it was made; who died is expired three minutes after that.
@@ -81,7 +81,7 @@ class Reconciler:
     def _forget(self, item: dict[str, Any], bookings: list[Booking], now: int) -> int:
         for booking in bookings:
             _take(item, booking)
-        stale = [*stale_counters(item, now), *stale_windows(item, now)]
+        stale = [*stale_names(item, Windows.at(now)), *stale_windows(item, now)]
         return len(bookings) if self.limits.forget(item["id"], bookings, stale[:_MOST_STALE]) else 0
 
     def _close(self, item: dict[str, Any], booking: Booking, rows: Sum, now: int, done: Reconciled) -> None:

@@ -15,7 +15,7 @@ from gateway.domain.identity import Caller
 from gateway.domain.times import rfc3339
 from gateway.errors import ConditionFailed, Conflict, Forbidden, NotFound, PreconditionFailed
 from gateway.services.keys import Limited, PaidCalls, parsed, settable_limits, shown_limits
-from gateway.stores.keys import REVOKED, KeyRecord, TeamRecord, team_item
+from gateway.stores.keys import REVOKED, KeyRecord, NoSuchTeam, TeamRecord, team_item
 
 _TRIES = 4
 
@@ -127,6 +127,8 @@ class Teams:
             touched = replace(record, version=record.version + 1)
             try:
                 self.records.replace(touched, version=record.version)
+            except NoSuchTeam:  # deleted meanwhile, or the key was moved: its next call finds out
+                return
             except ConditionFailed:
                 continue
             self.limits.set_state(key_id, "A", touched.version)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from gateway.aws.http import AwsHttp, HttpError
@@ -13,6 +13,7 @@ from gateway.stores.attributes import to_item
 from gateway.stores.dynamodb import Database
 
 _KEPT_SECONDS = 400 * 86_400
+Claim = Literal["mine", "another_s", "sent"]
 
 
 class AlertStore:
@@ -20,21 +21,23 @@ class AlertStore:
         self._database = database
         self._table = table
 
-    def claim(self, bounded: Bounded, threshold: int, now: int, retry_before: int) -> bool:
-        """Whether the alert is the caller's to give: nobody's yet, or not sent by who claimed it before that moment.
-        Times are seconds since the epoch. A budget that was changed is another one: its thresholds count anew."""
+    def claim(self, bounded: Bounded, threshold: int, now: int, retry_before: int) -> Claim:
+        """`mine`: the alert is the caller's to give, being nobody's yet, or not sent by who claimed it before that
+        moment; `another_s`: somebody claimed it and has not sent it yet; `sent`: it is out. Times are seconds since the
+        epoch. A budget that was changed is another one: its thresholds count anew."""
         item = {**_key(bounded, threshold), "sent": False, "claimed": now, "ttl": now + _KEPT_SECONDS}
         request = {
             "TableName": self._table,
             "Item": to_item(item),
             "ConditionExpression": "attribute_not_exists(pk) OR (sent = :no AND claimed < :before)",
             "ExpressionAttributeValues": to_item({":no": False, ":before": retry_before}),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         try:
             self._database.call("PutItem", request)
-        except ConditionFailed:
-            return False
-        return True
+        except ConditionFailed as refused:
+            return "sent" if refused.item and refused.item["sent"] else "another_s"
+        return "mine"
 
     def sent(self, bounded: Bounded, threshold: int) -> None:
         """Note that a claimed alert is out."""

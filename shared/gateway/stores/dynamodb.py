@@ -11,15 +11,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from gateway import observability
 from gateway.aws.http import AwsHttp, HttpError, HttpReply
 from gateway.errors import ConditionFailed, StoreRejected, StoreUnavailable, TransactionCanceled
 from gateway.stores.attributes import from_item, to_item
 
-_THROTTLED = {
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
-    "TransactionInProgressException",
+# What a wrong request is answered. All else (throttled, no rights, a disabled KMS key, an expired token, no table) is
+# a store that can't be had, whatever the status: it must not read as somebody's being refused.
+_REJECTED = {
+    "IdempotentParameterMismatchException",
+    "ItemCollectionSizeLimitExceededException",
+    "SerializationException",
+    "UnknownOperationException",
+    "ValidationException",
 }
 _BACKOFF_SECONDS = 0.05
 
@@ -69,7 +73,7 @@ class DynamoDB:
         """The reply as DynamoDB gives it.
 
         Raises ConditionFailed, TransactionCanceled, StoreRejected (our defect), StoreUnavailable (throttled,
-        unreachable, no answer in time).
+        unreachable, no answer in time, no right to it).
         """
         body = json.dumps(request, separators=(",", ":")).encode()
         headers = {
@@ -81,13 +85,14 @@ class DynamoDB:
                 return _result(operation, self._http.post("/", body, headers, self._timeout))
             except (HttpError, _Transient) as error:
                 if left == 0:
+                    observability.log.warning("a data store can't be had", extra={"reason": str(error)})
                     raise StoreUnavailable("A data store does not answer; try again.", retry_after=1) from error
                 time.sleep(random.uniform(0, _BACKOFF_SECONDS))  # noqa: S311  jitter, not a secret
         raise AssertionError("attempts must be at least 1")
 
 
 class _Transient(Exception):
-    """Throttling or a server error: nothing was applied, or nobody knows."""
+    """No answer, or one that says nothing of the request: nothing was applied, or nobody knows."""
 
 
 def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
@@ -103,6 +108,6 @@ def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
         raise ConditionFailed(operation, from_item(item) if item else None)
     if code == "TransactionCanceledException":
         raise TransactionCanceled([reason.get("Code", "None") for reason in answer.get("CancellationReasons", [])])
-    if reply.status >= 500 or code in _THROTTLED:
+    if code not in _REJECTED:
         raise _Transient(f"{operation}: {code or reply.status}")
     raise StoreRejected(operation, code, str(answer.get("message") or answer.get("Message") or ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from typing import Any
 
 from gateway.domain import keys
 from gateway.domain.identity import Caller, KeyLimits, Team
-from gateway.errors import ConditionFailed, TransactionCanceled
+from gateway.errors import ConditionFailed, StoreError, StoreUnavailable, TransactionCanceled
 from gateway.stores import cursors
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.dynamodb import Database, read_all
@@ -109,6 +110,10 @@ TeamPage = tuple[list[TeamRecord], str | None]
 _Items = tuple[list[dict[str, Any]], str | None]
 
 
+class NoSuchTeam(StoreError):
+    """A key can't be put into a team that is not there, or not any more."""
+
+
 class KeyStore:
     """Raises StoreUnavailable where the table can't be read: a caller is then unknown, not refused."""
 
@@ -133,22 +138,12 @@ class KeyStore:
         return record if record is not None and record.state == ACTIVE else None
 
     def create(self, record: KeyRecord) -> None:
-        """Raises ConditionFailed where the id is taken, or where its team is not there."""
+        """Raises ConditionFailed where the id is taken, NoSuchTeam where its team is not there."""
         put = self._new(_item(record))
-        if not record.team_id:
+        if record.team_id:
+            self._in_team(record.team_id, {"Put": put})
+        else:
             self._database.call("PutItem", put)
-            return
-        check = {
-            "TableName": self._table,
-            "Key": to_item({"id": team_item(record.team_id)}),
-            "ConditionExpression": "#state = :active",
-            "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": to_item({":active": ACTIVE}),
-        }
-        try:
-            self._database.call("TransactWriteItems", {"TransactItems": [{"ConditionCheck": check}, {"Put": put}]})
-        except TransactionCanceled as canceled:
-            raise ConditionFailed("TransactWriteItems") from canceled
 
     def create_team(self, record: TeamRecord) -> None:
         """Raises ConditionFailed where the id is or was taken."""
@@ -156,8 +151,12 @@ class KeyStore:
 
     def replace(self, record: KeyRecord, *, version: int) -> None:
         """Write a changed record over the one of this version. Raises ConditionFailed where it changed since, or is
-        revoked. `last_used` is left to its writer."""
-        self._update(record.id, {name: value for name, value in _item(record).items() if name != "last_used"}, version)
+        revoked, NoSuchTeam where its team is not there. `last_used` is left to its writer."""
+        item = {name: value for name, value in _item(record).items() if name != "last_used"}
+        if record.team_id:
+            self._in_team(record.team_id, {"Update": self._changed(record.id, item, version)})
+        else:
+            self._update(record.id, item, version)
 
     def replace_team(self, record: TeamRecord, *, version: int) -> None:
         """As `replace`."""
@@ -229,11 +228,41 @@ class KeyStore:
             "ConditionExpression": "attribute_not_exists(id)",
         }
 
+    def _in_team(self, team_id: str, write: Mapping[str, Any]) -> None:
+        """A write to a key that holds only while its team is there."""
+        check = {
+            "TableName": self._table,
+            "Key": to_item({"id": team_item(team_id)}),
+            "ConditionExpression": "#state = :active",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item({":active": ACTIVE}),
+        }
+        # By the token a second attempt, after a first one's lost reply, is known to be the same.
+        request = {"TransactItems": [{"ConditionCheck": check}, write], "ClientRequestToken": uuid.uuid4().hex}
+        try:
+            self._database.call("TransactWriteItems", request, attempts=2)
+        except TransactionCanceled as canceled:
+            if canceled.reasons[0] == "ConditionalCheckFailed":
+                raise NoSuchTeam("TransactWriteItems", "no such team") from None
+            if canceled.reasons[1] == "ConditionalCheckFailed":
+                raise ConditionFailed("TransactWriteItems") from None
+            raise StoreUnavailable("A data store is busy; try again.", retry_after=1) from canceled
+
     def _update(self, identifier: str, item: Mapping[str, Any], version: int) -> None:
+        request = self._changed(identifier, item, version) | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        try:
+            self._database.call("UpdateItem", request, attempts=2)
+        except ConditionFailed as refused:
+            # A second attempt, after a first one's lost reply, finds what that wrote.
+            stored = refused.item or {}
+            if any(stored.get(name) != value for name, value in item.items()):
+                raise
+
+    def _changed(self, identifier: str, item: Mapping[str, Any], version: int) -> dict[str, Any]:
         values = {name: value for name, value in item.items() if name != "id"}
         names = {f"#{number}": name for number, name in enumerate(values)}
         sets = ", ".join(f"#{number} = :{number}" for number in range(len(values)))
-        request = {
+        return {
             "TableName": self._table,
             "Key": to_item({"id": identifier}),
             # An index's key must not be empty, so a key without a team has none.
@@ -245,7 +274,6 @@ class KeyStore:
                 | {":version": version, ":active": ACTIVE}
             ),
         }
-        self._database.call("UpdateItem", request)
 
     def _page(
         self, index: str, partition: tuple[str, str], limit: int, cursor: str | None, form: Mapping[str, type]

@@ -151,3 +151,9 @@ def test_places() -> None:
     for name in ("bedrock/*/1-month-commitment/m", "bedrock/us-east-1/1-month-commitment/m", "bedrock/invoke/m"):
         with pytest.raises(Refused, match="a kind of its own"):
             place_of(name, bedrock)
+
+
+@pytest.mark.parametrize("name", ["gpt-4o-search-preview-2025-03-11", "gpt-5-search-api"])
+def test_a_model_that_always_searches_is_refused_for_its_fee(name: str) -> None:
+    models, regional, refused = extract({name: row()})
+    assert (models, regional, list(refused)) == ({}, {}, [name])

@@ -48,6 +48,7 @@ def test_delivery_is_not_the_clients_to_choose(fake: FakeUpstream, openai: Provi
 
 OWN = "https://api.openai.com/v1"
 OTHER = "http://127.0.0.1:11434/v1"
+AZURE = "https://example.openai.azure.com/openai/v1"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,9 @@ OTHER = "http://127.0.0.1:11434/v1"
         (OTHER, {}, {"max_tokens": 100}),
         (OWN, {"max_tokens": 30}, {"max_tokens": 30}),
         (OWN, {"max_tokens": 300}, {"max_tokens": 100}),
-        (OTHER, {"max_completion_tokens": 300}, {"max_completion_tokens": 100}),
+        (OWN, {"max_completion_tokens": 300}, {"max_completion_tokens": 100}),
+        (OTHER, {"max_completion_tokens": 300}, {"max_completion_tokens": 100, "max_tokens": 100}),
+        (AZURE, {"max_completion_tokens": 30}, {"max_completion_tokens": 30}),
         (OTHER, {"max_completion_tokens": None}, {"max_tokens": 100}),
         (OWN, {"max_tokens": 300, "max_completion_tokens": 20}, {"max_tokens": 100, "max_completion_tokens": 20}),
         (OWN, {"max_tokens": 0}, {"max_tokens": 100}),
@@ -69,6 +72,15 @@ OTHER = "http://127.0.0.1:11434/v1"
 def test_the_cap_is_always_in_the_request(endpoint: str, asked: dict[str, Any], expected: dict[str, int]) -> None:
     body = OpenAIProvider(Connection(endpoint, api_key=lambda: "k")).request_body(call(cap=100, **asked))
     assert {name: value for name, value in body.items() if name.startswith("max_")} == expected
+
+
+def test_openai_is_told_the_service_tier_that_was_priced() -> None:
+    def sent(endpoint: str, **asked: Any) -> Any:
+        provider = OpenAIProvider(Connection(endpoint, api_key=lambda: "k"))
+        return provider.request_body(call(**asked)).get("service_tier")
+
+    assert [sent(OWN), sent(OWN, service_tier=None), sent(OWN, service_tier="flex")] == ["default", "default", "flex"]
+    assert sent(OTHER) is None
 
 
 def test_headers(fake: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,167 @@
+"""One completion from request to settlement, over a real ledger and breaker; only the provider is a double."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from functions.completions.handler import handler
+from gateway import wiring
+from gateway.domain.breaker import BreakerRules
+from gateway.domain.config import TierLimits
+from gateway.domain.identity import KeyLimits
+from gateway.domain.money import MICRO, Price
+from gateway.domain.usage import Usage
+from gateway.errors import RateLimited, UpstreamUnavailable
+from gateway.providers.base import Answer, ChatCall, Event
+from gateway.services.breakers import Breakers
+from gateway.services.completions import Completions
+from gateway.services.config import ConfigSource
+from gateway.stores.breakers import BreakerStore
+from gateway.stores.config import ConfigStore
+from tests.contract.conftest import CountingDatabase, Tables
+from tests.contract.world import World
+
+PRICE = Price(input=MICRO, output=10 * MICRO)
+BODY = {"model": "openai/m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
+ANSWER: dict[str, Any] = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hello"}}]}
+
+RULES = BreakerRules(failure_threshold=5, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
+
+
+class Prices:
+    def find(self, target: str) -> Price | None:
+        return PRICE if target == "openai/m" else None
+
+    def targets(self) -> list[str]:
+        return ["openai/m"]
+
+
+class Upstream:
+    """A provider that answers as it is told."""
+
+    name = "openai"
+
+    def __init__(self, usage: Usage | None = None, fails: Exception | None = None) -> None:
+        self.usage, self.fails = usage, fails
+        self.calls: list[ChatCall] = []
+
+    def chat(self, call: ChatCall) -> Iterator[Event]:
+        self.calls.append(call)
+        if self.fails is not None:
+            raise self.fails
+        yield Answer(ANSWER, self.usage)
+
+
+def service(world: World, provider: Callable[[str], Any]) -> Completions:
+    database, state = world.tables.database, world.tables["state"]
+    breakers = Breakers(BreakerStore(database, state), lambda: world.now // 1_000)
+    return Completions(
+        config=ConfigSource(ConfigStore(database, state)),
+        prices=Prices(),
+        providers=("openai",),
+        provider=provider,
+        ledger=world.ledger(),
+        breakers=breakers,
+        catalogue=lambda: pytest.fail("no catalogue is needed"),
+        now=lambda: world.now / 1_000_000,
+    )
+
+
+def opened(world: World) -> BreakerStore:
+    """A breaker that opened just now."""
+    store = BreakerStore(world.tables.database, world.tables["state"])
+    breaker = store.report("openai", 5, 0, world.now // 1_000, RULES)
+    assert store.trip(breaker, world.now // 1_000, RULES)
+    return store
+
+
+def complete(world: World, completions: Completions, body: Mapping[str, Any] = BODY) -> dict[str, Any]:
+    return completions.start(world.caller, body, correlation_id="c", seconds_left=20).gather()
+
+
+def test_an_answer_without_usage_costs_at_most_its_hold(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=100_000))
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 1_000_000}}
+    complete(
+        world, service(world, lambda _name: Upstream()), BODY | {"messages": [{"role": "user", "content": [image]}]}
+    )
+    (row,) = world.rows()
+    assert 0 < row["actual"] <= row["est"] <= 100_000
+
+
+def test_a_provider_that_can_not_be_made_costs_nothing(tables: Tables) -> None:
+    world = World(tables)
+
+    def broken(_name: str) -> Any:
+        raise ValueError("not an http(s) endpoint")
+
+    with pytest.raises(ValueError, match="endpoint"):
+        complete(world, service(world, broken))
+    (row,) = world.rows()
+    assert (row["state"], row["actual"]) == ("SETTLED", 0)
+
+
+def test_a_call_that_is_not_admitted_takes_no_probe_of_an_open_breaker(tables: Tables) -> None:
+    world = World(tables, KeyLimits(rpm_limit=1))
+    other = World(tables, key="key2")
+    opened(world)
+    upstream = Upstream(Usage(input_tokens=1, output_tokens=1))
+    completions = service(world, lambda _name: upstream)
+    with pytest.raises(UpstreamUnavailable):
+        complete(world, completions)
+    assert world.rows() == []
+    world.admit(world.ledger())
+    world.now += 61_000_000 - 1_000_000
+    world.admit(world.ledger())
+    for _ in range(5):
+        with pytest.raises(RateLimited):
+            complete(world, completions)
+    other.now = world.now
+    assert complete(other, service(other, lambda _name: upstream)) == ANSWER
+
+
+def test_a_flood_of_refused_calls_with_idempotency_keys_costs_next_to_no_write(
+    tables: Tables, gateway_environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tables, KeyLimits(rpm_limit=1))
+    world.admit(world.ledger())
+    database = CountingDatabase(tables.database)
+    monkeypatch.setenv("GATEWAY_TABLE_PREFIX", tables.prefix)
+    wiring.reset()
+    monkeypatch.setattr(wiring, "database", lambda: database)
+    path = "/v1/chat/completions"
+    event = {
+        "routeKey": f"POST {path}",
+        "rawPath": path,
+        "body": json.dumps(BODY | {"model": "gpt-4"}),
+        "requestContext": {
+            "http": {"method": "POST", "path": path},
+            "requestId": "r",
+            "authorizer": {"lambda": world.caller.to_context()},
+        },
+    }
+    context = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
+    started = time.monotonic()
+    for number in range(100):
+        headers = {"content-type": "application/json", "idempotency-key": f"key-{number}"}
+        assert handler(event | {"headers": headers}, context)["statusCode"] == 429
+    wiring.reset()
+    writes = [name for name in database.calls if name not in ("GetItem", "Query")]
+    assert len(writes) <= 4 * (1 + time.monotonic() - started)  # each second one: claim, admission, claim given back
+
+
+def test_an_admitted_call_that_gets_no_probe_is_given_back(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=100_000), tiers={"free": TierLimits(requests_per_minute=100)})
+    store = opened(world)
+    world.now += 61_000_000
+    for _ in range(3):
+        assert store.lease_probe("openai", world.now // 1_000, RULES)
+    with pytest.raises(UpstreamUnavailable):
+        complete(world, service(world, lambda _name: Upstream()))
+    (row,) = world.rows()
+    assert (row["state"], row["actual"], world.item()["inflight"]) == ("SETTLED", 0, 0)
+    assert world.drift() == {}
