@@ -170,9 +170,10 @@ def provider(name: str) -> Provider:
         endpoint = config.openai_base_url or "https://api.openai.com/v1"
         return connect(name, Connection(endpoint, api_key=lambda: held.api_key(name, config.openai_secret_id)))
     region = config.bedrock_region
-    own = (lambda: held.aws(name, config.bedrock_secret_id)) if config.bedrock_secret_id else _credentials
+    secret = config.bedrock_secret_id
+    credentials = (lambda: held.aws(name, secret)) if secret else (lambda: held.own(name, _credentials))
     endpoint = config.endpoint("bedrock-runtime", region)
-    return connect(name, Connection(endpoint, region=region, credentials=own))
+    return connect(name, Connection(endpoint, region=region, credentials=credentials))
 
 
 def region_of(provider_name: str) -> str:

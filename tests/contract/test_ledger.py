@@ -337,6 +337,26 @@ def test_the_sweeper_expires_what_died_charges_the_hold_and_frees_the_place(tabl
     assert (item["inflight"], item[f"used_{window}"], item[f"spent_{window}"]) == (0, 230, 230)
 
 
+def test_a_row_that_can_not_be_read_keeps_no_other_open(tables: Tables) -> None:
+    world = World(tables)
+    ledger = world.ledger()
+    for _ in range(3):
+        broken = world.admit(ledger).row
+    remove = {
+        "TableName": tables["request-analytics"],
+        "Key": to_item({"minute": broken.minute, "rid": broken.rid}),
+        "UpdateExpression": "REMOVE est",
+    }
+    tables.database.call("UpdateItem", remove)
+    world.now += 60_000_000
+    world.admit(ledger)
+    sweeper = world.sweeper()
+    sweeper.cursor.write(NOW // 60_000_000 - 1)
+    world.now += 240_000_000
+    sweeper.sweep()
+    assert sorted(row["state"] for row in world.rows()) == ["EXPIRED", "EXPIRED", "EXPIRED", "OPEN"]
+
+
 def test_a_sweep_after_a_pause_misses_no_minute(tables: Tables) -> None:
     world = World(tables)
     sweeper = world.sweeper()

@@ -39,8 +39,15 @@ class ProviderCredentials:
         except (ValueError, KeyError, TypeError):
             raise _unavailable(provider, SecretUnavailable(f"{secret_id} holds no AWS credentials")) from None
 
+    def own(self, provider: str, source: Callable[[], Credentials]) -> Credentials:
+        """The function's own AWS credentials."""
+        try:
+            return source()
+        except Exception as error:  # noqa: BLE001  botocore's, behind its door: nothing has left, whatever it was
+            raise _unavailable(provider, error) from None
 
-def _unavailable(provider: str, error: SecretUnavailable) -> UpstreamUnavailable:
+
+def _unavailable(provider: str, error: Exception) -> UpstreamUnavailable:
     observability.log.error("provider credentials can't be read", extra={"provider": provider, "reason": str(error)})
     return UpstreamUnavailable(
         f"The provider {provider} can't be called now.",

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from gateway import observability
 from gateway.domain.admission import Booking
+from gateway.errors import StoreError
 from gateway.stores.limits import Release
 from gateway.stores.rows import EXPIRED, accounts_of, settled_facts
 
@@ -53,6 +54,14 @@ class Sweeper:
         return expired
 
     def _expired(self, row: Mapping[str, Any]) -> bool:
+        try:
+            return self._expire(row)
+        except (StoreError, KeyError, TypeError, ValueError):
+            # One row that can't be read or released must not keep all later ones open: its hour waits for an operator.
+            observability.log.exception("a row can't be expired", extra={"minute": row["minute"], "rid": row["rid"]})
+            return False
+
+    def _expire(self, row: Mapping[str, Any]) -> bool:
         # Nobody knows whether the provider was called: what may have been spent is charged, never given away.
         facts = settled_facts(None, row["est"], 0, "expired", 0, self.clock())
         if self.rows.close(row["minute"], row["rid"], EXPIRED, facts) is None:

@@ -216,7 +216,7 @@ def test_parameters() -> None:
     )  # fmt: skip
     assert sent["inferenceConfig"] == {"maxTokens": 9, "temperature": 0, "topP": 0.5, "stopSequences": ["END"]}
     assert sent["additionalModelRequestFields"] == {"top_k": 3}
-    schema = {"schema": '{"type": "object"}', "name": "n"}
+    schema = {"schema": '{"type":"object"}', "name": "n"}
     assert sent["outputConfig"] == {
         "effort": "low",
         "textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}},
@@ -375,3 +375,11 @@ def test_an_odd_correlation_id_stays_home() -> None:
 def test_bedrock_needs_region_and_credentials() -> None:
     with pytest.raises(ValueError, match="region and credentials"):
         connect("bedrock", Connection("http://127.0.0.1:9"))
+
+
+def test_a_schema_is_sent_no_longer_than_it_was_counted() -> None:
+    given = {"type": "object", "description": "é漢🌍" * 100, "properties": {}}
+    body = converse_request(call(response_format={"type": "json_schema", "json_schema": {"schema": given}}))
+    sent = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]
+    assert json.loads(sent) == given
+    assert len(sent.encode()) <= len(json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode())
