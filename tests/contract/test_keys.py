@@ -8,6 +8,7 @@ import pytest
 from gateway.domain import keys
 from gateway.domain.identity import SCOPES, Caller, KeyLimits
 from gateway.errors import (
+    BadRequest,
     BudgetExceeded,
     ConditionFailed,
     Conflict,
@@ -20,6 +21,7 @@ from gateway.errors import (
 )
 from gateway.services.identity import Identity
 from gateway.services.keys import Keys
+from gateway.services.limited import shown_limits
 from gateway.services.standing import Standing
 from gateway.services.teams import Teams
 from tests.contract.conftest import CountingDatabase, Tables
@@ -62,6 +64,72 @@ def test_a_change_holds_at_the_next_paid_call(tables: Tables) -> None:
     assert admit(world, before, 100).headers()["x-gateway-key-remaining"] == "0.000000"
     free = admin(world).change(record.id, {"max_budget": None, "tier": None}, ADMIN)
     assert (free.limits.max_budget, free.tier, admit(world, before).caller.tier) == (None, "free", "free")
+
+
+LIMITS = {
+    "rpm_limit": 60,
+    "tpm_limit": 7_000,
+    "rph_limit": 100,
+    "rpd_limit": 1_000,
+    "burst_limit": 5,
+    "max_parallel_requests": 50,
+    "max_budget": 1.5,
+    "budget_duration": "weekly",
+}
+
+
+def test_every_limit_of_a_key_and_a_team_is_kept_changed_and_shown(tables: Tables) -> None:
+    world = World(tables)
+    team = teams(world).create({"id": "blue", "name": "Blue"} | LIMITS, ADMIN)
+    text, record = admin(world).create({"name": "a", "team_id": "blue"} | LIMITS, ADMIN)
+    for limits in (record.limits, admin(world).get(record.id).limits, teams(world).get("blue").limits, team.limits):
+        assert shown_limits(limits) == LIMITS
+    caller = cached(world, text)
+    assert caller.team is not None
+    assert (caller.limits, caller.team.limits) == (record.limits, team.limits)
+    admin(world).change(record.id, {"rph_limit": 2, "burst_limit": None}, ADMIN)
+    teams(world).change("blue", {"rpd_limit": None, "rpm_limit": 30}, ADMIN)
+    assert shown_limits(admin(world).get(record.id).limits) == LIMITS | {"rph_limit": 2, "burst_limit": None}
+    assert shown_limits(teams(world).get("blue").limits) == LIMITS | {"rpd_limit": None, "rpm_limit": 30}
+    for _ in range(2):
+        admit(world, caller)  # by its cached answer, and yet on the new terms
+    with pytest.raises(RateLimited) as refused:
+        admit(world, caller)
+    assert refused.value.details["dimension"] == "requests_hour"
+    shown = Standing(world.limits_store, world.keys, lambda: world.now).of(caller, world.tiers.__getitem__)
+    minute = {"limit": 60, "burst": 60, "remaining": 58, "reset": "2027-01-15T08:00:02.000Z"}
+    hour = {"limit": 2, "remaining": 0, "reset": "2027-01-15T09:00:00.000Z"}
+    assert (shown["limits"]["requests_per_minute"], shown["limits"]["requests_per_hour"]) == (minute, hour)
+    assert shown["limits"]["requests_per_day"]["remaining"] == 998
+    assert "requests_per_day" not in shown["team"]["limits"]
+    assert shown["team"]["limits"]["requests_per_minute"]["burst"] == 5
+    assert shown["team"]["limits"]["requests_per_hour"]["remaining"] == 98
+    admin(world).change(record.id, {"rph_limit": None}, ADMIN)
+    world.now += 1_000_000  # a container remembers a refusal for a second
+    admit(world, caller)
+
+
+@pytest.mark.parametrize("field", ["rph_limit", "rpd_limit", "burst_limit"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "7", 10_000_000_001, True])
+def test_a_limit_is_a_whole_number(tables: Tables, field: str, value: Any) -> None:
+    world = World(tables)
+    with pytest.raises(BadRequest) as refused:
+        admin(world).create({"name": "a", field: value}, ADMIN)
+    assert refused.value.param == field
+    with pytest.raises(BadRequest) as refused:
+        teams(world).create({"id": "t", "name": "T", "rpm_limit": 5, field: value}, ADMIN)
+    assert refused.value.param == field
+
+
+def test_a_team_s_burst_is_a_part_of_its_minute(tables: Tables) -> None:
+    world = World(tables)
+    teams(world).create({"id": "t", "name": "T", "rpm_limit": 5, "burst_limit": 2}, ADMIN)
+    with pytest.raises(BadRequest) as refused:
+        teams(world).create({"id": "u", "name": "U", "burst_limit": 2}, ADMIN)
+    assert refused.value.param == "burst_limit"
+    with pytest.raises(BadRequest) as refused:
+        teams(world).change("t", {"rpm_limit": None}, ADMIN)
+    assert refused.value.param == "burst_limit"
 
 
 def test_a_budget_set_in_mid_window_counts_what_was_spent(tables: Tables) -> None:
@@ -168,6 +236,7 @@ def test_changes_at_once_lose_nothing_and_if_match_guards(tables: Tables) -> Non
         ({"models": ("gpt-4",)}, "models", {"models": ["gpt-4", "other"]}),
         ({"expires": 2_000_000_000}, "expires", {}),
         ({"limits": KeyLimits(rpm_limit=5)}, "rpm_limit", {"rpm_limit": 6}),
+        ({"limits": KeyLimits(rpd_limit=5)}, "rpd_limit", {}),
         ({"limits": KeyLimits(max_budget=5_000_000)}, "max_budget", {"max_budget": 5.5}),
         ({"limits": KeyLimits(max_budget=5_000_000)}, "budget_duration", {"max_budget": 1, "budget_duration": "daily"}),
         ({"team_id": "blue"}, "team_id", {}),

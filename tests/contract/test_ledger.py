@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from gateway.domain.admission import Windows
+from gateway.domain.admission import Bucket, Windows
 from gateway.domain.config import TierLimits
 from gateway.domain.identity import KeyLimits
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnavailable, Unauthorized
@@ -120,6 +120,66 @@ def test_every_other_limit_holds_and_is_named(tables: Tables, tier: TierLimits, 
     world.now += int(refused.value.retry_after * 1_000_000)
     if dimension != "parallel":
         world.admit(ledger)
+
+
+@pytest.mark.parametrize(
+    ("own", "dimension", "most"),
+    [
+        (KeyLimits(rph_limit=3), "requests_hour", 3),
+        (KeyLimits(rpd_limit=4), "requests_day", 4),
+        (KeyLimits(burst_limit=5), "requests", 5),
+        (KeyLimits(rpm_limit=10, burst_limit=15), "requests", 15),
+    ],
+)
+@pytest.mark.parametrize("scope", ["key", "team"])
+def test_own_limits_hold_exactly_under_fifty_threads(
+    tables: Tables, scope: str, own: KeyLimits, dimension: str, most: int
+) -> None:
+    # The tier's limits are other ones: what a key sets goes before them. A team has its own alone.
+    tier = TierLimits(requests_per_minute=100, burst=50, requests_per_hour=40, requests_per_day=2)
+    if scope == "key":
+        own = replace(own, rpd_limit=own.rpd_limit or 1_000)
+        world = World(tables, own, tiers={"free": tier})
+    else:
+        team = replace(own, rpm_limit=own.rpm_limit or 100)
+        world = World(tables, KeyLimits(rpm_limit=1_000, rph_limit=1_000, rpd_limit=1_000), team=team)
+    admitted, refused = [], []
+
+    def container() -> None:
+        ledger = world.ledger()
+        for _ in range(4):
+            while True:
+                try:
+                    admitted.append(world.admit(ledger))
+                except RateLimited as error:
+                    if error.code == "contention":
+                        continue
+                    refused.append((error.details["scope"], error.details["dimension"], error.details["limit"]))
+                break
+
+    at_once(50, container)
+    assert (len(admitted), len(refused)) == (most, 200 - most)
+    assert {each[:2] for each in refused} == {(scope, dimension)}
+    assert len(world.rows()) == most
+
+
+def test_a_burst_of_ten_thousand_million_is_exact(tables: Tables) -> None:
+    """The largest burst of the slowest rate, but for two calls already spent: arrival times of 19,000 years ahead."""
+    most = 10_000_000_000
+    world = World(tables, KeyLimits(rpm_limit=1, burst_limit=most), tiers={"free": World.open_tier()})
+    world.admit(world.ledger())
+    full = Bucket(1, most)
+    spend = {
+        "TableName": tables["limits"],
+        "Key": to_item({"id": "key1"}),
+        "UpdateExpression": "SET tat = :tat",
+        "ExpressionAttributeValues": to_item({":tat": NOW - full.slack + full.cost(most - 2)}),
+    }
+    tables.database.call("UpdateItem", spend)
+    left = [world.admit(world.ledger()).headers()["x-ratelimit-remaining-requests"] for _ in range(2)]
+    with pytest.raises(RateLimited) as refused:
+        world.admit(world.ledger())
+    assert (left, refused.value.retry_after) == (["1", "0"], 60.0)
 
 
 def test_windows_pass_and_old_counters_go(tables: Tables) -> None:

@@ -83,15 +83,14 @@ class Terms:
 
 
 def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
-    """A key's own minute limit brings its own burst: the tier's would be another rate's."""
+    """A key's own limits over its tier's."""
     rpm = key.rpm_limit or tier.requests_per_minute
-    burst = rpm if key.rpm_limit or not tier.burst else tier.burst
     tpm = key.tpm_limit or tier.tokens_per_minute
     return Terms(
-        requests=Bucket(rpm, burst),
+        requests=Bucket(rpm, key.burst or tier.burst or rpm),
         tokens=Bucket(tpm, tpm) if tpm else None,
-        per_hour=tier.requests_per_hour,
-        per_day=tier.requests_per_day,
+        per_hour=key.rph_limit or tier.requests_per_hour,
+        per_day=key.rpd_limit or tier.requests_per_day,
         parallel=key.max_parallel_requests or tier.max_parallel_requests,
         budget=key.max_budget,
         duration=key.budget_duration,
@@ -103,8 +102,10 @@ def terms_of_team(limits: KeyLimits) -> Terms:
     """A team has no tier: what it does not set is not limited."""
     rpm, tpm = limits.rpm_limit, limits.tpm_limit
     return Terms(
-        requests=Bucket(rpm, rpm) if rpm else None,
+        requests=Bucket(rpm, limits.burst or rpm) if rpm else None,
         tokens=Bucket(tpm, tpm) if tpm else None,
+        per_hour=limits.rph_limit,
+        per_day=limits.rpd_limit,
         parallel=limits.max_parallel_requests,
         budget=limits.max_budget,
         duration=limits.budget_duration,

@@ -14,22 +14,40 @@ TIERS = ("free", "basic", "premium", "enterprise")
 class KeyLimits:
     """What one key overrides of its tier (None: the tier's value; for a budget: none), or all that limits a team.
 
-    `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total (UTC windows).
+    Requests a minute, an hour and a UTC day, tokens a minute. `burst_limit` is how many calls of a minute's may come
+    at once. `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total (UTC windows).
     """
 
     rpm_limit: int | None = None
     tpm_limit: int | None = None
+    rph_limit: int | None = None
+    rpd_limit: int | None = None
+    burst_limit: int | None = None
     max_parallel_requests: int | None = None
     max_budget: int | None = None
     budget_duration: str = "monthly"
 
+    @property
+    def burst(self) -> int | None:
+        """How many calls may come at once: a minute limit brings its own burst, the tier's would be another rate's."""
+        return self.burst_limit or self.rpm_limit
 
-_NAMES = {
-    "rpm_limit": "RpmLimit",
-    "tpm_limit": "TpmLimit",
-    "max_parallel_requests": "MaxParallelRequests",
-    "max_budget": "MaxBudget",
-}
+    @property
+    def limited(self) -> bool:
+        """Whether anything is limited at all."""
+        return any(getattr(self, name) is not None for name in NUMBERS)
+
+
+NUMBERS = (
+    "rpm_limit",
+    "tpm_limit",
+    "rph_limit",
+    "rpd_limit",
+    "burst_limit",
+    "max_parallel_requests",
+    "max_budget",
+)
+_NAMES = {name: name.title().replace("_", "") for name in NUMBERS}  # rpm_limit is keyRpmLimit, or teamRpmLimit
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gateway import observability
 from gateway.domain import keys
-from gateway.domain.config import ALIAS, Dollars, Limit, invalid, merge_patch
-from gateway.domain.identity import SCOPES, TIERS, Caller, KeyLimits
-from gateway.domain.money import MICRO, usd
+from gateway.domain.config import ALIAS, invalid, merge_patch
+from gateway.domain.identity import SCOPES, Caller
 from gateway.domain.times import rfc3339
-from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound, PreconditionFailed
+from gateway.errors import BadRequest, ConditionFailed, Conflict, NotFound, PreconditionFailed
+from gateway.services.grants import grant
+from gateway.services.limited import Label as Label
+from gateway.services.limited import Limited, settable_limits, shown_limits
 from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord
 
 Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
@@ -29,32 +31,7 @@ _USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
 _TRIES = 4
 MAX_OVERLAP_HOURS = 72
 M = TypeVar("M", bound=BaseModel)
-Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
-Metadata = Annotated[dict[Label, Annotated[str, Field(max_length=256)]], Field(max_length=16)]
-
-
-class Limited(BaseModel):
-    """What limits a key or a team, by LiteLLM's names. `max_budget` is in US dollars."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Label
-    rpm_limit: Limit | None = None
-    tpm_limit: Limit | None = None
-    max_parallel_requests: Limit | None = None
-    max_budget: Dollars | None = None
-    budget_duration: Literal["daily", "weekly", "monthly", "total"] = "monthly"
-    metadata: Metadata = Field(default_factory=dict)
-
-    def limits(self) -> KeyLimits:
-        return KeyLimits(
-            rpm_limit=self.rpm_limit,
-            tpm_limit=self.tpm_limit,
-            max_parallel_requests=self.max_parallel_requests,
-            max_budget=None if self.max_budget is None else round(self.max_budget * MICRO),
-            budget_duration=self.budget_duration,
-        )
 
 
 class NewKey(Limited):
@@ -210,31 +187,6 @@ class Keys:
         raise Conflict("The key is being changed by others; try again.")
 
 
-def grant(issuer: Caller, record: KeyRecord) -> None:
-    """Raises Forbidden where a key would get more than the key that makes or changes it has."""
-
-    def refuse(field: str, reason: str) -> None:
-        raise Forbidden(f"A key can't grant more than it has: {reason}.", param=field)
-
-    more = [scope for scope in record.scopes if not issuer.may(scope)]
-    if more:
-        refuse("scopes", f"it lacks the scope '{more[0]}'")
-    if TIERS.index(record.tier) > TIERS.index(issuer.tier):
-        refuse("tier", f"its own tier is {issuer.tier}")
-    if issuer.models and not (record.models and set(record.models) <= set(issuer.models)):
-        refuse("models", "its own models are limited, the key's must be among them")
-    if issuer.team_id and record.team_id != issuer.team_id:
-        refuse("team_id", f"it belongs to the team '{issuer.team_id}'")
-    if issuer.expires and not 0 < record.expires <= issuer.expires:
-        refuse("expires", "it expires itself, the key must not outlive it")
-    for name in ("rpm_limit", "tpm_limit", "max_parallel_requests", "max_budget"):
-        most, wanted = getattr(issuer.limits, name), getattr(record.limits, name)
-        if most is not None and (wanted is None or wanted > most):
-            refuse(name, f"its own {name} is {usd(most) if name == 'max_budget' else most}")
-    if issuer.limits.max_budget is not None and record.limits.budget_duration != issuer.limits.budget_duration:
-        refuse("budget_duration", f"its own budget is {issuer.limits.budget_duration}")
-
-
 def shown(record: KeyRecord) -> dict[str, Any]:
     """A record as an admin sees it: everything but the digest."""
     return {
@@ -254,23 +206,6 @@ def shown(record: KeyRecord) -> dict[str, Any]:
         "version": record.version,
         "metadata": dict(record.metadata),
     }
-
-
-def shown_limits(limits: KeyLimits) -> dict[str, Any]:
-    """Limits as an admin sees them; the budget in US dollars."""
-    return {
-        "rpm_limit": limits.rpm_limit,
-        "tpm_limit": limits.tpm_limit,
-        "max_parallel_requests": limits.max_parallel_requests,
-        "max_budget": None if limits.max_budget is None else usd(limits.max_budget),
-        "budget_duration": limits.budget_duration if limits.max_budget is not None else None,
-    }
-
-
-def settable_limits(limits: KeyLimits) -> dict[str, Any]:
-    """Limits as a body could have set them; what is not set is left out."""
-    given = shown_limits(limits) | {"budget_duration": limits.budget_duration}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _settable(record: KeyRecord) -> dict[str, Any]:

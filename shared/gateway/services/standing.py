@@ -72,7 +72,12 @@ def _limits(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str
     ):
         if bucket is not None:
             left, full = bucket.left(arrival, windows.now), bucket.refill(arrival, windows.now)
-            limits[name] = {"limit": bucket.limit, "remaining": left, "reset": _moment(windows.now + full)}
+            limits[name] = {
+                "limit": bucket.limit,
+                "burst": bucket.burst,
+                "remaining": left,
+                "reset": _moment(windows.now + full),
+            }
     for name, most, used, ends in (
         ("requests_per_hour", terms.per_hour, item.get(f"h_{windows.hour}", 0), windows.hour_ends),
         ("requests_per_day", terms.per_day, item.get(f"d_{windows.day}", 0), windows.day_ends),

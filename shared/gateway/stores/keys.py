@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.domain import keys
-from gateway.domain.identity import Caller, KeyLimits, Team
+from gateway.domain.identity import NUMBERS, Caller, KeyLimits, Team
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.stores import cursors
 from gateway.stores.attributes import from_item, to_item
@@ -16,7 +16,6 @@ from gateway.stores.dynamodb import Database
 
 ACTIVE, REVOKED = "active", "revoked"
 _KIND, _TEAM = "key", "team"
-_LIMITS = ("rpm_limit", "tpm_limit", "max_parallel_requests", "max_budget", "budget_duration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +93,7 @@ class TeamRecord:
 
     def terms(self) -> Team | None:
         """None where nothing limits the team: its keys' calls then cost no second write."""
-        limited = any(getattr(self.limits, name) is not None for name in _LIMITS if name != "budget_duration")
-        return Team(self.version, self.limits) if limited else None
+        return Team(self.version, self.limits) if self.limits.limited else None
 
 
 def team_item(team_id: str) -> str:
@@ -339,4 +337,5 @@ def _team(item: Mapping[str, Any]) -> TeamRecord:
 
 
 def _set(limits: KeyLimits) -> dict[str, Any]:
-    return {name: value for name in _LIMITS if (value := getattr(limits, name)) is not None}
+    given = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
+    return given | {"budget_duration": limits.budget_duration}

@@ -1,0 +1,39 @@
+"""No key grants more than it has: what the key that makes or changes another one is held to."""
+
+from __future__ import annotations
+
+from gateway.domain.identity import NUMBERS, TIERS, Caller, KeyLimits
+from gateway.domain.money import usd
+from gateway.errors import Forbidden
+from gateway.stores.keys import KeyRecord
+
+
+def grant(issuer: Caller, record: KeyRecord) -> None:
+    """Raises Forbidden where a key would get more than the key that makes or changes it has."""
+    more = [scope for scope in record.scopes if not issuer.may(scope)]
+    if more:
+        _refuse("scopes", f"it lacks the scope '{more[0]}'")
+    if TIERS.index(record.tier) > TIERS.index(issuer.tier):
+        _refuse("tier", f"its own tier is {issuer.tier}")
+    if issuer.models and not (record.models and set(record.models) <= set(issuer.models)):
+        _refuse("models", "its own models are limited, the key's must be among them")
+    if issuer.team_id and record.team_id != issuer.team_id:
+        _refuse("team_id", f"it belongs to the team '{issuer.team_id}'")
+    if issuer.expires and not 0 < record.expires <= issuer.expires:
+        _refuse("expires", "it expires itself, the key must not outlive it")
+    _numbers(issuer.limits, record.limits)
+
+
+def _numbers(own: KeyLimits, wanted: KeyLimits) -> None:
+    for name in NUMBERS:
+        # What may come at once follows from two fields.
+        attribute = "burst" if name == "burst_limit" else name
+        most, asked = getattr(own, attribute), getattr(wanted, attribute)
+        if most is not None and (asked is None or asked > most):
+            _refuse(name, f"its own {name} is {usd(most) if name == 'max_budget' else most}")
+    if own.max_budget is not None and wanted.budget_duration != own.budget_duration:
+        _refuse("budget_duration", f"its own budget is {own.budget_duration}")
+
+
+def _refuse(field: str, reason: str) -> None:
+    raise Forbidden(f"A key can't grant more than it has: {reason}.", param=field)
