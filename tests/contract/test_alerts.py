@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from gateway.domain.config import TierLimits
 from gateway.domain.identity import KeyLimits
 from gateway.domain.rollup import Counted, counted
 from gateway.errors import StoreUnavailable
@@ -76,6 +77,14 @@ def test_a_budget_that_was_raised_warns_anew(tables: Tables) -> None:
         (100, 0.0001),
         (50, 0.0002),
         (80, 0.0002),
+    ]
+
+
+def test_a_tier_s_budget_warns_too(tables: Tables) -> None:
+    world, mail = World(tables, tiers={"free": TierLimits(requests_per_minute=100, max_budget=0.0001)}), Mail()
+    alerts(world, mail).check(spend(world, 60))
+    assert [(each["scope"], each["threshold_percent"], each["budget_usd"]) for each in mail.got] == [
+        ("key", 50, 0.0001)
     ]
 
 

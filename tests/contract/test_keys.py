@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.domain import keys
+from gateway.domain.config import TierLimits
 from gateway.domain.identity import SCOPES, Caller, KeyLimits
 from gateway.errors import (
     BadRequest,
@@ -389,6 +390,19 @@ def test_what_is_left_is_shown_as_it_is_now(tables: Tables) -> None:
     world.keys.revoke("key1")
     with pytest.raises(Unauthorized):
         standing.of(world.caller, world.tiers.__getitem__)
+
+
+def test_the_budget_that_is_shown_is_the_one_that_holds(tables: Tables) -> None:
+    tier = TierLimits(requests_per_minute=100, max_budget=2, budget_duration="weekly")
+    world = World(tables, tiers={"free": tier})
+    standing = Standing(world.limits_store, world.keys, lambda: world.now)
+    world.ledger().settle(world.admit(world.ledger(), 500_000), paid(500_000))
+    shown = standing.of(world.caller, world.tiers.__getitem__)["budget"]
+    assert (shown["limit"], shown["spent"], shown["remaining"]) == (2.0, 0.5, 1.5)
+    assert (shown["duration"], shown["reset"]) == ("weekly", "2027-01-18T00:00:00.000Z")
+    world.tiers["free"] = TierLimits(requests_per_minute=100)
+    shown = standing.of(world.caller, world.tiers.__getitem__)["budget"]
+    assert (shown["limit"], shown["remaining"], shown["duration"]) == (None, None, "monthly")
 
 
 def test_a_team_that_is_gone_refuses_its_keys(tables: Tables) -> None:

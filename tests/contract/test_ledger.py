@@ -258,12 +258,16 @@ def test_a_changed_key_is_read_again(tables: Tables) -> None:
     assert hold.headers()["x-ratelimit-limit-requests"] == "600"
 
 
+@pytest.mark.parametrize("owner", ["key", "tier"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_budget_is_never_exceeded_and_the_sums_hold(tables: Tables, seed: int) -> None:
+def test_a_budget_is_never_exceeded_and_the_sums_hold(tables: Tables, seed: int, owner: str) -> None:
     choice = random.Random(seed)
     est = choice.randrange(50, 5_000)
     limit = est * choice.randrange(1, 51) + choice.randrange(est)
-    world = World(tables, KeyLimits(max_budget=limit), tiers={"free": TierLimits(requests_per_minute=10_000)})
+    tier, own = TierLimits(requests_per_minute=10_000), KeyLimits(max_budget=limit)
+    if owner == "tier":
+        tier, own = tier.model_copy(update={"max_budget": limit / 1_000_000}), KeyLimits()
+    world = World(tables, own, tiers={"free": tier})
     broken: list[tuple[int, int]] = []
 
     def container() -> None:
@@ -304,6 +308,36 @@ def test_a_used_up_budget_and_a_held_one(tables: Tables) -> None:
     assert world.admit(world.ledger(), 1_000).headers()["x-gateway-key-remaining"] == "0.000000"
     with pytest.raises(BudgetExceeded):
         world.admit(world.ledger(), 1_001)
+
+
+def test_a_tier_s_budget_is_each_of_its_keys_unless_it_has_one(tables: Tables) -> None:
+    tier = TierLimits(requests_per_minute=100, max_budget=0.001, budget_duration="daily")
+    world = World(tables, tiers={"free": tier})
+    ledger = world.ledger()
+    hold = world.admit(ledger, 600)
+    assert hold.headers()["x-gateway-key-remaining"] == "0.000400"
+    row = world.rows()[0]
+    assert (row["budget"], row["window"]) == (1_000, "2027-01-15")  # what the alerts look at
+    with pytest.raises(RateLimited) as held:
+        world.admit(world.ledger(), 600)
+    assert (held.value.code, held.value.details["limit"]) == ("budget_held", 0.001)
+    ledger.settle(hold, paid(600))
+    with pytest.raises(BudgetExceeded) as used:
+        world.admit(world.ledger(), 600)
+    assert used.value.details["reset"] == "2027-01-16T00:00:00.000Z"
+    with pytest.raises(BudgetExceeded):  # more than all of it: refused without a write
+        world.admit(world.ledger(), 1_001)
+    world.tiers["free"] = tier.model_copy(update={"max_budget": 0.002})
+    world.admit(world.ledger(), 1_400)
+    # A budget of its own, with a window of its own, goes before the tier's: a larger one as a smaller one.
+    other = World(tables, KeyLimits(max_budget=50_000), tiers={"free": tier}, key="key2")
+    assert other.admit(other.ledger(), 2_000).row.budget == 50_000
+    assert other.rows()[0]["window"] == "2027-01"
+    none = World(tables, KeyLimits(max_budget=0), tiers={"free": tier}, key="key3")
+    with pytest.raises(BudgetExceeded):
+        none.admit(none.ledger(), 1)
+    world.now += 86_400_000_000
+    assert world.admit(world.ledger(), 2_000).headers()["x-gateway-key-remaining"] == "0.000000"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

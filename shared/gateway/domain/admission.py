@@ -83,7 +83,8 @@ class Terms:
 
 
 def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
-    """A key's own limits over its tier's."""
+    """A key's own limits over its tier's. A duration belongs to its budget: the tier's is for the tier's budget."""
+    own = key.max_budget is not None or tier.budget is None
     rpm = key.rpm_limit or tier.requests_per_minute
     tpm = key.tpm_limit or tier.tokens_per_minute
     return Terms(
@@ -92,8 +93,8 @@ def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
         per_hour=key.rph_limit or tier.requests_per_hour,
         per_day=key.rpd_limit or tier.requests_per_day,
         parallel=key.max_parallel_requests or tier.max_parallel_requests,
-        budget=key.max_budget,
-        duration=key.budget_duration,
+        budget=key.max_budget if own else tier.budget,
+        duration=key.budget_duration if own else tier.budget_duration,
         shadow=frozenset(tier.shadow),
     )
 

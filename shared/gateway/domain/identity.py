@@ -12,7 +12,7 @@ TIERS = ("free", "basic", "premium", "enterprise")
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """What one key overrides of its tier (None: the tier's value; for a budget: none), or all that limits a team.
+    """What one key overrides of its tier (None: the tier's value), or all that limits a team.
 
     Requests a minute, an hour and a UTC day, tokens a minute. `burst_limit` is how many calls of a minute's may come
     at once. `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total (UTC windows).

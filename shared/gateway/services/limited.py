@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.domain.config import Dollars, Limit
+from gateway.domain.config import Dollars, Duration, Limit
 from gateway.domain.identity import NUMBERS, KeyLimits
 from gateway.domain.money import MICRO, usd
 
@@ -27,7 +27,7 @@ class Limited(BaseModel):
     burst_limit: Limit | None = None
     max_parallel_requests: Limit | None = None
     max_budget: Dollars | None = None
-    budget_duration: Literal["daily", "weekly", "monthly", "total"] = "monthly"
+    budget_duration: Duration = "monthly"
     metadata: Metadata = Field(default_factory=dict)
 
     def limits(self) -> KeyLimits:

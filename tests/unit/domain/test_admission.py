@@ -60,6 +60,26 @@ def test_a_key_s_own_minute_brings_its_own_burst(own: KeyLimits, bucket: Bucket)
     assert terms_of(TIER, own).requests == bucket
 
 
+@pytest.mark.parametrize(
+    ("tier", "own", "budget", "duration"),
+    [
+        (None, KeyLimits(), None, "monthly"),
+        (None, KeyLimits(budget_duration="daily"), None, "daily"),  # spending counts in the window of a later budget
+        (2.5, KeyLimits(), 2_500_000, "weekly"),
+        (2.5, KeyLimits(budget_duration="daily"), 2_500_000, "weekly"),
+        (2.5, KeyLimits(max_budget=9_000_000, budget_duration="total"), 9_000_000, "total"),
+        (2.5, KeyLimits(max_budget=1), 1, "monthly"),
+        (2.5, KeyLimits(max_budget=0), 0, "monthly"),
+        (0, KeyLimits(), 0, "weekly"),
+    ],
+)
+def test_a_tier_s_budget_is_each_key_s_that_has_none(
+    tier: float | None, own: KeyLimits, budget: int | None, duration: str
+) -> None:
+    terms = terms_of(TierLimits(requests_per_minute=1, max_budget=tier, budget_duration="weekly"), own)
+    assert (terms.budget, terms.duration) == (budget, duration)
+
+
 def test_a_key_s_own_limits_go_before_its_tier_s_and_a_team_has_its_own_alone() -> None:
     terms = terms_of(TIER, KeyLimits(rph_limit=70, tpm_limit=500))
     assert (terms.per_hour, terms.per_day, terms.tokens) == (70, 9, Bucket(500, 500))
