@@ -182,9 +182,11 @@ def region_of(provider_name: str) -> str:
 
 @lru_cache(maxsize=1)
 def keys() -> Keys:
+    from gateway.services.config import ConfigSource
     from gateway.services.keys import Keys
 
-    return Keys(key_store(), limits_store())
+    config = ConfigSource(config_store())
+    return Keys(key_store(), limits_store(), lambda tier: config.get().tier(tier))
 
 
 @lru_cache(maxsize=1)

@@ -32,7 +32,7 @@ ADMIN = Caller("admin", "enterprise", SCOPES, version=1)
 
 
 def admin(world: World) -> Keys:
-    return Keys(world.keys, world.limits_store, lambda: world.now / 1_000_000)
+    return Keys(world.keys, world.limits_store, world.tiers.__getitem__, lambda: world.now / 1_000_000)
 
 
 def teams(world: World) -> Teams:
@@ -76,6 +76,7 @@ LIMITS = {
     "max_parallel_requests": 50,
     "max_budget": 1.5,
     "budget_duration": "weekly",
+    "shadow": ["maxParallelRequests", "tokensPerMinute"],
 }
 
 
@@ -98,13 +99,15 @@ def test_every_limit_of_a_key_and_a_team_is_kept_changed_and_shown(tables: Table
         admit(world, caller)
     assert refused.value.details["dimension"] == "requests_hour"
     shown = Standing(world.limits_store, world.keys, lambda: world.now).of(caller, world.tiers.__getitem__)
-    minute = {"limit": 60, "burst": 60, "remaining": 58, "reset": "2027-01-15T08:00:02.000Z"}
-    hour = {"limit": 2, "remaining": 0, "reset": "2027-01-15T09:00:00.000Z"}
+    minute = {"limit": 60, "burst": 60, "remaining": 58, "reset": "2027-01-15T08:00:02.000Z", "enforced": True}
+    hour = {"limit": 2, "remaining": 0, "reset": "2027-01-15T09:00:00.000Z", "enforced": True}
     assert (shown["limits"]["requests_per_minute"], shown["limits"]["requests_per_hour"]) == (minute, hour)
     assert shown["limits"]["requests_per_day"]["remaining"] == 998
     assert "requests_per_day" not in shown["team"]["limits"]
     assert shown["team"]["limits"]["requests_per_minute"]["burst"] == 5
     assert shown["team"]["limits"]["requests_per_hour"]["remaining"] == 98
+    enforced = {name: each["enforced"] for name, each in shown["limits"].items()}
+    assert [name for name in enforced if not enforced[name]] == ["tokens_per_minute", "max_parallel_requests"]
     admin(world).change(record.id, {"rph_limit": None}, ADMIN)
     world.now += 1_000_000  # a container remembers a refusal for a second
     admit(world, caller)
@@ -385,7 +388,7 @@ def test_what_is_left_is_shown_as_it_is_now(tables: Tables) -> None:
     shown = standing.of(world.caller, world.tiers.__getitem__)
     assert shown["limits"]["requests_per_minute"]["remaining"] == 8
     budget = {"limit": 1.0, "spent": 0.1, "held": 0.2, "remaining": 0.7, "duration": "daily", "currency": "USD"}
-    assert shown["budget"] == budget | {"reset": "2027-01-16T00:00:00.000Z"}
+    assert shown["budget"] == budget | {"reset": "2027-01-16T00:00:00.000Z", "enforced": True}
     assert (shown["team"]["budget"]["remaining"], shown["team"]["limits"]["requests_per_minute"]["limit"]) == (4.7, 60)
     world.keys.revoke("key1")
     with pytest.raises(Unauthorized):

@@ -106,7 +106,9 @@ class Machine(RuleBasedStateMachine):
         limits = [KeyLimits(max_budget=m, budget_duration=d) for m, d in zip((key, team), durations, strict=True)]
         self.world = World(self.tables, limits[0], team=limits[1], tiers=tiers, key=f"key{Machine.number:04d}")
         self.oracle = Oracle(rpm, {"key": key, "team": team}, {"key": durations[0], "team": durations[1]})
-        self.admin = Keys(self.world.keys, self.world.limits_store, lambda: self.world.now / 1_000_000)
+        self.admin = Keys(
+            self.world.keys, self.world.limits_store, self.world.tiers.__getitem__, lambda: self.world.now / 1_000_000
+        )
         self.delivered: list[dict[str, Any]] = []
         self.changes: list[dict[str, Any]] = []
 

@@ -16,6 +16,7 @@ class KeyLimits:
 
     Requests a minute, an hour and a UTC day, tokens a minute. `burst_limit` is how many calls of a minute's may come
     at once. `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total (UTC windows).
+    `shadow` names limits (as the config does) that count, but refuse nobody; a tier's are so for each of its keys.
     """
 
     rpm_limit: int | None = None
@@ -26,6 +27,7 @@ class KeyLimits:
     max_parallel_requests: int | None = None
     max_budget: int | None = None
     budget_duration: str = "monthly"
+    shadow: tuple[str, ...] = ()
 
     @property
     def burst(self) -> int | None:
@@ -119,10 +121,12 @@ class Caller:
 def _spelled(owner: str, limits: KeyLimits) -> dict[str, str]:
     numbers = {owner + name: getattr(limits, attribute) for attribute, name in _NAMES.items()}
     return {name: "" if value is None else str(value) for name, value in numbers.items()} | {
-        f"{owner}BudgetDuration": limits.budget_duration
+        f"{owner}BudgetDuration": limits.budget_duration,
+        f"{owner}Shadow": " ".join(limits.shadow),
     }
 
 
 def _read(owner: str, text: Mapping[str, str]) -> KeyLimits:
     numbers = {attribute: int(text[owner + name]) for attribute, name in _NAMES.items() if text.get(owner + name)}
-    return KeyLimits(**numbers, budget_duration=text.get(f"{owner}BudgetDuration") or "monthly")
+    duration = text.get(f"{owner}BudgetDuration") or "monthly"
+    return KeyLimits(**numbers, budget_duration=duration, shadow=tuple(text.get(f"{owner}Shadow", "").split()))

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from gateway.domain.config import TierLimits
 from gateway.domain.identity import NUMBERS, TIERS, Caller, KeyLimits
 from gateway.domain.money import usd
 from gateway.errors import Forbidden
 from gateway.stores.keys import KeyRecord
 
+# What a key is limited in, by the limit's name in `shadow`.
+_OWN = {
+    "requestsPerMinute": "burst",
+    "requestsPerHour": "rph_limit",
+    "requestsPerDay": "rpd_limit",
+    "tokensPerMinute": "tpm_limit",
+    "maxParallelRequests": "max_parallel_requests",
+    "budget": "max_budget",
+}
 
-def grant(issuer: Caller, record: KeyRecord) -> None:
+
+def grant(issuer: Caller, record: KeyRecord, tiers: Callable[[str], TierLimits]) -> None:
     """Raises Forbidden where a key would get more than the key that makes or changes it has."""
     more = [scope for scope in record.scopes if not issuer.may(scope)]
     if more:
@@ -22,6 +35,7 @@ def grant(issuer: Caller, record: KeyRecord) -> None:
     if issuer.expires and not 0 < record.expires <= issuer.expires:
         _refuse("expires", "it expires itself, the key must not outlive it")
     _numbers(issuer.limits, record.limits)
+    _shadow(issuer, record, tiers)
 
 
 def _numbers(own: KeyLimits, wanted: KeyLimits) -> None:
@@ -33,6 +47,19 @@ def _numbers(own: KeyLimits, wanted: KeyLimits) -> None:
             _refuse(name, f"its own {name} is {usd(most) if name == 'max_budget' else most}")
     if own.max_budget is not None and wanted.budget_duration != own.budget_duration:
         _refuse("budget_duration", f"its own budget is {own.budget_duration}")
+
+
+def _shadow(issuer: Caller, record: KeyRecord, tiers: Callable[[str], TierLimits]) -> None:
+    """What limits the issuer itself must limit the key: in its own `shadow`, or in its tier's, it would not."""
+    limiting = [name for name, attribute in _OWN.items() if getattr(issuer.limits, attribute) is not None]
+    if not limiting:
+        return
+    own = {*issuer.limits.shadow, *tiers(issuer.tier).shadow}
+    wanted = {*record.limits.shadow, *tiers(record.tier).shadow}
+    for name in limiting:
+        if name in wanted and name not in own:
+            where = "shadow" if name in record.limits.shadow else "tier"
+            _refuse(where, f"its own {name} is enforced, the key's would be in shadow")
 
 
 def _refuse(field: str, reason: str) -> None:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gateway import observability
 from gateway.domain import keys
-from gateway.domain.config import ALIAS, invalid, merge_patch
+from gateway.domain.config import ALIAS, TierLimits, invalid, merge_patch
 from gateway.domain.identity import SCOPES, Caller
 from gateway.domain.times import rfc3339
 from gateway.errors import BadRequest, ConditionFailed, Conflict, NotFound, PreconditionFailed
@@ -82,10 +82,11 @@ class PaidCalls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """`now` gives seconds since the epoch."""
+    """`tiers` gives a tier's limits by its name, `now` seconds since the epoch."""
 
     records: Records
     limits: PaidCalls
+    tiers: Callable[[str], TierLimits]
     now: Callable[[], float] = time.time
 
     def create(self, body: Mapping[str, Any], issuer: Caller) -> tuple[str, KeyRecord]:
@@ -99,7 +100,7 @@ class Keys:
             raise AssertionError("a key that was made a line ago has no id")
         blank = KeyRecord(identifier, keys.digest(text), "", "", (), rfc3339(self.now()))
         record = _filled(blank, wanted)
-        grant(issuer, record)
+        grant(issuer, record, self.tiers)
         try:
             self.records.create(record)
         except ConditionFailed:
@@ -177,7 +178,7 @@ class Keys:
             if if_match is not None and record.version != if_match:
                 raise PreconditionFailed("The key was changed since.", param="If-Match")
             changed = replace(change(record), version=record.version + 1)
-            grant(by, changed)
+            grant(by, changed, self.tiers)
             try:
                 self.records.replace(changed, version=record.version)
             except ConditionFailed:

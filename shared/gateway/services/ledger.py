@@ -17,11 +17,9 @@ from gateway import observability
 from gateway.domain.admission import (
     Booking,
     Demand,
-    Refusal,
     Terms,
     Variant,
     Windows,
-    refusal_of,
     stale_names,
     terms_of,
     terms_of_team,
@@ -30,6 +28,7 @@ from gateway.domain.admission import (
 from gateway.domain.config import TierLimits
 from gateway.domain.identity import Caller, Team
 from gateway.domain.money import usd
+from gateway.domain.refusals import Refusal, refusal_of, shadow_refusals
 from gateway.domain.times import rfc3339
 from gateway.domain.usage import Usage
 from gateway.errors import (
@@ -41,6 +40,7 @@ from gateway.errors import (
     StoreUnavailable,
     Unauthorized,
 )
+from gateway.services import shadow
 from gateway.services.identity import KeyReader, caller_of
 from gateway.stores.keys import team_item
 from gateway.stores.limits import Release
@@ -93,21 +93,25 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose item of `limits` has to admit a call: a key's or a team's. `version` is that of its record."""
+    """Whose item of `limits` has to admit a call: a key's or a team's. `version` is that of its record, `tier` the
+    key's; a team has none."""
 
     id: str
     version: int
     terms: Terms
-    scope: Literal["key", "team"] = "key"
+    scope: Literal["key", "team"]
+    tier: str
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """An account that admitted a call: on what terms, in which windows, and its item as it was then."""
+    """An account that admitted a call: on what terms, in which windows, and its item as it was then. `shadowed` would
+    have refused it, were they enforced."""
 
     account: Account
     windows: Windows
     item: Mapping[str, Any]
+    shadowed: tuple[Refusal, ...] = ()
 
     @property
     def left(self) -> int | None:
@@ -197,6 +201,9 @@ class Ledger:
             # Without its row a call could not be billed.
             self._abandon(hold)
             raise StoreUnavailable("The call can't be recorded now; try again.", retry_after=1) from error
+        for each in (key, team) if team else (key,):
+            whose = each.account
+            shadow.report(each.shadowed, scope=whose.scope, tier=whose.tier, rid=row.rid, key_id=row.key)
         return hold
 
     def settle(self, hold: Hold, outcome: Outcome) -> None:
@@ -242,7 +249,8 @@ class Ledger:
         current = caller
 
         def account() -> Account:
-            return Account(current.key_id, current.version, terms_of(tiers(current.tier), current.limits))
+            terms = terms_of(tiers(current.tier), current.limits)
+            return Account(current.key_id, current.version, terms, "key", current.tier)
 
         def reread() -> Account:
             nonlocal current
@@ -295,7 +303,7 @@ class Ledger:
             windows = Windows.at(clock(), terms.duration)
             self._check_refused(known, account, windows.now)
             self._check_demand(account, demand)
-            variant = variant_of(item, terms, windows.now)
+            variant = variant_of(item, terms, demand, windows.now)
             stale = stale_names(item, windows)
             try:
                 item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale)
@@ -315,7 +323,8 @@ class Ledger:
                     self._refuse(known, account, refusal, windows.now)
             else:
                 known.item, known.refused = item, None
-                return Admitted(account, windows, item)
+                shadowed = shadow_refusals(item, terms, demand, windows, variant)
+                return Admitted(account, windows, item, shadowed)
         raise RateLimited("The key is too busy just now; try again.", code="contention", retry_after=0.1)
 
     def _first(self, account: Account, reread: Callable[[], Account]) -> Account:
@@ -385,7 +394,7 @@ class Ledger:
 
 
 def _team_account(team_id: str, team: Team) -> Account:
-    return Account(team_item(team_id), team.version, terms_of_team(team.limits), "team")
+    return Account(team_item(team_id), team.version, terms_of_team(team.limits), "team", "team")
 
 
 def _member(caller: Caller) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.domain.config import Dollars, Duration, Limit
+from gateway.domain.config import Dollars, Duration, Limit, LimitName
 from gateway.domain.identity import NUMBERS, KeyLimits
 from gateway.domain.money import MICRO, usd
 
@@ -28,6 +28,7 @@ class Limited(BaseModel):
     max_parallel_requests: Limit | None = None
     max_budget: Dollars | None = None
     budget_duration: Duration = "monthly"
+    shadow: Annotated[tuple[LimitName, ...], Field(max_length=10)] = ()
     metadata: Metadata = Field(default_factory=dict)
 
     def limits(self) -> KeyLimits:
@@ -35,12 +36,12 @@ class Limited(BaseModel):
         numbers = {name: getattr(self, name) for name in NUMBERS}
         if self.max_budget is not None:
             numbers["max_budget"] = round(self.max_budget * MICRO)
-        return KeyLimits(**numbers, budget_duration=self.budget_duration)
+        return KeyLimits(**numbers, budget_duration=self.budget_duration, shadow=tuple(sorted(set(self.shadow))))
 
 
 def shown_limits(limits: KeyLimits) -> dict[str, Any]:
     """Limits as an admin sees them; the budget in US dollars."""
-    shown: dict[str, Any] = {name: getattr(limits, name) for name in NUMBERS}
+    shown: dict[str, Any] = {name: getattr(limits, name) for name in NUMBERS} | {"shadow": list(limits.shadow)}
     if limits.max_budget is None:
         return shown | {"budget_duration": None}
     return shown | {"max_budget": usd(limits.max_budget), "budget_duration": limits.budget_duration}

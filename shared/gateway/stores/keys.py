@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.domain import keys
@@ -301,7 +301,7 @@ def _record(item: Mapping[str, Any]) -> KeyRecord:
         team_id=item.get("team_id", ""),
         user_id=item.get("user_id", ""),
         expires=item.get("expires", 0),
-        limits=replace(KeyLimits(), **item.get("limits", {})),
+        limits=_limits(item),
         metadata=item.get("metadata", {}),
         generation=item.get("generation", 1),
         previous_digest=item.get("previous_digest", ""),
@@ -331,11 +331,16 @@ def _team(item: Mapping[str, Any]) -> TeamRecord:
         created=item["created"],
         state=item["state"],
         version=item["version"],
-        limits=replace(KeyLimits(), **item.get("limits", {})),
+        limits=_limits(item),
         metadata=item.get("metadata", {}),
     )
 
 
 def _set(limits: KeyLimits) -> dict[str, Any]:
     given = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
-    return given | {"budget_duration": limits.budget_duration}
+    return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)}
+
+
+def _limits(item: Mapping[str, Any]) -> KeyLimits:
+    stored = item.get("limits", {})
+    return KeyLimits(**stored | {"shadow": tuple(stored.get("shadow", ()))})

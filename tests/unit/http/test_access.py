@@ -21,8 +21,10 @@ CALLER = Caller(
     version=3,
     models=("gpt-4",),
     team_id="blue",
-    limits=KeyLimits(1, 2, 3, 4, 5, 6, max_budget=1_500_000, budget_duration="daily"),
-    team=Team(2, KeyLimits(tpm_limit=5, rph_limit=9, budget_duration="total")),
+    limits=KeyLimits(
+        1, 2, 3, 4, 5, 6, max_budget=1_500_000, budget_duration="daily", shadow=("budget", "requestsPerDay")
+    ),
+    team=Team(2, KeyLimits(tpm_limit=5, rph_limit=9, budget_duration="total", shadow=("requestsPerHour",))),
     generation=4,
 )
 
