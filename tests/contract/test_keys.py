@@ -25,6 +25,7 @@ from gateway.services.keys import Keys
 from gateway.services.limited import shown_limits
 from gateway.services.standing import Standing
 from gateway.services.teams import Teams
+from gateway.stores.keys import KeyRecord, TeamRecord
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.world import World, at_once, paid
 
@@ -134,6 +135,54 @@ def test_a_team_s_burst_is_a_part_of_its_minute(tables: Tables) -> None:
     with pytest.raises(BadRequest) as refused:
         teams(world).change("t", {"rpm_limit": None}, ADMIN)
     assert refused.value.param == "burst_limit"
+
+
+class CountingKeys:
+    """The records, and how often one was read."""
+
+    def __init__(self, world: World) -> None:
+        self._keys, self.reads = world.keys, 0
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        self.reads += 1
+        return self._keys.get(key_id)
+
+    def team(self, team_id: str) -> TeamRecord | None:
+        self.reads += 1
+        return self._keys.team(team_id)
+
+
+def test_what_was_too_much_for_the_whole_limit_before_a_change(tables: Tables) -> None:
+    """A call above all of an old budget is refused without a write, but not by what an authorizer has cached."""
+    world = World(tables, team=KeyLimits(max_budget=100))
+    own = {"name": "a", "tier": "basic", "team_id": world.team_id}
+    text, record = admin(world).create(own | {"max_budget": 0.0001, "tpm_limit": 20}, ADMIN)
+    before = cached(world, text)
+    admit(world, before, 50)
+    database, records = CountingDatabase(tables.database), CountingKeys(world)
+    ledger = world.ledger(database)
+    ledger.keys = records
+
+    def refuse(tokens: int = 10) -> GatewayError:
+        request = replace(world.request(300), tokens=tokens)
+        with pytest.raises(GatewayError) as refused:
+            ledger.admit(before, world.tiers.__getitem__, request)
+        return refused.value
+
+    for _ in range(100):  # a flood costs a read a second
+        assert refuse().details["scope"] == "team"
+        world.now += 10_000
+    assert (database.calls, records.reads) == ([], 1)
+    teams(world).change(world.team_id, {"max_budget": 0.001}, ADMIN)
+    world.now += 1_000_000
+    assert refuse().details["scope"] == "key"
+    admin(world).change(record.id, {"max_budget": 0.001}, ADMIN)
+    world.now += 1_000_000
+    assert refuse(30).details["dimension"] == "tokens"
+    hold = ledger.admit(before, world.tiers.__getitem__, world.request(300))
+    assert hold.row.budget == 1_000
+    admin(world).change(record.id, {"max_budget": 0.0002}, ADMIN)
+    assert isinstance(refuse(), BudgetExceeded)
 
 
 def test_a_budget_set_in_mid_window_counts_what_was_spent(tables: Tables) -> None:

@@ -166,12 +166,18 @@ class Rows(Protocol):
 
 @dataclass(slots=True)
 class _Known:
-    """What a container remembers of a key: its item as last seen, and until when a refusal holds without asking."""
+    """What a container remembers of a key: its item as last seen, until when a refusal holds without asking, and
+    until when what its record said of a call that asks for too much."""
 
     item: Mapping[str, Any]
     refused: GatewayError | None = None
     refused_until: int = 0
     refused_version: int = 0
+    read_version: int = 0
+    read_until: int = 0
+
+    def read(self, version: int, now: int) -> None:
+        self.read_version, self.read_until = version, now + _SECOND
 
 
 @dataclass(slots=True)
@@ -262,27 +268,28 @@ class Ledger:
 
     def _check_team(self, caller: Caller, demand: Demand) -> None:
         """What its team is known to refuse just now costs a key no write."""
-        if caller.team is not None:
-            account = _team_account(caller.team_id, caller.team)
-            self._check_refused(self._remembered(_member(caller)), account, self.clock())
-            self._check_demand(account, demand)
+        if caller.team is None:
+            return
+        account, known, now = (
+            _team_account(caller.team_id, caller.team),
+            self._remembered(_member(caller)),
+            self.clock(),
+        )
+        self._check_refused(known, account, now)
+        if self._asks_too_much(known, account, demand, now):
+            account = self._team_record(caller.team_id)
+            known.read(account.version, now)
+            self._asks_too_much(known, account, demand, now)
 
     def _team(self, caller: Caller, team: Team, key: Admitted, demand: Demand) -> Admitted:
         """The team's admission. What it refuses, the key gives back: the money and the place. The call stays counted
         among the key's: it was made."""
-
-        def reread() -> Account:
-            record = self.keys.team(caller.team_id)
-            if record is None:
-                raise Unauthorized("The API key's team is gone.")
-            return _team_account(record.id, Team(record.version, record.limits))
-
         try:
             return self._admitted(
                 _team_account(caller.team_id, team),
                 demand,
                 self._remembered(_member(caller)),
-                reread,
+                lambda: self._team_record(caller.team_id),
                 lambda: key.windows.now,  # one moment for both, so that one hour holds the money of both
             )
         except (GatewayError, StoreError):
@@ -302,7 +309,10 @@ class Ledger:
             terms = account.terms
             windows = Windows.at(clock(), terms.duration)
             self._check_refused(known, account, windows.now)
-            self._check_demand(account, demand)
+            if self._asks_too_much(known, account, demand, windows.now):
+                account = reread()
+                known.read(account.version, windows.now)
+                continue
             variant = variant_of(item, terms, demand, windows.now)
             stale = stale_names(item, windows)
             try:
@@ -344,19 +354,30 @@ class Ledger:
                 return fresh
         raise Unauthorized("The API key is unknown, expired or revoked.")
 
+    def _team_record(self, team_id: str) -> Account:
+        """The team's account by its record as it is now. Raises Unauthorized."""
+        record = self.keys.team(team_id)
+        if record is None:
+            raise Unauthorized("The API key's team is gone.")
+        return _team_account(record.id, Team(record.version, record.limits))
+
     def _check_refused(self, known: _Known, account: Account, now: int) -> None:
         # At most a second: a flood of refused calls costs a write a second, and a raised limit holds within one.
         if known.refused is not None and known.refused_version == account.version and now < known.refused_until:
             raise known.refused
 
     @staticmethod
-    def _check_demand(account: Account, demand: Demand) -> None:
-        """What no waiting can help is refused without a write."""
-        terms = account.terms
-        if terms.tokens and terms.enforced("tokensPerMinute") and terms.tokens.tau(demand.tokens) < -terms.tokens.slack:
-            raise _refused(account.scope, Refusal("tokens", terms.tokens.limit, demand.tokens, None), 0)
-        if terms.budget is not None and terms.enforced("budget") and demand.est > terms.budget:
-            raise _refused(account.scope, Refusal("budget", terms.budget, 0, None), 0)
+    def _asks_too_much(known: _Known, account: Account, demand: Demand, now: int) -> bool:
+        """Whether no waiting can help a call: it is refused without a write. True, so that the record is read, where
+        the limits may come from an authorizer's answer of a minute ago; a moment after that it raises instead."""
+        terms, refusal = account.terms, None
+        if terms.tokens and terms.enforced("tokensPerMinute") and demand.tokens > terms.tokens.burst:
+            refusal = Refusal("tokens", terms.tokens.limit, demand.tokens, None)
+        elif terms.budget is not None and terms.enforced("budget") and demand.est > terms.budget:
+            refusal = Refusal("budget", terms.budget, 0, None)
+        if refusal is not None and known.read_version == account.version and now < known.read_until:
+            raise _refused(account.scope, refusal, 0)
+        return refusal is not None
 
     @staticmethod
     def _refuse(known: _Known, account: Account, refusal: Refusal, now: int) -> NoReturn:
