@@ -108,6 +108,11 @@ locals {
           ]
         },
         {
+          title   = "Admitted: limits in shadow would have refused"
+          stacked = true
+          lines   = [{ namespace = local.own, metric = "ShadowRefusals", dimensions = { Gateway = local.prefix }, by = ["Limit", "Tier"], stat = "Sum" }]
+        },
+        {
           title = "Budgets that reached 50, 80 or 100 %"
           lines = [{ namespace = local.own, metric = "BudgetAlerts", dimensions = { Gateway = local.prefix }, stat = "Sum", label = "alerts" }]
         },

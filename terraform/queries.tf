@@ -19,6 +19,12 @@ locals {
       "sort refusals desc",
       "limit 100",
     ]
+    shadow-refusals-by-key = [
+      "filter message = \"shadow refusal\"",
+      "stats count(*) as calls, max(used) as most by key_id, scope, shadowed",
+      "sort calls desc",
+      "limit 100",
+    ]
     errors-by-correlation-id = [
       "filter level in [\"ERROR\", \"WARNING\"]",
       "fields @timestamp, correlation_id, service, level, message, code, cause, reason",

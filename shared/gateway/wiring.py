@@ -186,8 +186,8 @@ def keys() -> Keys:
     from gateway.services.config import ConfigSource
     from gateway.services.keys import Keys
 
-    source = ConfigSource(config_store())
-    return Keys(key_store(), limits_store(), tiers=lambda name: source.get().tier(name))
+    config = ConfigSource(config_store())
+    return Keys(key_store(), limits_store(), lambda tier: config.get().tier(tier))
 
 
 @lru_cache(maxsize=1)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.config import TierLimits
 from gateway.domain.identity import KeyLimits
 from gateway.domain.rollup import Counted, counted
 from gateway.errors import StoreUnavailable
@@ -69,7 +70,7 @@ def test_each_threshold_once_for_key_and_team(tables: Tables) -> None:
 def test_a_budget_that_was_raised_warns_anew(tables: Tables) -> None:
     world, mail = World(tables, KeyLimits(max_budget=100)), Mail()
     alerts(world, mail).check(spend(world, 100))
-    admin = Keys(world.keys, world.limits_store, lambda: world.now / 1_000_000)
+    admin = Keys(world.keys, world.limits_store, world.tiers.__getitem__, lambda: world.now / 1_000_000)
     world.record = admin.change("key1", {"max_budget": 0.0002}, ADMIN)
     alerts(world, mail).check(spend(world, 60))
     assert [(each["threshold_percent"], each["budget_usd"]) for each in mail.got] == [
@@ -78,6 +79,14 @@ def test_a_budget_that_was_raised_warns_anew(tables: Tables) -> None:
         (100, 0.0001),
         (50, 0.0002),
         (80, 0.0002),
+    ]
+
+
+def test_a_tier_s_budget_warns_too(tables: Tables) -> None:
+    world, mail = World(tables, tiers={"free": TierLimits(requests_per_minute=100, max_budget=0.0001)}), Mail()
+    alerts(world, mail).check(spend(world, 60))
+    assert [(each["scope"], each["threshold_percent"], each["budget_usd"]) for each in mail.got] == [
+        ("key", 50, 0.0001)
     ]
 
 

@@ -9,6 +9,7 @@ from gateway.domain import keys
 from gateway.domain.config import TierLimits
 from gateway.domain.identity import SCOPES, Caller, KeyLimits
 from gateway.errors import (
+    BadRequest,
     BudgetExceeded,
     ConditionFailed,
     Conflict,
@@ -21,10 +22,11 @@ from gateway.errors import (
 )
 from gateway.services.identity import Identity
 from gateway.services.keys import Keys
+from gateway.services.limited import shown_limits
 from gateway.services.standing import Standing
 from gateway.services.teams import Teams
 from gateway.stores.dynamodb import DynamoDB
-from gateway.stores.keys import KeyStore
+from gateway.stores.keys import KeyRecord, KeyStore, TeamRecord
 from tests.contract.conftest import CountingDatabase, LossyHttp, Tables
 from tests.contract.world import World, at_once, paid
 
@@ -32,7 +34,7 @@ ADMIN = Caller("admin", "enterprise", SCOPES, version=1)
 
 
 def admin(world: World) -> Keys:
-    return Keys(world.keys, world.limits_store, lambda: world.now / 1_000_000)
+    return Keys(world.keys, world.limits_store, world.tiers.__getitem__, lambda: world.now / 1_000_000)
 
 
 def teams(world: World) -> Teams:
@@ -65,6 +67,123 @@ def test_a_change_holds_at_the_next_paid_call(tables: Tables) -> None:
     assert admit(world, before, 100).headers()["x-gateway-key-remaining"] == "0.000000"
     free = admin(world).change(record.id, {"max_budget": None, "tier": None}, ADMIN)
     assert (free.limits.max_budget, free.tier, admit(world, before).caller.tier) == (None, "free", "free")
+
+
+LIMITS = {
+    "rpm_limit": 60,
+    "tpm_limit": 7_000,
+    "rph_limit": 100,
+    "rpd_limit": 1_000,
+    "burst_limit": 5,
+    "max_parallel_requests": 50,
+    "max_budget": 1.5,
+    "budget_duration": "weekly",
+    "shadow": ["maxParallelRequests", "tokensPerMinute"],
+}
+
+
+def test_every_limit_of_a_key_and_a_team_is_kept_changed_and_shown(tables: Tables) -> None:
+    world = World(tables)
+    team = teams(world).create({"id": "blue", "name": "Blue"} | LIMITS, ADMIN)
+    text, record = admin(world).create({"name": "a", "team_id": "blue"} | LIMITS, ADMIN)
+    for limits in (record.limits, admin(world).get(record.id).limits, teams(world).get("blue").limits, team.limits):
+        assert shown_limits(limits) == LIMITS
+    caller = cached(world, text)
+    assert caller.team is not None
+    assert (caller.limits, caller.team.limits) == (record.limits, team.limits)
+    admin(world).change(record.id, {"rph_limit": 2, "burst_limit": None}, ADMIN)
+    teams(world).change("blue", {"rpd_limit": None, "rpm_limit": 30}, ADMIN)
+    assert shown_limits(admin(world).get(record.id).limits) == LIMITS | {"rph_limit": 2, "burst_limit": None}
+    assert shown_limits(teams(world).get("blue").limits) == LIMITS | {"rpd_limit": None, "rpm_limit": 30}
+    for _ in range(2):
+        admit(world, caller)  # by its cached answer, and yet on the new terms
+    with pytest.raises(RateLimited) as refused:
+        admit(world, caller)
+    assert refused.value.details["dimension"] == "requests_hour"
+    shown = Standing(world.limits_store, world.keys, lambda: world.now).of(caller, world.tiers.__getitem__)
+    minute = {"limit": 60, "burst": 60, "remaining": 58, "reset": "2027-01-15T08:00:02.000Z", "enforced": True}
+    hour = {"limit": 2, "remaining": 0, "reset": "2027-01-15T09:00:00.000Z", "enforced": True}
+    assert (shown["limits"]["requests_per_minute"], shown["limits"]["requests_per_hour"]) == (minute, hour)
+    assert shown["limits"]["requests_per_day"]["remaining"] == 998
+    assert "requests_per_day" not in shown["team"]["limits"]
+    assert shown["team"]["limits"]["requests_per_minute"]["burst"] == 5
+    assert shown["team"]["limits"]["requests_per_hour"]["remaining"] == 98
+    enforced = {name: each["enforced"] for name, each in shown["limits"].items()}
+    assert [name for name in enforced if not enforced[name]] == ["tokens_per_minute", "max_parallel_requests"]
+    admin(world).change(record.id, {"rph_limit": None}, ADMIN)
+    world.now += 1_000_000  # a container remembers a refusal for a second
+    admit(world, caller)
+
+
+@pytest.mark.parametrize("field", ["rph_limit", "rpd_limit", "burst_limit"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "7", 10_000_000_001, True])
+def test_a_limit_is_a_whole_number(tables: Tables, field: str, value: Any) -> None:
+    world = World(tables)
+    with pytest.raises(BadRequest) as refused:
+        admin(world).create({"name": "a", field: value}, ADMIN)
+    assert refused.value.param == field
+    with pytest.raises(BadRequest) as refused:
+        teams(world).create({"id": "t", "name": "T", "rpm_limit": 5, field: value}, ADMIN)
+    assert refused.value.param == field
+
+
+def test_a_team_s_burst_is_a_part_of_its_minute(tables: Tables) -> None:
+    world = World(tables)
+    teams(world).create({"id": "t", "name": "T", "rpm_limit": 5, "burst_limit": 2}, ADMIN)
+    with pytest.raises(BadRequest) as refused:
+        teams(world).create({"id": "u", "name": "U", "burst_limit": 2}, ADMIN)
+    assert refused.value.param == "burst_limit"
+    with pytest.raises(BadRequest) as refused:
+        teams(world).change("t", {"rpm_limit": None}, ADMIN)
+    assert refused.value.param == "burst_limit"
+
+
+class CountingKeys:
+    """The records, and how often one was read."""
+
+    def __init__(self, world: World) -> None:
+        self._keys, self.reads = world.keys, 0
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        self.reads += 1
+        return self._keys.get(key_id)
+
+    def team(self, team_id: str) -> TeamRecord | None:
+        self.reads += 1
+        return self._keys.team(team_id)
+
+
+def test_what_was_too_much_for_the_whole_limit_before_a_change(tables: Tables) -> None:
+    """A call above all of an old budget is refused without a write, but not by what an authorizer has cached."""
+    world = World(tables, team=KeyLimits(max_budget=100))
+    own = {"name": "a", "tier": "basic", "team_id": world.team_id}
+    text, record = admin(world).create(own | {"max_budget": 0.0001, "tpm_limit": 20}, ADMIN)
+    before = cached(world, text)
+    admit(world, before, 50)
+    database, records = CountingDatabase(tables.database), CountingKeys(world)
+    ledger = world.ledger(database)
+    ledger.keys = records
+
+    def refuse(tokens: int = 10) -> GatewayError:
+        request = replace(world.request(300), tokens=tokens)
+        with pytest.raises(GatewayError) as refused:
+            ledger.admit(before, world.tiers.__getitem__, request)
+        return refused.value
+
+    for _ in range(100):  # a flood costs a read a second
+        assert refuse().details["scope"] == "team"
+        world.now += 10_000
+    assert (database.calls, records.reads) == ([], 1)
+    teams(world).change(world.team_id, {"max_budget": 0.001}, ADMIN)
+    world.now += 1_000_000
+    assert refuse().details["scope"] == "key"
+    admin(world).change(record.id, {"max_budget": 0.001}, ADMIN)
+    world.now += 1_000_000
+    assert refuse(30).details["dimension"] == "tokens"
+    hold = ledger.admit(before, world.tiers.__getitem__, world.request(300))
+    assert hold.row.budget == 1_000
+    admin(world).change(record.id, {"max_budget": 0.0002}, ADMIN)
+    assert isinstance(refuse(), BudgetExceeded)
 
 
 def test_a_budget_set_in_mid_window_counts_what_was_spent(tables: Tables) -> None:
@@ -171,6 +290,7 @@ def test_changes_at_once_lose_nothing_and_if_match_guards(tables: Tables) -> Non
         ({"models": ("gpt-4",)}, "models", {"models": ["gpt-4", "other"]}),
         ({"expires": 2_000_000_000}, "expires", {}),
         ({"limits": KeyLimits(rpm_limit=5)}, "rpm_limit", {"rpm_limit": 6}),
+        ({"limits": KeyLimits(rpd_limit=5)}, "rpd_limit", {}),
         ({"limits": KeyLimits(max_budget=5_000_000)}, "max_budget", {"max_budget": 5.5}),
         ({"limits": KeyLimits(max_budget=5_000_000)}, "budget_duration", {"max_budget": 1, "budget_duration": "daily"}),
         ({"team_id": "blue"}, "team_id", {}),
@@ -319,11 +439,24 @@ def test_what_is_left_is_shown_as_it_is_now(tables: Tables) -> None:
     shown = standing.of(world.caller, world.tiers.__getitem__)
     assert shown["limits"]["requests_per_minute"]["remaining"] == 8
     budget = {"limit": 1.0, "spent": 0.1, "held": 0.2, "remaining": 0.7, "duration": "daily", "currency": "USD"}
-    assert shown["budget"] == budget | {"reset": "2027-01-16T00:00:00.000Z"}
+    assert shown["budget"] == budget | {"reset": "2027-01-16T00:00:00.000Z", "enforced": True}
     assert (shown["team"]["budget"]["remaining"], shown["team"]["limits"]["requests_per_minute"]["limit"]) == (4.7, 60)
     world.keys.revoke("key1")
     with pytest.raises(Unauthorized):
         standing.of(world.caller, world.tiers.__getitem__)
+
+
+def test_the_budget_that_is_shown_is_the_one_that_holds(tables: Tables) -> None:
+    tier = TierLimits(requests_per_minute=100, max_budget=2, budget_duration="weekly")
+    world = World(tables, tiers={"free": tier})
+    standing = Standing(world.limits_store, world.keys, lambda: world.now)
+    world.ledger().settle(world.admit(world.ledger(), 500_000), paid(500_000))
+    shown = standing.of(world.caller, world.tiers.__getitem__)["budget"]
+    assert (shown["limit"], shown["spent"], shown["remaining"]) == (2.0, 0.5, 1.5)
+    assert (shown["duration"], shown["reset"]) == ("weekly", "2027-01-18T00:00:00.000Z")
+    world.tiers["free"] = TierLimits(requests_per_minute=100)
+    shown = standing.of(world.caller, world.tiers.__getitem__)["budget"]
+    assert (shown["limit"], shown["remaining"], shown["duration"]) == (None, None, "monthly")
 
 
 def test_a_team_that_is_gone_refuses_its_keys(tables: Tables) -> None:
@@ -364,7 +497,9 @@ def test_a_rotation_whose_reply_is_lost_is_one_rotation(tables: Tables, team: st
         return lose_it
 
     store = KeyStore(DynamoDB(LossyHttp(tables.http, lose), timeout=30), tables["api-keys"])  # type: ignore[arg-type]
-    second, rotated = Keys(store, world.limits_store, lambda: world.now / 1_000_000).rotate(record.id, {}, ADMIN)
+    second, rotated = Keys(store, world.limits_store, world.tiers.__getitem__, lambda: world.now / 1_000_000).rotate(
+        record.id, {}, ADMIN
+    )
     assert (len(lost), rotated.generation, rotated.version) == (1, 2, 2)
     for text in (first, second):
         admit(world, cached(world, text))
@@ -376,15 +511,24 @@ def test_a_rotation_whose_reply_is_lost_is_one_rotation(tables: Tables, team: st
         ("free", "rpm_limit", {"rpm_limit": 11}),
         ("basic", "tpm_limit", {"tier": "basic", "tpm_limit": 50_001}),
         ("basic", "max_parallel_requests", {"tier": "basic", "max_parallel_requests": 3}),
+        ("basic", "rpd_limit", {"tier": "basic", "rpd_limit": 501}),
+        ("basic", "max_budget", {"tier": "basic", "max_budget": 3, "budget_duration": "daily"}),
     ],
 )
 def test_what_an_issuer_has_by_its_tier_bounds_what_it_grants(
     tables: Tables, issuer: str, field: str, body: dict[str, Any]
 ) -> None:
     world = World(tables)
-    tier = TierLimits(requests_per_minute=100, tokens_per_minute=50_000, max_parallel_requests=2)
+    tier = TierLimits(
+        requests_per_minute=100,
+        tokens_per_minute=50_000,
+        max_parallel_requests=2,
+        requests_per_day=500,
+        max_budget=2.0,
+        budget_duration="daily",
+    )
     tiers = {"free": world.tiers["free"], "basic": tier}
-    keys_of = Keys(world.keys, world.limits_store, lambda: world.now / 1_000_000, tiers.__getitem__)
+    keys_of = Keys(world.keys, world.limits_store, tiers.__getitem__, lambda: world.now / 1_000_000)
     by = replace(ADMIN, tier=issuer)
     with pytest.raises(Forbidden) as refused:
         keys_of.create({"name": "a", **body}, by)

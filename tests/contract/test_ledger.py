@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pytest
 
-from gateway.domain.admission import Windows
+from gateway.domain.admission import Bucket, Windows
 from gateway.domain.config import TierLimits
 from gateway.domain.identity import KeyLimits
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnavailable, Unauthorized
@@ -122,6 +122,66 @@ def test_every_other_limit_holds_and_is_named(tables: Tables, tier: TierLimits, 
         world.admit(ledger)
 
 
+@pytest.mark.parametrize(
+    ("own", "dimension", "most"),
+    [
+        (KeyLimits(rph_limit=3), "requests_hour", 3),
+        (KeyLimits(rpd_limit=4), "requests_day", 4),
+        (KeyLimits(burst_limit=5), "requests", 5),
+        (KeyLimits(rpm_limit=10, burst_limit=15), "requests", 15),
+    ],
+)
+@pytest.mark.parametrize("scope", ["key", "team"])
+def test_own_limits_hold_exactly_under_fifty_threads(
+    tables: Tables, scope: str, own: KeyLimits, dimension: str, most: int
+) -> None:
+    # The tier's limits are other ones: what a key sets goes before them. A team has its own alone.
+    tier = TierLimits(requests_per_minute=100, burst=50, requests_per_hour=40, requests_per_day=2)
+    if scope == "key":
+        own = replace(own, rpd_limit=own.rpd_limit or 1_000)
+        world = World(tables, own, tiers={"free": tier})
+    else:
+        team = replace(own, rpm_limit=own.rpm_limit or 100)
+        world = World(tables, KeyLimits(rpm_limit=1_000, rph_limit=1_000, rpd_limit=1_000), team=team)
+    admitted, refused = [], []
+
+    def container() -> None:
+        ledger = world.ledger()
+        for _ in range(4):
+            while True:
+                try:
+                    admitted.append(world.admit(ledger))
+                except RateLimited as error:
+                    if error.code == "contention":
+                        continue
+                    refused.append((error.details["scope"], error.details["dimension"], error.details["limit"]))
+                break
+
+    at_once(50, container)
+    assert (len(admitted), len(refused)) == (most, 200 - most)
+    assert {each[:2] for each in refused} == {(scope, dimension)}
+    assert len(world.rows()) == most
+
+
+def test_a_burst_of_ten_thousand_million_is_exact(tables: Tables) -> None:
+    """The largest burst of the slowest rate, but for two calls already spent: arrival times of 19,000 years ahead."""
+    most = 10_000_000_000
+    world = World(tables, KeyLimits(rpm_limit=1, burst_limit=most), tiers={"free": World.open_tier()})
+    world.admit(world.ledger())
+    full = Bucket(1, most)
+    spend = {
+        "TableName": tables["limits"],
+        "Key": to_item({"id": "key1"}),
+        "UpdateExpression": "SET tat = :tat",
+        "ExpressionAttributeValues": to_item({":tat": NOW - full.slack + full.cost(most - 2)}),
+    }
+    tables.database.call("UpdateItem", spend)
+    left = [world.admit(world.ledger()).headers()["x-ratelimit-remaining-requests"] for _ in range(2)]
+    with pytest.raises(RateLimited) as refused:
+        world.admit(world.ledger())
+    assert (left, refused.value.retry_after) == (["1", "0"], 60.0)
+
+
 def test_windows_pass_and_old_counters_go(tables: Tables) -> None:
     world = World(tables, tiers={"free": TierLimits(requests_per_minute=100, requests_per_hour=1, requests_per_day=9)})
     ledger = world.ledger()
@@ -198,12 +258,16 @@ def test_a_changed_key_is_read_again(tables: Tables) -> None:
     assert hold.headers()["x-ratelimit-limit-requests"] == "600"
 
 
+@pytest.mark.parametrize("owner", ["key", "tier"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_budget_is_never_exceeded_and_the_sums_hold(tables: Tables, seed: int) -> None:
+def test_a_budget_is_never_exceeded_and_the_sums_hold(tables: Tables, seed: int, owner: str) -> None:
     choice = random.Random(seed)
     est = choice.randrange(50, 5_000)
     limit = est * choice.randrange(1, 51) + choice.randrange(est)
-    world = World(tables, KeyLimits(max_budget=limit), tiers={"free": TierLimits(requests_per_minute=10_000)})
+    tier, own = TierLimits(requests_per_minute=10_000), KeyLimits(max_budget=limit)
+    if owner == "tier":
+        tier, own = tier.model_copy(update={"max_budget": limit / 1_000_000}), KeyLimits()
+    world = World(tables, own, tiers={"free": tier})
     broken: list[tuple[int, int]] = []
 
     def container() -> None:
@@ -244,6 +308,36 @@ def test_a_used_up_budget_and_a_held_one(tables: Tables) -> None:
     assert world.admit(world.ledger(), 1_000).headers()["x-gateway-key-remaining"] == "0.000000"
     with pytest.raises(BudgetExceeded):
         world.admit(world.ledger(), 1_001)
+
+
+def test_a_tier_s_budget_is_each_of_its_keys_unless_it_has_one(tables: Tables) -> None:
+    tier = TierLimits(requests_per_minute=100, max_budget=0.001, budget_duration="daily")
+    world = World(tables, tiers={"free": tier})
+    ledger = world.ledger()
+    hold = world.admit(ledger, 600)
+    assert hold.headers()["x-gateway-key-remaining"] == "0.000400"
+    row = world.rows()[0]
+    assert (row["budget"], row["window"]) == (1_000, "2027-01-15")  # what the alerts look at
+    with pytest.raises(RateLimited) as held:
+        world.admit(world.ledger(), 600)
+    assert (held.value.code, held.value.details["limit"]) == ("budget_held", 0.001)
+    ledger.settle(hold, paid(600))
+    with pytest.raises(BudgetExceeded) as used:
+        world.admit(world.ledger(), 600)
+    assert used.value.details["reset"] == "2027-01-16T00:00:00.000Z"
+    with pytest.raises(BudgetExceeded):  # more than all of it: refused without a write
+        world.admit(world.ledger(), 1_001)
+    world.tiers["free"] = tier.model_copy(update={"max_budget": 0.002})
+    world.admit(world.ledger(), 1_400)
+    # A budget of its own, with a window of its own, goes before the tier's: a larger one as a smaller one.
+    other = World(tables, KeyLimits(max_budget=50_000), tiers={"free": tier}, key="key2")
+    assert other.admit(other.ledger(), 2_000).row.budget == 50_000
+    assert other.rows()[0]["window"] == "2027-01"
+    none = World(tables, KeyLimits(max_budget=0), tiers={"free": tier}, key="key3")
+    with pytest.raises(BudgetExceeded):
+        none.admit(none.ledger(), 1)
+    world.now += 86_400_000_000
+    assert world.admit(world.ledger(), 2_000).headers()["x-gateway-key-remaining"] == "0.000000"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -7,6 +7,7 @@ each row once.
 
 import os
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from gateway.domain.identity import KeyLimits
 from gateway.errors import BudgetExceeded, RateLimited, Unauthorized
 from gateway.services.keys import Keys
 from gateway.services.ledger import Hold
+from gateway.services.teams import Teams
 from gateway.stores.attributes import to_item
 from gateway.stores.dynamodb import Database
 from gateway.stores.sweep import SweepCursor
@@ -46,47 +48,130 @@ class Call:
 
 
 @dataclass
-class Oracle:
-    """Limits by plain arithmetic: a list of calls, and a bucket that drains."""
+class Bounds:
+    """What limits one item, and what it counted: calls by UTC hour and day, and a bucket that drains."""
 
-    rpm: int
-    budgets: dict[str, int | None]
-    durations: dict[str, str]
+    budget: int | None
+    duration: str
+    rate: tuple[int, int] | None = None  # calls a minute, and of these at once
+    hour: int | None = None
+    day: int | None = None
+    parallel: int | None = None
+    shadow: frozenset[str] = frozenset()
     level: int = 0  # microseconds until the bucket is empty
     drained: int = NOW
-    revoked: bool = False
-    calls: list[Call] = field(default_factory=list)
+    counted: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def bucket(self, now: int) -> int:
         return max(0, self.level - (now - self.drained))
 
+    def exceeded(self, est: int, now: int, used: int, under_way: int) -> set[str]:
+        """Every limit that one more call would exceed."""
+        over = set()
+        if self.rate and self.bucket(now) + MINUTE // self.rate[0] > MINUTE // self.rate[0] * self.rate[1]:
+            over.add("requestsPerMinute")
+        for name, limit, number in (
+            ("requestsPerHour", self.hour, self.counted["hour", now // HOUR] + 1),
+            ("requestsPerDay", self.day, self.counted["day", now // DAY] + 1),
+            ("maxParallelRequests", self.parallel, under_way + 1),
+            ("budget", self.budget, used + est),
+        ):
+            if limit is not None and number > limit:
+                over.add(name)
+        return over
+
+    def count(self, now: int, over: set[str]) -> None:
+        self.counted["hour", now // HOUR] += 1
+        self.counted["day", now // DAY] += 1
+        if self.rate and "requestsPerMinute" not in over:  # what is over in shadow is as if it had been refused
+            self.level, self.drained = self.bucket(now) + MINUTE // self.rate[0], now
+
+
+@dataclass
+class Oracle:
+    """Limits by plain arithmetic over a list of calls. A key's are its own, where it has none its tier's."""
+
+    tier: TierLimits
+    own: dict[str, Any]
+    team: dict[str, Any]
+    bounds: dict[str, Bounds]
+    revoked: bool = False
+    calls: list[Call] = field(default_factory=list)
+
+    def settled(self) -> None:
+        """Work out anew what holds, after a change of the config, of the key or of the team."""
+        key, team, own, tier = self.bounds["key"], self.bounds["team"], self.own, self.tier
+        key.rate = (tier.requests_per_minute, own.get("burst_limit") or tier.burst or tier.requests_per_minute)
+        key.hour = own.get("rph_limit") or tier.requests_per_hour
+        key.day = own.get("rpd_limit") or tier.requests_per_day
+        key.parallel = own.get("max_parallel_requests") or tier.max_parallel_requests
+        key.budget, key.duration = own.get("max_budget"), own["budget_duration"]
+        if key.budget is None and tier.max_budget is not None:
+            key.budget, key.duration = round(tier.max_budget * 1_000_000), tier.budget_duration
+        key.shadow = frozenset(own.get("shadow", ())) | frozenset(tier.shadow)
+        team.hour, team.day, team.parallel = (
+            self.team.get(name) for name in ("rph_limit", "rpd_limit", "max_parallel_requests")
+        )
+        team.budget, team.shadow = self.team["max_budget"], frozenset(self.team.get("shadow", ()))
+
     def used(self, scope: str, now: int) -> int:
-        window = Windows.at(now, self.durations[scope]).budget
+        window = Windows.at(now, self.bounds[scope].duration).budget
         mine = [call for call in self.calls if self.window(scope, call) == window]
         return sum(call.actual if call.booked else call.est for call in mine)
 
     def window(self, scope: str, call: Call) -> str:
         return call.hold.row.window if scope == "key" else call.hold.row.team_window
 
-    def expected(self, est: int, now: int) -> str:
-        """What must become of a call: admitted, or refused for what."""
+    def expected(self, est: int, now: int) -> tuple[set[str], set[str]]:
+        """What must become of a call: by what it may be refused (admitted where by nothing), and what limits in shadow
+        are reported to have been exceeded."""
+        team = self.bounds["team"]
+        if team.budget is not None and est > team.budget and "budget" not in team.shadow:
+            return {"budget"}, set()  # more than the team's whole budget: nobody looks at the key
         if self.revoked:
-            return "revoked"
-        for scope in ("team", "key"):  # more than a whole budget is refused without a write
-            limit = self.budgets[scope]
-            if limit is not None and est > limit:
-                return "money"
-        step = MINUTE // self.rpm
-        if self.bucket(now) + step > step * self.rpm:
-            return "rate"
-        if self.over("key", est, now):
-            return "money"
-        self.level, self.drained = self.bucket(now) + step, now  # the key's part is done, whatever the team says
-        return "money" if self.over("team", est, now) else "admitted"
+            return {"revoked"}, set()
+        key = self.bounds["key"]
+        if key.budget is not None and est > key.budget and "budget" not in key.shadow:
+            return {"budget"}, set()  # without a write, whatever else it exceeds
+        shadowed = set()
+        under_way = sum(not call.booked for call in self.calls)
+        for scope in ("key", "team"):
+            bounds = self.bounds[scope]
+            over = bounds.exceeded(est, now, self.used(scope, now), under_way)
+            if over - bounds.shadow:
+                return over - bounds.shadow, set()
+            bounds.count(now, over)  # the key's part is done, whatever the team says
+            shadowed |= over
+        return set(), shadowed
 
-    def over(self, scope: str, est: int, now: int) -> bool:
-        limit = self.budgets[scope]
-        return limit is not None and self.used(scope, now) + est > limit
+
+REFUSED = {
+    "requests": "requestsPerMinute",
+    "requests_hour": "requestsPerHour",
+    "requests_day": "requestsPerDay",
+    "parallel": "maxParallelRequests",
+}
+FEW = st.one_of(st.none(), st.integers(1, 8))
+MONEY = st.one_of(st.none(), st.integers(100, 4_000))
+SHADOW = st.lists(
+    st.sampled_from(["requestsPerMinute", "requestsPerHour", "requestsPerDay", "maxParallelRequests", "budget"]),
+    unique=True,
+    max_size=3,
+)
+RATES = st.sampled_from([6, 60, 600])
+PLAIN = RATES.map(lambda rate: TierLimits(requests_per_minute=rate))
+TIERS = st.fixed_dictionaries(
+    {
+        "requests_per_minute": RATES,
+        "burst": FEW,
+        "requests_per_hour": FEW,
+        "requests_per_day": st.one_of(st.none(), st.integers(5, 30)),
+        "max_parallel_requests": FEW,
+        "max_budget": MONEY.map(lambda micro: None if micro is None else micro / 1_000_000),
+        "budget_duration": st.sampled_from(["daily", "weekly"]),
+        "shadow": SHADOW.map(tuple),
+    }
+).map(lambda fields: TierLimits(**fields))
 
 
 class Machine(RuleBasedStateMachine):
@@ -95,18 +180,24 @@ class Machine(RuleBasedStateMachine):
     holds = Bundle("holds")
 
     @initialize(
-        rpm=st.sampled_from([6, 60, 600]),
+        tier=PLAIN,
         key=st.one_of(st.none(), st.integers(100, 3_000)),
         team=st.integers(100, 5_000),
         durations=st.tuples(st.sampled_from(["daily", "total"]), st.sampled_from(["daily", "monthly", "weekly"])),
     )
-    def begin(self, rpm: int, key: int | None, team: int, durations: tuple[str, str]) -> None:
+    def begin(self, tier: TierLimits, key: int | None, team: int, durations: tuple[str, str]) -> None:
         Machine.number += 1
-        tiers = {"free": TierLimits(requests_per_minute=rpm)}
         limits = [KeyLimits(max_budget=m, budget_duration=d) for m, d in zip((key, team), durations, strict=True)]
+        tiers = {"free": tier, "enterprise": World.open_tier()}  # the last is the admin's
         self.world = World(self.tables, limits[0], team=limits[1], tiers=tiers, key=f"key{Machine.number:04d}")
-        self.oracle = Oracle(rpm, {"key": key, "team": team}, {"key": durations[0], "team": durations[1]})
-        self.admin = Keys(self.world.keys, self.world.limits_store, lambda: self.world.now / 1_000_000)
+        own, shared = ({"max_budget": m, "budget_duration": d} for m, d in zip((key, team), durations, strict=True))
+        bounds = {"key": Bounds(key, durations[0]), "team": Bounds(team, durations[1])}
+        self.oracle = Oracle(tier, own, shared, bounds)
+        self.oracle.settled()
+        self.admin = Keys(
+            self.world.keys, self.world.limits_store, self.world.tiers.__getitem__, lambda: self.world.now / 1_000_000
+        )
+        self.teams = Teams(self.world.keys, self.world.limits_store, lambda: self.world.now / 1_000_000)
         self.delivered: list[dict[str, Any]] = []
         self.changes: list[dict[str, Any]] = []
 
@@ -116,19 +207,21 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=holds, est=st.integers(1, 1_500))
     def admit(self, est: int) -> Any:
-        wanted = self.oracle.expected(est, self.world.now)
-        hold, became = None, "admitted"
+        wanted, shadowed = self.oracle.expected(est, self.world.now)
+        hold, became = None, None
         try:
             hold = self.world.admit(self.world.ledger(), est)
         except Unauthorized:
             became = "revoked"
         except BudgetExceeded:
-            became = "money"
+            became = "budget"
         except RateLimited as error:
-            became = "money" if error.code == "budget_held" else "rate"
-        assert became == wanted
+            became = "budget" if error.code == "budget_held" else REFUSED[error.details["dimension"]]
+        assert (became in wanted) if wanted else (became is None)
         if hold is None:
             return None
+        reported = {each.name for admitted in (hold.key, hold.team) if admitted for each in admitted.shadowed}
+        assert reported == shadowed
         call = Call(hold, est)
         self.oracle.calls.append(call)
         return call
@@ -184,17 +277,47 @@ class Machine(RuleBasedStateMachine):
             if not any(other.state == "OPEN" for other in over if other.hold.row.hour == hour):
                 call.booked = True
 
-    @rule(budget=st.one_of(st.none(), st.integers(100, 4_000)))
-    def change_the_budget(self, budget: int | None) -> None:
+    @rule(budget=MONEY, hour=FEW, day=FEW, burst=FEW, parallel=FEW, shadow=SHADOW)
+    def change_the_key(
+        self,
+        budget: int | None,
+        hour: int | None,
+        day: int | None,
+        burst: int | None,
+        parallel: int | None,
+        shadow: list[str],
+    ) -> None:
         if not self.oracle.revoked:
-            body = {"max_budget": None if budget is None else budget / 1_000_000}
-            self.admin.change(self.world.key, body | {"budget_duration": self.oracle.durations["key"]}, ADMIN)
-            self.oracle.budgets["key"] = budget
+            own: dict[str, Any] = {
+                "rph_limit": hour,
+                "rpd_limit": day,
+                "burst_limit": burst,
+                "max_parallel_requests": parallel,
+            }
+            own |= {"shadow": shadow, "budget_duration": self.oracle.own["budget_duration"]}
+            dollars = {"max_budget": None if budget is None else budget / 1_000_000}
+            self.admin.change(self.world.key, own | dollars, ADMIN)
+            self.oracle.own = own | {"max_budget": budget}
+            self.oracle.settled()
 
-    @rule(rpm=st.sampled_from([6, 60, 600]))
-    def change_the_config(self, rpm: int) -> None:
-        self.world.tiers["free"] = TierLimits(requests_per_minute=rpm)
-        self.oracle.rpm = rpm
+    @rule(budget=st.integers(100, 4_000), hour=FEW, day=FEW, parallel=FEW, shadow=SHADOW)
+    def change_the_team(
+        self, budget: int, hour: int | None, day: int | None, parallel: int | None, shadow: list[str]
+    ) -> None:
+        limits: dict[str, Any] = {
+            "rph_limit": hour,
+            "rpd_limit": day,
+            "max_parallel_requests": parallel,
+            "shadow": shadow,
+        }
+        self.teams.change(self.world.team_id, limits | {"max_budget": budget / 1_000_000}, ADMIN)
+        self.oracle.team = limits | {"max_budget": budget}
+        self.oracle.settled()
+
+    @rule(tier=st.one_of(PLAIN, TIERS))
+    def change_the_config(self, tier: TierLimits) -> None:
+        self.world.tiers["free"] = self.oracle.tier = tier
+        self.oracle.settled()
 
     @rule(chance=st.integers(0, 9))
     def revoke(self, chance: int) -> None:

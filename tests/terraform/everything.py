@@ -27,6 +27,7 @@ def do_everything(made: Made) -> None:
         _keys_and_config_are_kept,
         _teams_are_kept,
         _requests_are_repeated,
+        _limits_are_tried,
         _ledger_goes_wrong,
         _key_table_fails,
         _rows_die,
@@ -109,6 +110,12 @@ def _requests_are_repeated(made: Made) -> None:
     good = {"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}]}
     for body, status in (({"model": "gpt-4"}, 400), (good, 200), (good, 200), (good | {"user": "other"}, 422)):
         assert live.call("POST", "/api/v1/completions", body, headers).status == status
+
+
+def _limits_are_tried(made: Made) -> None:
+    live = made.live
+    key, _ = live.new_key(rpd_limit=1, shadow=["requestsPerDay"])
+    assert [live.complete(key).status for _ in range(2)] == [200, 200]
 
 
 def _ledger_goes_wrong(made: Made) -> None:

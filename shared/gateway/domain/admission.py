@@ -21,7 +21,7 @@ _SLACK = 250_000
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 DURATIONS = ("daily", "weekly", "monthly", "total")
-Dimension = Literal["requests", "tokens", "requests_hour", "requests_day", "parallel", "budget", "budget_held"]
+Form = Literal["idle", "busy", "over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,10 @@ class Bucket:
 
     def idle(self, arrival: int, now: int) -> bool:
         return arrival < now - self.slack
+
+    def conforms(self, arrival: int, units: int, now: int) -> bool:
+        """Whether so many units may come now. What does not conform does not at any later arrival time either."""
+        return max(arrival, now - self.slack) <= now + self.tau(units)
 
     def wait(self, arrival: int, units: int, now: int) -> int:
         """Microseconds until so many units conform; 0 or less where they do now."""
@@ -83,19 +87,19 @@ class Terms:
 
 
 def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
-    """A key's own minute limit brings its own burst: the tier's would be another rate's."""
+    """A key's own limits over its tier's. A duration belongs to its budget: the tier's is for the tier's budget."""
+    own = key.max_budget is not None or tier.budget is None
     rpm = key.rpm_limit or tier.requests_per_minute
-    burst = rpm if key.rpm_limit or not tier.burst else tier.burst
     tpm = key.tpm_limit or tier.tokens_per_minute
     return Terms(
-        requests=Bucket(rpm, burst),
+        requests=Bucket(rpm, key.burst or tier.burst or rpm),
         tokens=Bucket(tpm, tpm) if tpm else None,
-        per_hour=tier.requests_per_hour,
-        per_day=tier.requests_per_day,
+        per_hour=key.rph_limit or tier.requests_per_hour,
+        per_day=key.rpd_limit or tier.requests_per_day,
         parallel=key.max_parallel_requests or tier.max_parallel_requests,
-        budget=key.max_budget,
-        duration=key.budget_duration,
-        shadow=frozenset(tier.shadow),
+        budget=key.max_budget if own else tier.budget,
+        duration=key.budget_duration if own else tier.budget_duration,
+        shadow=frozenset((*tier.shadow, *key.shadow)),
     )
 
 
@@ -103,11 +107,14 @@ def terms_of_team(limits: KeyLimits) -> Terms:
     """A team has no tier: what it does not set is not limited."""
     rpm, tpm = limits.rpm_limit, limits.tpm_limit
     return Terms(
-        requests=Bucket(rpm, rpm) if rpm else None,
+        requests=Bucket(rpm, limits.burst or rpm) if rpm else None,
         tokens=Bucket(tpm, tpm) if tpm else None,
+        per_hour=limits.rph_limit,
+        per_day=limits.rpd_limit,
         parallel=limits.max_parallel_requests,
         budget=limits.max_budget,
         duration=limits.budget_duration,
+        shadow=frozenset(limits.shadow),
     )
 
 
@@ -196,75 +203,29 @@ def bookings_of(item: Mapping[str, Any]) -> list[Booking]:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Which form a bucket's update takes: an idle one starts anew from the clock, a busy one moves on."""
+    """Which form a bucket's update takes: an idle one starts anew from the clock, a busy one moves on. One in shadow
+    that is over its limit stays where it is, as if the call had been refused: so its limit refuses in shadow what
+    it would refuse enforced, and no more, however long it is exceeded, and may be enforced at any moment."""
 
-    requests_idle: bool = True
-    tokens_idle: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a call was not admitted. `wait` is in microseconds, None where waiting does not help."""
-
-    dimension: Dimension
-    limit: int
-    used: int
-    wait: int | None
+    requests: Form = "idle"
+    tokens: Form = "idle"
 
 
-def variant_of(item: Mapping[str, Any], terms: Terms, now: int) -> Variant:
+def variant_of(item: Mapping[str, Any], terms: Terms, demand: Demand, now: int) -> Variant:
     """The form that fits an item as it stands."""
+
+    def form(bucket: Bucket | None, name: str, units: int, limit: str) -> Form:
+        arrival = item.get(name, 0)
+        if bucket is None:
+            return "idle"
+        if not terms.enforced(limit) and not bucket.conforms(arrival, units, now):
+            return "over"
+        return "idle" if bucket.idle(arrival, now) else "busy"
+
     return Variant(
-        requests_idle=terms.requests is None or terms.requests.idle(item.get("tat", 0), now),
-        tokens_idle=terms.tokens is None or terms.tokens.idle(item.get("ttat", 0), now),
+        requests=form(terms.requests, "tat", 1, "requestsPerMinute"),
+        tokens=form(terms.tokens, "ttat", demand.tokens, "tokensPerMinute"),
     )
-
-
-def refusal_of(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Refusal | None:
-    """Why this item admits no such call now; None where it does (the update just had the wrong form)."""
-    return (
-        _too_fast(item, terms, demand, windows)
-        or _too_many(item, terms, windows)
-        or _too_dear(item, terms, demand, windows)
-    )
-
-
-def _too_fast(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Refusal | None:
-    now = windows.now
-    requests, tokens = terms.requests, terms.tokens
-    if requests is not None and terms.enforced("requestsPerMinute"):
-        wait = requests.wait(item.get("tat", 0), 1, now)
-        if wait > 0:
-            return Refusal("requests", requests.limit, requests.burst - requests.left(item.get("tat", 0), now), wait)
-    if tokens is None or not terms.enforced("tokensPerMinute"):
-        return None
-    if demand.tokens > tokens.burst:
-        return Refusal("tokens", tokens.limit, demand.tokens, None)
-    wait = tokens.wait(item.get("ttat", 0), demand.tokens, now)
-    used = tokens.burst - tokens.left(item.get("ttat", 0), now)
-    return Refusal("tokens", tokens.limit, used, wait) if wait > 0 else None
-
-
-def _too_many(item: Mapping[str, Any], terms: Terms, windows: Windows) -> Refusal | None:
-    hour, day = item.get(f"h_{windows.hour}", 0), item.get(f"d_{windows.day}", 0)
-    if terms.per_hour is not None and terms.enforced("requestsPerHour") and hour >= terms.per_hour:
-        return Refusal("requests_hour", terms.per_hour, hour, windows.hour_ends - windows.now)
-    if terms.per_day is not None and terms.enforced("requestsPerDay") and day >= terms.per_day:
-        return Refusal("requests_day", terms.per_day, day, windows.day_ends - windows.now)
-    inflight = item.get("inflight", 0)
-    if terms.parallel is not None and terms.enforced("maxParallelRequests") and inflight >= terms.parallel:
-        return Refusal("parallel", terms.parallel, inflight, _SECOND)
-    return None
-
-
-def _too_dear(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Refusal | None:
-    if terms.budget is None or not terms.enforced("budget"):
-        return None
-    spent, used = item.get(windows.booking.spent, 0), item.get(windows.booking.used, 0)
-    if spent + demand.est > terms.budget:
-        wait = None if windows.budget_ends is None else windows.budget_ends - windows.now
-        return Refusal("budget", terms.budget, spent, wait)
-    return Refusal("budget_held", terms.budget, spent, 2 * _SECOND) if used + demand.est > terms.budget else None
 
 
 def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:

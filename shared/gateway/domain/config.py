@@ -18,6 +18,7 @@ from gateway.errors import BadRequest
 
 Limit = Annotated[int, Field(ge=1, le=10_000_000_000, strict=True)]
 Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True)]
+Duration = Literal["daily", "weekly", "monthly", "total"]  # UTC windows of a budget
 LimitName = Literal[
     "requestsPerMinute", "requestsPerHour", "requestsPerDay", "tokensPerMinute", "maxParallelRequests", "budget"
 ]
@@ -36,6 +37,7 @@ class TierLimits(_Part):
 
     `burst` is how many calls may come at once (default: the minute's). `default_max_tokens` is the output cap
     enforced where a request names none; `shadow` lists limits that are counted and reported, but refuse nobody.
+    `max_budget` is what each key of the tier may spend, in US dollars, unless it has a budget of its own.
     """
 
     requests_per_minute: Limit
@@ -44,8 +46,15 @@ class TierLimits(_Part):
     tokens_per_minute: Limit | None = None
     burst: Limit | None = None
     max_parallel_requests: Limit | None = None
+    max_budget: Dollars | None = None
+    budget_duration: Duration = "monthly"
     default_max_tokens: Limit = 1024
     shadow: tuple[LimitName, ...] = ()
+
+    @property
+    def budget(self) -> int | None:
+        """`max_budget` in micro-dollars."""
+        return None if self.max_budget is None else round(self.max_budget * MICRO)
 
 
 class Model(_Part):

@@ -12,24 +12,44 @@ TIERS = ("free", "basic", "premium", "enterprise")
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """What one key overrides of its tier (None: the tier's value; for a budget: none), or all that limits a team.
+    """What one key overrides of its tier (None: the tier's value), or all that limits a team.
 
-    `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total (UTC windows).
+    Requests a minute, an hour and a UTC day, tokens a minute. `burst_limit` is how many calls of a minute's may come
+    at once. `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total (UTC windows).
+    `shadow` names limits (as the config does) that count, but refuse nobody; a tier's are so for each of its keys.
     """
 
     rpm_limit: int | None = None
     tpm_limit: int | None = None
+    rph_limit: int | None = None
+    rpd_limit: int | None = None
+    burst_limit: int | None = None
     max_parallel_requests: int | None = None
     max_budget: int | None = None
     budget_duration: str = "monthly"
+    shadow: tuple[str, ...] = ()
+
+    @property
+    def burst(self) -> int | None:
+        """How many calls may come at once: a minute limit brings its own burst, the tier's would be another rate's."""
+        return self.burst_limit or self.rpm_limit
+
+    @property
+    def limited(self) -> bool:
+        """Whether anything is limited at all."""
+        return any(getattr(self, name) is not None for name in NUMBERS)
 
 
-_NAMES = {
-    "rpm_limit": "RpmLimit",
-    "tpm_limit": "TpmLimit",
-    "max_parallel_requests": "MaxParallelRequests",
-    "max_budget": "MaxBudget",
-}
+NUMBERS = (
+    "rpm_limit",
+    "tpm_limit",
+    "rph_limit",
+    "rpd_limit",
+    "burst_limit",
+    "max_parallel_requests",
+    "max_budget",
+)
+_NAMES = {name: name.title().replace("_", "") for name in NUMBERS}  # rpm_limit is keyRpmLimit, or teamRpmLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +121,12 @@ class Caller:
 def _spelled(owner: str, limits: KeyLimits) -> dict[str, str]:
     numbers = {owner + name: getattr(limits, attribute) for attribute, name in _NAMES.items()}
     return {name: "" if value is None else str(value) for name, value in numbers.items()} | {
-        f"{owner}BudgetDuration": limits.budget_duration
+        f"{owner}BudgetDuration": limits.budget_duration,
+        f"{owner}Shadow": " ".join(limits.shadow),
     }
 
 
 def _read(owner: str, text: Mapping[str, str]) -> KeyLimits:
     numbers = {attribute: int(text[owner + name]) for attribute, name in _NAMES.items() if text.get(owner + name)}
-    return KeyLimits(**numbers, budget_duration=text.get(f"{owner}BudgetDuration") or "monthly")
+    duration = text.get(f"{owner}BudgetDuration") or "monthly"
+    return KeyLimits(**numbers, budget_duration=duration, shadow=tuple(text.get(f"{owner}Shadow", "").split()))

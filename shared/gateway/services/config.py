@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.domain.config import Config, TierLimits, merge_patch, parse_config
+from gateway.domain.config import Config, merge_patch, parse_config
 from gateway.domain.models import Catalog, Prices
 from gateway.errors import BadRequest, Conflict, GatewayError, PreconditionFailed, StoreUnavailable
 from gateway.stores.config import Overrides
@@ -30,11 +30,6 @@ def defaults() -> Mapping[str, Any]:
     text = resources.files("gateway").joinpath("data", "config.json").read_text(encoding="utf-8")
     document: Mapping[str, Any] = json.loads(text)
     return document
-
-
-def packaged_tier(name: str) -> TierLimits:
-    """A tier's limits where nothing was configured."""
-    return parse_config(defaults()).tier(name)
 
 
 @dataclass(slots=True)

@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gateway import observability
 from gateway.domain import keys
-from gateway.domain.config import ALIAS, Dollars, Limit, TierLimits, invalid, merge_patch
-from gateway.domain.identity import SCOPES, TIERS, Caller, KeyLimits
-from gateway.domain.money import MICRO, usd
+from gateway.domain.config import ALIAS, TierLimits, invalid, merge_patch
+from gateway.domain.identity import SCOPES, Caller
 from gateway.domain.times import rfc3339
-from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound, PreconditionFailed
-from gateway.services.config import packaged_tier
-from gateway.services.effective import grant_in_effect
+from gateway.errors import BadRequest, ConditionFailed, Conflict, NotFound, PreconditionFailed
+from gateway.services.grants import grant
+from gateway.services.limited import Label as Label
+from gateway.services.limited import Limited, settable_limits, shown_limits
 from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord, NoSuchTeam
 
 Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
@@ -31,32 +31,7 @@ _USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
 _TRIES = 4
 MAX_OVERLAP_HOURS = 72
 M = TypeVar("M", bound=BaseModel)
-Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
-Metadata = Annotated[dict[Label, Annotated[str, Field(max_length=256)]], Field(max_length=16)]
-
-
-class Limited(BaseModel):
-    """What limits a key or a team, by LiteLLM's names. `max_budget` is in US dollars."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Label
-    rpm_limit: Limit | None = None
-    tpm_limit: Limit | None = None
-    max_parallel_requests: Limit | None = None
-    max_budget: Dollars | None = None
-    budget_duration: Literal["daily", "weekly", "monthly", "total"] = "monthly"
-    metadata: Metadata = Field(default_factory=dict)
-
-    def limits(self) -> KeyLimits:
-        return KeyLimits(
-            rpm_limit=self.rpm_limit,
-            tpm_limit=self.tpm_limit,
-            max_parallel_requests=self.max_parallel_requests,
-            max_budget=None if self.max_budget is None else round(self.max_budget * MICRO),
-            budget_duration=self.budget_duration,
-        )
 
 
 class NewKey(Limited):
@@ -107,12 +82,12 @@ class PaidCalls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """`now` gives seconds since the epoch, `tiers` a tier's limits as they are configured."""
+    """`tiers` gives a tier's limits by its name, `now` seconds since the epoch."""
 
     records: Records
     limits: PaidCalls
+    tiers: Callable[[str], TierLimits]
     now: Callable[[], float] = time.time
-    tiers: Callable[[str], TierLimits] = packaged_tier
 
     def create(self, body: Mapping[str, Any], issuer: Caller) -> tuple[str, KeyRecord]:
         """A new key, its text shown this once, and its record. Raises BadRequest, Forbidden."""
@@ -125,8 +100,7 @@ class Keys:
             raise AssertionError("a key that was made a line ago has no id")
         blank = KeyRecord(identifier, keys.digest(text), "", "", (), rfc3339(self.now()))
         record = _filled(blank, wanted)
-        grant(issuer, record)
-        grant_in_effect(issuer, record, self.tiers)
+        grant(issuer, record, self.tiers)
         try:
             self.records.create(record)
         except NoSuchTeam:
@@ -204,8 +178,7 @@ class Keys:
             if if_match is not None and record.version != if_match:
                 raise PreconditionFailed("The key was changed since.", param="If-Match")
             changed = replace(change(record), version=record.version + 1)
-            grant(by, changed)
-            grant_in_effect(by, changed, self.tiers)
+            grant(by, changed, self.tiers)
             try:
                 self.records.replace(changed, version=record.version)
             except NoSuchTeam:
@@ -219,31 +192,6 @@ class Keys:
 
 def _no_team(record: KeyRecord) -> BadRequest:
     return BadRequest(f"team_id: there is no team '{record.team_id}'", param="team_id")
-
-
-def grant(issuer: Caller, record: KeyRecord) -> None:
-    """Raises Forbidden where a key would get more than the key that makes or changes it has."""
-
-    def refuse(field: str, reason: str) -> None:
-        raise Forbidden(f"A key can't grant more than it has: {reason}.", param=field)
-
-    more = [scope for scope in record.scopes if not issuer.may(scope)]
-    if more:
-        refuse("scopes", f"it lacks the scope '{more[0]}'")
-    if TIERS.index(record.tier) > TIERS.index(issuer.tier):
-        refuse("tier", f"its own tier is {issuer.tier}")
-    if issuer.models and not (record.models and set(record.models) <= set(issuer.models)):
-        refuse("models", "its own models are limited, the key's must be among them")
-    if issuer.team_id and record.team_id != issuer.team_id:
-        refuse("team_id", f"it belongs to the team '{issuer.team_id}'")
-    if issuer.expires and not 0 < record.expires <= issuer.expires:
-        refuse("expires", "it expires itself, the key must not outlive it")
-    for name in ("rpm_limit", "tpm_limit", "max_parallel_requests", "max_budget"):
-        most, wanted = getattr(issuer.limits, name), getattr(record.limits, name)
-        if most is not None and (wanted is None or wanted > most):
-            refuse(name, f"its own {name} is {usd(most) if name == 'max_budget' else most}")
-    if issuer.limits.max_budget is not None and record.limits.budget_duration != issuer.limits.budget_duration:
-        refuse("budget_duration", f"its own budget is {issuer.limits.budget_duration}")
 
 
 def shown(record: KeyRecord) -> dict[str, Any]:
@@ -265,23 +213,6 @@ def shown(record: KeyRecord) -> dict[str, Any]:
         "version": record.version,
         "metadata": dict(record.metadata),
     }
-
-
-def shown_limits(limits: KeyLimits) -> dict[str, Any]:
-    """Limits as an admin sees them; the budget in US dollars."""
-    return {
-        "rpm_limit": limits.rpm_limit,
-        "tpm_limit": limits.tpm_limit,
-        "max_parallel_requests": limits.max_parallel_requests,
-        "max_budget": None if limits.max_budget is None else usd(limits.max_budget),
-        "budget_duration": limits.budget_duration if limits.max_budget is not None else None,
-    }
-
-
-def settable_limits(limits: KeyLimits) -> dict[str, Any]:
-    """Limits as a body could have set them; what is not set is left out."""
-    given = shown_limits(limits) | {"budget_duration": limits.budget_duration}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _settable(record: KeyRecord) -> dict[str, Any]:

@@ -17,11 +17,9 @@ from gateway import observability
 from gateway.domain.admission import (
     Booking,
     Demand,
-    Refusal,
     Terms,
     Variant,
     Windows,
-    refusal_of,
     stale_names,
     terms_of,
     terms_of_team,
@@ -30,6 +28,7 @@ from gateway.domain.admission import (
 from gateway.domain.config import TierLimits
 from gateway.domain.identity import Caller, Team
 from gateway.domain.money import usd
+from gateway.domain.refusals import Refusal, refusal_of, shadow_refusals
 from gateway.domain.times import rfc3339
 from gateway.domain.usage import Usage
 from gateway.errors import (
@@ -41,6 +40,7 @@ from gateway.errors import (
     StoreUnavailable,
     Unauthorized,
 )
+from gateway.services import shadow
 from gateway.services.identity import Identity, KeyReader
 from gateway.stores.keys import team_item
 from gateway.stores.limits import Release
@@ -93,21 +93,25 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose item of `limits` has to admit a call: a key's or a team's. `version` is that of its record."""
+    """Whose item of `limits` has to admit a call: a key's or a team's. `version` is that of its record, `tier` the
+    key's; a team has none."""
 
     id: str
     version: int
     terms: Terms
-    scope: Literal["key", "team"] = "key"
+    scope: Literal["key", "team"]
+    tier: str
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """An account that admitted a call: on what terms, in which windows, and its item as it was then."""
+    """An account that admitted a call: on what terms, in which windows, and its item as it was then. `shadowed` would
+    have refused it, were they enforced."""
 
     account: Account
     windows: Windows
     item: Mapping[str, Any]
+    shadowed: tuple[Refusal, ...] = ()
 
     @property
     def left(self) -> int | None:
@@ -158,7 +162,8 @@ class Rows(Protocol):
 
 @dataclass(slots=True)
 class _Known:
-    """What a container remembers of a key: its item as last seen, and when and at which version that refused a call.
+    """What a container remembers of a key: its item as last seen, when and at which version that refused a call, and
+    until when what the record said of a call that asks for too much is not asked again.
 
     No error is kept: each time it is raised it would hold another request's frames.
     """
@@ -166,6 +171,11 @@ class _Known:
     item: Mapping[str, Any]
     refused_at: int | None = None
     refused_version: int = 0
+    read_version: int = 0
+    read_until: int = 0
+
+    def read(self, version: int, now: int) -> None:
+        self.read_version, self.read_until = version, now + _SECOND
 
 
 @dataclass(slots=True)
@@ -185,6 +195,7 @@ class Ledger:
         """
         demand = Demand(request.est, request.tokens)
         self.check(caller, tiers, demand)
+        self._check_team(caller, demand)
         caller, key = self._key(caller, tiers, demand)
         team = self._team(caller, caller.team, key, demand) if caller.team else None
         row = _row(caller, key, team, request)
@@ -195,6 +206,9 @@ class Ledger:
             # Without its row a call could not be billed.
             self._abandon(hold)
             raise StoreUnavailable("The call can't be recorded now; try again.", retry_after=1) from error
+        for each in (key, team) if team else (key,):
+            whose = each.account
+            shadow.report(each.shadowed, scope=whose.scope, tier=whose.tier, rid=row.rid, key_id=row.key)
         return hold
 
     def check(self, caller: Caller, tiers: Callable[[str], TierLimits], demand: Demand) -> None:
@@ -261,27 +275,31 @@ class Ledger:
         admitted = self._admitted(account(), demand, self._remembered(caller.key_id), reread, self.clock)
         return current, admitted
 
+    def _check_team(self, caller: Caller, demand: Demand) -> None:
+        """What no waiting can help is refused by a team before its key counts the call."""
+        if caller.team is None:
+            return
+        account, known = _team_account(caller.team_id, caller.team), self._remembered(_member(caller))
+        windows = Windows.at(self.clock(), account.terms.duration)
+        if self._asks_too_much(known, account, demand, windows):
+            account = self._team_record(caller.team_id)
+            known.read(account.version, windows.now)
+            self._asks_too_much(known, account, demand, windows)
+
     def _check_known(self, name: str, account: Account, demand: Demand) -> None:
         known, windows = self._remembered(name), Windows.at(self.clock(), account.terms.duration)
-        self._check_demand(known, account, demand, windows)
-        self._check_refused(known, account, demand, windows)
+        if not self._asks_too_much(known, account, demand, windows):
+            self._check_refused(known, account, demand, windows)
 
     def _team(self, caller: Caller, team: Team, key: Admitted, demand: Demand) -> Admitted:
         """The team's admission. What it refuses, the key gives back: the money and the place. The call stays counted
         among the key's: it was made."""
-
-        def reread() -> Account:
-            record = self.keys.team(caller.team_id)
-            if record is None:
-                raise Unauthorized("The API key's team is gone.")
-            return _team_account(record.id, Team(record.version, record.limits))
-
         try:
             return self._admitted(
                 _team_account(caller.team_id, team),
                 demand,
                 self._remembered(_member(caller)),
-                reread,
+                lambda: self._team_record(caller.team_id),
                 lambda: key.windows.now,  # one moment for both, so that one hour holds the money of both
             )
         except (GatewayError, StoreError):
@@ -300,9 +318,12 @@ class Ledger:
         for _ in range(_TRIES):
             terms = account.terms
             windows = Windows.at(clock(), terms.duration)
-            self._check_demand(known, account, demand, windows)
+            if self._asks_too_much(known, account, demand, windows):
+                account = reread()
+                known.read(account.version, windows.now)
+                continue
             self._check_refused(known, account, demand, windows)
-            variant = variant_of(item, terms, windows.now)
+            variant = variant_of(item, terms, demand, windows.now)
             stale = stale_names(item, windows)
             try:
                 item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale)
@@ -322,7 +343,8 @@ class Ledger:
                     raise _refused(account, refusal, demand, item, windows) from None
             else:
                 known.item, known.refused_at = item, None
-                return Admitted(account, windows, item)
+                shadowed = shadow_refusals(item, terms, demand, windows, variant)
+                return Admitted(account, windows, item, shadowed)
         raise RateLimited("The key is too busy just now; try again.", code="contention", retry_after=0.1)
 
     def _first(self, account: Account, reread: Callable[[], Account]) -> Account:
@@ -337,6 +359,13 @@ class Ledger:
         """The caller by its record as it is now. Raises Unauthorized."""
         return Identity(self.keys, lambda: self.clock() / _SECOND).fresh(caller)
 
+    def _team_record(self, team_id: str) -> Account:
+        """The team's account by its record as it is now. Raises Unauthorized."""
+        record = self.keys.team(team_id)
+        if record is None:
+            raise Unauthorized("The API key's team is gone.")
+        return _team_account(record.id, Team(record.version, record.limits))
+
     @staticmethod
     def _check_refused(known: _Known, account: Account, demand: Demand, windows: Windows) -> None:
         """For a second after a refusal the item as it was then decides, so that a flood costs a write a second. A call
@@ -349,15 +378,17 @@ class Ledger:
                 raise _refused(account, refusal, demand, known.item, windows)
 
     @staticmethod
-    def _check_demand(known: _Known, account: Account, demand: Demand, windows: Windows) -> None:
-        """What no waiting can help is refused without a write."""
+    def _asks_too_much(known: _Known, account: Account, demand: Demand, windows: Windows) -> bool:
+        """Whether no waiting can help a call: it is refused without a write. True, so that the record is read, where
+        the limits may come from an authorizer's answer of a minute ago; a moment after that it raises instead."""
         terms, refusal = account.terms, None
-        if terms.tokens and terms.enforced("tokensPerMinute") and terms.tokens.tau(demand.tokens) < -terms.tokens.slack:
+        if terms.tokens and terms.enforced("tokensPerMinute") and demand.tokens > terms.tokens.burst:
             refusal = Refusal("tokens", terms.tokens.limit, demand.tokens, None)
         elif terms.budget is not None and terms.enforced("budget") and demand.est > terms.budget:
             refusal = Refusal("budget", terms.budget, known.item.get(windows.booking.spent, 0), None)
-        if refusal is not None:
+        if refusal is not None and known.read_version == account.version and windows.now < known.read_until:
             raise _refused(account, refusal, demand, known.item, windows)
+        return refusal is not None
 
     def _remembered(self, key_id: str) -> _Known:
         known = self._known.pop(key_id, None) or _Known({})
@@ -388,11 +419,11 @@ class Ledger:
 
 
 def _key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
-    return Account(caller.key_id, caller.version, terms_of(tiers(caller.tier), caller.limits))
+    return Account(caller.key_id, caller.version, terms_of(tiers(caller.tier), caller.limits), "key", caller.tier)
 
 
 def _team_account(team_id: str, team: Team) -> Account:
-    return Account(team_item(team_id), team.version, terms_of_team(team.limits), "team")
+    return Account(team_item(team_id), team.version, terms_of_team(team.limits), "team", "team")
 
 
 def _member(caller: Caller) -> str:

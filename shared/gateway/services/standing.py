@@ -66,20 +66,33 @@ class Standing:
 
 def _limits(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str, Any]:
     limits: dict[str, Any] = {}
-    for name, bucket, arrival in (
-        ("requests_per_minute", terms.requests, item.get("tat", 0)),
-        ("tokens_per_minute", terms.tokens, item.get("ttat", 0)),
+    for name, bucket, arrival, limit in (
+        ("requests_per_minute", terms.requests, item.get("tat", 0), "requestsPerMinute"),
+        ("tokens_per_minute", terms.tokens, item.get("ttat", 0), "tokensPerMinute"),
     ):
         if bucket is not None:
             left, full = bucket.left(arrival, windows.now), bucket.refill(arrival, windows.now)
-            limits[name] = {"limit": bucket.limit, "remaining": left, "reset": _moment(windows.now + full)}
-    for name, most, used, ends in (
-        ("requests_per_hour", terms.per_hour, item.get(f"h_{windows.hour}", 0), windows.hour_ends),
-        ("requests_per_day", terms.per_day, item.get(f"d_{windows.day}", 0), windows.day_ends),
-        ("max_parallel_requests", terms.parallel, item.get("inflight", 0), None),
+            limits[name] = {
+                "limit": bucket.limit,
+                "burst": bucket.burst,
+                "remaining": left,
+                "reset": _moment(windows.now + full),
+                "enforced": terms.enforced(limit),
+            }
+    hour, day = item.get(f"h_{windows.hour}", 0), item.get(f"d_{windows.day}", 0)
+    for name, most, used, ends, limit in (
+        ("requests_per_hour", terms.per_hour, hour, windows.hour_ends, "requestsPerHour"),
+        ("requests_per_day", terms.per_day, day, windows.day_ends, "requestsPerDay"),
+        ("max_parallel_requests", terms.parallel, item.get("inflight", 0), None, "maxParallelRequests"),
     ):
         if most is not None:
-            limits[name] = {"limit": most, "remaining": max(0, most - used), "reset": _moment(ends)}
+            left = max(0, most - used)
+            limits[name] = {
+                "limit": most,
+                "remaining": left,
+                "reset": _moment(ends),
+                "enforced": terms.enforced(limit),
+            }
     return limits
 
 
@@ -92,6 +105,7 @@ def _budget(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str
         "remaining": None if terms.budget is None else usd(terms.budget - used),
         "duration": terms.duration,
         "reset": _moment(windows.budget_ends),
+        "enforced": None if terms.budget is None else terms.enforced("budget"),
         "currency": "USD",
     }
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from gateway import observability
 from gateway.domain.config import merge_patch
 from gateway.domain.identity import Caller
 from gateway.domain.times import rfc3339
 from gateway.errors import ConditionFailed, Conflict, Forbidden, NotFound, PreconditionFailed
-from gateway.services.keys import Limited, PaidCalls, parsed, settable_limits, shown_limits
+from gateway.services.keys import PaidCalls, parsed
+from gateway.services.limited import Limited, settable_limits, shown_limits
 from gateway.stores.keys import REVOKED, KeyRecord, NoSuchTeam, TeamRecord, team_item
 
 _TRIES = 4
@@ -24,6 +25,14 @@ class NewTeam(Limited):
     """The fields of a team. Its id is what keys and bills name it by."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+
+    @field_validator("burst_limit")
+    @classmethod
+    def _of_a_minute(cls, burst: int | None, others: ValidationInfo) -> int | None:
+        # A key's burst may be that of its tier's rate; a team has no tier.
+        if burst is not None and others.data.get("rpm_limit") is None:
+            raise ValueError("is a part of rpm_limit, which is not set")
+        return burst
 
 
 class Records(Protocol):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.domain import keys
-from gateway.domain.identity import Caller, KeyLimits, Team
+from gateway.domain.identity import NUMBERS, Caller, KeyLimits, Team
 from gateway.errors import ConditionFailed, StoreError, StoreUnavailable, TransactionCanceled
 from gateway.stores import cursors
 from gateway.stores.attributes import from_item, to_item
@@ -17,7 +17,6 @@ from gateway.stores.dynamodb import Database, read_all
 
 ACTIVE, REVOKED = "active", "revoked"
 _KIND, _TEAM = "key", "team"
-_LIMITS = ("rpm_limit", "tpm_limit", "max_parallel_requests", "max_budget", "budget_duration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +94,7 @@ class TeamRecord:
 
     def terms(self) -> Team | None:
         """None where nothing limits the team: its keys' calls then cost no second write."""
-        limited = any(getattr(self.limits, name) is not None for name in _LIMITS if name != "budget_duration")
-        return Team(self.version, self.limits) if limited else None
+        return Team(self.version, self.limits) if self.limits.limited else None
 
 
 def team_item(team_id: str) -> str:
@@ -334,7 +332,7 @@ def _record(item: Mapping[str, Any]) -> KeyRecord:
         team_id=item.get("team_id", ""),
         user_id=item.get("user_id", ""),
         expires=item.get("expires", 0),
-        limits=replace(KeyLimits(), **item.get("limits", {})),
+        limits=_limits(item),
         metadata=item.get("metadata", {}),
         generation=item.get("generation", 1),
         previous_digest=item.get("previous_digest", ""),
@@ -364,10 +362,16 @@ def _team(item: Mapping[str, Any]) -> TeamRecord:
         created=item["created"],
         state=item["state"],
         version=item["version"],
-        limits=replace(KeyLimits(), **item.get("limits", {})),
+        limits=_limits(item),
         metadata=item.get("metadata", {}),
     )
 
 
 def _set(limits: KeyLimits) -> dict[str, Any]:
-    return {name: value for name in _LIMITS if (value := getattr(limits, name)) is not None}
+    given = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
+    return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)}
+
+
+def _limits(item: Mapping[str, Any]) -> KeyLimits:
+    stored = item.get("limits", {})
+    return KeyLimits(**stored | {"shadow": tuple(stored.get("shadow", ()))})

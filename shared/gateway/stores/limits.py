@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.domain.admission import Booking, Bucket, Demand, Terms, Variant, Windows
+from gateway.domain.admission import Booking, Bucket, Demand, Form, Terms, Variant, Windows
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.dynamodb import Database, pages
@@ -77,8 +77,7 @@ class LimitsStore:
         """
         expression = _Expression()
         _active(expression, version)
-        _requests(expression, terms, windows, variant)
-        _tokens(expression, terms, demand, windows, variant)
+        _buckets(expression, terms, demand, windows, variant)
         _counters(expression, terms, windows)
         _money(expression, terms, demand, windows)
         _forget(expression, stale)
@@ -231,38 +230,28 @@ def _active(expression: _Expression, version: int) -> None:
     expression.conditions += ["st = :A", "kv = :kv"]
 
 
-def _requests(expression: _Expression, terms: Terms, windows: Windows, variant: Variant) -> None:
-    if terms.requests is None:
-        return
-    enforced = terms.enforced("requestsPerMinute")
-    _bucket(expression, "tat", terms.requests, 1, windows.now, idle=variant.requests_idle, enforced=enforced)
-
-
-def _tokens(expression: _Expression, terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> None:
+def _buckets(expression: _Expression, terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> None:
+    if terms.requests is not None:
+        _bucket(expression, "tat", terms.requests, 1, windows.now, variant.requests)
     if terms.tokens is not None:
-        enforced = terms.enforced("tokensPerMinute")
-        idle = variant.tokens_idle
-        _bucket(expression, "ttat", terms.tokens, demand.tokens, windows.now, idle=idle, enforced=enforced)
+        _bucket(expression, "ttat", terms.tokens, demand.tokens, windows.now, variant.tokens)
 
 
-def _bucket(
-    expression: _Expression, name: str, bucket: Bucket, units: int, now: int, *, idle: bool, enforced: bool
-) -> None:
-    # Units that fit not even an empty bucket were refused before.
+def _bucket(expression: _Expression, name: str, bucket: Bucket, units: int, now: int, form: Form) -> None:
+    # Units that fit not even an empty bucket were refused before, or are over. What is over needs no condition: the
+    # item that told so was older, and an arrival time only grows.
+    if form == "over":
+        return
     mark, start = name[:2], now - bucket.slack
     expression.values[f":{mark}0"] = start
-    if idle:
+    if form == "idle":
         expression.values[f":{mark}1"] = start + bucket.cost(units)
         expression.sets.append(f"{name} = :{mark}1")
         expression.conditions.append(f"(attribute_not_exists({name}) OR {name} < :{mark}0)")
-        return
-    expression.values[f":{mark}c"] = bucket.cost(units)
-    expression.sets.append(f"{name} = {name} + :{mark}c")
-    if enforced:
-        expression.values[f":{mark}1"] = now + bucket.tau(units)
-        expression.conditions.append(f"{name} BETWEEN :{mark}0 AND :{mark}1")
     else:
-        expression.conditions.append(f"{name} >= :{mark}0")
+        expression.values |= {f":{mark}1": now + bucket.tau(units), f":{mark}c": bucket.cost(units)}
+        expression.sets.append(f"{name} = {name} + :{mark}c")
+        expression.conditions.append(f"{name} BETWEEN :{mark}0 AND :{mark}1")
 
 
 def _counters(expression: _Expression, terms: Terms, windows: Windows) -> None:

@@ -21,8 +21,10 @@ CALLER = Caller(
     version=3,
     models=("gpt-4",),
     team_id="blue",
-    limits=KeyLimits(rpm_limit=7, max_budget=1_500_000, budget_duration="daily"),
-    team=Team(2, KeyLimits(tpm_limit=5, budget_duration="total")),
+    limits=KeyLimits(
+        1, 2, 3, 4, 5, 6, max_budget=1_500_000, budget_duration="daily", shadow=("budget", "requestsPerDay")
+    ),
+    team=Team(2, KeyLimits(tpm_limit=5, rph_limit=9, budget_duration="total", shadow=("requestsPerHour",))),
     generation=4,
 )
 
@@ -128,7 +130,7 @@ def test_a_team_limits_its_keys_and_one_that_is_gone_refuses_them() -> None:
     assert checked(records)().verify(KEY) is None
     records.teams["blue"] = TeamRecord("blue", "Blue", "2026-11-24T00:00:00.000Z", version=5)
     assert checked(records)().verify(KEY).team is None
-    limits = KeyLimits(max_budget=1)
+    limits = KeyLimits(rpd_limit=1)
     records.teams["blue"] = TeamRecord("blue", "Blue", "2026-11-24T00:00:00.000Z", version=5, limits=limits)
     assert checked(records)().verify(KEY).team == Team(5, limits)
 

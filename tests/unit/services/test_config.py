@@ -74,6 +74,18 @@ def test_the_originals_update_is_accepted(admin: ConfigAdmin) -> None:
     assert admin.effective() == (version, document)
 
 
+def test_a_tier_s_budget_is_set_in_dollars_and_removed_by_null(admin: ConfigAdmin) -> None:
+    assert parse_config(admin.effective()[1]).tier("basic").budget is None
+    _, document = change(admin, {"rateLimits": {"basic": {"maxBudget": 2.5, "budgetDuration": "daily"}}})
+    basic = parse_config(document).tier("basic")
+    assert (basic.budget, basic.budget_duration, basic.requests_per_minute) == (2_500_000, "daily", 100)
+    _, document = change(admin, {"rateLimits": {"basic": {"maxBudget": 10, "budgetDuration": None}}})
+    basic = parse_config(document).tier("basic")
+    assert (basic.budget, basic.budget_duration) == (10_000_000, "monthly")
+    _, document = change(admin, {"rateLimits": {"basic": {"maxBudget": None}}})
+    assert (document["rateLimits"]["basic"]["maxBudget"], parse_config(document).tier("basic").budget) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("patch", "param"),
     [
@@ -82,6 +94,9 @@ def test_the_originals_update_is_accepted(admin: ConfigAdmin) -> None:
         ({"rateLimits": {"free": {"requestPerMinute": 10}}}, "rateLimits.free.requestPerMinute"),
         ({"rateLimits": {"free": None}}, "rateLimits.free"),
         ({"rateLimits": None}, "rateLimits"),
+        ({"rateLimits": {"free": {"maxBudget": -0.01}}}, "rateLimits.free.maxBudget"),
+        ({"rateLimits": {"free": {"maxBudget": "10"}}}, "rateLimits.free.maxBudget"),
+        ({"rateLimits": {"free": {"budgetDuration": "yearly"}}}, "rateLimits.free.budgetDuration"),
         ({"models": {"x": {"target": "elsewhere/x"}}}, "models.x.target"),
         ({"models": {"x": {"target": "openai/has-no-price"}}}, "models.x.target"),
         ({"prices": {"openai/x": {"input": -1, "output": 1}}}, "prices.openai/x.input"),
