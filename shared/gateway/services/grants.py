@@ -16,6 +16,7 @@ _OWN = {
     "requestsPerHour": "rph_limit",
     "requestsPerDay": "rpd_limit",
     "tokensPerMinute": "tpm_limit",
+    "tokensPerDay": "tpd_limit",
     "maxParallelRequests": "max_parallel_requests",
     "budget": "max_budget",
 }

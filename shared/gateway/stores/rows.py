@@ -24,7 +24,8 @@ _KEPT_SECONDS = 400 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars.
+    """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars,
+    `tokens` are those held of the day's.
 
     `window` is where the cost is booked, `team_window` where for the team, empty where the team holds nothing: what a
     release needs, should somebody else than the caller have to make it. `budget` and `team_budget` are what bounds the
@@ -48,6 +49,7 @@ class Row:
     team_budget: int | None = None
     correlation: str = ""
     tags: tuple[str, ...] = field(default_factory=tuple)
+    tokens: int = 0
 
     @property
     def minute(self) -> str:
@@ -99,6 +101,7 @@ class RowStore:
             "hour": row.hour,
             "window": row.window,
             "est": row.est,
+            "tokens": row.tokens,
             "created": row.created,
             "deadline": row.deadline,
             "correlation": row.correlation,
