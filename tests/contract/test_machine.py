@@ -29,7 +29,7 @@ from gateway.stores.sweep import SweepCursor
 from gateway.stores.usage import UsageStore
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_keys import ADMIN
-from tests.contract.world import NOW, World, paid
+from tests.contract.world import World, paid
 from tests.functions.stream_driver import drive
 
 EXAMPLES = 200 if os.environ.get("PROVE") else 12
@@ -62,12 +62,21 @@ class Bounds:
     tokens: int | None = None
     parallel: int | None = None
     shadow: frozenset[str] = frozenset()
-    level: int = 0  # microseconds until the bucket is empty
-    drained: int = NOW
+    level: int = 0  # microseconds until the bucket is empty, at the moment `drained`
+    drained: int = 0
     counted: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def bucket(self, now: int) -> int:
         return max(0, self.level - (now - self.drained))
+
+    def at_rate(self, limit: int, burst: int) -> None:
+        """Another rate. An arrival time is kept with the slack of its rate: it counts with that of the new one."""
+        before, self.rate = self.slack, (limit, burst)
+        self.level += self.slack - before
+
+    @property
+    def slack(self) -> int:
+        return min(250_000, MINUTE // self.rate[0] * self.rate[1] // 2) if self.rate else 0
 
     def hopeless(self, est: int, tokens: int) -> set[str]:
         """Every limit of which a call asks for more than the whole: it is refused without a write."""
@@ -113,7 +122,8 @@ class Oracle:
     def settled(self) -> None:
         """Work out anew what holds, after a change of the config, of the key or of the team."""
         key, team, own, tier = self.bounds["key"], self.bounds["team"], self.own, self.tier
-        key.rate = (tier.requests_per_minute, own.get("burst_limit") or tier.burst or tier.requests_per_minute)
+        rate = tier.requests_per_minute
+        key.at_rate(rate, own.get("burst_limit") or tier.burst or rate)
         key.hour = own.get("rph_limit") or tier.requests_per_hour
         key.day = own.get("rpd_limit") or tier.requests_per_day
         key.tokens = own.get("tpd_limit") or tier.tokens_per_day
