@@ -72,6 +72,7 @@ def test_a_change_holds_at_the_next_paid_call(tables: Tables) -> None:
 LIMITS = {
     "rpm_limit": 60,
     "tpm_limit": 7_000,
+    "tpd_limit": 70_000,
     "rph_limit": 100,
     "rpd_limit": 1_000,
     "burst_limit": 5,
@@ -105,6 +106,8 @@ def test_every_limit_of_a_key_and_a_team_is_kept_changed_and_shown(tables: Table
     hour = {"limit": 2, "remaining": 0, "reset": "2027-01-15T09:00:00.000Z", "enforced": True}
     assert (shown["limits"]["requests_per_minute"], shown["limits"]["requests_per_hour"]) == (minute, hour)
     assert shown["limits"]["requests_per_day"]["remaining"] == 998
+    tokens = {"limit": 70_000, "remaining": 69_980, "reset": "2027-01-16T00:00:00.000Z", "enforced": True}
+    assert shown["limits"]["tokens_per_day"] == tokens
     assert "requests_per_day" not in shown["team"]["limits"]
     assert shown["team"]["limits"]["requests_per_minute"]["burst"] == 5
     assert shown["team"]["limits"]["requests_per_hour"]["remaining"] == 98
@@ -115,7 +118,7 @@ def test_every_limit_of_a_key_and_a_team_is_kept_changed_and_shown(tables: Table
     admit(world, caller)
 
 
-@pytest.mark.parametrize("field", ["rph_limit", "rpd_limit", "burst_limit"])
+@pytest.mark.parametrize("field", ["rph_limit", "rpd_limit", "tpd_limit", "burst_limit"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "7", 10_000_000_001, True])
 def test_a_limit_is_a_whole_number(tables: Tables, field: str, value: Any) -> None:
     world = World(tables)

@@ -29,10 +29,11 @@ from gateway.stores.usage import UsageStore
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_consumer import consumer
 from tests.contract.test_keys import ADMIN
-from tests.contract.world import NOW, World, paid
+from tests.contract.world import World, paid
 from tests.functions.stream_driver import drive
 
 EXAMPLES = 200 if os.environ.get("PROVE") else 12
+PAID_TOKENS = 3  # of `paid`
 MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 
 
@@ -42,6 +43,8 @@ class Call:
 
     hold: Hold
     est: int
+    tokens: int
+    day: int
     state: str = "OPEN"
     actual: int = 0
     booked: bool = False
@@ -49,23 +52,38 @@ class Call:
 
 @dataclass
 class Bounds:
-    """What limits one item, and what it counted: calls by UTC hour and day, and a bucket that drains."""
+    """What limits one item, and what it counted: calls by UTC hour and day, tokens by day, and a bucket that drains."""
 
     budget: int | None
     duration: str
     rate: tuple[int, int] | None = None  # calls a minute, and of these at once
     hour: int | None = None
     day: int | None = None
+    tokens: int | None = None
     parallel: int | None = None
     shadow: frozenset[str] = frozenset()
-    level: int = 0  # microseconds until the bucket is empty
-    drained: int = NOW
+    level: int = 0  # microseconds until the bucket is empty, at the moment `drained`
+    drained: int = 0
     counted: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def bucket(self, now: int) -> int:
         return max(0, self.level - (now - self.drained))
 
-    def exceeded(self, est: int, now: int, used: int, under_way: int) -> set[str]:
+    def at_rate(self, limit: int, burst: int) -> None:
+        """Another rate. An arrival time is kept with the slack of its rate: it counts with that of the new one."""
+        before, self.rate = self.slack, (limit, burst)
+        self.level += self.slack - before
+
+    @property
+    def slack(self) -> int:
+        return min(250_000, MINUTE // self.rate[0] * self.rate[1] // 2) if self.rate else 0
+
+    def hopeless(self, est: int, tokens: int) -> set[str]:
+        """Every limit of which a call asks for more than the whole: it is refused without a write."""
+        parts = (("tokensPerDay", self.tokens, tokens), ("budget", self.budget, est))
+        return {name for name, limit, part in parts if limit is not None and part > limit} - self.shadow
+
+    def exceeded(self, est: int, tokens: int, now: int, used: int, under_way: int) -> set[str]:
         """Every limit that one more call would exceed."""
         over = set()
         if self.rate and self.bucket(now) + MINUTE // self.rate[0] > MINUTE // self.rate[0] * self.rate[1]:
@@ -73,6 +91,7 @@ class Bounds:
         for name, limit, number in (
             ("requestsPerHour", self.hour, self.counted["hour", now // HOUR] + 1),
             ("requestsPerDay", self.day, self.counted["day", now // DAY] + 1),
+            ("tokensPerDay", self.tokens, self.counted["tokens", now // DAY] + tokens),
             ("maxParallelRequests", self.parallel, under_way + 1),
             ("budget", self.budget, used + est),
         ):
@@ -80,7 +99,8 @@ class Bounds:
                 over.add(name)
         return over
 
-    def count(self, now: int, over: set[str]) -> None:
+    def count(self, tokens: int, now: int, over: set[str]) -> None:
+        self.counted["tokens", now // DAY] += tokens
         self.counted["hour", now // HOUR] += 1
         self.counted["day", now // DAY] += 1
         if self.rate and "requestsPerMinute" not in over:  # what is over in shadow is as if it had been refused
@@ -95,22 +115,25 @@ class Oracle:
     own: dict[str, Any]
     team: dict[str, Any]
     bounds: dict[str, Bounds]
+    cached_team_budget: int  # the caller is as an authorizer saw it first
     revoked: bool = False
     calls: list[Call] = field(default_factory=list)
 
     def settled(self) -> None:
         """Work out anew what holds, after a change of the config, of the key or of the team."""
         key, team, own, tier = self.bounds["key"], self.bounds["team"], self.own, self.tier
-        key.rate = (tier.requests_per_minute, own.get("burst_limit") or tier.burst or tier.requests_per_minute)
+        rate = tier.requests_per_minute
+        key.at_rate(rate, own.get("burst_limit") or tier.burst or rate)
         key.hour = own.get("rph_limit") or tier.requests_per_hour
         key.day = own.get("rpd_limit") or tier.requests_per_day
+        key.tokens = own.get("tpd_limit") or tier.tokens_per_day
         key.parallel = own.get("max_parallel_requests") or tier.max_parallel_requests
         key.budget, key.duration = own.get("max_budget"), own["budget_duration"]
         if key.budget is None and tier.max_budget is not None:
             key.budget, key.duration = round(tier.max_budget * 1_000_000), tier.budget_duration
         key.shadow = frozenset(own.get("shadow", ())) | frozenset(tier.shadow)
-        team.hour, team.day, team.parallel = (
-            self.team.get(name) for name in ("rph_limit", "rpd_limit", "max_parallel_requests")
+        team.hour, team.day, team.tokens, team.parallel = (
+            self.team.get(name) for name in ("rph_limit", "rpd_limit", "tpd_limit", "max_parallel_requests")
         )
         team.budget, team.shadow = self.team["max_budget"], frozenset(self.team.get("shadow", ()))
 
@@ -122,25 +145,26 @@ class Oracle:
     def window(self, scope: str, call: Call) -> str:
         return call.hold.row.window if scope == "key" else call.hold.row.team_window
 
-    def expected(self, est: int, now: int) -> tuple[set[str], set[str]]:
+    def expected(self, est: int, tokens: int, now: int) -> tuple[set[str], set[str]]:
         """What must become of a call: by what it may be refused (admitted where by nothing), and what limits in shadow
         are reported to have been exceeded."""
-        team = self.bounds["team"]
-        if team.budget is not None and est > team.budget and "budget" not in team.shadow:
-            return {"budget"}, set()  # more than the team's whole budget: nobody looks at the key
-        if self.revoked:
-            return {"revoked"}, set()
-        key = self.bounds["key"]
-        if key.budget is not None and est > key.budget and "budget" not in key.shadow:
-            return {"budget"}, set()  # without a write, whatever else it exceeds
+        # Nobody looks at the key where even the team's limits that are cached, and then its record, admit no such call.
+        hopeless = self.bounds["team"].hopeless(est, tokens) if est > self.cached_team_budget else set()
+        if hopeless or self.revoked:
+            return hopeless or {"revoked"}, set()
+        hopeless = self.bounds["key"].hopeless(est, tokens)
+        if hopeless:
+            return hopeless, set()
         shadowed = set()
         under_way = sum(not call.booked for call in self.calls)
         for scope in ("key", "team"):
             bounds = self.bounds[scope]
-            over = bounds.exceeded(est, now, self.used(scope, now), under_way)
+            over = bounds.exceeded(est, tokens, now, self.used(scope, now), under_way)
             if over - bounds.shadow:
+                if scope == "team":
+                    self.bounds["key"].counted["tokens", now // DAY] -= tokens  # given back
                 return over - bounds.shadow, set()
-            bounds.count(now, over)  # the key's part is done, whatever the team says
+            bounds.count(tokens, now, over)  # the key's part is done, whatever the team says
             shadowed |= over
         return set(), shadowed
 
@@ -149,12 +173,16 @@ REFUSED = {
     "requests": "requestsPerMinute",
     "requests_hour": "requestsPerHour",
     "requests_day": "requestsPerDay",
+    "tokens_day": "tokensPerDay",
     "parallel": "maxParallelRequests",
 }
 FEW = st.one_of(st.none(), st.integers(1, 8))
 MONEY = st.one_of(st.none(), st.integers(100, 4_000))
+TOKENS = st.one_of(st.none(), st.integers(10, 100))
 SHADOW = st.lists(
-    st.sampled_from(["requestsPerMinute", "requestsPerHour", "requestsPerDay", "maxParallelRequests", "budget"]),
+    st.sampled_from(
+        ["requestsPerMinute", "requestsPerHour", "requestsPerDay", "tokensPerDay", "maxParallelRequests", "budget"]
+    ),
     unique=True,
     max_size=3,
 )
@@ -166,6 +194,7 @@ TIERS = st.fixed_dictionaries(
         "burst": FEW,
         "requests_per_hour": FEW,
         "requests_per_day": st.one_of(st.none(), st.integers(5, 30)),
+        "tokens_per_day": TOKENS,
         "max_parallel_requests": FEW,
         "max_budget": MONEY.map(lambda micro: None if micro is None else micro / 1_000_000),
         "budget_duration": st.sampled_from(["daily", "weekly"]),
@@ -192,7 +221,7 @@ class Machine(RuleBasedStateMachine):
         self.world = World(self.tables, limits[0], team=limits[1], tiers=tiers, key=f"key{Machine.number:04d}")
         own, shared = ({"max_budget": m, "budget_duration": d} for m, d in zip((key, team), durations, strict=True))
         bounds = {"key": Bounds(key, durations[0]), "team": Bounds(team, durations[1])}
-        self.oracle = Oracle(tier, own, shared, bounds)
+        self.oracle = Oracle(tier, own, shared, bounds, team)
         self.oracle.settled()
         self.admin = Keys(
             self.world.keys, self.world.limits_store, self.world.tiers.__getitem__, lambda: self.world.now / 1_000_000
@@ -205,12 +234,12 @@ class Machine(RuleBasedStateMachine):
     def time_passes(self, by: int) -> None:
         self.world.now += by
 
-    @rule(target=holds, est=st.integers(1, 1_500))
-    def admit(self, est: int) -> Any:
-        wanted, shadowed = self.oracle.expected(est, self.world.now)
+    @rule(target=holds, est=st.integers(1, 1_500), tokens=st.integers(0, 40))
+    def admit(self, est: int, tokens: int) -> Any:
+        wanted, shadowed = self.oracle.expected(est, tokens, self.world.now)
         hold, became = None, None
         try:
-            hold = self.world.admit(self.world.ledger(), est)
+            hold = self.world.admit(self.world.ledger(), est, tokens)
         except Unauthorized:
             became = "revoked"
         except BudgetExceeded:
@@ -222,7 +251,7 @@ class Machine(RuleBasedStateMachine):
             return None
         reported = {each.name for admitted in (hold.key, hold.team) if admitted for each in admitted.shadowed}
         assert reported == shadowed
-        call = Call(hold, est)
+        call = Call(hold, est, tokens, self.world.now // DAY)
         self.oracle.calls.append(call)
         return call
 
@@ -243,6 +272,9 @@ class Machine(RuleBasedStateMachine):
         call.state, call.actual = "SETTLED", actual
         if fate == "lose" and at == 1:
             return  # nobody knows that it was settled
+        for number, scope in ((2, "key"), (3, "team")):
+            if (fate, at) != ("drop", number) and call.day == self.world.now // DAY:
+                self.oracle.bounds[scope].counted["tokens", call.day] += PAID_TOKENS - call.tokens
         if fate == "drop" and at > 1:
             # Only one of the two items got its release: the oracle books it when the reconcile has put that right.
             self._reconciled_soon(call)
@@ -277,12 +309,13 @@ class Machine(RuleBasedStateMachine):
             if not any(other.state == "OPEN" for other in over if other.hold.row.hour == hour):
                 call.booked = True
 
-    @rule(budget=MONEY, hour=FEW, day=FEW, burst=FEW, parallel=FEW, shadow=SHADOW)
+    @rule(budget=MONEY, hour=FEW, day=FEW, tokens=TOKENS, burst=FEW, parallel=FEW, shadow=SHADOW)
     def change_the_key(
         self,
         budget: int | None,
         hour: int | None,
         day: int | None,
+        tokens: int | None,
         burst: int | None,
         parallel: int | None,
         shadow: list[str],
@@ -294,15 +327,21 @@ class Machine(RuleBasedStateMachine):
                 "burst_limit": burst,
                 "max_parallel_requests": parallel,
             }
-            own |= {"shadow": shadow, "budget_duration": self.oracle.own["budget_duration"]}
+            own |= {"tpd_limit": tokens, "shadow": shadow, "budget_duration": self.oracle.own["budget_duration"]}
             dollars = {"max_budget": None if budget is None else budget / 1_000_000}
             self.admin.change(self.world.key, own | dollars, ADMIN)
             self.oracle.own = own | {"max_budget": budget}
             self.oracle.settled()
 
-    @rule(budget=st.integers(100, 4_000), hour=FEW, day=FEW, parallel=FEW, shadow=SHADOW)
+    @rule(budget=st.integers(100, 4_000), hour=FEW, day=FEW, tokens=TOKENS, parallel=FEW, shadow=SHADOW)
     def change_the_team(
-        self, budget: int, hour: int | None, day: int | None, parallel: int | None, shadow: list[str]
+        self,
+        budget: int,
+        hour: int | None,
+        day: int | None,
+        tokens: int | None,
+        parallel: int | None,
+        shadow: list[str],
     ) -> None:
         limits: dict[str, Any] = {
             "rph_limit": hour,
@@ -310,6 +349,7 @@ class Machine(RuleBasedStateMachine):
             "max_parallel_requests": parallel,
             "shadow": shadow,
         }
+        limits["tpd_limit"] = tokens
         self.teams.change(self.world.team_id, limits | {"max_budget": budget / 1_000_000}, ADMIN)
         self.oracle.team = limits | {"max_budget": budget}
         self.oracle.settled()
@@ -360,6 +400,9 @@ class Machine(RuleBasedStateMachine):
                 spent = sum(call.actual for call in mine if call.booked)
                 held = sum(call.est for call in mine if not call.booked)
                 assert (item.get(f"spent_{window}", 0), item[f"used_{window}"]) == (spent, spent + held)
+            today = self.world.now // DAY
+            tokens = item.get(f"t_{Windows.at(self.world.now).day}", 0)
+            assert tokens == self.oracle.bounds[scope].counted["tokens", today]
             assert item.get("inflight", 0) == sum(not call.booked for call in self.oracle.calls)
 
     def teardown(self) -> None:

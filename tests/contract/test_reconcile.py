@@ -78,7 +78,7 @@ def test_an_hour_waits_for_its_open_calls_and_a_late_release_changes_nothing(tab
     item = world.item()
     assert (item["used_total"], item["spent_total"], item["inflight"]) == (80, 80, 0)
     ledger.settle(hold, paid(30))
-    ledger._release(lost.row, 50)  # a release that was on its way all the time
+    ledger._release(lost.row, 50, 3)  # a release that was on its way all the time
     assert world.item() == item
 
 

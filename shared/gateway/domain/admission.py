@@ -77,6 +77,7 @@ class Terms:
     tokens: Bucket | None = None
     per_hour: int | None = None
     per_day: int | None = None
+    tokens_per_day: int | None = None
     parallel: int | None = None
     budget: int | None = None
     duration: str = "monthly"
@@ -96,6 +97,7 @@ def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
         tokens=Bucket(tpm, tpm) if tpm else None,
         per_hour=key.rph_limit or tier.requests_per_hour,
         per_day=key.rpd_limit or tier.requests_per_day,
+        tokens_per_day=key.tpd_limit or tier.tokens_per_day,
         parallel=key.max_parallel_requests or tier.max_parallel_requests,
         budget=key.max_budget if own else tier.budget,
         duration=key.budget_duration if own else tier.budget_duration,
@@ -111,6 +113,7 @@ def terms_of_team(limits: KeyLimits) -> Terms:
         tokens=Bucket(tpm, tpm) if tpm else None,
         per_hour=limits.rph_limit,
         per_day=limits.rpd_limit,
+        tokens_per_day=limits.tpd_limit,
         parallel=limits.max_parallel_requests,
         budget=limits.max_budget,
         duration=limits.budget_duration,
@@ -161,7 +164,8 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """Where a call's money stands on an item: in its hour, and in its budget's window. These are attributes' names."""
+    """Where a call's money stands on an item: in its hour, and in its budget's window; and its tokens, in its day.
+    These are attributes' names."""
 
     hour: str
     window: str
@@ -189,6 +193,11 @@ class Booking:
     def calls(self) -> str:
         """Calls of the hour that are under way."""
         return f"n_{self.hour}_{self.window}"
+
+    @property
+    def tokens(self) -> str:
+        """Tokens of the day, used and held."""
+        return f"t_{self.hour[:10]}"
 
     @property
     def ends(self) -> int:
@@ -230,10 +239,12 @@ def variant_of(item: Mapping[str, Any], terms: Terms, demand: Demand, now: int) 
 
 def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
     """Counters of hours and days gone by, which the next admission may remove. Those of an hour ago stay: a call that
-    comes late, or by a clock a moment behind, would find its own window empty."""
+    comes late, or by a clock a moment behind, would find its own window empty. Yesterday's tokens stay too: a call of
+    yesterday may still be ending, and correct them."""
     before = Windows.at(windows.now - 3_600 * _SECOND)
     current = {f"{kind}_{name}" for each in (windows, before) for kind, name in (("h", each.hour), ("d", each.day))}
-    return sorted(name for name in item if name[:2] in ("h_", "d_") and name not in current)[:20]
+    current |= {windows.booking.tokens, f"t_{_day(windows.now - _DAY):%Y-%m-%d}"}
+    return sorted(name for name in item if name[:2] in ("h_", "d_", "t_") and name not in current)[:20]
 
 
 def stale_windows(item: Mapping[str, Any], now: int) -> list[str]:

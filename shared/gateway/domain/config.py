@@ -20,7 +20,13 @@ Limit = Annotated[int, Field(ge=1, le=10_000_000_000, strict=True)]
 Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True)]
 Duration = Literal["daily", "weekly", "monthly", "total"]  # UTC windows of a budget
 LimitName = Literal[
-    "requestsPerMinute", "requestsPerHour", "requestsPerDay", "tokensPerMinute", "maxParallelRequests", "budget"
+    "requestsPerMinute",
+    "requestsPerHour",
+    "requestsPerDay",
+    "tokensPerMinute",
+    "tokensPerDay",
+    "maxParallelRequests",
+    "budget",
 ]
 TARGET = r"^(openai|bedrock)/[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$"
 ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
@@ -44,6 +50,7 @@ class TierLimits(_Part):
     requests_per_hour: Limit | None = None
     requests_per_day: Limit | None = None
     tokens_per_minute: Limit | None = None
+    tokens_per_day: Limit | None = None
     burst: Limit | None = None
     max_parallel_requests: Limit | None = None
     max_budget: Dollars | None = None

@@ -14,13 +14,14 @@ TIERS = ("free", "basic", "premium", "enterprise")
 class KeyLimits:
     """What one key overrides of its tier (None: the tier's value), or all that limits a team.
 
-    Requests a minute, an hour and a UTC day, tokens a minute. `burst_limit` is how many calls of a minute's may come
-    at once. `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total (UTC windows).
+    Requests a minute, an hour and a UTC day, tokens a minute and a UTC day. `burst_limit` is how many calls of a
+    minute's may come at once. `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total.
     `shadow` names limits (as the config does) that count, but refuse nobody; a tier's are so for each of its keys.
     """
 
     rpm_limit: int | None = None
     tpm_limit: int | None = None
+    tpd_limit: int | None = None
     rph_limit: int | None = None
     rpd_limit: int | None = None
     burst_limit: int | None = None
@@ -43,6 +44,7 @@ class KeyLimits:
 NUMBERS = (
     "rpm_limit",
     "tpm_limit",
+    "tpd_limit",
     "rph_limit",
     "rpd_limit",
     "burst_limit",

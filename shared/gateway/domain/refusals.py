@@ -9,12 +9,15 @@ from typing import Any, Literal
 from gateway.domain.admission import Bucket, Demand, Terms, Variant, Windows
 
 _SECOND = 1_000_000
-Dimension = Literal["requests", "tokens", "requests_hour", "requests_day", "parallel", "budget", "budget_held"]
+Dimension = Literal[
+    "requests", "tokens", "requests_hour", "requests_day", "tokens_day", "parallel", "budget", "budget_held"
+]
 _NAMES: Mapping[Dimension, str] = {
     "requests": "requestsPerMinute",
     "tokens": "tokensPerMinute",
     "requests_hour": "requestsPerHour",
     "requests_day": "requestsPerDay",
+    "tokens_day": "tokensPerDay",
     "parallel": "maxParallelRequests",
     "budget": "budget",
     "budget_held": "budget",
@@ -65,6 +68,7 @@ def _before(
     for name, added in (
         (f"h_{windows.hour}", 1),
         (f"d_{windows.day}", 1),
+        (windows.booking.tokens, demand.tokens),
         ("inflight", 1),
         (windows.booking.used, demand.est),
     ):
@@ -76,7 +80,7 @@ def _exceeded(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Wi
     """Every limit that such a call would exceed, enforced or not."""
     yield from _too_fast("requests", terms.requests, item.get("tat", 0), 1, windows.now)
     yield from _too_fast("tokens", terms.tokens, item.get("ttat", 0), demand.tokens, windows.now)
-    yield from _too_many(item, terms, windows)
+    yield from _too_many(item, terms, demand, windows)
     yield from _too_dear(item, terms, demand, windows)
 
 
@@ -90,12 +94,18 @@ def _too_fast(dimension: Dimension, bucket: Bucket | None, arrival: int, units: 
         yield Refusal(dimension, bucket.limit, used, bucket.wait(arrival, units, now))
 
 
-def _too_many(item: Mapping[str, Any], terms: Terms, windows: Windows) -> Iterator[Refusal]:
+def _too_many(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
     hour, day = item.get(f"h_{windows.hour}", 0), item.get(f"d_{windows.day}", 0)
     if terms.per_hour is not None and hour >= terms.per_hour:
         yield Refusal("requests_hour", terms.per_hour, hour, windows.hour_ends - windows.now)
     if terms.per_day is not None and day >= terms.per_day:
         yield Refusal("requests_day", terms.per_day, day, windows.day_ends - windows.now)
+    tokens = item.get(windows.booking.tokens, 0)
+    if terms.tokens_per_day is not None and tokens + demand.tokens > terms.tokens_per_day:
+        if demand.tokens > terms.tokens_per_day:
+            yield Refusal("tokens_day", terms.tokens_per_day, demand.tokens, None)
+        else:
+            yield Refusal("tokens_day", terms.tokens_per_day, tokens, windows.day_ends - windows.now)
     inflight = item.get("inflight", 0)
     if terms.parallel is not None and inflight >= terms.parallel:
         yield Refusal("parallel", terms.parallel, inflight, _SECOND)

@@ -17,6 +17,7 @@ _OWN = {
     "requestsPerHour": "rph_limit",
     "requestsPerDay": "rpd_limit",
     "tokensPerMinute": "tpm_limit",
+    "tokensPerDay": "tpd_limit",
     "maxParallelRequests": "max_parallel_requests",
     "budget": "max_budget",
 }
@@ -68,6 +69,7 @@ def _by_field(terms: Terms) -> dict[str, int | None]:
         "rpm_limit": terms.requests.limit if terms.requests else None,
         "burst_limit": terms.requests.burst if terms.requests else None,
         "tpm_limit": terms.tokens.limit if terms.tokens else None,
+        "tpd_limit": terms.tokens_per_day,
         "rph_limit": terms.per_hour,
         "rpd_limit": terms.per_day,
         "max_parallel_requests": terms.parallel,

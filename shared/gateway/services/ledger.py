@@ -54,6 +54,7 @@ _NAMES = {
     "tokens": "tokens per minute",
     "requests_hour": "requests per hour",
     "requests_day": "requests per day",
+    "tokens_day": "tokens per day",
     "parallel": "parallel requests",
 }
 
@@ -86,6 +87,12 @@ class Outcome:
     @property
     def cost(self) -> int:
         return self.prompt_cost + self.completion_cost
+
+    def tokens(self, held: int) -> int:
+        """Tokens used. Where nobody counted them: none of a call that costs nothing, else what was held."""
+        if self.usage is not None:
+            return self.usage.total_tokens
+        return held if self.cost else 0
 
     def at(self, *, latency_ms: int) -> Outcome:
         return replace(self, latency_ms=latency_ms)
@@ -234,7 +241,7 @@ class Ledger:
             self._lost("settle", row.rid, error)
             return
         if won:
-            self._release(row, outcome.cost)
+            self._release(row, outcome.cost, outcome.tokens(row.tokens))
         if outcome.cost > row.est:
             observability.count("Overruns")
             observability.log.error(
@@ -259,7 +266,7 @@ class Ledger:
             self._lost("abandon", row.rid, error)
             return
         if closed is not None:
-            self._release(row, actual=0)
+            self._release(row, actual=0, tokens=0)
 
     def _key(self, caller: Caller, tiers: Callable[[str], TierLimits], demand: Demand) -> tuple[Caller, Admitted]:
         current = caller
@@ -303,7 +310,7 @@ class Ledger:
                 lambda: key.windows.now,  # one moment for both, so that one hour holds the money of both
             )
         except (GatewayError, StoreError):
-            self._give_back(key.account.id, Release(demand.est, 0, key.windows.booking), rid="")
+            self._give_back(key.account.id, Release(demand.est, 0, key.windows.booking, demand.tokens), rid="")
             raise
 
     def _admitted(
@@ -384,6 +391,8 @@ class Ledger:
         terms, refusal = account.terms, None
         if terms.tokens and terms.enforced("tokensPerMinute") and demand.tokens > terms.tokens.burst:
             refusal = Refusal("tokens", terms.tokens.limit, demand.tokens, None)
+        elif terms.tokens_per_day and terms.enforced("tokensPerDay") and demand.tokens > terms.tokens_per_day:
+            refusal = Refusal("tokens_day", terms.tokens_per_day, demand.tokens, None)
         elif terms.budget is not None and terms.enforced("budget") and demand.est > terms.budget:
             refusal = Refusal("budget", terms.budget, known.item.get(windows.booking.spent, 0), None)
         if refusal is not None and known.read_version == account.version and windows.now < known.read_until:
@@ -397,11 +406,14 @@ class Ledger:
             self._known.popitem(last=False)
         return known
 
-    def _release(self, row: Row, actual: int) -> None:
-        self._give_back(row.key, Release(row.est, actual, Booking(row.hour, row.window)), row.rid)
+    def _release(self, row: Row, actual: int, tokens: int) -> None:
+        # Nobody asks for the tokens of a day that is over.
+        held = row.tokens if row.hour[:10] == Windows.at(self.clock()).day else tokens
+        key = Booking(row.hour, row.window)
+        self._give_back(row.key, Release(row.est, actual, key, held, tokens), row.rid)
         if row.team_window:
-            booking = Booking(row.hour, row.team_window)
-            self._give_back(team_item(row.team), Release(row.est, actual, booking), row.rid)
+            team = Booking(row.hour, row.team_window)
+            self._give_back(team_item(row.team), Release(row.est, actual, team, held, tokens), row.rid)
 
     def _give_back(self, account: str, release: Release, rid: str) -> None:
         try:
@@ -452,6 +464,7 @@ def _row(caller: Caller, key: Admitted, team: Admitted | None, request: Admissio
         correlation=request.correlation_id,
         tags=request.tags,
         number=key.item.get(f"d_{windows.day}", 0),
+        tokens=request.tokens,
     )
 
 
@@ -489,7 +502,7 @@ def _limited(scope: str, refusal: Refusal, demand: Demand, reset: str | None, he
         "dimension": refusal.dimension,
         "limit": refusal.limit,
         "used": refusal.used,
-        "needed": demand.tokens if refusal.dimension == "tokens" else 1,
+        "needed": demand.tokens if refusal.dimension in ("tokens", "tokens_day") else 1,
         "reset": reset,
     }
     if refusal.wait is None:

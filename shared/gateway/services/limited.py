@@ -22,6 +22,7 @@ class Limited(BaseModel):
     name: Label
     rpm_limit: Limit | None = None
     tpm_limit: Limit | None = None
+    tpd_limit: Limit | None = None
     rph_limit: Limit | None = None
     rpd_limit: Limit | None = None
     burst_limit: Limit | None = None

@@ -80,9 +80,11 @@ def _limits(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str
                 "enforced": terms.enforced(limit),
             }
     hour, day = item.get(f"h_{windows.hour}", 0), item.get(f"d_{windows.day}", 0)
+    tokens = item.get(windows.booking.tokens, 0)
     for name, most, used, ends, limit in (
         ("requests_per_hour", terms.per_hour, hour, windows.hour_ends, "requestsPerHour"),
         ("requests_per_day", terms.per_day, day, windows.day_ends, "requestsPerDay"),
+        ("tokens_per_day", terms.tokens_per_day, tokens, windows.day_ends, "tokensPerDay"),
         ("max_parallel_requests", terms.parallel, item.get("inflight", 0), None, "maxParallelRequests"),
     ):
         if most is not None:

@@ -1,10 +1,11 @@
 """The table `limits`: one item a key or team, and an admission is one conditional update of it.
 
 Attributes: `st` (A active, R revoked), `kv` (the record's version), `tat` and `ttat` (arrival times of requests and
-tokens), `inflight`, `h_<hour>` and `d_<day>` (calls), `used_<window>` (micro-dollars spent and held) and
-`spent_<window>`; for each hour that is not reconciled yet `o_<hour>_<window>` (held), `s_<hour>_<window>` (spent) and
-`n_<hour>_<window>` (calls under way). Windows are in the names, so that a new one needs no reset: it is not there
-yet. No limit stands here: a changed one holds as soon as callers know it, and `kv` makes them know it.
+tokens), `inflight`, `h_<hour>` and `d_<day>` (calls), `t_<day>` (tokens used and held), `used_<window>` (micro-dollars
+spent and held) and `spent_<window>`; for each hour that is not reconciled yet `o_<hour>_<window>` (held),
+`s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way). Windows are in the names, so that a new one needs
+no reset: it is not there yet. No limit stands here: a changed one holds as soon as callers know it, and `kv` makes them
+know it.
 """
 
 from __future__ import annotations
@@ -46,11 +47,14 @@ class _Expression:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What an ended call gives back and what it spent, in micro-dollars, and where that is booked."""
+    """What an ended call gives back and what it spent, in micro-dollars, and where that is booked. The tokens that
+    were held and used correct the day's; where both are the same they are left as they are."""
 
     est: int
     actual: int
     booking: Booking
+    held: int = 0
+    used: int = 0
 
 
 class LimitsStore:
@@ -79,6 +83,7 @@ class LimitsStore:
         _active(expression, version)
         _buckets(expression, terms, demand, windows, variant)
         _counters(expression, terms, windows)
+        _day_tokens(expression, terms, demand, windows)
         _money(expression, terms, demand, windows)
         _forget(expression, stale)
         reply = self._database.call("UpdateItem", expression.request(self._table, account, "ALL_NEW"))
@@ -124,12 +129,18 @@ class LimitsStore:
             ":zero": 0,
             ":one": 1,
         }
+        tokens = ""
+        if release.used != release.held:
+            # Were the day's tokens gone, these are the call's own: never less than none.
+            tokens = ", #t = if_not_exists(#t, :held) + :tokens"
+            names["#t"] = booking.tokens
+            values |= {":held": release.held, ":tokens": release.used - release.held}
         request = {
             "TableName": self._table,
             "Key": to_item({"id": account}),
             "UpdateExpression": (
                 "SET #u = #u + :more, #p = if_not_exists(#p, :zero) + :actual, #s = if_not_exists(#s, :zero) + :actual,"
-                " #o = #o - :est, #n = #n - :one, inflight = inflight - :one"
+                f" #o = #o - :est, #n = #n - :one, inflight = inflight - :one{tokens}"
             ),
             "ConditionExpression": "attribute_exists(#o)",
             "ExpressionAttributeNames": names,
@@ -269,6 +280,16 @@ def _counters(expression: _Expression, terms: Terms, windows: Windows) -> None:
         if limit is not None:
             expression.values[f":{mark}"] = limit
             expression.conditions.append(f"(attribute_not_exists(#{mark}) OR #{mark} < :{mark})")
+
+
+def _day_tokens(expression: _Expression, terms: Terms, demand: Demand, windows: Windows) -> None:
+    expression.names["#t"] = windows.booking.tokens
+    expression.values[":tokens"] = demand.tokens
+    expression.sets.append("#t = if_not_exists(#t, :zero) + :tokens")
+    if terms.tokens_per_day is not None and terms.enforced("tokensPerDay"):
+        # As with a budget: what exceeds the whole limit was refused before.
+        expression.values[":t"] = terms.tokens_per_day - demand.tokens
+        expression.conditions.append("(attribute_not_exists(#t) OR #t <= :t)")
 
 
 def _money(expression: _Expression, terms: Terms, demand: Demand, windows: Windows) -> None:

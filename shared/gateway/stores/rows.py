@@ -24,7 +24,8 @@ KEPT_SECONDS = 400 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars.
+    """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars,
+    `tokens` are those held of the day's.
 
     `window` is where the cost is booked, `team_window` where for the team, empty where the team holds nothing: what a
     release needs, should somebody else than the caller have to make it. `budget` and `team_budget` are what bounds the
@@ -50,6 +51,7 @@ class Row:
     correlation: str = ""
     tags: tuple[str, ...] = field(default_factory=tuple)
     number: int = 0
+    tokens: int = 0
 
     @property
     def minute(self) -> str:
@@ -102,6 +104,7 @@ class RowStore:
             "window": row.window,
             "n": row.number,
             "est": row.est,
+            "tokens": row.tokens,
             "created": row.created,
             "deadline": row.deadline,
             "correlation": row.correlation,

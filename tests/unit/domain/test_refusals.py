@@ -15,6 +15,7 @@ ALL = (
     "requestsPerHour",
     "requestsPerDay",
     "tokensPerMinute",
+    "tokensPerDay",
     "maxParallelRequests",
     "budget",
 )
@@ -28,6 +29,7 @@ every_terms = st.builds(
     tokens=buckets,
     per_hour=limits,
     per_day=limits,
+    tokens_per_day=st.one_of(st.none(), st.integers(1, 30)),
     parallel=limits,
     budget=st.one_of(st.none(), small),
     duration=st.sampled_from(["daily", "total"]),
@@ -48,6 +50,7 @@ def admitted(item: dict[str, Any], terms: Terms, demand: Demand, windows: Window
     for name, added in (
         (f"h_{windows.hour}", 1),
         (f"d_{windows.day}", 1),
+        (windows.booking.tokens, demand.tokens),
         ("inflight", 1),
         (windows.booking.used, demand.est),
     ):
@@ -56,14 +59,15 @@ def admitted(item: dict[str, Any], terms: Terms, demand: Demand, windows: Window
 
 
 @settings(max_examples=500, deadline=None)
-@given(terms=every_terms, demand=demands, tat=arrivals, ttat=arrivals, counts=st.lists(small, min_size=5, max_size=5))
+@given(terms=every_terms, demand=demands, tat=arrivals, ttat=arrivals, counts=st.lists(small, min_size=6, max_size=6))
 def test_shadow_refuses_what_enforced_would_refuse(
     terms: Terms, demand: Demand, tat: int | None, ttat: int | None, counts: list[int]
 ) -> None:
     windows = Windows.at(NOW, terms.duration)
-    names = (f"h_{windows.hour}", f"d_{windows.day}", "inflight", windows.booking.used, windows.booking.spent)
+    booking = windows.booking
+    names = (f"h_{windows.hour}", f"d_{windows.day}", "inflight", booking.tokens, booking.used, booking.spent)
     item = {name: count for name, count in zip(names, counts, strict=True) if count}
-    item[windows.booking.spent] = min(item.get(windows.booking.spent, 0), item.get(windows.booking.used, 0))
+    item[booking.spent] = min(item.get(booking.spent, 0), item.get(booking.used, 0))
     item |= {name: moment for name, moment in (("tat", tat), ("ttat", ttat)) if moment is not None}
     enforced = {name: refusal_of(item, replace(terms, shadow=frozenset(ALL) - {name}), demand, windows) for name in ALL}
     shadow = replace(terms, shadow=frozenset(ALL))

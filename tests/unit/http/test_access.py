@@ -22,7 +22,7 @@ CALLER = Caller(
     models=("gpt-4",),
     team_id="blue",
     limits=KeyLimits(
-        1, 2, 3, 4, 5, 6, max_budget=1_500_000, budget_duration="daily", shadow=("budget", "requestsPerDay")
+        1, 2, 3, 4, 5, 6, 7, max_budget=1_500_000, budget_duration="daily", shadow=("budget", "requestsPerDay")
     ),
     team=Team(2, KeyLimits(tpm_limit=5, rph_limit=9, budget_duration="total", shadow=("requestsPerHour",))),
     generation=4,

@@ -63,6 +63,7 @@ FIELDS = {
     "requestsPerMinute": "rpm_limit",
     "requestsPerHour": "rph_limit",
     "requestsPerDay": "rpd_limit",
+    "tokensPerDay": "tpd_limit",
     "maxParallelRequests": "max_parallel_requests",
     "budget": "max_budget",
 }
