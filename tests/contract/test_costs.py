@@ -40,7 +40,7 @@ def the_consumer(tables: Tables, database: Database, now: Callable[[], float]) -
 
 @pytest.mark.parametrize(
     ("keys", "every", "calls", "batch"),
-    [(20, 4_320, 20, 1), (5, 600, 60, 1), (1, 86, 300, 1), (1, 10, 200, 1), (1, 1, 200, 10)],
+    [(20, 4_320, 10, 1), (4, 600, 50, 1), (1, 86, 200, 1), (1, 10, 200, 1), (1, 1, 200, 10)],
 )
 def test_a_call_costs_four_write_units_and_seven_with_its_bill(
     tables: Tables, keys: int, every: int, calls: int, batch: int

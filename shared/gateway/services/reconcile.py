@@ -22,7 +22,7 @@ from gateway.stores.rows import Sum
 _CLOSED_AFTER = 5 * 60_000_000
 # Hours without a hold that an item may carry: more, and an admission of it would cost a second write unit.
 _SETTLED_HOURS = 5
-_MOST_HOURS, _MOST_STALE = 20, 60  # in one write: an expression holds 4 KB and 300 operators
+_MOST_HOURS, _MOST_STALE = 12, 60  # in one run and write: an expression holds 4 KB and 300 operators
 
 
 class Items(Protocol):
@@ -60,7 +60,11 @@ class Reconciler:
         settled: dict[str, tuple[dict[str, Any], list[Booking]]] = {}
         for item in self.limits.items():
             over = [booking for booking in bookings_of(item) if booking.ends + _CLOSED_AFTER <= now]
-            due = over if len(over) >= _SETTLED_HOURS else [booking for booking in over if _holds(item, booking)]
+            due = (
+                over[:_MOST_HOURS]
+                if len(over) >= _SETTLED_HOURS
+                else [booking for booking in over if _holds(item, booking)]
+            )
             for booking in due:
                 hours.setdefault(booking.ends, []).append((item, booking))
         for ends in sorted(hours):
@@ -72,7 +76,7 @@ class Reconciler:
                 else:
                     settled.setdefault(item["id"], (item, []))[1].append(booking)
         for item, bookings in settled.values():
-            done.hours += self._forget(item, bookings[:_MOST_HOURS], now)
+            done.hours += self._forget(item, bookings, now)
         if done.hours:
             observability.count("HoursReconciled", done.hours)
             observability.count("LedgerDrift", done.drift / 1_000_000)
