@@ -122,9 +122,9 @@ class Admitted:
 
     @property
     def left(self) -> int | None:
-        """Micro-dollars left of the budget, None where there is none."""
+        """Micro-dollars left of the budget, None where there is none; 0 where it was lowered below what is used."""
         budget = self.account.terms.budget
-        return None if budget is None else budget - self.item.get(self.windows.booking.used, 0)
+        return None if budget is None else max(0, budget - self.item.get(self.windows.booking.used, 0))
 
 
 @dataclass(frozen=True, slots=True)

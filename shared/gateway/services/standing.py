@@ -104,7 +104,7 @@ def _budget(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str
         "limit": None if terms.budget is None else usd(terms.budget),
         "spent": usd(spent),
         "held": usd(used - spent),
-        "remaining": None if terms.budget is None else usd(terms.budget - used),
+        "remaining": None if terms.budget is None else usd(max(0, terms.budget - used)),
         "duration": terms.duration,
         "reset": _moment(windows.budget_ends),
         "enforced": None if terms.budget is None else terms.enforced("budget"),
