@@ -64,7 +64,7 @@ run "watched" {
   }
 
   assert {
-    condition     = toset(keys(aws_cloudwatch_query_definition.this)) == toset(["cold-starts", "cost-by-hour", "cost-by-model", "errors-by-correlation-id", "money-at-risk", "one-request", "provider-failures", "refusals-by-key", "slowest-calls", "time-by-route"]) && alltrue([for query in aws_cloudwatch_query_definition.this : startswith(query.name, "${local.prefix}/")])
+    condition     = toset(keys(aws_cloudwatch_query_definition.this)) == toset(["cold-starts", "cost-by-hour", "cost-by-model", "errors-by-correlation-id", "money-at-risk", "one-request", "provider-failures", "refusals-by-key", "shadow-refusals-by-key", "slowest-calls", "time-by-route"]) && alltrue([for query in aws_cloudwatch_query_definition.this : startswith(query.name, "${local.prefix}/")])
     error_message = "Queries are saved in every profile: they cost nothing."
   }
 }
