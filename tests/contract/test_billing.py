@@ -208,13 +208,13 @@ def damage(tables: Tables, item: Mapping[str, Any], by: int) -> None:
 def test_what_is_damaged_lost_or_invented_is_found_and_repaired(tables: Tables) -> None:
     bill = Bill(tables)
     bill.traffic(12)
-    items = {(item["key"], item["team"]): item for item in bill.usage.day("2026-11-25")}
+    items = {(item["key"], item["team"]): item for item in bill.usage.between("2026-11-25", "2026-11-25")}
     damaged, lost = list(items.values())[:2]
     damage(tables, damaged, 7)
     tables.database.call("DeleteItem", {"TableName": tables["usage"], "Key": place_key(lost)})
     ghost = {"day": "2026-11-25", "key": "ghost", "team": "", "slot": "0", "*|*|n": 1}
     shard = zlib.crc32(b"ghost") % 4
-    item = to_item({"pk": f"2026-11-25#{shard}", "sk": "ghost##0", **ghost}) | {"ids": {"BS": ["eHh4"]}}
+    item = to_item({"pk": f"2026-11#{shard}", "sk": "2026-11-25#ghost##0", **ghost}) | {"ids": {"BS": ["eHh4"]}}
     tables.database.call("PutItem", {"TableName": tables["usage"], "Item": item})
     found = bill.rebuild()
     assert {(each.key, each.team) for each in found.differences} == {
@@ -244,14 +244,14 @@ def test_a_damaged_sum_slot_or_rest_of_a_busy_day_is_repaired(tables: Tables, sl
     bill = Bill(tables)
     rows = busy(bill)
     assert bill.counting.count([counted(values) for values in rows]) == []
-    damage(tables, next(item for item in bill.usage.items("2026-11-24") if item["slot"] == slot), 11)
+    damage(tables, next(item for item in bill.usage.items("2026-11-24", "2026-11-24") if item["slot"] == slot), 11)
     wrong = bill.rebuild().differences
     assert [each.cost for each in wrong] == ([] if slot == "64" else [11])  # a merged slot is in nobody's sum
     assert bill.rebuild(apply=True).repaired == len(wrong)
     assert bill.rebuild().differences == []
     assert bill.counting.count([counted(values) for values in rows]) == []
     assert bill.rebuild().differences == []
-    ends = [item["slot"] for item in bill.usage.day("2026-11-24") if "ttl" in item]
+    ends = [item["slot"] for item in bill.usage.between("2026-11-24", "2026-11-24") if "ttl" in item]
     assert ends == []  # what is in no sum stays
 
 
@@ -304,11 +304,11 @@ def test_what_is_counted_during_a_rebuild_is_never_lost(tables: Tables) -> None:
     bill = Bill(tables)
     rows = busy(bill)
     assert bill.counting.count([counted(values) for values in rows]) == []
-    damage(tables, next(item for item in bill.usage.items("2026-11-24") if item["slot"] == "0"), 11)
+    damage(tables, next(item for item in bill.usage.items("2026-11-24", "2026-11-24") if item["slot"] == "0"), 11)
     at_work = Busy(bill)
     result = Rebuild(at_work, bill.usage, bill.counting, lambda: bill.now).run(*DAYS, apply=True)
     assert result.unfit == {"2026-11-24": f"key {KEY} was counted on meanwhile: run it again"}
-    total = sum(item.get("*|*|n", 0) for item in bill.usage.day("2026-11-24", KEY))
+    total = sum(item.get("*|*|n", 0) for item in bill.usage.between("2026-11-24", "2026-11-24", KEY))
     assert total == 200 + at_work.added
     assert bill.rebuild(apply=True).repaired == 1
     assert bill.rebuild().differences == []

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -95,9 +96,8 @@ def invoke(rollup: Rollup) -> Any:
 def stored(tables: Tables) -> dict[tuple[str, str, str], dict[str, int]]:
     sums: dict[tuple[str, str, str], Counter[str]] = {}
     store = UsageStore(tables.database, tables["usage"])
-    for number in range(5):
-        for item in store.day(f"2026-11-{24 + number}"):
-            sums.setdefault((item["key"], item["team"], item["day"]), Counter()).update(counters_of(item))
+    for item in store.between("2026-11-24", "2026-11-28"):
+        sums.setdefault((item["key"], item["team"], item["day"]), Counter()).update(counters_of(item))
     return {group: dict(counters) for group, counters in sums.items()}
 
 
@@ -192,7 +192,7 @@ def numbered(count: int, *, first: int = 1) -> list[Counted]:
 
 def total(tables: Tables) -> tuple[int, int]:
     """Calls and micro-dollars of key1's day."""
-    items = list(UsageStore(tables.database, tables["usage"]).day("2026-11-24", "key1"))
+    items = list(UsageStore(tables.database, tables["usage"]).between("2026-11-24", "2026-11-24", "key1"))
     return sum(item.get("*|*|n", 0) for item in items), sum(item.get("*|*|cost", 0) for item in items)
 
 
@@ -202,8 +202,15 @@ def test_full_slots_are_merged_into_their_day(tables: Tables) -> None:
     for start in range(0, 300, 7):
         assert counting(tables).count(rows[start : start + 7]) == []
     store = UsageStore(tables.database, tables["usage"])
-    assert [item["slot"] for item in store.day("2026-11-24", "key1")] == ["-", "0", "16", "256", "32", "48"]
-    assert [item["slot"] for item in store.items("2026-11-24") if "apart" in item] == ["128", "192", "64"]
+    assert [item["slot"] for item in store.between("2026-11-24", "2026-11-24", "key1")] == [
+        "-",
+        "0",
+        "16",
+        "256",
+        "32",
+        "48",
+    ]
+    assert [item["slot"] for item in store.items("2026-11-24", "2026-11-24") if "apart" in item] == ["128", "192", "64"]
     assert total(tables) == (300, sum(row.counters.get("*|*|cost", 0) for row in rows))
     assert counting(tables).count(rows) == []
     assert total(tables)[0] == 300
@@ -217,7 +224,7 @@ def test_rows_that_find_their_slot_closed_count_beside_it(tables: Tables) -> Non
     for each in (twins, first, twins[:10], [*twins, *first]):
         assert counting(tables).count(each) == []
     assert total(tables)[0] == 128
-    slots = [item["slot"] for item in UsageStore(tables.database, tables["usage"]).items("2026-11-24")]
+    slots = [item["slot"] for item in UsageStore(tables.database, tables["usage"]).items("2026-11-24", "2026-11-24")]
     assert slots == ["-", "64", "64.1"]
 
 
@@ -262,6 +269,26 @@ def test_a_row_counts_once_however_long_ago_it_was_counted(tables: Tables) -> No
         clock = Clock(CREATED / 1_000_000 + later)
         assert Counting(UsageStore(tables.database, tables["usage"]), clock).count(rows) == []
     assert total(tables)[0] == 140
+
+
+def test_days_are_read_over_months_and_years_by_key_or_all(tables: Tables) -> None:
+    choice = random.Random(5)
+    days = ["2026-10-31", "2026-11-01", "2026-11-30", "2026-12-31", "2027-01-01"]
+    rows = []
+    for number, (day, key) in enumerate((day, key) for day in days for key in ("key1", "key2", "key20")):
+        created = int(datetime.fromisoformat(f"{day}T12:00:00+00:00").timestamp()) * 1_000_000
+        rows.append(counted(row(number, choice) | {"created": created, "key": key, "team": "", "n": 1}))
+    assert counting(tables).count(rows) == []
+    store = UsageStore(tables.database, tables["usage"])
+
+    def found(first: str, last: str, key: str = "") -> list[tuple[str, str]]:
+        return sorted((item["day"], item["key"]) for item in store.between(first, last, key))
+
+    assert found("2026-01-01", "2027-12-31") == sorted((each.place.day, each.key) for each in rows)
+    assert found("2026-11-01", "2026-12-30", "key2") == [("2026-11-01", "key2"), ("2026-11-30", "key2")]
+    assert found("2026-12-31", "2026-12-31", "key2") == [("2026-12-31", "key2")]
+    assert found("2026-12-31", "2027-01-01", "key20") == [("2026-12-31", "key20"), ("2027-01-01", "key20")]
+    assert found("2027-01-02", "2027-01-01") == found("2026-12-01", "2026-11-01") == []
 
 
 def test_as_many_rows_and_counters_as_one_update_takes(tables: Tables) -> None:

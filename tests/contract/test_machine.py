@@ -416,7 +416,7 @@ class Machine(RuleBasedStateMachine):
         self.deliver(0)
         days = {f"{call.hold.row.minute[:10]}" for call in self.oracle.calls}
         usage = UsageStore(self.tables.database, self.tables["usage"])
-        costs = sum(item.get("*|*|cost", 0) for day in days for item in usage.day(day, self.world.key))
+        costs = sum(item.get("*|*|cost", 0) for day in days for item in usage.between(day, day, self.world.key))
         assert costs == sum(call.actual for call in self.oracle.calls)
 
 

@@ -57,7 +57,7 @@ class Rows(Protocol):
 
 
 class Days(Protocol):
-    def day(self, day: str, key: str = "") -> Iterator[dict[str, Any]]: ...
+    def between(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,9 @@ class Billing:
         now = datetime.fromtimestamp(self.now(), UTC)
         last = min(following - timedelta(days=1), now.date())
         by_key: dict[str, list[dict[str, Any]]] = {}
-        for number in range((last - first).days + 1):
-            for item in self.usage.day((first + timedelta(days=number)).isoformat()):
-                if item.get("team", "") == of:
-                    by_key.setdefault(item["key"], []).append(item)
+        for item in self.usage.between(first.isoformat(), last.isoformat()):
+            if item.get("team", "") == of:
+                by_key.setdefault(item["key"], []).append(item)
         lines = [
             {"key": key, "model": model} | _figures(cells)
             for key, items in sorted(by_key.items())

@@ -23,8 +23,8 @@ class Rows(Protocol):
 
 
 class Usage(Protocol):
-    def day(self, day: str, key: str = "") -> Iterator[dict[str, Any]]: ...
-    def items(self, day: str, key: str = "") -> Iterator[dict[str, Any]]: ...
+    def between(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]: ...
+    def items(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]: ...
     def replace(
         self, place: Place, counters: Mapping[str, int], marks: Sequence[str], read: Mapping[str, Any]
     ) -> None: ...
@@ -81,9 +81,7 @@ class Rebuild:
         if first < oldest:
             raise TooOld(f"Rows live for {ROWS_LIVE.days} days: {oldest} is the first day that is whole.")
         days = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
-        live: dict[Account, Counter[str]] = {}
-        for day in days:
-            live |= _sums(self.usage.day(day))
+        live = _sums(self.usage.between(days[0], days[-1]))
         result = Rebuilt()
         right: dict[Account, Counter[str]] = {}
         for row in self._counted(days, result):
@@ -117,7 +115,7 @@ class Rebuild:
     def _wrong(self, accounts: set[Account], days: Sequence[str]) -> set[Account]:
         live: dict[Account, Counter[str]] = {}
         for day, key in sorted({(day, key) for day, key, _ in accounts}):
-            live |= _sums(self.usage.day(day, key))
+            live |= _sums(self.usage.between(day, day, key))
         right: dict[Account, Counter[str]] = {account: Counter() for account in accounts}
         for row in self._rows_of(accounts, days):
             right[_account(row.place)].update(row.counters)
@@ -139,7 +137,9 @@ class Rebuild:
 
     def _items(self, account: Account) -> dict[str, dict[str, Any]]:
         day, key, team = account
-        return {item["slot"]: item for item in self.usage.items(day, key) if (item["key"], item["team"]) == (key, team)}
+        return {
+            item["slot"]: item for item in self.usage.items(day, day, key) if (item["key"], item["team"]) == (key, team)
+        }
 
     def _renew(self, live: dict[str, dict[str, Any]], rows: Sequence[Counted], account: Account) -> None:
         """Slots first: while the day's sum names them they count through it alone. Then it goes, and each counts by

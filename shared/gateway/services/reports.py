@@ -26,7 +26,7 @@ _PARAMETERS = frozenset({"group_by", "from", "to", "key", "team", "limit", "curs
 
 
 class Days(Protocol):
-    def day(self, day: str, key: str = "") -> Iterator[dict[str, Any]]: ...
+    def between(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,6 @@ class Text:
 class _Range:
     first: date
     last: date
-
-    def days(self) -> Iterator[str]:
-        for number in range((self.last - self.first).days + 1):
-            yield (self.first + timedelta(days=number)).isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +99,9 @@ class Reports:
         }
 
     def _items(self, days: _Range, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        for day in days.days():
-            for item in self.store.day(day, query.get("key", "")):
-                if all(item.get(name) == query[name] for name in ("key", "team") if name in query):
-                    yield item
+        for item in self.store.between(days.first.isoformat(), days.last.isoformat(), query.get("key", "")):
+            if all(item.get(name) == query[name] for name in ("key", "team") if name in query):
+                yield item
 
     @staticmethod
     def _group(query: Mapping[str, str]) -> str:

@@ -22,7 +22,8 @@ from gateway.stores.dynamodb import Database, pages
 
 ROWS_AN_UPDATE = 64  # an expression holds 4 KB and 300 operators
 COUNTERS_AN_UPDATE = 200
-_SHARDS = 4  # partitions of a day, by key: each takes a thousand write units a second, a report reads all at once
+_SHARDS = 4  # partitions of a month, by key: what is written at one time can use a thousand units a second of each
+_AT_ONCE = 8  # queries under way: a report reads all partitions of its months
 _SEALED_SECONDS = 500 * 86_400  # longer than any row, or a record that was put aside, lives
 
 
@@ -62,20 +63,19 @@ class UsageStore:
         with suppress(ConditionFailed):
             self._database.call("UpdateItem", request, attempts=2)
 
-    def day(self, day: str, key: str = "") -> Iterator[dict[str, Any]]:
-        """What a day (2026-11-24) comes to, of all keys or one: items of `day`, `key`, `team` and counters, which add
-        up. Each row is in one of them, whatever is merged meanwhile."""
-        for item in self.items(day, key):
-            if "apart" not in item:
-                yield item
+    def between(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]:
+        """What these UTC days (2026-11-24) come to, of all keys or one: items of `day`, `key`, `team` and counters,
+        which add up. Each row is in one of them, whatever is merged meanwhile."""
+        return (item for item in self.items(first, last, key) if "apart" not in item)
 
-    def items(self, day: str, key: str = "") -> Iterator[dict[str, Any]]:
-        """As `day`, with every item; one that is in the day's sum too has `apart`, True."""
-        if key:
-            yield from _told_apart(self._shard_items(day, _shard(key), key))
+    def items(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]:
+        """As `between`, with every item; one that is in its day's sum too has `apart`, True."""
+        shards = [_shard(key)] if key else range(_SHARDS)
+        parts = [f"{month}#{shard}" for month in _months(first, last) for shard in shards]
+        if first > last:
             return
-        with ThreadPoolExecutor(_SHARDS) as pool:
-            for items in pool.map(lambda shard: list(self._shard_items(day, shard, "")), range(_SHARDS)):
+        with ThreadPoolExecutor(min(len(parts), _AT_ONCE)) as pool:
+            for items in pool.map(lambda part: list(self._part(part, first, last, key)), parts):
                 yield from _told_apart(items)
 
     def replace(self, place: Place, counters: Mapping[str, int], marks: Sequence[str], read: Mapping[str, Any]) -> None:
@@ -129,21 +129,26 @@ class UsageStore:
             | {":members": members},
         }
 
-    def _shard_items(self, day: str, shard: int, key: str) -> Iterator[dict[str, Any]]:
+    def _part(self, part: str, first: str, last: str, key: str) -> Iterator[dict[str, Any]]:
+        one = f"{key}#" if key and first == last else ""
         request: dict[str, Any] = {
             "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk" + (" AND begins_with(sk, :key)" if key else ""),
-            "ExpressionAttributeValues": to_item({":pk": f"{day}#{shard}"} | ({":key": f"{key}#"} if key else {})),
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": to_item(
+                {":pk": part, ":first": f"{first}#{one}", ":last": f"{last}#{one}~"} | ({":key": key} if key else {})
+            ),
             "ConsistentRead": True,
         }
+        if key:
+            request |= {"FilterExpression": "#key = :key", "ExpressionAttributeNames": {"#key": "key"}}
         return pages(self._database, request)
 
 
 def _told_apart(items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    merged: dict[tuple[str, str], set[str]] = {}
+    merged: dict[tuple[str, str, str], set[str]] = {}
     # A sum comes before its slots: whatever is merged after it was read is still read as a slot.
     for item in items:
-        account = (item["key"], item["team"])
+        account = (item["day"], item["key"], item["team"])
         if item["slot"] == SUM:
             merged[account] = item["merged"]
         yield item | ({"apart": True} if item["slot"] in merged.get(account, ()) else {})
@@ -164,7 +169,16 @@ def _shard(key: str) -> int:
 
 
 def _key(place: Place) -> dict[str, str]:
-    return {"pk": f"{place.day}#{_shard(place.key)}", "sk": f"{place.key}#{place.team}#{place.slot}"}
+    return {
+        "pk": f"{place.day[:7]}#{_shard(place.key)}",
+        "sk": f"{place.day}#{place.key}#{place.team}#{place.slot}",
+    }
+
+
+def _months(first: str, last: str) -> list[str]:
+    (year, month), (last_year, last_month) = (map(int, day[:7].split("-")) for day in (first, last))
+    numbers = range(year * 12 + month - 1, last_year * 12 + last_month)
+    return [f"{number // 12}-{number % 12 + 1:02}" for number in numbers]
 
 
 def _facts(place: Place) -> dict[str, str]:
