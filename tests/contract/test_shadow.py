@@ -101,7 +101,7 @@ def test_what_is_under_way_and_what_is_spent(tables: Tables) -> None:
         ledger.settle(hold, paid(290))
     last = world.admit(ledger, 10)
     assert [(each.dimension, each.limit, each.used) for each in last.key.shadowed] == [("budget", 1_000, 1_160)]
-    assert last.headers()["x-gateway-key-remaining"] == "-0.000170"
+    assert last.headers()["x-gateway-key-remaining"] == "0.000000"
     more = world.admit(ledger, 1_001)  # more than all of it: enforced, it would be refused without a write
     assert would(more) == {"budget"}
 
