@@ -9,8 +9,7 @@ from typing import Any
 from functions.admin import billing, keys, products, teams
 from gateway import wiring
 from gateway.domain.identity import Caller
-from gateway.errors import Forbidden
-from gateway.http.access import caller_of
+from gateway.http.access import caller_of, with_scope
 from gateway.http.door import Route, door
 from gateway.http.message import Request, Response
 
@@ -24,9 +23,7 @@ def _admin(action: Action) -> Route:
     def route(request: Request) -> Response:
         caller = caller_of(request, "admin", wiring.identity)
         if not request.route.startswith("GET "):
-            caller = wiring.identity().fresh(caller)
-            if not caller.may("admin"):
-                raise Forbidden("This API key lacks the scope 'admin'.")
+            caller = with_scope(wiring.identity().fresh(caller), "admin")
         return action(request, caller)
 
     return route

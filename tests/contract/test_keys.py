@@ -499,7 +499,7 @@ def test_a_rotation_whose_reply_is_lost_is_one_rotation(tables: Tables, team: st
         lost.extend([body] * lose_it)
         return lose_it
 
-    store = KeyStore(DynamoDB(LossyHttp(tables.http, lose), timeout=30), tables["api-keys"])  # type: ignore[arg-type]
+    store = KeyStore(DynamoDB(LossyHttp(tables.http, lose), timeout=30), tables["api-keys"])
     second, rotated = Keys(store, world.limits_store, world.tiers.__getitem__, lambda: world.now / 1_000_000).rotate(
         record.id, {}, ADMIN
     )

@@ -65,6 +65,13 @@ def test_after_lost_replies_and_calls_that_never_arrived_drift_is_zero(tables: T
     assert world.reconcile().hours == 0
 
 
+def a_call_an_hour(world: World, hours: int) -> None:
+    for _ in range(hours):
+        ledger = world.ledger()
+        ledger.settle(world.admit(ledger, 100), paid(10))
+        world.now += HOUR
+
+
 def test_an_hour_waits_for_its_open_calls_and_a_late_release_changes_nothing(tables: Tables) -> None:
     world = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"))
     ledger = world.ledger()
@@ -124,9 +131,7 @@ def test_hours_that_hold_nothing_are_forgotten_together_and_change_no_sum(tables
     world = World(tables, KeyLimits(max_budget=1_000_000, budget_duration="total"), team=KeyLimits(max_budget=10_000))
     writes: list[int] = []
     for hour in range(1, 13):
-        ledger = world.ledger()  # as in a container that is started for it: it remembers nothing
-        ledger.settle(world.admit(ledger, 100), paid(10))
-        world.now += HOUR
+        a_call_an_hour(world, 1)  # each in a container that is started for it: it remembers nothing
         counting = CountingDatabase(tables.database)
         limits = LimitsStore(counting, tables["limits"], tables["api-keys"])
         Reconciler(limits, world.row_store, lambda: world.now).reconcile()
@@ -141,10 +146,7 @@ def test_hours_that_hold_nothing_are_forgotten_together_and_change_no_sum(tables
 
 def test_a_settled_hour_that_differs_from_its_rows_is_put_right_all_the_same(tables: Tables) -> None:
     world = World(tables, KeyLimits(max_budget=1_000_000, budget_duration="total"))
-    for _ in range(5):
-        ledger = world.ledger()
-        ledger.settle(world.admit(ledger, 100), paid(10))
-        world.now += HOUR
+    a_call_an_hour(world, 5)
     world.now += HOUR
     booking = bookings_of(world.item())[1]
     change = {
@@ -162,10 +164,7 @@ def test_a_settled_hour_that_differs_from_its_rows_is_put_right_all_the_same(tab
 
 def test_a_long_backlog_is_forgotten_by_and_by(tables: Tables) -> None:
     world = World(tables, KeyLimits(max_budget=1_000_000, budget_duration="daily"))
-    for _ in range(15):
-        ledger = world.ledger()
-        ledger.settle(world.admit(ledger, 100), paid(10))
-        world.now += HOUR
+    a_call_an_hour(world, 15)
     assert [world.reconcile().hours for _ in range(2)] == [12, 0]
     assert len(bookings_of(world.item())) == 3
     assert world.drift() == {}

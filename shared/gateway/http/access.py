@@ -26,7 +26,12 @@ def caller_of(request: Request, scope: str | None, identity: Callable[[], Identi
             raise Unauthorized("No API key was checked for this call.") from None
     if caller is None or (caller.expires and time.time() >= caller.expires):  # the context may be a minute old
         raise Unauthorized("The API key is unknown, expired or revoked.")
-    if scope is not None and not caller.may(scope):
+    return caller if scope is None else with_scope(caller, scope)
+
+
+def with_scope(caller: Caller, scope: str) -> Caller:
+    """The caller again, who must have the scope. Raises Forbidden."""
+    if not caller.may(scope):
         raise Forbidden(f"This API key lacks the scope '{scope}'.")
     return caller
 

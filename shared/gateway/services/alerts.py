@@ -16,13 +16,12 @@ from typing import Any, Protocol
 from gateway import observability
 from gateway.domain.money import usd
 from gateway.domain.rollup import Bounded, Counted
-from gateway.errors import StoreError, StoreUnavailable
+from gateway.services.due import attend
 from gateway.stores.alerts import Claim
 
 THRESHOLDS = (50, 80, 100)
 _UNSENT_SECONDS = 60  # after so long who claimed it is not on its way any more
 _REMEMBERED = 10_000
-_MOST_FAILURES = 3  # in one batch: each may take seconds, and the batch has a minute
 
 
 class Items(Protocol):
@@ -49,17 +48,7 @@ class Alerts:
         """Look at the budgets of these rows, and at those with alerts not out yet. Raises StoreUnavailable or
         StoreError where one could not be looked at; the others are, all the same, and a later batch goes on."""
         self._due |= dict.fromkeys(each for row in rows for each in row.bounded if each.budget > 0)
-        failures: list[StoreUnavailable | StoreError] = []
-        for bounded in list(self._due):
-            if len(failures) < _MOST_FAILURES:
-                try:
-                    self._look(bounded)
-                except (StoreUnavailable, StoreError) as error:
-                    failures.append(error)
-        while len(self._due) > _REMEMBERED:
-            del self._due[next(iter(self._due))]
-        if failures:
-            raise failures[0]
+        attend(self._due, self._look)
 
     def _look(self, bounded: Bounded) -> None:
         left = [threshold for threshold in THRESHOLDS if (bounded, threshold) not in self._done]

@@ -22,7 +22,8 @@ from gateway.domain.money import MICRO, usd
 from gateway.domain.rollup import grouped
 from gateway.domain.times import rfc3339
 from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound
-from gateway.services.keys import Label, parsed
+from gateway.services.keys import parsed
+from gateway.services.limited import Label
 from gateway.services.reports import Text, safe
 from gateway.stores import cursors
 from gateway.stores.keys import KeyRecord, TeamRecord

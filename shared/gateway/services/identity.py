@@ -43,12 +43,18 @@ class Identity:
     def fresh(self, caller: Caller) -> Caller:
         """The caller by its record as it is now, whatever an authorizer has cached. Raises Unauthorized,
         StoreUnavailable."""
-        record = self.keys.get(caller.key_id)
-        if record is not None and record.usable(caller.generation, self.clock()):
-            fresh = caller_of(record, self.keys, caller.generation)
-            if fresh is not None:
-                return fresh
-        raise Unauthorized("The API key is unknown, expired or revoked.")
+        return current(caller, self.keys, self.clock())[1]
+
+
+def current(caller: Caller, records: KeyReader, now: float) -> tuple[KeyRecord, Caller]:
+    """A caller's record and the caller by it, as they are at `now` (seconds since the epoch). Raises Unauthorized,
+    StoreUnavailable."""
+    record = records.get(caller.key_id)
+    if record is not None and record.usable(caller.generation, now):
+        fresh = caller_of(record, records, caller.generation)
+        if fresh is not None:
+            return record, fresh
+    raise Unauthorized("The API key is unknown, expired or revoked.")
 
 
 def caller_of(record: KeyRecord, records: KeyReader, generation: int | None = None) -> Caller | None:

@@ -22,7 +22,6 @@ from gateway.domain.identity import SCOPES, Caller
 from gateway.domain.times import rfc3339
 from gateway.errors import BadRequest, ConditionFailed, Conflict, NotFound, PreconditionFailed
 from gateway.services.grants import grant
-from gateway.services.limited import Label as Label
 from gateway.services.limited import Limited, settable_limits, shown_limits
 from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord, NoSuchTeam
 

@@ -41,7 +41,7 @@ from gateway.errors import (
     Unauthorized,
 )
 from gateway.services import shadow
-from gateway.services.identity import Identity, KeyReader
+from gateway.services.identity import KeyReader, current
 from gateway.stores.keys import team_item
 from gateway.stores.limits import Release
 from gateway.stores.rows import SETTLED, Row, settled_facts
@@ -201,8 +201,9 @@ class Ledger:
         Raises RateLimited, BudgetExceeded, Unauthorized (revoked, expired), StoreUnavailable.
         """
         demand = Demand(request.est, request.tokens)
-        self.check(caller, tiers, demand)
-        self._check_team(caller, demand)
+        if caller.team is not None:  # before its key counts the call; a key alone is checked by its admission
+            self.check(caller, tiers, demand)
+            self._check_team(caller, caller.team, demand)
         caller, key = self._key(caller, tiers, demand)
         team = self._team(caller, caller.team, key, demand) if caller.team else None
         row = _row(caller, key, team, request)
@@ -282,11 +283,9 @@ class Ledger:
         admitted = self._admitted(account(), demand, self._remembered(caller.key_id), reread, self.clock)
         return current, admitted
 
-    def _check_team(self, caller: Caller, demand: Demand) -> None:
+    def _check_team(self, caller: Caller, team: Team, demand: Demand) -> None:
         """What no waiting can help is refused by a team before its key counts the call."""
-        if caller.team is None:
-            return
-        account, known = _team_account(caller.team_id, caller.team), self._remembered(_member(caller))
+        account, known = _team_account(caller.team_id, team), self._remembered(_member(caller))
         windows = Windows.at(self.clock(), account.terms.duration)
         if self._asks_too_much(known, account, demand, windows):
             account = self._team_record(caller.team_id)
@@ -364,7 +363,7 @@ class Ledger:
 
     def _fresh(self, caller: Caller) -> Caller:
         """The caller by its record as it is now. Raises Unauthorized."""
-        return Identity(self.keys, lambda: self.clock() / _SECOND).fresh(caller)
+        return current(caller, self.keys, self.clock() / _SECOND)[1]
 
     def _team_record(self, team_id: str) -> Account:
         """The team's account by its record as it is now. Raises Unauthorized."""

@@ -11,8 +11,7 @@ from gateway.domain.config import TierLimits
 from gateway.domain.identity import Caller
 from gateway.domain.money import usd
 from gateway.domain.times import rfc3339
-from gateway.errors import Unauthorized
-from gateway.services.identity import KeyReader, caller_of
+from gateway.services.identity import KeyReader, current
 from gateway.stores.keys import team_item
 
 _SECOND = 1_000_000
@@ -35,11 +34,7 @@ class Standing:
 
         Limits of a minute are a bucket: `remaining` calls may come at once, and it is full again at `reset`.
         """
-        record = self.keys.get(caller.key_id)
-        usable = record is not None and record.usable(caller.generation, self.clock() / _SECOND)
-        fresh = caller_of(record, self.keys, caller.generation) if record is not None and usable else None
-        if record is None or fresh is None:
-            raise Unauthorized("The API key is unknown, expired or revoked.")
+        record, fresh = current(caller, self.keys, self.clock() / _SECOND)
         terms = terms_of(tiers(fresh.tier), fresh.limits)
         team = None
         if fresh.team_id:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.aws.http import AwsHttp, HttpError, HttpReply
+from gateway.aws.http import HttpError, HttpReply
 from gateway.errors import ConditionFailed, StoreRejected, StoreUnavailable, TransactionCanceled
 from gateway.stores.attributes import from_item, to_item
 
@@ -26,6 +26,8 @@ _REJECTED = {
     "ValidationException",
 }
 _BACKOFF_SECONDS = 0.05
+_KEYS_A_READ = 100  # DynamoDB's limit of BatchGetItem
+_ROUNDS = 10  # of asking for what it left out
 
 
 class Database(Protocol):
@@ -47,15 +49,28 @@ def pages(
         start = {"ExclusiveStartKey": reply["LastEvaluatedKey"]}
 
 
-def read_all(database: Database, table: str, keys: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The items of these keys, at most 100, in no order, as they are now; what is not there is left out."""
-    found: list[dict[str, Any]] = []
-    wanted: Any = {table: {"Keys": [to_item(key) for key in keys], "ConsistentRead": True}} if keys else {}
-    while wanted:
-        reply = database.call("BatchGetItem", {"RequestItems": wanted}, attempts=3)
-        found += [from_item(item) for item in reply["Responses"].get(table, [])]
-        wanted = reply.get("UnprocessedKeys", {})
-    return found
+def read_all(
+    database: Database, table: str, keys: Sequence[Mapping[str, Any]], *, consistent: bool
+) -> Iterator[dict[str, Any]]:
+    """The items of these keys (plain values), in no order; what is not there is left out. Raises StoreUnavailable."""
+    for start in range(0, len(keys), _KEYS_A_READ):
+        wanted: Any = {table: {"Keys": [to_item(key) for key in keys[start : start + _KEYS_A_READ]]}}
+        if consistent:
+            wanted[table]["ConsistentRead"] = True
+        for _round in range(_ROUNDS):
+            reply = database.call("BatchGetItem", {"RequestItems": wanted}, attempts=2)
+            yield from (from_item(item) for item in reply["Responses"].get(table, []))
+            wanted = reply.get("UnprocessedKeys")
+            if not wanted:
+                break
+        else:
+            raise StoreUnavailable("A data store does not answer; try again.", retry_after=1)
+
+
+class Http(Protocol):
+    """What the real one sends by: AwsHttp, or what stands for it."""
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> HttpReply: ...
 
 
 class DynamoDB:
@@ -65,7 +80,7 @@ class DynamoDB:
     writes of fixed values under a condition) may ask for more.
     """
 
-    def __init__(self, http: AwsHttp, *, timeout: float = 2.0) -> None:
+    def __init__(self, http: Http, *, timeout: float = 2.0) -> None:
         self._http = http
         self._timeout = timeout
 

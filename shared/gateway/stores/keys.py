@@ -291,7 +291,8 @@ class KeyStore:
         last = reply.get("LastEvaluatedKey")
         # An index holds keys alone: one with all of a record would double the cost of noting each use.
         ids = [from_item(item)["id"] for item in reply["Items"]]
-        records = {item["id"]: item for item in read_all(self._database, self._table, [{"id": each} for each in ids])}
+        read = read_all(self._database, self._table, [{"id": each} for each in ids], consistent=True)
+        records = {item["id"]: item for item in read}
         return [records[each] for each in ids if each in records], cursors.encode(from_item(last)) if last else None
 
 

@@ -218,14 +218,13 @@ class LimitsStore:
         """Take hours that agree with their rows, and stale counters, out of an item. False, and nothing done, where one
         of the hours holds something."""
         parts = [each for booking in bookings for each in (booking.held, booking.calls)]
-        names = {f"#c{number}": name for number, name in enumerate(parts)}
-        gone = [*names.values(), *(booking.booked for booking in bookings), *stale]
-        names |= {f"#r{number}": name for number, name in enumerate(gone)}
+        gone = [*parts, *(booking.booked for booking in bookings), *stale]
+        names = {f"#{number}": name for number, name in enumerate(gone)}
         request = {
             "TableName": self._table,
             "Key": to_item({"id": account}),
-            "UpdateExpression": "REMOVE " + ", ".join(f"#r{number}" for number in range(len(gone))),
-            "ConditionExpression": " AND ".join(f"#c{number} = :zero" for number in range(len(parts))),
+            "UpdateExpression": "REMOVE " + ", ".join(names),
+            "ConditionExpression": " AND ".join(f"#{number} = :zero" for number in range(len(parts))),
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item({":zero": 0}),
         }

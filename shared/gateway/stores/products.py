@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,12 @@ from gateway.domain.products import PRODUCT_ID
 from gateway.errors import BadRequest, Conflict, StoreUnavailable, TransactionCanceled
 from gateway.stores import cursors
 from gateway.stores.attributes import from_item, to_item
-from gateway.stores.dynamodb import Database, pages
+from gateway.stores.dynamodb import Database, pages, read_all
 
 EVERYTHING = "*"  # the category that holds all products
 PRODUCT = "product"
 _CATEGORIES = "#categories"  # no product's id: those begin with a letter or digit
 _POSTINGS = 200  # of a term, the heaviest
-_BATCH = 100  # DynamoDB's limit of BatchGetItem
 _ROUNDS = 10  # index pages read for one page of a filtered listing
 _CURSOR = {"id": str, "part": str, "category": str, "price": int}
 
@@ -92,20 +91,10 @@ class ProductStore:
     def get_many(self, identifiers: Sequence[str]) -> list[Stored]:
         """Those that exist, in the order asked for."""
         wanted, found = list(dict.fromkeys(identifiers)), {}
-        for start in range(0, len(wanted), _BATCH):
-            for item in self._batch([_key(identifier, PRODUCT) for identifier in wanted[start : start + _BATCH]]):
-                found[item["id"]] = _stored(item)
+        keys = [{"id": identifier, "part": PRODUCT} for identifier in wanted]
+        for item in read_all(self._database, self._table, keys, consistent=False):
+            found[item["id"]] = _stored(item)
         return [found[identifier] for identifier in wanted if identifier in found]
-
-    def _batch(self, keys: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for _round in range(_ROUNDS):
-            request = {"RequestItems": {self._table: {"Keys": keys}}}
-            reply = self._database.call("BatchGetItem", request, attempts=2)
-            yield from (from_item(item) for item in reply["Responses"].get(self._table, []))
-            keys = reply.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            if not keys:
-                return
-        raise StoreUnavailable("A data store does not answer; try again.", retry_after=1)
 
     def listed(self, wanted: Slice, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
         """Ids of a category, cheapest first, and the next page's cursor. A page may be short where much is filtered.

@@ -37,12 +37,12 @@ class Answers:
 )
 def test_a_store_that_can_not_be_had_is_unavailable_and_no_refusal_of_anybody(kind: str) -> None:
     with pytest.raises(StoreUnavailable):
-        DynamoDB(Answers(400, kind)).call("GetItem", {})  # type: ignore[arg-type]
+        DynamoDB(Answers(400, kind)).call("GetItem", {})
 
 
 @pytest.mark.parametrize("kind", ["ValidationException", "SerializationException", "UnknownOperationException"])
 def test_a_request_that_is_wrong_is_our_defect(kind: str) -> None:
     http = Answers(400, kind)
     with pytest.raises(StoreRejected):
-        DynamoDB(http).call("GetItem", {}, attempts=2)  # type: ignore[arg-type]
+        DynamoDB(http).call("GetItem", {}, attempts=2)
     assert http.calls == 1
