@@ -223,12 +223,12 @@ class Move:
     """How an update moves a bucket on, since an expression can't take the later of two times.
 
     idle: the bucket starts anew from the clock; right where it is idle.
-    busy: it moves on from where it is; right where that is `least` or later. `extra` is what lies between `least` and the
-    start of an idle bucket, so that one that went idle meanwhile has no more room than one that starts anew.
+    busy: it moves on from where it is; right where that is `least` or later. `extra` is what lies between `least` and
+    the start of an idle bucket, so that one that went idle meanwhile has no more room than one that starts anew.
     either: for who knows nothing of the bucket; right where it is idle, and where others who knew nothing came in the
     same moment and made it busy: they find its arrival time under the moment's `label` too, and go on from there.
-    over: it stays where it is. A bucket in shadow that is over its limit is left as if the call had been refused: so its
-    limit refuses in shadow what it would refuse enforced, and no more, however long it is exceeded.
+    over: it stays where it is. A bucket in shadow that is over its limit is left as if the call had been refused: so
+    its limit refuses in shadow what it would refuse enforced, and no more, however long it is exceeded.
 
     Where there is a `label`, the arrival time is kept under it too.
     """
@@ -290,8 +290,8 @@ def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
 
 
 def _label(cost: int, now: int) -> int | None:
-    """Which of the labels stands for this moment: a second, or less for a bucket that is soon idle again. None where it is
-    so right after each call."""
+    """Which of the labels stands for this moment: a second, or less for a bucket that is soon idle again. None where it
+    is so right after each call."""
     if cost < 5_000:
         return None
     return now // (_SECOND if cost >= 50_000 else 200_000) % _LABELS

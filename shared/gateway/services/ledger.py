@@ -52,6 +52,7 @@ from gateway.stores.rows import SETTLED, Row, settled_facts
 
 _TRIES = 12  # the second fits as a rule; more are for callers that come out of order, and for changes of the record
 _PAUSE_SECONDS = 0.02
+_CHANCE = random.SystemRandom()
 _BUSY_MICROSECONDS = 5_000_000
 _REMEMBERED = 10_000  # keys a container remembers
 _SECOND = 1_000_000
@@ -333,7 +334,7 @@ class Ledger:
         guess = Guess(seen, unknown=not seen, busy_until=known.busy_until)
         for number in range(_TRIES):
             if number > 1:  # by chance, so that those who hinder each other come apart
-                self.pause(random.uniform(0, _PAUSE_SECONDS))
+                self.pause(_CHANCE.uniform(0, _PAUSE_SECONDS))
             terms = account.terms
             windows = Windows.at(clock(), terms.duration)
             if self._asks_too_much(known, account, demand, windows):
