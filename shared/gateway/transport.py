@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 MAX_BYTES = 6_291_456
 _CHUNK = 65_536
+_MOST_IDLE = 64  # kept for the next exchange; what comes back beyond is closed
 _CONNECT_SECONDS = 3.0
 
 
@@ -101,7 +102,7 @@ class Connections:
         self.host, self.prefix = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
         self._address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._idle: deque[_Connection] = deque(maxlen=64)
+        self._idle: deque[_Connection] = deque()
         weakref.finalize(self, _close, self._idle)
 
     def open(self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Exchange:
@@ -136,7 +137,7 @@ class Connections:
 
     def give_back(self, connection: _Connection, *, keep: bool) -> None:
         """Called by an Exchange when it ends."""
-        if keep:
+        if keep and len(self._idle) < _MOST_IDLE:
             self._idle.append(connection)
         else:
             connection.close()

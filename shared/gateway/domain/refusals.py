@@ -59,12 +59,12 @@ def _before(
 ) -> dict[str, Any]:
     """The item as an admission found it. Of a bucket that was idle: as far as it matters, that is, empty."""
     before = dict(item)
-    for name, bucket, form, units in (
+    for name, bucket, move, units in (
         ("tat", terms.requests, variant.requests, 1),
         ("ttat", terms.tokens, variant.tokens, demand.tokens),
     ):
-        if bucket is not None and form != "over":
-            before[name] -= bucket.cost(units)
+        if bucket is not None and move.form != "over":
+            before[name] -= bucket.cost(units) + move.extra
     for name, added in (
         (f"h_{windows.hour}", 1),
         (f"d_{windows.day}", 1),

@@ -8,6 +8,8 @@ release: the same at a cost of nothing, for a call that never went out
 from __future__ import annotations
 
 import math
+import random
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,9 +19,11 @@ from gateway import observability
 from gateway.domain.admission import (
     Booking,
     Demand,
+    Guess,
     Terms,
     Variant,
     Windows,
+    kept_busy,
     stale_names,
     terms_of,
     terms_of_team,
@@ -46,7 +50,10 @@ from gateway.stores.keys import team_item
 from gateway.stores.limits import Release
 from gateway.stores.rows import SETTLED, Row, settled_facts
 
-_TRIES = 4
+_TRIES = 12  # the second fits as a rule; more are for callers that come out of order, and for changes of the record
+_PAUSE_SECONDS = 0.02
+_CHANCE = random.SystemRandom()
+_BUSY_MICROSECONDS = 5_000_000
 _REMEMBERED = 10_000  # keys a container remembers
 _SECOND = 1_000_000
 _NAMES = {
@@ -169,8 +176,9 @@ class Rows(Protocol):
 
 @dataclass(slots=True)
 class _Known:
-    """What a container remembers of a key: its item as last seen, when and at which version that refused a call, and
-    until when what the record said of a call that asks for too much is not asked again.
+    """What a container remembers of a key: its item as last seen, when and at which version that refused a call, until
+    when what the record said of a call that asks for too much is not asked again, and until when its buckets are taken
+    for busy.
 
     No error is kept: each time it is raised it would hold another request's frames.
     """
@@ -180,6 +188,7 @@ class _Known:
     refused_version: int = 0
     read_version: int = 0
     read_until: int = 0
+    busy_until: Mapping[str, int] = field(default_factory=dict)
 
     def read(self, version: int, now: int) -> None:
         self.read_version, self.read_until = version, now + _SECOND
@@ -187,12 +196,13 @@ class _Known:
 
 @dataclass(slots=True)
 class Ledger:
-    """`clock` gives microseconds since the epoch. `tier_of` gives a tier's limits, should a key's tier have changed."""
+    """`clock` gives microseconds since the epoch, `pause` waits that many seconds."""
 
     limits: Limits
     rows: Rows
     keys: KeyReader
     clock: Callable[[], int]
+    pause: Callable[[float], None] = time.sleep
     _known: OrderedDict[str, _Known] = field(default_factory=OrderedDict)
 
     def admit(self, caller: Caller, tiers: Callable[[str], TierLimits], request: AdmissionRequest) -> Hold:
@@ -320,8 +330,11 @@ class Ledger:
         reread: Callable[[], Account],
         clock: Callable[[], int],
     ) -> Admitted:
-        item: Mapping[str, Any] = known.item
-        for _ in range(_TRIES):
+        seen = known.item
+        guess = Guess(seen, unknown=not seen, busy_until=known.busy_until)
+        for number in range(_TRIES):
+            if number > 1:  # by chance, so that those who hinder each other come apart
+                self.pause(_CHANCE.uniform(0, _PAUSE_SECONDS))
             terms = account.terms
             windows = Windows.at(clock(), terms.duration)
             if self._asks_too_much(known, account, demand, windows):
@@ -329,17 +342,17 @@ class Ledger:
                 known.read(account.version, windows.now)
                 continue
             self._check_refused(known, account, demand, windows)
-            variant = variant_of(item, terms, demand, windows.now)
-            stale = stale_names(item, windows)
+            variant = variant_of(guess, terms, demand, windows.now)
+            stale = stale_names(guess.item, windows)
             try:
                 item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale)
             except ConditionFailed as refused:
                 if refused.item is None:
-                    account, item = self._first(account, reread), {}
+                    account, guess = self._first(account, reread), Guess({}, unknown=True)
                     continue
                 item = refused.item
                 if item.get("st") != "A" or item.get("kv") != account.version:
-                    account = reread()
+                    account, guess = reread(), Guess(item)
                     if item.get("kv", 0) < account.version:  # who changed the record did not come to tell the item
                         self.limits.set_state(account.id, "A", account.version)
                     continue
@@ -347,8 +360,11 @@ class Ledger:
                 if refusal is not None:
                     known.item, known.refused_at, known.refused_version = item, windows.now, account.version
                     raise _refused(account, refusal, demand, item, windows) from None
+                guess = Guess(item, fresh=True, unknown=not seen)
             else:
                 known.item, known.refused_at = item, None
+                busy = kept_busy(seen, item, terms, demand, variant, windows.now)
+                known.busy_until = dict.fromkeys(busy, windows.now + _BUSY_MICROSECONDS)
                 shadowed = shadow_refusals(item, terms, demand, windows, variant)
                 return Admitted(account, windows, item, shadowed)
         raise RateLimited("The key is too busy just now; try again.", code="contention", retry_after=0.1)

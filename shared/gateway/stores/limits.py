@@ -1,11 +1,11 @@
 """The table `limits`: one item a key or team, and an admission is one conditional update of it.
 
 Attributes: `st` (A active, R revoked), `kv` (the record's version), `tat` and `ttat` (arrival times of requests and
-tokens), `inflight`, `h_<hour>` and `d_<day>` (calls), `t_<day>` (tokens used and held), `used_<window>` (micro-dollars
-spent and held) and `spent_<window>`; for each hour that is not reconciled yet `o_<hour>_<window>` (held),
-`s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way). Windows are in the names, so that a new one needs
-no reset: it is not there yet. No limit stands here: a changed one holds as soon as callers know it, and `kv` makes them
-know it.
+tokens; `tat_3` the same under a label, see `gateway.domain.admission.Move`), `inflight`, `h_<hour>` and `d_<day>`
+(calls), `t_<day>` (tokens used and held), `used_<window>` (micro-dollars spent and held) and `spent_<window>`; for each
+hour that is not reconciled yet `o_<hour>_<window>` (held), `s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls
+under way). Windows are in the names, so that a new one needs no reset: it is not there yet. No limit stands here: a
+changed one holds as soon as callers know it, and `kv` makes them know it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.domain.admission import Booking, Bucket, Demand, Form, Terms, Variant, Windows
+from gateway.domain.admission import Booking, Bucket, Demand, Move, Terms, Variant, Windows
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.dynamodb import Database, pages
@@ -247,21 +247,33 @@ def _buckets(expression: _Expression, terms: Terms, demand: Demand, windows: Win
         _bucket(expression, "ttat", terms.tokens, demand.tokens, windows.now, variant.tokens)
 
 
-def _bucket(expression: _Expression, name: str, bucket: Bucket, units: int, now: int, form: Form) -> None:
+def _bucket(expression: _Expression, name: str, bucket: Bucket, units: int, now: int, move: Move) -> None:
     # Units that fit not even an empty bucket were refused before, or are over. What is over needs no condition: the
     # item that told so was older, and an arrival time only grows.
-    if form == "over":
+    if move.form == "over":
         return
-    mark, start = name[:2], now - bucket.slack
-    expression.values[f":{mark}0"] = start
-    if form == "idle":
-        expression.values[f":{mark}1"] = start + bucket.cost(units)
-        expression.sets.append(f"{name} = :{mark}1")
-        expression.conditions.append(f"(attribute_not_exists({name}) OR {name} < :{mark}0)")
-    else:
-        expression.values |= {f":{mark}1": now + bucket.tau(units), f":{mark}c": bucket.cost(units)}
-        expression.sets.append(f"{name} = {name} + :{mark}c")
+    mark, start, most, cost = name[:2], now - bucket.slack, now + bucket.tau(units), bucket.cost(units)
+    label = f"{name}_{move.label}"
+    if move.label is not None:
+        expression.removes += [f"{name}_{other}" for other in move.other_labels]
+    if move.form == "busy":
+        expression.values |= {f":{mark}0": move.least, f":{mark}1": most, f":{mark}c": cost + move.extra}
+        moved = (name,) if move.label is None else (name, label)
+        expression.sets += [f"{each} = {name} + :{mark}c" for each in moved]
         expression.conditions.append(f"{name} BETWEEN :{mark}0 AND :{mark}1")
+        return
+    idle = f"attribute_not_exists({name}) OR {name} < :{mark}0"
+    expression.values[f":{mark}0"] = start
+    if move.form == "idle":
+        expression.values[f":{mark}1"] = start + cost
+        expression.sets.append(f"{name} = :{mark}1")
+        expression.conditions.append(f"({idle})")
+        return
+    expression.values |= {f":{mark}1": most, f":{mark}c": cost}
+    expression.sets += [f"{each} = if_not_exists({label}, :{mark}0) + :{mark}c" for each in (name, label)]
+    # That both are equal says that nobody moved the one on without the other.
+    others = f"{label} = {name} AND {label} BETWEEN :{mark}0 AND :{mark}1"
+    expression.conditions.append(f"(({others}) OR (attribute_not_exists({label}) AND ({idle})))")
 
 
 def _counters(expression: _Expression, terms: Terms, windows: Windows) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.admission import Bucket, Demand, Terms, Variant, Windows, variant_of
+from gateway.domain.admission import Bucket, Demand, Guess, Terms, Variant, Windows, variant_of
 from gateway.domain.refusals import refusal_of, shadow_refusals
 
 NOW = 1_800_000_000_123_456
@@ -40,13 +40,13 @@ demands = st.builds(Demand, est=small, tokens=st.integers(0, 25))
 def admitted(item: dict[str, Any], terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> dict[str, Any]:
     """The item after the update of an admission, as stores/limits.py has it."""
     after = dict(item)
-    for name, bucket, form, units in (
+    for name, bucket, move, units in (
         ("tat", terms.requests, variant.requests, 1),
         ("ttat", terms.tokens, variant.tokens, demand.tokens),
     ):
-        if bucket is not None and form != "over":
+        if bucket is not None and move.form != "over":
             start = windows.now - bucket.slack
-            after[name] = (start if form == "idle" else after[name]) + bucket.cost(units)
+            after[name] = (after[name] + move.extra if move.form == "busy" else start) + bucket.cost(units)
     for name, added in (
         (f"h_{windows.hour}", 1),
         (f"d_{windows.day}", 1),
@@ -71,7 +71,7 @@ def test_shadow_refuses_what_enforced_would_refuse(
     item |= {name: moment for name, moment in (("tat", tat), ("ttat", ttat)) if moment is not None}
     enforced = {name: refusal_of(item, replace(terms, shadow=frozenset(ALL) - {name}), demand, windows) for name in ALL}
     shadow = replace(terms, shadow=frozenset(ALL))
-    variant = variant_of(item, shadow, demand, NOW)
+    variant = variant_of(Guess(item), shadow, demand, NOW)
     assert refusal_of(item, shadow, demand, windows) is None
     said = shadow_refusals(admitted(item, shadow, demand, windows, variant), shadow, demand, windows, variant)
     assert {each.name: each for each in said} == {name: each for name, each in enforced.items() if each is not None}
@@ -94,8 +94,8 @@ def test_over_any_calls_a_bucket_in_shadow_is_the_enforced_one(bucket: Bucket, c
         demand, windows = Demand(0, units), Windows.at(now)
         refused = refusal_of(real, enforced, demand, windows)
         if refused is None:
-            real = admitted(real, enforced, demand, windows, variant_of(real, enforced, demand, now))
-        variant = variant_of(tried, shadow, demand, now)
+            real = admitted(real, enforced, demand, windows, variant_of(Guess(real), enforced, demand, now))
+        variant = variant_of(Guess(tried), shadow, demand, now)
         tried = admitted(tried, shadow, demand, windows, variant)
         assert shadow_refusals(tried, shadow, demand, windows, variant) == (() if refused is None else (refused,))
         assert tried.get("ttat") == real.get("ttat")

@@ -1,0 +1,122 @@
+"""Many callers of one key at once: none is refused because others came in between, and each costs about one write."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from gateway.domain.admission import Bucket, Demand, Move, Terms, Variant, Windows
+from gateway.domain.config import TierLimits
+from gateway.errors import ConditionFailed, RateLimited
+from gateway.services.config import defaults
+from gateway.stores.attributes import to_item
+from gateway.stores.dynamodb import Database
+from gateway.stores.limits import LimitsStore
+from tests.contract.conftest import Tables
+from tests.contract.world import NOW, TIERS, World, at_once
+from tests.unit.domain.test_moves import applied
+
+LATENCY_SECONDS = 0.005
+PACKAGED = {name: TierLimits.model_validate(limits) for name, limits in defaults()["rateLimits"].items()}
+
+
+@dataclass
+class DistantDatabase:
+    """A database some milliseconds away; counts the updates of the item that admits."""
+
+    database: Database
+    table: str
+    updates: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
+        if operation == "UpdateItem" and request["TableName"] == self.table:
+            with self.lock:
+                self.updates += 1
+        time.sleep(LATENCY_SECONDS)
+        return self.database.call(operation, request, attempts=attempts)
+
+
+@pytest.mark.parametrize(
+    ("tiers", "callers", "calls", "most"),
+    [(PACKAGED, 200, 1, 1.5), (PACKAGED, 200, 8, 1.5), (PACKAGED, 20, 40, 1.5), (TIERS, 200, 4, 1.5)],
+    ids=["one call each", "eight calls each", "twenty callers", "short bursts"],
+)
+def test_callers_at_once_hinder_nobody(
+    tables: Tables, tiers: dict[str, TierLimits], callers: int, calls: int, most: float
+) -> None:
+    """Each in a container of its own, on a key of each tier. A refusal names a limit that is reached; no more come
+    through than by the clock. Prints what the docs quote."""
+    updates = 0
+    for tier, limits in tiers.items():
+        world = World(tables, tier=tier, tiers=dict(tiers), clock=lambda: time.time_ns() // 1_000, key=f"key-{tier}")
+        database = DistantDatabase(tables.database, tables["limits"])
+        began = time.monotonic()
+        codes, waits = together(world, database, callers, calls)
+        admitted, updates = codes.count("admitted"), updates + database.updates
+        print(
+            f"{tier}, {callers} callers, {calls} calls of each: {admitted} of {len(codes)} admitted,"
+            f" {database.updates / len(codes):.2f} writes a call, the longest took {max(waits):.2f} s"
+        )
+        assert set(codes) <= {"admitted", "requests", "tokens"}
+        rate = limits.requests_per_minute
+        assert admitted <= (limits.burst or rate) + (time.monotonic() - began) * rate / 60
+    assert updates / (callers * calls * len(tiers)) <= most
+
+
+def together(world: World, database: Database, callers: int, calls: int) -> tuple[list[str], list[float]]:
+    """What became of every call, and how many seconds it took."""
+    codes: list[str] = []
+    waits: list[float] = []
+    world.admit(world.ledger())
+
+    def container() -> None:
+        ledger = world.ledger(database)
+        for _ in range(calls):
+            started = time.monotonic()
+            try:
+                world.admit(ledger, tokens=1_200)
+                codes.append("admitted")
+            except RateLimited as error:
+                codes.append(error.code if error.code == "contention" else error.details["dimension"])
+            waits.append(time.monotonic() - started)
+
+    at_once(callers, container)
+    return codes, waits
+
+
+def test_the_store_moves_a_bucket_as_the_model_says(tables: Tables) -> None:
+    """Random items, and every move that may be asked for, right or wrong: what `applied` of tests/unit says happens."""
+    choice, now = random.Random(1), NOW
+    demand, windows = Demand(0, 0), Windows.at(now)
+    store = LimitsStore(tables.database, tables["limits"], tables["api-keys"])
+    happened = Counter[tuple[str, bool]]()
+    for number in range(400):
+        bucket = Bucket(choice.choice([10, 600, 10_000]), choice.choice([1, 3, 100]))
+        near = [now - bucket.slack + choice.randrange(-300_000, 300_000) for _ in range(2)]
+        near[1] = choice.choice(near)
+        item = {name: value for name, value in zip(("tat", "tat_3"), near, strict=True) if choice.random() < 0.8}
+        if "tat" not in item:
+            item = {}
+        extra = choice.choice([0, 20_000])
+        least = now - bucket.slack - extra
+        move = choice.choice(
+            [Move("idle"), Move("busy", least, extra), Move("busy", least, extra, label=3), Move("either", label=3)]
+        )
+        identifier = f"key{number}"
+        put = {"id": identifier, "st": "A", "kv": 1, "tat_5": 1} | item
+        tables.database.call("PutItem", {"TableName": tables["limits"], "Item": to_item(put)})
+        expected = applied({**item, "tat_5": 1}, move, bucket, now)
+        try:
+            after = store.admit(identifier, 1, Terms(bucket), demand, windows, Variant(requests=move))
+        except ConditionFailed:
+            after = {}
+        arrivals = {name: value for name, value in after.items() if name.startswith("tat")}
+        assert arrivals == (expected or {}), (item, move)
+        happened[move.form, bool(after)] += 1
+    assert len(happened) == 6, happened
