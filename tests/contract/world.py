@@ -86,14 +86,16 @@ class World:
         rows = RowStore(used, self.tables["request-analytics"])
         return Ledger(limits, rows, self.keys, self.clock or (lambda: self.now))
 
-    def request(self, est: int = 100, tokens: int = 10) -> AdmissionRequest:
+    def request(self, est: int = 100, tokens: int = 10, seconds: int = 60) -> AdmissionRequest:
         with self.lock:
             self.count += 1
             rid = f"req_{self.key}_{self.count:06d}"
-        return AdmissionRequest(rid, "gpt-4", "openai/gpt-4", "openai", est, tokens, self.now // 1_000_000 + 60)
+        now = self.clock() if self.clock else self.now
+        return AdmissionRequest(rid, "gpt-4", "openai/gpt-4", "openai", est, tokens, now // 1_000_000 + seconds)
 
-    def admit(self, ledger: Ledger, est: int = 100, tokens: int = 10) -> Hold:
-        return ledger.admit(self.caller, self.tiers.__getitem__, self.request(est, tokens))
+    def admit(self, ledger: Ledger, est: int = 100, tokens: int = 10, seconds: int = 60) -> Hold:
+        """A call that may take so many seconds."""
+        return ledger.admit(self.caller, self.tiers.__getitem__, self.request(est, tokens, seconds))
 
     def item(self, account: str | None = None) -> dict[str, Any]:
         return self.limits_store.get(account or self.key)

@@ -48,7 +48,7 @@ from gateway.services import shadow
 from gateway.services.identity import KeyReader, current
 from gateway.stores.keys import team_item
 from gateway.stores.limits import Release
-from gateway.stores.rows import SETTLED, Row, settled_facts
+from gateway.stores.rows import LENGTHS, SETTLED, Row, settled_facts
 
 _TRIES = 12  # the second fits as a rule; more are for callers that come out of order, and for changes of the record
 _PAUSE_SECONDS = 0.02
@@ -210,6 +210,8 @@ class Ledger:
 
         Raises RateLimited, BudgetExceeded, Unauthorized (revoked, expired), StoreUnavailable.
         """
+        if request.deadline > self.clock() // _SECOND + max(LENGTHS.values()):
+            raise ValueError("no call may take so long")
         demand = Demand(request.est, request.tokens)
         if caller.team is not None:  # before its key counts the call; a key alone is checked by its admission
             self.check(caller, tiers, demand)
@@ -224,6 +226,10 @@ class Ledger:
             # Without its row a call could not be billed.
             self._abandon(hold)
             raise StoreUnavailable("The call can't be recorded now; try again.", retry_after=1) from error
+        if self.clock() >= row.opened_by:
+            # Its minute may be swept, or its hour closed: nobody would look for it any more.
+            self._abandon(hold)
+            raise StoreUnavailable("The call was recorded too late; try again.", retry_after=1)
         for each in (key, team) if team else (key,):
             whose = each.account
             shadow.report(each.shadowed, scope=whose.scope, tier=whose.tier, rid=row.rid, key_id=row.key)

@@ -18,7 +18,8 @@ from gateway import observability
 from gateway.domain.admission import Booking, Windows, bookings_of, stale_names, stale_windows
 from gateway.stores.rows import Sum
 
-# A row's deadline is less than a minute after it was made; who died is expired three minutes after that.
+# Later than the last moment at which a row of the hour may be written. An hour waits for each row that is still open,
+# however long its call may take.
 _CLOSED_AFTER = 5 * 60_000_000
 # Hours without a hold that an item may carry: more, and an admission of it would cost a second write unit.
 _SETTLED_HOURS = 5

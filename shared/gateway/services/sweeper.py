@@ -1,4 +1,5 @@
-"""Expires rows whose call died before it was settled: each minute of rows is gone through once, when it is over."""
+"""Expires rows whose call died before it was settled: each minute of rows is gone through once, when all its rows are
+due. None is expired before its deadline, and no minute is passed that has an open row which is not due."""
 
 from __future__ import annotations
 
@@ -10,15 +11,14 @@ from gateway import observability
 from gateway.domain.admission import Booking
 from gateway.errors import StoreError
 from gateway.stores.limits import Release
-from gateway.stores.rows import EXPIRED, accounts_of, settled_facts
+from gateway.stores.rows import EXPIRED, LENGTHS, accounts_of, settled_facts
 
-# A row's deadline is less than a minute after it was made; a minute more, and nobody can still be working on one.
-_BEHIND_MINUTES = 3
 _MOST_MINUTES = 60  # in one run: after a long pause it catches up by and by
+_SECOND = 1_000_000
 
 
 class OpenRows(Protocol):
-    def open_rows(self, minute: int) -> Iterator[dict[str, Any]]: ...
+    def open_rows(self, minute: int, length: str) -> Iterator[dict[str, Any]]: ...
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None: ...
 
 
@@ -27,8 +27,8 @@ class Releases(Protocol):
 
 
 class Cursor(Protocol):
-    def read(self) -> int | None: ...
-    def write(self, minute: int) -> None: ...
+    def read(self, length: str = ...) -> int | None: ...
+    def write(self, minute: int, length: str = ...) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,31 @@ class Sweeper:
 
     def sweep(self) -> int:
         """Expire what is due; how many rows. Raises StoreUnavailable: the next run begins where this one ended."""
-        last = self.clock() // 60_000_000 - _BEHIND_MINUTES
-        done = self.cursor.read()
-        first = last if done is None else done + 1
-        expired = 0
-        for minute in range(first, min(last, first + _MOST_MINUTES - 1) + 1):
-            expired += sum(self._expired(row) for row in list(self.rows.open_rows(minute)))
-            self.cursor.write(minute)
+        expired = sum(self._sweep(length, seconds) for length, seconds in LENGTHS.items())
         if expired:
             observability.count("RowsExpired", expired)
         return expired
+
+    def _sweep(self, length: str, seconds: int) -> int:
+        # The last minute that was over so many seconds ago.
+        last = (self.clock() // _SECOND - seconds) // 60 - 1
+        done = self.cursor.read(length)
+        first = last if done is None else done + 1
+        expired, passed = 0, True
+        for minute in range(first, min(last, first + _MOST_MINUTES - 1) + 1):
+            for row in list(self.rows.open_rows(minute, length)):
+                if self._due(row):
+                    expired += self._expired(row)
+                else:
+                    passed = False
+            if passed:
+                self.cursor.write(minute, length)
+        return expired
+
+    def _due(self, row: Mapping[str, Any]) -> bool:
+        deadline = row.get("deadline")
+        # A row that can't be read is not waited for: `_expired` says so.
+        return not isinstance(deadline, int) or deadline * _SECOND <= self.clock()
 
     def _expired(self, row: Mapping[str, Any]) -> bool:
         try:

@@ -16,7 +16,11 @@ from gateway.stores.keys import team_item
 
 OPEN, SETTLED, EXPIRED = "OPEN", "SETTLED", "EXPIRED"
 CORRECTION = "CORRECTION"
-SUFFIXES = 4  # a minute's rows lie in so many partitions
+SUFFIXES = 4  # a minute's rows of one length lie in so many partitions
+# How many seconds after it was made a row's deadline may lie, by the class of length that its partition names: each is
+# swept by itself, so that what dies among short calls need not wait for what long ones may still do.
+LENGTHS = {"short": 120, "long": 1_200}
+OPENED_WITHIN_SECONDS = 120  # a row that comes later is refused: its minute may be swept, its hour be closed
 _SCHEMA = 1
 _CORRECTIONS = "correction"  # a partition of their own: neither sweeper nor reconcile ever reads it
 KEPT_SECONDS = 400 * 86_400
@@ -54,13 +58,28 @@ class Row:
     tokens: int = 0
 
     @property
+    def length(self) -> str:
+        """The class of length, by the deadline. Raises ValueError where that is further away than any class allows."""
+        seconds = self.deadline - self.created // 1_000_000
+        for length, most in LENGTHS.items():
+            if seconds <= most:
+                return length
+        raise ValueError(f"a deadline of {seconds} s is beyond every class of length")
+
+    @property
     def minute(self) -> str:
-        """The partition: `<UTC minute>#<n>`."""
-        return minute_partition(self.created // 1_000_000, zlib.crc32(self.rid.encode()) % SUFFIXES)
+        """The partition, by when the row was made: `<UTC minute>#<n>`, of a long call `<UTC minute>#l<n>`."""
+        suffix = zlib.crc32(self.rid.encode()) % SUFFIXES
+        return minute_partition(self.created // 1_000_000, suffix, self.length)
+
+    @property
+    def opened_by(self) -> int:
+        """Until when (microseconds) the row must have been written for its call to be made."""
+        return min(self.deadline * 1_000_000, self.created + OPENED_WITHIN_SECONDS * 1_000_000)
 
 
-def minute_partition(seconds: int, suffix: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M}#{suffix}"
+def minute_partition(seconds: int, suffix: int, length: str = "short") -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M}#{'l' if length == 'long' else ''}{suffix}"
 
 
 def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -124,10 +143,11 @@ class RowStore:
         except ConditionFailed:  # a first attempt whose answer was lost
             return
 
-    def open_rows(self, minute: int) -> Iterator[dict[str, Any]]:
-        """The rows of a minute (numbered from the epoch) that are still OPEN."""
+    def open_rows(self, minute: int, length: str = "short") -> Iterator[dict[str, Any]]:
+        """The rows of a minute (numbered from the epoch) and class of length that are still OPEN."""
         return self._of_minute(
             minute,
+            length,
             {
                 "FilterExpression": "#state = :open",
                 "ExpressionAttributeNames": {"#minute": "minute", "#state": "state"},
@@ -136,17 +156,27 @@ class RowStore:
         )
 
     def sums(self, hour_ends: int) -> dict[tuple[str, str], Sum]:
-        """What the rows of the hour that ends then (microseconds) come to, by item of `limits` and budget window."""
+        """What the rows of the hour that ends then (microseconds) come to, by item of `limits` and budget window: of
+        every length, by the hour that they are booked in."""
         sums: dict[tuple[str, str], Sum] = {}
         last = hour_ends // 60_000_000
+        hour = f"{datetime.fromtimestamp((last - 60) * 60, UTC):%Y-%m-%dT%H}"
         fields = {
             "ProjectionExpression": "#key, team, #window, team_window, #state, actual",
-            "ExpressionAttributeNames": {"#minute": "minute", "#state": "state", "#key": "key", "#window": "window"},
+            "FilterExpression": "#hour = :hour",
+            "ExpressionAttributeNames": {
+                "#minute": "minute",
+                "#state": "state",
+                "#key": "key",
+                "#window": "window",
+                "#hour": "hour",
+            },
         }
         for minute in range(last - 60, last):
-            for row in self._of_minute(minute, fields, {}):
-                for account, window in accounts_of(row):
-                    sums.setdefault((account, window), Sum()).add(row)
+            for length in LENGTHS:
+                for row in self._of_minute(minute, length, fields, {":hour": hour}):
+                    for account, window in accounts_of(row):
+                        sums.setdefault((account, window), Sum()).add(row)
         return sums
 
     def between(self, first: str, last: str) -> Iterator[dict[str, Any]]:
@@ -198,12 +228,15 @@ class RowStore:
         }
         return pages(self._database, request)
 
-    def _of_minute(self, minute: int, more: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _of_minute(
+        self, minute: int, length: str, more: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
         for suffix in range(SUFFIXES):
+            partition = minute_partition(minute * 60, suffix, length)
             request: dict[str, Any] = {
                 "TableName": self._table,
                 "KeyConditionExpression": "#minute = :minute",
-                "ExpressionAttributeValues": to_item({":minute": minute_partition(minute * 60, suffix), **values}),
+                "ExpressionAttributeValues": to_item({":minute": partition, **values}),
                 "ConsistentRead": True,
                 **more,
             }
