@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway import observability, wiring
 from gateway.domain.money import usd
-from gateway.errors import NotFound
+from gateway.errors import BadRequest, NotFound
 from gateway.http.access import caller_of
 from gateway.http.door import Route, door
 from gateway.http.message import Request, Response
@@ -18,7 +18,7 @@ from gateway.services.idempotency import Kept
 
 def _openai(request: Request) -> Response:
     """`POST /v1/chat/completions`: the body is exactly OpenAI's, with the cost added to `usage`."""
-    running, body = _complete(request)
+    running, body = _complete(request, streams=True)
     body = _with_cost(body, running)
     headers = _headers(running, request)
     if running.request.stream:
@@ -30,8 +30,8 @@ def _openai(request: Request) -> Response:
 
 
 def _gateway(request: Request) -> Response:
-    """`POST /api/v1/completions`: OpenAI's body plus the gateway's own fields."""
-    running, body = _complete(request)
+    """`POST /api/v1/completions`: OpenAI's body plus the gateway's own fields, always whole."""
+    running, body = _complete(request, streams=False)
     cost = running.cost
     extra: dict[str, Any] = {
         "provider": running.route.provider,
@@ -49,10 +49,14 @@ def _gateway(request: Request) -> Response:
     return Response(200, _with_cost(body, running) | extra, _headers(running, request))
 
 
-def _complete(request: Request) -> tuple[Running, dict[str, Any]]:
+def _complete(request: Request, *, streams: bool) -> tuple[Running, dict[str, Any]]:
     caller = caller_of(request, "completions", wiring.identity)
+    sent = request.json()
+    if sent.get("stream") is True and not streams:
+        message = "stream: this route answers whole; POST /v1/chat/completions streams"
+        raise BadRequest(message, param="stream", code="unsupported_parameter")
     running = wiring.completions().start(
-        caller, request.json(), correlation_id=request.correlation_id, seconds_left=request.seconds_left()
+        caller, sent, correlation_id=request.correlation_id, seconds_left=request.seconds_left()
     )
     return running, running.gather()
 
@@ -118,11 +122,11 @@ def _models(request: Request) -> Response:
 
 def _one_model(request: Request) -> Response:
     caller = caller_of(request, "models", wiring.identity)
-    name = request.parameters["id"]
-    target = wiring.completions().models(caller).get(name)
-    if target is None:
+    name, service = request.parameters["id"], wiring.completions()
+    route = service.catalog(service.config.get()).found(name, caller.models)
+    if route is None:
         raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
-    return Response(200, _model(name, target))
+    return Response(200, _model(name, route.target))
 
 
 def _model(name: str, target: str) -> dict[str, Any]:
