@@ -46,8 +46,8 @@ class BreakerAdmin:
     def act(self, body: Mapping[str, Any], by: Caller) -> dict[str, Any]:
         """Carry an action out. Raises BadRequest for an unknown action or provider; nothing is changed then.
 
-        To reset a provider that is not configured here is no mistake: there is nothing to reset. The original's requests
-        name both, whatever is configured.
+        To reset a provider that is not configured here is no mistake: there is nothing to reset. The original's
+        requests name both, whatever is configured.
         """
         try:
             wanted = Action.model_validate(body)

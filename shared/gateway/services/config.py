@@ -27,8 +27,11 @@ class OverridesStore(Protocol):
 
 @lru_cache(maxsize=2)
 def defaults(region: str = "") -> Mapping[str, Any]:
-    """The packaged config document as it is for Bedrock in `region`: an alias whose target stands there by geography has
-    the nearest, and is left out where the region reaches none. Without a region, the world's (`global.`)."""
+    """The packaged config document as it is for Bedrock in `region`.
+
+    An alias whose target stands there by geography has the nearest one's, and is left out where the region reaches
+    none. Without a region it has the world's (`global.`).
+    """
     text = resources.files("gateway").joinpath("data", "config.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     models = {name: _target(model["target"], region) for name, model in document["models"].items()}

@@ -46,9 +46,9 @@ def test_a_region_reaches_its_own_geography_first(region: str, reached: tuple[st
 
 
 def test_a_profile_is_told_from_a_model() -> None:
-    assert [geography_of(name) for name in ("eu.amazon.nova-lite-v1:0", "us-gov.a.b", "amazon.nova-lite-v1:0", "x")] == [
-        *("eu", "us-gov", None, None)
-    ]
+    assert [
+        geography_of(name) for name in ("eu.amazon.nova-lite-v1:0", "us-gov.a.b", "amazon.nova-lite-v1:0", "x")
+    ] == [*("eu", "us-gov", None, None)]
 
 
 def packaged() -> Any:
@@ -57,7 +57,7 @@ def packaged() -> Any:
 
 @pytest.mark.parametrize("region", [*REGIONS, *GOV])
 def test_each_shipped_alias_of_bedrock_answers_in_each_region(region: str) -> None:
-    """By a profile that the region can name, priced for it, of a model that has not ended: a bare id needs a profile."""
+    """By a profile that the region can name, priced, of a model that has not ended: a bare id is refused there."""
     config = parse_config(defaults(region))
     catalog = Catalog(config, PriceBook.load(region), ("openai", "bedrock"))
     aliases = {name for name, model in packaged().items() if isinstance(model["target"], dict)}

@@ -100,7 +100,7 @@ def test_a_region_is_offered_what_it_can_name() -> None:
     assert offered("us-east-1") == ["amazon.bare", "global.amazon.m", "us.amazon.m", "gpt-4o"]
     assert offered("us-gov-west-1") == ["amazon.bare", "us-gov.amazon.m", "gpt-4o"]
     assert offered("cn-north-1") == ["amazon.bare", "amazon.m", "gpt-4o"]
-    assert offered("") == sorted(names) + ["gpt-4o"]
+    assert offered("") == [*sorted(names), "gpt-4o"]
     # What is not offered has its price all the same: a fine-tune's, a profile of elsewhere for who knows better.
     assert PriceBook(rows, "eu-central-1").find("openai/ft:gpt-4o:acme::id")
     assert PriceBook(rows, "eu-central-1").find("bedrock/us.amazon.m")
