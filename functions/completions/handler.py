@@ -18,7 +18,7 @@ from gateway.services.idempotency import Kept
 
 def _openai(request: Request) -> Response:
     """`POST /v1/chat/completions`: the body is exactly OpenAI's, with the cost added to `usage`."""
-    running, body = _complete(request, streams=True)
+    running, body = _complete(request)
     body = _with_cost(body, running)
     headers = _headers(running, request)
     if running.request.stream:
@@ -30,8 +30,8 @@ def _openai(request: Request) -> Response:
 
 
 def _gateway(request: Request) -> Response:
-    """`POST /api/v1/completions`: OpenAI's body plus the gateway's own fields, always whole."""
-    running, body = _complete(request, streams=False)
+    """`POST /api/v1/completions`: OpenAI's body plus the gateway's own fields."""
+    running, body = _complete(request)
     cost = running.cost
     extra: dict[str, Any] = {
         "provider": running.route.provider,
@@ -49,14 +49,10 @@ def _gateway(request: Request) -> Response:
     return Response(200, _with_cost(body, running) | extra, _headers(running, request))
 
 
-def _complete(request: Request, *, streams: bool) -> tuple[Running, dict[str, Any]]:
+def _complete(request: Request) -> tuple[Running, dict[str, Any]]:
     caller = caller_of(request, "completions", wiring.identity)
-    sent = request.json()
-    if sent.get("stream") is True and not streams:
-        message = "stream: this route answers whole; POST /v1/chat/completions streams"
-        raise BadRequest(message, param="stream", code="unsupported_parameter")
     running = wiring.completions().start(
-        caller, sent, correlation_id=request.correlation_id, seconds_left=request.seconds_left()
+        caller, request.json(), correlation_id=request.correlation_id, seconds_left=request.seconds_left()
     )
     return running, running.gather()
 
@@ -80,6 +76,19 @@ def _once(answer: Route) -> Route:
         first, again = wiring.idempotency().once(caller.key_id, sent, fingerprint, request.seconds_left(), kept)
         replayed = {"idempotency-replayed": "true"} if again else {}
         return Response(first.status, first.text, {**first.headers, **replayed}, first.media_type)
+
+    return route
+
+
+def _whole(answer: Route) -> Route:
+    """A route whose answers are never streamed: who asks for a stream is told first where there is one."""
+
+    def route(request: Request) -> Response:
+        caller_of(request, "completions", wiring.identity)
+        if request.json().get("stream") is True:
+            message = "stream: this route answers whole; POST /v1/chat/completions streams"
+            raise BadRequest(message, param="stream", code="unsupported_parameter")
+        return answer(request)
 
     return route
 
@@ -140,7 +149,7 @@ def _key(request: Request) -> Response:
 
 
 ROUTES = {
-    "POST /api/v1/completions": _once(_gateway),
+    "POST /api/v1/completions": _whole(_once(_gateway)),
     "POST /v1/chat/completions": _once(_openai),
     "GET /v1/key": _key,
     "GET /v1/models": _models,
