@@ -112,7 +112,7 @@ def test_categories_are_stored_by_their_names_however_they_are_written() -> None
 def test_an_import_may_come_packed_and_in_no_charset_but_utf_8() -> None:
     route = "POST /api/v1/admin/products/import"
     text = "\ufeffid,name,price,category\np-8,Müg,3,home\n".encode()
-    packed = {"content_type": "text/csv", "content_encoding": "gzip"}
+    packed = {"content_type": "application/csv", "content_encoding": "gzip"}
     assert call(route, gzip.compress(text), **packed).body["created"] == 1
     assert call(f"GET {ONE}", identifier="p-8").body["name"] == "Müg"
     assert call(route, gzip.compress(b"x" * (MAX_BODY_BYTES + 1)), **packed).status == 413

@@ -16,7 +16,8 @@ def body_of(text: str, *, in_base64: bool, encoding: str) -> bytes:
     """The body's own bytes. `encoding` is the header Content-Encoding, empty without one.
 
     Raises BodyTooLarge (counted as decoded: no bomb is unpacked further), UnsupportedMediaType for any coding but one
-    gzip, BadRequest for what is not in the coding it is said to be in.
+    gzip, BadRequest for what is not in the coding it is said to be in. An HTTP API hands bodies of application/json and
+    text/* on as text, whatever their coding: a packed one has lost its bytes by then, and is refused as such.
     """
     if len(text) > MAX_BODY_BYTES * 4 // 3 + 4:
         raise _too_large()
@@ -31,6 +32,11 @@ def body_of(text: str, *, in_base64: bool, encoding: str) -> bytes:
         return body
     if codings not in (["gzip"], ["x-gzip"]):
         raise UnsupportedMediaType("The body must be sent as it is, or with content-encoding: gzip, once.")
+    if not in_base64:
+        raise UnsupportedMediaType(
+            "The API passes a body of this content-type on as text, so it can't be gzip: send it as it is, or with "
+            "another content-type, for example application/vnd.api+json."
+        )
     return _unpacked(body)
 
 

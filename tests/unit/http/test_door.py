@@ -126,6 +126,15 @@ def test_unpacks_gzip(encoding: str) -> None:
     assert answer(echo, packed(GZIP, encoding))[:2] == (200, {"a": 1})
 
 
+def test_says_that_a_packed_body_was_made_text_on_its_way() -> None:
+    """As an HTTP API does with application/json and text/*: the bytes are lost, and no client's fault is claimed."""
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    status, body, _ = answer(echo, event(body=GZIP.decode("utf-8", "replace"), headers=headers))
+    assert (status, body["error"]["code"]) == (415, "unsupported_media_type")
+    assert "application/vnd.api+json" in body["message"]
+    assert answer(echo, packed(GZIP, content_type="application/vnd.api+json"))[:2] == (200, {"a": 1})
+
+
 @pytest.mark.parametrize("encoding", ["", "identity", "Identity, identity"])
 def test_takes_a_body_that_is_not_packed(encoding: str) -> None:
     assert answer(echo, packed(b'{"a": 1}', encoding))[:2] == (200, {"a": 1})
