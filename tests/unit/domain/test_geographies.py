@@ -11,6 +11,7 @@ from gateway.domain.models import Catalog
 from gateway.domain.prices import PriceBook
 from gateway.services.config import defaults
 from tools.local.emulator import ROOT
+from tools.manifest import load
 
 # Bedrock's commercial regions and GovCloud's; model-lifecycle tells what has ended there.
 REGIONS = (
@@ -72,6 +73,12 @@ def test_each_shipped_alias_of_bedrock_answers_in_each_region(region: str) -> No
     if region.startswith(("us-e", "us-w", "eu-", "ap-", "ca-")):
         assert present == aliases
         assert geography_of(catalog.resolve("claude-3-sonnet").model) != "global"  # not out of the geography unasked
+
+
+def test_who_reads_the_config_knows_bedrock_s_region() -> None:
+    """Else an admin would be shown, and could check, another config than completions have."""
+    functions = load(ROOT).functions
+    assert {name for name in functions if "BEDROCK_REGION" in functions[name].environment} == {"admin", "completions"}
 
 
 def test_no_shipped_target_is_another_s_geography() -> None:
