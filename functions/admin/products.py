@@ -45,7 +45,7 @@ def import_products(request: Request, caller: Caller) -> Response:
 
 
 def _rows(request: Request) -> list[object]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/csv":
+    if request.media_type() in ("text/csv", "application/csv"):
         try:
             return list(rows_of_csv(request.body.decode(), MOST_ROWS))
         except UnicodeDecodeError:

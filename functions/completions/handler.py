@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway import observability, wiring
 from gateway.domain.money import usd
-from gateway.errors import NotFound
+from gateway.errors import BadRequest, NotFound
 from gateway.http.access import caller_of
 from gateway.http.door import Route, door
 from gateway.http.message import Request, Response
@@ -80,6 +80,19 @@ def _once(answer: Route) -> Route:
     return route
 
 
+def _whole(answer: Route) -> Route:
+    """A route whose answers are never streamed: who asks for a stream is told first where there is one."""
+
+    def route(request: Request) -> Response:
+        caller_of(request, "completions", wiring.identity)
+        if request.json().get("stream") is True:
+            message = "stream: this route answers whole; POST /v1/chat/completions streams"
+            raise BadRequest(message, param="stream", code="unsupported_parameter")
+        return answer(request)
+
+    return route
+
+
 def _with_cost(body: dict[str, Any], running: Running) -> dict[str, Any]:
     details = {"prompt": usd(running.cost.prompt), "completion": usd(running.cost.completion), "currency": "USD"}
     usage = dict(body.get("usage") or {}) | {"cost": usd(running.cost.total), "cost_details": details}
@@ -118,11 +131,11 @@ def _models(request: Request) -> Response:
 
 def _one_model(request: Request) -> Response:
     caller = caller_of(request, "models", wiring.identity)
-    name = request.parameters["id"]
-    target = wiring.completions().models(caller).get(name)
-    if target is None:
+    name, service = request.parameters["id"], wiring.completions()
+    route = service.catalog(service.config.get()).found(name, caller.models)
+    if route is None:
         raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
-    return Response(200, _model(name, target))
+    return Response(200, _model(name, route.target))
 
 
 def _model(name: str, target: str) -> dict[str, Any]:
@@ -136,7 +149,7 @@ def _key(request: Request) -> Response:
 
 
 ROUTES = {
-    "POST /api/v1/completions": _once(_gateway),
+    "POST /api/v1/completions": _whole(_once(_gateway)),
     "POST /v1/chat/completions": _once(_openai),
     "GET /v1/key": _key,
     "GET /v1/models": _models,

@@ -62,7 +62,7 @@ def _mcp(request: Request) -> Response:
     if not _accepts_json(request.headers.get("accept")):
         message = "The client must accept application/json."
         return Response(406, failure(None, RpcError(jsonrpc.INVALID_REQUEST, message)))
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if request.media_type() != "application/json":
         raise UnsupportedMediaType("The body must be JSON, with content-type: application/json.")
     try:
         message = parse_json(request.body)

@@ -148,7 +148,7 @@ def completions() -> Completions:
     from gateway.services.config import ConfigSource
 
     return Completions(
-        config=ConfigSource(config_store()),
+        config=ConfigSource(config_store(), region=settings().bedrock_region),
         prices=PriceBook.load(settings().bedrock_region),
         providers=settings().providers,
         provider=provider,
@@ -186,7 +186,7 @@ def keys() -> Keys:
     from gateway.services.config import ConfigSource
     from gateway.services.keys import Keys
 
-    config = ConfigSource(config_store())
+    config = ConfigSource(config_store(), region=settings().bedrock_region)
     return Keys(key_store(), limits_store(), lambda tier: config.get().tier(tier))
 
 
@@ -195,7 +195,8 @@ def config_admin() -> ConfigAdmin:
     from gateway.domain.prices import PriceBook
     from gateway.services.config import ConfigAdmin
 
-    return ConfigAdmin(config_store(), PriceBook.load(settings().bedrock_region), settings().providers)
+    region = settings().bedrock_region
+    return ConfigAdmin(config_store(), PriceBook.load(region), settings().providers, region)
 
 
 @lru_cache(maxsize=1)

@@ -28,6 +28,7 @@ from tools.manifest import Manifest, Names, load
 from tools.openapi import OUT
 
 EXAMPLES = 12
+REQUEST_ID = "r"
 CHECKED = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
 
@@ -92,7 +93,7 @@ def _event(environ: dict[str, Any], method: str, path: str, route: str, paramete
         "pathParameters": {name: unquote(value) for name, value in parameters.items()},
         "isBase64Encoded": True,
         "body": base64.b64encode(body).decode(),
-        "requestContext": {"http": {"method": method, "path": path}, "requestId": "r"},
+        "requestContext": {"http": {"method": method, "path": path}, "requestId": REQUEST_ID},
     }
 
 

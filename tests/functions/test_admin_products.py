@@ -1,5 +1,7 @@
 """The admin's product routes."""
 
+import base64
+import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +13,7 @@ import pytest
 from functions.admin.handler import handler
 from gateway import wiring
 from gateway.domain.identity import Caller
+from gateway.http.message import MAX_BODY_BYTES
 from gateway.services.product_admin import ProductAdmin
 from gateway.stores.keys import REVOKED, KeyRecord
 from tests.fakes.products import MemoryProducts, described
@@ -44,6 +47,12 @@ def fresh(gateway_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterato
     wiring.reset()
 
 
+def _text(body: Any) -> str:
+    if isinstance(body, bytes):
+        return base64.b64encode(body).decode()
+    return body if isinstance(body, str) else json.dumps(body)
+
+
 def call(route: str, body: Any = None, scope: str = "admin", identifier: str = "p-1", **headers: str) -> Any:
     method, _, path = route.partition(" ")
     sent = {"content-type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()}
@@ -52,7 +61,8 @@ def call(route: str, body: Any = None, scope: str = "admin", identifier: str = "
         "rawPath": path,
         "headers": sent,
         "pathParameters": {"id": identifier},
-        "body": body if isinstance(body, str) else json.dumps(body),
+        "body": _text(body),
+        "isBase64Encoded": isinstance(body, bytes),
         "requestContext": {
             "http": {"method": method, "path": path},
             "requestId": "r",
@@ -89,6 +99,26 @@ def test_an_import_of_json_and_of_csv() -> None:
         assert call(route, wrong).status == 400
     assert call(route, "a,b\n", content_type="text/csv").body["error"]["code"] == "invalid_csv"
     assert call(route, text, content_type="text/plain").status == 415
+
+
+def test_categories_are_stored_by_their_names_however_they_are_written() -> None:
+    made = call("POST /api/v1/admin/products", described(category={"path": ["Electronics", "Home Audio"]}))
+    assert made.body["category"] == {"path": ["electronics", "home-audio"], "name": "home-audio"}
+    text = "id,name,price,category\np-7,Mug,3,Home & Kitchen/ Mugs \n"
+    assert call("POST /api/v1/admin/products/import", text, content_type="text/csv").body["created"] == 1
+    assert call(f"GET {ONE}", identifier="p-7").body["category"]["path"] == ["home-kitchen", "mugs"]
+
+
+def test_an_import_may_come_packed_and_in_no_charset_but_utf_8() -> None:
+    route = "POST /api/v1/admin/products/import"
+    text = "\ufeffid,name,price,category\np-8,Müg,3,home\n".encode()
+    packed = {"content_type": "application/csv", "content_encoding": "gzip"}
+    assert call(route, gzip.compress(text), **packed).body["created"] == 1
+    assert call(f"GET {ONE}", identifier="p-8").body["name"] == "Müg"
+    assert call(route, gzip.compress(b"x" * (MAX_BODY_BYTES + 1)), **packed).status == 413
+    assert call(route, gzip.compress(text)[:-3], **packed).status == 400
+    assert call(route, text, content_type="text/csv; charset=iso-8859-1").status == 415
+    assert call(route, "id,Ü".encode("latin-1"), content_type="text/csv").body["error"]["code"] == "invalid_csv"
 
 
 def test_only_admins_write() -> None:

@@ -19,6 +19,10 @@ from tests.fakes.database import DownDatabase
 from tests.fakes.products import MemoryProducts, product
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
+ODD_TEXTS = (
+    *("🎧", "👩🏽‍💻🏳️‍🌈", "!", " ", "\x00", "\x1b["),
+    *("\ud83c", "\udfa7\ud83c", "\u0301\u0327", "\u202e", "\u200d\u200b", "\ufeff", "\uffff", "\U0010ffff"),
+)
 PING = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"})
 
 
@@ -84,12 +88,97 @@ def test_products_over_rest() -> None:
         ("GET /api/v1/products", {"availability": "soon"}, "availability"),
         ("GET /api/v1/products", {"cursor": "x"}, "cursor"),
         ("GET /api/v1/products/search", {}, "query"),
-        ("GET /api/v1/products/search", {"q": "?"}, "query"),
+        ("GET /api/v1/products/search", {"q": ""}, "query"),
+        ("GET /api/v1/products/search", {"q": "x" * 501}, "query"),
+        ("GET /api/v1/products/search", {"q": "mug", "limit": "2.5"}, "limit"),
+        ("GET /api/v1/products/search", {"q": "mug", "category": "Spaceships"}, "category"),
+        ("GET /api/v1/products", {"category": "Spaceships"}, "category"),
+        ("GET /api/v1/products", {"category": ""}, "category"),
     ],
 )
 def test_a_wrong_parameter_is_named(route: str, query: dict[str, str], param: str) -> None:
     status, body, _ = call(route, query=query)
     assert (status, body["error"]["param"]) == (400, param)
+
+
+def test_categories_in_any_case_and_words_of_any_script_over_rest_and_mcp() -> None:
+    for category in ("Electronics", "ELECTRONICS / Audio", "electronics > audio"):
+        for route, query in (
+            ("GET /api/v1/products", {"category": category}),
+            ("GET /api/v1/products/search", {"q": "wireless", "category": category}),
+        ):
+            status, body, _ = call(route, query=query)
+            assert (status, body["products"][0]["id"]) == (200, "p-2" if "search" not in route else "p-1")
+    for words in ODD_TEXTS:
+        status, body, _ = call("GET /api/v1/products/search", query={"q": words})
+        assert (status, body) == (200, {"products": [], "nextCursor": None})
+        result = tool("product_search", {"query": words, "limit": 2.0, "category": "Electronics", "cursor": None})
+        assert (result["isError"], result["structuredContent"]["products"]) == (False, [])
+
+
+def tool(name: str, arguments: Any) -> Any:
+    sent = {"jsonrpc": "2.0", "id": 1.0, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+    status, body, _ = call("POST /mcp", json.dumps(sent))
+    assert (status, body["id"]) == (200, 1)
+    return body["result"]
+
+
+@pytest.mark.parametrize("name", ["product_search", "get_category_products"])
+def test_whole_numbers_with_a_point_and_nulls_are_what_they_mean(name: str) -> None:
+    wanted = {"product_search": {"query": "audio"}, "get_category_products": {"category": "audio"}}[name]
+    optional = {"limit", "minPrice", "maxPrice", "availability", "cursor"} | (
+        {"category"} if name == "product_search" else set()
+    )
+    usual = tool(name, wanted)
+    assert len(usual["structuredContent"]["products"]) == 2
+    assert tool(name, wanted | dict.fromkeys(optional)) == usual
+    assert tool(name, wanted | {"limit": 2.0}) == tool(name, wanted | {"limit": 2}) == usual
+    assert len(tool(name, wanted | {"limit": 1.0})["structuredContent"]["products"]) == 1
+    for limit in (2.5, "2", True, False, 0.0, -1.0, 1e300, [2], {"a": 2}):
+        refused = tool(name, wanted | {"limit": limit})
+        assert refused["isError"]
+        assert "limit" in refused["content"][0]["text"]
+    assert tool(name, dict.fromkeys(wanted))["isError"]  # null where something must be there
+
+
+def test_a_call_without_arguments_or_with_null() -> None:
+    assert "productId" in tool("get_product", None)["content"][0]["text"]
+    sent = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": None}
+    assert len(call("POST /mcp", json.dumps(sent))[1]["result"]["tools"]) == 3
+
+
+def test_no_text_makes_a_tool_or_a_route_fail() -> None:
+    """Whatever stands in a text field: an answer, or a refusal that the model can mend; never an error of ours."""
+    long = ("x" * 10_000, "🎧" * 10_000, "𠀀" * 40, "ß" * 400, "ﷺ" * 400, "e\u0301" * 200)
+    odd = [*ODD_TEXTS, *long, "שלום", "أهلا", "𝐇𝐞𝐚𝐝"]
+    for text in odd:
+        for name, arguments in (
+            ("product_search", {"query": text}),
+            ("product_search", {"query": "mug", "category": text}),
+            ("product_search", {"query": "mug", "cursor": text}),
+            ("product_search", {"query": "mug", "availability": text}),
+            ("get_product", {"productId": text}),
+            ("get_category_products", {"category": text}),
+            ("get_product", {"productId": "p-1", text: text}),
+        ):
+            result = tool(name, arguments)
+            assert result["isError"] or result["structuredContent"]
+        for route, query in (
+            ("GET /api/v1/products", {"category": text}),
+            ("GET /api/v1/products", {"cursor": text}),
+            ("GET /api/v1/products/search", {"q": text}),
+            ("GET /api/v1/products/search", {"q": "mug", text: text}),
+        ):
+            assert call(route, query=query)[0] in (200, 400)
+        assert call("GET /api/v1/products/{id}", path={"id": text})[0] == 404
+        for method, params in (
+            ("tools/call", {"name": text}),
+            ("resources/read", {"uri": f"catalogue://categories/{text}"}),
+            ("resources/read", {"uri": f"catalogue://products/{text}"}),
+            (text, {}),
+        ):
+            sent = {"jsonrpc": "2.0", "id": text, "method": method, "params": params}
+            assert call("POST /mcp", json.dumps(sent))[0] in (200, 400)
 
 
 @pytest.mark.parametrize("identifier", ["nowhere", "#categories", "a b", ""])

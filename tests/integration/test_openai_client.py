@@ -65,6 +65,23 @@ def test_lists_models(gateway: Live) -> None:
             sdk.models.retrieve("no-such-model")
 
 
+def test_a_browser_s_preflight_of_the_js_library_is_answered(gateway: Live) -> None:
+    wanted = "authorization,content-type,openai-organization,openai-project,x-stainless-lang,x-stainless-retry-count"
+    asked = {"access-control-request-method": "POST", "access-control-request-headers": wanted}
+    reply = gateway.call("OPTIONS", "/v1/chat/completions", headers={"origin": "https://app.example.com"} | asked)
+    assert reply.status in (200, 204)
+    allowed = {name.strip().lower() for name in reply.headers["access-control-allow-headers"].split(",")}
+    assert set(wanted.split(",")) <= allowed
+
+
+def test_the_library_shows_the_request_s_id(gateway: Live) -> None:
+    with client(gateway, gateway.keys["basic"]) as sdk:
+        assert sdk.models.list()._request_id
+        with pytest.raises(openai.NotFoundError) as refused:
+            sdk.models.retrieve("no-such-model")
+        assert refused.value.request_id
+
+
 def test_a_missing_key(gateway: Live) -> None:
     omitted: Any = {"Authorization": openai.Omit()}
     with client(gateway, "unused") as sdk, pytest.raises(openai.AuthenticationError):

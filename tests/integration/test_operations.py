@@ -1,5 +1,7 @@
 """Health, breakers, config and keys over HTTP."""
 
+import gzip
+import json
 from typing import Any
 
 import pytest
@@ -148,6 +150,16 @@ def test_usage_as_csv_and_wrong_parameters(gateway: Live) -> None:
     ):
         wrong = gateway.admin("GET", f"/usage?{query}")
         assert (wrong.status, wrong.body["error"]["param"]) == (400, param)
+
+
+def test_a_packed_body_arrives_or_is_refused_for_what_it_is(gateway: Live) -> None:
+    key, _ = gateway.new_key()
+    body = gzip.compress(json.dumps({"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}]}).encode())
+    for content_type, status in (("application/vnd.api+json", 200), ("application/json", 415)):
+        headers = {"x-api-key": key, "content-encoding": "gzip", "content-type": content_type}
+        reply = gateway.call("POST", "/api/v1/completions", body, headers)
+        assert reply.status == status, reply.text
+        assert reply.headers["x-request-id"]
 
 
 def test_an_unknown_route(gateway: Live) -> None:

@@ -45,6 +45,7 @@ def _models_are_called(made: Made) -> None:
     context = {"productIds": ["prod-0001"], "searchQuery": "headphones", "filters": {"category": "electronics"}}
     for wanted in (context, {"filters": {"category": "electronics"}}):
         assert live.complete(key, mcpContext=wanted).status == 200
+    assert live.complete(key, mcpContext={"filters": {"category": "Spaceships"}}).status == 400
     for model in ("gpt-4", "claude-3-sonnet"):  # their breakers open
         assert [live.complete(key, "[[fake status=500]]", model=model).status for _ in range(8)][-1] == 503
     eventually(lambda: live.admin("GET", f"/usage?key={key_id}").body["total"]["requests"] >= 5)

@@ -82,7 +82,7 @@ def main() -> int:
     parser.add_argument("--env", required=True, help="the environment: dev, staging, prod")
     parser.add_argument("--endpoint", default="", help="an emulator that stands in for AWS")
     parser.add_argument("--provider", default="openai", help="whose secret (secret)")
-    parser.add_argument("--model", default="", help="a model to call, which costs its price (smoke)")
+    parser.add_argument("--model", default="", help="a further model to call, which costs its price (smoke)")
     parser.add_argument("--from", dest="first", default="", help="the first UTC day (rebuild)")
     parser.add_argument("--to", dest="last", default="", help="the last UTC day (rebuild)")
     parser.add_argument("--apply", default="", help="yes: put right what differs (rebuild)")

@@ -43,7 +43,8 @@ class Place:
         return DynamoDB(AwsHttp("dynamodb", region, endpoint, self._credentials), timeout=_STORE_SECONDS)
 
     def base_url(self) -> str:
-        """The API's address. Raises OperatorError where there is no such API."""
+        """The API's address: its custom domain where it has one, which may be the only one that answers. Raises
+        OperatorError where there is no such API, or no address."""
         name = f"{self.names.prefix}-api"
         pages = self.client("apigatewayv2").get_paginator("get_apis").paginate()
         found = [api for page in pages for api in page["Items"] if api["Name"] == name]
@@ -53,7 +54,23 @@ class Place:
             )
         if self.endpoint:
             return f"{self.endpoint}/_aws/execute-api/{found[0]['ApiId']}/$default"
+        domains = self._custom_domains(found[0]["ApiId"])
+        if domains:
+            return f"https://{domains[0]}"
+        if found[0].get("DisableExecuteApiEndpoint"):
+            raise OperatorError(f"{name} answers by its custom domain alone, and no domain is mapped to it.")
         return str(found[0]["ApiEndpoint"])
+
+    def _custom_domains(self, api_id: str) -> list[str]:
+        """Domain names mapped to the API's stage, each with its path if it has one; those without a path first."""
+        api = self.client("apigatewayv2")
+        found: list[tuple[str, str]] = []
+        for page in api.get_paginator("get_domain_names").paginate():
+            for domain in page["Items"]:
+                for mapping in api.get_api_mappings(DomainName=domain["DomainName"], MaxResults="500")["Items"]:
+                    if (mapping["ApiId"], mapping["Stage"]) == (api_id, "$default"):
+                        found.append((mapping.get("ApiMappingKey") or "", domain["DomainName"]))
+        return [f"{name}/{path}" if path else name for path, name in sorted(found)]
 
     def _credentials(self) -> Credentials:
         if self.endpoint:

@@ -13,7 +13,16 @@ from typing import Any
 from gateway.domain import keys
 
 _SECONDS = 35.0  # an HTTP API gives up after 30
+_CHEAP = ("nova-lite", "claude-3-haiku")
 _CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 16}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status and body; status 0 where there was no answer, `text` then says why."""
+
+    status: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +35,49 @@ class Check:
 
 
 def checks(base_url: str, key: str, model: str) -> Iterator[Check]:
-    """One after the other. Without a key what needs one is left out; without a model no provider is called."""
-    yield _check(base_url, "is alive", {200}, "GET", "/health")
-    yield _check(base_url, "sees its tables", {200}, "GET", "/api/v1/health/detailed")
-    yield _check(base_url, "refuses no key", {401}, "GET", "/v1/models")
+    """One after the other. Without a key what needs one is left out. With one, Bedrock is called by its cheapest alias
+    where it is configured; and `model`, if one is given."""
+    yield _check("is alive", {200}, _ask(base_url, "GET", "/health"))
+    yield _check("sees its tables", {200}, _ask(base_url, "GET", "/api/v1/health/detailed"))
+    yield _check("refuses no key", {401}, _ask(base_url, "GET", "/v1/models"))
     unknown = {"authorization": f"Bearer {keys.new_key()}"}
-    yield _check(base_url, "refuses an unknown key", {401, 403}, "GET", "/v1/models", unknown)
-    yield _check(base_url, "knows its routes", {404}, "GET", "/no/such/route")
+    yield _check("refuses an unknown key", {401, 403}, _ask(base_url, "GET", "/v1/models", unknown))
+    yield _check("knows its routes", {404}, _ask(base_url, "GET", "/no/such/route"))
     if key:
         mine = {"authorization": f"Bearer {key}"}
-        yield _check(base_url, "lists models", {200}, "GET", "/v1/models", mine)
-        if model:
-            yield _check(
-                base_url, f"answers by {model}", {200}, "POST", "/v1/chat/completions", mine, {"model": model} | _CHAT
-            )
+        listed = _ask(base_url, "GET", "/v1/models", mine)
+        yield _check("lists models", {200}, listed)
+        for name in dict.fromkeys(filter(None, (_bedrock_alias(listed), model))):
+            answered = _ask(base_url, "POST", "/v1/chat/completions", mine, {"model": name} | _CHAT)
+            yield _check(f"answers by {name}", {200}, answered)
 
 
-def _check(
-    base_url: str,
-    name: str,
-    wanted: set[int],
-    method: str,
-    path: str,
-    headers: dict[str, str] | None = None,
-    body: dict[str, Any] | None = None,
-) -> Check:
+def _bedrock_alias(listed: Answer) -> str | None:
+    """The alias of Bedrock that costs least, as the gateway lists them; None where Bedrock is not configured."""
+    try:
+        models = json.loads(listed.text)["data"] if listed.status == 200 else []
+        aliases = [each["id"] for each in models if each["owned_by"] == "bedrock" and "/" not in each["id"]]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return next((name for name in _CHEAP if name in aliases), aliases[0] if aliases else None)
+
+
+def _ask(
+    base_url: str, method: str, path: str, headers: dict[str, str] | None = None, body: dict[str, Any] | None = None
+) -> Answer:
     data = json.dumps(body).encode() if body else None
     sent = {"content-type": "application/json"} | (headers or {})
     request = urllib.request.Request(base_url + path, data, sent, method=method)  # noqa: S310  the API's own address
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as reply:  # noqa: S310  the API's own address
-            status, text = reply.status, reply.read()
+            return Answer(reply.status, reply.read().decode(errors="replace"))
     except urllib.error.HTTPError as error:
         with error:
-            status, text = error.code, error.read()
+            return Answer(error.code, error.read().decode(errors="replace"))
     except (OSError, http.client.HTTPException) as error:
-        return Check(name, False, f"no answer: {error}")
-    return Check(name, status in wanted, f"{status} {text[:120].decode(errors='replace')}")
+        return Answer(0, f"no answer: {error}")
+
+
+def _check(name: str, wanted: set[int], answer: Answer) -> Check:
+    said = f"{answer.status} {answer.text[:120]}" if answer.status else answer.text
+    return Check(name, answer.status in wanted, said)

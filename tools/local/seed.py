@@ -62,7 +62,7 @@ def seed_models(
     a price of its own all of them. It's a version of the config."""
     models = {
         alias: {"target": target}
-        for alias, model in defaults()["models"].items()
+        for alias, model in defaults(names.region)["models"].items()
         if price is not None or not model["target"].startswith("bedrock/")
     }
     changes: dict[str, object] = {"models": models} | ({"prices": {target: dict(price)}} if price is not None else {})

@@ -28,8 +28,10 @@ LimitName = Literal[
     "maxParallelRequests",
     "budget",
 ]
-TARGET = r"^(openai|bedrock)/[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$"
-ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
+PROVIDERS = ("openai", "bedrock")
+# Every target is an alias by its form too: whatever has a price can be asked for by its own name.
+TARGET = r"^(openai|bedrock)/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$"
+ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$"
 
 
 class _Part(BaseModel):

@@ -46,7 +46,8 @@ def call_of(message: Any) -> Call:
     method, identifier = message.get("method"), id_of(message)
     if not isinstance(method, str) or not method or ("id" in message and identifier is None):
         raise RpcError(INVALID_REQUEST, "A request must have a method and an id, both text (an id may be an integer).")
-    params = message.get("params", {})
+    params = message.get("params")
+    params = {} if params is None else params
     if not isinstance(params, dict):
         raise RpcError(INVALID_PARAMS, "params must be an object.")
     return Call(method, params, identifier)
@@ -55,6 +56,8 @@ def call_of(message: Any) -> Call:
 def id_of(message: Any) -> Id:
     """The id to answer to; None where there is none that is valid."""
     identifier = message.get("id") if isinstance(message, dict) else None
+    if isinstance(identifier, float) and identifier.is_integer():
+        return int(identifier)  # some clients write each number with a point
     valid = isinstance(identifier, (str, int)) and not isinstance(identifier, bool)
     return identifier if valid else None
 

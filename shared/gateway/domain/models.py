@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.domain.config import Config
+from gateway.domain.config import PROVIDERS, Config
 from gateway.domain.money import Price
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import BadRequest, GatewayError, NotFound
 
 
 class Prices(Protocol):
@@ -34,6 +34,11 @@ class Route:
     @property
     def model(self) -> str:
         return self.target.partition("/")[2]
+
+
+def permits(allowed: Sequence[str], route: Route) -> bool:
+    """Whether a key's models, empty for any, hold a route by its name or by its target."""
+    return not allowed or route.name in allowed or route.target in allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +83,24 @@ class Catalog:
         return self.config.price_overrides.get(target) or self.prices.find(target)
 
     def names(self, allowed: Sequence[str] = ()) -> Mapping[str, str]:
-        """What a key may ask for: name to target, aliases first. Empty `allowed` means any."""
-        found = {
-            name: model.target
-            for name, model in sorted(self.config.models.items())
-            if model.target.partition("/")[0] in self.providers and self.price(model.target)
-        }
-        for target in sorted({*self.prices.targets(), *self.config.price_overrides}):
-            price = self.price(target)
-            if target.partition("/")[0] in self.providers and price and price.mode == "chat":
-                found.setdefault(target, target)
-        return {name: target for name, target in found.items() if not allowed or name in allowed or target in allowed}
+        """What a key may ask for: name to target, aliases first. Empty `allowed` means any.
+
+        Made by resolving each name, so that what is listed is what a call is let through with.
+        """
+        own = sorted({*self.prices.targets(), *self.config.price_overrides})
+        routes = (self.found(name, allowed) for name in dict.fromkeys((*sorted(self.config.models), *own, *allowed)))
+        return {route.name: route.target for route in routes if route is not None}
+
+    def found(self, name: str, allowed: Sequence[str] = ()) -> Route | None:
+        """The route of a name that a key may ask for; None where it may not, or no call by it would be let through."""
+        try:
+            route = self.resolve(name)
+        except GatewayError:
+            return None
+        return route if permits(allowed, route) else None
 
     def _own_name(self, name: str) -> str | None:
-        if name.partition("/")[0] in ("openai", "bedrock"):
+        if name.partition("/")[0] in PROVIDERS:
             return name
         targets = (f"{provider}/{name}" for provider in self.providers)
         return next((target for target in targets if self.price(target)), None)

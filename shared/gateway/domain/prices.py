@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from gateway.domain.geographies import geography_of, reach
 from gateway.domain.money import Price
 
 _DATA = Path(__file__).parent.parent / "data" / "prices.json"
@@ -40,8 +41,21 @@ class PriceBook:
         return price
 
     def targets(self) -> Iterable[str]:
-        """Every target with a price, sorted."""
-        return sorted({*self._models, *self._here()})
+        """What may be offered here, sorted: every target with a price, but profiles that this region can't name, models
+        that it has a profile of, and rows that price what others build on (`ft:<base model>`)."""
+        return sorted(filter(self._offered, {*self._models, *self._here()}))
+
+    def _offered(self, target: str) -> bool:
+        provider, _, model = target.partition("/")
+        if model.startswith("ft:"):
+            return False
+        if provider != "bedrock" or not self._region:
+            return True
+        reached = reach(self._region)
+        geography = geography_of(model)
+        if geography is not None:
+            return geography in reached
+        return not any(f"bedrock/{each}.{model}" in self._models for each in reached)
 
     def _row(self, target: str) -> Mapping[str, Any] | None:
         provider, _, model = target.partition("/")

@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.domain.products import Filters, Product, ProductId
+from gateway.domain.products import MOST_SEARCHED, TEXT, Filters, Product, ProductId, without_nulls
 
 MOST_PRODUCTS: Final = 10
 BUDGET_TOKENS: Final = 2_000
@@ -26,13 +26,16 @@ _NOTICE = (
 
 
 class McpContext(BaseModel):
-    """Products by id, by words, by filters, or all of these: ids come first, then what the search finds."""
+    """Products by id, by words, by filters, or all of these: ids come first, then what the search finds. What is null
+    is as what is left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     product_ids: Annotated[tuple[ProductId, ...], Field(max_length=MOST_PRODUCTS)] = Field((), alias="productIds")
-    search_query: Annotated[str, Field(max_length=500)] | None = Field(None, alias="searchQuery")
+    search_query: Annotated[str, Field(max_length=MOST_SEARCHED), TEXT] | None = Field(None, alias="searchQuery")
     filters: Filters | None = None
+
+    _nulls = model_validator(mode="before")(without_nulls)
 
 
 def brief(product: Product) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Literal
@@ -16,14 +18,13 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
     computed_field,
+    model_validator,
 )
 
 from gateway.domain.config import invalid
 
-Availability = Literal["in_stock", "limited", "preorder", "out_of_stock"]
 PRODUCT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 CATEGORY = r"^[a-z0-9][a-z0-9-]{0,47}$"
-CATEGORY_PATH = r"^[a-z0-9][a-z0-9-]{0,47}(/[a-z0-9][a-z0-9-]{0,47}){0,5}$"
 MOST_CENTS = 10**11
 _RESERVED = ("search", "import")  # routes beside /products/{id}
 
@@ -32,6 +33,49 @@ def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise ValueError("must be a number")
     return Decimal(str(value))
+
+
+def slug(text: str) -> str:
+    """A category's name as it is stored, whatever way it is written; empty where it has no Latin letter or digit.
+
+    >>> slug("Home & Kitchen"), slug("ÉLECTRONICS")
+    ('home-kitchen', 'electronics')
+    """
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    return "-".join(re.findall(r"[a-z0-9]+", plain))
+
+
+def category_path(text: str) -> str:
+    """A category by its name or path, as clients write it ("Electronics", "electronics > Audio"), as it is stored."""
+    return "/".join(part for each in re.split(r"[/>]", text) if (part := slug(each)))
+
+
+def without_nulls(fields: Any) -> Any:
+    """JSON's null where a field may be left out is the field left out; what must be there is missing then."""
+    return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
+
+
+def _whole(value: Any) -> Any:
+    """2.0 is 2: JSON has one kind of number, and some clients write each with a point."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _text(value: Any) -> Any:
+    """Halves of surrogate pairs are no text that anything else takes: they become what stands for the unreadable."""
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+
+
+def _slugged(value: Any) -> Any:
+    return slug(value) if isinstance(value, str) else value
+
+
+def _path(value: Any) -> Any:
+    return category_path(value) if isinstance(value, str) else value
+
+
+def _code(value: Any) -> Any:
+    return slug(value).replace("-", "_") if isinstance(value, str) else value
 
 
 def _free(value: str) -> str:
@@ -45,6 +89,12 @@ def _in_json(schema: Mapping[str, Any]) -> tuple[PlainSerializer, WithJsonSchema
     return PlainSerializer(float, return_type=float, when_used="json"), WithJsonSchema(dict(schema))
 
 
+WHOLE = BeforeValidator(_whole)  # the last of an int's annotations, as TEXT of a str's: bounds then hold for the result
+TEXT = BeforeValidator(_text)
+MOST_SEARCHED = 500  # characters
+Availability = Annotated[Literal["in_stock", "limited", "preorder", "out_of_stock"], BeforeValidator(_code)]
+CategoryName = Annotated[str, Field(pattern=CATEGORY), BeforeValidator(_slugged)]
+CategoryFilter = Annotated[str, Field(max_length=300), BeforeValidator(_path)]
 ProductId = Annotated[str, Field(pattern=PRODUCT_ID)]
 NewId = Annotated[ProductId, AfterValidator(_free)]
 Amount = Annotated[
@@ -74,7 +124,7 @@ class Price(_Part):
 
     amount: Amount
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
-    discount: Annotated[int, Field(ge=0, le=100, strict=True)] = 0
+    discount: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = 0
 
     @property
     def cents(self) -> int:
@@ -96,13 +146,13 @@ class Rating(_Part):
     """`average` of 0 to 5 stars over `count` ratings."""
 
     average: Stars
-    count: Annotated[int, Field(ge=0, le=10**9, strict=True)] = 0
+    count: Annotated[int, Field(ge=0, le=10**9, strict=True), WHOLE] = 0
 
 
 class Category(_Part):
     """Where a product stands: from the widest category to its own, for example electronics, audio, headphones."""
 
-    path: Annotated[tuple[Annotated[str, Field(pattern=CATEGORY)], ...], Field(min_length=1, max_length=6)]
+    path: Annotated[tuple[CategoryName, ...], Field(min_length=1, max_length=6)]
 
     @property
     def name(self) -> str:
@@ -157,7 +207,7 @@ class Product(ProductFields, _Identified):
 
 
 class PriceRange(_Part):
-    """Bounds of the final price, both included; either may be missing."""
+    """Bounds of the final price, both included; either may be missing or null."""
 
     min: Amount | None = None
     max: Amount | None = None
@@ -169,13 +219,16 @@ class PriceRange(_Part):
 
 
 class Filters(BaseModel):
-    """What products must be: `category` is a name (headphones) or a path (electronics/audio)."""
+    """What products must be: `category` is a name (Headphones) or a path (electronics/audio), in any case; an empty one
+    is a name without any letter, which no category has. What is null is not filtered by."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    category: Annotated[str, Field(pattern=CATEGORY_PATH)] | None = None
+    category: CategoryFilter | None = None
     price_range: PriceRange = Field(default=PriceRange(), alias="priceRange")
     availability: Availability | None = None
+
+    _nulls = model_validator(mode="before")(without_nulls)
 
     def match(self, path: str, cents: int, availability: str) -> bool:
         """Whether a product of this category path, price and availability is meant."""

@@ -54,7 +54,8 @@ def terms(text: str) -> list[str]:
     ['wireless', 'headphone', 'noise', 'cancel']
     """
     plain = unicodedata.normalize("NFKD", text).casefold()
-    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    # Marks and what has no width (joiners, soft hyphens, marks of direction) are no part of a word, nor its end.
+    plain = "".join(char for char in plain if unicodedata.category(char) not in ("Mn", "Mc", "Me", "Cf"))
     return [_stem(word[:_LONGEST]) for word in _WORD.findall(plain) if word not in _STOP]
 
 

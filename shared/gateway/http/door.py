@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
 from gateway import observability, runs
-from gateway.errors import BadRequest, BodyTooLarge, GatewayError, InternalError, NotFound, UpstreamError
+from gateway.errors import GatewayError, InternalError, NotFound, UpstreamError
+from gateway.http.coding import body_of
 from gateway.http.errors import error_response
-from gateway.http.message import MAX_BODY_BYTES, Request, Response, correlation_id
+from gateway.http.message import Request, Response, correlation_id, request_id
 from gateway.settings import settings
 
 Event = Mapping[str, Any]
@@ -30,26 +30,35 @@ def door(service: str, routes: Mapping[str, Route]) -> Callable[[Event, Any], di
         try:
             observability.configure(service, settings().log_level)
             request = _request(event, context, started)
-            response = _dispatch(routes, request)
+            response = _dispatch(routes, request, event)
+            text = response.text()
         except GatewayError as error:
             response = _refused(error, str(event.get("rawPath", "")))
+            text = response.text()
         except Exception:  # noqa: BLE001  the last line: whatever it was, the caller gets a shaped 500 and the log the rest
             observability.log.exception("unexpected error")
             response = error_response(InternalError("The gateway failed; the correlation id tells which log line."), "")
+            text = response.text()
         identifier = request.correlation_id if request else correlation_id(None)
         elapsed = (time.monotonic() - started) * 1_000
         _account(event, request, response, identifier, elapsed)
         runs.finish(service, identifier, response.status, elapsed)
         return {
             "statusCode": response.status,
-            "headers": {"content-type": response.media_type, "x-correlation-id": identifier, **response.headers},
-            "body": response.text(),
+            # The two identifiers are this exchange's own, also where an answer that was kept is given again.
+            "headers": {
+                "content-type": response.media_type,
+                **response.headers,
+                "x-correlation-id": identifier,
+                "x-request-id": request.request_id if request else request_id(None),
+            },
+            "body": text,
         }
 
     return handler
 
 
-def _dispatch(routes: Mapping[str, Route], request: Request) -> Response:
+def _dispatch(routes: Mapping[str, Route], request: Request, event: Event) -> Response:
     route = routes.get(request.route)
     if route is None:
         raise NotFound(f"There is no route {request.route}.")
@@ -58,7 +67,12 @@ def _dispatch(routes: Mapping[str, Route], request: Request) -> Response:
         request_id=request.request_id,
         key_id=request.context.get("keyId") or None,
     )
-    return route(request)
+    body = body_of(
+        event.get("body") or "",
+        in_base64=bool(event.get("isBase64Encoded")),
+        encoding=request.headers.get("content-encoding", ""),
+    )
+    return route(replace(request, body=body))
 
 
 def _refused(error: GatewayError, path: str) -> Response:
@@ -87,6 +101,7 @@ def _account(event: Event, request: Request | None, response: Response, identifi
 
 
 def _request(event: Event, context: Any, started: float) -> Request:
+    """The request without its body, so that a body which can't be read is refused under the request's own ids."""
     http = event["requestContext"]["http"]
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     authorizer = event["requestContext"].get("authorizer") or {}
@@ -95,22 +110,12 @@ def _request(event: Event, context: Any, started: float) -> Request:
         route=event.get("routeKey") or f"{http['method']} {http['path']}",
         path=event.get("rawPath") or http["path"],
         headers=headers,
-        body=_body(event),
+        body=b"",
         query=event.get("queryStringParameters") or {},
         parameters={name: unquote(value) for name, value in (event.get("pathParameters") or {}).items()},
         context=authorizer.get("lambda") or {},
         correlation_id=correlation_id(headers.get("x-correlation-id")),
-        request_id=str(event["requestContext"].get("requestId") or context.aws_request_id),
+        request_id=request_id(str(event["requestContext"].get("requestId") or context.aws_request_id)),
         started=started,
         deadline=started + left,
     )
-
-
-def _body(event: Event) -> bytes:
-    body = event.get("body") or ""
-    if len(body) > MAX_BODY_BYTES * 4 // 3 + 4:
-        raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
-    try:
-        return base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
-    except (binascii.Error, UnicodeEncodeError):
-        raise BadRequest("The body is not valid JSON.", code="invalid_json") from None

@@ -14,13 +14,16 @@ from typing import Any
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
+_UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
+_VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`headers` have lower-case names; `context` is what the authorizer handed on; `deadline` is on time.monotonic."""
+    """`headers` have lower-case names, `body` is decoded; `context` is what the authorizer handed on; `deadline` is on
+    time.monotonic."""
 
     route: str
     path: str
@@ -36,10 +39,20 @@ class Request:
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object. Raises UnsupportedMediaType, BadRequest; size is checked before anything."""
-        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        media_type = self.media_type()
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise UnsupportedMediaType("The body must be JSON, with content-type: application/json.")
         return parse_json_object(self.body)
+
+    def media_type(self) -> str:
+        """What the body is said to be, lower-case, empty where nothing is said. Raises UnsupportedMediaType for text
+        that is said to be anything but UTF-8."""
+        media_type, *parameters = (part.strip() for part in self.headers.get("content-type", "").split(";"))
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "charset" and value.strip().strip("'\"").lower() not in _UTF8:
+                raise UnsupportedMediaType("The body must be UTF-8; another charset is not supported.")
+        return media_type.lower()
 
     def optional_json(self) -> dict[str, Any]:
         """As `json`, where a body may be left out."""
@@ -90,11 +103,14 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
 
 
 def parse_json(body: bytes) -> Any:
-    """Strict JSON: no NaN, no infinity in any spelling, no nesting or digits without end. Raises BadRequest."""
+    """Strict JSON in UTF-8: no NaN, no infinity in any spelling, no nesting or digits without end. Raises BadRequest.
+
+    A byte order mark is passed over. Bytes alone would let json guess: UTF-16 too, and surrogates written as UTF-8.
+    """
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
     try:
-        return json.loads(body, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
 
@@ -102,6 +118,11 @@ def parse_json(body: bytes) -> Any:
 def correlation_id(sent: str | None) -> str:
     """The caller's own, if it is sane, else a new one."""
     return sent if sent and _CORRELATION.fullmatch(sent) else str(uuid.uuid4())
+
+
+def request_id(given: str | None) -> str:
+    """The platform's own id of this request, as its access log has it; a new one where that can't stand in a header."""
+    return given if given and _VISIBLE.fullmatch(given) else str(uuid.uuid4())
 
 
 def _refuse(constant: str) -> float:

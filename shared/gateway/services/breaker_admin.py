@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway import observability
 from gateway.domain.breaker import Breaker
-from gateway.domain.config import invalid
+from gateway.domain.config import PROVIDERS, invalid
 from gateway.domain.identity import Caller
 from gateway.errors import BadRequest
 
@@ -44,15 +44,20 @@ class BreakerAdmin:
         return {"circuitBreakers": {provider: _shown(self.store.get(provider), now) for provider in self.providers}}
 
     def act(self, body: Mapping[str, Any], by: Caller) -> dict[str, Any]:
-        """Carry an action out. Raises BadRequest for an unknown action or provider; nothing is changed then."""
+        """Carry an action out. Raises BadRequest for an unknown action or provider; nothing is changed then.
+
+        To reset a provider that is not configured here is no mistake: there is nothing to reset. The original's
+        requests name both, whatever is configured.
+        """
         try:
             wanted = Action.model_validate(body)
         except ValidationError as error:
             raise invalid(error) from None
-        chosen = self.providers if wanted.providers is None else wanted.providers
-        for provider in chosen:
-            if provider not in self.providers:
-                raise BadRequest(f"providers: '{provider}' is not a configured provider", param="providers")
+        named = self.providers if wanted.providers is None else wanted.providers
+        for provider in named:
+            if provider not in (PROVIDERS if wanted.action == "reset" else self.providers):
+                raise BadRequest(f"providers: '{provider[:64]}' is not a configured provider", param="providers")
+        chosen = tuple(provider for provider in dict.fromkeys(named) if provider in self.providers)
         for provider in chosen:
             switch = self.store.close if wanted.action == "reset" else self.store.force_open
             was_open = self.store.get(provider).open

@@ -16,7 +16,7 @@ from gateway.domain.chat import ChatRequest, parse_chat, provider_body
 from gateway.domain.config import Config, TierLimits
 from gateway.domain.estimate import Estimate, estimate
 from gateway.domain.identity import Caller
-from gateway.domain.models import Catalog, Prices, Route
+from gateway.domain.models import Catalog, Prices, Route, permits
 from gateway.domain.money import Cost, cost_of, usd
 from gateway.domain.product_context import fitting, with_products
 from gateway.domain.usage import Usage
@@ -229,7 +229,7 @@ def _estimate(call: ChatCall, request: ChatRequest, route: Route) -> Estimate:
 def _allowed(caller: Caller, route: Route) -> None:
     if not caller.may("completions"):
         raise Forbidden("This API key lacks the scope 'completions'.")
-    if caller.models and route.name not in caller.models and route.target not in caller.models:
+    if not permits(caller.models, route):
         raise Forbidden(f"This API key may not use the model '{route.name}'.", code="model_not_allowed", param="model")
 
 

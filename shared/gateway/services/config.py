@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from gateway import observability
 from gateway.domain.config import Config, merge_patch, parse_config
+from gateway.domain.geographies import nearest
 from gateway.domain.models import Catalog, Prices
 from gateway.errors import BadRequest, Conflict, GatewayError, PreconditionFailed, StoreUnavailable
 from gateway.stores.config import Overrides
@@ -24,20 +25,30 @@ class OverridesStore(Protocol):
     def save(self, replaced: Overrides, document: Mapping[str, Any], *, by: str, at: str) -> Overrides | None: ...
 
 
-@lru_cache(maxsize=1)
-def defaults() -> Mapping[str, Any]:
-    """The packaged config document."""
+@lru_cache(maxsize=2)
+def defaults(region: str = "") -> Mapping[str, Any]:
+    """The packaged config document as it is for Bedrock in `region`.
+
+    An alias whose target stands there by geography has the nearest one's, and is left out where the region reaches
+    none. Without a region it has the world's (`global.`).
+    """
     text = resources.files("gateway").joinpath("data", "config.json").read_text(encoding="utf-8")
-    document: Mapping[str, Any] = json.loads(text)
-    return document
+    document: dict[str, Any] = json.loads(text)
+    models = {name: _target(model["target"], region) for name, model in document["models"].items()}
+    return document | {"models": {name: {"target": target} for name, target in models.items() if target}}
+
+
+def _target(packaged: str | Mapping[str, str], region: str) -> str | None:
+    return packaged if isinstance(packaged, str) else nearest(packaged, region)
 
 
 @dataclass(slots=True)
 class ConfigSource:
-    """The last good config of this container. `clock` gives seconds of a steady clock."""
+    """The last good config of this container. `clock` gives seconds of a steady clock, `region` is Bedrock's."""
 
     store: OverridesStore
     clock: Callable[[], float] = time.monotonic
+    region: str = ""
     _config: Config | None = None
     _version: int = -1
     _read: float = 0.0
@@ -50,7 +61,7 @@ class ConfigSource:
         try:
             overrides = self.store.current()
             if self._config is None or overrides.version != self._version:
-                self._config = parse_config(merge_patch(defaults(), overrides.document))
+                self._config = parse_config(merge_patch(defaults(self.region), overrides.document))
                 self._version = overrides.version
         except GatewayError as error:
             observability.log.error("config could not be read", extra={"reason": error.code, "param": error.param})
@@ -62,16 +73,17 @@ class ConfigSource:
 
 @dataclass(frozen=True, slots=True)
 class ConfigAdmin:
-    """Reading and changing the config, for admins. `providers` are the configured ones."""
+    """Reading and changing the config, for admins. `providers` are the configured ones, `region` is Bedrock's."""
 
     store: OverridesStore
     prices: Prices
     providers: tuple[str, ...]
+    region: str = ""
 
     def effective(self) -> tuple[int, dict[str, Any]]:
         """The current version and its whole document."""
         overrides = self.store.current(consistent=True)
-        return overrides.version, _document(merge_patch(defaults(), overrides.document))
+        return overrides.version, _document(merge_patch(defaults(self.region), overrides.document))
 
     def update(self, patch: Mapping[str, Any], *, by: str, at: str, if_match: int | None) -> tuple[int, dict[str, Any]]:
         """Apply a merge patch. Raises BadRequest (nothing is changed), PreconditionFailed, Conflict."""
@@ -81,7 +93,7 @@ class ConfigAdmin:
         if if_match is not None and if_match != current.version:
             raise PreconditionFailed(f"The config is at version {current.version}, not {if_match}.")
         document = _compose(current.document, patch)
-        effective = merge_patch(defaults(), document)
+        effective = merge_patch(defaults(self.region), document)
         self._check(parse_config(effective))
         saved = self.store.save(current, document, by=by, at=at)
         if saved is None:

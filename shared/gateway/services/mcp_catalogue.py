@@ -6,8 +6,9 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
-from gateway.domain.products import CATEGORY_PATH, PRODUCT_ID, Filters
+from gateway.domain.products import PRODUCT_ID, Filters
 from gateway.errors import BadRequest, GatewayError, NotFound
 from gateway.services.products import Catalogue
 from gateway.services.tools import TOOLS, tool
@@ -42,7 +43,8 @@ class CatalogueMethods:
 
     def _call_tool(self, params: Params) -> dict[str, Any]:
         called = tool(_text(params, "name"))
-        arguments = params.get("arguments", {})
+        arguments = params.get("arguments")
+        arguments = {} if arguments is None else arguments
         if not isinstance(arguments, dict):
             raise BadRequest("arguments: must be an object", param="arguments")
         try:
@@ -85,18 +87,21 @@ class CatalogueMethods:
             return self._catalogue.get(name).model_dump(mode="json")
         if kind == "categories" and not name:
             return {"categories": self._catalogue.categories()}
-        if kind == "categories" and re.fullmatch(CATEGORY_PATH, name):
-            return self._category(name)
+        if kind == "categories":
+            return self._category(unquote(name))
         raise NotFound("Resource not found")
 
     def _category(self, name: str) -> dict[str, Any]:
-        wanted = Filters(category=name)
-        page = self._catalogue.listing(wanted, _PAGE)
+        try:
+            wanted = Filters(category=name)
+        except ValueError:
+            raise NotFound("Resource not found") from None
+        page = self._catalogue.page(wanted, _PAGE)
         # A category whose last product went is empty, not unknown: it is still listed.
-        if not page.products and not any(wanted.holds(path) for path in self._catalogue.categories()):
+        if not page.products and not self._catalogue.knows(wanted):
             raise NotFound("Resource not found")
         products = [each.model_dump(mode="json") for each in page.products]
-        return {"category": name, "products": products, "nextCursor": page.next_cursor}
+        return {"category": wanted.category, "products": products, "nextCursor": page.next_cursor}
 
 
 def _resource(path: str, name: str, title: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from gateway.stores import cursors
 from gateway.stores.products import EVERYTHING, Posting, Slice, Stored
 
 _CANDIDATES = 100  # read by key for one search
+_MOST_NAMED = 100  # categories in a refusal
 MOST_LISTED = 100
 
 
@@ -51,10 +52,19 @@ class Catalogue:
         return [product(stored) for stored in self.records.get_many(identifiers)]
 
     def listing(self, filters: Filters, limit: int = 20, cursor: str | None = None) -> Page:
-        """Products of a category (of all without one), cheapest first. Raises BadRequest for a foreign cursor."""
+        """Products of a category (of all without one), cheapest first. Raises BadRequest for a foreign cursor, for a
+        category that there is not, naming those there are."""
+        page = self.page(filters, limit, cursor)
+        if not page.products and page.next_cursor is None:
+            self._check_category(filters)
+        return page
+
+    def page(self, filters: Filters, limit: int, cursor: str | None = None) -> Page:
+        """As `listing`, where a category that there is not is as one without products."""
+        _check_range(filters)
+        if filters.category == "":
+            return Page(())
         low, high = filters.price_range.cents
-        if low > high:
-            raise BadRequest("priceRange: min is above max", param="priceRange")
         path = filters.category or EVERYTHING
         below = path if "/" in path else None
         wanted = Slice(path.rpartition("/")[2], low, high, filters.availability, below)
@@ -63,12 +73,13 @@ class Catalogue:
         return Page(tuple(_meant(self.records.get_many(found), filters)), following)
 
     def search(self, query: str, filters: Filters, limit: int = 10, cursor: str | None = None) -> Page:
-        """Products that answer a query, best first. Raises BadRequest for a query without any word in it."""
-        wanted = search.query_terms(query)
-        if not wanted:
-            raise BadRequest("query: has no word to search for", param="query")
+        """Products that answer a query, best first; none for a query without any word (an emoji, "the best"). Raises
+        BadRequest as `listing`."""
+        _check_range(filters)
         skipped = _offset(cursor)
-        ranked = self._ranked(wanted, filters)
+        ranked = self._ranked(search.query_terms(query), filters)
+        if not ranked:
+            self._check_category(filters)
         shown = ranked[skipped : skipped + limit]
         more = skipped + limit < len(ranked)
         return Page(tuple(shown), cursors.encode({"after": skipped + limit}) if more else None)
@@ -93,11 +104,27 @@ class Catalogue:
         """Products a completion refers to: those named, then those found, none twice. Raises BadRequest."""
         filters = wanted.filters or Filters()
         found = self.get_many(wanted.product_ids)
-        if wanted.search_query:
-            found += self.search(wanted.search_query, filters, MOST_PRODUCTS).products
-        elif wanted.filters is not None:
-            found += self.listing(filters, MOST_PRODUCTS).products
+        try:
+            if wanted.search_query:
+                found += self.search(wanted.search_query, filters, MOST_PRODUCTS).products
+            elif wanted.filters is not None:
+                found += self.listing(filters, MOST_PRODUCTS).products
+        except BadRequest as error:
+            where = f"mcpContext.filters.{error.param}"
+            raise BadRequest(f"mcpContext.filters.{error.message}", param=where, code=error.code) from None
         return list({each.id: each for each in found}.values())
+
+    def knows(self, filters: Filters) -> bool:
+        """Whether the category asked for, if one is, ever had a product."""
+        return filters.category is None or any(map(filters.holds, self.categories()))
+
+    def _check_category(self, filters: Filters) -> None:
+        # Only where nothing was found: a category that has products needs no further read.
+        if not self.knows(filters):
+            known = self.categories()
+            listed = ", ".join(known[:_MOST_NAMED]) + (", ..." if len(known) > _MOST_NAMED else "")
+            message = f"category: there is no such category; there are {listed or 'none yet'}"
+            raise BadRequest(message, param="category", code="unknown_category")
 
     def categories(self) -> list[str]:
         """Category paths with slashes, for example electronics/audio/headphones."""
@@ -106,6 +133,12 @@ class Catalogue:
 
 def product(stored: Stored) -> Product:
     return Product.model_validate_json(stored.document)
+
+
+def _check_range(filters: Filters) -> None:
+    low, high = filters.price_range.cents
+    if low > high:
+        raise BadRequest("priceRange: min is above max", param="priceRange")
 
 
 def _kept(stored: Sequence[Stored], filters: Filters) -> list[Stored]:

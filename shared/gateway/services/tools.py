@@ -10,22 +10,39 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.domain.config import invalid
-from gateway.domain.products import CATEGORY_PATH, Amount, Availability, Filters, PriceRange, Product, ProductId
+from gateway.domain.products import (
+    MOST_SEARCHED,
+    TEXT,
+    WHOLE,
+    Amount,
+    Availability,
+    CategoryFilter,
+    Filters,
+    PriceRange,
+    Product,
+    ProductId,
+    without_nulls,
+)
 from gateway.errors import BadRequest
 from gateway.services.products import MOST_LISTED, Catalogue, Page
 
 A = TypeVar("A", bound=BaseModel)
-_CATEGORY = "Name or path of a category, for example headphones or electronics/audio."
+_CATEGORY = "Name or path of a category in any case, for example Headphones or electronics/audio."
+_QUERY = "What to look for, in a few words."
 _CURSOR = "nextCursor of the page before; the other arguments must be the same."
 Cursor = Annotated[str, Field(max_length=1_024, description=_CURSOR)]
-CategoryPath = Annotated[str, Field(pattern=CATEGORY_PATH, description=_CATEGORY)]
+CategoryPath = Annotated[CategoryFilter, Field(description=_CATEGORY)]
 
 
 class _Arguments(BaseModel):
+    """Arguments of a tool: null is as left out, 2.0 is 2."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    _nulls = model_validator(mode="before")(without_nulls)
 
 
 class _Filtered(_Arguments):
@@ -42,23 +59,23 @@ class _Filtered(_Arguments):
 class SearchArguments(_Filtered):
     """Arguments of product_search."""
 
-    query: Annotated[str, Field(min_length=1, max_length=500, description="What to look for, in a few words.")]
+    query: Annotated[str, Field(min_length=1, max_length=MOST_SEARCHED, description=_QUERY), TEXT]
     category: CategoryPath | None = None
-    limit: Annotated[int, Field(ge=1, le=50, strict=True)] = 10
+    limit: Annotated[int, Field(ge=1, le=50, strict=True), WHOLE] = 10
 
 
 class CategoryArguments(_Filtered):
     """Arguments of get_category_products."""
 
     category: CategoryPath
-    limit: Annotated[int, Field(ge=1, le=MOST_LISTED, strict=True)] = 20
+    limit: Annotated[int, Field(ge=1, le=MOST_LISTED, strict=True), WHOLE] = 20
 
 
 class ListArguments(_Filtered):
     """What `GET /api/v1/products` takes: a category's products, or all."""
 
     category: CategoryPath | None = None
-    limit: Annotated[int, Field(ge=1, le=MOST_LISTED, strict=True)] = 20
+    limit: Annotated[int, Field(ge=1, le=MOST_LISTED, strict=True), WHOLE] = 20
 
 
 class ProductArguments(_Arguments):

@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from gateway.domain.chat import parse_chat
 from gateway.domain.config import parse_config
-from gateway.domain.models import Catalog
+from gateway.domain.models import Catalog, permits
 from gateway.domain.prices import PriceBook
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import BadRequest, GatewayError, NotFound
 
 LIMITS = {tier: {"requestsPerMinute": 10} for tier in ("free", "basic", "premium", "enterprise")}
 CLAUDE = "anthropic.claude-3-5-sonnet-20240620-v1:0"
@@ -77,3 +80,69 @@ def test_names_are_what_a_key_may_use() -> None:
     assert f"bedrock/{CLAUDE}" in names
     assert catalog(providers=("bedrock",)).names().get("gpt-4") is None
     assert catalog().names(["gpt-4"]) == {"gpt-4": "openai/gpt-4"}
+
+
+# Aliases of every kind: to what is priced, to what is not, to an embedding, to a provider that may not be there, to an
+# id with an @, named as a target is; and prices of the operator's own.
+ODD: dict[str, Any] = {
+    "models": {
+        "good": {"target": "openai/gpt-4o"},
+        "free": {"target": "openai/unheard-of"},
+        "vectors": {"target": "openai/text-embedding-3-small"},
+        "titan": {"target": "bedrock/amazon.titan-embed-text-v2:0"},
+        "claude": {"target": "bedrock/anthropic.claude-haiku-4-5@20251001"},
+        "at@home": {"target": "openai/mine"},
+        "openai/gpt-4": {"target": "bedrock/eu.amazon.nova-lite-v1:0"},
+        "gpt-4o-mini": {"target": "openai/gpt-4"},
+    },
+    "prices": {"openai/mine": {"input": 1.0, "output": 1.0}, "bedrock/a@b": {"input": 1.0, "output": 1.0}},
+}
+REGIONS = ("", "us-east-1", "eu-central-1", "us-gov-west-1", "ap-northeast-1", "cn-north-1")
+PROVIDERS: tuple[tuple[str, ...], ...] = (("openai", "bedrock"), ("bedrock", "openai"), ("openai",), ("bedrock",), ())
+NAMES = (*ODD["models"], *ODD["prices"], "nobody", "gpt-4", "gpt-4o-2024-08-06", "amazon.nova-lite-v1:0", "a@b", "mine")
+
+
+def world(region: str, providers: tuple[str, ...]) -> Catalog:
+    return Catalog(parse_config({"rateLimits": LIMITS} | ODD), PriceBook.load(region), providers)
+
+
+def accepted(catalog: Catalog, name: str, allowed: list[str]) -> bool:
+    """Whether a completion by this name gets past the route's own checks: form, model, price, the key's models."""
+    try:
+        parse_chat({"model": name, "messages": [{"role": "user", "content": "hi"}]})
+        return permits(allowed, catalog.resolve(name))
+    except GatewayError:
+        return False
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("providers", PROVIDERS)
+def test_what_is_listed_is_accepted_and_each_accepted_alias_is_listed(region: str, providers: tuple[str, ...]) -> None:
+    catalog = world(region, providers)
+    names = catalog.names()
+    assert all(accepted(catalog, name, []) for name in names)
+    assert {name for name in ODD["models"] if accepted(catalog, name, [])} == set(ODD["models"]) & set(names)
+    assert all(catalog.resolve(name).target == target for name, target in names.items())
+    assert all(catalog.found(name) for name in names)
+
+
+@settings(max_examples=60)
+@given(
+    region=st.sampled_from(REGIONS),
+    providers=st.sampled_from(PROVIDERS),
+    data=st.data(),
+)
+def test_a_limited_key_is_listed_just_what_it_may_call(
+    region: str, providers: tuple[str, ...], data: st.DataObject
+) -> None:
+    catalog = world(region, providers)
+    pool = [*NAMES, *list(catalog.prices.targets())[:40]]
+    allowed = data.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=8))
+    names = catalog.names(allowed)
+    assert all(accepted(catalog, name, allowed) for name in names)
+    for name in {*pool, *allowed} - set(names):
+        # Not listed: refused, or another spelling (the model's own name without a provider) of what is listed.
+        assert not accepted(catalog, name, allowed) or catalog.resolve(name).target in names.values()
+    assert set(names) >= {name for name in allowed if accepted(catalog, name, allowed)}
+    for name in pool:
+        assert (catalog.found(name, allowed) is not None) == accepted(catalog, name, allowed)

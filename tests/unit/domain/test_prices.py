@@ -72,10 +72,10 @@ def test_a_region_has_its_own_price() -> None:
 
 def test_every_packaged_row_is_a_price(data: dict[str, Any]) -> None:
     book = PriceBook.load()
-    targets = list(book.targets())
-    assert targets == sorted(data["models"])
-    assert len(targets) > 400
-    for target in targets:
+    offered = list(book.targets())
+    assert offered == sorted(target for target in data["models"] if "/ft:" not in target)
+    assert len(offered) > 400
+    for target in data["models"]:
         price = book.find(target)
         assert price is not None
         assert price.input > 0
@@ -83,6 +83,27 @@ def test_every_packaged_row_is_a_price(data: dict[str, Any]) -> None:
     for region in {name.split("/")[0] for name in data["regional"]}:
         regional = PriceBook.load(region)
         assert all(regional.find(target) for target in regional.targets())
+
+
+def test_a_region_is_offered_what_it_can_name() -> None:
+    rows = {"source": "s", "date": "d", "regional": {}}
+    names = ("amazon.m", "us.amazon.m", "eu.amazon.m", "global.amazon.m", "amazon.bare", "us-gov.amazon.m")
+    rows["models"] = {f"bedrock/{name}": {"input": 2, "output": 2} for name in names} | {
+        "openai/ft:gpt-4o": {"input": 2, "output": 2},
+        "openai/gpt-4o": {"input": 2, "output": 2},
+    }
+
+    def offered(region: str) -> list[str]:
+        return [target.partition("/")[2] for target in PriceBook(rows, region).targets()]
+
+    assert offered("eu-central-1") == ["amazon.bare", "eu.amazon.m", "global.amazon.m", "gpt-4o"]
+    assert offered("us-east-1") == ["amazon.bare", "global.amazon.m", "us.amazon.m", "gpt-4o"]
+    assert offered("us-gov-west-1") == ["amazon.bare", "us-gov.amazon.m", "gpt-4o"]
+    assert offered("cn-north-1") == ["amazon.bare", "amazon.m", "gpt-4o"]
+    assert offered("") == [*sorted(names), "gpt-4o"]
+    # What is not offered has its price all the same: a fine-tune's, a profile of elsewhere for who knows better.
+    assert PriceBook(rows, "eu-central-1").find("openai/ft:gpt-4o:acme::id")
+    assert PriceBook(rows, "eu-central-1").find("bedrock/us.amazon.m")
 
 
 def test_every_number_is_whole(data: dict[str, Any]) -> None:

@@ -71,7 +71,10 @@ def test_a_long_description_is_cut() -> None:
         ({"productIds": ["#x"]}, "mcpContext.productIds[0]"),
         ({"productIds": ["a"] * 11}, "mcpContext.productIds"),
         ({"searchQuery": 5}, "mcpContext.searchQuery"),
-        ({"filters": {"category": "A b"}}, "mcpContext.filters.category"),
+        ({"filters": {"category": 5}}, "mcpContext.filters.category"),
+        ({"filters": {"category": "x" * 301}}, "mcpContext.filters.category"),
+        ({"searchQuery": "x" * 501}, "mcpContext.searchQuery"),
+        ({"filters": {"categories": "audio"}}, "mcpContext.filters.categories"),
         ({"filters": {"priceRange": {"min": -1}}}, "mcpContext.filters.priceRange.min"),
         ({"filters": {"availability": "maybe"}}, "mcpContext.filters.availability"),
         ({"other": 1}, "mcpContext.other"),
@@ -90,3 +93,25 @@ def test_the_originals_context_is_taken() -> None:
     assert parsed is not None
     assert parsed.filters is not None
     assert parsed.filters.price_range.cents == (1_000, 50_000)
+
+
+def test_the_originals_context_is_taken_as_its_collection_sends_it() -> None:
+    """Categories by display name, availability as people write it, null for what is not asked."""
+    filters = {"category": "Electronics", "priceRange": {"min": 10.0, "max": None}, "availability": "In Stock"}
+    parsed = parse_chat({"model": "m", "messages": [USER], "mcpContext": {"filters": filters}}).mcp_context
+    assert parsed is not None
+    assert parsed.filters is not None
+    assert (parsed.filters.category, parsed.filters.availability) == ("electronics", "in_stock")
+    empty = {"searchQuery": None, "productIds": None, "filters": None}
+    same = {"filters": {"category": None, "priceRange": None, "availability": None}}
+    pairs: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = ((empty, {}), (same, {"filters": {}}))
+    for context, plain in pairs:
+        nulls, none = (parse_chat({"model": "m", "messages": [USER], "mcpContext": each}) for each in (context, plain))
+        assert nulls.mcp_context == none.mcp_context
+
+
+@pytest.mark.parametrize("query", ["🎧", "\ud83c", "\udfa7\ud83c", "\u0301", "\u202e", "\x00", "x" * 500])
+def test_a_search_query_may_be_any_text(query: str) -> None:
+    parsed = parse_chat({"model": "m", "messages": [USER], "mcpContext": {"searchQuery": query}}).mcp_context
+    assert parsed is not None
+    assert (parsed.search_query or "").encode()

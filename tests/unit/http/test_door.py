@@ -1,7 +1,9 @@
 """The HTTP API's door: events in, shaped answers out, nothing else."""
 
 import base64
+import gzip
 import json
+import zlib
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -109,6 +111,157 @@ def test_refuses_a_body_over_the_limit_before_parsing() -> None:
 
 def test_refuses_a_body_that_is_not_base64() -> None:
     assert answer(echo, event(body="!!!", isBase64Encoded=True))[0] == 400
+
+
+def packed(body: bytes, encoding: str = "gzip", content_type: str = "application/json") -> dict[str, Any]:
+    headers = {"Content-Type": content_type, "Content-Encoding": encoding}
+    return event(body=base64.b64encode(body).decode(), isBase64Encoded=True, headers=headers)
+
+
+GZIP = gzip.compress(b'{"a": 1}')
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", " gzip ", "identity, gzip", "gzip,"])
+def test_unpacks_gzip(encoding: str) -> None:
+    assert answer(echo, packed(GZIP, encoding))[:2] == (200, {"a": 1})
+
+
+def test_says_that_a_packed_body_was_made_text_on_its_way() -> None:
+    """As an HTTP API does with application/json and text/*: the bytes are lost, and no client's fault is claimed."""
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    status, body, _ = answer(echo, event(body=GZIP.decode("utf-8", "replace"), headers=headers))
+    assert (status, body["error"]["code"]) == (415, "unsupported_media_type")
+    assert "application/vnd.api+json" in body["message"]
+    assert answer(echo, packed(GZIP, content_type="application/vnd.api+json"))[:2] == (200, {"a": 1})
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "Identity, identity"])
+def test_takes_a_body_that_is_not_packed(encoding: str) -> None:
+    assert answer(echo, packed(b'{"a": 1}', encoding))[:2] == (200, {"a": 1})
+    assert answer(echo, packed(GZIP, encoding))[0] == 400
+
+
+@pytest.mark.parametrize(
+    "encoding", ["br", "zstd", "deflate", "compress", "gzip, gzip", "gzip,br", "gzip;q=1", "*", "none", "gz", "g zip"]
+)
+def test_refuses_any_other_coding_by_name(encoding: str) -> None:
+    status, body, _ = answer(echo, packed(GZIP, encoding))
+    assert (status, body["error"]["code"]) == (415, "unsupported_media_type")
+    assert "gzip" in body["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GZIP[:-1],
+        GZIP[:-8],
+        GZIP[:5],
+        GZIP + b"x",
+        GZIP + GZIP,
+        GZIP[:-4] + b"\0\0\0\0",
+        b'{"a": 1}',
+        b"\x1f\x8b",
+        zlib.compress(b'{"a": 1}'),
+        GZIP[:12] + b"\xff\xff" + GZIP[14:],
+    ],
+    ids=["cut", "no trailer", "head", "trailing", "two", "wrong length", "plain", "magic", "zlib", "damaged"],
+)
+def test_refuses_what_is_no_whole_gzip(body: bytes) -> None:
+    status, answered, _ = answer(echo, packed(body))
+    assert (status, answered["error"]["code"]) == (400, "invalid_encoding")
+
+
+def test_unpacks_no_further_than_the_limit() -> None:
+    just = b'{"a":"' + b"x" * (MAX_BODY_BYTES - 8) + b'"}'
+    assert len(just) == MAX_BODY_BYTES
+    assert answer(lambda _request: Response(body={}), packed(gzip.compress(just)))[0] == 200
+    for bomb in (gzip.compress(just + b" "), gzip.compress(b"\0" * 200_000_000)):
+        status, body, _ = answer(echo, packed(bomb))
+        assert (status, body["error"]["code"]) == (413, "request_too_large")
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_said_to_be_gzip_are_an_error_of_ours(body: bytes) -> None:
+    assert answer(echo, packed(body))[0] in (200, 400)
+
+
+def test_a_body_that_cannot_be_read_is_refused_under_the_request_s_own_ids() -> None:
+    for sent in (packed(b"x"), packed(b"x", "br"), event(body="!!!", isBase64Encoded=True)):
+        sent["headers"] = sent["headers"] | {"x-correlation-id": "mine-1"}
+        headers = answer(echo, sent)[2]
+        assert (headers["x-correlation-id"], headers["x-request-id"]) == ("mine-1", "req-1")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json; charset=utf-8", 200),
+        ('application/json;charset="UTF-8"', 200),
+        ("application/json; charset=US-ASCII; x=y", 200),
+        ("application/vnd.api+json", 200),
+        ("application/json; charset=iso-8859-1", 415),
+        ("application/json; charset=utf-16", 415),
+        ("application/json; charset=", 415),
+        ("text/json", 415),
+        ("", 415),
+    ],
+)
+def test_takes_json_in_utf_8(content_type: str, status: int) -> None:
+    assert answer(echo, event(body="{}", headers={"content-type": content_type}))[0] == status
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'\xef\xbb\xbf{"a": 1}', 200),
+        ('{"a": "ä🎧"}'.encode(), 200),
+        ('{"a": 1}'.encode("utf-16"), 400),
+        ('{"a": 1}'.encode("utf-32-le"), 400),
+        ('{"a": "ä"}'.encode("latin-1"), 400),
+        (b'{"a": "\xed\xa0\x80"}', 400),
+        (b'\xef\xbb\xbf\xef\xbb\xbf{"a": 1}', 400),
+    ],
+    ids=["mark", "utf-8", "utf-16", "utf-32", "latin-1", "surrogate", "two marks"],
+)
+def test_reads_no_bytes_but_utf_8(body: bytes, status: int) -> None:
+    assert answer(echo, packed(body, ""))[0] == status
+
+
+@pytest.mark.parametrize("given", ["JKJaXmPLvHcESHA=", "-_a", "a" * 128])
+def test_answers_have_the_platform_s_request_id(given: str) -> None:
+    for route in (
+        echo,
+        refuse(BadRequest("No.")),
+        refuse(RuntimeError("x")),
+        refuse(RateLimited("No.", retry_after=1)),
+    ):
+        sent = event(body="{}")
+        sent["requestContext"]["requestId"] = given
+        assert answer(route, sent)[2]["x-request-id"] == given
+    assert door("test", {})(event("GET /nowhere"), CONTEXT)["headers"]["x-request-id"] == "req-1"
+
+
+@pytest.mark.parametrize("given", ["a b", "a\r\nb", "é", "a" * 129, "\x00"])
+def test_an_id_that_can_stand_in_no_header_is_replaced(given: str) -> None:
+    sent = event(body="{}")
+    sent["requestContext"]["requestId"] = given
+    assert len(answer(echo, sent)[2]["x-request-id"]) == 36
+    assert len(door("test", {})({"rawPath": "/x"}, CONTEXT)["headers"]["x-request-id"]) == 36
+
+
+def test_no_answer_overrides_the_request_s_own_ids() -> None:
+    def kept(_request: Request) -> Response:
+        return Response(headers={"x-request-id": "old", "x-correlation-id": "old", "x-gateway-cost": "1"})
+
+    headers = answer(kept, event(body="{}"))[2]
+    assert (headers["x-request-id"], headers["x-gateway-cost"]) == ("req-1", "1")
+    assert headers["x-correlation-id"] != "old"
+
+
+def test_an_answer_that_json_cannot_say_is_a_shaped_500() -> None:
+    for body in ({"a": float("nan")}, {"a": {1, 2}}, {"a": float("inf")}):
+        status, answered, headers = answer(lambda _request, body=body: Response(body=body), event(body="{}"))
+        assert (status, answered["error"]["code"], headers["x-request-id"]) == (500, "internal_error", "req-1")
 
 
 def test_unknown_route() -> None:

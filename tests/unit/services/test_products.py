@@ -7,7 +7,7 @@ import pytest
 from gateway.domain.product_context import McpContext
 from gateway.domain.products import Filters, Product
 from gateway.errors import BadRequest, NotFound
-from gateway.services.products import Catalogue
+from gateway.services.products import Catalogue, Page
 from tests.fakes.products import MemoryProducts, product
 from tools.local.products import products
 
@@ -67,10 +67,76 @@ def test_a_forged_cursor_of_a_search_is_refused(seeded: Catalogue, cursor: str) 
         seeded.search("wireless", Filters(), 3, cursor)
 
 
-def test_a_query_without_words_is_refused(seeded: Catalogue) -> None:
-    with pytest.raises(BadRequest) as refused:
-        seeded.search("the !", Filters())
-    assert refused.value.param == "query"
+@pytest.mark.parametrize(
+    "query", ["🎧", "the !", "\u200b\u202e", "\u0301", "\ufe0f\u20e3", "?", " ", "\x00", "🏳️‍🌈 👩🏽‍💻", "\ufffd"]
+)
+def test_a_query_without_words_finds_nothing(seeded: Catalogue, query: str) -> None:
+    assert seeded.search(query, Filters()) == Page(())
+    assert seeded.context(McpContext(search_query=query, filters=filters(category="shoes"))) == []
+
+
+def test_what_is_no_letter_is_no_part_of_a_query(seeded: Catalogue) -> None:
+    plain = seeded.search(HEADPHONES, Filters()).products
+    for query in ("🎧 wireless headphones noise canceling 🎧", "wire\u00adless head\u200bphones\u200f noise canceling"):
+        assert seeded.search(query, Filters()).products == plain
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("Electronics", "electronics"),
+        ("ELECTRONICS/Audio", "electronics/audio"),
+        ("Electronics > Audio > Headphones", "electronics/audio/headphones"),
+        (" /electronics/audio/ ", "electronics/audio"),
+        ("Éléctronics", "electronics"),
+        ("Ｅｌｅｃｔｒｏｎｉｃｓ", "electronics"),
+    ],
+)
+def test_a_category_may_be_written_in_any_way(seeded: Catalogue, written: str, path: str) -> None:
+    wanted = filters(category=written)
+    assert wanted.category == path
+    found = seeded.listing(wanted, 100).products
+    assert found == seeded.listing(filters(category=path), 100).products != ()
+    assert (
+        seeded.search("wireless", wanted).products == seeded.search("wireless", filters(category=path)).products != ()
+    )
+    assert (
+        seeded.context(McpContext(filters=wanted)) == seeded.context(McpContext(filters=filters(category=path))) != []
+    )
+
+
+def test_a_category_s_display_name_is_its_name() -> None:
+    catalogue = Catalogue(MemoryProducts(product(category={"path": ["Home & Kitchen", "Smart Home"]})))
+    for written in ("home-kitchen", "Home & Kitchen", "SMART HOME", "smart_home", "Home & Kitchen/Smart Home"):
+        assert len(catalogue.listing(filters(category=written)).products) == 1
+
+
+@pytest.mark.parametrize(
+    "category", ["Spaceships", "🎧", "", "electronics/shoes", "../etc", "電子機器", "a" * 60, "a/b/c/d/e/f/g/h"]
+)
+def test_an_unknown_category_is_refused_with_those_there_are(seeded: Catalogue, category: str) -> None:
+    wanted = filters(category=category)
+    for refused_by in (
+        lambda: seeded.listing(wanted),
+        lambda: seeded.search("wireless", wanted),
+        lambda: seeded.search("🎧", wanted),
+        lambda: seeded.context(McpContext(filters=wanted)),
+        lambda: seeded.context(McpContext(search_query="wireless", filters=wanted)),
+    ):
+        with pytest.raises(BadRequest) as refused:
+            refused_by()
+        assert refused.value.code == "unknown_category"
+        assert str(refused.value.param).endswith("category")
+        assert "electronics/audio/headphones" in refused.value.message
+    none = Catalogue(MemoryProducts())
+    with pytest.raises(BadRequest, match="none yet"):
+        none.listing(wanted)
+    assert none.listing(Filters()).products == ()
+
+
+def test_a_known_category_in_which_nothing_fits_is_empty(seeded: Catalogue) -> None:
+    assert seeded.listing(filters(category="Electronics", priceRange={"min": 10**8})).products == ()
+    assert seeded.search(HEADPHONES, filters(category="Shoes")).products == ()
 
 
 def test_a_listing_is_by_final_price_and_holds_categories_below(seeded: Catalogue) -> None:
@@ -84,6 +150,9 @@ def test_a_listing_is_by_final_price_and_holds_categories_below(seeded: Catalogu
 def test_a_range_that_is_upside_down_is_refused(seeded: Catalogue) -> None:
     with pytest.raises(BadRequest) as refused:
         seeded.listing(filters(priceRange={"min": 2, "max": 1}))
+    assert refused.value.param == "priceRange"
+    with pytest.raises(BadRequest) as refused:
+        seeded.search(HEADPHONES, filters(priceRange={"min": 2, "max": 1}))
     assert refused.value.param == "priceRange"
 
 
