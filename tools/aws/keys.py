@@ -14,11 +14,11 @@ from tools.aws.place import OperatorError, Place
 
 
 def bootstrap(place: Place) -> str:
-    """Make an admin key and return its text, which is nowhere else. Raises OperatorError where a full admin's key works:
-    one that is bound can make no other of these."""
+    """Make an admin key and return its text, which is nowhere else. Raises OperatorError where a full admin's works."""
     store = KeyStore(place.database(), place.names.table("api-keys"))
     now = time.time()
     admins = (record for record in _records(store) if "admin" in record.scopes and record.active(now))
+    # One that is bound can't make what this makes.
     admin = next((record for record in admins if is_full(record.caller())), None)
     if admin is not None:
         raise OperatorError(
