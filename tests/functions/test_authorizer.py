@@ -1,5 +1,6 @@
 """The authorizer: deny by default, in both kinds of answer."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -124,6 +125,7 @@ _BEARER = f"Bearer {KEY}"
         ({"authorization": f"Bearer\t{KEY}"}, f"Bearer\t{KEY}"),
         ({"authorization": f"Bearer{KEY}"}, f"Bearer{KEY}"),
     ],
+    ids=itertools.count(),
 )
 def test_what_is_not_in_the_identity_source_does_not_exist(
     headers: dict[str, str], source: str, monkeypatch: pytest.MonkeyPatch
@@ -149,6 +151,7 @@ def test_what_is_not_in_the_identity_source_does_not_exist(
         ({}, KEY),
         ({}, _BEARER),
     ],
+    ids=itertools.count(),
 )
 def test_the_identity_source_s_key_is_the_caller(
     headers: dict[str, str], source: str, monkeypatch: pytest.MonkeyPatch
