@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functions.admin.asked import identifier, seen
 from gateway import wiring
 from gateway.domain.identity import Caller
+from gateway.domain.keys import TEAM_ID
+from gateway.domain.rights import check_sight
 from gateway.http.message import Request, Response
+from gateway.services.billing import NO_TEAM
 
 
 def create_correction(request: Request, caller: Caller) -> Response:
@@ -12,12 +16,13 @@ def create_correction(request: Request, caller: Caller) -> Response:
     return Response(201 if new else 200, entry)
 
 
-def list_corrections(request: Request, _caller: Caller) -> Response:
-    return Response(200, wiring.billing().corrections(request.query, request.limit()))
+def list_corrections(request: Request, caller: Caller) -> Response:
+    return Response(200, wiring.billing().corrections(seen(request, caller), request.limit()))
 
 
-def statement(request: Request, _caller: Caller) -> Response:
-    team = request.parameters["id"]
+def statement(request: Request, caller: Caller) -> Response:
+    team = identifier(request, f"{NO_TEAM}|{TEAM_ID}", "team")
+    check_sight(caller, "" if team == NO_TEAM else team)
     if request.query.get("format") == "csv":
         page = wiring.billing().statement_csv(team, request.query)
         return Response(200, page.text, page.headers, media_type="text/csv; charset=utf-8")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functions.admin.asked import identifier
 from gateway import wiring
 from gateway.domain.identity import Caller
+from gateway.domain.keys import KEY_ID
 from gateway.http.message import Request, Response
 from gateway.services.keys import shown
 from gateway.stores.keys import KeyRecord
 
 
-def list_keys(request: Request, _caller: Caller) -> Response:
-    records, cursor = wiring.keys().list(request.limit(), request.query.get("cursor"))
+def list_keys(request: Request, caller: Caller) -> Response:
+    records, cursor = wiring.keys().listed(caller, request.limit(), request.query.get("cursor"))
     return Response(200, {"object": "list", "data": [shown(record) for record in records], "next_cursor": cursor})
 
 
@@ -19,26 +21,31 @@ def create_key(request: Request, caller: Caller) -> Response:
     return _secret(text, record, status=201)
 
 
-def get_key(request: Request, _caller: Caller) -> Response:
-    return _shown(wiring.keys().get(request.parameters["id"]))
+def get_key(request: Request, caller: Caller) -> Response:
+    return _shown(wiring.keys().seen(_id(request), caller))
 
 
 def change_key(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.keys().change(request.parameters["id"], request.json(), caller, request.if_match()))
+    return _shown(wiring.keys().change(_id(request), request.json(), caller, request.if_match()))
 
 
 def rotate_key(request: Request, caller: Caller) -> Response:
-    text, record = wiring.keys().rotate(request.parameters["id"], request.optional_json(), caller)
+    text, record = wiring.keys().rotate(_id(request), request.optional_json(), caller)
     return _secret(text, record, status=200)
 
 
 def revoke_key(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.keys().revoke(request.parameters["id"], caller))
+    return _shown(wiring.keys().revoke(_id(request), caller))
 
 
 def delete_key(request: Request, caller: Caller) -> Response:
-    wiring.keys().delete(request.parameters["id"], caller)
-    return Response(200, {"id": request.parameters["id"], "deleted": True})
+    key_id = _id(request)
+    wiring.keys().delete(key_id, caller)
+    return Response(200, {"id": key_id, "deleted": True})
+
+
+def _id(request: Request) -> str:
+    return identifier(request, KEY_ID, "key")
 
 
 def _shown(record: KeyRecord) -> Response:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functions.admin.asked import identifier
 from gateway import wiring
 from gateway.domain.identity import Caller
+from gateway.domain.keys import TEAM_ID
 from gateway.http.message import Request, Response
 from gateway.services.teams import shown
 from gateway.stores.keys import TeamRecord
 
 
-def list_teams(request: Request, _caller: Caller) -> Response:
-    records, cursor = wiring.teams().list(request.limit(), request.query.get("cursor"))
+def list_teams(request: Request, caller: Caller) -> Response:
+    records, cursor = wiring.teams().listed(caller, request.limit(), request.query.get("cursor"))
     return Response(200, {"object": "list", "data": [shown(record) for record in records], "next_cursor": cursor})
 
 
@@ -18,17 +20,22 @@ def create_team(request: Request, caller: Caller) -> Response:
     return _shown(wiring.teams().create(request.json(), caller), status=201)
 
 
-def get_team(request: Request, _caller: Caller) -> Response:
-    return _shown(wiring.teams().get(request.parameters["id"]))
+def get_team(request: Request, caller: Caller) -> Response:
+    return _shown(wiring.teams().seen(_id(request), caller))
 
 
 def change_team(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.teams().change(request.parameters["id"], request.json(), caller, request.if_match()))
+    return _shown(wiring.teams().change(_id(request), request.json(), caller, request.if_match()))
 
 
 def delete_team(request: Request, caller: Caller) -> Response:
-    wiring.teams().delete(request.parameters["id"], caller)
-    return Response(200, {"id": request.parameters["id"], "deleted": True})
+    team_id = _id(request)
+    wiring.teams().delete(team_id, caller)
+    return Response(200, {"id": team_id, "deleted": True})
+
+
+def _id(request: Request) -> str:
+    return identifier(request, TEAM_ID, "team")
 
 
 def _shown(record: TeamRecord, status: int = 200) -> Response:

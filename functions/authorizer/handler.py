@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway import observability, wiring
+from gateway.domain import keys
 from gateway.domain.identity import Caller
 from gateway.errors import StoreUnavailable, Unauthorized
 from gateway.http.message import correlation_id
@@ -19,15 +20,18 @@ def handler(event: Event, _context: Any) -> dict[str, Any]:
     """Answers an HTTP API (simple response) or a REST API (IAM policy), by the shape of the event."""
     with run("authorizer", _correlation_id(event)) as this:
         caller, context, allowed = None, {}, False
+        header = key = ""
         try:
-            caller = wiring.identity().verify(_sent_key(event))
+            header, key = _sent(event)
+            caller = wiring.identity().verify(key)
             context = caller.to_context() if caller else {}
             allowed = caller is not None
             if not allowed:
                 observability.count("Refusals", reason=Unauthorized.default_code)
         except StoreUnavailable:
             # A store's failure must not read as a refused key: the function checks again, and answers 503 if it can't.
-            context, allowed, this.status = {UNVERIFIED: "1"}, True, 503
+            # It checks the key that was asked about here, which is why its header and id go along.
+            context, allowed, this.status = {UNVERIFIED: header, "keyId": keys.key_id(key) or ""}, True, 503
         except Exception:  # noqa: BLE001  deny by default, whatever it was
             observability.log.exception("denied by an unexpected error")
             this.status = 500
@@ -43,20 +47,38 @@ def _correlation_id(event: Event) -> str:
     return correlation_id(sent) if isinstance(sent, str) else ""
 
 
-def _sent_key(event: Event) -> str:
-    """The key of the header this authorizer is set on; empty where it is missing or doubled."""
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    if "x-api-key" in headers and not _bearer_source(event):
-        return str(headers["x-api-key"]).strip()
-    kind, _, key = str(headers.get("authorization", "")).partition(" ")
-    return key.strip() if kind.lower() == "bearer" else ""
+def _sent(event: Event) -> tuple[str, str]:
+    """The header that this authorizer is set on, and the key in it; empty where there is none.
+
+    The API caches the answer by the identity source's value: what stands anywhere else must not decide it.
+    """
+    value = _identity_source(event)
+    headers = event.get("headers")
+    named = {name.lower(): text for name, text in headers.items()} if isinstance(headers, Mapping) else {}
+    holding = [name for name in (keys.X_API_KEY, keys.AUTHORIZATION) if named.get(name) == value]
+    # The event has the source's value, not its name: where the headers don't tell, the value's form does.
+    header = holding[0] if len(holding) == 1 else keys.header_of(value)
+    return header, keys.in_header(header, value)
 
 
-def _bearer_source(event: Event) -> bool:
-    # identitySource holds the values the API took; it tells which of the two headers the route goes by.
-    source = event.get("identitySource")
+def _identity_source(event: Event) -> str:
+    """The one value of the identity source; empty where the event has none, or several."""
+    source = event.get("identitySource", event.get("authorizationToken"))
+    if "methodArn" in event and source is None:
+        source = _sent_headers(event)
     values = source if isinstance(source, list) else [source]
-    return any(isinstance(value, str) and value[:7].lower() == "bearer " for value in values)
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else ""
+
+
+def _sent_headers(event: Event) -> list[Any]:
+    """All values of both headers that a key may come in, of a REST API's event, which names no identity source.
+
+    The API asks nobody where the source is missing; so if one value was sent, it is the source's.
+    """
+    many, one = event.get("multiValueHeaders"), event.get("headers")
+    pairs = (many if isinstance(many, Mapping) else one if isinstance(one, Mapping) else {}).items()
+    found = [value for name, value in pairs if name.lower() in (keys.X_API_KEY, keys.AUTHORIZATION)]
+    return [each for value in found for each in (value if isinstance(value, list) else [value])]
 
 
 def _simple(allowed: bool, context: Mapping[str, str]) -> dict[str, Any]:

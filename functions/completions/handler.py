@@ -72,8 +72,14 @@ def _once(answer: Route) -> Route:
             made = answer(request)
             return Kept(made.status, made.text(), made.media_type, made.headers)
 
+        def permitted() -> None:
+            # An answer that is there already goes through no admission: the key's record is asked for here.
+            wiring.completions().permit(wiring.identity().fresh(caller), request.json())
+
         fingerprint = request.route.encode() + b"\n" + request.body
-        first, again = wiring.idempotency().once(caller.key_id, sent, fingerprint, request.seconds_left(), kept)
+        first, again = wiring.idempotency().once(
+            caller.key_id, sent, fingerprint, request.seconds_left(), kept, permitted
+        )
         replayed = {"idempotency-replayed": "true"} if again else {}
         return Response(first.status, first.text, {**first.headers, **replayed}, first.media_type)
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain import keys
 from gateway.domain.config import TierLimits
-from gateway.domain.identity import SCOPES, Caller, KeyLimits
+from gateway.domain.identity import SCOPES, Caller, KeyLimits, Team
 from gateway.errors import (
     BadRequest,
     BudgetExceeded,
@@ -330,8 +330,8 @@ def test_teams_are_listed_changed_and_deleted_without_keys(tables: Tables) -> No
         teams(world).create({"id": "t1", "name": "T"}, ADMIN)
     with pytest.raises(Forbidden):
         teams(world).create({"id": "t9", "name": "T"}, replace(ADMIN, team_id="t1"))
-    page, cursor = teams(world).list(2, None)
-    rest, _ = teams(world).list(2, cursor)
+    page, cursor = teams(world).listed(ADMIN, 2, None)
+    rest, _ = teams(world).listed(ADMIN, 2, cursor)
     assert len({record.id for record in page + rest}) == 3
     assert teams(world).change("t1", {"metadata": {"a": "b"}}, ADMIN, if_match=1).version == 2
     with pytest.raises(PreconditionFailed):
@@ -532,8 +532,10 @@ def test_what_an_issuer_has_by_its_tier_bounds_what_it_grants(
     )
     tiers = {"free": world.tiers["free"], "basic": tier}
     keys_of = Keys(world.keys, world.limits_store, tiers.__getitem__, lambda: world.now / 1_000_000)
-    by = replace(ADMIN, tier=issuer)
+    teams(world).create({"id": "blue", "name": "Blue", "max_budget": 9}, ADMIN)
+    by = replace(ADMIN, tier=issuer, team_id="blue", team=Team(1, KeyLimits(max_budget=9_000_000)))
+    wanted = {"name": "a", "team_id": "blue", **body}
     with pytest.raises(Forbidden) as refused:
-        keys_of.create({"name": "a", **body}, by)
+        keys_of.create(wanted, by)
     assert refused.value.param == field
-    keys_of.create({"name": "a", **body, field: body[field] - 1}, by)
+    keys_of.create(wanted | {field: body[field] - 1}, by)

@@ -66,6 +66,28 @@ def test_revoking_is_once_and_repeatable(tables: Tables) -> None:
     assert store.revoke("nobody") is None
 
 
+def test_a_team_s_record_is_no_key_s(tables: Tables) -> None:
+    store = KeyStore(tables.database, tables["api-keys"])
+    store.create_team(TeamRecord("blue", "Blue", "2026-11-24T00:00:00.000Z"))
+    assert store.get("team#blue") is None
+    assert store.revoke("team#blue") is None
+    with pytest.raises(ConditionFailed):
+        store.delete("team#blue")
+    assert store.team("blue") is not None
+
+
+def test_a_key_of_another_version_is_not_revoked(tables: Tables) -> None:
+    store = KeyStore(tables.database, tables["api-keys"])
+    key = record(1)
+    store.create(key)
+    with pytest.raises(ConditionFailed):
+        store.revoke(key.id, version=2)
+    for _ in range(2):  # a repeat finds it revoked, whatever its version
+        revoked = store.revoke(key.id, version=1)
+        assert revoked is not None
+        assert (revoked.state, revoked.version) == ("revoked", 2)
+
+
 def test_keys_are_listed_newest_first_in_pages(tables: Tables) -> None:
     store = KeyStore(tables.database, tables["api-keys"])
     for number in range(7):

@@ -1,5 +1,6 @@
 """The authorizer: deny by default, in both kinds of answer."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -96,8 +97,99 @@ def test_denies_what_has_not_the_form_of_a_key_without_a_read(
 ) -> None:
     database = ScriptedDatabase()
     use(database, monkeypatch)
-    assert handler(http(headers), None)["isAuthorized"] is False
+    for source in (None, *headers.values()):
+        assert handler(http(headers, source), None)["isAuthorized"] is False
     assert database.calls == []
+
+
+OTHER = keys.new_key()
+_BEARER = f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("headers", "source"),
+    [
+        ({"authorization": "Basic c2hhcmVk", "x-api-key": KEY}, "Basic c2hhcmVk"),
+        ({"authorization": "Bearer", "x-api-key": KEY}, "Bearer"),
+        ({"authorization": "x", "X-API-Key": KEY}, "x"),
+        ({"authorization": _BEARER, "x-api-key": "x"}, "x"),
+        ({"authorization": _BEARER, "x-api-key": "Bearer"}, "Bearer"),
+        ({"Authorization": _BEARER}, ""),
+        ({"Authorization": _BEARER}, "bearer "),
+        ({"x-api-key": KEY}, " "),
+        ({"x-api-key": KEY}, f"{KEY},{KEY}"),
+        ({"x-api-key": KEY}, f"{KEY}, {OTHER}"),
+        ({"authorization": _BEARER}, f"{_BEARER},{_BEARER}"),
+        ({"authorization": KEY, "x-api-key": OTHER}, KEY),  # without its scheme
+        ({"x-api-key": _BEARER, "authorization": "x"}, _BEARER),  # the other header's form
+        ({"authorization": f"Bearer\t{KEY}"}, f"Bearer\t{KEY}"),
+        ({"authorization": f"Bearer{KEY}"}, f"Bearer{KEY}"),
+    ],
+    ids=itertools.count(),
+)
+def test_what_is_not_in_the_identity_source_does_not_exist(
+    headers: dict[str, str], source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API caches the answer by the source's value: one that another header decided would be served to everybody."""
+    database = ScriptedDatabase(stored())
+    use(database, monkeypatch)
+    assert handler(http(headers, source), None) == {"isAuthorized": False, "context": {}}
+    assert database.calls == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "source"),
+    [
+        ({"authorization": _BEARER, "x-api-key": OTHER}, _BEARER),
+        ({"Authorization": _BEARER, "X-Api-Key": ""}, _BEARER),
+        ({"authorization": f"bearer   {KEY}"}, f"bearer   {KEY}"),
+        ({"authorization": f" BEARER {KEY} "}, f"BEARER {KEY}"),
+        ({"x-api-key": KEY, "authorization": "Basic c2hhcmVk"}, KEY),
+        ({"x-api-key": KEY, "authorization": f"Bearer {OTHER}"}, KEY),
+        ({"x-api-key": KEY, "authorization": KEY}, KEY),
+        ({"x-api-key": f" {KEY}"}, KEY),
+        ({}, KEY),
+        ({}, _BEARER),
+    ],
+    ids=itertools.count(),
+)
+def test_the_identity_source_s_key_is_the_caller(
+    headers: dict[str, str], source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(ScriptedDatabase(stored()), monkeypatch)
+    assert handler(http(headers, source), None)["context"]["keyId"] == keys.key_id(KEY)
+
+
+@pytest.mark.parametrize("source", [[], [None], [5], [KEY, KEY], None, 5, {}, [[KEY]]])
+def test_denies_an_identity_source_that_is_not_one_value(source: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = ScriptedDatabase(stored())
+    use(database, monkeypatch)
+    event = http({"x-api-key": KEY, "authorization": _BEARER}) | {"identitySource": source}
+    assert handler(event, None)["isAuthorized"] is False
+    assert database.calls == []
+
+
+@pytest.mark.parametrize(
+    ("event", "effect"),
+    [
+        ({"headers": {"X-API-Key": KEY}}, "Allow"),
+        ({"headers": {"X-API-Key": KEY, "Authorization": "Basic c2hhcmVk"}}, "Deny"),  # either may be the source
+        ({"headers": {"X-API-Key": KEY}, "multiValueHeaders": {"X-API-Key": [OTHER, KEY]}}, "Deny"),
+        ({"headers": {}, "multiValueHeaders": {"Authorization": [_BEARER]}}, "Allow"),
+        ({"headers": {"X-API-Key": KEY}, "identitySource": "Basic c2hhcmVk"}, "Deny"),
+        ({"headers": {"X-API-Key": OTHER}, "identitySource": _BEARER}, "Allow"),
+        ({"headers": {"X-API-Key": OTHER}, "authorizationToken": _BEARER}, "Allow"),
+        ({"headers": {"X-API-Key": KEY}, "authorizationToken": "x"}, "Deny"),
+        ({"headers": None}, "Deny"),
+    ],
+)
+def test_a_rest_api_is_answered_by_its_identity_source_too(
+    event: dict[str, Any], effect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(ScriptedDatabase(stored()), monkeypatch)
+    arn = "arn:aws:execute-api:us-east-1:123456789012:api/v1/GET/v1/models"
+    answer = handler({"type": "REQUEST", "methodArn": arn} | event, None)
+    assert answer["policyDocument"]["Statement"][0]["Effect"] == effect
 
 
 @pytest.mark.parametrize("event", [{}, {"headers": None}, {"headers": {"x-api-key": None}}, {"headers": 5}])
@@ -108,7 +200,9 @@ def test_denies_events_of_another_shape(event: dict[str, Any], monkeypatch: pyte
 
 def test_a_store_failure_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     use(DownDatabase(), monkeypatch)
-    assert handler(http({"x-api-key": KEY}, KEY), None) == {"isAuthorized": True, "context": {"unverified": "1"}}
+    for header, value in (("x-api-key", KEY), ("authorization", f"Bearer {KEY}")):
+        answer = handler(http({header: value}, value), None)
+        assert answer == {"isAuthorized": True, "context": {"unverified": header, "keyId": keys.key_id(KEY)}}
 
 
 def test_the_header_of_the_route_decides(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +232,7 @@ def test_what_it_refuses_and_what_it_could_not_check_is_counted(
     ):
         use(database, monkeypatch)
         wiring.reset()
-        handler(http({"x-api-key": KEY, "x-correlation-id": "corr-1"}), None)
+        handler(http({"x-api-key": KEY, "x-correlation-id": "corr-1"}, KEY), None)
         lines = log_lines()
         (metrics,) = [line for line in lines if "_aws" in line]
         assert {"Requests", "Errors", "Refusals"} & set(metrics) == counted

@@ -25,6 +25,50 @@ def test_a_change_of_a_key_holds_at_its_next_call_under_a_cached_authorizer(gate
     assert gateway.admin("PATCH", f"/keys/{key_id}", {"id": "x"}).body["error"]["param"] == "id"
 
 
+def test_a_key_in_any_other_header_does_not_exist(gateway: Live) -> None:
+    """The API keeps the authorizer's answer by one header; twice, so that the second is the kept one."""
+    key, _ = gateway.new_key()
+    shared = {"authorization": "Basic c2hhcmVk"}
+    for headers in (shared | {"x-api-key": key}, shared | {"x-api-key": key}, shared):
+        assert gateway.call("GET", "/v1/models", headers=headers).status == 403
+    assert gateway.call("GET", "/v1/models", headers={"x-api-key": key}).status == 401
+    shared = {"x-api-key": "shared"}
+    for headers in (shared | bearer(gateway.keys["admin"]), shared):
+        assert gateway.call("GET", "/api/v1/admin/keys", headers=headers).status == 403
+    other, other_id = gateway.new_key()
+    assert gateway.call("GET", "/v1/key", headers=bearer(other) | {"x-api-key": key}).body["id"] == other_id
+
+
+def test_an_admin_that_is_revoked_reads_nothing_more(gateway: Live) -> None:
+    key, key_id = gateway.new_key(scopes=["admin"])
+    headers = {"x-api-key": key}
+    assert gateway.call("GET", "/api/v1/admin/keys?limit=1", headers=headers).status == 200
+    assert gateway.admin("POST", f"/keys/{key_id}/revoke").status == 200
+    assert gateway.call("GET", "/api/v1/admin/keys?limit=1", headers=headers).status in (401, 403)
+
+
+def test_a_team_s_admin_stays_with_its_team(gateway: Live) -> None:
+    assert gateway.admin("POST", "/teams", {"id": "violet", "name": "Violet", "max_budget": 1}).status == 201
+    key, _ = gateway.new_key(team_id="violet", scopes=["admin", "models"])
+    _, victim = gateway.new_key(scopes=["models"])
+    headers = {"x-api-key": key}
+
+    def ask(method: str, path: str, body: object = None) -> tuple[int, object]:
+        reply = gateway.call(method, f"/api/v1/admin{path}", body, headers)
+        return reply.status, reply.body.get("error", {}).get("code")
+
+    assert ask("POST", "/keys", {"name": "x", "team_id": "violet", "scopes": ["models"]})[0] == 201
+    for method, path, body in (
+        ("PATCH", f"/keys/{victim}", {"team_id": "violet"}),
+        ("POST", f"/keys/{victim}/rotate", {}),
+        ("POST", "/config", {"rateLimits": {"free": {"requestsPerMinute": 1}}}),
+        ("POST", "/circuit-breakers", {"action": "open"}),
+        ("GET", "/usage?team=red", None),
+    ):
+        assert ask(method, path, body) == (403, "not_permitted"), path
+    assert ask("GET", "/usage?team=violet")[0] == 200
+
+
 def test_rotation_overlap_and_deletion(gateway: Live) -> None:
     key, key_id = gateway.new_key()
     assert gateway.complete(key).status == 200

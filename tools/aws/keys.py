@@ -7,16 +7,19 @@ from collections.abc import Iterator
 
 from gateway.domain import keys
 from gateway.domain.identity import SCOPES
+from gateway.domain.rights import is_full
 from gateway.domain.times import rfc3339
 from gateway.stores.keys import KeyRecord, KeyStore
 from tools.aws.place import OperatorError, Place
 
 
 def bootstrap(place: Place) -> str:
-    """Make an admin key and return its text, which is nowhere else. Raises OperatorError where an admin's key works."""
+    """Make an admin key and return its text, which is nowhere else. Raises OperatorError where a full admin's works."""
     store = KeyStore(place.database(), place.names.table("api-keys"))
     now = time.time()
-    admin = next((record for record in _records(store) if "admin" in record.scopes and record.active(now)), None)
+    admins = (record for record in _records(store) if "admin" in record.scopes and record.active(now))
+    # One that is bound can't make what this makes.
+    admin = next((record for record in admins if is_full(record.caller())), None)
     if admin is not None:
         raise OperatorError(
             f"There is an admin key already: {admin.id} ({admin.name}). It makes more with POST /api/v1/admin/keys."

@@ -14,6 +14,10 @@ import zlib
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FORM = re.compile(r"sk-([0-9A-Za-z]{12})-[0-9A-Za-z]{32}[0-9A-Za-z]{6}", re.ASCII)
+_BEARER = re.compile(r"bearer +(.*)", re.ASCII | re.IGNORECASE)
+KEY_ID = r"[0-9A-Za-z]{1,64}"  # any that could ever be one
+TEAM_ID = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
+X_API_KEY, AUTHORIZATION = "x-api-key", "authorization"
 
 
 def new_key(identifier: str | None = None) -> str:
@@ -32,6 +36,19 @@ def key_id(key: str) -> str | None:
     if match is None or not hmac.compare_digest(key[-6:], _checksum(key[:-6])):
         return None
     return match[1]
+
+
+def in_header(header: str, value: str) -> str:
+    """The key that a header of this (lower-case) name carries: bare, or behind `Bearer`; else empty."""
+    if header == X_API_KEY:
+        return value.strip(" \t")
+    match = _BEARER.fullmatch(value.strip(" \t")) if header == AUTHORIZATION else None
+    return match[1] if match else ""
+
+
+def header_of(value: str) -> str:
+    """The header whose form a value has."""
+    return AUTHORIZATION if _BEARER.fullmatch(value.strip(" \t")) else X_API_KEY
 
 
 def digest(key: str) -> str:

@@ -36,9 +36,9 @@ class Route:
         return self.target.partition("/")[2]
 
 
-def permits(allowed: Sequence[str], route: Route) -> bool:
-    """Whether a key's models, empty for any, hold a route by its name or by its target."""
-    return not allowed or route.name in allowed or route.target in allowed
+def permits(allowed: Sequence[str], *names: str) -> bool:
+    """Whether a key's models, empty for any, hold a model by one of its names: as asked for, or its target."""
+    return not allowed or any(name in allowed for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Catalog:
             route = self.resolve(name)
         except GatewayError:
             return None
-        return route if permits(allowed, route) else None
+        return route if permits(allowed, route.name, route.target) else None
 
     def _own_name(self, name: str) -> str | None:
         if name.partition("/")[0] in PROVIDERS:

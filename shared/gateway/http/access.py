@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from gateway.domain import keys
 from gateway.domain.identity import Caller
-from gateway.errors import Forbidden, StoreUnavailable, Unauthorized
+from gateway.errors import Forbidden, Unauthorized
 from gateway.http.message import Request
 from gateway.services.identity import UNVERIFIED, Identity
 
@@ -18,7 +19,7 @@ def caller_of(request: Request, scope: str | None, identity: Callable[[], Identi
     is a 503 and not a refusal; the check is then made here.
     """
     if request.context.get(UNVERIFIED):
-        caller = identity().verify(_sent_key(request))
+        caller = _verified(request, identity())
     else:
         try:
             caller = Caller.from_context(request.context)
@@ -36,10 +37,8 @@ def with_scope(caller: Caller, scope: str) -> Caller:
     return caller
 
 
-def _sent_key(request: Request) -> str:
-    key = request.headers.get("x-api-key")
-    if key is None:
-        kind, _, key = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer":
-            raise StoreUnavailable("The API key can't be checked now; try again.", retry_after=1)
-    return key.strip()
+def _verified(request: Request, identity: Identity) -> Caller | None:
+    """The caller of the key that the authorizer could not check: of no other header, and of no other key."""
+    header = str(request.context[UNVERIFIED])
+    caller = identity.verify(keys.in_header(header, request.headers.get(header, "")))
+    return caller if caller is not None and caller.key_id == request.context.get("keyId") else None

@@ -14,6 +14,7 @@ from typing import Any
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
+MAX_DEPTH = 64
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
@@ -110,9 +111,12 @@ def parse_json(body: bytes) -> Any:
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
+    if _deeper(value, MAX_DEPTH):
+        raise BadRequest(f"The body is nested more than {MAX_DEPTH} deep.", code="invalid_json")
+    return value
 
 
 def correlation_id(sent: str | None) -> str:
@@ -127,6 +131,22 @@ def request_id(given: str | None) -> str:
 
 def _refuse(constant: str) -> float:
     raise ValueError(constant)
+
+
+def _deeper(value: Any, depth: int) -> bool:
+    """Whether lists and objects stand deeper in each other; whoever walks them later does so by recursion."""
+    level = [value]
+    for _ in range(depth + 1):
+        level = [
+            part
+            for each in level
+            if isinstance(each, dict | list)
+            for part in (each.values() if isinstance(each, dict) else each)
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _finite(text: str) -> float:

@@ -43,7 +43,7 @@ class NewCorrection(BaseModel):
     amount: Annotated[Decimal, Field(ge=-1_000_000, le=1_000_000, decimal_places=6, allow_inf_nan=False)]
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
-    date: Day | None = None
+    date: Annotated[Day, Field(ge=Day(2020, 1, 1))] | None = None
     request_id: Label | None = None
 
 
@@ -118,12 +118,14 @@ class Billing:
         """A month's corrections by id, of a team or key if asked. Raises BadRequest."""
         _known(query, {"month", "team", "key", "limit", "cursor"})
         month = self._month(query)
-        after = cursors.decode(query["cursor"], {"after": str})["after"] if "cursor" in query else ""
+        listing = f"corrections:{month}"
+        after = cursors.decode(query["cursor"], {"after": str}, listing)["after"] if "cursor" in query else ""
         page: list[dict[str, Any]] = []
         for row in self.rows.corrections(month, after):
             if all(row.get(name, "") == query[name] for name in ("team", "key") if name in query):
                 if len(page) == limit:
-                    return {"object": "list", "data": page, "next_cursor": cursors.encode({"after": page[-1]["id"]})}
+                    following = cursors.encode({"after": page[-1]["id"]}, listing)
+                    return {"object": "list", "data": page, "next_cursor": following}
                 page.append(_shown(row))
         return {"object": "list", "data": page, "next_cursor": None}
 

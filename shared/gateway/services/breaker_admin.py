@@ -22,7 +22,7 @@ class Action(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: Literal["reset", "open"]
-    providers: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    providers: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)] | None = None
 
 
 class Switchable(Protocol):

@@ -20,7 +20,15 @@ from gateway.domain.models import Catalog, Prices, Route, permits
 from gateway.domain.money import Cost, cost_of, usd
 from gateway.domain.product_context import fitting, with_products
 from gateway.domain.usage import Usage
-from gateway.errors import Forbidden, GatewayError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import (
+    BadRequest,
+    Forbidden,
+    GatewayError,
+    NotFound,
+    UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from gateway.providers.base import Answer, ChatCall, Event, Provider
 from gateway.services.breakers import Breakers, Permit
 from gateway.services.config import ConfigSource
@@ -134,9 +142,9 @@ class Completions:
         request = parse_chat(body)
         config = self.config.get()
         route = self.catalog(config).resolve(request.model)
-        _allowed(caller, route)
+        _allowed(caller, request, route.name, route.target)
         tier = config.tier(caller.tier)
-        products = self._products(request, caller)
+        products = self._products(request)
         body = with_products(body, products)
         call = self._call(body, request, route, tier, correlation_id, seconds_left)
         est = _estimate(call, request, route)
@@ -159,7 +167,7 @@ class Completions:
             ),
         )
         try:
-            _allowed(hold.caller, route)  # the record may have been read anew
+            _allowed(hold.caller, request, route.name, route.target)  # the record may have been read anew
             # After the admission: a refused call must not use up one of the few probes of an open breaker.
             permit = self.breakers.acquire(route.provider, rules)
         except (Forbidden, UpstreamUnavailable):
@@ -180,11 +188,19 @@ class Completions:
             return
         self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens))
 
-    def _products(self, request: ChatRequest, caller: Caller) -> list[dict[str, Any]]:
+    def permit(self, caller: Caller, body: Mapping[str, Any]) -> None:
+        """Raises Forbidden where a key may not ask this (any more), BadRequest. Nothing is admitted."""
+        request = parse_chat(body)
+        try:
+            route = self.catalog(self.config.get()).resolve(request.model)
+        except (BadRequest, NotFound):  # not offered any more: what was answered stays answered
+            _allowed(caller, request, request.model)
+        else:
+            _allowed(caller, request, route.name, route.target)
+
+    def _products(self, request: ChatRequest) -> list[dict[str, Any]]:
         if request.mcp_context is None:
             return []
-        if not caller.may("catalogue"):
-            raise Forbidden("mcpContext needs an API key with the scope 'catalogue'.", param="mcpContext")
         return fitting(self.catalogue().context(request.mcp_context))
 
     def settle(self, running: Running, outcome: Outcome) -> None:
@@ -226,11 +242,14 @@ def _estimate(call: ChatCall, request: ChatRequest, route: Route) -> Estimate:
     return estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
 
 
-def _allowed(caller: Caller, route: Route) -> None:
+def _allowed(caller: Caller, request: ChatRequest, name: str, *others: str) -> None:
+    """Whether a key may ask for a model by any of its names, with what the request asks beside it."""
     if not caller.may("completions"):
         raise Forbidden("This API key lacks the scope 'completions'.")
-    if not permits(caller.models, route):
-        raise Forbidden(f"This API key may not use the model '{route.name}'.", code="model_not_allowed", param="model")
+    if not permits(caller.models, name, *others):
+        raise Forbidden(f"This API key may not use the model '{name}'.", code="model_not_allowed", param="model")
+    if request.mcp_context is not None and not caller.may("catalogue"):
+        raise Forbidden("mcpContext needs an API key with the scope 'catalogue'.", param="mcpContext")
 
 
 def _rules(config: Config) -> BreakerRules:

@@ -48,13 +48,19 @@ class Idempotency:
     now: Callable[[], float]
 
     def once(
-        self, key_id: str, sent: str, fingerprint: bytes, seconds: float, answer: Callable[[], Kept]
+        self,
+        key_id: str,
+        sent: str,
+        fingerprint: bytes,
+        seconds: float,
+        answer: Callable[[], Kept],
+        permitted: Callable[[], None] = lambda: None,
     ) -> tuple[Kept, bool]:
         """The answer, and whether it is an earlier one's. `sent` is the header, `fingerprint` the route and body,
-        `seconds` how long the call may take.
+        `seconds` how long the call may take; `permitted` is asked before anything of an earlier request is told.
 
         Raises BadRequest (a bad header), UnprocessableContent (another request had this key), Conflict (it is still
-        being answered, or its answer was too large to keep), and what `answer` raises.
+        being answered, or its answer was too large to keep), and what `answer` and `permitted` raise.
         """
         if not _FORM.fullmatch(sent):
             raise BadRequest("Idempotency-Key: 1 to 255 visible ASCII characters", param="Idempotency-Key")
@@ -63,6 +69,7 @@ class Idempotency:
         # A second attempt of a write whose first reply was lost finds its own claim, by its owner.
         earlier = self.claims.claim(claim, owner, body, now, now + int(seconds) + 5, now + KEPT_SECONDS)
         if earlier is not None and earlier["owner"] != owner:
+            permitted()
             return _earlier(earlier, body, now), True
         try:
             made = answer()

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -19,16 +19,18 @@ from gateway import observability
 from gateway.domain import keys
 from gateway.domain.config import ALIAS, TierLimits, invalid, merge_patch
 from gateway.domain.identity import SCOPES, Caller
+from gateway.domain.rights import check_sight
 from gateway.domain.times import rfc3339
 from gateway.errors import BadRequest, ConditionFailed, Conflict, NotFound, PreconditionFailed
-from gateway.services.grants import grant
+from gateway.services.guarded import KeyTable, KeyWrites
 from gateway.services.limited import Limited, settable_limits, shown_limits
-from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord, NoSuchTeam
+from gateway.stores.keys import ACTIVE, DAMAGED, KeyRecord, NoSuchTeam
 
 Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
 _USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
 _TRIES = 4
 MAX_OVERLAP_HOURS = 72
+_EARLIEST, _LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 M = TypeVar("M", bound=BaseModel)
 Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
 
@@ -51,8 +53,12 @@ class NewKey(Limited):
     @field_validator("expires")
     @classmethod
     def _in_utc(cls, moment: datetime | None) -> datetime | None:
-        if moment is not None and moment.tzinfo is None:
+        if moment is None:
+            return None
+        if moment.tzinfo is None:
             raise ValueError("must carry a time zone, for example 2027-01-31T00:00:00Z")
+        if not _EARLIEST <= moment < _LATEST:
+            raise ValueError(f"must lie between {_EARLIEST.year} and {_LATEST.year}")
         return moment
 
 
@@ -64,13 +70,19 @@ class Rotation(BaseModel):
     overlap_hours: Annotated[float, Field(ge=0, le=MAX_OVERLAP_HOURS, allow_inf_nan=False)] = 24
 
 
+Page = tuple[list[KeyRecord], str | None]  # in a class with a method `list`, list is that
+
+
 class Records(Protocol):
+    """What is read; writes go through `KeyWrites`."""
+
     def get(self, key_id: str) -> KeyRecord | None: ...
-    def create(self, record: KeyRecord) -> None: ...
-    def replace(self, record: KeyRecord, *, version: int) -> None: ...
-    def revoke(self, key_id: str) -> KeyRecord | None: ...
-    def delete(self, key_id: str) -> None: ...
-    def list(self, limit: int, cursor: str | None = None) -> tuple[list[KeyRecord], str | None]: ...
+    def list(self, limit: int, cursor: str | None = None) -> Page: ...
+    def of_team(self, team_id: str, limit: int = 100, cursor: str | None = None) -> Page: ...
+
+
+class Table(Records, KeyTable, Protocol):
+    """The table of keys."""
 
 
 class PaidCalls(Protocol):
@@ -79,14 +91,16 @@ class PaidCalls(Protocol):
     def set_state(self, account: str, state: str, version: int) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
 class Keys:
     """`tiers` gives a tier's limits by its name, `now` seconds since the epoch."""
 
-    records: Records
-    limits: PaidCalls
-    tiers: Callable[[str], TierLimits]
-    now: Callable[[], float] = time.time
+    def __init__(
+        self, table: Table, limits: PaidCalls, tiers: Callable[[str], TierLimits], now: Callable[[], float] = time.time
+    ) -> None:
+        self.records: Records = table
+        self.writes = KeyWrites(table, tiers)
+        self.limits = limits
+        self.now = now
 
     def create(self, body: Mapping[str, Any], issuer: Caller) -> tuple[str, KeyRecord]:
         """A new key, its text shown this once, and its record. Raises BadRequest, Forbidden."""
@@ -99,9 +113,8 @@ class Keys:
             raise AssertionError("a key that was made a line ago has no id")
         blank = KeyRecord(identifier, keys.digest(text), "", "", (), rfc3339(self.now()))
         record = _filled(blank, wanted)
-        grant(issuer, record, self.tiers)
         try:
-            self.records.create(record)
+            self.writes.create(issuer, record)
         except NoSuchTeam:
             raise _no_team(record) from None
         observability.log.info("key created", extra={"created_key": record.id, "by": issuer.key_id})
@@ -113,8 +126,15 @@ class Keys:
             raise NotFound("There is no such key.", param="id")
         return record
 
-    def list(self, limit: int, cursor: str | None) -> tuple[list[KeyRecord], str | None]:
-        return self.records.list(limit, cursor)
+    def seen(self, key_id: str, by: Caller) -> KeyRecord:
+        """As `get`, for one who may not see every key. Raises Forbidden too."""
+        record = self.get(key_id)
+        check_sight(by, record.team_id)
+        return record
+
+    def listed(self, by: Caller, limit: int, cursor: str | None) -> tuple[list[KeyRecord], str | None]:
+        """All keys, newest first; to a team's key its team's, by id."""
+        return self.records.of_team(by.team_id, limit, cursor) if by.team_id else self.records.list(limit, cursor)
 
     def change(self, key_id: str, body: Mapping[str, Any], by: Caller, if_match: int | None = None) -> KeyRecord:
         """A JSON merge patch on the fields of a key; null gives a field its default back.
@@ -129,7 +149,7 @@ class Keys:
                 raise BadRequest("expires: lies in the past", param="expires")
             return changed
 
-        record = self._changed(key_id, patched, by, if_match)
+        record = self._changed("change", key_id, patched, by, if_match)
         observability.log.info("key changed", extra={"changed_key": key_id, "by": by.key_id, "fields": sorted(body)})
         return record
 
@@ -148,38 +168,54 @@ class Keys:
                 previous_until=int(self.now() + overlap * 3_600) if overlap else 0,
             )
 
-        record = self._changed(key_id, rotated, by)
+        record = self._changed("rotate", key_id, rotated, by)
         observability.log.info("key rotated", extra={"rotated_key": key_id, "by": by.key_id})
         return text, record
 
     def revoke(self, key_id: str, by: Caller) -> KeyRecord:
-        """Refused from its next paid call on. May be repeated: a second time finishes what a first one could not."""
-        record = self.records.revoke(key_id)
-        if record is None:
-            raise NotFound("There is no such key.", param="id")
-        self.limits.set_state(key_id, "R", record.version)
+        """Refused from its next paid call on. May be repeated: a second time finishes what a first one could not.
+        Raises Forbidden, NotFound, Conflict."""
+        record = self._revoked(key_id, by)
         observability.log.info("key revoked", extra={"revoked_key": key_id, "by": by.key_id})
         return record
 
     def delete(self, key_id: str, by: Caller) -> None:
-        """Revoke a key and forget its record. Its spending stays in the bill, its id is never given again."""
-        self.revoke(key_id, by)
-        self.records.delete(key_id)
+        """Revoke a key and forget its record. Its spending stays in the bill, its id is never given again.
+        Raises as `revoke`."""
+        self.writes.delete(by, self._revoked(key_id, by))
         observability.log.info("key deleted", extra={"deleted_key": key_id, "by": by.key_id})
 
+    def _revoked(self, key_id: str, by: Caller) -> KeyRecord:
+        for _ in range(_TRIES):
+            try:
+                record = self.writes.revoke(by, self.get(key_id))
+            except ConditionFailed:  # it is not the record any more that was judged
+                continue
+            if record is None:
+                raise NotFound("There is no such key.", param="id")
+            self.limits.set_state(key_id, "R", record.version)
+            return record
+        raise Conflict("The key is being changed by others; try again.")
+
     def _changed(
-        self, key_id: str, change: Callable[[KeyRecord], KeyRecord], by: Caller, if_match: int | None = None
+        self,
+        action: Literal["change", "rotate"],
+        key_id: str,
+        change: Callable[[KeyRecord], KeyRecord],
+        by: Caller,
+        if_match: int | None = None,
     ) -> KeyRecord:
         for _ in range(_TRIES):
             record = self.get(key_id)
+            if record.state == DAMAGED:
+                raise Conflict("The key's record is damaged: it can only be deleted.", code="key_damaged", param="id")
             if record.state != ACTIVE:
                 raise Conflict("The key is revoked.", code="key_revoked", param="id")
             if if_match is not None and record.version != if_match:
                 raise PreconditionFailed("The key was changed since.", param="If-Match")
             changed = replace(change(record), version=record.version + 1)
-            grant(by, changed, self.tiers)
             try:
-                self.records.replace(changed, version=record.version)
+                self.writes.replace(action, by, record, changed)
             except NoSuchTeam:
                 raise _no_team(changed) from None
             except ConditionFailed:
@@ -198,7 +234,7 @@ def shown(record: KeyRecord) -> dict[str, Any]:
     return {
         "id": record.id,
         "name": record.name,
-        "status": {ACTIVE: "active", REVOKED: "revoked"}[record.state],
+        "status": record.state,
         "tier": record.tier,
         "scopes": list(record.scopes),
         "models": list(record.models),

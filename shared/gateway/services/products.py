@@ -156,5 +156,5 @@ def _terms_of(stored: Stored, wanted: Sequence[str]) -> dict[str, int]:
 def _offset(cursor: str | None) -> int:
     offset = cursors.decode(cursor, {"after": int})["after"] if cursor else 0
     if not 0 <= offset <= _CANDIDATES:
-        raise BadRequest("cursor: not a cursor of this listing", param="cursor")
+        raise cursors.wrong()
     return int(offset)

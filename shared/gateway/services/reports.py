@@ -146,12 +146,13 @@ def _page(
     limit = query.get("limit", "1000")
     if not (limit.isascii() and limit.isdigit() and len(limit) < 10 and 1 <= int(limit) <= 10_000):
         raise BadRequest("limit: must be a number from 1 to 10000", param="limit")
+    listing = f"usage:{group_by}:{query.get('team', '')}"
     if "cursor" in query:
-        after = cursors.decode(query["cursor"], {"after": str})["after"]
+        after = cursors.decode(query["cursor"], {"after": str}, listing)["after"]
         rows = [row for row in rows if row[group_by] > after]
     page = rows[: int(limit)]
     more = len(rows) > len(page)
-    return page, cursors.encode({"after": page[-1][group_by]}) if more else None
+    return page, cursors.encode({"after": page[-1][group_by]}, listing) if more else None
 
 
 def _row(group_by: str, value: str, cells: Counter[str]) -> dict[str, Any]:

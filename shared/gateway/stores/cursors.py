@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import BadRequest
 
+_FORM = re.compile(r"[A-Za-z0-9_-]{1,2000}", re.ASCII)  # no key of ours is longer
+_LONGEST = 1_024  # bytes of a sort key
+_LISTING = "of"
 
-def encode(key: Mapping[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(key, separators=(",", ":")).encode()).decode().rstrip("=")
+
+def encode(key: Mapping[str, Any], listing: str = "") -> str:
+    """A cursor of a listing, by any name: no other listing takes it."""
+    marked = dict(key) | ({_LISTING: listing} if listing else {})
+    return base64.urlsafe_b64encode(json.dumps(marked, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def decode(cursor: str, form: Mapping[str, type]) -> dict[str, Any]:
-    """The key in a cursor, exactly of the given form. Raises BadRequest for anything else."""
-    if len(cursor) > 2_000:  # no key of ours is so long
-        raise BadRequest("cursor: not a cursor of this listing", param="cursor")
+def decode(cursor: str, form: Mapping[str, type], listing: str = "") -> dict[str, Any]:
+    """The key in a cursor, exactly of the given form and of this listing. Raises BadRequest for anything else."""
+    key = _read(cursor)
+    if isinstance(key, dict) and key.pop(_LISTING, "") == listing:
+        typed = {name: type(value) for name, value in key.items()} == dict(form)
+        if typed and all(_storable(value) for value in key.values()):
+            return key
+    raise wrong()
+
+
+def wrong() -> BadRequest:
+    """What a cursor is answered that isn't one of the listing's."""
+    return BadRequest("cursor: not a cursor of this listing", param="cursor")
+
+
+def _read(cursor: str) -> Any:
+    if not _FORM.fullmatch(cursor):
+        return None
     try:
-        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        key = None
-    if not isinstance(key, dict) or {name: type(value) for name, value in key.items()} != dict(form):
-        raise BadRequest("cursor: not a cursor of this listing", param="cursor")
-    return key
+        return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _storable(value: Any) -> bool:
+    """Whether DynamoDB takes it for a part of a key."""
+    if not isinstance(value, str):
+        return not isinstance(value, int) or abs(value) < 10**15
+    try:
+        return len(value.encode()) <= _LONGEST
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False

@@ -1,106 +1,32 @@
-"""Records of API keys and teams in the table `api-keys`. No pydantic here: the authorizer starts with this."""
+"""The table `api-keys`: records of API keys and teams."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.domain import keys
-from gateway.domain.identity import NUMBERS, Caller, KeyLimits, Team
 from gateway.errors import ConditionFailed, StoreError, StoreUnavailable, TransactionCanceled
 from gateway.stores import cursors
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.dynamodb import Database, read_all
+from gateway.stores.key_records import (
+    ACTIVE,
+    DAMAGED,
+    KEY,
+    REVOKED,
+    TEAM,
+    KeyRecord,
+    TeamRecord,
+    key_item,
+    key_record,
+    team_item,
+    team_record,
+    team_record_item,
+)
 
-ACTIVE, REVOKED = "active", "revoked"
-_KIND, _TEAM = "key", "team"
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """One key as stored. `digest` is the SHA-256 in hex; the key itself is nowhere.
-
-    `created` is RFC 3339 in UTC; `expires` seconds since the epoch, 0 for never. `version` grows with every change,
-    `generation` with every rotation; the secret before works until `previous_until`. `last_used` is written by the
-    stream consumer, seconds since the epoch, 0 for never.
-    """
-
-    id: str
-    digest: str = field(repr=False)
-    name: str
-    tier: str
-    scopes: tuple[str, ...]
-    created: str
-    state: str = ACTIVE
-    version: int = 1
-    models: tuple[str, ...] = ()
-    team_id: str = ""
-    user_id: str = ""
-    expires: int = 0
-    limits: KeyLimits = field(default_factory=KeyLimits)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    generation: int = 1
-    previous_digest: str = field(default="", repr=False)
-    previous_until: int = 0
-    last_used: int = 0
-
-    def generation_of(self, key: str) -> int | None:
-        """Which of the record's secrets a key has, None for neither."""
-        if keys.matches(key, self.digest):
-            return self.generation
-        return self.generation - 1 if keys.matches(key, self.previous_digest) else None
-
-    def usable(self, generation: int, now: float) -> bool:
-        """Whether the key may be used with the secret of this generation; `now` in seconds since the epoch."""
-        fresh = generation == self.generation
-        return self.active(now) and (fresh or (generation == self.generation - 1 and now < self.previous_until))
-
-    def active(self, now: float) -> bool:
-        """Whether the key may be used; `now` in seconds since the epoch."""
-        return self.state == ACTIVE and (self.expires == 0 or now < self.expires)
-
-    def caller(self, team: TeamRecord | None = None, generation: int | None = None) -> Caller:
-        """Who calls with the secret of a generation (the newest unless given); `team` is the key's, if it has one."""
-        old = generation is not None and generation < self.generation
-        ends = [moment for moment in (self.expires, self.previous_until if old else 0) if moment]
-        return Caller(
-            key_id=self.id,
-            tier=self.tier,
-            scopes=self.scopes,
-            version=self.version,
-            models=self.models,
-            team_id=self.team_id,
-            expires=min(ends, default=0),
-            limits=self.limits,
-            team=team.terms() if team else None,
-            generation=self.generation if generation is None else generation,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class TeamRecord:
-    """A team of keys, whose limits hold for all of them together. `version` grows with every change."""
-
-    id: str
-    name: str
-    created: str
-    state: str = ACTIVE
-    version: int = 1
-    limits: KeyLimits = field(default_factory=KeyLimits)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-    def terms(self) -> Team | None:
-        """None where nothing limits the team: its keys' calls then cost no second write."""
-        return Team(self.version, self.limits) if self.limits.limited else None
-
-
-def team_item(team_id: str) -> str:
-    """The id of a team's record and of its item in `limits`; no key's id can look like it."""
-    return f"team#{team_id}"
-
+__all__ = ["ACTIVE", "DAMAGED", "REVOKED", "KeyRecord", "KeyStore", "NoSuchTeam", "TeamRecord", "team_item"]
 
 # Inside the store `list` is a method.
 Page = tuple[list[KeyRecord], str | None]
@@ -126,18 +52,20 @@ class KeyStore:
             {"TableName": self._table, "Key": to_item({"id": key_id}), "ConsistentRead": True},
             attempts=2,
         )
-        return _record(from_item(reply["Item"])) if "Item" in reply else None
+        item = from_item(reply["Item"]) if "Item" in reply else {}
+        # Keys and teams share the table: an id that names a team is no key's.
+        return key_record(item) if item.get("kind", KEY) == KEY and item else None
 
     def team(self, team_id: str) -> TeamRecord | None:
         """As `get`. A team that was deleted is None."""
         request = {"TableName": self._table, "Key": to_item({"id": team_item(team_id)}), "ConsistentRead": True}
         reply = self._database.call("GetItem", request, attempts=2)
-        record = _team(from_item(reply["Item"])) if "Item" in reply else None
+        record = team_record(from_item(reply["Item"])) if "Item" in reply else None
         return record if record is not None and record.state == ACTIVE else None
 
     def create(self, record: KeyRecord) -> None:
         """Raises ConditionFailed where the id is taken, NoSuchTeam where its team is not there."""
-        put = self._new(_item(record))
+        put = self._new(key_item(record))
         if record.team_id:
             self._in_team(record.team_id, {"Put": put})
         else:
@@ -145,12 +73,12 @@ class KeyStore:
 
     def create_team(self, record: TeamRecord) -> None:
         """Raises ConditionFailed where the id is or was taken."""
-        self._database.call("PutItem", self._new(_team_item(record)))
+        self._database.call("PutItem", self._new(team_record_item(record)))
 
     def replace(self, record: KeyRecord, *, version: int) -> None:
         """Write a changed record over the one of this version. Raises ConditionFailed where it changed since, or is
         revoked, NoSuchTeam where its team is not there. `last_used` is left to its writer."""
-        item = {name: value for name, value in _item(record).items() if name != "last_used"}
+        item = {name: value for name, value in key_item(record).items() if name != "last_used"}
         if record.team_id:
             self._in_team(record.team_id, {"Update": self._changed(record.id, item, version)})
         else:
@@ -158,33 +86,44 @@ class KeyStore:
 
     def replace_team(self, record: TeamRecord, *, version: int) -> None:
         """As `replace`."""
-        self._update(team_item(record.id), _team_item(record), version)
+        self._update(team_item(record.id), team_record_item(record), version)
 
-    def revoke(self, key_id: str) -> KeyRecord | None:
-        """The record after it was revoked; None where there is none. Revoking twice changes nothing more."""
+    def revoke(self, key_id: str, *, version: int | None = None) -> KeyRecord | None:
+        """The record after it was revoked; None where there is none. Revoking twice changes nothing more.
+
+        With a version raises ConditionFailed where the record is active, but of another one.
+        """
+        guard = "" if version is None else " AND version = :version"
         request = {
             "TableName": self._table,
             "Key": to_item({"id": key_id}),
             "UpdateExpression": "SET #state = :revoked, version = version + :one",
-            "ConditionExpression": "#state = :active",
+            "ConditionExpression": f"#state = :active AND kind = :kind{guard}",
             "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": to_item({":revoked": REVOKED, ":active": ACTIVE, ":one": 1}),
+            "ExpressionAttributeValues": to_item(
+                {":revoked": REVOKED, ":active": ACTIVE, ":one": 1, ":kind": KEY}
+                | ({} if version is None else {":version": version})
+            ),
             "ReturnValues": "ALL_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         try:
-            return _record(from_item(self._database.call("UpdateItem", request, attempts=2)["Attributes"]))
+            return key_record(from_item(self._database.call("UpdateItem", request, attempts=2)["Attributes"]))
         except ConditionFailed as refused:
-            return _record(refused.item) if refused.item else None
+            if refused.item is None or refused.item.get("kind") != KEY:
+                return None
+            if refused.item.get("state") == ACTIVE:
+                raise
+            return key_record(refused.item)
 
     def delete(self, key_id: str) -> None:
         """Remove a revoked record. Raises ConditionFailed where it is not revoked; that it is gone already is fine."""
         request = {
             "TableName": self._table,
             "Key": to_item({"id": key_id}),
-            "ConditionExpression": "attribute_not_exists(id) OR #state = :revoked",
+            "ConditionExpression": "attribute_not_exists(id) OR (#state = :revoked AND kind = :kind)",
             "ExpressionAttributeNames": {"#state": "state"},
-            "ExpressionAttributeValues": to_item({":revoked": REVOKED}),
+            "ExpressionAttributeValues": to_item({":revoked": REVOKED, ":kind": KEY}),
         }
         self._database.call("DeleteItem", request, attempts=2)
 
@@ -203,21 +142,21 @@ class KeyStore:
     def list(self, limit: int, cursor: str | None = None) -> Page:
         """Newest first, with the cursor of the next page. Raises BadRequest for a cursor that isn't one of ours."""
         items, following = self._page(
-            "by-created", ("kind", _KIND), limit, cursor, {"id": str, "kind": str, "created": str}
+            "by-created", ("kind", KEY), limit, cursor, {"id": str, "kind": str, "created": str}
         )
-        return [_record(item) for item in items], following
+        return [key_record(item) for item in items], following
 
     def list_teams(self, limit: int, cursor: str | None = None) -> TeamPage:
         """As `list`; teams that were deleted are left out."""
         items, following = self._page(
-            "by-created", ("kind", _TEAM), limit, cursor, {"id": str, "kind": str, "created": str}
+            "by-created", ("kind", TEAM), limit, cursor, {"id": str, "kind": str, "created": str}
         )
-        return [_team(item) for item in items if item["state"] == ACTIVE], following
+        return [record for record in map(team_record, items) if record.state != REVOKED], following
 
     def of_team(self, team_id: str, limit: int = 100, cursor: str | None = None) -> Page:
         """A team's keys by id, a page of them. Eventually consistent, as an index is."""
         items, following = self._page("by-team", ("team_id", team_id), limit, cursor, {"id": str, "team_id": str})
-        return [_record(item) for item in items], following
+        return [key_record(item) for item in items], following
 
     def _new(self, item: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -286,7 +225,10 @@ class KeyStore:
             "Limit": limit,
         }
         if cursor:
-            request["ExclusiveStartKey"] = to_item(cursors.decode(cursor, form))
+            start = cursors.decode(cursor, form)
+            if start[name] != value or not all(start.values()):
+                raise cursors.wrong()
+            request["ExclusiveStartKey"] = to_item(start)
         reply = self._database.call("Query", request, attempts=2)
         last = reply.get("LastEvaluatedKey")
         # An index holds keys alone: one with all of a record would double the cost of noting each use.
@@ -294,85 +236,3 @@ class KeyStore:
         read = read_all(self._database, self._table, [{"id": each} for each in ids], consistent=True)
         records = {item["id"]: item for item in read}
         return [records[each] for each in ids if each in records], cursors.encode(from_item(last)) if last else None
-
-
-def _item(record: KeyRecord) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "kind": _KIND,
-        "digest": record.digest,
-        "name": record.name,
-        "tier": record.tier,
-        "scopes": list(record.scopes),
-        "created": record.created,
-        "state": record.state,
-        "version": record.version,
-        "models": list(record.models),
-        "user_id": record.user_id,
-        "expires": record.expires,
-        "limits": _set(record.limits),
-        "metadata": dict(record.metadata),
-        "generation": record.generation,
-        "previous_digest": record.previous_digest,
-        "previous_until": record.previous_until,
-        "last_used": record.last_used,
-    } | ({"team_id": record.team_id} if record.team_id else {})  # an index key must not be empty
-
-
-def _record(item: Mapping[str, Any]) -> KeyRecord:
-    return KeyRecord(
-        id=item["id"],
-        digest=item["digest"],
-        name=item["name"],
-        tier=item["tier"],
-        scopes=tuple(item["scopes"]),
-        created=item["created"],
-        state=item["state"],
-        version=item["version"],
-        models=tuple(item.get("models", ())),
-        team_id=item.get("team_id", ""),
-        user_id=item.get("user_id", ""),
-        expires=item.get("expires", 0),
-        limits=_limits(item),
-        metadata=item.get("metadata", {}),
-        generation=item.get("generation", 1),
-        previous_digest=item.get("previous_digest", ""),
-        previous_until=item.get("previous_until", 0),
-        last_used=item.get("last_used", 0),
-    )
-
-
-def _team_item(record: TeamRecord) -> dict[str, Any]:
-    return {
-        "id": team_item(record.id),
-        "kind": _TEAM,
-        "team": record.id,
-        "name": record.name,
-        "created": record.created,
-        "state": record.state,
-        "version": record.version,
-        "limits": _set(record.limits),
-        "metadata": dict(record.metadata),
-    }
-
-
-def _team(item: Mapping[str, Any]) -> TeamRecord:
-    return TeamRecord(
-        id=item["team"],
-        name=item["name"],
-        created=item["created"],
-        state=item["state"],
-        version=item["version"],
-        limits=_limits(item),
-        metadata=item.get("metadata", {}),
-    )
-
-
-def _set(limits: KeyLimits) -> dict[str, Any]:
-    given = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
-    return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)}
-
-
-def _limits(item: Mapping[str, Any]) -> KeyLimits:
-    stored = item.get("limits", {})
-    return KeyLimits(**stored | {"shadow": tuple(stored.get("shadow", ()))})

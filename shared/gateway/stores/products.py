@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.domain.products import PRODUCT_ID
-from gateway.errors import BadRequest, Conflict, StoreUnavailable, TransactionCanceled
+from gateway.errors import Conflict, StoreUnavailable, TransactionCanceled
 from gateway.stores import cursors
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.dynamodb import Database, pages, read_all
@@ -210,7 +210,7 @@ def _start(cursor: str, wanted: Slice) -> dict[str, Any]:
     key = cursors.decode(cursor, _CURSOR)
     fits = key["category"] == wanted.category and key["part"] == f"category#{wanted.category}"
     if not fits or not re.fullmatch(PRODUCT_ID, key["id"]) or not wanted.low <= key["price"] <= wanted.high:
-        raise BadRequest("cursor: not a cursor of this listing", param="cursor")
+        raise cursors.wrong()
     return key
 
 

@@ -110,7 +110,7 @@ def accepted(catalog: Catalog, name: str, allowed: list[str]) -> bool:
     """Whether a completion by this name gets past the route's own checks: form, model, price, the key's models."""
     try:
         parse_chat({"model": name, "messages": [{"role": "user", "content": "hi"}]})
-        return permits(allowed, catalog.resolve(name))
+        return permits(allowed, name, catalog.resolve(name).target)
     except GatewayError:
         return False
 

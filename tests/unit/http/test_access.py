@@ -64,6 +64,11 @@ def request(context: Mapping[str, Any], **headers: str) -> Request:
     )
 
 
+def unverified(header: str = "x-api-key") -> dict[str, str]:
+    """The context of a call whose key the authorizer could not look up."""
+    return {"unverified": header, "keyId": str(keys.key_id(KEY))}
+
+
 def checked(records: Records, now: float = 1_000.0) -> Any:
     return lambda: Identity(records, lambda: now)
 
@@ -92,11 +97,34 @@ def test_a_key_that_expired_since_it_was_authorized() -> None:
 
 def test_an_unverified_call_is_checked_here() -> None:
     records = Records(record())
-    for headers in ({"x_api_key": KEY}, {"authorization": f"Bearer {KEY}"}):
-        caller = caller_of(request({"unverified": "1"}, **headers), "completions", checked(records))
+    for header, value in (("x-api-key", KEY), ("authorization", f"Bearer {KEY}")):
+        sent = {header.replace("-", "_"): value}
+        caller = caller_of(request(unverified(header), **sent), "completions", checked(records))
         assert caller.key_id == keys.key_id(KEY)
     with pytest.raises(StoreUnavailable):
-        caller_of(request({"unverified": "1"}, x_api_key=KEY), "completions", checked(Records(down=True)))
+        caller_of(request(unverified(), x_api_key=KEY), "completions", checked(Records(down=True)))
+
+
+@pytest.mark.parametrize(
+    ("context", "headers"),
+    [
+        ({}, {"authorization": f"Bearer {KEY}"}),  # not the header that was asked about
+        ({"unverified": "authorization"}, {"x_api_key": KEY}),
+        ({"unverified": "authorization"}, {"x_api_key": KEY, "authorization": "Basic c2hhcmVk"}),
+        ({"unverified": "authorization"}, {"authorization": KEY}),
+        ({"unverified": "1"}, {"x_api_key": KEY}),
+        ({"unverified": "cookie"}, {"cookie": KEY}),
+        ({"keyId": "other"}, {"x_api_key": KEY}),  # not the key
+        ({"keyId": ""}, {"x_api_key": KEY}),
+        ({}, {"x_api_key": f"{KEY},{KEY}"}),
+        ({}, {}),
+    ],
+)
+def test_an_unverified_call_is_checked_by_what_the_authorizer_was_asked_about(
+    context: dict[str, str], headers: dict[str, str]
+) -> None:
+    with pytest.raises(Unauthorized):
+        caller_of(request(unverified() | context, **headers), "completions", checked(Records(record())))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +139,7 @@ def test_an_unverified_call_is_checked_here() -> None:
 )
 def test_an_unverified_call_with_a_bad_key(stored: KeyRecord | None) -> None:
     with pytest.raises(Unauthorized):
-        caller_of(request({"unverified": "1"}, x_api_key=KEY), "completions", checked(Records(stored)))
+        caller_of(request(unverified(), x_api_key=KEY), "completions", checked(Records(stored)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,38 @@
+"""What admins ask for: ids and query parameters within their bounds, and of a team's key nothing but its team."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from gateway.domain.identity import Caller
+from gateway.domain.rights import check_sight
+from gateway.errors import BadRequest, NotFound
+from gateway.http.message import Request
+
+_LONGEST = 128
+_LONGEST_CURSOR = 2_000
+
+
+def checked(request: Request) -> Request:
+    """The request again. Raises BadRequest for a query parameter that is nothing of ours, however it is used."""
+    for name, text in request.query.items():
+        if len(text) > (_LONGEST_CURSOR if name == "cursor" else _LONGEST) or not text.isprintable():
+            raise BadRequest(f"{name[:_LONGEST]}: is too long, or no plain text", param=name[:_LONGEST])
+    return request
+
+
+def identifier(request: Request, form: str, what: str) -> str:
+    """The path's id. Raises NotFound for one that nothing can have: it never gets as far as a table."""
+    text = request.parameters["id"]
+    if not re.fullmatch(form, text):
+        raise NotFound(f"There is no such {what}.", param="id")
+    return text
+
+
+def seen(request: Request, caller: Caller) -> Mapping[str, str]:
+    """The query of a report, which of a team's key is for its team. Raises Forbidden for another team."""
+    if not caller.team_id:
+        return request.query
+    check_sight(caller, request.query.get("team", caller.team_id))
+    return {**request.query, "team": caller.team_id}
