@@ -10,14 +10,22 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from gateway.domain.money import MICRO, Price
+from gateway.domain.money import Price, micro
 from gateway.errors import BadRequest
 
 Limit = Annotated[int, Field(ge=1, le=10_000_000_000, strict=True)]
-Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True)]
+
+
+def _exact(dollars: float) -> float:
+    micro(dollars)
+    return dollars
+
+
+# Kept in micro-dollars, prices in micro-dollars per million tokens: what is no whole number of them is refused.
+Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True), AfterValidator(_exact)]
 Duration = Literal["daily", "weekly", "monthly", "total"]  # UTC windows of a budget
 LimitName = Literal[
     "requestsPerMinute",
@@ -61,7 +69,7 @@ class TierLimits(_Part):
     @property
     def budget(self) -> int | None:
         """`max_budget` in micro-dollars."""
-        return None if self.max_budget is None else round(self.max_budget * MICRO)
+        return None if self.max_budget is None else micro(self.max_budget)
 
 
 class Model(_Part):
@@ -81,15 +89,15 @@ class PriceOverride(_Part):
     max_output_tokens: Limit | None = None
 
     def price(self) -> Price:
-        def micro(dollars: float | None) -> int | None:
-            return None if dollars is None else round(dollars * MICRO)
+        def if_set(dollars: float | None) -> int | None:
+            return None if dollars is None else micro(dollars)
 
         return Price(
-            input=round(self.input * MICRO),
-            output=round(self.output * MICRO),
-            cached=micro(self.cached),
-            cache_write=micro(self.cache_write),
-            cache_write_1h=micro(self.cache_write_1h),
+            input=micro(self.input),
+            output=micro(self.output),
+            cached=if_set(self.cached),
+            cache_write=if_set(self.cache_write),
+            cache_write_1h=if_set(self.cache_write_1h),
             max_output_tokens=self.max_output_tokens,
             source="config",
         )

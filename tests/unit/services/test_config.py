@@ -1,6 +1,7 @@
 """The config: defaults under versioned overrides, changed by merge patches, never half."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -100,6 +101,12 @@ def test_a_tier_s_budget_is_set_in_dollars_and_removed_by_null(admin: ConfigAdmi
         ({"models": {"x": {"target": "elsewhere/x"}}}, "models.x.target"),
         ({"models": {"x": {"target": "openai/has-no-price"}}}, "models.x.target"),
         ({"prices": {"openai/x": {"input": -1, "output": 1}}}, "prices.openai/x.input"),
+        *(
+            ({"prices": {"openai/gpt-4": {"input": 1, "output": 1} | {name: amount}}}, f"prices.openai/gpt-4.{name}")
+            for name in ("input", "output", "cached", "cacheWrite", "cacheWrite1h")
+            for amount in (1e-7, 0.1500001)
+        ),
+        ({"rateLimits": {"free": {"maxBudget": 1e-7}}}, "rateLimits.free.maxBudget"),
         ({"circuitBreaker": {"failureRatio": 2}}, "circuitBreaker.failureRatio"),
         ({"secret": 1}, "secret"),
         ({}, None),
@@ -123,6 +130,16 @@ def test_a_model_may_be_added_with_its_price(admin: ConfigAdmin) -> None:
         },
     )
     assert parse_config(document).price_overrides["openai/llama3.2"].input == 100_000
+
+
+@pytest.mark.parametrize("amount", [0.15, 1.1, 2.2, 0.000001, 3])
+def test_an_amount_is_kept_as_it_is_written(admin: ConfigAdmin, amount: float) -> None:
+    names = ("input", "output", "cached", "cacheWrite", "cacheWrite1h")
+    budget = {"rateLimits": {"free": {"maxBudget": amount}}}
+    _, document = change(admin, {"prices": {"openai/gpt-4": dict.fromkeys(names, amount)}} | budget)
+    price, right = parse_config(document).price_overrides["openai/gpt-4"], Decimal(str(amount)) * 1_000_000
+    assert {price.input, price.output, price.cached, price.cache_write, price.cache_write_1h} == {right}
+    assert parse_config(document).tier("free").budget == right
 
 
 def test_null_removes_a_packaged_alias_and_stays_removed(admin: ConfigAdmin) -> None:
