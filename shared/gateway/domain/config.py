@@ -36,6 +36,7 @@ LimitName = Literal[
     "maxParallelRequests",
     "budget",
 ]
+MOST_ENTRIES = 500  # aliases, and prices: each container reads all of them every ten seconds
 TARGET = r"^(openai|bedrock)/[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$"
 ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"
 
@@ -118,8 +119,12 @@ class Config(_Part):
     """The effective config. Every tier of the product is present."""
 
     rate_limits: dict[Literal["free", "basic", "premium", "enterprise"], TierLimits]
-    models: dict[Annotated[str, Field(pattern=ALIAS)], Model] = Field(default_factory=dict)
-    prices: dict[Annotated[str, Field(pattern=TARGET)], PriceOverride] = Field(default_factory=dict)
+    models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Model], Field(max_length=MOST_ENTRIES)] = Field(
+        default_factory=dict
+    )
+    prices: Annotated[dict[Annotated[str, Field(pattern=TARGET)], PriceOverride], Field(max_length=MOST_ENTRIES)] = (
+        Field(default_factory=dict)
+    )
     circuit_breaker: CircuitBreaker = CircuitBreaker()
 
     @cached_property
@@ -155,6 +160,30 @@ def merge_patch(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[s
         else:
             merged[name] = value
     return merged
+
+
+def composed(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
+    """One merge patch that does what two in a row do. Unlike merging, nulls stay: they remove a default."""
+    both = dict(older)
+    for name, value in newer.items():
+        below = both.get(name)
+        both[name] = composed(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return both
+
+
+def effective_patch(patch: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The patch without what does nothing to the document: nulls for what is not there, empty objects for what is. What
+    is left has at most as many nulls as the document has names."""
+    kept: dict[str, Any] = {}
+    for name, value in patch.items():
+        below = document.get(name)
+        if isinstance(value, Mapping):
+            inner = effective_patch(value, below if isinstance(below, Mapping) else {})
+            if inner or not isinstance(below, Mapping):  # an object makes one where there is none
+                kept[name] = inner
+        elif value is not None or name in document:
+            kept[name] = value
+    return kept
 
 
 def invalid(error: ValidationError) -> BadRequest:

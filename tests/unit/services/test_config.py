@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.config import merge_patch, parse_config
+from gateway.domain.config import composed, effective_patch, merge_patch, parse_config
 from gateway.domain.prices import PriceBook
 from gateway.errors import BadRequest, Conflict, PreconditionFailed, StoreUnavailable
-from gateway.services.config import ConfigAdmin, ConfigSource, _compose, defaults
+from gateway.services.config import ConfigAdmin, ConfigSource, defaults
 from gateway.stores.config import Overrides
 from tests.fakes.database import Clock
 
@@ -194,4 +194,51 @@ documents = st.recursive(
 @given(older=documents, newer=documents)
 def test_a_composed_patch_ends_where_two_patches_end(older: dict[str, Any], newer: dict[str, Any]) -> None:
     base = {"a": 9, "b": 8}  # no objects to merge into: there RFC 7396 patches compose exactly
-    assert merge_patch(base, _compose(older, newer)) == merge_patch(merge_patch(base, older), newer)
+    assert merge_patch(base, composed(older, newer)) == merge_patch(merge_patch(base, older), newer)
+
+
+def names(document: Any) -> int:
+    inside = document.values() if isinstance(document, dict) else ()
+    return len(inside) + sum(map(names, inside))
+
+
+def nulls(document: Any) -> int:
+    return document is None or sum(map(nulls, document.values() if isinstance(document, dict) else ()))
+
+
+@given(patch=documents, base=documents)
+def test_what_is_kept_of_a_patch_does_the_same_and_holds_no_null_for_nothing(
+    patch: dict[str, Any], base: dict[str, Any]
+) -> None:
+    kept = effective_patch(patch, base)
+    assert merge_patch(base, kept) == merge_patch(base, patch)
+    assert nulls(kept) <= names(base)
+    assert effective_patch(kept, base) == kept
+
+
+def test_nulls_that_remove_nothing_leave_nothing_behind(admin: ConfigAdmin, store: MemoryConfig) -> None:
+    for number in range(50):
+        change(admin, {"models": {f"x{number}": None}, "prices": {f"openai/x{number}": None}, f"odd{number}": None})
+        priced = {"input": 1, "output": 1, "cached": None}
+        change(admin, {"prices": {f"openai/y{number}": priced}, "models": {"y": {"target": f"openai/y{number}"}}})
+        change(admin, {"prices": {f"openai/y{number}": None}, "models": {"y": None}})
+    assert store.saved.document == {}
+    change(admin, {"models": {"gpt-4": None, "x": None}, "rateLimits": {"free": {"burst": None}}})
+    assert store.saved.document == {"models": {"gpt-4": None}}
+
+
+def test_a_config_that_grows_too_large_is_refused_by_name_and_changes_nothing(
+    admin: ConfigAdmin, store: MemoryConfig
+) -> None:
+    price = {"input": 1, "output": 1}
+    with pytest.raises(BadRequest) as many:
+        change(admin, {"prices": {f"openai/m{number}": price for number in range(501)}})
+    assert (many.value.param, store.saved.version) == ("prices", 0)
+    with pytest.raises(BadRequest) as large:
+        change(admin, {"prices": {f"openai/{'m' * 200}{number}": price for number in range(400)}})
+    assert (large.value.code, large.value.status, store.saved.version) == ("config_too_large", 400, 0)
+    with pytest.raises(BadRequest) as one:  # in one field
+        change(admin, {"rateLimits": {"free": {"shadow": ["budget"] * 20_000}}})
+    assert (one.value.status, store.saved.version) == (400, 0)
+    change(admin, {"prices": {f"openai/m{number}": price for number in range(500)}})
+    assert store.saved.version == 1
