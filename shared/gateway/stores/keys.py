@@ -17,6 +17,7 @@ from gateway.stores.dynamodb import Database, read_all
 
 ACTIVE, REVOKED = "active", "revoked"
 _KIND, _TEAM = "key", "team"
+TEAM = "team#"  # how a team's id begins among those of keys: no key's id can look like it
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,8 @@ class TeamRecord:
 
 
 def team_item(team_id: str) -> str:
-    """The id of a team's record and of its item in `limits`; no key's id can look like it."""
-    return f"team#{team_id}"
+    """The id of a team's record and of its item in `limits`."""
+    return f"{TEAM}{team_id}"
 
 
 # Inside the store `list` is a method.

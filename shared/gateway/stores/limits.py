@@ -18,7 +18,8 @@ from typing import Any
 from gateway.domain.admission import Booking, Bucket, Demand, Form, Terms, Variant, Windows
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.stores.attributes import from_item, to_item
-from gateway.stores.dynamodb import Database, pages
+from gateway.stores.dynamodb import Database, pages, read_all
+from gateway.stores.keys import REVOKED, TEAM
 
 
 @dataclass(slots=True)
@@ -153,12 +154,13 @@ class LimitsStore:
         return True
 
     def set_state(self, account: str, state: str, version: int) -> None:
-        """A change of the record (state A or R) that the next call meets, unless a later one was told already."""
+        """A change of the record (state A or R) that the next call meets, unless a later one was told already. Where
+        there is no item there is nothing to tell: a first call makes one, and only of the record as it is then."""
         request = {
             "TableName": self._table,
             "Key": to_item({"id": account}),
             "UpdateExpression": "SET st = :state, kv = :version",
-            "ConditionExpression": "attribute_not_exists(kv) OR kv < :version",
+            "ConditionExpression": "kv < :version",
             "ExpressionAttributeValues": to_item({":state": state, ":version": version}),
         }
         with suppress(ConditionFailed):
@@ -172,6 +174,32 @@ class LimitsStore:
     def items(self) -> Iterator[dict[str, Any]]:
         """Every item, some seconds old at most: for the hourly reconcile alone."""
         return pages(self._database, {"TableName": self._table}, "Scan", attempts=3)
+
+    def gone(self, accounts: Sequence[str]) -> dict[str, int]:
+        """Those of these keys and teams whose record is deleted, each with the version that its deletion had, 0 where
+        nothing is left to tell (of a key; a team's id is never given again)."""
+        keys = [{"id": account} for account in accounts]
+        records = {item["id"]: item for item in read_all(self._database, self._keys_table, keys, consistent=True)}
+        return {
+            account: records[account]["version"] if account in records else 0
+            for account in accounts
+            if account not in records or (account.startswith(TEAM) and records[account]["state"] == REVOKED)
+        }
+
+    def remove(self, item: Mapping[str, Any]) -> bool:
+        """Forget an item, as it was read, of a key or team that is deleted. It must have no hour to reconcile: none
+        comes again, since what is revoked admits nothing and a release needs its hour. False where it changed since."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": item["id"]}),
+            "ConditionExpression": "st = :revoked AND kv = :version",
+            "ExpressionAttributeValues": to_item({":revoked": "R", ":version": item["kv"]}),
+        }
+        try:
+            self._database.call("DeleteItem", request)
+        except ConditionFailed:
+            return False
+        return True
 
     def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool:
         """Make a closed hour's sums what its rows say, and forget the hour. `spent`: the sum of its rows.
