@@ -187,6 +187,7 @@ def test_a_release_in_between_is_not_lost(tables: Tables) -> None:
 def test_the_items_of_deleted_keys_and_teams_go_when_nothing_is_left_to_reconcile(tables: Tables) -> None:
     world = World(tables, KeyLimits(max_budget=1_000), team=KeyLimits(max_budget=1_000))
     other = World(tables, KeyLimits(max_budget=1_000), now=world.now, key="key2")
+    world.sweeper().sweep()
     ledger, team = world.ledger(), f"team#{world.team_id}"
     late, lost = world.admit(ledger, 100), world.admit(ledger, 200)
     keys, teams = Keys(world.keys, world.limits_store, world.tiers.__getitem__), Teams(world.keys, world.limits_store)
