@@ -29,6 +29,7 @@ from gateway.domain.config import TierLimits
 from gateway.domain.identity import Caller, Team
 from gateway.domain.money import usd
 from gateway.domain.refusals import Refusal, refusal_of, shadow_refusals
+from gateway.domain.tags import counted_tags, new_marks, set_name
 from gateway.domain.times import rfc3339
 from gateway.domain.usage import Usage
 from gateway.errors import (
@@ -156,6 +157,7 @@ class Limits(Protocol):
         windows: Windows,
         variant: Variant,
         stale: list[str],
+        marks: list[str],
     ) -> dict[str, Any]: ...
     def create(self, account: str, version: int) -> None: ...
     def release(self, account: str, release: Release) -> bool: ...
@@ -200,7 +202,7 @@ class Ledger:
 
         Raises RateLimited, BudgetExceeded, Unauthorized (revoked, expired), StoreUnavailable.
         """
-        demand = Demand(request.est, request.tokens)
+        demand = Demand(request.est, request.tokens, request.tags)
         if caller.team is not None:  # before its key counts the call; a key alone is checked by its admission
             self.check(caller, tiers, demand)
             self._check_team(caller, caller.team, demand)
@@ -303,7 +305,7 @@ class Ledger:
         try:
             return self._admitted(
                 _team_account(caller.team_id, team),
-                demand,
+                replace(demand, tags=()),  # a key's alone
                 self._remembered(_member(caller)),
                 lambda: self._team_record(caller.team_id),
                 lambda: key.windows.now,  # one moment for both, so that one hour holds the money of both
@@ -331,8 +333,9 @@ class Ledger:
             self._check_refused(known, account, demand, windows)
             variant = variant_of(item, terms, demand, windows.now)
             stale = stale_names(item, windows)
+            marks = new_marks(demand.tags, item.get(set_name(windows.day), ()))
             try:
-                item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale)
+                item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale, marks)
             except ConditionFailed as refused:
                 if refused.item is None:
                     account, item = self._first(account, reread), {}
@@ -461,7 +464,7 @@ def _row(caller: Caller, key: Admitted, team: Admitted | None, request: Admissio
         budget=key.account.terms.budget,
         team_budget=team.account.terms.budget if team else None,
         correlation=request.correlation_id,
-        tags=request.tags,
+        tags=counted_tags(request.tags, key.item.get(set_name(windows.day), ())),
         number=key.item.get(f"d_{windows.day}", 0),
         tokens=request.tokens,
     )

@@ -18,13 +18,15 @@ from typing import Any, Protocol
 
 from gateway import observability
 from gateway.domain.admission import Booking, Windows, bookings_of, stale_names, stale_windows
+from gateway.stores.attributes import size_of
 from gateway.stores.keys import TEAM
 from gateway.stores.rows import Sum
 
 # A row's deadline is less than a minute after it was made; who died is expired three minutes after that.
 _CLOSED_AFTER = 5 * 60_000_000
-# Hours without a hold that an item may carry: more, and an admission of it would cost a second write unit.
-_SETTLED_HOURS = 5
+# Hours without a hold that an item may carry, and its bytes (with its tags): more, and an admission of it would cost a
+# second write unit before the next run.
+_SETTLED_HOURS, _MOST_BYTES = 5, 830
 _MOST_HOURS, _MOST_STALE = 12, 60  # in one run and write: an expression holds 4 KB and 300 operators
 
 
@@ -69,7 +71,7 @@ class Reconciler:
             over = [booking for booking in bookings_of(item) if booking.ends + _CLOSED_AFTER <= now]
             due = (
                 over[:_MOST_HOURS]
-                if whole or len(over) >= _SETTLED_HOURS
+                if whole or len(over) >= _SETTLED_HOURS or size_of(item) > _MOST_BYTES
                 else [booking for booking in over if _holds(item, booking)]
             )
             for booking in due:

@@ -2,10 +2,10 @@
 
 Attributes: `st` (A active, R revoked), `kv` (the record's version), `tat` and `ttat` (arrival times of requests and
 tokens), `inflight`, `h_<hour>` and `d_<day>` (calls), `t_<day>` (tokens used and held), `used_<window>` (micro-dollars
-spent and held) and `spent_<window>`; for each hour that is not reconciled yet `o_<hour>_<window>` (held),
-`s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way). Windows are in the names, so that a new one needs
-no reset: it is not there yet. No limit stands here: a changed one holds as soon as callers know it, and `kv` makes them
-know it.
+spent and held) and `spent_<window>`, `g_<day>` (hashes of a key's tags: gateway.domain.tags); for each hour that is
+not reconciled yet `o_<hour>_<window>` (held), `s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way).
+Windows are in the names, so that a new one needs no reset: it is not there yet. No limit stands here: a changed one
+holds as soon as callers know it, and `kv` makes them know it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.domain.admission import Booking, Bucket, Demand, Form, Terms, Variant, Windows
+from gateway.domain.tags import ROOM, set_name
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.stores.attributes import from_item, to_item
 from gateway.stores.dynamodb import Database, pages, read_all
@@ -28,18 +29,23 @@ class _Expression:
 
     sets: list[str] = field(default_factory=list)
     removes: list[str] = field(default_factory=list)
+    adds: dict[str, list[str]] = field(default_factory=dict)  # name to bytes in base64
     conditions: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
 
     def request(self, table: str, key: str, returned: str) -> dict[str, Any]:
         update = "SET " + ", ".join(self.sets) + (" REMOVE " + ", ".join(self.removes) if self.removes else "")
+        values = to_item(self.values)
+        for number, (name, members) in enumerate(self.adds.items()):
+            update += f"{', ' if number else ' ADD '}{name} :m{number}"
+            values[f":m{number}"] = {"BS": members}
         request: dict[str, Any] = {
             "TableName": table,
             "Key": to_item({"id": key}),
             "UpdateExpression": update,
             "ConditionExpression": " AND ".join(self.conditions),
-            "ExpressionAttributeValues": to_item(self.values),
+            "ExpressionAttributeValues": values,
             "ReturnValues": returned,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -75,8 +81,10 @@ class LimitsStore:
         windows: Windows,
         variant: Variant,
         stale: Sequence[str] = (),
+        marks: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Admit one call: every limit, the hold and the revocation in one decision. Returns the item as it is then.
+        `marks` go into the day's set of tags, which must have room for all of them.
 
         Raises ConditionFailed with the item as it stood (None where there is none yet).
         """
@@ -86,6 +94,7 @@ class LimitsStore:
         _counters(expression, terms, windows)
         _day_tokens(expression, terms, demand, windows)
         _money(expression, terms, demand, windows)
+        _tags(expression, marks, windows)
         _forget(expression, stale)
         reply = self._database.call("UpdateItem", expression.request(self._table, account, "ALL_NEW"))
         return from_item(reply["Attributes"])
@@ -332,6 +341,14 @@ def _money(expression: _Expression, terms: Terms, demand: Demand, windows: Windo
         # What exceeds the whole budget was refused before: a window that is not there yet has room.
         expression.values[":room"] = terms.budget - demand.est
         expression.conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
+
+
+def _tags(expression: _Expression, marks: Sequence[str], windows: Windows) -> None:
+    if marks:
+        expression.names["#g"] = set_name(windows.day)
+        expression.adds["#g"] = list(marks)
+        expression.values[":g"] = ROOM - len(marks)
+        expression.conditions.append("(attribute_not_exists(#g) OR size(#g) <= :g)")
 
 
 def _forget(expression: _Expression, stale: Iterable[str]) -> None:
