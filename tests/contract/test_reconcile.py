@@ -262,3 +262,19 @@ def test_a_team_s_item_goes_though_its_deletion_did_not_come_to_it(tables: Table
     assert world.item(f"team#{world.team_id}")["st"] == "A"
     later(world, 3)
     assert [world.reconcile().removed for _ in range(4)] == [0, 1, 1, 0]
+
+
+def test_hours_are_closed_though_no_record_can_be_read(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000))
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 100), paid(10))
+    Keys(world.keys, world.limits_store, world.tiers.__getitem__).revoke("key1", ADMIN)
+    world.now += 8 * HOUR
+    a_call_an_hour(World(tables, now=world.now, key="key2"), 6)
+    world.now += 8 * HOUR
+
+    def records(operation: str, _number: int) -> bool:
+        return operation == "BatchGetItem"
+
+    unread = LimitsStore(DroppingDatabase(tables.database, records), tables["limits"], tables["api-keys"])
+    assert Reconciler(unread, world.row_store, lambda: world.now).reconcile().hours == 6

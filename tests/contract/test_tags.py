@@ -196,7 +196,12 @@ def test_a_key_s_item_stays_within_a_write_unit_with_all_its_tags(tables: Tables
 
 
 ODD: list[dict[str, Any]] = [
-    {"actual": 10**16},
+    {"actual": 10**19},
+    {"actual": True},
+    {"settled": 10**18},
+    {"settled": -1},
+    {"budget": 5, "window": "w" * 3_000},
+    {"budget": "x", "window": "total"},
     {"actual": 10**37},
     {"input_tokens": 9 * 10**37},
     {"latency_ms": 10**30},

@@ -35,7 +35,7 @@ _CORRECTIONS = "c"
 # rows of a place stand in one item.
 _LONGEST_NAME = 256  # bytes
 _MOST_TAGS = 20
-_LARGEST = 10**15  # tokens, micro-dollars, milliseconds: sums of them stay far within DynamoDB's 38 digits
+_LARGEST = 10**18  # tokens, micro-dollars, milliseconds: sums of them stay far within DynamoDB's 38 digits
 SUM = "-"
 
 
@@ -148,7 +148,7 @@ def counted(row: Mapping[str, Any]) -> Counted:
             ok=row["status"] == "ok",
             latency_ms=latency,
             tokens=measures["in"] + measures["out"],
-            settled=int(row["settled"]),
+            settled=_settled(row),
             bounded=tuple(_bounded(row)),
         )
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
@@ -194,6 +194,12 @@ def _measures(row: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
+def _settled(row: Mapping[str, Any]) -> int:
+    settled = _whole(row, "settled", None)
+    datetime.fromtimestamp(settled // 1_000_000, UTC)  # a moment that can be shown: a key's last use is noted by it
+    return settled
+
+
 def _correction(row: Mapping[str, Any]) -> Counted:
     amount = row["actual"]
     if type(amount) is not int or abs(amount) > _LARGEST:
@@ -213,9 +219,9 @@ def _correction(row: Mapping[str, Any]) -> Counted:
 
 def _bounded(row: Mapping[str, Any]) -> Iterator[Bounded]:
     if "budget" in row:
-        yield Bounded(str(row["key"]), str(row["window"]), int(row["budget"]))
+        yield Bounded(_name(row["key"]), _name(row["window"]), _whole(row, "budget"))
     if "team_budget" in row:
-        yield Bounded(f"team#{row['team']}", str(row["team_window"]), int(row["team_budget"]))
+        yield Bounded(f"team#{_name(row['team'])}", _name(row["team_window"]), _whole(row, "team_budget"))
 
 
 def bucket(latency_ms: int) -> int:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from gateway import observability
 from gateway.domain.admission import Booking, Windows, bookings_of, stale_names, stale_windows
+from gateway.errors import StoreError, StoreUnavailable
 from gateway.stores.attributes import size_of
 from gateway.stores.keys import TEAM
 from gateway.stores.rows import Sum
@@ -99,7 +100,11 @@ class Reconciler:
                 ended.append(item)
             else:
                 yield item, False
-        gone = self.limits.gone([item["id"] for item in ended])
+        try:
+            gone = self.limits.gone([item["id"] for item in ended])
+        except (StoreUnavailable, StoreError) as error:  # no reason to leave an hour open: the next run removes them
+            observability.log.warning("records can't be read", extra={"reason": str(error)})
+            gone = {}
         for item in ended:
             identifier = item["id"]
             if identifier not in gone or bookings_of(item):

@@ -202,7 +202,7 @@ class LimitsStore:
             "TableName": self._table,
             "Key": to_item({"id": item["id"]}),
             "ConditionExpression": "st = :revoked AND kv = :version",
-            "ExpressionAttributeValues": to_item({":revoked": "R", ":version": item["kv"]}),
+            "ExpressionAttributeValues": to_item({":revoked": "R", ":version": item.get("kv")}),
         }
         try:
             self._database.call("DeleteItem", request)
