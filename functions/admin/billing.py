@@ -8,7 +8,7 @@ from gateway.domain.identity import Caller
 from gateway.domain.keys import TEAM_ID
 from gateway.domain.rights import check_sight
 from gateway.http.message import Request, Response
-from gateway.services.billing import NO_TEAM
+from gateway.services.reports import NO_TEAM
 
 
 def create_correction(request: Request, caller: Caller) -> Response:

@@ -1,5 +1,7 @@
 """Corrections, statements, redrive and rebuild on DynamoDB Local: to the micro-dollar."""
 
+import csv
+import io
 import json
 import random
 import zlib
@@ -105,6 +107,46 @@ def test_a_correction_is_an_entry_that_counts_once_and_touches_no_call(tables: T
     assert more["next_cursor"] is None
     assert bill.billing.corrections({"month": "2026-11", "team": "red"}, 10)["data"] == []
     assert "'=cmd" in bill.billing.statement_csv("blue", {"month": "2026-11"}).text
+
+
+def test_csv_has_numbers_for_amounts_and_no_formula_in_any_text(tables: Tables) -> None:
+    bill = Bill(tables)
+    odd = ["=1+1", " =1+1", ";=1+1", "x;=1+1", "\t-1", "\uff1d1+1", "\u3000+1", "-1.5"]
+    for number, reason in enumerate(odd):
+        body = {"key": KEY, "amount": -1.25, "id": f"c{number}", "date": "2026-11-25"}
+        if "\t" not in reason:
+            bill.billing.correct(body | {"reason": reason}, ADMIN)
+        called = row(number, random.Random(1)) | {"key": KEY, "team": "blue", "model": reason, "tags": [reason]}
+        assert bill.counting.count([counted(called)]) == []
+    bill.consume_corrections()
+    statement = list(csv.DictReader(io.StringIO(bill.billing.statement_csv("blue", {"month": "2026-11"}).text)))
+    assert {line["usd"] for line in statement if line["kind"] == "correction"} == {"-1.250000"}
+    assert {line["micro_usd"] for line in statement if line["kind"] == "correction"} == {"-1250000"}
+    assert sum(int(line["micro_usd"]) for line in statement[:-1]) == int(statement[-1]["micro_usd"])
+    texts = [line[name] for line in statement for name in ("model", "reason") if line[name]]
+    query = {"group_by": "tag", "from": "2026-11-20", "to": "2026-11-30"}
+    usage = list(csv.DictReader(io.StringIO(Reports(bill.usage, lambda: bill.now).usage_csv(query).text)))
+    assert len(texts) == 2 * len(odd) - 1
+    assert all(text == "x;'=1+1" or text.startswith("'") for text in [*texts, *(line["tag"] for line in usage)])
+    query["group_by"] = "total"
+    (total,) = csv.DictReader(io.StringIO(Reports(bill.usage, lambda: bill.now).usage_csv(query).text))
+    assert (total["corrections"], total["corrections_micro_usd"]) == ("-8.750000", "-8750000")
+
+
+def test_keys_without_a_team_are_named_by_a_dash_everywhere(tables: Tables) -> None:
+    bill = Bill(tables)
+    rows = bill.traffic(3)
+    bill.keys.create(KeyRecord("B" * 12, "0" * 64, "k", "free", ("models",), "2026-11-24T00:00:00.000Z"))
+    for key in (KEY, "B" * 12):
+        bill.billing.correct({"key": key, "amount": 1, "reason": key, "date": "2026-11-25"}, ADMIN)
+    reports, days = Reports(bill.usage, lambda: bill.now), {"from": "2026-11-20", "to": "2026-11-30"}
+    for team, of in (("-", ""), ("blue", "blue"), ("nobody", "nobody")):
+        right = [values["actual"] for values in rows if values["team"] == of]
+        for figures in (reports.usage(days | {"team": team})["total"], reports.metrics(days | {"team": team})):
+            assert (figures["requests"], figures["cost_micro_usd"]) == (len(right), sum(right))
+    for team, reasons in (("-", ["B" * 12]), ("blue", [KEY])):
+        listed = bill.billing.corrections({"month": "2026-11", "team": team}, 10)["data"]
+        assert [entry["reason"] for entry in listed] == reasons
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ def test_slots_that_fill_under_many_consumers_at_once(tables: Tables, seed: int)
             except (KeyboardInterrupt, RuntimeError):
                 continue
             waiting.pop()
-            waiting += [left] if left else []
+            waiting += [[each.row for each in left]] if left else []
 
     def read() -> None:
         nonlocal most

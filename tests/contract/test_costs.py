@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -39,11 +40,18 @@ def the_consumer(tables: Tables, database: Database, now: Callable[[], float]) -
 
 
 @pytest.mark.parametrize(
-    ("keys", "every", "calls", "batch"),
-    [(20, 4_320, 10, 1), (4, 600, 50, 1), (1, 86, 200, 1), (1, 10, 200, 1), (1, 1, 200, 10)],
+    ("keys", "every", "calls", "batch", "tags", "most"),
+    [
+        (20, 4_320, 10, 1, 0, 7),
+        (4, 600, 50, 1, 0, 7),
+        (1, 86, 200, 1, 0, 7),
+        (1, 10, 200, 1, 0, 7),
+        (1, 1, 200, 10, 0, 7),
+        (1, 86, 200, 1, 10, 10),  # of 24 that a key has, each of 24 characters: as many as a day has room for
+    ],
 )
 def test_a_call_costs_four_write_units_and_seven_with_its_bill(
-    tables: Tables, keys: int, every: int, calls: int, batch: int
+    tables: Tables, keys: int, every: int, calls: int, batch: int, tags: int, most: int
 ) -> None:
     """Every write of function, consumer and reconcile: of keys that call every so many seconds, one after the other;
     their rows come alone, or in tens."""
@@ -67,7 +75,9 @@ def test_a_call_costs_four_write_units_and_seven_with_its_bill(
         world = worlds[number % keys]
         world.now = int(clock.now * 1_000_000)
         ledger = world.ledger(asked)
-        hold = world.admit(ledger, 100_000)
+        used = tuple(f"a-team-or-a-customer-{each:03}" for each in choice.sample(range(24), tags))
+        hold = ledger.admit(world.caller, world.tiers.__getitem__, replace(world.request(100_000), tags=used))
+        assert hold.row.tags == used
         latency = round(choice.lognormvariate(7.6, 0.6))  # a median of two seconds
         outcome = Outcome(Usage(input_tokens=900, output_tokens=150), choice.randrange(500, 90_000), 0, "ok", latency)
         ledger.settle(hold, outcome)
@@ -79,8 +89,7 @@ def test_a_call_costs_four_write_units_and_seven_with_its_bill(
             assert consumer.apply(waiting) == []
             waiting = []
     first, later = asked.units / (keys * calls), billed.units / (keys * calls)
-    print(
-        f"{keys} keys, every {every} s, {batch} a batch: {first:.2f} + {later:.2f} = {first + later:.2f} units a call"
-    )
+    figures = f"{first:.2f} + {later:.2f} = {first + later:.2f}"
+    print(f"{keys} keys, every {every} s, {batch} a batch, {tags} tags: {figures} units a call")
     assert first <= 4.2
-    assert first + later <= 7
+    assert first + later <= most

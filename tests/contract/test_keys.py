@@ -118,6 +118,21 @@ def test_every_limit_of_a_key_and_a_team_is_kept_changed_and_shown(tables: Table
     admit(world, caller)
 
 
+@pytest.mark.parametrize("amount", [1e-7, 0.1500001, 2.00000049])
+def test_a_budget_that_can_not_be_held_exactly_is_refused_by_name(tables: Tables, amount: float) -> None:
+    world = World(tables)
+    _, record = admin(world).create({"name": "a", "max_budget": 0.15}, ADMIN)
+    assert record.limits.max_budget == 150_000
+    for refused in (
+        lambda: admin(world).create({"name": "b", "max_budget": amount}, ADMIN),
+        lambda: admin(world).change(record.id, {"max_budget": amount}, ADMIN),
+        lambda: teams(world).create({"id": "b", "name": "b", "max_budget": amount}, ADMIN),
+    ):
+        with pytest.raises(BadRequest) as error:
+            refused()
+        assert error.value.param == "max_budget"
+
+
 @pytest.mark.parametrize("field", ["rph_limit", "rpd_limit", "tpd_limit", "burst_limit"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "7", 10_000_000_001, True])
 def test_a_limit_is_a_whole_number(tables: Tables, field: str, value: Any) -> None:

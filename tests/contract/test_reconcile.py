@@ -8,11 +8,14 @@ import pytest
 
 from gateway.domain.admission import bookings_of
 from gateway.domain.identity import KeyLimits
-from gateway.errors import GatewayError
+from gateway.errors import ConditionFailed, GatewayError, StoreUnavailable, Unauthorized
+from gateway.services.keys import Keys
 from gateway.services.reconcile import Reconciler
+from gateway.services.teams import Teams
 from gateway.stores.attributes import to_item
 from gateway.stores.limits import LimitsStore
 from tests.contract.conftest import CountingDatabase, DroppingDatabase, LossyDatabase, Tables
+from tests.contract.test_keys import ADMIN
 from tests.contract.world import SEEDS, World, at_once, paid
 
 HOUR = 3_600_000_000
@@ -179,3 +182,99 @@ def test_a_release_in_between_is_not_lost(tables: Tables) -> None:
     store = LimitsStore(tables.database, tables["limits"], tables["api-keys"])
     assert not store.reconcile(stale, bookings_of(stale)[0], 60)
     assert (world.item()["used_total"], world.item()["spent_total"]) == (60, 60)
+
+
+def test_the_items_of_deleted_keys_and_teams_go_when_nothing_is_left_to_reconcile(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000), team=KeyLimits(max_budget=1_000))
+    other = World(tables, KeyLimits(max_budget=1_000), now=world.now, key="key2")
+    world.sweeper().sweep()
+    ledger, team = world.ledger(), f"team#{world.team_id}"
+    late, lost = world.admit(ledger, 100), world.admit(ledger, 200)
+    keys, teams = Keys(world.keys, world.limits_store, world.tiers.__getitem__), Teams(world.keys, world.limits_store)
+    keys.delete("key1", ADMIN)
+    assert world.reconcile().removed == 0  # its hour runs, its calls hold
+    ledger.settle(late, paid(30))
+    assert world.item()["used_2027-01"] == 230
+    teams.delete(world.team_id, ADMIN)
+    other.admit(other.ledger(), 100)
+    world.now += 2 * HOUR
+    assert (world.reconcile().removed, world.reconcile().waiting) == (0, 3)  # nobody swept: rows are open
+    assert world.item()["used_2027-01"] == 230
+    later(world, 1)
+    done = world.reconcile()
+    assert (done.removed, done.waiting) == (0, 0)
+    assert world.drift() == {}
+    assert world.item()["spent_2027-01"] == 30 + 200  # the one that nobody ended is charged
+    assert world.reconcile().removed == 2
+    assert (world.item(), world.item(team)) == ({}, {})
+    assert other.item() != {}
+    for row in (late.row, lost.row):  # a release that was on its way all the time
+        ledger._release(row, 50, 3)
+    assert (world.item(), world.item(team)) == ({}, {})
+
+
+def test_nothing_late_brings_back_what_was_removed(tables: Tables) -> None:
+    """A call, a change or a mending by the record as it was, however long it was under way."""
+    world = World(tables, KeyLimits(max_budget=1_000), team=KeyLimits(max_budget=1_000))
+    knows, team, before = world.ledger(), f"team#{world.team_id}", world.caller
+    knows.settle(world.admit(knows, 100), paid(10))
+    Keys(world.keys, world.limits_store, world.tiers.__getitem__).delete("key1", ADMIN)
+    Teams(world.keys, world.limits_store).delete(world.team_id, ADMIN)
+    later(world, 3)
+    world.reconcile()
+    assert world.reconcile().removed == 2
+    for ledger in (knows, world.ledger()):
+        for _ in range(2):
+            with pytest.raises(Unauthorized):
+                ledger.admit(before, world.tiers.__getitem__, world.request())
+    for account in ("key1", team):
+        for version in (1, 2, 99):
+            world.limits_store.set_state(account, "A", version)
+        with pytest.raises(ConditionFailed):
+            world.limits_store.create(account, 1)
+        assert world.item(account) == {}
+    assert world.reconcile().removed == 0
+
+
+def test_a_key_that_is_only_revoked_or_had_a_call_since_it_was_read_keeps_its_item(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000), team=KeyLimits(max_budget=1_000))
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 100), paid(10))
+    active = world.item()
+    keys = Keys(world.keys, world.limits_store, world.tiers.__getitem__)
+    keys.revoke("key1", ADMIN)
+    later(world, 8)
+    for _ in range(3):
+        assert world.reconcile().removed == 0
+    assert not world.limits_store.remove(active)
+    assert (world.item()["st"], world.item(f"team#{world.team_id}")["st"]) == ("R", "A")
+
+
+def test_a_team_s_item_goes_though_its_deletion_did_not_come_to_it(tables: Tables) -> None:
+    world = World(tables, KeyLimits(), team=KeyLimits(max_budget=1_000))
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 100), paid(10))
+    Keys(world.keys, world.limits_store, world.tiers.__getitem__).delete("key1", ADMIN)
+    dropping = DroppingDatabase(tables.database, lambda _operation, _number: True)
+    unreached = LimitsStore(dropping, tables["limits"], tables["api-keys"])
+    with pytest.raises(StoreUnavailable):
+        Teams(world.keys, unreached).delete(world.team_id, ADMIN)
+    assert world.item(f"team#{world.team_id}")["st"] == "A"
+    later(world, 3)
+    assert [world.reconcile().removed for _ in range(4)] == [0, 1, 1, 0]
+
+
+def test_hours_are_closed_though_no_record_can_be_read(tables: Tables) -> None:
+    world = World(tables, KeyLimits(max_budget=1_000))
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 100), paid(10))
+    Keys(world.keys, world.limits_store, world.tiers.__getitem__).revoke("key1", ADMIN)
+    world.now += 8 * HOUR
+    a_call_an_hour(World(tables, now=world.now, key="key2"), 6)
+    world.now += 8 * HOUR
+
+    def records(operation: str, _number: int) -> bool:
+        return operation == "BatchGetItem"
+
+    unread = LimitsStore(DroppingDatabase(tables.database, records), tables["limits"], tables["api-keys"])
+    assert Reconciler(unread, world.row_store, lambda: world.now).reconcile().hours == 6

@@ -1,6 +1,7 @@
 """Every expression of the stores, but those of the ledger, on DynamoDB Local."""
 
 import threading
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from gateway.domain import keys
 from gateway.domain.breaker import PROBE_LEASE_MS, BreakerRules
 from gateway.domain.identity import KeyLimits
 from gateway.errors import BadRequest, ConditionFailed
+from gateway.stores.attributes import from_item
 from gateway.stores.breakers import BreakerStore
 from gateway.stores.config import ConfigStore, Overrides
 from gateway.stores.health import HealthStore
@@ -17,6 +19,7 @@ from gateway.stores.parked import ParkedStore
 from tests.contract.conftest import Tables
 
 RULES = BreakerRules(failure_threshold=3, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
+AT = "2026-11-24T00:00:00+00:00"
 NOW = 1_800_000_015_000
 
 
@@ -107,10 +110,27 @@ def test_keys_are_listed_newest_first_in_pages(tables: Tables) -> None:
 def test_config_versions_follow_each_other(tables: Tables) -> None:
     store = ConfigStore(tables.database, tables["state"])
     assert store.current() == Overrides(0, {})
-    first = store.save(Overrides(0, {}), {"a": 1.5}, by="me", at="now")
+    first = store.save(Overrides(0, {}), {"a": 1.5}, by="me", at=AT)
     assert first == Overrides(1, {"a": 1.5}) == store.current(consistent=True)
-    assert store.save(Overrides(0, {}), {"b": 1}, by="other", at="now") is None
-    assert store.save(first, {"a": None}, by="me", at="now") == Overrides(2, {"a": None}) == store.current()
+    assert store.save(Overrides(0, {}), {"b": 1}, by="other", at=AT) is None
+    assert store.save(first, {"a": None}, by="me", at=AT) == Overrides(2, {"a": None}) == store.current()
+
+
+def test_fifty_replaced_versions_are_kept_each_for_a_year_from_then(tables: Tables) -> None:
+    store, saved = ConfigStore(tables.database, tables["state"]), Overrides(0, {})
+    for number in range(1, 121):
+        day = datetime.fromisoformat(AT) + timedelta(days=number)
+        made = store.save(saved, {"n": number}, by=f"admin{number}", at=day.isoformat())
+        assert made is not None
+        saved = (
+            store.current(consistent=True) if number % 2 else made
+        )  # as another container, or the same one, reads it
+    items = [from_item(item) for item in tables.database.call("Scan", {"TableName": tables["state"]})["Items"]]
+    kept = sorted((item["version"], item["document"], item["by"]) for item in items if item["sk"] != "current")
+    assert kept == [(number, f'{{"n":{number}}}', f"admin{number}") for number in range(70, 120)]
+    for item in items:  # the one in force has no end
+        replaced = datetime.fromisoformat(AT) + timedelta(days=item["version"] + 1)
+        assert item.get("ttl") == (None if item["sk"] == "current" else int(replaced.timestamp()) + 365 * 86_400)
 
 
 def test_of_many_updates_at_once_one_wins(tables: Tables) -> None:
@@ -118,7 +138,7 @@ def test_of_many_updates_at_once_one_wins(tables: Tables) -> None:
     won: list[Overrides] = []
 
     def save(number: int) -> None:
-        saved = store.save(Overrides(0, {}), {"n": number}, by="x", at="now")
+        saved = store.save(Overrides(0, {}), {"n": number}, by="x", at=AT)
         if saved:
             won.append(saved)
 

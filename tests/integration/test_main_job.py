@@ -31,7 +31,7 @@ def settled(gateway: Live, key_id: str, requests: int) -> Any:
 @pytest.mark.parametrize(("model", "provider"), [("gpt-4", "openai"), ("claude-3-sonnet", "bedrock")])
 def test_a_completion_and_its_cost_once(gateway: Live, model: str, provider: str) -> None:
     key, key_id = gateway.new_key()
-    reply = gateway.complete(key, "[[fake text=hello]]", model=model, tags=["team-a"])
+    reply = gateway.complete(key, "[[fake text=hello]]", model=model, tags=["team-a", "b", "team-a"])
     assert reply.status == 200, reply.text
     body = reply.body
     assert body["choices"][0]["message"]["content"] == "hello"
@@ -46,8 +46,10 @@ def test_a_completion_and_its_cost_once(gateway: Live, model: str, provider: str
     (row,) = usage_of(gateway, key_id, "model")["data"]
     assert (row["model"], row["requests"]) == (model, 1)
     assert row["input_tokens"] == body["usage"]["prompt_tokens"]
-    (row,) = usage_of(gateway, key_id, "tag")["data"]
-    assert row["tag"] == "team-a"
+    tags = usage_of(gateway, key_id, "tag")["data"]  # the same tag twice in a request counts once
+    assert [(row["tag"], row["requests"], row["cost"]) for row in tags] == [
+        (tag, 1, body["cost"]["total"]) for tag in ("b", "team-a")
+    ]
 
 
 def test_a_model_by_its_own_name(gateway: Live) -> None:

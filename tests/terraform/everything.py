@@ -135,10 +135,12 @@ def _ledger_goes_wrong(made: Made) -> None:
     names, client = live.deployer.names, live.deployer.client
     database = seed.database(live.endpoint, names.region, names.account)
     hour = "2026-01-01T00_total"
-    held = {"id": "old", "st": "A", "kv": 1, "inflight": 1, "used_total": 5, f"o_{hour}": 5, f"n_{hour}": 1}
+    held = {"id": "old", "st": "R", "kv": 1, "inflight": 1, "used_total": 5, f"o_{hour}": 5, f"n_{hour}": 1}
     database.call("PutItem", {"TableName": names.table("limits"), "Item": to_item(held)})
     run = client("lambda").invoke(FunctionName=live.deployment.functions["reconciler"])
     assert json.load(run["Payload"])["drift"] == 5
+    run = client("lambda").invoke(FunctionName=live.deployment.functions["reconciler"])  # of a key that is no more
+    assert json.load(run["Payload"])["removed"] >= 1
 
 
 def _rows_opened(made: Made) -> list[Call]:

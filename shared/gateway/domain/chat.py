@@ -54,6 +54,11 @@ class ChatRequest(BaseModel):
     tags: Annotated[list[Tag], Field(max_length=10)] = Field(default_factory=list)
     mcp_context: McpContext | None = Field(None, alias="mcpContext")
 
+    @field_validator("tags")
+    @classmethod
+    def _each_once(cls, tags: list[str]) -> list[str]:
+        return list(dict.fromkeys(tags))
+
     @property
     def choices(self) -> int:
         return self.n or 1

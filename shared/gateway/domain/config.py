@@ -10,14 +10,22 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from gateway.domain.money import MICRO, Price
+from gateway.domain.money import Price, micro
 from gateway.errors import BadRequest
 
 Limit = Annotated[int, Field(ge=1, le=10_000_000_000, strict=True)]
-Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True)]
+
+
+def _exact(dollars: float) -> float:
+    micro(dollars)
+    return dollars
+
+
+# Kept in micro-dollars, prices in micro-dollars per million tokens: what is no whole number of them is refused.
+Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True), AfterValidator(_exact)]
 Duration = Literal["daily", "weekly", "monthly", "total"]  # UTC windows of a budget
 LimitName = Literal[
     "requestsPerMinute",
@@ -28,6 +36,7 @@ LimitName = Literal[
     "maxParallelRequests",
     "budget",
 ]
+MOST_ENTRIES = 500  # aliases, and prices: each container reads all of them every ten seconds
 PROVIDERS = ("openai", "bedrock")
 # Every target is an alias by its form too: whatever has a price can be asked for by its own name.
 TARGET = r"^(openai|bedrock)/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$"
@@ -63,7 +72,7 @@ class TierLimits(_Part):
     @property
     def budget(self) -> int | None:
         """`max_budget` in micro-dollars."""
-        return None if self.max_budget is None else round(self.max_budget * MICRO)
+        return None if self.max_budget is None else micro(self.max_budget)
 
 
 class Model(_Part):
@@ -83,15 +92,15 @@ class PriceOverride(_Part):
     max_output_tokens: Limit | None = None
 
     def price(self) -> Price:
-        def micro(dollars: float | None) -> int | None:
-            return None if dollars is None else round(dollars * MICRO)
+        def if_set(dollars: float | None) -> int | None:
+            return None if dollars is None else micro(dollars)
 
         return Price(
-            input=round(self.input * MICRO),
-            output=round(self.output * MICRO),
-            cached=micro(self.cached),
-            cache_write=micro(self.cache_write),
-            cache_write_1h=micro(self.cache_write_1h),
+            input=micro(self.input),
+            output=micro(self.output),
+            cached=if_set(self.cached),
+            cache_write=if_set(self.cache_write),
+            cache_write_1h=if_set(self.cache_write_1h),
             max_output_tokens=self.max_output_tokens,
             source="config",
         )
@@ -112,8 +121,12 @@ class Config(_Part):
     """The effective config. Every tier of the product is present."""
 
     rate_limits: dict[Literal["free", "basic", "premium", "enterprise"], TierLimits]
-    models: dict[Annotated[str, Field(pattern=ALIAS)], Model] = Field(default_factory=dict)
-    prices: dict[Annotated[str, Field(pattern=TARGET)], PriceOverride] = Field(default_factory=dict)
+    models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Model], Field(max_length=MOST_ENTRIES)] = Field(
+        default_factory=dict
+    )
+    prices: Annotated[dict[Annotated[str, Field(pattern=TARGET)], PriceOverride], Field(max_length=MOST_ENTRIES)] = (
+        Field(default_factory=dict)
+    )
     circuit_breaker: CircuitBreaker = CircuitBreaker()
 
     @cached_property
@@ -149,6 +162,30 @@ def merge_patch(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[s
         else:
             merged[name] = value
     return merged
+
+
+def composed(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
+    """One merge patch that does what two in a row do. Unlike merging, nulls stay: they remove a default."""
+    both = dict(older)
+    for name, value in newer.items():
+        below = both.get(name)
+        both[name] = composed(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return both
+
+
+def effective_patch(patch: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The patch without what does nothing to the document: nulls for what is not there, empty objects for what is. What
+    is left has at most as many nulls as the document has names."""
+    kept: dict[str, Any] = {}
+    for name, value in patch.items():
+        below = document.get(name)
+        if isinstance(value, Mapping):
+            inner = effective_patch(value, below if isinstance(below, Mapping) else {})
+            if inner or not isinstance(below, Mapping):  # an object makes one where there is none
+                kept[name] = inner
+        elif value is not None or name in document:
+            kept[name] = value
+    return kept
 
 
 def invalid(error: ValidationError) -> BadRequest:

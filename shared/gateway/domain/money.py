@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from gateway.domain.usage import Usage
 
@@ -70,6 +71,18 @@ def cost_of(usage: Usage, price: Price) -> Cost:
         + usage.cache_write_1h_tokens * (write if price.cache_write_1h is None else price.cache_write_1h)
     )
     return Cost(prompt=_per_million(prompt), completion=_per_million(usage.output_tokens * price.output))
+
+
+def micro(dollars: float | Decimal) -> int:
+    """Dollars as they were written, in micro-dollars. Raises ValueError where that is no whole number of them: an
+    amount is kept exactly or not at all, never rounded, so that no price becomes another one, or none.
+
+    A float is taken by its shortest text: 0.15 is fifteen cents, whatever its last bits say.
+    """
+    amount = Decimal(repr(dollars) if isinstance(dollars, float) else dollars) * MICRO
+    if amount != amount.to_integral_value():
+        raise ValueError("must be a multiple of 0.000001 US dollars: less can't be held exactly")
+    return int(amount)
 
 
 def usd(micro: int) -> float:

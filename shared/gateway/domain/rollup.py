@@ -29,7 +29,13 @@ _SCHEMAS = (1,)
 # stay within a KB, and who calls so often that slots get larger comes in batches, which share that cost.
 _SLOTS = ((64, 16), (1 << 17, 64), (1 << 21, 512), (1 << 63, 4096))
 _MERGED_FROM = 64  # the few slots before that are cheaper left alone
+_LEAST_ROWS = 64  # that a slot takes before it is closed for their number alone: corrections, rows without a number
 _CORRECTIONS = "c"
+# What a row may hold. More was never written by this gateway, and would be others' to pay: names and numbers of all
+# rows of a place stand in one item.
+_LONGEST_NAME = 256  # bytes
+_MOST_TAGS = 20
+_LARGEST = 10**18  # tokens, micro-dollars, milliseconds: sums of them stay far within DynamoDB's 38 digits
 SUM = "-"
 
 
@@ -52,6 +58,16 @@ class Place:
     @property
     def sum(self) -> Place:
         return Place(self.day, self.key, self.team, SUM)
+
+    @property
+    def chain(self) -> str:
+        """The slot that this one is of, or goes on from."""
+        return self.slot.partition(".")[0]
+
+    @property
+    def most_rows(self) -> int:
+        """As many rows as one item takes, whatever came into it."""
+        return max(_LEAST_ROWS, _size(int(self.chain)) if self.chain.isdigit() else 0)
 
     def full(self, rows: int) -> bool:
         """Whether so many rows are all that will come, as a rule, and the slot is one to merge into its day."""
@@ -115,24 +131,24 @@ def counted(row: Mapping[str, Any]) -> Counted:
             raise PoisonRow(f"version {row['v']!r}, state {row['state']!r}")
         moment = datetime.fromtimestamp(row["created"] // 1_000_000, UTC)
         measures = _measures(row)
-        tags = [str(tag) for tag in row.get("tags", [])]
-        latency = int(row["latency_ms"])
-        values = [("*", "*"), ("m", row["model"]), ("p", row["provider"]), ("t", row["tier"]), ("h", f"{moment:%H}")]
+        tags, latency = _tags(row), _whole(row, "latency_ms", None)
+        model, provider, tier = _name(row["model"]), _name(row["provider"], "|"), _name(row["tier"], "|")
+        values = [("*", "*"), ("m", model), ("p", provider), ("t", tier), ("h", f"{moment:%H}")]
         counters: Counter[str] = Counter()
         for dimension, value in [*values, *(("g", tag) for tag in tags)]:
             for measure, amount in measures.items():
                 counters[f"{dimension}|{value}|{measure}"] += amount
         if row["status"] == "ok":
-            counters[f"x|{row['provider']}|{row['tier']}|{row['model']}|l{bucket(latency)}"] += 1
+            counters[f"x|{provider}|{tier}|{model}|l{bucket(latency)}"] += 1
         return Counted(
-            rid=str(row["rid"]),
+            rid=_name(row["rid"]),
             place=_place(row, f"{moment:%Y-%m-%d}", slot_of(_whole(row, "n"))),
             counters={name: amount for name, amount in counters.items() if amount},
-            provider=str(row["provider"]),
+            provider=provider,
             ok=row["status"] == "ok",
             latency_ms=latency,
             tokens=measures["in"] + measures["out"],
-            settled=int(row["settled"]),
+            settled=_settled(row),
             bounded=tuple(_bounded(row)),
         )
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
@@ -140,13 +156,28 @@ def counted(row: Mapping[str, Any]) -> Counted:
 
 
 def _place(row: Mapping[str, Any], day: str, slot: str) -> Place:
-    return Place(day, str(row["key"]), str(row.get("team", "")), slot)
+    # A place's name is made of both: one that could be read in two ways would be another's too.
+    return Place(day, _name(row["key"], "#"), _name(row["team"], "#") if row.get("team") else "", slot)
 
 
-def _whole(row: Mapping[str, Any], name: str) -> int:
-    value = row.get(name, 0)
-    if not isinstance(value, int) or value < 0:
-        raise PoisonRow(f"{name} is {value!r}")
+def _name(value: Any, without: str = "") -> str:
+    if not isinstance(value, str) or not 0 < len(value.encode()) <= _LONGEST_NAME or (without and without in value):
+        raise PoisonRow(f"{str(value)[:_LONGEST_NAME]!r} is no name")
+    return value
+
+
+def _tags(row: Mapping[str, Any]) -> list[str]:
+    tags = row.get("tags", [])
+    if not isinstance(tags, list) or len(tags) > _MOST_TAGS:
+        raise PoisonRow(f"tags are no list of {_MOST_TAGS} at most")
+    return list(dict.fromkeys(map(_name, tags)))
+
+
+def _whole(row: Mapping[str, Any], name: str, missing: int | None = 0) -> int:
+    """A number of a row; with `missing` None it must be there."""
+    value = row.get(name, missing)
+    if type(value) is not int or not 0 <= value <= _LARGEST:
+        raise PoisonRow(f"{name} is {str(value)[:40]}")
     return value
 
 
@@ -159,17 +190,23 @@ def _measures(row: Mapping[str, Any]) -> dict[str, int]:
         "in": _whole(row, "input_tokens") + cached + written,
         "cached": cached,
         "out": _whole(row, "output_tokens"),
-        "cost": _whole(row, "actual"),
+        "cost": _whole(row, "actual", None),
     }
+
+
+def _settled(row: Mapping[str, Any]) -> int:
+    settled = _whole(row, "settled", None)
+    datetime.fromtimestamp(settled // 1_000_000, UTC)  # a moment that can be shown: a key's last use is noted by it
+    return settled
 
 
 def _correction(row: Mapping[str, Any]) -> Counted:
     amount = row["actual"]
-    if not isinstance(amount, int):
-        raise PoisonRow(f"actual is {amount!r}")
+    if type(amount) is not int or abs(amount) > _LARGEST:
+        raise PoisonRow(f"actual is {str(amount)[:40]}")
     day, created = datetime.strptime(row["day"], "%Y-%m-%d").replace(tzinfo=UTC), int(row["created"])
     return Counted(
-        rid=str(row["rid"]),
+        rid=_name(row["rid"]),
         place=_place(row, f"{day:%Y-%m-%d}", _CORRECTIONS),
         counters={"*|*|adj": amount},
         provider="",
@@ -182,9 +219,9 @@ def _correction(row: Mapping[str, Any]) -> Counted:
 
 def _bounded(row: Mapping[str, Any]) -> Iterator[Bounded]:
     if "budget" in row:
-        yield Bounded(str(row["key"]), str(row["window"]), int(row["budget"]))
+        yield Bounded(_name(row["key"]), _name(row["window"]), _whole(row, "budget"))
     if "team_budget" in row:
-        yield Bounded(f"team#{row['team']}", str(row["team_window"]), int(row["team_budget"]))
+        yield Bounded(f"team#{_name(row['team'])}", _name(row["team_window"]), _whole(row, "team_budget"))
 
 
 def bucket(latency_ms: int) -> int:
@@ -216,6 +253,8 @@ def _cells(item: Mapping[str, Any], group_by: str) -> Iterable[tuple[str, str, i
     of_item = {"key": item["key"], "team": item.get("team", ""), "day": item["day"], "total": "total"}
     wanted = DIMENSIONS.get(group_by, "*")
     for name, amount in item.items():
+        if not isinstance(amount, int):  # a fact of the item, or damage: a report shows what can be read
+            continue
         dimension, _, rest = name.partition("|")
         if dimension == "x" and wanted not in ("h", "g"):
             provider, tier, last = rest.split("|", 2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import time
 import uuid
@@ -18,19 +16,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import observability
 from gateway.domain.identity import Caller
-from gateway.domain.money import MICRO, usd
+from gateway.domain.money import micro, usd
 from gateway.domain.rollup import grouped
 from gateway.domain.times import rfc3339
 from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound
 from gateway.services.keys import parsed
 from gateway.services.limited import Label
-from gateway.services.reports import Text, safe
+from gateway.services.reports import NO_TEAM, Text, asked_for
+from gateway.services.tables import dollars, table
 from gateway.stores import cursors
 from gateway.stores.keys import KeyRecord, TeamRecord
 
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
 _FINAL_AFTER = timedelta(days=2)  # a stream delivers within a day
-NO_TEAM = "-"
 Day = date  # a field of that name hides the type
 
 
@@ -93,7 +91,7 @@ class Billing:
             )
         content = {
             "key": wanted.key,
-            "actual": int(wanted.amount * MICRO),
+            "actual": micro(wanted.amount),
             "reason": wanted.reason,
             "request_id": wanted.request_id or "",
         } | ({"day": day.isoformat()} if wanted.date else {})
@@ -122,7 +120,7 @@ class Billing:
         after = cursors.decode(query["cursor"], {"after": str}, listing)["after"] if "cursor" in query else ""
         page: list[dict[str, Any]] = []
         for row in self.rows.corrections(month, after):
-            if all(row.get(name, "") == query[name] for name in ("team", "key") if name in query):
+            if asked_for(row, query):
                 if len(page) == limit:
                     following = cursors.encode({"after": page[-1]["id"]}, listing)
                     return {"object": "list", "data": page, "next_cursor": following}
@@ -172,11 +170,8 @@ class Billing:
         """The same as lines of CSV: usage, then corrections, then the total."""
         statement = self.statement(team, query)
         columns = ["kind", "key", "model", "requests", "input_tokens", "output_tokens", "reason", "usd", "micro_usd"]
-        out = io.StringIO()
-        writer = csv.DictWriter(out, columns, lineterminator="\r\n", extrasaction="ignore", restval="")
-        writer.writeheader()
-        rows = [
-            {"kind": "usage", "usd": f"{line['cost']:.6f}", "micro_usd": line["cost_micro_usd"], **line}
+        rows: list[dict[str, Any]] = [
+            {"kind": "usage", "usd": dollars(line["cost_micro_usd"]), "micro_usd": line["cost_micro_usd"], **line}
             for line in statement["lines"]
         ]
         rows += [
@@ -184,14 +179,13 @@ class Billing:
                 "kind": "correction",
                 "key": entry["key"],
                 "reason": entry["reason"],
-                "usd": f"{entry['amount']:.6f}",
+                "usd": dollars(entry["amount_micro_usd"]),
                 "micro_usd": entry["amount_micro_usd"],
             }
             for entry in statement["corrections"]
         ]
-        rows.append({"kind": "total", "usd": f"{statement['total']:.6f}", "micro_usd": statement["total_micro_usd"]})
-        writer.writerows({name: safe(value) for name, value in row.items()} for row in rows)
-        return Text(out.getvalue())
+        total = statement["total_micro_usd"]
+        return Text(table(columns, [*rows, {"kind": "total", "usd": dollars(total), "micro_usd": total}]))
 
     def _final(self, month: str) -> bool:
         return is_final(month, self.now())

@@ -11,13 +11,14 @@ from importlib import resources
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.domain.config import Config, merge_patch, parse_config
+from gateway.domain.config import Config, composed, effective_patch, merge_patch, parse_config
 from gateway.domain.geographies import nearest
 from gateway.domain.models import Catalog, Prices
 from gateway.errors import BadRequest, Conflict, GatewayError, PreconditionFailed, StoreUnavailable
 from gateway.stores.config import Overrides
 
 _FRESH_SECONDS = 10.0
+_MOST_BYTES = 65_536  # of the overrides as JSON: far below what an item holds, and each container reads them
 
 
 class OverridesStore(Protocol):
@@ -86,15 +87,23 @@ class ConfigAdmin:
         return overrides.version, _document(merge_patch(defaults(self.region), overrides.document))
 
     def update(self, patch: Mapping[str, Any], *, by: str, at: str, if_match: int | None) -> tuple[int, dict[str, Any]]:
-        """Apply a merge patch. Raises BadRequest (nothing is changed), PreconditionFailed, Conflict."""
+        """Apply a merge patch. Raises BadRequest (nothing is changed; also where the config would become too large),
+        PreconditionFailed, Conflict."""
         if not patch:
             raise BadRequest("The update is empty; send the parts to change, for example rateLimits.")
         current = self.store.current(consistent=True)
         if if_match is not None and if_match != current.version:
             raise PreconditionFailed(f"The config is at version {current.version}, not {if_match}.")
-        document = _compose(current.document, patch)
+        document = effective_patch(composed(current.document, patch), defaults(self.region))
         effective = merge_patch(defaults(self.region), document)
         self._check(parse_config(effective))
+        size = len(json.dumps(document, separators=(",", ":")))
+        if size > _MOST_BYTES:
+            raise BadRequest(
+                f"The changes of the config would take {size:,} bytes as JSON, more than {_MOST_BYTES:,}: remove models"
+                " or prices that nobody needs.",
+                code="config_too_large",
+            )
         saved = self.store.save(current, document, by=by, at=at)
         if saved is None:
             raise Conflict("The config was changed by someone else meanwhile; read it and try again.")
@@ -113,12 +122,3 @@ class ConfigAdmin:
 
 def _document(effective: Mapping[str, Any]) -> dict[str, Any]:
     return parse_config(effective).model_dump(mode="json", by_alias=True)
-
-
-def _compose(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
-    """One merge patch that does what two in a row do. Unlike merging, nulls stay: they remove a default."""
-    composed = dict(older)
-    for name, value in newer.items():
-        below = composed.get(name)
-        composed[name] = _compose(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
-    return composed

@@ -33,6 +33,7 @@ from gateway.domain.config import TierLimits
 from gateway.domain.identity import Caller, Team
 from gateway.domain.money import usd
 from gateway.domain.refusals import Refusal, refusal_of, shadow_refusals
+from gateway.domain.tags import counted_tags, new_marks, set_name
 from gateway.domain.times import rfc3339
 from gateway.domain.usage import Usage
 from gateway.errors import (
@@ -163,6 +164,7 @@ class Limits(Protocol):
         windows: Windows,
         variant: Variant,
         stale: list[str],
+        marks: list[str],
     ) -> dict[str, Any]: ...
     def create(self, account: str, version: int) -> None: ...
     def release(self, account: str, release: Release) -> bool: ...
@@ -212,7 +214,7 @@ class Ledger:
         """
         if request.deadline > self.clock() // _SECOND + max(LENGTHS.values()):
             raise ValueError("no call may take so long")
-        demand = Demand(request.est, request.tokens)
+        demand = Demand(request.est, request.tokens, request.tags)
         if caller.team is not None:  # before its key counts the call; a key alone is checked by its admission
             self.check(caller, tiers, demand)
             self._check_team(caller, caller.team, demand)
@@ -319,7 +321,7 @@ class Ledger:
         try:
             return self._admitted(
                 _team_account(caller.team_id, team),
-                demand,
+                replace(demand, tags=()),  # a key's alone
                 self._remembered(_member(caller)),
                 lambda: self._team_record(caller.team_id),
                 lambda: key.windows.now,  # one moment for both, so that one hour holds the money of both
@@ -350,8 +352,9 @@ class Ledger:
             self._check_refused(known, account, demand, windows)
             variant = variant_of(guess, terms, demand, windows.now)
             stale = stale_names(guess.item, windows)
+            marks = new_marks(demand.tags, guess.item.get(set_name(windows.day), ()))
             try:
-                item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale)
+                item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale, marks)
             except ConditionFailed as refused:
                 if refused.item is None:
                     account, guess = self._first(account, reread), Guess({}, unknown=True)
@@ -483,7 +486,7 @@ def _row(caller: Caller, key: Admitted, team: Admitted | None, request: Admissio
         budget=key.account.terms.budget,
         team_budget=team.account.terms.budget if team else None,
         correlation=request.correlation_id,
-        tags=request.tags,
+        tags=counted_tags(request.tags, key.item.get(set_name(windows.day), ())),
         number=key.item.get(f"d_{windows.day}", 0),
         tokens=request.tokens,
     )

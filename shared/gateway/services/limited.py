@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.domain.config import Dollars, Duration, Limit, LimitName
 from gateway.domain.identity import NUMBERS, KeyLimits
-from gateway.domain.money import MICRO, usd
+from gateway.domain.money import micro, usd
 
 Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Metadata = Annotated[dict[Label, Annotated[str, Field(max_length=256)]], Field(max_length=16)]
@@ -36,7 +36,7 @@ class Limited(BaseModel):
         """In the ledger's units."""
         numbers = {name: getattr(self, name) for name in NUMBERS}
         if self.max_budget is not None:
-            numbers["max_budget"] = round(self.max_budget * MICRO)
+            numbers["max_budget"] = micro(self.max_budget)
         return KeyLimits(**numbers, budget_duration=self.budget_duration, shadow=tuple(sorted(set(self.shadow))))
 
 

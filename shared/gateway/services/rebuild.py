@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
 from gateway.domain.rollup import SUM, Counted, Place, PoisonRow, counted
-from gateway.errors import ConditionFailed
-from gateway.services.counting import Counting
+from gateway.errors import ConditionFailed, StoreRejected
+from gateway.services.counting import Counting, too_large
 from gateway.stores.rows import KEPT_SECONDS, OPEN
 from gateway.stores.usage import counters_of, place_of
 
@@ -134,6 +134,8 @@ class Rebuild:
                 self._renew(items[account], rows[account], account)
             except ConditionFailed:
                 result.unfit[account[0]] = f"key {account[1]} was counted on meanwhile: run it again"
+            except StoreRejected as error:
+                result.unfit[account[0]] = f"of key {account[1]} something can't be held: {error}"
 
     def _items(self, account: Account) -> dict[str, dict[str, Any]]:
         day, key, team = account
@@ -143,20 +145,47 @@ class Rebuild:
 
     def _renew(self, live: dict[str, dict[str, Any]], rows: Sequence[Counted], account: Account) -> None:
         """Slots first: while the day's sum names them they count through it alone. Then it goes, and each counts by
-        itself, unsealed: a sealed one has an end, which only what is in a sum may have."""
-        wanted: dict[Place, list[Counted]] = {place_of(item): [] for slot, item in live.items() if slot != SUM}
-        for row in rows:
-            wanted.setdefault(row.place, []).append(row)
-        for place, members in sorted(wanted.items(), key=lambda each: each[0].slot):
+        itself, without an end, which only what is in a sum may have."""
+        for place, members in sorted(_arranged(live, rows).items(), key=lambda each: each[0].slot):
             read, counters = live.get(place.slot, {}), Counter[str]()
             for row in members:
                 counters.update(row.counters)
             marks = {row.mark for row in members}
-            right = _nonzero(counters) == _nonzero(counters_of(read)) and marks == read.get("ids")
-            if not right or "sealed" in read:
+            right = _nonzero(counters) == _nonzero(counters_of(read)) and marks == read.get("ids", set())
+            if not right or "ttl" in read:
                 self.usage.replace(place, counters, sorted(marks), read)
         if SUM in live:
             self.usage.part(Place(*account, SUM), live[SUM])
+
+
+def _arranged(live: Mapping[str, Mapping[str, Any]], rows: Sequence[Counted]) -> dict[Place, list[Counted]]:
+    """Which rows belong into which slot. One that is counted stays where it is: others may remember what a closed slot
+    holds. The rest goes where counting would put it, so that no slot becomes too large."""
+    slots = {place_of(item): item for slot, item in live.items() if slot != SUM}
+    found: dict[tuple[str, str], Place] = {}
+    for place, item in sorted(slots.items(), key=lambda each: each[0].slot):
+        for mark in item.get("ids", ()):
+            found.setdefault((place.chain, mark), place)
+    wanted: dict[Place, list[Counted]] = {place: [] for place in slots}
+    sums: dict[Place, Counter[str]] = {}
+
+    def put(place: Place, row: Counted) -> None:
+        wanted.setdefault(place, []).append(row)
+        sums.setdefault(place, Counter()).update(row.counters)
+
+    missing = []
+    for row in rows:
+        home = found.get((row.place.slot, row.mark))
+        if home is None:
+            missing.append(row)
+        else:
+            put(home, row)
+    for row in missing:
+        place = row.place
+        while "sealed" in slots.get(place, ()) or too_large(place, sums.get(place, {}), len(wanted.get(place, ()))):
+            place = place.following
+        put(place, row)
+    return wanted
 
 
 def _account(place: Place) -> Account:

@@ -6,6 +6,8 @@ them is given back, what they spent and nobody booked is booked. Afterwards the 
 
 An hour in which nothing is held any more had each of its calls released. It differs from its rows in nothing, and waits
 for others of its kind: they are compared and forgotten together, by one write.
+
+The item of a key or team that was deleted goes when none of its hours is left.
 """
 
 from __future__ import annotations
@@ -16,13 +18,17 @@ from typing import Any, Protocol
 
 from gateway import observability
 from gateway.domain.admission import Booking, Windows, bookings_of, stale_names, stale_windows
+from gateway.errors import StoreError, StoreUnavailable
+from gateway.stores.attributes import size_of
+from gateway.stores.key_records import TEAM_PREFIX
 from gateway.stores.rows import Sum
 
 # Later than the last moment at which a row of the hour may be written. An hour waits for each row that is still open,
 # however long its call may take.
 _CLOSED_AFTER = 5 * 60_000_000
-# Hours without a hold that an item may carry: more, and an admission of it would cost a second write unit.
-_SETTLED_HOURS = 5
+# Hours without a hold that an item may carry, and its bytes (with its tags): more, and an admission of it would cost a
+# second write unit before the next run.
+_SETTLED_HOURS, _MOST_BYTES = 5, 830
 _MOST_HOURS, _MOST_STALE = 12, 60  # in one run and write: an expression holds 4 KB and 300 operators
 
 
@@ -30,6 +36,9 @@ class Items(Protocol):
     def items(self) -> Iterator[dict[str, Any]]: ...
     def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool: ...
     def forget(self, account: str, bookings: Sequence[Booking], stale: Sequence[str]) -> bool: ...
+    def gone(self, accounts: Sequence[str]) -> dict[str, int]: ...
+    def remove(self, item: Mapping[str, Any]) -> bool: ...
+    def set_state(self, account: str, state: str, version: int) -> None: ...
 
 
 class Rows(Protocol):
@@ -39,11 +48,12 @@ class Rows(Protocol):
 @dataclass(slots=True)
 class Reconciled:
     """`hours`: of keys and teams that were closed; `waiting`: that have calls not ended yet, or changed meanwhile.
-    `drift`: micro-dollars that were held or missing, in all."""
+    `drift`: micro-dollars that were held or missing, in all. `removed`: items of deleted keys and teams."""
 
     hours: int = 0
     waiting: int = 0
     drift: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +69,11 @@ class Reconciler:
         now, done = self.clock(), Reconciled()
         hours: dict[int, list[tuple[dict[str, Any], Booking]]] = {}
         settled: dict[str, tuple[dict[str, Any], list[Booking]]] = {}
-        for item in self.limits.items():
+        for item, whole in self._items(done):
             over = [booking for booking in bookings_of(item) if booking.ends + _CLOSED_AFTER <= now]
             due = (
                 over[:_MOST_HOURS]
-                if len(over) >= _SETTLED_HOURS
+                if whole or len(over) >= _SETTLED_HOURS or size_of(item) > _MOST_BYTES
                 else [booking for booking in over if _holds(item, booking)]
             )
             for booking in due:
@@ -82,6 +92,28 @@ class Reconciler:
             observability.count("HoursReconciled", done.hours)
             observability.count("LedgerDrift", done.drift / 1_000_000)
         return done
+
+    def _items(self, done: Reconciled) -> Iterator[tuple[dict[str, Any], bool]]:
+        """Every item, and whether all its hours that are over are due, since its key or team is deleted."""
+        ended = []
+        for item in self.limits.items():
+            if item.get("st") == "R" or item["id"].startswith(TEAM_PREFIX):
+                ended.append(item)
+            else:
+                yield item, False
+        try:
+            gone = self.limits.gone([item["id"] for item in ended])
+        except (StoreUnavailable, StoreError) as error:  # no reason to leave an hour open: the next run removes them
+            observability.log.warning("records can't be read", extra={"reason": str(error)})
+            gone = {}
+        for item in ended:
+            identifier = item["id"]
+            if identifier not in gone or bookings_of(item):
+                yield item, identifier in gone
+            elif item.get("st") == "R":
+                done.removed += self.limits.remove(item)
+            else:  # a team's, to which its deletion did not come: removed by the next run
+                self.limits.set_state(identifier, "R", gone[identifier])
 
     def _forget(self, item: dict[str, Any], bookings: list[Booking], now: int) -> int:
         for booking in bookings:

@@ -37,8 +37,9 @@ def redrive(parked: Parked, counting: Counting, now: Callable[[], float] = time.
         except (PoisonRow, TypeError, ValueError) as error:
             result.refused.append((item["sk"], str(error)))
             continue
-        if counting.count([row]):
-            result.refused.append((item["sk"], "not now: the table does not answer"))
+        left = counting.count([row])
+        if left:
+            result.refused.append((item["sk"], left[0].refused or "not now: the table does not answer"))
             continue
         parked.counted(item["sk"], int(now()))
         result.counted += 1

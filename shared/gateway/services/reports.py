@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import time
 from collections import Counter
@@ -15,9 +13,11 @@ from typing import Any, Protocol
 from gateway.domain.money import usd
 from gateway.domain.rollup import grouped, percentile
 from gateway.errors import BadRequest
+from gateway.services.tables import dollars, table
 from gateway.stores import cursors
 
 GROUPS = ("key", "model", "provider", "tier", "tag", "team", "day", "hour", "total")
+NO_TEAM = "-"
 _USUAL_DAYS = 30
 _MOST_DAYS = 400
 _EARLIEST = date(2020, 1, 1)  # before any row: earlier days are empty, and cost no query each
@@ -71,13 +71,13 @@ class Reports:
     def usage_csv(self, query: Mapping[str, str]) -> Text:
         """The same rows as CSV; the next page's cursor is in the header `x-next-cursor`."""
         report = self.usage(query)
-        out = io.StringIO()
         columns = [report["group_by"], *_figures(Counter())]
-        writer = csv.DictWriter(out, columns, lineterminator="\r\n")
-        writer.writeheader()
-        writer.writerows({name: safe(value) for name, value in row.items()} for row in report["data"])
+        rows = [
+            row | {name: dollars(row[f"{name}_micro_usd"]) for name in ("cost", "corrections")}
+            for row in report["data"]
+        ]
         cursor = report["next_cursor"]
-        return Text(out.getvalue(), {"x-next-cursor": cursor} if cursor else {})
+        return Text(table(columns, rows), {"x-next-cursor": cursor} if cursor else {})
 
     def metrics(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Requests, errors, latency, tokens and cost, in all and by model, provider and tier."""
@@ -100,7 +100,7 @@ class Reports:
 
     def _items(self, days: _Range, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         for item in self.store.between(days.first.isoformat(), days.last.isoformat(), query.get("key", "")):
-            if all(item.get(name) == query[name] for name in ("key", "team") if name in query):
+            if asked_for(item, query):
                 yield item
 
     @staticmethod
@@ -119,6 +119,13 @@ class Reports:
         if (last - first).days >= _MOST_DAYS:
             raise BadRequest(f"from: the range has more than {_MOST_DAYS} days", param="from")
         return _Range(first, last)
+
+
+def asked_for(item: Mapping[str, Any], query: Mapping[str, str]) -> bool:
+    """Whether an item is of the key and team that a query names, if it names one; NO_TEAM is keys without a team."""
+    if "team" in query and item.get("team", "") != ("" if query["team"] == NO_TEAM else query["team"]):
+        return False
+    return "key" not in query or item.get("key", "") == query["key"]
 
 
 def _known(query: Mapping[str, str], names: frozenset[str]) -> None:
@@ -178,9 +185,3 @@ def _measured(cells: Counter[str]) -> dict[str, Any]:
     histogram = {int(name[1:]): count for name, count in cells.items() if name[0] == "l" and name[1:].isdigit()}
     shares: Iterable[tuple[str, float]] = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
     return _figures(cells) | {"latency_ms": {name: percentile(histogram, share) for name, share in shares}}
-
-
-def safe(value: Any) -> Any:
-    """A cell of CSV that no spreadsheet takes for a formula."""
-    # A cell that begins like a formula is one to a spreadsheet; names of models and tags come from callers.
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r\n" and value else value

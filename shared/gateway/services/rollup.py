@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 from gateway import observability
 from gateway.domain.rollup import Counted, PoisonRow, counted
-from gateway.errors import StoreError, StoreUnavailable
+from gateway.errors import StoreError, StoreRejected, StoreUnavailable
 from gateway.services.counting import Counting
 from gateway.stores.attributes import from_item
 
 Record = Mapping[str, Any]
+_REASON = 500  # characters of a reason that are kept
 
 
 class Parked(Protocol):
@@ -34,17 +35,19 @@ class Rollup:
 
     def apply(self, records: Sequence[Record]) -> list[str]:
         """Count a batch; the sequence numbers of the records that must come again."""
-        rows: dict[str, tuple[Counted, str]] = {}
+        rows: dict[str, tuple[Counted, Record]] = {}
         again = []
         for record in records:
-            number = str(record.get("dynamodb", {}).get("SequenceNumber", ""))
             try:
                 row = row_of(record)
-                rows[row.rid] = (row, number)
+                rows[row.rid] = (row, record)
             except PoisonRow as error:
-                again += [] if self._parked(record, str(error)) else [number]
-        failed = {row.rid for row in self.counting.count([row for row, _ in rows.values()])}
-        done = [row for row, _ in rows.values() if row.rid not in failed]
+                again += [] if self._parked(record, str(error)) else [_number(record)]
+        left = {each.row.rid: each.refused for each in self.counting.count([row for row, _ in rows.values()])}
+        for rid, refused in left.items():
+            record = rows[rid][1]
+            again += [] if refused and self._parked(record, refused) else [_number(record)]
+        done = [row for row, _ in rows.values() if row.rid not in left]
         observability.count("RowsCounted", len(done))
         self._lag(done)
         for told in self.after:
@@ -52,13 +55,13 @@ class Rollup:
                 told(done)
             except (StoreUnavailable, StoreError) as error:
                 observability.log.warning("not told of a batch", extra={"reason": str(error)})
-        return again + [number for row, number in rows.values() if row.rid in failed]
+        return again
 
     def _parked(self, record: Record, reason: str) -> bool:
         text = json.dumps(record, sort_keys=True, default=str)
         identifier = hashlib.sha256(text.encode()).hexdigest()
         try:
-            self.parked.park(text, reason, identifier, int(self.now()))
+            self._park(text, record, reason, identifier)
         except (StoreUnavailable, StoreError) as error:
             observability.log.error("poison record not parked", extra={"reason": str(error)})
             return False
@@ -66,10 +69,23 @@ class Rollup:
         observability.count("RowsParked")
         return True
 
+    def _park(self, text: str, record: Record, reason: str, identifier: str) -> None:
+        try:
+            self.parked.park(text, reason[:_REASON], identifier, int(self.now()))
+        except StoreRejected:
+            # Larger than an item: what it is of is kept, and the row itself stands in its table for 400 days.
+            change = record.get("dynamodb", {})
+            named = {"dynamodb": {name: change[name] for name in ("Keys", "SequenceNumber") if name in change}}
+            self.parked.park(json.dumps(named), f"too large to keep: {reason[:_REASON]}", identifier, int(self.now()))
+
     def _lag(self, rows: Sequence[Counted]) -> None:
         settled = [row.settled for row in rows if row.provider]  # a correction was never under way
         if settled:
             observability.count("ConsumerLag", max(0.0, self.now() * 1_000 - max(settled) / 1_000))
+
+
+def _number(record: Record) -> str:
+    return str(record.get("dynamodb", {}).get("SequenceNumber", ""))
 
 
 def row_of(record: Record) -> Counted:

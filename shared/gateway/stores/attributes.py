@@ -59,6 +59,29 @@ def from_item(item: Mapping[str, Any]) -> Item:
     return {name: from_attribute(value) for name, value in item.items()}
 
 
+def size_of(item: Mapping[str, Any]) -> int:
+    """How many bytes an item of plain values takes in its table, at most; by DynamoDB's rules for items and types."""
+    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
+
+
+def _value_size(value: Any) -> int:
+    match value:
+        case None | bool():
+            return 1
+        case str():
+            return len(value.encode())
+        case int() | Decimal():
+            return (len(str(value)) + 1) // 2 + 2
+        case set() | frozenset():
+            return sum(map(_value_size, value))
+        case Mapping():
+            return 3 + len(value) + size_of(value)
+        case list() | tuple():
+            return 3 + len(value) + sum(map(_value_size, value))
+        case _:
+            raise TypeError(f"no DynamoDB form for {type(value).__name__}")
+
+
 def _number(text: str) -> int | Decimal:
     number = Decimal(text)
     return int(number) if number == number.to_integral_value() else number

@@ -17,6 +17,7 @@ ACTIVE, REVOKED = "active", "revoked"
 DAMAGED = "damaged"  # of a record that can't be read whole; nobody's call passes by it, full admins can end it
 _YEAR_10000 = 253_402_300_800
 KEY, TEAM = "key", "team"  # kinds of records
+TEAM_PREFIX = "team#"  # how a team's id begins among those of keys: no key's id can look like it
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class TeamRecord:
 
 def team_item(team_id: str) -> str:
     """The id of a team's record and of its item in `limits`; no key's id can look like it."""
-    return f"team#{team_id}"
+    return f"{TEAM_PREFIX}{team_id}"
 
 
 def key_item(record: KeyRecord) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 Attributes: `st` (A active, R revoked), `kv` (the record's version), `tat` and `ttat` (arrival times of requests and
 tokens; `tat_3` the same under a label, see `gateway.domain.admission.Move`), `inflight`, `h_<hour>` and `d_<day>`
-(calls), `t_<day>` (tokens used and held), `used_<window>` (micro-dollars spent and held) and `spent_<window>`; for each
-hour that is not reconciled yet `o_<hour>_<window>` (held), `s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls
-under way). Windows are in the names, so that a new one needs no reset: it is not there yet. No limit stands here: a
-changed one holds as soon as callers know it, and `kv` makes them know it.
+(calls), `t_<day>` (tokens used and held), `used_<window>` (micro-dollars spent and held) and `spent_<window>`,
+`g_<day>` (hashes of a key's tags: gateway.domain.tags); for each hour that is not reconciled yet `o_<hour>_<window>` (held),
+`s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way). Windows are in the names, so that a new one needs
+no reset: it is not there yet. No limit stands here: a changed one holds as soon as callers know it, and `kv` makes them
+know it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.domain.admission import Booking, Bucket, Demand, Move, Terms, Variant, Windows
+from gateway.domain.tags import ROOM, set_name
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.stores.attributes import from_item, to_item
-from gateway.stores.dynamodb import Database, pages
+from gateway.stores.dynamodb import Database, pages, read_all
+from gateway.stores.key_records import REVOKED, TEAM_PREFIX
 
 
 @dataclass(slots=True)
@@ -27,18 +30,23 @@ class _Expression:
 
     sets: list[str] = field(default_factory=list)
     removes: list[str] = field(default_factory=list)
+    adds: dict[str, list[str]] = field(default_factory=dict)  # name to bytes in base64
     conditions: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
 
     def request(self, table: str, key: str, returned: str) -> dict[str, Any]:
         update = "SET " + ", ".join(self.sets) + (" REMOVE " + ", ".join(self.removes) if self.removes else "")
+        values = to_item(self.values)
+        for number, (name, members) in enumerate(self.adds.items()):
+            update += f"{', ' if number else ' ADD '}{name} :m{number}"
+            values[f":m{number}"] = {"BS": members}
         request: dict[str, Any] = {
             "TableName": table,
             "Key": to_item({"id": key}),
             "UpdateExpression": update,
             "ConditionExpression": " AND ".join(self.conditions),
-            "ExpressionAttributeValues": to_item(self.values),
+            "ExpressionAttributeValues": values,
             "ReturnValues": returned,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -74,8 +82,10 @@ class LimitsStore:
         windows: Windows,
         variant: Variant,
         stale: Sequence[str] = (),
+        marks: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Admit one call: every limit, the hold and the revocation in one decision. Returns the item as it is then.
+        `marks` go into the day's set of tags, which must have room for all of them.
 
         Raises ConditionFailed with the item as it stood (None where there is none yet).
         """
@@ -85,6 +95,7 @@ class LimitsStore:
         _counters(expression, terms, windows)
         _day_tokens(expression, terms, demand, windows)
         _money(expression, terms, demand, windows)
+        _tags(expression, marks, windows)
         _forget(expression, stale)
         reply = self._database.call("UpdateItem", expression.request(self._table, account, "ALL_NEW"))
         return from_item(reply["Attributes"])
@@ -153,12 +164,13 @@ class LimitsStore:
         return True
 
     def set_state(self, account: str, state: str, version: int) -> None:
-        """A change of the record (state A or R) that the next call meets, unless a later one was told already."""
+        """A change of the record (state A or R) that the next call meets, unless a later one was told already. Where
+        there is no item there is nothing to tell: a first call makes one, and only of the record as it is then."""
         request = {
             "TableName": self._table,
             "Key": to_item({"id": account}),
             "UpdateExpression": "SET st = :state, kv = :version",
-            "ConditionExpression": "attribute_not_exists(kv) OR kv < :version",
+            "ConditionExpression": "kv < :version",
             "ExpressionAttributeValues": to_item({":state": state, ":version": version}),
         }
         with suppress(ConditionFailed):
@@ -172,6 +184,32 @@ class LimitsStore:
     def items(self) -> Iterator[dict[str, Any]]:
         """Every item, some seconds old at most: for the hourly reconcile alone."""
         return pages(self._database, {"TableName": self._table}, "Scan", attempts=3)
+
+    def gone(self, accounts: Sequence[str]) -> dict[str, int]:
+        """Those of these keys and teams whose record is deleted, each with the version that its deletion had, 0 where
+        nothing is left to tell (of a key; a team's id is never given again)."""
+        keys = [{"id": account} for account in accounts]
+        records = {item["id"]: item for item in read_all(self._database, self._keys_table, keys, consistent=True)}
+        return {
+            account: records[account]["version"] if account in records else 0
+            for account in accounts
+            if account not in records or (account.startswith(TEAM_PREFIX) and records[account]["state"] == REVOKED)
+        }
+
+    def remove(self, item: Mapping[str, Any]) -> bool:
+        """Forget an item, as it was read, of a key or team that is deleted. It must have no hour to reconcile: none
+        comes again, since what is revoked admits nothing and a release needs its hour. False where it changed since."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": item["id"]}),
+            "ConditionExpression": "st = :revoked AND kv = :version",
+            "ExpressionAttributeValues": to_item({":revoked": "R", ":version": item.get("kv")}),
+        }
+        try:
+            self._database.call("DeleteItem", request)
+        except ConditionFailed:
+            return False
+        return True
 
     def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool:
         """Make a closed hour's sums what its rows say, and forget the hour. `spent`: the sum of its rows.
@@ -316,6 +354,14 @@ def _money(expression: _Expression, terms: Terms, demand: Demand, windows: Windo
         # What exceeds the whole budget was refused before: a window that is not there yet has room.
         expression.values[":room"] = terms.budget - demand.est
         expression.conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
+
+
+def _tags(expression: _Expression, marks: Sequence[str], windows: Windows) -> None:
+    if marks:
+        expression.names["#g"] = set_name(windows.day)
+        expression.adds["#g"] = list(marks)
+        expression.values[":g"] = ROOM - len(marks)
+        expression.conditions.append("(attribute_not_exists(#g) OR size(#g) <= :g)")
 
 
 def _forget(expression: _Expression, stale: Iterable[str]) -> None:

@@ -34,7 +34,7 @@ class Row:
     `window` is where the cost is booked, `team_window` where for the team, empty where the team holds nothing: what a
     release needs, should somebody else than the caller have to make it. `budget` and `team_budget` are what bounds the
     windows, None where nothing does: the consumer tells by them whether somebody has to be warned. `number` is that of
-    the call among its key's of the UTC day, from 1: it says where the row is counted.
+    the call among its key's of the UTC day, from 1: it says where the row is counted. `tags` are those it counts under.
     """
 
     rid: str

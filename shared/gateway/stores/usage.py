@@ -2,8 +2,9 @@
 item, so that a row counts once by one conditional write, for as long as the item is there.
 
 An item: `day`, `key`, `team`, flat counters (see gateway.domain.rollup), `ids` (the marks of its rows), `sealed` (it
-takes no more rows). A full slot is sealed, then added to the sum of its day, whose `merged` names the slots in it: so a
-busy day is a few items, and each write touches a small one.
+takes no more rows: nothing of it changes from then on). A full slot is sealed, then added to the sum of its day, whose
+`merged` names the slots in it: so a busy day is a few items, and each write touches a small one. A slot that is large
+before it is full is sealed too, and stays by itself; a sum that is large is `full`, and takes no more slots.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from typing import Any
 
 from gateway.domain.rollup import SUM, Counted, Place
 from gateway.errors import ConditionFailed
-from gateway.stores.attributes import from_item, to_item
+from gateway.stores.attributes import from_item, size_of, to_item
 from gateway.stores.dynamodb import Database, pages
 
 ROWS_AN_UPDATE = 64  # an expression holds 4 KB and 300 operators
 COUNTERS_AN_UPDATE = 200
+_COUNTERS_A_MERGE = 280  # it has no rows
+SLOT_BYTES = 8_192  # of counters: what each write of a slot costs
+_SUM_BYTES = 65_536  # with the names of its slots
 _SHARDS = 4  # partitions of a month, by key: what is written at one time can use a thousand units a second of each
+_REMEMBERED = 10_000  # sums that a container knows to be full
 _AT_ONCE = 8  # queries under way: a report reads all partitions of its months
 _SEALED_SECONDS = 500 * 86_400  # longer than any row, or a record that was put aside, lives
 
@@ -31,6 +36,7 @@ class UsageStore:
     def __init__(self, database: Database, table: str) -> None:
         self._database = database
         self._table = table
+        self._full: set[Place] = set()
 
     def add(self, place: Place, rows: Sequence[Counted]) -> dict[str, Any]:
         """Add rows to their place, all or none, at most ROWS_AN_UPDATE of them; the item as it is then.
@@ -53,15 +59,27 @@ class UsageStore:
     def merge(self, place: Place, now: int) -> None:
         """Close a slot and add it to its day's sum; `now` in seconds since the epoch. May be repeated at any time: a
         sealed slot changes no more, and the sum knows what is in it."""
-        item = self._sealed(place, now)
-        counters = counters_of(item)
-        if len(counters) > COUNTERS_AN_UPDATE:  # more than one update can add: it stays by itself
+        counters = counters_of(self.seal(place))
+        if len(counters) > _COUNTERS_A_MERGE or place.sum in self._full:  # it stays by itself
             return
-        request = self._adding(place.sum, counters, "merged", {"SS": [place.slot]})
-        request["ConditionExpression"] = "NOT contains(merged, :merging)"
+        request = self._adding(place.sum, counters, "merged", {"SS": [place.slot]}) | {
+            "ConditionExpression": "attribute_not_exists(#full) AND NOT contains(merged, :merging)",
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        request["ExpressionAttributeNames"]["#full"] = "full"
         request["ExpressionAttributeValues"][":merging"] = {"S": place.slot}
-        with suppress(ConditionFailed):
-            self._database.call("UpdateItem", request, attempts=2)
+        try:
+            summed = from_item(self._database.call("UpdateItem", request, attempts=2)["Attributes"])
+        except ConditionFailed as refused:
+            summed = refused.item or {}
+        if place.slot in summed.get("merged", ()):  # only then: what is in no sum must not end
+            self._set(place, {"ttl": now + _SEALED_SECONDS})
+        if "full" not in summed and size_of(summed) > _SUM_BYTES:
+            self._set(place.sum, {"full": True})
+            summed["full"] = True
+        if "full" in summed:
+            self._remember_full(place.sum)
 
     def between(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]:
         """What these UTC days (2026-11-24) come to, of all keys or one: items of `day`, `key`, `team` and counters,
@@ -79,11 +97,14 @@ class UsageStore:
                 yield from _told_apart(items)
 
     def replace(self, place: Place, counters: Mapping[str, int], marks: Sequence[str], read: Mapping[str, Any]) -> None:
-        """Put what is right in a slot's place; without marks it is removed. `read` is the item as it was read, empty
-        where there was none. Raises ConditionFailed where rows were counted in it since."""
+        """Put what is right in a slot's place; without marks it is removed. What is sealed stays so, though it be
+        empty, since others may remember that it is. `read` is the item as it was read, empty where there was none.
+        Raises ConditionFailed where rows were counted in it since."""
         request: dict[str, Any] = {"TableName": self._table, **_unchanged("ids", "BS", read)}
-        if marks:
-            item = to_item({**_key(place), **_facts(place), **counters}) | {"ids": {"BS": sorted(marks)}}
+        sealed = {"sealed": True} if "sealed" in read else {}
+        if marks or sealed:
+            item = to_item({**_key(place), **_facts(place), **counters, **sealed})
+            item |= {"ids": {"BS": sorted(marks)}} if marks else {}
             self._database.call("PutItem", request | {"Item": item})
         else:
             self._database.call("DeleteItem", request | {"Key": to_item(_key(place))})
@@ -94,14 +115,14 @@ class UsageStore:
         request = {"TableName": self._table, "Key": to_item(_key(place.sum)), **_unchanged("merged", "SS", read)}
         self._database.call("DeleteItem", request)
 
-    def _sealed(self, place: Place, now: int) -> dict[str, Any]:
+    def seal(self, place: Place) -> dict[str, Any]:
+        """Close a slot, and the item as it stays. May be repeated."""
         request = {
             "TableName": self._table,
             "Key": to_item(_key(place)),
-            "UpdateExpression": "SET sealed = :yes, #ttl = :ttl",
+            "UpdateExpression": "SET sealed = :yes",
             "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(sealed)",
-            "ExpressionAttributeNames": {"#ttl": "ttl"},
-            "ExpressionAttributeValues": to_item({":yes": True, ":ttl": now + _SEALED_SECONDS}),
+            "ExpressionAttributeValues": to_item({":yes": True}),
             "ReturnValues": "ALL_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -111,6 +132,24 @@ class UsageStore:
             if refused.item is None:
                 raise
             return refused.item
+
+    def _set(self, place: Place, values: Mapping[str, Any]) -> None:
+        names = {f"#{number}": name for number, name in enumerate(values)}
+        request = {
+            "TableName": self._table,
+            "Key": to_item(_key(place)),
+            "UpdateExpression": "SET " + ", ".join(f"#{number} = :{number}" for number in range(len(values))),
+            "ConditionExpression": "attribute_exists(pk)",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item({f":{number}": value for number, value in enumerate(values.values())}),
+        }
+        with suppress(ConditionFailed):
+            self._database.call("UpdateItem", request, attempts=2)
+
+    def _remember_full(self, place: Place) -> None:
+        if len(self._full) >= _REMEMBERED:
+            self._full.clear()
+        self._full.add(place)
 
     def _adding(
         self, place: Place, counters: Mapping[str, int], name: str, members: Mapping[str, Any]
@@ -155,8 +194,8 @@ def _told_apart(items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def counters_of(item: Mapping[str, Any]) -> dict[str, int]:
-    """The counters of an item, without what else stands in it."""
-    return {name: amount for name, amount in item.items() if "|" in name}
+    """The counters of an item, without what else stands in it, or is no number: damage, which no sum can hold."""
+    return {name: amount for name, amount in item.items() if "|" in name and isinstance(amount, int)}
 
 
 def place_of(item: Mapping[str, Any]) -> Place:

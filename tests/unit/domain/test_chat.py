@@ -35,6 +35,14 @@ GOOD: dict[str, Any] = {"model": "gpt-4", "messages": [{"role": "user", "content
         ({"temperature": "NaN"}, "temperature"),
         ({"stream": "yes"}, "stream"),
         ({"tags": ["a b"]}, "tags[0]"),
+        ({"tags": ["a", "(other)"]}, "tags[1]"),
+        ({"tags": ["a", ""]}, "tags[1]"),
+        ({"tags": ["a\n"]}, "tags[0]"),
+        ({"tags": ["t" * 65]}, "tags[0]"),
+        ({"tags": ["a|b"]}, "tags[0]"),
+        ({"tags": [f"t{number}" for number in range(11)]}, "tags"),
+        ({"tags": ["t"] * 11}, "tags"),
+        ({"tags": "t"}, "tags"),
         ({"mcp": {}}, "mcp"),
         ({"fallbacks": ["gpt-4"]}, "fallbacks"),
     ],
@@ -80,3 +88,7 @@ def test_unknown_fields_pass_untouched(extra: dict[str, int]) -> None:
 )
 def test_the_enforced_cap(asked: dict[str, int], most: int | None, cap: int) -> None:
     assert parse_chat(GOOD | asked).output_cap(1_024, most) == cap
+
+
+def test_a_tag_that_is_sent_twice_is_one() -> None:
+    assert parse_chat({**GOOD, "tags": ["b", "a", "b", "A", "a"]}).tags == ["b", "a", "A"]

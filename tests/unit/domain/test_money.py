@@ -4,10 +4,11 @@ import json
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.money import MICRO, Cost, Price, cost_of, usd
+from gateway.domain.money import MICRO, Cost, Price, cost_of, micro, usd
 from gateway.domain.usage import Usage
 
 counts = st.integers(0, 5_000_000)
@@ -95,3 +96,31 @@ def test_service_tiers() -> None:
     price = Price(input=1, output=1, tiers={"priority": fast})
     assert price.for_tier("priority") is fast
     assert [price.for_tier(tier) for tier in (None, "", "default", "flex")] == [price] * 4
+
+
+@given(st.integers(0, 10**12))
+def test_every_amount_of_micro_dollars_may_be_written_in_dollars(amount: int) -> None:
+    assert micro(usd(amount)) == amount
+    assert micro(Decimal(amount).scaleb(-6)) == amount
+
+
+@pytest.mark.parametrize("dollars", [0.15, 1.1, 2.2, 0.000001, 999_999.999999, 3, 1e6])
+def test_what_is_a_whole_number_of_micro_dollars_is_kept(dollars: float) -> None:
+    assert Fraction(micro(dollars), MICRO) == Fraction(repr(dollars))
+
+
+@pytest.mark.parametrize("dollars", [1e-7, 0.1000005, 1.00000049, 5e-324, 0.1 + 0.2, 123_456.1234567])
+def test_what_is_none_is_refused_and_not_rounded(dollars: float) -> None:
+    with pytest.raises(ValueError, match=r"0\.000001"):
+        micro(dollars)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**9), st.integers(1, 50))
+def test_a_priced_call_is_never_free_however_small_and_many_are_never_cheaper(
+    tokens: int, rate: int, calls: int
+) -> None:
+    """Each call is rounded up by itself: in pieces nobody pays less than at once."""
+    price = Price(input=rate, output=rate)
+    one, all_at_once = Usage(input_tokens=tokens), Usage(input_tokens=tokens * calls)
+    assert cost_of(one, price).total >= 1
+    assert cost_of(one, price).total * calls >= cost_of(all_at_once, price).total

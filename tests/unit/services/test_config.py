@@ -1,16 +1,17 @@
 """The config: defaults under versioned overrides, changed by merge patches, never half."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.config import merge_patch, parse_config
+from gateway.domain.config import composed, effective_patch, merge_patch, parse_config
 from gateway.domain.prices import PriceBook
 from gateway.errors import BadRequest, Conflict, PreconditionFailed, StoreUnavailable
-from gateway.services.config import ConfigAdmin, ConfigSource, _compose, defaults
+from gateway.services.config import ConfigAdmin, ConfigSource, defaults
 from gateway.stores.config import Overrides
 from tests.fakes.database import Clock
 
@@ -100,6 +101,12 @@ def test_a_tier_s_budget_is_set_in_dollars_and_removed_by_null(admin: ConfigAdmi
         ({"models": {"x": {"target": "elsewhere/x"}}}, "models.x.target"),
         ({"models": {"x": {"target": "openai/has-no-price"}}}, "models.x.target"),
         ({"prices": {"openai/x": {"input": -1, "output": 1}}}, "prices.openai/x.input"),
+        *(
+            ({"prices": {"openai/gpt-4": {"input": 1, "output": 1} | {name: amount}}}, f"prices.openai/gpt-4.{name}")
+            for name in ("input", "output", "cached", "cacheWrite", "cacheWrite1h")
+            for amount in (1e-7, 0.1500001)
+        ),
+        ({"rateLimits": {"free": {"maxBudget": 1e-7}}}, "rateLimits.free.maxBudget"),
         ({"circuitBreaker": {"failureRatio": 2}}, "circuitBreaker.failureRatio"),
         ({"secret": 1}, "secret"),
         ({}, None),
@@ -123,6 +130,16 @@ def test_a_model_may_be_added_with_its_price(admin: ConfigAdmin) -> None:
         },
     )
     assert parse_config(document).price_overrides["openai/llama3.2"].input == 100_000
+
+
+@pytest.mark.parametrize("amount", [0.15, 1.1, 2.2, 0.000001, 3])
+def test_an_amount_is_kept_as_it_is_written(admin: ConfigAdmin, amount: float) -> None:
+    names = ("input", "output", "cached", "cacheWrite", "cacheWrite1h")
+    budget = {"rateLimits": {"free": {"maxBudget": amount}}}
+    _, document = change(admin, {"prices": {"openai/gpt-4": dict.fromkeys(names, amount)}} | budget)
+    price, right = parse_config(document).price_overrides["openai/gpt-4"], Decimal(str(amount)) * 1_000_000
+    assert {price.input, price.output, price.cached, price.cache_write, price.cache_write_1h} == {right}
+    assert parse_config(document).tier("free").budget == right
 
 
 def test_null_removes_a_packaged_alias_and_stays_removed(admin: ConfigAdmin) -> None:
@@ -177,4 +194,51 @@ documents = st.recursive(
 @given(older=documents, newer=documents)
 def test_a_composed_patch_ends_where_two_patches_end(older: dict[str, Any], newer: dict[str, Any]) -> None:
     base = {"a": 9, "b": 8}  # no objects to merge into: there RFC 7396 patches compose exactly
-    assert merge_patch(base, _compose(older, newer)) == merge_patch(merge_patch(base, older), newer)
+    assert merge_patch(base, composed(older, newer)) == merge_patch(merge_patch(base, older), newer)
+
+
+def names(document: Any) -> int:
+    inside = document.values() if isinstance(document, dict) else ()
+    return len(inside) + sum(map(names, inside))
+
+
+def nulls(document: Any) -> int:
+    return document is None or sum(map(nulls, document.values() if isinstance(document, dict) else ()))
+
+
+@given(patch=documents, base=documents)
+def test_what_is_kept_of_a_patch_does_the_same_and_holds_no_null_for_nothing(
+    patch: dict[str, Any], base: dict[str, Any]
+) -> None:
+    kept = effective_patch(patch, base)
+    assert merge_patch(base, kept) == merge_patch(base, patch)
+    assert nulls(kept) <= names(base)
+    assert effective_patch(kept, base) == kept
+
+
+def test_nulls_that_remove_nothing_leave_nothing_behind(admin: ConfigAdmin, store: MemoryConfig) -> None:
+    for number in range(50):
+        change(admin, {"models": {f"x{number}": None}, "prices": {f"openai/x{number}": None}, f"odd{number}": None})
+        priced = {"input": 1, "output": 1, "cached": None}
+        change(admin, {"prices": {f"openai/y{number}": priced}, "models": {"y": {"target": f"openai/y{number}"}}})
+        change(admin, {"prices": {f"openai/y{number}": None}, "models": {"y": None}})
+    assert store.saved.document == {}
+    change(admin, {"models": {"gpt-4": None, "x": None}, "rateLimits": {"free": {"burst": None}}})
+    assert store.saved.document == {"models": {"gpt-4": None}}
+
+
+def test_a_config_that_grows_too_large_is_refused_by_name_and_changes_nothing(
+    admin: ConfigAdmin, store: MemoryConfig
+) -> None:
+    price = {"input": 1, "output": 1}
+    with pytest.raises(BadRequest) as many:
+        change(admin, {"prices": {f"openai/m{number}": price for number in range(501)}})
+    assert (many.value.param, store.saved.version) == ("prices", 0)
+    with pytest.raises(BadRequest) as large:
+        change(admin, {"prices": {f"openai/{'m' * 200}{number}": price for number in range(400)}})
+    assert (large.value.code, large.value.status, store.saved.version) == ("config_too_large", 400, 0)
+    with pytest.raises(BadRequest) as one:  # in one field
+        change(admin, {"rateLimits": {"free": {"shadow": ["budget"] * 20_000}}})
+    assert (one.value.status, store.saved.version) == (400, 0)
+    change(admin, {"prices": {f"openai/m{number}": price for number in range(500)}})
+    assert store.saved.version == 1

@@ -1,0 +1,42 @@
+"""Reports as CSV. Names in them come from callers; a spreadsheet takes a cell that begins like a formula for one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+# A cell begins with what is not seen (blanks of any script, marks of direction and order, quotes) and then a sign that
+# makes it a formula, of either width. To some spreadsheets a semicolon, a tab or a line's end begins the next cell.
+_UNSEEN = r"[\s\"'\x00-\x1f\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufeff]*"
+_SIGN = r"[=+\-@;\uff1d\uff0b\uff0d\uff20\uff1b\u2212\ufe62\ufe63\ufe66\ufe6b]"
+_BREAK = r"[;\uff1b\t\r\n]"
+_FORMULA = re.compile(rf"[\t\r\n]|{_UNSEEN}{_SIGN}")
+_LATER = re.compile(rf"(?<={_BREAK})(?={_UNSEEN}{_SIGN})")
+
+
+def guarded(text: str) -> str:
+    """A text cell that no spreadsheet takes for a formula, however it separates cells."""
+    inside = _LATER.sub("'", text)
+    return f"'{inside}" if _FORMULA.match(text) else inside
+
+
+def dollars(micro: int) -> Decimal:
+    """Micro-dollars as a number of dollars for a cell, with six decimals: exact, and never in powers of ten."""
+    return Decimal(micro).scaleb(-6)
+
+
+def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """CSV with a header. Texts are guarded; numbers stay numbers, negative ones too; None is an empty cell."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return guarded(value) if isinstance(value, str) else value
