@@ -3,10 +3,10 @@
 Attributes: `st` (A active, R revoked), `kv` (the record's version), `tat` and `ttat` (arrival times of requests and
 tokens; `tat_3` the same under a label, see `gateway.domain.admission.Move`), `inflight`, `h_<hour>` and `d_<day>`
 (calls), `t_<day>` (tokens used and held), `used_<window>` (micro-dollars spent and held) and `spent_<window>`,
-`g_<day>` (hashes of a key's tags: gateway.domain.tags); for each hour that is not reconciled yet `o_<hour>_<window>` (held),
-`s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way). Windows are in the names, so that a new one needs
-no reset: it is not there yet. No limit stands here: a changed one holds as soon as callers know it, and `kv` makes them
-know it.
+`g_<day>` (hashes of a key's tags: gateway.domain.tags); for each hour that is not reconciled yet `o_<hour>_<window>`
+(held), `s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way). Windows are in the names, so that a new
+one needs no reset: it is not there yet. No limit stands here: a changed one holds as soon as callers know it, and
+`kv` makes them know it.
 """
 
 from __future__ import annotations
