@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gateway import observability, wiring
 from gateway.domain.money import usd
-from gateway.errors import NotFound
+from gateway.errors import GatewayError, InternalError, NotFound
 from gateway.http.access import caller_of
 from gateway.http.door import Route, door
+from gateway.http.errors import error_response
 from gateway.http.message import Request, Response
 from gateway.http.sse import event_stream
 from gateway.services.completions import Running
@@ -18,7 +20,10 @@ from gateway.services.idempotency import Kept
 
 def _openai(request: Request) -> Response:
     """`POST /v1/chat/completions`: the body is exactly OpenAI's, with the cost added to `usage`."""
-    running, body = _complete(request)
+    return _complete(request, _as_openai)
+
+
+def _as_openai(request: Request, running: Running, body: dict[str, Any]) -> Response:
     body = _with_cost(body, running)
     headers = _headers(running, request)
     if running.request.stream:
@@ -31,7 +36,10 @@ def _openai(request: Request) -> Response:
 
 def _gateway(request: Request) -> Response:
     """`POST /api/v1/completions`: OpenAI's body plus the gateway's own fields."""
-    running, body = _complete(request)
+    return _complete(request, _as_gateway)
+
+
+def _as_gateway(request: Request, running: Running, body: dict[str, Any]) -> Response:
     cost = running.cost
     extra: dict[str, Any] = {
         "provider": running.route.provider,
@@ -49,12 +57,21 @@ def _gateway(request: Request) -> Response:
     return Response(200, _with_cost(body, running) | extra, _headers(running, request))
 
 
-def _complete(request: Request) -> tuple[Running, dict[str, Any]]:
+def _complete(request: Request, shaped: Callable[[Request, Running, dict[str, Any]], Response]) -> Response:
     caller = caller_of(request, "completions", wiring.identity)
     running = wiring.completions().start(
         caller, request.json(), correlation_id=request.correlation_id, seconds_left=request.seconds_left()
     )
-    return running, running.gather()
+    body = running.gather()
+    try:
+        made = shaped(request, running, body)
+        return Response(made.status, made.text(), made.headers, made.media_type)
+    except Exception as fault:
+        # Paid for by now: the error says so, that a repeated request is not paid for again.
+        observability.log.exception("an answer could not be written")
+        error = InternalError("The gateway failed; the correlation id tells which log line.")
+        error.charged = running.cost.total
+        raise error from fault
 
 
 def _once(answer: Route) -> Route:
@@ -72,8 +89,14 @@ def _once(answer: Route) -> Route:
             made = answer(request)
             return Kept(made.status, made.text(), made.media_type, made.headers)
 
+        def failed(error: GatewayError) -> Kept:
+            made = error_response(error, request.path)
+            return Kept(made.status, made.text(), made.media_type, made.headers)
+
         fingerprint = request.route.encode() + b"\n" + request.body
-        first, again = wiring.idempotency().once(caller.key_id, sent, fingerprint, request.seconds_left(), kept)
+        first, again = wiring.idempotency().once(
+            caller.key_id, sent, fingerprint, request.seconds_left(), kept, failed=failed
+        )
         replayed = {"idempotency-replayed": "true"} if again else {}
         return Response(first.status, first.text, {**first.headers, **replayed}, first.media_type)
 

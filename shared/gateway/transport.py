@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 import select
 import socket
 import ssl
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 MAX_BYTES = 6_291_456
 _CHUNK = 65_536
 _CONNECT_SECONDS = 3.0
+_PRINTABLE = re.compile(r"[\x20-\x7e\t]*")
 
 
 class HttpError(Exception):
@@ -54,7 +56,7 @@ class TooLarge(HttpError):
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """Status, headers (lower-case names) and the whole body."""
+    """Status, headers (lower-case names, printable ASCII; any other header is left out) and the whole body."""
 
     status: int
     headers: Mapping[str, str]
@@ -62,11 +64,19 @@ class HttpReply:
 
 
 class Exchange:
-    """An answer whose status and headers are here; its body comes in pieces, as they arrive, until the deadline."""
+    """An answer whose status and headers are here; its body comes in pieces, as they arrive, until the deadline.
+
+    `measured` tells whether the body says itself where it ends: one that ends with its connection may have been cut.
+    """
 
     def __init__(self, pool: Connections, connection: _Connection, response: http.client.HTTPResponse) -> None:
         self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.headers = {
+            name.lower(): value
+            for name, value in response.getheaders()
+            if _PRINTABLE.fullmatch(name) and _PRINTABLE.fullmatch(value)
+        }
+        self.measured = response.length is not None or response.chunked
         self._pool, self._connection, self._response = pool, connection, response
         self._whole = False
 
@@ -86,7 +96,9 @@ class Exchange:
 
     def close(self) -> None:
         """Ends the exchange. The connection is kept only if the whole answer was read."""
-        keep = self._whole and not self._response.will_close
+        # After a status whose body nobody reads, what comes next on the connection could be this request's answer yet.
+        bodiless = self.status < 200 or self.status in (204, 304)
+        keep = self._whole and not self._response.will_close and not bodiless
         self._response.close()
         self._pool.give_back(self._connection, keep=keep)
 
@@ -112,7 +124,11 @@ class Connections:
         connection = self._connection(time.monotonic() + timeout)
         try:
             with _translated():
-                connection.request(method, target, body, dict(headers))
+                try:
+                    connection.request(method, target, body, dict(headers))
+                except (ValueError, http.client.InvalidURL):
+                    # Found before anything is sent. Its text quotes the header, which may be a key.
+                    raise NotSent("the request is no HTTP") from None
                 return Exchange(self, connection, connection.getresponse())
         except BaseException:
             connection.close()
@@ -258,5 +274,6 @@ class _translated:  # noqa: N801 - a context manager used like a function; conte
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TimeoutError):
             raise TimedOut("no answer in time", sent=True) from error
-        if isinstance(error, (OSError, http.client.HTTPException)):
+        # ValueError: http.client believes lengths and chunk sizes, and reads them as numbers.
+        if isinstance(error, (OSError, ValueError, http.client.HTTPException)):
             raise Broken(f"the connection broke: {type(error).__name__}") from error

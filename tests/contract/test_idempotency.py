@@ -13,6 +13,10 @@ from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.world import at_once
 
 
+def refusal(error: GatewayError) -> Kept:
+    return Kept(error.status, error.message, "text/plain", {})
+
+
 class Service:
     """A service that counts how often it was really asked."""
 
@@ -32,7 +36,7 @@ class Service:
         database: Database | None = None,
     ) -> tuple[Kept, bool]:
         store = ClaimStore(database or self.tables.database, self.tables["state"])
-        return Idempotency(store, lambda: self.now).once(key, sent, body, 28.0, answer or self.answer)
+        return Idempotency(store, lambda: self.now).once(key, sent, body, 28.0, answer or self.answer, failed=refusal)
 
 
 def test_the_second_request_gets_the_first_one_s_answer(tables: Tables) -> None:

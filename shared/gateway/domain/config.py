@@ -152,5 +152,6 @@ def merge_patch(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[s
 def invalid(error: ValidationError) -> BadRequest:
     """A pydantic refusal as the caller sees it: the path of the field, and why; never the value sent."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".") or None
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    param = path[:256] or None  # a name in it may be the caller's, of any length
     return BadRequest(f"{param}: {first['msg']}" if param else first["msg"], param=param)

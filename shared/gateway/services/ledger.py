@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from gateway import observability
@@ -93,9 +93,6 @@ class Outcome:
         if self.usage is not None:
             return self.usage.total_tokens
         return held if self.cost else 0
-
-    def at(self, *, latency_ms: int) -> Outcome:
-        return replace(self, latency_ms=latency_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,7 +249,7 @@ def test_what_the_key_source_raises_comes_through(fake: FakeUpstream) -> None:
         raise Locked
 
     with pytest.raises(Locked):
-        list(connect("openai", Connection(fake.openai_url, api_key=locked)).chat(call()))
+        ask(connect("openai", Connection(fake.openai_url, api_key=locked)), call())
     assert not fake.seen
 
 

@@ -26,16 +26,17 @@ def test_the_answer_is_what_upstream_sent_unknown_fields_included(openai: Provid
     assert answer.usage.output_tokens == answer.body["usage"]["completion_tokens"] > 0
 
 
-def test_the_request_leaves_as_the_client_wrote_it(fake: FakeUpstream, openai: Provider) -> None:
+def test_the_request_leaves_as_the_client_wrote_it(fake: FakeUpstream) -> None:
     sent: dict[str, Any] = {
         "messages": [{"role": "user", "content": [{"type": "text", "text": "\ud800 ü 😀"}], "x": 1}],
         "temperature": 0.1,
         "seed": 12345678901234567890,
-        "extra_headers": {"authorization": "Bearer stolen"},
-        "extra_body": {"a": [None, True]},
-        "api_base": "http://evil.invalid",
+        "something_new": {"authorization": "Bearer stolen", "a": [None, True]},
     }
-    ask(openai, call(cap=77, **sent))
+    ask(
+        connect("openai", Connection(fake.openai_url, api_key=lambda: OPENAI_KEY, pass_fields=("something_new",))),
+        call(cap=77, **sent),
+    )
     assert fake.seen[0].body == {**sent, "model": MODEL, "max_tokens": 77}
     assert fake.seen[0].headers["authorization"] == f"Bearer {OPENAI_KEY}"
 
