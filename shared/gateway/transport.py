@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 MAX_BYTES = 6_291_456
 _CHUNK = 65_536
 _CONNECT_SECONDS = 3.0
-_PRINTABLE = re.compile(r"[\x20-\x7e\t]*")
+_HEADER = re.compile(rb"[!-9;-~]+:[\t\x20-\x7e]*\r?\n")
 
 
 class HttpError(Exception):
@@ -56,7 +56,7 @@ class TooLarge(HttpError):
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """Status, headers (lower-case names, printable ASCII; any other header is left out) and the whole body."""
+    """Status, headers (lower-case names, printable ASCII: any other header is left out) and the whole body."""
 
     status: int
     headers: Mapping[str, str]
@@ -71,11 +71,7 @@ class Exchange:
 
     def __init__(self, pool: Connections, connection: _Connection, response: http.client.HTTPResponse) -> None:
         self.status = response.status
-        self.headers = {
-            name.lower(): value
-            for name, value in response.getheaders()
-            if _PRINTABLE.fullmatch(name) and _PRINTABLE.fullmatch(value)
-        }
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
         self.measured = response.length is not None or response.chunked
         self._pool, self._connection, self._response = pool, connection, response
         self._whole = False
@@ -182,8 +178,41 @@ def _close(connections: Iterable[_Connection]) -> None:
         connection.close()
 
 
+class _Head:
+    """The lines of an answer's head, but for headers that are none: http.client takes the first of these, one whose name
+    is not ASCII for instance, for the body's beginning, and so misses the length that stands below it."""
+
+    def __init__(self, plain: io.BufferedReader) -> None:
+        self.plain, self._within = plain, False
+
+    def readline(self, limit: int = -1) -> bytes:
+        line = self.plain.readline(limit)
+        if self._within:
+            while line.strip(b"\r\n") and len(line) < limit and not _HEADER.fullmatch(line):
+                line = self.plain.readline(limit)
+        self._within = bool(line.strip(b"\r\n"))  # after an empty one another status may follow
+        return line
+
+    def close(self) -> None:
+        self.plain.close()
+
+
+class _Response(http.client.HTTPResponse):
+    fp: Any
+
+    def begin(self) -> None:
+        self.fp = _Head(self.fp)
+        try:
+            super().begin()
+        finally:
+            if self.fp is not None:
+                self.fp = self.fp.plain
+
+
 class _Connection(http.client.HTTPConnection):
     """http.client's connection over a socket that knows the deadline of the exchange under way."""
+
+    response_class = _Response
 
     def __init__(self, address: tuple[str, int], tls: ssl.SSLContext | None, deadline: float) -> None:
         super().__init__(*address)

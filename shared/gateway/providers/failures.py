@@ -47,7 +47,7 @@ def faulty(provider: str, fault: Exception, *, sent: bool) -> UpstreamError:
 
 
 def fault_word(fault: Exception) -> str:
-    """A word for logs that says what kind of fault and where. Not its text: that may quote a key or what a model said."""
+    """A word for logs: what kind of fault, and where. Not its text, which may quote a key or what a model said."""
     trace = fault.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
