@@ -179,8 +179,8 @@ def _close(connections: Iterable[_Connection]) -> None:
 
 
 class _Head:
-    """The lines of an answer's head, but for headers that are none: http.client takes the first of these, one whose name
-    is not ASCII for instance, for the body's beginning, and so misses the length that stands below it."""
+    """The lines of an answer's head, but for headers that are none: http.client takes the first of these (a name that
+    is not ASCII) for the body's beginning, and so misses the length that stands below it."""
 
     def __init__(self, plain: io.BufferedReader) -> None:
         self.plain, self._within = plain, False

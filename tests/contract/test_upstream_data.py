@@ -1,5 +1,5 @@
-"""What an upstream sends is data: whatever it is, the caller gets a clean answer, it costs by one rule, and a retry with
-the same Idempotency-Key is not paid for again. Through the real functions, for both vendors."""
+"""What an upstream sends is data: whatever it is, the caller gets a clean answer, it costs by one rule, and a retry
+with the same Idempotency-Key is not paid for again. Through the real functions, for both vendors."""
 
 import json
 from collections.abc import Callable

@@ -87,7 +87,9 @@ class Running:
         for event in self.events():
             if isinstance(event, Answer):
                 self.answer = event.body
-        return self.answer if self.usage is None else {"usage": openai_usage(self.usage)} | self.answer
+        if self.usage is not None and "usage" not in self.answer:
+            self.answer = self.answer | {"usage": openai_usage(self.usage)}
+        return self.answer
 
     def _bill(self, answer: Answer) -> Cost:
         self.usage = answer.usage or self._counted(answer.body)
