@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 from gateway import observability, wiring
 from gateway.domain.money import usd
-from gateway.errors import GatewayError, InternalError, NotFound
+from gateway.errors import GatewayError, InternalError, NotFound, UpstreamError
 from gateway.http.access import caller_of
 from gateway.http.door import Route, door
 from gateway.http.errors import error_response
@@ -16,6 +17,9 @@ from gateway.http.message import Request, Response
 from gateway.http.sse import event_stream
 from gateway.services.completions import Running
 from gateway.services.idempotency import Kept
+
+# What a function may answer is 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
+MOST_ANSWER_BYTES = 6_000_000
 
 
 def _openai(request: Request) -> Response:
@@ -63,15 +67,24 @@ def _complete(request: Request, shaped: Callable[[Request, Running, dict[str, An
         caller, request.json(), correlation_id=request.correlation_id, seconds_left=request.seconds_left()
     )
     body = running.gather()
+    # Paid for by now: an error says so, that a repeated request is not paid for again.
     try:
         made = shaped(request, running, body)
-        return Response(made.status, made.text(), made.headers, made.media_type)
+        text = made.text()
     except Exception as fault:
-        # Paid for by now: the error says so, that a repeated request is not paid for again.
         observability.log.exception("an answer could not be written")
-        error = InternalError("The gateway failed; the correlation id tells which log line.")
-        error.charged = running.cost.total
-        raise error from fault
+        raise _paid(InternalError("The gateway failed; the correlation id tells which log line."), running) from fault
+    if len(text) * 2 > MOST_ANSWER_BYTES and len(json.dumps(text)) > MOST_ANSWER_BYTES:
+        message = "The answer is larger than can be given here; ask for less."
+        error = UpstreamError(message, provider=running.route.provider, code="answer_too_large", reason="too_large")
+        raise _paid(error, running)
+    return Response(made.status, text, made.headers, made.media_type)
+
+
+def _paid(error: GatewayError, running: Running) -> GatewayError:
+    error.charged = running.cost.total
+    error.headers |= {"x-gateway-request-id": running.rid, "x-gateway-cost": f"{usd(running.cost.total):.6f}"}
+    return error
 
 
 def _once(answer: Route) -> Route:

@@ -129,6 +129,12 @@ class Gateway:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         return self.front.ask(method, path, sent, body if isinstance(body, bytes) else json.dumps(body).encode())
 
+    @staticmethod
+    def restart() -> None:
+        """New containers, which read the environment anew."""
+        gateway_settings.settings.cache_clear()
+        wiring.reset()
+
     def rows(self) -> list[dict[str, Any]]:
         """Every row of every call, oldest first."""
         found: list[dict[str, Any]] = []
@@ -163,10 +169,8 @@ def gateway(tables: Tables, dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPa
         }
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        gateway_settings.settings.cache_clear()
-        wiring.reset()
+        Gateway.restart()
         base, _, environment = tables.prefix.partition("-")
         keys = seed.seed_keys(tables.database, Names(environment, base=base))
         yield Gateway(Front(load(ROOT)), tables, fake, keys)
-    wiring.reset()
-    gateway_settings.settings.cache_clear()
+    Gateway.restart()

@@ -168,8 +168,7 @@ def path_of(gateway: Gateway, route: str) -> str:
     """The route's path, with the id of something that is there."""
     _, path = route.split(" ")
     if route == "POST /api/v1/admin/corrections":  # of a key that is there
-        assert (made := gateway.post("/api/v1/admin/keys", {"name": "mine"})).status == 201
-        VALID[route][0]["key"] = made.body["id"]
+        VALID[route][0]["key"] = gateway.post("/api/v1/admin/keys", {"name": "mine"}).body["id"]
     if "{id}" not in path:
         return path
     kind = path.split("/")[4]
@@ -274,13 +273,51 @@ ODD_CHATS: list[tuple[Any, str | None]] = [
     ({"mcpContext": []}, "mcpContext"),
     ({"mcpContext": {"productIds": "p-1"}}, "mcpContext.productIds"),
     ({"mcpContext": {"filters": {"priceRange": 5}}}, "mcpContext.filters.priceRange"),
-    ({"metadata": nested(900, '{"a":', "1", "}")}, "metadata"),
-    ({"tools": [{"type": "function", "function": {"name": "f", "parameters": nested(900)}}]}, "tools"),
+    ({"metadata": nested(500, '{"a":', "1", "}")}, "metadata"),
+    ({"tools": [{"type": "function", "function": {"name": "f", "parameters": nested(500)}}]}, "tools"),
     ({"x" * 5_000: 1}, "x" * 64),
     ({"temperature": Raw("NaN")}, None),
     ({"temperature": Raw("1e999")}, None),
     ({"seed": Raw("9" * 5_000)}, None),
 ]
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o", "bedrock/amazon.nova-lite-v1:0"])
+def test_what_is_paid_apart_or_names_a_model_never_leaves(gateway: Gateway, model: str) -> None:
+    tool = {"type": "function", "function": {"name": "f"}}
+    for change, param in (
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"audio": {}}, "audio"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"models": ["gpt-5"]}, "models"),
+        ({"models": []}, "models"),
+        ({"route": "fallback"}, "route"),
+        ({"provider": {}}, "provider"),
+        ({"plugins": [{"id": "web"}]}, "plugins"),
+        ({"extra_body": {"model": "gpt-5"}}, "extra_body"),
+        ({"moderation": {"model": "x"}}, "moderation"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        ({"tools": [tool | {"model": "gpt-5"}]}, "tools[0].model"),
+        ({"max_output_tokens": 10**6}, "max_output_tokens"),
+        ({"MODEL": "gpt-5"}, "MODEL"),
+        ({"fallbacks": ["gpt-5"]}, "fallbacks"),
+        ({"something_new": {}}, "something_new"),
+    ):
+        reply = gateway.post("/v1/chat/completions", CHAT | {"model": model} | change)
+        assert (reply.status, reply.body["error"]["param"]) == (400, param), reply.text
+    assert gateway.rows() == []
+    assert not gateway.fake.seen
+    nothing = {"web_search_options": None, "audio": None, "models": None, "something_new": None}
+    assert gateway.post("/v1/chat/completions", CHAT | {"model": model} | nothing).status == 200
+
+
+def test_a_field_that_the_operator_lists_reaches_the_host(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_PASS_FIELDS", "top_k, something_new")
+    gateway.restart()
+    extra = {"top_k": 3, "something_new": {"a": [1, None, "ä"]}}
+    assert gateway.post("/v1/chat/completions", CHAT | extra).status == 200
+    assert gateway.fake.seen[0].body.items() >= extra.items()
+    assert gateway.post("/v1/chat/completions", CHAT | {"another": 1}).body["error"]["param"] == "another"
 
 
 @pytest.mark.parametrize("model", ["openai/gpt-4o", "bedrock/amazon.nova-lite-v1:0"])

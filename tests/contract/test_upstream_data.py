@@ -386,6 +386,28 @@ def test_the_answer_after_an_interim_one_is_nobody_else_s(caller: Caller) -> Non
     )
 
 
+def test_an_answer_too_large_to_give_is_paid_once_and_said(caller: Caller) -> None:
+    content = {"openai": (*MESSAGE, "content"), "bedrock": (*BLOCK, 0, "text")}[caller.vendor]
+    asked = caller.ask(Steer(exact=document(caller.vendor, put(*content, to="\u00e9" * 900_000))))
+    is_refusal(asked.first)
+    assert asked.first.body["error"]["code"] == "answer_too_large"
+    kept(asked, caller.price(USAGE))
+    asked = caller.ask(Steer(exact=document(caller.vendor, put(*content, to="\u00e9" * 400_000))))
+    is_completion(asked.first)
+
+
+@pytest.mark.parametrize("status", [201, 202, 206, 299])
+def test_every_success_is_read(caller: Caller, status: int) -> None:
+    sound = document(caller.vendor)
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: "
+    asked = caller.ask(Steer(wire=f"{head}{len(sound)}\r\n\r\n{sound}"))
+    is_completion(asked.first)
+    kept(asked, caller.price(USAGE))
+    asked = caller.ask(Steer(wire=f"{head}0\r\n\r\n"))
+    is_refusal(asked.first)
+    freed(asked)
+
+
 @pytest.mark.parametrize(
     ("usage", "output"),
     [

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.usage import Usage
+from gateway.errors import BadRequest
 from gateway.providers import Connection, connect
 from gateway.providers.base import Provider
 from gateway.providers.openai import OpenAIProvider
@@ -73,6 +74,21 @@ AZURE = "https://example.openai.azure.com/openai/v1"
 def test_the_cap_is_always_in_the_request(endpoint: str, asked: dict[str, Any], expected: dict[str, int]) -> None:
     body = OpenAIProvider(Connection(endpoint, api_key=lambda: "k")).request_body(call(cap=100, **asked))
     assert {name: value for name, value in body.items() if name.startswith("max_")} == expected
+
+
+def test_an_unknown_field_is_for_openai_or_for_the_host_that_lists_it() -> None:
+    def sent(endpoint: str, *passed: str) -> Any:
+        provider = OpenAIProvider(Connection(endpoint, api_key=lambda: "k", pass_fields=passed))
+        return json.loads(provider.prepare(call(x_new={"a": 1})).body).get("x_new")
+
+    assert [sent(OWN), sent(OTHER, "x_new"), sent(AZURE, "x_new")] == [{"a": 1}] * 3
+    for endpoint in (OTHER, AZURE, "https://openai.com.evil.invalid/v1"):
+        with pytest.raises(BadRequest) as refused:
+            sent(endpoint)
+        assert refused.value.param == "x_new"
+        for name in ("models", "web_search_options"):
+            with pytest.raises(BadRequest):
+                OpenAIProvider(Connection(OWN, api_key=lambda: "k")).prepare(call(**{name: {}}))
 
 
 def test_openai_is_told_the_service_tier_that_was_priced() -> None:
