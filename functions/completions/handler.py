@@ -18,7 +18,7 @@ from gateway.http.sse import event_stream
 from gateway.services.completions import Running
 from gateway.services.idempotency import Kept
 
-# What a function may answer is 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
+# A function may answer 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
 MOST_ANSWER_BYTES = 6_000_000
 
 

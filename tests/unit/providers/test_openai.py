@@ -86,9 +86,9 @@ def test_an_unknown_field_is_for_openai_or_for_the_host_that_lists_it() -> None:
         with pytest.raises(BadRequest) as refused:
             sent(endpoint)
         assert refused.value.param == "x_new"
-        for name in ("models", "web_search_options"):
-            with pytest.raises(BadRequest):
-                OpenAIProvider(Connection(OWN, api_key=lambda: "k")).prepare(call(**{name: {}}))
+    for paid in (call(models={}), call(web_search_options={}), call(audio={})):
+        with pytest.raises(BadRequest):
+            OpenAIProvider(Connection(OWN, api_key=lambda: "k")).prepare(paid)
 
 
 def test_openai_is_told_the_service_tier_that_was_priced() -> None:
