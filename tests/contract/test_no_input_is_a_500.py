@@ -205,7 +205,8 @@ def test_no_generated_body_is_a_500(gateway: Gateway, route: str) -> None:
         if reply.status == 200:
             paid.add(reply.headers.get("x-gateway-request-id", ""))
     # The generator tries what it should: some of it is sound, much is refused.
-    assert statuses[200] + statuses[201] + statuses[202] > CASES // 100
+    # (A team of an id that is there by now is a 409.)
+    assert statuses[200] + statuses[201] + statuses[202] + statuses[409] > CASES // 100
     assert sum(count for status, count in statuses.items() if 400 <= status < 500) > CASES // 10 or "revoke" in route
     if "completions" in route:
         assert {row["rid"] for row in gateway.rows() if row["actual"]} <= paid
