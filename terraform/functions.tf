@@ -9,6 +9,7 @@ locals {
     GATEWAY_STORE_TIMEOUT_SECONDS = ""
     GATEWAY_PROVIDERS             = join(",", var.providers_enabled)
     OPENAI_BASE_URL               = var.openai_base_url
+    OPENAI_PASS_FIELDS            = join(",", var.openai_pass_fields)
     OPENAI_SECRET_ID              = try(local.secret_names["openai"], "")
     BEDROCK_REGION                = var.bedrock_region
     # The function's own role calls Bedrock; a secret is for local runs alone.

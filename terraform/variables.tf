@@ -167,6 +167,18 @@ variable "openai_base_url" {
   }
 }
 
+variable "openai_pass_fields" {
+  description = "Request fields, beyond OpenAI's own, that another OpenAI-compatible host gets; [] for none."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.openai_pass_fields : can(regex("^(tools\\.)?[A-Za-z0-9_-]{1,64}$", name))])
+    error_message = "openai_pass_fields must hold names of request fields, such as top_k, or tools.<name> for one of a tool."
+  }
+}
+
 variable "bedrock_region" {
   description = "Region of the Bedrock endpoint; empty means the deployment's own."
   type        = string

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gateway import observability, wiring
 from gateway.domain.money import usd
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import BadRequest, GatewayError, InternalError, NotFound, UpstreamError
 from gateway.http.access import caller_of
 from gateway.http.door import Route, door
+from gateway.http.errors import error_response
 from gateway.http.message import Request, Response
 from gateway.http.sse import event_stream
 from gateway.services.completions import Running
 from gateway.services.idempotency import Kept
 
+# A function may answer 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
+MOST_ANSWER_BYTES = 6_000_000
+
 
 def _openai(request: Request) -> Response:
     """`POST /v1/chat/completions`: the body is exactly OpenAI's, with the cost added to `usage`."""
-    running, body = _complete(request)
+    return _complete(request, _as_openai)
+
+
+def _as_openai(request: Request, running: Running, body: dict[str, Any]) -> Response:
     body = _with_cost(body, running)
     headers = _headers(running, request)
     if running.request.stream:
@@ -31,7 +40,10 @@ def _openai(request: Request) -> Response:
 
 def _gateway(request: Request) -> Response:
     """`POST /api/v1/completions`: OpenAI's body plus the gateway's own fields."""
-    running, body = _complete(request)
+    return _complete(request, _as_gateway)
+
+
+def _as_gateway(request: Request, running: Running, body: dict[str, Any]) -> Response:
     cost = running.cost
     extra: dict[str, Any] = {
         "provider": running.route.provider,
@@ -49,12 +61,30 @@ def _gateway(request: Request) -> Response:
     return Response(200, _with_cost(body, running) | extra, _headers(running, request))
 
 
-def _complete(request: Request) -> tuple[Running, dict[str, Any]]:
+def _complete(request: Request, shaped: Callable[[Request, Running, dict[str, Any]], Response]) -> Response:
     caller = caller_of(request, "completions", wiring.identity)
     running = wiring.completions().start(
         caller, request.json(), correlation_id=request.correlation_id, seconds_left=request.seconds_left()
     )
-    return running, running.gather()
+    body = running.gather()
+    # Paid for by now: an error says so, that a repeated request is not paid for again.
+    try:
+        made = shaped(request, running, body)
+        text = made.text()
+    except Exception as fault:
+        observability.log.exception("an answer could not be written")
+        raise _paid(InternalError("The gateway failed; the correlation id tells which log line."), running) from fault
+    if len(text) * 2 > MOST_ANSWER_BYTES and len(json.dumps(text)) > MOST_ANSWER_BYTES:
+        message = "The answer is larger than can be given here; ask for less."
+        error = UpstreamError(message, provider=running.route.provider, code="answer_too_large", reason="too_large")
+        raise _paid(error, running)
+    return Response(made.status, text, made.headers, made.media_type)
+
+
+def _paid(error: GatewayError, running: Running) -> GatewayError:
+    error.charged = running.cost.total
+    error.headers |= {"x-gateway-request-id": running.rid, "x-gateway-cost": f"{usd(running.cost.total):.6f}"}
+    return error
 
 
 def _once(answer: Route) -> Route:
@@ -72,13 +102,17 @@ def _once(answer: Route) -> Route:
             made = answer(request)
             return Kept(made.status, made.text(), made.media_type, made.headers)
 
+        def failed(error: GatewayError) -> Kept:
+            made = error_response(error, request.path)
+            return Kept(made.status, made.text(), made.media_type, made.headers)
+
         def permitted() -> None:
             # An answer that is there already goes through no admission: the key's record is asked for here.
             wiring.completions().permit(wiring.identity().fresh(caller), request.json())
 
         fingerprint = request.route.encode() + b"\n" + request.body
         first, again = wiring.idempotency().once(
-            caller.key_id, sent, fingerprint, request.seconds_left(), kept, permitted
+            caller.key_id, sent, fingerprint, request.seconds_left(), kept, failed=failed, permitted=permitted
         )
         replayed = {"idempotency-replayed": "true"} if again else {}
         return Response(first.status, first.text, {**first.headers, **replayed}, first.media_type)

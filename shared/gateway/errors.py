@@ -37,7 +37,8 @@ class GatewayError(Exception):
     """An answer for the caller.
 
     `message` is safe to show. `retry_after` is in seconds (fractions allowed). `headers` are added to the
-    response. `details` are further facts for the body's `error` object (limits, sums), JSON values only.
+    response. `details` are further facts for the body's `error` object (limits, sums), JSON values only. `charged` is
+    what the failed call cost, in micro-dollars: what cost money is kept under its Idempotency-Key.
     """
 
     status: ClassVar[int] = 500
@@ -61,6 +62,7 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.headers = dict(headers or {})
         self.details = dict(details or {})
+        self.charged = 0
 
 
 class BadRequest(GatewayError):
@@ -143,7 +145,9 @@ class UpstreamError(GatewayError):
 
     `provider` names it. `sent` tells whether the request may have reached the provider (and so may be billed).
     `failure` tells whether the circuit breaker counts it: overload and refusals of our request do not.
-    `upstream_status` is the provider's HTTP status, if there was one. `reason` is a short fixed word for logs.
+    `upstream_status` is the provider's HTTP status where an answer came whole, None where none did. `reason` is a
+    short fixed word for logs. `usage` is the domain's Usage that came with an answer which is none, `tier` the service
+    tier that it names.
     """
 
     status = 502
@@ -158,6 +162,8 @@ class UpstreamError(GatewayError):
         sent: bool = True,
         upstream_status: int | None = None,
         reason: str = "error",
+        usage: object = None,
+        tier: str | None = None,
         code: str | None = None,
         param: str | None = None,
         retry_after: float | None = None,
@@ -168,6 +174,8 @@ class UpstreamError(GatewayError):
         self.sent = sent
         self.upstream_status = upstream_status
         self.reason = reason
+        self.usage = usage
+        self.tier = tier
 
 
 class UpstreamCredentials(UpstreamError):

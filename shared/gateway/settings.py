@@ -32,6 +32,7 @@ class Settings:
     budget_topic_arn: str = ""
     mcp_allowed_origins: tuple[str, ...] = ()
     mcp_allowed_hosts: tuple[str, ...] = ()
+    openai_pass_fields: tuple[str, ...] = ()
 
     def table(self, name: str) -> str:
         """The real name of a table of shared/tables.json."""
@@ -70,6 +71,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         budget_topic_arn=environ.get("BUDGET_TOPIC_ARN", ""),
         mcp_allowed_origins=_listed(environ, "MCP_ALLOWED_ORIGINS"),
         mcp_allowed_hosts=_listed(environ, "MCP_ALLOWED_HOSTS"),
+        openai_pass_fields=_listed(environ, "OPENAI_PASS_FIELDS"),
     )
 
 

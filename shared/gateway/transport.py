@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 import select
 import socket
 import ssl
@@ -23,6 +24,7 @@ MAX_BYTES = 6_291_456
 _CHUNK = 65_536
 _MOST_IDLE = 64  # kept for the next exchange; what comes back beyond is closed
 _CONNECT_SECONDS = 3.0
+_HEADER = re.compile(rb"[!-9;-~]+:[\t\x20-\x7e]*\r?\n")
 
 
 class HttpError(Exception):
@@ -55,7 +57,7 @@ class TooLarge(HttpError):
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """Status, headers (lower-case names) and the whole body."""
+    """Status, headers (lower-case names, printable ASCII: any other header is left out) and the whole body."""
 
     status: int
     headers: Mapping[str, str]
@@ -63,11 +65,15 @@ class HttpReply:
 
 
 class Exchange:
-    """An answer whose status and headers are here; its body comes in pieces, as they arrive, until the deadline."""
+    """An answer whose status and headers are here; its body comes in pieces, as they arrive, until the deadline.
+
+    `measured` tells whether the body says itself where it ends: one that ends with its connection may have been cut.
+    """
 
     def __init__(self, pool: Connections, connection: _Connection, response: http.client.HTTPResponse) -> None:
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.measured = response.length is not None or response.chunked
         self._pool, self._connection, self._response = pool, connection, response
         self._whole = False
 
@@ -87,7 +93,9 @@ class Exchange:
 
     def close(self) -> None:
         """Ends the exchange. The connection is kept only if the whole answer was read."""
-        keep = self._whole and not self._response.will_close
+        # After a status whose body nobody reads, what comes next on the connection could be this request's answer yet.
+        bodiless = self.status < 200 or self.status in (204, 304)
+        keep = self._whole and not self._response.will_close and not bodiless
         self._response.close()
         self._pool.give_back(self._connection, keep=keep)
 
@@ -113,7 +121,11 @@ class Connections:
         connection = self._connection(time.monotonic() + timeout)
         try:
             with _translated():
-                connection.request(method, target, body, dict(headers))
+                try:
+                    connection.request(method, target, body, dict(headers))
+                except (ValueError, http.client.InvalidURL):
+                    # Found before anything is sent. Its text quotes the header, which may be a key.
+                    raise NotSent("the request is no HTTP") from None
                 return Exchange(self, connection, connection.getresponse())
         except BaseException:
             connection.close()
@@ -167,8 +179,41 @@ def _close(connections: Iterable[_Connection]) -> None:
         connection.close()
 
 
+class _Head:
+    """The lines of an answer's head, but for headers that are none: http.client takes the first of these (a name that
+    is not ASCII) for the body's beginning, and so misses the length that stands below it."""
+
+    def __init__(self, plain: io.BufferedReader) -> None:
+        self.plain, self._within = plain, False
+
+    def readline(self, limit: int = -1) -> bytes:
+        line = self.plain.readline(limit)
+        if self._within:
+            while line.strip(b"\r\n") and len(line) < limit and not _HEADER.fullmatch(line):
+                line = self.plain.readline(limit)
+        self._within = bool(line.strip(b"\r\n"))  # after an empty one another status may follow
+        return line
+
+    def close(self) -> None:
+        self.plain.close()
+
+
+class _Response(http.client.HTTPResponse):
+    fp: Any
+
+    def begin(self) -> None:
+        self.fp = _Head(self.fp)
+        try:
+            super().begin()
+        finally:
+            if self.fp is not None:
+                self.fp = self.fp.plain
+
+
 class _Connection(http.client.HTTPConnection):
     """http.client's connection over a socket that knows the deadline of the exchange under way."""
+
+    response_class = _Response
 
     def __init__(self, address: tuple[str, int], tls: ssl.SSLContext | None, deadline: float) -> None:
         super().__init__(*address)
@@ -259,5 +304,6 @@ class _translated:  # noqa: N801 - a context manager used like a function; conte
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TimeoutError):
             raise TimedOut("no answer in time", sent=True) from error
-        if isinstance(error, (OSError, http.client.HTTPException)):
+        # ValueError: http.client believes lengths and chunk sizes, and reads them as numbers.
+        if isinstance(error, (OSError, ValueError, http.client.HTTPException)):
             raise Broken(f"the connection broke: {type(error).__name__}") from error

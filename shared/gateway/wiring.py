@@ -168,7 +168,8 @@ def provider(name: str) -> Provider:
     held = ProviderCredentials(secrets)
     if name == "openai":
         endpoint = config.openai_base_url or "https://api.openai.com/v1"
-        return connect(name, Connection(endpoint, api_key=lambda: held.api_key(name, config.openai_secret_id)))
+        key = lambda: held.api_key(name, config.openai_secret_id)  # noqa: E731  as below, asked at every call
+        return connect(name, Connection(endpoint, api_key=key, pass_fields=config.openai_pass_fields))
     region = config.bedrock_region
     secret = config.bedrock_secret_id
     credentials = (lambda: held.aws(name, secret)) if secret else (lambda: held.own(name, _credentials))

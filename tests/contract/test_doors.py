@@ -18,7 +18,7 @@ from gateway.http.message import MAX_BODY_BYTES
 from gateway.services.product_admin import ProductAdmin
 from gateway.stores.products import ProductStore
 from tests.contract.conftest import Tables
-from tests.contract.test_openapi import Front
+from tests.contract.front import Front
 from tests.fakes.products import described
 from tests.upstream import FakeUpstream
 from tools.local import seed
@@ -304,7 +304,7 @@ def test_every_answer_of_a_function_has_a_request_id(doors: Doors) -> None:
 
 def test_a_replay_is_another_request_but_the_same_call(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
     first = doors.ask("POST", "/v1/chat/completions", CHAT, idempotency_key="once")
-    monkeypatch.setattr("tests.contract.test_openapi.REQUEST_ID", "another")
+    monkeypatch.setattr("tests.contract.front.REQUEST_ID", "another")
     again = doors.ask("POST", "/v1/chat/completions", CHAT, idempotency_key="once", x_correlation_id="c-2")
     assert (first.status, again.status, again.headers["idempotency-replayed"]) == (200, 200, "true")
     assert (first.headers["x-request-id"], again.headers["x-request-id"]) == ("r", "another")

@@ -5,12 +5,16 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.errors import BadRequest, Conflict, GatewayError, UnprocessableContent
+from gateway.errors import BadRequest, Conflict, GatewayError, UnprocessableContent, UpstreamTimeout
 from gateway.services.idempotency import KEPT_SECONDS, Idempotency, Kept
 from gateway.stores.dynamodb import Database
 from gateway.stores.idempotency import ClaimStore
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.world import at_once
+
+
+def refusal(error: GatewayError) -> Kept:
+    return Kept(error.status, error.message, "text/plain", {})
 
 
 class Service:
@@ -32,7 +36,7 @@ class Service:
         database: Database | None = None,
     ) -> tuple[Kept, bool]:
         store = ClaimStore(database or self.tables.database, self.tables["state"])
-        return Idempotency(store, lambda: self.now).once(key, sent, body, 28.0, answer or self.answer)
+        return Idempotency(store, lambda: self.now).once(key, sent, body, 28.0, answer or self.answer, failed=refusal)
 
 
 def test_the_second_request_gets_the_first_one_s_answer(tables: Tables) -> None:
@@ -74,6 +78,25 @@ def test_a_failed_call_gives_the_key_back(tables: Tables) -> None:
     with pytest.raises(BadRequest):
         service.ask(answer=fails)
     assert service.ask(body=b"[1]")[1] is False
+
+
+def test_what_cost_money_is_kept_a_failure_too(tables: Tables) -> None:
+    service = Service(tables)
+
+    def fails(charged: int) -> Kept:
+        service.made += 1
+        error = UpstreamTimeout("late", provider="openai")
+        error.charged = charged
+        raise error
+
+    with pytest.raises(UpstreamTimeout):
+        service.ask(answer=lambda: fails(0))
+    with pytest.raises(UpstreamTimeout):
+        service.ask(answer=lambda: fails(1))
+    assert service.ask() == (Kept(504, "late", "text/plain", {}), True)
+    assert service.made == 2
+    with pytest.raises(UnprocessableContent):
+        service.ask(body=b"[]")
 
 
 def test_a_claim_whose_function_died_is_free_after_its_deadline(tables: Tables) -> None:

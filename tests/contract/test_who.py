@@ -16,10 +16,9 @@ from gateway.domain.identity import NUMBERS
 from gateway.errors import StoreUnavailable
 from gateway.stores.attributes import to_item
 from gateway.stores.keys import KeyStore
+from tests.contract.caching_api import Api, Reply
 from tests.contract.conftest import CountingDatabase, Tables
-from tests.contract.front import Api, Reply
-from tests.contract.test_openapi import Front
-from tests.contract.test_openapi import front as started  # noqa: F401  a fixture
+from tests.contract.front import Gateway as Started
 
 MODEL = "bedrock/amazon.nova-lite-v1:0"
 OTHER = "bedrock/amazon.nova-micro-v1:0"
@@ -59,9 +58,8 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway(started: tuple[Front, str], tables: Tables) -> Gateway:  # noqa: F811
-    application, admin = started
-    return Gateway(Api(front=application), admin, tables)
+def gateway(started: Started, tables: Tables) -> Gateway:
+    return Gateway(Api(front=started.front), started.keys["admin"], tables)
 
 
 # A1

@@ -143,6 +143,7 @@ def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
         "OPENAI_SECRET_ID": names.secret("openai"),
         "BUDGET_TOPIC_ARN": names.budget_topic,
         "OPENAI_BASE_URL": fake.openai_url,
+        "OPENAI_PASS_FIELDS": "something_new",
     }
     return Options(
         values=values,

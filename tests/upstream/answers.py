@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from tests.upstream import bedrock_api, eventstream, openai_api
 from tests.upstream.steering import Steer
 
+SECRET = "secretsmanager.GetSecretValue"
 _REQUEST_ID = "3f2b8a56-0000-4000-8000-00000000fa4e"
 
 
@@ -29,6 +30,8 @@ class Reply:
 def answer(method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
     """What the fake says to a request."""
     path = path.partition("?")[0]
+    if headers.get("x-amz-target") == SECRET:
+        return Reply(200, {"content-type": "application/x-amz-json-1.1"}, _dump({"SecretString": "sk-fake"}))
     if path.startswith("/model/"):
         return _bedrock(path, headers, body, steer)
     if not headers.get("authorization", "").startswith("Bearer "):
@@ -107,6 +110,9 @@ def _json(value: Mapping[str, Any], steer: Steer, status: int = 200, headers: Ma
     extra = {"content-type": "application/json", **(headers or {})}
     asked = {"retry-after": steer.retry_after, "retry-after-ms": steer.retry_after_ms, "location": steer.location}
     extra |= {name: text for name, text in asked.items() if text}
+    if steer.header:
+        name, _, text = steer.header.partition(":")
+        extra[name] = text.strip(" ")
     body = _damaged(_dump(value), steer)
     if steer.body == "gzip":
         extra["content-encoding"] = "gzip"
@@ -114,6 +120,8 @@ def _json(value: Mapping[str, Any], steer: Steer, status: int = 200, headers: Ma
 
 
 def _damaged(body: bytes, steer: Steer) -> bytes:
+    if steer.exact:
+        return steer.exact.encode("latin-1")
     return {
         "malformed": b'{"choices": [{"message": ',
         "schema": b'{"choices": "none", "output": 5, "stopReason": []}',

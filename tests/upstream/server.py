@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.upstream.answers import Reply, answer, reason
+from tests.upstream.answers import SECRET, Reply, answer, reason
 from tests.upstream.steering import Steer, last_user_text, steer_from
 
 _MOST_BODY = 32_000_000
@@ -140,6 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         fake = self.server.fake
         seen = self._read()
+        if seen.headers.get("x-amz-target") == SECRET:
+            self._send(answer(seen.method, seen.path, seen.headers, seen.body, Steer()), Steer())
+            return
         fake.seen.append(seen)
         try:
             steer = fake.steer(seen)
@@ -149,6 +152,10 @@ class _Handler(BaseHTTPRequestHandler):
         fake.closing.wait(steer.delay)
         if steer.reset == "before":
             self._break()
+            return
+        if steer.wire:
+            self.connection.sendall(steer.wire.encode("latin-1"))
+            self._end()
             return
         self._send(answer(seen.method, seen.path, seen.headers, seen.body, steer), steer)
 

@@ -19,7 +19,9 @@ class Steer:
     `chunk_delay` between the events of a stream. `reset` closes the connection hard: "before" any byte, within the
     "headers", or within the "body" (of a stream: after `after` events); "after" a whole answer it closes in order.
     `body`: "malformed", "schema", "no-usage", "zero-usage", "huge" (of `size` bytes), "gzip", "empty", "cut" (ends
-    early, in order) or "list". `stream_error` ends a stream with that error.
+    early, in order) or "list". `stream_error` ends a stream with that error. `exact` is a body of its own, `header` a
+    further header ("name: value"), `wire` the whole answer, status line and all, after which the connection ends; all
+    three go out byte by byte as they stand (latin-1).
     """
 
     status: int = 200
@@ -48,6 +50,9 @@ class Steer:
     cache_write_1h: int = 0
     reasoning_tokens: int = 0
     stream_error: str = ""
+    exact: str = ""
+    header: str = ""
+    wire: str = ""
 
 
 _TYPES: Mapping[str, type] = {"int": int, "float": float, "str": str}

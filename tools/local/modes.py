@@ -44,6 +44,7 @@ def options(mode: str, names: Names, api_id: str | None, environ: Mapping[str, s
             "GATEWAY_PROVIDERS": "openai,bedrock",
             "OPENAI_SECRET_ID": names.secret("openai"),
             "OPENAI_BASE_URL": environ.get("OPENAI_BASE_URL", ""),
+            "OPENAI_PASS_FIELDS": environ.get("OPENAI_PASS_FIELDS", ""),
         }
     elif mode == "bedrock":
         region, credentials = _bedrock()

@@ -191,5 +191,6 @@ def effective_patch(patch: Mapping[str, Any], document: Mapping[str, Any]) -> di
 def invalid(error: ValidationError) -> BadRequest:
     """A pydantic refusal as the caller sees it: the path of the field, and why; never the value sent."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".") or None
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    param = path[:256] or None  # a name in it may be the caller's, of any length
     return BadRequest(f"{param}: {first['msg']}" if param else first["msg"], param=param)

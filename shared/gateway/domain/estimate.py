@@ -77,18 +77,17 @@ def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
 
 
 def _refuse_unpriced(body: Mapping[str, Any], parts: list[tuple[str, Mapping[str, Any]]], price: Price) -> None:
-    """What a provider charges for in another way than by the tokens of this price."""
+    """What a provider charges for in another way than by the tokens of this price; `gateway.domain.fields` refuses
+    what no price says at all."""
 
     def refuse(param: str) -> NoReturn:
         raise BadRequest(f"{param}: costs what no price here says, so it can't be billed", param=param)
 
-    if body.get("web_search_options"):
-        refuse("web_search_options")
-    for number, tool in enumerate(body.get("tools") or ()):
-        if tool.get("type", "function") not in ("function", "custom"):  # run by the provider, for a fee a use
-            refuse(f"tools[{number}].type")
     if price.cache_write is not None and body.get("prompt_cache_retention") not in (None, "in-memory", "in_memory"):
         refuse("prompt_cache_retention")  # a token that is kept longer costs more to write
+    options = body.get("prompt_cache_options") or {}
+    if price.cache_write is not None and options.get("ttl") not in (None, "30m"):
+        refuse("prompt_cache_options.ttl")
     for where, part in parts:
         control = part.get("cache_control")
         if isinstance(control, Mapping) and control.get("ttl") not in (None, "5m") and price.cache_write_1h is None:

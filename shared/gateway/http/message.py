@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.domain.nesting import MOST_LEVELS, is_shallow
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
-MAX_DEPTH = 64
+_LONGEST_NAME = 256  # of a field, as an error names it
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
@@ -114,8 +115,10 @@ def parse_json(body: bytes) -> Any:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
-    if _deeper(value, MAX_DEPTH):
-        raise BadRequest(f"The body is nested more than {MAX_DEPTH} deep.", code="invalid_json")
+    for name, part in value.items() if isinstance(value, dict) else [("", value)]:
+        if not is_shallow(part):
+            name = name[:_LONGEST_NAME]
+            raise BadRequest(f"{name or 'The body'}: nested more than {MOST_LEVELS} levels deep", param=name or None)
     return value
 
 
@@ -131,22 +134,6 @@ def request_id(given: str | None) -> str:
 
 def _refuse(constant: str) -> float:
     raise ValueError(constant)
-
-
-def _deeper(value: Any, depth: int) -> bool:
-    """Whether lists and objects stand deeper in each other; whoever walks them later does so by recursion."""
-    level = [value]
-    for _ in range(depth + 1):
-        level = [
-            part
-            for each in level
-            if isinstance(each, dict | list)
-            for part in (each.values() if isinstance(each, dict) else each)
-            if isinstance(part, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _finite(text: str) -> float:

@@ -16,13 +16,15 @@ class Connection:
     """Where a provider is, and how we prove who we are there.
 
     `endpoint` is a base URL (OpenAI's ends in `/v1`). The two callables are asked at every call, so that a rotated
-    secret takes effect; what they raise is raised to the caller of `chat`.
+    secret takes effect; what they raise is raised to the caller of `send`. `pass_fields` are the request fields, beyond
+    OpenAI's own, that a host which is not OpenAI gets.
     """
 
     endpoint: str
     api_key: Callable[[], str] | None = None
     region: str = ""
     credentials: Callable[[], Credentials] | None = None
+    pass_fields: tuple[str, ...] = ()
 
 
 def connect(name: str, connection: Connection) -> Provider:

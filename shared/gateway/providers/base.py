@@ -1,8 +1,8 @@
-"""What a provider is to the rest of the gateway: one narrow method.
+"""What a provider is to the rest of the gateway: two narrow steps.
 
 The gateway's own chat format is OpenAI's: a provider takes an OpenAI request body and gives OpenAI bodies back,
-so that a field we never heard of still passes. A call is an iterator of events: a JSON answer is one `Answer`;
-a streamed one is `Chunk`s and then an `Answer` gathered from them.
+so that a field we never heard of still passes. `prepare` translates, before anything is held or sent; `send` is an
+iterator of events: a JSON answer is one `Answer`; a streamed one is `Chunk`s and then an `Answer` gathered from them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,14 @@ class ChatCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call as it leaves: `body` are the bytes on the wire."""
+
+    call: ChatCall
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """One OpenAI `chat.completion.chunk` object."""
 
@@ -39,9 +47,9 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole OpenAI `chat.completion` object, and the tokens it is billed by.
+    """The whole OpenAI `chat.completion` object, of the types that OpenAI's SDK has, and the tokens it is billed by.
 
-    `usage` is None only where the provider sent none at all: a count of 0 is not "missing".
+    `usage` is None only where the provider sent none that could be read: a count of 0 is not "missing".
     """
 
     body: dict[str, Any]
@@ -52,9 +60,15 @@ Event = Chunk | Answer
 
 
 class Provider(Protocol):
-    """Raises only `UpstreamError`s, with `sent` true as soon as the request may have left this process."""
-
     @property
     def name(self) -> str: ...
 
-    def chat(self, call: ChatCall) -> Iterator[Event]: ...
+    def prepare(self, call: ChatCall) -> Prepared:
+        """The call in the provider's own format. Sends nothing. Raises BadRequest or UpstreamRejected (`sent` false),
+        with the path of the field that can't be had."""
+        ...
+
+    def send(self, prepared: Prepared) -> Iterator[Event]:
+        """One attempt. What is raised before anything was sent may be anything (a secret that can't be had); from the
+        moment on when the request may have left, only UpstreamErrors with `sent` true."""
+        ...

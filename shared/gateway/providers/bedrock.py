@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from gateway.aws.sigv4 import sign
+from gateway.domain.usage import Usage
 from gateway.errors import UpstreamError
 from gateway.providers import Connection
-from gateway.providers.answers import json_object
-from gateway.providers.base import Answer, ChatCall, Event
+from gateway.providers.answers import answer_of, body_of, json_object, succeeded
+from gateway.providers.base import ChatCall, Event, Prepared
 from gateway.providers.bedrock_answer import completion_of
 from gateway.providers.bedrock_request import converse_request
 from gateway.providers.bedrock_usage import usage_of
-from gateway.providers.failures import refused, unanswered, unusable, word
+from gateway.providers.failures import faulty, refused, unanswered, word
 from gateway.transport import Connections, HttpError, HttpReply
 
 # What an error type means in HTTP; Bedrock's own status is not always telling (IAM's refusals come as 400).
@@ -57,38 +59,46 @@ class BedrockProvider:
         self._region, self._credentials = connection.region, connection.credentials
         self._connections = Connections(connection.endpoint)
 
-    def chat(self, call: ChatCall) -> Iterator[Event]:
-        """One attempt. Raises UpstreamErrors, and what the connection's `credentials` raise."""
-        request = json.dumps(converse_request(call), separators=(",", ":")).encode()
-        reply = self._post(call, f"/model/{quote(call.model, safe='')}/converse", request)
-        if reply.status != 200:
-            raise status_failure(self.name, reply)
-        answer = json_object(reply.body)
-        if answer is None:
-            raise unusable(self.name, "malformed")
-        usage = usage_of(answer.get("usage"))
-        body = completion_of(
-            answer, usage, model=call.model, request_id=reply.headers.get("x-amzn-requestid", ""), now=time.time()
-        )
-        if body is None:
-            raise unusable(self.name, "schema")
-        yield Answer(body=body, usage=usage)
+    def prepare(self, call: ChatCall) -> Prepared:
+        """Raises BadRequest or UpstreamRejected for what Converse can't say."""
+        request = json.dumps(converse_request(call), separators=(",", ":"), allow_nan=False)
+        return Prepared(call, request.encode("ascii"))
 
-    def _post(self, call: ChatCall, path: str, body: bytes) -> HttpReply:
+    def send(self, prepared: Prepared) -> Iterator[Event]:
+        """One attempt. Raises UpstreamErrors, and what the connection's `credentials` raise."""
+        model = prepared.call.model
+        reply, measured = self._post(prepared, f"/model/{quote(model, safe='')}/converse")
+        if not succeeded(reply.status):
+            raise status_failure(self.name, reply)
+        request_id = reply.headers.get("x-amzn-requestid", "")
+
+        def completion(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
+            return completion_of(answer, usage, model=model, request_id=request_id, now=time.time())
+
+        yield answer_of(self.name, reply.body, measured=measured, usage_of=usage_of, completion_of=completion)
+
+    def _post(self, prepared: Prepared, path: str) -> tuple[HttpReply, bool]:
         target = self._connections.prefix + path
         signed = sign(
             host=self._connections.host,
             path=target,
             headers={"content-type": "application/json", "accept": "application/json"},
-            body=body,
+            body=prepared.body,
             credentials=self._credentials(),
             region=self._region,
             service="bedrock",
         )
         try:
-            return self._connections.request("POST", target, body, signed, call.timeout)
+            exchange = self._connections.open("POST", target, prepared.body, signed, prepared.call.timeout)
+            try:
+                reply = HttpReply(exchange.status, exchange.headers, b"".join(body_of(exchange)))
+            finally:
+                exchange.close()
+            return reply, exchange.measured
         except HttpError as error:
             failure = unanswered(self.name, error)
+        except Exception as fault:  # noqa: BLE001  the request may have left: what became of it nobody knows
+            failure = faulty(self.name, fault, sent=True)
         raise failure
 
 

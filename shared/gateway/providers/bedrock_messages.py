@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gateway.providers.answers import mapping
+from gateway.providers.answers import json_object, mapping
 
 Block = dict[str, Any]
 
@@ -67,7 +66,8 @@ def _blocks(role: object, message: Block, where: str) -> list[Block]:
     elif role == "assistant":
         blocks = [*_thinking(message), *_content(message, where, _text_part), *_tool_uses(message, where)]
     elif role == "tool":
-        result = {"toolUseId": message.get("tool_call_id"), "content": _content(message, where, _text_part)}
+        used = _named(message.get("tool_call_id"), f"{where}.tool_call_id")
+        result = {"toolUseId": used, "content": _content(message, where, _text_part)}
         blocks = [{"toolResult": result}]
     else:
         raise Unsupported(f"{where}.role", f"{where}.role: not supported by Bedrock")
@@ -112,7 +112,7 @@ def _cache_point(part: Block) -> list[Block]:
     control = mapping(part.get("cache_control"))
     if control.get("type") != "ephemeral":
         return []
-    ttl = {"ttl": control["ttl"]} if "ttl" in control else {}
+    ttl = {"ttl": control["ttl"]} if isinstance(control.get("ttl"), str) else {}
     return [{"cachePoint": {"type": "default", **ttl}}]
 
 
@@ -130,17 +130,22 @@ def _tool_uses(message: Block, where: str) -> Iterator[Block]:
     if message.get("function_call"):
         raise Unsupported(f"{where}.function_call", f"{where}.function_call: use tool_calls")
     for index, call in enumerate(message.get("tool_calls") or []):
+        here = f"{where}.tool_calls[{index}]"
         function = mapping(mapping(call).get("function"))
-        here = f"{where}.tool_calls[{index}].function"
-        arguments = _arguments(function.get("arguments"), f"{here}.arguments")
-        yield {"toolUse": {"toolUseId": mapping(call).get("id"), "name": function.get("name"), "input": arguments}}
+        arguments = _arguments(function.get("arguments"), f"{here}.function.arguments")
+        name = _named(function.get("name"), f"{here}.function.name")
+        used = _named(mapping(call).get("id"), f"{here}.id")
+        yield {"toolUse": {"toolUseId": used, "name": name, "input": arguments}}
+
+
+def _named(value: object, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise Unsupported(where, f"{where}: must be there, as text")
+    return value
 
 
 def _arguments(text: object, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}") if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
+    value = json_object(text or "{}") if isinstance(text, str) else None
+    if value is None:
         raise Unsupported(where, f"{where}: not a JSON object")
     return value

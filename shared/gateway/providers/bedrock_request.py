@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.domain.fields import check_fields
 from gateway.providers.answers import mapping
 from gateway.providers.base import ChatCall
 from gateway.providers.bedrock_messages import Unsupported, has_tool_blocks, messages_of, system_of
@@ -60,12 +61,14 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 }
 # Fields of the models themselves, which clients of Bedrock send. Not every one may pass: some raise the output cap.
 _PASSED_ON = ("thinking", "top_k")
+_THINKING = ("type", "budget_tokens", "display")
 _METADATA_VALUE = re.compile(r"[a-zA-Z0-9 :_@$#=/+,.-]{1,256}")
 
 
 def converse_request(call: ChatCall) -> dict[str, Any]:
-    """The body of a Converse call. Raises UpstreamRejected, with nothing sent, naming the field that can't be had."""
+    """The body of a Converse call. Raises BadRequest or UpstreamRejected, naming the field that can't be had."""
     body = {name: value for name, value in call.body.items() if value is not None}
+    check_fields(body, None)  # a clearer reason than that Bedrock has no such field
     try:
         _refuse_unknown(body)
         request: dict[str, Any] = {"messages": messages_of(body.get("messages", []))}
@@ -87,7 +90,10 @@ def _refuse_unknown(body: Mapping[str, Any]) -> None:
         if name in _NEUTRAL and value not in _NEUTRAL[name]:
             raise Unsupported(name, f"{name}: this value is not supported by Bedrock")
         if name not in _TRANSLATED and name not in _WITHOUT_EFFECT and name not in _NEUTRAL and name not in _PASSED_ON:
-            raise Unsupported(name, f"{name}: not supported by Bedrock")
+            raise Unsupported(name[:128], f"{name[:128]}: not supported by Bedrock")
+    for name in mapping(body.get("thinking")):
+        if name not in _THINKING:
+            raise Unsupported(f"thinking.{name[:64]}", f"thinking.{name[:64]}: not supported by Bedrock")
 
 
 def _inference(body: Mapping[str, Any], cap: int) -> dict[str, Any]:
@@ -132,7 +138,11 @@ def _tool(tool: object, where: str) -> dict[str, Any]:
     if mapping(tool).get("type") != "function" or not isinstance(function.get("name"), str):
         raise Unsupported(where, f"{where}: only function tools are supported by Bedrock")
     schema = function.get("parameters") or {"type": "object", "properties": {}}
+    if not isinstance(schema, dict):
+        raise Unsupported(f"{where}.function.parameters", f"{where}.function.parameters: must be an object")
     described = {"description": function["description"]} if function.get("description") else {}
+    if not isinstance(function.get("description") or "", str):
+        raise Unsupported(f"{where}.function.description", f"{where}.function.description: must be text")
     return {"toolSpec": {"name": function["name"], **described, "inputSchema": {"json": schema}}}
 
 
@@ -153,6 +163,10 @@ def _json_schema(wanted: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(given.get("schema"), dict):
         raise Unsupported("response_format.json_schema.schema", "response_format.json_schema.schema: missing")
     named = {name: given[name] for name in ("name", "description") if given.get(name)}
+    for name, value in named.items():
+        if not isinstance(value, str):
+            where = f"response_format.json_schema.{name}"
+            raise Unsupported(where, f"{where}: must be text")
     # No longer than the estimate counted it: as the client's JSON, without escapes for what is not ASCII.
     return {"schema": json.dumps(given["schema"], ensure_ascii=False, separators=(",", ":")), **named}
 

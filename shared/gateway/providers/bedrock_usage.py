@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.domain.usage import Usage
 from gateway.providers.answers import count, mapping
 
@@ -23,19 +21,6 @@ def usage_of(value: object) -> Usage | None:
         cache_write_1h_tokens=for_an_hour,
         output_tokens=output,
     )
-
-
-def openai_usage(usage: Usage) -> dict[str, Any]:
-    """The same counts as OpenAI reports them."""
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens,
-        },
-    }
 
 
 def _written_for(ttl: str, details: object) -> int:

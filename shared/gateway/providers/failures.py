@@ -11,8 +11,10 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
+from gateway.domain.usage import Usage
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamRejected, UpstreamThrottled, UpstreamTimeout
 from gateway.transport import HttpError, TimedOut, TooLarge
 
@@ -31,7 +33,7 @@ def unanswered(provider: str, error: HttpError) -> UpstreamError:
             f"The provider {provider} did not answer in time.", provider=provider, sent=error.sent, reason="timeout"
         )
     if isinstance(error, TooLarge):
-        return unusable(provider, "too_large")
+        return UpstreamError(f"The provider {provider} gave no usable answer.", provider=provider, reason="too_large")
     if not error.sent:
         return UpstreamError(
             f"The provider {provider} could not be reached.", provider=provider, sent=False, reason="unreachable"
@@ -39,10 +41,29 @@ def unanswered(provider: str, error: HttpError) -> UpstreamError:
     return UpstreamError(f"The connection to {provider} broke.", provider=provider, reason="broken")
 
 
-def unusable(provider: str, reason: str, status: int = 200) -> UpstreamError:
-    """An answer came that is none: not JSON, not of the promised shape, or too large."""
+def faulty(provider: str, fault: Exception, *, sent: bool) -> UpstreamError:
+    """A fault of our own, or of a library's, around a request."""
+    return UpstreamError(f"The call to {provider} failed.", provider=provider, sent=sent, reason=fault_word(fault))
+
+
+def fault_word(fault: Exception) -> str:
+    """A word for logs: what kind of fault, and where. Not its text, which may quote a key or what a model said."""
+    trace = fault.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = f"_{Path(trace.tb_frame.f_code.co_filename).stem}_{trace.tb_lineno}" if trace else ""
+    return f"fault_{type(fault).__name__}{place}"
+
+
+def unusable(provider: str, reason: str, *, usage: Usage | None = None, tier: str | None = None) -> UpstreamError:
+    """A success whose answer is none: no JSON, an error, not of the promised shape. Its usage, if it came."""
     return UpstreamError(
-        f"The provider {provider} gave no usable answer.", provider=provider, upstream_status=status, reason=reason
+        f"The provider {provider} gave no usable answer.",
+        provider=provider,
+        upstream_status=200,
+        reason=reason,
+        usage=usage,
+        tier=tier,
     )
 
 
@@ -86,7 +107,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return _wait(seconds)
     try:
         return _wait(parsedate_to_datetime(text or "").timestamp() - time.time())
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError, IndexError):  # the parser's, by what it stumbles over
         return None
 
 

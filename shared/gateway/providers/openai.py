@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
+from gateway.domain.fields import check_fields
 from gateway.errors import UpstreamCredentials, UpstreamError
 from gateway.providers import Connection
-from gateway.providers.answers import json_object, mapping
-from gateway.providers.base import Answer, ChatCall, Event
-from gateway.providers.failures import refused, unanswered, unusable
+from gateway.providers.answers import answer_of, mapping
+from gateway.providers.base import ChatCall, Event, Prepared
+from gateway.providers.failures import faulty, refused, unanswered
+from gateway.providers.openai_answer import completion_of
 from gateway.providers.openai_usage import usage_of
 from gateway.providers.openai_wire import DeadlineTransport
 from gateway.transport import HttpError
@@ -38,28 +40,37 @@ class OpenAIProvider:
 
     def __init__(self, connection: Connection) -> None:
         self._key = connection.api_key
+        self._passed = frozenset(connection.pass_fields)
         host = urlsplit(connection.endpoint).hostname or ""
-        self._openai = host == "openai.com" or host.endswith(".openai.com")
-        self._one_cap = self._openai or host.endswith(".azure.com")
+        self._own = host == "openai.com" or host.endswith(".openai.com")
+        self._one_cap = self._own or host.endswith(".azure.com")
+        self._transport = DeadlineTransport(connection.endpoint)
         self._client = openai.OpenAI(
             base_url=connection.endpoint,
-            api_key=self._usable_key,
+            api_key="given with each request",
             max_retries=0,
             # Absent, not read from the environment: only settings.py reads that.
             default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]  # the SDK's way to leave a header out
-            http_client=httpx2.Client(
-                transport=DeadlineTransport(connection.endpoint), follow_redirects=False, trust_env=False
-            ),
+            http_client=httpx2.Client(transport=self._transport, follow_redirects=False, trust_env=False),
         )
 
-    def chat(self, call: ChatCall) -> Iterator[Event]:
+    def prepare(self, call: ChatCall) -> Prepared:
+        """Raises BadRequest for what may not leave for this host."""
+        check_fields(call.body, None if self._own else self._passed)
+        # Bytes of our own: the SDK's encoder stumbles over a lone surrogate, which JSON may hold.
+        body = json.dumps(self.request_body(call), separators=(",", ":"), allow_nan=False).encode("ascii")
+        return Prepared(call, body)
+
+    def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. Raises UpstreamErrors, and what the connection's `api_key` raises."""
-        body = json_object(self._send(call))
-        if body is None:
-            raise unusable(self.name, "malformed")
-        if not _is_completion(body):
-            raise unusable(self.name, "schema")
-        yield Answer(body=body, usage=usage_of(body.get("usage")))
+        reply = self._send(prepared, self._usable_key())
+        yield answer_of(
+            self.name,
+            reply.content,
+            measured=bool(reply.extensions.get("measured")),
+            usage_of=usage_of,
+            completion_of=lambda answer, usage: completion_of(answer, usage, model=prepared.call.model),
+        )
 
     def request_body(self, call: ChatCall) -> dict[str, Any]:
         """What leaves: the client's fields, our model id, and the enforced cap under the name the server knows: OpenAI
@@ -70,31 +81,37 @@ class OpenAIProvider:
         """
         body = {name: value for name, value in call.body.items() if name not in _DELIVERY}
         named = [name for name in _CAPS if body.get(name) is not None]
-        if self._openai:
+        if self._own:
             body["service_tier"] = body.get("service_tier") or "default"
         named = (named or [_CAPS[0]]) if self._one_cap else [*named, _CAPS[1]]
         for name in _CAPS:
             asked = body.pop(name, None)
             if name in named:
-                positive = isinstance(asked, int) and asked > 0
+                positive = isinstance(asked, int) and not isinstance(asked, bool) and asked > 0
                 body[name] = min(asked, call.max_output_tokens) if positive else call.max_output_tokens
         return body | {"model": call.model}
 
-    def _send(self, call: ChatCall) -> bytes:
-        headers = {"content-type": "application/json", **_tracing(call.correlation_id)}
+    def _send(self, prepared: Prepared, key: str) -> httpx2.Response:
+        call = prepared.call
+        headers = {
+            "content-type": "application/json",
+            "Authorization": f"Bearer {key}",
+            **_tracing(call.correlation_id),
+        }
+        self._transport.left = False
         try:
-            reply = self._client.post(
+            return self._client.post(
                 "/chat/completions",
                 cast_to=httpx2.Response,
-                # Bytes of our own: the SDK's encoder stumbles over a lone surrogate, which JSON may hold.
-                content=json.dumps(self.request_body(call), separators=(",", ":")).encode("ascii"),
+                content=prepared.body,
                 options={"headers": headers, "timeout": call.timeout},
             )
-            return reply.content
         except openai.APIStatusError as error:
             failure = _status_failure(self.name, error)
         except HttpError as error:
             failure = unanswered(self.name, error)
+        except Exception as fault:  # noqa: BLE001  the SDK's or ours: what counts is whether the request may have left
+            failure = faulty(self.name, fault, sent=self._transport.left)
         # Raised outside the handlers: an SDK error holds the request, and with it the key, and must not be its context.
         raise failure
 
@@ -120,12 +137,3 @@ def _status_failure(provider: str, error: openai.APIStatusError) -> UpstreamErro
 def _tracing(correlation_id: str) -> dict[str, str]:
     usable = correlation_id and correlation_id.isascii() and correlation_id.isprintable() and len(correlation_id) <= 512
     return {"X-Client-Request-Id": correlation_id} if usable else {}
-
-
-def _is_completion(body: Mapping[str, Any]) -> bool:
-    choices = body.get("choices")
-    return (
-        isinstance(choices, list)
-        and bool(choices)
-        and all(isinstance(choice, dict) and isinstance(choice.get("message"), dict) for choice in choices)
-    )

@@ -6,11 +6,13 @@ transport that has neither problem. An answer that is compressed though we asked
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import httpx2
 
-from gateway.transport import MAX_BYTES, Connections, Exchange
+from gateway.providers.answers import body_of
+from gateway.transport import Connections, Exchange
 
 _NOT_OURS = frozenset(("host", "accept-encoding", "connection", "content-length"))
 
@@ -18,14 +20,25 @@ _NOT_OURS = frozenset(("host", "accept-encoding", "connection", "content-length"
 class DeadlineTransport(httpx2.BaseTransport):
     """What httpx asks for one request: status, headers, and a body that comes as it arrives.
 
-    The request's read timeout is taken as the seconds of the whole exchange.
+    The request's read timeout is taken as the seconds of the whole exchange. `left` tells of this thread's last request
+    whether it may have left this process.
     """
 
     def __init__(self, endpoint: str) -> None:
         self._connections = Connections(endpoint)
+        self._thread = threading.local()
+
+    @property
+    def left(self) -> bool:
+        return bool(getattr(self._thread, "left", False))
+
+    @left.setter
+    def left(self, value: bool) -> None:
+        self._thread.left = value
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_OURS}
+        self.left = True
         exchange = self._connections.open(
             request.method,
             request.url.raw_path.decode("ascii"),
@@ -34,7 +47,8 @@ class DeadlineTransport(httpx2.BaseTransport):
             float(request.extensions["timeout"]["read"]),
         )
         kept = {name: value for name, value in exchange.headers.items() if name != "content-encoding"}
-        return httpx2.Response(exchange.status, headers=kept, stream=_Body(exchange))
+        measured = {"measured": exchange.measured}
+        return httpx2.Response(exchange.status, headers=kept, stream=_Body(exchange), extensions=measured)
 
 
 class _Body(httpx2.SyncByteStream):
@@ -42,7 +56,7 @@ class _Body(httpx2.SyncByteStream):
         self._exchange = exchange
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._exchange.pieces(MAX_BYTES)
+        return body_of(self._exchange)
 
     def close(self) -> None:
         self._exchange.close()

@@ -12,6 +12,7 @@ from typing import Any
 from gateway import observability
 from gateway.domain.admission import Demand
 from gateway.domain.breaker import BreakerRules
+from gateway.domain.charge import Verdict, charge, verdict_of
 from gateway.domain.chat import ChatRequest, parse_chat, provider_body
 from gateway.domain.config import Config, TierLimits
 from gateway.domain.estimate import Estimate, estimate
@@ -19,7 +20,7 @@ from gateway.domain.identity import Caller
 from gateway.domain.models import Catalog, Prices, Route, permits
 from gateway.domain.money import Cost, cost_of, usd
 from gateway.domain.product_context import fitting, with_products
-from gateway.domain.usage import Usage
+from gateway.domain.usage import Usage, openai_usage
 from gateway.errors import (
     BadRequest,
     Forbidden,
@@ -29,7 +30,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.providers.base import Answer, ChatCall, Event, Provider
+from gateway.providers.base import Answer, ChatCall, Event, Prepared, Provider
 from gateway.services.breakers import Breakers, Permit
 from gateway.services.config import ConfigSource
 from gateway.services.ledger import AdmissionRequest, Hold, Ledger, Outcome
@@ -49,7 +50,8 @@ class Running:
     hold: Hold
     request: ChatRequest
     _service: Completions
-    _call: ChatCall
+    _provider: Provider
+    _prepared: Prepared
     _permit: Permit
     _rules: BreakerRules
     _est: Estimate
@@ -60,58 +62,70 @@ class Running:
     products: list[dict[str, Any]] = field(default_factory=list)  # what mcpContext put into the prompt
 
     def events(self) -> Iterator[Event]:
-        """The provider's events; the last is the whole answer. Raises UpstreamErrors."""
+        """The provider's events; the last is the whole answer. Raises UpstreamErrors, with what the call cost.
+
+        What ends it otherwise costs nothing before anything was sent, and the hold where nobody reads to the end.
+        """
         started = time.monotonic()
-        outcome = Outcome(usage=None, prompt_cost=0, completion_cost=0, status="not_sent", latency_ms=0)
+        verdict, status, bill = Verdict.UNKNOWN, "aborted", None
         try:
-            provider = self._service.provider(self.route.provider)
-            outcome = Outcome(usage=None, prompt_cost=self._est.cost, completion_cost=0, status="aborted", latency_ms=0)
-            for event in provider.chat(self._call):
+            for event in self._provider.send(self._prepared):
                 if isinstance(event, Answer):
-                    outcome = self._settled(event)
+                    verdict, status = Verdict.ANSWERED, "ok"
+                    bill = self._bill(event)
                 yield event
             self._service.breakers.succeeded(self._permit, self._rules)
         except UpstreamError as error:
-            outcome = self._failed(error)
+            verdict, status = verdict_of(sent=error.sent, status=error.upstream_status), error.code
+            bill = self._owed(error)
+            self._report(error)
+            self._note(error, charge(verdict, bill, self._est.cost))
+            raise
+        except Exception:
+            if verdict is Verdict.UNKNOWN:  # a provider turns what happens after sending into UpstreamErrors
+                verdict, status = Verdict.NOT_SENT, "not_sent"
             raise
         finally:
+            self.cost = charge(verdict, bill, self._est.cost)
             self.provider_ms = (time.monotonic() - started) * 1_000
-            self._service.settle(self, outcome)
+            self._service.settle(self, status)
 
     def gather(self) -> dict[str, Any]:
-        """The whole answer, an OpenAI chat completion."""
+        """The whole answer, an OpenAI chat completion, with the usage that was billed where none came."""
         for event in self.events():
             if isinstance(event, Answer):
                 self.answer = event.body
+        if self.usage is not None and "usage" not in self.answer:
+            self.answer = self.answer | {"usage": openai_usage(self.usage)}
         return self.answer
 
-    def _settled(self, answer: Answer) -> Outcome:
+    def _bill(self, answer: Answer) -> Cost:
         self.usage = answer.usage or self._counted(answer.body)
         # The tier that answered is billed, whatever tier was asked for.
-        self.cost = cost_of(self.usage, self.route.price.for_tier(_tier_of(answer.body)))
-        return Outcome(
-            usage=self.usage,
-            prompt_cost=self.cost.prompt,
-            completion_cost=self.cost.completion,
-            status="ok",
-            latency_ms=0,
-        )
+        tier = answer.body.get("service_tier")
+        return cost_of(self.usage, self.route.price.for_tier(tier if isinstance(tier, str) else None))
 
-    def _failed(self, error: UpstreamError) -> Outcome:
+    def _owed(self, error: UpstreamError) -> Cost | None:
+        if not isinstance(error.usage, Usage):
+            return None
+        self.usage = error.usage
+        return cost_of(self.usage, self.route.price.for_tier(error.tier))
+
+    def _report(self, error: UpstreamError) -> None:
         if error.failure:
             self._service.breakers.failed(self._permit, self._rules)
         else:
             self._service.breakers.succeeded(self._permit, self._rules)
-        # An error status bills nothing. A call that left and got no proper answer may be billed: the hold is charged.
-        refused = error.upstream_status is not None and error.upstream_status >= 300
-        charged = self._est.cost if error.sent and not refused else 0
-        return Outcome(usage=None, prompt_cost=charged, completion_cost=0, status=error.code, latency_ms=0)
+
+    def _note(self, error: UpstreamError, cost: Cost) -> None:
+        error.charged = cost.total
+        error.headers |= {"x-gateway-request-id": self.rid, "x-gateway-cost": f"{usd(cost.total):.6f}"}
 
     def _counted(self, body: Mapping[str, Any]) -> Usage:
         # Bytes are never fewer than byte-level tokens, but of images; neither part can be more than what was held.
         text = json.dumps(body.get("choices", []), ensure_ascii=False).encode(errors="replace")
-        most = self._call.max_output_tokens * self.request.choices
-        prompt = min(_size(self._call.body), self._est.prompt)
+        most = self._prepared.call.max_output_tokens * self.request.choices
+        prompt = min(_size(self._prepared.call.body), self._est.prompt)
         return Usage(input_tokens=prompt, output_tokens=min(len(text), most), source="counted")
 
 
@@ -137,8 +151,11 @@ class Completions:
         return self.catalog(self.config.get()).names(caller.models)
 
     def start(self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float) -> Running:
-        """Check, price and admit one request. Raises BadRequest, NotFound, Forbidden, BudgetExceeded, RateLimited,
-        UpstreamUnavailable, StoreUnavailable; nothing is held then."""
+        """Check, price, translate and admit one request. Raises BadRequest, NotFound, Forbidden, BudgetExceeded,
+        RateLimited, UpstreamRejected, UpstreamUnavailable, StoreUnavailable; nothing is held then.
+
+        Translated first: what can't be said to the provider was never a call.
+        """
         request = parse_chat(body)
         config = self.config.get()
         route = self.catalog(config).resolve(request.model)
@@ -150,6 +167,8 @@ class Completions:
         est = _estimate(call, request, route)
         rules = _rules(config)
         self.breakers.check(route.provider)
+        provider = self.provider(route.provider)
+        prepared = provider.prepare(call)
         rid = f"req_{uuid.uuid4().hex}"
         hold = self.ledger.admit(
             caller,
@@ -173,7 +192,7 @@ class Completions:
         except (Forbidden, UpstreamUnavailable):
             self.ledger.release(hold)
             raise
-        return Running(rid, route, hold, request, self, call, permit, rules, est, products=products)
+        return Running(rid, route, hold, request, self, provider, prepared, permit, rules, est, products=products)
 
     def check(self, caller: Caller, body: Mapping[str, Any], *, seconds_left: float) -> None:
         """Raises RateLimited or BudgetExceeded where the ledger knows, without asking, that it refuses this call now;
@@ -203,14 +222,17 @@ class Completions:
             return []
         return fitting(self.catalogue().context(request.mcp_context))
 
-    def settle(self, running: Running, outcome: Outcome) -> None:
-        """Book an outcome. Never raises: the answer is given either way, and what is lost here is swept later."""
-        provider = running.route.provider
-        self.ledger.settle(running.hold, outcome.at(latency_ms=round(running.provider_ms)))
+    def settle(self, running: Running, status: str) -> None:
+        """Book how a call ended. Never raises: the answer is given either way, and what is lost here is swept later."""
+        provider, cost = running.route.provider, running.cost
+        self.ledger.settle(
+            running.hold,
+            Outcome(running.usage, cost.prompt, cost.completion, status, latency_ms=round(running.provider_ms)),
+        )
         observability.count("ProviderLatency", running.provider_ms, provider=provider)
         # The model as the route resolved it: what a client sent could be anything.
-        observability.count("Cost", usd(outcome.cost), provider=provider, model=running.route.model)
-        if outcome.status != "ok":
+        observability.count("Cost", usd(cost.total), provider=provider, model=running.route.model)
+        if status != "ok":
             observability.count("ProviderErrors", provider=provider)
         if running.usage:
             observability.count("InputTokens", running.usage.prompt_tokens, provider=provider)
@@ -261,11 +283,6 @@ def _rules(config: Config) -> BreakerRules:
         timeout_ms=breaker.timeout_ms,
         half_open_calls=breaker.half_open_calls,
     )
-
-
-def _tier_of(body: Mapping[str, Any]) -> str | None:
-    tier = body.get("service_tier")
-    return tier if isinstance(tier, str) else None
 
 
 def _size(body: Mapping[str, Any]) -> int:

@@ -1,7 +1,8 @@
 """Idempotency-Key: a request that is sent twice is answered, and billed, once.
 
-The key is claimed by one conditional write before the call; a good answer is kept for a day, a failed call gives the
-claim back, so that a retry may try again. A claim whose function died is free again after its deadline.
+The key is claimed by one conditional write before the call. What cost money is kept for a day, an answer or a failure;
+a call that cost nothing gives the claim back, so that a retry may try again. A claim whose function died is free again
+after its deadline.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.errors import BadRequest, Conflict, StoreError, StoreUnavailable, UnprocessableContent
+from gateway.errors import BadRequest, Conflict, GatewayError, StoreError, StoreUnavailable, UnprocessableContent
 
 KEPT_SECONDS = 86_400
 MAX_KEPT_BYTES = 256 * 1_024  # compressed and in base64; an item of DynamoDB has 400 KB at most
@@ -54,10 +55,13 @@ class Idempotency:
         fingerprint: bytes,
         seconds: float,
         answer: Callable[[], Kept],
+        *,
+        failed: Callable[[GatewayError], Kept],
         permitted: Callable[[], None] = lambda: None,
     ) -> tuple[Kept, bool]:
         """The answer, and whether it is an earlier one's. `sent` is the header, `fingerprint` the route and body,
-        `seconds` how long the call may take; `permitted` is asked before anything of an earlier request is told.
+        `seconds` how long the call may take. `failed` gives the answer that an error becomes; `permitted` is asked
+        before anything of an earlier request is told.
 
         Raises BadRequest (a bad header), UnprocessableContent (another request had this key), Conflict (it is still
         being answered, or its answer was too large to keep), and what `answer` and `permitted` raise.
@@ -73,12 +77,18 @@ class Idempotency:
             return _earlier(earlier, body, now), True
         try:
             made = answer()
-        except BaseException:
-            self._quietly(lambda: self.claims.drop(claim, owner))
+        except BaseException as error:
+            if isinstance(error, GatewayError) and error.charged:
+                self._keep(claim, owner, failed(error))
+            else:
+                self._quietly(lambda: self.claims.drop(claim, owner))
             raise
+        self._keep(claim, owner, made)
+        return made, False
+
+    def _keep(self, claim: str, owner: str, made: Kept) -> None:
         packed = _packed(made)
         self._quietly(lambda: self.claims.keep(claim, owner, packed if len(packed) <= MAX_KEPT_BYTES else None))
-        return made, False
 
     @staticmethod
     def _quietly(step: Callable[[], None]) -> None:

@@ -102,9 +102,6 @@ class Outcome:
             return self.usage.total_tokens
         return held if self.cost else 0
 
-    def at(self, *, latency_ms: int) -> Outcome:
-        return replace(self, latency_ms=latency_ms)
-
 
 @dataclass(frozen=True, slots=True)
 class Account:

@@ -138,9 +138,8 @@ def test_a_service_tier_without_a_price_is_refused(tier: Any) -> None:
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        (user("hi") | {"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
-        (user("hi") | {"tools": [{"type": "web_search"}]}, "tools[0].type"),
         (user("hi") | {"prompt_cache_retention": "24h"}, "prompt_cache_retention"),
+        (user("hi") | {"prompt_cache_options": {"ttl": "24h"}}, "prompt_cache_options.ttl"),
         (
             user([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]),
             "messages[0].content[0].cache_control.ttl",

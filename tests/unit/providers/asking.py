@@ -27,7 +27,7 @@ def call(text: str = "hello", *, timeout: float = 10.0, cap: int = 100, **body: 
 
 def ask(provider: Provider, chat: ChatCall) -> Answer:
     """The one answer of an unstreamed call."""
-    (answer,) = provider.chat(chat)
+    (answer,) = provider.send(provider.prepare(chat))
     assert isinstance(answer, Answer)
     return answer
 
@@ -35,7 +35,7 @@ def ask(provider: Provider, chat: ChatCall) -> Answer:
 def failure(provider: Provider, chat: ChatCall) -> UpstreamError:
     """The error of a call, after a look for keys in everything that a log could show of it."""
     with pytest.raises(UpstreamError) as caught:
-        list(provider.chat(chat))
+        list(provider.send(provider.prepare(chat)))
     error = caught.value
     assert error.provider == provider.name
     shown = [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]

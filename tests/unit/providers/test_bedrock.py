@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.usage import Usage
+from gateway.domain.usage import Usage, openai_usage
 from gateway.errors import UpstreamRejected
 from gateway.providers import Connection, connect
 from gateway.providers.base import Provider
 from gateway.providers.bedrock_answer import completion_of, finish_reason
 from gateway.providers.bedrock_request import converse_request
-from gateway.providers.bedrock_usage import openai_usage, usage_of
+from gateway.providers.bedrock_usage import usage_of
 from tests.unit.providers.asking import MODEL, ask, call, failure
 from tests.upstream import FakeUpstream, Steer
 
@@ -252,13 +252,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"frequency_penalty": 0.5}, "frequency_penalty"),
     ({"parallel_tool_calls": False}, "parallel_tool_calls"),
     ({"service_tier": "priority"}, "service_tier"),
-    ({"modalities": ["audio"]}, "modalities"),
     ({"functions": []}, "functions"),
-    ({"num_generations": 5}, "num_generations"),
+    ({"something_new": 5}, "something_new"),
+    ({"thinking": {"type": "enabled", "budget_tokens": 2_000, "effort": "x"}}, "thinking.effort"),
+    ({"tools": [{"type": "function", "function": {"name": "f", "parameters": [1]}}]}, "tools[0].function.parameters"),
     ({"additionalModelRequestFields": {"max_tokens_to_sample": 9_999}}, "additionalModelRequestFields"),
     ({"response_format": {"type": "json_object"}}, "response_format"),
     ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
-    ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+    ({"tools": [{"type": "custom", "custom": {"name": "f"}}]}, "tools[0]"),
     ({"tools": TOOLS, "tool_choice": {"type": "allowed_tools"}}, "tool_choice"),
     ({"messages": USED, "tools": TOOLS, "tool_choice": "none"}, "tool_choice"),
     ({"messages": [{"role": "system", "content": "alone"}]}, "messages"),

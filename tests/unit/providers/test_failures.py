@@ -8,6 +8,8 @@ import time
 from email.utils import formatdate
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.aws.sigv4 import Credentials
 from gateway.errors import (
@@ -103,6 +105,13 @@ def test_retry_after_is_passed_on(fake: FakeUpstream, provider: Provider, steer:
 )
 def test_retry_after_forms(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers) == seconds
+
+
+@given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,9} \d+:\d+:\d+ [-+]?\w+", fullmatch=True))
+def test_whatever_a_provider_asks_to_wait_is_a_wait_or_nothing(text: str) -> None:
+    for name in ("retry-after", "retry-after-ms"):
+        wait = retry_after({name: text})
+        assert wait is None or 0 <= wait <= 86_400
 
 
 def test_retry_after_as_a_date() -> None:
@@ -249,7 +258,7 @@ def test_what_the_key_source_raises_comes_through(fake: FakeUpstream) -> None:
         raise Locked
 
     with pytest.raises(Locked):
-        list(connect("openai", Connection(fake.openai_url, api_key=locked)).chat(call()))
+        ask(connect("openai", Connection(fake.openai_url, api_key=locked)), call())
     assert not fake.seen
 
 

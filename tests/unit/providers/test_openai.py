@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.usage import Usage
+from gateway.errors import BadRequest
 from gateway.providers import Connection, connect
 from gateway.providers.base import Provider
 from gateway.providers.openai import OpenAIProvider
@@ -26,16 +27,17 @@ def test_the_answer_is_what_upstream_sent_unknown_fields_included(openai: Provid
     assert answer.usage.output_tokens == answer.body["usage"]["completion_tokens"] > 0
 
 
-def test_the_request_leaves_as_the_client_wrote_it(fake: FakeUpstream, openai: Provider) -> None:
+def test_the_request_leaves_as_the_client_wrote_it(fake: FakeUpstream) -> None:
     sent: dict[str, Any] = {
         "messages": [{"role": "user", "content": [{"type": "text", "text": "\ud800 ü 😀"}], "x": 1}],
         "temperature": 0.1,
         "seed": 12345678901234567890,
-        "extra_headers": {"authorization": "Bearer stolen"},
-        "extra_body": {"a": [None, True]},
-        "api_base": "http://evil.invalid",
+        "something_new": {"authorization": "Bearer stolen", "a": [None, True]},
     }
-    ask(openai, call(cap=77, **sent))
+    ask(
+        connect("openai", Connection(fake.openai_url, api_key=lambda: OPENAI_KEY, pass_fields=("something_new",))),
+        call(cap=77, **sent),
+    )
     assert fake.seen[0].body == {**sent, "model": MODEL, "max_tokens": 77}
     assert fake.seen[0].headers["authorization"] == f"Bearer {OPENAI_KEY}"
 
@@ -72,6 +74,21 @@ AZURE = "https://example.openai.azure.com/openai/v1"
 def test_the_cap_is_always_in_the_request(endpoint: str, asked: dict[str, Any], expected: dict[str, int]) -> None:
     body = OpenAIProvider(Connection(endpoint, api_key=lambda: "k")).request_body(call(cap=100, **asked))
     assert {name: value for name, value in body.items() if name.startswith("max_")} == expected
+
+
+def test_an_unknown_field_is_for_openai_or_for_the_host_that_lists_it() -> None:
+    def sent(endpoint: str, *passed: str) -> Any:
+        provider = OpenAIProvider(Connection(endpoint, api_key=lambda: "k", pass_fields=passed))
+        return json.loads(provider.prepare(call(x_new={"a": 1})).body).get("x_new")
+
+    assert [sent(OWN), sent(OTHER, "x_new"), sent(AZURE, "x_new")] == [{"a": 1}] * 3
+    for endpoint in (OTHER, AZURE, "https://openai.com.evil.invalid/v1"):
+        with pytest.raises(BadRequest) as refused:
+            sent(endpoint)
+        assert refused.value.param == "x_new"
+    for paid in (call(models={}), call(web_search_options={}), call(audio={})):
+        with pytest.raises(BadRequest):
+            OpenAIProvider(Connection(OWN, api_key=lambda: "k")).prepare(paid)
 
 
 def test_openai_is_told_the_service_tier_that_was_priced() -> None:
