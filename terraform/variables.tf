@@ -208,7 +208,7 @@ variable "secret_recovery_days" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer-managed KMS key for tables, secrets, queues, topic, logs and environment; null means the keys that AWS owns, free of charge. Its policy must let CloudWatch Logs and SNS of this account use it."
+  description = "Customer-managed KMS key for tables, secrets, queues, topic, logs and environment; null means the keys that AWS owns, free of charge. Of the same region; its policy stands in docs/deployment.md."
   type        = string
   default     = null
 
