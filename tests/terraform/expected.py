@@ -64,5 +64,12 @@ def live(state: State, folder: str) -> str:
 
 def failures(state: State, expectations: Mapping[str, Expectation]) -> dict[str, list[str]]:
     """Name of an expectation -> what is wrong, of those that are not met."""
-    found = {name: list(expectation(state)) for name, expectation in expectations.items()}
+    found = {name: list(_lines(state, expectation)) for name, expectation in expectations.items()}
     return {name: lines for name, lines in found.items() if lines}
+
+
+def _lines(state: State, expectation: Expectation) -> Iterator[str]:
+    try:
+        yield from expectation(state)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        yield f"of another form: {error!r}"

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tools.golden.hcl import Body, read
+from tools.hcl import Body, read
 
 Lines = dict[str, str]  # path of an attribute -> its value as JSON, or one of the marks below
 UNKNOWN = "(known after apply)"
@@ -88,6 +88,8 @@ class Plan:
     def _set(self, values: Mapping[str, Any], unknown: Any, body: Body, path: str) -> Iterator[tuple[str, str]]:
         for name in sorted({*values, *(unknown or {})}):
             value, later = values.get(name), (unknown or {}).get(name)
+            if name in body.attributes and body.attributes[name] == "null":
+                continue  # as good as not there: what the provider fills in is none of ours
             if name in body.attributes:
                 yield from self._leaves(value, later, path + name)
             elif inner := list(_named(body, name)):

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tools.golden.hcl import Block, Body
 from tools.golden.plan import Sources
+from tools.hcl import Block, Body
 
 _META = ("count", "for_each", "depends_on", "provider", "providers", "source", "version")
 _LIFE = ("lifecycle", "provisioner", "connection")
