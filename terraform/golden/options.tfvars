@@ -1,7 +1,9 @@
-# Everything that prod leaves at its default, with values of its own: the golden plan `options` shows what each does.
+# Everything that prod leaves at its default, with values of its own: the golden plan `options` shows what each does. Another
+# region, so that one that is written out instead of asked for is seen.
+region                   = "us-west-2"
 alarm_email              = "operators@example.com"
-kms_key_arn              = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-custom_domain            = { name = "api.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/1" }
+kms_key_arn              = "arn:aws:kms:us-west-2:123456789012:key/11111111-2222-3333-4444-555555555555"
+custom_domain            = { name = "api.example.com", certificate_arn = "arn:aws:acm:us-west-2:123456789012:certificate/1" }
 reserved_concurrency     = { admin = 5 }
 provisioned_concurrency  = { authorizer = 2 }
 snap_start               = ["completions"]

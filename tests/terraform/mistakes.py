@@ -329,6 +329,20 @@ MISTAKES: dict[str, Mistake] = {
         _in("providers.tf", "allowed_account_ids = var.account_ids", "allowed_account_ids = null"),
         r"unseen: provider \"aws\": \+ allowed_account_ids = null",
     ),
+    "nothing of ours is compared with the registry": Mistake(
+        _in("dashboard.tf", "if metric.namespace == local.own\n", 'if metric.namespace == ""\n'),
+        r"unseen: .*\+ local.own_metrics = ",
+    ),
+    # What is written out instead of asked for
+    "a region that is written out": Mistake(
+        _in("streams.tf", "starting_position  ", 'region = "eu-central-1"\n  starting_position  '),
+        r'event_source_mapping.*\+ (\+ )?region = "eu-central-1"',
+    ),
+    "an account that is written out": Mistake(
+        _in("schedules.tf", '"aws:SourceAccount" = local.account', '"aws:SourceAccount" = "123456789012"'),
+        r"aws_iam_role.scheduler.*123456789012",
+        "roles",
+    ),
     # Environments
     "dev is in another region": Mistake(
         _in("environments/dev.tfvars", '"eu-central-1"', '"us-west-2"'), r"dev: .*us-west-2"

@@ -24,20 +24,23 @@ VARIANTS = ("dev", "staging", "options")
 
 
 def planned_blocks(configuration: Path, plans: Path) -> Mapping[str, Blocks]:
-    """Name of a committed text -> its blocks, as the configuration and its plans are now."""
+    """Name of a committed text -> its blocks, as the configuration and those plans of it that there are say now."""
     sources = Sources(configuration / "terraform")
     zips = checksums(configuration / "build" / "aws-arm64-py313")
     blocks = {
         name: listed(Plan(json.loads((plans / f"{name}.json").read_bytes()), sources, zips).blocks())
         for name in ("prod", *VARIANTS)
+        if (plans / f"{name}.json").is_file()
     }
-    return {"prod": blocks["prod"], "unseen": unseen(sources)} | {name: blocks[name] for name in VARIANTS}
+    return {"prod": blocks["prod"], "unseen": unseen(sources)} | {
+        name: blocks[name] for name in VARIANTS if name in blocks
+    }
 
 
 def texts(blocks: Mapping[str, Blocks]) -> Mapping[str, Blocks]:
     """The same as they are committed: variants relative to prod, both without the prefix of their names."""
     base = _unnamed(blocks["prod"], "prod")
-    return {**blocks} | {name: relative(base, _unnamed(blocks[name], _environment(name))) for name in VARIANTS}
+    return {**blocks} | {name: relative(base, _unnamed(blocks[name], name)) for name in VARIANTS if name in blocks}
 
 
 def committed(name: str) -> dict[str, list[str]]:
@@ -45,15 +48,13 @@ def committed(name: str) -> dict[str, list[str]]:
     return parsed(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def _environment(name: str) -> str:
-    return "prod" if name == "options" else name
-
-
-def _unnamed(blocks: Blocks, environment: str) -> Blocks:
-    """Without the prefix that names of one environment have and those of another have not."""
+def _unnamed(blocks: Blocks, name: str) -> Blocks:
+    """Without the prefix of names and the region, which differ from one to the other: what is written out stays."""
+    prefix = f"ai-gateway-{'prod' if name == 'options' else name}"
+    region = "us-west-2" if name == "options" else "eu-central-1"
     return {
-        name: [line.replace(f"ai-gateway-{environment}", "{prefix}") for line in lines]
-        for name, lines in blocks.items()
+        address: [line.replace(prefix, "{prefix}").replace(region, "{region}") for line in lines]
+        for address, lines in blocks.items()
     }
 
 
@@ -64,7 +65,7 @@ def found(now: Mapping[str, Blocks]) -> list[str]:
         golden, current = committed(name), blocks
         if name in VARIANTS and any(UNKNOWN in line for block in now[name].values() for line in block):
             base = _unnamed(committed("prod"), "prod")
-            golden, current = restored(base, golden), _unnamed(now[name], _environment(name))
+            golden, current = restored(base, golden), _unnamed(now[name], name)
         lines += [line if line[0] == " " else f"{name}: {line}" for line in differences(golden, current)]
     return lines
 

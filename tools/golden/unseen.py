@@ -4,7 +4,7 @@ on, checks and the sums they are about. Read from the files, without comments an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from tools.golden.plan import Sources
 from tools.hcl import Block, Body
@@ -47,9 +47,30 @@ def _lines(block: Block, module: Body) -> Iterator[str]:
 
 def _asked(lines: list[str], module: Body) -> Iterator[str]:
     """The locals that conditions ask for: one that was made empty would refuse nothing."""
-    asked = {
-        name for line in lines if line.strip().startswith("condition") for name in re.findall(r"local\.(\w+)", line)
-    }
     known = {name: text for block in module.of("locals") for name, text in block.body.attributes.items()}
-    for name in sorted(asked & set(known)):
+    conditions = [line for line in lines if line.strip().startswith("condition")]
+    direct = _locals("".join(conditions)) & set(known)
+    for name in sorted(direct | _reached(conditions, known) - _reached(_made_of(module), known)):
         yield f"local.{name} = {known[name]}"
+
+
+def _made_of(module: Body) -> Iterator[str]:
+    """The text of what a plan shows: a local that something of it is made of is seen there."""
+    for block in module.blocks:
+        if block.kind in ("resource", "module", "output"):
+            others = [each for each in block.body.blocks if each.kind not in _LIFE]
+            yield from Body(block.body.attributes, others).lines()
+
+
+def _reached(texts: Iterable[str], known: Mapping[str, str]) -> set[str]:
+    """The locals that texts ask for, and those that these ask for."""
+    reached: set[str] = set()
+    asked = _locals("\n".join(texts)) & set(known)
+    while asked:
+        reached |= asked
+        asked = _locals("\n".join(known[name] for name in asked)) & set(known) - reached
+    return reached
+
+
+def _locals(text: str) -> set[str]:
+    return set(re.findall(r"\blocal\.(\w+)", text))
