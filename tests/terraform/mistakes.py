@@ -335,7 +335,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     # What is written out instead of asked for
     "a region that is written out": Mistake(
-        _in("streams.tf", "starting_position  ", 'region = "eu-central-1"\n  starting_position  '),
+        _in("streams.tf", "  batch_size  ", '  region = "eu-central-1"\n  batch_size  '),
         r'event_source_mapping.*\+ (\+ )?region = "eu-central-1"',
     ),
     "an account that is written out": Mistake(
