@@ -21,15 +21,19 @@ locals {
     }
   ]...)
 
+  # By success, not by starts: a job that is started every hour and fails every hour has started. Three intervals without
+  # one, of 5 minutes at least; CloudWatch looks back 7 days at most, in periods of a day at most (checks.tf).
+  silent_periods = { for key, seconds in local.schedule_seconds : key => max(coalesce(seconds, 0), 300) }
   alarms_of_schedules = {
-    for key, function in local.functions_on_schedule : "${local.function_names[key]}-silent" => {
+    for key, name in { for key in keys(local.functions_on_schedule) : key => local.function_names[key] } : "${name}-silent" => {
       runbook     = "silent"
-      description = "${local.function_names[key]} has not run for ${strcontains(function.event.schedule, "minute") ? "15 minutes" : "3 hours"}."
+      description = "${name} has ended no run well for ${local.silent_periods[key] * 3 / 60} minutes."
       threshold   = 1
       comparison  = "LessThanThreshold"
-      period      = strcontains(function.event.schedule, "minute") ? 900 : 10800
+      period      = local.silent_periods[key]
+      evaluations = 3
       missing     = "breaching"
-      metrics     = { runs = { namespace = "AWS/Lambda", metric = "Invocations", dimensions = { FunctionName = local.function_names[key] }, stat = "Sum" } }
+      metrics     = { beats = { namespace = local.own, metric = "Heartbeat", dimensions = { FunctionName = name }, stat = "Sum" } }
     }
   }
 
@@ -40,6 +44,19 @@ locals {
         description = "${local.function_names[key]} is a minute or more behind its stream."
         threshold   = 60000
         metrics     = { age = { namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = local.function_names[key] }, stat = "Maximum" } }
+      }
+      # Its age is told by a consumer that runs: one that is switched off, or fails at each batch, tells nothing.
+      "${local.function_names[key]}-uncounted" = {
+        runbook     = "uncounted"
+        description = "For 2 hours calls were paid for, and ${local.function_names[key]} counted no batch."
+        threshold   = 1
+        period      = 3600
+        evaluations = 2
+        expression  = "IF(${join(" + ", [for provider in var.providers_enabled : "FILL(${provider}, 0)"])} > 0 AND FILL(beats, 0) < 1, 1, 0)"
+        metrics = merge(
+          { for provider in var.providers_enabled : provider => { namespace = local.own, metric = "Cost", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "SampleCount" } },
+          { beats = { namespace = local.own, metric = "Heartbeat", dimensions = { FunctionName = local.function_names[key] }, stat = "Sum" } },
+        )
       }
       "${local.function_names[key]}-failure-queue" = {
         runbook     = "failure-queue"
@@ -98,6 +115,12 @@ locals {
       description = "A provider billed more than was held for a call: a budget may be exceeded by that much."
       threshold   = 1
       metrics     = { calls = { namespace = local.own, metric = "Overruns", dimensions = { Gateway = local.prefix }, stat = "Sum" } }
+    }
+    "${local.prefix}-rows-stuck" = {
+      runbook     = "rows-stuck"
+      description = "The sweeper could not expire a row: what its call held stays held."
+      threshold   = 1
+      metrics     = { stuck = { namespace = local.own, metric = "RowsStuck", dimensions = { Gateway = local.prefix }, stat = "Sum" } }
     }
     "${local.prefix}-rows-parked" = {
       runbook     = "rows-parked"

@@ -71,6 +71,21 @@ resource "terraform_data" "preflight" {
     }
 
     precondition {
+      condition     = alltrue([for seconds in values(local.schedule_seconds) : try(seconds >= 60 && seconds <= 86400, false)])
+      error_message = "Schedules whose silence CloudWatch can't be asked for: ${join(", ", [for key, seconds in local.schedule_seconds : "${key} (${local.functions[key].event.schedule})" if !try(seconds >= 60 && seconds <= 86400, false)])}. Give a rate of a minute to a day."
+    }
+
+    precondition {
+      condition     = var.kms_key_arn == null ? true : split(":", var.kms_key_arn)[3] == var.region
+      error_message = "kms_key_arn is a key of another region than ${var.region}: AWS's services use keys of their own region alone."
+    }
+
+    precondition {
+      condition     = var.deploy_role_arn == null || var.account_ids == null ? true : contains(var.account_ids, split(":", var.deploy_role_arn)[4])
+      error_message = "deploy_role_arn is a role of an account that account_ids does not name."
+    }
+
+    precondition {
       condition     = length(local.unknown_functions) == 0
       error_message = "No such functions: ${join(", ", local.unknown_functions)}."
     }

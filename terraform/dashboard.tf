@@ -157,7 +157,7 @@ locals {
         {
           title = "Rows"
           lines = [
-            for metric, label in { RowsCounted = "counted", RowsExpired = "expired by the sweeper", RowsParked = "parked: unreadable" } :
+            for metric, label in { RowsCounted = "counted", RowsExpired = "expired by the sweeper", RowsParked = "parked: unreadable", RowsStuck = "stuck: can't be expired" } :
             { namespace = local.own, metric = metric, dimensions = { Gateway = local.prefix }, stat = "Sum", label = label }
           ]
         },
@@ -167,6 +167,10 @@ locals {
             for metric, label in { LedgerStepsLost = "steps lost", LedgerDrift = "US dollars put right by the reconcile", HoursReconciled = "hours closed", Overruns = "calls dearer than held" } :
             { namespace = local.own, metric = metric, dimensions = { Gateway = local.prefix }, stat = "Sum", label = label }
           ]
+        },
+        {
+          title = "Jobs that ended well"
+          lines = [for key, name in local.functions_of_events : { namespace = local.own, metric = "Heartbeat", dimensions = { FunctionName = name }, stat = "Sum", label = key }]
         },
         {
           title = "Given up: messages in the failure queue"
@@ -213,9 +217,9 @@ locals {
         [
           for column, chart in row.charts : {
             type   = "metric"
-            x      = column * 24 / length(row.charts)
+            x      = column * floor(24 / length(row.charts))
             y      = local.alarms_height + index * 7 + 1
-            width  = 24 / length(row.charts)
+            width  = floor(24 / length(row.charts))
             height = 6
             properties = {
               title   = chart.title

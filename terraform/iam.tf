@@ -81,13 +81,15 @@ locals {
     ])
   }
 
-  statements_on_keys = {
-    for key in keys(local.functions) : key => [
-      for arn in var.kms_key_arn[*] : {
-        Sid      = "Key"
-        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
-        Resource = [arn]
-      }
-    ]
-  }
+  statements_on_keys = { for key in keys(local.functions) : key => local.statements_on_key }
+
+  # Each role of ours meets something that the key of one's own encrypts. A function: its environment, the tables and their
+  # stream, its secrets, and (GenerateDataKey) the queue and the topic that it sends to. The scheduler's: its schedules.
+  statements_on_key = [
+    for arn in var.kms_key_arn[*] : {
+      Sid      = "Key"
+      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource = [arn]
+    }
+  ]
 }

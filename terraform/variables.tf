@@ -130,7 +130,7 @@ variable "gateway_version" {
 }
 
 variable "profile" {
-  description = "minimal: what the gateway needs to run. full: alarms and a dashboard too (about 5 US dollars a month)."
+  description = "minimal: what the gateway needs to run. full: alarms and a dashboard too (about 7.50 US dollars a month)."
   type        = string
   default     = "minimal"
   nullable    = false
@@ -220,7 +220,7 @@ variable "secret_recovery_days" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer-managed KMS key for tables, secrets, queues, topic, logs and environment; null means the keys that AWS owns, free of charge. Its policy must let CloudWatch Logs and SNS of this account use it."
+  description = "Customer-managed KMS key for tables, secrets, queues, topic, logs and environment; null means the keys that AWS owns, free of charge. Of the same region; its policy stands in docs/deployment.md."
   type        = string
   default     = null
 

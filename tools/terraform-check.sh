@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Format, validity, tests, lint, parity and rights of the Terraform configuration. Works on a copy: neither lock files nor
-# state stay behind. Where ../shared/terraform/offline-aws lies, no registry and no AWS is asked.
+# terraform-check.sh         format, validity, tests, golden plan, lint, parity and rights of the Terraform configuration
+# terraform-check.sh golden  write the golden plan anew, for a review of what changed
+# Works on a copy: neither lock files nor state stay behind. Where ../shared/terraform/offline-aws lies, no registry and no
+# AWS is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -27,8 +29,42 @@ cp -R shared/gateway/data "$copy/shared/gateway"
 cd "$copy/terraform"
 printf 'terraform {\n  backend "local" {}\n}\n' >backend_override.tf
 export TF_IN_AUTOMATION=1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x
+unresolved=()
+if [[ $config == /dev/null ]]; then
+    # The real provider asks AWS whose account it is in; the plan needs any number.
+    unresolved=(--unresolved)
+    cat >account_override.tf <<'END'
+provider "aws" {
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+  max_retries                 = 1
+}
+
+data "aws_caller_identity" "current" {
+  count = 0
+}
+
+locals {
+  account = "123456789012"
+}
+END
+fi
+golden() { # golden check|write: the plans of every environment and the committed ones
+    (cd "$root" && TF_CLI_CONFIG_FILE=$config .local/venv/bin/python -m tools.golden "$1" "$copy" "${unresolved[@]}")
+}
 terraform init -input=false -no-color >/dev/null
+for environment in dev staging prod; do
+    terraform workspace new "$environment" >/dev/null
+done
+if [[ ${1:-} == golden ]]; then
+    [[ $config != /dev/null ]] || { echo "The golden plan is written by the stand-in, which knows every value." >&2 && exit 1; }
+    golden write
+    exit 0
+fi
 terraform validate -no-color
+echo "-- golden plans"
+golden check
 if [[ $config == /dev/null ]]; then
     # The real provider plans with an account's credentials alone, and a check must not need an account: Terraform mocks it.
     for file in tests/*.tftest.hcl; do
@@ -37,7 +73,6 @@ if [[ $config == /dev/null ]]; then
 fi
 for environment in dev staging prod; do
     echo "-- $environment"
-    terraform workspace new "$environment" >/dev/null
     TF_WORKSPACE=$environment terraform test -no-color -var-file="environments/$environment.tfvars"
 done
 if [[ $config == /dev/null ]]; then

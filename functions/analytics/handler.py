@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway import observability, wiring
-from gateway.runs import run
+from gateway.runs import job
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Counts a batch; answers which records must come again (ReportBatchItemFailures)."""
-    with run("analytics", getattr(context, "aws_request_id", "")) as this:
+    with job("analytics", getattr(context, "aws_request_id", "")) as this:
         records = event.get("Records", [])
         failed = wiring.rollup().apply(records)
         this.status = 500 if failed else 200

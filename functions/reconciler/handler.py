@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway import observability, wiring
-from gateway.runs import run
+from gateway.runs import job
 
 
 def handler(_event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """Closes the hours that are over; answers how many, how many must wait, and the drift in micro-dollars."""
-    with run("reconciler", getattr(context, "aws_request_id", "")):
+    with job("reconciler", getattr(context, "aws_request_id", "")):
         done = asdict(wiring.reconciler().reconcile())
         observability.log.info("reconciled", extra=done)
     return done

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway import observability, wiring
-from gateway.runs import run
+from gateway.runs import job
 
 
 def handler(_event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """Sweeps the minutes since the last run; answers how many rows it expired."""
-    with run("sweeper", getattr(context, "aws_request_id", "")):
+    with job("sweeper", getattr(context, "aws_request_id", "")):
         expired = wiring.sweeper().sweep()
         observability.log.info("swept", extra={"expired": expired})
     return {"expired": expired}

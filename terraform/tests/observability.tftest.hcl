@@ -28,7 +28,7 @@ run "watched" {
       [for pair in setproduct(values(local.function_names), ["errors", "throttles"]) : join("-", pair)],
       [for name in values(local.table_names) : "${name}-table-throttles"],
       [for provider in var.providers_enabled : "${local.prefix}-${provider}-breaker-open"],
-      [for name in ["api-5xx", "api-p99", "overhead-p99", "budget", "overruns", "rows-parked", "reconciler-silent", "sweeper-silent", "analytics-iterator-age", "analytics-failure-queue"] : "${local.prefix}-${name}"],
+      [for name in ["api-5xx", "api-p99", "overhead-p99", "budget", "overruns", "rows-parked", "rows-stuck", "reconciler-silent", "sweeper-silent", "analytics-iterator-age", "analytics-uncounted", "analytics-failure-queue"] : "${local.prefix}-${name}"],
     ))))
     error_message = "Alarms on errors, p99, throttles, breakers, iterator age, failure queue, budget, tables, the schedule and parked rows; none in the profile minimal."
   }
@@ -51,6 +51,21 @@ run "watched" {
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.treat_missing_data == (endswith(alarm.alarm_name, "-silent") ? "breaching" : "notBreaching")])
     error_message = "No data is no alarm, but where silence is the fault."
+  }
+
+  assert {
+    condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : "${alarm.metric_name} ${alarm.comparison_operator} ${alarm.threshold} in ${alarm.evaluation_periods} x ${alarm.period}" == "Heartbeat LessThanThreshold 1 in 3 x ${strcontains(name, "sweeper") ? 300 : 3600}" if endswith(name, "-silent")])
+    error_message = "A job that ends no run well for three of its intervals, 15 minutes at least, is an alarm."
+  }
+
+  assert {
+    condition     = alltrue([for name, alarm in local.alarms : alarm.period * alarm.evaluations <= (alarm.period < 3600 ? 86400 : 604800) && alarm.period <= 86400 && (alarm.period % 60 == 0)])
+    error_message = "CloudWatch looks back a day, or 7 days in periods of an hour and more."
+  }
+
+  assert {
+    condition     = { for key, config in aws_lambda_function_event_invoke_config.schedule : key => [config.maximum_retry_attempts, config.maximum_event_age_in_seconds, config.qualifier] } == { reconciler = [0, 3600, "live"], sweeper = [0, 60, "live"] } && alltrue([for schedule in aws_scheduler_schedule.this : schedule.target[0].retry_policy[0].maximum_retry_attempts == 0])
+    error_message = "A run that failed is the next run's to repeat: neither the scheduler nor Lambda does it too."
   }
 
   assert {

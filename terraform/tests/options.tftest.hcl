@@ -29,7 +29,7 @@ run "defaults_reserve_nothing" {
   }
 
   assert {
-    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 7.5 : 0.4)
+    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 7.9 : 0.4)
     error_message = "What stands still costs something else than docs/deployment.md says."
   }
 }
@@ -65,6 +65,11 @@ run "everything_on" {
   assert {
     condition     = alltrue([for statements in values(local.statements) : contains(statements[*].Sid, "Key")]) && aws_sqs_queue.failures["analytics"].kms_master_key_id == var.kms_key_arn && aws_secretsmanager_secret.provider["openai"].kms_key_id == var.kms_key_arn && aws_sns_topic.alarms[0].kms_master_key_id == var.kms_key_arn
     error_message = "A key of one's own encrypts everything, and every function may use it."
+  }
+
+  assert {
+    condition     = alltrue([for schedule in aws_scheduler_schedule.this : schedule.kms_key_arn == var.kms_key_arn]) && anytrue([for statement in jsondecode(aws_iam_role_policy.scheduler[0].policy).Statement : contains(statement.Action, "kms:Decrypt") && statement.Resource == [var.kms_key_arn]])
+    error_message = "The scheduler's role may read the schedules that the key encrypts."
   }
 
   assert {
@@ -160,6 +165,27 @@ run "names_that_nobody_has" {
     reserved_concurrency = { nobody = 1 }
     throttling           = { routes = { "GET /nowhere" = { rate = 1, burst = 1 } } }
     expected_load        = { keys = { platinum = 1 } }
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
+run "a_key_of_another_region" {
+  command = plan
+
+  variables {
+    kms_key_arn = "arn:aws:kms:us-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
+run "a_role_of_an_account_that_is_not_allowed" {
+  command = plan
+
+  variables {
+    deploy_role_arn = "arn:aws:iam::123456789012:role/deployer"
+    account_ids     = ["210987654321"]
   }
 
   expect_failures = [terraform_data.preflight]

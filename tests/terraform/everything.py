@@ -171,6 +171,15 @@ def _rows_die(made: Made) -> None:
     assert live.complete(key).status == 200
     now = int(time.time())
     rows.open(_row("dead", key_id, (now - 5 * 60) * 1_000_000))
+    rows.open(stuck := _row("stuck", key_id, (now - 5 * 60) * 1_000_000))
+    database.call(
+        "UpdateItem",
+        {
+            "TableName": names.table("request-analytics"),
+            "Key": to_item({"minute": stuck.minute, "rid": stuck.rid}),
+            "UpdateExpression": "REMOVE est",
+        },
+    )
     SweepCursor(database, names.table("state")).write(now // 60 - 10)
     client("lambda").invoke(FunctionName=live.deployment.functions["sweeper"])
     rows.open(poison := _row("poison", key_id, now * 1_000_000))

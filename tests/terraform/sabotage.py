@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.terraform.applied import State
+from tests.terraform.expected import failures, planned
+from tests.terraform.expected_compute import COMPUTE
+from tests.terraform.expected_data import DATA
+from tests.terraform.expected_options import OPTIONS
+from tests.terraform.expected_watching import WATCHING
+from tests.terraform.mistakes import Change, Mistake
+from tools.golden.__main__ import found, planned_blocks
+from tools.golden.plans import PLANS, all_planned
 
 VARIABLES = (
     "-no-color",
@@ -19,15 +28,6 @@ VARIABLES = (
     "-var",
     "profile=full",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """In `file`, below the copy, `old` stands once and becomes `new`."""
-
-    file: str
-    old: str
-    new: str
 
 
 def changed(copy: Path, into: Path, *changes: Change) -> Path:
@@ -54,3 +54,33 @@ def applied_with(copy: Path, into: Path, *changes: Change) -> State:
     run = terraform(folder, "apply", *VARIABLES, "-auto-approve")
     assert run.returncode == 0, run.stderr
     return State(json.loads(terraform(folder, "show", "-json").stdout))
+
+
+def noticed(copy: Path, into: Path, *changes: Change) -> tuple[list[str], dict[str, list[str]]]:
+    """What the golden plan (`text: block: - or + line`) and the second reader say of the changed configuration."""
+    folder, plans = changed(copy, into, *changes), into / "plans"
+    # The other environments' plans are made where one of their own files is changed.
+    own = any(name in change.file for change in changes for name in ("dev.tfvars", "staging.tfvars"))
+    all_planned(folder, plans, PLANS if own or not changes else ("prod", "options"))
+    block, lines = "", []
+    for line in found(planned_blocks(into, plans)):
+        block = line if line[0] != " " else block
+        lines.append(f"{block}: {line.strip()}")
+    prod, options = (planned(json.loads((plans / f"{name}.json").read_bytes())) for name in ("prod", "options"))
+    return lines, failures(prod, COMPUTE | DATA | WATCHING) | failures(options, OPTIONS)
+
+
+def batches(mistakes: Mapping[str, Mistake]) -> list[tuple[str, ...]]:
+    """Mistakes that can be made at once and told apart: no two of a batch are to fail the same expectation.
+    With PROVE set each alone."""
+    if os.environ.get("PROVE"):
+        return [(name,) for name in mistakes]
+    made: list[list[str]] = []
+    for name, mistake in mistakes.items():
+        for batch in made:
+            if all(mistake.fails != mistakes[other].fails for other in batch) or not mistake.fails:
+                batch.append(name)
+                break
+        else:
+            made.append([name])
+    return [tuple(batch) for batch in made]

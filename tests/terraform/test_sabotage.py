@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.terraform import applied
 from tests.terraform.forms import Facts
-from tests.terraform.sabotage import VARIABLES, Change, applied_with, changed, terraform
+from tests.terraform.mistakes import MISTAKES, Change
+from tests.terraform.sabotage import VARIABLES, applied_with, batches, changed, noticed, terraform
 
-MISTAKES = {
+DIFFERENT = {
     "a renamed route": (
         Change("terraform/api.tf", "= each.key\n  target", '= replace(each.key, "/metrics", "/figures")\n  target'),
         "routes",
@@ -67,11 +69,29 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("batch", batches(MISTAKES), ids=lambda batch: f"{len(batch)} from {batch[0]}")
+def test_a_mistake_in_terraform_is_noticed(batch: tuple[str, ...], copy: Path, tmp_path: Path) -> None:
+    """Several mistakes in one plan, each in a place of its own: each must be told by a line of the golden plan's
+    difference that names it and, where a plan shows it, by the expectation that it breaks."""
+    lines, failed = noticed(copy, tmp_path / "copy", *(MISTAKES[name].change for name in batch))
+    for name in batch:
+        mistake = MISTAKES[name]
+        line = next((line for line in lines if re.search(mistake.seen, line)), "")
+        print(f"{name:45} {mistake.fails or '-':15} {line[:120]}")
+        assert line, f"{name}: the golden plan does not tell"
+        assert not mistake.fails or mistake.fails in failed, f"{name}: still met is {mistake.fails}"
+    assert set(failed) >= {MISTAKES[name].fails for name in batch} - {""}
+
+
+def test_a_configuration_without_a_mistake_is_not_told(copy: Path, tmp_path: Path) -> None:
+    assert noticed(copy, tmp_path / "copy") == ([], {})
+
+
+@pytest.mark.parametrize("mistake", DIFFERENT)
 def test_a_mistake_in_terraform_differs_from_the_local_gateway(
     mistake: str, copy: Path, tmp_path: Path, local: Facts
 ) -> None:
-    change, section = MISTAKES[mistake]
+    change, section = DIFFERENT[mistake]
     facts = applied.facts(applied_with(copy, tmp_path / "copy", change))
     assert {section for section in facts if facts[section] != local[section]} == {section}
 

@@ -1,4 +1,5 @@
-"""`python -m tools.aws`: what `make bootstrap-key`, `secret`, `seed`, `smoke`, `redrive`, `rebuild` do."""
+"""`python -m tools.aws`: what `make bootstrap-key`, `secret`, `seed`, `smoke`, `redrive`, `rebuild` do, and what
+deploy.sh asks before Terraform runs."""
 
 from __future__ import annotations
 
@@ -6,11 +7,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gateway.errors import StoreError, StoreUnavailable
-from tools.aws import bill, keys, secret, smoke
+from tools.aws import backend, bill, keys, secret, smoke
+from tools.aws.described import described
 from tools.aws.place import OperatorError, Place, place
 from tools.local import seed
 
@@ -18,7 +21,21 @@ Command = Callable[[Place, argparse.Namespace], int]
 
 
 def _whoami(where: Place, _arguments: argparse.Namespace) -> int:
-    print(f"account {where.names.account}, region {where.names.region}, names {where.names.prefix}-*")
+    by = f", by {where.role}" if where.role else ""
+    print(f"account {where.names.account}, region {where.names.region}, names {where.names.prefix}-*{by}")
+    return 0
+
+
+def _backend(where: Place, arguments: argparse.Namespace) -> int:
+    kept = Path(arguments.file)
+    text = backend.settings(described(where.names.environment), os.environ.get("STATE_BUCKET", ""), kept)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _state(where: Place, _arguments: argparse.Namespace) -> int:
+    backend.check_state(where, sys.stdin.read())
     return 0
 
 
@@ -67,6 +84,8 @@ def _rebuild(where: Place, arguments: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Command] = {
     "whoami": _whoami,
+    "backend": _backend,
+    "state": _state,
     "bootstrap-key": _bootstrap_key,
     "secret": _secret,
     "seed": _seed,
@@ -81,6 +100,7 @@ def main() -> int:
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--env", required=True, help="the environment: dev, staging, prod")
     parser.add_argument("--endpoint", default="", help="an emulator that stands in for AWS")
+    parser.add_argument("--file", default="", help="where the settings of the state are written (backend)")
     parser.add_argument("--provider", default="openai", help="whose secret (secret)")
     parser.add_argument("--model", default="", help="a further model to call, which costs its price (smoke)")
     parser.add_argument("--from", dest="first", default="", help="the first UTC day (rebuild)")

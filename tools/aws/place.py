@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
+from botocore.credentials import AssumeRoleCredentialFetcher, CredentialProvider, DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gateway.aws.http import AwsHttp
 from gateway.aws.sigv4 import Credentials
 from gateway.stores.dynamodb import Database, DynamoDB
-from tools.local.emulator import ROOT
+from tools.aws.described import TERRAFORM, Description, OperatorError, described
 from tools.local.gateway import ACCOUNT, REGION
 from tools.local.gateway import session as emulated
 from tools.manifest import Names
 
-_ENVIRONMENTS = ROOT / "terraform" / "environments"
+__all__ = ["OperatorError", "Place", "place"]
 _STORE_SECONDS = 10.0
-
-
-class OperatorError(Exception):
-    """A command can't be done; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`endpoint` is an emulator's address, empty on AWS. `session` gives boto3's clients."""
+    """`endpoint` is an emulator's address, empty on AWS. `session` gives boto3's clients, by `role` if there is one."""
 
     names: Names
     session: Any
     endpoint: str = ""
+    role: str = ""
 
     def client(self, service: str) -> Any:
         return self.session.client(service)
@@ -79,28 +78,59 @@ class Place:
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
 
-def place(environment: str, endpoint: str) -> Place:
-    """The place of an environment. Raises OperatorError without credentials, or for an environment nobody describes."""
+def place(environment: str, endpoint: str, terraform: Path = TERRAFORM) -> Place:
+    """The place of an environment, by the role that it is deployed by. Raises OperatorError without credentials, for an
+    account that is not the environment's, and for an environment that nobody describes."""
     if endpoint:
         return Place(Names(environment, region=REGION, account=ACCOUNT), emulated(endpoint), endpoint.rstrip("/"))
-    region, base = _described(environment)
-    session = boto3.session.Session(region_name=region)
+    description = described(environment, terraform)
+    session = _session(description)
     try:
         account = session.client("sts").get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
+        by = f" as {description.role}" if description.role else ""
         raise OperatorError(
-            f"No AWS credentials that work: {error}. Set AWS_PROFILE, or sign in with `aws sso login`."
+            f"No AWS credentials that work{by}: {error}. Set AWS_PROFILE, or sign in with `aws sso login`."
         ) from None
-    return Place(Names(environment, region=region, account=account, base=base), session)
+    if description.accounts and account not in description.accounts:
+        allowed = ", ".join(sorted(description.accounts))
+        raise OperatorError(
+            f"{environment} is deployed to {allowed} (account_ids), but these credentials are of {account}."
+            f" Set AWS_PROFILE, or deploy_role_arn in terraform/environments/{environment}.tfvars."
+        )
+    return Place(
+        Names(environment, region=description.region, account=account, base=description.base),
+        session,
+        role=description.role,
+    )
 
 
-def _described(environment: str) -> tuple[str, str]:
-    """Region and first part of every name, as Terraform gets them."""
-    file = _ENVIRONMENTS / f"{environment}.tfvars"
-    if not file.is_file():
-        known = ", ".join(sorted(path.stem for path in _ENVIRONMENTS.glob("*.tfvars")))
-        raise OperatorError(f"There is no terraform/environments/{environment}.tfvars; ENV is one of {known}.")
-    values = dict(re.findall(r'^(region|name)\s*=\s*"([^"]*)"', file.read_text(encoding="utf-8"), re.M))
-    if "region" not in values:
-        raise OperatorError(f"terraform/environments/{environment}.tfvars names no region.")
-    return values["region"], values.get("name", Names(environment).base)
+def _session(description: Description) -> Any:
+    """boto3's session, with credentials of the role where there is one: renewed as often as a long command needs."""
+    session = boto3.session.Session(region_name=description.region)
+    if not description.role:
+        return session
+    inner = botocore.session.get_session()
+    inner.get_component("credential_provider").providers.insert(0, _Role(session, description))
+    return boto3.session.Session(botocore_session=inner, region_name=description.region)
+
+
+class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
+    """Credentials of the environment's role, by those that this machine has."""
+
+    METHOD = "deploy-role"
+
+    def __init__(self, source: Any, description: Description) -> None:
+        super().__init__()
+        self._source = source
+        self._description = description
+
+    def load(self) -> Any:
+        credentials = self._source.get_credentials()
+        if credentials is None:
+            return None
+        name = f"{self._description.base}-{self._description.environment}-operator"
+        fetcher = AssumeRoleCredentialFetcher(
+            self._source.client, credentials, self._description.role, extra_args={"RoleSessionName": name[:64]}
+        )
+        return DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)

@@ -7,9 +7,14 @@ $(LOCAL)/terraform/.ready: $(VENV)/.tools requirements/terraform.txt
 	@touch $@
 
 .PHONY: terraform-check
-terraform-check: $(VENV)/.test $(EMULATOR)/.ready $(LOCAL)/terraform/.ready ## Check the Terraform configuration: format, tests, lint, parity, rights
+terraform-check: $(VENV)/.test $(EMULATOR)/.ready $(LOCAL)/terraform/.ready ## Check the Terraform configuration: format, tests, golden plan, lint, parity, rights
 	@$(PY) -m tools.build --target aws >/dev/null
 	@tools/terraform-check.sh
+
+.PHONY: golden
+golden: $(VENV)/.test ## Write the golden plan anew (terraform/golden), after a change that is meant; review the difference
+	@$(PY) -m tools.build --target aws >/dev/null
+	@tools/terraform-check.sh golden
 
 # --- a deployment: ENV=dev|staging|prod, on AWS or, with ENDPOINT=http://..., on an emulator --------------------------
 

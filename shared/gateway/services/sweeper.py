@@ -72,7 +72,9 @@ class Sweeper:
         try:
             return self._expire(row)
         except (StoreError, KeyError, TypeError, ValueError):
-            # One row that can't be read or released must not keep all later ones open: its hour waits for an operator.
+            # One row that can't be read or released must not keep all later ones open: its hour waits for an operator,
+            # whom the alarm on this count tells.
+            observability.count("RowsStuck")
             observability.log.exception("a row can't be expired", extra={"minute": row["minute"], "rid": row["rid"]})
             return False
 

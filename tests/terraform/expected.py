@@ -1,0 +1,75 @@
+"""What a production deployment must be, by a second reader: written down by hand, out of what AWS documents and the
+product promises; no manifest, no variable and no local of Terraform is asked.
+
+A table of expectations: name -> a function that gets a planned or applied state and tells what is wrong, line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tests.terraform.applied import State
+
+Expectation = Callable[[State], Iterator[str]]
+PREFIX = "ai-gateway-prod"
+REGION = "eu-central-1"
+FUNCTIONS = {
+    "admin": f"{PREFIX}-admin",
+    "analytics": f"{PREFIX}-analytics",
+    "authorizer": f"{PREFIX}-api-authorizer",
+    "completions": f"{PREFIX}-completions",
+    "health": f"{PREFIX}-health",
+    "mcp": f"{PREFIX}-mcp",
+    "reconciler": f"{PREFIX}-reconciler",
+    "sweeper": f"{PREFIX}-sweeper",
+}
+
+
+def planned(document: Mapping[str, Any]) -> State:
+    """The state that a plan would make, of `terraform show -json`."""
+    return State({"values": document["planned_values"]})
+
+
+def must(what: str, values: Mapping[str, Any], **wanted: Any) -> Iterator[str]:
+    """A line for each attribute that is not as it must be. A set as the wanted value lists what is allowed."""
+    for name, value in wanted.items():
+        allowed = value if isinstance(value, set | frozenset | range) else (value,)
+        if values.get(name) not in allowed:
+            yield f"{what}: {name} is {values.get(name)!r}, not {value!r}"
+
+
+def same(what: str, found: Any, wanted: Any) -> Iterator[str]:
+    if found != wanted:
+        yield f"{what}: {found!r}, not {wanted!r}"
+
+
+def one(blocks: Any) -> Mapping[str, Any]:
+    """A block that there is once; nothing where there is none or more."""
+    return blocks[0] if isinstance(blocks, list) and len(blocks) == 1 else {}
+
+
+def account(state: State) -> str:
+    return str(state.of("aws_apigatewayv2_api")[0]["execution_arn"]).split(":")[4]
+
+
+def arn(state: State, service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{account(state)}:{resource}"
+
+
+def live(state: State, folder: str) -> str:
+    """The ARN that everything calls: the alias, never a function without one."""
+    return arn(state, "lambda", f"function:{FUNCTIONS[folder]}:live")
+
+
+def failures(state: State, expectations: Mapping[str, Expectation]) -> dict[str, list[str]]:
+    """Name of an expectation -> what is wrong, of those that are not met."""
+    found = {name: list(_lines(state, expectation)) for name, expectation in expectations.items()}
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def _lines(state: State, expectation: Expectation) -> Iterator[str]:
+    try:
+        yield from expectation(state)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        yield f"of another form: {error!r}"

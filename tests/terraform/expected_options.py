@@ -1,0 +1,94 @@
+"""Prod with everything on that is off by default (terraform/golden/options.tfvars): see expected.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tests.terraform.applied import State
+from tests.terraform.expected import FUNCTIONS, PREFIX, Expectation, must, one, same
+
+KEY = "arn:aws:kms:us-west-2:123456789012:key/11111111-2222-3333-4444-555555555555"
+# What a key of one's own can encrypt -> the attribute that names it.
+ENCRYPTED = {
+    "aws_cloudwatch_log_group": "kms_key_id",
+    "aws_lambda_function": "kms_key_arn",
+    "aws_scheduler_schedule": "kms_key_arn",
+    "aws_secretsmanager_secret": "kms_key_id",
+    "aws_sns_topic": "kms_master_key_id",
+    "aws_sqs_queue": "kms_master_key_id",
+}
+# Who asks KMS in the name of a role of ours: functions send to an encrypted queue and an encrypted topic too.
+ACTIONS = {"lambda.amazonaws.com": {"kms:Decrypt", "kms:GenerateDataKey"}, "scheduler.amazonaws.com": {"kms:Decrypt"}}
+
+
+def encryption(state: State) -> Iterator[str]:
+    for kind, attribute in ENCRYPTED.items():
+        found = state.of(kind)
+        if not found:
+            yield f"{kind}: there is none"
+        for each in found:
+            yield from must(str(each.get("name") or each.get("function_name")), each, **{attribute: KEY})
+    for table in state.of("aws_dynamodb_table"):
+        yield from must(table["name"], one(table["server_side_encryption"]), enabled=True, kms_key_arn=KEY)
+
+
+def key_rights(state: State) -> Iterator[str]:
+    """Every role, whoever takes it, may use the key: each meets something that is encrypted."""
+    allowed: dict[str, set[str]] = {}
+    for policy in state.of("aws_iam_role_policy"):
+        for statement in json.loads(policy["policy"])["Statement"]:
+            if KEY in statement["Resource"]:
+                allowed.setdefault(policy["role"], set()).update(statement["Action"])
+    for role in state.of("aws_iam_role"):
+        (trust,) = json.loads(role["assume_role_policy"])["Statement"]
+        yield from same(
+            f"{role['name']}: with the key", allowed.get(role["name"]), ACTIONS[trust["Principal"]["Service"]]
+        )
+
+
+def domain(state: State) -> Iterator[str]:
+    (gateway,) = state.of("aws_apigatewayv2_api")
+    yield from must("API", gateway, disable_execute_api_endpoint=True)
+    yield from same("CORS", one(gateway["cors_configuration"]).get("allow_origins"), ["https://app.example.com"])
+    for each in state.of("aws_apigatewayv2_domain_name"):
+        configuration = one(each["domain_name_configuration"])
+        yield from must("domain", each, domain_name="api.example.com")
+        yield from must("domain", configuration, endpoint_type="REGIONAL", security_policy="TLS_1_2")
+    wanted = {"api_id": gateway["id"], "domain_name": "api.example.com", "stage": "$default"}
+    yield from must("mapping", one(state.of("aws_apigatewayv2_api_mapping")), **wanted)
+    url = state.document["values"]["outputs"]["url"]["value"]
+    yield from same("output url", url, "https://api.example.com")
+
+
+def capacity(state: State) -> Iterator[str]:
+    reserved = {f["function_name"]: f["reserved_concurrent_executions"] for f in state.of("aws_lambda_function")}
+    wanted = dict.fromkeys(FUNCTIONS.values(), -1) | {f"{PREFIX}-admin": 5}
+    yield from same("reserved", reserved, wanted)
+    warm = one(state.of("aws_lambda_provisioned_concurrency_config"))
+    name = FUNCTIONS["authorizer"]
+    yield from must("warm", warm, function_name=name, qualifier="live", provisioned_concurrent_executions=2)
+    started: dict[str, Any] = {f["function_name"]: f["snap_start"] for f in state.of("aws_lambda_function")}
+    snapped = {name: one(each).get("apply_on") for name, each in started.items() if each}
+    yield from same("snapshots", snapped, {FUNCTIONS["completions"]: "PublishedVersions"})
+
+
+def settings(state: State) -> Iterator[str]:
+    given = state.environment()
+    wanted = {"MCP_ALLOWED_ORIGINS": "https://app.example.com", "MCP_ALLOWED_HOSTS": "api.example.com"}
+    wanted |= {"OPENAI_BASE_URL": "https://models.example.com/v1", "BEDROCK_REGION": "us-east-1"}
+    wanted |= {"LOG_LEVEL": "WARNING", "GATEWAY_VERSION": "9.9.9"}
+    yield from must("environment", given, **wanted)
+    mailed = {(each["protocol"], each["endpoint"]) for each in state.of("aws_sns_topic_subscription")}
+    yield from same("mail", mailed, {("email", "operators@example.com")})
+    told = {each["topic_arn"].rpartition(":")[2] for each in state.of("aws_sns_topic_subscription")}
+    yield from same("mail about", told, {f"{PREFIX}-alarms", f"{PREFIX}-budgets"})
+    budget = {alarm["alarm_name"]: alarm for alarm in state.of("aws_cloudwatch_metric_alarm")}[f"{PREFIX}-budget"]
+    yield from must("budget", budget, threshold=99)
+    (stage,) = state.of("aws_apigatewayv2_stage")
+    limits = {each["route_key"]: each["throttling_rate_limit"] for each in stage["route_settings"]}
+    yield from same("throttles", {limits.pop("GET /health", None), *limits.values()}, {1, 7})
+
+
+OPTIONS: dict[str, Expectation] = {each.__name__: each for each in (encryption, key_rights, domain, capacity, settings)}

@@ -1,0 +1,42 @@
+"""A plan of prod against what a second reader wrote down; and the key of one's own, wherever something is encrypted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.terraform.applied import State
+from tests.terraform.expected import planned
+from tests.terraform.expected_compute import COMPUTE
+from tests.terraform.expected_data import DATA
+from tests.terraform.expected_options import OPTIONS
+from tests.terraform.expected_watching import WATCHING
+from tools.golden.plans import planned as plan
+
+PROD = COMPUTE | DATA | WATCHING
+
+
+def _planned(copy: Path, name: str, folder: Path) -> State:
+    return planned(json.loads(plan(copy / "terraform", name, folder).read_bytes()))
+
+
+@pytest.fixture(scope="module")
+def prod(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
+    return _planned(copy, "prod", tmp_path_factory.mktemp("plan"))
+
+
+@pytest.fixture(scope="module")
+def options(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
+    return _planned(copy, "options", tmp_path_factory.mktemp("plan"))
+
+
+@pytest.mark.parametrize("name", PROD)
+def test_production_is_what_it_must_be(name: str, prod: State) -> None:
+    assert list(PROD[name](prod)) == []
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_what_is_off_by_default_does_what_it_must(name: str, options: State) -> None:
+    assert list(OPTIONS[name](options)) == []

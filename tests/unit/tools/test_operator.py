@@ -1,0 +1,263 @@
+"""Who the commands act as, where, and on whose state: against a loopback server that stands for AWS."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from tools.aws import backend
+from tools.aws.described import described
+from tools.aws.place import OperatorError, Place, place
+from tools.local.emulator import ROOT
+
+HOME, AWAY = "111111111111", "222222222222"
+ROLE = f"arn:aws:iam::{AWAY}:role/deployer"
+SECOND = f'region = "eu-west-1"\nname = "gate"\ndeploy_role_arn = "{ROLE}"\naccount_ids = [\n  "{AWAY}", # ours\n]\n'
+
+
+class Aws:
+    """STS and Lambda: the machine's credentials are of one account, the role's of another. Keeps the signers' names."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.functions: set[str] = set()
+        aws = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
+                self._answer(200, aws.sts(self.headers["authorization"], body))
+
+            def do_GET(self) -> None:
+                signer = self.headers["authorization"].partition("Credential=")[2].partition("/")[0]
+                name = self.path.split("/functions/")[1].split("/")[0]
+                aws.calls.append((signer, name))
+                there = name in aws.functions
+                self._answer(200 if there else 404, "{}" if there else '{"Message": "no such function"}')
+
+            def _answer(self, status: int, text: str) -> None:
+                self.send_response(status)
+                if status == 404:
+                    self.send_header("x-amzn-errortype", "ResourceNotFoundException")
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: Any) -> None:
+                """Says nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def sts(self, authorization: str, body: dict[str, list[str]]) -> str:
+        signer = authorization.partition("Credential=")[2].partition("/")[0]
+        (action,) = body["Action"]
+        self.calls.append((signer, action))
+        if action == "AssumeRole":
+            assert body["RoleArn"] == [ROLE]
+            result = (
+                "<Credentials><AccessKeyId>ROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+                "<SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>"
+            )
+        else:
+            account = AWAY if signer == "ROLE" else HOME
+            result = f"<Account>{account}</Account><UserId>u</UserId><Arn>arn:aws:sts::{account}:x</Arn>"
+        return f"<{action}Response><{action}Result>{result}</{action}Result></{action}Response>"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Aws]:
+    fake = Aws()
+    thread = threading.Thread(target=fake.server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "STATE_BUCKET", "TF_VAR_deploy_role_arn", "TF_VAR_account_ids"):
+        monkeypatch.delenv(name, raising=False)
+    settings = {"AWS_ACCESS_KEY_ID": "MACHINE", "AWS_SECRET_ACCESS_KEY": "s", "AWS_ENDPOINT_URL": fake.url}
+    settings |= {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_MAX_ATTEMPTS": "1"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    yield fake
+    fake.server.shutdown()
+    fake.server.server_close()
+    thread.join()
+
+
+def terraform(folder: Path, **environments: str) -> Path:
+    (folder / "environments").mkdir(parents=True)
+    for name, text in environments.items():
+        (folder / "environments" / f"{name}.tfvars").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_command_acts_by_the_role_that_the_environment_is_deployed_by(aws: Aws, tmp_path: Path) -> None:
+    there = place("second", "", terraform(tmp_path / "terraform", second=SECOND))
+    assert (there.names.account, there.names.region, there.names.prefix) == (AWAY, "eu-west-1", "gate-second")
+    assert aws.calls == [("MACHINE", "AssumeRole"), ("ROLE", "GetCallerIdentity")]
+    credentials = there._credentials()  # what signs the tables' calls
+    assert (credentials.access_key, credentials.token) == ("ROLE", "t")
+    for service in ("dynamodb", "secretsmanager", "apigatewayv2", "lambda", "cloudwatch"):
+        assert there.client(service)._request_signer._credentials.access_key == "ROLE"
+
+
+def test_without_a_role_the_credentials_are_the_machines(aws: Aws, tmp_path: Path) -> None:
+    there = place("first", "", terraform(tmp_path / "terraform", first='region = "eu-west-1"\n'))
+    assert (there.names.account, there._credentials().access_key) == (HOME, "MACHINE")
+    assert aws.calls == [("MACHINE", "GetCallerIdentity")]
+
+
+@pytest.mark.parametrize("said", [f'account_ids = ["{AWAY}"]', f'account_ids = [\n  "{AWAY}",\n]'])
+def test_another_account_than_the_environments_is_refused(aws: Aws, tmp_path: Path, said: str) -> None:
+    with pytest.raises(OperatorError, match=f"deployed to {AWAY}.*are of {HOME}"):
+        place("first", "", terraform(tmp_path / "terraform", first=f'region = "eu-west-1"\n{said}\n'))
+
+
+def test_what_terraform_reads_elsewhere_holds_here_too(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = terraform(
+        tmp_path / "terraform", first='region = "eu-west-1"\n', bare='region = "eu-west-1"\nname = null\n'
+    )
+    monkeypatch.setenv("TF_VAR_deploy_role_arn", ROLE)
+    assert described("first", folder).role == ROLE
+    (folder / "all.auto.tfvars").write_text(f'account_ids = ["{AWAY}"]\ndeploy_role_arn = null\n', encoding="utf-8")
+    assert described("first", folder).role == ""
+    assert described("bare", folder).accounts == {AWAY}
+    assert described("bare", folder).base == "ai-gateway"
+
+
+def settings(folder: Path, name: str, bucket: str = "") -> str:
+    return backend.settings(described(name, folder), bucket, folder / f"kept-{name}", folder)
+
+
+def test_each_environment_has_a_state_of_its_own(aws: Aws, tmp_path: Path) -> None:
+    folder = terraform(tmp_path / "terraform", first='region = "eu-west-1"\n', second=SECOND)
+    assert settings(folder, "first", "states") == 'bucket = "states"\nregion = "eu-west-1"\n'
+    assert f'assume_role = {{ role_arn = "{ROLE}" }}' in settings(folder, "second", "others")
+    assert f'allowed_account_ids = ["{AWAY}"]' in settings(folder, "second", "others")
+    (folder / "kept-first").write_text('bucket = "states"\n', encoding="utf-8")
+    assert 'bucket = "states"' in settings(folder, "first")
+    with pytest.raises(OperatorError, match="Where is the state of second"):
+        settings(folder, "second")  # the first one's bucket is not the second one's
+    with pytest.raises(OperatorError, match="can't be in two buckets"):
+        settings(folder, "first", "others")
+
+
+def test_settings_of_a_state_that_lies_elsewhere(aws: Aws, tmp_path: Path) -> None:
+    folder = terraform(tmp_path / "terraform", second=SECOND)
+    file = folder / "environments" / "second.s3.tfbackend"
+    file.write_text('bucket = "central"\nregion = "us-east-1"\nassume_role = null\nkey = "a/b"\n', encoding="utf-8")
+    lines = settings(folder, "second").splitlines()
+    assert {'bucket = "central"', 'region = "us-east-1"', "assume_role = null", 'key = "a/b"'} <= set(lines)
+    with pytest.raises(OperatorError, match="can't be in two buckets"):
+        settings(folder, "second", "others")
+
+
+def state(prefix: str = "gate-second", account: str = AWAY, region: str = "eu-west-1") -> str:
+    def resource(kind: str, **attributes: Any) -> dict[str, Any]:
+        return {"mode": "managed", "type": kind, "instances": [{"attributes": attributes}]}
+
+    arn = f"arn:aws:lambda:{region}:{account}:function:x"
+    preflight = resource("terraform_data", input={"value": prefix, "type": "string"})
+    return json.dumps({"resources": [preflight, resource("aws_lambda_function", arn=arn)]})
+
+
+@pytest.fixture
+def second(aws: Aws, tmp_path: Path) -> Place:
+    return place("second", "", terraform(tmp_path / "terraform", second=SECOND))
+
+
+def test_its_own_state_or_none_at_all_is_right(second: Place) -> None:
+    for document in (state(), "", '{"resources": []}'):
+        backend.check_state(second, document)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (state(prefix="gate-first"), "names is gate-first, not gate-second"),
+        (state(account=HOME), f"account is {HOME}, not {AWAY}"),
+        (state(region="us-east-1"), "region is us-east-1, not eu-west-1"),
+    ],
+)
+def test_another_environments_state_is_refused(document: str, said: str, second: Place) -> None:
+    with pytest.raises(OperatorError, match=said):
+        backend.check_state(second, document)
+
+
+def test_an_empty_state_of_what_is_deployed_is_refused(aws: Aws, second: Place) -> None:
+    aws.functions.add("gate-second-health")
+    with pytest.raises(OperatorError, match="its state is in another bucket"):
+        backend.check_state(second, "")
+
+
+STUB = """#!/usr/bin/env bash
+echo "$TF_DATA_DIR $*" >>"$STUB_LOG"
+case "$*" in
+    "version -json") echo '  "terraform_version": "1.11.4",' ;;
+    *"state pull") cat "$STUB_STATE" ;;
+esac
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This repository with an environment `second` and a stand-in of Terraform that writes down how it was run."""
+    root = tmp_path / "checkout"
+    shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("shared", "functions"):
+        (root / name).symlink_to(ROOT / name)
+    (root / ".local").mkdir()
+    (root / ".local/venv").symlink_to(ROOT / ".local/venv")
+    terraform(root / "terraform", second=SECOND)
+    stub = tmp_path / "bin" / "terraform"
+    stub.parent.mkdir()
+    stub.write_text(STUB, encoding="utf-8")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stub.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("PYTHONPATH", f"{root}/shared:{root}")
+    monkeypatch.setenv("STUB_LOG", str(root / "log"))
+    monkeypatch.setenv("STUB_STATE", str(root / "state"))
+    return root
+
+
+def run(checkout: Path, document: str) -> tuple[int, str, list[str]]:
+    (checkout / "state").write_text(document, encoding="utf-8")
+    (checkout / "log").unlink(missing_ok=True)
+    line = [str(checkout / "tools/deploy.sh"), "destroy", "second"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr, (checkout / "log").read_text(encoding="utf-8").splitlines()
+
+
+def test_a_deployment_uses_the_environments_own_state(
+    aws: Aws, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, said, _ = run(checkout, state())
+    assert (code, "Where is the state of second" in said) == (1, True)
+    monkeypatch.setenv("STATE_BUCKET", "states")
+    code, said, log = run(checkout, state())
+    assert code == 0, said
+    data = f"{checkout}/.local/terraform-data/second"
+    assert all(line.startswith(f"{data} ") for line in log[1:])
+    assert any(f"-backend-config={data}/backend.tfbackend" in line for line in log)
+    assert f'role_arn = "{ROLE}"' in Path(f"{data}/backend.tfbackend").read_text(encoding="utf-8")
+    assert "destroy -var-file=" in log[-1]
+    monkeypatch.delenv("STATE_BUCKET")
+    assert run(checkout, state())[0] == 0  # named once
+
+
+def test_a_deployment_stops_at_another_environments_state(
+    aws: Aws, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_BUCKET", "states")
+    code, said, log = run(checkout, state(prefix="gate-first"))
+    assert (code, "This state is not that of gate-second" in said) == (1, True)
+    assert not any("destroy" in line for line in log)

@@ -1,0 +1,62 @@
+"""What Terraform is told of an environment: the commands have to act where it deploys, and as whom it deploys."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.hcl import read
+from tools.local.emulator import ROOT
+from tools.manifest import Names
+
+TERRAFORM = ROOT / "terraform"
+
+
+class OperatorError(Exception):
+    """A command can't be done; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """`role` is the ARN to act by, empty for the credentials as they are; no `accounts` allow any."""
+
+    environment: str
+    region: str
+    base: str
+    role: str
+    accounts: frozenset[str]
+
+
+def described(environment: str, terraform: Path = TERRAFORM) -> Description:
+    """Raises OperatorError for an environment that nobody describes."""
+    file = terraform / "environments" / f"{environment}.tfvars"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in file.parent.glob("*.tfvars")))
+        raise OperatorError(f"There is no terraform/environments/{environment}.tfvars; ENV is one of {known}.")
+    values = _values(terraform, file)
+    if not values.get("region"):
+        raise OperatorError(f"terraform/environments/{environment}.tfvars names no region.")
+    return Description(
+        environment,
+        values["region"][0],
+        (values.get("name") or [Names(environment).base])[0],
+        (values.get("deploy_role_arn") or [""])[0],
+        frozenset(values.get("account_ids") or ()),
+    )
+
+
+def _values(terraform: Path, file: Path) -> dict[str, list[str]]:
+    """Variable -> the strings in its value, in the order in which Terraform lets one source outdo another."""
+    texts = {name[7:]: text for name, text in os.environ.items() if name.startswith("TF_VAR_")}
+    values = {name: strings(text) or ([text] if text not in ("", "null", "[]") else []) for name, text in texts.items()}
+    for path in (terraform / "terraform.tfvars", *sorted(terraform.glob("*.auto.tfvars")), file):
+        if path.is_file():
+            values |= {name: strings(text) for name, text in read(path).attributes.items()}
+    return values
+
+
+def strings(expression: str) -> list[str]:
+    """The strings that stand in an expression: of null none, of a list each."""
+    return re.findall(r'"([^"]*)"', expression)
