@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from gateway.aws.sigv4 import Credentials, sign
 
+NORMALISED = (".", "..")  # botocore takes these segments out before it signs; no path of ours has one
 text = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 header_names = st.from_regex(r"x-[a-z]{1,10}(-[a-z]{1,10})?", fullmatch=True).filter(lambda name: "amz" not in name)
 
 
 @given(
-    path=st.text(max_size=30).map(lambda raw: "/" + quote(raw, safe="")),
+    path=st.text(max_size=30).filter(lambda raw: raw not in NORMALISED).map(lambda raw: "/" + quote(raw, safe="")),
     headers=st.dictionaries(header_names, text, max_size=4),
     body=st.binary(max_size=200),
     secret=text,
