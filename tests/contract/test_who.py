@@ -19,6 +19,9 @@ from gateway.stores.keys import KeyStore
 from tests.contract.caching_api import Api, Reply
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.front import Gateway as Started
+from tests.contract.front import gateway as started
+
+__all__ = ["started"]  # a fixture
 
 MODEL = "bedrock/amazon.nova-lite-v1:0"
 OTHER = "bedrock/amazon.nova-micro-v1:0"

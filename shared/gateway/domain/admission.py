@@ -70,11 +70,11 @@ class Bucket:
         """Microseconds until the bucket is full again."""
         return max(0, arrival - (now - self.slack))
 
-    @property
-    def catch_up(self) -> int:
-        """By how much a call that met others may move the bucket on beyond its own step: at most 50 ms, four steps or a
-        hundredth of the bucket, whichever of the latter is more."""
-        return min(_CATCH_UP, max(4 * self.step, self.cost(self.burst) // 100))
+    def catch_up(self, refusals: int) -> int:
+        """By how much a call that others hindered so often may move the bucket on beyond its own step: at most 50 ms,
+        and at most four steps or a hundredth of the bucket, whichever is more; twice that each further time."""
+        whole = self.cost(self.burst)
+        return min(whole, min(_CATCH_UP, max(4 * self.step, whole // 100)) << (refusals - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,12 +254,12 @@ class Variant:
 
 @dataclass(slots=True)
 class Guess:
-    """What an admission knows of an item: as it was seen last, and whether that was in this very admission, which was
-    refused by it (`fresh`). `unknown`: before, nothing was known of it. Until when (microseconds) the buckets are taken
+    """What an admission knows of an item: as it was seen last, and how often in this very admission, which it hindered
+    (`refusals`). `unknown`: before, nothing was known of it. Until when (microseconds) the buckets are taken
     for busy that others kept busy lately."""
 
     item: Mapping[str, Any]
-    fresh: bool = False
+    refusals: int = 0
     unknown: bool = False
     busy_until: Mapping[str, int] = field(default_factory=dict)
 
@@ -278,9 +278,9 @@ def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
             return Move("either", label=label) if label is not None and not guess.item else Move()
         if known >= start:
             return Move("busy", least=start, label=label)
-        if guess.fresh and start - known <= bucket.catch_up:
+        if guess.refusals and start - known <= bucket.catch_up(guess.refusals):
             return Move("busy", least=known, extra=start - known, label=label)
-        if not guess.fresh and guess.busy_until.get(name, 0) > now:
+        if not guess.refusals and guess.busy_until.get(name, 0) > now:
             return Move("busy", least=start)
         return Move()
 

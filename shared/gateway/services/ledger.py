@@ -366,7 +366,7 @@ class Ledger:
                 if refusal is not None:
                     known.item, known.refused_at, known.refused_version = item, windows.now, account.version
                     raise _refused(account, refusal, demand, item, windows) from None
-                guess = Guess(item, fresh=True, unknown=not seen)
+                guess = Guess(item, guess.refusals + 1, unknown=not seen)
             else:
                 known.item, known.refused_at = item, None
                 busy = kept_busy(seen, item, terms, demand, variant, windows.now)

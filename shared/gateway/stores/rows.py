@@ -16,10 +16,10 @@ from gateway.stores.keys import team_item
 
 OPEN, SETTLED, EXPIRED = "OPEN", "SETTLED", "EXPIRED"
 CORRECTION = "CORRECTION"
-SUFFIXES = 4  # a minute's rows of one length lie in so many partitions
 # How many seconds after it was made a row's deadline may lie, by the class of length that its partition names: each is
 # swept by itself, so that what dies among short calls need not wait for what long ones may still do.
 LENGTHS = {"short": 120, "long": 1_200}
+SUFFIXES = {"short": 4, "long": 2}  # a minute's rows of one length lie in so many partitions
 OPENED_WITHIN_SECONDS = 120  # a row that comes later is refused: its minute may be swept, its hour be closed
 _SCHEMA = 1
 _CORRECTIONS = "correction"  # a partition of their own: neither sweeper nor reconcile ever reads it
@@ -69,7 +69,7 @@ class Row:
     @property
     def minute(self) -> str:
         """The partition, by when the row was made: `<UTC minute>#<n>`, of a long call `<UTC minute>#l<n>`."""
-        suffix = zlib.crc32(self.rid.encode()) % SUFFIXES
+        suffix = zlib.crc32(self.rid.encode()) % SUFFIXES[self.length]
         return minute_partition(self.created // 1_000_000, suffix, self.length)
 
     @property
@@ -231,7 +231,7 @@ class RowStore:
     def _of_minute(
         self, minute: int, length: str, more: Mapping[str, Any], values: Mapping[str, Any]
     ) -> Iterator[dict[str, Any]]:
-        for suffix in range(SUFFIXES):
+        for suffix in range(SUFFIXES[length]):
             partition = minute_partition(minute * 60, suffix, length)
             request: dict[str, Any] = {
                 "TableName": self._table,

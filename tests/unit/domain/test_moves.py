@@ -65,11 +65,11 @@ def test_callers_that_know_old_things_get_no_more_and_lose_little(
             after = applied(item, move, bucket, now)
             if after is None:
                 if conforms:  # the second try fits: nothing came in between
-                    guess = Guess(dict(item), fresh=True, unknown=not known[who])
+                    guess = Guess(dict(item), 1, unknown=not known[who])
                     move = variant_of(guess, terms, Demand(0, 0), now).requests
                 continue
             assert conforms
-            assert exact + bucket.cost(1) <= after["tat"] <= exact + bucket.cost(1) + bucket.catch_up
+            assert exact + bucket.cost(1) <= after["tat"] <= exact + bucket.cost(1) + bucket.catch_up(1)
             item = known[who] = after
             break
         else:
