@@ -354,7 +354,7 @@ def test_a_call_that_is_paid_checks_every_scope_by_the_record(gateway: Gateway) 
     assert gateway.chat(text).status == 200
     scopes = {"scopes": ["completions", "models"]}
     assert gateway.admin(gateway.full, "PATCH", f"/keys/{key_id}", scopes).status == 200
-    context = CHAT | {"mcpContext": {"filters": {"category": "electronics"}}}
+    context = CHAT | {"mcpContext": {"searchQuery": "headphones"}}
     refused = gateway.api.call("POST", "/v1/chat/completions", context, authorization=f"Bearer {text}")
     assert (refused.status, refused.param) == (403, "mcpContext")
     assert gateway.chat(text).status == 200
