@@ -16,9 +16,10 @@ from gateway.domain.identity import NUMBERS
 from gateway.errors import StoreUnavailable
 from gateway.stores.attributes import to_item
 from gateway.stores.keys import KeyStore
-from tests.contract.caching_api import Api, Reply
 from tests.contract.conftest import CountingDatabase, Tables
+from tests.contract.front import Front
 from tests.contract.front import Gateway as Started
+from tests.reply import Reply
 
 MODEL = "bedrock/amazon.nova-lite-v1:0"
 OTHER = "bedrock/amazon.nova-micro-v1:0"
@@ -31,13 +32,13 @@ SOON = "2099-01-01T00:00:00Z"
 class Gateway:
     """The API, a full admin's key, and keys that it makes."""
 
-    api: Api
+    api: Front
     full: str
     tables: Tables
     teams: int = 0
 
     def admin(self, key: str, method: str, path: str, body: Any = None, **headers: str) -> Reply:
-        return self.api.admin(key, method, path, body, **headers)
+        return self.api.call(method, f"/api/v1/admin{path}", body, x_api_key=key, **headers)
 
     def key(self, **fields: Any) -> tuple[str, str]:
         """A key's text and its id."""
@@ -58,8 +59,8 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway(started: Started, tables: Tables) -> Gateway:
-    return Gateway(Api(front=started.front), started.keys["admin"], tables)
+def gateway(gateway: Started, tables: Tables) -> Gateway:
+    return Gateway(gateway.front, gateway.keys["admin"], tables)
 
 
 # A1
@@ -351,7 +352,7 @@ def test_a_call_that_is_paid_checks_every_scope_by_the_record(gateway: Gateway) 
     assert gateway.chat(text).status == 200
     scopes = {"scopes": ["completions", "models"]}
     assert gateway.admin(gateway.full, "PATCH", f"/keys/{key_id}", scopes).status == 200
-    context = CHAT | {"mcpContext": {"filters": {"category": "electronics"}}}
+    context = CHAT | {"mcpContext": {"productIds": ["nobody"]}}
     refused = gateway.api.call("POST", "/v1/chat/completions", context, authorization=f"Bearer {text}")
     assert (refused.status, refused.param) == (403, "mcpContext")
     assert gateway.chat(text).status == 200
