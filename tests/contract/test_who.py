@@ -347,6 +347,29 @@ def test_a_kept_answer_is_for_who_could_ask_for_it_now(
     assert other.status == (422 if status == 200 else status)  # nor is it told that the key was used
 
 
+def test_what_goes_by_the_authorizer_s_answer_is_no_more_than_is_said(gateway: Gateway) -> None:
+    """docs/api.md, "What holds from when on": lists read on for as long as the API keeps an answer; no more does."""
+    text, key_id = gateway.key()
+    bearer, ping = {"authorization": f"Bearer {text}"}, {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    lists: list[tuple[str, str, Any, dict[str, str]]] = [
+        ("GET", "/v1/models", None, bearer),
+        ("GET", "/api/v1/products", None, {"x_api_key": text}),
+        ("GET", "/api/v1/mcp/tools", None, {"x_api_key": text}),
+        ("POST", "/mcp", ping, bearer),
+    ]
+
+    def statuses() -> set[int]:
+        return {gateway.api.call(method, path, body, **headers).status for method, path, body, headers in lists}
+
+    assert statuses() == {200}
+    assert gateway.admin(gateway.full, "POST", f"/keys/{key_id}/revoke").status == 200
+    assert statuses() == {200}
+    assert gateway.api.call("GET", "/v1/key", **bearer).status == 401
+    assert gateway.chat(text).status == 401
+    gateway.api.cache.clear()  # as 60 seconds later
+    assert statuses() == {403}
+
+
 def test_a_call_that_is_paid_checks_every_scope_by_the_record(gateway: Gateway) -> None:
     text, key_id = gateway.key()
     assert gateway.chat(text).status == 200
