@@ -11,13 +11,13 @@ from gateway.errors import BadRequest, NotFound
 from gateway.http.message import Request
 
 _LONGEST = 128
-_LONGEST_CURSOR = 2_000
 
 
 def checked(request: Request) -> Request:
-    """The request again. Raises BadRequest for a query parameter that is nothing of ours, however it is used."""
+    """The request again. Raises BadRequest for a query parameter that is nothing of ours, however it is used; cursors
+    are read by their listing, which knows its own."""
     for name, text in request.query.items():
-        if len(text) > (_LONGEST_CURSOR if name == "cursor" else _LONGEST) or not text.isprintable():
+        if name != "cursor" and (len(text) > _LONGEST or not text.isprintable()):
             raise BadRequest(f"{name[:_LONGEST]}: is too long, or no plain text", param=name[:_LONGEST])
     return request
 

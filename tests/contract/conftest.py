@@ -15,10 +15,13 @@ from gateway.aws.sigv4 import Credentials
 from gateway.errors import ConditionFailed, StoreUnavailable
 from gateway.stores.dynamodb import Database, DynamoDB
 from gateway.transport import TimedOut
+from tests.contract.front import Front, Gateway, Place, variables
+from tests.upstream import FakeUpstream
 from tools import dynamodb_local
+from tools.local import seed
 from tools.local.deploy import table_request
 from tools.local.emulator import ROOT
-from tools.manifest import load
+from tools.manifest import Names, load
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,6 +58,24 @@ def tables(dynamodb_endpoint: str) -> Tables:
     for name, table in load(ROOT).tables.items():
         database.call("CreateTable", table_request(made[name], table))
     return made
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest) -> Place:
+    return getattr(request, "param", Place())
+
+
+@pytest.fixture
+def gateway(place: Place, tables: Tables, dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    """The whole gateway in this process; a test may ask for another `place`."""
+    with FakeUpstream() as fake:
+        for name, value in variables(place, tables.prefix, dynamodb_endpoint, fake).items():
+            monkeypatch.setenv(name, value)
+        Gateway.restart()
+        base, _, environment = tables.prefix.partition("-")
+        keys = seed.seed_keys(tables.database, Names(environment, base=base))
+        yield Gateway(Front(load(ROOT)), tables, fake, keys)
+    Gateway.restart()
 
 
 class LossyDatabase:

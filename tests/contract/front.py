@@ -1,5 +1,5 @@
 """The whole gateway in this process: what the HTTP API does, the real authorizer and functions over DynamoDB Local,
-both vendors on the fake upstream."""
+both vendors on the fake upstream. The fixture `gateway` starts one."""
 
 from __future__ import annotations
 
@@ -7,47 +7,50 @@ import base64
 import importlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
-
-import pytest
 
 from gateway import settings as gateway_settings
 from gateway import wiring
 from gateway.stores.attributes import from_item
-from tests.contract.conftest import Tables
+from tests.reply import Reply
 from tests.upstream import FakeUpstream
-from tools.local import seed
-from tools.local.emulator import ROOT
-from tools.manifest import Manifest, Names, load
+from tools.manifest import Manifest
+
+if TYPE_CHECKING:
+    from tests.contract.conftest import Tables
 
 REQUEST_ID = "r"
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Status, headers, and the body's text."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-
-    @property
-    def body(self) -> Any:
-        return json.loads(self.text)
+IDENTITY_SOURCES = {"api-key": "x-api-key", "bearer": "authorization"}
+# What an HTTP API hands on as text, whatever its bytes are; any other body goes in base64.
+_TEXT = re.compile(r"text/.*|application/(json|javascript|xml)")
 
 
 class Front:
-    """Finds the route, asks the authorizer, hands the event on. Also a WSGI application."""
+    """Finds the route, asks its authorizer, hands the event on. Also a WSGI application.
+
+    The authorizers' answers are kept in `cache`, by kind and by the value of the kind's one header, as Terraform sets
+    the API up; here without end.
+    """
 
     def __init__(self, manifest: Manifest) -> None:
-        self.manifest = manifest
+        self.cache: dict[tuple[str, str], dict[str, Any]] = {}
         routes = sorted(manifest.routes().items(), key=lambda each: each[0].count("{"))
         self.routes = [(self._pattern(route), route, folder, access) for route, (folder, access) in routes]
+
+    def call(self, method: str, url: str, body: Any = None, **headers: str) -> Reply:
+        """A request with these headers, whose names have underscores, and no key but what stands in them. Bytes and
+        text of a body go out as they are, anything else as JSON."""
+        path, _, query = url.partition("?")
+        sent = {"content-type": "application/json", "host": "localhost"}
+        sent |= {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.ask(method, path, sent, _bytes(body), query)
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", query: str = "") -> Reply:
         """`headers` have lower-case names."""
@@ -90,11 +93,13 @@ class Front:
         return None
 
     def _authorize(self, event: dict[str, Any], access: str) -> int:
-        name = {"api-key": "x-api-key", "bearer": "authorization"}[access]
-        if not event["headers"].get(name):
+        source = event["headers"].get(IDENTITY_SOURCES[access])
+        if not source:
             return 401
-        handler = importlib.import_module("functions.authorizer.handler").handler
-        verdict = handler(event | {"identitySource": [event["headers"][name]]}, CONTEXT)
+        if (access, source) not in self.cache:
+            handler = importlib.import_module("functions.authorizer.handler").handler
+            self.cache[access, source] = handler(event | {"identitySource": [source]}, CONTEXT)
+        verdict = self.cache[access, source]
         event["requestContext"]["authorizer"] = {"lambda": verdict["context"]}
         return 0 if verdict["isAuthorized"] else 403
 
@@ -102,16 +107,31 @@ class Front:
 def _event(
     method: str, path: str, headers: Mapping[str, str], body: bytes, query: str, route: str, parameters: dict[str, str]
 ) -> dict[str, Any]:
+    text = _TEXT.fullmatch(headers.get("content-type", "").partition(";")[0].strip().lower())
     return {
         "routeKey": route,
         "rawPath": path,
         "headers": dict(headers),
         "queryStringParameters": dict(parse_qsl(query, keep_blank_values=True)),
         "pathParameters": {name: unquote(value) for name, value in parameters.items()},
-        "isBase64Encoded": True,
-        "body": base64.b64encode(body).decode(),
+        "isBase64Encoded": not text,
+        "body": body.decode(errors="replace") if text else base64.b64encode(body).decode(),
         "requestContext": {"http": {"method": method, "path": path}, "requestId": REQUEST_ID},
     }
+
+
+def _bytes(body: Any) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return (body if isinstance(body, str) else "" if body is None else json.dumps(body)).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a gateway runs, as far as it matters to what it offers."""
+
+    region: str = "us-east-1"
+    providers: str = "openai,bedrock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +143,21 @@ class Gateway:
     fake: FakeUpstream
     keys: Mapping[str, str]
 
-    def post(self, path: str, body: Any, *, key: str = "admin", method: str = "POST", **headers: str) -> Reply:
-        """Bytes are sent as they are, anything else as JSON."""
-        sent = {"content-type": "application/json", "x-api-key": self.keys[key]}
-        sent |= {"authorization": f"Bearer {self.keys[key]}"}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.front.ask(method, path, sent, body if isinstance(body, bytes) else json.dumps(body).encode())
+    def ask(self, method: str, url: str, body: Any = None, *, key: str = "admin", **headers: str) -> Reply:
+        """As `Front.call`, with a key by its name or text, empty for none: in both headers, as each route takes its
+        own."""
+        text = self.keys.get(key, key)
+        mine = {"x_api_key": text, "authorization": f"Bearer {text}"} if text else {}
+        return self.front.call(method, url, body, **mine | headers)
+
+    def post(self, url: str, body: Any, **headers: str) -> Reply:
+        return self.ask("POST", url, body, **headers)
+
+    def new_key(self, **fields: Any) -> tuple[str, str]:
+        """A new key's text and its id."""
+        made = self.post("/api/v1/admin/keys", {"name": "test", "tier": "enterprise"} | fields)
+        assert made.status == 201, made.text
+        return made.body["key"], made.body["id"]
 
     @staticmethod
     def restart() -> None:
@@ -148,30 +177,22 @@ class Gateway:
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
 
-@pytest.fixture
-def gateway(tables: Tables, dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
-    with FakeUpstream() as fake:
-        variables = {
-            "GATEWAY_ENVIRONMENT": "test",
-            "GATEWAY_TABLE_PREFIX": tables.prefix,
-            "GATEWAY_VERSION": "0.1.0",
-            "GATEWAY_PROVIDERS": "openai,bedrock",
-            "GATEWAY_STORE_TIMEOUT_SECONDS": "20",
-            "OPENAI_BASE_URL": fake.openai_url,
-            "OPENAI_SECRET_ID": "openai",
-            "BEDROCK_REGION": "us-east-1",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "x",
-            "AWS_SECRET_ACCESS_KEY": "y",
-            "AWS_LAMBDA_FUNCTION_NAME": "test",
-            "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_endpoint,
-            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": fake.url,
-            "AWS_ENDPOINT_URL_SECRETSMANAGER": fake.url,
-        }
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        Gateway.restart()
-        base, _, environment = tables.prefix.partition("-")
-        keys = seed.seed_keys(tables.database, Names(environment, base=base))
-        yield Gateway(Front(load(ROOT)), tables, fake, keys)
-    Gateway.restart()
+def variables(place: Place, prefix: str, dynamodb_endpoint: str, fake: FakeUpstream) -> dict[str, str]:
+    """The environment of the functions of a gateway."""
+    return {
+        "GATEWAY_ENVIRONMENT": "test",
+        "GATEWAY_TABLE_PREFIX": prefix,
+        "GATEWAY_VERSION": "0.1.0",
+        "GATEWAY_PROVIDERS": place.providers,
+        "GATEWAY_STORE_TIMEOUT_SECONDS": "20",
+        "OPENAI_BASE_URL": fake.openai_url,
+        "OPENAI_SECRET_ID": "openai",
+        "BEDROCK_REGION": place.region,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "y",
+        "AWS_LAMBDA_FUNCTION_NAME": "test",
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_endpoint,
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": fake.url,
+        "AWS_ENDPOINT_URL_SECRETSMANAGER": fake.url,
+    }

@@ -15,7 +15,7 @@ from gateway.domain.config import TierLimits
 from gateway.domain.identity import KeyLimits
 from gateway.domain.money import MICRO, Price
 from gateway.domain.usage import Usage
-from gateway.errors import RateLimited, StoreUnavailable, UpstreamUnavailable
+from gateway.errors import RateLimited, StoreUnavailable, UpstreamTimeout, UpstreamUnavailable
 from gateway.providers.base import Answer, ChatCall, Event, Prepared
 from gateway.services.breakers import Breakers
 from gateway.services.completions import Completions
@@ -115,6 +115,26 @@ def test_a_fault_of_ours_before_anything_was_sent_costs_nothing(tables: Tables) 
             complete(world, service(world, {"openai": upstream}.__getitem__))
     assert [(row["state"], row["actual"], row["status"]) for row in world.rows()] == [("SETTLED", 0, "not_sent")] * 3
     assert world.drift() == {}
+
+
+@pytest.mark.parametrize("seconds", [7, 19])
+def test_what_comes_before_the_call_takes_of_its_time(tables: Tables, seconds: int) -> None:
+    """An admission that waits, a provider that is loaded: an answer or a time-out comes before our deadline."""
+    world, upstream = World(tables, KeyLimits(max_budget=100_000)), Upstream(Usage(input_tokens=1, output_tokens=1))
+
+    def slow(_name: str) -> Upstream:
+        world.now += seconds * 1_000_000
+        return upstream
+
+    completions = service(world, slow)
+    if seconds == 19:
+        with pytest.raises(UpstreamTimeout):
+            complete(world, completions)
+        assert [(row["state"], row["actual"]) for row in world.rows()] == [("SETTLED", 0)]
+        assert world.drift() == {}
+    else:
+        complete(world, completions)
+    assert [call.timeout for call in upstream.calls] == ([12] if seconds == 7 else [])
 
 
 def test_an_answer_that_nobody_reads_to_its_end_is_paid(tables: Tables) -> None:

@@ -12,12 +12,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import CHECKS
 from schemathesis.core.result import Ok
 
-from tests.contract.front import Gateway, gateway
+from tests.contract.front import Gateway
 from tools.local.emulator import ROOT
 from tools.manifest import load
 from tools.openapi import OUT
 
-__all__ = ["gateway"]
 EXAMPLES = 12
 CHECKED = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
 

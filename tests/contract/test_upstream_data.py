@@ -12,10 +12,10 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from gateway.domain.money import cost_of
 from gateway.domain.prices import PriceBook
 from gateway.domain.usage import Usage
-from tests.contract.front import Gateway, Reply, gateway
+from tests.contract.front import Gateway
+from tests.reply import Reply
 from tests.upstream import Steer
 
-__all__ = ["gateway"]
 MODELS = {"openai": "openai/gpt-4", "bedrock": "bedrock/amazon.nova-lite-v1:0"}
 CANARY = "canary-answer-4b1d"
 USAGE = Usage(input_tokens=100, output_tokens=50)
@@ -329,12 +329,16 @@ def test_headers_that_are_not_ascii_are_none(caller: Caller, header: str) -> Non
     freed(asked)
 
 
+def head(status: int) -> str:
+    """Up to the length. It says that the connection ends: else the next call could take it a moment before it does."""
+    return f"HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: "
+
+
 def test_a_status_that_is_no_success_costs_nothing(caller: Caller) -> None:
     bodies = ["", "[1]", '{"error": 5}', '{"error": {"code": ["x"], "param": 5}}', "<html>", '{"__type": 5}', "\xff"]
     for status in (102, 103, 199, 300, 301, 304, 400, 418, 451, 500, 529, 599, 600, 999):
         for body in bodies[:1] if status < 200 or status == 304 else bodies:
-            head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-            asked = caller.ask(Steer(wire=head + body))
+            asked = caller.ask(Steer(wire=f"{head(status)}{len(body)}\r\n\r\n{body}"))
             is_refusal(asked.first, 400 if status == 400 else 502)
             freed(asked)
     # It is no success whatever becomes of its body.
@@ -399,11 +403,10 @@ def test_an_answer_too_large_to_give_is_paid_once_and_said(caller: Caller) -> No
 @pytest.mark.parametrize("status", [201, 202, 206, 299])
 def test_every_success_is_read(caller: Caller, status: int) -> None:
     sound = document(caller.vendor)
-    head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: "
-    asked = caller.ask(Steer(wire=f"{head}{len(sound)}\r\n\r\n{sound}"))
+    asked = caller.ask(Steer(wire=f"{head(status)}{len(sound)}\r\n\r\n{sound}"))
     is_completion(asked.first)
     kept(asked, caller.price(USAGE))
-    asked = caller.ask(Steer(wire=f"{head}0\r\n\r\n"))
+    asked = caller.ask(Steer(wire=f"{head(status)}0\r\n\r\n"))
     is_refusal(asked.first)
     freed(asked)
 

@@ -16,12 +16,10 @@ from gateway.domain.identity import NUMBERS
 from gateway.errors import StoreUnavailable
 from gateway.stores.attributes import to_item
 from gateway.stores.keys import KeyStore
-from tests.contract.caching_api import Api, Reply
 from tests.contract.conftest import CountingDatabase, Tables
+from tests.contract.front import Front
 from tests.contract.front import Gateway as Started
-from tests.contract.front import gateway as started
-
-__all__ = ["started"]  # a fixture
+from tests.reply import Reply
 
 MODEL = "bedrock/amazon.nova-lite-v1:0"
 OTHER = "bedrock/amazon.nova-micro-v1:0"
@@ -34,13 +32,13 @@ SOON = "2099-01-01T00:00:00Z"
 class Gateway:
     """The API, a full admin's key, and keys that it makes."""
 
-    api: Api
+    api: Front
     full: str
     tables: Tables
     teams: int = 0
 
     def admin(self, key: str, method: str, path: str, body: Any = None, **headers: str) -> Reply:
-        return self.api.admin(key, method, path, body, **headers)
+        return self.api.call(method, f"/api/v1/admin{path}", body, x_api_key=key, **headers)
 
     def key(self, **fields: Any) -> tuple[str, str]:
         """A key's text and its id."""
@@ -61,8 +59,8 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway(started: Started, tables: Tables) -> Gateway:
-    return Gateway(Api(front=started.front), started.keys["admin"], tables)
+def gateway(gateway: Started, tables: Tables) -> Gateway:
+    return Gateway(gateway.front, gateway.keys["admin"], tables)
 
 
 # A1
@@ -349,12 +347,35 @@ def test_a_kept_answer_is_for_who_could_ask_for_it_now(
     assert other.status == (422 if status == 200 else status)  # nor is it told that the key was used
 
 
+def test_what_goes_by_the_authorizer_s_answer_is_no_more_than_is_said(gateway: Gateway) -> None:
+    """docs/api.md, "What holds from when on": lists read on for as long as the API keeps an answer; no more does."""
+    text, key_id = gateway.key()
+    bearer, ping = {"authorization": f"Bearer {text}"}, {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    lists: list[tuple[str, str, Any, dict[str, str]]] = [
+        ("GET", "/v1/models", None, bearer),
+        ("GET", "/api/v1/products", None, {"x_api_key": text}),
+        ("GET", "/api/v1/mcp/tools", None, {"x_api_key": text}),
+        ("POST", "/mcp", ping, bearer),
+    ]
+
+    def statuses() -> set[int]:
+        return {gateway.api.call(method, path, body, **headers).status for method, path, body, headers in lists}
+
+    assert statuses() == {200}
+    assert gateway.admin(gateway.full, "POST", f"/keys/{key_id}/revoke").status == 200
+    assert statuses() == {200}
+    assert gateway.api.call("GET", "/v1/key", **bearer).status == 401
+    assert gateway.chat(text).status == 401
+    gateway.api.cache.clear()  # as 60 seconds later
+    assert statuses() == {403}
+
+
 def test_a_call_that_is_paid_checks_every_scope_by_the_record(gateway: Gateway) -> None:
     text, key_id = gateway.key()
     assert gateway.chat(text).status == 200
     scopes = {"scopes": ["completions", "models"]}
     assert gateway.admin(gateway.full, "PATCH", f"/keys/{key_id}", scopes).status == 200
-    context = CHAT | {"mcpContext": {"searchQuery": "headphones"}}
+    context = CHAT | {"mcpContext": {"productIds": ["nobody"]}}
     refused = gateway.api.call("POST", "/v1/chat/completions", context, authorization=f"Bearer {text}")
     assert (refused.status, refused.param) == (403, "mcpContext")
     assert gateway.chat(text).status == 200

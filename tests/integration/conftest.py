@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.reply import Reply
 from tests.upstream import FakeUpstream
 from tools.build import BuildResult
 from tools.local import seed
@@ -32,19 +33,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "integration" in item.path.parts:
             item.add_marker(pytest.mark.integration)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Status, headers (lower-case) and the body, parsed where it is JSON."""
-
-    status: int
-    headers: Mapping[str, str]
-    text: str
-
-    @property
-    def body(self) -> Any:
-        return json.loads(self.text)
 
 
 @dataclass(frozen=True, slots=True)

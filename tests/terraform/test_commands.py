@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.integration.conftest import Reply
+from tests.reply import Reply
 from tests.terraform.making import Made
 from tools.local.emulator import ROOT
 

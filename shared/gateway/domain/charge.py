@@ -32,10 +32,15 @@ def charge(verdict: Verdict, bill: Cost | None, hold: int) -> Cost:
     return Cost(0, 0)
 
 
+def succeeded(status: int) -> bool:
+    """Whether a status promises an answer."""
+    return 200 <= status < 300
+
+
 def verdict_of(*, sent: bool, status: int | None) -> Verdict:
     """The verdict on a call that failed: whether it may have left, and the status of the answer that came whole."""
     if not sent:
         return Verdict.NOT_SENT
     if status is None:
         return Verdict.UNKNOWN
-    return Verdict.UNUSABLE if 200 <= status < 300 else Verdict.REFUSED
+    return Verdict.UNUSABLE if succeeded(status) else Verdict.REFUSED

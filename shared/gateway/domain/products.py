@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Literal
@@ -22,6 +21,7 @@ from pydantic import (
 )
 
 from gateway.domain.config import invalid
+from gateway.domain.words import folded
 
 PRODUCT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 CATEGORY = r"^[a-z0-9][a-z0-9-]{0,47}$"
@@ -41,9 +41,7 @@ def slug(text: str) -> str:
     >>> slug("Home & Kitchen"), slug("ÉLECTRONICS")
     ('home-kitchen', 'electronics')
     """
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    plain = "".join(char for char in plain if not unicodedata.combining(char))
-    return "-".join(re.findall(r"[a-z0-9]+", plain))
+    return "-".join(re.findall(r"[a-z0-9]+", folded(text)))
 
 
 def category_path(text: str) -> str:

@@ -49,12 +49,13 @@ def check_key(action: KeyAction, write: KeyWrite) -> None:
 
 def check_team(action: TeamAction, actor: Caller) -> None:
     """Raises Forbidden: a team may hold keys of any tier, so its limits are anybody's."""
-    _unbound(actor, f"A key that is bound can't {action} teams", "config")
+    _check_unbound(actor, f"A key that is bound can't {action} teams", of_highest_tier=True)
 
 
 def check_area(area: Area, actor: Caller) -> None:
     """Raises Forbidden where the actor may not change what holds for everybody."""
-    _unbound(actor, f"A key that is bound can't change {_AREAS[area]}", area)
+    # The config says what a tier is: a key of a lower one would raise its own.
+    _check_unbound(actor, f"A key that is bound can't change {_AREAS[area]}", of_highest_tier=area == "config")
 
 
 def check_sight(actor: Caller, team_id: str) -> None:
@@ -150,12 +151,11 @@ _AREAS: Mapping[Area, str] = {
 }
 
 
-def _unbound(actor: Caller, what: str, area: Area) -> None:
+def _check_unbound(actor: Caller, what: str, *, of_highest_tier: bool) -> None:
     bound = bound_by(actor)
     if bound:
         _refuse(f"{what}: this one is bound by its {bound}.", bound)
-    # The config says what a tier is: a key of a lower one would raise its own.
-    if area == "config" and actor.tier != TIERS[-1]:
+    if of_highest_tier and actor.tier != TIERS[-1]:
         _refuse(f"{what}: this one's tier is {actor.tier}, not {TIERS[-1]}.", "tier")
 
 

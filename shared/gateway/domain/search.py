@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from gateway.domain.products import Product
+from gateway.domain.words import folded
 
 QUERY_TERMS = 8
 TERMS_A_PRODUCT = 40  # all entries, old and new, must fit into one transaction of 100
@@ -53,10 +53,7 @@ def terms(text: str) -> list[str]:
     >>> terms("Wireless Headphones, noise-cancelling")
     ['wireless', 'headphone', 'noise', 'cancel']
     """
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    # Marks and what has no width (joiners, soft hyphens, marks of direction) are no part of a word, nor its end.
-    plain = "".join(char for char in plain if unicodedata.category(char) not in ("Mn", "Mc", "Me", "Cf"))
-    return [_stem(word[:_LONGEST]) for word in _WORD.findall(plain) if word not in _STOP]
+    return [_stem(word[:_LONGEST]) for word in _WORD.findall(folded(text)) if word not in _STOP]
 
 
 def query_terms(text: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from gateway.domain.charge import succeeded
 from gateway.domain.nesting import is_shallow
 from gateway.domain.usage import Usage
 from gateway.providers.base import Answer
@@ -35,11 +36,6 @@ def count(value: object) -> int | None:
         return None
     whole = isinstance(value, int) or value.is_integer()
     return int(value) if whole and 0 <= value <= _MOST_TOKENS else None
-
-
-def succeeded(status: int) -> bool:
-    """Whether a status promises an answer."""
-    return 200 <= status < 300
 
 
 def body_of(exchange: Exchange) -> Iterator[bytes]:

@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway.aws.sigv4 import sign
+from gateway.domain.charge import succeeded
 from gateway.domain.usage import Usage
 from gateway.errors import UpstreamError
 from gateway.providers import Connection
-from gateway.providers.answers import answer_of, body_of, json_object, succeeded
+from gateway.providers.answers import answer_of, body_of, json_object
 from gateway.providers.base import ChatCall, Event, Prepared
 from gateway.providers.bedrock_answer import completion_of
 from gateway.providers.bedrock_request import converse_request

@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway import observability
@@ -156,6 +156,7 @@ class Completions:
 
         Translated first: what can't be said to the provider was never a call.
         """
+        began = self.now()
         request = parse_chat(body)
         config = self.config.get()
         route = self.catalog(config).resolve(request.model)
@@ -180,16 +181,19 @@ class Completions:
                 provider=route.provider,
                 est=est.cost,
                 tokens=est.tokens,
-                deadline=int(self.now() + seconds_left) + _GRACE_SECONDS,
+                deadline=int(began + seconds_left) + _GRACE_SECONDS,
                 correlation_id=correlation_id,
                 tags=tuple(request.tags),
             ),
         )
         try:
             _allowed(hold.caller, request, route.name, route.target)  # the record may have been read anew
+            # An admission may wait, a provider load at its first call: what that took is not the provider's any more.
+            left = _seconds_for(route, seconds_left - (self.now() - began))
+            prepared = replace(prepared, call=replace(call, timeout=left))
             # After the admission: a refused call must not use up one of the few probes of an open breaker.
             permit = self.breakers.acquire(route.provider, rules)
-        except (Forbidden, UpstreamUnavailable):
+        except (Forbidden, UpstreamTimeout, UpstreamUnavailable):
             self.ledger.release(hold)
             raise
         return Running(rid, route, hold, request, self, provider, prepared, permit, rules, est, products=products)
@@ -247,9 +251,7 @@ class Completions:
         correlation_id: str,
         seconds_left: float,
     ) -> ChatCall:
-        left = seconds_left - _SETTLE_SECONDS
-        if left < _LEAST_SECONDS:
-            raise UpstreamTimeout("No time was left to call the provider.", provider=route.provider, sent=False)
+        left = _seconds_for(route, seconds_left)
         return ChatCall(
             model=route.model,
             body=provider_body(body),
@@ -257,6 +259,14 @@ class Completions:
             timeout=left,
             correlation_id=correlation_id,
         )
+
+
+def _seconds_for(route: Route, seconds_left: float) -> float:
+    """How long the provider may take. Raises UpstreamTimeout where that makes no sense."""
+    left = seconds_left - _SETTLE_SECONDS
+    if left < _LEAST_SECONDS:
+        raise UpstreamTimeout("No time was left to call the provider.", provider=route.provider, sent=False)
+    return left
 
 
 def _estimate(call: ChatCall, request: ChatRequest, route: Route) -> Estimate:

@@ -157,24 +157,16 @@ class RowStore:
 
     def sums(self, hour_ends: int) -> dict[tuple[str, str], Sum]:
         """What the rows of the hour that ends then (microseconds) come to, by item of `limits` and budget window: of
-        every length, by the hour that they are booked in."""
+        every length. A row lies in a minute of the hour that it is booked in: both are its admission's moment."""
         sums: dict[tuple[str, str], Sum] = {}
         last = hour_ends // 60_000_000
-        hour = f"{datetime.fromtimestamp((last - 60) * 60, UTC):%Y-%m-%dT%H}"
         fields = {
             "ProjectionExpression": "#key, team, #window, team_window, #state, actual",
-            "FilterExpression": "#hour = :hour",
-            "ExpressionAttributeNames": {
-                "#minute": "minute",
-                "#state": "state",
-                "#key": "key",
-                "#window": "window",
-                "#hour": "hour",
-            },
+            "ExpressionAttributeNames": {"#minute": "minute", "#state": "state", "#key": "key", "#window": "window"},
         }
         for minute in range(last - 60, last):
             for length in LENGTHS:
-                for row in self._of_minute(minute, length, fields, {":hour": hour}):
+                for row in self._of_minute(minute, length, fields, {}):
                     for account, window in accounts_of(row):
                         sums.setdefault((account, window), Sum()).add(row)
         return sums

@@ -89,6 +89,7 @@ def test_what_is_no_letter_is_no_part_of_a_query(seeded: Catalogue) -> None:
         ("Electronics > Audio > Headphones", "electronics/audio/headphones"),
         (" /electronics/audio/ ", "electronics/audio"),
         ("Éléctronics", "electronics"),
+        ("Elec\u00adtronics\u200e", "electronics"),
         ("Ｅｌｅｃｔｒｏｎｉｃｓ", "electronics"),
     ],
 )

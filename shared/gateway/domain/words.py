@@ -1,0 +1,18 @@
+"""Text as names and words are compared."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Marks, and what has no width (joiners, soft hyphens, marks of direction): no part of a word, nor its end.
+_UNSEEN = ("Mn", "Mc", "Me", "Cf")
+
+
+def folded(text: str) -> str:
+    """Without case, accents, other widths of letters, and what is not seen.
+
+    >>> folded("ÉLEC\u00adTRONICS")
+    'electronics'
+    """
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(char for char in plain if unicodedata.category(char) not in _UNSEEN)
