@@ -610,6 +610,30 @@ def test_a_refusal_names_what_was_hit_and_bears_the_headers(tables: Tables) -> N
     with pytest.raises(RateLimited) as anew:
         world.admit(again, tokens=90)
     assert anew.value.headers == fast.value.headers
+    with pytest.raises(RateLimited) as much:
+        world.admit(ledger, tokens=101)
+    assert (much.value.details["used"], much.value.details["needed"], much.value.details["reset"]) == (40, 101, None)
+
+
+def test_what_a_call_that_asks_for_too_much_is_told(tables: Tables) -> None:
+    """Such a call is refused without a look at what is used: then nothing is said of it."""
+    world = World(tables, KeyLimits(max_budget=1_000, tpm_limit=100))
+    ledger = world.ledger()
+    ledger.settle(world.admit(ledger, 400, tokens=40), paid(400))
+    elsewhere = world.ledger()
+    with pytest.raises(BudgetExceeded) as dear:
+        world.admit(elsewhere, 1_001)
+    assert dear.value.message == "This call may cost $0.001001, more than the key's whole budget of $0.001."
+    with pytest.raises(RateLimited) as much:
+        world.admit(elsewhere, tokens=101)
+    whole = "This call may take 101 tokens, more than the key's whole limit of 100 tokens per minute: lower max_tokens."
+    assert much.value.message == whole
+    for refused, name in ((dear.value, "spent"), (much.value, "used")):
+        assert refused.details[name] is None
+        assert not [header for header in refused.headers if header.startswith("x-ratelimit")]
+    with pytest.raises(BudgetExceeded) as rest:
+        world.admit(world.ledger(), 601)
+    assert rest.value.message == "This call may cost $0.000601, and $0.0004 of the key's budget of $0.001 is spent."
 
 
 @pytest.mark.parametrize("kind", ["hour", "day"])

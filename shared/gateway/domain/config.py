@@ -6,6 +6,7 @@ document, so a part may be sent alone, and null removes an entry.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -191,6 +192,37 @@ def effective_patch(patch: Mapping[str, Any], document: Mapping[str, Any]) -> di
 def invalid(error: ValidationError) -> BadRequest:
     """A pydantic refusal as the caller sees it: the path of the field, and why; never the value sent."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    loc = [part for part in first["loc"] if part != "[key]"]  # pydantic's mark that the name itself is wrong
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     param = path[:256] or None  # a name in it may be the caller's, of any length
-    return BadRequest(f"{param}: {first['msg']}" if param else first["msg"], param=param)
+    reason = _reason(first["type"], first["msg"])
+    return BadRequest(f"{param}: {reason}" if param else reason, param=param)
+
+
+# What pydantic says in words of Python, said in words of JSON.
+_REASONS = {
+    "missing": "is required",
+    "extra_forbidden": "is unknown",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dataclass_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
+    "datetime_type": "must be a time such as 2027-01-31T00:00:00Z",
+    "datetime_parsing": "must be a time such as 2027-01-31T00:00:00Z",
+    "datetime_from_date_parsing": "must be a time such as 2027-01-31T00:00:00Z",
+}
+_SUBJECT = re.compile(r"^[A-Z][a-z]+(?: input)? should ")
+_COUNTED = re.compile(r" after validation, not \d+$")
+
+
+def _reason(kind: str, message: str) -> str:
+    said = _SUBJECT.sub("must ", message.removeprefix("Value error, "))
+    return _REASONS.get(kind) or _COUNTED.sub("", said)

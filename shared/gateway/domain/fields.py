@@ -164,7 +164,7 @@ def _of_inner(present: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _check_known(present: Mapping[str, Any], passed: frozenset[str]) -> None:
-    unknown = "is no field of OpenAI's, and this host is not said to take it"
+    unknown = "is not a field of OpenAI's, and this gateway's operator has not listed it for this host"
     for name in present:
         if name not in DOCUMENTED and name not in passed:
             raise _refused(name, unknown)

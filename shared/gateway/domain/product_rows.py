@@ -10,6 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -22,7 +23,15 @@ _OPTIONAL = (
 )
 
 
-def rows_of_csv(text: str, most: int) -> list[dict[str, Any] | BadRequest]:
+@dataclass(frozen=True, slots=True)
+class UnreadLine:
+    """A line that can't be read: why, and the id it gives, if it gives one."""
+
+    error: BadRequest
+    id: str | None
+
+
+def rows_of_csv(text: str, most: int) -> list[dict[str, Any] | UnreadLine]:
     """A product's JSON per line, or why that line can't be read. Raises BadRequest where the header is wrong."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
@@ -43,14 +52,14 @@ def _check(header: list[str]) -> None:
         )
 
 
-def _read(reader: csv.DictReader[str], most: int) -> Iterator[dict[str, Any] | BadRequest]:
+def _read(reader: csv.DictReader[str], most: int) -> Iterator[dict[str, Any] | UnreadLine]:
     for number, line in enumerate(reader, start=1):
         if number > most:
             raise BadRequest(f"products: must be 1 to {most} rows", param="products")
         try:
             yield _row(line)
         except BadRequest as error:
-            yield error
+            yield UnreadLine(error, (line.get("id") or "").strip() or None)
 
 
 def _row(line: Mapping[Any, Any]) -> dict[str, Any]:

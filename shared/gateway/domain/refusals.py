@@ -87,11 +87,8 @@ def _exceeded(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Wi
 def _too_fast(dimension: Dimension, bucket: Bucket | None, arrival: int, units: int, now: int) -> Iterator[Refusal]:
     if bucket is None or bucket.conforms(arrival, units, now):
         return
-    if units > bucket.burst:
-        yield Refusal(dimension, bucket.limit, units, None)
-    else:
-        used = bucket.burst - bucket.left(arrival, now)
-        yield Refusal(dimension, bucket.limit, used, bucket.wait(arrival, units, now))
+    wait = None if units > bucket.burst else bucket.wait(arrival, units, now)
+    yield Refusal(dimension, bucket.limit, bucket.burst - bucket.left(arrival, now), wait)
 
 
 def _too_many(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
@@ -102,10 +99,8 @@ def _too_many(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Wi
         yield Refusal("requests_day", terms.per_day, day, windows.day_ends - windows.now)
     tokens = item.get(windows.booking.tokens, 0)
     if terms.tokens_per_day is not None and tokens + demand.tokens > terms.tokens_per_day:
-        if demand.tokens > terms.tokens_per_day:
-            yield Refusal("tokens_day", terms.tokens_per_day, demand.tokens, None)
-        else:
-            yield Refusal("tokens_day", terms.tokens_per_day, tokens, windows.day_ends - windows.now)
+        wait = None if demand.tokens > terms.tokens_per_day else windows.day_ends - windows.now
+        yield Refusal("tokens_day", terms.tokens_per_day, tokens, wait)
     inflight = item.get("inflight", 0)
     if terms.parallel is not None and inflight >= terms.parallel:
         yield Refusal("parallel", terms.parallel, inflight, _SECOND)

@@ -49,13 +49,13 @@ def check_key(action: KeyAction, write: KeyWrite) -> None:
 
 def check_team(action: TeamAction, actor: Caller) -> None:
     """Raises Forbidden: a team may hold keys of any tier, so its limits are anybody's."""
-    _check_unbound(actor, f"A key that is bound can't {action} teams", of_highest_tier=True)
+    _check_unbound(actor, f"{action} teams", of_highest_tier=True)
 
 
 def check_area(area: Area, actor: Caller) -> None:
     """Raises Forbidden where the actor may not change what holds for everybody."""
     # The config says what a tier is: a key of a lower one would raise its own.
-    _check_unbound(actor, f"A key that is bound can't change {_AREAS[area]}", of_highest_tier=area == "config")
+    _check_unbound(actor, f"change {_AREAS[area]}", of_highest_tier=area == "config")
 
 
 def check_sight(actor: Caller, team_id: str) -> None:
@@ -87,11 +87,11 @@ def _not_above(write: KeyWrite) -> None:
     if is_full(write.actor):  # a tier's numbers may be changed to anything: somebody must be able to revoke every key
         above = next((scope for scope in write.before.scopes if not write.actor.may(scope)), None)
         if above:
-            _refuse(f"A key can't act on one that has more: it lacks the scope '{above}'.", "scopes")
+            _refuse(f"This key can't act on one that has more: it lacks the scope '{above}'.", "scopes")
         return
     found = more(write.actor, write.before, write.tiers)
     if found:
-        _refuse(f"A key can't act on one that has more: {found.reason}.", found.field)
+        _refuse(f"This key can't act on one that has more: {found.reason}.", found.field)
 
 
 def _not_more(write: KeyWrite) -> None:
@@ -100,7 +100,7 @@ def _not_more(write: KeyWrite) -> None:
         return
     found = more(write.actor, write.after, write.tiers)
     if found:
-        _refuse(f"A key can't grant more than it has: {found.reason}.", found.field)
+        _refuse(f"This key can't grant more than it has: {found.reason}.", found.field)
 
 
 def _gains_what_may_be_made(write: KeyWrite) -> None:
@@ -154,9 +154,9 @@ _AREAS: Mapping[Area, str] = {
 def _check_unbound(actor: Caller, what: str, *, of_highest_tier: bool) -> None:
     bound = bound_by(actor)
     if bound:
-        _refuse(f"{what}: this one is bound by its {bound}.", bound)
+        _refuse(f"A key that is bound can't {what}: this one is bound by its {bound}.", bound)
     if of_highest_tier and actor.tier != TIERS[-1]:
-        _refuse(f"{what}: this one's tier is {actor.tier}, not {TIERS[-1]}.", "tier")
+        _refuse(f"Only a key of the tier {TIERS[-1]} can {what}: this one's tier is {actor.tier}.", "tier")
 
 
 def _refuse(message: str, field: str) -> None:

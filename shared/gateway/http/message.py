@@ -133,11 +133,11 @@ def request_id(given: str | None) -> str:
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(constant)
+    raise BadRequest(f"The body is not valid JSON: {constant} is no number of JSON's.", code="invalid_json")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(text)
+        raise BadRequest("The body holds a number that is too large.", code="invalid_json")
     return number

@@ -93,7 +93,7 @@ class ConfigAdmin:
             raise BadRequest("The update is empty; send the parts to change, for example rateLimits.")
         current = self.store.current(consistent=True)
         if if_match is not None and if_match != current.version:
-            raise PreconditionFailed(f"The config is at version {current.version}, not {if_match}.")
+            raise PreconditionFailed(f"The config is at version {current.version}, not {if_match}.", param="If-Match")
         document = effective_patch(composed(current.document, patch), defaults(self.region))
         effective = merge_patch(defaults(self.region), document)
         self._check(parse_config(effective))

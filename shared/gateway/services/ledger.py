@@ -409,13 +409,14 @@ class Ledger:
     def _asks_too_much(known: _Known, account: Account, demand: Demand, windows: Windows) -> bool:
         """Whether no waiting can help a call: it is refused without a write. True, so that the record is read, where
         the limits may come from an authorizer's answer of a minute ago; a moment after that it raises instead."""
-        terms, refusal = account.terms, None
+        terms, item, refusal = account.terms, known.item, None
         if terms.tokens and terms.enforced("tokensPerMinute") and demand.tokens > terms.tokens.burst:
-            refusal = Refusal("tokens", terms.tokens.limit, demand.tokens, None)
+            used = terms.tokens.burst - terms.tokens.left(item.get("ttat", 0), windows.now)
+            refusal = Refusal("tokens", terms.tokens.limit, used, None)
         elif terms.tokens_per_day and terms.enforced("tokensPerDay") and demand.tokens > terms.tokens_per_day:
-            refusal = Refusal("tokens_day", terms.tokens_per_day, demand.tokens, None)
+            refusal = Refusal("tokens_day", terms.tokens_per_day, item.get(windows.booking.tokens, 0), None)
         elif terms.budget is not None and terms.enforced("budget") and demand.est > terms.budget:
-            refusal = Refusal("budget", terms.budget, known.item.get(windows.booking.spent, 0), None)
+            refusal = Refusal("budget", terms.budget, item.get(windows.booking.spent, 0), None)
         if refusal is not None and known.read_version == account.version and windows.now < known.read_until:
             raise _refused(account, refusal, demand, known.item, windows)
         return refusal is not None
@@ -492,16 +493,19 @@ def _row(caller: Caller, key: Admitted, team: Admitted | None, request: Admissio
 def _refused(
     account: Account, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows
 ) -> GatewayError:
-    """The answer of a refusal: what was hit, how much is used and was asked for, and when it frees."""
+    """The answer of a refusal: what was hit, how much is used and was asked for, and when it frees. Without an item,
+    that is, where a call was refused that asks for more than there ever is, nobody looked what is used."""
     scope, now = account.scope, windows.now
     wait = None if refusal.wait is None else refusal.wait / _SECOND
     reset = None if wait is None else rfc3339(now / _SECOND + wait)
     headers = _rate_headers(account.terms, item, now) if item else {}
-    money = {"scope": scope, "limit": usd(refusal.limit), "spent": usd(refusal.used), "needed": usd(demand.est)}
+    spent = usd(refusal.used) if item else None
+    money = {"scope": scope, "limit": usd(refusal.limit), "spent": spent, "needed": usd(demand.est)}
     if refusal.dimension == "budget":
+        whole = f"more than the {scope}'s whole budget of {_dollars(refusal.limit)}"
+        part = f"and {_dollars(refusal.used)} of the {scope}'s budget of {_dollars(refusal.limit)} is spent"
         return BudgetExceeded(
-            f"This call may cost {_dollars(demand.est)}, and of the {scope}'s budget of {_dollars(refusal.limit)}"
-            f" {_dollars(refusal.used)} is spent.",
+            f"This call may cost {_dollars(demand.est)}, {whole if demand.est > refusal.limit else part}.",
             headers=headers | {"x-should-retry": "false"},
             details=money | {"reset": reset},
         )
@@ -513,22 +517,18 @@ def _refused(
             headers=headers,
             details=money,
         )
-    return _limited(scope, refusal, demand, reset, headers)
+    needed = demand.tokens if refusal.dimension in ("tokens", "tokens_day") else 1
+    used = refusal.used if item else None
+    return _limited(scope, refusal, {"used": used, "needed": needed, "reset": reset}, headers)
 
 
-def _limited(scope: str, refusal: Refusal, demand: Demand, reset: str | None, headers: dict[str, str]) -> RateLimited:
+def _limited(scope: str, refusal: Refusal, facts: Mapping[str, Any], headers: dict[str, str]) -> RateLimited:
     name = _NAMES[refusal.dimension]
-    details = {
-        "scope": scope,
-        "dimension": refusal.dimension,
-        "limit": refusal.limit,
-        "used": refusal.used,
-        "needed": demand.tokens if refusal.dimension in ("tokens", "tokens_day") else 1,
-        "reset": reset,
-    }
+    details = {"scope": scope, "dimension": refusal.dimension, "limit": refusal.limit, **facts}
     if refusal.wait is None:
+        whole = f"the {scope}'s whole limit of {refusal.limit} {name}"
         return RateLimited(
-            f"One call may ask for {refusal.limit} {name} at most, this one for {refusal.used}; lower max_tokens.",
+            f"This call may take {facts['needed']} tokens, more than {whole}: lower max_tokens.",
             headers=headers | {"x-should-retry": "false"},
             details=details,
         )

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from gateway import observability
 from gateway.domain.config import merge_patch
 from gateway.domain.identity import Caller
+from gateway.domain.product_rows import UnreadLine
 from gateway.domain.products import NewProduct, Product, ProductFields, parse_fields, parse_new, product_of
 from gateway.domain.search import weighted_terms
 from gateway.domain.times import rfc3339
@@ -47,7 +48,7 @@ class ImportReport:
     refused: list[dict[str, Any]] = field(default_factory=list)
 
     def refuse(self, row: int, sent: Any, error: GatewayError) -> None:
-        identifier = sent.get("id") if isinstance(sent, Mapping) else None
+        identifier = sent.id if isinstance(sent, UnreadLine) else sent.get("id") if isinstance(sent, Mapping) else None
         facts = {"row": row, "id": identifier if isinstance(identifier, str) else None}
         self.refused.append(facts | {"code": error.code, "param": error.param, "message": error.message})
 
@@ -108,8 +109,8 @@ class ProductAdmin:
         return report
 
     def _row(self, row: Any) -> bool:
-        if isinstance(row, GatewayError):
-            raise row  # a line that could not even be read
+        if isinstance(row, UnreadLine):
+            raise row.error
         if not isinstance(row, Mapping):
             raise BadRequest("A product must be a JSON object.")
         wanted = parse_new(row)

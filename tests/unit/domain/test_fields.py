@@ -67,6 +67,8 @@ def test_an_unknown_field_reaches_another_host_only_where_it_is_listed() -> None
     check_fields(GOOD | {"x_new": 1}, None)
     check_fields(GOOD | {"x_new": 1}, frozenset(("x_new",)))
     assert refused({"x_new": {}}, NONE) == "x_new"
+    with pytest.raises(BadRequest, match=r"x_new: .* operator has not listed it"):
+        check_fields(GOOD | {"x_new": {}}, NONE)
     assert refused({"X_new": {}}, frozenset(("x_new",))) == "X_new"
     check_fields(GOOD | {"x_new": None}, NONE)
     assert refused({"tools": [TOOL | {"x_new": 1}]}, NONE) == "tools[0].x_new"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.domain.product_rows import rows_of_csv
+from gateway.domain.product_rows import UnreadLine, rows_of_csv
 from gateway.domain.products import parse_new
 from gateway.errors import BadRequest
 
@@ -35,8 +35,8 @@ def test_a_line_is_a_product() -> None:
 )
 def test_a_line_that_cannot_be_read_spoils_no_other(line: str, param: str | None) -> None:
     bad, good = rows_of_csv(HEADER + line + FULL, 10)
-    assert isinstance(bad, BadRequest)
-    assert bad.param == param
+    assert isinstance(bad, UnreadLine)
+    assert (bad.error.param, bad.id) == (param, "p")
     assert isinstance(good, dict)
 
 

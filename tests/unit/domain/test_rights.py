@@ -351,3 +351,16 @@ def test_no_row_of_allowed_steps_gives_a_limited_actor_more(
         if not whole:
             assert all(more(at_start, key, tiers.__getitem__) is None for key in controlled)
             assert money(controlled, tiers) <= had
+
+
+@pytest.mark.parametrize(
+    ("actor", "said"),
+    [
+        (replace(FULL, team_id="red"), "A key that is bound can't change config, prices and tiers: this one is bound"),
+        (replace(FULL, tier="basic"), "Only a key of the tier enterprise can change config, prices and tiers: this"),
+    ],
+)
+def test_a_refusal_says_no_more_than_is_so(actor: Caller, said: str) -> None:
+    with pytest.raises(Forbidden) as error:
+        check_area("config", actor)
+    assert error.value.message.startswith(said)

@@ -347,3 +347,16 @@ def test_arbitrary_bytes_are_parsed_or_refused(body: bytes) -> None:
         assert isinstance(parse_json_object(body), dict)
     except BadRequest:
         return
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"a": 1e999}', "The body holds a number that is too large."),
+        ('{"a": NaN}', "The body is not valid JSON: NaN is no number of JSON's."),
+        ("{a}", "The body is not valid JSON."),
+    ],
+)
+def test_bad_json_says_what_is_bad(body: str, said: str) -> None:
+    status, refused, _ = answer(lambda request: Response(200, request.json()), event(body=body))
+    assert (status, refused["error"]["code"], refused["message"]) == (400, "invalid_json", said)

@@ -150,8 +150,9 @@ def test_null_removes_a_packaged_alias_and_stays_removed(admin: ConfigAdmin) -> 
 
 def test_if_match_and_races(admin: ConfigAdmin, store: MemoryConfig) -> None:
     change(admin, ORIGINAL, if_match=0)
-    with pytest.raises(PreconditionFailed):
+    with pytest.raises(PreconditionFailed) as refused:
         change(admin, ORIGINAL, if_match=0)
+    assert refused.value.param == "If-Match"
     store.raced = True
     with pytest.raises(Conflict):
         change(admin, ORIGINAL, if_match=1)

@@ -50,3 +50,8 @@ def test_names_are_written_once_and_in_lower_case() -> None:
     for names in (CORS.allow_headers, CORS.expose_headers):
         assert len(set(names)) == len(names)
         assert all(re.fullmatch(r"[a-z0-9-]+", name) for name in names)  # "*" would not cover authorization
+
+
+def test_a_page_may_read_what_is_left_of_a_budget_and_the_platforms_own_id() -> None:
+    """The gateway names the one for a key and for a team; the other is all that an answer of API Gateway itself has."""
+    assert {"x-gateway-key-remaining", "x-gateway-team-remaining", "apigw-requestid"} <= set(CORS.expose_headers)
