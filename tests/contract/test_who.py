@@ -19,12 +19,14 @@ from gateway.stores.keys import KeyStore
 from tests.contract.caching_api import Api, Reply
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.front import Gateway as Started
+from tests.contract.front import gateway as whole
 
 MODEL = "bedrock/amazon.nova-lite-v1:0"
 OTHER = "bedrock/amazon.nova-micro-v1:0"
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 10}
 ADMINS = ["completions", "models", "catalogue", "mcp", "admin"]
 SOON = "2099-01-01T00:00:00Z"
+started = whole  # a fixture, by the name that it has here
 
 
 @dataclass
@@ -131,6 +133,22 @@ def test_a_team_s_admin_can_t_take_another_team_s_key(gateway: Gateway) -> None:
     listed = gateway.admin(mine, "GET", "/keys").body["data"]
     assert {key["team_id"] for key in listed} == {"blue"}
     assert [team["id"] for team in gateway.admin(mine, "GET", "/teams").body["data"]] == ["blue"]
+
+
+def test_nobody_puts_a_limit_of_its_tier_in_shadow(gateway: Gateway) -> None:
+    """Of itself or of a key it makes: that would be a key that its tier no longer limits."""
+    gateway.team("green", max_budget=5)
+    bounds: list[dict[str, Any]] = [{"tier": "free"}, {"team_id": "green"}, {"tier": "free", "team_id": "green"}]
+    for fields in bounds:
+        admin, admin_id = gateway.bound(**fields)
+        shadow = {"shadow": ["requestsPerMinute"]}
+        for refused in (
+            gateway.admin(admin, "PATCH", f"/keys/{admin_id}", shadow),
+            gateway.admin(admin, "POST", "/keys", {"name": "k", "tier": "free"} | fields | shadow),
+        ):
+            assert (refused.status, refused.code, refused.param) == (403, "not_permitted", "shadow")
+    tried = gateway.admin(gateway.full, "POST", "/keys", {"name": "k", "tier": "free", "shadow": ["requestsPerMinute"]})
+    assert tried.status == 201
 
 
 @pytest.mark.parametrize(
@@ -351,7 +369,7 @@ def test_a_call_that_is_paid_checks_every_scope_by_the_record(gateway: Gateway) 
     assert gateway.chat(text).status == 200
     scopes = {"scopes": ["completions", "models"]}
     assert gateway.admin(gateway.full, "PATCH", f"/keys/{key_id}", scopes).status == 200
-    context = CHAT | {"mcpContext": {"filters": {"category": "electronics"}}}
+    context: Any = CHAT | {"mcpContext": {}}
     refused = gateway.api.call("POST", "/v1/chat/completions", context, authorization=f"Bearer {text}")
     assert (refused.status, refused.param) == (403, "mcpContext")
     assert gateway.chat(text).status == 200
