@@ -318,15 +318,11 @@ def kept_busy(
 def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
     """Counters of hours and days gone by, which the next admission may remove. Those of an hour ago stay: a call that
     comes late, or by a clock a moment behind, would find its own window empty. Yesterday's tokens stay too: a call of
-    yesterday may still be ending, and correct them. Of tags only the day's own stay: they decide of rows that open."""
+    yesterday may still be ending, and correct them. Of tags only the day's own stay: they decide of rows that open.
+    What a clock a moment ahead has begun is never gone by."""
     before = Windows.at(windows.now - 3_600 * _SECOND)
-    current = {f"{kind}_{name}" for each in (windows, before) for kind, name in (("h", each.hour), ("d", each.day))}
-    current |= {windows.booking.tokens, f"t_{_day(windows.now - _DAY):%Y-%m-%d}"}
-    return sorted(
-        name
-        for name in item
-        if (name[:2] in ("h_", "d_", "t_") and name not in current) or (name[:2] == "g_" and name[2:] < windows.day)
-    )[:20]
+    oldest = {"h_": before.hour, "d_": before.day, "t_": f"{_day(windows.now - _DAY):%Y-%m-%d}", "g_": windows.day}
+    return sorted(name for name in item if name[:2] in oldest and name[2:] < oldest[name[:2]])[:20]
 
 
 def stale_windows(item: Mapping[str, Any], now: int) -> list[str]:
