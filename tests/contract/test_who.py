@@ -604,3 +604,56 @@ def test_a_record_that_can_t_be_read_hides_no_other(gateway: Gateway) -> None:
     assert gateway.admin(gateway.full, "PATCH", f"/keys/{key_id}", {"name": "x"}).code == "key_damaged"
     assert gateway.admin(gateway.full, "DELETE", f"/keys/{key_id}").status == 200
     assert gateway.admin(gateway.full, "GET", f"/keys/{key_id}").status == 404
+
+
+def stored(gateway: Gateway, key_id: str) -> dict[str, Any]:
+    key = {"TableName": gateway.tables["api-keys"], "Key": to_item({"id": key_id})}
+    item: dict[str, Any] = gateway.tables.database.call("GetItem", key)["Item"]
+    return item
+
+
+def store(gateway: Gateway, item: Any) -> None:
+    gateway.tables.database.call("PutItem", {"TableName": gateway.tables["api-keys"], "Item": item})
+
+
+def test_a_change_of_its_team_leaves_a_damaged_record_as_it_is(gateway: Gateway) -> None:
+    """Limits that a team gets or loses are told to its keys; what can't be read must not be written over."""
+    gateway.team("blue")
+    _, key_id = gateway.key(team_id="blue")
+    broken = stored(gateway, key_id) | to_item({"name": 5})
+    store(gateway, broken)
+    for budget in (5, None):
+        assert gateway.admin(gateway.full, "PATCH", "/teams/blue", {"max_budget": budget}).status == 200
+    assert stored(gateway, key_id) == broken
+
+
+LIMITS = {"budget_duration": "monthly", "shadow": []}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"state": "x"},
+        {"state": "damaged"},
+        {"state": 5},
+        {"version": "x"},
+        {"version": None},
+        {"tier": "gold"},
+        {"limits": LIMITS | {"rpm_limit": -5}},
+        {"limits": LIMITS | {"rpm_limit": 0}},
+        {"limits": LIMITS | {"burst_limit": -1}},
+        {"limits": LIMITS | {"max_budget": -1}},
+        {"limits": LIMITS | {"budget_duration": "yearly"}},
+    ],
+    ids=str,
+)
+def test_a_damaged_record_lets_nobody_pass_and_can_be_ended(gateway: Gateway, odd: dict[str, Any]) -> None:
+    for method, path in (("POST", "/revoke"), ("DELETE", "")):
+        text, key_id = gateway.key()
+        store(gateway, stored(gateway, key_id) | to_item(odd))
+        assert gateway.chat(text).status == 403
+        assert gateway.admin(gateway.full, "GET", f"/keys/{key_id}").body["status"] == "damaged"
+        ended = gateway.admin(gateway.full, method, f"/keys/{key_id}{path}")
+        assert (ended.status, ended.body.get("status", "revoked")) == (200, "revoked")
+        assert gateway.admin(gateway.full, "DELETE", f"/keys/{key_id}").status in (200, 404)
+        assert gateway.admin(gateway.full, "GET", f"/keys/{key_id}").status == 404

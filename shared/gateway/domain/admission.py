@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.domain.identity import KeyLimits
+from gateway.domain.identity import DURATIONS, KeyLimits
 
 if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
     from gateway.domain.config import TierLimits
@@ -20,7 +20,6 @@ MINUTE = 60_000_000
 _SLACK = 250_000
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
-DURATIONS = ("daily", "weekly", "monthly", "total")
 Form = Literal["idle", "busy", "either", "over"]
 _CATCH_UP = 50_000
 _LABELS = 8

@@ -19,7 +19,7 @@ from gateway.errors import ConditionFailed, Conflict, NotFound, PreconditionFail
 from gateway.services.guarded import TeamTable, TeamWrites
 from gateway.services.keys import PaidCalls, parsed
 from gateway.services.limited import Limited, settable_limits, shown_limits
-from gateway.stores.keys import REVOKED, KeyRecord, NoSuchTeam, TeamRecord, team_item
+from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord, NoSuchTeam, TeamRecord, team_item
 
 _TRIES = 4
 
@@ -147,7 +147,7 @@ class Teams:
         """A new version of a key without a change: its next paid call reads the record, and with it the team's."""
         for _ in range(_TRIES):
             record = self.records.get(key_id)
-            if record is None or record.state == REVOKED:
+            if record is None or record.state != ACTIVE:  # nobody calls by it; one that is damaged must stay as it is
                 return
             try:
                 touched = self.writes.touch(by, record)
