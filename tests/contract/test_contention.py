@@ -1,5 +1,6 @@
 """Many callers of one key at once: none is refused because others came in between, and each costs about one write."""
 
+import json
 import random
 import threading
 import time
@@ -10,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from gateway.aws.http import AwsHttp, HttpReply
 from gateway.domain.admission import Bucket, Demand, Move, Terms, Variant, Windows
 from gateway.domain.config import TierLimits
-from gateway.errors import ConditionFailed, RateLimited
+from gateway.errors import ConditionFailed, GatewayError, RateLimited
 from gateway.services.config import defaults
 from gateway.stores.attributes import to_item
-from gateway.stores.dynamodb import Database
+from gateway.stores.dynamodb import Database, DynamoDB
 from gateway.stores.limits import LimitsStore
 from tests.contract.conftest import Tables
 from tests.contract.world import NOW, TIERS, World, at_once
@@ -89,6 +91,56 @@ def together(world: World, database: Database, callers: int, calls: int) -> tupl
 
     at_once(callers, container)
     return codes, waits
+
+
+class TransactingHttp:
+    """As AWS, unlike DynamoDB Local: what meets a transaction that is under way on an item is refused."""
+
+    def __init__(self, http: AwsHttp) -> None:
+        self.http, self.lock, self.under_way, self.met = http, threading.Lock(), 0, threading.Event()
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> HttpReply:
+        operation = headers["x-amz-target"].rpartition(".")[2]
+        writes = operation in ("UpdateItem", "TransactWriteItems") and b'-limits"' in body
+        with self.lock:
+            if writes and self.under_way:
+                self.met.set()
+                return self._refusal(operation)
+            self.under_way += writes and operation == "TransactWriteItems"
+        try:
+            if writes and operation == "TransactWriteItems":
+                self.met.wait(10)  # the first one, until it is in somebody's way
+            return self.http.post(path, body, headers, timeout)
+        finally:
+            if writes and operation == "TransactWriteItems":
+                with self.lock:
+                    self.under_way -= 1
+
+    @staticmethod
+    def _refusal(operation: str) -> HttpReply:
+        if operation == "UpdateItem":
+            return HttpReply(400, {}, b'{"__type": "x#TransactionConflictException"}')
+        reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]
+        body = {"__type": "x#TransactionCanceledException", "CancellationReasons": reasons}
+        return HttpReply(400, {}, json.dumps(body).encode())
+
+
+def test_the_first_calls_of_a_key_at_once_are_refused_by_nothing(tables: Tables) -> None:
+    """Each makes the key's item by a transaction if it finds none, and meets those of the others."""
+    world = World(tables, tier="enterprise", tiers=dict(PACKAGED), clock=lambda: time.time_ns() // 1_000)
+    http = TransactingHttp(tables.http)
+    database = DynamoDB(http, timeout=30)
+    failed: list[str] = []
+
+    def container() -> None:
+        try:
+            world.admit(world.ledger(database), tokens=1_200)
+        except GatewayError as error:
+            failed.append(error.code)
+
+    at_once(30, container)
+    assert (failed, len(world.rows())) == ([], 30)
+    assert http.met.is_set()
 
 
 def test_the_store_moves_a_bucket_as_the_model_says(tables: Tables) -> None:

@@ -370,6 +370,9 @@ def test_an_absurd_retry_after(caller: Caller, wait: str) -> None:
         Steer(wire="HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n"),
         Steer(wire="HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{}"),
         Steer(wire="HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + '{"choices": [{"mess'),
+        Steer(wire="HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"),  # a hang-up before the first byte
+        Steer(wire="HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n \n"),
+        Steer(wire="HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + '\xef\xbb\xbf{"choices": [{"mess'),
         Steer(wire="HTTP/1.1 200 OK\r\n" + "a: b\r\n" * 200 + "\r\n{}"),
     ],
 )

@@ -134,6 +134,22 @@ def test_a_team_s_admin_can_t_take_another_team_s_key(gateway: Gateway) -> None:
     assert [team["id"] for team in gateway.admin(mine, "GET", "/teams").body["data"]] == ["blue"]
 
 
+def test_nobody_puts_a_limit_of_its_tier_in_shadow(gateway: Gateway) -> None:
+    """Of itself or of a key it makes: that would be a key that its tier no longer limits."""
+    gateway.team("green", max_budget=5)
+    bounds: list[dict[str, Any]] = [{"tier": "free"}, {"team_id": "green"}, {"tier": "free", "team_id": "green"}]
+    for fields in bounds:
+        admin, admin_id = gateway.bound(**fields)
+        shadow = {"shadow": ["requestsPerMinute"]}
+        for refused in (
+            gateway.admin(admin, "PATCH", f"/keys/{admin_id}", shadow),
+            gateway.admin(admin, "POST", "/keys", {"name": "k", "tier": "free"} | fields | shadow),
+        ):
+            assert (refused.status, refused.code, refused.param) == (403, "not_permitted", "shadow")
+    tried = gateway.admin(gateway.full, "POST", "/keys", {"name": "k", "tier": "free", "shadow": ["requestsPerMinute"]})
+    assert tried.status == 201
+
+
 @pytest.mark.parametrize(
     ("weaker", "stronger"),
     [
@@ -381,6 +397,18 @@ def test_a_call_that_is_paid_checks_every_scope_by_the_record(gateway: Gateway) 
     assert gateway.chat(text).status == 200
 
 
+def test_a_new_key_and_its_team_are_ready_for_first_calls(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many first calls at once would each make the item, by transactions that hinder each other."""
+    made, limited = gateway.team("made", max_budget=5), gateway.team("limited")
+    assert gateway.admin(gateway.full, "PATCH", f"/teams/{limited}", {"max_budget": 5}).status == 200
+    keys = [gateway.key(team_id=team)[0] for team in (made, limited)]
+    counting = CountingDatabase(wiring.database())
+    monkeypatch.setattr(wiring, "database", lambda: counting)
+    wiring.reset()
+    assert [gateway.chat(key).status for key in keys] == [200, 200]
+    assert "TransactWriteItems" not in counting.calls
+
+
 def test_only_a_repeat_costs_a_read(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     text, _ = gateway.key()
     gateway.chat(text)
@@ -610,3 +638,56 @@ def test_a_record_that_can_t_be_read_hides_no_other(gateway: Gateway) -> None:
     assert gateway.admin(gateway.full, "PATCH", f"/keys/{key_id}", {"name": "x"}).code == "key_damaged"
     assert gateway.admin(gateway.full, "DELETE", f"/keys/{key_id}").status == 200
     assert gateway.admin(gateway.full, "GET", f"/keys/{key_id}").status == 404
+
+
+def stored(gateway: Gateway, key_id: str) -> dict[str, Any]:
+    key = {"TableName": gateway.tables["api-keys"], "Key": to_item({"id": key_id})}
+    item: dict[str, Any] = gateway.tables.database.call("GetItem", key)["Item"]
+    return item
+
+
+def store(gateway: Gateway, item: Any) -> None:
+    gateway.tables.database.call("PutItem", {"TableName": gateway.tables["api-keys"], "Item": item})
+
+
+def test_a_change_of_its_team_leaves_a_damaged_record_as_it_is(gateway: Gateway) -> None:
+    """Limits that a team gets or loses are told to its keys; what can't be read must not be written over."""
+    gateway.team("blue")
+    _, key_id = gateway.key(team_id="blue")
+    broken = stored(gateway, key_id) | to_item({"name": 5})
+    store(gateway, broken)
+    for budget in (5, None):
+        assert gateway.admin(gateway.full, "PATCH", "/teams/blue", {"max_budget": budget}).status == 200
+    assert stored(gateway, key_id) == broken
+
+
+LIMITS = {"budget_duration": "monthly", "shadow": []}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"state": "x"},
+        {"state": "damaged"},
+        {"state": 5},
+        {"version": "x"},
+        {"version": None},
+        {"tier": "gold"},
+        {"limits": LIMITS | {"rpm_limit": -5}},
+        {"limits": LIMITS | {"rpm_limit": 0}},
+        {"limits": LIMITS | {"burst_limit": -1}},
+        {"limits": LIMITS | {"max_budget": -1}},
+        {"limits": LIMITS | {"budget_duration": "yearly"}},
+    ],
+    ids=str,
+)
+def test_a_damaged_record_lets_nobody_pass_and_can_be_ended(gateway: Gateway, odd: dict[str, Any]) -> None:
+    for method, path in (("POST", "/revoke"), ("DELETE", "")):
+        text, key_id = gateway.key()
+        store(gateway, stored(gateway, key_id) | to_item(odd))
+        assert gateway.chat(text).status == 403
+        assert gateway.admin(gateway.full, "GET", f"/keys/{key_id}").body["status"] == "damaged"
+        ended = gateway.admin(gateway.full, method, f"/keys/{key_id}{path}")
+        assert (ended.status, ended.body.get("status", "revoked")) == (200, "revoked")
+        assert gateway.admin(gateway.full, "DELETE", f"/keys/{key_id}").status in (200, 404)
+        assert gateway.admin(gateway.full, "GET", f"/keys/{key_id}").status == 404

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.domain.identity import KeyLimits
+from gateway.domain.identity import DURATIONS, KeyLimits
 
 if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
     from gateway.domain.config import TierLimits
@@ -20,7 +20,6 @@ MINUTE = 60_000_000
 _SLACK = 250_000
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
-DURATIONS = ("daily", "weekly", "monthly", "total")
 Form = Literal["idle", "busy", "either", "over"]
 _CATCH_UP = 50_000
 _LABELS = 8
@@ -318,15 +317,11 @@ def kept_busy(
 def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
     """Counters of hours and days gone by, which the next admission may remove. Those of an hour ago stay: a call that
     comes late, or by a clock a moment behind, would find its own window empty. Yesterday's tokens stay too: a call of
-    yesterday may still be ending, and correct them. Of tags only the day's own stay: they decide of rows that open."""
+    yesterday may still be ending, and correct them. Of tags only the day's own stay: they decide of rows that open.
+    What a clock a moment ahead has begun is never gone by."""
     before = Windows.at(windows.now - 3_600 * _SECOND)
-    current = {f"{kind}_{name}" for each in (windows, before) for kind, name in (("h", each.hour), ("d", each.day))}
-    current |= {windows.booking.tokens, f"t_{_day(windows.now - _DAY):%Y-%m-%d}"}
-    return sorted(
-        name
-        for name in item
-        if (name[:2] in ("h_", "d_", "t_") and name not in current) or (name[:2] == "g_" and name[2:] < windows.day)
-    )[:20]
+    oldest = {"h_": before.hour, "d_": before.day, "t_": f"{_day(windows.now - _DAY):%Y-%m-%d}", "g_": windows.day}
+    return sorted(name for name in item if name[:2] in oldest and name[2:] < oldest[name[:2]])[:20]
 
 
 def stale_windows(item: Mapping[str, Any], now: int) -> list[str]:

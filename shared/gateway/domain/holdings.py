@@ -13,17 +13,6 @@ from gateway.domain.money import usd
 
 Tiers = Callable[[str], TierLimits]  # a tier's limits by its name
 
-# What a key is limited in, by the limit's name in `shadow`.
-_OWN = {
-    "requestsPerMinute": "burst",
-    "requestsPerHour": "rph_limit",
-    "requestsPerDay": "rpd_limit",
-    "tokensPerMinute": "tpm_limit",
-    "tokensPerDay": "tpd_limit",
-    "maxParallelRequests": "max_parallel_requests",
-    "budget": "max_budget",
-}
-
 
 class Holder(Protocol):
     """A key, as its record or as who calls with it."""
@@ -50,9 +39,11 @@ class More:
     reason: str
 
 
-def more(has: Holder, wants: Holder, tiers: Tiers) -> More | None:
-    """The first thing that `wants` has and `has` has not; None where it is within it."""
-    return next(_all(has, wants, tiers), None)
+def more(has: Holder, wants: Holder, tiers: Tiers, *, shadow: bool = True) -> More | None:
+    """The first thing that `wants` has and `has` has not; None where it is within it. Without `shadow` a limit that
+    refuses nobody is a limit all the same."""
+    found = next(_all(has, wants, tiers), None)
+    return next(_shadow(has, wants, tiers), None) if found is None and shadow else found
 
 
 def _all(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
@@ -69,7 +60,6 @@ def _all(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
         yield More("expires", "it expires itself, the key must not outlive it")
     yield from _numbers(has.limits, wants.limits)
     yield from _in_effect(has, wants, tiers)
-    yield from _shadow(has, wants, tiers)
 
 
 def budget_in_effect(holder: Holder, tiers: Tiers) -> int | None:
@@ -115,13 +105,22 @@ def _by_field(terms: Terms) -> dict[str, int | None]:
 
 
 def _shadow(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
-    """What limits a key itself must limit the other: in its own `shadow`, or in its tier's, it would not."""
-    limiting = [name for name, attribute in _OWN.items() if getattr(has.limits, attribute) is not None]
-    if not limiting:
-        return
-    own = {*has.limits.shadow, *tiers(has.tier).shadow}
-    wanted = {*wants.limits.shadow, *tiers(wants.tier).shadow}
-    for name in limiting:
-        if name in wanted and name not in own:
+    """What refuses a key's calls, its own limit or its tier's, must refuse the other's: in shadow it would not."""
+    own, others = (terms_of(tiers(each.tier), each.limits) for each in (has, wants))
+    for name, limit in _by_name(own).items():
+        if limit is not None and own.enforced(name) and not others.enforced(name):
             where = "shadow" if name in wants.limits.shadow else "tier"
-            yield More(where, f"its own {name} is enforced, the key's would be in shadow")
+            yield More(where, f"its {name} is enforced, the key's would be in shadow")
+
+
+def _by_name(terms: Terms) -> dict[str, object]:
+    """What limits a key, by the limit's name in `shadow`."""
+    return {
+        "requestsPerMinute": terms.requests,
+        "requestsPerHour": terms.per_hour,
+        "requestsPerDay": terms.per_day,
+        "tokensPerMinute": terms.tokens,
+        "tokensPerDay": terms.tokens_per_day,
+        "maxParallelRequests": terms.parallel,
+        "budget": terms.budget,
+    }

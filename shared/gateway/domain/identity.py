@@ -8,6 +8,7 @@ from typing import Any
 
 SCOPES = ("completions", "models", "catalogue", "mcp", "admin")
 TIERS = ("free", "basic", "premium", "enterprise")
+DURATIONS = ("daily", "weekly", "monthly", "total")  # of a budget
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,12 @@ def _not_above(write: KeyWrite) -> None:
 
 
 def _not_more(write: KeyWrite) -> None:
-    """The key as it will be has no more than the actor. Where it gains nothing, a full admin may do it in any case."""
-    if write.after is None or (is_full(write.actor) and not _gains(write)):
+    """The key as it will be has no more than the actor. Where it gains nothing, a full admin may do it in any case; it
+    may try limits in shadow too, as it may a tier's."""
+    full = is_full(write.actor)
+    if write.after is None or (full and not _gains(write)):
         return
-    found = more(write.actor, write.after, write.tiers)
+    found = more(write.actor, write.after, write.tiers, shadow=not full)
     if found:
         _refuse(f"This key can't grant more than it has: {found.reason}.", found.field)
 

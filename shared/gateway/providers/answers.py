@@ -51,11 +51,11 @@ def body_of(exchange: Exchange) -> Iterator[bytes]:
 def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, completion_of: CompletionOf) -> Answer:
     """The answer in the body of a success. Raises UpstreamErrors, with the usage that came, where it is none.
 
-    `measured`: the body said itself where it ends; else half an object is one that was cut off. `completion_of` gives
-    the `chat.completion`, None where the answer has not the promised shape.
+    `measured`: the body said itself where it ends; else half an object, or nothing at all, is one that was cut off.
+    `completion_of` gives the `chat.completion`, None where the answer has not the promised shape.
     """
     value, sound = _read(data)
-    if value is None and not measured and data.lstrip().startswith(b"{"):
+    if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
     usage = usage_of(mapping(value).get("usage"))
     named = mapping(value).get("service_tier")
@@ -71,6 +71,11 @@ def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, 
     if body is None:
         raise unusable(provider, "schema", usage=usage, tier=tier)
     return Answer(body=body, usage=usage)
+
+
+def _may_be_cut(data: bytes) -> bool:
+    text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return not text or text.startswith(b"{")
 
 
 def _read(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:

@@ -15,7 +15,8 @@ from gateway.stores.keys import DAMAGED, KeyRecord, TeamRecord
 class KeyTable(Protocol):
     def create(self, record: KeyRecord) -> None: ...
     def replace(self, record: KeyRecord, *, version: int) -> None: ...
-    def revoke(self, key_id: str, *, version: int | None = None) -> KeyRecord | None: ...
+    def revoke(self, key_id: str, *, version: int) -> KeyRecord | None: ...
+    def revoke_damaged(self, key_id: str, version: int) -> KeyRecord | None: ...
     def delete(self, key_id: str) -> None: ...
 
 
@@ -45,8 +46,9 @@ class KeyWrites:
 
     def revoke(self, by: Caller, before: KeyRecord) -> KeyRecord | None:
         rights.check_key("revoke", KeyWrite(by, before, None, self._tiers))
-        # What is damaged may have no version.
-        return self._table.revoke(before.id, version=None if before.state == DAMAGED else before.version)
+        if before.state == DAMAGED:  # it may have no version
+            return self._table.revoke_damaged(before.id, before.version)
+        return self._table.revoke(before.id, version=before.version)
 
     def delete(self, by: Caller, before: KeyRecord) -> None:
         """Of a revoked record, which no other write changes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol, TypeVar
@@ -21,7 +22,15 @@ from gateway.domain.config import ALIAS, TierLimits, invalid, merge_patch
 from gateway.domain.identity import SCOPES, Caller
 from gateway.domain.rights import check_sight
 from gateway.domain.times import rfc3339
-from gateway.errors import BadRequest, ConditionFailed, Conflict, NotFound, PreconditionFailed
+from gateway.errors import (
+    BadRequest,
+    ConditionFailed,
+    Conflict,
+    NotFound,
+    PreconditionFailed,
+    StoreError,
+    StoreUnavailable,
+)
 from gateway.services.guarded import KeyTable, KeyWrites
 from gateway.services.limited import Limited, settable_limits, shown_limits
 from gateway.stores.keys import ACTIVE, DAMAGED, KeyRecord, NoSuchTeam
@@ -88,7 +97,15 @@ class Table(Records, KeyTable, Protocol):
 class PaidCalls(Protocol):
     """Where a change of a key takes hold of its next paid call, whatever an authorizer has cached."""
 
+    def create(self, account: str, version: int) -> None: ...
     def set_state(self, account: str, state: str, version: int) -> None: ...
+
+
+def make_ready(limits: PaidCalls, account: str, version: int) -> None:
+    """Make the item that admits paid calls. The first call would do it too, where this is lost; but of many first calls
+    at once each would try, by a transaction, and they hinder each other."""
+    with suppress(ConditionFailed, StoreError, StoreUnavailable):
+        limits.create(account, version)
 
 
 class Keys:
@@ -117,6 +134,7 @@ class Keys:
             self.writes.create(issuer, record)
         except NoSuchTeam:
             raise _no_team(record) from None
+        make_ready(self.limits, record.id, record.version)
         observability.log.info("key created", extra={"created_key": record.id, "by": issuer.key_id})
         return text, record
 

@@ -9,11 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-# A cell begins with what is not seen (blanks of any script, marks of direction and order, quotes) and then a sign that
-# makes it a formula, of either width. To some spreadsheets a semicolon, a tab or a line's end begins the next cell.
-_UNSEEN = r"[\s\"'\x00-\x1f\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufeff]*"
+# A cell begins with what is not seen (blanks of any script, fillers, marks of direction and order, quotes) and then a
+# sign that makes it a formula, of either width. To some spreadsheets a semicolon, a tab or a line's end begins the next
+# cell.
+_UNSEEN = (
+    r"[\s\"'\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
+    r"\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]*"
+)
 _SIGN = r"[=+\-@;\uff1d\uff0b\uff0d\uff20\uff1b\u2212\ufe62\ufe63\ufe66\ufe6b]"
-_BREAK = r"[;\uff1b\t\r\n]"
+_BREAK = r"[;\uff1b\t\r\n\x0b\x0c\x85\u2028\u2029]"
 _FORMULA = re.compile(rf"[\t\r\n]|{_UNSEEN}{_SIGN}")
 _LATER = re.compile(rf"(?<={_BREAK})(?={_UNSEEN}{_SIGN})")
 

@@ -17,9 +17,9 @@ from gateway.domain.rights import check_sight, check_team
 from gateway.domain.times import rfc3339
 from gateway.errors import ConditionFailed, Conflict, NotFound, PreconditionFailed
 from gateway.services.guarded import TeamTable, TeamWrites
-from gateway.services.keys import PaidCalls, parsed
+from gateway.services.keys import PaidCalls, make_ready, parsed
 from gateway.services.limited import Limited, settable_limits, shown_limits
-from gateway.stores.keys import REVOKED, KeyRecord, NoSuchTeam, TeamRecord, team_item
+from gateway.stores.keys import ACTIVE, REVOKED, KeyRecord, NoSuchTeam, TeamRecord, team_item
 
 _TRIES = 4
 
@@ -70,6 +70,8 @@ class Teams:
             self.writes.create(by, record)
         except ConditionFailed:
             raise Conflict(f"There is or was a team '{wanted.id}'.", code="team_exists", param="id") from None
+        if record.terms() is not None:
+            make_ready(self.limits, team_item(record.id), record.version)
         observability.log.info("team created", extra={"team": record.id, "by": by.key_id})
         return record
 
@@ -101,6 +103,8 @@ class Teams:
         before, record = self._changed("change", team_id, patched, by, if_match)
         if (before.terms() is None) != (record.terms() is None):
             # Keys of a team without limits are not looked at twice; from now on they are, or no longer.
+            if record.terms() is not None:
+                make_ready(self.limits, team_item(team_id), record.version)
             self._tell_keys(team_id, by)
         observability.log.info("team changed", extra={"team": team_id, "by": by.key_id, "fields": sorted(body)})
         return record
@@ -147,7 +151,7 @@ class Teams:
         """A new version of a key without a change: its next paid call reads the record, and with it the team's."""
         for _ in range(_TRIES):
             record = self.records.get(key_id)
-            if record is None or record.state == REVOKED:
+            if record is None or record.state != ACTIVE:  # nobody calls by it; one that is damaged must stay as it is
                 return
             try:
                 touched = self.writes.touch(by, record)

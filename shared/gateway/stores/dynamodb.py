@@ -26,6 +26,7 @@ _REJECTED = {
     "ValidationException",
 }
 _BACKOFF_SECONDS = 0.05
+_CONFLICTS, _LONGEST_BACKOFF = 10, 0.4  # of one request with transactions: it waits a second or so in all
 _KEYS_A_READ = 100  # DynamoDB's limit of BatchGetItem
 _ROUNDS = 10  # of asking for what it left out
 
@@ -77,7 +78,8 @@ class DynamoDB:
     """The real one, over signed HTTP.
 
     `attempts` stays 1 for a counter: a retry after a lost reply would count twice. What is safe to repeat (reads,
-    writes of fixed values under a condition) may ask for more.
+    writes of fixed values under a condition) may ask for more. A write that met a transaction under way on its item was
+    surely not applied, and is repeated in any case.
     """
 
     def __init__(self, http: Http, *, timeout: float = 2.0) -> None:
@@ -97,13 +99,26 @@ class DynamoDB:
         }
         for left in range(attempts - 1, -1, -1):
             try:
-                return _result(operation, self._http.post("/", body, headers, self._timeout))
+                return self._posted(operation, body, headers)
             except (HttpError, _Transient) as error:
                 if left == 0:
                     observability.log.warning("a data store can't be had", extra={"reason": str(error)})
                     raise StoreUnavailable("A data store does not answer; try again.", retry_after=1) from error
                 time.sleep(random.uniform(0, _BACKOFF_SECONDS))  # noqa: S311  jitter, not a secret
         raise AssertionError("attempts must be at least 1")
+
+    def _posted(self, operation: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+        for number in range(_CONFLICTS):
+            try:
+                return _result(operation, self._http.post("/", body, headers, self._timeout))
+            except _InTheWay:
+                most = min(_BACKOFF_SECONDS / 2 * 2**number, _LONGEST_BACKOFF)
+                time.sleep(random.uniform(0, most))  # noqa: S311  jitter, not a secret
+        raise _Transient(f"{operation}: transactions are in the way")
+
+
+class _InTheWay(Exception):
+    """A transaction was under way on the item of a single write: nothing was applied."""
 
 
 class _Transient(Exception):
@@ -123,6 +138,8 @@ def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
         raise ConditionFailed(operation, from_item(item) if item else None)
     if code == "TransactionCanceledException":
         raise TransactionCanceled([reason.get("Code", "None") for reason in answer.get("CancellationReasons", [])])
+    if code == "TransactionConflictException":
+        raise _InTheWay
     if code not in _REJECTED:
         raise _Transient(f"{operation}: {code or reply.status}")
     raise StoreRejected(operation, code, str(answer.get("message") or answer.get("Message") or ""))

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway import observability
 from gateway.domain import keys
-from gateway.domain.identity import NUMBERS, SCOPES, TIERS, Caller, KeyLimits, Team
+from gateway.domain.identity import DURATIONS, NUMBERS, SCOPES, TIERS, Caller, KeyLimits, Team
 
 ACTIVE, REVOKED = "active", "revoked"
 DAMAGED = "damaged"  # of a record that can't be read whole; nobody's call passes by it, full admins can end it
@@ -168,11 +168,11 @@ def key_record(item: Mapping[str, Any]) -> KeyRecord:
 
 
 def _typed(record: KeyRecord | TeamRecord) -> bool:
-    """Whether each field has its type, and each moment lies where a calendar has it."""
-    texts = [record.id, record.name, record.created, record.state, record.limits.budget_duration]
+    """Whether each field has its type, each limit can hold, and each moment lies where a calendar has it."""
+    texts = [record.id, record.name, record.created]
     texts += [*record.limits.shadow, *record.metadata, *record.metadata.values()]
     numbers: list[Any] = [record.version]
-    numbers += [value for name in NUMBERS if (value := getattr(record.limits, name)) is not None]
+    limits: dict[str, Any] = {name: value for name in NUMBERS if (value := getattr(record.limits, name)) is not None}
     moments: list[Any] = []
     if isinstance(record, KeyRecord):
         texts += [record.digest, record.team_id, record.user_id, record.previous_digest, *record.models]
@@ -180,7 +180,10 @@ def _typed(record: KeyRecord | TeamRecord) -> bool:
         moments = [record.expires, record.previous_until, record.last_used]
     return (
         all(isinstance(text, str) for text in texts)
-        and all(type(number) is int for number in numbers + moments)
+        and record.state in (ACTIVE, REVOKED)
+        and record.limits.budget_duration in DURATIONS
+        and all(type(number) is int for number in [*numbers, *moments, *limits.values()])
+        and all(limit >= (name != "max_budget") for name, limit in limits.items())
         and all(0 <= moment < _YEAR_10000 for moment in moments)
     )
 

@@ -88,6 +88,22 @@ class KeyStore:
         """As `replace`."""
         self._update(team_item(record.id), team_record_item(record), version)
 
+    def revoke_damaged(self, key_id: str, version: int) -> KeyRecord | None:
+        """As `revoke`, whatever is stored there; `version` is what of it could be read."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": key_id}),
+            "UpdateExpression": "SET #state = :revoked, kind = :kind, version = :next",
+            "ConditionExpression": "attribute_exists(id) AND (attribute_not_exists(kind) OR kind = :kind)",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item({":revoked": REVOKED, ":kind": KEY, ":next": version + 1}),
+            "ReturnValues": "ALL_NEW",
+        }
+        try:
+            return key_record(from_item(self._database.call("UpdateItem", request, attempts=2)["Attributes"]))
+        except ConditionFailed:
+            return None
+
     def revoke(self, key_id: str, *, version: int | None = None) -> KeyRecord | None:
         """The record after it was revoked; None where there is none. Revoking twice changes nothing more.
 

@@ -115,10 +115,37 @@ def test_a_key_that_is_limited_makes_none_whose_limit_only_counts(limit: str, fi
     own, shadow = {field: 5}, {"shadow": (limit,)}
     assert granted(own, own | shadow) == "shadow"
     assert granted(own | shadow, own | shadow) is None  # it is not limited itself
-    assert granted({}, own | shadow) is None
-    others = tuple(name for name in FIELDS if name != limit)
+    by_tier = "requestsPerMinute"  # which every tier limits
+    assert granted({}, own | shadow) == ("shadow" if limit == by_tier else None)
+    others = tuple(name for name in FIELDS if name not in (limit, by_tier))
     assert granted(own | {"shadow": others}, own | shadow) == "shadow"
     assert granted(own, own | {"shadow": others}) is None
+
+
+TIER_LIMITS = {
+    "requestsPerMinute": {},
+    "requestsPerHour": {"requests_per_hour": 9},
+    "requestsPerDay": {"requests_per_day": 9},
+    "tokensPerMinute": {"tokens_per_minute": 9},
+    "tokensPerDay": {"tokens_per_day": 9},
+    "maxParallelRequests": {"max_parallel_requests": 9},
+    "budget": {"max_budget": 1.0},
+}
+
+
+@pytest.mark.parametrize(("name", "limit"), TIER_LIMITS.items())
+def test_a_tier_s_limit_is_not_put_in_shadow_by_its_own_keys(name: str, limit: dict[str, Any]) -> None:
+    tiers = LEVEL | {"free": LEVEL["free"].model_copy(update=limit)}
+    itself = replace(RECORD, id="admin", scopes=SCOPES, tier="free", team_id="blue")
+    actor = replace(caller_of(itself), key_id=itself.id)
+    shadowed = replace(itself, limits=KeyLimits(shadow=(name,)))
+    assert asked("change", actor, itself, shadowed, tiers) == "shadow"
+    assert asked("create", actor, None, replace(shadowed, id="new"), tiers) == "shadow"
+    assert asked("rotate", actor, replace(shadowed, id="other"), replace(shadowed, id="other"), tiers) == "shadow"
+    trying = tiers | {"free": tiers["free"].model_copy(update={"shadow": (name,)})}
+    assert asked("change", actor, itself, shadowed, trying) is None  # it refuses nobody of the tier
+    assert asked("change", FULL, itself, shadowed, tiers) is None  # it may put a tier's in shadow as well
+    assert asked("create", FULL, None, replace(shadowed, id="new"), tiers) is None
 
 
 def test_nor_by_a_burst_or_by_another_tier() -> None:

@@ -1,6 +1,7 @@
 """What an answer of DynamoDB means: our defect, or a store that can't be had."""
 
 import json
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -46,3 +47,12 @@ def test_a_request_that_is_wrong_is_our_defect(kind: str) -> None:
     with pytest.raises(StoreRejected):
         DynamoDB(http).call("GetItem", {}, attempts=2)
     assert http.calls == 1
+
+
+def test_a_write_that_met_a_transaction_is_repeated_though_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not applied: a first call's transaction must not refuse the calls that come beside it."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    http = Answers(400, "TransactionConflictException")
+    with pytest.raises(StoreUnavailable):
+        DynamoDB(http).call("UpdateItem", {})
+    assert 1 < http.calls <= 10
