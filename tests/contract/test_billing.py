@@ -153,6 +153,8 @@ def test_keys_without_a_team_are_named_by_a_dash_everywhere(tables: Tables) -> N
     ("change", "param"),
     [
         ({"amount": 0}, "amount"),
+        ({"amount": "1_000"}, "amount"),
+        ({"amount": True}, "amount"),
         ({"amount": 0.0000001}, "amount"),
         ({"reason": ""}, "reason"),
         ({"date": "2099-01-01"}, "date"),

@@ -112,7 +112,7 @@ class CircuitBreaker(_Part):
     `failure_ratio` of all; it lets `half_open_calls` probes through after `timeout_ms`."""
 
     failure_threshold: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 5
-    failure_ratio: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5
+    failure_ratio: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] = 0.5
     window_ms: Annotated[int, Field(ge=1_000, le=600_000, strict=True)] = 30_000
     timeout_ms: Annotated[int, Field(ge=100, le=3_600_000, strict=True)] = 60_000
     half_open_calls: Annotated[int, Field(ge=1, le=100, strict=True)] = 3

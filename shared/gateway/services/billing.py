@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway import observability
 from gateway.domain.identity import Caller
@@ -32,13 +32,21 @@ _FINAL_AFTER = timedelta(days=2)  # a stream delivers within a day
 Day = date  # a field of that name hides the type
 
 
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    return value
+
+
 class NewCorrection(BaseModel):
     """`amount` in US dollars, negative for a credit. `id` makes a repeated request the same entry."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     key: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{12}$")]
-    amount: Annotated[Decimal, Field(ge=-1_000_000, le=1_000_000, decimal_places=6, allow_inf_nan=False)]
+    amount: Annotated[
+        Decimal, Field(ge=-1_000_000, le=1_000_000, decimal_places=6, allow_inf_nan=False), BeforeValidator(_number)
+    ]
     reason: Annotated[str, Field(min_length=1, max_length=500)]
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
     date: Annotated[Day, Field(ge=Day(2020, 1, 1))] | None = None
