@@ -38,7 +38,6 @@ LimitName = Literal[
     "budget",
 ]
 MOST_ENTRIES = 500  # aliases, and prices: each container reads all of them every ten seconds
-PROVIDERS = ("openai", "bedrock")
 # Every target is an alias by its form too: whatever has a price can be asked for by its own name.
 TARGET = r"^(openai|bedrock)/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$"
 ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$"

@@ -6,9 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.domain.config import PROVIDERS, Config
 from gateway.domain.money import Price
 from gateway.errors import BadRequest, GatewayError, NotFound
+
+PROVIDERS = ("openai", "bedrock")
+
+
+class Alias(Protocol):
+    """A name that clients use, and the `provider/model` that answers to it."""
+
+    @property
+    def target(self) -> str: ...
+
+
+class Offer(Protocol):
+    """What a config offers: aliases by name, and prices that win over the price list's, by target."""
+
+    @property
+    def models(self) -> Mapping[str, Alias]: ...
+    @property
+    def price_overrides(self) -> Mapping[str, Price]: ...
 
 
 class Prices(Protocol):
@@ -45,7 +62,7 @@ def permits(allowed: Sequence[str], *names: str) -> bool:
 class Catalog:
     """`providers` are the configured ones, in order of preference."""
 
-    config: Config
+    config: Offer
     prices: Prices
     providers: tuple[str, ...]
 

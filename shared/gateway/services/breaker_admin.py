@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway import observability
 from gateway.domain.breaker import Breaker
-from gateway.domain.config import PROVIDERS, invalid
+from gateway.domain.config import invalid
 from gateway.domain.identity import Caller
+from gateway.domain.models import PROVIDERS
 from gateway.errors import BadRequest
 
 
