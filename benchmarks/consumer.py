@@ -17,16 +17,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "shared")]
 
 from gateway.aws.http import AwsHttp  # noqa: E402
 from gateway.aws.sigv4 import Credentials  # noqa: E402
-from gateway.services.counting import Counting  # noqa: E402
-from gateway.services.last_used import LastUsed  # noqa: E402
-from gateway.services.observed import Observed  # noqa: E402
-from gateway.services.rollup import Rollup  # noqa: E402
-from gateway.stores.attributes import to_item  # noqa: E402
-from gateway.stores.dynamodb import Database, DynamoDB  # noqa: E402
-from gateway.stores.health import HealthStore  # noqa: E402
-from gateway.stores.keys import KeyRecord, KeyStore  # noqa: E402
-from gateway.stores.parked import ParkedStore  # noqa: E402
-from gateway.stores.usage import UsageStore  # noqa: E402
+from gateway.billing.consumer import Rollup  # noqa: E402
+from gateway.billing.counting import Counting  # noqa: E402
+from gateway.billing.last_used import LastUsed  # noqa: E402
+from gateway.billing.parked_store import ParkedStore  # noqa: E402
+from gateway.billing.store import UsageStore  # noqa: E402
+from gateway.dynamodb.attributes import to_item  # noqa: E402
+from gateway.dynamodb.client import Database, DynamoDB  # noqa: E402
+from gateway.health.observed import Observed  # noqa: E402
+from gateway.health.store import HealthStore  # noqa: E402
+from gateway.identity.store import KeyRecord, KeyStore  # noqa: E402
 from tools import dynamodb_local  # noqa: E402
 from tools.local.deploy import table_request  # noqa: E402
 from tools.manifest import load  # noqa: E402

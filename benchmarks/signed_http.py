@@ -16,10 +16,10 @@ from botocore.config import Config
 
 from gateway.aws.http import AwsHttp
 from gateway.aws.sigv4 import Credentials
-from gateway.stores.dynamodb import DynamoDB
+from gateway.dynamodb.client import DynamoDB
 
 CALLS = 500
-OURS = "import gateway.wiring, gateway.aws.http, gateway.stores.dynamodb"
+OURS = "import gateway.wiring, gateway.aws.http, gateway.dynamodb.client"
 THEIRS = "import boto3; boto3.client('dynamodb', region_name='us-east-1')"
 REQUEST = {"TableName": "t", "Key": {"id": {"S": "x"}}}
 

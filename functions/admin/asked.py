@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from gateway.domain.identity import Caller
-from gateway.domain.rights import check_sight
+from gateway.api.message import Request
 from gateway.errors import BadRequest, NotFound
-from gateway.http.message import Request
+from gateway.identity.caller import Caller
+from gateway.keys.rights import check_sight
 
 _LONGEST = 128
 

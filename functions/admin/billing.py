@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functions.admin.asked import identifier, seen
 from gateway import wiring
-from gateway.domain.identity import Caller
-from gateway.domain.keys import TEAM_ID
-from gateway.domain.rights import check_sight
-from gateway.http.message import Request, Response
-from gateway.services.reports import NO_TEAM
+from gateway.api.message import Request, Response
+from gateway.billing.reports import NO_TEAM
+from gateway.identity.caller import Caller
+from gateway.identity.key_text import TEAM_ID
+from gateway.keys.rights import check_sight
 
 
 def create_correction(request: Request, caller: Caller) -> Response:

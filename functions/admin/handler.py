@@ -1,6 +1,6 @@
 """What admins do: config, keys, teams, products, breakers, metrics, usage. Every route needs the admin scope.
 
-What a key may do with it is in `gateway/domain/rights.py`: reads and writes of keys and teams ask there themselves."""
+What a key may do with it is in `gateway/keys/rights.py`: reads and writes of keys and teams ask there themselves."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from functions.admin import billing, keys, products, teams
 from functions.admin.asked import checked, seen
 from gateway import wiring
-from gateway.domain.identity import Caller
-from gateway.domain.rights import Area, check_area
-from gateway.http.access import caller_of, with_scope
-from gateway.http.door import Route, door
-from gateway.http.message import Request, Response
+from gateway.api.access import caller_of, with_scope
+from gateway.api.door import Route, door
+from gateway.api.message import Request, Response
+from gateway.identity.caller import Caller
+from gateway.keys.rights import Area, check_area
 
 Action = Callable[[Request, Caller], Response]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functions.admin.asked import identifier
 from gateway import wiring
-from gateway.domain.identity import Caller
-from gateway.domain.keys import KEY_ID
-from gateway.http.message import Request, Response
-from gateway.services.keys import shown
-from gateway.stores.keys import KeyRecord
+from gateway.api.message import Request, Response
+from gateway.identity.caller import Caller
+from gateway.identity.key_text import KEY_ID
+from gateway.identity.store import KeyRecord
+from gateway.keys.keys import shown
 
 
 def list_keys(request: Request, caller: Caller) -> Response:

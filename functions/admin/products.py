@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from gateway import wiring
-from gateway.domain.identity import Caller
-from gateway.domain.product_rows import rows_of_csv
-from gateway.domain.products import PRODUCT_ID
+from gateway.api.message import Request, Response
+from gateway.catalogue.admin import MOST_ROWS, Kept
+from gateway.catalogue.products import PRODUCT_ID
+from gateway.catalogue.rows import rows_of_csv
 from gateway.errors import BadRequest, NotFound
-from gateway.http.message import Request, Response
-from gateway.services.product_admin import MOST_ROWS, Kept
+from gateway.identity.caller import Caller
 
 
 def get_product(request: Request, _caller: Caller) -> Response:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functions.admin.asked import identifier
 from gateway import wiring
-from gateway.domain.identity import Caller
-from gateway.domain.keys import TEAM_ID
-from gateway.http.message import Request, Response
-from gateway.services.teams import shown
-from gateway.stores.keys import TeamRecord
+from gateway.api.message import Request, Response
+from gateway.identity.caller import Caller
+from gateway.identity.key_text import TEAM_ID
+from gateway.identity.store import TeamRecord
+from gateway.keys.teams import shown
 
 
 def list_teams(request: Request, caller: Caller) -> Response:

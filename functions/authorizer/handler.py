@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway import observability, wiring
-from gateway.domain import keys
-from gateway.domain.identity import Caller
+from gateway.api.message import correlation_id
 from gateway.errors import StoreUnavailable, Unauthorized
-from gateway.http.message import correlation_id
+from gateway.identity import key_text as keys
+from gateway.identity.caller import Caller
+from gateway.identity.verification import UNVERIFIED
 from gateway.runs import run
-from gateway.services.identity import UNVERIFIED
 
 Event = Mapping[str, Any]
 

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway import observability, wiring
-from gateway.domain.money import usd
+from gateway.api.access import caller_of
+from gateway.api.door import Route, door
+from gateway.api.errors import error_response
+from gateway.api.message import Request, Response
+from gateway.api.sse import event_stream
+from gateway.calls.completions import Running
+from gateway.calls.idempotency import Kept
 from gateway.errors import BadRequest, GatewayError, InternalError, NotFound, UpstreamError
-from gateway.http.access import caller_of
-from gateway.http.door import Route, door
-from gateway.http.errors import error_response
-from gateway.http.message import Request, Response
-from gateway.http.sse import event_stream
-from gateway.services.completions import Running
-from gateway.services.idempotency import Kept
+from gateway.models.money import usd
 
 # A function may answer 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
 MOST_ANSWER_BYTES = 6_000_000

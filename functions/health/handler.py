@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from gateway import wiring
-from gateway.http.door import door
-from gateway.http.message import Request, Response
+from gateway.api.door import door
+from gateway.api.message import Request, Response
 
 
 def _alive(_request: Request) -> Response:

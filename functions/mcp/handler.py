@@ -8,15 +8,15 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from gateway import wiring
-from gateway.domain import jsonrpc
-from gateway.domain.jsonrpc import RpcError, failure
-from gateway.domain.products import PRODUCT_ID
+from gateway.api.access import caller_of
+from gateway.api.door import door
+from gateway.api.message import Request, Response, parse_json
+from gateway.api.origin import check_origin
+from gateway.catalogue.products import PRODUCT_ID
 from gateway.errors import BadRequest, NotFound, UnsupportedMediaType
-from gateway.http.access import caller_of
-from gateway.http.door import door
-from gateway.http.message import Request, Response, parse_json
-from gateway.http.origin import check_origin
-from gateway.services.tools import (
+from gateway.mcp import jsonrpc
+from gateway.mcp.jsonrpc import RpcError, failure
+from gateway.mcp.tools import (
     TOOLS,
     ListArguments,
     SearchArguments,

@@ -11,35 +11,35 @@ from gateway.settings import environment_credentials, settings
 
 if TYPE_CHECKING:
     from gateway.aws.http import AwsHttp
+    from gateway.aws.secrets import SecretStore
     from gateway.aws.sigv4 import Credentials
-    from gateway.providers.base import Provider
-    from gateway.services.alerts import Alerts
-    from gateway.services.billing import Billing
-    from gateway.services.breaker_admin import BreakerAdmin
-    from gateway.services.completions import Completions
-    from gateway.services.config import ConfigAdmin
-    from gateway.services.health import Health
-    from gateway.services.idempotency import Idempotency
-    from gateway.services.identity import Identity
-    from gateway.services.keys import Keys
-    from gateway.services.ledger import Ledger
-    from gateway.services.mcp import McpServer
-    from gateway.services.product_admin import ProductAdmin
-    from gateway.services.products import Catalogue
-    from gateway.services.reconcile import Reconciler
-    from gateway.services.reports import Reports
-    from gateway.services.rollup import Rollup
-    from gateway.services.standing import Standing
-    from gateway.services.sweeper import Sweeper
-    from gateway.services.teams import Teams
-    from gateway.stores.breakers import BreakerStore
-    from gateway.stores.config import ConfigStore
-    from gateway.stores.dynamodb import DynamoDB
-    from gateway.stores.health import HealthStore
-    from gateway.stores.keys import KeyStore
-    from gateway.stores.limits import LimitsStore
-    from gateway.stores.products import ProductStore
-    from gateway.stores.secrets import SecretStore
+    from gateway.billing.alerts import Alerts
+    from gateway.billing.consumer import Rollup
+    from gateway.billing.reports import Reports
+    from gateway.billing.statements import Billing
+    from gateway.breakers.admin import BreakerAdmin
+    from gateway.breakers.store import BreakerStore
+    from gateway.calls.completions import Completions
+    from gateway.calls.idempotency import Idempotency
+    from gateway.catalogue.admin import ProductAdmin
+    from gateway.catalogue.catalogue import Catalogue
+    from gateway.catalogue.store import ProductStore
+    from gateway.config.service import ConfigAdmin
+    from gateway.config.store import ConfigStore
+    from gateway.dynamodb.client import DynamoDB
+    from gateway.health.health import Health
+    from gateway.health.store import HealthStore
+    from gateway.identity.store import KeyStore
+    from gateway.identity.verification import Identity
+    from gateway.keys.keys import Keys
+    from gateway.keys.teams import Teams
+    from gateway.ledger.ledger import Ledger
+    from gateway.ledger.limits_store import LimitsStore
+    from gateway.ledger.reconcile import Reconciler
+    from gateway.ledger.standing import Standing
+    from gateway.ledger.sweeper import Sweeper
+    from gateway.mcp.server import McpServer
+    from gateway.vendors.base import Provider
 
 
 def _credentials() -> Credentials:
@@ -61,28 +61,28 @@ def _http(service: str) -> AwsHttp:
 
 @lru_cache(maxsize=1)
 def database() -> DynamoDB:
-    from gateway.stores.dynamodb import DynamoDB
+    from gateway.dynamodb.client import DynamoDB
 
     return DynamoDB(_http("dynamodb"), timeout=settings().store_timeout)
 
 
 @lru_cache(maxsize=1)
 def key_store() -> KeyStore:
-    from gateway.stores.keys import KeyStore
+    from gateway.identity.store import KeyStore
 
     return KeyStore(database(), settings().table("api-keys"))
 
 
 @lru_cache(maxsize=1)
 def identity() -> Identity:
-    from gateway.services.identity import Identity
+    from gateway.identity.verification import Identity
 
     return Identity(key_store(), time.time)
 
 
 @lru_cache(maxsize=1)
 def health() -> Health:
-    from gateway.services.health import Health
+    from gateway.health.health import Health
 
     config = settings()
     return Health(
@@ -97,28 +97,28 @@ def health() -> Health:
 
 @lru_cache(maxsize=1)
 def health_store() -> HealthStore:
-    from gateway.stores.health import HealthStore
+    from gateway.health.store import HealthStore
 
     return HealthStore(database(), settings().table("state"))
 
 
 @lru_cache(maxsize=1)
 def breaker_store() -> BreakerStore:
-    from gateway.stores.breakers import BreakerStore
+    from gateway.breakers.store import BreakerStore
 
     return BreakerStore(database(), settings().table("state"))
 
 
 @lru_cache(maxsize=1)
 def config_store() -> ConfigStore:
-    from gateway.stores.config import ConfigStore
+    from gateway.config.store import ConfigStore
 
     return ConfigStore(database(), settings().table("state"))
 
 
 @lru_cache(maxsize=1)
 def limits_store() -> LimitsStore:
-    from gateway.stores.limits import LimitsStore
+    from gateway.ledger.limits_store import LimitsStore
 
     config = settings()
     return LimitsStore(database(), config.table("limits"), config.table("api-keys"))
@@ -126,8 +126,8 @@ def limits_store() -> LimitsStore:
 
 @lru_cache(maxsize=1)
 def ledger() -> Ledger:
-    from gateway.services.ledger import Ledger
-    from gateway.stores.rows import RowStore
+    from gateway.ledger.ledger import Ledger
+    from gateway.ledger.rows_store import RowStore
 
     rows = RowStore(database(), settings().table("request-analytics"))
     return Ledger(limits_store(), rows, key_store(), lambda: time.time_ns() // 1_000)
@@ -135,17 +135,17 @@ def ledger() -> Ledger:
 
 @lru_cache(maxsize=1)
 def secrets() -> SecretStore:
-    from gateway.stores.secrets import SecretStore
+    from gateway.aws.secrets import SecretStore
 
     return SecretStore(_http("secretsmanager"))
 
 
 @lru_cache(maxsize=1)
 def completions() -> Completions:
-    from gateway.domain.prices import PriceBook
-    from gateway.services.breakers import Breakers
-    from gateway.services.completions import Completions
-    from gateway.services.config import ConfigSource
+    from gateway.breakers.breakers import Breakers
+    from gateway.calls.completions import Completions
+    from gateway.config.service import ConfigSource
+    from gateway.models.prices import PriceBook
 
     return Completions(
         config=ConfigSource(config_store(), region=settings().bedrock_region),
@@ -161,8 +161,8 @@ def completions() -> Completions:
 @lru_cache(maxsize=8)
 def provider(name: str) -> Provider:
     """The adapter of a configured provider. Credentials are read at every call: a rotated secret takes effect."""
-    from gateway.providers import Connection, connect
-    from gateway.services.credentials import ProviderCredentials
+    from gateway.vendors import Connection, connect
+    from gateway.vendors.credentials import ProviderCredentials
 
     config = settings()
     held = ProviderCredentials(secrets)
@@ -184,8 +184,8 @@ def region_of(provider_name: str) -> str:
 
 @lru_cache(maxsize=1)
 def keys() -> Keys:
-    from gateway.services.config import ConfigSource
-    from gateway.services.keys import Keys
+    from gateway.config.service import ConfigSource
+    from gateway.keys.keys import Keys
 
     config = ConfigSource(config_store(), region=settings().bedrock_region)
     return Keys(key_store(), limits_store(), lambda tier: config.get().tier(tier))
@@ -193,8 +193,8 @@ def keys() -> Keys:
 
 @lru_cache(maxsize=1)
 def config_admin() -> ConfigAdmin:
-    from gateway.domain.prices import PriceBook
-    from gateway.services.config import ConfigAdmin
+    from gateway.config.service import ConfigAdmin
+    from gateway.models.prices import PriceBook
 
     region = settings().bedrock_region
     return ConfigAdmin(config_store(), PriceBook.load(region), settings().providers, region)
@@ -202,27 +202,27 @@ def config_admin() -> ConfigAdmin:
 
 @lru_cache(maxsize=1)
 def breaker_admin() -> BreakerAdmin:
-    from gateway.services.breaker_admin import BreakerAdmin
+    from gateway.breakers.admin import BreakerAdmin
 
     return BreakerAdmin(breaker_store(), settings().providers)
 
 
 @lru_cache(maxsize=1)
 def reports() -> Reports:
-    from gateway.services.reports import Reports
-    from gateway.stores.usage import UsageStore
+    from gateway.billing.reports import Reports
+    from gateway.billing.store import UsageStore
 
     return Reports(UsageStore(database(), settings().table("usage")))
 
 
 @lru_cache(maxsize=1)
 def rollup() -> Rollup:
-    from gateway.services.counting import Counting
-    from gateway.services.last_used import LastUsed
-    from gateway.services.observed import Observed
-    from gateway.services.rollup import Rollup
-    from gateway.stores.parked import ParkedStore
-    from gateway.stores.usage import UsageStore
+    from gateway.billing.consumer import Rollup
+    from gateway.billing.counting import Counting
+    from gateway.billing.last_used import LastUsed
+    from gateway.billing.parked_store import ParkedStore
+    from gateway.billing.store import UsageStore
+    from gateway.health.observed import Observed
 
     config = settings()
     counting = Counting(UsageStore(database(), config.table("usage")))
@@ -233,9 +233,9 @@ def rollup() -> Rollup:
 
 @lru_cache(maxsize=1)
 def sweeper() -> Sweeper:
-    from gateway.services.sweeper import Sweeper
-    from gateway.stores.rows import RowStore
-    from gateway.stores.sweep import SweepCursor
+    from gateway.ledger.rows_store import RowStore
+    from gateway.ledger.sweep_store import SweepCursor
+    from gateway.ledger.sweeper import Sweeper
 
     config = settings()
     rows = RowStore(database(), config.table("request-analytics"))
@@ -245,8 +245,8 @@ def sweeper() -> Sweeper:
 
 @lru_cache(maxsize=1)
 def reconciler() -> Reconciler:
-    from gateway.services.reconcile import Reconciler
-    from gateway.stores.rows import RowStore
+    from gateway.ledger.reconcile import Reconciler
+    from gateway.ledger.rows_store import RowStore
 
     rows = RowStore(database(), settings().table("request-analytics"))
     return Reconciler(limits_store(), rows, lambda: time.time_ns() // 1_000)
@@ -254,8 +254,8 @@ def reconciler() -> Reconciler:
 
 @lru_cache(maxsize=1)
 def alerts() -> Alerts:
-    from gateway.services.alerts import Alerts
-    from gateway.stores.alerts import AlertStore, Topic
+    from gateway.billing.alerts import Alerts
+    from gateway.billing.alerts_store import AlertStore, Topic
 
     config = settings()
     topic = Topic(_http("sns"), config.budget_topic_arn) if config.budget_topic_arn else None
@@ -265,9 +265,9 @@ def alerts() -> Alerts:
 
 @lru_cache(maxsize=1)
 def billing() -> Billing:
-    from gateway.services.billing import Billing
-    from gateway.stores.rows import RowStore
-    from gateway.stores.usage import UsageStore
+    from gateway.billing.statements import Billing
+    from gateway.billing.store import UsageStore
+    from gateway.ledger.rows_store import RowStore
 
     config = settings()
     rows = RowStore(database(), config.table("request-analytics"))
@@ -277,50 +277,50 @@ def billing() -> Billing:
 
 @lru_cache(maxsize=1)
 def teams() -> Teams:
-    from gateway.services.teams import Teams
+    from gateway.keys.teams import Teams
 
     return Teams(key_store(), limits_store())
 
 
 @lru_cache(maxsize=1)
 def standing() -> Standing:
-    from gateway.services.standing import Standing
+    from gateway.ledger.standing import Standing
 
     return Standing(limits_store(), key_store(), lambda: time.time_ns() // 1_000)
 
 
 @lru_cache(maxsize=1)
 def idempotency() -> Idempotency:
-    from gateway.services.idempotency import Idempotency
-    from gateway.stores.idempotency import ClaimStore
+    from gateway.calls.idempotency import Idempotency
+    from gateway.calls.idempotency_store import ClaimStore
 
     return Idempotency(ClaimStore(database(), settings().table("state")), time.time)
 
 
 @lru_cache(maxsize=1)
 def product_store() -> ProductStore:
-    from gateway.stores.products import ProductStore
+    from gateway.catalogue.store import ProductStore
 
     return ProductStore(database(), settings().table("product-catalog"))
 
 
 @lru_cache(maxsize=1)
 def catalogue() -> Catalogue:
-    from gateway.services.products import Catalogue
+    from gateway.catalogue.catalogue import Catalogue
 
     return Catalogue(product_store())
 
 
 @lru_cache(maxsize=1)
 def product_admin() -> ProductAdmin:
-    from gateway.services.product_admin import ProductAdmin
+    from gateway.catalogue.admin import ProductAdmin
 
     return ProductAdmin(product_store())
 
 
 @lru_cache(maxsize=1)
 def mcp() -> McpServer:
-    from gateway.services.mcp import McpServer
+    from gateway.mcp.server import McpServer
 
     return McpServer(catalogue(), settings().version)
 

@@ -12,8 +12,8 @@ import pytest
 
 from gateway.aws.http import AwsHttp, HttpReply
 from gateway.aws.sigv4 import Credentials
+from gateway.dynamodb.client import Database, DynamoDB
 from gateway.errors import ConditionFailed, StoreUnavailable
-from gateway.stores.dynamodb import Database, DynamoDB
 from gateway.transport import TimedOut
 from tests.contract.front import Front, Gateway, Place, variables
 from tests.upstream import FakeUpstream

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote
 
 from gateway import settings as gateway_settings
 from gateway import wiring
-from gateway.stores.attributes import from_item
+from gateway.dynamodb.attributes import from_item
 from tests.reply import Reply
 from tests.upstream import FakeUpstream
 from tools.manifest import Manifest

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.config import TierLimits
-from gateway.domain.identity import KeyLimits
-from gateway.domain.rollup import Counted, counted
+from gateway.billing.alerts import Alerts
+from gateway.billing.alerts_store import AlertStore
+from gateway.billing.counters import Counted, counted
+from gateway.billing.last_used import LastUsed
+from gateway.config.document import TierLimits
 from gateway.errors import StoreUnavailable
-from gateway.services.alerts import Alerts
-from gateway.services.keys import Keys
-from gateway.services.last_used import LastUsed
-from gateway.stores.alerts import AlertStore
+from gateway.identity.caller import KeyLimits
+from gateway.keys.keys import Keys
 from tests.contract.conftest import CountingDatabase, DroppingDatabase, Tables
 from tests.contract.test_keys import ADMIN
 from tests.contract.world import NOW, World, at_once, paid

@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.identity import SCOPES, Caller
-from gateway.domain.rollup import counted
+from gateway.billing.counters import counted
+from gateway.billing.parked_store import ParkedStore
+from gateway.billing.rebuild import Rebuild, Rebuilt, TooOld
+from gateway.billing.redrive import redrive
+from gateway.billing.reports import Reports
+from gateway.billing.statements import Billing
+from gateway.billing.store import UsageStore
+from gateway.dynamodb.attributes import to_item
 from gateway.errors import BadRequest, Conflict, Forbidden, GatewayError, NotFound
-from gateway.services.billing import Billing
-from gateway.services.rebuild import Rebuild, Rebuilt, TooOld
-from gateway.services.redrive import redrive
-from gateway.services.reports import Reports
-from gateway.stores.attributes import to_item
-from gateway.stores.keys import KeyRecord, KeyStore, TeamRecord
-from gateway.stores.parked import ParkedStore
-from gateway.stores.rows import RowStore, minute_partition
-from gateway.stores.usage import UsageStore
+from gateway.identity.caller import SCOPES, Caller
+from gateway.identity.store import KeyRecord, KeyStore, TeamRecord
+from gateway.ledger.rows_store import RowStore, minute_partition
 from tests.contract.conftest import Tables
 from tests.contract.test_consumer import CREATED, Crashing, consumer, counting, invoke, record, row
 from tests.functions.stream_driver import drive

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.domain.identity import KeyLimits
 from gateway.errors import RateLimited
+from gateway.identity.caller import KeyLimits
 from tests.contract.conftest import Tables
 from tests.contract.world import World
 

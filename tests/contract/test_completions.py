@@ -10,18 +10,18 @@ import pytest
 
 from functions.completions.handler import handler
 from gateway import wiring
-from gateway.domain.breaker import BreakerRules
-from gateway.domain.config import TierLimits
-from gateway.domain.identity import KeyLimits
-from gateway.domain.money import MICRO, Price
-from gateway.domain.usage import Usage
+from gateway.breakers.breaker import BreakerRules
+from gateway.breakers.breakers import Breakers
+from gateway.breakers.store import BreakerStore
+from gateway.calls.completions import Completions
+from gateway.config.document import TierLimits
+from gateway.config.service import ConfigSource
+from gateway.config.store import ConfigStore
 from gateway.errors import RateLimited, StoreUnavailable, UpstreamTimeout, UpstreamUnavailable
-from gateway.providers.base import Answer, ChatCall, Event, Prepared
-from gateway.services.breakers import Breakers
-from gateway.services.completions import Completions
-from gateway.services.config import ConfigSource
-from gateway.stores.breakers import BreakerStore
-from gateway.stores.config import ConfigStore
+from gateway.identity.caller import KeyLimits
+from gateway.models.money import MICRO, Price
+from gateway.models.usage import Usage
+from gateway.vendors.base import Answer, ChatCall, Event, Prepared
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.world import World
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.rollup import Counted, counted
+from gateway.billing.consumer import Rollup
+from gateway.billing.counters import Counted, counted
+from gateway.billing.counting import Counting
+from gateway.billing.parked_store import ParkedStore
+from gateway.billing.reports import Reports
+from gateway.billing.store import UsageStore, counters_of
+from gateway.dynamodb.attributes import from_item, to_item
+from gateway.dynamodb.client import Database
 from gateway.errors import StoreUnavailable
-from gateway.services.counting import Counting
-from gateway.services.reports import Reports
-from gateway.services.rollup import Rollup
-from gateway.stores.attributes import from_item, to_item
-from gateway.stores.dynamodb import Database
-from gateway.stores.parked import ParkedStore
-from gateway.stores.usage import UsageStore, counters_of
 from tests.contract.conftest import Tables
 from tests.fakes.database import Clock
 from tests.functions.stream_driver import drive

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from gateway.aws.http import AwsHttp, HttpReply
-from gateway.domain.admission import Bucket, Demand, Move, Terms, Variant, Windows
-from gateway.domain.config import TierLimits
+from gateway.config.document import TierLimits
+from gateway.config.service import defaults
+from gateway.dynamodb.attributes import to_item
+from gateway.dynamodb.client import Database, DynamoDB
 from gateway.errors import ConditionFailed, GatewayError, RateLimited
-from gateway.services.config import defaults
-from gateway.stores.attributes import to_item
-from gateway.stores.dynamodb import Database, DynamoDB
-from gateway.stores.limits import LimitsStore
+from gateway.ledger.admission import Bucket, Demand, Move, Terms, Variant, Windows
+from gateway.ledger.limits_store import LimitsStore
 from tests.contract.conftest import Tables
 from tests.contract.world import NOW, TIERS, World, at_once
-from tests.unit.domain.test_moves import applied
+from tests.unit.ledger.test_moves import applied
 
 LATENCY_SECONDS = 0.005
 PACKAGED = {name: TierLimits.model_validate(limits) for name, limits in defaults()["rateLimits"].items()}

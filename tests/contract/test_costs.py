@@ -6,24 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.config import TierLimits
-from gateway.domain.identity import KeyLimits
-from gateway.domain.usage import Usage
-from gateway.services.alerts import Alerts
-from gateway.services.counting import Counting
-from gateway.services.last_used import LastUsed
-from gateway.services.ledger import Outcome
-from gateway.services.observed import Observed
-from gateway.services.reconcile import Reconciler
-from gateway.services.rollup import Rollup
-from gateway.stores.alerts import AlertStore
-from gateway.stores.attributes import to_item
-from gateway.stores.dynamodb import Database
-from gateway.stores.health import HealthStore
-from gateway.stores.keys import KeyStore
-from gateway.stores.limits import LimitsStore
-from gateway.stores.parked import ParkedStore
-from gateway.stores.usage import UsageStore
+from gateway.billing.alerts import Alerts
+from gateway.billing.alerts_store import AlertStore
+from gateway.billing.consumer import Rollup
+from gateway.billing.counting import Counting
+from gateway.billing.last_used import LastUsed
+from gateway.billing.parked_store import ParkedStore
+from gateway.billing.store import UsageStore
+from gateway.config.document import TierLimits
+from gateway.dynamodb.attributes import to_item
+from gateway.dynamodb.client import Database
+from gateway.health.observed import Observed
+from gateway.health.store import HealthStore
+from gateway.identity.caller import KeyLimits
+from gateway.identity.store import KeyStore
+from gateway.ledger.ledger import Outcome
+from gateway.ledger.limits_store import LimitsStore
+from gateway.ledger.reconcile import Reconciler
+from gateway.models.usage import Usage
 from tests.contract.conftest import MeteredDatabase, Tables
 from tests.contract.world import NOW, World, paid
 from tests.fakes.database import Clock

@@ -9,10 +9,10 @@ from urllib.parse import quote
 import pytest
 
 from gateway import wiring
-from gateway.domain.identity import Caller
-from gateway.http.message import MAX_BODY_BYTES
-from gateway.services.product_admin import ProductAdmin
-from gateway.stores.products import ProductStore
+from gateway.api.message import MAX_BODY_BYTES
+from gateway.catalogue.admin import ProductAdmin
+from gateway.catalogue.store import ProductStore
+from gateway.identity.caller import Caller
 from tests.contract.conftest import Tables
 from tests.contract.front import Gateway, Place
 from tests.fakes.products import described

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.calls.idempotency import KEPT_SECONDS, Idempotency, Kept
+from gateway.calls.idempotency_store import ClaimStore
+from gateway.dynamodb.client import Database
 from gateway.errors import BadRequest, Conflict, GatewayError, UnprocessableContent, UpstreamTimeout
-from gateway.services.idempotency import KEPT_SECONDS, Idempotency, Kept
-from gateway.stores.dynamodb import Database
-from gateway.stores.idempotency import ClaimStore
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.world import at_once
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.domain import keys
-from gateway.domain.config import TierLimits
-from gateway.domain.identity import SCOPES, Caller, KeyLimits, Team
+from gateway.config.document import TierLimits
+from gateway.dynamodb.client import DynamoDB
 from gateway.errors import (
     BadRequest,
     BudgetExceeded,
@@ -20,13 +19,14 @@ from gateway.errors import (
     RateLimited,
     Unauthorized,
 )
-from gateway.services.identity import Identity
-from gateway.services.keys import Keys
-from gateway.services.limited import shown_limits
-from gateway.services.standing import Standing
-from gateway.services.teams import Teams
-from gateway.stores.dynamodb import DynamoDB
-from gateway.stores.keys import KeyRecord, KeyStore, TeamRecord
+from gateway.identity import key_text as keys
+from gateway.identity.caller import SCOPES, Caller, KeyLimits, Team
+from gateway.identity.store import KeyRecord, KeyStore, TeamRecord
+from gateway.identity.verification import Identity
+from gateway.keys.keys import Keys
+from gateway.keys.limit_fields import shown_limits
+from gateway.keys.teams import Teams
+from gateway.ledger.standing import Standing
 from tests.contract.conftest import CountingDatabase, LossyHttp, Tables
 from tests.contract.world import World, at_once, paid
 

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.domain.admission import bookings_of
-from gateway.domain.identity import KeyLimits
-from gateway.stores.rows import OPEN
+from gateway.identity.caller import KeyLimits
+from gateway.ledger.admission import bookings_of
+from gateway.ledger.rows_store import OPEN
 from tests.contract.conftest import Tables
 from tests.contract.test_reconcile import HOUR
 from tests.contract.world import World

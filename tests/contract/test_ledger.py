@@ -11,13 +11,13 @@ from datetime import datetime
 
 import pytest
 
-from gateway.domain.admission import Bucket, Windows
-from gateway.domain.config import TierLimits
-from gateway.domain.identity import KeyLimits
+from gateway.config.document import TierLimits
+from gateway.dynamodb.attributes import to_item
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnavailable, Unauthorized
-from gateway.services.ledger import Hold
-from gateway.stores.attributes import to_item
-from gateway.stores.limits import LimitsStore
+from gateway.identity.caller import KeyLimits
+from gateway.ledger.admission import Bucket, Windows
+from gateway.ledger.ledger import Hold
+from gateway.ledger.limits_store import LimitsStore
 from tests.contract.conftest import CountingDatabase, LateDatabase, LossyDatabase, Tables
 from tests.contract.world import NOW, SEEDS, World, at_once, paid
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.admission import Windows
-from gateway.domain.identity import KeyLimits
-from gateway.domain.rollup import counted
+from gateway.billing.counters import counted
+from gateway.billing.counting import Counting
+from gateway.billing.rebuild import Rebuild
+from gateway.billing.store import UsageStore
+from gateway.dynamodb.client import Database
 from gateway.errors import StoreUnavailable
-from gateway.services.counting import Counting
-from gateway.services.rebuild import Rebuild
-from gateway.stores.dynamodb import Database
-from gateway.stores.usage import UsageStore
+from gateway.identity.caller import KeyLimits
+from gateway.ledger.admission import Windows
 from tests.contract.conftest import Tables
 from tests.contract.world import World, paid
 

@@ -15,17 +15,17 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from gateway.domain.admission import Windows
-from gateway.domain.config import TierLimits
-from gateway.domain.identity import KeyLimits
+from gateway.billing.store import UsageStore
+from gateway.config.document import TierLimits
+from gateway.dynamodb.attributes import to_item
+from gateway.dynamodb.client import Database
 from gateway.errors import BudgetExceeded, RateLimited, Unauthorized
-from gateway.services.keys import Keys
-from gateway.services.ledger import Hold
-from gateway.services.teams import Teams
-from gateway.stores.attributes import to_item
-from gateway.stores.dynamodb import Database
-from gateway.stores.sweep import SweepCursor
-from gateway.stores.usage import UsageStore
+from gateway.identity.caller import KeyLimits
+from gateway.keys.keys import Keys
+from gateway.keys.teams import Teams
+from gateway.ledger.admission import Windows
+from gateway.ledger.ledger import Hold
+from gateway.ledger.sweep_store import SweepCursor
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_consumer import consumer
 from tests.contract.test_keys import ADMIN

@@ -7,14 +7,14 @@ import pytest
 
 from gateway.aws.http import AwsHttp, HttpError, HttpReply
 from gateway.aws.sigv4 import Credentials
-from gateway.domain.identity import Caller
-from gateway.domain.products import Filters
+from gateway.catalogue.admin import ProductAdmin, stored_form
+from gateway.catalogue.catalogue import Catalogue
+from gateway.catalogue.products import Filters
+from gateway.catalogue.store import EVERYTHING, ProductStore, Slice, Stored
+from gateway.dynamodb.attributes import to_item
+from gateway.dynamodb.client import Database, DynamoDB
 from gateway.errors import BadRequest, Conflict, NotFound
-from gateway.services.product_admin import ProductAdmin, stored_form
-from gateway.services.products import Catalogue
-from gateway.stores.attributes import to_item
-from gateway.stores.dynamodb import Database, DynamoDB
-from gateway.stores.products import EVERYTHING, ProductStore, Slice, Stored
+from gateway.identity.caller import Caller
 from tests.contract.conftest import Tables
 from tests.fakes.products import described, product
 

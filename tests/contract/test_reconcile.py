@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.admission import bookings_of
-from gateway.domain.identity import KeyLimits
+from gateway.dynamodb.attributes import to_item
 from gateway.errors import ConditionFailed, GatewayError, StoreUnavailable, Unauthorized
-from gateway.services.keys import Keys
-from gateway.services.reconcile import Reconciler
-from gateway.services.teams import Teams
-from gateway.stores.attributes import to_item
-from gateway.stores.limits import LimitsStore
+from gateway.identity.caller import KeyLimits
+from gateway.keys.keys import Keys
+from gateway.keys.teams import Teams
+from gateway.ledger.admission import bookings_of
+from gateway.ledger.limits_store import LimitsStore
+from gateway.ledger.reconcile import Reconciler
 from tests.contract.conftest import CountingDatabase, DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_keys import ADMIN
 from tests.contract.world import SEEDS, World, at_once, paid

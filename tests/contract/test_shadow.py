@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from gateway import observability
-from gateway.domain.config import TierLimits
-from gateway.domain.identity import KeyLimits
+from gateway.config.document import TierLimits
 from gateway.errors import RateLimited, StoreUnavailable
-from gateway.services.ledger import Hold
+from gateway.identity.caller import KeyLimits
+from gateway.ledger.ledger import Hold
 from tests.contract.conftest import CountingDatabase, DroppingDatabase, Tables
 from tests.contract.world import World, at_once, paid
 

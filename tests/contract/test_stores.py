@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from gateway.domain import keys
-from gateway.domain.breaker import PROBE_LEASE_MS, BreakerRules
-from gateway.domain.identity import KeyLimits
+from gateway.billing.parked_store import ParkedStore
+from gateway.breakers.breaker import PROBE_LEASE_MS, BreakerRules
+from gateway.breakers.store import BreakerStore
+from gateway.config.store import ConfigStore, Overrides
+from gateway.dynamodb.attributes import from_item
 from gateway.errors import BadRequest, ConditionFailed
-from gateway.stores.attributes import from_item
-from gateway.stores.breakers import BreakerStore
-from gateway.stores.config import ConfigStore, Overrides
-from gateway.stores.health import HealthStore
-from gateway.stores.keys import KeyRecord, KeyStore, NoSuchTeam, TeamRecord
-from gateway.stores.parked import ParkedStore
+from gateway.health.store import HealthStore
+from gateway.identity import key_text as keys
+from gateway.identity.caller import KeyLimits
+from gateway.identity.store import KeyRecord, KeyStore, NoSuchTeam, TeamRecord
 from tests.contract.conftest import Tables
 
 RULES = BreakerRules(failure_threshold=3, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.identity import KeyLimits
-from gateway.domain.rollup import counted, grouped
-from gateway.domain.tags import OTHER, ROOM, set_name
-from gateway.domain.usage import Usage
-from gateway.services.ledger import Hold, Ledger, Outcome
-from gateway.services.rebuild import Rebuild, Rebuilt
-from gateway.services.redrive import redrive
-from gateway.stores.attributes import from_item, size_of, to_item
-from gateway.stores.parked import ParkedStore
-from gateway.stores.usage import UsageStore
+from gateway.billing.counters import counted, grouped
+from gateway.billing.parked_store import ParkedStore
+from gateway.billing.rebuild import Rebuild, Rebuilt
+from gateway.billing.redrive import redrive
+from gateway.billing.store import UsageStore
+from gateway.dynamodb.attributes import from_item, size_of, to_item
+from gateway.identity.caller import KeyLimits
+from gateway.ledger.ledger import Hold, Ledger, Outcome
+from gateway.ledger.tags import OTHER, ROOM, set_name
+from gateway.models.usage import Usage
 from tests.contract.conftest import CountingDatabase, MeteredDatabase, Tables
 from tests.contract.test_consumer import CREATED, consumer, counting, expected, invoke, record, row, stored
 from tests.contract.world import NOW, World
@@ -384,7 +384,7 @@ def test_a_rebuild_keeps_slots_small_and_rows_where_they_are(tables: Tables, los
 def test_a_day_s_sum_takes_no_more_when_it_is_large_and_nothing_ends_that_is_in_none(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.stores.usage._SUM_BYTES", 3_000)
+    monkeypatch.setattr("gateway.billing.store._SUM_BYTES", 3_000)
     choice = random.Random(9)
     same: dict[str, Any] = {"key": "key1", "team": "", "created": CREATED, "tags": [], "status": "ok"}
     rows = [

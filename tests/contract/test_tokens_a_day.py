@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.admission import Windows
-from gateway.domain.config import TierLimits
-from gateway.domain.identity import KeyLimits
-from gateway.domain.usage import Usage
+from gateway.config.document import TierLimits
+from gateway.dynamodb.attributes import to_item
+from gateway.dynamodb.client import Database
 from gateway.errors import BudgetExceeded, RateLimited, StoreUnavailable
-from gateway.services.ledger import Outcome
-from gateway.stores.attributes import to_item
-from gateway.stores.dynamodb import Database
+from gateway.identity.caller import KeyLimits
+from gateway.ledger.admission import Windows
+from gateway.ledger.ledger import Outcome
+from gateway.models.usage import Usage
 from tests.contract.conftest import CountingDatabase, DroppingDatabase, MeteredDatabase, Tables
 from tests.contract.world import NOW, World, at_once
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.domain.money import cost_of
-from gateway.domain.prices import PriceBook
-from gateway.domain.usage import Usage
+from gateway.models.money import cost_of
+from gateway.models.prices import PriceBook
+from gateway.models.usage import Usage
 from tests.contract.front import Gateway
 from tests.reply import Reply
 from tests.upstream import Steer

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from functions.admin.handler import ROUTES
 from gateway import wiring
-from gateway.domain import keys
-from gateway.domain.identity import NUMBERS
+from gateway.dynamodb.attributes import to_item
 from gateway.errors import StoreUnavailable
-from gateway.stores.attributes import to_item
-from gateway.stores.keys import KeyStore
+from gateway.identity import key_text as keys
+from gateway.identity.caller import NUMBERS
+from gateway.identity.store import KeyStore
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.front import Front
 from tests.contract.front import Gateway as Started

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.domain.admission import Booking
-from gateway.domain.config import TierLimits
-from gateway.domain.identity import Caller, KeyLimits
-from gateway.domain.usage import Usage
-from gateway.services.ledger import AdmissionRequest, Hold, Ledger, Outcome
-from gateway.services.reconcile import Reconciled, Reconciler
-from gateway.services.sweeper import Sweeper
-from gateway.stores.attributes import from_item
-from gateway.stores.dynamodb import Database
-from gateway.stores.keys import KeyRecord, KeyStore, TeamRecord
-from gateway.stores.limits import LimitsStore
-from gateway.stores.rows import OPEN, RowStore, accounts_of
-from gateway.stores.sweep import SweepCursor
+from gateway.config.document import TierLimits
+from gateway.dynamodb.attributes import from_item
+from gateway.dynamodb.client import Database
+from gateway.identity.caller import Caller, KeyLimits
+from gateway.identity.store import KeyRecord, KeyStore, TeamRecord
+from gateway.ledger.admission import Booking
+from gateway.ledger.ledger import AdmissionRequest, Hold, Ledger, Outcome
+from gateway.ledger.limits_store import LimitsStore
+from gateway.ledger.reconcile import Reconciled, Reconciler
+from gateway.ledger.rows_store import OPEN, RowStore, accounts_of
+from gateway.ledger.sweep_store import SweepCursor
+from gateway.ledger.sweeper import Sweeper
+from gateway.models.usage import Usage
 from tests.contract.conftest import Tables
 
 NOW = 1_800_000_000_000_000

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gateway.domain.products import Product, parse_new, product_of
+from gateway.catalogue.admin import stored_form
+from gateway.catalogue.products import Product, parse_new, product_of
+from gateway.catalogue.store import EVERYTHING, Posting, Slice, Stored
+from gateway.dynamodb import cursors
 from gateway.errors import Conflict
-from gateway.services.product_admin import stored_form
-from gateway.stores import cursors
-from gateway.stores.products import EVERYTHING, Posting, Slice, Stored
 
 CREATED = "2026-11-24T00:00:00.000Z"
 

@@ -12,10 +12,10 @@ import pytest
 
 from functions.admin.handler import handler
 from gateway import wiring
-from gateway.domain.identity import Caller
-from gateway.http.message import MAX_BODY_BYTES
-from gateway.services.product_admin import ProductAdmin
-from gateway.stores.keys import REVOKED, KeyRecord
+from gateway.api.message import MAX_BODY_BYTES
+from gateway.catalogue.admin import ProductAdmin
+from gateway.identity.caller import Caller
+from gateway.identity.store import REVOKED, KeyRecord
 from tests.fakes.products import MemoryProducts, described
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)

@@ -9,9 +9,9 @@ import pytest
 
 from functions.authorizer.handler import handler
 from gateway import wiring
-from gateway.domain import keys
-from gateway.domain.identity import Caller
-from gateway.stores.attributes import to_item
+from gateway.dynamodb.attributes import to_item
+from gateway.identity import key_text as keys
+from gateway.identity.caller import Caller
 from tests.fakes.database import DownDatabase, ScriptedDatabase
 
 KEY = keys.new_key()

@@ -12,8 +12,8 @@ from functions.analytics.handler import handler as analytics
 from functions.reconciler.handler import handler as reconciler
 from functions.sweeper.handler import handler as sweeper
 from gateway import wiring
+from gateway.dynamodb.attributes import to_item
 from gateway.errors import StoreUnavailable
-from gateway.stores.attributes import to_item
 from tests.fakes.database import DownDatabase, Handler
 from tools.local.emulator import ROOT
 

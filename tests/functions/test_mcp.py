@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from functions.mcp.handler import handler
 from gateway import wiring
-from gateway.domain.identity import SCOPES, Caller
-from gateway.services.products import Catalogue
-from gateway.stores.products import ProductStore
+from gateway.catalogue.catalogue import Catalogue
+from gateway.catalogue.store import ProductStore
+from gateway.identity.caller import SCOPES, Caller
 from tests.fakes.database import DownDatabase
 from tests.fakes.products import MemoryProducts, product
 

@@ -12,8 +12,8 @@ from tools.local.emulator import ROOT
 from tools.local.gateway import session
 from tools.manifest import load
 
-HANDLER = """from gateway.http.door import door
-from gateway.http.message import Request, Response
+HANDLER = """from gateway.api.door import door
+from gateway.api.message import Request, Response
 
 
 def greet(request: Request) -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 import openai
 import pytest
 
-from gateway.domain import keys
+from gateway.identity import key_text as keys
 from tests.integration.conftest import Live
 
 MESSAGES: Any = [{"role": "user", "content": '[[fake text="Good day"]]'}]

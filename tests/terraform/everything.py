@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway.domain.identity import SCOPES
-from gateway.stores.attributes import to_item
-from gateway.stores.rows import Row, RowStore
-from gateway.stores.sweep import SweepCursor
+from gateway.dynamodb.attributes import to_item
+from gateway.identity.caller import SCOPES
+from gateway.ledger.rows_store import Row, RowStore
+from gateway.ledger.sweep_store import SweepCursor
 from tests.integration.waiting import eventually
 from tests.terraform.making import Made
 from tests.terraform.recording import Call

@@ -43,7 +43,7 @@ def loaded(code: str) -> set[str]:
         ("import functions.analytics.handler; from gateway import wiring; wiring.rollup()", set()),
         ("import functions.sweeper.handler; from gateway import wiring; wiring.sweeper()", {"pydantic"}),
         ("import functions.completions.handler; from gateway import wiring; wiring.completions()", {"pydantic"}),
-        ("import functions.completions.handler; import gateway.providers.bedrock", {"pydantic"}),
+        ("import functions.completions.handler; import gateway.vendors.bedrock", {"pydantic"}),
         ("import functions.admin.handler; from gateway import wiring; wiring.config_admin()", {"pydantic"}),
         ("import functions.mcp.handler; from gateway import wiring; wiring.mcp()", {"pydantic"}),
     ],

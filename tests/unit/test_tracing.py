@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gateway.http.door import door
-from gateway.http.message import Request, Response
+from gateway.api.door import door
+from gateway.api.message import Request, Response
 from gateway.tracing import Tracing
-from tests.unit.http.test_door import CONTEXT, event
+from tests.unit.api.test_door import CONTEXT, event
 
 ROOT_ID, PARENT = "1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
 SAMPLED = f"Root={ROOT_ID};Parent={PARENT};Sampled=1;Lineage=a:0"

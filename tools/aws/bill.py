@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from gateway import observability
-from gateway.services.billing import is_final
-from gateway.services.counting import Counting
-from gateway.services.rebuild import Rebuild, TooOld
-from gateway.services.redrive import redrive
-from gateway.stores.parked import ParkedStore
-from gateway.stores.rows import RowStore
-from gateway.stores.usage import UsageStore
+from gateway.billing.counting import Counting
+from gateway.billing.parked_store import ParkedStore
+from gateway.billing.rebuild import Rebuild, TooOld
+from gateway.billing.redrive import redrive
+from gateway.billing.statements import is_final
+from gateway.billing.store import UsageStore
+from gateway.ledger.rows_store import RowStore
 from tools.aws.place import OperatorError, Place
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from gateway.domain import keys
-from gateway.domain.identity import SCOPES
-from gateway.domain.rights import is_full
-from gateway.domain.times import rfc3339
-from gateway.stores.keys import KeyRecord, KeyStore
+from gateway.identity import key_text as keys
+from gateway.identity.caller import SCOPES
+from gateway.identity.store import KeyRecord, KeyStore
+from gateway.keys.rights import is_full
+from gateway.times import rfc3339
 from tools.aws.place import OperatorError, Place
 
 

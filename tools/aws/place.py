@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from gateway.aws.http import AwsHttp
 from gateway.aws.sigv4 import Credentials
-from gateway.stores.dynamodb import Database, DynamoDB
+from gateway.dynamodb.client import Database, DynamoDB
 from tools.aws.described import TERRAFORM, Description, OperatorError, described
 from tools.local.gateway import ACCOUNT, REGION
 from tools.local.gateway import session as emulated

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.domain import keys
+from gateway.identity import key_text as keys
 
 _SECONDS = 35.0  # an HTTP API gives up after 30
 _CHEAP = ("nova-lite", "claude-3-haiku")

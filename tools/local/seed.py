@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from gateway import observability
 from gateway.aws.http import AwsHttp
 from gateway.aws.sigv4 import Credentials
-from gateway.domain import keys
-from gateway.domain.identity import SCOPES, TIERS, Caller
-from gateway.domain.times import rfc3339
-from gateway.services.config import defaults
-from gateway.services.product_admin import ProductAdmin
-from gateway.stores.config import ConfigStore, Overrides
-from gateway.stores.dynamodb import Database, DynamoDB
-from gateway.stores.keys import KeyRecord, KeyStore
-from gateway.stores.products import ProductStore
+from gateway.catalogue.admin import ProductAdmin
+from gateway.catalogue.store import ProductStore
+from gateway.config.service import defaults
+from gateway.config.store import ConfigStore, Overrides
+from gateway.dynamodb.client import Database, DynamoDB
+from gateway.identity import key_text as keys
+from gateway.identity.caller import SCOPES, TIERS, Caller
+from gateway.identity.store import KeyRecord, KeyStore
+from gateway.times import rfc3339
 from tools.local.products import products
 from tools.manifest import Names
 

@@ -1,0 +1,44 @@
+"""Who is calling, and may they. Scopes are checked here: the authorizer's cached answer covers all routes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from gateway.api.message import Request
+from gateway.errors import Forbidden, Unauthorized
+from gateway.identity import key_text as keys
+from gateway.identity.caller import Caller
+from gateway.identity.verification import UNVERIFIED, Identity
+
+
+def caller_of(request: Request, scope: str | None, identity: Callable[[], Identity]) -> Caller:
+    """The caller, who must have the scope, if one is named. Raises Unauthorized, Forbidden (scope), StoreUnavailable.
+
+    Where the authorizer could not read the key table it lets the call through unverified, so that a store's failure
+    is a 503 and not a refusal; the check is then made here.
+    """
+    if request.context.get(UNVERIFIED):
+        caller = _verified(request, identity())
+    else:
+        try:
+            caller = Caller.from_context(request.context)
+        except (KeyError, ValueError):
+            raise Unauthorized("No API key was checked for this call.") from None
+    if caller is None or (caller.expires and time.time() >= caller.expires):  # the context may be a minute old
+        raise Unauthorized("The API key is unknown, expired or revoked.")
+    return caller if scope is None else with_scope(caller, scope)
+
+
+def with_scope(caller: Caller, scope: str) -> Caller:
+    """The caller again, who must have the scope. Raises Forbidden."""
+    if not caller.may(scope):
+        raise Forbidden(f"This API key lacks the scope '{scope}'.")
+    return caller
+
+
+def _verified(request: Request, identity: Identity) -> Caller | None:
+    """The caller of the key that the authorizer could not check: of no other header, and of no other key."""
+    header = str(request.context[UNVERIFIED])
+    caller = identity.verify(keys.in_header(header, request.headers.get(header, "")))
+    return caller if caller is not None and caller.key_id == request.context.get("keyId") else None

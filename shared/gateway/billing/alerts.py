@@ -1,0 +1,84 @@
+"""Budget alerts: at 50, 80 and 100 % of a budget one message each, to a topic of SNS.
+
+The consumer looks after each batch at the budgets that its rows counted against. Who finds a threshold crossed first
+claims it by a conditional write, publishes, and notes that it is sent. Where the function dies in between, the claim is
+found unsent by a later batch and published again: at least once then, never not at all. A budget whose alert is not out
+yet is looked at again with the next batch, whosever rows that holds: a key without money left makes no more rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gateway import observability
+from gateway.billing.alerts_store import Claim
+from gateway.billing.counters import Bounded, Counted
+from gateway.billing.due import attend
+from gateway.models.money import usd
+
+THRESHOLDS = (50, 80, 100)
+_UNSENT_SECONDS = 60  # after so long who claimed it is not on its way any more
+_REMEMBERED = 10_000
+
+
+class Items(Protocol):
+    def get(self, account: str) -> dict[str, Any]: ...
+
+
+class Claims(Protocol):
+    def claim(self, bounded: Bounded, threshold: int, now: int, retry_before: int) -> Claim: ...
+    def sent(self, bounded: Bounded, threshold: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Alerts:
+    """`publish` sends a subject and a text, and raises StoreUnavailable; `now` gives seconds since the epoch."""
+
+    limits: Items
+    claims: Claims
+    publish: Callable[[str, str], None]
+    now: Callable[[], float]
+    _done: set[tuple[Bounded, int]] = field(default_factory=set)
+    _due: dict[Bounded, None] = field(default_factory=dict)
+
+    def check(self, rows: Sequence[Counted]) -> None:
+        """Look at the budgets of these rows, and at those with alerts not out yet. Raises StoreUnavailable or
+        StoreError where one could not be looked at; the others are, all the same, and a later batch goes on."""
+        self._due |= dict.fromkeys(each for row in rows for each in row.bounded if each.budget > 0)
+        attend(self._due, self._look)
+
+    def _look(self, bounded: Bounded) -> None:
+        left = [threshold for threshold in THRESHOLDS if (bounded, threshold) not in self._done]
+        spent = self.limits.get(bounded.account).get(f"spent_{bounded.window}", 0) if left else 0
+        crossed = [threshold for threshold in left if spent * 100 >= bounded.budget * threshold]
+        out = [self._warned(bounded, threshold, spent) for threshold in crossed]  # each is tried
+        if all(out):
+            del self._due[bounded]
+
+    def _warned(self, bounded: Bounded, threshold: int, spent: int) -> bool:
+        """Whether the alert is out."""
+        now = int(self.now())
+        claim = self.claims.claim(bounded, threshold, now, now - _UNSENT_SECONDS)
+        if claim == "another_s":
+            return False
+        if claim == "mine":
+            kind, _, name = bounded.account.rpartition("#")
+            facts = {
+                "scope": "team" if kind else "key",
+                "id": name,
+                "threshold_percent": threshold,
+                "window": bounded.window,
+                "spent_usd": usd(spent),
+                "budget_usd": usd(bounded.budget),
+            }
+            observability.log.warning("budget alert", extra=facts)
+            observability.count("BudgetAlerts")
+            self.publish(f"{facts['scope']} {name}: {threshold} % of its budget is spent", json.dumps(facts))
+            self.claims.sent(bounded, threshold)
+        if len(self._done) >= _REMEMBERED:
+            self._done.clear()
+        self._done.add((bounded, threshold))
+        return True

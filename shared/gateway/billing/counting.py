@@ -1,0 +1,151 @@
+"""Rows into their places, each once: for the stream consumer, the redrive and the rebuild alike."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gateway import observability
+from gateway.billing.counters import Counted, Place
+from gateway.billing.store import COUNTERS_AN_UPDATE, ROWS_AN_UPDATE, SLOT_BYTES, counters_of
+from gateway.dynamodb.attributes import size_of
+from gateway.errors import ConditionFailed, StoreError, StoreRejected, StoreUnavailable
+
+_TRIES = 5
+_PAUSE_SECONDS = 0.05
+_MARKS_REMEMBERED = 100_000
+_AT_ONCE = 8  # writes under way: a batch of a hundred keys is a hundred of them
+
+
+class Places(Protocol):
+    def add(self, place: Place, rows: Sequence[Counted]) -> dict[str, Any]: ...
+    def seal(self, place: Place) -> dict[str, Any]: ...
+    def merge(self, place: Place, now: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """A row that is not counted. `refused` says why the store will never take it; it is empty where the store did not
+    answer, so that nobody knows."""
+
+    row: Counted
+    refused: str = ""
+
+
+@dataclass(slots=True)
+class _Closed:
+    """Slots that are closed, with the marks of their rows: nothing of them changes any more, so a container need not
+    ask again, and pay for a refused write, which of a row's slots is the open one. Used by several threads."""
+
+    _marks: dict[Place, frozenset[str]] = field(default_factory=dict)
+    _size: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, place: Place) -> frozenset[str] | None:
+        return self._marks.get(place)
+
+    def note(self, place: Place, marks: frozenset[str]) -> None:
+        with self._lock:
+            if place not in self._marks:
+                self._marks[place] = marks
+                self._size += len(marks)
+            while self._size > _MARKS_REMEMBERED:
+                self._size -= len(self._marks.pop(next(iter(self._marks))))
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """`now` gives seconds since the epoch, `pause` waits that many seconds between two tries."""
+
+    store: Places
+    now: Callable[[], float] = time.time
+    pause: Callable[[float], None] = time.sleep
+    _closed: _Closed = field(default_factory=_Closed)
+
+    def count(self, rows: Sequence[Counted]) -> list[Uncounted]:
+        """Count rows that were not counted before; those that are not counted then.
+
+        Giving a row again is safe at any time: each stands in one item, by what is written in the row alone, and that
+        item tells whether it is in there. A row that the store refuses for what it is keeps no other back.
+        """
+        places: dict[Place, dict[str, Counted]] = {}
+        for row in rows:
+            places.setdefault(row.place, {})[row.rid] = row
+        if len(places) < 2:
+            left = [self._of_place(*each) for each in places.items()]
+        else:
+            with ThreadPoolExecutor(min(_AT_ONCE, len(places))) as pool:
+                left = list(pool.map(lambda each: self._of_place(*each), places.items()))
+        return [each for group in left for each in group]
+
+    def _of_place(self, place: Place, rows: Mapping[str, Counted]) -> list[Uncounted]:
+        # One after the other: whether a slot is closed is known when the rows before are in it.
+        return [left for group in _groups(rows.values()) for left in self._counted(place, group)]
+
+    def _counted(self, place: Place, rows: list[Counted]) -> list[Uncounted]:
+        tries = _TRIES
+        while tries:
+            while rows and (marks := self._closed.get(place)) is not None:
+                rows = [row for row in rows if row.mark not in marks]
+                place = place.following
+            if not rows:
+                return []
+            try:
+                item = self.store.add(place, rows)
+            except ConditionFailed as refused:
+                there = refused.item or {}
+                marks = frozenset(there.get("ids", ()))
+                if there.get("sealed"):
+                    self._closed.note(place, marks)
+                    rows, place = [row for row in rows if row.mark not in marks], place.following
+                else:
+                    rows = [row for row in rows if row.mark not in marks]
+            except StoreRejected as error:
+                if len(rows) == 1:
+                    return [Uncounted(rows[0], str(error))]
+                return [left for row in rows for left in self._counted(place, [row])]
+            except (StoreUnavailable, StoreError) as error:
+                # It may have been applied all the same: the item tells at the next try.
+                observability.log.warning("rows not counted", extra={"reason": str(error), "rows": len(rows)})
+                tries -= 1
+                if tries:
+                    self.pause(_PAUSE_SECONDS * (_TRIES - tries))
+            else:
+                self._close(place, item)
+                return []
+        return [Uncounted(row) for row in rows]
+
+    def _close(self, place: Place, item: dict[str, Any]) -> None:
+        """Merge a slot that is full; close one that would become too large for what each write of it costs."""
+        rows = len(item["ids"])
+        try:
+            if place.full(rows):
+                self.store.merge(place, int(self.now()))
+            elif too_large(place, counters_of(item), rows):
+                self.store.seal(place)
+        except (StoreUnavailable, StoreError) as error:  # then it stays an item of its own, and counts as such
+            observability.log.warning("a slot was not closed", extra={"slot": place.slot, "reason": str(error)})
+
+
+def too_large(place: Place, counters: Mapping[str, int], rows: int) -> bool:
+    """Whether a place with so much in it takes no more rows."""
+    return rows >= place.most_rows or size_of(counters) > SLOT_BYTES
+
+
+def _groups(rows: Iterable[Counted]) -> Iterator[list[Counted]]:
+    """Rows of one place, so many at once and with so many counters as one update and a slot can take."""
+    group: list[Counted] = []
+    names: dict[str, int] = {}
+    for row in rows:
+        both = names | dict(row.counters)
+        if group and (len(group) == ROWS_AN_UPDATE or len(both) > COUNTERS_AN_UPDATE or size_of(both) > SLOT_BYTES):
+            yield group
+            group, both = [], dict(row.counters)
+        group.append(row)
+        names = both
+    if group:
+        yield group

@@ -1,0 +1,42 @@
+"""When each key was last used: written by the stream consumer, so that no call waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.billing.counters import Counted
+from gateway.billing.due import attend
+
+_EVERY_SECONDS = 30  # what stands is never older than this and the stream's way, together under a minute
+_REMEMBERED = 10_000
+
+
+class Records(Protocol):
+    def used(self, key_id: str, moment: int) -> None: ...
+
+
+@dataclass(slots=True)
+class LastUsed:
+    """At most one write a key in half a minute and container. What could not be written is due with the next batch."""
+
+    records: Records
+    _written: dict[str, int] = field(default_factory=dict)
+    _due: dict[str, int] = field(default_factory=dict)
+
+    def note(self, rows: Sequence[Counted]) -> None:
+        """Raises StoreUnavailable or StoreError where a key could not be written; the others are, all the same."""
+        for row in rows:
+            if row.provider:  # a correction is no use
+                self._due[row.key] = max(self._due.get(row.key, 0), row.settled // 1_000_000)
+        attend(self._due, self._write)
+
+    def _write(self, key: str) -> None:
+        moment = self._due[key]
+        if moment - self._written.get(key, 0) >= _EVERY_SECONDS:
+            self.records.used(key, moment)
+            if len(self._written) >= _REMEMBERED:
+                self._written.clear()
+            self._written[key] = moment
+        del self._due[key]

@@ -1,0 +1,242 @@
+"""Corrections of the bill, and a month's statements. A correction is an entry with a reason, never an edit."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from gateway import observability
+from gateway.billing.counters import grouped
+from gateway.billing.reports import NO_TEAM, Text, asked_for
+from gateway.billing.tables import dollars, table
+from gateway.dynamodb import cursors
+from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound
+from gateway.identity.caller import Caller
+from gateway.identity.store import KeyRecord, TeamRecord
+from gateway.keys.keys import parsed
+from gateway.keys.limit_fields import Label
+from gateway.models.money import micro, usd
+from gateway.times import rfc3339
+
+_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
+_FINAL_AFTER = timedelta(days=2)  # a stream delivers within a day
+Day = date  # a field of that name hides the type
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    return value
+
+
+class NewCorrection(BaseModel):
+    """`amount` in US dollars, negative for a credit. `id` makes a repeated request the same entry."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{12}$")]
+    amount: Annotated[
+        Decimal, Field(ge=-1_000_000, le=1_000_000, decimal_places=6, allow_inf_nan=False), BeforeValidator(_number)
+    ]
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    date: Annotated[Day, Field(ge=Day(2020, 1, 1))] | None = None
+    request_id: Label | None = None
+
+
+class Keys(Protocol):
+    def get(self, key_id: str) -> KeyRecord | None: ...
+    def team(self, team_id: str) -> TeamRecord | None: ...
+
+
+class Rows(Protocol):
+    def correct(self, row: Mapping[str, Any]) -> None: ...
+    def corrections(self, month: str, after: str = "") -> Iterator[dict[str, Any]]: ...
+
+
+class Days(Protocol):
+    def between(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """`now` gives seconds since the epoch."""
+
+    rows: Rows
+    usage: Days
+    keys: Keys
+    now: Callable[[], float] = time.time
+
+    def correct(self, body: Mapping[str, Any], by: Caller) -> tuple[dict[str, Any], bool]:
+        """Book a correction; the entry, and whether it is new. What is left of a budget does not change by it.
+
+        Raises BadRequest, NotFound (the key), Forbidden, Conflict (the id stands for another one, the month is final).
+        """
+        wanted = parsed(NewCorrection, body)
+        if wanted.amount == 0:
+            raise BadRequest("amount: must not be 0", param="amount")
+        record = self.keys.get(wanted.key)
+        if record is None:
+            raise NotFound("There is no such key.", param="key")
+        if by.team_id and record.team_id != by.team_id:
+            raise Forbidden("A key of a team corrects its own team's bill alone.", param="key")
+        today = datetime.fromtimestamp(self.now(), UTC).date()
+        day = wanted.date or today
+        if day > today:
+            raise BadRequest("date: lies in the future", param="date")
+        if self._final(f"{day:%Y-%m}"):
+            raise Conflict(
+                "That month's statements are final: book it on a later day.", code="month_is_final", param="date"
+            )
+        content = {
+            "key": wanted.key,
+            "actual": micro(wanted.amount),
+            "reason": wanted.reason,
+            "request_id": wanted.request_id or "",
+        } | ({"day": day.isoformat()} if wanted.date else {})
+        row = content | {
+            "rid": f"cor_{wanted.id or uuid.uuid4().hex}",
+            "day": day.isoformat(),
+            "team": record.team_id,
+            "by": by.key_id,
+            "created": int(self.now() * 1_000_000),
+        }
+        try:
+            self.rows.correct(row)
+        except ConditionFailed as taken:
+            there = taken.item or {}
+            if any(there.get(name) != value for name, value in content.items()):
+                raise Conflict("This id stands for another correction.", code="correction_exists", param="id") from None
+            return _shown(there), False
+        observability.log.info("correction", extra={"rid": row["rid"], "by": by.key_id, "amount": content["actual"]})
+        return _shown(row), True
+
+    def corrections(self, query: Mapping[str, str], limit: int) -> dict[str, Any]:
+        """A month's corrections by id, of a team or key if asked. Raises BadRequest."""
+        _known(query, {"month", "team", "key", "limit", "cursor"})
+        month = self._month(query)
+        listing = f"corrections:{month}"
+        after = cursors.decode(query["cursor"], {"after": str}, listing)["after"] if "cursor" in query else ""
+        page: list[dict[str, Any]] = []
+        for row in self.rows.corrections(month, after):
+            if asked_for(row, query):
+                if len(page) == limit:
+                    following = cursors.encode({"after": page[-1]["id"]}, listing)
+                    return {"object": "list", "data": page, "next_cursor": following}
+                page.append(_shown(row))
+        return {"object": "list", "data": page, "next_cursor": None}
+
+    def statement(self, team: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """What a team has to pay for a month: by key and model, and its corrections. `-` is keys without a team."""
+        _known(query, {"month", "format"})
+        month = self._month(query)
+        of = "" if team == NO_TEAM else team
+        first = date.fromisoformat(f"{month}-01")
+        following = (first + timedelta(days=32)).replace(day=1)
+        now = datetime.fromtimestamp(self.now(), UTC)
+        last = min(following - timedelta(days=1), now.date())
+        by_key: dict[str, list[dict[str, Any]]] = {}
+        for item in self.usage.between(first.isoformat(), last.isoformat()):
+            if item.get("team", "") == of:
+                by_key.setdefault(item["key"], []).append(item)
+        lines = [
+            {"key": key, "model": model} | _figures(cells)
+            for key, items in sorted(by_key.items())
+            for model, cells in sorted(grouped(items, "model").items())
+        ]
+        corrections = [_shown(row) for row in self.rows.corrections(month) if row.get("team", "") == of]
+        if of and not lines and not corrections and self.keys.team(of) is None:
+            raise NotFound("There is no such team.", param="id")
+        cost = sum(line["cost_micro_usd"] for line in lines)
+        corrected = sum(entry["amount_micro_usd"] for entry in corrections)
+        return {
+            "object": "statement",
+            "team": team,
+            "month": month,
+            "final": self._final(month),
+            "currency": "USD",
+            "lines": lines,
+            "corrections": corrections,
+            "usage": usd(cost),
+            "usage_micro_usd": cost,
+            "corrected": usd(corrected),
+            "corrected_micro_usd": corrected,
+            "total": usd(cost + corrected),
+            "total_micro_usd": cost + corrected,
+        }
+
+    def statement_csv(self, team: str, query: Mapping[str, str]) -> Text:
+        """The same as lines of CSV: usage, then corrections, then the total."""
+        statement = self.statement(team, query)
+        columns = ["kind", "key", "model", "requests", "input_tokens", "output_tokens", "reason", "usd", "micro_usd"]
+        rows: list[dict[str, Any]] = [
+            {"kind": "usage", "usd": dollars(line["cost_micro_usd"]), "micro_usd": line["cost_micro_usd"], **line}
+            for line in statement["lines"]
+        ]
+        rows += [
+            {
+                "kind": "correction",
+                "key": entry["key"],
+                "reason": entry["reason"],
+                "usd": dollars(entry["amount_micro_usd"]),
+                "micro_usd": entry["amount_micro_usd"],
+            }
+            for entry in statement["corrections"]
+        ]
+        total = statement["total_micro_usd"]
+        return Text(table(columns, [*rows, {"kind": "total", "usd": dollars(total), "micro_usd": total}]))
+
+    def _final(self, month: str) -> bool:
+        return is_final(month, self.now())
+
+    def _month(self, query: Mapping[str, str]) -> str:
+        month = query.get("month", f"{datetime.fromtimestamp(self.now(), UTC):%Y-%m}")
+        if not _MONTH.fullmatch(month):
+            raise BadRequest("month: must be a month such as 2026-11", param="month")
+        return month
+
+
+def is_final(month: str, now: float) -> bool:
+    """Whether a month's statements change no more by themselves; `now` in seconds since the epoch."""
+    following = (datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC) + timedelta(days=32)).replace(day=1)
+    return now >= (following + _FINAL_AFTER).timestamp()
+
+
+def _known(query: Mapping[str, str], names: set[str]) -> None:
+    for name in query:
+        if name not in names:
+            raise BadRequest(f"{name}: unknown parameter; known are {', '.join(sorted(names))}", param=name)
+
+
+def _figures(cells: Counter[str]) -> dict[str, Any]:
+    return {
+        "requests": cells["n"],
+        "input_tokens": cells["in"],
+        "output_tokens": cells["out"],
+        "cost": usd(cells["cost"]),
+        "cost_micro_usd": cells["cost"],
+    }
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["rid"],
+        "key": row["key"],
+        "team": row.get("team") or None,
+        "date": row["day"],
+        "amount": usd(row["actual"]),
+        "amount_micro_usd": row["actual"],
+        "reason": row["reason"],
+        "request_id": row.get("request_id") or None,
+        "by": row["by"],
+        "created": rfc3339(row["created"] / 1_000_000),
+    }

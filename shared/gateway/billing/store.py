@@ -1,0 +1,234 @@
+"""The table `usage`: what rows come to, by UTC day, key, team and slot. Sums and which rows are in them stand in one
+item, so that a row counts once by one conditional write, for as long as the item is there.
+
+An item: `day`, `key`, `team`, flat counters (see gateway.billing.counters), `ids` (the marks of its rows), `sealed` (it
+takes no more rows: nothing of it changes from then on). A full slot is sealed, then added to the sum of its day, whose
+`merged` names the slots in it: so a busy day is a few items, and each write touches a small one. A slot that is large
+before it is full is sealed too, and stays by itself; a sum that is large is `full`, and takes no more slots.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+from gateway.billing.counters import SUM, Counted, Place
+from gateway.dynamodb.attributes import from_item, size_of, to_item
+from gateway.dynamodb.client import Database, pages
+from gateway.errors import ConditionFailed
+
+ROWS_AN_UPDATE = 64  # an expression holds 4 KB and 300 operators
+COUNTERS_AN_UPDATE = 200
+_COUNTERS_A_MERGE = 280  # it has no rows
+SLOT_BYTES = 8_192  # of counters: what each write of a slot costs
+_SUM_BYTES = 65_536  # with the names of its slots
+_SHARDS = 4  # partitions of a month, by key: what is written at one time can use a thousand units a second of each
+_REMEMBERED = 10_000  # sums that a container knows to be full
+_AT_ONCE = 8  # queries under way: a report reads all partitions of its months
+_SEALED_SECONDS = 500 * 86_400  # longer than any row, or a record that was put aside, lives
+
+
+class UsageStore:
+    def __init__(self, database: Database, table: str) -> None:
+        self._database = database
+        self._table = table
+        self._full: set[Place] = set()
+
+    def add(self, place: Place, rows: Sequence[Counted]) -> dict[str, Any]:
+        """Add rows to their place, all or none, at most ROWS_AN_UPDATE of them; the item as it is then.
+
+        Raises ConditionFailed with the item as it is: some rows are in it (`ids`), or it is sealed.
+        """
+        counters: Counter[str] = Counter()
+        for row in rows:
+            counters.update(row.counters)
+        marks = [row.mark for row in rows]
+        conditions = ["attribute_not_exists(sealed)", *(f"NOT contains(ids, :i{n})" for n in range(len(marks)))]
+        request = self._adding(place, counters, "ids", {"BS": marks}) | {
+            "ConditionExpression": " AND ".join(conditions),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        request["ExpressionAttributeValues"] |= {f":i{n}": {"B": mark} for n, mark in enumerate(marks)}
+        return from_item(self._database.call("UpdateItem", request)["Attributes"])
+
+    def merge(self, place: Place, now: int) -> None:
+        """Close a slot and add it to its day's sum; `now` in seconds since the epoch. May be repeated at any time: a
+        sealed slot changes no more, and the sum knows what is in it."""
+        counters = counters_of(self.seal(place))
+        if len(counters) > _COUNTERS_A_MERGE or place.sum in self._full:  # it stays by itself
+            return
+        request = self._adding(place.sum, counters, "merged", {"SS": [place.slot]}) | {
+            "ConditionExpression": "attribute_not_exists(#full) AND NOT contains(merged, :merging)",
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        request["ExpressionAttributeNames"]["#full"] = "full"
+        request["ExpressionAttributeValues"][":merging"] = {"S": place.slot}
+        try:
+            summed = from_item(self._database.call("UpdateItem", request, attempts=2)["Attributes"])
+        except ConditionFailed as refused:
+            summed = refused.item or {}
+        if place.slot in summed.get("merged", ()):  # only then: what is in no sum must not end
+            self._set(place, {"ttl": now + _SEALED_SECONDS})
+        if "full" not in summed and size_of(summed) > _SUM_BYTES:
+            self._set(place.sum, {"full": True})
+            summed["full"] = True
+        if "full" in summed:
+            self._remember_full(place.sum)
+
+    def between(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]:
+        """What these UTC days (2026-11-24) come to, of all keys or one: items of `day`, `key`, `team` and counters,
+        which add up. Each row is in one of them, whatever is merged meanwhile."""
+        return (item for item in self.items(first, last, key) if "apart" not in item)
+
+    def items(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]:
+        """As `between`, with every item; one that is in its day's sum too has `apart`, True."""
+        shards = [_shard(key)] if key else range(_SHARDS)
+        parts = [f"{month}#{shard}" for month in _months(first, last) for shard in shards]
+        if first > last:
+            return
+        with ThreadPoolExecutor(min(len(parts), _AT_ONCE)) as pool:
+            for items in pool.map(lambda part: list(self._part(part, first, last, key)), parts):
+                yield from _told_apart(items)
+
+    def replace(self, place: Place, counters: Mapping[str, int], marks: Sequence[str], read: Mapping[str, Any]) -> None:
+        """Put what is right in a slot's place; without marks it is removed. What is sealed stays so, though it be
+        empty, since others may remember that it is. `read` is the item as it was read, empty where there was none.
+        Raises ConditionFailed where rows were counted in it since."""
+        request: dict[str, Any] = {"TableName": self._table, **_unchanged("ids", "BS", read)}
+        sealed = {"sealed": True} if "sealed" in read else {}
+        if marks or sealed:
+            item = to_item({**_key(place), **_facts(place), **counters, **sealed})
+            item |= {"ids": {"BS": sorted(marks)}} if marks else {}
+            self._database.call("PutItem", request | {"Item": item})
+        else:
+            self._database.call("DeleteItem", request | {"Key": to_item(_key(place))})
+
+    def part(self, place: Place, read: Mapping[str, Any]) -> None:
+        """Forget a day's sum as it was read: each slot counts by itself again. Raises ConditionFailed where a slot was
+        merged since."""
+        request = {"TableName": self._table, "Key": to_item(_key(place.sum)), **_unchanged("merged", "SS", read)}
+        self._database.call("DeleteItem", request)
+
+    def seal(self, place: Place) -> dict[str, Any]:
+        """Close a slot, and the item as it stays. May be repeated."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item(_key(place)),
+            "UpdateExpression": "SET sealed = :yes",
+            "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(sealed)",
+            "ExpressionAttributeValues": to_item({":yes": True}),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            return from_item(self._database.call("UpdateItem", request, attempts=2)["Attributes"])
+        except ConditionFailed as refused:
+            if refused.item is None:
+                raise
+            return refused.item
+
+    def _set(self, place: Place, values: Mapping[str, Any]) -> None:
+        names = {f"#{number}": name for number, name in enumerate(values)}
+        request = {
+            "TableName": self._table,
+            "Key": to_item(_key(place)),
+            "UpdateExpression": "SET " + ", ".join(f"#{number} = :{number}" for number in range(len(values))),
+            "ConditionExpression": "attribute_exists(pk)",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item({f":{number}": value for number, value in enumerate(values.values())}),
+        }
+        with suppress(ConditionFailed):
+            self._database.call("UpdateItem", request, attempts=2)
+
+    def _remember_full(self, place: Place) -> None:
+        if len(self._full) >= _REMEMBERED:
+            self._full.clear()
+        self._full.add(place)
+
+    def _adding(
+        self, place: Place, counters: Mapping[str, int], name: str, members: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        facts = _facts(place)
+        names = {f"#{n}": counter for n, counter in enumerate(counters)} | {f"#{fact}": fact for fact in facts}
+        values = {f":{n}": amount for n, amount in enumerate(counters.values())}
+        sets = ", ".join(f"#{fact} = :{fact}" for fact in facts)
+        adds = ", ".join([*(f"#{n} :{n}" for n in range(len(counters))), f"{name} :members"])
+        return {
+            "TableName": self._table,
+            "Key": to_item(_key(place)),
+            "UpdateExpression": f"SET {sets} ADD {adds}",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values | {f":{fact}": value for fact, value in facts.items()})
+            | {":members": members},
+        }
+
+    def _part(self, part: str, first: str, last: str, key: str) -> Iterator[dict[str, Any]]:
+        one = f"{key}#" if key and first == last else ""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": to_item(
+                {":pk": part, ":first": f"{first}#{one}", ":last": f"{last}#{one}~"} | ({":key": key} if key else {})
+            ),
+            "ConsistentRead": True,
+        }
+        if key:
+            request |= {"FilterExpression": "#key = :key", "ExpressionAttributeNames": {"#key": "key"}}
+        return pages(self._database, request)
+
+
+def _told_apart(items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    merged: dict[tuple[str, str, str], set[str]] = {}
+    # A sum comes before its slots: whatever is merged after it was read is still read as a slot.
+    for item in items:
+        account = (item["day"], item["key"], item["team"])
+        if item["slot"] == SUM:
+            merged[account] = item["merged"]
+        yield item | ({"apart": True} if item["slot"] in merged.get(account, ()) else {})
+
+
+def counters_of(item: Mapping[str, Any]) -> dict[str, int]:
+    """The counters of an item, without what else stands in it, or is no number: damage, which no sum can hold."""
+    return {name: amount for name, amount in item.items() if "|" in name and isinstance(amount, int)}
+
+
+def place_of(item: Mapping[str, Any]) -> Place:
+    """Where an item stands."""
+    return Place(item["day"], item["key"], item["team"], item["slot"])
+
+
+def _shard(key: str) -> int:
+    return zlib.crc32(key.encode()) % _SHARDS
+
+
+def _key(place: Place) -> dict[str, str]:
+    return {
+        "pk": f"{place.day[:7]}#{_shard(place.key)}",
+        "sk": f"{place.day}#{place.key}#{place.team}#{place.slot}",
+    }
+
+
+def _months(first: str, last: str) -> list[str]:
+    (year, month), (last_year, last_month) = (map(int, day[:7].split("-")) for day in (first, last))
+    numbers = range(year * 12 + month - 1, last_year * 12 + last_month)
+    return [f"{number // 12}-{number % 12 + 1:02}" for number in numbers]
+
+
+def _facts(place: Place) -> dict[str, str]:
+    return {"day": place.day, "key": place.key, "team": place.team, "slot": place.slot}
+
+
+def _unchanged(name: str, kind: str, read: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition that an item is as it was read: whatever changes it adds a member to this set."""
+    if name not in read:
+        return {"ConditionExpression": f"attribute_not_exists({name})"}
+    return {
+        "ConditionExpression": f"{name} = :{name}",
+        "ExpressionAttributeValues": {f":{name}": {kind: sorted(read[name])}},
+    }

@@ -1,0 +1,78 @@
+"""Claims of Idempotency-Keys in the table `state`: `running`, then `kept` with the answer, or `too_large`."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from gateway.dynamodb.attributes import to_item
+from gateway.dynamodb.client import Database
+from gateway.errors import ConditionFailed
+
+_SORT = "claim"
+
+
+class ClaimStore:
+    def __init__(self, database: Database, table: str) -> None:
+        self._database = database
+        self._table = table
+
+    def claim(self, claim: str, owner: str, body: str, now: int, deadline: int, ttl: int) -> dict[str, Any] | None:
+        """Claim a key; None, or the item that claims it already. Times are seconds since the epoch.
+
+        A claim may be taken over when its time to live or, while it is running, its deadline is over.
+        """
+        item = {
+            "pk": _partition(claim),
+            "sk": _SORT,
+            "state": "running",
+            "owner": owner,
+            "body": body,
+            "deadline": deadline,
+            "ttl": ttl,
+        }
+        request = {
+            "TableName": self._table,
+            "Item": to_item(item),
+            "ConditionExpression": (
+                "attribute_not_exists(pk) OR #ttl < :now OR (#state = :running AND #deadline < :now)"
+            ),
+            "ExpressionAttributeNames": {"#ttl": "ttl", "#state": "state", "#deadline": "deadline"},
+            "ExpressionAttributeValues": to_item({":now": now, ":running": "running"}),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            self._database.call("PutItem", request, attempts=2)
+        except ConditionFailed as refused:
+            return refused.item
+        return None
+
+    def keep(self, claim: str, owner: str, answer: str | None) -> None:
+        """Keep an answer (None: it was too large). Raises ConditionFailed where the claim is another's by now."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"pk": _partition(claim), "sk": _SORT}),
+            "UpdateExpression": "SET #state = :state, answer = :answer",
+            "ConditionExpression": "#owner = :owner",
+            "ExpressionAttributeNames": {"#state": "state", "#owner": "owner"},
+            "ExpressionAttributeValues": to_item(
+                {":state": "too_large" if answer is None else "kept", ":answer": answer or "", ":owner": owner}
+            ),
+        }
+        self._database.call("UpdateItem", request, attempts=2)
+
+    def drop(self, claim: str, owner: str) -> None:
+        """Give a claim back, unless it is another's by now."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"pk": _partition(claim), "sk": _SORT}),
+            "ConditionExpression": "#owner = :owner",
+            "ExpressionAttributeNames": {"#owner": "owner"},
+            "ExpressionAttributeValues": to_item({":owner": owner}),
+        }
+        with suppress(ConditionFailed):
+            self._database.call("DeleteItem", request, attempts=2)
+
+
+def _partition(claim: str) -> str:
+    return f"idempotency#{claim}"

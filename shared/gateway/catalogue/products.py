@@ -1,0 +1,263 @@
+"""A product of the catalogue: what admins write, what callers read. Strict: an unknown field is an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    computed_field,
+    model_validator,
+)
+
+from gateway.catalogue.words import folded
+from gateway.config.document import invalid
+
+PRODUCT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+CATEGORY = r"^[a-z0-9][a-z0-9-]{0,47}$"
+MOST_CENTS = 10**11
+_RESERVED = ("search", "import")  # routes beside /products/{id}
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise ValueError("must be a number")
+    return Decimal(str(value))
+
+
+def slug(text: str) -> str:
+    """A category's name as it is stored, whatever way it is written; empty where it has no Latin letter or digit.
+
+    >>> slug("Home & Kitchen"), slug("ÉLECTRONICS")
+    ('home-kitchen', 'electronics')
+    """
+    return "-".join(re.findall(r"[a-z0-9]+", folded(text)))
+
+
+def category_path(text: str) -> str:
+    """A category by its name or path, as clients write it ("Electronics", "electronics > Audio"), as it is stored."""
+    return "/".join(part for each in re.split(r"[/>]", text) if (part := slug(each)))
+
+
+def without_nulls(fields: Any) -> Any:
+    """JSON's null where a field may be left out is the field left out; what must be there is missing then."""
+    return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
+
+
+def _whole(value: Any) -> Any:
+    """2.0 is 2: JSON has one kind of number, and some clients write each with a point."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _text(value: Any) -> Any:
+    """Halves of surrogate pairs are no text that anything else takes: they become what stands for the unreadable."""
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+
+
+def _slugged(value: Any) -> Any:
+    return slug(value) if isinstance(value, str) else value
+
+
+def _path(value: Any) -> Any:
+    return category_path(value) if isinstance(value, str) else value
+
+
+def _code(value: Any) -> Any:
+    return slug(value).replace("-", "_") if isinstance(value, str) else value
+
+
+def _free(value: str) -> str:
+    if value in _RESERVED:
+        raise ValueError("is the name of a route")
+    return value
+
+
+def _in_json(schema: Mapping[str, Any]) -> tuple[PlainSerializer, WithJsonSchema]:
+    # JSON has one kind of number: exact inside, the shortest float that prints the same outside.
+    return PlainSerializer(float, return_type=float, when_used="json"), WithJsonSchema(dict(schema))
+
+
+WHOLE = BeforeValidator(_whole)  # the last of an int's annotations, as TEXT of a str's: bounds then hold for the result
+TEXT = BeforeValidator(_text)
+MOST_SEARCHED = 500  # characters
+Availability = Annotated[Literal["in_stock", "limited", "preorder", "out_of_stock"], BeforeValidator(_code)]
+CategoryName = Annotated[str, Field(pattern=CATEGORY), BeforeValidator(_slugged)]
+CategoryFilter = Annotated[str, Field(max_length=300), BeforeValidator(_path)]
+ProductId = Annotated[str, Field(pattern=PRODUCT_ID)]
+NewId = Annotated[ProductId, AfterValidator(_free)]
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(ge=0, lt=10**9, decimal_places=2, allow_inf_nan=False),
+    *_in_json({"type": "number", "minimum": 0, "exclusiveMaximum": 10**9}),
+]
+Stars = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(ge=0, le=5, decimal_places=2, allow_inf_nan=False),
+    *_in_json({"type": "number", "minimum": 0, "maximum": 5}),
+]
+_TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Tag = Annotated[str, Field(min_length=1, max_length=48, pattern=r"^[^\x00-\x1f\x7f,|]+$")]
+Url = Annotated[str, Field(max_length=1_024, pattern=r"^https?://[!-~]+$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Price(_Part):
+    """`amount` is the list price in `currency` (ISO 4217), `discount` a percentage off it."""
+
+    amount: Amount
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    discount: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = 0
+
+    @property
+    def cents(self) -> int:
+        """What it costs with the discount, in hundredths: what ranges compare and listings are ordered by."""
+        final = self.amount * (100 - self.discount)
+        return int(final.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+class OfferedPrice(Price):
+    """A price as callers see it: `final` is the amount after the discount."""
+
+    @computed_field(json_schema_extra={"type": "number"})  # type: ignore[prop-decorator]  # pydantic's documented form
+    @property
+    def final(self) -> float:
+        return self.cents / 100
+
+
+class Rating(_Part):
+    """`average` of 0 to 5 stars over `count` ratings."""
+
+    average: Stars
+    count: Annotated[int, Field(ge=0, le=10**9, strict=True), WHOLE] = 0
+
+
+class Category(_Part):
+    """Where a product stands: from the widest category to its own, for example electronics, audio, headphones."""
+
+    path: Annotated[tuple[CategoryName, ...], Field(min_length=1, max_length=6)]
+
+    @property
+    def name(self) -> str:
+        return self.path[-1]
+
+
+class ShownCategory(Category):
+    """A category as callers see it, with its own name."""
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's documented form
+    @property
+    def name(self) -> str:
+        return self.path[-1]
+
+
+class ProductFields(_Part):
+    """What an admin says of a product."""
+
+    name: Line
+    description: Annotated[str, Field(max_length=10_000, pattern=_TEXT)] = ""
+    price: Price
+    availability: Availability = "in_stock"
+    category: Category
+    specifications: Annotated[dict[Line, Line], Field(max_length=64)] = Field(default_factory=dict)
+    images: Annotated[tuple[Url, ...], Field(max_length=32)] = ()
+    rating: Rating | None = None
+    seller: Annotated[str, Field(max_length=200, pattern=_TEXT)] = ""
+    tags: Annotated[tuple[Tag, ...], Field(max_length=32)] = ()
+
+
+class NewProduct(ProductFields):
+    """A product to be created; without an id it gets one."""
+
+    id: NewId | None = None
+
+
+class _Identified(_Part):
+    id: ProductId
+
+
+class Product(ProductFields, _Identified):
+    """A product of the catalogue. `created` and `updated` are RFC 3339 in UTC."""
+
+    price: OfferedPrice
+    category: ShownCategory
+    created: str
+    updated: str
+
+    def fields(self) -> dict[str, Any]:
+        """What an admin may change, as the JSON that describes it now."""
+        return self.model_dump(mode="json", exclude={"id", "created", "updated"}, exclude_computed_fields=True)
+
+
+class PriceRange(_Part):
+    """Bounds of the final price, both included; either may be missing or null."""
+
+    min: Amount | None = None
+    max: Amount | None = None
+
+    @property
+    def cents(self) -> tuple[int, int]:
+        low = 0 if self.min is None else int(self.min * 100)
+        return low, MOST_CENTS if self.max is None else int(self.max * 100)
+
+
+class Filters(BaseModel):
+    """What products must be: `category` is a name (Headphones) or a path (electronics/audio), in any case; an empty one
+    is a name without any letter, which no category has. What is null is not filtered by."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    category: CategoryFilter | None = None
+    price_range: PriceRange = Field(default=PriceRange(), alias="priceRange")
+    availability: Availability | None = None
+
+    _nulls = model_validator(mode="before")(without_nulls)
+
+    def match(self, path: str, cents: int, availability: str) -> bool:
+        """Whether a product of this category path, price and availability is meant."""
+        low, high = self.price_range.cents
+        right = self.availability is None or availability == self.availability
+        return right and low <= cents <= high and self.holds(path)
+
+    def holds(self, path: str) -> bool:
+        """Whether a category path lies in the category: below the path, or below any category of the name."""
+        if self.category is None:
+            return True
+        return f"{path}/".startswith(f"{self.category}/") if "/" in self.category else self.category in path.split("/")
+
+
+def product_of(identifier: str, fields: ProductFields, created: str, updated: str) -> Product:
+    """The product of what an admin said, complete."""
+    said = fields.model_dump(exclude={"id"})
+    return Product(id=identifier, created=created, updated=updated, **said)
+
+
+def parse_fields(body: Mapping[str, Any]) -> ProductFields:
+    """Raises BadRequest naming the field."""
+    try:
+        return ProductFields.model_validate(body)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def parse_new(body: Mapping[str, Any]) -> NewProduct:
+    """Raises BadRequest naming the field."""
+    try:
+        return NewProduct.model_validate(body)
+    except ValidationError as error:
+        raise invalid(error) from None

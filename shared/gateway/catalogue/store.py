@@ -1,0 +1,230 @@
+"""The table `product-catalog`. A product's item collection: itself, an entry per category, an entry per search term.
+
+All parts are written in one transaction, so that a listing never shows what isn't there for longer than an index lags.
+Entries carry what filters ask for (price, availability, path); products are then read by key.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.catalogue.products import PRODUCT_ID
+from gateway.dynamodb import cursors
+from gateway.dynamodb.attributes import from_item, to_item
+from gateway.dynamodb.client import Database, pages, read_all
+from gateway.errors import Conflict, StoreUnavailable, TransactionCanceled
+
+EVERYTHING = "*"  # the category that holds all products
+PRODUCT = "product"
+_CATEGORIES = "#categories"  # no product's id: those begin with a letter or digit
+_POSTINGS = 200  # of a term, the heaviest
+_ROUNDS = 10  # index pages read for one page of a filtered listing
+_CURSOR = {"id": str, "part": str, "category": str, "price": int}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A product as stored: its JSON `document`, what it is found by, and the version that every write raises.
+
+    `path` is the whole category path with slashes, `cents` the final price, `terms` weights by term.
+    """
+
+    id: str
+    document: str
+    path: str
+    cents: int
+    availability: str
+    terms: Mapping[str, int]
+    version: int = 1
+
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """Attributes of every entry by its part."""
+        facts = {"price": self.cents, "availability": self.availability, "path": self.path}
+        names = (EVERYTHING, *dict.fromkeys(self.path.split("/")))
+        found = {f"category#{name}": {"category": name} | facts for name in names}
+        return found | {f"term#{term}": {"term": term, "weight": heavy} | facts for term, heavy in self.terms.items()}
+
+    def item(self) -> dict[str, Any]:
+        facts = {"path": self.path, "cents": self.cents, "availability": self.availability, "terms": dict(self.terms)}
+        return {"id": self.id, "part": PRODUCT, "document": self.document, "version": self.version} | facts
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A product that has a term, with what filters ask for."""
+
+    id: str
+    weight: int
+    path: str
+    cents: int
+    availability: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What a listing asks for: a category (EVERYTHING for all), bounds of the price in cents, further conditions."""
+
+    category: str
+    low: int
+    high: int
+    availability: str | None = None
+    path: str | None = None
+
+
+class ProductStore:
+    """Raises StoreUnavailable where the table does not answer."""
+
+    def __init__(self, database: Database, table: str) -> None:
+        self._database = database
+        self._table = table
+
+    def get(self, identifier: str) -> Stored | None:
+        """A strongly consistent read: a product just written is seen."""
+        request = {"TableName": self._table, "Key": _key(identifier, PRODUCT), "ConsistentRead": True}
+        reply = self._database.call("GetItem", request, attempts=2)
+        return _stored(from_item(reply["Item"])) if "Item" in reply else None
+
+    def get_many(self, identifiers: Sequence[str]) -> list[Stored]:
+        """Those that exist, in the order asked for."""
+        wanted, found = list(dict.fromkeys(identifiers)), {}
+        keys = [{"id": identifier, "part": PRODUCT} for identifier in wanted]
+        for item in read_all(self._database, self._table, keys, consistent=False):
+            found[item["id"]] = _stored(item)
+        return [found[identifier] for identifier in wanted if identifier in found]
+
+    def listed(self, wanted: Slice, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        """Ids of a category, cheapest first, and the next page's cursor. A page may be short where much is filtered.
+
+        Raises BadRequest for a cursor that isn't one of this listing.
+        """
+        request = self._listing(wanted)
+        if cursor:
+            request["ExclusiveStartKey"] = to_item(_start(cursor, wanted))
+        found: list[str] = []
+        for _round in range(_ROUNDS):
+            reply = self._database.call("Query", request | {"Limit": limit - len(found)}, attempts=2)
+            found += [item["id"]["S"] for item in reply["Items"]]
+            last = reply.get("LastEvaluatedKey")
+            if last is None:
+                return found, None
+            request["ExclusiveStartKey"] = last
+            if len(found) >= limit:
+                break
+        return found, cursors.encode(from_item(request["ExclusiveStartKey"]))
+
+    def _listing(self, wanted: Slice) -> dict[str, Any]:
+        values: dict[str, Any] = {":category": wanted.category, ":low": wanted.low, ":high": wanted.high}
+        conditions, names = [], {}
+        if wanted.availability:
+            conditions.append("availability = :availability")
+            values[":availability"] = wanted.availability
+        if wanted.path:
+            conditions.append("(#path = :path OR begins_with(#path, :below))")
+            names["#path"] = "path"
+            values |= {":path": wanted.path, ":below": f"{wanted.path}/"}
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": "by-category",
+            "KeyConditionExpression": "category = :category AND price BETWEEN :low AND :high",
+            "ExpressionAttributeValues": to_item(values),
+        }
+        if conditions:
+            request["FilterExpression"] = " AND ".join(conditions)
+        return request | ({"ExpressionAttributeNames": names} if names else {})
+
+    def postings(self, term: str) -> list[Posting]:
+        """Products that have a term, those it says most about first."""
+        request = {
+            "TableName": self._table,
+            "IndexName": "by-term",
+            "KeyConditionExpression": "term = :term",
+            "ExpressionAttributeValues": to_item({":term": term}),
+            "ScanIndexForward": False,
+            "Limit": _POSTINGS,
+        }
+        items = self._database.call("Query", request, attempts=2)["Items"]
+        return [_posting(from_item(item)) for item in items]
+
+    def categories(self) -> list[str]:
+        """Paths of the categories that products were ever put into, in order."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "id = :categories",
+            "ExpressionAttributeValues": to_item({":categories": _CATEGORIES}),
+        }
+        return [str(item["part"]) for item in pages(self._database, request)]
+
+    def add_categories(self, paths: Iterable[str]) -> None:
+        """Note categories; noting one again changes nothing. Apart from products: one hot item would slow them all."""
+        for path in paths:
+            item = {"TableName": self._table, "Item": _key(_CATEGORIES, path)}
+            self._database.call("PutItem", item, attempts=2)
+
+    def save(self, product: Stored, old: Stored | None) -> None:
+        """Write a product whole: new where `old` is None, else in place of that version. Raises Conflict."""
+        entries, gone = product.entries(), set(old.entries()) if old else set()
+        actions = [self._put(product.item(), old)]
+        actions += [self._put({"id": product.id, "part": part} | entry) for part, entry in entries.items()]
+        actions += [self._delete(product.id, part) for part in sorted(gone - set(entries))]
+        self._transact(actions)
+
+    def delete(self, old: Stored) -> None:
+        """Remove a product whole, if it still has this version. Raises Conflict."""
+        version = {"ExpressionAttributeValues": to_item({":version": old.version})}
+        first = self._delete(old.id, PRODUCT)
+        first["Delete"] |= {"ConditionExpression": "version = :version"} | version
+        self._transact([first, *(self._delete(old.id, part) for part in old.entries())])
+
+    def _put(self, item: Mapping[str, Any], old: Stored | None = None) -> dict[str, Any]:
+        put: dict[str, Any] = {"TableName": self._table, "Item": to_item(item)}
+        if item["part"] == PRODUCT and old is None:
+            put["ConditionExpression"] = "attribute_not_exists(id)"
+        elif old is not None:
+            put["ConditionExpression"] = "version = :version"
+            put["ExpressionAttributeValues"] = to_item({":version": old.version})
+        return {"Put": put}
+
+    def _delete(self, identifier: str, part: str) -> dict[str, Any]:
+        return {"Delete": {"TableName": self._table, "Key": _key(identifier, part)}}
+
+    def _transact(self, actions: list[dict[str, Any]]) -> None:
+        # The token makes a repeat after a lost reply the same transaction, not a conflict with itself.
+        request = {"TransactItems": actions, "ClientRequestToken": str(uuid.uuid4())}
+        try:
+            self._database.call("TransactWriteItems", request, attempts=2)
+        except TransactionCanceled as refused:
+            if refused.reasons and refused.reasons[0] == "ConditionalCheckFailed":
+                raise Conflict("The product was changed or created meanwhile; read it again.", param="id") from None
+            raise StoreUnavailable("The product is being written by another call; try again.", retry_after=1) from None
+
+
+def _key(identifier: str, part: str) -> dict[str, Any]:
+    return to_item({"id": identifier, "part": part})
+
+
+def _start(cursor: str, wanted: Slice) -> dict[str, Any]:
+    key = cursors.decode(cursor, _CURSOR)
+    fits = key["category"] == wanted.category and key["part"] == f"category#{wanted.category}"
+    if not fits or not re.fullmatch(PRODUCT_ID, key["id"]) or not wanted.low <= key["price"] <= wanted.high:
+        raise cursors.wrong()
+    return key
+
+
+def _stored(item: Mapping[str, Any]) -> Stored:
+    return Stored(
+        id=item["id"],
+        document=item["document"],
+        path=item["path"],
+        cents=item["cents"],
+        availability=item["availability"],
+        terms=item["terms"],
+        version=item["version"],
+    )
+
+
+def _posting(item: Mapping[str, Any]) -> Posting:
+    return Posting(item["id"], item["weight"], item["path"], item["price"], item["availability"])

@@ -1,0 +1,227 @@
+"""The gateway's config: tiers, models, prices, circuit breaker. Defaults are packaged, overrides are versioned data.
+
+Names in JSON are the original system's (camelCase); an update is a JSON merge patch (RFC 7396) on the effective
+document, so a part may be sent alone, and null removes an entry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from gateway.errors import BadRequest
+from gateway.models.money import Price, micro
+
+Limit = Annotated[int, Field(ge=1, le=10_000_000_000, strict=True)]
+
+
+def _exact(dollars: float) -> float:
+    micro(dollars)
+    return dollars
+
+
+# Kept in micro-dollars, prices in micro-dollars per million tokens: what is no whole number of them is refused.
+Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True), AfterValidator(_exact)]
+Duration = Literal["daily", "weekly", "monthly", "total"]  # UTC windows of a budget
+LimitName = Literal[
+    "requestsPerMinute",
+    "requestsPerHour",
+    "requestsPerDay",
+    "tokensPerMinute",
+    "tokensPerDay",
+    "maxParallelRequests",
+    "budget",
+]
+MOST_ENTRIES = 500  # aliases, and prices: each container reads all of them every ten seconds
+# Every target is an alias by its form too: whatever has a price can be asked for by its own name.
+TARGET = r"^(openai|bedrock)/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$"
+ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=False
+    )
+
+
+class TierLimits(_Part):
+    """What a tier allows. None means no limit of that kind.
+
+    `burst` is how many calls may come at once (default: the minute's). `default_max_tokens` is the output cap
+    enforced where a request names none; `shadow` lists limits that are counted and reported, but refuse nobody.
+    `max_budget` is what each key of the tier may spend, in US dollars, unless it has a budget of its own.
+    """
+
+    requests_per_minute: Limit
+    requests_per_hour: Limit | None = None
+    requests_per_day: Limit | None = None
+    tokens_per_minute: Limit | None = None
+    tokens_per_day: Limit | None = None
+    burst: Limit | None = None
+    max_parallel_requests: Limit | None = None
+    max_budget: Dollars | None = None
+    budget_duration: Duration = "monthly"
+    default_max_tokens: Limit = 1024
+    shadow: tuple[LimitName, ...] = ()
+
+    @property
+    def budget(self) -> int | None:
+        """`max_budget` in micro-dollars."""
+        return None if self.max_budget is None else micro(self.max_budget)
+
+
+class Model(_Part):
+    """An alias: the name clients use, and what answers."""
+
+    target: Annotated[str, Field(pattern=TARGET)]
+
+
+class PriceOverride(_Part):
+    """US dollars per million tokens, as price lists print them."""
+
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_1h: Annotated[Dollars | None, Field(alias="cacheWrite1h")] = None
+    max_output_tokens: Limit | None = None
+
+    def price(self) -> Price:
+        def if_set(dollars: float | None) -> int | None:
+            return None if dollars is None else micro(dollars)
+
+        return Price(
+            input=micro(self.input),
+            output=micro(self.output),
+            cached=if_set(self.cached),
+            cache_write=if_set(self.cache_write),
+            cache_write_1h=if_set(self.cache_write_1h),
+            max_output_tokens=self.max_output_tokens,
+            source="config",
+        )
+
+
+class CircuitBreaker(_Part):
+    """A breaker opens when, within `window_ms`, at least `failure_threshold` calls failed and they are at least
+    `failure_ratio` of all; it lets `half_open_calls` probes through after `timeout_ms`."""
+
+    failure_threshold: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 5
+    failure_ratio: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] = 0.5
+    window_ms: Annotated[int, Field(ge=1_000, le=600_000, strict=True)] = 30_000
+    timeout_ms: Annotated[int, Field(ge=100, le=3_600_000, strict=True)] = 60_000
+    half_open_calls: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
+
+
+class Config(_Part):
+    """The effective config. Every tier of the product is present."""
+
+    rate_limits: dict[Literal["free", "basic", "premium", "enterprise"], TierLimits]
+    models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Model], Field(max_length=MOST_ENTRIES)] = Field(
+        default_factory=dict
+    )
+    prices: Annotated[dict[Annotated[str, Field(pattern=TARGET)], PriceOverride], Field(max_length=MOST_ENTRIES)] = (
+        Field(default_factory=dict)
+    )
+    circuit_breaker: CircuitBreaker = CircuitBreaker()
+
+    @cached_property
+    def price_overrides(self) -> dict[str, Price]:
+        return {target: override.price() for target, override in self.prices.items()}
+
+    def tier(self, name: str) -> TierLimits:
+        """Raises KeyError for a tier that isn't one: a key record holds only known ones."""
+        return {str(tier): limits for tier, limits in self.rate_limits.items()}[name]
+
+
+def parse_config(document: Mapping[str, Any]) -> Config:
+    """The config of an effective document. Raises BadRequest naming the first field that is wrong."""
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        raise invalid(error) from None
+    missing = [tier for tier in ("free", "basic", "premium", "enterprise") if tier not in config.rate_limits]
+    if missing:
+        raise BadRequest(f"rateLimits must keep the tier {missing[0]}", param=f"rateLimits.{missing[0]}")
+    return config
+
+
+def merge_patch(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """RFC 7396: objects merge, null removes, anything else replaces."""
+    merged = dict(document)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, Mapping):
+            below = merged.get(name)
+            merged[name] = merge_patch(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def composed(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
+    """One merge patch that does what two in a row do. Unlike merging, nulls stay: they remove a default."""
+    both = dict(older)
+    for name, value in newer.items():
+        below = both.get(name)
+        both[name] = composed(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return both
+
+
+def effective_patch(patch: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The patch without what does nothing to the document: nulls for what is not there, empty objects for what is. What
+    is left has at most as many nulls as the document has names."""
+    kept: dict[str, Any] = {}
+    for name, value in patch.items():
+        below = document.get(name)
+        if isinstance(value, Mapping):
+            inner = effective_patch(value, below if isinstance(below, Mapping) else {})
+            if inner or not isinstance(below, Mapping):  # an object makes one where there is none
+                kept[name] = inner
+        elif value is not None or name in document:
+            kept[name] = value
+    return kept
+
+
+def invalid(error: ValidationError) -> BadRequest:
+    """A pydantic refusal as the caller sees it: the path of the field, and why; never the value sent."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    loc = [part for part in first["loc"] if part != "[key]"]  # pydantic's mark that the name itself is wrong
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    param = path[:256] or None  # a name in it may be the caller's, of any length
+    reason = _reason(first["type"], first["msg"])
+    return BadRequest(f"{param}: {reason}" if param else reason, param=param)
+
+
+# What pydantic says in words of Python, said in words of JSON.
+_REASONS = {
+    "missing": "is required",
+    "extra_forbidden": "is unknown",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dataclass_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
+    "datetime_type": "must be a time such as 2027-01-31T00:00:00Z",
+    "datetime_parsing": "must be a time such as 2027-01-31T00:00:00Z",
+    "datetime_from_date_parsing": "must be a time such as 2027-01-31T00:00:00Z",
+}
+_SUBJECT = re.compile(r"^[A-Z][a-z]+(?: input)? should ")
+_COUNTED = re.compile(r" after validation, not \d+$")
+
+
+def _reason(kind: str, message: str) -> str:
+    said = _SUBJECT.sub("must ", message.removeprefix("Value error, "))
+    return _REASONS.get(kind) or _COUNTED.sub("", said)

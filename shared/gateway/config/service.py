@@ -1,0 +1,124 @@
+"""The effective config: packaged defaults under the stored overrides, read again at most every ten seconds."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Protocol
+
+from gateway import observability
+from gateway.config.document import Config, composed, effective_patch, merge_patch, parse_config
+from gateway.config.store import Overrides
+from gateway.errors import BadRequest, Conflict, GatewayError, PreconditionFailed, StoreUnavailable
+from gateway.models.catalog import Catalog, Prices
+from gateway.models.geographies import nearest
+
+_FRESH_SECONDS = 10.0
+_MOST_BYTES = 65_536  # of the overrides as JSON: far below what an item holds, and each container reads them
+
+
+class OverridesStore(Protocol):
+    def current(self, *, consistent: bool = False) -> Overrides: ...
+    def save(self, replaced: Overrides, document: Mapping[str, Any], *, by: str, at: str) -> Overrides | None: ...
+
+
+@lru_cache(maxsize=2)
+def defaults(region: str = "") -> Mapping[str, Any]:
+    """The packaged config document as it is for Bedrock in `region`.
+
+    An alias whose target stands there by geography has the nearest one's, and is left out where the region reaches
+    none. Without a region it has the world's (`global.`).
+    """
+    text = resources.files("gateway").joinpath("data", "config.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    models = {name: _target(model["target"], region) for name, model in document["models"].items()}
+    return document | {"models": {name: {"target": target} for name, target in models.items() if target}}
+
+
+def _target(packaged: str | Mapping[str, str], region: str) -> str | None:
+    return packaged if isinstance(packaged, str) else nearest(packaged, region)
+
+
+@dataclass(slots=True)
+class ConfigSource:
+    """The last good config of this container. `clock` gives seconds of a steady clock, `region` is Bedrock's."""
+
+    store: OverridesStore
+    clock: Callable[[], float] = time.monotonic
+    region: str = ""
+    _config: Config | None = None
+    _version: int = -1
+    _read: float = 0.0
+
+    def get(self) -> Config:
+        """Raises StoreUnavailable only where nothing good was ever read: limits are not guessed."""
+        now = self.clock()
+        if self._config is not None and now - self._read < _FRESH_SECONDS:
+            return self._config
+        try:
+            overrides = self.store.current()
+            if self._config is None or overrides.version != self._version:
+                self._config = parse_config(merge_patch(defaults(self.region), overrides.document))
+                self._version = overrides.version
+        except GatewayError as error:
+            observability.log.error("config could not be read", extra={"reason": error.code, "param": error.param})
+            if self._config is None:
+                raise StoreUnavailable("The config can't be read; try again.", retry_after=1) from error
+        self._read = now
+        return self._config
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigAdmin:
+    """Reading and changing the config, for admins. `providers` are the configured ones, `region` is Bedrock's."""
+
+    store: OverridesStore
+    prices: Prices
+    providers: tuple[str, ...]
+    region: str = ""
+
+    def effective(self) -> tuple[int, dict[str, Any]]:
+        """The current version and its whole document."""
+        overrides = self.store.current(consistent=True)
+        return overrides.version, _document(merge_patch(defaults(self.region), overrides.document))
+
+    def update(self, patch: Mapping[str, Any], *, by: str, at: str, if_match: int | None) -> tuple[int, dict[str, Any]]:
+        """Apply a merge patch. Raises BadRequest (nothing is changed; also where the config would become too large),
+        PreconditionFailed, Conflict."""
+        if not patch:
+            raise BadRequest("The update is empty; send the parts to change, for example rateLimits.")
+        current = self.store.current(consistent=True)
+        if if_match is not None and if_match != current.version:
+            raise PreconditionFailed(f"The config is at version {current.version}, not {if_match}.", param="If-Match")
+        document = effective_patch(composed(current.document, patch), defaults(self.region))
+        effective = merge_patch(defaults(self.region), document)
+        self._check(parse_config(effective))
+        size = len(json.dumps(document, separators=(",", ":")))
+        if size > _MOST_BYTES:
+            raise BadRequest(
+                f"The changes of the config would take {size:,} bytes as JSON, more than {_MOST_BYTES:,}: remove models"
+                " or prices that nobody needs.",
+                code="config_too_large",
+            )
+        saved = self.store.save(current, document, by=by, at=at)
+        if saved is None:
+            raise Conflict("The config was changed by someone else meanwhile; read it and try again.")
+        return saved.version, _document(effective)
+
+    def _check(self, config: Config) -> None:
+        catalog = Catalog(config, self.prices, self.providers)
+        for name, model in config.models.items():
+            if catalog.price(model.target) is None:
+                raise BadRequest(
+                    f"models.{name}: no price is known for {model.target}; set one under prices",
+                    param=f"models.{name}.target",
+                    code="model_not_priced",
+                )
+
+
+def _document(effective: Mapping[str, Any]) -> dict[str, Any]:
+    return parse_config(effective).model_dump(mode="json", by_alias=True)

@@ -1,0 +1,245 @@
+"""A chat request as clients send it: OpenAI's fields checked where the gateway depends on them, all others kept.
+
+What is checked is the type of each documented field, with its path, so that neither the estimate nor a translation
+ever meets another one. Text is asked for as such, not by pydantic's `str`: JSON may hold half of a surrogate pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
+
+from gateway.catalogue.context import McpContext
+from gateway.config.document import ALIAS, invalid
+from gateway.errors import BadRequest
+
+GATEWAY_FIELDS = frozenset({"tags", "fallbacks", "cache", "mcp", "mcpContext"})
+_LATER = ("fallbacks", "cache", "mcp")
+_LONGEST_NAME = 256  # of a field
+
+
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    return value
+
+
+def _texts(value: Any) -> Any:
+    if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+        raise ValueError("must be text, or a list of texts")
+    return value
+
+
+def _text_or_object(value: Any) -> Any:
+    if not isinstance(value, (str, dict)):
+        raise ValueError("must be text or an object")
+    return value
+
+
+def _numbers(value: dict[Any, Any]) -> dict[Any, Any]:
+    if any(isinstance(each, bool) or not isinstance(each, (int, float)) for each in value.values()):
+        raise ValueError("must hold numbers alone")
+    return value
+
+
+def _texts_within(value: dict[Any, Any]) -> dict[Any, Any]:
+    if any(not isinstance(each, str) for each in value.values()):
+        raise ValueError("must hold texts alone")
+    return value
+
+
+Text = Annotated[Any, AfterValidator(_text), WithJsonSchema({"type": "string"})]
+_LIST_OF_TEXTS = {"type": "array", "items": {"type": "string"}}
+Texts = Annotated[Any, AfterValidator(_texts), WithJsonSchema({"anyOf": [{"type": "string"}, _LIST_OF_TEXTS]})]
+Choice = Annotated[
+    Any, AfterValidator(_text_or_object), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})
+]
+Object = dict[Any, Any]
+Flag = Annotated[bool, Field(strict=True)]
+Tokens = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
+Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False, strict=True)]
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
+
+
+class _Known(BaseModel):
+    """A part of a request: what is named here is checked, anything else is not even looked at."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra={"additionalProperties": True})
+
+
+class ContentPart(_Known):
+    """A typed part of a message's content."""
+
+    type: Text
+    text: Text | None = None
+    refusal: Text | None = None
+    cache_control: Object | None = None
+
+
+class FunctionCall(_Known):
+    """`arguments` is the text of a JSON object."""
+
+    name: Text
+    arguments: Text
+
+
+class ToolCall(_Known):
+    """A tool that the model called."""
+
+    id: Text | None = None
+    type: Text | None = None
+    function: FunctionCall | None = None
+    custom: Object | None = None
+
+
+class ThinkingBlock(_Known):
+    """Reasoning as the gateway gave it, sent back."""
+
+    type: Text
+    thinking: Text | None = None
+    signature: Text | None = None
+    data: Text | None = None
+
+
+_CONTENT = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}, {"type": "null"}]}
+
+
+def _content(value: Any) -> Any:
+    # Not a union type: its errors would name pydantic's branches where the caller looks for the field.
+    if value is not None and not isinstance(value, (str, list)):
+        raise ValueError("must be text, or a list of objects")
+    return value
+
+
+class Message(_Known):
+    """One message. `content` is text, a list of typed parts, or null beside tool calls."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Annotated[Any, AfterValidator(_content), WithJsonSchema(_CONTENT)] = None
+    name: Text | None = None
+    refusal: Text | None = None
+    tool_call_id: Text | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: FunctionCall | None = None
+    audio: Object | None = None
+    thinking_blocks: list[ThinkingBlock] | None = None
+
+
+class _Parts(_Known):
+    content: list[ContentPart]
+
+
+class Tool(_Known):
+    """A tool that the model may call; a provider says which types it has."""
+
+    type: Text | None = None
+    function: Object | None = None
+    custom: Object | None = None
+
+
+class Typed(_Known):
+    """An object that says by `type` what it is."""
+
+    type: Text
+
+
+class ResponseFormat(Typed):
+    json_schema: Object | None = None
+
+
+class ChatRequest(_Known):
+    """OpenAI's chat request. Unknown fields are allowed here; which of them a provider gets is said elsewhere."""
+
+    model: Annotated[str, Field(pattern=ALIAS)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
+    n: Annotated[int, Field(ge=1, le=128, strict=True)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False, strict=True)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**64, strict=True)] | None = None
+    stop: Texts | None = None
+    logit_bias: Annotated[Object, AfterValidator(_numbers)] | None = None
+    logprobs: Flag | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20, strict=True)] | None = None
+    stream: Flag | None = None
+    stream_options: Object | None = None
+    tools: Annotated[list[Tool], Field(max_length=10_000)] | None = None
+    tool_choice: Choice | None = None
+    parallel_tool_calls: Flag | None = None
+    functions: list[Object] | None = None
+    function_call: Choice | None = None
+    response_format: ResponseFormat | None = None
+    prediction: Object | None = None
+    modalities: list[Text] | None = None
+    metadata: Annotated[Object, AfterValidator(_texts_within)] | None = None
+    store: Flag | None = None
+    service_tier: Text | None = None
+    reasoning_effort: Text | None = None
+    verbosity: Text | None = None
+    thinking: Object | None = None
+    top_k: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] | None = None
+    prompt_cache_key: Text | None = None
+    prompt_cache_options: Object | None = None
+    prompt_cache_retention: Text | None = None
+    safety_identifier: Text | None = None
+    user: Text | None = None
+    tags: Annotated[list[Tag], Field(max_length=10)] = Field(default_factory=list)
+    mcp_context: McpContext | None = Field(None, alias="mcpContext")
+
+    @field_validator("tags")
+    @classmethod
+    def _each_once(cls, tags: list[str]) -> list[str]:
+        return list(dict.fromkeys(tags))
+
+    @property
+    def choices(self) -> int:
+        return self.n or 1
+
+    def output_cap(self, default: int, most: int | None) -> int:
+        """The output tokens to enforce per choice: what is asked for, else the tier's default; at most the model's."""
+        asked = [cap for cap in (self.max_tokens, self.max_completion_tokens) if cap is not None]
+        cap = min(asked) if asked else default
+        return min(cap, most) if most else cap
+
+
+def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
+    """The request of a JSON body. Raises BadRequest naming the field."""
+    for name in _LATER:
+        if body.get(name) is not None:
+            raise BadRequest(f"{name}: not supported by this version", param=name, code="unsupported_parameter")
+    _check_bounds(body)
+    try:
+        request = ChatRequest.model_validate(body)
+        _check_parts(body["messages"])
+    except ValidationError as error:
+        raise invalid(error) from None
+    return request
+
+
+def provider_body(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes to a provider: everything the client sent but the gateway's own fields and the way of delivery."""
+    dropped = GATEWAY_FIELDS | {"model", "stream", "stream_options"}
+    return {name: value for name, value in body.items() if name not in dropped}
+
+
+def _check_bounds(body: Mapping[str, Any]) -> None:
+    for name in body:
+        if len(name) > _LONGEST_NAME:
+            raise BadRequest("A field's name is too long.", param=name[:64])
+
+
+def _check_parts(messages: list[dict[str, Any]]) -> None:
+    """The parts of each content that is a list, under their own paths."""
+    for number, message in enumerate(messages):
+        if isinstance(message.get("content"), list):
+            try:
+                _Parts.model_validate(message)
+            except ValidationError as error:
+                first = invalid(error)
+                where = f"messages[{number}]"
+                raise BadRequest(f"{where}.{first.message}", param=f"{where}.{first.param}") from None

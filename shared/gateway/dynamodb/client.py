@@ -1,0 +1,145 @@
+"""DynamoDB as one narrow method, `call(operation, request)`: the transport can be replaced, and a fake is forty lines.
+
+Source of the wire format: the DynamoDB low-level API (JSON 1.0 over POST, operation in `x-amz-target`).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from gateway import observability
+from gateway.aws.http import HttpError, HttpReply
+from gateway.dynamodb.attributes import from_item, to_item
+from gateway.errors import ConditionFailed, StoreRejected, StoreUnavailable, TransactionCanceled
+
+# What a wrong request is answered. All else (throttled, no rights, a disabled KMS key, an expired token, no table) is
+# a store that can't be had, whatever the status: it must not read as somebody's being refused.
+_REJECTED = {
+    "IdempotentParameterMismatchException",
+    "ItemCollectionSizeLimitExceededException",
+    "SerializationException",
+    "UnknownOperationException",
+    "ValidationException",
+}
+_BACKOFF_SECONDS = 0.05
+_CONFLICTS, _LONGEST_BACKOFF = 10, 0.4  # of one request with transactions: it waits a second or so in all
+_KEYS_A_READ = 100  # DynamoDB's limit of BatchGetItem
+_ROUNDS = 10  # of asking for what it left out
+
+
+class Database(Protocol):
+    """What stores speak through."""
+
+    def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]: ...
+
+
+def pages(
+    database: Database, request: Mapping[str, Any], operation: str = "Query", *, attempts: int = 2
+) -> Iterator[dict[str, Any]]:
+    """The items of a Query or Scan, page after page, as plain Python values. Raises StoreUnavailable."""
+    start: dict[str, Any] = {}
+    while True:
+        reply = database.call(operation, {**request, **start}, attempts=attempts)
+        yield from (from_item(item) for item in reply["Items"])
+        if "LastEvaluatedKey" not in reply:
+            return
+        start = {"ExclusiveStartKey": reply["LastEvaluatedKey"]}
+
+
+def read_all(
+    database: Database, table: str, keys: Sequence[Mapping[str, Any]], *, consistent: bool
+) -> Iterator[dict[str, Any]]:
+    """The items of these keys (plain values), in no order; what is not there is left out. Raises StoreUnavailable."""
+    for start in range(0, len(keys), _KEYS_A_READ):
+        wanted: Any = {table: {"Keys": [to_item(key) for key in keys[start : start + _KEYS_A_READ]]}}
+        if consistent:
+            wanted[table]["ConsistentRead"] = True
+        for _round in range(_ROUNDS):
+            reply = database.call("BatchGetItem", {"RequestItems": wanted}, attempts=2)
+            yield from (from_item(item) for item in reply["Responses"].get(table, []))
+            wanted = reply.get("UnprocessedKeys")
+            if not wanted:
+                break
+        else:
+            raise StoreUnavailable("A data store does not answer; try again.", retry_after=1)
+
+
+class Http(Protocol):
+    """What the real one sends by: AwsHttp, or what stands for it."""
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> HttpReply: ...
+
+
+class DynamoDB:
+    """The real one, over signed HTTP.
+
+    `attempts` stays 1 for a counter: a retry after a lost reply would count twice. What is safe to repeat (reads,
+    writes of fixed values under a condition) may ask for more. A write that met a transaction under way on its item was
+    surely not applied, and is repeated in any case.
+    """
+
+    def __init__(self, http: Http, *, timeout: float = 2.0) -> None:
+        self._http = http
+        self._timeout = timeout
+
+    def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
+        """The reply as DynamoDB gives it.
+
+        Raises ConditionFailed, TransactionCanceled, StoreRejected (our defect), StoreUnavailable (throttled,
+        unreachable, no answer in time, no right to it).
+        """
+        body = json.dumps(request, separators=(",", ":")).encode()
+        headers = {
+            "content-type": "application/x-amz-json-1.0",
+            "x-amz-target": f"DynamoDB_20120810.{operation}",
+        }
+        for left in range(attempts - 1, -1, -1):
+            try:
+                return self._posted(operation, body, headers)
+            except (HttpError, _Transient) as error:
+                if left == 0:
+                    observability.log.warning("a data store can't be had", extra={"reason": str(error)})
+                    raise StoreUnavailable("A data store does not answer; try again.", retry_after=1) from error
+                time.sleep(random.uniform(0, _BACKOFF_SECONDS))  # noqa: S311  jitter, not a secret
+        raise AssertionError("attempts must be at least 1")
+
+    def _posted(self, operation: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+        for number in range(_CONFLICTS):
+            try:
+                return _result(operation, self._http.post("/", body, headers, self._timeout))
+            except _InTheWay:
+                most = min(_BACKOFF_SECONDS / 2 * 2**number, _LONGEST_BACKOFF)
+                time.sleep(random.uniform(0, most))  # noqa: S311  jitter, not a secret
+        raise _Transient(f"{operation}: transactions are in the way")
+
+
+class _InTheWay(Exception):
+    """A transaction was under way on the item of a single write: nothing was applied."""
+
+
+class _Transient(Exception):
+    """No answer, or one that says nothing of the request: nothing was applied, or nobody knows."""
+
+
+def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(reply.body) if reply.body else {}
+    except ValueError as error:
+        raise _Transient(f"{operation}: no JSON in answer {reply.status}") from error
+    if reply.status == 200:
+        return answer
+    code = str(answer.get("__type", "")).rpartition("#")[2]
+    if code == "ConditionalCheckFailedException":
+        item = answer.get("Item")
+        raise ConditionFailed(operation, from_item(item) if item else None)
+    if code == "TransactionCanceledException":
+        raise TransactionCanceled([reason.get("Code", "None") for reason in answer.get("CancellationReasons", [])])
+    if code == "TransactionConflictException":
+        raise _InTheWay
+    if code not in _REJECTED:
+        raise _Transient(f"{operation}: {code or reply.status}")
+    raise StoreRejected(operation, code, str(answer.get("message") or answer.get("Message") or ""))

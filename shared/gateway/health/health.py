@@ -1,0 +1,138 @@
+"""What the health routes say. The store is asked at most once in five seconds a container, a provider never."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gateway.errors import StoreError, StoreUnavailable
+from gateway.health.store import HealthFacts
+from gateway.times import rfc3339
+
+_FRESH_SECONDS = 5.0
+_STARTED = time.monotonic()
+
+
+class HealthReader(Protocol):
+    def facts(self) -> HealthFacts: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    facts: HealthFacts
+    up: bool
+    latency_ms: float
+    at: float
+
+
+@dataclass(slots=True)
+class Health:
+    """`clock` gives seconds of a steady clock, `now` seconds since the epoch."""
+
+    version: str
+    environment: str
+    region: str
+    providers: tuple[str, ...]
+    memory_mb: int
+    store: Callable[[], HealthReader]
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    _last: _Probe | None = field(default=None)
+
+    def alive(self) -> dict[str, Any]:
+        """That this function runs; nothing else is asked."""
+        return {"status": "healthy", "version": self.version, "timestamp": rfc3339(self.now())}
+
+    def summary(self) -> dict[str, Any]:
+        """As above, with each service up or down."""
+        services = {name: facts["status"] for name, facts in self._services().items()}
+        return self.alive() | {
+            "status": self._status(),
+            "environment": self.environment,
+            "region": self.region,
+            "services": services,
+        }
+
+    def detailed(self) -> dict[str, Any]:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, in KiB on Linux
+        system = {
+            "status": self._status(),
+            "uptime": round(time.monotonic() - _STARTED, 3),
+            "memory": {"peakBytes": usage.ru_maxrss * unit, "limitMb": self.memory_mb},
+            "cpuSeconds": round(usage.ru_utime + usage.ru_stime, 3),
+        }
+        return self.alive() | {
+            "status": self._status(),
+            "environment": self.environment,
+            "system": system,
+            "services": self._services(),
+        }
+
+    def breakers(self) -> dict[str, Any]:
+        """Every configured provider's breaker. Raises StoreUnavailable."""
+        now, known = round(self.now() * 1_000), self._known().breakers
+        states = {}
+        for provider in self.providers:
+            breaker = known.get(provider)
+            states[provider] = {
+                "state": breaker.state(now) if breaker else "closed",
+                "failures": breaker.failures if breaker else 0,
+                "openedAt": rfc3339(breaker.opened / 1_000) if breaker and breaker.open else None,
+            }
+        return {"circuitBreakers": states, "timestamp": rfc3339(self.now())}
+
+    def metrics(self) -> dict[str, Any]:
+        """Coarse counters; what is billed stands in the usage report. Raises StoreUnavailable."""
+        observed = self._known().observed
+        counters = {name: observed.get(name, 0) for name in ("requests", "errors", "tokens")}
+        return {"metrics": counters, "timestamp": rfc3339(self.now())}
+
+    def _services(self) -> dict[str, dict[str, Any]]:
+        probe = self._probe()
+        now = round(self.now() * 1_000)
+        services: dict[str, dict[str, Any]] = {
+            "dynamodb": {"status": "up" if probe.up else "down", "latencyMs": round(probe.latency_ms, 1)}
+        }
+        for provider in self.providers:
+            breaker = probe.facts.breakers.get(provider)
+            state = breaker.state(now) if breaker else "closed"
+            status = {"closed": "up", "half_open": "degraded", "open": "down"}[state]
+            seen = probe.facts.observed
+            services[provider] = {
+                "status": status,
+                "circuitBreaker": state,
+                "latencyMs": seen.get(f"{provider}|latency_ms"),
+                "lastSeen": rfc3339(seen[f"{provider}|at"] / 1_000) if f"{provider}|at" in seen else None,
+            }
+        return services
+
+    def _status(self) -> str:
+        if not self._probe().up:
+            return "unhealthy"
+        states = [facts["status"] for name, facts in self._services().items() if name != "dynamodb"]
+        return "unhealthy" if states and set(states) == {"down"} else "degraded" if set(states) - {"up"} else "healthy"
+
+    def _known(self) -> HealthFacts:
+        probe = self._probe()
+        if not probe.up:
+            raise StoreUnavailable("The gateway's state can't be read now; try again.", retry_after=_FRESH_SECONDS)
+        return probe.facts
+
+    def _probe(self) -> _Probe:
+        now = self.clock()
+        if self._last is None or now - self._last.at >= _FRESH_SECONDS:
+            self._last = self._read(now)
+        return self._last
+
+    def _read(self, now: float) -> _Probe:
+        started = time.perf_counter()
+        try:
+            facts, up = self.store().facts(), True
+        except (StoreUnavailable, StoreError):
+            facts, up = (self._last.facts if self._last else HealthFacts()), False
+        return _Probe(facts, up, (time.perf_counter() - started) * 1_000, now)

@@ -1,0 +1,52 @@
+"""What health shows of providers and traffic, from the rows that the stream consumer counts. Not exact: hints alone."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.billing.counters import Counted
+
+_MOST = 20.0  # writes at once; then one in so many seconds, or a quiet gateway's calls would each cost one
+_EVERY_SECONDS = 600
+
+
+class Facts(Protocol):
+    def observe(self, facts: Mapping[str, int], totals: Mapping[str, int]) -> None: ...
+
+
+@dataclass(slots=True)
+class Observed:
+    """`now` gives seconds since the epoch. What is not written yet waits in the container for the next batch."""
+
+    store: Facts
+    now: Callable[[], float] = time.time
+    _facts: dict[str, int] = field(default_factory=dict)
+    _totals: Counter[str] = field(default_factory=Counter)
+    _allowed: float = _MOST
+    _since: float = 0.0
+
+    def note(self, rows: Sequence[Counted]) -> None:
+        """Raises StoreUnavailable, StoreError: what was not written waits."""
+        for row in sorted((row for row in rows if row.provider), key=lambda row: row.settled):
+            self._totals.update({"requests": 1, "errors": int(not row.ok), "tokens": row.tokens})
+            if row.ok:
+                self._facts |= {
+                    f"{row.provider}|latency_ms": row.latency_ms,
+                    f"{row.provider}|at": row.settled // 1_000,
+                }
+        if self._totals and self._may_write():
+            self.store.observe(self._facts, self._totals)
+            self._facts, self._totals = {}, Counter()
+
+    def _may_write(self) -> bool:
+        now = self.now()
+        self._allowed = min(_MOST, self._allowed + (now - self._since) / _EVERY_SECONDS)
+        self._since = now
+        if self._allowed < 1:
+            return False
+        self._allowed -= 1
+        return True

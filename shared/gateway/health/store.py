@@ -1,0 +1,61 @@
+"""What health shows, in one partition of `state`: breakers, and what the consumer last saw of providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gateway.breakers.breaker import Breaker
+from gateway.breakers.store import PARTITION, breaker_item
+from gateway.dynamodb.attributes import from_item, to_item
+
+if TYPE_CHECKING:  # what is alive must not load TLS to say so
+    from gateway.dynamodb.client import Database
+
+OBSERVED = "observed"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFacts:
+    """`observed` is the consumer's item: coarse counters, and per provider the last call's latency and time."""
+
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    observed: Mapping[str, Any] = field(default_factory=dict)
+
+
+class HealthStore:
+    def __init__(self, database: Database, table: str) -> None:
+        self._database = database
+        self._table = table
+
+    def facts(self) -> HealthFacts:
+        """One eventually consistent Query. Raises StoreUnavailable."""
+        reply = self._database.call(
+            "Query",
+            {
+                "TableName": self._table,
+                "KeyConditionExpression": "pk = :pk",
+                "ExpressionAttributeValues": to_item({":pk": PARTITION}),
+            },
+        )
+        items = [from_item(item) for item in reply["Items"]]
+        breakers = {breaker.provider: breaker for item in items if (breaker := breaker_item(item))}
+        observed = next((item for item in items if item["sk"] == OBSERVED), {})
+        return HealthFacts(breakers, observed)
+
+    def observe(self, facts: Mapping[str, int], totals: Mapping[str, int]) -> None:
+        """What the consumer saw: `facts` replace, `totals` add up. Not exact: what is lost on the way comes again."""
+        names = {f"#f{n}": name for n, name in enumerate(facts)} | {f"#t{n}": name for n, name in enumerate(totals)}
+        values = {f":f{n}": value for n, value in enumerate(facts.values())}
+        values |= {f":t{n}": value for n, value in enumerate(totals.values())}
+        sets = ", ".join(f"#f{n} = :f{n}" for n in range(len(facts)))
+        adds = ", ".join(f"#t{n} :t{n}" for n in range(len(totals)))
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"pk": PARTITION, "sk": OBSERVED}),
+            "UpdateExpression": (f"SET {sets} " if sets else "") + f"ADD {adds}",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+        }
+        self._database.call("UpdateItem", request)

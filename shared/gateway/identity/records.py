@@ -1,0 +1,238 @@
+"""API keys and teams as they are stored, and what stands for a record that can't be read whole.
+
+No pydantic here: the authorizer starts with this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway import observability
+from gateway.identity import key_text as keys
+from gateway.identity.caller import DURATIONS, NUMBERS, SCOPES, TIERS, Caller, KeyLimits, Team
+
+ACTIVE, REVOKED = "active", "revoked"
+DAMAGED = "damaged"  # of a record that can't be read whole; nobody's call passes by it, full admins can end it
+_YEAR_10000 = 253_402_300_800
+KEY, TEAM = "key", "team"  # kinds of records
+TEAM_PREFIX = "team#"  # how a team's id begins among those of keys: no key's id can look like it
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """One key as stored. `digest` is the SHA-256 in hex; the key itself is nowhere.
+
+    `created` is RFC 3339 in UTC; `expires` seconds since the epoch, 0 for never. `version` grows with every change,
+    `generation` with every rotation; the secret before works until `previous_until`. `last_used` is written by the
+    stream consumer, seconds since the epoch, 0 for never.
+    """
+
+    id: str
+    digest: str = field(repr=False)
+    name: str
+    tier: str
+    scopes: tuple[str, ...]
+    created: str
+    state: str = ACTIVE
+    version: int = 1
+    models: tuple[str, ...] = ()
+    team_id: str = ""
+    user_id: str = ""
+    expires: int = 0
+    limits: KeyLimits = field(default_factory=KeyLimits)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    generation: int = 1
+    previous_digest: str = field(default="", repr=False)
+    previous_until: int = 0
+    last_used: int = 0
+
+    def generation_of(self, key: str) -> int | None:
+        """Which of the record's secrets a key has, None for neither."""
+        if keys.matches(key, self.digest):
+            return self.generation
+        return self.generation - 1 if keys.matches(key, self.previous_digest) else None
+
+    def usable(self, generation: int, now: float) -> bool:
+        """Whether the key may be used with the secret of this generation; `now` in seconds since the epoch."""
+        fresh = generation == self.generation
+        return self.active(now) and (fresh or (generation == self.generation - 1 and now < self.previous_until))
+
+    def active(self, now: float) -> bool:
+        """Whether the key may be used; `now` in seconds since the epoch."""
+        return self.state == ACTIVE and (self.expires == 0 or now < self.expires)
+
+    def caller(self, team: TeamRecord | None = None, generation: int | None = None) -> Caller:
+        """Who calls with the secret of a generation (the newest unless given); `team` is the key's, if it has one."""
+        old = generation is not None and generation < self.generation
+        ends = [moment for moment in (self.expires, self.previous_until if old else 0) if moment]
+        return Caller(
+            key_id=self.id,
+            tier=self.tier,
+            scopes=self.scopes,
+            version=self.version,
+            models=self.models,
+            team_id=self.team_id,
+            expires=min(ends, default=0),
+            limits=self.limits,
+            team=team.terms() if team else None,
+            generation=self.generation if generation is None else generation,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRecord:
+    """A team of keys, whose limits hold for all of them together. `version` grows with every change."""
+
+    id: str
+    name: str
+    created: str
+    state: str = ACTIVE
+    version: int = 1
+    limits: KeyLimits = field(default_factory=KeyLimits)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def terms(self) -> Team | None:
+        """None where nothing limits the team: its keys' calls then cost no second write."""
+        return Team(self.version, self.limits) if self.limits.limited else None
+
+
+def team_item(team_id: str) -> str:
+    """The id of a team's record and of its item in `limits`; no key's id can look like it."""
+    return f"{TEAM_PREFIX}{team_id}"
+
+
+def key_item(record: KeyRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "kind": KEY,
+        "digest": record.digest,
+        "name": record.name,
+        "tier": record.tier,
+        "scopes": list(record.scopes),
+        "created": record.created,
+        "state": record.state,
+        "version": record.version,
+        "models": list(record.models),
+        "user_id": record.user_id,
+        "expires": record.expires,
+        "limits": _set(record.limits),
+        "metadata": dict(record.metadata),
+        "generation": record.generation,
+        "previous_digest": record.previous_digest,
+        "previous_until": record.previous_until,
+        "last_used": record.last_used,
+    } | ({"team_id": record.team_id} if record.team_id else {})  # an index key must not be empty
+
+
+def key_record(item: Mapping[str, Any]) -> KeyRecord:
+    """A record as stored. One that isn't whole is there all the same, damaged, so that it hides no other of a list."""
+    try:
+        record = KeyRecord(
+            id=item["id"],
+            digest=item["digest"],
+            name=item["name"],
+            tier=item["tier"],
+            scopes=tuple(item["scopes"]),
+            created=item["created"],
+            state=item["state"],
+            version=item["version"],
+            models=tuple(item.get("models", ())),
+            team_id=item.get("team_id", ""),
+            user_id=item.get("user_id", ""),
+            expires=item.get("expires", 0),
+            limits=_limits(item),
+            metadata=dict(item.get("metadata", {})),
+            generation=item.get("generation", 1),
+            previous_digest=item.get("previous_digest", ""),
+            previous_until=item.get("previous_until", 0),
+            last_used=item.get("last_used", 0),
+        )
+        if record.tier in TIERS and set(record.scopes) <= set(SCOPES) and _typed(record):
+            return record
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass
+    observability.log.error("a stored key can't be read", extra={"damaged_key": item.get("id")})
+    # Nobody knows what it had: as much as a key can have.
+    return KeyRecord(
+        id=str(item.get("id")),
+        digest="",
+        name="",
+        tier=TIERS[-1],
+        scopes=SCOPES,
+        created=str(item.get("created", "")),
+        state=REVOKED if item.get("state") == REVOKED else DAMAGED,
+        version=_version(item),
+    )
+
+
+def _typed(record: KeyRecord | TeamRecord) -> bool:
+    """Whether each field has its type, each limit can hold, and each moment lies where a calendar has it."""
+    texts = [record.id, record.name, record.created]
+    texts += [*record.limits.shadow, *record.metadata, *record.metadata.values()]
+    numbers: list[Any] = [record.version]
+    limits: dict[str, Any] = {name: value for name in NUMBERS if (value := getattr(record.limits, name)) is not None}
+    moments: list[Any] = []
+    if isinstance(record, KeyRecord):
+        texts += [record.digest, record.team_id, record.user_id, record.previous_digest, *record.models]
+        numbers.append(record.generation)
+        moments = [record.expires, record.previous_until, record.last_used]
+    return (
+        all(isinstance(text, str) for text in texts)
+        and record.state in (ACTIVE, REVOKED)
+        and record.limits.budget_duration in DURATIONS
+        and all(type(number) is int for number in [*numbers, *moments, *limits.values()])
+        and all(limit >= (name != "max_budget") for name, limit in limits.items())
+        and all(0 <= moment < _YEAR_10000 for moment in moments)
+    )
+
+
+def _version(item: Mapping[str, Any]) -> int:
+    version = item.get("version")
+    return version if type(version) is int else 0
+
+
+def team_record_item(record: TeamRecord) -> dict[str, Any]:
+    return {
+        "id": team_item(record.id),
+        "kind": TEAM,
+        "team": record.id,
+        "name": record.name,
+        "created": record.created,
+        "state": record.state,
+        "version": record.version,
+        "limits": _set(record.limits),
+        "metadata": dict(record.metadata),
+    }
+
+
+def team_record(item: Mapping[str, Any]) -> TeamRecord:
+    """As `key_record`."""
+    try:
+        record = TeamRecord(
+            id=item["team"],
+            name=item["name"],
+            created=item["created"],
+            state=item["state"],
+            version=item["version"],
+            limits=_limits(item),
+            metadata=dict(item.get("metadata", {})),
+        )
+        if _typed(record):
+            return record
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass
+    observability.log.error("a stored team can't be read", extra={"damaged_team": item.get("id")})
+    identifier = str(item.get("id")).removeprefix(team_item(""))
+    return TeamRecord(identifier, "", str(item.get("created", "")), state=DAMAGED, version=_version(item))
+
+
+def _set(limits: KeyLimits) -> dict[str, Any]:
+    given = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
+    return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)}
+
+
+def _limits(item: Mapping[str, Any]) -> KeyLimits:
+    stored = item.get("limits", {})
+    return KeyLimits(**stored | {"shadow": tuple(stored.get("shadow", ()))})

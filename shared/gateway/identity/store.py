@@ -1,0 +1,254 @@
+"""The table `api-keys`: records of API keys and teams."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from gateway.dynamodb import cursors
+from gateway.dynamodb.attributes import from_item, to_item
+from gateway.dynamodb.client import Database, read_all
+from gateway.errors import ConditionFailed, StoreError, StoreUnavailable, TransactionCanceled
+from gateway.identity.records import (
+    ACTIVE,
+    DAMAGED,
+    KEY,
+    REVOKED,
+    TEAM,
+    KeyRecord,
+    TeamRecord,
+    key_item,
+    key_record,
+    team_item,
+    team_record,
+    team_record_item,
+)
+
+__all__ = ["ACTIVE", "DAMAGED", "REVOKED", "KeyRecord", "KeyStore", "NoSuchTeam", "TeamRecord", "team_item"]
+
+# Inside the store `list` is a method.
+Page = tuple[list[KeyRecord], str | None]
+TeamPage = tuple[list[TeamRecord], str | None]
+_Items = tuple[list[dict[str, Any]], str | None]
+
+
+class NoSuchTeam(StoreError):
+    """A key can't be put into a team that is not there, or not any more."""
+
+
+class KeyStore:
+    """Raises StoreUnavailable where the table can't be read: a caller is then unknown, not refused."""
+
+    def __init__(self, database: Database, table: str) -> None:
+        self._database = database
+        self._table = table
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        """A strongly consistent read: a key revoked a moment ago is seen as revoked."""
+        reply = self._database.call(
+            "GetItem",
+            {"TableName": self._table, "Key": to_item({"id": key_id}), "ConsistentRead": True},
+            attempts=2,
+        )
+        item = from_item(reply["Item"]) if "Item" in reply else {}
+        # Keys and teams share the table: an id that names a team is no key's.
+        return key_record(item) if item.get("kind", KEY) == KEY and item else None
+
+    def team(self, team_id: str) -> TeamRecord | None:
+        """As `get`. A team that was deleted is None."""
+        request = {"TableName": self._table, "Key": to_item({"id": team_item(team_id)}), "ConsistentRead": True}
+        reply = self._database.call("GetItem", request, attempts=2)
+        record = team_record(from_item(reply["Item"])) if "Item" in reply else None
+        return record if record is not None and record.state == ACTIVE else None
+
+    def create(self, record: KeyRecord) -> None:
+        """Raises ConditionFailed where the id is taken, NoSuchTeam where its team is not there."""
+        put = self._new(key_item(record))
+        if record.team_id:
+            self._in_team(record.team_id, {"Put": put})
+        else:
+            self._database.call("PutItem", put)
+
+    def create_team(self, record: TeamRecord) -> None:
+        """Raises ConditionFailed where the id is or was taken."""
+        self._database.call("PutItem", self._new(team_record_item(record)))
+
+    def replace(self, record: KeyRecord, *, version: int) -> None:
+        """Write a changed record over the one of this version. Raises ConditionFailed where it changed since, or is
+        revoked, NoSuchTeam where its team is not there. `last_used` is left to its writer."""
+        item = {name: value for name, value in key_item(record).items() if name != "last_used"}
+        if record.team_id:
+            self._in_team(record.team_id, {"Update": self._changed(record.id, item, version)})
+        else:
+            self._update(record.id, item, version)
+
+    def replace_team(self, record: TeamRecord, *, version: int) -> None:
+        """As `replace`."""
+        self._update(team_item(record.id), team_record_item(record), version)
+
+    def revoke_damaged(self, key_id: str, version: int) -> KeyRecord | None:
+        """As `revoke`, whatever is stored there; `version` is what of it could be read."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": key_id}),
+            "UpdateExpression": "SET #state = :revoked, kind = :kind, version = :next",
+            "ConditionExpression": "attribute_exists(id) AND (attribute_not_exists(kind) OR kind = :kind)",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item({":revoked": REVOKED, ":kind": KEY, ":next": version + 1}),
+            "ReturnValues": "ALL_NEW",
+        }
+        try:
+            return key_record(from_item(self._database.call("UpdateItem", request, attempts=2)["Attributes"]))
+        except ConditionFailed:
+            return None
+
+    def revoke(self, key_id: str, *, version: int | None = None) -> KeyRecord | None:
+        """The record after it was revoked; None where there is none. Revoking twice changes nothing more.
+
+        With a version raises ConditionFailed where the record is active, but of another one.
+        """
+        guard = "" if version is None else " AND version = :version"
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": key_id}),
+            "UpdateExpression": "SET #state = :revoked, version = version + :one",
+            "ConditionExpression": f"#state = :active AND kind = :kind{guard}",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item(
+                {":revoked": REVOKED, ":active": ACTIVE, ":one": 1, ":kind": KEY}
+                | ({} if version is None else {":version": version})
+            ),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            return key_record(from_item(self._database.call("UpdateItem", request, attempts=2)["Attributes"]))
+        except ConditionFailed as refused:
+            if refused.item is None or refused.item.get("kind") != KEY:
+                return None
+            if refused.item.get("state") == ACTIVE:
+                raise
+            return key_record(refused.item)
+
+    def delete(self, key_id: str) -> None:
+        """Remove a revoked record. Raises ConditionFailed where it is not revoked; that it is gone already is fine."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": key_id}),
+            "ConditionExpression": "attribute_not_exists(id) OR (#state = :revoked AND kind = :kind)",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item({":revoked": REVOKED, ":kind": KEY}),
+        }
+        self._database.call("DeleteItem", request, attempts=2)
+
+    def used(self, key_id: str, moment: int) -> None:
+        """Note a key's last use, in seconds since the epoch; an earlier one changes nothing."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": key_id}),
+            "UpdateExpression": "SET last_used = :moment",
+            "ConditionExpression": "attribute_exists(id) AND (attribute_not_exists(last_used) OR last_used < :moment)",
+            "ExpressionAttributeValues": to_item({":moment": moment}),
+        }
+        with suppress(ConditionFailed):
+            self._database.call("UpdateItem", request, attempts=2)
+
+    def list(self, limit: int, cursor: str | None = None) -> Page:
+        """Newest first, with the cursor of the next page. Raises BadRequest for a cursor that isn't one of ours."""
+        items, following = self._page(
+            "by-created", ("kind", KEY), limit, cursor, {"id": str, "kind": str, "created": str}
+        )
+        return [key_record(item) for item in items], following
+
+    def list_teams(self, limit: int, cursor: str | None = None) -> TeamPage:
+        """As `list`; teams that were deleted are left out."""
+        items, following = self._page(
+            "by-created", ("kind", TEAM), limit, cursor, {"id": str, "kind": str, "created": str}
+        )
+        return [record for record in map(team_record, items) if record.state != REVOKED], following
+
+    def of_team(self, team_id: str, limit: int = 100, cursor: str | None = None) -> Page:
+        """A team's keys by id, a page of them. Eventually consistent, as an index is."""
+        items, following = self._page("by-team", ("team_id", team_id), limit, cursor, {"id": str, "team_id": str})
+        return [key_record(item) for item in items], following
+
+    def _new(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "Item": to_item(item),
+            "ConditionExpression": "attribute_not_exists(id)",
+        }
+
+    def _in_team(self, team_id: str, write: Mapping[str, Any]) -> None:
+        """A write to a key that holds only while its team is there."""
+        check = {
+            "TableName": self._table,
+            "Key": to_item({"id": team_item(team_id)}),
+            "ConditionExpression": "#state = :active",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item({":active": ACTIVE}),
+        }
+        # By the token a second attempt, after a first one's lost reply, is known to be the same.
+        request = {"TransactItems": [{"ConditionCheck": check}, write], "ClientRequestToken": uuid.uuid4().hex}
+        try:
+            self._database.call("TransactWriteItems", request, attempts=2)
+        except TransactionCanceled as canceled:
+            if canceled.reasons[0] == "ConditionalCheckFailed":
+                raise NoSuchTeam("TransactWriteItems", "no such team") from None
+            if canceled.reasons[1] == "ConditionalCheckFailed":
+                raise ConditionFailed("TransactWriteItems") from None
+            raise StoreUnavailable("A data store is busy; try again.", retry_after=1) from canceled
+
+    def _update(self, identifier: str, item: Mapping[str, Any], version: int) -> None:
+        request = self._changed(identifier, item, version) | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        try:
+            self._database.call("UpdateItem", request, attempts=2)
+        except ConditionFailed as refused:
+            # A second attempt, after a first one's lost reply, finds what that wrote.
+            stored = refused.item or {}
+            if any(stored.get(name) != value for name, value in item.items()):
+                raise
+
+    def _changed(self, identifier: str, item: Mapping[str, Any], version: int) -> dict[str, Any]:
+        values = {name: value for name, value in item.items() if name != "id"}
+        names = {f"#{number}": name for number, name in enumerate(values)}
+        sets = ", ".join(f"#{number} = :{number}" for number in range(len(values)))
+        return {
+            "TableName": self._table,
+            "Key": to_item({"id": identifier}),
+            # An index's key must not be empty, so a key without a team has none.
+            "UpdateExpression": f"SET {sets}" + ("" if "team_id" in values else " REMOVE team_id"),
+            "ConditionExpression": "version = :version AND #state = :active",
+            "ExpressionAttributeNames": names | {"#state": "state"},
+            "ExpressionAttributeValues": to_item(
+                {f":{number}": value for number, value in enumerate(values.values())}
+                | {":version": version, ":active": ACTIVE}
+            ),
+        }
+
+    def _page(
+        self, index: str, partition: tuple[str, str], limit: int, cursor: str | None, form: Mapping[str, type]
+    ) -> _Items:
+        name, value = partition
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": index,
+            "KeyConditionExpression": f"{name} = :value",
+            "ExpressionAttributeValues": to_item({":value": value}),
+            "ScanIndexForward": False,
+            "Limit": limit,
+        }
+        if cursor:
+            start = cursors.decode(cursor, form)
+            if start[name] != value or not all(start.values()):
+                raise cursors.wrong()
+            request["ExclusiveStartKey"] = to_item(start)
+        reply = self._database.call("Query", request, attempts=2)
+        last = reply.get("LastEvaluatedKey")
+        # An index holds keys alone: one with all of a record would double the cost of noting each use.
+        ids = [from_item(item)["id"] for item in reply["Items"]]
+        read = read_all(self._database, self._table, [{"id": each} for each in ids], consistent=True)
+        records = {item["id"]: item for item in read}
+        return [records[each] for each in ids if each in records], cursors.encode(from_item(last)) if last else None

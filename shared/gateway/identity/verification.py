@@ -1,0 +1,65 @@
+"""Who is calling. Identity only: limits and scopes are decided where the call is served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from gateway.errors import Unauthorized
+from gateway.identity import key_text as keys
+from gateway.identity.caller import Caller
+from gateway.identity.store import KeyRecord, TeamRecord
+
+UNVERIFIED: Final = "unverified"  # context of a call let through because the key table did not answer
+
+
+class KeyReader(Protocol):
+    def get(self, key_id: str) -> KeyRecord | None: ...
+    def team(self, team_id: str) -> TeamRecord | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`clock` gives seconds since the epoch."""
+
+    keys: KeyReader
+    clock: Callable[[], float]
+
+    def verify(self, key: str) -> Caller | None:
+        """The caller of a key, or None. Form and checksum are checked before any read.
+
+        Raises StoreUnavailable where the record can't be read.
+        """
+        identifier = keys.key_id(key)
+        if identifier is None:
+            return None
+        record = self.keys.get(identifier)
+        generation = record.generation_of(key) if record else None
+        if record is None or generation is None or not record.usable(generation, self.clock()):
+            return None
+        return caller_of(record, self.keys, generation)
+
+    def fresh(self, caller: Caller) -> Caller:
+        """The caller by its record as it is now, whatever an authorizer has cached. Raises Unauthorized,
+        StoreUnavailable."""
+        return current(caller, self.keys, self.clock())[1]
+
+
+def current(caller: Caller, records: KeyReader, now: float) -> tuple[KeyRecord, Caller]:
+    """A caller's record and the caller by it, as they are at `now` (seconds since the epoch). Raises Unauthorized,
+    StoreUnavailable."""
+    record = records.get(caller.key_id)
+    if record is not None and record.usable(caller.generation, now):
+        fresh = caller_of(record, records, caller.generation)
+        if fresh is not None:
+            return record, fresh
+    raise Unauthorized("The API key is unknown, expired or revoked.")
+
+
+def caller_of(record: KeyRecord, records: KeyReader, generation: int | None = None) -> Caller | None:
+    """A record's caller with its team's limits. None where its team is gone: nobody could say what limits it then."""
+    if not record.team_id:
+        return record.caller(generation=generation)
+    team = records.team(record.team_id)
+    return record.caller(team, generation) if team else None

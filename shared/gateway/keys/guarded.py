@@ -1,0 +1,78 @@
+"""The only way from a service to a record of a key or team: each write is held against the table of rights first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, Protocol
+
+from gateway.identity.caller import Caller
+from gateway.identity.store import DAMAGED, KeyRecord, TeamRecord
+from gateway.keys import rights
+from gateway.keys.holdings import Tiers
+from gateway.keys.rights import KeyWrite
+
+
+class KeyTable(Protocol):
+    def create(self, record: KeyRecord) -> None: ...
+    def replace(self, record: KeyRecord, *, version: int) -> None: ...
+    def revoke(self, key_id: str, *, version: int) -> KeyRecord | None: ...
+    def revoke_damaged(self, key_id: str, version: int) -> KeyRecord | None: ...
+    def delete(self, key_id: str) -> None: ...
+
+
+class TeamTable(Protocol):
+    def create_team(self, record: TeamRecord) -> None: ...
+    def replace_team(self, record: TeamRecord, *, version: int) -> None: ...
+    def replace(self, record: KeyRecord, *, version: int) -> None: ...
+
+
+class KeyWrites:
+    """Writes of key records. Each raises Forbidden, and what the table's own write raises.
+
+    What is written over, revoked or deleted is the very record that was judged: were it another version by then, the
+    write raises ConditionFailed.
+    """
+
+    def __init__(self, table: KeyTable, tiers: Tiers) -> None:
+        self._table, self._tiers = table, tiers
+
+    def create(self, by: Caller, record: KeyRecord) -> None:
+        rights.check_key("create", KeyWrite(by, None, record, self._tiers))
+        self._table.create(record)
+
+    def replace(self, action: Literal["change", "rotate"], by: Caller, before: KeyRecord, after: KeyRecord) -> None:
+        rights.check_key(action, KeyWrite(by, before, after, self._tiers))
+        self._table.replace(after, version=before.version)
+
+    def revoke(self, by: Caller, before: KeyRecord) -> KeyRecord | None:
+        rights.check_key("revoke", KeyWrite(by, before, None, self._tiers))
+        if before.state == DAMAGED:  # it may have no version
+            return self._table.revoke_damaged(before.id, before.version)
+        return self._table.revoke(before.id, version=before.version)
+
+    def delete(self, by: Caller, before: KeyRecord) -> None:
+        """Of a revoked record, which no other write changes."""
+        rights.check_key("delete", KeyWrite(by, before, None, self._tiers))
+        self._table.delete(before.id)
+
+
+class TeamWrites:
+    """Writes of team records. Raises as `KeyWrites`."""
+
+    def __init__(self, table: TeamTable) -> None:
+        self._table = table
+
+    def create(self, by: Caller, record: TeamRecord) -> None:
+        rights.check_team("create", by)
+        self._table.create_team(record)
+
+    def replace(self, action: Literal["change", "delete"], by: Caller, before: TeamRecord, after: TeamRecord) -> None:
+        rights.check_team(action, by)
+        self._table.replace_team(after, version=before.version)
+
+    def touch(self, by: Caller, record: KeyRecord) -> KeyRecord:
+        """A new version of a key of the team, and no other change."""
+        rights.check_team("change", by)
+        touched = replace(record, version=record.version + 1)
+        self._table.replace(touched, version=record.version)
+        return touched

@@ -1,0 +1,126 @@
+"""What a key has, compared: scopes, tier, models, team, time, limits as they take effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.config.document import TierLimits
+from gateway.identity.caller import NUMBERS, TIERS, KeyLimits
+from gateway.ledger.admission import Terms, terms_of
+from gateway.models.money import usd
+
+Tiers = Callable[[str], TierLimits]  # a tier's limits by its name
+
+
+class Holder(Protocol):
+    """A key, as its record or as who calls with it."""
+
+    @property
+    def tier(self) -> str: ...
+    @property
+    def scopes(self) -> tuple[str, ...]: ...
+    @property
+    def models(self) -> tuple[str, ...]: ...
+    @property
+    def team_id(self) -> str: ...
+    @property
+    def expires(self) -> int: ...
+    @property
+    def limits(self) -> KeyLimits: ...
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What one has more than another: the field, and why."""
+
+    field: str
+    reason: str
+
+
+def more(has: Holder, wants: Holder, tiers: Tiers, *, shadow: bool = True) -> More | None:
+    """The first thing that `wants` has and `has` has not; None where it is within it. Without `shadow` a limit that
+    refuses nobody is a limit all the same."""
+    found = next(_all(has, wants, tiers), None)
+    return next(_shadow(has, wants, tiers), None) if found is None and shadow else found
+
+
+def _all(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
+    for scope in wants.scopes:
+        if scope not in has.scopes:
+            yield More("scopes", f"it lacks the scope '{scope}'")
+    if TIERS.index(wants.tier) > TIERS.index(has.tier):
+        yield More("tier", f"its own tier is {has.tier}")
+    if has.models and not (wants.models and set(wants.models) <= set(has.models)):
+        yield More("models", "its own models are limited, the key's must be among them")
+    if has.team_id and wants.team_id != has.team_id:
+        yield More("team_id", f"it belongs to the team '{has.team_id}'")
+    if has.expires and not 0 < wants.expires <= has.expires:
+        yield More("expires", "it expires itself, the key must not outlive it")
+    yield from _numbers(has.limits, wants.limits)
+    yield from _in_effect(has, wants, tiers)
+
+
+def budget_in_effect(holder: Holder, tiers: Tiers) -> int | None:
+    """The budget, its own or its tier's, that refuses its calls, in micro-dollars."""
+    terms = terms_of(tiers(holder.tier), holder.limits)
+    return terms.budget if terms.enforced("budget") else None
+
+
+def _numbers(own: KeyLimits, wanted: KeyLimits) -> Iterator[More]:
+    for name in NUMBERS:
+        # What may come at once follows from two fields.
+        attribute = "burst" if name == "burst_limit" else name
+        most, asked = getattr(own, attribute), getattr(wanted, attribute)
+        if most is not None and (asked is None or asked > most):
+            yield More(name, f"its own {name} is {usd(most) if name == 'max_budget' else most}")
+    if own.max_budget is not None and wanted.budget_duration != own.budget_duration:
+        yield More("budget_duration", f"its own budget is {own.budget_duration}")
+
+
+def _in_effect(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
+    """A limit that a key does not name is its tier's: that bounds what it grants too."""
+    own, others = (terms_of(tiers(each.tier), each.limits) for each in (has, wants))
+    wanted = _by_field(others)
+    for name, most in _by_field(own).items():
+        asked = wanted[name]
+        if most is not None and (asked is None or asked > most):
+            yield More(name, f"by its tier its {name} is {usd(most) if name == 'max_budget' else most}")
+    if own.budget is not None and others.duration != own.duration:
+        yield More("budget_duration", f"by its tier its budget is {own.duration}")
+
+
+def _by_field(terms: Terms) -> dict[str, int | None]:
+    return {
+        "rpm_limit": terms.requests.limit if terms.requests else None,
+        "burst_limit": terms.requests.burst if terms.requests else None,
+        "tpm_limit": terms.tokens.limit if terms.tokens else None,
+        "tpd_limit": terms.tokens_per_day,
+        "rph_limit": terms.per_hour,
+        "rpd_limit": terms.per_day,
+        "max_parallel_requests": terms.parallel,
+        "max_budget": terms.budget,
+    }
+
+
+def _shadow(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
+    """What refuses a key's calls, its own limit or its tier's, must refuse the other's: in shadow it would not."""
+    own, others = (terms_of(tiers(each.tier), each.limits) for each in (has, wants))
+    for name, limit in _by_name(own).items():
+        if limit is not None and own.enforced(name) and not others.enforced(name):
+            where = "shadow" if name in wants.limits.shadow else "tier"
+            yield More(where, f"its {name} is enforced, the key's would be in shadow")
+
+
+def _by_name(terms: Terms) -> dict[str, object]:
+    """What limits a key, by the limit's name in `shadow`."""
+    return {
+        "requestsPerMinute": terms.requests,
+        "requestsPerHour": terms.per_hour,
+        "requestsPerDay": terms.per_day,
+        "tokensPerMinute": terms.tokens,
+        "tokensPerDay": terms.tokens_per_day,
+        "maxParallelRequests": terms.parallel,
+        "budget": terms.budget,
+    }

@@ -1,0 +1,54 @@
+"""What limits a key or a team, as admins set and see it. Names are LiteLLM's where those exist."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.config.document import Dollars, Duration, Limit, LimitName
+from gateway.identity.caller import NUMBERS, KeyLimits
+from gateway.models.money import micro, usd
+
+Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Metadata = Annotated[dict[Label, Annotated[str, Field(max_length=256)]], Field(max_length=16)]
+
+
+class Limited(BaseModel):
+    """The fields that keys and teams share. `max_budget` is in US dollars."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Label
+    rpm_limit: Limit | None = None
+    tpm_limit: Limit | None = None
+    tpd_limit: Limit | None = None
+    rph_limit: Limit | None = None
+    rpd_limit: Limit | None = None
+    burst_limit: Limit | None = None
+    max_parallel_requests: Limit | None = None
+    max_budget: Dollars | None = None
+    budget_duration: Duration = "monthly"
+    shadow: Annotated[tuple[LimitName, ...], Field(max_length=10)] = ()
+    metadata: Metadata = Field(default_factory=dict)
+
+    def limits(self) -> KeyLimits:
+        """In the ledger's units."""
+        numbers = {name: getattr(self, name) for name in NUMBERS}
+        if self.max_budget is not None:
+            numbers["max_budget"] = micro(self.max_budget)
+        return KeyLimits(**numbers, budget_duration=self.budget_duration, shadow=tuple(sorted(set(self.shadow))))
+
+
+def shown_limits(limits: KeyLimits) -> dict[str, Any]:
+    """Limits as an admin sees them; the budget in US dollars."""
+    shown: dict[str, Any] = {name: getattr(limits, name) for name in NUMBERS} | {"shadow": list(limits.shadow)}
+    if limits.max_budget is None:
+        return shown | {"budget_duration": None}
+    return shown | {"max_budget": usd(limits.max_budget), "budget_duration": limits.budget_duration}
+
+
+def settable_limits(limits: KeyLimits) -> dict[str, Any]:
+    """Limits as a body could have set them; what is not set is left out."""
+    given = shown_limits(limits) | {"budget_duration": limits.budget_duration}
+    return {name: value for name, value in given.items() if value is not None}

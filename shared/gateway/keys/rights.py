@@ -1,0 +1,165 @@
+"""What an admin's key may do: one table over the actor, the action, and the record before and after it. Pure.
+
+Nobody acts on a key that has more than they have, and nobody makes one of it. What is bound stays bound: a key with a
+limit of its own can't multiply it, a team's key stays with its team, and what holds for everybody is set by keys that
+nothing bounds. `tests/unit/keys/test_rights.py` walks through it, and tries what any row of allowed steps leads to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from gateway.errors import Forbidden
+from gateway.identity.caller import NUMBERS, TIERS, Caller
+from gateway.keys.holdings import Holder, Tiers, budget_in_effect, more
+
+KeyAction = Literal["create", "change", "rotate", "revoke", "delete"]
+TeamAction = Literal["create", "change", "delete"]
+Area = Literal["config", "breakers", "corrections", "products"]
+CODE = "not_permitted"
+
+
+class Key(Holder, Protocol):
+    """A key's record."""
+
+    @property
+    def id(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWrite:
+    """What is about to be written: `before` is None where a key is made, `after` where one is revoked or deleted."""
+
+    actor: Caller
+    before: Key | None
+    after: Key | None
+    tiers: Tiers
+
+
+Rule = Callable[[KeyWrite], None]
+
+
+def check_key(action: KeyAction, write: KeyWrite) -> None:
+    """Raises Forbidden, with the field that forbids it as its param."""
+    for rule in KEY_RULES[action]:
+        rule(write)
+
+
+def check_team(action: TeamAction, actor: Caller) -> None:
+    """Raises Forbidden: a team may hold keys of any tier, so its limits are anybody's."""
+    _check_unbound(actor, f"{action} teams", of_highest_tier=True)
+
+
+def check_area(area: Area, actor: Caller) -> None:
+    """Raises Forbidden where the actor may not change what holds for everybody."""
+    # The config says what a tier is: a key of a lower one would raise its own.
+    _check_unbound(actor, f"change {_AREAS[area]}", of_highest_tier=area == "config")
+
+
+def check_sight(actor: Caller, team_id: str) -> None:
+    """Raises Forbidden where a team's key asks for what isn't its team's; no team is the empty id."""
+    if actor.team_id and actor.team_id != team_id:
+        _refuse(f"A key of a team sees its own team alone: it belongs to the team '{actor.team_id}'.", "team_id")
+
+
+def bound_by(actor: Caller) -> str | None:
+    """The field that bounds a key: its team, a limit of its own, its models, its end. None for one that is unbound.
+
+    The secret before a rotation ends too, so who calls with it is bound.
+    """
+    if actor.team_id:
+        return "team_id"
+    own = next((name for name in NUMBERS if getattr(actor.limits, name) is not None), None)
+    return own or ("models" if actor.models else "expires" if actor.expires else None)
+
+
+def is_full(actor: Caller) -> bool:
+    """Whether nothing bounds a key and its tier is the highest: no key can have more, but for scopes."""
+    return bound_by(actor) is None and actor.tier == TIERS[-1]
+
+
+def _not_above(write: KeyWrite) -> None:
+    """The key as it is has no more than the actor."""
+    if write.before is None:
+        return
+    if is_full(write.actor):  # a tier's numbers may be changed to anything: somebody must be able to revoke every key
+        above = next((scope for scope in write.before.scopes if not write.actor.may(scope)), None)
+        if above:
+            _refuse(f"This key can't act on one that has more: it lacks the scope '{above}'.", "scopes")
+        return
+    found = more(write.actor, write.before, write.tiers)
+    if found:
+        _refuse(f"This key can't act on one that has more: {found.reason}.", found.field)
+
+
+def _not_more(write: KeyWrite) -> None:
+    """The key as it will be has no more than the actor. Where it gains nothing, a full admin may do it in any case; it
+    may try limits in shadow too, as it may a tier's."""
+    full = is_full(write.actor)
+    if write.after is None or (full and not _gains(write)):
+        return
+    found = more(write.actor, write.after, write.tiers, shadow=not full)
+    if found:
+        _refuse(f"This key can't grant more than it has: {found.reason}.", found.field)
+
+
+def _gains_what_may_be_made(write: KeyWrite) -> None:
+    """A key that gets more than it had is as good as a new one."""
+    if _gains(write):
+        _may_make(write)
+
+
+def _own_secret_or_may_make(write: KeyWrite) -> None:
+    """A new secret of another key is that key's money, in other hands."""
+    if write.before is None or write.before.id != write.actor.key_id:
+        _may_make(write)
+
+
+def _may_make(write: KeyWrite) -> None:
+    """Keys made from a limit add up to more than it: only a team's budget binds them together."""
+    actor = write.actor
+    own = next((name for name in ("max_budget", *NUMBERS) if getattr(actor.limits, name) is not None), None)
+    if own:
+        _refuse(f"A key that has a limit of its own makes no keys, and gives none more: its {own} would multiply.", own)
+    if actor.team_id:
+        team = actor.team.limits if actor.team else None
+        if team is None or team.max_budget is None or "budget" in team.shadow:
+            _refuse("A team's key makes keys, and gives them more, only where the team has a budget.", "team_id")
+    elif not is_full(actor) and budget_in_effect(actor, write.tiers) is not None:
+        _refuse(f"The tier {actor.tier} has a budget: keys made by one of its keys would multiply it.", "max_budget")
+
+
+def _gains(write: KeyWrite) -> bool:
+    before, after = write.before, write.after
+    if after is None:
+        return False
+    return before is None or before.team_id != after.team_id or more(before, after, write.tiers) is not None
+
+
+KEY_RULES: Mapping[KeyAction, tuple[Rule, ...]] = {
+    "create": (_not_more, _may_make),
+    "change": (_not_above, _not_more, _gains_what_may_be_made),
+    "rotate": (_not_above, _not_more, _own_secret_or_may_make),
+    "revoke": (_not_above,),
+    "delete": (_not_above,),
+}
+_AREAS: Mapping[Area, str] = {
+    "config": "config, prices and tiers",
+    "breakers": "circuit breakers",
+    "corrections": "the bill",
+    "products": "the catalogue",
+}
+
+
+def _check_unbound(actor: Caller, what: str, *, of_highest_tier: bool) -> None:
+    bound = bound_by(actor)
+    if bound:
+        _refuse(f"A key that is bound can't {what}: this one is bound by its {bound}.", bound)
+    if of_highest_tier and actor.tier != TIERS[-1]:
+        _refuse(f"Only a key of the tier {TIERS[-1]} can {what}: this one's tier is {actor.tier}.", "tier")
+
+
+def _refuse(message: str, field: str) -> None:
+    raise Forbidden(message, code=CODE, param=field)

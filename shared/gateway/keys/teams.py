@@ -1,0 +1,180 @@
+"""Teams, for admins: what limits all keys of a team together. A key's own limits hold beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from gateway import observability
+from gateway.config.document import merge_patch
+from gateway.errors import ConditionFailed, Conflict, NotFound, PreconditionFailed
+from gateway.identity.caller import Caller
+from gateway.identity.key_text import TEAM_ID
+from gateway.identity.store import ACTIVE, REVOKED, KeyRecord, NoSuchTeam, TeamRecord, team_item
+from gateway.keys.guarded import TeamTable, TeamWrites
+from gateway.keys.keys import PaidCalls, make_ready, parsed
+from gateway.keys.limit_fields import Limited, settable_limits, shown_limits
+from gateway.keys.rights import check_sight, check_team
+from gateway.times import rfc3339
+
+_TRIES = 4
+
+
+class NewTeam(Limited):
+    """The fields of a team. Its id is what keys and bills name it by."""
+
+    id: Annotated[str, Field(pattern=f"^{TEAM_ID}$")]
+
+    @field_validator("burst_limit")
+    @classmethod
+    def _of_a_minute(cls, burst: int | None, others: ValidationInfo) -> int | None:
+        # A key's burst may be that of its tier's rate; a team has no tier.
+        if burst is not None and others.data.get("rpm_limit") is None:
+            raise ValueError("is a part of rpm_limit, which is not set")
+        return burst
+
+
+class Records(Protocol):
+    """What is read; writes go through `TeamWrites`."""
+
+    def team(self, team_id: str) -> TeamRecord | None: ...
+    def list_teams(self, limit: int, cursor: str | None = None) -> tuple[list[TeamRecord], str | None]: ...
+    def of_team(
+        self, team_id: str, limit: int = 100, cursor: str | None = None
+    ) -> tuple[list[KeyRecord], str | None]: ...
+    def get(self, key_id: str) -> KeyRecord | None: ...
+
+
+class Table(Records, TeamTable, Protocol):
+    """The table of keys and teams."""
+
+
+class Teams:
+    """`now` gives seconds since the epoch."""
+
+    def __init__(self, table: Table, limits: PaidCalls, now: Callable[[], float] = time.time) -> None:
+        self.records: Records = table
+        self.writes = TeamWrites(table)
+        self.limits = limits
+        self.now = now
+
+    def create(self, body: Mapping[str, Any], by: Caller) -> TeamRecord:
+        """Raises BadRequest, Forbidden, Conflict (the id is or was taken)."""
+        wanted = parsed(NewTeam, body)
+        record = _filled(TeamRecord(wanted.id, "", rfc3339(self.now())), wanted)
+        try:
+            self.writes.create(by, record)
+        except ConditionFailed:
+            raise Conflict(f"There is or was a team '{wanted.id}'.", code="team_exists", param="id") from None
+        if record.terms() is not None:
+            make_ready(self.limits, team_item(record.id), record.version)
+        observability.log.info("team created", extra={"team": record.id, "by": by.key_id})
+        return record
+
+    def get(self, team_id: str) -> TeamRecord:
+        record = self.records.team(team_id)
+        if record is None:
+            raise NotFound("There is no such team.", param="id")
+        return record
+
+    def seen(self, team_id: str, by: Caller) -> TeamRecord:
+        """As `get`, for one who may not see every team. Raises Forbidden too."""
+        check_sight(by, team_id)
+        return self.get(team_id)
+
+    def listed(self, by: Caller, limit: int, cursor: str | None) -> tuple[list[TeamRecord], str | None]:
+        """All teams, newest first; to a team's key its own alone."""
+        return ([self.get(by.team_id)], None) if by.team_id else self.records.list_teams(limit, cursor)
+
+    def change(self, team_id: str, body: Mapping[str, Any], by: Caller, if_match: int | None = None) -> TeamRecord:
+        """A JSON merge patch on the fields of a team. Raises BadRequest, Forbidden, NotFound, PreconditionFailed."""
+
+        def patched(record: TeamRecord) -> TeamRecord:
+            settable = {"name": record.name, "metadata": dict(record.metadata), **settable_limits(record.limits)}
+            wanted = parsed(NewTeam, {"id": record.id} | merge_patch(settable, body))
+            if wanted.id != record.id:
+                raise Conflict("A team's id can't be changed.", code="id_is_fixed", param="id")
+            return _filled(record, wanted)
+
+        before, record = self._changed("change", team_id, patched, by, if_match)
+        if (before.terms() is None) != (record.terms() is None):
+            # Keys of a team without limits are not looked at twice; from now on they are, or no longer.
+            if record.terms() is not None:
+                make_ready(self.limits, team_item(team_id), record.version)
+            self._tell_keys(team_id, by)
+        observability.log.info("team changed", extra={"team": team_id, "by": by.key_id, "fields": sorted(body)})
+        return record
+
+    def delete(self, team_id: str, by: Caller) -> None:
+        """Only without keys. Its spending stays in the bill, its id is never given again. Raises NotFound, Conflict."""
+        check_team("delete", by)
+        if self.records.of_team(team_id, 1)[0]:
+            raise Conflict("The team still has keys: delete or move them first.", code="team_has_keys", param="id")
+        self._changed("delete", team_id, lambda record: replace(record, state=REVOKED), by)
+        observability.log.info("team deleted", extra={"team": team_id, "by": by.key_id})
+
+    def _changed(
+        self,
+        action: Literal["change", "delete"],
+        team_id: str,
+        change: Callable[[TeamRecord], TeamRecord],
+        by: Caller,
+        if_match: int | None = None,
+    ) -> tuple[TeamRecord, TeamRecord]:
+        for _ in range(_TRIES):
+            record = self.get(team_id)
+            if if_match is not None and record.version != if_match:
+                raise PreconditionFailed("The team was changed since.", param="If-Match")
+            changed = replace(change(record), version=record.version + 1)
+            try:
+                self.writes.replace(action, by, record, changed)
+            except ConditionFailed:
+                continue
+            self.limits.set_state(team_item(team_id), "R" if changed.state == REVOKED else "A", changed.version)
+            return record, changed
+        raise Conflict("The team is being changed by others; try again.")
+
+    def _tell_keys(self, team_id: str, by: Caller) -> None:
+        cursor: str | None = None
+        while True:
+            listed, cursor = self.records.of_team(team_id, 100, cursor)
+            for each in listed:
+                self._touch(each.id, by)
+            if cursor is None:
+                return
+
+    def _touch(self, key_id: str, by: Caller) -> None:
+        """A new version of a key without a change: its next paid call reads the record, and with it the team's."""
+        for _ in range(_TRIES):
+            record = self.records.get(key_id)
+            if record is None or record.state != ACTIVE:  # nobody calls by it; one that is damaged must stay as it is
+                return
+            try:
+                touched = self.writes.touch(by, record)
+            except NoSuchTeam:  # deleted meanwhile, or the key was moved: its next call finds out
+                return
+            except ConditionFailed:
+                continue
+            self.limits.set_state(key_id, "A", touched.version)
+            return
+        raise Conflict("A key of the team is being changed by others; repeat the change.")
+
+
+def shown(record: TeamRecord) -> dict[str, Any]:
+    """A record as an admin sees it."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        **shown_limits(record.limits),
+        "created": record.created,
+        "version": record.version,
+        "metadata": dict(record.metadata),
+    }
+
+
+def _filled(record: TeamRecord, wanted: NewTeam) -> TeamRecord:
+    return replace(record, name=wanted.name, limits=wanted.limits(), metadata=wanted.metadata)

@@ -1,0 +1,354 @@
+"""The arithmetic of admission. Times are integer microseconds since the epoch, money integer micro-dollars.
+
+A bucket is one number, the theoretical arrival time (GCRA): each call moves it on by `T`, and a call conforms while it
+is at most `tau` ahead of the clock. `slack` lets containers' clocks differ without admitting one call more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from gateway.identity.caller import DURATIONS, KeyLimits
+
+if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
+    from gateway.config.document import TierLimits
+
+MINUTE = 60_000_000
+_SLACK = 250_000
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+Form = Literal["idle", "busy", "either", "over"]
+_CATCH_UP = 50_000
+_LABELS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A leaky bucket of `limit` units a minute, of which `burst` may come at once."""
+
+    limit: int
+    burst: int
+
+    @property
+    def slack(self) -> int:
+        return min(_SLACK, self.cost(self.burst) // 2)
+
+    @property
+    def step(self) -> int:
+        """T: how far one unit moves the bucket on, rounded up to the microsecond, so never a unit too many."""
+        return -(-MINUTE // self.limit)
+
+    def cost(self, units: int) -> int:
+        """How far so many units move the bucket on."""
+        return units * self.step
+
+    def tau(self, units: int) -> int:
+        """How far ahead the bucket may be for so many units to conform."""
+        return self.cost(self.burst) - self.cost(units) - self.slack
+
+    def idle(self, arrival: int, now: int) -> bool:
+        return arrival < now - self.slack
+
+    def conforms(self, arrival: int, units: int, now: int) -> bool:
+        """Whether so many units may come now. What does not conform does not at any later arrival time either."""
+        return max(arrival, now - self.slack) <= now + self.tau(units)
+
+    def wait(self, arrival: int, units: int, now: int) -> int:
+        """Microseconds until so many units conform; 0 or less where they do now."""
+        return arrival - self.tau(units) - now
+
+    def left(self, arrival: int, now: int) -> int:
+        """How many units would still conform now."""
+        ahead = max(arrival, now - self.slack) - (now - self.slack)
+        return max(0, (self.cost(self.burst) - ahead) // self.step)
+
+    def refill(self, arrival: int, now: int) -> int:
+        """Microseconds until the bucket is full again."""
+        return max(0, arrival - (now - self.slack))
+
+    def catch_up(self, refusals: int) -> int:
+        """By how much a call that others hindered so often may move the bucket on beyond its own step: at most 50 ms,
+        and at most four steps or a hundredth of the bucket, whichever is more; twice that each further time."""
+        whole = self.cost(self.burst)
+        return min(whole, min(_CATCH_UP, max(4 * self.step, whole // 100)) << (refusals - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for one key now, its own limits over its tier's, or for one team. None: no limit of that kind."""
+
+    requests: Bucket | None
+    tokens: Bucket | None = None
+    per_hour: int | None = None
+    per_day: int | None = None
+    tokens_per_day: int | None = None
+    parallel: int | None = None
+    budget: int | None = None
+    duration: str = "monthly"
+    shadow: frozenset[str] = field(default_factory=frozenset)
+
+    def enforced(self, name: str) -> bool:
+        return name not in self.shadow
+
+
+def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
+    """A key's own limits over its tier's. A duration belongs to its budget: the tier's is for the tier's budget."""
+    own = key.max_budget is not None or tier.budget is None
+    rpm = key.rpm_limit or tier.requests_per_minute
+    tpm = key.tpm_limit or tier.tokens_per_minute
+    return Terms(
+        requests=Bucket(rpm, key.burst or tier.burst or rpm),
+        tokens=Bucket(tpm, tpm) if tpm else None,
+        per_hour=key.rph_limit or tier.requests_per_hour,
+        per_day=key.rpd_limit or tier.requests_per_day,
+        tokens_per_day=key.tpd_limit or tier.tokens_per_day,
+        parallel=key.max_parallel_requests or tier.max_parallel_requests,
+        budget=key.max_budget if own else tier.budget,
+        duration=key.budget_duration if own else tier.budget_duration,
+        shadow=frozenset((*tier.shadow, *key.shadow)),
+    )
+
+
+def terms_of_team(limits: KeyLimits) -> Terms:
+    """A team has no tier: what it does not set is not limited."""
+    rpm, tpm = limits.rpm_limit, limits.tpm_limit
+    return Terms(
+        requests=Bucket(rpm, limits.burst or rpm) if rpm else None,
+        tokens=Bucket(tpm, tpm) if tpm else None,
+        per_hour=limits.rph_limit,
+        per_day=limits.rpd_limit,
+        tokens_per_day=limits.tpd_limit,
+        parallel=limits.max_parallel_requests,
+        budget=limits.max_budget,
+        duration=limits.budget_duration,
+        shadow=frozenset(limits.shadow),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one call asks for: money to hold, and tokens, both upper bounds; and tags to count it under."""
+
+    est: int
+    tokens: int
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The UTC windows that a moment lies in, as attribute names, and when they end (microseconds)."""
+
+    now: int
+    hour: str
+    day: str
+    budget: str
+    hour_ends: int
+    day_ends: int
+    budget_ends: int | None
+
+    @classmethod
+    def at(cls, now: int, duration: str = "monthly") -> Windows:
+        moment = datetime.fromtimestamp(now // _SECOND, UTC)
+        hour = moment.replace(minute=0, second=0)
+        day = hour.replace(hour=0)
+        name, ends = _budget_window(day, duration)
+        return cls(
+            now=now,
+            hour=hour.strftime("%Y-%m-%dT%H"),
+            day=day.strftime("%Y-%m-%d"),
+            budget=name,
+            hour_ends=_micro(hour + timedelta(hours=1)),
+            day_ends=_micro(day + timedelta(days=1)),
+            budget_ends=_micro(ends) if ends else None,
+        )
+
+    @property
+    def booking(self) -> Booking:
+        return Booking(self.hour, self.budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Where a call's money stands on an item: in its hour, and in its budget's window; and its tokens, in its day.
+    These are attributes' names."""
+
+    hour: str
+    window: str
+
+    @property
+    def used(self) -> str:
+        """Spent and held in the window: what a budget bounds."""
+        return f"used_{self.window}"
+
+    @property
+    def spent(self) -> str:
+        return f"spent_{self.window}"
+
+    @property
+    def held(self) -> str:
+        """Held by calls of the hour that are under way. Where it is not there, the hour is reconciled."""
+        return f"o_{self.hour}_{self.window}"
+
+    @property
+    def booked(self) -> str:
+        """Spent by calls of the hour."""
+        return f"s_{self.hour}_{self.window}"
+
+    @property
+    def calls(self) -> str:
+        """Calls of the hour that are under way."""
+        return f"n_{self.hour}_{self.window}"
+
+    @property
+    def tokens(self) -> str:
+        """Tokens of the day, used and held."""
+        return f"t_{self.hour[:10]}"
+
+    @property
+    def ends(self) -> int:
+        """When the hour is over, in microseconds since the epoch."""
+        return _micro(datetime.strptime(self.hour, "%Y-%m-%dT%H").replace(tzinfo=UTC) + timedelta(hours=1))
+
+
+def bookings_of(item: Mapping[str, Any]) -> list[Booking]:
+    """The hours of an item that are not reconciled yet, oldest first."""
+    return [Booking(*name[2:].split("_", 1)) for name in sorted(item) if name.startswith("o_")]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How an update moves a bucket on, since an expression can't take the later of two times.
+
+    idle: the bucket starts anew from the clock; right where it is idle.
+    busy: it moves on from where it is; right where that is `least` or later. `extra` is what lies between `least` and
+    the start of an idle bucket, so that one that went idle meanwhile has no more room than one that starts anew.
+    either: for who knows nothing of the bucket; right where it is idle, and where others who knew nothing came in the
+    same moment and made it busy: they find its arrival time under the moment's `label` too, and go on from there.
+    over: it stays where it is. A bucket in shadow that is over its limit is left as if the call had been refused: so
+    its limit refuses in shadow what it would refuse enforced, and no more, however long it is exceeded.
+
+    Where there is a `label`, the arrival time is kept under it too.
+    """
+
+    form: Form = "idle"
+    least: int = 0
+    extra: int = 0
+    label: int | None = None
+
+    @property
+    def other_labels(self) -> list[int]:
+        return [each for each in range(_LABELS) if each != self.label]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """How an update moves the two buckets on."""
+
+    requests: Move = field(default_factory=Move)
+    tokens: Move = field(default_factory=Move)
+
+
+@dataclass(slots=True)
+class Guess:
+    """What an admission knows of an item: as it was seen last, and how often in this very admission, which it hindered
+    (`refusals`). `unknown`: before, nothing was known of it. Until when (microseconds) the buckets are taken
+    for busy that others kept busy lately."""
+
+    item: Mapping[str, Any]
+    refusals: int = 0
+    unknown: bool = False
+    busy_until: Mapping[str, int] = field(default_factory=dict)
+
+
+def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
+    """The moves that fit what is known. An arrival time only grows, so a bucket that was busy at `now` is so still."""
+
+    def move(bucket: Bucket | None, name: str, units: int, limit: str) -> Move:
+        if bucket is None:
+            return Move()
+        start, known = now - bucket.slack, guess.item.get(name)
+        if not terms.enforced(limit) and not bucket.conforms(known or 0, units, now):
+            return Move("over")
+        label = _label(bucket.cost(units), now) if guess.unknown else None
+        if known is None:
+            return Move("either", label=label) if label is not None and not guess.item else Move()
+        if known >= start:
+            return Move("busy", least=start, label=label)
+        if guess.refusals and start - known <= bucket.catch_up(guess.refusals):
+            return Move("busy", least=known, extra=start - known, label=label)
+        if not guess.refusals and guess.busy_until.get(name, 0) > now:
+            return Move("busy", least=start)
+        return Move()
+
+    return Variant(
+        requests=move(terms.requests, "tat", 1, "requestsPerMinute"),
+        tokens=move(terms.tokens, "ttat", demand.tokens, "tokensPerMinute"),
+    )
+
+
+def _label(cost: int, now: int) -> int | None:
+    """Which of the labels stands for this moment: a second, or less for a bucket that is soon idle again. None where it
+    is so right after each call."""
+    if cost < 5_000:
+        return None
+    return now // (_SECOND if cost >= 50_000 else 200_000) % _LABELS
+
+
+def kept_busy(
+    seen: Mapping[str, Any], item: Mapping[str, Any], terms: Terms, demand: Demand, variant: Variant, now: int
+) -> list[str]:
+    """The buckets that others keep busy: a call found them so, though by what its container had `seen` last they were
+    idle. `item` is as the admission left it."""
+    buckets = (
+        ("tat", terms.requests, variant.requests, 1),
+        ("ttat", terms.tokens, variant.tokens, demand.tokens),
+    )
+    return [
+        name
+        for name, bucket, move, units in buckets
+        if bucket is not None
+        and seen.get(name, 0) < now - bucket.slack < item.get(name, 0) - bucket.cost(units) - move.extra
+    ]
+
+
+def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
+    """Counters of hours and days gone by, which the next admission may remove. Those of an hour ago stay: a call that
+    comes late, or by a clock a moment behind, would find its own window empty. Yesterday's tokens stay too: a call of
+    yesterday may still be ending, and correct them. Of tags only the day's own stay: they decide of rows that open.
+    What a clock a moment ahead has begun is never gone by."""
+    before = Windows.at(windows.now - 3_600 * _SECOND)
+    oldest = {"h_": before.hour, "d_": before.day, "t_": f"{_day(windows.now - _DAY):%Y-%m-%d}", "g_": windows.day}
+    return sorted(name for name in item if name[:2] in oldest and name[2:] < oldest[name[:2]])[:20]
+
+
+def stale_windows(item: Mapping[str, Any], now: int) -> list[str]:
+    """Names of budget windows that ended more than two days ago and have no hour left to reconcile."""
+    current = {_budget_window(_day(now - days * _DAY), each)[0] for days in range(3) for each in DURATIONS}
+    kept = current | {booking.window for booking in bookings_of(item)}
+    return sorted(name for name in item if name.startswith(("used_", "spent_")) and name.partition("_")[2] not in kept)
+
+
+def _budget_window(day: datetime, duration: str) -> tuple[str, datetime | None]:
+    match duration:
+        case "daily":
+            return day.strftime("%Y-%m-%d"), day + timedelta(days=1)
+        case "weekly":
+            year, week, weekday = day.isocalendar()
+            return f"{year}-W{week:02d}", day + timedelta(days=8 - weekday)
+        case "monthly":
+            return day.strftime("%Y-%m"), (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        case "total":
+            return "total", None
+        case _:
+            raise ValueError(f"no such budget duration: {duration}")
+
+
+def _day(now: int) -> datetime:
+    return datetime.fromtimestamp(now // _SECOND, UTC).replace(hour=0, minute=0, second=0)
+
+
+def _micro(moment: datetime) -> int:
+    return int(moment.timestamp()) * _SECOND

@@ -1,0 +1,46 @@
+"""What a call costs by how it ended: the one rule, for every vendor."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from gateway.models.money import Cost
+
+
+class Verdict(StrEnum):
+    """How a call ended.
+
+    ANSWERED: as promised. UNUSABLE: an answer came whole with a status of success, and it is none (an error object,
+    HTML, no choices). REFUSED: a status that is no success. NOT_SENT: nothing reached the provider. UNKNOWN: it left,
+    and nobody can know what was produced (our deadline, a reset, a hang-up, an answer that was cut off).
+    """
+
+    ANSWERED = "answered"
+    UNUSABLE = "unusable"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+def charge(verdict: Verdict, bill: Cost | None, hold: int) -> Cost:
+    """The cost of a call. `bill` is what the usage costs that came with the answer, None where none came; `hold` is in
+    micro-dollars."""
+    if verdict is Verdict.UNKNOWN:
+        return Cost(prompt=hold, completion=0)
+    if verdict in (Verdict.ANSWERED, Verdict.UNUSABLE) and bill is not None:
+        return bill
+    return Cost(0, 0)
+
+
+def succeeded(status: int) -> bool:
+    """Whether a status promises an answer."""
+    return 200 <= status < 300
+
+
+def verdict_of(*, sent: bool, status: int | None) -> Verdict:
+    """The verdict on a call that failed: whether it may have left, and the status of the answer that came whole."""
+    if not sent:
+        return Verdict.NOT_SENT
+    if status is None:
+        return Verdict.UNKNOWN
+    return Verdict.UNUSABLE if succeeded(status) else Verdict.REFUSED

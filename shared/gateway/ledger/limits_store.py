@@ -1,0 +1,370 @@
+"""The table `limits`: one item a key or team, and an admission is one conditional update of it.
+
+Attributes: `st` (A active, R revoked), `kv` (the record's version), `tat` and `ttat` (arrival times of requests and
+tokens; `tat_3` the same under a label, see `gateway.ledger.admission.Move`), `inflight`, `h_<hour>` and `d_<day>`
+(calls), `t_<day>` (tokens used and held), `used_<window>` (micro-dollars spent and held) and `spent_<window>`,
+`g_<day>` (hashes of a key's tags: gateway.ledger.tags); for each hour that is not reconciled yet `o_<hour>_<window>`
+(held), `s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way). Windows are in the names, so that a new
+one needs no reset: it is not there yet. No limit stands here: a changed one holds as soon as callers know it, and
+`kv` makes them know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.dynamodb.attributes import from_item, to_item
+from gateway.dynamodb.client import Database, pages, read_all
+from gateway.errors import ConditionFailed, TransactionCanceled
+from gateway.identity.records import REVOKED, TEAM_PREFIX
+from gateway.ledger.admission import Booking, Bucket, Demand, Move, Terms, Variant, Windows
+from gateway.ledger.tags import ROOM, set_name
+
+
+@dataclass(slots=True)
+class _Expression:
+    """Parts of one update, put together at the end."""
+
+    sets: list[str] = field(default_factory=list)
+    removes: list[str] = field(default_factory=list)
+    adds: dict[str, list[str]] = field(default_factory=dict)  # name to bytes in base64
+    conditions: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def request(self, table: str, key: str, returned: str) -> dict[str, Any]:
+        update = "SET " + ", ".join(self.sets) + (" REMOVE " + ", ".join(self.removes) if self.removes else "")
+        values = to_item(self.values)
+        for number, (name, members) in enumerate(self.adds.items()):
+            update += f"{', ' if number else ' ADD '}{name} :m{number}"
+            values[f":m{number}"] = {"BS": members}
+        request: dict[str, Any] = {
+            "TableName": table,
+            "Key": to_item({"id": key}),
+            "UpdateExpression": update,
+            "ConditionExpression": " AND ".join(self.conditions),
+            "ExpressionAttributeValues": values,
+            "ReturnValues": returned,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return request | ({"ExpressionAttributeNames": self.names} if self.names else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What an ended call gives back and what it spent, in micro-dollars, and where that is booked. The tokens that
+    were held and used correct the day's; where both are the same they are left as they are."""
+
+    est: int
+    actual: int
+    booking: Booking
+    held: int = 0
+    used: int = 0
+
+
+class LimitsStore:
+    """Counters: no call here is ever repeated by itself."""
+
+    def __init__(self, database: Database, table: str, keys_table: str) -> None:
+        self._database = database
+        self._table = table
+        self._keys_table = keys_table
+
+    def admit(
+        self,
+        account: str,
+        version: int,
+        terms: Terms,
+        demand: Demand,
+        windows: Windows,
+        variant: Variant,
+        stale: Sequence[str] = (),
+        marks: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """Admit one call: every limit, the hold and the revocation in one decision. Returns the item as it is then.
+        `marks` go into the day's set of tags, which must have room for all of them.
+
+        Raises ConditionFailed with the item as it stood (None where there is none yet).
+        """
+        expression = _Expression()
+        _active(expression, version)
+        _buckets(expression, terms, demand, windows, variant)
+        _counters(expression, terms, windows)
+        _day_tokens(expression, terms, demand, windows)
+        _money(expression, terms, demand, windows)
+        _tags(expression, marks, windows)
+        _forget(expression, stale)
+        reply = self._database.call("UpdateItem", expression.request(self._table, account, "ALL_NEW"))
+        return from_item(reply["Attributes"])
+
+    def create(self, account: str, version: int) -> None:
+        """The item of a first call. Raises ConditionFailed if the key's or team's record is not active at this version.
+
+        That the item is there already is fine: somebody else's call was first.
+        """
+        check = {
+            "TableName": self._keys_table,
+            "Key": to_item({"id": account}),
+            "ConditionExpression": "#state = :active AND version = :version",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item({":active": "active", ":version": version}),
+        }
+        put = {
+            "TableName": self._table,
+            "Item": to_item({"id": account, "st": "A", "kv": version}),
+            "ConditionExpression": "attribute_not_exists(id)",
+        }
+        try:
+            self._database.call("TransactWriteItems", {"TransactItems": [{"ConditionCheck": check}, {"Put": put}]})
+        except TransactionCanceled as canceled:
+            if canceled.reasons[0] == "ConditionalCheckFailed":
+                raise ConditionFailed("TransactWriteItems") from None
+
+    def release(self, account: str, release: Release) -> bool:
+        """Give a hold back and book what was spent. False, and nothing done, where the hour was reconciled already."""
+        booking = release.booking
+        names = {
+            "#u": booking.used,
+            "#p": booking.spent,
+            "#o": booking.held,
+            "#s": booking.booked,
+            "#n": booking.calls,
+        }
+        values = {
+            ":more": release.actual - release.est,
+            ":est": release.est,
+            ":actual": release.actual,
+            ":zero": 0,
+            ":one": 1,
+        }
+        tokens = ""
+        if release.used != release.held:
+            # Were the day's tokens gone, these are the call's own: never less than none.
+            tokens = ", #t = if_not_exists(#t, :held) + :tokens"
+            names["#t"] = booking.tokens
+            values |= {":held": release.held, ":tokens": release.used - release.held}
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": account}),
+            "UpdateExpression": (
+                "SET #u = #u + :more, #p = if_not_exists(#p, :zero) + :actual, #s = if_not_exists(#s, :zero) + :actual,"
+                f" #o = #o - :est, #n = #n - :one, inflight = inflight - :one{tokens}"
+            ),
+            "ConditionExpression": "attribute_exists(#o)",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+        }
+        try:
+            self._database.call("UpdateItem", request)
+        except ConditionFailed:
+            return False
+        return True
+
+    def set_state(self, account: str, state: str, version: int) -> None:
+        """A change of the record (state A or R) that the next call meets, unless a later one was told already. Where
+        there is no item there is nothing to tell: a first call makes one, and only of the record as it is then."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": account}),
+            "UpdateExpression": "SET st = :state, kv = :version",
+            "ConditionExpression": "kv < :version",
+            "ExpressionAttributeValues": to_item({":state": state, ":version": version}),
+        }
+        with suppress(ConditionFailed):
+            self._database.call("UpdateItem", request, attempts=2)
+
+    def get(self, account: str) -> dict[str, Any]:
+        """The item as it is now, empty where there is none. Raises StoreUnavailable."""
+        request = {"TableName": self._table, "Key": to_item({"id": account}), "ConsistentRead": True}
+        return from_item(self._database.call("GetItem", request, attempts=2).get("Item", {}))
+
+    def items(self) -> Iterator[dict[str, Any]]:
+        """Every item, some seconds old at most: for the hourly reconcile alone."""
+        return pages(self._database, {"TableName": self._table}, "Scan", attempts=3)
+
+    def gone(self, accounts: Sequence[str]) -> dict[str, int]:
+        """Those of these keys and teams whose record is deleted, each with the version that its deletion had, 0 where
+        nothing is left to tell (of a key; a team's id is never given again)."""
+        keys = [{"id": account} for account in accounts]
+        records = {item["id"]: item for item in read_all(self._database, self._keys_table, keys, consistent=True)}
+        return {
+            account: records[account]["version"] if account in records else 0
+            for account in accounts
+            if account not in records or (account.startswith(TEAM_PREFIX) and records[account]["state"] == REVOKED)
+        }
+
+    def remove(self, item: Mapping[str, Any]) -> bool:
+        """Forget an item, as it was read, of a key or team that is deleted. It must have no hour to reconcile: none
+        comes again, since what is revoked admits nothing and a release needs its hour. False where it changed since."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": item["id"]}),
+            "ConditionExpression": "st = :revoked AND kv = :version",
+            "ExpressionAttributeValues": to_item({":revoked": "R", ":version": item.get("kv")}),
+        }
+        try:
+            self._database.call("DeleteItem", request)
+        except ConditionFailed:
+            return False
+        return True
+
+    def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool:
+        """Make a closed hour's sums what its rows say, and forget the hour. `spent`: the sum of its rows.
+
+        False, and nothing done, where a release came in between.
+        """
+        held, booked, calls = (item.get(name, 0) for name in (booking.held, booking.booked, booking.calls))
+        names = {
+            "#u": booking.used,
+            "#p": booking.spent,
+            "#o": booking.held,
+            "#s": booking.booked,
+            "#n": booking.calls,
+        } | {f"#x{number}": name for number, name in enumerate(stale)}
+        values = {
+            ":u": spent - held - booked,
+            ":p": spent - booked,
+            ":i": calls,
+            ":o": held,
+            ":n": calls,
+            ":zero": 0,
+        }
+        conditions = ["#o = :o", "#n = :n", "#s = :s" if booking.booked in item else "attribute_not_exists(#s)"]
+        if booking.booked in item:
+            values[":s"] = booked
+        gone = ", ".join(["#o", "#s", "#n", *(f"#x{number}" for number in range(len(stale)))])
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": item["id"]}),
+            "UpdateExpression": (
+                f"SET #u = #u + :u, #p = if_not_exists(#p, :zero) + :p, inflight = inflight - :i REMOVE {gone}"
+            ),
+            "ConditionExpression": " AND ".join(conditions),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+        }
+        try:
+            self._database.call("UpdateItem", request)
+        except ConditionFailed:
+            return False
+        return True
+
+    def forget(self, account: str, bookings: Sequence[Booking], stale: Sequence[str]) -> bool:
+        """Take hours that agree with their rows, and stale counters, out of an item. False, and nothing done, where one
+        of the hours holds something."""
+        parts = [each for booking in bookings for each in (booking.held, booking.calls)]
+        gone = [*parts, *(booking.booked for booking in bookings), *stale]
+        names = {f"#{number}": name for number, name in enumerate(gone)}
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": account}),
+            "UpdateExpression": "REMOVE " + ", ".join(names),
+            "ConditionExpression": " AND ".join(f"#{number} = :zero" for number in range(len(parts))),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item({":zero": 0}),
+        }
+        try:
+            self._database.call("UpdateItem", request)
+        except ConditionFailed:
+            return False
+        return True
+
+
+def _active(expression: _Expression, version: int) -> None:
+    expression.values |= {":A": "A", ":kv": version}
+    expression.conditions += ["st = :A", "kv = :kv"]
+
+
+def _buckets(expression: _Expression, terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> None:
+    if terms.requests is not None:
+        _bucket(expression, "tat", terms.requests, 1, windows.now, variant.requests)
+    if terms.tokens is not None:
+        _bucket(expression, "ttat", terms.tokens, demand.tokens, windows.now, variant.tokens)
+
+
+def _bucket(expression: _Expression, name: str, bucket: Bucket, units: int, now: int, move: Move) -> None:
+    # Units that fit not even an empty bucket were refused before, or are over. What is over needs no condition: the
+    # item that told so was older, and an arrival time only grows.
+    if move.form == "over":
+        return
+    mark, start, most, cost = name[:2], now - bucket.slack, now + bucket.tau(units), bucket.cost(units)
+    label = f"{name}_{move.label}"
+    if move.label is not None:
+        expression.removes += [f"{name}_{other}" for other in move.other_labels]
+    if move.form == "busy":
+        expression.values |= {f":{mark}0": move.least, f":{mark}1": most, f":{mark}c": cost + move.extra}
+        moved = (name,) if move.label is None else (name, label)
+        expression.sets += [f"{each} = {name} + :{mark}c" for each in moved]
+        expression.conditions.append(f"{name} BETWEEN :{mark}0 AND :{mark}1")
+        return
+    idle = f"attribute_not_exists({name}) OR {name} < :{mark}0"
+    expression.values[f":{mark}0"] = start
+    if move.form == "idle":
+        expression.values[f":{mark}1"] = start + cost
+        expression.sets.append(f"{name} = :{mark}1")
+        expression.conditions.append(f"({idle})")
+        return
+    expression.values |= {f":{mark}1": most, f":{mark}c": cost}
+    expression.sets += [f"{each} = if_not_exists({label}, :{mark}0) + :{mark}c" for each in (name, label)]
+    # That both are equal says that nobody moved the one on without the other.
+    others = f"{label} = {name} AND {label} BETWEEN :{mark}0 AND :{mark}1"
+    expression.conditions.append(f"(({others}) OR (attribute_not_exists({label}) AND ({idle})))")
+
+
+def _counters(expression: _Expression, terms: Terms, windows: Windows) -> None:
+    hour = terms.per_hour if terms.enforced("requestsPerHour") else None
+    day = terms.per_day if terms.enforced("requestsPerDay") else None
+    parallel = terms.parallel if terms.enforced("maxParallelRequests") else None
+    expression.values |= {":zero": 0, ":one": 1}
+    for mark, name, limit in (
+        ("h", f"h_{windows.hour}", hour),
+        ("d", f"d_{windows.day}", day),
+        ("i", "inflight", parallel),
+    ):
+        expression.names[f"#{mark}"] = name
+        expression.sets.append(f"#{mark} = if_not_exists(#{mark}, :zero) + :one")
+        if limit is not None:
+            expression.values[f":{mark}"] = limit
+            expression.conditions.append(f"(attribute_not_exists(#{mark}) OR #{mark} < :{mark})")
+
+
+def _day_tokens(expression: _Expression, terms: Terms, demand: Demand, windows: Windows) -> None:
+    expression.names["#t"] = windows.booking.tokens
+    expression.values[":tokens"] = demand.tokens
+    expression.sets.append("#t = if_not_exists(#t, :zero) + :tokens")
+    if terms.tokens_per_day is not None and terms.enforced("tokensPerDay"):
+        # As with a budget: what exceeds the whole limit was refused before.
+        expression.values[":t"] = terms.tokens_per_day - demand.tokens
+        expression.conditions.append("(attribute_not_exists(#t) OR #t <= :t)")
+
+
+def _money(expression: _Expression, terms: Terms, demand: Demand, windows: Windows) -> None:
+    booking = windows.booking
+    expression.names |= {"#u": booking.used, "#o": booking.held, "#n": booking.calls}
+    expression.values[":est"] = demand.est
+    expression.sets += [
+        "#u = if_not_exists(#u, :zero) + :est",
+        "#o = if_not_exists(#o, :zero) + :est",
+        "#n = if_not_exists(#n, :zero) + :one",
+    ]
+    if terms.budget is not None and terms.enforced("budget"):
+        # What exceeds the whole budget was refused before: a window that is not there yet has room.
+        expression.values[":room"] = terms.budget - demand.est
+        expression.conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
+
+
+def _tags(expression: _Expression, marks: Sequence[str], windows: Windows) -> None:
+    if marks:
+        expression.names["#g"] = set_name(windows.day)
+        expression.adds["#g"] = list(marks)
+        expression.values[":g"] = ROOM - len(marks)
+        expression.conditions.append("(attribute_not_exists(#g) OR size(#g) <= :g)")
+
+
+def _forget(expression: _Expression, stale: Iterable[str]) -> None:
+    for number, name in enumerate(stale):
+        expression.names[f"#o{number}"] = name
+        expression.removes.append(f"#o{number}")

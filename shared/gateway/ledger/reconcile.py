@@ -1,0 +1,153 @@
+"""The hourly reconcile: makes every closed hour's sums what its rows say.
+
+A call's money is held, then released; a release whose reply was lost is not repeated, so money may stay held that no
+call holds any more. When an hour is closed and all its rows have ended, the rows are the truth: what is held beyond
+them is given back, what they spent and nobody booked is booked. Afterwards the drift of that hour is 0.
+
+An hour in which nothing is held any more had each of its calls released. It differs from its rows in nothing, and waits
+for others of its kind: they are compared and forgotten together, by one write.
+
+The item of a key or team that was deleted goes when none of its hours is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway import observability
+from gateway.dynamodb.attributes import size_of
+from gateway.errors import StoreError, StoreUnavailable
+from gateway.identity.records import TEAM_PREFIX
+from gateway.ledger.admission import Booking, Windows, bookings_of, stale_names, stale_windows
+from gateway.ledger.rows_store import Sum
+
+# Later than the last moment at which a row of the hour may be written. An hour waits for each row that is still open,
+# however long its call may take.
+_CLOSED_AFTER = 5 * 60_000_000
+# Hours without a hold that an item may carry, and its bytes (with its tags): more, and an admission of it would cost a
+# second write unit before the next run.
+_SETTLED_HOURS, _MOST_BYTES = 5, 830
+_MOST_HOURS, _MOST_STALE = 12, 60  # in one run and write: an expression holds 4 KB and 300 operators
+
+
+class Items(Protocol):
+    def items(self) -> Iterator[dict[str, Any]]: ...
+    def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool: ...
+    def forget(self, account: str, bookings: Sequence[Booking], stale: Sequence[str]) -> bool: ...
+    def gone(self, accounts: Sequence[str]) -> dict[str, int]: ...
+    def remove(self, item: Mapping[str, Any]) -> bool: ...
+    def set_state(self, account: str, state: str, version: int) -> None: ...
+
+
+class Rows(Protocol):
+    def sums(self, hour_ends: int) -> dict[tuple[str, str], Sum]: ...
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """`hours`: of keys and teams that were closed; `waiting`: that have calls not ended yet, or changed meanwhile.
+    `drift`: micro-dollars that were held or missing, in all. `removed`: items of deleted keys and teams."""
+
+    hours: int = 0
+    waiting: int = 0
+    drift: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """`clock` gives microseconds since the epoch."""
+
+    limits: Items
+    rows: Rows
+    clock: Callable[[], int]
+
+    def reconcile(self) -> Reconciled:
+        """Close every hour that is over, however old. Raises StoreUnavailable: the next run goes on."""
+        now, done = self.clock(), Reconciled()
+        hours: dict[int, list[tuple[dict[str, Any], Booking]]] = {}
+        settled: dict[str, tuple[dict[str, Any], list[Booking]]] = {}
+        for item, whole in self._items(done):
+            over = [booking for booking in bookings_of(item) if booking.ends + _CLOSED_AFTER <= now]
+            due = (
+                over[:_MOST_HOURS]
+                if whole or len(over) >= _SETTLED_HOURS or size_of(item) > _MOST_BYTES
+                else [booking for booking in over if _holds(item, booking)]
+            )
+            for booking in due:
+                hours.setdefault(booking.ends, []).append((item, booking))
+        for ends in sorted(hours):
+            sums = self.rows.sums(ends)
+            for item, booking in hours[ends]:
+                rows = sums.get((item["id"], booking.window), Sum())
+                if _holds(item, booking) or rows.open or rows.actual != item.get(booking.booked, 0):
+                    self._close(item, booking, rows, now, done)
+                else:
+                    settled.setdefault(item["id"], (item, []))[1].append(booking)
+        for item, bookings in settled.values():
+            done.hours += self._forget(item, bookings, now)
+        if done.hours:
+            observability.count("HoursReconciled", done.hours)
+            observability.count("LedgerDrift", done.drift / 1_000_000)
+        return done
+
+    def _items(self, done: Reconciled) -> Iterator[tuple[dict[str, Any], bool]]:
+        """Every item, and whether all its hours that are over are due, since its key or team is deleted."""
+        ended = []
+        for item in self.limits.items():
+            if item.get("st") == "R" or item["id"].startswith(TEAM_PREFIX):
+                ended.append(item)
+            else:
+                yield item, False
+        try:
+            gone = self.limits.gone([item["id"] for item in ended])
+        except (StoreUnavailable, StoreError) as error:  # no reason to leave an hour open: the next run removes them
+            observability.log.warning("records can't be read", extra={"reason": str(error)})
+            gone = {}
+        for item in ended:
+            identifier = item["id"]
+            if identifier not in gone or bookings_of(item):
+                yield item, identifier in gone
+            elif item.get("st") == "R":
+                done.removed += self.limits.remove(item)
+            else:  # a team's, to which its deletion did not come: removed by the next run
+                self.limits.set_state(identifier, "R", gone[identifier])
+
+    def _forget(self, item: dict[str, Any], bookings: list[Booking], now: int) -> int:
+        for booking in bookings:
+            _take(item, booking)
+        stale = [*stale_names(item, Windows.at(now)), *stale_windows(item, now)]
+        return len(bookings) if self.limits.forget(item["id"], bookings, stale[:_MOST_STALE]) else 0
+
+    def _close(self, item: dict[str, Any], booking: Booking, rows: Sum, now: int, done: Reconciled) -> None:
+        stale = [name for name in stale_windows(item, now) if name not in (booking.used, booking.spent)]
+        if rows.open or not self.limits.reconcile(item, booking, rows.actual, stale):
+            done.waiting += 1
+            return
+        drift = abs(item[booking.held]) + abs(rows.actual - item.get(booking.booked, 0))
+        done.hours += 1
+        done.drift += drift
+        if drift or item.get(booking.calls, 0):
+            observability.log.warning(
+                "reconciled",
+                extra={
+                    "account": item["id"],
+                    "hour": booking.hour,
+                    "drift": drift,
+                    "calls": item.get(booking.calls, 0),
+                },
+            )
+        _take(item, booking, *stale)
+
+
+def _holds(item: Mapping[str, Any], booking: Booking) -> bool:
+    """Whether an hour of an item has calls under way, or whose release was lost."""
+    return bool(item[booking.held] or item.get(booking.calls, 0))
+
+
+def _take(item: dict[str, Any], booking: Booking, *more: str) -> None:
+    """Out of the item as it was read, as out of the stored one."""
+    for name in (booking.held, booking.booked, booking.calls, *more):
+        item.pop(name, None)

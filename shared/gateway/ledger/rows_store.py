@@ -1,0 +1,285 @@
+"""The table `request-analytics`: one row a paid call. OPEN, then SETTLED or EXPIRED, once. No prompt is ever in it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.dynamodb.attributes import from_item, to_item
+from gateway.dynamodb.client import Database, pages
+from gateway.errors import ConditionFailed
+from gateway.identity.store import team_item
+from gateway.models.usage import Usage
+
+OPEN, SETTLED, EXPIRED = "OPEN", "SETTLED", "EXPIRED"
+CORRECTION = "CORRECTION"
+# How many seconds after it was made a row's deadline may lie, by the class of length that its partition names: each is
+# swept by itself, so that what dies among short calls need not wait for what long ones may still do.
+LENGTHS = {"short": 120, "long": 1_200}
+SUFFIXES = {"short": 4, "long": 2}  # a minute's rows of one length lie in so many partitions
+OPENED_WITHIN_SECONDS = 120  # a row that comes later is refused: its minute may be swept, its hour be closed
+_SCHEMA = 1
+_CORRECTIONS = "correction"  # a partition of their own: neither sweeper nor reconcile ever reads it
+KEPT_SECONDS = 400 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars,
+    `tokens` are those held of the day's.
+
+    `window` is where the cost is booked, `team_window` where for the team, empty where the team holds nothing: what a
+    release needs, should somebody else than the caller have to make it. `budget` and `team_budget` are what bounds the
+    windows, None where nothing does: the consumer tells by them whether somebody has to be warned. `number` is that of
+    the call among its key's of the UTC day, from 1: it says where the row is counted. `tags` are those it counts under.
+    """
+
+    rid: str
+    key: str
+    tier: str
+    model: str
+    target: str
+    provider: str
+    hour: str
+    est: int
+    created: int
+    deadline: int
+    team: str = ""
+    window: str = ""
+    team_window: str = ""
+    budget: int | None = None
+    team_budget: int | None = None
+    correlation: str = ""
+    tags: tuple[str, ...] = field(default_factory=tuple)
+    number: int = 0
+    tokens: int = 0
+
+    @property
+    def length(self) -> str:
+        """The class of length, by the deadline. Raises ValueError where that is further away than any class allows."""
+        seconds = self.deadline - self.created // 1_000_000
+        for length, most in LENGTHS.items():
+            if seconds <= most:
+                return length
+        raise ValueError(f"a deadline of {seconds} s is beyond every class of length")
+
+    @property
+    def minute(self) -> str:
+        """The partition, by when the row was made: `<UTC minute>#<n>`, of a long call `<UTC minute>#l<n>`."""
+        suffix = zlib.crc32(self.rid.encode()) % SUFFIXES[self.length]
+        return minute_partition(self.created // 1_000_000, suffix, self.length)
+
+    @property
+    def opened_by(self) -> int:
+        """Until when (microseconds) the row must have been written for its call to be made."""
+        return min(self.deadline * 1_000_000, self.created + OPENED_WITHIN_SECONDS * 1_000_000)
+
+
+def minute_partition(seconds: int, suffix: int, length: str = "short") -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M}#{'l' if length == 'long' else ''}{suffix}"
+
+
+def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The items of `limits` that hold a row's money, each with the budget window: the key's, and its team's."""
+    accounts = [(row["key"], row["window"])]
+    if row.get("team_window"):
+        accounts.append((team_item(row["team"]), row["team_window"]))
+    return accounts
+
+
+@dataclass(slots=True)
+class Sum:
+    """What rows come to: micro-dollars of those that ended, and how many have not."""
+
+    actual: int = 0
+    open: int = 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.actual += row.get("actual", 0)
+        self.open += row["state"] == OPEN
+
+
+class RowStore:
+    def __init__(self, database: Database, table: str) -> None:
+        self._database = database
+        self._table = table
+
+    def open(self, row: Row) -> None:
+        """Write the row of a call that is about to be made. Repeating it is safe: it is the same row."""
+        item = {
+            "minute": row.minute,
+            "rid": row.rid,
+            "v": _SCHEMA,
+            "state": OPEN,
+            "key": row.key,
+            "tier": row.tier,
+            "model": row.model,
+            "target": row.target,
+            "provider": row.provider,
+            "hour": row.hour,
+            "window": row.window,
+            "n": row.number,
+            "est": row.est,
+            "tokens": row.tokens,
+            "created": row.created,
+            "deadline": row.deadline,
+            "correlation": row.correlation,
+            "ttl": row.created // 1_000_000 + KEPT_SECONDS,
+        }
+        rare = {"team": row.team, "team_window": row.team_window, "tags": list(row.tags)}
+        item |= {name: value for name, value in rare.items() if value}
+        budgets = {"budget": row.budget, "team_budget": row.team_budget}
+        item |= {name: value for name, value in budgets.items() if value is not None}
+        request = {
+            "TableName": self._table,
+            "Item": to_item(item),
+            "ConditionExpression": "attribute_not_exists(rid)",
+        }
+        try:
+            self._database.call("PutItem", request, attempts=2)
+        except ConditionFailed:  # a first attempt whose answer was lost
+            return
+
+    def open_rows(self, minute: int, length: str = "short") -> Iterator[dict[str, Any]]:
+        """The rows of a minute (numbered from the epoch) and class of length that are still OPEN."""
+        return self._of_minute(
+            minute,
+            length,
+            {
+                "FilterExpression": "#state = :open",
+                "ExpressionAttributeNames": {"#minute": "minute", "#state": "state"},
+            },
+            {":open": OPEN},
+        )
+
+    def sums(self, hour_ends: int) -> dict[tuple[str, str], Sum]:
+        """What the rows of the hour that ends then (microseconds) come to, by item of `limits` and budget window: of
+        every length. A row lies in a minute of the hour that it is booked in: both are its admission's moment."""
+        sums: dict[tuple[str, str], Sum] = {}
+        last = hour_ends // 60_000_000
+        fields = {
+            "ProjectionExpression": "#key, team, #window, team_window, #state, actual",
+            "ExpressionAttributeNames": {"#minute": "minute", "#state": "state", "#key": "key", "#window": "window"},
+        }
+        for minute in range(last - 60, last):
+            for length in LENGTHS:
+                for row in self._of_minute(minute, length, fields, {}):
+                    for account, window in accounts_of(row):
+                        sums.setdefault((account, window), Sum()).add(row)
+        return sums
+
+    def between(self, first: str, last: str) -> Iterator[dict[str, Any]]:
+        """Every row of these UTC days (2026-11-24), and every correction booked on them, in no order.
+
+        Reads the whole table once: of a day's 5,760 partitions most are empty, and a month has 170,000 of them.
+        """
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "FilterExpression": (
+                "#minute BETWEEN :first AND :last OR (#minute = :corrections AND #day BETWEEN :from AND :to)"
+            ),
+            "ExpressionAttributeNames": {"#minute": "minute", "#day": "day"},
+            "ExpressionAttributeValues": to_item(
+                {
+                    ":first": f"{first}T00:00#",
+                    ":last": f"{last}T23:59#~",
+                    ":corrections": _CORRECTIONS,
+                    ":from": first,
+                    ":to": last,
+                }
+            ),
+            "ConsistentRead": True,
+        }
+        return pages(self._database, request, "Scan")
+
+    def correct(self, row: Mapping[str, Any]) -> None:
+        """Write a correction's row. Raises ConditionFailed, with what stands there, where its id is taken."""
+        request = {
+            "TableName": self._table,
+            "Item": to_item({**row, "minute": _CORRECTIONS, "v": _SCHEMA, "state": CORRECTION}),
+            "ConditionExpression": "attribute_not_exists(rid)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        self._database.call("PutItem", request, attempts=2)
+
+    def corrections(self, month: str, after: str = "") -> Iterator[dict[str, Any]]:
+        """The corrections that are booked in a month (2026-11), by id, from behind `after` on. They are few: one
+        partition holds all, so that an id means one of them whatever day it is booked on."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "#minute = :corrections AND rid > :after",
+            "FilterExpression": "begins_with(#day, :month)",
+            "ExpressionAttributeNames": {"#minute": "minute", "#day": "day"},
+            "ExpressionAttributeValues": to_item(
+                {":corrections": _CORRECTIONS, ":after": after or " ", ":month": month}
+            ),
+            "ConsistentRead": True,
+        }
+        return pages(self._database, request)
+
+    def _of_minute(
+        self, minute: int, length: str, more: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        for suffix in range(SUFFIXES[length]):
+            partition = minute_partition(minute * 60, suffix, length)
+            request: dict[str, Any] = {
+                "TableName": self._table,
+                "KeyConditionExpression": "#minute = :minute",
+                "ExpressionAttributeValues": to_item({":minute": partition, **values}),
+                "ConsistentRead": True,
+                **more,
+            }
+            yield from pages(self._database, request)
+
+    def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Settle or expire an open row with these facts; the row as it is then, None where it was closed before.
+
+        Who closes a row releases its hold, so exactly one does. The answer of a repeated attempt tells by `settled`,
+        a moment, whether the first one did it.
+        """
+        values = {":open": OPEN, ":state": state} | {
+            f":f{number}": value for number, value in enumerate(facts.values())
+        }
+        names = {"#state": "state"} | {f"#f{number}": name for number, name in enumerate(facts)}
+        sets = ", ".join(["#state = :state", *(f"#f{number} = :f{number}" for number in range(len(facts)))])
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"minute": minute, "rid": rid}),
+            "UpdateExpression": f"SET {sets}",
+            "ConditionExpression": "#state = :open",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values),
+            "ReturnValues": "ALL_NEW",
+        }
+        try:
+            return from_item(self._database.call("UpdateItem", request)["Attributes"])
+        except ConditionFailed:
+            return None
+
+
+def settled_facts(
+    usage: Usage | None, prompt_cost: int, completion_cost: int, status: str, latency_ms: int, now: int
+) -> dict[str, Any]:
+    """What settling adds to a row; costs in micro-dollars, `now` in microseconds."""
+    facts: dict[str, Any] = {
+        "actual": prompt_cost + completion_cost,
+        "prompt_cost": prompt_cost,
+        "completion_cost": completion_cost,
+        "status": status,
+        "latency_ms": latency_ms,
+        "settled": now,
+    }
+    if usage is not None:
+        facts |= {
+            "input_tokens": usage.input_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+            "output_tokens": usage.output_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
+            "usage_source": usage.source,
+        }
+    return facts

@@ -1,0 +1,111 @@
+"""What a key may do and what is left of it: `GET /v1/key`. Reads only, by the records as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.config.document import TierLimits
+from gateway.identity.caller import Caller
+from gateway.identity.store import team_item
+from gateway.identity.verification import KeyReader, current
+from gateway.ledger.admission import Terms, Windows, terms_of, terms_of_team
+from gateway.models.money import usd
+from gateway.times import rfc3339
+
+_SECOND = 1_000_000
+
+
+class Items(Protocol):
+    def get(self, account: str) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`clock` gives microseconds since the epoch."""
+
+    limits: Items
+    keys: KeyReader
+    clock: Callable[[], int]
+
+    def of(self, caller: Caller, tiers: Callable[[str], TierLimits]) -> dict[str, Any]:
+        """A key with each limit, what is used and left of it, and when it frees. Raises Unauthorized, StoreUnavailable.
+
+        Limits of a minute are a bucket: `remaining` calls may come at once, and it is full again at `reset`.
+        """
+        record, fresh = current(caller, self.keys, self.clock() / _SECOND)
+        terms = terms_of(tiers(fresh.tier), fresh.limits)
+        team = None
+        if fresh.team_id:
+            team = {"id": fresh.team_id}
+            if fresh.team is not None:
+                team |= self._account(team_item(fresh.team_id), terms_of_team(fresh.team.limits))
+        return {
+            "object": "key",
+            "id": fresh.key_id,
+            "name": record.name,
+            "tier": fresh.tier,
+            "scopes": list(fresh.scopes),
+            "models": list(fresh.models),
+            "expires": rfc3339(fresh.expires) if fresh.expires else None,
+            **self._account(fresh.key_id, terms),
+            "team": team,
+        }
+
+    def _account(self, account: str, terms: Terms) -> dict[str, Any]:
+        windows = Windows.at(self.clock(), terms.duration)
+        item = self.limits.get(account)
+        return {"limits": _limits(item, terms, windows), "budget": _budget(item, terms, windows)}
+
+
+def _limits(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str, Any]:
+    limits: dict[str, Any] = {}
+    for name, bucket, arrival, limit in (
+        ("requests_per_minute", terms.requests, item.get("tat", 0), "requestsPerMinute"),
+        ("tokens_per_minute", terms.tokens, item.get("ttat", 0), "tokensPerMinute"),
+    ):
+        if bucket is not None:
+            left, full = bucket.left(arrival, windows.now), bucket.refill(arrival, windows.now)
+            limits[name] = {
+                "limit": bucket.limit,
+                "burst": bucket.burst,
+                "remaining": left,
+                "reset": _moment(windows.now + full),
+                "enforced": terms.enforced(limit),
+            }
+    hour, day = item.get(f"h_{windows.hour}", 0), item.get(f"d_{windows.day}", 0)
+    tokens = item.get(windows.booking.tokens, 0)
+    for name, most, used, ends, limit in (
+        ("requests_per_hour", terms.per_hour, hour, windows.hour_ends, "requestsPerHour"),
+        ("requests_per_day", terms.per_day, day, windows.day_ends, "requestsPerDay"),
+        ("tokens_per_day", terms.tokens_per_day, tokens, windows.day_ends, "tokensPerDay"),
+        ("max_parallel_requests", terms.parallel, item.get("inflight", 0), None, "maxParallelRequests"),
+    ):
+        if most is not None:
+            left = max(0, most - used)
+            limits[name] = {
+                "limit": most,
+                "remaining": left,
+                "reset": _moment(ends),
+                "enforced": terms.enforced(limit),
+            }
+    return limits
+
+
+def _budget(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str, Any]:
+    spent, used = item.get(windows.booking.spent, 0), item.get(windows.booking.used, 0)
+    return {
+        "limit": None if terms.budget is None else usd(terms.budget),
+        "spent": usd(spent),
+        "held": usd(used - spent),
+        "remaining": None if terms.budget is None else usd(max(0, terms.budget - used)),
+        "duration": terms.duration,
+        "reset": _moment(windows.budget_ends),
+        "enforced": None if terms.budget is None else terms.enforced("budget"),
+        "currency": "USD",
+    }
+
+
+def _moment(micro: int | None) -> str | None:
+    return None if micro is None else rfc3339(micro / _SECOND)

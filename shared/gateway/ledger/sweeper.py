@@ -1,0 +1,89 @@
+"""Expires rows whose call died before it was settled: each minute of rows is gone through once, when all its rows are
+due. None is expired before its deadline, and no minute is passed that has an open row which is not due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway import observability
+from gateway.errors import StoreError
+from gateway.ledger.admission import Booking
+from gateway.ledger.limits_store import Release
+from gateway.ledger.rows_store import EXPIRED, LENGTHS, accounts_of, settled_facts
+
+_MOST_MINUTES = 60  # in one run: after a long pause it catches up by and by
+_SECOND = 1_000_000
+
+
+class OpenRows(Protocol):
+    def open_rows(self, minute: int, length: str) -> Iterator[dict[str, Any]]: ...
+    def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None: ...
+
+
+class Releases(Protocol):
+    def release(self, account: str, release: Release) -> bool: ...
+
+
+class Cursor(Protocol):
+    def read(self, length: str = ...) -> int | None: ...
+    def write(self, minute: int, length: str = ...) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """`clock` gives microseconds since the epoch; minutes are numbered from the epoch."""
+
+    rows: OpenRows
+    limits: Releases
+    cursor: Cursor
+    clock: Callable[[], int]
+
+    def sweep(self) -> int:
+        """Expire what is due; how many rows. Raises StoreUnavailable: the next run begins where this one ended."""
+        expired = sum(self._sweep(length, seconds) for length, seconds in LENGTHS.items())
+        if expired:
+            observability.count("RowsExpired", expired)
+        return expired
+
+    def _sweep(self, length: str, seconds: int) -> int:
+        # The last minute that was over so many seconds ago.
+        last = (self.clock() // _SECOND - seconds) // 60 - 1
+        done = self.cursor.read(length)
+        first = last if done is None else done + 1
+        expired, passed = 0, True
+        for minute in range(first, min(last, first + _MOST_MINUTES - 1) + 1):
+            for row in list(self.rows.open_rows(minute, length)):
+                if self._due(row):
+                    expired += self._expired(row)
+                else:
+                    passed = False
+            if passed:
+                self.cursor.write(minute, length)
+        return expired
+
+    def _due(self, row: Mapping[str, Any]) -> bool:
+        deadline = row.get("deadline")
+        # A row that can't be read is not waited for: `_expired` says so.
+        return not isinstance(deadline, int) or deadline * _SECOND <= self.clock()
+
+    def _expired(self, row: Mapping[str, Any]) -> bool:
+        try:
+            return self._expire(row)
+        except (StoreError, KeyError, TypeError, ValueError):
+            # One row that can't be read or released must not keep all later ones open: its hour waits for an operator,
+            # whom the alarm on this count tells.
+            observability.count("RowsStuck")
+            observability.log.exception("a row can't be expired", extra={"minute": row["minute"], "rid": row["rid"]})
+            return False
+
+    def _expire(self, row: Mapping[str, Any]) -> bool:
+        # Nobody knows whether the provider was called: what may have been spent is charged, never given away.
+        facts = settled_facts(None, row["est"], 0, "expired", 0, self.clock())
+        if self.rows.close(row["minute"], row["rid"], EXPIRED, facts) is None:
+            return False
+        for account, window in accounts_of(row):
+            self.limits.release(account, Release(row["est"], row["est"], Booking(row["hour"], window)))
+        observability.log.warning("row expired", extra={"rid": row["rid"], "key_id": row["key"]})
+        return True

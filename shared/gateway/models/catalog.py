@@ -1,0 +1,123 @@
+"""From the name a client asks for to a provider's model and its price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.errors import BadRequest, GatewayError, NotFound
+from gateway.models.money import Price
+
+PROVIDERS = ("openai", "bedrock")
+
+
+class Alias(Protocol):
+    """A name that clients use, and the `provider/model` that answers to it."""
+
+    @property
+    def target(self) -> str: ...
+
+
+class Offer(Protocol):
+    """What a config offers: aliases by name, and prices that win over the price list's, by target."""
+
+    @property
+    def models(self) -> Mapping[str, Alias]: ...
+    @property
+    def price_overrides(self) -> Mapping[str, Price]: ...
+
+
+class Prices(Protocol):
+    """Where prices come from: `find("openai/gpt-4")`, and every priced target there is."""
+
+    def find(self, target: str) -> Price | None: ...
+
+    def targets(self) -> Iterable[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What answers a request: `name` as asked for, `target` as `provider/model`."""
+
+    name: str
+    target: str
+    price: Price
+
+    @property
+    def provider(self) -> str:
+        return self.target.partition("/")[0]
+
+    @property
+    def model(self) -> str:
+        return self.target.partition("/")[2]
+
+
+def permits(allowed: Sequence[str], *names: str) -> bool:
+    """Whether a key's models, empty for any, hold a model by one of its names: as asked for, or its target."""
+    return not allowed or any(name in allowed for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """`providers` are the configured ones, in order of preference."""
+
+    config: Offer
+    prices: Prices
+    providers: tuple[str, ...]
+
+    def resolve(self, name: str) -> Route:
+        """An alias of the config, else `provider/model`, else a bare model name of the first provider that prices it.
+
+        Raises NotFound (`model_not_found`) and, where a target has no price, BadRequest (`model_not_priced`): what
+        has no price is refused, never free.
+        """
+        alias = self.config.models.get(name)
+        target = alias.target if alias else self._own_name(name)
+        if target is None:
+            raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
+        provider = target.partition("/")[0]
+        if provider not in self.providers:
+            raise NotFound(
+                f"The model '{name}' needs the provider {provider}, which is not configured.",
+                code="model_not_found",
+                param="model",
+            )
+        price = self.price(target)
+        if price is None:
+            raise BadRequest(
+                f"The model '{name}' has no price, so it can't be billed. An operator can set one in the config.",
+                code="model_not_priced",
+                param="model",
+            )
+        if price.mode != "chat":
+            raise BadRequest(
+                f"The model '{name}' is no chat model ({price.mode}).", code="model_not_supported", param="model"
+            )
+        return Route(name=name, target=target, price=price)
+
+    def price(self, target: str) -> Price | None:
+        return self.config.price_overrides.get(target) or self.prices.find(target)
+
+    def names(self, allowed: Sequence[str] = ()) -> Mapping[str, str]:
+        """What a key may ask for: name to target, aliases first. Empty `allowed` means any.
+
+        Made by resolving each name, so that what is listed is what a call is let through with.
+        """
+        own = sorted({*self.prices.targets(), *self.config.price_overrides})
+        routes = (self.found(name, allowed) for name in dict.fromkeys((*sorted(self.config.models), *own, *allowed)))
+        return {route.name: route.target for route in routes if route is not None}
+
+    def found(self, name: str, allowed: Sequence[str] = ()) -> Route | None:
+        """The route of a name that a key may ask for; None where it may not, or no call by it would be let through."""
+        try:
+            route = self.resolve(name)
+        except GatewayError:
+            return None
+        return route if permits(allowed, route.name, route.target) else None
+
+    def _own_name(self, name: str) -> str | None:
+        if name.partition("/")[0] in PROVIDERS:
+            return name
+        targets = (f"{provider}/{name}" for provider in self.providers)
+        return next((target for target in targets if self.price(target)), None)

@@ -1,0 +1,94 @@
+"""Money is integer micro-dollars (1 USD = 1,000,000); prices are integer micro-dollars per million tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from gateway.models.usage import Usage
+
+MICRO = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in micro-dollars per million tokens (3 USD per million = 3_000_000).
+
+    A price of a cached or cache-written token that the source lacks is the plain input price (write: 1.25 and 2
+    times is a provider's habit, not a fact, so nothing is guessed here). `image` is micro-dollars per image.
+    `long` replaces the whole price of a call whose prompt has more than `long_above` tokens; `tiers` are the
+    prices of OpenAI's other service tiers ("flex", "priority", ...). `source` and `date` say where from.
+    """
+
+    input: int
+    output: int
+    cached: int | None = None
+    cache_write: int | None = None
+    cache_write_1h: int | None = None
+    image: int | None = None
+    max_output_tokens: int | None = None
+    mode: str = "chat"
+    source: str = ""
+    date: str = ""
+    max_input_tokens: int | None = None
+    capabilities: tuple[str, ...] = ()
+    long_above: int | None = None
+    long: Price | None = None
+    tiers: Mapping[str, Price] = field(default_factory=dict)
+
+    def for_prompt(self, tokens: int) -> Price:
+        """The price that holds for a prompt of so many tokens. For a hold, give the upper bound."""
+        if self.long is None or self.long_above is None or tokens <= self.long_above:
+            return self
+        return self.long
+
+    def for_tier(self, service_tier: str | None) -> Price:
+        """The price of the service tier that an answer names."""
+        return self.tiers.get(service_tier or "", self)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Micro-dollars; `total` is the sum, each part rounded up once."""
+
+    prompt: int
+    completion: int
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.completion
+
+
+def cost_of(usage: Usage, price: Price) -> Cost:
+    """The price of a settled call. Every part is rounded up to the next whole micro-dollar, once."""
+    price = price.for_prompt(usage.prompt_tokens)
+    write = price.input if price.cache_write is None else price.cache_write
+    prompt = (
+        usage.input_tokens * price.input
+        + usage.cached_tokens * (price.input if price.cached is None else price.cached)
+        + usage.cache_write_tokens * write
+        + usage.cache_write_1h_tokens * (write if price.cache_write_1h is None else price.cache_write_1h)
+    )
+    return Cost(prompt=_per_million(prompt), completion=_per_million(usage.output_tokens * price.output))
+
+
+def micro(dollars: float | Decimal) -> int:
+    """Dollars as they were written, in micro-dollars. Raises ValueError where that is no whole number of them: an
+    amount is kept exactly or not at all, never rounded, so that no price becomes another one, or none.
+
+    A float is taken by its shortest text: 0.15 is fifteen cents, whatever its last bits say.
+    """
+    amount = Decimal(repr(dollars) if isinstance(dollars, float) else dollars) * MICRO
+    if amount != amount.to_integral_value():
+        raise ValueError("must be a multiple of 0.000001 US dollars: less can't be held exactly")
+    return int(amount)
+
+
+def usd(micro: int) -> float:
+    """Dollars for a JSON answer. As printed, exact to the micro-dollar up to eight billion dollars (2**33)."""
+    return micro / MICRO
+
+
+def _per_million(amount: int) -> int:
+    return -(-amount // MICRO)

@@ -1,0 +1,85 @@
+"""Model prices: packaged data with source and date, made by `make prices`.
+
+An unknown price is None, never zero: who gets None refuses the model. Prices set in the config win over these; that
+is decided where the config is (`gateway.models.catalog`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from gateway.models.geographies import geography_of, reach
+from gateway.models.money import Price
+
+_DATA = Path(__file__).parent.parent / "data" / "prices.json"
+
+
+class PriceBook:
+    """Prices by target (`provider/model`). `regional` rows, named `region/provider/model`, win in their region."""
+
+    def __init__(self, data: Mapping[str, Any], region: str = "") -> None:
+        self._models: Mapping[str, Mapping[str, Any]] = data["models"]
+        self._regional: Mapping[str, Mapping[str, Any]] = data["regional"]
+        self._source, self._date = str(data["source"]), str(data["date"])
+        self._region = region
+        self._found: dict[str, Price] = {}
+
+    @classmethod
+    def load(cls, region: str = "") -> PriceBook:
+        """The packaged prices, as Bedrock asks them in `region`. The file is read once a process."""
+        return cls(_packaged(), region)
+
+    def find(self, target: str) -> Price | None:
+        """The price of `provider/model`; None where no price is known."""
+        price = self._found.get(target)
+        if price is None and (row := self._row(target)) is not None:
+            price = self._found[target] = _price(row, self._source, self._date)
+        return price
+
+    def targets(self) -> Iterable[str]:
+        """What may be offered here, sorted: every target with a price, but profiles that this region can't name, models
+        that it has a profile of, and rows that price what others build on (`ft:<base model>`)."""
+        return sorted(filter(self._offered, {*self._models, *self._here()}))
+
+    def _offered(self, target: str) -> bool:
+        provider, _, model = target.partition("/")
+        if model.startswith("ft:"):
+            return False
+        if provider != "bedrock" or not self._region:
+            return True
+        reached = reach(self._region)
+        geography = geography_of(model)
+        if geography is not None:
+            return geography in reached
+        return not any(f"bedrock/{each}.{model}" in self._models for each in reached)
+
+    def _row(self, target: str) -> Mapping[str, Any] | None:
+        provider, _, model = target.partition("/")
+        row = self._regional.get(f"{self._region}/{target}") or self._models.get(target)
+        if row is None and model.startswith("ft:"):
+            # ft:<base model>:<organisation>:<suffix>:<id> costs what the source lists as ft:<base model>.
+            row = self._models.get(f"{provider}/ft:{model.split(':')[1]}")
+        return row
+
+    def _here(self) -> Iterable[str]:
+        prefix = f"{self._region}/"
+        return (name.removeprefix(prefix) for name in self._regional if name.startswith(prefix))
+
+
+def _price(row: Mapping[str, Any], source: str, date: str) -> Price:
+    nested: dict[str, Any] = {"capabilities": tuple(row.get("capabilities", ()))}
+    if "long" in row:
+        nested["long"] = _price(row["long"], source, date)
+    if "tiers" in row:
+        nested["tiers"] = {name: _price(tier, source, date) for name, tier in row["tiers"].items()}
+    return Price(**{**row, **nested, "source": source, "date": date})
+
+
+@lru_cache(maxsize=1)
+def _packaged() -> Mapping[str, Any]:
+    data: dict[str, Any] = json.loads(_DATA.read_bytes())
+    return data

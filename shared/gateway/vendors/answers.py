@@ -1,0 +1,101 @@
+"""Reading what a provider sent. It is data: objects, counts, answers, none of them believed before it is checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from gateway.ledger.charge import succeeded
+from gateway.models.usage import Usage
+from gateway.nesting import is_shallow
+from gateway.transport import MAX_BYTES, Broken, Exchange, HttpError
+from gateway.vendors.base import Answer
+from gateway.vendors.failures import fault_word, unanswered, unusable
+
+_MOST_TOKENS = 100_000_000  # no model reads or writes as many; a larger count is none
+UsageOf = Callable[[object], Usage | None]
+CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
+
+
+def json_object(data: bytes | str) -> dict[str, Any] | None:
+    """The JSON object in `data`; None for anything else (no JSON, a number without end, bad UTF-8, nested too deep)."""
+    value, sound = _read(data)
+    return value if sound else None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """`value` where it is an object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def count(value: object) -> int | None:
+    """A token count: a whole number from 0 up, however it is written (12.0), else None. 0 is a count, not "missing"."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    whole = isinstance(value, int) or value.is_integer()
+    return int(value) if whole and 0 <= value <= _MOST_TOKENS else None
+
+
+def body_of(exchange: Exchange) -> Iterator[bytes]:
+    """The bytes of an answer. Raises HttpErrors; not for a status that is no success, which says all there is to know,
+    whatever becomes of its body."""
+    try:
+        yield from exchange.pieces(MAX_BYTES)
+    except HttpError:
+        if succeeded(exchange.status):
+            raise
+
+
+def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, completion_of: CompletionOf) -> Answer:
+    """The answer in the body of a success. Raises UpstreamErrors, with the usage that came, where it is none.
+
+    `measured`: the body said itself where it ends; else half an object, or nothing at all, is one that was cut off.
+    `completion_of` gives the `chat.completion`, None where the answer has not the promised shape.
+    """
+    value, sound = _read(data)
+    if value is None and not measured and _may_be_cut(data):
+        raise unanswered(provider, Broken("the answer ends early"))
+    usage = usage_of(mapping(value).get("usage"))
+    named = mapping(value).get("service_tier")
+    tier = named if isinstance(named, str) else None
+    if value is None or not sound:
+        raise unusable(provider, "malformed", usage=usage, tier=tier)
+    if value.get("error"):
+        raise unusable(provider, "error_in_answer", usage=usage, tier=tier)
+    try:
+        body = completion_of(value, usage)
+    except Exception as fault:  # noqa: BLE001  a fault of ours while we read what came: no reason to lose its usage
+        raise unusable(provider, fault_word(fault), usage=usage, tier=tier) from None
+    if body is None:
+        raise unusable(provider, "schema", usage=usage, tier=tier)
+    return Answer(body=body, usage=usage)
+
+
+def _may_be_cut(data: bytes) -> bool:
+    text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return not text or text.startswith(b"{")
+
+
+def _read(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
+    """The JSON object in `data`, and whether all of it is sound: NaN and numbers without end are read as null, so that
+    the rest (the usage) can be read all the same."""
+    sound = True
+
+    def none(_text: str) -> None:
+        nonlocal sound
+        sound = False
+
+    def finite(text: str) -> float | None:
+        number = float(text)
+        if math.isfinite(number):
+            return number
+        none(text)
+        return None
+
+    try:
+        value = json.loads(data, parse_constant=none, parse_float=finite)
+    except (ValueError, RecursionError):
+        return None, False
+    return (value, sound) if isinstance(value, dict) and is_shallow(value) else (None, False)

@@ -1,0 +1,28 @@
+"""How Bedrock counts: `inputTokens` are the uncached ones alone; cache reads and writes stand beside them."""
+
+from __future__ import annotations
+
+from gateway.models.usage import Usage
+from gateway.vendors.answers import count, mapping
+
+
+def usage_of(value: object) -> Usage | None:
+    """The `usage` object of a Converse answer or of a stream's metadata event; None where it has no usable counts."""
+    usage = mapping(value)
+    fresh, output = count(usage.get("inputTokens")), count(usage.get("outputTokens"))
+    if fresh is None or output is None:
+        return None
+    written = count(usage.get("cacheWriteInputTokens")) or 0
+    for_an_hour = min(_written_for("1h", usage.get("cacheDetails")), written)
+    return Usage(
+        input_tokens=fresh,
+        cached_tokens=count(usage.get("cacheReadInputTokens")) or 0,
+        cache_write_tokens=written - for_an_hour,
+        cache_write_1h_tokens=for_an_hour,
+        output_tokens=output,
+    )
+
+
+def _written_for(ttl: str, details: object) -> int:
+    entries = details if isinstance(details, list) else []
+    return sum(count(mapping(entry).get("inputTokens")) or 0 for entry in entries if mapping(entry).get("ttl") == ttl)

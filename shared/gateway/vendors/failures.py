@@ -1,0 +1,132 @@
+"""From what went wrong on the wire to the gateway's errors, the same for every vendor.
+
+Messages are fixed texts: an upstream body may quote our key, our account or a host, so nothing of it is passed on
+but a code that has the form of a code.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamRejected, UpstreamThrottled, UpstreamTimeout
+from gateway.models.usage import Usage
+from gateway.transport import HttpError, TimedOut, TooLarge
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,63}")
+_PARAM = re.compile(r"[A-Za-z_]+(\[\d{1,6}\]|\.[A-Za-z_]+){0,12}")
+_LONGEST_WAIT = 86_400.0
+
+# Codes that clients act on; any other stays in the log's `reason`.
+_PUBLIC_CODES = frozenset(("context_length_exceeded", "content_filter", "content_policy_violation"))
+
+
+def unanswered(provider: str, error: HttpError) -> UpstreamError:
+    """No whole answer came."""
+    if isinstance(error, TimedOut):
+        return UpstreamTimeout(
+            f"The provider {provider} did not answer in time.", provider=provider, sent=error.sent, reason="timeout"
+        )
+    if isinstance(error, TooLarge):
+        return UpstreamError(f"The provider {provider} gave no usable answer.", provider=provider, reason="too_large")
+    if not error.sent:
+        return UpstreamError(
+            f"The provider {provider} could not be reached.", provider=provider, sent=False, reason="unreachable"
+        )
+    return UpstreamError(f"The connection to {provider} broke.", provider=provider, reason="broken")
+
+
+def faulty(provider: str, fault: Exception, *, sent: bool) -> UpstreamError:
+    """A fault of our own, or of a library's, around a request."""
+    return UpstreamError(f"The call to {provider} failed.", provider=provider, sent=sent, reason=fault_word(fault))
+
+
+def fault_word(fault: Exception) -> str:
+    """A word for logs: what kind of fault, and where. Not its text, which may quote a key or what a model said."""
+    trace = fault.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = f"_{Path(trace.tb_frame.f_code.co_filename).stem}_{trace.tb_lineno}" if trace else ""
+    return f"fault_{type(fault).__name__}{place}"
+
+
+def unusable(provider: str, reason: str, *, usage: Usage | None = None, tier: str | None = None) -> UpstreamError:
+    """A success whose answer is none: no JSON, an error, not of the promised shape. Its usage, if it came."""
+    return UpstreamError(
+        f"The provider {provider} gave no usable answer.",
+        provider=provider,
+        upstream_status=200,
+        reason=reason,
+        usage=usage,
+        tier=tier,
+    )
+
+
+def refused(
+    provider: str, status: int, headers: Mapping[str, str], *, code: object = None, param: object = None
+) -> UpstreamError:
+    """An HTTP status that is no success. `code` and `param` are the upstream body's, believed only in form."""
+    reason = word(code) or f"status_{status}"
+    facts: dict[str, Any] = {"provider": provider, "upstream_status": status, "reason": reason}
+    if status in (401, 403):
+        return UpstreamCredentials(f"The provider {provider} refused the gateway's credential.", **facts)
+    if status in (400, 404, 409, 413, 415, 422):
+        detail = f" ({code})" if word(code) else ""
+        return UpstreamRejected(
+            f"The provider {provider} found the request wrong{detail}.",
+            param=_param(param),
+            code=reason if reason in _PUBLIC_CODES else None,
+            **facts,
+        )
+    wait = retry_after(headers)
+    if status == 429:
+        return UpstreamThrottled(f"The provider {provider} is throttling.", retry_after=wait, **facts)
+    if status in (408, 504):
+        return UpstreamTimeout(f"The provider {provider} ran out of time.", retry_after=wait, **facts)
+    return UpstreamError(f"The provider {provider} failed with status {status}.", retry_after=wait, **facts)
+
+
+def rejected_here(provider: str, message: str, param: str) -> UpstreamRejected:
+    """A request this provider has no way to express; nothing was sent. `message` and `param` are our own words."""
+    return UpstreamRejected(message, provider=provider, sent=False, param=param, reason="unsupported")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait as the provider asks (`retry-after-ms`, or `retry-after` in seconds or as a date), else None."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return _wait(milliseconds / 1_000)
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    if seconds is not None:
+        return _wait(seconds)
+    try:
+        return _wait(parsedate_to_datetime(text or "").timestamp() - time.time())
+    except (ValueError, OverflowError, TypeError, IndexError):  # the parser's, by what it stumbles over
+        return None
+
+
+def word(value: object) -> str | None:
+    """`value` if it has the form of an error code: letters and underscores. A key or an account has digits."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def _param(value: object) -> str | None:
+    return value if isinstance(value, str) and len(value) <= 128 and _PARAM.fullmatch(value) else None
+
+
+def _wait(seconds: float) -> float:
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,171 @@
+"""The answer of OpenAI and of servers of its kind, as OpenAI's SDK types it. Unknown fields are kept.
+
+What such servers get wrong without harm is put right (a missing id, an index, arguments as an object); where what was
+said is itself of another type, the answer is none.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.models.usage import Usage
+from gateway.vendors.answers import count, mapping
+
+_LATEST = 2**53  # as a time; what is above no client's JSON reads exactly
+_DETAILS = {
+    "prompt_tokens_details": ("audio_tokens", "cached_tokens", "cache_write_tokens"),
+    "completion_tokens_details": (
+        "accepted_prediction_tokens",
+        "audio_tokens",
+        "reasoning_tokens",
+        "rejected_prediction_tokens",
+    ),
+}
+
+
+def completion_of(answer: Mapping[str, Any], usage: Usage | None, *, model: str) -> dict[str, Any] | None:
+    """The `chat.completion` in an answer; None where it has not the promised shape. `model` is what was asked for."""
+    given = answer.get("choices")
+    if not isinstance(given, list) or not given:
+        return None
+    choices = [_choice(each, at) for at, each in enumerate(given)]
+    if any(choice is None for choice in choices):
+        return None
+    body = {name: value for name, value in answer.items() if name != "usage"} | {
+        "id": _text(answer.get("id")) or f"chatcmpl-{uuid.uuid4()}",
+        "object": "chat.completion",
+        "created": _created(answer.get("created")),
+        "model": _text(answer.get("model")) or model,
+        "choices": choices,
+    }
+    for name, kind in (("service_tier", str), ("system_fingerprint", str), ("metadata", dict), ("moderation", dict)):
+        if body.get(name) is not None and not isinstance(body[name], kind):
+            del body[name]
+    return body | ({"usage": _usage(mapping(answer.get("usage")))} if usage else {})
+
+
+def _choice(given: object, at: int) -> dict[str, Any] | None:
+    if not isinstance(given, dict):
+        return None
+    message = _message(given.get("message"))
+    if message is None:
+        return None
+    reason, index = given.get("finish_reason"), given.get("index")
+    usual = "tool_calls" if message.get("tool_calls") else "stop"  # a server that says nothing has ended all the same
+    return given | {
+        "index": index if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < 1_000 else at,
+        "message": message,
+        "logprobs": _logprobs(given.get("logprobs")),
+        "finish_reason": reason if isinstance(reason, str) and reason else usual,
+    }
+
+
+def _message(given: object) -> dict[str, Any] | None:
+    if not isinstance(given, dict):
+        return None
+    message: dict[str, Any] = {**given, "role": "assistant", "content": given.get("content")}
+    if any(not isinstance(given.get(name), str | None) for name in ("content", "refusal")):
+        return None
+    if "tool_calls" in given:
+        calls = _tool_calls(given["tool_calls"])
+        if calls is None:
+            return None
+        message["tool_calls"] = calls
+        if not calls:
+            del message["tool_calls"]
+    if given.get("function_call") is not None and not _is_function(given["function_call"]):
+        return None
+    if given.get("audio") is not None and not isinstance(given["audio"], dict):
+        return None
+    notes = given.get("annotations")
+    if notes is not None and not (isinstance(notes, list) and all(isinstance(note, dict) for note in notes)):
+        del message["annotations"]
+    return message
+
+
+def _tool_calls(given: object) -> list[dict[str, Any]] | None:
+    if given is None:
+        return []
+    if not isinstance(given, list):
+        return None
+    calls = [_tool_call(each) for each in given]
+    return None if any(call is None for call in calls) else [call for call in calls if call is not None]
+
+
+def _tool_call(given: object) -> dict[str, Any] | None:
+    if not isinstance(given, dict):
+        return None
+    named = {"id": _text(given.get("id")) or f"call_{uuid.uuid4().hex}"}
+    custom = given.get("custom")
+    if given.get("type") == "custom" and isinstance(custom, dict):
+        sound = isinstance(custom.get("name"), str) and isinstance(custom.get("input"), str)
+        return given | named if sound else None
+    function = given.get("function")
+    if given.get("type", "function") not in ("function", None, "") or not isinstance(function, dict):
+        return None
+    arguments = function.get("arguments")
+    if arguments is None or isinstance(arguments, dict):
+        arguments = json.dumps(arguments or {}, ensure_ascii=False, separators=(",", ":"))
+    function = function | {"arguments": arguments}
+    return given | named | {"type": "function", "function": function} if _is_function(function) else None
+
+
+def _is_function(value: object) -> bool:
+    return isinstance(mapping(value).get("name"), str) and isinstance(mapping(value).get("arguments"), str)
+
+
+def _logprobs(given: object) -> dict[str, Any] | None:
+    """Log probabilities of the promised shape; no others: they are no part of what was said."""
+    if not isinstance(given, dict):
+        return None
+    sound = all(_are_tokens(given[name]) for name in ("content", "refusal") if given.get(name) is not None)
+    return {"content": None, "refusal": None, **given} if sound else None
+
+
+def _are_tokens(given: object, *, top: bool = True) -> bool:
+    return isinstance(given, list) and all(
+        isinstance(mapping(each).get("token"), str)
+        and _is_number(mapping(each).get("logprob"))
+        and _are_bytes(mapping(each).get("bytes"))
+        and (not top or _are_tokens(mapping(each).get("top_logprobs", []), top=False))
+        for each in given
+    )
+
+
+def _are_bytes(given: object) -> bool:
+    return given is None or (isinstance(given, list) and all(type(each) is int for each in given))
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) < _LATEST
+
+
+def _usage(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A usage whose counts can be read, with what else of it has the promised type."""
+    prompt, completion = count(given["prompt_tokens"]) or 0, count(given["completion_tokens"]) or 0
+    total = count(given.get("total_tokens"))
+    usage = dict(given) | {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion if total is None else total,
+    }
+    for name, counts in _DETAILS.items():
+        details = usage.pop(name, None)
+        if isinstance(details, dict):
+            sound = {key: value for key, value in details.items() if key not in counts or count(value) is not None}
+            usage[name] = {key: count(value) if key in counts else value for key, value in sound.items()}
+    return usage
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _created(value: object) -> int:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < _LATEST:
+        return int(value)
+    return int(time.time())

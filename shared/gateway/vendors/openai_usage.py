@@ -1,0 +1,34 @@
+"""How OpenAI counts: `prompt_tokens` hold the cached ones and those written to the cache."""
+
+from __future__ import annotations
+
+from gateway.models.usage import Usage
+from gateway.vendors.answers import count, mapping
+
+
+def usage_of(value: object) -> Usage | None:
+    """The `usage` object of an answer or of a stream's last chunk; None where it has no usable counts."""
+    usage = mapping(value)
+    prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    if prompt is None or completion is None:
+        return None
+    details = mapping(usage.get("prompt_tokens_details"))
+    cached = min(count(details.get("cached_tokens")) or 0, prompt)
+    written = min(count(details.get("cache_write_tokens")) or 0, prompt - cached)
+    reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
+    outside = _outside(prompt, completion, count(usage.get("total_tokens")), reasoning)
+    output = completion + outside
+    return Usage(
+        input_tokens=prompt - cached - written,
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        output_tokens=output,
+        reasoning_tokens=min(max(reasoning, outside), output),
+    )
+
+
+def _outside(prompt: int, completion: int, total: int | None, reasoning: int) -> int:
+    """Output tokens that stand beside `completion_tokens`: some servers count reasoning in the total alone. More
+    reasoning than there are completion tokens can't be within these either."""
+    beyond = max(0, total - prompt - completion) if total is not None else 0
+    return max(beyond, reasoning if reasoning > completion else 0)

@@ -1,0 +1,177 @@
+"""Who may call: from the authorizer's context, or checked here where the authorizer could not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from gateway.api.access import caller_of
+from gateway.api.message import Request
+from gateway.errors import Forbidden, StoreUnavailable, Unauthorized
+from gateway.identity import key_text as keys
+from gateway.identity.caller import Caller, KeyLimits, Team
+from gateway.identity.store import KeyRecord, TeamRecord
+from gateway.identity.verification import Identity
+
+KEY = keys.new_key()
+CALLER = Caller(
+    key_id="abc",
+    tier="free",
+    scopes=("completions", "models"),
+    version=3,
+    models=("gpt-4",),
+    team_id="blue",
+    limits=KeyLimits(
+        1, 2, 3, 4, 5, 6, 7, max_budget=1_500_000, budget_duration="daily", shadow=("budget", "requestsPerDay")
+    ),
+    team=Team(2, KeyLimits(tpm_limit=5, rph_limit=9, budget_duration="total", shadow=("requestsPerHour",))),
+    generation=4,
+)
+
+
+class Records:
+    def __init__(self, record: KeyRecord | None = None, *, down: bool = False) -> None:
+        self.record, self.down, self.reads = record, down, 0
+        self.teams: dict[str, TeamRecord] = {}
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        self.reads += 1
+        if self.down:
+            raise StoreUnavailable("down")
+        return self.record
+
+    def team(self, team_id: str) -> TeamRecord | None:
+        return self.teams.get(team_id)
+
+
+def record(**changes: Any) -> KeyRecord:
+    identifier = keys.key_id(KEY)
+    assert identifier
+    values = {
+        "id": identifier,
+        "digest": keys.digest(KEY),
+        "name": "test",
+        "tier": "free",
+        "scopes": ("completions",),
+        "created": "2026-11-24T00:00:00.000Z",
+    }
+    return KeyRecord(**values | changes)
+
+
+def request(context: Mapping[str, Any], **headers: str) -> Request:
+    return Request(
+        "GET /x", "/x", {name.replace("_", "-"): value for name, value in headers.items()}, b"", context=context
+    )
+
+
+def unverified(header: str = "x-api-key") -> dict[str, str]:
+    """The context of a call whose key the authorizer could not look up."""
+    return {"unverified": header, "keyId": str(keys.key_id(KEY))}
+
+
+def checked(records: Records, now: float = 1_000.0) -> Any:
+    return lambda: Identity(records, lambda: now)
+
+
+def test_the_context_carries_a_caller_whole() -> None:
+    assert caller_of(request(CALLER.to_context()), "models", checked(Records())) == CALLER
+    assert all(isinstance(value, str) for value in CALLER.to_context().values())
+
+
+def test_a_missing_scope_is_forbidden() -> None:
+    with pytest.raises(Forbidden) as refused:
+        caller_of(request(CALLER.to_context()), "admin", checked(Records()))
+    assert refused.value.code == "insufficient_scope"
+
+
+@pytest.mark.parametrize("context", [{}, {"keyId": "a"}, CALLER.to_context() | {"keyVersion": "x"}])
+def test_no_context_is_unauthorized(context: dict[str, str]) -> None:
+    with pytest.raises(Unauthorized):
+        caller_of(request(context), "models", checked(Records()))
+
+
+def test_a_key_that_expired_since_it_was_authorized() -> None:
+    with pytest.raises(Unauthorized):
+        caller_of(request(CALLER.to_context() | {"expires": "1000"}), "models", checked(Records()))
+
+
+def test_an_unverified_call_is_checked_here() -> None:
+    records = Records(record())
+    for header, value in (("x-api-key", KEY), ("authorization", f"Bearer {KEY}")):
+        sent = {header.replace("-", "_"): value}
+        caller = caller_of(request(unverified(header), **sent), "completions", checked(records))
+        assert caller.key_id == keys.key_id(KEY)
+    with pytest.raises(StoreUnavailable):
+        caller_of(request(unverified(), x_api_key=KEY), "completions", checked(Records(down=True)))
+
+
+@pytest.mark.parametrize(
+    ("context", "headers"),
+    [
+        ({}, {"authorization": f"Bearer {KEY}"}),  # not the header that was asked about
+        ({"unverified": "authorization"}, {"x_api_key": KEY}),
+        ({"unverified": "authorization"}, {"x_api_key": KEY, "authorization": "Basic c2hhcmVk"}),
+        ({"unverified": "authorization"}, {"authorization": KEY}),
+        ({"unverified": "1"}, {"x_api_key": KEY}),
+        ({"unverified": "cookie"}, {"cookie": KEY}),
+        ({"keyId": "other"}, {"x_api_key": KEY}),  # not the key
+        ({"keyId": ""}, {"x_api_key": KEY}),
+        ({}, {"x_api_key": f"{KEY},{KEY}"}),
+        ({}, {}),
+    ],
+)
+def test_an_unverified_call_is_checked_by_what_the_authorizer_was_asked_about(
+    context: dict[str, str], headers: dict[str, str]
+) -> None:
+    with pytest.raises(Unauthorized):
+        caller_of(request(unverified() | context, **headers), "completions", checked(Records(record())))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        record(state="revoked"),
+        record(expires=1_000),
+        record(digest=keys.digest(keys.new_key())),
+    ],
+    ids=["unknown", "revoked", "expired", "other-secret"],
+)
+def test_an_unverified_call_with_a_bad_key(stored: KeyRecord | None) -> None:
+    with pytest.raises(Unauthorized):
+        caller_of(request(unverified(), x_api_key=KEY), "completions", checked(Records(stored)))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["", "sk-", KEY[:-1], KEY[:-1] + ("a" if KEY[-1] != "a" else "b"), KEY + "\n", "é" * 54],
+    ids=["empty", "prefix", "short", "checksum", "newline", "not-ascii"],
+)
+def test_a_malformed_key_is_refused_before_any_read(sent: str) -> None:
+    records = Records(record())
+    assert Identity(records, lambda: 0.0).verify(sent) is None
+    assert records.reads == 0
+
+
+def test_a_team_limits_its_keys_and_one_that_is_gone_refuses_them() -> None:
+    records = Records(record(team_id="blue"))
+    assert checked(records)().verify(KEY) is None
+    records.teams["blue"] = TeamRecord("blue", "Blue", "2026-11-24T00:00:00.000Z", version=5)
+    assert checked(records)().verify(KEY).team is None
+    limits = KeyLimits(rpd_limit=1)
+    records.teams["blue"] = TeamRecord("blue", "Blue", "2026-11-24T00:00:00.000Z", version=5, limits=limits)
+    assert checked(records)().verify(KEY).team == Team(5, limits)
+
+
+def test_after_a_rotation_both_secrets_work_until_the_old_one_ends() -> None:
+    newer = keys.new_key(keys.key_id(KEY))
+    rotated = record(
+        digest=keys.digest(newer), generation=2, previous_digest=keys.digest(KEY), previous_until=1_500, expires=9_000
+    )
+    records = Records(rotated)
+    assert keys.key_id(newer) == keys.key_id(KEY)
+    assert (checked(records)().verify(newer).generation, checked(records)().verify(newer).expires) == (2, 9_000)
+    assert (checked(records)().verify(KEY).generation, checked(records)().verify(KEY).expires) == (1, 1_500)
+    assert checked(records, 1_500.0)().verify(KEY) is None
+    assert checked(records, 1_500.0)().verify(newer) is not None
+    assert checked(Records(record(digest=keys.digest(newer), generation=2)))().verify(KEY) is None

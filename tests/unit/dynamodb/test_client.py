@@ -1,0 +1,58 @@
+"""What an answer of DynamoDB means: our defect, or a store that can't be had."""
+
+import json
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from gateway.aws.http import HttpReply
+from gateway.dynamodb.client import DynamoDB
+from gateway.errors import StoreRejected, StoreUnavailable
+
+
+class Answers:
+    """HTTP that answers everything the same."""
+
+    def __init__(self, status: int, kind: str) -> None:
+        self.status, self.kind, self.calls = status, kind, 0
+
+    def post(self, _path: str, _body: bytes, _headers: Mapping[str, str], _timeout: float) -> HttpReply:
+        self.calls += 1
+        return HttpReply(
+            self.status, {}, json.dumps({"__type": f"com.amazonaws.x#{self.kind}", "message": "m"}).encode()
+        )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "InvalidSignatureException",
+        "KMSInvalidStateException",
+        "ResourceNotFoundException",
+        "ThrottlingException",
+        "UnrecognizedClientException",
+    ],
+)
+def test_a_store_that_can_not_be_had_is_unavailable_and_no_refusal_of_anybody(kind: str) -> None:
+    with pytest.raises(StoreUnavailable):
+        DynamoDB(Answers(400, kind)).call("GetItem", {})
+
+
+@pytest.mark.parametrize("kind", ["ValidationException", "SerializationException", "UnknownOperationException"])
+def test_a_request_that_is_wrong_is_our_defect(kind: str) -> None:
+    http = Answers(400, kind)
+    with pytest.raises(StoreRejected):
+        DynamoDB(http).call("GetItem", {}, attempts=2)
+    assert http.calls == 1
+
+
+def test_a_write_that_met_a_transaction_is_repeated_though_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not applied: a first call's transaction must not refuse the calls that come beside it."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    http = Answers(400, "TransactionConflictException")
+    with pytest.raises(StoreUnavailable):
+        DynamoDB(http).call("UpdateItem", {})
+    assert 1 < http.calls <= 10

@@ -1,0 +1,393 @@
+"""The table of rights: every kind of actor against every kind of key, and what any row of allowed steps leads to."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.config.document import TierLimits
+from gateway.errors import Forbidden
+from gateway.identity.caller import NUMBERS, SCOPES, TIERS, Caller, KeyLimits, Team
+from gateway.identity.store import KeyRecord
+from gateway.keys.holdings import budget_in_effect, more
+from gateway.keys.rights import (
+    KEY_RULES,
+    Area,
+    KeyAction,
+    KeyWrite,
+    TeamAction,
+    bound_by,
+    check_area,
+    check_key,
+    check_sight,
+    check_team,
+    is_full,
+)
+
+FULL = Caller("admin", "enterprise", SCOPES, version=1)
+RECORD = KeyRecord("k", "0" * 64, "test", "free", ("models",), "2026-11-24T00:00:00.000Z")
+BUDGET, PLAIN = Team(1, KeyLimits(max_budget=5)), None
+LATER, SOON = 2_000_000_000, 1_900_000_000
+LEVEL = {name: TierLimits(requests_per_minute=10 * 10**rank) for rank, name in enumerate(TIERS)}
+TIERS_WITH_SHADOW = {
+    "free": TierLimits(requests_per_minute=10),
+    "basic": TierLimits(requests_per_minute=100, shadow=("requestsPerHour", "tokensPerMinute")),
+    "enterprise": TierLimits(requests_per_minute=1_000, shadow=("tokensPerMinute",)),
+}
+
+
+def numbers(name: str, value: int) -> dict[str, Any]:
+    return {name: value}
+
+
+BOUND: dict[str, dict[str, Any]] = {
+    "team_id": {"team_id": "blue", "team": BUDGET},
+    "models": {"models": ("gpt-4",)},
+    "expires": {"expires": SOON},
+    **{name: {"limits": KeyLimits(**numbers(name, 5))} for name in NUMBERS},
+}
+
+
+def refused(check: Callable[..., None], *facts: Any) -> str | None:
+    """The field that is refused, None where nothing is."""
+    try:
+        check(*facts)
+    except Forbidden as error:
+        return error.param if error.code == "not_permitted" else f"{error.param}: {error.code}"
+    return None
+
+
+def asked(
+    action: KeyAction, actor: Caller, before: KeyRecord | None, after: KeyRecord | None, tiers: Any = LEVEL
+) -> str | None:
+    return refused(check_key, action, KeyWrite(actor, before, after, tiers.__getitem__))
+
+
+def granted(own: dict[str, Any], wanted: dict[str, Any], tier: str = "free") -> str | None:
+    """What a key has more than a full admin's with limits of its own."""
+    has = replace(FULL, limits=KeyLimits(**own))
+    found = more(has, replace(RECORD, tier=tier, limits=KeyLimits(**wanted)), TIERS_WITH_SHADOW.__getitem__)
+    return found.field if found else None
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_each_limit_bounds_what_is_granted(name: str) -> None:
+    assert granted({name: 5}, {name: 5}) is None
+    assert granted({name: 5}, {name: 6}) == name
+    assert granted({name: 5}, {}) == name
+    assert granted({}, {name: 6}) is None
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "refused"),
+    [
+        ({"rpm_limit": 5}, {"rpm_limit": 5, "burst_limit": 5}, None),
+        ({"rpm_limit": 5}, {"rpm_limit": 5, "burst_limit": 6}, "burst_limit"),  # its own rate is its own burst
+        ({"rpm_limit": 5, "burst_limit": 9}, {"rpm_limit": 5, "burst_limit": 9}, None),
+        ({"rpm_limit": 5, "burst_limit": 2}, {"rpm_limit": 5}, "burst_limit"),
+        ({"burst_limit": 5}, {"rpm_limit": 5}, None),
+        ({"burst_limit": 5}, {"rpm_limit": 6}, "burst_limit"),
+    ],
+)
+def test_what_may_come_at_once_is_bounded_too(own: dict[str, int], wanted: dict[str, int], refused: str | None) -> None:
+    assert granted(own, wanted) == refused
+
+
+def test_a_budget_is_granted_for_the_same_time() -> None:
+    assert granted({"max_budget": 5}, {"max_budget": 5, "budget_duration": "daily"}) == "budget_duration"
+
+
+FIELDS = {
+    "requestsPerMinute": "rpm_limit",
+    "requestsPerHour": "rph_limit",
+    "requestsPerDay": "rpd_limit",
+    "tokensPerDay": "tpd_limit",
+    "maxParallelRequests": "max_parallel_requests",
+    "budget": "max_budget",
+}
+
+
+@pytest.mark.parametrize(("limit", "field"), FIELDS.items())
+def test_a_key_that_is_limited_makes_none_whose_limit_only_counts(limit: str, field: str) -> None:
+    own, shadow = {field: 5}, {"shadow": (limit,)}
+    assert granted(own, own | shadow) == "shadow"
+    assert granted(own | shadow, own | shadow) is None  # it is not limited itself
+    by_tier = "requestsPerMinute"  # which every tier limits
+    assert granted({}, own | shadow) == ("shadow" if limit == by_tier else None)
+    others = tuple(name for name in FIELDS if name not in (limit, by_tier))
+    assert granted(own | {"shadow": others}, own | shadow) == "shadow"
+    assert granted(own, own | {"shadow": others}) is None
+
+
+TIER_LIMITS = {
+    "requestsPerMinute": {},
+    "requestsPerHour": {"requests_per_hour": 9},
+    "requestsPerDay": {"requests_per_day": 9},
+    "tokensPerMinute": {"tokens_per_minute": 9},
+    "tokensPerDay": {"tokens_per_day": 9},
+    "maxParallelRequests": {"max_parallel_requests": 9},
+    "budget": {"max_budget": 1.0},
+}
+
+
+@pytest.mark.parametrize(("name", "limit"), TIER_LIMITS.items())
+def test_a_tier_s_limit_is_not_put_in_shadow_by_its_own_keys(name: str, limit: dict[str, Any]) -> None:
+    tiers = LEVEL | {"free": LEVEL["free"].model_copy(update=limit)}
+    itself = replace(RECORD, id="admin", scopes=SCOPES, tier="free", team_id="blue")
+    actor = replace(caller_of(itself), key_id=itself.id)
+    shadowed = replace(itself, limits=KeyLimits(shadow=(name,)))
+    assert asked("change", actor, itself, shadowed, tiers) == "shadow"
+    assert asked("create", actor, None, replace(shadowed, id="new"), tiers) == "shadow"
+    assert asked("rotate", actor, replace(shadowed, id="other"), replace(shadowed, id="other"), tiers) == "shadow"
+    trying = tiers | {"free": tiers["free"].model_copy(update={"shadow": (name,)})}
+    assert asked("change", actor, itself, shadowed, trying) is None  # it refuses nobody of the tier
+    assert asked("change", FULL, itself, shadowed, tiers) is None  # it may put a tier's in shadow as well
+    assert asked("create", FULL, None, replace(shadowed, id="new"), tiers) is None
+
+
+def test_nor_by_a_burst_or_by_another_tier() -> None:
+    assert granted({"burst_limit": 5}, {"burst_limit": 5, "shadow": ("requestsPerMinute",)}) == "shadow"
+    assert granted({"rph_limit": 5}, {"rph_limit": 5}, tier="basic") == "tier"
+    assert granted({"rph_limit": 5}, {"rph_limit": 5}, tier="enterprise") is None
+    assert granted({"tpm_limit": 5}, {"tpm_limit": 5}, tier="basic") is None  # in its own tier it is in shadow too
+    assert granted({"tpm_limit": 5}, {"tpm_limit": 5, "shadow": ("tokensPerMinute",)}) is None
+
+
+@pytest.mark.parametrize(("field", "bound"), BOUND.items())
+def test_what_holds_for_everybody_is_set_by_keys_that_nothing_bounds(field: str, bound: dict[str, Any]) -> None:
+    actor = replace(FULL, **bound)
+    assert (bound_by(actor), bound_by(FULL)) == (field, None)
+    for area in get_args(Area):
+        assert refused(check_area, area, actor) == field
+        assert refused(check_area, area, FULL) is None
+    for action in get_args(TeamAction):
+        assert refused(check_team, action, actor) == field
+        assert refused(check_team, action, FULL) is None
+
+
+@pytest.mark.parametrize("tier", TIERS[:-1])
+def test_a_lower_tier_can_t_say_what_tiers_and_teams_are(tier: str) -> None:
+    lower = replace(FULL, tier=tier)
+    assert refused(check_area, "config", lower) == "tier"
+    assert all(refused(check_team, action, lower) == "tier" for action in get_args(TeamAction))
+    assert all(refused(check_area, area, lower) is None for area in get_args(Area)[1:])
+
+
+def test_a_team_s_key_sees_its_team_and_others_see_all() -> None:
+    member = replace(FULL, team_id="blue")
+    for team, seen in (("blue", True), ("red", False), ("", False)):
+        assert (refused(check_sight, member, team) is None) is seen
+        assert refused(check_sight, FULL, team) is None
+
+
+# What a key has more than the actor in one respect: the actor, and that key.
+ABOVE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "scopes": ({"scopes": ("models", "admin")}, {"scopes": ("completions",)}),
+    "tier": ({"tier": "basic"}, {"tier": "premium"}),
+    "models": ({"models": ("gpt-4",)}, {"models": ("gpt-4", "other")}),
+    "any model": ({"models": ("gpt-4",)}, {}),
+    "team_id": ({"team_id": "blue", "team": BUDGET}, {"team_id": "red"}),
+    "no team": ({"team_id": "blue", "team": BUDGET}, {}),
+    "expires": ({"expires": SOON}, {"expires": LATER}),
+    "no end": ({"expires": SOON}, {}),
+    "of its tier": ({"tier": "basic"}, {"limits": KeyLimits(rpm_limit=101)}),
+    "no limit": ({"limits": KeyLimits(rpd_limit=5)}, {}),
+    "shadow": ({"limits": KeyLimits(rpd_limit=5)}, {"limits": KeyLimits(rpd_limit=5, shadow=("requestsPerDay",))}),
+}
+
+
+@pytest.mark.parametrize("case", ABOVE)
+@pytest.mark.parametrize("action", get_args(KeyAction))
+def test_nobody_acts_on_what_has_more_before_or_after(action: KeyAction, case: str) -> None:
+    own, theirs = ABOVE[case]
+    actor, above = replace(FULL, **own), replace(RECORD, **theirs)
+    # The least that the actor may have to do with: a key like itself.
+    below = replace(RECORD, **{name: value for name, value in own.items() if name != "team"})
+    below = replace(below, scopes=("models",))
+    if action == "create":
+        assert asked(action, actor, None, above)
+        return
+    for before, after in ((above, above), (above, below), (above, None)):
+        assert asked(action, actor, before, after), (before, after)
+    if action in ("change", "rotate"):
+        assert asked(action, actor, below, above)
+
+
+@pytest.mark.parametrize("case", ["team_id", "models", "expires", "tier"])
+@pytest.mark.parametrize("action", get_args(KeyAction))
+def test_what_is_within_its_own_an_admin_may_do(action: KeyAction, case: str) -> None:
+    own = ABOVE[case][0]
+    fields = {name: value for name, value in own.items() if name != "team"}
+    actor, key = replace(FULL, **own), replace(RECORD, **fields)
+    lower = replace(key, tier="free", scopes=("models",), limits=KeyLimits(rpm_limit=1))
+    assert asked(action, actor, None if action == "create" else key, lower) is None
+    if action == "change":
+        assert asked(action, actor, lower, key) is None
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_limit_of_its_own_is_not_multiplied(name: str) -> None:
+    """Not by making keys, not by giving them more or moving them, not by taking over their secrets."""
+    limits, least = KeyLimits(**numbers(name, 5)), KeyLimits(**numbers(name, 1))
+    actor = replace(FULL, limits=limits)
+    key, less = replace(RECORD, limits=limits), replace(RECORD, limits=least)
+    assert asked("create", actor, None, less) == name
+    assert asked("change", actor, less, key) == name
+    assert asked("change", actor, key, replace(key, team_id="red")) == name
+    assert asked("change", actor, key, replace(key, scopes=("completions", "models"))) == name
+    assert asked("rotate", actor, key, key) == name
+    assert asked("change", actor, key, less) is None
+    assert asked("change", actor, key, replace(key, name="other")) is None
+    assert asked("revoke", actor, key, None) is None
+    itself = replace(key, id=actor.key_id, scopes=SCOPES, tier="enterprise")
+    assert asked("rotate", actor, itself, itself) is None
+    assert asked("change", actor, itself, replace(itself, limits=KeyLimits())) == name
+
+
+@pytest.mark.parametrize(
+    ("team", "may"),
+    [
+        (BUDGET, True),
+        (None, False),
+        (Team(1, KeyLimits(rpm_limit=5)), False),
+        (Team(1, KeyLimits(max_budget=5, shadow=("budget",))), False),
+    ],
+)
+def test_a_team_s_admin_makes_keys_where_a_budget_binds_them(team: Team | None, may: bool) -> None:
+    actor, key = replace(FULL, team_id="blue", team=team), replace(RECORD, team_id="blue")
+    makes = (
+        asked("create", actor, None, key),
+        asked("rotate", actor, key, key),
+        asked("change", actor, key, replace(key, tier="basic")),
+    )
+    assert [field is None for field in makes] == [may] * 3
+    assert asked("change", actor, key, replace(key, name="other")) is None
+    assert asked("revoke", actor, key, None) is None
+    budgeted = replace(actor, limits=KeyLimits(max_budget=5))
+    assert asked("create", budgeted, None, replace(key, limits=KeyLimits(max_budget=1))) == "max_budget"
+
+
+def test_a_tier_s_budget_is_not_multiplied_either() -> None:
+    budget = {name: limits.model_copy(update={"max_budget": 1.0}) for name, limits in LEVEL.items()}
+    shadow = {name: limits.model_copy(update={"shadow": ("budget",)}) for name, limits in budget.items()}
+    lower = replace(FULL, tier="free")
+    assert asked("create", lower, None, RECORD, budget) == "max_budget"
+    assert asked("create", lower, None, RECORD, shadow) is None
+    assert asked("create", FULL, None, RECORD, budget) is None  # it could change the tier's budget as well
+
+
+def test_a_full_admin_can_end_every_key_whatever_became_of_its_tier() -> None:
+    tight = LEVEL | {"enterprise": TierLimits(requests_per_minute=1, requests_per_day=1, max_budget=1.0)}
+    assert is_full(FULL)
+    key = replace(RECORD, limits=KeyLimits(rpm_limit=50, max_budget=9, budget_duration="daily"))
+    for action, after in (("revoke", None), ("delete", None), ("rotate", key), ("change", replace(key, name="x"))):
+        assert asked(action, FULL, key, after, tight) is None  # type: ignore[arg-type]
+    assert asked("change", FULL, key, replace(key, limits=KeyLimits(rpm_limit=51)), tight) == "rpm_limit"
+    assert asked("revoke", replace(FULL, scopes=("admin",)), key, None, tight) == "scopes"
+
+
+def test_every_action_has_its_rules() -> None:
+    assert set(KEY_RULES) == set(get_args(KeyAction))
+    assert all(KEY_RULES.values())
+
+
+limits_of = st.builds(
+    KeyLimits,
+    rpm_limit=st.sampled_from([None, 3, 30]),
+    max_budget=st.sampled_from([None, 1, 50]),
+    budget_duration=st.sampled_from(["daily", "total"]),
+    shadow=st.sampled_from([(), ("budget",), ("requestsPerMinute",)]),
+)
+values: dict[str, st.SearchStrategy[Any]] = {
+    "tier": st.sampled_from(TIERS),
+    "scopes": st.sampled_from([("admin",), ("models", "admin"), ("completions",), SCOPES]),
+    "models": st.sampled_from([(), ("a",), ("a", "b")]),
+    "team_id": st.sampled_from(["", "blue", "red"]),
+    "expires": st.sampled_from([0, SOON, LATER]),
+    "limits": limits_of,
+}
+fields, some = st.fixed_dictionaries(values), st.fixed_dictionaries({}, optional=values)
+TEAMS = {"": None, "blue": BUDGET, "red": Team(1, KeyLimits(rpm_limit=9))}
+steps = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from(get_args(KeyAction)), st.integers(0, 5), fields),
+    min_size=1,
+    max_size=8,
+)
+
+
+def caller_of(key: KeyRecord) -> Caller:
+    return key.caller() if TEAMS[key.team_id] is None else replace(key.caller(), team=TEAMS[key.team_id])
+
+
+def money(keys: list[KeyRecord], tiers: Any) -> float:
+    """What keys can spend together, a budget's own window once: a team's budget binds its keys."""
+    total = 0.0
+    shared: dict[str, float] = {}
+    for key in keys:
+        budget = budget_in_effect(key, tiers.__getitem__)
+        own = float("inf") if budget is None else budget
+        team = TEAMS[key.team_id]
+        if team is not None and team.limits.max_budget is not None:
+            shared[key.team_id] = min(shared.get(key.team_id, 0.0) + own, team.limits.max_budget)
+        else:
+            total += own
+    return total + sum(shared.values())
+
+
+@settings(max_examples=500, deadline=None)
+@given(start=fields, others=st.lists(some, max_size=3), walk=steps, tight=st.booleans())
+def test_no_row_of_allowed_steps_gives_a_limited_actor_more(
+    start: dict[str, Any], others: list[dict[str, Any]], walk: list[Any], tight: bool
+) -> None:
+    """It controls its own key, each that it makes and each whose secret it gets; all of them act."""
+    tiers = LEVEL
+    if tight:
+        tiers = LEVEL | {"free": LEVEL["free"].model_copy(update={"max_budget": 0.00002, "budget_duration": "daily"})}
+    first = replace(RECORD, id="k0", **(start | {"scopes": tuple(sorted({*start["scopes"], "admin"}))}))
+    records = [first, *(replace(first, id=f"k{n}", **each) for n, each in enumerate(others, start=1))]
+    mine, whole = {"k0"}, is_full(caller_of(first))
+    at_start, had = first, money([first], tiers)
+    for number, (by, action, on, wanted) in enumerate(walk):
+        actors = [key for key in records if key.id in mine and "admin" in key.scopes]
+        if not actors:
+            return
+        acting = actors[by % len(actors)]
+        actor, target = caller_of(acting), records[on % len(records)]
+        made = replace(acting if action == "create" else target, **wanted)
+        before: KeyRecord | None = target
+        after: KeyRecord | None = made if action == "change" else target
+        if action == "create":
+            before, after = None, replace(made, id=f"k{number}new")
+        if action in ("revoke", "delete"):
+            after = None
+        if asked(action, actor, before, after, tiers):
+            continue
+        if before is not None and not whole:
+            assert more(caller_of(at_start), before, tiers.__getitem__) is None  # never on what has more
+        records = [key for key in records if before is None or key.id != before.id]
+        if after is not None:
+            records.append(after)
+            if action in ("create", "rotate"):
+                mine.add(after.id)
+        if not records:
+            return
+        controlled = [key for key in records if key.id in mine]
+        if not whole:
+            assert all(more(at_start, key, tiers.__getitem__) is None for key in controlled)
+            assert money(controlled, tiers) <= had
+
+
+@pytest.mark.parametrize(
+    ("actor", "said"),
+    [
+        (replace(FULL, team_id="red"), "A key that is bound can't change config, prices and tiers: this one is bound"),
+        (replace(FULL, tier="basic"), "Only a key of the tier enterprise can change config, prices and tiers: this"),
+    ],
+)
+def test_a_refusal_says_no_more_than_is_so(actor: Caller, said: str) -> None:
+    with pytest.raises(Forbidden) as error:
+        check_area("config", actor)
+    assert error.value.message.startswith(said)

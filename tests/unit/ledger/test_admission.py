@@ -1,0 +1,89 @@
+"""The arithmetic of admission: buckets that admit exactly their burst, and whose limits hold."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.config.document import TierLimits
+from gateway.identity.caller import KeyLimits
+from gateway.ledger.admission import Bucket, terms_of, terms_of_team
+
+NOW = 1_800_000_000_000_000
+MOST = 10_000_000_000  # of any limit, as the config and the key fields have it
+TIER = TierLimits(requests_per_minute=100, burst=20, requests_per_hour=7, requests_per_day=9, tokens_per_minute=50)
+
+
+def call(bucket: Bucket, arrival: int, now: int) -> int | None:
+    """Where the bucket stands after a call, as stores/limits.py updates it; None where it does not conform."""
+    if bucket.idle(arrival, now):
+        return now - bucket.slack + bucket.step
+    return arrival + bucket.step if arrival <= now + bucket.tau(1) else None
+
+
+@settings(deadline=None)
+@given(limit=st.integers(1, MOST), burst=st.integers(1, 300))
+def test_at_one_moment_exactly_the_burst_conforms(limit: int, burst: int) -> None:
+    bucket, arrival = Bucket(limit, burst), 0
+    for already in range(burst):
+        assert bucket.left(arrival, NOW) == burst - already
+        moved = call(bucket, arrival, NOW)
+        assert moved is not None
+        arrival = moved
+    assert call(bucket, arrival, NOW) is None
+    assert bucket.left(arrival, NOW) == 0
+    wait = bucket.wait(arrival, 1, NOW)
+    assert 0 < wait <= bucket.step  # the next one conforms as soon as one unit has drained, not a microsecond before
+    assert call(bucket, arrival, NOW + wait - 1) is None
+    assert call(bucket, arrival, NOW + wait) is not None
+
+
+@given(limit=st.integers(1, MOST), burst=st.integers(1, MOST), spent=st.integers(1, MOST))
+def test_a_burst_of_any_size_is_exact(limit: int, burst: int, spent: int) -> None:
+    """A burst of ten thousand million at one a minute is 19,000 years ahead: whole numbers, so still exact."""
+    bucket = Bucket(limit, burst)
+    arrival = NOW - bucket.slack + bucket.cost(spent)
+    assert bucket.left(arrival, NOW) == max(0, burst - spent)
+    assert (call(bucket, arrival, NOW) is not None) == (spent < burst)
+
+
+@pytest.mark.parametrize(
+    ("own", "bucket"),
+    [
+        (KeyLimits(), Bucket(100, 20)),
+        (KeyLimits(rpm_limit=6), Bucket(6, 6)),  # the tier's burst is another rate's
+        (KeyLimits(rpm_limit=6, burst_limit=2), Bucket(6, 2)),
+        (KeyLimits(rpm_limit=6, burst_limit=60), Bucket(6, 60)),
+        (KeyLimits(burst_limit=5), Bucket(100, 5)),
+    ],
+)
+def test_a_key_s_own_minute_brings_its_own_burst(own: KeyLimits, bucket: Bucket) -> None:
+    assert terms_of(TIER, own).requests == bucket
+
+
+@pytest.mark.parametrize(
+    ("tier", "own", "budget", "duration"),
+    [
+        (None, KeyLimits(), None, "monthly"),
+        (None, KeyLimits(budget_duration="daily"), None, "daily"),  # spending counts in the window of a later budget
+        (2.5, KeyLimits(), 2_500_000, "weekly"),
+        (2.5, KeyLimits(budget_duration="daily"), 2_500_000, "weekly"),
+        (2.5, KeyLimits(max_budget=9_000_000, budget_duration="total"), 9_000_000, "total"),
+        (2.5, KeyLimits(max_budget=1), 1, "monthly"),
+        (2.5, KeyLimits(max_budget=0), 0, "monthly"),
+        (0, KeyLimits(), 0, "weekly"),
+    ],
+)
+def test_a_tier_s_budget_is_each_key_s_that_has_none(
+    tier: float | None, own: KeyLimits, budget: int | None, duration: str
+) -> None:
+    terms = terms_of(TierLimits(requests_per_minute=1, max_budget=tier, budget_duration="weekly"), own)
+    assert (terms.budget, terms.duration) == (budget, duration)
+
+
+def test_a_key_s_own_limits_go_before_its_tier_s_and_a_team_has_its_own_alone() -> None:
+    terms = terms_of(TIER, KeyLimits(rph_limit=70, tpm_limit=500))
+    assert (terms.per_hour, terms.per_day, terms.tokens) == (70, 9, Bucket(500, 500))
+    assert terms_of(TIER, KeyLimits(rpd_limit=3)).per_day == 3
+    team = terms_of_team(KeyLimits(rpm_limit=6, burst_limit=2, rph_limit=3, rpd_limit=4))
+    assert (team.requests, team.per_hour, team.per_day) == (Bucket(6, 2), 3, 4)
+    assert terms_of_team(KeyLimits(rpd_limit=4)).requests is None

@@ -1,0 +1,148 @@
+"""From a name to a target and a price."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.config.document import parse_config
+from gateway.dialects.chat import parse_chat
+from gateway.errors import BadRequest, GatewayError, NotFound
+from gateway.models.catalog import Catalog, permits
+from gateway.models.prices import PriceBook
+
+LIMITS = {tier: {"requestsPerMinute": 10} for tier in ("free", "basic", "premium", "enterprise")}
+CLAUDE = "anthropic.claude-3-5-sonnet-20240620-v1:0"
+
+
+def catalog(providers: tuple[str, ...] = ("openai", "bedrock"), **parts: Any) -> Catalog:
+    models = {"gpt-4": {"target": "openai/gpt-4"}, "claude": {"target": f"bedrock/{CLAUDE}"}}
+    return Catalog(parse_config({"rateLimits": LIMITS, "models": models} | parts), PriceBook.load(), providers)
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("gpt-4", "openai/gpt-4"),
+        ("claude", f"bedrock/{CLAUDE}"),
+        ("openai/gpt-4o-mini", "openai/gpt-4o-mini"),
+        ("gpt-4o-mini", "openai/gpt-4o-mini"),
+        (CLAUDE, f"bedrock/{CLAUDE}"),
+        (f"bedrock/{CLAUDE}", f"bedrock/{CLAUDE}"),
+    ],
+)
+def test_resolves_aliases_and_own_names(name: str, target: str) -> None:
+    route = catalog().resolve(name)
+    assert (route.target, route.name) == (target, name)
+    assert (f"{route.provider}/{route.model}") == target
+    assert route.price.input > 0
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "elsewhere/gpt-4"])
+def test_an_unknown_model_is_not_found(name: str) -> None:
+    with pytest.raises(NotFound) as refused:
+        catalog().resolve(name)
+    assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
+
+
+def test_a_provider_that_is_not_configured() -> None:
+    for name in ("gpt-4", "openai/gpt-4", "gpt-4o"):
+        with pytest.raises(NotFound):
+            catalog(providers=("bedrock",)).resolve(name)
+
+
+def test_a_model_without_a_price_is_refused_never_free() -> None:
+    with pytest.raises(BadRequest) as refused:
+        catalog().resolve("openai/unheard-of")
+    assert refused.value.code == "model_not_priced"
+    with pytest.raises(BadRequest):
+        catalog(models={"mine": {"target": "openai/unheard-of"}}).resolve("mine")
+
+
+def test_an_embedding_model_answers_no_chat() -> None:
+    with pytest.raises(BadRequest) as refused:
+        catalog().resolve("text-embedding-3-small")
+    assert refused.value.code == "model_not_supported"
+    assert "openai/text-embedding-3-small" not in catalog().names()
+
+
+def test_a_price_of_the_config_wins_and_makes_a_model_reachable() -> None:
+    prices = {"openai/mine": {"input": 1.5, "output": 0.0}, "openai/gpt-4": {"input": 1.0, "output": 2.0}}
+    priced = catalog(prices=prices)
+    assert priced.resolve("mine").price.input == 1_500_000
+    assert priced.resolve("gpt-4").price.output == 2_000_000
+
+
+def test_names_are_what_a_key_may_use() -> None:
+    names = catalog().names()
+    assert names["gpt-4"] == "openai/gpt-4"
+    assert f"bedrock/{CLAUDE}" in names
+    assert catalog(providers=("bedrock",)).names().get("gpt-4") is None
+    assert catalog().names(["gpt-4"]) == {"gpt-4": "openai/gpt-4"}
+
+
+# Aliases of every kind: to what is priced, to what is not, to an embedding, to a provider that may not be there, to an
+# id with an @, named as a target is; and prices of the operator's own.
+ODD: dict[str, Any] = {
+    "models": {
+        "good": {"target": "openai/gpt-4o"},
+        "free": {"target": "openai/unheard-of"},
+        "vectors": {"target": "openai/text-embedding-3-small"},
+        "titan": {"target": "bedrock/amazon.titan-embed-text-v2:0"},
+        "claude": {"target": "bedrock/anthropic.claude-haiku-4-5@20251001"},
+        "at@home": {"target": "openai/mine"},
+        "openai/gpt-4": {"target": "bedrock/eu.amazon.nova-lite-v1:0"},
+        "gpt-4o-mini": {"target": "openai/gpt-4"},
+    },
+    "prices": {"openai/mine": {"input": 1.0, "output": 1.0}, "bedrock/a@b": {"input": 1.0, "output": 1.0}},
+}
+REGIONS = ("", "us-east-1", "eu-central-1", "us-gov-west-1", "ap-northeast-1", "cn-north-1")
+PROVIDERS: tuple[tuple[str, ...], ...] = (("openai", "bedrock"), ("bedrock", "openai"), ("openai",), ("bedrock",), ())
+NAMES = (*ODD["models"], *ODD["prices"], "nobody", "gpt-4", "gpt-4o-2024-08-06", "amazon.nova-lite-v1:0", "a@b", "mine")
+
+
+def world(region: str, providers: tuple[str, ...]) -> Catalog:
+    return Catalog(parse_config({"rateLimits": LIMITS} | ODD), PriceBook.load(region), providers)
+
+
+def accepted(catalog: Catalog, name: str, allowed: list[str]) -> bool:
+    """Whether a completion by this name gets past the route's own checks: form, model, price, the key's models."""
+    try:
+        parse_chat({"model": name, "messages": [{"role": "user", "content": "hi"}]})
+        return permits(allowed, name, catalog.resolve(name).target)
+    except GatewayError:
+        return False
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("providers", PROVIDERS)
+def test_what_is_listed_is_accepted_and_each_accepted_alias_is_listed(region: str, providers: tuple[str, ...]) -> None:
+    catalog = world(region, providers)
+    names = catalog.names()
+    assert all(accepted(catalog, name, []) for name in names)
+    assert {name for name in ODD["models"] if accepted(catalog, name, [])} == set(ODD["models"]) & set(names)
+    assert all(catalog.resolve(name).target == target for name, target in names.items())
+    assert all(catalog.found(name) for name in names)
+
+
+@settings(max_examples=60)
+@given(
+    region=st.sampled_from(REGIONS),
+    providers=st.sampled_from(PROVIDERS),
+    data=st.data(),
+)
+def test_a_limited_key_is_listed_just_what_it_may_call(
+    region: str, providers: tuple[str, ...], data: st.DataObject
+) -> None:
+    catalog = world(region, providers)
+    pool = [*NAMES, *list(catalog.prices.targets())[:40]]
+    allowed = data.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=8))
+    names = catalog.names(allowed)
+    assert all(accepted(catalog, name, allowed) for name in names)
+    for name in {*pool, *allowed} - set(names):
+        # Not listed: refused, or another spelling (the model's own name without a provider) of what is listed.
+        assert not accepted(catalog, name, allowed) or catalog.resolve(name).target in names.values()
+    assert set(names) >= {name for name in allowed if accepted(catalog, name, allowed)}
+    for name in pool:
+        assert (catalog.found(name, allowed) is not None) == accepted(catalog, name, allowed)

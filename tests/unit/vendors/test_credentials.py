@@ -1,0 +1,20 @@
+"""A credential that can't be had: nothing is sent, so nothing is charged."""
+
+import pytest
+
+from gateway.aws.sigv4 import Credentials
+from gateway.errors import UpstreamUnavailable
+from gateway.vendors.credentials import ProviderCredentials
+
+
+def test_own_credentials_that_can_not_be_had_make_the_provider_unavailable_and_nothing_sent() -> None:
+    held = ProviderCredentials(lambda: pytest.fail("no secret is needed"))
+
+    def missing() -> Credentials:
+        raise RuntimeError("no AWS credentials")
+
+    with pytest.raises(UpstreamUnavailable) as refused:
+        held.own("bedrock", missing)
+    assert (refused.value.sent, refused.value.reason) == (False, "credentials")
+    known = Credentials("a", "b")
+    assert held.own("bedrock", lambda: known) is known
