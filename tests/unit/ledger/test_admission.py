@@ -14,7 +14,7 @@ TIER = TierLimits(requests_per_minute=100, burst=20, requests_per_hour=7, reques
 
 
 def call(bucket: Bucket, arrival: int, now: int) -> int | None:
-    """Where the bucket stands after a call, as stores/limits.py updates it; None where it does not conform."""
+    """Where the bucket stands after a call, as ledger/limits_store.py updates it; None where it does not conform."""
     if bucket.idle(arrival, now):
         return now - bucket.slack + bucket.step
     return arrival + bucket.step if arrival <= now + bucket.tau(1) else None

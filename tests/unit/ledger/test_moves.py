@@ -1,6 +1,6 @@
 """How a bucket moves on, whatever its callers know of it: never a unit more than by the clock, and it loses little.
 
-`applied` is the update of stores/limits.py in plain Python; tests/contract/test_contention.py holds it to that.
+`applied` is the update of ledger/limits_store.py in plain Python; tests/contract/test_contention.py holds it to that.
 """
 
 from typing import Any

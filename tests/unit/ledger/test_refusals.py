@@ -38,7 +38,7 @@ demands = st.builds(Demand, est=small, tokens=st.integers(0, 25))
 
 
 def admitted(item: dict[str, Any], terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> dict[str, Any]:
-    """The item after the update of an admission, as stores/limits.py has it."""
+    """The item after the update of an admission, as ledger/limits_store.py has it."""
     after = dict(item)
     for name, bucket, move, units in (
         ("tat", terms.requests, variant.requests, 1),
