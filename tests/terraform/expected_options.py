@@ -9,7 +9,7 @@ from typing import Any
 from tests.terraform.applied import State
 from tests.terraform.expected import FUNCTIONS, PREFIX, Expectation, must, one, same
 
-KEY = "arn:aws:kms:us-west-2:123456789012:key/11111111-2222-3333-4444-555555555555"
+KEY = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 # What a key of one's own can encrypt -> the attribute that names it.
 ENCRYPTED = {
     "aws_cloudwatch_log_group": "kms_key_id",

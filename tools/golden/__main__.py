@@ -49,13 +49,18 @@ def committed(name: str) -> dict[str, list[str]]:
 
 
 def _unnamed(blocks: Blocks, name: str) -> Blocks:
-    """Without the prefix of names and the region, which differ from one to the other: what is written out stays."""
+    """Without the prefix of names, the region and its partition, which differ from one to the other: what is written
+    out stays."""
     prefix = f"ai-gateway-{'prod' if name == 'options' else name}"
-    region = "us-west-2" if name == "options" else "eu-central-1"
-    return {
-        address: [line.replace(prefix, "{prefix}").replace(region, "{region}") for line in lines]
-        for address, lines in blocks.items()
-    }
+    region, partition = ("us-gov-west-1", "aws-us-gov") if name == "options" else ("eu-central-1", "aws")
+    masks = {prefix: "{prefix}", region: "{region}", f"arn:{partition}:": "arn:{partition}:"}
+    return {address: [_masked(line, masks) for line in lines] for address, lines in blocks.items()}
+
+
+def _masked(line: str, masks: Mapping[str, str]) -> str:
+    for text, mask in masks.items():
+        line = line.replace(text, mask)
+    return line
 
 
 def found(now: Mapping[str, Blocks]) -> list[str]:
