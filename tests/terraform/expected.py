@@ -28,7 +28,7 @@ FUNCTIONS = {
 
 def planned(document: Mapping[str, Any]) -> State:
     """The state that a plan would make, of `terraform show -json`."""
-    return State({"values": document["planned_values"]})
+    return State({"values": document["planned_values"], "variables": document["variables"]})
 
 
 def must(what: str, values: Mapping[str, Any], **wanted: Any) -> Iterator[str]:

@@ -11,11 +11,13 @@ from tests.terraform.applied import State
 from tests.terraform.expected import planned
 from tests.terraform.expected_compute import COMPUTE
 from tests.terraform.expected_data import DATA
+from tests.terraform.expected_files import FILES
 from tests.terraform.expected_options import OPTIONS
+from tests.terraform.expected_rights import RIGHTS
 from tests.terraform.expected_watching import WATCHING
 from tools.golden.plans import planned as plan
 
-PROD = COMPUTE | DATA | WATCHING
+PROD = COMPUTE | DATA | RIGHTS | WATCHING
 
 
 def _planned(copy: Path, name: str, folder: Path) -> State:
@@ -40,3 +42,8 @@ def test_production_is_what_it_must_be(name: str, prod: State) -> None:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_what_is_off_by_default_does_what_it_must(name: str, options: State) -> None:
     assert list(OPTIONS[name](options)) == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_files_say_what_they_must(name: str, copy: Path) -> None:
+    assert list(FILES[name](copy / "terraform")) == []

@@ -1,0 +1,180 @@
+"""What Terraform's files may say at all, by a second reader: see expected.py. No plan is asked, which shows neither
+where a state lies nor what Terraform is told to leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.terraform.expected import must, same
+from tools.golden.plan import Sources
+from tools.hcl import Body
+
+Reader = Callable[[Path], Iterator[str]]
+FOLDERS = ("", "modules/function", "modules/table")
+META = {"count", "for_each", "depends_on"}
+# Everything that is set, of each kind of resource. What is not here keeps the provider's default: a policy beside the
+# role's own, a limit on a table's writes, a schedule's input, a log level that drops the metrics would be set in vain.
+SET = {
+    "aws_apigatewayv2_api": "description disable_execute_api_endpoint name protocol_type"
+    " cors_configuration(allow_headers allow_methods allow_origins expose_headers max_age)",
+    "aws_apigatewayv2_api_mapping": "api_id domain_name stage",
+    "aws_apigatewayv2_authorizer": "api_id authorizer_payload_format_version authorizer_result_ttl_in_seconds"
+    " authorizer_type authorizer_uri enable_simple_responses identity_sources name",
+    "aws_apigatewayv2_domain_name": "domain_name"
+    " domain_name_configuration(certificate_arn endpoint_type security_policy)",
+    "aws_apigatewayv2_integration": "api_id description integration_type integration_uri payload_format_version"
+    " timeout_milliseconds",
+    "aws_apigatewayv2_route": "api_id authorization_type authorizer_id route_key target",
+    "aws_apigatewayv2_stage": "api_id auto_deploy description name access_log_settings(destination_arn format)"
+    " default_route_settings(detailed_metrics_enabled throttling_burst_limit throttling_rate_limit)"
+    " route_settings(detailed_metrics_enabled route_key throttling_burst_limit throttling_rate_limit)",
+    "aws_cloudwatch_dashboard": "dashboard_body dashboard_name",
+    "aws_cloudwatch_log_group": "kms_key_id name retention_in_days",
+    "aws_cloudwatch_metric_alarm": "alarm_actions alarm_description alarm_name comparison_operator dimensions"
+    " evaluation_periods extended_statistic metric_name namespace ok_actions period statistic threshold"
+    " treat_missing_data metric_query(expression id label return_data)"
+    " metric_query.metric(dimensions metric_name namespace period stat)",
+    "aws_cloudwatch_query_definition": "log_group_names name query_string",
+    "aws_dynamodb_table": "billing_mode deletion_protection_enabled hash_key name range_key stream_enabled"
+    " stream_view_type attribute(name type) global_secondary_index(hash_key name projection_type range_key)"
+    " point_in_time_recovery(enabled) server_side_encryption(enabled kms_key_arn) ttl(attribute_name enabled)",
+    "aws_iam_role": "assume_role_policy description name",
+    "aws_iam_role_policy": "name policy role",
+    "aws_lambda_alias": "description function_name function_version name",
+    "aws_lambda_event_source_mapping": "batch_size bisect_batch_on_function_error event_source_arn function_name"
+    " function_response_types maximum_batching_window_in_seconds maximum_record_age_in_seconds maximum_retry_attempts"
+    " starting_position destination_config.on_failure(destination_arn) filter_criteria.filter(pattern)",
+    "aws_lambda_function": "architectures description filename function_name handler kms_key_arn layers memory_size"
+    " publish reserved_concurrent_executions role runtime s3_bucket s3_key source_code_hash timeout"
+    " environment(variables) logging_config(log_format log_group) snap_start(apply_on) tracing_config(mode)",
+    "aws_lambda_function_event_invoke_config": "function_name maximum_event_age_in_seconds maximum_retry_attempts"
+    " qualifier",
+    "aws_lambda_layer_version": "compatible_architectures compatible_runtimes filename layer_name s3_bucket s3_key"
+    " source_code_hash",
+    "aws_lambda_permission": "action function_name principal qualifier source_arn statement_id",
+    "aws_lambda_provisioned_concurrency_config": "function_name provisioned_concurrent_executions qualifier",
+    "aws_scheduler_schedule": "description kms_key_arn name schedule_expression flexible_time_window(mode)"
+    " target(arn role_arn) target.retry_policy(maximum_event_age_in_seconds maximum_retry_attempts)",
+    "aws_secretsmanager_secret": "description kms_key_id name recovery_window_in_days",
+    "aws_sns_topic": "kms_master_key_id name",
+    "aws_sns_topic_subscription": "endpoint protocol topic_arn",
+    "aws_sqs_queue": "kms_data_key_reuse_period_seconds kms_master_key_id message_retention_seconds name"
+    " sqs_managed_sse_enabled",
+    "terraform_data": "input lifecycle.precondition(condition error_message)",
+}
+DATA_SOURCES = {"aws_caller_identity", "aws_partition"}
+# Nothing is moved, removed or imported: it would change what is deployed without a resource that says so.
+BLOCKS = {"check", "data", "locals", "module", "output", "provider", "resource", "terraform", "variable"}
+
+
+def attributes(terraform: Path) -> Iterator[str]:
+    """Nothing is set that no reader expects; no life cycle, provisioner or time-out but the preflight's conditions."""
+    sources = Sources(terraform)
+    for block in (block for folder in FOLDERS for block in sources.module(folder).of("resource")):
+        expected = set(_expected(SET.get(block.labels[0], "")))
+        for path in sorted(set(_paths(block.body, "")) - expected - META):
+            yield f"{'.'.join(block.labels)}: sets {path}, which expected_files.py does not list"
+
+
+def blocks(terraform: Path) -> Iterator[str]:
+    sources = Sources(terraform)
+    for folder in FOLDERS:
+        module = sources.module(folder)
+        if others := {block.kind for block in module.blocks} - BLOCKS:
+            yield f"{folder or 'terraform'}: nobody expects the blocks {sorted(others)}"
+    root = sources.module("")
+    yield from same("data sources", {block.labels[0] for block in root.of("data")}, DATA_SOURCES)
+    called = {block.body.attributes["source"] for block in root.of("module")}
+    yield from same("modules", called, {'"./modules/function"', '"./modules/table"'})
+    for block in root.of("module"):
+        if others := {"provider", "providers", "version"} & set(block.body.attributes):
+            yield f"module {block.labels[0]}: has {sorted(others)}"
+    if overrides := sorted(
+        path.name for path in terraform.rglob("*override.tf*") if path.name != "backend_override.tf"
+    ):
+        yield f"overrides, which a review overlooks: {sorted(overrides)}"
+    if given := sorted(path.name for path in terraform.glob("*.tfvars*")):
+        yield f"variables that Terraform reads unasked: {given}"
+
+
+def state(terraform: Path) -> Iterator[str]:
+    """Each workspace's state in a bucket: encrypted, locked, under one key for good."""
+    root = Sources(terraform).module("")
+    (block,) = root.of("terraform")
+    kept = [(each.labels, each.body.attributes) for each in block.body.of("backend")]
+    wanted = {"key": '"ai-gateway/terraform.tfstate"', "encrypt": "true", "use_lockfile": "true"}
+    yield from same("backend", kept, [(("s3",), wanted)])
+    yield from same("terraform: blocks", {each.kind for each in block.body.blocks}, {"backend", "required_providers"})
+    for folder in FOLDERS:
+        (block,) = Sources(terraform).module(folder).of("terraform")
+        (providers,) = block.body.of("required_providers")
+        aws = '{ source = "hashicorp/aws" version = ">= 6.25, < 7" }'
+        yield from same(f"{folder or 'terraform'}: providers", providers.body.attributes, {"aws": aws})
+        yield from must(folder or "terraform", block.body.attributes, required_version='">= 1.11"')
+
+
+def provider(terraform: Path) -> Iterator[str]:
+    """Where the variables say, in an account that they allow, with AWS's own checks unless an emulator stands in."""
+    root = Sources(terraform).module("")
+    (block,) = root.of("provider")
+    wanted = {"region": "var.region", "allowed_account_ids": "var.account_ids"}
+    skipped = ("skip_credentials_validation", "skip_metadata_api_check", "skip_requesting_account_id")
+    wanted |= dict.fromkeys(skipped, "local.emulated")
+    yield from same("provider", block.body.attributes, wanted)
+    kinds = [each.labels[0] if each.labels else each.kind for each in block.body.blocks]
+    yield from same("provider: blocks", sorted(kinds), ["assume_role", "default_tags", "endpoints"])
+    known = {name: text for each in root.of("locals") for name, text in each.body.attributes.items()}
+    asked = {"emulated": "var.emulator_endpoint != null"}
+    asked |= {"account": "data.aws_caller_identity.current.account_id"}
+    asked |= {"partition": "data.aws_partition.current.partition"}
+    yield from must("local", known, **asked)
+    for each in block.body.of("dynamic"):
+        variable = {"assume_role": "var.deploy_role_arn[*]", "endpoints": "var.emulator_endpoint[*]"}[each.labels[0]]
+        yield from must(each.labels[0], each.body.attributes, for_each=variable)
+
+
+def preflight(terraform: Path) -> Iterator[str]:
+    """No fewer conditions than there were, and none that holds whatever is given."""
+    root = Sources(terraform).module("")
+    conditions = [
+        condition.body.attributes["condition"]
+        for block in root.of("resource")
+        for life in block.body.of("lifecycle")
+        for condition in life.body.of("precondition")
+    ]
+    if len(conditions) < 15:
+        yield f"preflight: {len(conditions)} conditions, there were 15"
+    for block in (block for folder in FOLDERS for block in Sources(terraform).module(folder).of("variable")):
+        conditions += [each.body.attributes["condition"] for each in block.body.of("validation")]
+    if len(conditions) < 53:
+        yield f"preflight and variables: {len(conditions)} conditions, there were 53"
+    for condition in conditions:
+        if not any(word in condition for word in ("var.", "local.")) or "|| true" in condition or ">= 0" in condition:
+            yield f"a condition that always holds: {condition}"
+
+
+def _expected(text: str) -> Iterator[str]:
+    """ "a b(c d)": the paths a, b.c and b.d."""
+    prefix = ""
+    for word in text.replace("(", "( ").replace(")", " )").split():
+        if word.endswith("("):
+            prefix = f"{word[:-1]}."
+        elif word == ")":
+            prefix = ""
+        else:
+            yield prefix + word
+
+
+def _paths(body: Body, prefix: str) -> Iterator[str]:
+    yield from (prefix + name for name in body.attributes)
+    for block in body.blocks:
+        if block.kind == "dynamic":
+            for content in block.body.of("content"):
+                yield from _paths(content.body, f"{prefix}{block.labels[0]}.")
+        else:
+            inner = [*_paths(block.body, f"{prefix}{block.kind}.")]
+            yield from inner or [prefix + block.kind]
+
+
+FILES: dict[str, Reader] = {each.__name__: each for each in (attributes, blocks, state, provider, preflight)}
