@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.terraform.expected import must, same
+from tests.terraform.expected_zips import zips
 from tools.golden.plan import Sources
 from tools.hcl import Body
 
 Reader = Callable[[Path], Iterator[str]]
 FOLDERS = ("", "modules/function", "modules/table")
 META = {"count", "for_each", "depends_on"}
-# Everything that is set, of each kind of resource. What is not here keeps the provider's default: a policy beside the
+# Everything that is set, of each kind of resource, and always. What is not here keeps the provider's default: a policy beside the
 # role's own, a limit on a table's writes, a schedule's input, a log level that drops the metrics would be set in vain.
 SET = {
     "aws_apigatewayv2_api": "description disable_execute_api_endpoint name protocol_type"
@@ -69,12 +70,15 @@ BLOCKS = {"check", "data", "locals", "module", "output", "provider", "resource",
 
 
 def attributes(terraform: Path) -> Iterator[str]:
-    """Nothing is set that no reader expects; no life cycle, provisioner or time-out but the preflight's conditions."""
+    """What is set is what a reader expects; no life cycle, provisioner or time-out but the preflight's conditions."""
     sources = Sources(terraform)
     for block in (block for folder in FOLDERS for block in sources.module(folder).of("resource")):
         expected = set(_expected(SET.get(block.labels[0], "")))
-        for path in sorted(set(_paths(block.body, "")) - expected - META):
+        found = set(_paths(block.body, "")) - META
+        for path in sorted(found - expected):
             yield f"{'.'.join(block.labels)}: sets {path}, which expected_files.py does not list"
+        for path in sorted(expected - found):
+            yield f"{'.'.join(block.labels)}: does not set {path}, which expected_files.py lists"
 
 
 def blocks(terraform: Path) -> Iterator[str]:
@@ -177,4 +181,4 @@ def _paths(body: Body, prefix: str) -> Iterator[str]:
             yield from inner or [prefix + block.kind]
 
 
-FILES: dict[str, Reader] = {each.__name__: each for each in (attributes, blocks, state, provider, preflight)}
+FILES: dict[str, Reader] = {each.__name__: each for each in (attributes, blocks, state, provider, preflight, zips)}

@@ -59,7 +59,7 @@ def _lines(block: Block, module: Body) -> Iterator[str]:
 def _asked(conditions: list[str], module: Body) -> Iterator[str]:
     """The locals that conditions and providers ask for: one that was made empty would refuse nothing."""
     known = {name: text for block in module.of("locals") for name, text in block.body.attributes.items()}
-    direct = _locals("".join(conditions)) & set(known)
+    direct = _locals("\n".join(conditions)) & set(known)
     for name in sorted(direct | _reached(conditions, known) - _reached(_made_of(module), known)):
         yield f"local.{name} = {known[name]}"
 
