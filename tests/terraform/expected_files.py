@@ -14,8 +14,8 @@ from tools.hcl import Body
 Reader = Callable[[Path], Iterator[str]]
 FOLDERS = ("", "modules/function", "modules/table")
 META = {"count", "for_each", "depends_on"}
-# Everything that is set, of each kind of resource, and always. What is not here keeps the provider's default: a policy beside the
-# role's own, a limit on a table's writes, a schedule's input, a log level that drops the metrics would be set in vain.
+# Everything that is set, of each kind of resource, and always. What is not here keeps the provider's default: no policy
+# beside the role's own, no limit on a table's writes, no input of a schedule, no log level that drops the metrics.
 SET = {
     "aws_apigatewayv2_api": "description disable_execute_api_endpoint name protocol_type"
     " cors_configuration(allow_headers allow_methods allow_origins expose_headers max_age)",
@@ -79,6 +79,44 @@ def attributes(terraform: Path) -> Iterator[str]:
             yield f"{'.'.join(block.labels)}: sets {path}, which expected_files.py does not list"
         for path in sorted(expected - found):
             yield f"{'.'.join(block.labels)}: does not set {path}, which expected_files.py lists"
+
+
+# What AWS chooses and changes is asked for: the value of today, written out, would be true in a plan and stay for ever.
+WIRED = {
+    ("aws_apigatewayv2_authorizer", "authorizer_uri"): "module.function[local.authorizer].invoke_arn",
+    ("aws_apigatewayv2_integration", "integration_uri"): "module.function[each.key].invoke_arn",
+    ("aws_apigatewayv2_route", "authorizer_id"): "aws_apigatewayv2_authorizer.this[",
+    ("aws_apigatewayv2_route", "target"): "aws_apigatewayv2_integration.this[",
+    ("aws_apigatewayv2_stage", "api_id"): "aws_apigatewayv2_api.this.id",
+    ("aws_cloudwatch_metric_alarm", "alarm_actions"): "[aws_sns_topic.alarms[0].arn]",
+    ("aws_lambda_alias", "function_version"): "aws_lambda_function.this.version",
+    ("aws_lambda_event_source_mapping", "event_source_arn"): "module.table[each.value.event.stream].stream_arn",
+    ("aws_lambda_function", "depends_on"): "[aws_iam_role_policy.this]",
+    ("aws_lambda_function", "layers"): "var.layers",
+    ("aws_lambda_function", "source_code_hash"): "var.package.hash",
+    ("aws_lambda_layer_version", "depends_on"): "[terraform_data.preflight]",
+    ("aws_lambda_permission", "source_arn"): "${aws_apigatewayv2_api.this.execution_arn}/",
+    ("aws_scheduler_schedule", "target.arn"): "module.function[each.key].alias_arn",
+    ("module", "layers"): "aws_lambda_layer_version.this[layer].arn",
+    ("module", "package"): 'local.artifacts["${each.key}.zip"]',
+}
+IMPURE = ("timestamp(", "uuid(", "path.cwd", "pathexpand(", "abspath(")
+
+
+def wired(terraform: Path) -> Iterator[str]:
+    """What changes is asked for anew at each apply; and nothing is otherwise tomorrow, or on another machine."""
+    sources, asked = Sources(terraform), dict[tuple[str, str], str]()
+    for block in (block for folder in FOLDERS for block in sources.module(folder).blocks):
+        kind = block.labels[0] if block.kind == "resource" else block.kind
+        texts = dict(_texts(block.body, ""))
+        if kind != "module" or block.labels == ("function",):
+            asked |= {(kind, name): text for name, text in texts.items()}
+        for name, text in texts.items():
+            if any(word in text for word in IMPURE):
+                yield f"{kind}: {name} is not the same tomorrow, or elsewhere: {text}"
+    for (kind, name), reference in WIRED.items():
+        if reference not in asked.get((kind, name), ""):
+            yield f"{kind}: {name} does not ask for {reference}"
 
 
 def blocks(terraform: Path) -> Iterator[str]:
@@ -170,6 +208,12 @@ def _expected(text: str) -> Iterator[str]:
             yield prefix + word
 
 
+def _texts(body: Body, prefix: str) -> Iterator[tuple[str, str]]:
+    yield from ((prefix + name, text) for name, text in body.attributes.items())
+    for block in body.blocks:
+        yield from _texts(block.body, f"{prefix}{block.kind}.")
+
+
 def _paths(body: Body, prefix: str) -> Iterator[str]:
     yield from (prefix + name for name in body.attributes)
     for block in body.blocks:
@@ -181,4 +225,5 @@ def _paths(body: Body, prefix: str) -> Iterator[str]:
             yield from inner or [prefix + block.kind]
 
 
-FILES: dict[str, Reader] = {each.__name__: each for each in (attributes, blocks, state, provider, preflight, zips)}
+_ALL: tuple[Reader, ...] = (attributes, wired, blocks, state, provider, preflight, zips)
+FILES: dict[str, Reader] = {each.__name__: each for each in _ALL}

@@ -188,7 +188,7 @@ def outputs(state: State) -> Iterator[str]:
 
 def nothing_hidden(state: State) -> Iterator[str]:
     """A stage, an alarm and a schedule that nobody reads again: no second copy shadows the first."""
-    for kind in ("aws_apigatewayv2_api", "aws_apigatewayv2_stage", "aws_cloudwatch_dashboard"):
+    for kind in ("aws_apigatewayv2_api", "aws_apigatewayv2_stage", "aws_cloudwatch_dashboard", "terraform_data"):
         yield from same(kind, len(state.of(kind)), 1)
     (stage,) = state.of("aws_apigatewayv2_stage")
     yield from same("stage: access logs", len(one([stage]).get("access_log_settings", [])), 1)

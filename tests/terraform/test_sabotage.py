@@ -102,3 +102,29 @@ def test_a_mistake_in_a_description_stops_the_plan(mistake: str, copy: Path, tmp
     run = terraform(changed(copy, tmp_path / "copy", change), "plan", *VARIABLES)
     assert run.returncode == 1
     assert message in " ".join(run.stderr.split())
+
+
+def test_values_that_nobody_has_are_refused_each_for_itself(copy: Path, tmp_path: Path) -> None:
+    given = {
+        "reserved_concurrency": "{nobody=1}",
+        "throttling": '{routes={"GET /nowhere"={rate=1,burst=1}}}',
+        "expected_load": "{keys={platinum=1}}",
+        "artifacts": '{sha256={"health.zip"="' + "0" * 64 + '"}}',
+        "kms_key_arn": "arn:aws:kms:us-west-1:123456789012:key/1",
+        "deploy_role_arn": "arn:aws:iam::123456789012:role/deployer",
+        "account_ids": '["210987654321"]',
+        "environment": "elsewhere",
+    }
+    arguments = [part for name, value in given.items() for part in ("-var", f"{name}={value}")]
+    run = terraform(changed(copy, tmp_path / "copy"), "plan", *VARIABLES, *arguments)
+    said = " ".join(re.sub(r"[^\x00-\x7f]", "", run.stderr).split())
+    for message in (
+        "No such functions: nobody.",
+        "names routes that no function has: GET /nowhere.",
+        "names tiers that do not exist: platinum.",
+        "not the ones that artifacts.sha256 names: health.zip.",
+        "kms_key_arn is a key of another region than us-east-1",
+        "deploy_role_arn is a role of an account that account_ids does not name.",
+        "but the variables are those of elsewhere.",
+    ):
+        assert message in said, f"{message}\n{said}"
