@@ -88,7 +88,7 @@ ENVIRONMENT = {
 }
 
 
-def environment(state: State) -> Iterator[str]:
+def variables(state: State) -> Iterator[str]:
     found = {each["function_name"]: each["environment"][0]["variables"] for each in state.of("aws_lambda_function")}
     for folder, name in FUNCTIONS.items():
         yield from must(name, found.get(name, {}), **(EVERYWHERE | ENVIRONMENT.get(folder, {})))
@@ -120,5 +120,5 @@ def settings(state: State) -> Iterator[str]:
     yield from same("throttles", {limits.pop("GET /health", None), *limits.values()}, {1, 7})
 
 
-_ALL = (encryption, key_rights, domain, capacity, environment, doors, settings)
+_ALL = (encryption, key_rights, domain, capacity, variables, doors, settings)
 OPTIONS: dict[str, Expectation] = {each.__name__: each for each in _ALL}

@@ -47,3 +47,8 @@ def test_what_is_off_by_default_does_what_it_must(name: str, options: State) -> 
 @pytest.mark.parametrize("name", FILES)
 def test_the_files_say_what_they_must(name: str, copy: Path) -> None:
     assert list(FILES[name](copy / "terraform")) == []
+
+
+def test_no_expectation_hides_another_of_its_name() -> None:
+    parts = (COMPUTE, DATA, RIGHTS, WATCHING, OPTIONS, FILES)
+    assert len({name for part in parts for name in part}) == sum(len(part) for part in parts)
