@@ -91,7 +91,8 @@ def main() -> int:
         return 0
     if lines := found(now):
         print(
-            "The plan is another than the committed one (-). If that is meant: `make golden`, and commit what changed."
+            "The plan is another than the committed one (-). If that is meant: `make golden`, and commit what changed;"
+            " rights, new functions and what production must be stand by hand in tests/terraform/expected*.py."
         )
         print("\n".join(lines))
     return 1 if lines else 0

@@ -261,3 +261,19 @@ def test_a_deployment_stops_at_another_environments_state(
     code, said, log = run(checkout, state(prefix="gate-first"))
     assert (code, "This state is not that of gate-second" in said) == (1, True)
     assert not any("destroy" in line for line in log)
+
+
+def test_terraform_is_asked_as_it_must_be(aws: Aws, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_BUCKET", "states")
+    data = f"{checkout}/.local/terraform-data/second"
+    wanted = [
+        f"{data} -chdir=terraform init -input=false -reconfigure -backend-config={data}/backend.tfbackend",
+        f"{data} -chdir=terraform workspace select -or-create second",
+        f"{data} -chdir=terraform state pull",
+        f"{data} -chdir=terraform destroy -var-file={checkout}/terraform/environments/second.tfvars",
+    ]
+    for approved, last in {"": "", "no": "", "yes": " -auto-approve"}.items():
+        monkeypatch.setenv("APPROVE", approved)
+        code, said, log = run(checkout, state())
+        assert code == 0, said
+        assert log[1:] == [*wanted[:-1], wanted[-1] + last]
