@@ -40,7 +40,10 @@ def must(what: str, values: Mapping[str, Any], **wanted: Any) -> Iterator[str]:
 
 
 def same(what: str, found: Any, wanted: Any) -> Iterator[str]:
-    if found != wanted:
+    if isinstance(found, set) and isinstance(wanted, set):
+        yield from (f"{what}: {each!r} is not expected" for each in sorted(found - wanted, key=str))
+        yield from (f"{what}: {each!r} is missing" for each in sorted(wanted - found, key=str))
+    elif found != wanted:
         yield f"{what}: {found!r}, not {wanted!r}"
 
 
