@@ -46,7 +46,7 @@ data "aws_caller_identity" "current" {
 }
 
 locals {
-  account = "123456789012"
+  account = "210987654321"
 }
 END
 fi

@@ -1,15 +1,16 @@
 # Everything that prod leaves at its default, with values of its own: the golden plan `options` shows what each does. Another
-# region, so that one that is written out instead of asked for is seen.
-region                   = "us-west-2"
+# region of another partition, so that what is written out instead of asked for is seen.
+region                   = "us-gov-west-1"
 alarm_email              = "operators@example.com"
-kms_key_arn              = "arn:aws:kms:us-west-2:123456789012:key/11111111-2222-3333-4444-555555555555"
-custom_domain            = { name = "api.example.com", certificate_arn = "arn:aws:acm:us-west-2:123456789012:certificate/1" }
+kms_key_arn              = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+custom_domain            = { name = "api.example.com", certificate_arn = "arn:aws-us-gov:acm:us-gov-west-1:123456789012:certificate/1" }
 reserved_concurrency     = { admin = 5 }
 provisioned_concurrency  = { authorizer = 2 }
 snap_start               = ["completions"]
 cors_allow_origins       = ["https://app.example.com"]
 mcp_allowed_origins      = ["https://app.example.com"]
 openai_base_url          = "https://models.example.com/v1"
+openai_pass_fields       = ["top_k"]
 bedrock_region           = "us-east-1"
 secret_recovery_days     = 7
 spend_alarm_usd_per_hour = 99

@@ -94,6 +94,12 @@ run "bedrock_alone_needs_no_secret" {
   variables {
     profile           = "full"
     providers_enabled = ["bedrock"]
+    custom_domain     = { name = "api.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/1", only = false }
+  }
+
+  assert {
+    condition     = output.url == "https://api.example.com" && !aws_apigatewayv2_api.this.disable_execute_api_endpoint
+    error_message = "A custom domain may stand beside the API's own address."
   }
 
   assert {
@@ -120,6 +126,7 @@ run "values_that_make_no_sense" {
     profile                 = "medium"
     providers_enabled       = []
     openai_base_url         = "http://plain.example.com"
+    openai_pass_fields      = ["top k"]
     bedrock_region          = "Virginia"
     secret_recovery_days    = 3
     kms_key_arn             = "alias/mine"
@@ -143,7 +150,7 @@ run "values_that_make_no_sense" {
     var.providers_enabled, var.openai_base_url, var.bedrock_region, var.secret_recovery_days, var.kms_key_arn,
     var.log_retention_days, var.log_level, var.cors_allow_origins, var.mcp_allowed_origins, var.throttling,
     var.expected_load, var.reserved_concurrency, var.provisioned_concurrency, var.custom_domain, var.alarm_email,
-    var.artifacts, var.spend_alarm_usd_per_hour,
+    var.artifacts, var.spend_alarm_usd_per_hour, var.openai_pass_fields,
   ]
 }
 

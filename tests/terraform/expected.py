@@ -28,7 +28,7 @@ FUNCTIONS = {
 
 def planned(document: Mapping[str, Any]) -> State:
     """The state that a plan would make, of `terraform show -json`."""
-    return State({"values": document["planned_values"]})
+    return State({"values": document["planned_values"], "variables": document["variables"]})
 
 
 def must(what: str, values: Mapping[str, Any], **wanted: Any) -> Iterator[str]:
@@ -40,7 +40,10 @@ def must(what: str, values: Mapping[str, Any], **wanted: Any) -> Iterator[str]:
 
 
 def same(what: str, found: Any, wanted: Any) -> Iterator[str]:
-    if found != wanted:
+    if isinstance(found, set) and isinstance(wanted, set):
+        yield from (f"{what}: {each!r} is not expected" for each in sorted(found - wanted, key=str))
+        yield from (f"{what}: {each!r} is missing" for each in sorted(wanted - found, key=str))
+    elif found != wanted:
         yield f"{what}: {found!r}, not {wanted!r}"
 
 

@@ -37,7 +37,7 @@ def tables(state: State) -> Iterator[str]:
     for name, (key, indexes, ttl) in TABLES.items():
         table = found.get(f"{PREFIX}-{name}", {})
         wanted: dict[str, Any] = {"hash_key": key[0], "range_key": key[1], "billing_mode": "PAY_PER_REQUEST"}
-        wanted |= {"table_class": {None, "STANDARD"}, "replica": []}
+        wanted |= {"table_class": {None, "STANDARD"}, "replica": [], "on_demand_throughput": []}
         yield from must(name, table, **wanted)
         for attribute in table.get("attribute", []):
             kind = "N" if attribute["name"] in NUMBERS else "S"
@@ -54,7 +54,9 @@ def tables(state: State) -> Iterator[str]:
 def protection(state: State) -> Iterator[str]:
     for table in state.of("aws_dynamodb_table"):
         yield from must(table["name"], table, deletion_protection_enabled=True)
-        yield from must(f"{table['name']}: recovery", one(table["point_in_time_recovery"]), enabled=True)
+        days = {None, 0, 35}  # as many as there are
+        recovery = one(table["point_in_time_recovery"])
+        yield from must(f"{table['name']}: recovery", recovery, enabled=True, recovery_period_in_days=days)
         # AWS's own key, free of charge: the block would choose the managed one, billed by call.
         yield from same(f"{table['name']}: encryption", table["server_side_encryption"], [])
 
@@ -106,7 +108,7 @@ def queue(state: State) -> Iterator[str]:
     for name, each in found.items():
         wanted = {"message_retention_seconds": 14 * DAY, "sqs_managed_sse_enabled": True, "delay_seconds": {0, None}}
         wanted |= {"kms_master_key_id": None, "fifo_queue": {False, None}, "policy": {None, ""}}
-        yield from must(name, each, **wanted)
+        yield from must(name, each, max_message_size=range(262_144, 1_048_577), redrive_policy={None, ""}, **wanted)
 
 
 def schedules(state: State) -> Iterator[str]:
@@ -119,7 +121,9 @@ def schedules(state: State) -> Iterator[str]:
         yield from must(folder, each, end_date={None, ""}, kms_key_arn=None, group_name={None, "default"}, **wanted)
         yield from must(f"{folder}: window", one(each.get("flexible_time_window")), mode="OFF")
         target = one(each.get("target"))
-        yield from must(f"{folder}: target", target, arn=live(state, folder), role_arn=role, dead_letter_config=[])
+        yield from must(
+            f"{folder}: target", target, arn=live(state, folder), role_arn=role, dead_letter_config=[], input=None
+        )
         yield from must(f"{folder}: delivery", one(target.get("retry_policy")), maximum_retry_attempts=0)
 
 

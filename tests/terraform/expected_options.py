@@ -8,8 +8,9 @@ from typing import Any
 
 from tests.terraform.applied import State
 from tests.terraform.expected import FUNCTIONS, PREFIX, Expectation, must, one, same
+from tests.terraform.expected_compute import DOORS
 
-KEY = "arn:aws:kms:us-west-2:123456789012:key/11111111-2222-3333-4444-555555555555"
+KEY = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 # What a key of one's own can encrypt -> the attribute that names it.
 ENCRYPTED = {
     "aws_cloudwatch_log_group": "kms_key_id",
@@ -74,12 +75,40 @@ def capacity(state: State) -> Iterator[str]:
     yield from same("snapshots", snapped, {FUNCTIONS["completions"]: "PublishedVersions"})
 
 
+# What each function gets of the values that golden/options.tfvars has.
+EVERYWHERE = {"LOG_LEVEL": "WARNING", "GATEWAY_VERSION": "9.9.9"}
+ENVIRONMENT = {
+    "admin": {"BEDROCK_REGION": "us-east-1"},
+    "completions": {
+        "BEDROCK_REGION": "us-east-1",
+        "OPENAI_BASE_URL": "https://models.example.com/v1",
+        "OPENAI_PASS_FIELDS": "top_k",
+    },
+    "mcp": {"MCP_ALLOWED_ORIGINS": "https://app.example.com", "MCP_ALLOWED_HOSTS": "api.example.com"},
+}
+
+
+def variables(state: State) -> Iterator[str]:
+    found = {each["function_name"]: each["environment"][0]["variables"] for each in state.of("aws_lambda_function")}
+    for folder, name in FUNCTIONS.items():
+        yield from must(name, found.get(name, {}), **(EVERYWHERE | ENVIRONMENT.get(folder, {})))
+
+
+def doors(state: State) -> Iterator[str]:
+    """What is off by default opens no door and deletes nothing."""
+    authorizers = {each["id"]: each["name"] for each in state.of("aws_apigatewayv2_authorizer")}
+    for route in state.of("aws_apigatewayv2_route"):
+        key = route["route_key"]
+        path = key.partition(" ")[2]
+        _, authorizer = DOORS[max((begin for begin in DOORS if path.startswith(begin)), key=len)]
+        yield from must(key, route, authorization_type="CUSTOM" if authorizer else "NONE")
+        yield from same(key, authorizers.get(route["authorizer_id"] or ""), authorizer)
+    for table in state.of("aws_dynamodb_table"):
+        yield from must(table["name"], table, deletion_protection_enabled=True)
+        yield from must(f"{table['name']}: recovery", one(table["point_in_time_recovery"]), enabled=True)
+
+
 def settings(state: State) -> Iterator[str]:
-    given = state.environment()
-    wanted = {"MCP_ALLOWED_ORIGINS": "https://app.example.com", "MCP_ALLOWED_HOSTS": "api.example.com"}
-    wanted |= {"OPENAI_BASE_URL": "https://models.example.com/v1", "BEDROCK_REGION": "us-east-1"}
-    wanted |= {"LOG_LEVEL": "WARNING", "GATEWAY_VERSION": "9.9.9"}
-    yield from must("environment", given, **wanted)
     mailed = {(each["protocol"], each["endpoint"]) for each in state.of("aws_sns_topic_subscription")}
     yield from same("mail", mailed, {("email", "operators@example.com")})
     told = {each["topic_arn"].rpartition(":")[2] for each in state.of("aws_sns_topic_subscription")}
@@ -91,4 +120,5 @@ def settings(state: State) -> Iterator[str]:
     yield from same("throttles", {limits.pop("GET /health", None), *limits.values()}, {1, 7})
 
 
-OPTIONS: dict[str, Expectation] = {each.__name__: each for each in (encryption, key_rights, domain, capacity, settings)}
+_ALL = (encryption, key_rights, domain, capacity, variables, doors, settings)
+OPTIONS: dict[str, Expectation] = {each.__name__: each for each in _ALL}

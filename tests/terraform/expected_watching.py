@@ -97,6 +97,7 @@ def alarms(state: State) -> Iterator[str]:
             missing = "breaching" if watched.silence else "notBreaching"
             yield from must(name, alarm, comparison_operator=comparison, treat_missing_data=missing)
             yield from must(name, alarm, datapoints_to_alarm={None, 0, watched.periods}, unit={None, ""})
+            yield from must(name, alarm, evaluate_low_sample_count_percentiles={None, ""})
             yield from _summed(name, alarm)
 
 
@@ -109,7 +110,7 @@ def _sources(alarm: dict[str, Any]) -> Iterator[tuple[Source, int]]:
             alarm["period"],
         )
     for query in alarm["metric_query"]:
-        for each in query["metric"]:
+        for each in () if query["account_id"] else query["metric"]:
             dimensions = tuple(sorted(each["dimensions"].items()))
             yield (each["namespace"], each["metric_name"], dimensions, each["stat"]), each["period"]
 
@@ -132,7 +133,7 @@ def told(state: State) -> Iterator[str]:
     """Every alarm, beginning and end, to the topic that the outputs name."""
     topic = arn(state, "sns", TOPIC)
     for alarm in state.of("aws_cloudwatch_metric_alarm"):
-        wanted = {"alarm_actions": [topic], "ok_actions": [topic], "actions_enabled": {True, None}}
+        wanted: dict[str, Any] = {"alarm_actions": [topic], "ok_actions": [topic], "actions_enabled": {True, None}}
         yield from must(alarm["alarm_name"], alarm, **wanted)
         page = re.search(r" docs/runbooks/([a-z0-9-]+)\.md$", alarm["alarm_description"])
         if not page or not alarm["alarm_name"].endswith(f"-{page[1]}"):
@@ -140,7 +141,9 @@ def told(state: State) -> Iterator[str]:
     topics = {each["name"]: each for each in state.of("aws_sns_topic")}
     yield from same("topics", set(topics), {TOPIC, BUDGETS})
     for name, each in topics.items():
-        yield from must(name, each, kms_master_key_id=None, fifo_topic={None, False}, delivery_policy={None, ""})
+        # Without a policy of ours AWS's own holds: the account's own may publish, nobody else.
+        wanted = {"kms_master_key_id": None, "fifo_topic": {None, False}, "delivery_policy": {None, ""}}
+        yield from must(name, each, policy={None, ""}, **wanted)
 
 
 def dashboard(state: State) -> Iterator[str]:
@@ -185,7 +188,7 @@ def outputs(state: State) -> Iterator[str]:
 
 def nothing_hidden(state: State) -> Iterator[str]:
     """A stage, an alarm and a schedule that nobody reads again: no second copy shadows the first."""
-    for kind in ("aws_apigatewayv2_api", "aws_apigatewayv2_stage", "aws_cloudwatch_dashboard"):
+    for kind in ("aws_apigatewayv2_api", "aws_apigatewayv2_stage", "aws_cloudwatch_dashboard", "terraform_data"):
         yield from same(kind, len(state.of(kind)), 1)
     (stage,) = state.of("aws_apigatewayv2_stage")
     yield from same("stage: access logs", len(one([stage]).get("access_log_settings", [])), 1)

@@ -16,79 +16,79 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """`seen`: a regular expression for a line of the golden plan's difference. `fails`: the expectation that is not met
-    any more (expected.py), or "" where no plan shows the mistake and the difference alone tells."""
+    """`seen`: a regular expression for a line of the golden plan's difference, or "" where a plan of today is the same.
+    `fails`: the expectation that is not met any more (expected.py), or "" where the difference alone tells."""
 
     change: Change
     seen: str
     fails: str = ""
 
 
-def _in(file: str, old: str, new: str) -> Change:
+def in_(file: str, old: str, new: str) -> Change:
     return Change(f"terraform/{file}", old, new)
 
 
-_FUNCTION, _TABLE = "modules/function/main.tf", "modules/table/main.tf"
+FUNCTION, TABLE = "modules/function/main.tf", "modules/table/main.tf"
 _LOG = "/aws/lambda/${var.name}"
 
 MISTAKES: dict[str, Mistake] = {
     # API Gateway
     "changes are not deployed": Mistake(
-        _in("api.tf", "auto_deploy = true", "auto_deploy = false"), r"stage.this: \+ auto_deploy = false", "api"
+        in_("api.tf", "auto_deploy = true", "auto_deploy = false"), r"stage.this: \+ auto_deploy = false", "api"
     ),
     "the API's own address is shut": Mistake(
-        _in("api.tf", "try(var.custom_domain.only, false)", "try(var.custom_domain.only, true)"),
+        in_("api.tf", "try(var.custom_domain.only, false)", "try(var.custom_domain.only, true)"),
         r"prod: aws_apigatewayv2_api.this: \+ disable_execute_api_endpoint = true",
         "api",
     ),
     "pages send cookies along": Mistake(
-        _in("api.tf", "allow_headers = local.cors.allow_headers", "allow_headers = []\n      allow_credentials = true"),
+        in_("api.tf", "allow_headers = local.cors.allow_headers", "allow_headers = []\n      allow_credentials = true"),
         r"\+ cors_configuration\[0\].allow_credentials = true",
         "api",
     ),
     "admin routes are open": Mistake(
-        _in("api.tf", 'access == "public" ? "NONE"', 'access != "bearer" ? "NONE"'),
+        in_("api.tf", 'access == "public" ? "NONE"', 'access != "bearer" ? "NONE"'),
         r'this\["POST /api/v1/admin/keys"\]: \+ authorization_type = "NONE"',
         "routes",
     ),
     "keys are read from another header": Mistake(
-        _in("api.tf", '"$request.header.Authorization"', '"$request.header.X-API-Key"'),
+        in_("api.tf", '"$request.header.Authorization"', '"$request.header.X-API-Key"'),
         r'authorizer.this\["bearer"\]: \+ identity_sources = \["\$request.header.X-API-Key"\]',
         "authorizers",
     ),
     "a revoked key works for an hour": Mistake(
-        _in("api.tf", "= local.functions[local.authorizer].authorizer.ttl", "= 3600"),
+        in_("api.tf", "= local.functions[local.authorizer].authorizer.ttl", "= 3600"),
         r"\+ authorizer_result_ttl_in_seconds = 3600",
         "authorizers",
     ),
     "the function gets events of another form": Mistake(
-        _in("api.tf", '  payload_format_version = "2.0"\n  # Half', '  payload_format_version = "1.0"\n  # Half'),
+        in_("api.tf", '  payload_format_version = "2.0"\n  # Half', '  payload_format_version = "1.0"\n  # Half'),
         r'integration.this\["mcp"\]: \+ payload_format_version = "1.0"',
         "integrations",
     ),
     "the API may call no alias": Mistake(
-        _in("api.tf", "  qualifier     = module.function", "  statement_id_prefix = null\n  #"),
+        in_("api.tf", "  qualifier     = module.function", "  statement_id_prefix = null\n  #"),
         r"lambda_permission.api.*: - qualifier = ",
         "permissions",
     ),
     "one call a second for everybody": Mistake(
-        _in("api.tf", "throttling_rate_limit    = var.throttling.rate\n", "throttling_rate_limit    = 1\n"),
+        in_("api.tf", "throttling_rate_limit    = var.throttling.rate\n", "throttling_rate_limit    = 1\n"),
         r"\+ default_route_settings\[0\].throttling_rate_limit = 1\b",
         "throttling",
     ),
     "the access log forgets who it was": Mistake(
-        _in("api.tf", '    key_id         = "$context.authorizer.keyId"\n', ""),
+        in_("api.tf", '    key_id         = "$context.authorizer.keyId"\n', ""),
         r"- access_log_settings\[0\].format\{\}.key_id",
         "access_log",
     ),
     "old ciphers on the custom domain": Mistake(
-        _in("api.tf", "TLS_1_2", "TLS_1_0"),
+        in_("api.tf", "TLS_1_2", "TLS_1_0"),
         r'options: aws_apigatewayv2_domain_name.*security_policy = "TLS_1_0"',
         "domain",
     ),
     # Functions
     "no function runs": Mistake(
-        _in(
+        in_(
             "functions.tf",
             "lookup(var.reserved_concurrency, each.key, -1)",
             "lookup(var.reserved_concurrency, each.key, 0)",
@@ -96,66 +96,65 @@ MISTAKES: dict[str, Mistake] = {
         r"prod: module.function.*reserved_concurrent_executions = 0",
         "functions",
     ),
-    "another Python": Mistake(
-        _in(_FUNCTION, '"python3.13"', '"python3.12"'), r'\+ runtime = "python3.12"', "functions"
-    ),
+    "another Python": Mistake(in_(FUNCTION, '"python3.13"', '"python3.12"'), r'\+ runtime = "python3.12"', "functions"),
     "another processor": Mistake(
-        _in(_FUNCTION, '["arm64"]', '["x86_64"]'), r'\+ architectures = \["x86_64"\]', "functions"
+        in_(FUNCTION, '["arm64"]', '["x86_64"]'), r'\+ architectures = \["x86_64"\]', "functions"
     ),
     "layers of another processor": Mistake(
-        _in("layers.tf", '["arm64"]', '["x86_64"]'), r'\+ compatible_architectures = \["x86_64"\]', "layers"
+        in_("layers.tf", '["arm64"]', '["x86_64"]'), r'\+ compatible_architectures = \["x86_64"\]', "layers"
     ),
     "the alias is on what is not published": Mistake(
-        _in(_FUNCTION, "= aws_lambda_function.this.version", '= "$LATEST"'),
+        in_(FUNCTION, "= aws_lambda_function.this.version", '= "$LATEST"'),
         r'\+ function_version = "\$LATEST"',
         "aliases",
     ),
     "a changed zip is not deployed": Mistake(
-        _in(_FUNCTION, "source_code_hash = var.package.hash", "source_code_hash = null"),
+        in_(FUNCTION, "source_code_hash = var.package.hash", "source_code_hash = null"),
         r"module.function.*- source_code_hash = ",
+        "wired",
     ),
     "any page may call the MCP server": Mistake(
-        _in("functions.tf", 'join(",", var.mcp_allowed_origins)', '"*"'),
+        in_("functions.tf", 'join(",", var.mcp_allowed_origins)', '"*"'),
         r'\["mcp"\].*\+ environment\[0\].variables.MCP_ALLOWED_ORIGINS = "\*"',
         "environment",
     ),
     "nothing is traced": Mistake(
-        _in(_FUNCTION, 'mode = "Active"', 'mode = "PassThrough"'),
+        in_(FUNCTION, 'mode = "Active"', 'mode = "PassThrough"'),
         r'\+ tracing_config\[0\].mode = "PassThrough"',
         "functions",
     ),
     "logs are kept for a day": Mistake(
-        _in(_FUNCTION, "= var.log_retention_days", "= 1"), r"module.function.*\+ retention_in_days = 1\b", "logs"
+        in_(FUNCTION, "= var.log_retention_days", "= 1"), r"module.function.*\+ retention_in_days = 1\b", "logs"
     ),
     "dependencies hide the gateway's own code": Mistake(
-        _in("layers.tf", '["dependencies", "gateway"]', '["gateway", "dependencies"]'),
+        in_("layers.tf", '["dependencies", "gateway"]', '["gateway", "dependencies"]'),
         r"\+ layers = \[.*prod-gateway:1",
         "functions",
     ),
     # Rights
     "any account may take a role": Mistake(
-        _in(_FUNCTION, 'Principal = { Service = "lambda.amazonaws.com" }', 'Principal = { AWS = "*" }'),
+        in_(FUNCTION, 'Principal = { Service = "lambda.amazonaws.com" }', 'Principal = { AWS = "*" }'),
         r'\+ assume_role_policy.*"AWS": "\*"',
         "roles",
     ),
     "another service starts the jobs": Mistake(
-        _in("schedules.tf", '"scheduler.amazonaws.com"', '"events.amazonaws.com"'),
+        in_("schedules.tf", '"scheduler.amazonaws.com"', '"events.amazonaws.com"'),
         r"aws_iam_role.scheduler\[0\]: \+ assume_role_policy.*events.amazonaws.com",
         "roles",
     ),
     "a right by a wildcard": Mistake(
-        _in("iam.tf", '[for action in sort(actions) : "dynamodb:${action}"]', '["dynamodb:*"]'),
+        in_("iam.tf", '[for action in sort(actions) : "dynamodb:${action}"]', '["dynamodb:*"]'),
         r"\+ policy.*dynamodb:\*",
         "rights",
     ),
     "the scheduler can't read its schedules": Mistake(
-        _in("schedules.tf", 'Action = ["kms:Decrypt"]', 'Action = ["kms:DescribeKey"]'),
+        in_("schedules.tf", 'Action = ["kms:Decrypt"]', 'Action = ["kms:DescribeKey"]'),
         r"options: aws_iam_role_policy.scheduler\[0\]: .*kms:DescribeKey",
         "key_rights",
     ),
     # What starts functions
     "schedules are off": Mistake(
-        _in(
+        in_(
             "schedules.tf",
             "  kms_key_arn         = var.kms_key_arn",
             '  kms_key_arn = var.kms_key_arn\n  state = "DISABLED"',
@@ -164,7 +163,7 @@ MISTAKES: dict[str, Mistake] = {
         "schedules",
     ),
     "the scheduler starts no alias": Mistake(
-        _in(
+        in_(
             "schedules.tf",
             "arn      = module.function[each.key].alias_arn",
             'arn      = trimsuffix(module.function[each.key].alias_arn, ":live")',
@@ -173,7 +172,7 @@ MISTAKES: dict[str, Mistake] = {
         "schedules",
     ),
     "a failed run comes thrice": Mistake(
-        _in(
+        in_(
             "schedules.tf",
             "  maximum_retry_attempts       = 0\n  maximum_event_age",
             "  maximum_retry_attempts       = 2\n  maximum_event_age",
@@ -182,7 +181,7 @@ MISTAKES: dict[str, Mistake] = {
         "started",
     ),
     "nobody reads the stream": Mistake(
-        _in(
+        in_(
             "streams.tf",
             'starting_position                  = "TRIM_HORIZON"',
             'starting_position = "TRIM_HORIZON"\n  enabled = false',
@@ -191,19 +190,19 @@ MISTAKES: dict[str, Mistake] = {
         "source",
     ),
     "records are older than the stream's memory": Mistake(
-        _in("streams.tf", "= 64800", "= 604800"), r"\+ maximum_record_age_in_seconds = 604800", "source"
+        in_("streams.tf", "= 64800", "= 604800"), r"\+ maximum_record_age_in_seconds = 604800", "source"
     ),
     "one bad record fails a whole batch for good": Mistake(
-        _in("streams.tf", "bisect_batch_on_function_error = true", "bisect_batch_on_function_error = false"),
+        in_("streams.tf", "bisect_batch_on_function_error = true", "bisect_batch_on_function_error = false"),
         r"\+ bisect_batch_on_function_error = false",
         "source",
     ),
     "given up means lost within a minute": Mistake(
-        _in("streams.tf", "= 1209600", "= 60"), r"\+ message_retention_seconds = 60", "queue"
+        in_("streams.tf", "= 1209600", "= 60"), r"\+ message_retention_seconds = 60", "queue"
     ),
     # Data
     "a table may be deleted": Mistake(
-        _in(
+        in_(
             "variables.tf",
             'turned off and applied first."\n  type        = bool\n  default     = true',
             '"\n  type = bool\n  default = false',
@@ -212,7 +211,7 @@ MISTAKES: dict[str, Mistake] = {
         "protection",
     ),
     "nothing can be restored": Mistake(
-        _in(
+        in_(
             "environments/prod.tfvars",
             "log_retention_days = 365",
             "log_retention_days = 365\npoint_in_time_recovery = false",
@@ -221,8 +220,8 @@ MISTAKES: dict[str, Mistake] = {
         "protection",
     ),
     "items never go": Mistake(
-        _in(
-            _TABLE,
+        in_(
+            TABLE,
             "attribute_name = ttl.value\n      enabled        = true",
             "attribute_name = ttl.value\n      enabled        = false",
         ),
@@ -230,44 +229,44 @@ MISTAKES: dict[str, Mistake] = {
         "tables",
     ),
     "the stream shows the keys alone": Mistake(
-        _in(_TABLE, "= var.stream\n", '= var.stream == null ? null : "KEYS_ONLY"\n'),
+        in_(TABLE, "= var.stream\n", '= var.stream == null ? null : "KEYS_ONLY"\n'),
         r'\+ stream_view_type = "KEYS_ONLY"',
         "streams",
     ),
     "an index holds the keys alone": Mistake(
-        _in(_TABLE, 'lookup(var.projections, global_secondary_index.key, "ALL")', '"KEYS_ONLY"'),
+        in_(TABLE, 'lookup(var.projections, global_secondary_index.key, "ALL")', '"KEYS_ONLY"'),
         r'global_secondary_index\["by-term"\].projection_type = "KEYS_ONLY"',
         "tables",
     ),
     "a deleted secret is gone": Mistake(
-        _in("secrets.tf", "= var.secret_recovery_days", "= 0"), r"\+ recovery_window_in_days = 0", "secrets"
+        in_("secrets.tf", "= var.secret_recovery_days", "= 0"), r"\+ recovery_window_in_days = 0", "secrets"
     ),
     "a key of one's own does not reach the topic": Mistake(
-        _in("budgets.tf", "kms_master_key_id = var.kms_key_arn", "kms_master_key_id = null"),
+        in_("budgets.tf", "kms_master_key_id = var.kms_key_arn", "kms_master_key_id = null"),
         r"options: aws_sns_topic.budgets",
         "encryption",
     ),
     # Watching
     "alarms look at what nobody counts": Mistake(
-        _in("alarms.tf", 'metric = "Throttles", dimensions', 'metric = "Invocations", dimensions'),
+        in_("alarms.tf", 'metric = "Throttles", dimensions', 'metric = "Invocations", dimensions'),
         r'completions-throttles"\]: \+ metric_name = "Invocations"',
         "alarms",
     ),
     "an alarm out of reach": Mistake(
-        _in("alarms.tf", "threshold   = 25000", "threshold   = 31000"), r'api-p99"\]: \+ threshold = 31000', "alarms"
+        in_("alarms.tf", "threshold   = 25000", "threshold   = 31000"), r'api-p99"\]: \+ threshold = 31000', "alarms"
     ),
     "silence is no alarm": Mistake(
-        _in("alarms.tf", 'missing     = "breaching"', 'missing     = "ignore"'),
+        in_("alarms.tf", 'missing     = "breaching"', 'missing     = "ignore"'),
         r'sweeper-silent"\]: \+ treat_missing_data = "ignore"',
         "alarms",
     ),
     "the topic has another name": Mistake(
-        _in("alarms.tf", '"${local.prefix}-alarms"', '"${local.prefix}-alerts"'),
+        in_("alarms.tf", '"${local.prefix}-alarms"', '"${local.prefix}-alerts"'),
         r'aws_sns_topic.alarms\[0\]: \+ name = "ai-gateway-prod-alerts"',
         "told",
     ),
     "nobody is told": Mistake(
-        _in(
+        in_(
             "alarms.tf",
             "  ok_actions          = [aws_sns_topic.alarms[0].arn]",
             "  ok_actions = [aws_sns_topic.alarms[0].arn]\n  actions_enabled = false",
@@ -276,12 +275,12 @@ MISTAKES: dict[str, Mistake] = {
         "told",
     ),
     "the dashboard is of another region": Mistake(
-        _in("dashboard.tf", "region  = var.region", 'region  = "us-west-1"'),
+        in_("dashboard.tf", "region  = var.region", 'region  = "us-west-1"'),
         r'\+ dashboard_body.*"us-west-1"',
         "dashboard",
     ),
     "a query finds nothing": Mistake(
-        _in(
+        in_(
             "queries.tf",
             '"filter message = \\"request\\"",\n      "fields',
             '"filter message = \\"requests\\"",\n      "fields',
@@ -289,32 +288,33 @@ MISTAKES: dict[str, Mistake] = {
         r'query_definition.this\["slowest-calls"\]: \+ query_string',
     ),
     "an output leads nowhere": Mistake(
-        _in("outputs.tf", 'value       = "${local.url}/v1"', 'value       = "${local.url}/v2"'),
+        in_("outputs.tf", 'value       = "${local.url}/v1"', 'value       = "${local.url}/v2"'),
         r"prod: output.openai_base_url: \+ value",
         "outputs",
     ),
     # What no plan shows
     "a wrong workspace is let through": Mistake(
-        _in("checks.tf", " || terraform.workspace == var.environment", ' || terraform.workspace != ""'),
+        in_("checks.tf", " || terraform.workspace == var.environment", ' || terraform.workspace != ""'),
         r'unseen: resource "terraform_data" "preflight": \+ +condition = .* != ""',
     ),
     "unknown metrics are let through": Mistake(
-        _in("dashboard.tf", "  unknown_metrics = [\n", "  unknown_metrics = [] == [] ? [] : [\n"),
+        in_("dashboard.tf", "  unknown_metrics = [\n", "  unknown_metrics = [] == [] ? [] : [\n"),
         r"unseen: .*\+ local.unknown_metrics",
     ),
     "the quota is that of another service": Mistake(
-        _in("checks.tf", "L-B99A9384", "L-00000000"), r"unseen: check \"lambda_concurrency\": .*L-00000000"
+        in_("checks.tf", "L-B99A9384", "L-00000000"), r"unseen: check \"lambda_concurrency\": .*L-00000000"
     ),
     "a change of a function is ignored": Mistake(
-        _in(
-            _FUNCTION,
+        in_(
+            FUNCTION,
             "  depends_on = [aws_iam_role_policy.this]\n",
             "  lifecycle {\n    ignore_changes = [source_code_hash]\n  }\n",
         ),
         r"unseen: modules/function: resource .*\+   ignore_changes = \[source_code_hash\]",
+        "attributes",
     ),
     "any value will do": Mistake(
-        _in(
+        in_(
             "variables.tf",
             'condition     = contains(["minimal", "full"], var.profile)',
             "condition     = var.profile != null",
@@ -322,32 +322,34 @@ MISTAKES: dict[str, Mistake] = {
         r'unseen: variable "profile": \+   condition',
     ),
     "the state is not locked": Mistake(
-        _in("versions.tf", "use_lockfile = true", "use_lockfile = false"),
+        in_("versions.tf", "use_lockfile = true", "use_lockfile = false"),
         r"unseen: terraform: \+   use_lockfile = false",
+        "state",
     ),
     "any account is deployed to": Mistake(
-        _in("providers.tf", "allowed_account_ids = var.account_ids", "allowed_account_ids = null"),
+        in_("providers.tf", "allowed_account_ids = var.account_ids", "allowed_account_ids = null"),
         r"unseen: provider \"aws\": \+ allowed_account_ids = null",
+        "provider",
     ),
     "nothing of ours is compared with the registry": Mistake(
-        _in("dashboard.tf", "if metric.namespace == local.own\n", 'if metric.namespace == ""\n'),
+        in_("dashboard.tf", "if metric.namespace == local.own\n", 'if metric.namespace == ""\n'),
         r"unseen: .*\+ local.own_metrics = ",
     ),
     # What is written out instead of asked for
     "a region that is written out": Mistake(
-        _in("streams.tf", "  batch_size  ", '  region = "eu-central-1"\n  batch_size  '),
+        in_("streams.tf", "  batch_size  ", '  region = "eu-central-1"\n  batch_size  '),
         r'event_source_mapping.*\+ (\+ )?region = "eu-central-1"',
     ),
     "an account that is written out": Mistake(
-        _in("schedules.tf", '"aws:SourceAccount" = local.account', '"aws:SourceAccount" = "123456789012"'),
+        in_("schedules.tf", '"aws:SourceAccount" = local.account', '"aws:SourceAccount" = "123456789012"'),
         r"aws_iam_role.scheduler.*123456789012",
         "roles",
     ),
     # Environments
     "dev is in another region": Mistake(
-        _in("environments/dev.tfvars", '"eu-central-1"', '"us-west-2"'), r"dev: .*us-west-2"
+        in_("environments/dev.tfvars", '"eu-central-1"', '"us-west-2"'), r"dev: .*us-west-2"
     ),
     "staging has no alarms": Mistake(
-        _in("environments/staging.tfvars", '"full"', '"minimal"'), r"staging: aws_sns_topic.alarms\[0\]"
+        in_("environments/staging.tfvars", '"full"', '"minimal"'), r"staging: aws_sns_topic.alarms\[0\]"
     ),
 }

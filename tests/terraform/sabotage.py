@@ -13,7 +13,9 @@ from tests.terraform.applied import State
 from tests.terraform.expected import failures, planned
 from tests.terraform.expected_compute import COMPUTE
 from tests.terraform.expected_data import DATA
+from tests.terraform.expected_files import FILES
 from tests.terraform.expected_options import OPTIONS
+from tests.terraform.expected_rights import RIGHTS
 from tests.terraform.expected_watching import WATCHING
 from tests.terraform.mistakes import Change, Mistake
 from tools.golden.__main__ import found, planned_blocks
@@ -67,7 +69,9 @@ def noticed(copy: Path, into: Path, *changes: Change) -> tuple[list[str], dict[s
         block = line if line[0] != " " else block
         lines.append(f"{block}: {line.strip()}")
     prod, options = (planned(json.loads((plans / f"{name}.json").read_bytes())) for name in ("prod", "options"))
-    return lines, failures(prod, COMPUTE | DATA | WATCHING) | failures(options, OPTIONS)
+    files = {name: list(reader(folder)) for name, reader in FILES.items()}
+    failed = failures(prod, COMPUTE | DATA | RIGHTS | WATCHING) | failures(options, OPTIONS)
+    return lines, failed | {name: wrong for name, wrong in files.items() if wrong}
 
 
 def batches(mistakes: Mapping[str, Mistake]) -> list[tuple[str, ...]]:

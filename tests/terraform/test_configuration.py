@@ -10,6 +10,7 @@ import pytest
 
 from tests.terraform.applied import State
 from tests.terraform.sabotage import changed, terraform
+from tools.local.emulator import ROOT
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 # Prefix of a resource's type, longest first -> the provider's name of the service it calls.
@@ -29,6 +30,7 @@ SERVICES = {
     "aws_sqs": "sqs",
 }
 NO_SERVICE = {"aws_partition"}
+DESCRIPTIONS = sorted((ROOT / "functions").glob("*/function.json"))
 
 
 def _service(kind: str) -> str:
@@ -69,16 +71,17 @@ def test_a_release_in_s3_is_deployed_by_its_checksums(copy: Path, tmp_path: Path
     run = terraform(folder, "plan", *planned)
     assert run.returncode == 0, run.stderr
     plan = json.loads(terraform(folder, "show", "-json", "plan").stdout)
-    functions = {
-        change["index"] if "index" in change else change["address"]: change["change"]["after"]
-        for change in plan["resource_changes"]
-        if change["type"] == "aws_lambda_function"
+    names = {json.loads(path.read_text()).get("name", path.parent.name): path.parent.name for path in DESCRIPTIONS}
+    deployed = {}
+    for change in plan["resource_changes"]:
+        if change["type"] in ("aws_lambda_function", "aws_lambda_layer_version"):
+            after = change["change"]["after"]
+            name = str(after.get("function_name") or after["layer_name"]).removeprefix("ai-gateway-dev-")
+            name = names[name] if "function_name" in after else f"layer-{name}"
+            deployed[name] = (after["s3_bucket"], after["s3_key"], after["source_code_hash"], after["filename"])
+    assert deployed == {
+        name: ("releases", f"1.0.0/{name}.zip", each["sha256_base64"], None) for name, each in built.items()
     }
-    assert len(functions) == len([name for name in built if not name.startswith("layer-")])
-    for function in functions.values():
-        name = function["s3_key"].rpartition("/")[2].removesuffix(".zip")
-        assert (function["s3_bucket"], function["s3_key"]) == ("releases", f"1.0.0/{name}.zip")
-        assert function["source_code_hash"] == built[name]["sha256_base64"]
 
 
 def test_somebody_elses_root_plans_it_as_a_module(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,24 @@ from tests.terraform.applied import State
 from tests.terraform.expected import planned
 from tests.terraform.expected_compute import COMPUTE
 from tests.terraform.expected_data import DATA
+from tests.terraform.expected_files import FILES
 from tests.terraform.expected_options import OPTIONS
+from tests.terraform.expected_rights import RIGHTS
 from tests.terraform.expected_watching import WATCHING
+from tests.terraform.sabotage import changed
 from tools.golden.plans import planned as plan
 
-PROD = COMPUTE | DATA | WATCHING
+PROD = COMPUTE | DATA | RIGHTS | WATCHING
 
 
 def _planned(copy: Path, name: str, folder: Path) -> State:
-    return planned(json.loads(plan(copy / "terraform", name, folder).read_bytes()))
+    """From nothing: what was applied in the copy, in another account, is none of this plan's business."""
+    return planned(json.loads(plan(changed(copy, folder / "copy"), name, folder).read_bytes()))
+
+
+def _meant(expectation: Callable[..., object]) -> str:
+    file = expectation.__module__.replace(".", "/")
+    return f"If this change of production is meant, {file}.py must say so too, by hand: `make golden` does not."
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +44,19 @@ def options(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
 
 @pytest.mark.parametrize("name", PROD)
 def test_production_is_what_it_must_be(name: str, prod: State) -> None:
-    assert list(PROD[name](prod)) == []
+    assert list(PROD[name](prod)) == [], _meant(PROD[name])
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_what_is_off_by_default_does_what_it_must(name: str, options: State) -> None:
-    assert list(OPTIONS[name](options)) == []
+    assert list(OPTIONS[name](options)) == [], _meant(OPTIONS[name])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_files_say_what_they_must(name: str, copy: Path) -> None:
+    assert list(FILES[name](copy / "terraform")) == [], _meant(FILES[name])
+
+
+def test_no_expectation_hides_another_of_its_name() -> None:
+    parts = (COMPUTE, DATA, RIGHTS, WATCHING, OPTIONS, FILES)
+    assert len({name for part in parts for name in part}) == sum(len(part) for part in parts)

@@ -9,9 +9,12 @@ import pytest
 
 from tests.terraform import applied
 from tests.terraform.forms import Facts
-from tests.terraform.mistakes import MISTAKES, Change
+from tests.terraform.mistakes import MISTAKES as OPEN
+from tests.terraform.mistakes import Change
+from tests.terraform.mistakes_quiet import QUIET
 from tests.terraform.sabotage import VARIABLES, applied_with, batches, changed, noticed, terraform
 
+MISTAKES = OPEN | QUIET
 DIFFERENT = {
     "a renamed route": (
         Change("terraform/api.tf", "= each.key\n  target", '= replace(each.key, "/metrics", "/figures")\n  target'),
@@ -76,7 +79,7 @@ def test_a_mistake_in_terraform_is_noticed(batch: tuple[str, ...], copy: Path, t
     lines, failed = noticed(copy, tmp_path / "copy", *(MISTAKES[name].change for name in batch))
     for name in batch:
         mistake = MISTAKES[name]
-        line = next((line for line in lines if re.search(mistake.seen, line)), "")
+        line = next((line for line in lines if re.search(mistake.seen, line)), "") if mistake.seen else "-"
         print(f"{name:45} {mistake.fails or '-':15} {line[:120]}")
         assert line, f"{name}: the golden plan does not tell"
         assert not mistake.fails or mistake.fails in failed, f"{name}: still met is {mistake.fails}"
@@ -102,3 +105,29 @@ def test_a_mistake_in_a_description_stops_the_plan(mistake: str, copy: Path, tmp
     run = terraform(changed(copy, tmp_path / "copy", change), "plan", *VARIABLES)
     assert run.returncode == 1
     assert message in " ".join(run.stderr.split())
+
+
+def test_values_that_nobody_has_are_refused_each_for_itself(copy: Path, tmp_path: Path) -> None:
+    given = {
+        "reserved_concurrency": "{nobody=1}",
+        "throttling": '{routes={"GET /nowhere"={rate=1,burst=1}}}',
+        "expected_load": "{keys={platinum=1}}",
+        "artifacts": '{sha256={"health.zip"="' + "0" * 64 + '"}}',
+        "kms_key_arn": "arn:aws:kms:us-west-1:123456789012:key/1",
+        "deploy_role_arn": "arn:aws:iam::123456789012:role/deployer",
+        "account_ids": '["210987654321"]',
+        "environment": "elsewhere",
+    }
+    arguments = [part for name, value in given.items() for part in ("-var", f"{name}={value}")]
+    run = terraform(changed(copy, tmp_path / "copy"), "plan", *VARIABLES, *arguments)
+    said = " ".join(re.sub(r"[^\x00-\x7f]", "", run.stderr).split())
+    for message in (
+        "No such functions: nobody.",
+        "names routes that no function has: GET /nowhere.",
+        "names tiers that do not exist: platinum.",
+        "not the ones that artifacts.sha256 names: health.zip.",
+        "kms_key_arn is a key of another region than us-east-1",
+        "deploy_role_arn is a role of an account that account_ids does not name.",
+        "but the variables are those of elsewhere.",
+    ):
+        assert message in said, f"{message}\n{said}"

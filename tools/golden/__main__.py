@@ -49,13 +49,18 @@ def committed(name: str) -> dict[str, list[str]]:
 
 
 def _unnamed(blocks: Blocks, name: str) -> Blocks:
-    """Without the prefix of names and the region, which differ from one to the other: what is written out stays."""
+    """Without the prefix of names, the region and its partition, which differ from one to the other: what is written
+    out stays."""
     prefix = f"ai-gateway-{'prod' if name == 'options' else name}"
-    region = "us-west-2" if name == "options" else "eu-central-1"
-    return {
-        address: [line.replace(prefix, "{prefix}").replace(region, "{region}") for line in lines]
-        for address, lines in blocks.items()
-    }
+    region, partition = ("us-gov-west-1", "aws-us-gov") if name == "options" else ("eu-central-1", "aws")
+    masks = {prefix: "{prefix}", region: "{region}", f"arn:{partition}:": "arn:{partition}:"}
+    return {address: [_masked(line, masks) for line in lines] for address, lines in blocks.items()}
+
+
+def _masked(line: str, masks: Mapping[str, str]) -> str:
+    for text, mask in masks.items():
+        line = line.replace(text, mask)
+    return line
 
 
 def found(now: Mapping[str, Blocks]) -> list[str]:
@@ -86,7 +91,8 @@ def main() -> int:
         return 0
     if lines := found(now):
         print(
-            "The plan is another than the committed one (-). If that is meant: `make golden`, and commit what changed."
+            "The plan is another than the committed one (-). If that is meant: `make golden`, and commit what changed;"
+            " rights, new functions and what production must be stand by hand in tests/terraform/expected*.py."
         )
         print("\n".join(lines))
     return 1 if lines else 0

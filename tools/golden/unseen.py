@@ -1,5 +1,5 @@
-"""What no plan shows: providers and backend, variables with defaults and validations, what a resource's life depends
-on, checks and the sums they are about. Read from the files, without comments and layout."""
+"""What no plan shows: providers and backend, variables with defaults, validations and values, what a resource's life
+depends on, checks and the sums they are about. Read from the files, without comments and layout."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from tools.golden.plan import Sources
-from tools.hcl import Block, Body
+from tools.hcl import Block, Body, read
 
 _META = ("count", "for_each", "depends_on", "provider", "providers", "source", "version")
 _LIFE = ("lifecycle", "provisioner", "connection")
@@ -24,7 +24,16 @@ def unseen(sources: Sources) -> dict[str, list[str]]:
         for block in module.blocks:
             if lines := list(_lines(block, module)):
                 made.setdefault(": ".join(filter(None, [folder, _title(block)])), []).extend(lines)
-    return made
+    return made | _given(sources)
+
+
+def _given(sources: Sources) -> dict[str, list[str]]:
+    """Files of variables: what an environment is given may be for checks and providers alone, which no plan shows."""
+    files = [*sources.root.glob("*.tfvars"), *sources.root.glob("environments/*.tfvars")]
+    others = [*sources.root.glob("*.tfvars.json"), *sources.root.glob("environments/*.tfvars.json")]
+    if others:
+        raise ValueError(f"files that nobody reads here: {', '.join(sorted(path.name for path in others))}")
+    return {path.relative_to(sources.root).as_posix(): list(read(path).lines()) for path in sorted(files)}
 
 
 def _title(block: Block) -> str:
@@ -41,15 +50,16 @@ def _lines(block: Block, module: Body) -> Iterator[str]:
         shown = Body({name: text for name, text in block.body.attributes.items() if name in _META}, life)
     lines = list(shown.lines())
     yield from lines
-    if block.kind == "check" or any(each.kind == "lifecycle" for each in block.body.blocks):
+    if block.kind == "provider":
         yield from _asked(lines, module)
+    elif block.kind == "check" or any(each.kind == "lifecycle" for each in block.body.blocks):
+        yield from _asked([line for line in lines if line.strip().startswith("condition")], module)
 
 
-def _asked(lines: list[str], module: Body) -> Iterator[str]:
-    """The locals that conditions ask for: one that was made empty would refuse nothing."""
+def _asked(conditions: list[str], module: Body) -> Iterator[str]:
+    """The locals that conditions and providers ask for: one that was made empty would refuse nothing."""
     known = {name: text for block in module.of("locals") for name, text in block.body.attributes.items()}
-    conditions = [line for line in lines if line.strip().startswith("condition")]
-    direct = _locals("".join(conditions)) & set(known)
+    direct = _locals("\n".join(conditions)) & set(known)
     for name in sorted(direct | _reached(conditions, known) - _reached(_made_of(module), known)):
         yield f"local.{name} = {known[name]}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -202,7 +203,7 @@ def test_an_empty_state_of_what_is_deployed_is_refused(aws: Aws, second: Place) 
 STUB = """#!/usr/bin/env bash
 echo "$TF_DATA_DIR $*" >>"$STUB_LOG"
 case "$*" in
-    "version -json") echo '  "terraform_version": "1.11.4",' ;;
+    "version -json") echo "  \\"terraform_version\\": \\"${STUB_VERSION:-1.11.4}\\"," ;;
     *"state pull") cat "$STUB_STATE" ;;
 esac
 """
@@ -229,10 +230,10 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def run(checkout: Path, document: str) -> tuple[int, str, list[str]]:
+def run(checkout: Path, document: str, command: str = "destroy") -> tuple[int, str, list[str]]:
     (checkout / "state").write_text(document, encoding="utf-8")
     (checkout / "log").unlink(missing_ok=True)
-    line = [str(checkout / "tools/deploy.sh"), "destroy", "second"]
+    line = [str(checkout / "tools/deploy.sh"), command, "second"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr, (checkout / "log").read_text(encoding="utf-8").splitlines()
 
@@ -261,3 +262,50 @@ def test_a_deployment_stops_at_another_environments_state(
     code, said, log = run(checkout, state(prefix="gate-first"))
     assert (code, "This state is not that of gate-second" in said) == (1, True)
     assert not any("destroy" in line for line in log)
+
+
+def test_terraform_is_asked_as_it_must_be(aws: Aws, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_BUCKET", "states")
+    data = f"{checkout}/.local/terraform-data/second"
+    wanted = [
+        f"{data} -chdir=terraform init -input=false -reconfigure -backend-config={data}/backend.tfbackend",
+        f"{data} -chdir=terraform workspace select -or-create second",
+        f"{data} -chdir=terraform state pull",
+        f"{data} -chdir=terraform destroy -var-file={checkout}/terraform/environments/second.tfvars",
+    ]
+    for approved, last in {"": "", "no": "", "yes": " -auto-approve"}.items():
+        monkeypatch.setenv("APPROVE", approved)
+        code, said, log = run(checkout, state())
+        assert code == 0, said
+        assert log[1:] == [*wanted[:-1], wanted[-1] + last]
+
+
+def test_nothing_is_asked_of_another_account_or_an_old_terraform(
+    aws: Aws, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_BUCKET", "states")
+    monkeypatch.setenv("STUB_VERSION", "1.9.8")
+    code, said, log = run(checkout, state())
+    assert (code, "Terraform 1.9 is too old" in said, len(log)) == (1, True, 1)
+    monkeypatch.delenv("STUB_VERSION")
+    variables = checkout / "terraform/environments/second.tfvars"
+    variables.write_text(SECOND.replace(f'"{AWAY}", # ours', f'"{HOME}",'), encoding="utf-8")
+    code, said, log = run(checkout, state())
+    assert (code, f"is deployed to {HOME}" in said, len(log)) == (1, True, 1)
+
+
+def test_what_is_applied_was_built_for_aws_just_before(
+    aws: Aws, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_BUCKET", "states")
+    (checkout / ".local/venv").unlink()
+    python = checkout / ".local/venv/bin/python"
+    python.parent.mkdir(parents=True)
+    noted = 'if [[ "$*" == *tools.build* ]]; then echo "$*" >>"$STUB_LOG"; else exec '
+    python.write_text(f'#!/usr/bin/env bash\n{noted}"{sys.executable}" "$@"; fi\n', encoding="utf-8")
+    python.chmod(0o755)
+    for command in ("plan", "apply"):
+        code, said, log = run(checkout, state(), command)
+        assert code == 0, said
+        assert log[-2] == "-m tools.build --target aws"
+        assert f" -chdir=terraform {command} -var-file=" in log[-1]

@@ -1,0 +1,101 @@
+"""Who may do what, and who may take which role: see expected.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tests.terraform.applied import State
+from tests.terraform.expected import FUNCTIONS, PREFIX, Expectation, account, arn, must, same
+
+# Function -> table, or table/index -> DynamoDB's actions on it. Nothing else, and no other tables.
+ON_TABLES = {
+    "admin": {
+        "api-keys": "BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem UpdateItem",
+        "api-keys/index/by-created": "Query",
+        "api-keys/index/by-team": "Query",
+        "limits": "UpdateItem",
+        "product-catalog": "DeleteItem GetItem PutItem",
+        "request-analytics": "PutItem Query",
+        "state": "GetItem PutItem UpdateItem",
+        "usage": "Query",
+    },
+    "analytics": {
+        "api-keys": "UpdateItem",
+        "limits": "GetItem",
+        "request-analytics/stream/*": "DescribeStream GetRecords GetShardIterator ListStreams",
+        "state": "PutItem UpdateItem",
+        "usage": "UpdateItem",
+    },
+    "authorizer": {"api-keys": "GetItem"},
+    "completions": {
+        "api-keys": "ConditionCheckItem GetItem",
+        "limits": "GetItem PutItem UpdateItem",
+        "product-catalog": "BatchGetItem Query",
+        "product-catalog/index/by-category": "Query",
+        "product-catalog/index/by-term": "Query",
+        "request-analytics": "PutItem UpdateItem",
+        "state": "DeleteItem GetItem PutItem UpdateItem",
+    },
+    "health": {"state": "Query"},
+    "mcp": {
+        "api-keys": "GetItem",
+        "product-catalog": "BatchGetItem GetItem Query",
+        "product-catalog/index/by-category": "Query",
+        "product-catalog/index/by-term": "Query",
+    },
+    "reconciler": {
+        "api-keys": "BatchGetItem",
+        "limits": "DeleteItem Scan UpdateItem",
+        "request-analytics": "Query",
+    },
+    "sweeper": {"limits": "UpdateItem", "request-analytics": "Query UpdateItem", "state": "GetItem PutItem"},
+}
+
+
+def _allowed(state: State, folder: str) -> Iterator[tuple[str, str]]:
+    """Action and resource of everything that a function may do."""
+    for table, actions in ON_TABLES[folder].items():
+        resource = arn(state, "dynamodb", f"table/{PREFIX}-{table}")
+        yield from ((f"dynamodb:{action}", resource) for action in actions.split())
+    group = arn(state, "logs", f"log-group:/aws/lambda/{FUNCTIONS[folder]}:*")
+    yield from ((f"logs:{action}", group) for action in ("CreateLogStream", "PutLogEvents"))
+    yield from ((f"xray:{action}", "*") for action in ("PutTelemetryRecords", "PutTraceSegments"))
+    if folder == "analytics":
+        yield "sns:Publish", arn(state, "sns", f"{PREFIX}-budgets")
+        yield "sqs:SendMessage", arn(state, "sqs", f"{FUNCTIONS[folder]}-failures")
+    if folder == "completions":
+        yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/openai-??????")
+        # A model is chosen by the config, and an inference profile routes to several regions.
+        yield "bedrock:InvokeModel", "arn:aws:bedrock:*::foundation-model/*"
+        yield "bedrock:InvokeModel", f"arn:aws:bedrock:*:{account(state)}:inference-profile/*"
+
+
+def roles(state: State) -> Iterator[str]:
+    found = {role["name"]: role for role in state.of("aws_iam_role")}
+    yield from same("roles", set(found), {*FUNCTIONS.values(), f"{PREFIX}-scheduler"})
+    for name, role in found.items():
+        service = "scheduler.amazonaws.com" if name == f"{PREFIX}-scheduler" else "lambda.amazonaws.com"
+        trust: dict[str, Any] = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
+        if service.startswith("scheduler"):
+            trust["Condition"] = {"StringEquals": {"aws:SourceAccount": account(state)}}
+        yield from same(f"{name}: trust", json.loads(role["assume_role_policy"])["Statement"], [trust])
+        yield from must(name, role, permissions_boundary={None, ""}, managed_policy_arns=[], inline_policy=[])
+
+
+def rights(state: State) -> Iterator[str]:
+    policies = {policy["role"]: json.loads(policy["policy"])["Statement"] for policy in state.of("aws_iam_role_policy")}
+    yield from same("policies, one a role", len(state.of("aws_iam_role_policy")), len(FUNCTIONS) + 1)
+    for folder, name in FUNCTIONS.items():
+        found = set()
+        for statement in policies.get(name, []):
+            if statement["Effect"] != "Allow" or set(statement) != {"Sid", "Effect", "Action", "Resource"}:
+                yield f"{name}: {statement['Sid']} is no plain allowance"
+            found |= {(action, resource) for action in statement["Action"] for resource in statement["Resource"]}
+        wanted = set(_allowed(state, folder))
+        yield from (f"{name}: may {action} {resource}" for action, resource in sorted(found - wanted))
+        yield from (f"{name}: may not {action} {resource}" for action, resource in sorted(wanted - found))
+
+
+RIGHTS: dict[str, Expectation] = {each.__name__: each for each in (roles, rights)}
