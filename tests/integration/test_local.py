@@ -90,7 +90,7 @@ def test_serves_with_curl_lines_that_work_and_leaves_nothing_behind(checkout: Pa
         assert '"message":"request"' in output
         assert finished(tool(checkout, "logs", "--function", "nothing"))[0] == 1
 
-        source = checkout / "shared" / "gateway" / "services" / "health.py"
+        source = checkout / "shared" / "gateway" / "health" / "health.py"
         source.write_text(source.read_text().replace('"status": "healthy"', '"status": "healthy", "changed": True'))
         code, output = finished(tool(checkout, "redeploy"))
         assert code == 0, output
