@@ -30,7 +30,8 @@ from gateway.errors import (
 from gateway.identity.caller import Caller
 from gateway.ledger.admission import Demand
 from gateway.ledger.charge import Verdict, charge, verdict_of
-from gateway.ledger.ledger import AdmissionRequest, Hold, Ledger, Outcome
+from gateway.ledger.holds import AdmissionRequest, Hold, Outcome
+from gateway.ledger.ledger import Ledger
 from gateway.models.catalog import Catalog, Prices, Route, permits
 from gateway.models.money import Cost, cost_of, usd
 from gateway.models.usage import Usage, openai_usage
