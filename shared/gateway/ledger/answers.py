@@ -1,4 +1,4 @@
-"""What is told of limits: the answer of a refusal, the rate limit headers, as OpenAI's, and what shadow would refuse."""
+"""What is told of limits: the answer of a refusal, the rate limit headers, as OpenAI's, and what shadow refuses."""
 
 from __future__ import annotations
 
