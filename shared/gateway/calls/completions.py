@@ -83,6 +83,7 @@ class Running:
             self._note(error, charge(verdict, bill, self._est.cost))
             raise
         except Exception:
+            self._service.breakers.said_nothing(self._permit)
             if verdict is Verdict.UNKNOWN:  # a provider turns what happens after sending into UpstreamErrors
                 verdict, status = Verdict.NOT_SENT, "not_sent"
             raise
@@ -113,10 +114,13 @@ class Running:
         return cost_of(self.usage, self.route.price.for_tier(error.tier))
 
     def _report(self, error: UpstreamError) -> None:
-        if error.failure:
-            self._service.breakers.failed(self._permit, self._rules)
+        breakers = self._service.breakers
+        if isinstance(error, UpstreamTimeout) and error.sent and error.upstream_status is None:
+            breakers.ran_out(self._permit, self._rules, self.hold.row.key)
+        elif error.failure:
+            breakers.failed(self._permit, self._rules)
         else:
-            self._service.breakers.succeeded(self._permit, self._rules)
+            breakers.said_nothing(self._permit)
 
     def _note(self, error: UpstreamError, cost: Cost) -> None:
         error.charged = cost.total
