@@ -146,7 +146,7 @@ def _operation(
     if parameters:
         operation["parameters"] = parameters
     if "body" in facts:
-        required = facts["body"] != "gateway.keys.keys:Rotation"
+        required = facts["body"] != "gateway.keys.key_fields:Rotation"
         schema = _schema(facts["body"], schemas, "validation")
         operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
     return operation

@@ -8,7 +8,7 @@ from gateway.api.message import Request, Response
 from gateway.identity.caller import Caller
 from gateway.identity.key_text import KEY_ID
 from gateway.identity.store import KeyRecord
-from gateway.keys.keys import shown
+from gateway.keys.key_fields import shown
 
 
 def list_keys(request: Request, caller: Caller) -> Response:

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from gateway.identity.store import KeyStore
     from gateway.identity.verification import Identity
     from gateway.keys.keys import Keys
+    from gateway.keys.standing import Standing
     from gateway.keys.teams import Teams
     from gateway.ledger.ledger import Ledger
     from gateway.ledger.limits_store import LimitsStore
     from gateway.ledger.reconcile import Reconciler
-    from gateway.ledger.standing import Standing
     from gateway.ledger.sweeper import Sweeper
     from gateway.mcp.server import McpServer
     from gateway.vendors.base import Provider
@@ -284,7 +284,7 @@ def teams() -> Teams:
 
 @lru_cache(maxsize=1)
 def standing() -> Standing:
-    from gateway.ledger.standing import Standing
+    from gateway.keys.standing import Standing
 
     return Standing(limits_store(), key_store(), lambda: time.time_ns() // 1_000)
 

@@ -20,7 +20,7 @@ from gateway.health.observed import Observed
 from gateway.health.store import HealthStore
 from gateway.identity.caller import KeyLimits
 from gateway.identity.store import KeyStore
-from gateway.ledger.ledger import Outcome
+from gateway.ledger.holds import Outcome
 from gateway.ledger.limits_store import LimitsStore
 from gateway.ledger.reconcile import Reconciler
 from gateway.models.usage import Usage

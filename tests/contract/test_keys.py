@@ -25,8 +25,8 @@ from gateway.identity.store import KeyRecord, KeyStore, TeamRecord
 from gateway.identity.verification import Identity
 from gateway.keys.keys import Keys
 from gateway.keys.limit_fields import shown_limits
+from gateway.keys.standing import Standing
 from gateway.keys.teams import Teams
-from gateway.ledger.standing import Standing
 from tests.contract.conftest import CountingDatabase, LossyHttp, Tables
 from tests.contract.world import World, at_once, paid
 

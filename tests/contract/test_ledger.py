@@ -16,7 +16,7 @@ from gateway.dynamodb.attributes import to_item
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnavailable, Unauthorized
 from gateway.identity.caller import KeyLimits
 from gateway.ledger.admission import Bucket, Windows
-from gateway.ledger.ledger import Hold
+from gateway.ledger.holds import Hold
 from gateway.ledger.limits_store import LimitsStore
 from tests.contract.conftest import CountingDatabase, LateDatabase, LossyDatabase, Tables
 from tests.contract.world import NOW, SEEDS, World, at_once, paid

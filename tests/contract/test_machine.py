@@ -24,7 +24,7 @@ from gateway.identity.caller import KeyLimits
 from gateway.keys.keys import Keys
 from gateway.keys.teams import Teams
 from gateway.ledger.admission import Windows
-from gateway.ledger.ledger import Hold
+from gateway.ledger.holds import Hold
 from gateway.ledger.sweep_store import SweepCursor
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_consumer import consumer

@@ -11,7 +11,7 @@ from gateway import observability
 from gateway.config.document import TierLimits
 from gateway.errors import RateLimited, StoreUnavailable
 from gateway.identity.caller import KeyLimits
-from gateway.ledger.ledger import Hold
+from gateway.ledger.holds import Hold
 from tests.contract.conftest import CountingDatabase, DroppingDatabase, Tables
 from tests.contract.world import World, at_once, paid
 

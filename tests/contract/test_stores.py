@@ -172,6 +172,26 @@ def test_a_breaker_counts_trips_probes_and_closes(tables: Tables) -> None:
     assert store.report("openai", 1, 0, due, RULES).failures == 1
 
 
+def test_a_breaker_remembers_slow_keys_of_its_window_and_takes_probes_back(tables: Tables) -> None:
+    store = BreakerStore(tables.database, tables["state"])
+    assert store.report("openai", 0, 0, NOW, RULES, "key1").slow == {"key1"}
+    store.report("openai", 0, 0, NOW + 1, RULES, "key1")
+    assert store.report("openai", 0, 2, NOW + 2, RULES, "key2").slow == {"key1", "key2"}
+    assert store.report("openai", 0, 0, NOW + 30_000, RULES, "key3").slow == {"key3"}
+    assert store.report("openai", 1, 0, NOW + 60_000, RULES).slow == frozenset()
+    store.return_probe("openai", NOW)  # a closed one has none
+    assert store.trip(store.get("openai"), NOW, RULES) is True
+    due = NOW + 60_000
+    assert [store.lease_probe("openai", due, RULES) is not None for _ in range(4)] == [True] * 3 + [False]
+    store.return_probe("openai", due)
+    assert [store.lease_probe("openai", due, RULES) is not None for _ in range(2)] == [True, False]
+    for _ in range(5):
+        store.return_probe("openai", due)
+    assert store.get("openai").probes == 0
+    store.close("openai", due)
+    assert store.get("openai").slow == frozenset()
+
+
 def test_of_many_probes_at_once_three_go(tables: Tables) -> None:
     store = BreakerStore(tables.database, tables["state"])
     store.report("openai", 3, 0, NOW, RULES)

@@ -18,7 +18,8 @@ from gateway.billing.redrive import redrive
 from gateway.billing.store import UsageStore
 from gateway.dynamodb.attributes import from_item, size_of, to_item
 from gateway.identity.caller import KeyLimits
-from gateway.ledger.ledger import Hold, Ledger, Outcome
+from gateway.ledger.holds import Hold, Outcome
+from gateway.ledger.ledger import Ledger
 from gateway.ledger.tags import OTHER, ROOM, set_name
 from gateway.models.usage import Usage
 from tests.contract.conftest import CountingDatabase, MeteredDatabase, Tables

@@ -14,7 +14,7 @@ from gateway.dynamodb.client import Database
 from gateway.errors import BudgetExceeded, RateLimited, StoreUnavailable
 from gateway.identity.caller import KeyLimits
 from gateway.ledger.admission import Windows
-from gateway.ledger.ledger import Outcome
+from gateway.ledger.holds import Outcome
 from gateway.models.usage import Usage
 from tests.contract.conftest import CountingDatabase, DroppingDatabase, MeteredDatabase, Tables
 from tests.contract.world import NOW, World, at_once
@@ -229,7 +229,7 @@ def test_all_limits_at_once_stay_four_writes_and_small_expressions(tables: Table
     world.admit(ledger)  # learns of them
     database, recording = CountingDatabase(tables.database), Recording(tables.database)
     busy = world.ledger(recording)
-    busy._known = ledger._known
+    busy.memory = ledger.memory
     tags = tuple(f"tag-{number}" for number in range(10))
     busy.settle(busy.admit(world.caller, world.tiers.__getitem__, replace(world.request(), tags=tags)), used(3))
     request = recording.requests[0]

@@ -12,7 +12,8 @@ from gateway.dynamodb.client import Database
 from gateway.identity.caller import Caller, KeyLimits
 from gateway.identity.store import KeyRecord, KeyStore, TeamRecord
 from gateway.ledger.admission import Booking
-from gateway.ledger.ledger import AdmissionRequest, Hold, Ledger, Outcome
+from gateway.ledger.holds import AdmissionRequest, Hold, Outcome
+from gateway.ledger.ledger import Ledger
 from gateway.ledger.limits_store import LimitsStore
 from gateway.ledger.reconcile import Reconciled, Reconciler
 from gateway.ledger.rows_store import OPEN, RowStore, accounts_of

@@ -121,13 +121,10 @@ class Function(_Strict):
     secrets: list[Name] = []
     environment: list[str] = []
     event: Event | None = None
-    door: Literal["http", "rest"] = "http"
-    mode: Literal["event", "asgi"] = "event"
-    layers: list[Name] = []
 
     @model_validator(mode="after")
     def _in_time(self) -> Function:
-        if self.routes and self.door == "http" and self.timeout > HTTP_API_SECONDS:
+        if self.routes and self.timeout > HTTP_API_SECONDS:
             raise ValueError(f"timeout: {self.timeout} s, but an HTTP API waits {HTTP_API_SECONDS} s")
         return self
 

@@ -22,7 +22,7 @@ from gateway.dynamodb import cursors
 from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound
 from gateway.identity.caller import Caller
 from gateway.identity.store import KeyRecord, TeamRecord
-from gateway.keys.keys import parsed
+from gateway.keys.key_fields import parsed
 from gateway.keys.limit_fields import Label
 from gateway.models.money import micro, usd
 from gateway.times import rfc3339

@@ -14,13 +14,15 @@ from typing import Literal
 State = Literal["closed", "open", "half_open"]
 LONGEST_OPEN_MS = 600_000
 PROBE_LEASE_MS = 30_000
+SLOW_KEYS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
     """What all functions share about one provider.
 
-    `failures` and `successes` count the window that began at `window` (a multiple of the window's length).
+    `failures` and `successes` count the window that began at `window` (a multiple of the window's length); `slow` are
+    the keys whose calls ran into our own deadline in it.
     `until` is when an open breaker may be probed; `trips` how often it opened in a row; `forced` that an
     operator opened it: then only an operator closes it. `probes` are out until `lease`.
     """
@@ -36,6 +38,7 @@ class Breaker:
     trips: int = 0
     probes: int = 0
     lease: int = 0
+    slow: frozenset[str] = frozenset()
 
     def state(self, now: int) -> State:
         if not self.open:
@@ -61,9 +64,11 @@ class BreakerRules:
         return now - now % self.window_ms
 
     def trips(self, breaker: Breaker) -> bool:
-        """Whether a closed breaker has seen enough to open."""
+        """Whether a closed breaker has seen enough to open: enough failures, or calls of three keys that were not
+        answered in time while no call was. One key's may just be long."""
         total = breaker.failures + breaker.successes
-        return breaker.failures >= self.failure_threshold and breaker.failures >= self.failure_ratio * total
+        failing = breaker.failures >= self.failure_threshold and breaker.failures >= self.failure_ratio * total
+        return failing or (len(breaker.slow) >= SLOW_KEYS and not breaker.successes)
 
     def open_for(self, trips: int) -> int:
         """How long the next opening lasts: doubled with each in a row, ten minutes at most (or what is configured)."""

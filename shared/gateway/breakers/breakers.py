@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from gateway import observability
-from gateway.breakers.breaker import Breaker, BreakerRules
+from gateway.breakers.breaker import SLOW_KEYS, Breaker, BreakerRules
 from gateway.errors import GatewayError, StoreError, UpstreamUnavailable
 
 T = TypeVar("T")
@@ -24,9 +24,12 @@ class BreakerState(Protocol):
     """What the service needs of a store."""
 
     def get(self, provider: str) -> Breaker: ...
-    def report(self, provider: str, failures: int, successes: int, now: int, rules: BreakerRules) -> Breaker: ...
+    def report(
+        self, provider: str, failures: int, successes: int, now: int, rules: BreakerRules, slow: str = ""
+    ) -> Breaker: ...
     def trip(self, breaker: Breaker, now: int, rules: BreakerRules) -> bool: ...
     def lease_probe(self, provider: str, now: int, rules: BreakerRules) -> Breaker | None: ...
+    def return_probe(self, provider: str, now: int) -> None: ...
     def close(self, provider: str, now: int) -> None: ...
 
 
@@ -35,7 +38,8 @@ class _Local:
     breaker: Breaker
     read: int
     wrote: int = 0
-    successes: int = 0
+    successes: int = 0  # of the window that began at `since`, not written yet
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,10 @@ class Breakers:
             observability.log.info("circuit breaker closed", extra={"provider": permit.provider})
             observability.count("CircuitBreakerClosed", provider=permit.provider)
             return
-        local.successes += 1
-        if local.breaker.failures and local.breaker.window == rules.window(now) and now - local.wrote >= _HINT_MS:
+        window, seen = rules.window(now), local.breaker
+        local.successes = local.successes + 1 if local.since == window else 1
+        local.since = window
+        if (seen.failures or seen.slow) and seen.window == window and now - local.wrote >= _HINT_MS:
             self._report(permit.provider, local, 0, now, rules)
 
     def failed(self, permit: Permit, rules: BreakerRules) -> None:
@@ -95,14 +101,39 @@ class Breakers:
         if not local.breaker.open and rules.trips(local.breaker):
             self._trip(local.breaker, now, rules)
 
+    def ran_out(self, permit: Permit, rules: BreakerRules, key_id: str) -> None:
+        """A call of this key ran into our own deadline. Alone it says nothing of the provider: it may just be long."""
+        if permit.probe:
+            self.said_nothing(permit)
+            return
+        now = self.clock()
+        local = self._local(permit.provider, now)
+        seen = local.breaker
+        if seen.window == rules.window(now) and len(seen.slow) >= SLOW_KEYS and seen.successes:
+            return  # it opens nothing any more in this window
+        self._report(permit.provider, local, 0, now, rules, key_id)
+        if not local.breaker.open and rules.trips(local.breaker):
+            self._trip(local.breaker, now, rules)
+
+    def said_nothing(self, permit: Permit) -> None:
+        """A call that tells neither way, such as one that the provider refused for the caller's own fault. A probe is
+        given back: it neither closes the breaker nor opens it for longer."""
+        if permit.probe:
+            now = self.clock()
+            self._guarded(lambda: self.store.return_probe(permit.provider, now))
+            self._known.pop(permit.provider, None)
+
     def _trip(self, breaker: Breaker, now: int, rules: BreakerRules) -> None:
         if self._guarded(lambda: self.store.trip(breaker, now, rules)):
             observability.log.warning("circuit breaker opened", extra={"provider": breaker.provider})
             observability.count("CircuitBreakerOpened", provider=breaker.provider)
         self._known.pop(breaker.provider, None)
 
-    def _report(self, provider: str, local: _Local, failures: int, now: int, rules: BreakerRules) -> None:
-        seen = self._guarded(lambda: self.store.report(provider, failures, local.successes, now, rules))
+    def _report(
+        self, provider: str, local: _Local, failures: int, now: int, rules: BreakerRules, slow: str = ""
+    ) -> None:
+        successes = local.successes if local.since == rules.window(now) else 0
+        seen = self._guarded(lambda: self.store.report(provider, failures, successes, now, rules, slow))
         if seen is not None:
             local.breaker, local.read, local.wrote, local.successes = seen, now, now, 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gateway.breakers.breaker import PROBE_LEASE_MS, Breaker, BreakerRules
@@ -27,14 +28,19 @@ class BreakerStore:
         reply = self._database.call("GetItem", {"TableName": self._table, "Key": _key(provider)}, attempts=2)
         return breaker_of(provider, from_item(reply["Item"])) if "Item" in reply else Breaker(provider)
 
-    def report(self, provider: str, failures: int, successes: int, now: int, rules: BreakerRules) -> Breaker:
-        """Add to the current window's counts, beginning it if need be. A breaker that is open stays as it is."""
+    def report(
+        self, provider: str, failures: int, successes: int, now: int, rules: BreakerRules, slow: str = ""
+    ) -> Breaker:
+        """Add to the current window's counts, beginning it if need be; `slow` is the key of a call that ran into our
+        own deadline. A breaker that is open stays as it is."""
         window = rules.window(now)
-        values = {":w": window, ":f": failures, ":s": successes, ":no": False}
+        values: dict[str, Any] = {":w": window, ":f": failures, ":s": successes, ":no": False}
+        if slow:
+            values[":k"] = {slow}
         try:
             return self._update(
                 provider,
-                "ADD failures :f, successes :s",
+                f"ADD failures :f, successes :s{', slow :k' if slow else ''}",
                 "#open = :no AND #w = :w",
                 values,
             )
@@ -44,7 +50,7 @@ class BreakerStore:
         try:
             return self._update(
                 provider,
-                "SET #open = :no, #w = :w, failures = :f, successes = :s",
+                "SET #open = :no, #w = :w, failures = :f, successes = :s" + (", slow = :k" if slow else " REMOVE slow"),
                 "attribute_not_exists(pk) OR (#open = :no AND #w < :w)",
                 values,
             )
@@ -90,12 +96,22 @@ class BreakerStore:
         except ConditionFailed:
             return None
 
+    def return_probe(self, provider: str, now: int) -> None:
+        """Give a probe back whose call said nothing, where its lease still runs."""
+        with suppress(ConditionFailed):
+            self._update(
+                provider,
+                "SET probes = probes - :one",
+                "#open = :yes AND probes > :zero AND lease > :now",
+                {":yes": True, ":one": 1, ":zero": 0, ":now": now},
+            )
+
     def close(self, provider: str, now: int) -> None:
         """Close it, whatever it was: a probe succeeded or an operator said so."""
         self._update(
             provider,
             "SET #open = :no, forced = :no, #w = :zero, failures = :zero, successes = :zero, trips = :zero,"
-            " probes = :zero, lease = :zero, opened = :now",
+            " probes = :zero, lease = :zero, opened = :now REMOVE slow",
             None,
             {":no": False, ":zero": 0, ":now": now},
         )
@@ -134,7 +150,8 @@ class BreakerStore:
 def breaker_of(provider: str, item: Mapping[str, Any]) -> Breaker:
     """The domain's view of a stored item; what an item lacks has its default."""
     known = ("open", "forced", "window", "failures", "successes", "opened", "until", "trips", "probes", "lease")
-    return Breaker(provider, **{name: item[name] for name in known if name in item})
+    slow = frozenset(map(str, item.get("slow", ())))
+    return Breaker(provider, **{name: item[name] for name in known if name in item}, slow=slow)
 
 
 def breaker_item(item: Mapping[str, Any]) -> Breaker | None:

@@ -30,7 +30,8 @@ from gateway.errors import (
 from gateway.identity.caller import Caller
 from gateway.ledger.admission import Demand
 from gateway.ledger.charge import Verdict, charge, verdict_of
-from gateway.ledger.ledger import AdmissionRequest, Hold, Ledger, Outcome
+from gateway.ledger.holds import AdmissionRequest, Hold, Outcome
+from gateway.ledger.ledger import Ledger
 from gateway.models.catalog import Catalog, Prices, Route, permits
 from gateway.models.money import Cost, cost_of, usd
 from gateway.models.usage import Usage, openai_usage
@@ -82,6 +83,7 @@ class Running:
             self._note(error, charge(verdict, bill, self._est.cost))
             raise
         except Exception:
+            self._service.breakers.said_nothing(self._permit)
             if verdict is Verdict.UNKNOWN:  # a provider turns what happens after sending into UpstreamErrors
                 verdict, status = Verdict.NOT_SENT, "not_sent"
             raise
@@ -112,10 +114,13 @@ class Running:
         return cost_of(self.usage, self.route.price.for_tier(error.tier))
 
     def _report(self, error: UpstreamError) -> None:
-        if error.failure:
-            self._service.breakers.failed(self._permit, self._rules)
+        breakers = self._service.breakers
+        if isinstance(error, UpstreamTimeout) and error.sent and error.upstream_status is None:
+            breakers.ran_out(self._permit, self._rules, self.hold.row.key)
+        elif error.failure:
+            breakers.failed(self._permit, self._rules)
         else:
-            self._service.breakers.succeeded(self._permit, self._rules)
+            breakers.said_nothing(self._permit)
 
     def _note(self, error: UpstreamError, cost: Cost) -> None:
         error.charged = cost.total

@@ -11,7 +11,7 @@ Item = dict[str, Any]
 
 
 def to_attribute(value: Any) -> AttributeValue:
-    """The attribute value of a str, int, Decimal, bool, None, list or mapping. Raises TypeError for others."""
+    """The attribute value of a str, number, bool, None, list, mapping or set of str. Raises TypeError for others."""
     match value:
         case None:
             return {"NULL": True}
@@ -23,6 +23,8 @@ def to_attribute(value: Any) -> AttributeValue:
             return {"N": str(value)}
         case Mapping():
             return {"M": to_item(value)}
+        case set() | frozenset():
+            return {"SS": sorted(value)}
         case list() | tuple():
             return {"L": [to_attribute(part) for part in value]}
         case _:

@@ -11,13 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Protocol, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from typing import Any, Literal, Protocol
 
 from gateway import observability
-from gateway.config.document import ALIAS, TierLimits, invalid, merge_patch
+from gateway.config.document import TierLimits, merge_patch
 from gateway.errors import (
     BadRequest,
     ConditionFailed,
@@ -28,55 +25,14 @@ from gateway.errors import (
     StoreUnavailable,
 )
 from gateway.identity import key_text as keys
-from gateway.identity.caller import SCOPES, Caller
+from gateway.identity.caller import Caller
 from gateway.identity.store import ACTIVE, DAMAGED, KeyRecord, NoSuchTeam
 from gateway.keys.guarded import KeyTable, KeyWrites
-from gateway.keys.limit_fields import Limited, settable_limits, shown_limits
+from gateway.keys.key_fields import NewKey, Rotation, filled, parsed, settable
 from gateway.keys.rights import check_sight
 from gateway.times import rfc3339
 
-Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
-_USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
 _TRIES = 4
-MAX_OVERLAP_HOURS = 72
-_EARLIEST, _LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-M = TypeVar("M", bound=BaseModel)
-Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
-
-
-class NewKey(Limited):
-    """The fields of a key, by LiteLLM's names where those exist."""
-
-    tier: Literal["free", "basic", "premium", "enterprise"] = "free"
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = _USUAL_SCOPES
-    models: Annotated[tuple[Annotated[str, Field(pattern=ALIAS)], ...], Field(max_length=100)] = ()
-    team_id: Name = ""
-    user_id: Name = ""
-    expires: datetime | None = None
-
-    @field_validator("team_id", "user_id", mode="before")
-    @classmethod
-    def _none_is_empty(cls, value: Any) -> Any:
-        return "" if value is None else value
-
-    @field_validator("expires")
-    @classmethod
-    def _in_utc(cls, moment: datetime | None) -> datetime | None:
-        if moment is None:
-            return None
-        if moment.tzinfo is None:
-            raise ValueError("must carry a time zone, for example 2027-01-31T00:00:00Z")
-        if not _EARLIEST <= moment < _LATEST:
-            raise ValueError(f"must lie between {_EARLIEST.year} and {_LATEST.year}")
-        return moment
-
-
-class Rotation(BaseModel):
-    """For how many hours the old secret goes on working beside the new one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    overlap_hours: Annotated[float, Field(ge=0, le=MAX_OVERLAP_HOURS, allow_inf_nan=False, strict=True)] = 24
 
 
 Page = tuple[list[KeyRecord], str | None]  # in a class with a method `list`, list is that
@@ -129,7 +85,7 @@ class Keys:
         if identifier is None:
             raise AssertionError("a key that was made a line ago has no id")
         blank = KeyRecord(identifier, keys.digest(text), "", "", (), rfc3339(self.now()))
-        record = _filled(blank, wanted)
+        record = filled(blank, wanted)
         try:
             self.writes.create(issuer, record)
         except NoSuchTeam:
@@ -161,8 +117,8 @@ class Keys:
         """
 
         def patched(record: KeyRecord) -> KeyRecord:
-            wanted = parsed(NewKey, merge_patch(_settable(record), body))
-            changed = _filled(record, wanted)
+            wanted = parsed(NewKey, merge_patch(settable(record), body))
+            changed = filled(record, wanted)
             if changed.expires != record.expires and 0 < changed.expires <= self.now():
                 raise BadRequest("expires: lies in the past", param="expires")
             return changed
@@ -245,60 +201,3 @@ class Keys:
 
 def _no_team(record: KeyRecord) -> BadRequest:
     return BadRequest(f"team_id: there is no team '{record.team_id}'", param="team_id")
-
-
-def shown(record: KeyRecord) -> dict[str, Any]:
-    """A record as an admin sees it: everything but the digest."""
-    return {
-        "id": record.id,
-        "name": record.name,
-        "status": record.state,
-        "tier": record.tier,
-        "scopes": list(record.scopes),
-        "models": list(record.models),
-        "team_id": record.team_id or None,
-        "user_id": record.user_id or None,
-        **shown_limits(record.limits),
-        "expires": rfc3339(record.expires) if record.expires else None,
-        "created": record.created,
-        "last_used": rfc3339(record.last_used) if record.last_used else None,
-        "previous_key_expires": rfc3339(record.previous_until) if record.previous_until else None,
-        "version": record.version,
-        "metadata": dict(record.metadata),
-    }
-
-
-def _settable(record: KeyRecord) -> dict[str, Any]:
-    return {
-        "name": record.name,
-        "tier": record.tier,
-        "scopes": list(record.scopes),
-        "models": list(record.models),
-        "team_id": record.team_id,
-        "user_id": record.user_id,
-        "metadata": dict(record.metadata),
-        **settable_limits(record.limits),
-    } | ({"expires": rfc3339(record.expires)} if record.expires else {})
-
-
-def _filled(record: KeyRecord, wanted: NewKey) -> KeyRecord:
-    return replace(
-        record,
-        name=wanted.name,
-        tier=wanted.tier,
-        scopes=tuple(scope for scope in SCOPES if scope in wanted.scopes),
-        models=wanted.models,
-        team_id=wanted.team_id,
-        user_id=wanted.user_id,
-        expires=int(wanted.expires.timestamp()) if wanted.expires else 0,
-        limits=wanted.limits(),
-        metadata=wanted.metadata,
-    )
-
-
-def parsed(model: type[M], body: Mapping[str, Any]) -> M:
-    """A body as a model. Raises BadRequest naming the field."""
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        raise invalid(error) from None

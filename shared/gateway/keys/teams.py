@@ -16,7 +16,8 @@ from gateway.identity.caller import Caller
 from gateway.identity.key_text import TEAM_ID
 from gateway.identity.store import ACTIVE, REVOKED, KeyRecord, NoSuchTeam, TeamRecord, team_item
 from gateway.keys.guarded import TeamTable, TeamWrites
-from gateway.keys.keys import PaidCalls, make_ready, parsed
+from gateway.keys.key_fields import parsed
+from gateway.keys.keys import PaidCalls, make_ready
 from gateway.keys.limit_fields import Limited, settable_limits, shown_limits
 from gateway.keys.rights import check_sight, check_team
 from gateway.times import rfc3339

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gateway.ledger.admission import Bucket, Demand, Terms, Variant, Windows
+from gateway.ledger.admission import Bucket, Demand, Terms, Windows
+from gateway.ledger.moves import Variant
 
 _SECOND = 1_000_000
 Dimension = Literal[

@@ -34,15 +34,18 @@ class MemoryState:
         self.reads += 1
         return self.items.get(provider, Breaker(provider))
 
-    def report(self, provider: str, failures: int, successes: int, now: int, rules: BreakerRules) -> Breaker:
+    def report(
+        self, provider: str, failures: int, successes: int, now: int, rules: BreakerRules, slow: str = ""
+    ) -> Breaker:
         self._touch()
         self.writes += 1
         item, window = self.items.get(provider, Breaker(provider)), rules.window(now)
         if item.open:
             return item
         if item.window != window:
-            item = replace(item, window=window, failures=0, successes=0)
+            item = replace(item, window=window, failures=0, successes=0, slow=frozenset())
         item = replace(item, failures=item.failures + failures, successes=item.successes + successes)
+        item = replace(item, slow=item.slow | ({slow} if slow else set()))
         self.items[provider] = item
         return item
 
@@ -69,6 +72,13 @@ class MemoryState:
             return None
         self.items[provider] = replace(item, probes=out + 1, lease=now + PROBE_LEASE_MS)
         return self.items[provider]
+
+    def return_probe(self, provider: str, now: int) -> None:
+        self._touch()
+        self.writes += 1
+        item = self.items[provider]
+        if item.open and item.probes > 0 and item.lease > now:
+            self.items[provider] = replace(item, probes=item.probes - 1)
 
     def close(self, provider: str, now: int) -> None:
         self._touch()
@@ -168,6 +178,97 @@ def test_probes_that_never_report_free_their_places(state: MemoryState, clock: C
     refused(breakers)
     clock.advance(PROBE_LEASE_MS)
     assert breakers.acquire("openai", RULES).probe
+
+
+def test_a_probe_that_says_nothing_is_given_back_and_decides_nothing(state: MemoryState, clock: Clock) -> None:
+    breakers = Breakers(state, clock)
+    fail(breakers, 5)
+    clock.advance(60_000)
+    for number in range(10):  # calls that the provider refuses for their own fault, or that are just long
+        permit = breakers.acquire("openai", RULES)
+        assert permit.probe
+        breakers.said_nothing(permit) if number % 2 else breakers.ran_out(permit, RULES, f"key{number}")
+        assert (state.items["openai"].open, state.items["openai"].probes) == (True, 0)
+    breakers.succeeded(breakers.acquire("openai", RULES), RULES)
+    assert state.items["openai"].open is False
+
+
+def test_long_calls_of_one_key_open_nothing(state: MemoryState, clock: Clock) -> None:
+    clock.now -= clock.now % RULES.window_ms
+    one, other = Breakers(state, clock), Breakers(state, clock)
+    for _ in range(50):
+        for breakers in (one, other):
+            breakers.ran_out(breakers.acquire("openai", RULES), RULES, "key1")
+    one.ran_out(one.acquire("openai", RULES), RULES, "key2")
+    assert state.items["openai"].open is False
+    other.ran_out(other.acquire("openai", RULES), RULES, "key3")  # and nobody was answered meanwhile
+    assert state.items["openai"].open is True
+
+
+def test_calls_that_run_out_open_nothing_while_others_are_answered(state: MemoryState, clock: Clock) -> None:
+    clock.now -= clock.now % RULES.window_ms
+    one, other = Breakers(state, clock), Breakers(state, clock)
+    one.ran_out(one.acquire("openai", RULES), RULES, "key1")
+    clock.advance(1_000)
+    other.acquire("openai", RULES)
+    clock.advance(1_000)
+    other.succeeded(other.acquire("openai", RULES), RULES)
+    for number in range(9):
+        one.ran_out(one.acquire("openai", RULES), RULES, f"key{number}")
+    assert state.items["openai"].open is False
+
+
+def test_successes_of_an_old_window_excuse_nothing(state: MemoryState, clock: Clock) -> None:
+    breakers = Breakers(state, clock)
+    for _ in range(1_000):
+        breakers.succeeded(breakers.acquire("openai", RULES), RULES)
+    clock.advance(RULES.window_ms)
+    fail(breakers, 5)
+    assert state.items["openai"].open is True
+
+
+@given(
+    events=st.lists(
+        st.tuples(
+            st.sampled_from(["well", "ill", "nothing", "slow"]),
+            st.integers(0, 2),
+            st.integers(0, 20_000),
+            st.booleans(),
+        ),
+        max_size=60,
+    )
+)
+def test_over_any_time_it_opens_by_what_a_window_says_alone(events: list[tuple[str, int, int, bool]]) -> None:
+    """Two containers. An open breaker was opened by its own window's failures or slow keys, and what says nothing moves
+    none."""
+    state, clock = MemoryState(), Clock(1_800_000_000_000)
+    containers = [Breakers(state, clock), Breakers(state, clock)]
+    ill: list[int] = []
+    slow: list[tuple[int, int]] = []
+    for what, key, later, which in events:
+        clock.advance(later)
+        breakers, was = containers[which], state.items.get("openai", Breaker("openai")).open
+        try:
+            permit = breakers.acquire("openai", RULES)
+        except UpstreamUnavailable:
+            continue
+        now, before = RULES.window(int(clock())), state.items.get("openai")
+        match what:
+            case "well":
+                breakers.succeeded(permit, RULES)
+            case "ill":
+                ill.append(now)
+                breakers.failed(permit, RULES)
+            case "slow":
+                slow.append((now, key))
+                breakers.ran_out(permit, RULES, f"key{key}")
+            case _:
+                breakers.said_nothing(permit)
+        after = state.items.get("openai", Breaker("openai"))
+        if after.open and not was:
+            assert ill.count(now) >= RULES.failure_threshold or len({each for at, each in slow if at == now}) == 3
+        if what == "nothing" and not permit.probe:
+            assert state.items.get("openai") == before
 
 
 def test_an_operator_opens_and_only_an_operator_closes(state: MemoryState, clock: Clock) -> None:

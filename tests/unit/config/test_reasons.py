@@ -10,7 +10,7 @@ from gateway.config.document import parse_config
 from gateway.config.service import defaults
 from gateway.dialects.chat import parse_chat
 from gateway.errors import BadRequest
-from gateway.keys.keys import NewKey, parsed
+from gateway.keys.key_fields import NewKey, parsed
 
 PRODUCT: dict[str, Any] = {"name": "Mug", "price": {"amount": 5}, "category": {"path": ["home"]}}
 CHAT: dict[str, Any] = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.ledger.admission import Bucket, Demand, Guess, Move, Terms, variant_of
+from gateway.ledger.admission import Bucket, Demand, Terms
+from gateway.ledger.moves import Guess, Move, variant_of
 
 NOW = 1_800_000_000_000_000
 buckets = st.builds(Bucket, st.integers(1, 1_000_000), st.integers(1, 10_000))

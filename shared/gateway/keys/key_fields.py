@@ -1,0 +1,115 @@
+"""The fields of a key as admins set and see them, and how they become a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from gateway.config.document import ALIAS, invalid
+from gateway.identity.caller import SCOPES
+from gateway.identity.store import KeyRecord
+from gateway.keys.limit_fields import Limited, settable_limits, shown_limits
+from gateway.times import rfc3339
+
+Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
+_USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
+MAX_OVERLAP_HOURS = 72
+_EARLIEST, _LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+M = TypeVar("M", bound=BaseModel)
+Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
+
+
+class NewKey(Limited):
+    """The fields of a key, by LiteLLM's names where those exist."""
+
+    tier: Literal["free", "basic", "premium", "enterprise"] = "free"
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = _USUAL_SCOPES
+    models: Annotated[tuple[Annotated[str, Field(pattern=ALIAS)], ...], Field(max_length=100)] = ()
+    team_id: Name = ""
+    user_id: Name = ""
+    expires: datetime | None = None
+
+    @field_validator("team_id", "user_id", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return "" if value is None else value
+
+    @field_validator("expires")
+    @classmethod
+    def _in_utc(cls, moment: datetime | None) -> datetime | None:
+        if moment is None:
+            return None
+        if moment.tzinfo is None:
+            raise ValueError("must carry a time zone, for example 2027-01-31T00:00:00Z")
+        if not _EARLIEST <= moment < _LATEST:
+            raise ValueError(f"must lie between {_EARLIEST.year} and {_LATEST.year}")
+        return moment
+
+
+class Rotation(BaseModel):
+    """For how many hours the old secret goes on working beside the new one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    overlap_hours: Annotated[float, Field(ge=0, le=MAX_OVERLAP_HOURS, allow_inf_nan=False, strict=True)] = 24
+
+
+def shown(record: KeyRecord) -> dict[str, Any]:
+    """A record as an admin sees it: everything but the digest."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        "status": record.state,
+        "tier": record.tier,
+        "scopes": list(record.scopes),
+        "models": list(record.models),
+        "team_id": record.team_id or None,
+        "user_id": record.user_id or None,
+        **shown_limits(record.limits),
+        "expires": rfc3339(record.expires) if record.expires else None,
+        "created": record.created,
+        "last_used": rfc3339(record.last_used) if record.last_used else None,
+        "previous_key_expires": rfc3339(record.previous_until) if record.previous_until else None,
+        "version": record.version,
+        "metadata": dict(record.metadata),
+    }
+
+
+def settable(record: KeyRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "tier": record.tier,
+        "scopes": list(record.scopes),
+        "models": list(record.models),
+        "team_id": record.team_id,
+        "user_id": record.user_id,
+        "metadata": dict(record.metadata),
+        **settable_limits(record.limits),
+    } | ({"expires": rfc3339(record.expires)} if record.expires else {})
+
+
+def filled(record: KeyRecord, wanted: NewKey) -> KeyRecord:
+    return replace(
+        record,
+        name=wanted.name,
+        tier=wanted.tier,
+        scopes=tuple(scope for scope in SCOPES if scope in wanted.scopes),
+        models=wanted.models,
+        team_id=wanted.team_id,
+        user_id=wanted.user_id,
+        expires=int(wanted.expires.timestamp()) if wanted.expires else 0,
+        limits=wanted.limits(),
+        metadata=wanted.metadata,
+    )
+
+
+def parsed(model: type[M], body: Mapping[str, Any]) -> M:
+    """A body as a model. Raises BadRequest naming the field."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise invalid(error) from None

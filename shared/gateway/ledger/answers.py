@@ -1,0 +1,117 @@
+"""What is told of limits: the answer of a refusal, the rate limit headers, as OpenAI's, and what shadow refuses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gateway import observability
+from gateway.errors import BudgetExceeded, GatewayError, RateLimited
+from gateway.ledger.admission import Bucket, Demand, Terms, Windows
+from gateway.ledger.refusals import Refusal
+from gateway.models.money import usd
+from gateway.times import rfc3339
+
+_SECOND = 1_000_000
+_NAMES = {
+    "requests": "requests per minute",
+    "tokens": "tokens per minute",
+    "requests_hour": "requests per hour",
+    "requests_day": "requests per day",
+    "tokens_day": "tokens per day",
+    "parallel": "parallel requests",
+}
+
+
+def refused(
+    scope: str, terms: Terms, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows
+) -> GatewayError:
+    """The answer of a refusal: what was hit, how much is used and was asked for, and when it frees. Without an item,
+    that is, where a call was refused that asks for more than there ever is, nobody looked what is used."""
+    now = windows.now
+    wait = None if refusal.wait is None else refusal.wait / _SECOND
+    reset = None if wait is None else rfc3339(now / _SECOND + wait)
+    headers = rate_headers(terms, item, now) if item else {}
+    spent = usd(refusal.used) if item else None
+    money = {"scope": scope, "limit": usd(refusal.limit), "spent": spent, "needed": usd(demand.est)}
+    if refusal.dimension == "budget":
+        whole = f"more than the {scope}'s whole budget of {_dollars(refusal.limit)}"
+        part = f"and {_dollars(refusal.used)} of the {scope}'s budget of {_dollars(refusal.limit)} is spent"
+        return BudgetExceeded(
+            f"This call may cost {_dollars(demand.est)}, {whole if demand.est > refusal.limit else part}.",
+            headers=headers | {"x-should-retry": "false"},
+            details=money | {"reset": reset},
+        )
+    if refusal.dimension == "budget_held":
+        return RateLimited(
+            f"What is left of the {scope}'s budget is held by calls under way.",
+            code="budget_held",
+            retry_after=wait,
+            headers=headers,
+            details=money,
+        )
+    needed = demand.tokens if refusal.dimension in ("tokens", "tokens_day") else 1
+    used = refusal.used if item else None
+    return _limited(scope, refusal, {"used": used, "needed": needed, "reset": reset}, headers)
+
+
+def _limited(scope: str, refusal: Refusal, facts: Mapping[str, Any], headers: dict[str, str]) -> RateLimited:
+    name = _NAMES[refusal.dimension]
+    details = {"scope": scope, "dimension": refusal.dimension, "limit": refusal.limit, **facts}
+    if refusal.wait is None:
+        whole = f"the {scope}'s whole limit of {refusal.limit} {name}"
+        return RateLimited(
+            f"This call may take {facts['needed']} tokens, more than {whole}: lower max_tokens.",
+            headers=headers | {"x-should-retry": "false"},
+            details=details,
+        )
+    return RateLimited(
+        f"The {scope}'s limit of {refusal.limit} {name} is reached.",
+        retry_after=refusal.wait / _SECOND,
+        headers=headers,
+        details=details,
+    )
+
+
+def _dollars(micro: int) -> str:
+    whole, _, part = f"{usd(micro):.6f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
+def rate_headers(terms: Terms, item: Mapping[str, Any], now: int) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if terms.requests is not None:
+        headers |= _bucket_headers("requests", terms.requests, item.get("tat", 0), now)
+    if terms.tokens is not None:
+        headers |= _bucket_headers("tokens", terms.tokens, item.get("ttat", 0), now)
+    return headers
+
+
+def _bucket_headers(kind: str, bucket: Bucket, arrival: int, now: int) -> dict[str, str]:
+    return {
+        f"x-ratelimit-limit-{kind}": str(bucket.limit),
+        f"x-ratelimit-remaining-{kind}": str(bucket.left(arrival, now)),
+        f"x-ratelimit-reset-{kind}": f"{math.ceil(bucket.refill(arrival, now) / 1_000)}ms",
+    }
+
+
+def report_shadowed(refusals: Iterable[Refusal], *, scope: str, tier: str, rid: str, key_id: str) -> None:
+    """What limits in shadow would have refused is counted and logged; it costs no request.
+
+    `scope` is key or team; `tier` the key's, or "team". Of a budget `limit` and `used` are in US dollars."""
+    for refusal in refusals:
+        money = refusal.name == "budget"
+        observability.count("ShadowRefusals", limit=refusal.name, tier=tier)
+        observability.log.info(
+            "shadow refusal",
+            extra={
+                "rid": rid,
+                "key_id": key_id,
+                "scope": scope,
+                "tier": tier,
+                "shadowed": refusal.name,
+                "limit": usd(refusal.limit) if money else refusal.limit,
+                "used": usd(refusal.used) if money else refusal.used,
+            },
+        )

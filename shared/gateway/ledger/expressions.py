@@ -1,0 +1,159 @@
+"""The one update that admits a call: every limit, the hold, the tags and the key's state in one expression."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.dynamodb.attributes import to_item
+from gateway.ledger.admission import Bucket, Demand, Terms, Windows
+from gateway.ledger.moves import Move, Variant
+from gateway.ledger.tags import ROOM, set_name
+
+
+@dataclass(slots=True)
+class Expression:
+    """Parts of one update, put together at the end."""
+
+    sets: list[str] = field(default_factory=list)
+    removes: list[str] = field(default_factory=list)
+    adds: dict[str, list[str]] = field(default_factory=dict)  # name to bytes in base64
+    conditions: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def request(self, table: str, key: str, returned: str) -> dict[str, Any]:
+        update = "SET " + ", ".join(self.sets) + (" REMOVE " + ", ".join(self.removes) if self.removes else "")
+        values = to_item(self.values)
+        for number, (name, members) in enumerate(self.adds.items()):
+            update += f"{', ' if number else ' ADD '}{name} :m{number}"
+            values[f":m{number}"] = {"BS": members}
+        request: dict[str, Any] = {
+            "TableName": table,
+            "Key": to_item({"id": key}),
+            "UpdateExpression": update,
+            "ConditionExpression": " AND ".join(self.conditions),
+            "ExpressionAttributeValues": values,
+            "ReturnValues": returned,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return request | ({"ExpressionAttributeNames": self.names} if self.names else {})
+
+
+def admission(
+    version: int,
+    terms: Terms,
+    demand: Demand,
+    windows: Windows,
+    variant: Variant,
+    stale: Sequence[str],
+    marks: Sequence[str],
+) -> Expression:
+    """The expression of an admission, on the terms that hold for the account at this version of its record."""
+    expression = Expression()
+    _active(expression, version)
+    _buckets(expression, terms, demand, windows, variant)
+    _counters(expression, terms, windows)
+    _day_tokens(expression, terms, demand, windows)
+    _money(expression, terms, demand, windows)
+    _tags(expression, marks, windows)
+    _forget(expression, stale)
+    return expression
+
+
+def _active(expression: Expression, version: int) -> None:
+    expression.values |= {":A": "A", ":kv": version}
+    expression.conditions += ["st = :A", "kv = :kv"]
+
+
+def _buckets(expression: Expression, terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> None:
+    if terms.requests is not None:
+        _bucket(expression, "tat", terms.requests, 1, windows.now, variant.requests)
+    if terms.tokens is not None:
+        _bucket(expression, "ttat", terms.tokens, demand.tokens, windows.now, variant.tokens)
+
+
+def _bucket(expression: Expression, name: str, bucket: Bucket, units: int, now: int, move: Move) -> None:
+    # Units that fit not even an empty bucket were refused before, or are over. What is over needs no condition: the
+    # item that told so was older, and an arrival time only grows.
+    if move.form == "over":
+        return
+    mark, start, most, cost = name[:2], now - bucket.slack, now + bucket.tau(units), bucket.cost(units)
+    label = f"{name}_{move.label}"
+    if move.label is not None:
+        expression.removes += [f"{name}_{other}" for other in move.other_labels]
+    if move.form == "busy":
+        expression.values |= {f":{mark}0": move.least, f":{mark}1": most, f":{mark}c": cost + move.extra}
+        moved = (name,) if move.label is None else (name, label)
+        expression.sets += [f"{each} = {name} + :{mark}c" for each in moved]
+        expression.conditions.append(f"{name} BETWEEN :{mark}0 AND :{mark}1")
+        return
+    idle = f"attribute_not_exists({name}) OR {name} < :{mark}0"
+    expression.values[f":{mark}0"] = start
+    if move.form == "idle":
+        expression.values[f":{mark}1"] = start + cost
+        expression.sets.append(f"{name} = :{mark}1")
+        expression.conditions.append(f"({idle})")
+        return
+    expression.values |= {f":{mark}1": most, f":{mark}c": cost}
+    expression.sets += [f"{each} = if_not_exists({label}, :{mark}0) + :{mark}c" for each in (name, label)]
+    # That both are equal says that nobody moved the one on without the other.
+    others = f"{label} = {name} AND {label} BETWEEN :{mark}0 AND :{mark}1"
+    expression.conditions.append(f"(({others}) OR (attribute_not_exists({label}) AND ({idle})))")
+
+
+def _counters(expression: Expression, terms: Terms, windows: Windows) -> None:
+    hour = terms.per_hour if terms.enforced("requestsPerHour") else None
+    day = terms.per_day if terms.enforced("requestsPerDay") else None
+    parallel = terms.parallel if terms.enforced("maxParallelRequests") else None
+    expression.values |= {":zero": 0, ":one": 1}
+    for mark, name, limit in (
+        ("h", f"h_{windows.hour}", hour),
+        ("d", f"d_{windows.day}", day),
+        ("i", "inflight", parallel),
+    ):
+        expression.names[f"#{mark}"] = name
+        expression.sets.append(f"#{mark} = if_not_exists(#{mark}, :zero) + :one")
+        if limit is not None:
+            expression.values[f":{mark}"] = limit
+            expression.conditions.append(f"(attribute_not_exists(#{mark}) OR #{mark} < :{mark})")
+
+
+def _day_tokens(expression: Expression, terms: Terms, demand: Demand, windows: Windows) -> None:
+    expression.names["#t"] = windows.booking.tokens
+    expression.values[":tokens"] = demand.tokens
+    expression.sets.append("#t = if_not_exists(#t, :zero) + :tokens")
+    if terms.tokens_per_day is not None and terms.enforced("tokensPerDay"):
+        # As with a budget: what exceeds the whole limit was refused before.
+        expression.values[":t"] = terms.tokens_per_day - demand.tokens
+        expression.conditions.append("(attribute_not_exists(#t) OR #t <= :t)")
+
+
+def _tags(expression: Expression, marks: Sequence[str], windows: Windows) -> None:
+    if marks:
+        expression.names["#g"] = set_name(windows.day)
+        expression.adds["#g"] = list(marks)
+        expression.values[":g"] = ROOM - len(marks)
+        expression.conditions.append("(attribute_not_exists(#g) OR size(#g) <= :g)")
+
+
+def _money(expression: Expression, terms: Terms, demand: Demand, windows: Windows) -> None:
+    booking = windows.booking
+    expression.names |= {"#u": booking.used, "#o": booking.held, "#n": booking.calls}
+    expression.values[":est"] = demand.est
+    expression.sets += [
+        "#u = if_not_exists(#u, :zero) + :est",
+        "#o = if_not_exists(#o, :zero) + :est",
+        "#n = if_not_exists(#n, :zero) + :one",
+    ]
+    if terms.budget is not None and terms.enforced("budget"):
+        # What exceeds the whole budget was refused before: a window that is not there yet has room.
+        expression.values[":room"] = terms.budget - demand.est
+        expression.conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
+
+
+def _forget(expression: Expression, stale: Iterable[str]) -> None:
+    for number, name in enumerate(stale):
+        expression.names[f"#o{number}"] = name
+        expression.removes.append(f"#o{number}")

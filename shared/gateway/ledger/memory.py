@@ -1,0 +1,75 @@
+"""What a container remembers of keys and teams, so that what is known to be refused costs no write."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.ledger.admission import Demand, Windows
+from gateway.ledger.holds import Account
+from gateway.ledger.refusals import Refusal, refusal_of
+
+_REMEMBERED = 10_000  # keys
+_SECOND = 1_000_000
+
+
+@dataclass(slots=True)
+class Known:
+    """What a container remembers of a key: its item as last seen, when and at which version that refused a call, until
+    when what the record said of a call that asks for too much is not asked again, and until when its buckets are taken
+    for busy.
+
+    No error is kept: each time it is raised it would hold another request's frames.
+    """
+
+    item: Mapping[str, Any]
+    refused_at: int | None = None
+    refused_version: int = 0
+    read_version: int = 0
+    read_until: int = 0
+    busy_until: Mapping[str, int] = field(default_factory=dict)
+
+    def read(self, version: int, now: int) -> None:
+        self.read_version, self.read_until = version, now + _SECOND
+
+    def check_refused(self, account: Account, demand: Demand, windows: Windows) -> None:
+        """For a second after a refusal the item as it was then decides, so that a flood costs a write a second. A call
+        that the item has room for is asked for; a raised limit holds at once, room that others made within the second.
+        """
+        at = self.refused_at
+        if at is not None and self.refused_version == account.version and at <= windows.now < at + _SECOND:
+            refusal = refusal_of(self.item, account.terms, demand, windows)
+            if refusal is not None:
+                raise account.refused(refusal, demand, self.item, windows)
+
+    def asks_too_much(self, account: Account, demand: Demand, windows: Windows) -> bool:
+        """Whether no waiting can help a call: it is refused without a write. True, so that the record is read, where
+        the limits may come from an authorizer's answer of a minute ago; a moment after that it raises instead."""
+        terms, item, refusal = account.terms, self.item, None
+        if terms.tokens and terms.enforced("tokensPerMinute") and demand.tokens > terms.tokens.burst:
+            used = terms.tokens.burst - terms.tokens.left(item.get("ttat", 0), windows.now)
+            refusal = Refusal("tokens", terms.tokens.limit, used, None)
+        elif terms.tokens_per_day and terms.enforced("tokensPerDay") and demand.tokens > terms.tokens_per_day:
+            refusal = Refusal("tokens_day", terms.tokens_per_day, item.get(windows.booking.tokens, 0), None)
+        elif terms.budget is not None and terms.enforced("budget") and demand.est > terms.budget:
+            refusal = Refusal("budget", terms.budget, item.get(windows.booking.spent, 0), None)
+        if refusal is not None and self.read_version == account.version and windows.now < self.read_until:
+            raise account.refused(refusal, demand, self.item, windows)
+        return refusal is not None
+
+
+@dataclass(slots=True)
+class Memory:
+    """The latest keys and teams of a container."""
+
+    _known: OrderedDict[str, Known] = field(default_factory=OrderedDict)
+
+    def of(self, name: str) -> Known:
+        """What is remembered under a name; from now on it is the latest."""
+        known = self._known.pop(name, None) or Known({})
+        self._known[name] = known
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return known

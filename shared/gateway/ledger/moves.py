@@ -1,0 +1,112 @@
+"""How an admission moves a key's buckets on, by what is known of them: right whether they are idle or busy.
+
+See docs/decisions/0010-right-either-way.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gateway.ledger.admission import Bucket, Demand, Terms
+
+Form = Literal["idle", "busy", "either", "over"]
+_LABELS = 8
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How an update moves a bucket on, since an expression can't take the later of two times.
+
+    idle: the bucket starts anew from the clock; right where it is idle.
+    busy: it moves on from where it is; right where that is `least` or later. `extra` is what lies between `least` and
+    the start of an idle bucket, so that one that went idle meanwhile has no more room than one that starts anew.
+    either: for who knows nothing of the bucket; right where it is idle, and where others who knew nothing came in the
+    same moment and made it busy: they find its arrival time under the moment's `label` too, and go on from there.
+    over: it stays where it is. A bucket in shadow that is over its limit is left as if the call had been refused: so
+    its limit refuses in shadow what it would refuse enforced, and no more, however long it is exceeded.
+
+    Where there is a `label`, the arrival time is kept under it too.
+    """
+
+    form: Form = "idle"
+    least: int = 0
+    extra: int = 0
+    label: int | None = None
+
+    @property
+    def other_labels(self) -> list[int]:
+        return [each for each in range(_LABELS) if each != self.label]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """How an update moves the two buckets on."""
+
+    requests: Move = field(default_factory=Move)
+    tokens: Move = field(default_factory=Move)
+
+
+@dataclass(slots=True)
+class Guess:
+    """What an admission knows of an item: as it was seen last, and how often in this very admission, which it hindered
+    (`refusals`). `unknown`: before, nothing was known of it. Until when (microseconds) the buckets are taken
+    for busy that others kept busy lately."""
+
+    item: Mapping[str, Any]
+    refusals: int = 0
+    unknown: bool = False
+    busy_until: Mapping[str, int] = field(default_factory=dict)
+
+
+def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
+    """The moves that fit what is known. An arrival time only grows, so a bucket that was busy at `now` is so still."""
+
+    def move(bucket: Bucket | None, name: str, units: int, limit: str) -> Move:
+        if bucket is None:
+            return Move()
+        start, known = now - bucket.slack, guess.item.get(name)
+        if not terms.enforced(limit) and not bucket.conforms(known or 0, units, now):
+            return Move("over")
+        label = _label(bucket.cost(units), now) if guess.unknown else None
+        if known is None:
+            return Move("either", label=label) if label is not None and not guess.item else Move()
+        if known >= start:
+            return Move("busy", least=start, label=label)
+        if guess.refusals and start - known <= bucket.catch_up(guess.refusals):
+            return Move("busy", least=known, extra=start - known, label=label)
+        if not guess.refusals and guess.busy_until.get(name, 0) > now:
+            return Move("busy", least=start)
+        return Move()
+
+    return Variant(
+        requests=move(terms.requests, "tat", 1, "requestsPerMinute"),
+        tokens=move(terms.tokens, "ttat", demand.tokens, "tokensPerMinute"),
+    )
+
+
+def _label(cost: int, now: int) -> int | None:
+    """Which of the labels stands for this moment: a second, or less for a bucket that is soon idle again. None where it
+    is so right after each call."""
+    if cost < 5_000:
+        return None
+    return now // (_SECOND if cost >= 50_000 else 200_000) % _LABELS
+
+
+def kept_busy(
+    seen: Mapping[str, Any], item: Mapping[str, Any], terms: Terms, demand: Demand, variant: Variant, now: int
+) -> list[str]:
+    """The buckets that others keep busy: a call found them so, though by what its container had `seen` last they were
+    idle. `item` is as the admission left it."""
+    buckets = (
+        ("tat", terms.requests, variant.requests, 1),
+        ("ttat", terms.tokens, variant.tokens, demand.tokens),
+    )
+    return [
+        name
+        for name, bucket, move, units in buckets
+        if bucket is not None
+        and seen.get(name, 0) < now - bucket.slack < item.get(name, 0) - bucket.cost(units) - move.extra
+    ]
