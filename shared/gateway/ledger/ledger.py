@@ -40,7 +40,6 @@ _TRIES = 12  # the second fits as a rule; more are for callers that come out of 
 _PAUSE_SECONDS = 0.02
 _CHANCE = random.SystemRandom()
 _BUSY_MICROSECONDS = 5_000_000
-_REMEMBERED = 10_000  # keys a container remembers
 _SECOND = 1_000_000
 
 

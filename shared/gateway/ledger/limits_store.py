@@ -122,11 +122,7 @@ class LimitsStore:
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item(values),
         }
-        try:
-            self._database.call("UpdateItem", request)
-        except ConditionFailed:
-            return False
-        return True
+        return self._applied(request)
 
     def set_state(self, account: str, state: str, version: int) -> None:
         """A change of the record (state A or R) that the next call meets, unless a later one was told already. Where
@@ -170,11 +166,7 @@ class LimitsStore:
             "ConditionExpression": "st = :revoked AND kv = :version",
             "ExpressionAttributeValues": to_item({":revoked": "R", ":version": item.get("kv")}),
         }
-        try:
-            self._database.call("DeleteItem", request)
-        except ConditionFailed:
-            return False
-        return True
+        return self._applied(request, "DeleteItem")
 
     def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool:
         """Make a closed hour's sums what its rows say, and forget the hour. `spent`: the sum of its rows.
@@ -211,11 +203,7 @@ class LimitsStore:
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item(values),
         }
-        try:
-            self._database.call("UpdateItem", request)
-        except ConditionFailed:
-            return False
-        return True
+        return self._applied(request)
 
     def forget(self, account: str, bookings: Sequence[Booking], stale: Sequence[str]) -> bool:
         """Take hours that agree with their rows, and stale counters, out of an item. False, and nothing done, where one
@@ -231,8 +219,12 @@ class LimitsStore:
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item({":zero": 0}),
         }
+        return self._applied(request)
+
+    def _applied(self, request: Mapping[str, Any], operation: str = "UpdateItem") -> bool:
+        """Whether a write was made; False where its condition refused it."""
         try:
-            self._database.call("UpdateItem", request)
+            self._database.call(operation, request)
         except ConditionFailed:
             return False
         return True

@@ -52,8 +52,8 @@ class Variant:
 @dataclass(slots=True)
 class Guess:
     """What an admission knows of an item: as it was seen last, and how often in this very admission, which it hindered
-    (`refusals`). `unknown`: before, nothing was known of it. Until when (microseconds) the buckets are taken
-    for busy that others kept busy lately."""
+    (`refusals`). `unknown`: before, nothing was known of it. `busy_until`: until when (microseconds) a bucket is taken
+    for busy, since others kept it so lately."""
 
     item: Mapping[str, Any]
     refusals: int = 0
