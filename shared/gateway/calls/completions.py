@@ -17,7 +17,7 @@ from gateway.catalogue.catalogue import Catalogue
 from gateway.catalogue.context import fitting, with_products
 from gateway.config.document import Config, TierLimits
 from gateway.config.service import ConfigSource
-from gateway.dialects.chat import ChatRequest, parse_chat, provider_body
+from gateway.dialects.chat.schema import ChatRequest, parse_chat, provider_body
 from gateway.errors import (
     BadRequest,
     Forbidden,

@@ -77,8 +77,8 @@ def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
 
 
 def _refuse_unpriced(body: Mapping[str, Any], parts: list[tuple[str, Mapping[str, Any]]], price: Price) -> None:
-    """What a provider charges for in another way than by the tokens of this price; `gateway.dialects.fields` refuses
-    what no price says at all."""
+    """What a provider charges for in another way than by the tokens of this price; `gateway.dialects.chat.policy`
+    refuses what no price says at all."""
 
     def refuse(param: str) -> NoReturn:
         raise BadRequest(f"{param}: costs what no price here says, so it can't be billed", param=param)

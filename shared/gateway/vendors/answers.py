@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from gateway.dialects.values import mapping, read_json
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
-from gateway.nesting import is_shallow
 from gateway.transport import MAX_BYTES, Broken, Exchange, HttpError
 from gateway.vendors.base import Answer
 from gateway.vendors.failures import fault_word, unanswered, unusable
 
-_MOST_TOKENS = 100_000_000  # no model reads or writes as many; a larger count is none
 UsageOf = Callable[[object], Usage | None]
 CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
-
-
-def json_object(data: bytes | str) -> dict[str, Any] | None:
-    """The JSON object in `data`; None for anything else (no JSON, a number without end, bad UTF-8, nested too deep)."""
-    value, sound = _read(data)
-    return value if sound else None
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """`value` where it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def count(value: object) -> int | None:
-    """A token count: a whole number from 0 up, however it is written (12.0), else None. 0 is a count, not "missing"."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    whole = isinstance(value, int) or value.is_integer()
-    return int(value) if whole and 0 <= value <= _MOST_TOKENS else None
 
 
 def body_of(exchange: Exchange) -> Iterator[bytes]:
@@ -54,7 +32,7 @@ def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, 
     `measured`: the body said itself where it ends; else half an object, or nothing at all, is one that was cut off.
     `completion_of` gives the `chat.completion`, None where the answer has not the promised shape.
     """
-    value, sound = _read(data)
+    value, sound = read_json(data)
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
     usage = usage_of(mapping(value).get("usage"))
@@ -76,26 +54,3 @@ def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, 
 def _may_be_cut(data: bytes) -> bool:
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     return not text or text.startswith(b"{")
-
-
-def _read(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
-    """The JSON object in `data`, and whether all of it is sound: NaN and numbers without end are read as null, so that
-    the rest (the usage) can be read all the same."""
-    sound = True
-
-    def none(_text: str) -> None:
-        nonlocal sound
-        sound = False
-
-    def finite(text: str) -> float | None:
-        number = float(text)
-        if math.isfinite(number):
-            return number
-        none(text)
-        return None
-
-    try:
-        value = json.loads(data, parse_constant=none, parse_float=finite)
-    except (ValueError, RecursionError):
-        return None, False
-    return (value, sound) if isinstance(value, dict) and is_shallow(value) else (None, False)

@@ -12,17 +12,19 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway.aws.sigv4 import sign
+from gateway.dialects.converse.answer import completion_of
+from gateway.dialects.converse.request import converse_request
+from gateway.dialects.converse.usage import usage_of
+from gateway.dialects.unsupported import Unsupported
+from gateway.dialects.values import json_object
 from gateway.errors import UpstreamError
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
 from gateway.transport import Connections, HttpError, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import answer_of, body_of, json_object
+from gateway.vendors.answers import answer_of, body_of
 from gateway.vendors.base import ChatCall, Event, Prepared
-from gateway.vendors.bedrock_answer import completion_of
-from gateway.vendors.bedrock_request import converse_request
-from gateway.vendors.bedrock_usage import usage_of
-from gateway.vendors.failures import faulty, refused, unanswered, word
+from gateway.vendors.failures import faulty, refused, rejected_here, unanswered, word
 
 # What an error type means in HTTP; Bedrock's own status is not always telling (IAM's refusals come as 400).
 _STATUS_BY_TYPE = {
@@ -62,8 +64,11 @@ class BedrockProvider:
 
     def prepare(self, call: ChatCall) -> Prepared:
         """Raises BadRequest or UpstreamRejected for what Converse can't say."""
-        request = json.dumps(converse_request(call), separators=(",", ":"), allow_nan=False)
-        return Prepared(call, request.encode("ascii"))
+        try:
+            body = converse_request(call.body, output_cap=call.max_output_tokens, correlation_id=call.correlation_id)
+        except Unsupported as reason:
+            raise rejected_here(self.name, str(reason), reason.param) from None
+        return Prepared(call, json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii"))
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. Raises UpstreamErrors, and what the connection's `credentials` raise."""

@@ -15,15 +15,16 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
-from gateway.dialects.fields import check_fields
+from gateway.dialects.chat.answer import completion_of
+from gateway.dialects.chat.policy import check_fields
+from gateway.dialects.chat.usage import usage_of
+from gateway.dialects.values import mapping
 from gateway.errors import UpstreamCredentials, UpstreamError
 from gateway.transport import HttpError
 from gateway.vendors import Connection
-from gateway.vendors.answers import answer_of, mapping
+from gateway.vendors.answers import answer_of
 from gateway.vendors.base import ChatCall, Event, Prepared
 from gateway.vendors.failures import faulty, refused, unanswered
-from gateway.vendors.openai_answer import completion_of
-from gateway.vendors.openai_usage import usage_of
 from gateway.vendors.openai_wire import DeadlineTransport
 
 # At DEBUG the SDK logs whole requests, prompts included.

@@ -8,7 +8,7 @@ import pytest
 from gateway.catalogue.products import parse_new
 from gateway.config.document import parse_config
 from gateway.config.service import defaults
-from gateway.dialects.chat import parse_chat
+from gateway.dialects.chat.schema import parse_chat
 from gateway.errors import BadRequest
 from gateway.keys.key_fields import NewKey, parsed
 

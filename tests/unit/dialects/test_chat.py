@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.chat import parse_chat, provider_body
+from gateway.dialects.chat.schema import parse_chat, provider_body
 from gateway.errors import BadRequest
 
 GOOD: dict[str, Any] = {"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}]}

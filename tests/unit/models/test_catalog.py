@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config.document import parse_config
-from gateway.dialects.chat import parse_chat
+from gateway.dialects.chat.schema import parse_chat
 from gateway.errors import BadRequest, GatewayError, NotFound
 from gateway.models.catalog import Catalog, permits
 from gateway.models.prices import PriceBook

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from gateway.dialects.converse.answer import completion_of, finish_reason
+from gateway.dialects.converse.request import converse_request
+from gateway.dialects.converse.usage import usage_of
 from gateway.errors import UpstreamRejected
 from gateway.models.usage import Usage, openai_usage
 from gateway.vendors import Connection, connect
-from gateway.vendors.base import Provider
-from gateway.vendors.bedrock_answer import completion_of, finish_reason
-from gateway.vendors.bedrock_request import converse_request
-from gateway.vendors.bedrock_usage import usage_of
+from gateway.vendors.base import ChatCall, Provider
 from tests.unit.vendors.asking import MODEL, ask, call, failure
 from tests.upstream import FakeUpstream, Steer
 
@@ -45,6 +45,10 @@ USED = [
     {"role": "tool", "tool_call_id": "c2", "content": [{"type": "text", "text": "noon"}]},
     {"role": "user", "content": "so?"},
 ]
+
+
+def _request(chat: ChatCall) -> dict[str, Any]:
+    return converse_request(chat.body, output_cap=chat.max_output_tokens, correlation_id=chat.correlation_id)
 
 
 def test_one_exchange(fake: FakeUpstream, bedrock: Provider) -> None:
@@ -122,7 +126,7 @@ def test_a_tool_call_there_and_back(fake: FakeUpstream, bedrock: Provider) -> No
 
 
 def converse(**body: Any) -> dict[str, Any]:
-    return converse_request(call(**body))
+    return _request(call(**body))
 
 
 def test_messages() -> None:
@@ -370,7 +374,7 @@ def test_usage_as_openai_reports_it() -> None:
 
 
 def test_an_odd_correlation_id_stays_home() -> None:
-    assert "requestMetadata" not in converse_request(replace(call(), correlation_id="a\nb"))
+    assert "requestMetadata" not in _request(replace(call(), correlation_id="a\nb"))
 
 
 def test_bedrock_needs_region_and_credentials() -> None:
@@ -380,7 +384,7 @@ def test_bedrock_needs_region_and_credentials() -> None:
 
 def test_a_schema_is_sent_no_longer_than_it_was_counted() -> None:
     given = {"type": "object", "description": "é漢🌍" * 100, "properties": {}}
-    body = converse_request(call(response_format={"type": "json_schema", "json_schema": {"schema": given}}))
+    body = _request(call(response_format={"type": "json_schema", "json_schema": {"schema": given}}))
     sent = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"]
     assert json.loads(sent) == given
     assert len(sent.encode()) <= len(json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode())

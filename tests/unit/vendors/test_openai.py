@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from gateway.dialects.chat.usage import usage_of
 from gateway.errors import BadRequest
 from gateway.models.usage import Usage
 from gateway.vendors import Connection, connect
 from gateway.vendors.base import Provider
 from gateway.vendors.openai import OpenAIProvider
-from gateway.vendors.openai_usage import usage_of
 from tests.unit.vendors.asking import MODEL, OPENAI_KEY, ask, call
 from tests.upstream import FakeUpstream, Steer
 

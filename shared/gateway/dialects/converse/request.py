@@ -12,11 +12,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dialects.fields import check_fields
-from gateway.vendors.answers import mapping
-from gateway.vendors.base import ChatCall
-from gateway.vendors.bedrock_messages import Unsupported, has_tool_blocks, messages_of, system_of
-from gateway.vendors.failures import rejected_here
+from gateway.dialects.chat.policy import check_fields
+from gateway.dialects.converse.messages import has_tool_blocks, messages_of, system_of
+from gateway.dialects.unsupported import Unsupported
+from gateway.dialects.values import mapping
 
 _WITHOUT_EFFECT = frozenset(
     (
@@ -65,23 +64,20 @@ _THINKING = ("type", "budget_tokens", "display")
 _METADATA_VALUE = re.compile(r"[a-zA-Z0-9 :_@$#=/+,.-]{1,256}")
 
 
-def converse_request(call: ChatCall) -> dict[str, Any]:
-    """The body of a Converse call. Raises BadRequest or UpstreamRejected, naming the field that can't be had."""
-    body = {name: value for name, value in call.body.items() if value is not None}
+def converse_request(chat: Mapping[str, Any], *, output_cap: int, correlation_id: str = "") -> dict[str, Any]:
+    """The body of a Converse call. Raises BadRequest, or Unsupported for what Converse can't say."""
+    body = {name: value for name, value in chat.items() if value is not None}
     check_fields(body, None)  # a clearer reason than that Bedrock has no such field
-    try:
-        _refuse_unknown(body)
-        request: dict[str, Any] = {"messages": messages_of(body.get("messages", []))}
-        optional = {
-            "system": system_of(body.get("messages", [])),
-            "inferenceConfig": _inference(body, call.max_output_tokens),
-            "toolConfig": _tool_config(body),
-            "outputConfig": _output_config(body),
-            "additionalModelRequestFields": {name: body[name] for name in _PASSED_ON if name in body},
-            "requestMetadata": _metadata(call.correlation_id),
-        }
-    except Unsupported as reason:
-        raise rejected_here("bedrock", str(reason), reason.param) from None
+    _refuse_unknown(body)
+    request: dict[str, Any] = {"messages": messages_of(body.get("messages", []))}
+    optional = {
+        "system": system_of(body.get("messages", [])),
+        "inferenceConfig": _inference(body, output_cap),
+        "toolConfig": _tool_config(body),
+        "outputConfig": _output_config(body),
+        "additionalModelRequestFields": {name: body[name] for name in _PASSED_ON if name in body},
+        "requestMetadata": _metadata(correlation_id),
+    }
     return request | {name: value for name, value in optional.items() if value}
 
 

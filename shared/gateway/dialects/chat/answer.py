@@ -12,8 +12,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.dialects.values import count, mapping
 from gateway.models.usage import Usage
-from gateway.vendors.answers import count, mapping
 
 _LATEST = 2**53  # as a time; what is above no client's JSON reads exactly
 _DETAILS = {

@@ -6,20 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gateway.vendors.answers import json_object, mapping
+from gateway.dialects.unsupported import Unsupported
+from gateway.dialects.values import json_object, mapping
 
 Block = dict[str, Any]
 
 _SYSTEM = ("system", "developer")
 _DATA_URL = re.compile(r"data:image/(png|jpeg|gif|webp);base64,([A-Za-z0-9+/]+={0,2})")
-
-
-class Unsupported(Exception):
-    """This request can't be expressed; `param` names the field, the message is in our own words."""
-
-    def __init__(self, param: str, message: str) -> None:
-        super().__init__(message)
-        self.param = param
 
 
 def system_of(messages: Sequence[Any]) -> list[Block]:
@@ -117,7 +110,7 @@ def _cache_point(part: Block) -> list[Block]:
 
 
 def _thinking(message: Block) -> Iterator[Block]:
-    # As `gateway.vendors.bedrock_answer` gave them: a model asks to have them back with a tool's result.
+    # As `gateway.dialects.converse.answer` gave them: a model asks to have them back with a tool's result.
     for block in map(mapping, message.get("thinking_blocks") or []):
         if block.get("type") == "thinking":
             text = {"text": block.get("thinking", ""), "signature": block.get("signature", "")}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import completion_create_params
 
-from gateway.dialects.fields import DOCUMENTED, REFUSED, check_fields
+from gateway.dialects.chat.policy import DOCUMENTED, REFUSED, check_fields
 from gateway.errors import BadRequest
 
 GOOD: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}

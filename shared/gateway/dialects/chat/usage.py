@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.dialects.values import count, mapping
 from gateway.models.usage import Usage
-from gateway.vendors.answers import count, mapping
 
 
 def usage_of(value: object) -> Usage | None:

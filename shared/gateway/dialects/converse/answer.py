@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.dialects.values import mapping
 from gateway.models.usage import Usage, openai_usage
-from gateway.vendors.answers import mapping
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _FINISH_REASONS = {

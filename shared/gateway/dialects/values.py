@@ -1,0 +1,54 @@
+"""Values that somebody else sent, none of them believed before it is checked: objects, counts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.nesting import is_shallow
+
+_MOST_TOKENS = 100_000_000  # no model reads or writes as many; a larger count is none
+
+
+def json_object(data: bytes | str) -> dict[str, Any] | None:
+    """The JSON object in `data`; None for anything else (no JSON, a number without end, bad UTF-8, nested too deep)."""
+    value, sound = read_json(data)
+    return value if sound else None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """`value` where it is an object, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def count(value: object) -> int | None:
+    """A token count: a whole number from 0 up, however it is written (12.0), else None. 0 is a count, not "missing"."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    whole = isinstance(value, int) or value.is_integer()
+    return int(value) if whole and 0 <= value <= _MOST_TOKENS else None
+
+
+def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
+    """The JSON object in `data`, and whether all of it is sound: NaN and numbers without end are read as null, so that
+    the rest (the usage) can be read all the same."""
+    sound = True
+
+    def none(_text: str) -> None:
+        nonlocal sound
+        sound = False
+
+    def finite(text: str) -> float | None:
+        number = float(text)
+        if math.isfinite(number):
+            return number
+        none(text)
+        return None
+
+    try:
+        value = json.loads(data, parse_constant=none, parse_float=finite)
+    except (ValueError, RecursionError):
+        return None, False
+    return (value, sound) if isinstance(value, dict) and is_shallow(value) else (None, False)
