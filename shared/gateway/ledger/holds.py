@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gateway.config.document import TierLimits
@@ -21,7 +21,9 @@ from gateway.models.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """One call to admit. `est` in micro-dollars, the upper bound; `deadline` in seconds since the epoch."""
+    """One call to admit. `est` in micro-dollars, the upper bound; `deadline` in seconds since the epoch. `target`
+    and `provider` are those of the first attempt, `models` every target (`provider/model`) that the call may go to.
+    `facts` are further fields of the row, which bound nothing."""
 
     rid: str
     model: str
@@ -32,17 +34,23 @@ class AdmissionRequest:
     deadline: int
     correlation_id: str = ""
     tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended. Costs in micro-dollars; `status` is "ok" or an error code."""
+    """How a call ended. Costs in micro-dollars; `status` is "ok" or an error code. `uncounted` are the tokens that were
+    held for attempts of which nobody knows what they used. `facts` are further fields of the row: its attempts, and
+    what it says otherwise since another target answered."""
 
     usage: Usage | None
     prompt_cost: int
     completion_cost: int
     status: str
     latency_ms: int
+    uncounted: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def cost(self) -> int:
@@ -51,8 +59,8 @@ class Outcome:
     def tokens(self, held: int) -> int:
         """Tokens used. Where nobody counted them: none of a call that costs nothing, else what was held."""
         if self.usage is not None:
-            return self.usage.total_tokens
-        return held if self.cost else 0
+            return self.usage.total_tokens + self.uncounted
+        return (self.uncounted or held) if self.cost else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +145,5 @@ def row_of(caller: Caller, key: Admitted, team: Admitted | None, request: Admiss
         tags=counted_tags(request.tags, key.item.get(set_name(windows.day), ())),
         number=key.item.get(f"d_{windows.day}", 0),
         tokens=request.tokens,
+        facts=request.facts,
     )

@@ -35,6 +35,7 @@ from gateway.ledger.moves import Guess, Variant, kept_busy, variant_of
 from gateway.ledger.refusals import refusal_of, shadow_refusals
 from gateway.ledger.rows_store import LENGTHS, SETTLED, Row, settled_facts
 from gateway.ledger.tags import new_marks, set_name
+from gateway.ledger.top_up import top_up
 
 _TRIES = 12  # the second fits as a rule; more are for callers that come out of order, and for changes of the record
 _PAUSE_SECONDS = 0.02
@@ -57,11 +58,13 @@ class Limits(Protocol):
     ) -> dict[str, Any]: ...
     def create(self, account: str, version: int) -> None: ...
     def release(self, account: str, release: Release) -> bool: ...
+    def top_up(self, account: str, booking: Booking, more: int, most: int | None) -> bool: ...
     def set_state(self, account: str, state: str, version: int) -> None: ...
 
 
 class Rows(Protocol):
     def open(self, row: Row) -> None: ...
+    def raise_est(self, row: Row, more: int) -> bool: ...
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None: ...
 
 
@@ -112,6 +115,11 @@ class Ledger:
             self._check_known(_member(caller), team_account(caller.team_id, caller.team), demand)
         self._check_known(caller.key_id, key_account(caller, tiers), demand)
 
+    def top_up(self, hold: Hold, more: int) -> Hold:
+        """Hold so many micro-dollars more for a call under way; the hold as it is then. Raises BudgetExceeded where
+        there is no room, StoreUnavailable."""
+        return top_up(self.limits, self.rows, hold, more)
+
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Book the outcome and give the rest of the hold back. Never raises: what fails here is swept later."""
         facts = settled_facts(
@@ -121,7 +129,7 @@ class Ledger:
             outcome.status,
             outcome.latency_ms,
             self.clock(),
-        )
+        ) | dict(outcome.facts)
         row = hold.row
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts) is not None

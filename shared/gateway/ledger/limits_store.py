@@ -124,6 +124,20 @@ class LimitsStore:
         }
         return self._applied(request)
 
+    def top_up(self, account: str, booking: Booking, more: int, most: int | None) -> bool:
+        """Hold so much more for a call under way; `most` is the budget. False, and nothing held, where it has no room
+        (or the hour was reconciled already). Less than nothing gives back."""
+        values = {":more": more} | ({} if most is None else {":room": most - more})
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": account}),
+            "UpdateExpression": "SET #u = #u + :more, #o = #o + :more",
+            "ConditionExpression": "attribute_exists(#o)" + ("" if most is None else " AND #u <= :room"),
+            "ExpressionAttributeNames": {"#u": booking.used, "#o": booking.held},
+            "ExpressionAttributeValues": to_item(values),
+        }
+        return self._applied(request)
+
     def set_state(self, account: str, state: str, version: int) -> None:
         """A change of the record (state A or R) that the next call meets, unless a later one was told already. Where
         there is no item there is nothing to tell: a first call makes one, and only of the record as it is then."""

@@ -35,6 +35,7 @@ class Row:
     release needs, should somebody else than the caller have to make it. `budget` and `team_budget` are what bounds the
     windows, None where nothing does: the consumer tells by them whether somebody has to be warned. `number` is that of
     the call among its key's of the UTC day, from 1: it says where the row is counted. `tags` are those it counts under.
+    `facts` are further fields: `dialect`, `streamed`, `client`, `region`; what is empty is not written.
     """
 
     rid: str
@@ -56,6 +57,7 @@ class Row:
     tags: tuple[str, ...] = field(default_factory=tuple)
     number: int = 0
     tokens: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def length(self) -> str:
@@ -133,6 +135,7 @@ class RowStore:
         item |= {name: value for name, value in rare.items() if value}
         budgets = {"budget": row.budget, "team_budget": row.team_budget}
         item |= {name: value for name, value in budgets.items() if value is not None}
+        item |= {name: value for name, value in row.facts.items() if value}
         request = {
             "TableName": self._table,
             "Item": to_item(item),
@@ -142,6 +145,22 @@ class RowStore:
             self._database.call("PutItem", request, attempts=2)
         except ConditionFailed:  # a first attempt whose answer was lost
             return
+
+    def raise_est(self, row: Row, more: int) -> bool:
+        """Hold so much more while the row is OPEN; False where it has ended."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"minute": row.minute, "rid": row.rid}),
+            "UpdateExpression": "SET est = est + :more",
+            "ConditionExpression": "#state = :open",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item({":more": more, ":open": OPEN}),
+        }
+        try:
+            self._database.call("UpdateItem", request)
+        except ConditionFailed:
+            return False
+        return True
 
     def open_rows(self, minute: int, length: str = "short") -> Iterator[dict[str, Any]]:
         """The rows of a minute (numbered from the epoch) and class of length that are still OPEN."""
