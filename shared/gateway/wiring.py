@@ -177,11 +177,6 @@ def provider(name: str) -> Provider:
     return connect(name, Connection(endpoint, region=region, credentials=credentials))
 
 
-def region_of(provider_name: str) -> str:
-    """The region a provider's answer came from; only Bedrock has one."""
-    return settings().bedrock_region if provider_name == "bedrock" else "global"
-
-
 @lru_cache(maxsize=1)
 def keys() -> Keys:
     from gateway.config.service import ConfigSource

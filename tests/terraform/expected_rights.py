@@ -18,7 +18,7 @@ ON_TABLES = {
         "limits": "PutItem UpdateItem",
         "product-catalog": "DeleteItem GetItem PutItem",
         "request-analytics": "PutItem Query",
-        "state": "GetItem PutItem UpdateItem",
+        "state": "BatchGetItem GetItem PutItem Query UpdateItem",
         "usage": "Query",
     },
     "analytics": {
@@ -36,7 +36,7 @@ ON_TABLES = {
         "product-catalog/index/by-category": "Query",
         "product-catalog/index/by-term": "Query",
         "request-analytics": "PutItem UpdateItem",
-        "state": "DeleteItem GetItem PutItem UpdateItem",
+        "state": "BatchGetItem DeleteItem GetItem PutItem UpdateItem",
     },
     "health": {"state": "Query"},
     "mcp": {
