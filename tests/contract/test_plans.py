@@ -462,3 +462,35 @@ def test_no_top_up_costs_no_write(gateway: Gateway, planned: Planned) -> None:
     database = CountingDatabase(gateway.tables.database)
     planned.call(planned.plan(FIRST, SECOND), over(gateway, database)).gather()
     assert database.calls == ["UpdateItem", "PutItem", "UpdateItem", "UpdateItem"]
+
+
+def test_through_the_routes_attempts_and_fallbacks_are_true_and_the_client_is_a_class(gateway: Gateway) -> None:
+    path, body = "/v1/chat/completions", BODY | {"model": "gpt-4"}
+    answered = gateway.post(path, body | {"stream": True}, user_agent="OpenAI/Python 2.8.0")
+    failed = gateway.post(path, body | {"messages": [{"role": "user", "content": "[[fake status=500]]"}]})
+    assert (answered.status, failed.status) == (200, 502)
+    for reply in (answered, failed):
+        assert (reply.headers["x-gateway-attempts"], reply.headers["x-gateway-fallbacks"]) == ("1", "0")
+    assert gateway.post("/api/v1/admin/circuit-breakers", {"action": "open", "providers": ["openai"]}).status == 200
+    wiring.completions.cache_clear()  # as a second later
+    suspended = gateway.post(path, body)
+    assert (suspended.status, "x-gateway-request-id" in suspended.headers) == (503, False)  # it was no call
+    first, second = gateway.rows()
+    assert (first["client"], first["streamed"], first["region"]) == ("openai-python", True, "global")
+    assert (second["client"], "streamed" in second, second["attempts"][0]["verdict"]) == ("other", False, "refused")
+
+
+def test_operators_see_and_switch_single_breakers_and_health_shows_the_provider(gateway: Gateway) -> None:
+    body = BODY | {"model": "gpt-4", "messages": [{"role": "user", "content": "[[fake status=500]]"}]}
+    for _ in range(6):
+        gateway.post("/v1/chat/completions", body)
+    path = "/api/v1/admin/circuit-breakers"
+    shown = gateway.ask("GET", path).body["circuitBreakers"]["openai"]
+    assert (shown["state"], shown["breakers"]["openai/gpt-4@global"]["failures"]) == ("open", 5)
+    assert gateway.ask("GET", "/api/v1/health", key="").body["services"]["openai"] == "degraded"
+    other = gateway.post("/v1/chat/completions", BODY | {"model": "openai/gpt-4o"})
+    assert other.status == 200
+    reset = gateway.post(path, {"action": "reset", "breakers": ["openai/gpt-4@global"]})
+    assert reset.body["circuitBreakers"]["openai"]["state"] == "closed"
+    wrong = gateway.post(path, {"action": "open", "breakers": ["openai/gpt-4"]})
+    assert (wrong.status, wrong.error["param"]) == (400, "breakers")
