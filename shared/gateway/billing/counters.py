@@ -158,7 +158,7 @@ def counted(row: Mapping[str, Any]) -> Counted:
             settled=_settled(row),
             bounded=tuple(_bounded(row)),
         )
-    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise PoisonRow(f"{type(error).__name__}: {error}") from None
 
 
@@ -211,16 +211,10 @@ def _by_attempt(
         return
     if not isinstance(attempts, list) or not 0 < len(attempts) <= _MOST_ATTEMPTS:
         raise PoisonRow(f"attempts are no list of {_MOST_ATTEMPTS} at most")
-    if not all(isinstance(attempt, Mapping) for attempt in attempts):
-        raise PoisonRow("an attempt is none")
     sums: Counter[str] = Counter()
     for attempt in attempts:
-        used = {
-            "in": _whole(attempt, "input"),
-            "cached": _whole(attempt, "cached"),
-            "out": _whole(attempt, "output"),
-            "cost": _whole(attempt, "cost", None),
-        }
+        used = {"in": _whole(attempt, "input"), "cached": _whole(attempt, "cached"), "out": _whole(attempt, "output")}
+        used["cost"] = _whole(attempt, "cost", None)
         sums.update(used)
         yield _name(attempt["vendor"], "|"), _name(attempt["model"]), used
     if any(sums[measure] != measures[measure] for measure in ("in", "cached", "out", "cost")):
