@@ -143,7 +143,11 @@ VALID: dict[str, list[Any]] = {
     "POST /v1/chat/completions": CHATS,
     "POST /mcp": MCP,
     "POST /api/v1/admin/config": [CONFIG, {"models": {"mine": None}}],
-    "POST /api/v1/admin/circuit-breakers": [{"action": "reset", "providers": ["openai"]}, {"action": "reset"}],
+    "POST /api/v1/admin/circuit-breakers": [
+        {"action": "reset", "providers": ["openai"]},
+        {"action": "reset", "breakers": ["openai/gpt-4@global"]},
+        {"action": "reset"},
+    ],
     "POST /api/v1/admin/keys": [KEY, {"name": "b"}],
     "PATCH /api/v1/admin/keys/{id}": [KEY, {"max_budget": None}],
     "POST /api/v1/admin/keys/{id}/rotate": [{"overlap_hours": 1}],
