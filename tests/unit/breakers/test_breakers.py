@@ -453,3 +453,9 @@ def test_a_breaker_that_is_none_is_refused(state: MemoryState, clock: Clock, tex
 def test_openings_grow_and_stay_bounded(trips: int, timeout: int) -> None:
     rules = replace(RULES, timeout_ms=timeout)
     assert timeout <= rules.open_for(trips) <= rules.open_for(trips + 1) <= max(timeout, 600_000)
+
+
+def test_a_vendor_s_own_breaker_that_no_operator_opened_stops_nothing(state: MemoryState, clock: Clock) -> None:
+    """An older version opened these by itself."""
+    state.items[HOST.whole] = Breaker(HOST.whole, open=True, opened=1, until=int(clock()) + 60_000)
+    assert Breakers(state, clock).acquire(TARGET, RULES).probes == {}

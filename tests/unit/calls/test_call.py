@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.breakers.breaker import BreakerRules
+from gateway.breakers.breaker import Breaker, BreakerRules
 from gateway.breakers.breakers import Breakers
 from gateway.calls.call import Call, Means
 from gateway.calls.estimate import Estimate
@@ -203,3 +203,14 @@ def test_without_time_for_an_attempt_there_is_none() -> None:
         call_of(plan, state, books, ends=1.5).gather()
     assert (late.value.code, late.value.sent) == ("upstream_timeout", False)
     assert (books.settled[0].cost, books.settled[0].status, state.writes) == (0, "upstream_timeout", 0)
+
+
+def test_an_attempt_that_has_no_room_gives_its_probe_back() -> None:
+    plan, state = made([("lost", 100, 10), ("answered", 100, 10)])
+    key = plan.targets[1].breaker
+    state.items[key] = Breaker(key, open=True, opened=1, until=2)
+    with pytest.raises(UpstreamError):
+        call_of(plan, state, Books(99)).gather()
+    assert (state[key].open, state[key].probes) == (True, 0)
+    call_of(plan, state, Books(100)).gather()
+    assert state[key].open is False
