@@ -24,8 +24,8 @@ from gateway.identity.caller import KeyLimits
 from gateway.keys.keys import Keys
 from gateway.keys.teams import Teams
 from gateway.ledger.admission import Windows
+from gateway.ledger.closing.sweep_store import SweepCursor
 from gateway.ledger.holds import Hold
-from gateway.ledger.sweep_store import SweepCursor
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_consumer import consumer
 from tests.contract.test_keys import ADMIN
@@ -48,6 +48,15 @@ class Call:
     state: str = "OPEN"
     actual: int = 0
     booked: bool = False
+
+    @property
+    def hour_ends(self) -> int:
+        return self.hold.admitted[0].windows.booking.ends
+
+    @property
+    def windows(self) -> dict[str, str]:
+        """Where its money is, by the scope of the account."""
+        return {each.account.scope: each.windows.budget for each in self.hold.admitted}
 
 
 @dataclass
@@ -143,7 +152,7 @@ class Oracle:
         return sum(call.actual if call.booked else call.est for call in mine)
 
     def window(self, scope: str, call: Call) -> str:
-        return call.hold.row.window if scope == "key" else call.hold.row.team_window
+        return call.windows[scope]
 
     def expected(self, est: int, tokens: int, now: int) -> tuple[set[str], set[str]]:
         """What must become of a call: by what it may be refused (admitted where by nothing), and what limits in shadow
@@ -249,7 +258,7 @@ class Machine(RuleBasedStateMachine):
         assert (became in wanted) if wanted else (became is None)
         if hold is None:
             return None
-        reported = {each.name for admitted in (hold.key, hold.team) if admitted for each in admitted.shadowed}
+        reported = {each.name for admitted in hold.admitted for each in admitted.shadowed}
         assert reported == shadowed
         call = Call(hold, est, tokens, self.world.now // DAY)
         self.oracle.calls.append(call)
@@ -283,7 +292,7 @@ class Machine(RuleBasedStateMachine):
 
     def _reconciled_soon(self, call: Call) -> None:
         """Brings the clock past the call's hour and reconciles, so that both items are whole again."""
-        self.world.now = max(self.world.now, call.hold.key.windows.booking.ends + 6 * MINUTE)
+        self.world.now = max(self.world.now, call.hour_ends + 6 * MINUTE)
         self.sweep()
         self.reconcile()
 
@@ -303,7 +312,11 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def reconcile(self) -> None:
         self.world.reconcile()
-        over = [call for call in self.oracle.calls if call.hold.key.windows.booking.ends + 5 * MINUTE <= self.world.now]
+        over = [
+            call
+            for call in self.oracle.calls
+            if call.hold.admitted[0].windows.booking.ends + 5 * MINUTE <= self.world.now
+        ]
         for call in over:
             hour = call.hold.row.hour
             if not any(other.state == "OPEN" for other in over if other.hold.row.hour == hour):
