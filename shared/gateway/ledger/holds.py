@@ -80,6 +80,11 @@ class Hold:
     caller: Caller
     admitted: tuple[Admitted, ...]
 
+    def worth_lowering(self, est: int) -> bool:
+        """Whether it is worth a write an account to hold so much instead: where a budget is held, and more than half of
+        it would be free."""
+        return 2 * est < self.row.est and any(each.account.terms.budget is not None for each in self.admitted)
+
     def headers(self) -> dict[str, str]:
         """The rate limit headers, as OpenAI's: limits, what is left, and when the bucket is full again."""
         key = self.admitted[0]

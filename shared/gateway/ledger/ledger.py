@@ -3,6 +3,7 @@
 admit: one conditional update of the key's item (the hold), then the row, OPEN, before any provider is called
 settle: the row SETTLED if it is OPEN; whoever wins that gives the rest of the hold back
 release: the same at a cost of nothing, for a call that never went out
+top_up, lower: hold more for a further attempt, or less once the prompt's usage is known
 """
 
 from __future__ import annotations
@@ -16,23 +17,26 @@ from gateway import observability
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.identity.caller import Caller
 from gateway.identity.verification import KeyReader
+from gateway.ledger import admitting
 from gateway.ledger.accounts import Targets
 from gateway.ledger.admission import Booking, Demand, Windows
-from gateway.ledger.admitting import Admissions, Items, Tiers
+from gateway.ledger.admitting import Admissions, Tiers
 from gateway.ledger.answers import report_shadowed
 from gateway.ledger.holds import AdmissionRequest, Admitted, Hold, Outcome, row_of
 from gateway.ledger.limits_store import Release
 from gateway.ledger.memory import Memory
+from gateway.ledger.resizing import resizer
+from gateway.ledger.resizing.resizer import Resizer
 from gateway.ledger.rows_store import LENGTHS, SETTLED, Row, settled_facts
 
 _SECOND = 1_000_000
 
 
-class Limits(Items, Protocol):
+class Limits(admitting.Items, resizer.Items, Protocol):
     def release(self, account: str, release: Release) -> bool: ...
 
 
-class Rows(Protocol):
+class Rows(resizer.Rows, Protocol):
     def open(self, row: Row) -> None: ...
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None: ...
 
@@ -54,11 +58,13 @@ class Ledger:
     memory: Memory = field(default_factory=Memory)
     targets: Targets = _no_alias
     admissions: Admissions = field(init=False)
+    resizer: Resizer = field(init=False)
 
     def __post_init__(self) -> None:
         self.admissions = Admissions(
             self.limits, self.keys, self.clock, self.targets, self._undo, self.pause, self.memory
         )
+        self.resizer = Resizer(self.limits, self.rows, self._lost)
 
     def admit(self, caller: Caller, tiers: Tiers, request: AdmissionRequest) -> Hold:
         """Hold the estimate and write the row. Nothing is held when this raises.
@@ -89,6 +95,21 @@ class Ledger:
     def check(self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str] = ()) -> None:
         """What is known here to be refused just now, without asking: it costs no write. Raises as `admit`."""
         self.admissions.check(caller, tiers, demand, models)
+
+    def top_up(self, hold: Hold, more: int) -> Hold:
+        """Hold so much more (micro-dollars) for a call under way, in its own hour and window, on the terms that
+        admitted it: before an attempt that follows one which may be billed. Where it raises nothing more is held, but
+        for what a lost reply left to the reconcile, and no further attempt is to be made.
+
+        Raises BudgetExceeded, RateLimited (`budget_held`), StoreUnavailable (also where the row was ended)."""
+        if more < 0:
+            raise ValueError("a top-up takes nothing away")
+        return self.resizer.top_up(hold, more) if more else hold
+
+    def lower(self, hold: Hold, est: int) -> Hold:
+        """Hold so much instead, once, where that is less and `hold.worth_lowering(est)`: when the prompt's usage is
+        known. Never raises: where it is not done, or nobody knows, more stays held than needed."""
+        return self.resizer.lower(hold, est)
 
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Book the outcome and give the rest of the hold back. Never raises: what fails here is swept later."""

@@ -127,6 +127,23 @@ class LimitsStore:
         }
         return self._applied(request)
 
+    def resize(self, account: str, booking: Booking, more: int, most: int | None = None) -> dict[str, Any]:
+        """Hold so much more for a call under way, or less where `more` is negative. `most`: how much of the budget may
+        be used before. The item as it is then. Raises ConditionFailed, with the item as it stands, where that is more,
+        or the hour was reconciled."""
+        room = "" if most is None else " AND #u <= :most"
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": account}),
+            "UpdateExpression": "SET #u = #u + :more, #o = #o + :more",
+            "ConditionExpression": f"attribute_exists(#o){room}",
+            "ExpressionAttributeNames": {"#u": booking.used, "#o": booking.held},
+            "ExpressionAttributeValues": to_item({":more": more} | ({} if most is None else {":most": most})),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return from_item(self._database.call("UpdateItem", request)["Attributes"])
+
     def set_state(self, account: str, state: str, version: int) -> None:
         """A change of the record (state A or R) that the next call meets, unless a later one was told already. Where
         there is no item there is nothing to tell: a first call makes one, and only of the record as it is then."""

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.dynamodb.attributes import from_item, to_item
-from gateway.dynamodb.client import Database, pages
+from gateway.dynamodb.client import pages
 from gateway.errors import ConditionFailed
+from gateway.ledger.resizing.row_estimates import RowEstimates
 from gateway.models.usage import Usage
 
-OPEN, SETTLED, EXPIRED = "OPEN", "SETTLED", "EXPIRED"
+OPEN, SETTLED = "OPEN", "SETTLED"
 CORRECTION = "CORRECTION"
 # How many seconds after it was made a row's deadline may lie, by the class of length that its partition names: each is
 # swept by itself, so that what dies among short calls need not wait for what long ones may still do.
@@ -112,11 +113,7 @@ class Sum:
         self.open += row["state"] == OPEN
 
 
-class RowStore:
-    def __init__(self, database: Database, table: str) -> None:
-        self._database = database
-        self._table = table
-
+class RowStore(RowEstimates):
     def open(self, row: Row) -> None:
         """Write the row of a call that is about to be made. Repeating it is safe: it is the same row."""
         item = {
