@@ -15,6 +15,7 @@ ON_TABLES = {
         "api-keys": "BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem UpdateItem",
         "api-keys/index/by-created": "Query",
         "api-keys/index/by-team": "Query",
+        "api-keys/index/by-user": "Query",
         "limits": "PutItem UpdateItem",
         "product-catalog": "DeleteItem GetItem PutItem",
         "request-analytics": "PutItem Query",

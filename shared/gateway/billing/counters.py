@@ -248,8 +248,9 @@ def _correction(row: Mapping[str, Any]) -> Counted:
 def _bounded(row: Mapping[str, Any]) -> Iterator[Bounded]:
     if "budget" in row:
         yield Bounded(_name(row["key"]), _name(row["window"]), _whole(row, "budget"))
-    if "team_budget" in row:
-        yield Bounded(f"team#{_name(row['team'])}", _name(row["team_window"]), _whole(row, "team_budget"))
+    for each in row.get("accounts", ()):
+        if "budget" in each:
+            yield Bounded(_name(each["id"]), _name(each["window"]), _whole(each, "budget"))
 
 
 def bucket(latency_ms: int) -> int:

@@ -123,7 +123,7 @@ class Completions:
             _, est = self._priced(body, request, route, config.tier(caller.tier), "", seconds_left)
         except GatewayError:
             return
-        self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens))
+        self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens), (route.target,))
 
     def permit(self, caller: Caller, body: Mapping[str, Any]) -> None:
         """Raises Forbidden where a key may not ask this (any more), BadRequest. Nothing is admitted."""

@@ -1,19 +1,17 @@
-"""A call as the ledger sees it: what it asks for, whose accounts admit it, what is held for it, how it ended."""
+"""A call as the ledger sees it: what it asks for, what is held for it, how it ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from gateway.config.document import TierLimits
-from gateway.errors import GatewayError
-from gateway.identity.caller import Caller, Team
-from gateway.identity.store import team_item
-from gateway.ledger.admission import Demand, Terms, Windows, terms_of, terms_of_team
-from gateway.ledger.answers import rate_headers, refused
+from gateway.identity.caller import Caller
+from gateway.ledger.accounts import Account
+from gateway.ledger.admission import Windows
+from gateway.ledger.answers import rate_headers
 from gateway.ledger.refusals import Refusal
-from gateway.ledger.rows_store import Row
+from gateway.ledger.rows_store import Row, RowAccount
 from gateway.ledger.tags import counted_tags, set_name
 from gateway.models.money import usd
 from gateway.models.usage import Usage
@@ -21,9 +19,9 @@ from gateway.models.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """One call to admit. `est` in micro-dollars, the upper bound; `deadline` in seconds since the epoch. `target`
-    and `provider` are those of the first attempt, `models` every target (`provider/model`) that the call may go to.
-    `facts` are further fields of the row, which bound nothing."""
+    """One call to admit. `est` in micro-dollars, the upper bound; `deadline` in seconds since the epoch. `models` is
+    every target (`provider/model`) that the call may go to, in order; where it is empty, `target` alone. `facts` are
+    further fields of the row, which bound nothing."""
 
     rid: str
     model: str
@@ -64,30 +62,6 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """Whose item of `limits` has to admit a call: a key's or a team's. `version` is that of its record, `tier` the
-    key's; a team has none."""
-
-    id: str
-    version: int
-    terms: Terms
-    scope: Literal["key", "team"]
-    tier: str
-
-    def refused(self, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows) -> GatewayError:
-        """The answer of a refusal by this account."""
-        return refused(self.scope, self.terms, refusal, demand, item, windows)
-
-
-def key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
-    return Account(caller.key_id, caller.version, terms_of(tiers(caller.tier), caller.limits), "key", caller.tier)
-
-
-def team_account(team_id: str, team: Team) -> Account:
-    return Account(team_item(team_id), team.version, terms_of_team(team.limits), "team", "team")
-
-
-@dataclass(frozen=True, slots=True)
 class Admitted:
     """An account that admitted a call: on what terms, in which windows, and its item as it was then. `shadowed` would
     have refused it, were they enforced."""
@@ -106,24 +80,31 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """An admitted call: its row, and whose call it is by the freshest record."""
+    """An admitted call: its row, whose call it is by the freshest record, and who admitted it, the key first."""
 
     row: Row
     caller: Caller
-    key: Admitted
-    team: Admitted | None = None
+    admitted: tuple[Admitted, ...]
+
+    def worth_lowering(self, est: int) -> bool:
+        """Whether it is worth a write an account to hold so much instead: where a budget is held, and more than half of
+        it would be free."""
+        return 2 * est < self.row.est and any(each.account.terms.budget is not None for each in self.admitted)
 
     def headers(self) -> dict[str, str]:
         """The rate limit headers, as OpenAI's: limits, what is left, and when the bucket is full again."""
-        now, terms, item = self.key.windows.now, self.key.account.terms, self.key.item
-        headers = rate_headers(terms, item, now)
-        for scope, admitted in (("key", self.key), ("team", self.team)):
-            if admitted is not None and admitted.left is not None:
-                headers[f"x-gateway-{scope}-remaining"] = f"{usd(admitted.left):.6f}"
-        return headers
+        key = self.admitted[0]
+        headers = rate_headers(key.account.terms, key.item, key.windows.now)
+        left: dict[str, int] = {}
+        for each in self.admitted:
+            if each.left is not None:
+                name = f"x-gateway-{each.account.scope}-remaining"
+                left[name] = min(each.left, left.get(name, each.left))
+        return headers | {name: f"{usd(micro):.6f}" for name, micro in left.items()}
 
 
-def row_of(caller: Caller, key: Admitted, team: Admitted | None, request: AdmissionRequest) -> Row:
+def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionRequest) -> Row:
+    key, *further = admitted
     windows = key.windows
     return Row(
         rid=request.rid,
@@ -138,9 +119,8 @@ def row_of(caller: Caller, key: Admitted, team: Admitted | None, request: Admiss
         deadline=request.deadline,
         team=caller.team_id,
         window=windows.budget,
-        team_window=team.windows.budget if team else "",
         budget=key.account.terms.budget,
-        team_budget=team.account.terms.budget if team else None,
+        accounts=tuple(RowAccount(each.account.id, each.windows.budget, each.account.terms.budget) for each in further),
         correlation=request.correlation_id,
         tags=counted_tags(request.tags, key.item.get(set_name(windows.day), ())),
         number=key.item.get(f"d_{windows.day}", 0),
