@@ -24,6 +24,7 @@ from gateway.calls.plan import Plan
 from gateway.dynamodb.attributes import size_of
 from gateway.dynamodb.client import Database
 from gateway.errors import GatewayError, StoreUnavailable, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from gateway.identity.account_ids import model_item
 from gateway.identity.caller import Caller
 from gateway.ledger.limits_store import LimitsStore
 from gateway.ledger.rows_store import RowStore
@@ -227,6 +228,24 @@ def test_without_room_there_is_no_further_attempt(gateway: Gateway, planned: Pla
     assert row["est"] == row["actual"] == round(tight.limits["max_budget"] * 1e6)
     assert [(each["vendor"], each["verdict"]) for each in row["attempts"]] == [("openai", "unknown")]
     assert error.value.headers["x-gateway-fallbacks"] == "0"
+    tight.settled()
+
+
+def test_every_account_of_a_plan_has_room_for_both_and_pays_for_both(gateway: Gateway, planned: Planned) -> None:
+    """A key's limit on the second target's model bounds the whole plan, whichever of its targets is asked."""
+    answers(gateway, openai=LOST)
+    wide = Planned(gateway, {"max_budget": 5, "model_limits": {SECOND: {"max_budget": 5}}})
+    wide.call(wide.plan(FIRST, SECOND)).gather()
+    item = wiring.limits_store().get(model_item(wide.key, SECOND))
+    assert {amount for name, amount in item.items() if name.startswith(("used_", "spent_"))} == {wide.row["actual"]}
+    wide.settled()
+    most = planned.plan(FIRST, SECOND).est / 1e6
+    tight = Planned(gateway, {"max_budget": 5, "model_limits": {SECOND: {"max_budget": most}}})
+    with pytest.raises(UpstreamError):
+        tight.call(tight.plan(FIRST, SECOND)).gather()
+    item = wiring.limits_store().get(model_item(tight.key, SECOND))
+    assert {amount for name, amount in item.items() if name.startswith("used_")} == {tight.row["actual"]}
+    assert len(tight.row["attempts"]) == 1
     tight.settled()
 
 
