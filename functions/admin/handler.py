@@ -1,4 +1,4 @@
-"""What admins do: config, keys, teams, products, breakers, metrics, usage. Every route needs the admin scope.
+"""What admins do: config, keys, teams, users, products, breakers, metrics, usage. Every route needs the admin scope.
 
 What a key may do with it is in `gateway/keys/rights.py`: reads and writes of keys and teams ask there themselves."""
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.admin import billing, keys, products, teams
+from functions.admin import billing, keys, products, teams, users
 from functions.admin.asked import checked, seen
 from gateway import wiring
 from gateway.api.access import caller_of, with_scope
@@ -98,6 +98,10 @@ ROUTES = {
     "GET /api/v1/admin/teams/{id}": _admin(teams.get_team),
     "PATCH /api/v1/admin/teams/{id}": _admin(teams.change_team),
     "DELETE /api/v1/admin/teams/{id}": _admin(teams.delete_team),
+    "GET /api/v1/admin/users": _admin(users.list_users),
+    "GET /api/v1/admin/users/{id}": _admin(users.get_user),
+    "PUT /api/v1/admin/users/{id}": _admin(users.put_user),
+    "DELETE /api/v1/admin/users/{id}": _admin(users.delete_user),
     "POST /api/v1/admin/products": _sets("products", products.create_product),
     "POST /api/v1/admin/products/import": _sets("products", products.import_products),
     "GET /api/v1/admin/products/{id}": _admin(products.get_product),

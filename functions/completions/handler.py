@@ -13,7 +13,7 @@ from gateway.api.door import Route, door
 from gateway.api.errors import error_response
 from gateway.api.message import Request, Response
 from gateway.api.sse import event_stream
-from gateway.calls.completions import Running
+from gateway.calls.call import Call
 from gateway.calls.idempotency import Kept
 from gateway.errors import BadRequest, GatewayError, InternalError, NotFound, UpstreamError
 from gateway.models.money import usd
@@ -27,7 +27,7 @@ def _openai(request: Request) -> Response:
     return _complete(request, _as_openai)
 
 
-def _as_openai(request: Request, running: Running, body: dict[str, Any]) -> Response:
+def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Response:
     body = _with_cost(body, running)
     headers = _headers(running, request)
     if running.request.stream:
@@ -43,7 +43,7 @@ def _gateway(request: Request) -> Response:
     return _complete(request, _as_gateway)
 
 
-def _as_gateway(request: Request, running: Running, body: dict[str, Any]) -> Response:
+def _as_gateway(request: Request, running: Call, body: dict[str, Any]) -> Response:
     cost = running.cost
     extra: dict[str, Any] = {
         "provider": running.route.provider,
@@ -61,10 +61,14 @@ def _as_gateway(request: Request, running: Running, body: dict[str, Any]) -> Res
     return Response(200, _with_cost(body, running) | extra, _headers(running, request))
 
 
-def _complete(request: Request, shaped: Callable[[Request, Running, dict[str, Any]], Response]) -> Response:
+def _complete(request: Request, shaped: Callable[[Request, Call, dict[str, Any]], Response]) -> Response:
     caller = caller_of(request, "completions", wiring.identity)
     running = wiring.completions().start(
-        caller, request.json(), correlation_id=request.correlation_id, seconds_left=request.seconds_left()
+        caller,
+        request.json(),
+        correlation_id=request.correlation_id,
+        seconds_left=request.seconds_left(),
+        user_agent=request.headers.get("user-agent", ""),
     )
     body = running.gather()
     # Paid for by now: an error says so, that a repeated request is not paid for again.
@@ -81,9 +85,9 @@ def _complete(request: Request, shaped: Callable[[Request, Running, dict[str, An
     return Response(made.status, text, made.headers, made.media_type)
 
 
-def _paid(error: GatewayError, running: Running) -> GatewayError:
+def _paid(error: GatewayError, running: Call) -> GatewayError:
     error.charged = running.cost.total
-    error.headers |= {"x-gateway-request-id": running.rid, "x-gateway-cost": f"{usd(running.cost.total):.6f}"}
+    error.headers |= running.headers()
     return error
 
 
@@ -133,30 +137,27 @@ def _whole(answer: Route) -> Route:
     return route
 
 
-def _with_cost(body: dict[str, Any], running: Running) -> dict[str, Any]:
+def _with_cost(body: dict[str, Any], running: Call) -> dict[str, Any]:
     details = {"prompt": usd(running.cost.prompt), "completion": usd(running.cost.completion), "currency": "USD"}
     usage = dict(body.get("usage") or {}) | {"cost": usd(running.cost.total), "cost_details": details}
     return body | {"usage": usage}
 
 
-def _headers(running: Running, request: Request) -> dict[str, str]:
+def _headers(running: Call, request: Request) -> dict[str, str]:
     overhead = max(0.0, (time.monotonic() - request.started) * 1_000 - running.provider_ms)
     observability.count("Overhead", overhead)
     return {
-        "x-gateway-request-id": running.rid,
+        **running.headers(),
         "x-gateway-model": running.route.target,
         "x-gateway-provider": running.route.provider,
-        "x-gateway-region": wiring.region_of(running.route.provider),
-        "x-gateway-cost": f"{usd(running.cost.total):.6f}",
-        "x-gateway-attempts": "1",
-        "x-gateway-fallbacks": "0",
+        "x-gateway-region": running.target.region,
         "x-gateway-cache": "BYPASS",
         "x-gateway-overhead-ms": f"{overhead:.1f}",
         **running.hold.headers(),
     } | _context(running)
 
 
-def _context(running: Running) -> dict[str, str]:
+def _context(running: Call) -> dict[str, str]:
     """Which products went into the prompt, on routes whose body has no room for it too."""
     if running.request.mcp_context is None:
         return {}

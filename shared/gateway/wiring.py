@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from gateway.settings import environment_credentials, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.aws.http import AwsHttp
     from gateway.aws.secrets import SecretStore
     from gateway.aws.sigv4 import Credentials
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from gateway.catalogue.admin import ProductAdmin
     from gateway.catalogue.catalogue import Catalogue
     from gateway.catalogue.store import ProductStore
-    from gateway.config.service import ConfigAdmin
+    from gateway.config.service import ConfigAdmin, ConfigSource
     from gateway.config.store import ConfigStore
     from gateway.dynamodb.client import DynamoDB
     from gateway.health.health import Health
@@ -34,10 +36,11 @@ if TYPE_CHECKING:
     from gateway.keys.keys import Keys
     from gateway.keys.standing import Standing
     from gateway.keys.teams import Teams
+    from gateway.keys.users import Users
+    from gateway.ledger.closing.reconcile import Reconciler
+    from gateway.ledger.closing.sweeper import Sweeper
     from gateway.ledger.ledger import Ledger
     from gateway.ledger.limits_store import LimitsStore
-    from gateway.ledger.reconcile import Reconciler
-    from gateway.ledger.sweeper import Sweeper
     from gateway.mcp.server import McpServer
     from gateway.vendors.base import Provider
 
@@ -117,6 +120,13 @@ def config_store() -> ConfigStore:
 
 
 @lru_cache(maxsize=1)
+def config_source() -> ConfigSource:
+    from gateway.config.service import ConfigSource
+
+    return ConfigSource(config_store(), region=settings().bedrock_region)
+
+
+@lru_cache(maxsize=1)
 def limits_store() -> LimitsStore:
     from gateway.ledger.limits_store import LimitsStore
 
@@ -130,7 +140,23 @@ def ledger() -> Ledger:
     from gateway.ledger.rows_store import RowStore
 
     rows = RowStore(database(), settings().table("request-analytics"))
-    return Ledger(limits_store(), rows, key_store(), lambda: time.time_ns() // 1_000)
+    return Ledger(limits_store(), rows, key_store(), lambda: time.time_ns() // 1_000, targets=_targets())
+
+
+@lru_cache(maxsize=1)
+def _targets() -> Callable[[str], str | None]:
+    """What a model's name stands for now."""
+    from gateway.models.catalog import Catalog
+    from gateway.models.prices import PriceBook
+
+    config = config_source()
+    prices, providers = PriceBook.load(settings().bedrock_region), settings().providers
+
+    def target(name: str) -> str | None:
+        route = Catalog(config.get(), prices, providers).found(name)
+        return route.target if route else None
+
+    return target
 
 
 @lru_cache(maxsize=1)
@@ -144,11 +170,10 @@ def secrets() -> SecretStore:
 def completions() -> Completions:
     from gateway.breakers.breakers import Breakers
     from gateway.calls.completions import Completions
-    from gateway.config.service import ConfigSource
     from gateway.models.prices import PriceBook
 
     return Completions(
-        config=ConfigSource(config_store(), region=settings().bedrock_region),
+        config=config_source(),
         prices=PriceBook.load(settings().bedrock_region),
         providers=settings().providers,
         provider=provider,
@@ -177,18 +202,12 @@ def provider(name: str) -> Provider:
     return connect(name, Connection(endpoint, region=region, credentials=credentials))
 
 
-def region_of(provider_name: str) -> str:
-    """The region a provider's answer came from; only Bedrock has one."""
-    return settings().bedrock_region if provider_name == "bedrock" else "global"
-
-
 @lru_cache(maxsize=1)
 def keys() -> Keys:
-    from gateway.config.service import ConfigSource
     from gateway.keys.keys import Keys
 
-    config = ConfigSource(config_store(), region=settings().bedrock_region)
-    return Keys(key_store(), limits_store(), lambda tier: config.get().tier(tier))
+    config = config_source()
+    return Keys(key_store(), limits_store(), lambda tier: config.get().tier(tier), targets=_targets())
 
 
 @lru_cache(maxsize=1)
@@ -233,9 +252,9 @@ def rollup() -> Rollup:
 
 @lru_cache(maxsize=1)
 def sweeper() -> Sweeper:
+    from gateway.ledger.closing.sweep_store import SweepCursor
+    from gateway.ledger.closing.sweeper import Sweeper
     from gateway.ledger.rows_store import RowStore
-    from gateway.ledger.sweep_store import SweepCursor
-    from gateway.ledger.sweeper import Sweeper
 
     config = settings()
     rows = RowStore(database(), config.table("request-analytics"))
@@ -245,7 +264,7 @@ def sweeper() -> Sweeper:
 
 @lru_cache(maxsize=1)
 def reconciler() -> Reconciler:
-    from gateway.ledger.reconcile import Reconciler
+    from gateway.ledger.closing.reconcile import Reconciler
     from gateway.ledger.rows_store import RowStore
 
     rows = RowStore(database(), settings().table("request-analytics"))
@@ -280,6 +299,13 @@ def teams() -> Teams:
     from gateway.keys.teams import Teams
 
     return Teams(key_store(), limits_store())
+
+
+@lru_cache(maxsize=1)
+def users() -> Users:
+    from gateway.keys.users import Users
+
+    return Users(key_store(), limits_store())
 
 
 @lru_cache(maxsize=1)

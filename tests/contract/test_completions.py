@@ -10,7 +10,7 @@ import pytest
 
 from functions.completions.handler import handler
 from gateway import wiring
-from gateway.breakers.breaker import BreakerRules
+from gateway.breakers.breaker import BreakerKey, BreakerRules
 from gateway.breakers.breakers import Breakers
 from gateway.breakers.store import BreakerStore
 from gateway.calls.completions import Completions
@@ -29,6 +29,7 @@ PRICE = Price(input=MICRO, output=10 * MICRO)
 BODY = {"model": "openai/m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
 ANSWER: dict[str, Any] = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hello"}}]}
 
+KEY = BreakerKey("openai", "global", "m")
 RULES = BreakerRules(failure_threshold=5, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
 
 
@@ -43,7 +44,7 @@ class Prices:
 class Upstream:
     """A provider that answers as it is told."""
 
-    name = "openai"
+    name, region = "openai", "global"
 
     def __init__(self, usage: Usage | None = None, fails: Exception | None = None) -> None:
         self.usage, self.fails = usage, fails
@@ -77,7 +78,7 @@ def service(world: World, provider: Callable[[str], Any]) -> Completions:
 def opened(world: World) -> BreakerStore:
     """A breaker that opened just now."""
     store = BreakerStore(world.tables.database, world.tables["state"])
-    breaker = store.report("openai", 5, 0, world.now // 1_000, RULES)
+    breaker = store.report(KEY, 5, 0, world.now // 1_000, RULES)
     assert store.trip(breaker, world.now // 1_000, RULES)
     return store
 
@@ -201,7 +202,7 @@ def test_an_admitted_call_that_gets_no_probe_is_given_back(tables: Tables) -> No
     store = opened(world)
     world.now += 61_000_000
     for _ in range(3):
-        assert store.lease_probe("openai", world.now // 1_000, RULES)
+        assert store.lease_probe(KEY, world.now // 1_000, RULES)
     with pytest.raises(UpstreamUnavailable):
         complete(world, service(world, lambda _name: Upstream()))
     (row,) = world.rows()

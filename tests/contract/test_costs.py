@@ -20,9 +20,9 @@ from gateway.health.observed import Observed
 from gateway.health.store import HealthStore
 from gateway.identity.caller import KeyLimits
 from gateway.identity.store import KeyStore
+from gateway.ledger.closing.reconcile import Reconciler
 from gateway.ledger.holds import Outcome
 from gateway.ledger.limits_store import LimitsStore
-from gateway.ledger.reconcile import Reconciler
 from gateway.models.usage import Usage
 from tests.contract.conftest import MeteredDatabase, Tables
 from tests.contract.world import NOW, World, paid

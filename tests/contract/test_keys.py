@@ -20,8 +20,8 @@ from gateway.errors import (
     Unauthorized,
 )
 from gateway.identity import key_text as keys
-from gateway.identity.caller import SCOPES, Caller, KeyLimits, Team
-from gateway.identity.store import KeyRecord, KeyStore, TeamRecord
+from gateway.identity.caller import SCOPES, Caller, KeyLimits, Shared
+from gateway.identity.store import KeyRecord, KeyStore, TeamRecord, UserRecord
 from gateway.identity.verification import Identity
 from gateway.keys.keys import Keys
 from gateway.keys.limit_fields import shown_limits
@@ -170,6 +170,10 @@ class CountingKeys:
         self.reads += 1
         return self._keys.team(team_id)
 
+    def user(self, user_id: str) -> UserRecord | None:
+        self.reads += 1
+        return self._keys.user(user_id)
+
 
 def test_what_was_too_much_for_the_whole_limit_before_a_change(tables: Tables) -> None:
     """A call above all of an old budget is refused without a write, but not by what an authorizer has cached."""
@@ -179,8 +183,7 @@ def test_what_was_too_much_for_the_whole_limit_before_a_change(tables: Tables) -
     before = cached(world, text)
     admit(world, before, 50)
     database, records = CountingDatabase(tables.database), CountingKeys(world)
-    ledger = world.ledger(database)
-    ledger.keys = records
+    ledger = world.ledger(database, records)
 
     def refuse(tokens: int = 10) -> GatewayError:
         request = replace(world.request(300), tokens=tokens)
@@ -444,7 +447,7 @@ def test_limits_given_to_a_team_hold_at_the_next_call_of_its_keys(tables: Tables
     teams(world).change(world.team_id, {"max_budget": None}, ADMIN)
     world.now += 1_000_000
     hold = ledger.admit(before, world.tiers.__getitem__, world.request(900))
-    assert hold.team is None
+    assert [each.account.scope for each in hold.admitted] == ["key"]
 
 
 def test_what_is_left_is_shown_as_it_is_now(tables: Tables) -> None:
@@ -548,7 +551,7 @@ def test_what_an_issuer_has_by_its_tier_bounds_what_it_grants(
     tiers = {"free": world.tiers["free"], "basic": tier}
     keys_of = Keys(world.keys, world.limits_store, tiers.__getitem__, lambda: world.now / 1_000_000)
     teams(world).create({"id": "blue", "name": "Blue", "max_budget": 9}, ADMIN)
-    by = replace(ADMIN, tier=issuer, team_id="blue", team=Team(1, KeyLimits(max_budget=9_000_000)))
+    by = replace(ADMIN, tier=issuer, team_id="blue", team=Shared(1, KeyLimits(max_budget=9_000_000)))
     wanted = {"name": "a", "team_id": "blue", **body}
     with pytest.raises(Forbidden) as refused:
         keys_of.create(wanted, by)

@@ -19,13 +19,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from gateway.breakers.store import BreakerStore
 from gateway.identity.caller import KeyLimits
 from gateway.ledger.admission import bookings_of
 from gateway.ledger.rows_store import OPEN
 from tests.contract.conftest import Tables
 from tests.contract.test_reconcile import HOUR
 from tests.contract.world import World
-from tests.upstream import FakeUpstream
+from tests.upstream import FakeUpstream, Steer
 from tools.local.emulator import ROOT
 
 SCRIPT = """
@@ -37,6 +38,25 @@ context = types.SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_mi
 print("ready", file=sys.stderr, flush=True)
 print(json.dumps(handler(event, context)))
 """
+
+
+# A call of two targets, which no route makes yet; the first answers with something that is none, and is billed.
+PLAN_SCRIPT = """
+import json, sys
+from dataclasses import replace
+sys.path[:0] = ["shared", "."]
+from gateway import wiring
+from gateway.identity.caller import Caller
+event = json.load(sys.stdin)
+caller = Caller.from_context(event["requestContext"]["authorizer"]["lambda"])
+service, body = wiring.completions(), json.loads(event["body"])
+plan = service.plan(caller, body, correlation_id="c", seconds_left=28)
+plan = replace(plan, targets=(plan.first, plan.first))
+call = service.admit(caller, plan, correlation_id="c", ends=service.now() + 28)
+call.gather()
+print(json.dumps({"statusCode": 200, "attempts": len(call.attempts)}))
+"""
+NONE = {"output": None, "stopReason": "end_turn", "usage": {"inputTokens": 90, "outputTokens": 40}}
 
 
 class Relay:
@@ -102,8 +122,8 @@ class Relay:
             thread.join()
 
 
-def call(tables: Tables, relay: Relay, world: World) -> dict[str, Any] | None:
-    """One completion by the real function; None where it was killed."""
+def call(tables: Tables, relay: Relay, world: World, script: str = SCRIPT) -> dict[str, Any] | None:
+    """One completion by the real function, or by another script; None where it was killed."""
     path = "/api/v1/completions"
     event = {
         "routeKey": f"POST {path}",
@@ -133,7 +153,7 @@ def call(tables: Tables, relay: Relay, world: World) -> dict[str, Any] | None:
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"{relay.url}/model",
     }
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", script],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.PIPE,
@@ -164,6 +184,37 @@ def test_kill_9_at_each_point_where_the_function_waits(tables: Tables, dynamodb_
     # It waits for its config, its key's item and its team's, its row, the provider, the settlement and two releases.
     assert len(states) >= 8
     assert {"no row", "EXPIRED", "SETTLED"} <= set(states)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_kill_9_between_two_attempts_charges_the_hold_as_it_was_then(
+    tables: Tables, dynamodb_endpoint: str, after: bool
+) -> None:
+    budget = KeyLimits(max_budget=50_000_000, budget_duration="total")
+    charged, plain = set(), 0
+    breakers = BreakerStore(tables.database, tables["state"])
+    with FakeUpstream() as fake:
+        for at in range(1, 30):
+            fake.reset()
+            fake.script(Steer(exact=json.dumps(NONE)))
+            for breaker in breakers.all():  # so often an answer that is none
+                breakers.close(breaker.key, 0)
+            world = World(tables, budget, team=budget, key=f"victim{at:02d}")
+            relay = Relay({"store": dynamodb_endpoint, "model": fake.url}, at, after=after)
+            with relay.running():
+                answer = call(tables, relay, world, PLAN_SCRIPT)
+            if answer is not None:
+                assert (answer, relay.killed) == ({"statusCode": 200, "attempts": 2}, False)
+                (row,) = world.rows()
+                first, second = (attempt["cost"] for attempt in row["attempts"])
+                assert (row["actual"], row["est"]) == (first + second, plain + first)
+                break
+            if _ends_well(world) == "EXPIRED":
+                (row,) = world.rows()
+                plain = plain or row["est"]  # killed before the top-up
+                charged.add((row["actual"], row["est"]))
+    # The plan's own estimate before the top-up, with the first attempt's bill beside it from then on.
+    assert charged == {(plain, plain), (plain + first, plain + first)}
 
 
 def _ends_well(world: World) -> str:

@@ -278,7 +278,7 @@ def test_a_budget_is_never_exceeded_and_the_sums_hold(tables: Tables, seed: int,
                 hold = world.admit(ledger, est)
             except (RateLimited, BudgetExceeded):
                 continue
-            most.append(hold.key.item[used])  # at every moment, not at the end alone
+            most.append(hold.admitted[0].item[used])  # at every moment, not at the end alone
             if chance.random() < 0.8:
                 ledger.settle(hold, paid(chance.randrange(est + 1)))
 

@@ -19,13 +19,13 @@ from gateway.billing.store import UsageStore
 from gateway.config.document import TierLimits
 from gateway.dynamodb.attributes import to_item
 from gateway.dynamodb.client import Database
-from gateway.errors import BudgetExceeded, RateLimited, Unauthorized
-from gateway.identity.caller import KeyLimits
+from gateway.errors import BudgetExceeded, RateLimited, StoreUnavailable, Unauthorized
+from gateway.identity.caller import KeyLimits, ModelLimits
 from gateway.keys.keys import Keys
 from gateway.keys.teams import Teams
 from gateway.ledger.admission import Windows
+from gateway.ledger.closing.sweep_store import SweepCursor
 from gateway.ledger.holds import Hold
-from gateway.ledger.sweep_store import SweepCursor
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_consumer import consumer
 from tests.contract.test_keys import ADMIN
@@ -48,6 +48,22 @@ class Call:
     state: str = "OPEN"
     actual: int = 0
     booked: bool = False
+    lost: bool = False  # its function is gone: nobody settles it
+    budgets: dict[str, int | None] = field(default_factory=dict)  # that were enforced when it was admitted
+    stray: Counter[str] = field(default_factory=Counter)  # by scope what its item holds beyond it, until the reconcile
+
+    @property
+    def scopes(self) -> list[str]:
+        return [each.account.scope for each in self.hold.admitted]
+
+    @property
+    def hour_ends(self) -> int:
+        return self.hold.admitted[0].windows.booking.ends
+
+    @property
+    def windows(self) -> dict[str, str]:
+        """Where its money is, by the scope of the account."""
+        return {each.account.scope: each.windows.budget for each in self.hold.admitted}
 
 
 @dataclass
@@ -119,6 +135,15 @@ class Oracle:
     revoked: bool = False
     calls: list[Call] = field(default_factory=list)
 
+    @property
+    def scopes(self) -> list[str]:
+        """In the order in which they are asked."""
+        return [scope for scope in ("key", "model", "user", "team") if scope in self.bounds]
+
+    def enforced_budget(self, scope: str) -> int | None:
+        bounds = self.bounds[scope]
+        return None if "budget" in bounds.shadow else bounds.budget
+
     def settled(self) -> None:
         """Work out anew what holds, after a change of the config, of the key or of the team."""
         key, team, own, tier = self.bounds["key"], self.bounds["team"], self.own, self.tier
@@ -138,31 +163,34 @@ class Oracle:
         team.budget, team.shadow = self.team["max_budget"], frozenset(self.team.get("shadow", ()))
 
     def used(self, scope: str, now: int) -> int:
-        window = Windows.at(now, self.bounds[scope].duration).budget
-        mine = [call for call in self.calls if self.window(scope, call) == window]
-        return sum(call.actual if call.booked else call.est for call in mine)
+        return self.used_in(scope, Windows.at(now, self.bounds[scope].duration).budget)
 
-    def window(self, scope: str, call: Call) -> str:
-        return call.hold.row.window if scope == "key" else call.hold.row.team_window
+    def used_in(self, scope: str, window: str) -> int:
+        mine = [call for call in self.calls if call.windows.get(scope) == window]
+        return sum((call.actual if call.booked else call.est) + call.stray[scope] for call in mine)
 
     def expected(self, est: int, tokens: int, now: int) -> tuple[set[str], set[str]]:
         """What must become of a call: by what it may be refused (admitted where by nothing), and what limits in shadow
         are reported to have been exceeded."""
         # Nobody looks at the key where even the team's limits that are cached, and then its record, admit no such call.
-        hopeless = self.bounds["team"].hopeless(est, tokens) if est > self.cached_team_budget else set()
-        if hopeless or self.revoked:
-            return hopeless or {"revoked"}, set()
+        for scope in self.scopes[1:]:
+            cached = self.cached_team_budget if scope == "team" else self.bounds[scope].budget or 0
+            hopeless = self.bounds[scope].hopeless(est, tokens) if est > cached else set()
+            if hopeless:
+                return hopeless, set()
+        if self.revoked:
+            return {"revoked"}, set()
         hopeless = self.bounds["key"].hopeless(est, tokens)
         if hopeless:
             return hopeless, set()
         shadowed = set()
         under_way = sum(not call.booked for call in self.calls)
-        for scope in ("key", "team"):
+        for number, scope in enumerate(self.scopes):
             bounds = self.bounds[scope]
             over = bounds.exceeded(est, tokens, now, self.used(scope, now), under_way)
             if over - bounds.shadow:
-                if scope == "team":
-                    self.bounds["key"].counted["tokens", now // DAY] -= tokens  # given back
+                for before in self.scopes[:number]:
+                    self.bounds[before].counted["tokens", now // DAY] -= tokens  # given back
                 return over - bounds.shadow, set()
             bounds.count(tokens, now, over)  # the key's part is done, whatever the team says
             shadowed |= over
@@ -212,15 +240,33 @@ class Machine(RuleBasedStateMachine):
         tier=PLAIN,
         key=st.one_of(st.none(), st.integers(100, 3_000)),
         team=st.integers(100, 5_000),
+        more=st.tuples(st.one_of(st.none(), st.integers(100, 4_000)), st.one_of(st.none(), st.integers(100, 4_000))),
         durations=st.tuples(st.sampled_from(["daily", "total"]), st.sampled_from(["daily", "monthly", "weekly"])),
     )
-    def begin(self, tier: TierLimits, key: int | None, team: int, durations: tuple[str, str]) -> None:
+    def begin(
+        self,
+        tier: TierLimits,
+        key: int | None,
+        team: int,
+        more: tuple[int | None, int | None],
+        durations: tuple[str, str],
+    ) -> None:
         Machine.number += 1
         limits = [KeyLimits(max_budget=m, budget_duration=d) for m, d in zip((key, team), durations, strict=True)]
         tiers = {"free": tier, "enterprise": World.open_tier()}  # the last is the admin's
-        self.world = World(self.tables, limits[0], team=limits[1], tiers=tiers, key=f"key{Machine.number:04d}")
+        user, model = (None if m is None else KeyLimits(max_budget=m, budget_duration="daily") for m in more)
+        self.world = World(
+            self.tables,
+            limits[0],
+            team=limits[1],
+            user=user,
+            model_limits=(ModelLimits("gpt", "openai/gpt-4", model),) if model else (),
+            tiers=tiers,
+            key=f"key{Machine.number:04d}",
+        )
         own, shared = ({"max_budget": m, "budget_duration": d} for m, d in zip((key, team), durations, strict=True))
         bounds = {"key": Bounds(key, durations[0]), "team": Bounds(team, durations[1])}
+        bounds |= {name: Bounds(m, "daily") for name, m in zip(("user", "model"), more, strict=True) if m is not None}
         self.oracle = Oracle(tier, own, shared, bounds, team)
         self.oracle.settled()
         self.admin = Keys(
@@ -249,41 +295,102 @@ class Machine(RuleBasedStateMachine):
         assert (became in wanted) if wanted else (became is None)
         if hold is None:
             return None
-        reported = {each.name for admitted in (hold.key, hold.team) if admitted for each in admitted.shadowed}
+        reported = {each.name for admitted in hold.admitted for each in admitted.shadowed}
         assert reported == shadowed
         call = Call(hold, est, tokens, self.world.now // DAY)
+        call.budgets = {scope: self.oracle.enforced_budget(scope) for scope in call.scopes}
+        assert call.scopes == self.oracle.scopes
         self.oracle.calls.append(call)
         return call
 
-    @rule(call=holds, part=st.floats(0, 1), fate=st.sampled_from(["ok", "ok", "drop", "lose"]), at=st.integers(1, 3))
+    @rule(call=holds, part=st.floats(0, 1), fate=st.sampled_from(["ok", "ok", "drop", "lose"]), at=st.integers(1, 5))
     def settle(self, call: Call | None, part: float, fate: str, at: int) -> None:
-        """Also a second time, also after it was swept; a request or a reply may get lost at any of its three writes."""
-        if call is None:
+        """Also a second time, also after it was swept; a request or a reply may get lost at any of its writes."""
+        if call is None or call.lost:
             return
         actual = int(call.est * part)
-        database: Database = self.tables.database
-        if fate == "drop":
-            database = DroppingDatabase(database, lambda _operation, number: number == at)
-        elif fate == "lose":
-            database = LossyDatabase(database, lambda _operation, number: number == at)
-        self.world.ledger(database).settle(call.hold, paid(actual))
+        self.world.ledger(self._struck(fate, at)).settle(call.hold, paid(actual))
         if call.state != "OPEN" or (fate == "drop" and at == 1):
             return
         call.state, call.actual = "SETTLED", actual
         if fate == "lose" and at == 1:
             return  # nobody knows that it was settled
-        for number, scope in ((2, "key"), (3, "team")):
+        for number, scope in enumerate(call.scopes, start=2):
             if (fate, at) != ("drop", number) and call.day == self.world.now // DAY:
                 self.oracle.bounds[scope].counted["tokens", call.day] += PAID_TOKENS - call.tokens
-        if fate == "drop" and at > 1:
-            # Only one of the two items got its release: the oracle books it when the reconcile has put that right.
+        if fate == "drop" and at <= len(call.scopes) + 1:
+            # Not every item got its release: the oracle books it when the reconcile has put that right.
             self._reconciled_soon(call)
             return
         call.booked = True
 
+    def _struck(self, fate: str, at: int) -> Database:
+        """The database, where one request or one reply gets lost."""
+        if fate == "drop":
+            return DroppingDatabase(self.tables.database, lambda _operation, number: number == at)
+        if fate == "lose":
+            return LossyDatabase(self.tables.database, lambda _operation, number: number == at)
+        return self.tables.database
+
+    @rule(call=holds, more=st.integers(1, 1_500), fate=st.sampled_from(["ok", "drop", "lose"]), at=st.integers(1, 9))
+    def top_up(self, call: Call | None, more: int, fate: str, at: int) -> None:
+        """Items first, then the row; what was taken is given back where that is known to be safe. Also of a call that
+        has ended: then nothing comes of it."""
+        if call is None or call.lost:
+            return
+        if call.state != "OPEN":
+            fate = "ok"
+        asked = list[str]()
+        full = next((each for each in call.scopes if not self._room(call, each, more)), None)
+        for number, scope in enumerate(call.scopes, start=1):
+            if scope == full or (number == at and fate != "ok"):
+                break
+            asked.append(scope)
+        whole = len(asked) == len(call.scopes) and call.state == "OPEN" and (fate == "ok" or at != len(asked) + 1)
+        try:
+            call.hold = self.world.ledger(self._struck(fate, at)).top_up(call.hold, more)
+        except (BudgetExceeded, RateLimited, StoreUnavailable):
+            assert not whole
+        else:
+            assert whole
+            call.est += more
+            return
+        if call.state != "OPEN" or fate == "ok":
+            return
+        if len(asked) == len(call.scopes):  # the row's own step was struck
+            call.lost = fate == "lose"
+            call.est += more if call.lost else 0
+            call.stray.update(dict.fromkeys([] if call.lost else call.scopes, more))
+        elif at == len(asked) + 1:  # an item's was, which may have been full as well
+            struck = call.scopes[len(asked)]
+            call.stray[struck] += more if fate == "lose" and struck != full else 0
+        elif fate == "drop" and len(asked) + 1 < at <= 2 * len(asked) + 1:  # one that would have given back
+            call.stray[asked[-(at - len(asked) - 1)]] += more
+
+    def _room(self, call: Call, scope: str, more: int) -> bool:
+        budget = call.budgets[scope]
+        return budget is None or self.oracle.used_in(scope, call.windows[scope]) + more <= budget
+
+    @rule(call=holds, part=st.floats(0, 1), fate=st.sampled_from(["ok", "drop", "lose"]), at=st.integers(1, 5))
+    def lower(self, call: Call | None, part: float, fate: str, at: int) -> None:
+        """The row first, then items."""
+        if call is None or call.lost:
+            return
+        est = int(call.est * part)
+        less = call.est - est
+        call.hold = self.world.ledger(self._struck(fate, at)).lower(call.hold, est)
+        if call.state != "OPEN" or not less or (fate == "drop" and at == 1):
+            return
+        call.est = est
+        if fate == "lose" and at == 1:  # nobody but the sweeper knows that the row was told
+            call.lost = True
+            call.stray.update(dict.fromkeys(call.scopes, less))
+        elif fate == "drop" and at <= len(call.scopes) + 1:
+            call.stray[call.scopes[at - 2]] += less
+
     def _reconciled_soon(self, call: Call) -> None:
         """Brings the clock past the call's hour and reconciles, so that both items are whole again."""
-        self.world.now = max(self.world.now, call.hold.key.windows.booking.ends + 6 * MINUTE)
+        self.world.now = max(self.world.now, call.hour_ends + 6 * MINUTE)
         self.sweep()
         self.reconcile()
 
@@ -303,11 +410,16 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def reconcile(self) -> None:
         self.world.reconcile()
-        over = [call for call in self.oracle.calls if call.hold.key.windows.booking.ends + 5 * MINUTE <= self.world.now]
+        over = [
+            call
+            for call in self.oracle.calls
+            if call.hold.admitted[0].windows.booking.ends + 5 * MINUTE <= self.world.now
+        ]
         for call in over:
             hour = call.hold.row.hour
             if not any(other.state == "OPEN" for other in over if other.hold.row.hour == hour):
                 call.booked = True
+                call.stray.clear()
 
     @rule(budget=MONEY, hour=FEW, day=FEW, tokens=TOKENS, burst=FEW, parallel=FEW, shadow=SHADOW)
     def change_the_key(
@@ -391,14 +503,14 @@ class Machine(RuleBasedStateMachine):
     def every_sum_is_the_oracle_s(self) -> None:
         if not hasattr(self, "oracle"):
             return
-        for scope, account in (("key", self.world.key), ("team", f"team#{self.world.team_id}")):
-            item = self.world.item(account)
-            for window in {self.oracle.window(scope, call) for call in self.oracle.calls}:
-                mine = [call for call in self.oracle.calls if self.oracle.window(scope, call) == window]
+        for scope in self.oracle.scopes:
+            item = self.world.item(self.world.accounts[scope])
+            for window in {call.windows[scope] for call in self.oracle.calls}:
+                mine = [call for call in self.oracle.calls if call.windows[scope] == window]
                 if f"used_{window}" not in item:  # long gone, or nothing was ever held
                     continue
                 spent = sum(call.actual for call in mine if call.booked)
-                held = sum(call.est for call in mine if not call.booked)
+                held = sum(call.est for call in mine if not call.booked) + sum(call.stray[scope] for call in mine)
                 assert (item.get(f"spent_{window}", 0), item[f"used_{window}"]) == (spent, spent + held)
             today = self.world.now // DAY
             tokens = item.get(f"t_{Windows.at(self.world.now).day}", 0)

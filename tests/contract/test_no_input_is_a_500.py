@@ -99,6 +99,7 @@ KEY = {
     "scopes": ["completions", "models"],
     "models": ["gpt-4"],
     "user_id": "u",
+    "model_limits": {"gpt-4": {"max_budget": 1.5, "budget_duration": "daily"}},
     "expires": "2100-01-01T00:00:00Z",
     **LIMITS,
 }
@@ -143,12 +144,17 @@ VALID: dict[str, list[Any]] = {
     "POST /v1/chat/completions": CHATS,
     "POST /mcp": MCP,
     "POST /api/v1/admin/config": [CONFIG, {"models": {"mine": None}}],
-    "POST /api/v1/admin/circuit-breakers": [{"action": "reset", "providers": ["openai"]}, {"action": "reset"}],
+    "POST /api/v1/admin/circuit-breakers": [
+        {"action": "reset", "providers": ["openai"]},
+        {"action": "reset", "breakers": ["openai/gpt-4@global"]},
+        {"action": "reset"},
+    ],
     "POST /api/v1/admin/keys": [KEY, {"name": "b"}],
     "PATCH /api/v1/admin/keys/{id}": [KEY, {"max_budget": None}],
     "POST /api/v1/admin/keys/{id}/rotate": [{"overlap_hours": 1}],
     "POST /api/v1/admin/keys/{id}/revoke": [{}],
     "POST /api/v1/admin/teams": [{"id": "blue", "name": "Blue", **LIMITS}],
+    "PUT /api/v1/admin/users/{id}": [{"name": "Ann", **LIMITS}, {}],
     "PATCH /api/v1/admin/teams/{id}": [{"name": "Blue", **LIMITS}, {"rpm_limit": None}],
     "POST /api/v1/admin/corrections": [
         {"key": "000000000000", "amount": -1.5, "reason": "r", "id": "c-1", "date": "2026-11-20", "request_id": "req_1"}
@@ -172,6 +178,8 @@ def path_of(gateway: Gateway, route: str) -> str:
     if "{id}" not in path:
         return path
     kind = path.split("/")[4]
+    if kind == "users":  # a PUT makes it
+        return path.replace("{id}", "ann")
     named = {"name": "mine"}
     body = {"keys": named, "teams": named | {"id": "blue"}, "products": PRODUCT | {"id": "p-1"}}[kind]
     made = gateway.post(f"/api/v1/admin/{kind}", body)

@@ -12,8 +12,8 @@ from gateway.identity.caller import KeyLimits
 from gateway.keys.keys import Keys
 from gateway.keys.teams import Teams
 from gateway.ledger.admission import bookings_of
+from gateway.ledger.closing.reconcile import Reconciler
 from gateway.ledger.limits_store import LimitsStore
-from gateway.ledger.reconcile import Reconciler
 from tests.contract.conftest import CountingDatabase, DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_keys import ADMIN
 from tests.contract.world import SEEDS, World, at_once, paid

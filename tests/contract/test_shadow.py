@@ -28,7 +28,7 @@ LIMITS = {
 
 
 def would(hold: Hold) -> set[str]:
-    return {each.name for admitted in (hold.key, hold.team) if admitted for each in admitted.shadowed}
+    return {each.name for admitted in hold.admitted for each in admitted.shadowed}
 
 
 @pytest.mark.parametrize("limit", ["requestsPerMinute", "tokensPerMinute", "requestsPerHour", "requestsPerDay"])
@@ -96,11 +96,11 @@ def test_what_is_under_way_and_what_is_spent(tables: Tables) -> None:
     ledger = world.ledger()
     holds = [world.admit(ledger, 300) for _ in range(4)]
     assert [would(hold) for hold in holds] == [set(), set(), {"maxParallelRequests"}, {"maxParallelRequests", "budget"}]
-    assert [each.dimension for each in holds[3].key.shadowed] == ["parallel", "budget_held"]
+    assert [each.dimension for each in holds[3].admitted[0].shadowed] == ["parallel", "budget_held"]
     for hold in holds:
         ledger.settle(hold, paid(290))
     last = world.admit(ledger, 10)
-    assert [(each.dimension, each.limit, each.used) for each in last.key.shadowed] == [("budget", 1_000, 1_160)]
+    assert [(each.dimension, each.limit, each.used) for each in last.admitted[0].shadowed] == [("budget", 1_000, 1_160)]
     assert last.headers()["x-gateway-key-remaining"] == "0.000000"
     more = world.admit(ledger, 1_001)  # more than all of it: enforced, it would be refused without a write
     assert would(more) == {"budget"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.billing.parked_store import ParkedStore
-from gateway.breakers.breaker import PROBE_LEASE_MS, BreakerRules
+from gateway.breakers.breaker import PROBE_LEASE_MS, Breaker, BreakerKey, BreakerRules
 from gateway.breakers.store import BreakerStore
 from gateway.config.store import ConfigStore, Overrides
 from gateway.dynamodb.attributes import from_item
@@ -19,6 +19,7 @@ from gateway.identity.store import KeyRecord, KeyStore, NoSuchTeam, TeamRecord
 from tests.contract.conftest import Tables
 
 RULES = BreakerRules(failure_threshold=3, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
+KEY, OTHER = BreakerKey("openai", "global", "gpt-4"), BreakerKey("bedrock", "eu-central-1", "a.b-v1:0")
 AT = "2026-11-24T00:00:00+00:00"
 NOW = 1_800_000_015_000
 
@@ -147,59 +148,62 @@ def test_of_many_updates_at_once_one_wins(tables: Tables) -> None:
     assert store.current(consistent=True) == won[0]
 
 
+def stored(store: BreakerStore, key: BreakerKey) -> Breaker:
+    return store.read([key]).get(key) or Breaker(key)
+
+
 def test_a_breaker_counts_trips_probes_and_closes(tables: Tables) -> None:
     store = BreakerStore(tables.database, tables["state"])
-    assert store.get("openai").open is False
-    assert store.report("openai", 1, 4, NOW, RULES).failures == 1
-    counted = store.report("openai", 1, 0, NOW + 1, RULES)
+    assert stored(store, KEY).open is False
+    assert store.report(KEY, 1, 4, NOW, RULES).failures == 1
+    counted = store.report(KEY, 1, 0, NOW + 1, RULES)
     assert (counted.failures, counted.successes, counted.window) == (2, 4, NOW - NOW % 30_000)
-    assert store.report("openai", 1, 0, NOW + 30_000, RULES).failures == 1
-    assert store.report("openai", 1, 0, NOW, RULES).failures == 1  # of a window gone by: a hint, no more
-    breaker = store.get("openai")
+    assert store.report(KEY, 1, 0, NOW + 30_000, RULES).failures == 1
+    assert store.report(KEY, 1, 0, NOW, RULES).failures == 1  # of a window gone by: a hint, no more
+    breaker = stored(store, KEY)
     assert store.trip(breaker, NOW, RULES) is True
     assert store.trip(breaker, NOW, RULES) is False
-    opened = store.get("openai")
+    opened = stored(store, KEY)
     assert (opened.open, opened.until, opened.trips) == (True, NOW + 60_000, 1)
-    assert store.report("openai", 1, 0, NOW, RULES).open is True
-    assert store.lease_probe("openai", NOW, RULES) is None
+    assert store.report(KEY, 1, 0, NOW, RULES).open is True
+    assert store.lease_probe(KEY, NOW, RULES) is None
     due = NOW + 60_000
-    assert [store.lease_probe("openai", due, RULES) is not None for _ in range(5)] == [True] * 3 + [False] * 2
-    assert store.lease_probe("openai", due + PROBE_LEASE_MS, RULES) is not None
-    assert store.trip(store.get("openai"), due, RULES) is True
-    assert store.get("openai").until == due + 120_000
-    store.close("openai", due)
-    assert store.get("openai").open is False
-    assert store.report("openai", 1, 0, due, RULES).failures == 1
+    assert [store.lease_probe(KEY, due, RULES) is not None for _ in range(5)] == [True] * 3 + [False] * 2
+    assert store.lease_probe(KEY, due + PROBE_LEASE_MS, RULES) is not None
+    assert store.trip(stored(store, KEY), due, RULES) is True
+    assert stored(store, KEY).until == due + 120_000
+    store.close(KEY, due)
+    assert stored(store, KEY).open is False
+    assert store.report(KEY, 1, 0, due, RULES).failures == 1
 
 
 def test_a_breaker_remembers_slow_keys_of_its_window_and_takes_probes_back(tables: Tables) -> None:
     store = BreakerStore(tables.database, tables["state"])
-    assert store.report("openai", 0, 0, NOW, RULES, "key1").slow == {"key1"}
-    store.report("openai", 0, 0, NOW + 1, RULES, "key1")
-    assert store.report("openai", 0, 2, NOW + 2, RULES, "key2").slow == {"key1", "key2"}
-    assert store.report("openai", 0, 0, NOW + 30_000, RULES, "key3").slow == {"key3"}
-    assert store.report("openai", 1, 0, NOW + 60_000, RULES).slow == frozenset()
-    store.return_probe("openai", NOW)  # a closed one has none
-    assert store.trip(store.get("openai"), NOW, RULES) is True
+    assert store.report(KEY, 0, 0, NOW, RULES, "key1").slow == {"key1"}
+    store.report(KEY, 0, 0, NOW + 1, RULES, "key1")
+    assert store.report(KEY, 0, 2, NOW + 2, RULES, "key2").slow == {"key1", "key2"}
+    assert store.report(KEY, 0, 0, NOW + 30_000, RULES, "key3").slow == {"key3"}
+    assert store.report(KEY, 1, 0, NOW + 60_000, RULES).slow == frozenset()
+    store.return_probe(KEY, NOW)  # a closed one has none
+    assert store.trip(stored(store, KEY), NOW, RULES) is True
     due = NOW + 60_000
-    assert [store.lease_probe("openai", due, RULES) is not None for _ in range(4)] == [True] * 3 + [False]
-    store.return_probe("openai", due)
-    assert [store.lease_probe("openai", due, RULES) is not None for _ in range(2)] == [True, False]
+    assert [store.lease_probe(KEY, due, RULES) is not None for _ in range(4)] == [True] * 3 + [False]
+    store.return_probe(KEY, due)
+    assert [store.lease_probe(KEY, due, RULES) is not None for _ in range(2)] == [True, False]
     for _ in range(5):
-        store.return_probe("openai", due)
-    assert store.get("openai").probes == 0
-    store.close("openai", due)
-    assert store.get("openai").slow == frozenset()
+        store.return_probe(KEY, due)
+    assert stored(store, KEY).probes == 0
+    store.close(KEY, due)
+    assert stored(store, KEY).slow == frozenset()
 
 
 def test_of_many_probes_at_once_three_go(tables: Tables) -> None:
     store = BreakerStore(tables.database, tables["state"])
-    store.report("openai", 3, 0, NOW, RULES)
-    store.trip(store.get("openai"), NOW, RULES)
+    store.report(KEY, 3, 0, NOW, RULES)
+    store.trip(stored(store, KEY), NOW, RULES)
     leased: list[Any] = []
     threads = [
-        threading.Thread(target=lambda: leased.append(store.lease_probe("openai", NOW + 60_000, RULES)))
-        for _ in range(20)
+        threading.Thread(target=lambda: leased.append(store.lease_probe(KEY, NOW + 60_000, RULES))) for _ in range(20)
     ]
     run(threads)
     assert sum(lease is not None for lease in leased) == 3
@@ -207,20 +211,20 @@ def test_of_many_probes_at_once_three_go(tables: Tables) -> None:
 
 def test_an_operators_breaker_takes_no_probe(tables: Tables) -> None:
     store = BreakerStore(tables.database, tables["state"])
-    store.force_open("bedrock", NOW)
-    assert store.get("bedrock").state(NOW + 10**9) == "open"
-    assert store.lease_probe("bedrock", NOW + 10**9, RULES) is None
-    store.close("bedrock", NOW)
-    assert store.get("bedrock").state(NOW) == "closed"
+    store.force_open(OTHER, NOW)
+    assert stored(store, OTHER).state(NOW + 10**9) == "open"
+    assert store.lease_probe(OTHER, NOW + 10**9, RULES) is None
+    store.close(OTHER, NOW)
+    assert stored(store, OTHER).state(NOW) == "closed"
 
 
 def test_health_reads_breakers_and_what_was_observed(tables: Tables) -> None:
-    BreakerStore(tables.database, tables["state"]).force_open("openai", NOW)
+    BreakerStore(tables.database, tables["state"]).force_open(KEY, NOW)
     usage = HealthStore(tables.database, tables["state"])
     usage.observe({"openai|latency_ms": 12, "openai|at": NOW}, {"requests": 2, "errors": 1, "tokens": 9})
     usage.observe({}, {"requests": 1, "errors": 0, "tokens": 1})
     facts = HealthStore(tables.database, tables["state"]).facts()
-    assert facts.breakers["openai"].forced is True
+    assert facts.breakers[0].forced is True
     assert (facts.observed["requests"], facts.observed["tokens"], facts.observed["openai|latency_ms"]) == (3, 10, 12)
 
 

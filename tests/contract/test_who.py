@@ -220,6 +220,8 @@ def test_a_key_that_changed_since_it_was_judged_is_not_ended(gateway: Gateway) -
 
 BOUND: dict[str, dict[str, Any]] = {
     "team_id": {"team_id": "blue"},
+    "user_id": {"user_id": "ann"},
+    "model_limits": {"model_limits": {MODEL: {"max_budget": 5}}},
     "models": {"models": [MODEL]},
     "expires": {"expires": SOON},
     **{name: {name: 5} for name in NUMBERS},
@@ -231,6 +233,8 @@ SETTINGS: dict[str, Any] = {
     "POST /teams": {"id": "mine", "name": "mine"},
     "PATCH /teams/blue": {"max_budget": 1_000},
     "DELETE /teams/empty": None,
+    "PUT /users/blue": {"max_budget": 1_000},
+    "DELETE /users/empty": None,
     "POST /products": {"name": "x", "price": {"amount": 1}, "category": {"path": ["a"]}},
     "POST /products/import": {"products": []},
     "PUT /products/p": {"name": "x", "price": {"amount": 1}, "category": {"path": ["a"]}},
@@ -243,6 +247,7 @@ SETTINGS: dict[str, Any] = {
 def test_what_holds_for_everybody_is_set_by_unbound_admins(gateway: Gateway, bound: str) -> None:
     gateway.team("blue", max_budget=5)
     gateway.team("empty")
+    assert gateway.admin(gateway.full, "PUT", "/users/ann", {"max_budget": 5}).status == 200
     limited, limited_id = gateway.bound(**BOUND[bound])
     tried = set()
     for route, body in SETTINGS.items():
@@ -285,6 +290,61 @@ def test_budgets_are_not_multiplied(gateway: Gateway) -> None:
     wiring.reset()
     free, _ = gateway.bound(tier="free")
     assert gateway.admin(free, "POST", "/keys", {"name": "x"}).param == "max_budget"
+
+
+def test_a_user_s_limits_and_a_model_s_bind_whoever_is_bound_by_them(gateway: Gateway) -> None:
+    """Keys made by a user's admin are that user's; nobody leaves its user, and no limit on a model is multiplied."""
+    full = gateway.full
+    assert gateway.admin(full, "PUT", "/users/ann", {"max_budget": 5, "name": "Ann"}).body["max_budget"] == 5
+    assert gateway.admin(full, "PUT", "/users/bob", {"rpm_limit": 5}).status == 200
+    ann, ann_id = gateway.bound(user_id="ann")
+    _, bob_id = gateway.key(user_id="bob")
+    made = gateway.admin(ann, "POST", "/keys", {"name": "x"})
+    assert (made.status, made.body["user_id"]) == (201, "ann")
+    for other in ("", "bob"):
+        assert gateway.admin(ann, "POST", "/keys", {"name": "x", "user_id": other}).param == "user_id"
+        for key in (ann_id, made.body["id"]):
+            assert gateway.admin(ann, "PATCH", f"/keys/{key}", {"user_id": other}).param == "user_id"
+    for method, path, body in (("PATCH", "", {"user_id": "ann"}), ("POST", "/rotate", {}), ("DELETE", "", None)):
+        assert gateway.admin(ann, method, f"/keys/{bob_id}{path}", body).param == "user_id"
+    assert gateway.admin(ann, "PUT", "/users/ann", {}).param == "user_id"
+    assert [gateway.admin(ann, "GET", f"/users/{user}").status for user in ("ann", "bob")] == [200, 403]
+    assert [user["id"] for user in gateway.admin(ann, "GET", "/users").body["data"]] == ["ann"]
+    assert {user["id"] for user in gateway.admin(full, "GET", "/users").body["data"]} == {"ann", "bob"}
+    rate_only, _ = gateway.bound(user_id="bob")
+    assert gateway.admin(rate_only, "POST", "/keys", {"name": "x"}).param == "user_id"
+    model, model_id = gateway.bound(model_limits={MODEL: {"max_budget": 1}})
+    assert gateway.admin(model, "POST", "/keys", {"name": "x"}).param == "model_limits"
+    for limits in ({MODEL: None}, {MODEL: {"max_budget": 2}}, {MODEL: {"shadow": ["budget"]}}):
+        assert gateway.admin(model, "PATCH", f"/keys/{model_id}", {"model_limits": limits}).param == "model_limits"
+    removed = gateway.admin(full, "DELETE", "/users/ann")
+    assert (removed.status, gateway.admin(full, "GET", "/users/ann").status) == (200, 404)
+    assert gateway.admin(full, "DELETE", "/users/ann").status == 404
+    again = gateway.admin(full, "PUT", "/users/ann", {"max_budget": 1}, if_match='"2"')
+    assert again.status == 412
+    assert gateway.admin(full, "PUT", "/users/ann", {"max_budget": 1}).headers["etag"] == '"3"'
+
+
+def test_a_user_s_and_a_model_s_budget_end_paid_calls(gateway: Gateway) -> None:
+    """End to end, under the authorizer's cached answer, and shown by `GET /v1/key`."""
+    key, key_id = gateway.key(user_id="ann")
+    assert gateway.chat(key).status == 200
+    assert gateway.admin(gateway.full, "PUT", "/users/ann", {"max_budget": 0.000001}).status == 200
+    refused = gateway.chat(key)
+    assert (refused.status, refused.body["error"]["scope"]) == (402, "user")
+    assert gateway.admin(gateway.full, "PUT", "/users/ann", {"max_budget": 5}).status == 200
+    answered = gateway.chat(key)
+    assert (answered.status, answered.headers["x-gateway-user-remaining"][:4]) == (200, "4.99")
+    assert gateway.admin(gateway.full, "POST", "/config", {"models": {"lite": {"target": MODEL}}}).status == 200
+    wiring.reset()
+    limits = {"model_limits": {"lite": {"max_budget": 0.000001}}}
+    assert gateway.admin(gateway.full, "PATCH", f"/keys/{key_id}", limits).status == 200
+    refused = gateway.chat(key)  # by its own name, whatever alias the limit was given by
+    assert (refused.status, refused.body["error"]["scope"]) == (402, "model")
+    assert refused.body["error"]["model"] == "lite"
+    shown = gateway.api.call("GET", "/v1/key", authorization=f"Bearer {key}").body
+    assert (shown["user"]["id"], shown["user"]["budget"]["limit"]) == ("ann", 5)
+    assert shown["model_limits"]["lite"]["budget"]["limit"] == 0.000001
 
 
 def test_a_team_s_key_reads_its_team_s_bill(gateway: Gateway) -> None:

@@ -9,16 +9,18 @@ from typing import Any
 from gateway.config.document import TierLimits
 from gateway.dynamodb.attributes import from_item
 from gateway.dynamodb.client import Database
-from gateway.identity.caller import Caller, KeyLimits
-from gateway.identity.store import KeyRecord, KeyStore, TeamRecord
+from gateway.identity.account_ids import model_item, team_item, user_item
+from gateway.identity.caller import Caller, KeyLimits, ModelLimits
+from gateway.identity.store import KeyRecord, KeyStore, TeamRecord, UserRecord
+from gateway.identity.verification import KeyReader
 from gateway.ledger.admission import Booking
+from gateway.ledger.closing.reconcile import Reconciled, Reconciler
+from gateway.ledger.closing.sweep_store import SweepCursor
+from gateway.ledger.closing.sweeper import Sweeper
 from gateway.ledger.holds import AdmissionRequest, Hold, Outcome
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.limits_store import LimitsStore
-from gateway.ledger.reconcile import Reconciled, Reconciler
 from gateway.ledger.rows_store import OPEN, RowStore, accounts_of
-from gateway.ledger.sweep_store import SweepCursor
-from gateway.ledger.sweeper import Sweeper
 from gateway.models.usage import Usage
 from tests.contract.conftest import Tables
 
@@ -44,6 +46,9 @@ class World:
     tiers: dict[str, TierLimits] = field(default_factory=lambda: dict(TIERS))
     count: int = 0
     team: KeyLimits | None = None
+    user: KeyLimits | None = None
+    model_limits: tuple[ModelLimits, ...] = ()
+    aliases: dict[str, str] = field(default_factory=dict)
     key: str = "key1"
 
     def __post_init__(self) -> None:
@@ -53,6 +58,9 @@ class World:
         if self.team is not None:
             self.caller_team = TeamRecord(self.team_id, "Blue", "2026-11-24T00:00:00.000Z", limits=self.team)
             self.keys.create_team(self.caller_team)
+        if self.user is not None:
+            self.caller_user = UserRecord(self.user_id, "", "2026-11-24T00:00:00.000Z", limits=self.user)
+            self.keys.create_user(self.caller_user)
         self.record = KeyRecord(
             id=self.key,
             digest="0" * 64,
@@ -61,7 +69,9 @@ class World:
             scopes=("completions",),
             created="2026-11-24T00:00:00.000Z",
             team_id=self.team_id,
+            user_id=self.user_id,
             limits=self.limits,
+            model_limits=self.model_limits,
         )
         self.keys.create(self.record)
         self.lock = threading.Lock()
@@ -76,16 +86,34 @@ class World:
         return "" if self.team is None else f"team-of-{self.key}"
 
     @property
+    def user_id(self) -> str:
+        return "" if self.user is None else f"user-of-{self.key}"
+
+    @property
+    def accounts(self) -> dict[str, str]:
+        """The items of `limits` that there may be, by scope; of models the first alone."""
+        models = [model_item(self.key, each.name) for each in self.model_limits]
+        return {
+            "key": self.key,
+            "model": models[0] if models else "",
+            "user": user_item(self.user_id),
+            "team": team_item(self.team_id),
+        }
+
+    @property
     def caller(self) -> Caller:
         """The key as an authorizer has it cached: by the records that the test last put here."""
-        return self.record.caller(self.caller_team if self.team is not None else None)
+        return self.record.caller(
+            self.caller_team if self.team is not None else None,
+            user=self.caller_user if self.user is not None else None,
+        )
 
-    def ledger(self, database: Database | None = None) -> Ledger:
+    def ledger(self, database: Database | None = None, keys: KeyReader | None = None) -> Ledger:
         """A container's own ledger, with its own memory."""
         used = database or self.tables.database
         limits = LimitsStore(used, self.tables["limits"], self.tables["api-keys"])
         rows = RowStore(used, self.tables["request-analytics"])
-        return Ledger(limits, rows, self.keys, self.clock or (lambda: self.now))
+        return Ledger(limits, rows, keys or self.keys, self.clock or (lambda: self.now), targets=self.aliases.get)
 
     def request(self, est: int = 100, tokens: int = 10, seconds: int = 60) -> AdmissionRequest:
         with self.lock:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from gateway.dynamodb.attributes import to_item
 from gateway.identity.caller import SCOPES
+from gateway.ledger.closing.sweep_store import SweepCursor
 from gateway.ledger.rows_store import Row, RowStore
-from gateway.ledger.sweep_store import SweepCursor
 from tests.integration.waiting import eventually
 from tests.terraform.making import Made
 from tests.terraform.recording import Call

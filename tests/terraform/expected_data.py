@@ -14,7 +14,11 @@ DAY = 86_400
 TABLES: dict[str, tuple[tuple[str, str | None], dict[str, tuple[str, str, str]], str | None]] = {
     "api-keys": (
         ("id", None),
-        {"by-created": ("kind", "created", "KEYS_ONLY"), "by-team": ("team_id", "id", "KEYS_ONLY")},
+        {
+            "by-created": ("kind", "created", "KEYS_ONLY"),
+            "by-team": ("team_id", "id", "KEYS_ONLY"),
+            "by-user": ("user_id", "id", "KEYS_ONLY"),
+        },
         None,
     ),
     "limits": (("id", None), {}, None),

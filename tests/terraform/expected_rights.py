@@ -15,10 +15,11 @@ ON_TABLES = {
         "api-keys": "BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem UpdateItem",
         "api-keys/index/by-created": "Query",
         "api-keys/index/by-team": "Query",
+        "api-keys/index/by-user": "Query",
         "limits": "PutItem UpdateItem",
         "product-catalog": "DeleteItem GetItem PutItem",
         "request-analytics": "PutItem Query",
-        "state": "GetItem PutItem UpdateItem",
+        "state": "BatchGetItem GetItem PutItem Query UpdateItem",
         "usage": "Query",
     },
     "analytics": {
@@ -36,7 +37,7 @@ ON_TABLES = {
         "product-catalog/index/by-category": "Query",
         "product-catalog/index/by-term": "Query",
         "request-analytics": "PutItem UpdateItem",
-        "state": "DeleteItem GetItem PutItem UpdateItem",
+        "state": "BatchGetItem DeleteItem GetItem PutItem UpdateItem",
     },
     "health": {"state": "Query"},
     "mcp": {

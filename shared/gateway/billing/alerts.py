@@ -17,6 +17,7 @@ from gateway import observability
 from gateway.billing.alerts_store import Claim
 from gateway.billing.counters import Bounded, Counted
 from gateway.billing.due import attend
+from gateway.identity.account_ids import named
 from gateway.models.money import usd
 
 THRESHOLDS = (50, 80, 100)
@@ -65,18 +66,19 @@ class Alerts:
         if claim == "another_s":
             return False
         if claim == "mine":
-            kind, _, name = bounded.account.rpartition("#")
+            whose = named(bounded.account)
             facts = {
-                "scope": "team" if kind else "key",
-                "id": name,
+                "scope": whose.scope,
+                "id": whose.id,
                 "threshold_percent": threshold,
                 "window": bounded.window,
                 "spent_usd": usd(spent),
                 "budget_usd": usd(bounded.budget),
-            }
+            } | ({"model": whose.model} if whose.model else {})
             observability.log.warning("budget alert", extra=facts)
             observability.count("BudgetAlerts")
-            self.publish(f"{facts['scope']} {name}: {threshold} % of its budget is spent", json.dumps(facts))
+            subject = f"key {whose.id} on {whose.model}" if whose.model else f"{whose.scope} {whose.id}"
+            self.publish(f"{subject}: {threshold} % of its budget is spent", json.dumps(facts))
             self.claims.sent(bounded, threshold)
         if len(self._done) >= _REMEMBERED:
             self._done.clear()

@@ -9,6 +9,10 @@ Dimensions: `*` (all), `m` model, `p` provider, `t` tier, `g` tag, `h` hour (HH)
 `cached`, `out` tokens, `cost` micro-dollars, `adj` micro-dollars of corrections (of all alone). A histogram of
 latencies stands once for provider, tier and model together, `x|<provider>|<tier>|<model>|l<bucket>`: most of an item is
 this, and an item's size is what each write of it costs.
+
+A call may have made several attempts: tokens and cost of each count under its own provider and model, so that these
+add up to the call's; as a request, and as an error, the call counts once, under the one that delivered or was tried
+last.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ _CORRECTIONS = "c"
 # rows of a place stand in one item.
 _LONGEST_NAME = 256  # bytes
 _MOST_TAGS = 20
+_MOST_ATTEMPTS = 32
 _LARGEST = 10**18  # tokens, micro-dollars, milliseconds: sums of them stay far within DynamoDB's 38 digits
 SUM = "-"
 
@@ -133,11 +138,13 @@ def counted(row: Mapping[str, Any]) -> Counted:
         measures = _measures(row)
         tags, latency = _tags(row), _whole(row, "latency_ms", None)
         model, provider, tier = _name(row["model"]), _name(row["provider"], "|"), _name(row["tier"], "|")
-        values = [("*", "*"), ("m", model), ("p", provider), ("t", tier), ("h", f"{moment:%H}")]
+        values = [("*", "*"), ("t", tier), ("h", f"{moment:%H}"), *(("g", tag) for tag in tags)]
         counters: Counter[str] = Counter()
-        for dimension, value in [*values, *(("g", tag) for tag in tags)]:
-            for measure, amount in measures.items():
-                counters[f"{dimension}|{value}|{measure}"] += amount
+        for dimension, value in values:
+            counters.update({f"{dimension}|{value}|{measure}": amount for measure, amount in measures.items()})
+        for vendor, name, used in _by_attempt(row, provider, model, measures):
+            for mark in (f"m|{name}", f"p|{vendor}"):
+                counters.update({f"{mark}|{measure}": amount for measure, amount in used.items()})
         if row["status"] == "ok":
             counters[f"x|{provider}|{tier}|{model}|l{bucket(latency)}"] += 1
         return Counted(
@@ -151,7 +158,7 @@ def counted(row: Mapping[str, Any]) -> Counted:
             settled=_settled(row),
             bounded=tuple(_bounded(row)),
         )
-    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise PoisonRow(f"{type(error).__name__}: {error}") from None
 
 
@@ -194,6 +201,27 @@ def _measures(row: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
+def _by_attempt(
+    row: Mapping[str, Any], provider: str, model: str, measures: Mapping[str, int]
+) -> Iterator[tuple[str, str, Mapping[str, int]]]:
+    """Vendor, model and measures of each attempt; of a row that does not list them, its own."""
+    attempts = row.get("attempts")
+    if attempts is None:
+        yield provider, model, measures
+        return
+    if not isinstance(attempts, list) or not 0 < len(attempts) <= _MOST_ATTEMPTS:
+        raise PoisonRow(f"attempts are no list of {_MOST_ATTEMPTS} at most")
+    sums: Counter[str] = Counter()
+    for attempt in attempts:
+        used = {"in": _whole(attempt, "input"), "cached": _whole(attempt, "cached"), "out": _whole(attempt, "output")}
+        used["cost"] = _whole(attempt, "cost", None)
+        sums.update(used)
+        yield _name(attempt["vendor"], "|"), _name(attempt["model"]), used
+    if any(sums[measure] != measures[measure] for measure in ("in", "cached", "out", "cost")):
+        raise PoisonRow("the attempts do not come to what the row says")
+    yield provider, model, {"n": measures["n"], "err": measures["err"]}
+
+
 def _settled(row: Mapping[str, Any]) -> int:
     settled = _whole(row, "settled", None)
     datetime.fromtimestamp(settled // 1_000_000, UTC)  # a moment that can be shown: a key's last use is noted by it
@@ -220,8 +248,9 @@ def _correction(row: Mapping[str, Any]) -> Counted:
 def _bounded(row: Mapping[str, Any]) -> Iterator[Bounded]:
     if "budget" in row:
         yield Bounded(_name(row["key"]), _name(row["window"]), _whole(row, "budget"))
-    if "team_budget" in row:
-        yield Bounded(f"team#{_name(row['team'])}", _name(row["team_window"]), _whole(row, "team_budget"))
+    for each in row.get("accounts", ()):
+        if "budget" in each:
+            yield Bounded(_name(each["id"]), _name(each["window"]), _whole(each, "budget"))
 
 
 def bucket(latency_ms: int) -> int:

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway import observability
-from gateway.breakers.breaker import Breaker
+from gateway.breakers.breaker import Breaker, BreakerKey
+from gateway.breakers.summary import counts, summary_of
 from gateway.config.document import invalid
 from gateway.errors import BadRequest
 from gateway.identity.caller import Caller
 from gateway.models.catalog import PROVIDERS
 
+_MOST = 16
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+
 
 class Action(BaseModel):
-    """The original's shape: `{"action": "reset", "providers": ["openai"]}`; without providers, all of them."""
+    """The original's shape: `{"action": "reset", "providers": ["openai"]}`, which means all breakers of these; or with
+    `breakers` single ones, as they are listed. Without either, all of all providers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     action: Literal["reset", "open"]
-    providers: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)] | None = None
+    providers: Annotated[tuple[str, ...], Field(min_length=1, max_length=_MOST)] | None = None
+    breakers: Annotated[tuple[Name, ...], Field(min_length=1, max_length=_MOST)] | None = None
 
 
 class Switchable(Protocol):
-    def get(self, provider: str) -> Breaker: ...
-    def close(self, provider: str, now: int) -> None: ...
-    def force_open(self, provider: str, now: int) -> None: ...
+    def read(self, keys: Sequence[BreakerKey]) -> dict[BreakerKey, Breaker]: ...
+    def all(self, vendor: str = "") -> Iterator[Breaker]: ...
+    def close(self, key: BreakerKey, now: int) -> None: ...
+    def force_open(self, key: BreakerKey, now: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +48,11 @@ class BreakerAdmin:
     now: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     def states(self) -> dict[str, Any]:
-        now = self.now()
-        return {"circuitBreakers": {provider: _shown(self.store.get(provider), now) for provider in self.providers}}
+        now, stored = self.now(), [breaker for breaker in self.store.all() if counts(breaker)]
+        return {"circuitBreakers": {provider: _provider(provider, stored, now) for provider in self.providers}}
 
     def act(self, body: Mapping[str, Any], by: Caller) -> dict[str, Any]:
-        """Carry an action out. Raises BadRequest for an unknown action or provider; nothing is changed then.
+        """Carry an action out. Raises BadRequest for an unknown action, provider or breaker; nothing is changed then.
 
         To reset a provider that is not configured here is no mistake: there is nothing to reset. The original's
         requests name both, whatever is configured.
@@ -54,22 +61,61 @@ class BreakerAdmin:
             wanted = Action.model_validate(body)
         except ValidationError as error:
             raise invalid(error) from None
-        named = self.providers if wanted.providers is None else wanted.providers
-        for provider in named:
+        providers, single = self._named(wanted), [self._key(text) for text in wanted.breakers or ()]
+        if wanted.action == "reset":
+            self._reset([breaker for provider in providers for breaker in self.store.all(provider)])
+            self._reset(self.store.read(single).values() if single else ())
+        else:
+            self._open([*(BreakerKey(provider) for provider in providers), *single])
+        named = {"providers": list(providers), "breakers": [key.text for key in single]}
+        observability.log.info("circuit breakers switched", extra={"action": wanted.action, "by": by.key_id, **named})
+        return self.states()
+
+    def _named(self, wanted: Action) -> tuple[str, ...]:
+        if wanted.providers is None:
+            return () if wanted.breakers else self.providers
+        for provider in wanted.providers:
             if provider not in (PROVIDERS if wanted.action == "reset" else self.providers):
                 raise BadRequest(f"providers: '{provider[:64]}' is not a configured provider", param="providers")
-        chosen = tuple(provider for provider in dict.fromkeys(named) if provider in self.providers)
-        for provider in chosen:
-            switch = self.store.close if wanted.action == "reset" else self.store.force_open
-            was_open = self.store.get(provider).open
-            switch(provider, self.now())
-            if was_open != (wanted.action == "open"):
-                changed = "CircuitBreakerClosed" if was_open else "CircuitBreakerOpened"
-                observability.count(changed, provider=provider)
-        observability.log.info(
-            "circuit breakers switched", extra={"action": wanted.action, "providers": list(chosen), "by": by.key_id}
-        )
-        return self.states()
+        return tuple(provider for provider in dict.fromkeys(wanted.providers) if provider in self.providers)
+
+    def _key(self, text: str) -> BreakerKey:
+        key = BreakerKey.parse(text)
+        if key.vendor not in self.providers or not key.region or key.text != text:
+            message = f"breakers: '{text[:64]}' is none; they are named provider/model@region or provider@region"
+            raise BadRequest(message, param="breakers")
+        return BreakerKey.of_target(key.vendor, key.model, key.region)
+
+    def _reset(self, breakers: Iterable[Breaker]) -> None:
+        for breaker in breakers:
+            if breaker.open or breaker.failures or breaker.slow:
+                self.store.close(breaker.key, self.now())
+                if breaker.open and counts(breaker):
+                    observability.count("CircuitBreakerClosed", provider=breaker.key.vendor)
+
+    def _open(self, keys: Sequence[BreakerKey]) -> None:
+        known = self.store.read(keys)
+        for key in keys:
+            breaker = known.get(key) or Breaker(key)
+            self.store.force_open(key, self.now())
+            if not (breaker.open and counts(breaker)):
+                observability.count("CircuitBreakerOpened", provider=key.vendor)
+
+
+def _provider(provider: str, breakers: Iterable[Breaker], now: int) -> dict[str, Any]:
+    """A provider as one, and each of its breakers that is or was ill of late."""
+    own = sorted((each for each in breakers if each.key.vendor == provider), key=lambda each: each.key.text)
+    shown, worst = {each.key.text: _shown(each, now) for each in own}, summary_of(provider, own, now)
+    waits = [each["retryAfter"] for each in shown.values() if each["retryAfter"] is not None]
+    return {
+        "state": worst.state,
+        "forced": any(each.forced for each in own),
+        "failures": worst.failures,
+        "successes": sum(each.successes for each in own),
+        "trips": max((each.trips for each in own), default=0),
+        "retryAfter": min(waits, default=None),
+        "breakers": shown,
+    }
 
 
 def _shown(breaker: Breaker, now: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ Half-open is no state of its own in storage: an open breaker whose time is over 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 State = Literal["closed", "open", "half_open"]
@@ -17,9 +18,54 @@ PROBE_LEASE_MS = 30_000
 SLOW_KEYS = 3
 
 
+@dataclass(frozen=True)
+class BreakerKey:
+    """What a breaker stands before: a model of a vendor in a region; the vendor's host in that region (no model), which
+    all its models share; or the vendor with all it has (neither), which only an operator opens."""
+
+    vendor: str
+    region: str = ""
+    model: str = ""
+
+    @classmethod
+    def of_target(cls, vendor: str, model: str, region: str) -> BreakerKey:
+        """The key of what a call goes to. Fine-tuned models of one base run on the same machines, and there may be
+        thousands of them: they share a breaker, so that the items stay as few as the models that have a price."""
+        base = ":".join(model.split(":")[:2]) if model.startswith("ft:") else model
+        return cls(vendor, region, base)
+
+    @classmethod
+    def parse(cls, text: str) -> BreakerKey:
+        """From `vendor/model@region`, `vendor@region` or `vendor`. A model's name may hold slashes and ats."""
+        before, _, region = text.rpartition("@") if "@" in text else (text, "", "")
+        vendor, _, model = before.partition("/")
+        return cls(vendor, region, model)
+
+    @cached_property
+    def text(self) -> str:
+        return self.vendor + (f"/{self.model}" if self.model else "") + (f"@{self.region}" if self.region else "")
+
+    @cached_property
+    def host(self) -> BreakerKey:
+        return BreakerKey(self.vendor, self.region)
+
+    @cached_property
+    def whole(self) -> BreakerKey:
+        """The vendor's own: an operator's switch for all that it has."""
+        return BreakerKey(self.vendor)
+
+    @property
+    def is_target(self) -> bool:
+        return bool(self.model)
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.region and not self.model
+
+
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """What all functions share about one provider.
+    """What all functions share about one key.
 
     `failures` and `successes` count the window that began at `window` (a multiple of the window's length); `slow` are
     the keys whose calls ran into our own deadline in it.
@@ -27,7 +73,7 @@ class Breaker:
     operator opened it: then only an operator closes it. `probes` are out until `lease`.
     """
 
-    provider: str
+    key: BreakerKey
     open: bool = False
     forced: bool = False
     window: int = 0

@@ -1,6 +1,7 @@
 """The breaker as a call sees it: may I go, and this is what happened. Its state is shared by all functions.
 
-A healthy provider costs one read a second and container, and no write at all. A failure is written at once,
+On a call's way stand three: the vendor's as a whole, which only an operator opens, its host's, and its target's. A
+healthy target costs one read a second and container for all three, and no write at all. A failure is written at once,
 together with the successes this container has seen since it last wrote; while a window holds failures, containers
 write their successes too, once a second, so that the share of failures is true enough to judge by. Where the store
 does not answer, calls go ahead: a breaker protects, it must not be what fails.
@@ -8,29 +9,31 @@ does not answer, calls go ahead: a breaker protects, it must not be what fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from gateway import observability
-from gateway.breakers.breaker import SLOW_KEYS, Breaker, BreakerRules
+from gateway.breakers.breaker import SLOW_KEYS, Breaker, BreakerKey, BreakerRules
+from gateway.breakers.signs import Sign, Signs
 from gateway.errors import GatewayError, StoreError, UpstreamUnavailable
 
 T = TypeVar("T")
 _HINT_MS = 1_000
+_MOST_KNOWN = 1_000  # keys that a container remembers; of others it asks again
 
 
 class BreakerState(Protocol):
     """What the service needs of a store."""
 
-    def get(self, provider: str) -> Breaker: ...
+    def read(self, keys: Sequence[BreakerKey]) -> dict[BreakerKey, Breaker]: ...
     def report(
-        self, provider: str, failures: int, successes: int, now: int, rules: BreakerRules, slow: str = ""
+        self, key: BreakerKey, failures: int, successes: int, now: int, rules: BreakerRules, slow: str = ""
     ) -> Breaker: ...
     def trip(self, breaker: Breaker, now: int, rules: BreakerRules) -> bool: ...
-    def lease_probe(self, provider: str, now: int, rules: BreakerRules) -> Breaker | None: ...
-    def return_probe(self, provider: str, now: int) -> None: ...
-    def close(self, provider: str, now: int) -> None: ...
+    def lease_probe(self, key: BreakerKey, now: int, rules: BreakerRules) -> Breaker | None: ...
+    def return_probe(self, key: BreakerKey, now: int) -> None: ...
+    def close(self, key: BreakerKey, now: int) -> None: ...
 
 
 @dataclass(slots=True)
@@ -44,10 +47,11 @@ class _Local:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to call a provider; `probe` where its answer decides whether the breaker closes."""
+    """Leave to call a target; `probes` are the breakers on its way, as they were leased, whose closing its answer
+    decides."""
 
-    provider: str
-    probe: bool = False
+    target: BreakerKey
+    probes: Mapping[BreakerKey, Breaker] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,104 +60,135 @@ class Breakers:
 
     store: BreakerState
     clock: Callable[[], int]
-    _known: dict[str, _Local] = field(default_factory=dict)
+    _known: dict[BreakerKey, _Local] = field(default_factory=dict)
 
-    def acquire(self, provider: str, rules: BreakerRules) -> Permit:
-        """Leave to call. Raises UpstreamUnavailable, at once and with retry_after, where the breaker is open."""
+    def acquire(self, target: BreakerKey, rules: BreakerRules) -> Permit:
+        """Leave to call. Raises UpstreamUnavailable, at once and with retry_after, where a breaker on the way is
+        open."""
         now = self.clock()
-        breaker = self._hint(provider, now)
-        state = breaker.state(now)
-        if state == "closed":
-            return Permit(provider)
-        if state == "half_open" and self._lease(provider, now, rules):
-            return Permit(provider, probe=True)
-        raise _suspended(breaker, now)
+        self._look((target,), now)
+        shut = self._shut(target, now)
+        if shut is not None:
+            raise _suspended(shut, now)
+        probes: dict[BreakerKey, Breaker] = {}
+        for key in (target.host, target):
+            breaker = self._local(key, now).breaker
+            if breaker.state(now) != "half_open":
+                continue
+            leased = self._guarded(lambda key=key: self.store.lease_probe(key, now, rules))  # type: ignore[misc]  # bound now
+            if leased is None:
+                self._give_back(probes, now)
+                raise _suspended(breaker, now)
+            probes[key] = leased
+        return Permit(target, probes)
 
-    def check(self, provider: str) -> None:
-        """Raises as `acquire` where the breaker is open; takes no probe where it is half open."""
+    def check(self, targets: Sequence[BreakerKey]) -> None:
+        """Raises as `acquire` where a breaker is open on the way to each of these; takes no probe of one that is half
+        open."""
         now = self.clock()
-        breaker = self._hint(provider, now)
-        if breaker.state(now) == "open":
-            raise _suspended(breaker, now)
+        self._look(targets, now)
+        shut = [self._shut(target, now) for target in targets]
+        if shut and shut[0] is not None and all(shut):
+            raise _suspended(shut[0], now)
 
-    def succeeded(self, permit: Permit, rules: BreakerRules) -> None:
+    def tell(self, permit: Permit, signs: Signs, rules: BreakerRules, key_id: str) -> None:
+        """What became of a call by this API key. Each permit is told of once: what says nothing gives its probes
+        back."""
+        for key, sign in ((permit.target.host, signs.host), (permit.target, signs.target)):
+            probe = permit.probes.get(key)
+            if sign is Sign.WELL:
+                self._well(key, probe, rules)
+            elif sign is Sign.ILL:
+                self._ill(key, probe, rules)
+            elif probe is not None:
+                self._give_back((key,), self.clock())
+            elif sign is Sign.LATE:
+                self._late(key, rules, key_id)
+
+    def give_back(self, permit: Permit) -> None:
+        """A call that was not made after all."""
+        self._give_back(permit.probes, self.clock())
+
+    def _well(self, key: BreakerKey, probe: Breaker | None, rules: BreakerRules) -> None:
         now = self.clock()
-        local = self._local(permit.provider, now)
-        if permit.probe:
-            self._guarded(lambda: self.store.close(permit.provider, now))
-            self._known.pop(permit.provider, None)
-            observability.log.info("circuit breaker closed", extra={"provider": permit.provider})
-            observability.count("CircuitBreakerClosed", provider=permit.provider)
+        if probe is not None:
+            self._guarded(lambda: self.store.close(key, now))
+            self._known.pop(key, None)
+            observability.log.info("circuit breaker closed", extra={"breaker": key.text, "provider": key.vendor})
+            observability.count("CircuitBreakerClosed", provider=key.vendor)
             return
-        window, seen = rules.window(now), local.breaker
+        local, window = self._local(key, now), rules.window(now)
+        seen = local.breaker
         local.successes = local.successes + 1 if local.since == window else 1
         local.since = window
         if (seen.failures or seen.slow) and seen.window == window and now - local.wrote >= _HINT_MS:
-            self._report(permit.provider, local, 0, now, rules)
+            self._report(key, local, 0, now, rules)
 
-    def failed(self, permit: Permit, rules: BreakerRules) -> None:
+    def _ill(self, key: BreakerKey, probe: Breaker | None, rules: BreakerRules) -> None:
         now = self.clock()
-        local = self._local(permit.provider, now)
-        if permit.probe:
-            self._trip(local.breaker, now, rules)
+        if probe is not None:
+            self._trip(probe, now, rules)
             return
-        self._report(permit.provider, local, 1, now, rules)
+        local = self._local(key, now)
+        self._report(key, local, 1, now, rules)
         if not local.breaker.open and rules.trips(local.breaker):
             self._trip(local.breaker, now, rules)
 
-    def ran_out(self, permit: Permit, rules: BreakerRules, key_id: str) -> None:
-        """A call of this key ran into our own deadline. Alone it says nothing of the provider: it may just be long."""
-        if permit.probe:
-            self.said_nothing(permit)
-            return
+    def _late(self, key: BreakerKey, rules: BreakerRules, key_id: str) -> None:
         now = self.clock()
-        local = self._local(permit.provider, now)
+        local = self._local(key, now)
         seen = local.breaker
         if seen.window == rules.window(now) and len(seen.slow) >= SLOW_KEYS and seen.successes:
             return  # it opens nothing any more in this window
-        self._report(permit.provider, local, 0, now, rules, key_id)
+        self._report(key, local, 0, now, rules, key_id)
         if not local.breaker.open and rules.trips(local.breaker):
             self._trip(local.breaker, now, rules)
 
-    def said_nothing(self, permit: Permit) -> None:
-        """A call that tells neither way, such as one that the provider refused for the caller's own fault. A probe is
-        given back: it neither closes the breaker nor opens it for longer."""
-        if permit.probe:
-            now = self.clock()
-            self._guarded(lambda: self.store.return_probe(permit.provider, now))
-            self._known.pop(permit.provider, None)
+    def _give_back(self, probes: Iterable[BreakerKey], now: int) -> None:
+        for key in probes:
+            self._guarded(lambda key=key: self.store.return_probe(key, now))  # type: ignore[misc]  # bound now, not later
+            self._known.pop(key, None)
 
     def _trip(self, breaker: Breaker, now: int, rules: BreakerRules) -> None:
+        key = breaker.key
         if self._guarded(lambda: self.store.trip(breaker, now, rules)):
-            observability.log.warning("circuit breaker opened", extra={"provider": breaker.provider})
-            observability.count("CircuitBreakerOpened", provider=breaker.provider)
-        self._known.pop(breaker.provider, None)
+            observability.log.warning("circuit breaker opened", extra={"breaker": key.text, "provider": key.vendor})
+            observability.count("CircuitBreakerOpened", provider=key.vendor)
+        self._known.pop(key, None)
 
     def _report(
-        self, provider: str, local: _Local, failures: int, now: int, rules: BreakerRules, slow: str = ""
+        self, key: BreakerKey, local: _Local, failures: int, now: int, rules: BreakerRules, slow: str = ""
     ) -> None:
         successes = local.successes if local.since == rules.window(now) else 0
-        seen = self._guarded(lambda: self.store.report(provider, failures, successes, now, rules, slow))
+        seen = self._guarded(lambda: self.store.report(key, failures, successes, now, rules, slow))
         if seen is not None:
             local.breaker, local.read, local.wrote, local.successes = seen, now, now, 0
 
-    def _lease(self, provider: str, now: int, rules: BreakerRules) -> bool:
-        leased = self._guarded(lambda: self.store.lease_probe(provider, now, rules))
-        if leased is not None:
-            self._local(provider, now).breaker = leased
-        return leased is not None
-
-    def _hint(self, provider: str, now: int) -> Breaker:
-        local = self._local(provider, now)
-        if now - local.read >= _HINT_MS or now < local.read:
-            local.breaker = self._guarded(lambda: self.store.get(provider)) or local.breaker
+    def _look(self, targets: Sequence[BreakerKey], now: int) -> None:
+        """Read what is not known well enough of the ways to these, at once."""
+        way = [key for target in targets for key in (target.whole, target.host, target)]
+        old = [key for key in way if not 0 <= now - self._local(key, now).read < _HINT_MS]
+        read = self._guarded(lambda: self.store.read(old)) if old else None
+        for key in old:
+            local = self._local(key, now)
             local.read = now
-        return local.breaker
+            if read is not None:
+                local.breaker = read.get(key) or Breaker(key)
 
-    def _local(self, provider: str, now: int) -> _Local:
-        if provider not in self._known:
-            self._known[provider] = _Local(Breaker(provider), read=now - _HINT_MS)
-        return self._known[provider]
+    def _shut(self, target: BreakerKey, now: int) -> Breaker | None:
+        """The first breaker on the way that lets nobody through."""
+        whole = self._local(target.whole, now).breaker
+        if whole.open and whole.forced:
+            return whole
+        way = (self._local(key, now).breaker for key in (target.host, target))
+        return next((breaker for breaker in way if breaker.state(now) == "open"), None)
+
+    def _local(self, key: BreakerKey, now: int) -> _Local:
+        if key not in self._known:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.pop(next(iter(self._known)))
+            self._known[key] = _Local(Breaker(key), read=now - _HINT_MS)
+        return self._known[key]
 
     @staticmethod
     def _guarded(action: Callable[[], T]) -> T | None:
@@ -165,9 +200,11 @@ class Breakers:
 
 
 def _suspended(breaker: Breaker, now: int) -> UpstreamUnavailable:
+    key = breaker.key
+    what = f"The model {key.vendor}/{key.model}" if key.is_target else f"The provider {key.vendor}"
     return UpstreamUnavailable(
-        f"The provider {breaker.provider} is failing; calls to it are suspended.",
-        provider=breaker.provider,
+        f"{what} is failing; calls to it are suspended.",
+        provider=key.vendor,
         sent=False,
         reason="breaker_open",
         retry_after=breaker.retry_after(now),

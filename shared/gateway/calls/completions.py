@@ -1,143 +1,41 @@
-"""The main job: admit, hold, call the provider, settle, release. One path for every door, streamed or not."""
+"""The main job: make a plan, admit it, start the call. One path for every door, streamed or not."""
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from gateway import observability
 from gateway.breakers.breaker import BreakerRules
-from gateway.breakers.breakers import Breakers, Permit
+from gateway.breakers.breakers import Breakers
+from gateway.breakers.signs import FIRST_BYTE_SECONDS
+from gateway.calls.call import Call, Means
+from gateway.calls.clients import client_class
 from gateway.calls.estimate import Estimate, estimate
+from gateway.calls.plan import Plan, Target, seconds_for
 from gateway.catalogue.catalogue import Catalogue
 from gateway.catalogue.context import fitting, with_products
 from gateway.config.document import Config, TierLimits
 from gateway.config.service import ConfigSource
 from gateway.dialects.chat.schema import ChatRequest, parse_chat, provider_body
-from gateway.errors import (
-    BadRequest,
-    Forbidden,
-    GatewayError,
-    NotFound,
-    UpstreamError,
-    UpstreamTimeout,
-    UpstreamUnavailable,
-)
+from gateway.errors import BadRequest, Forbidden, GatewayError, NotFound
 from gateway.identity.caller import Caller
 from gateway.ledger.admission import Demand
-from gateway.ledger.charge import Verdict, charge, verdict_of
-from gateway.ledger.holds import AdmissionRequest, Hold, Outcome
+from gateway.ledger.holds import AdmissionRequest
 from gateway.ledger.ledger import Ledger
 from gateway.models.catalog import Catalog, Prices, Route, permits
-from gateway.models.money import Cost, cost_of, usd
-from gateway.models.usage import Usage, openai_usage
-from gateway.vendors.base import Answer, ChatCall, Event, Prepared, Provider
+from gateway.vendors.base import ChatCall, Provider
 
-_SETTLE_SECONDS = 1.0  # kept back from the deadline for settle and release
-_LEAST_SECONDS = 1.0  # with less there is no sense in starting
+_DIALECT = "chat"
 _GRACE_SECONDS = 30  # after the deadline a row may be swept
-
-
-@dataclass(slots=True)
-class Running:
-    """One admitted completion. `events` may be taken once; when it ends, however it ends, the call is settled."""
-
-    rid: str
-    route: Route
-    hold: Hold
-    request: ChatRequest
-    _service: Completions
-    _provider: Provider
-    _prepared: Prepared
-    _permit: Permit
-    _rules: BreakerRules
-    _est: Estimate
-    answer: dict[str, Any] = field(default_factory=dict)
-    usage: Usage | None = None
-    cost: Cost = field(default_factory=lambda: Cost(0, 0))
-    provider_ms: float = 0.0
-    products: list[dict[str, Any]] = field(default_factory=list)  # what mcpContext put into the prompt
-
-    def events(self) -> Iterator[Event]:
-        """The provider's events; the last is the whole answer. Raises UpstreamErrors, with what the call cost.
-
-        What ends it otherwise costs nothing before anything was sent, and the hold where nobody reads to the end.
-        """
-        started = time.monotonic()
-        verdict, status, bill = Verdict.UNKNOWN, "aborted", None
-        try:
-            for event in self._provider.send(self._prepared):
-                if isinstance(event, Answer):
-                    verdict, status = Verdict.ANSWERED, "ok"
-                    bill = self._bill(event)
-                yield event
-            self._service.breakers.succeeded(self._permit, self._rules)
-        except UpstreamError as error:
-            verdict, status = verdict_of(sent=error.sent, status=error.upstream_status), error.code
-            bill = self._owed(error)
-            self._report(error)
-            self._note(error, charge(verdict, bill, self._est.cost))
-            raise
-        except Exception:
-            self._service.breakers.said_nothing(self._permit)
-            if verdict is Verdict.UNKNOWN:  # a provider turns what happens after sending into UpstreamErrors
-                verdict, status = Verdict.NOT_SENT, "not_sent"
-            raise
-        finally:
-            self.cost = charge(verdict, bill, self._est.cost)
-            self.provider_ms = (time.monotonic() - started) * 1_000
-            self._service.settle(self, status)
-
-    def gather(self) -> dict[str, Any]:
-        """The whole answer, an OpenAI chat completion, with the usage that was billed where none came."""
-        for event in self.events():
-            if isinstance(event, Answer):
-                self.answer = event.body
-        if self.usage is not None and "usage" not in self.answer:
-            self.answer = self.answer | {"usage": openai_usage(self.usage)}
-        return self.answer
-
-    def _bill(self, answer: Answer) -> Cost:
-        self.usage = answer.usage or self._counted(answer.body)
-        # The tier that answered is billed, whatever tier was asked for.
-        tier = answer.body.get("service_tier")
-        return cost_of(self.usage, self.route.price.for_tier(tier if isinstance(tier, str) else None))
-
-    def _owed(self, error: UpstreamError) -> Cost | None:
-        if not isinstance(error.usage, Usage):
-            return None
-        self.usage = error.usage
-        return cost_of(self.usage, self.route.price.for_tier(error.tier))
-
-    def _report(self, error: UpstreamError) -> None:
-        breakers = self._service.breakers
-        if isinstance(error, UpstreamTimeout) and error.sent and error.upstream_status is None:
-            breakers.ran_out(self._permit, self._rules, self.hold.row.key)
-        elif error.failure:
-            breakers.failed(self._permit, self._rules)
-        else:
-            breakers.said_nothing(self._permit)
-
-    def _note(self, error: UpstreamError, cost: Cost) -> None:
-        error.charged = cost.total
-        error.headers |= {"x-gateway-request-id": self.rid, "x-gateway-cost": f"{usd(cost.total):.6f}"}
-
-    def _counted(self, body: Mapping[str, Any]) -> Usage:
-        # Bytes are never fewer than byte-level tokens, but of images; neither part can be more than what was held.
-        text = json.dumps(body.get("choices", []), ensure_ascii=False).encode(errors="replace")
-        most = self._prepared.call.max_output_tokens * self.request.choices
-        prompt = min(_size(self._prepared.call.body), self._est.prompt)
-        return Usage(input_tokens=prompt, output_tokens=min(len(text), most), source="counted")
 
 
 @dataclass(slots=True)
 class Completions:
     """`provider` gives the adapter of a configured provider by name, `catalogue` the products for an mcpContext.
-    `now` is seconds since the epoch."""
+    `now` is seconds since the epoch, `first_byte` the most of them that a stream may take to begin."""
 
     config: ConfigSource
     prices: Prices
@@ -147,6 +45,7 @@ class Completions:
     breakers: Breakers
     catalogue: Callable[[], Catalogue]
     now: Callable[[], float] = time.time
+    first_byte: float = FIRST_BYTE_SECONDS
 
     def catalog(self, config: Config) -> Catalog:
         return Catalog(config, self.prices, self.providers)
@@ -155,53 +54,64 @@ class Completions:
         """What this key may ask for: name to target."""
         return self.catalog(self.config.get()).names(caller.models)
 
-    def start(self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float) -> Running:
-        """Check, price, translate and admit one request. Raises BadRequest, NotFound, Forbidden, BudgetExceeded,
-        RateLimited, UpstreamRejected, UpstreamUnavailable, StoreUnavailable; nothing is held then.
+    def start(
+        self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float, user_agent: str = ""
+    ) -> Call:
+        """Check, price, translate and admit one request. Raises as `plan` and `admit` do; nothing is held then."""
+        ends = self.now() + seconds_left
+        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left)
+        return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent)
 
-        Translated first: what can't be said to the provider was never a call.
+    def plan(self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float) -> Plan:
+        """Where a request goes: today the one target of the name that it asks for. Raises BadRequest, NotFound,
+        Forbidden, UpstreamRejected, UpstreamTimeout.
+
+        Translated here: what can't be said to the provider was never a call.
         """
-        began = self.now()
         request = parse_chat(body)
         config = self.config.get()
         route = self.catalog(config).resolve(request.model)
         _allowed(caller, request, route.name, route.target)
-        tier = config.tier(caller.tier)
         products = self._products(request)
-        body = with_products(body, products)
-        call = self._call(body, request, route, tier, correlation_id, seconds_left)
-        est = _estimate(call, request, route)
-        rules = _rules(config)
-        self.breakers.check(route.provider)
-        provider = self.provider(route.provider)
-        prepared = provider.prepare(call)
-        rid = f"req_{uuid.uuid4().hex}"
-        hold = self.ledger.admit(
-            caller,
-            config.tier,
-            AdmissionRequest(
-                rid=rid,
-                model=request.model,
-                target=route.target,
-                provider=route.provider,
-                est=est.cost,
-                tokens=est.tokens,
-                deadline=int(began + seconds_left) + _GRACE_SECONDS,
-                correlation_id=correlation_id,
-                tags=tuple(request.tags),
-            ),
+        call, est = self._priced(
+            with_products(body, products), request, route, config.tier(caller.tier), correlation_id, seconds_left
         )
+        provider = self.provider(route.provider)
+        return Plan(request, (Target(route, provider, provider.prepare(call), est),), products)
+
+    def admit(self, caller: Caller, plan: Plan, *, correlation_id: str, ends: float, user_agent: str = "") -> Call:
+        """Hold what a plan may cost; the call has until `ends` (`now`'s seconds). Raises BudgetExceeded, RateLimited,
+        Unauthorized, Forbidden, UpstreamUnavailable, StoreUnavailable; nothing is held then."""
+        config = self.config.get()
+        self.breakers.check([target.breaker for target in plan.targets])
+        first, rid = plan.first, f"req_{uuid.uuid4().hex}"
+        asked = AdmissionRequest(
+            rid=rid,
+            model=first.route.name,
+            target=first.route.target,
+            provider=first.route.provider,
+            est=plan.est,
+            tokens=plan.tokens,
+            deadline=int(ends) + _GRACE_SECONDS,
+            correlation_id=correlation_id,
+            tags=tuple(plan.request.tags),
+            models=plan.models,
+            facts={
+                "dialect": _DIALECT,
+                "streamed": plan.request.stream is True,
+                "client": client_class(user_agent),
+                "region": first.region,
+            },
+        )
+        hold = self.ledger.admit(caller, config.tier, asked)
         try:
-            _allowed(hold.caller, request, route.name, route.target)  # the record may have been read anew
-            # An admission may wait, a provider load at its first call: what that took is not the provider's any more.
-            left = _seconds_for(route, seconds_left - (self.now() - began))
-            prepared = replace(prepared, call=replace(call, timeout=left))
-            # After the admission: a refused call must not use up one of the few probes of an open breaker.
-            permit = self.breakers.acquire(route.provider, rules)
-        except (Forbidden, UpstreamTimeout, UpstreamUnavailable):
+            for target in plan.targets:  # the record may have been read anew
+                _allowed(hold.caller, plan.request, target.route.name, target.route.target)
+        except Forbidden:
             self.ledger.release(hold)
             raise
-        return Running(rid, route, hold, request, self, provider, prepared, permit, rules, est, products=products)
+        means = Means(self.ledger, self.breakers, _rules(config), self.now, self.first_byte)
+        return Call(rid, plan, hold, ends, means)
 
     def check(self, caller: Caller, body: Mapping[str, Any], *, seconds_left: float) -> None:
         """Raises RateLimited or BudgetExceeded where the ledger knows, without asking, that it refuses this call now;
@@ -210,11 +120,10 @@ class Completions:
         try:
             request = parse_chat(body)
             route = self.catalog(config).resolve(request.model)
-            call = self._call(body, request, route, config.tier(caller.tier), "", seconds_left)
-            est = _estimate(call, request, route)
+            _, est = self._priced(body, request, route, config.tier(caller.tier), "", seconds_left)
         except GatewayError:
             return
-        self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens))
+        self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens), (route.target,))
 
     def permit(self, caller: Caller, body: Mapping[str, Any]) -> None:
         """Raises Forbidden where a key may not ask this (any more), BadRequest. Nothing is admitted."""
@@ -231,23 +140,7 @@ class Completions:
             return []
         return fitting(self.catalogue().context(request.mcp_context))
 
-    def settle(self, running: Running, status: str) -> None:
-        """Book how a call ended. Never raises: the answer is given either way, and what is lost here is swept later."""
-        provider, cost = running.route.provider, running.cost
-        self.ledger.settle(
-            running.hold,
-            Outcome(running.usage, cost.prompt, cost.completion, status, latency_ms=round(running.provider_ms)),
-        )
-        observability.count("ProviderLatency", running.provider_ms, provider=provider)
-        # The model as the route resolved it: what a client sent could be anything.
-        observability.count("Cost", usd(cost.total), provider=provider, model=running.route.model)
-        if status != "ok":
-            observability.count("ProviderErrors", provider=provider)
-        if running.usage:
-            observability.count("InputTokens", running.usage.prompt_tokens, provider=provider)
-            observability.count("OutputTokens", running.usage.output_tokens, provider=provider)
-
-    def _call(
+    def _priced(
         self,
         body: Mapping[str, Any],
         request: ChatRequest,
@@ -255,28 +148,16 @@ class Completions:
         tier: TierLimits,
         correlation_id: str,
         seconds_left: float,
-    ) -> ChatCall:
-        left = _seconds_for(route, seconds_left)
-        return ChatCall(
+    ) -> tuple[ChatCall, Estimate]:
+        cap = request.output_cap(tier.default_max_tokens, route.price.max_output_tokens)
+        call = ChatCall(
             model=route.model,
             body=provider_body(body),
-            max_output_tokens=request.output_cap(tier.default_max_tokens, route.price.max_output_tokens),
-            timeout=left,
+            max_output_tokens=cap,
+            timeout=seconds_for(route.provider, seconds_left),
             correlation_id=correlation_id,
         )
-
-
-def _seconds_for(route: Route, seconds_left: float) -> float:
-    """How long the provider may take. Raises UpstreamTimeout where that makes no sense."""
-    left = seconds_left - _SETTLE_SECONDS
-    if left < _LEAST_SECONDS:
-        raise UpstreamTimeout("No time was left to call the provider.", provider=route.provider, sent=False)
-    return left
-
-
-def _estimate(call: ChatCall, request: ChatRequest, route: Route) -> Estimate:
-    cap = call.max_output_tokens
-    return estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
+        return call, estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
 
 
 def _allowed(caller: Caller, request: ChatRequest, name: str, *others: str) -> None:
@@ -298,7 +179,3 @@ def _rules(config: Config) -> BreakerRules:
         timeout_ms=breaker.timeout_ms,
         half_open_calls=breaker.half_open_calls,
     )
-
-
-def _size(body: Mapping[str, Any]) -> int:
-    return len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))

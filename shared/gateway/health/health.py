@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gateway.breakers.summary import summary_of
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.health.store import HealthFacts
 from gateway.times import rfc3339
@@ -74,15 +75,17 @@ class Health:
         }
 
     def breakers(self) -> dict[str, Any]:
-        """Every configured provider's breaker. Raises StoreUnavailable."""
+        """Every configured provider's breakers as one: which of its models are called here is nobody else's business.
+        Raises StoreUnavailable."""
         now, known = round(self.now() * 1_000), self._known().breakers
         states = {}
         for provider in self.providers:
-            breaker = known.get(provider)
+            summary = summary_of(provider, known, now)
             states[provider] = {
-                "state": breaker.state(now) if breaker else "closed",
-                "failures": breaker.failures if breaker else 0,
-                "openedAt": rfc3339(breaker.opened / 1_000) if breaker and breaker.open else None,
+                "state": summary.state,
+                "open": summary.open,
+                "failures": summary.failures,
+                "openedAt": None if summary.opened is None else rfc3339(summary.opened / 1_000),
             }
         return {"circuitBreakers": states, "timestamp": rfc3339(self.now())}
 
@@ -99,13 +102,12 @@ class Health:
             "dynamodb": {"status": "up" if probe.up else "down", "latencyMs": round(probe.latency_ms, 1)}
         }
         for provider in self.providers:
-            breaker = probe.facts.breakers.get(provider)
-            state = breaker.state(now) if breaker else "closed"
-            status = {"closed": "up", "half_open": "degraded", "open": "down"}[state]
-            seen = probe.facts.observed
+            summary, seen = summary_of(provider, probe.facts.breakers, now), probe.facts.observed
+            # While some models of a provider answer it is not down.
+            status = "down" if summary.reach == "open" else "up" if summary.state == "closed" else "degraded"
             services[provider] = {
                 "status": status,
-                "circuitBreaker": state,
+                "circuitBreaker": summary.state,
                 "latencyMs": seen.get(f"{provider}|latency_ms"),
                 "lastSeen": rfc3339(seen[f"{provider}|at"] / 1_000) if f"{provider}|at" in seen else None,
             }

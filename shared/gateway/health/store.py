@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gateway.breakers.breaker import Breaker
-from gateway.breakers.store import PARTITION, breaker_item
-from gateway.dynamodb.attributes import from_item, to_item
+from gateway.breakers.items import PARTITION, breaker_item
+from gateway.dynamodb.attributes import to_item
 
 if TYPE_CHECKING:  # what is alive must not load TLS to say so
     from gateway.dynamodb.client import Database
@@ -20,7 +20,7 @@ OBSERVED = "observed"
 class HealthFacts:
     """`observed` is the consumer's item: coarse counters, and per provider the last call's latency and time."""
 
-    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    breakers: tuple[Breaker, ...] = ()
     observed: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -30,17 +30,16 @@ class HealthStore:
         self._table = table
 
     def facts(self) -> HealthFacts:
-        """One eventually consistent Query. Raises StoreUnavailable."""
-        reply = self._database.call(
-            "Query",
-            {
-                "TableName": self._table,
-                "KeyConditionExpression": "pk = :pk",
-                "ExpressionAttributeValues": to_item({":pk": PARTITION}),
-            },
-        )
-        items = [from_item(item) for item in reply["Items"]]
-        breakers = {breaker.provider: breaker for item in items if (breaker := breaker_item(item))}
+        """One eventually consistent Query, of a page as a rule. Raises StoreUnavailable."""
+        from gateway.dynamodb.client import pages
+
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": to_item({":pk": PARTITION}),
+        }
+        items = list(pages(self._database, request, attempts=1))
+        breakers = tuple(breaker for item in items if (breaker := breaker_item(item)))
         observed = next((item for item in items if item["sk"] == OBSERVED), {})
         return HealthFacts(breakers, observed)
 

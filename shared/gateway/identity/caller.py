@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,8 @@ DURATIONS = ("daily", "weekly", "monthly", "total")  # of a budget
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """What one key overrides of its tier (None: the tier's value), or all that limits a team.
+    """What one key overrides of its tier (None: the tier's value), or all that limits a team, a user, or a key on one
+    model.
 
     Requests a minute, an hour and a UTC day, tokens a minute and a UTC day. `burst_limit` is how many calls of a
     minute's may come at once. `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total.
@@ -56,10 +58,20 @@ _NAMES = {name: name.title().replace("_", "") for name in NUMBERS}  # rpm_limit 
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
-    """What limits a key's team beside the key itself. `version` is the team record's."""
+class Shared:
+    """What a key's team or user is limited to, over all of its keys. `version` is that of the record."""
 
     version: int
+    limits: KeyLimits
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLimits:
+    """What a key may ask of one model. `name` is the admin's word, an alias as a rule; `target` is what it stood for
+    when it was given. The limit holds for that, and for what the name stands for now."""
+
+    name: str
+    target: str
     limits: KeyLimits
 
 
@@ -69,8 +81,9 @@ class Caller:
 
     `version` is the key record's: the limits item carries it too, so a change of the key holds at the next paid
     call although this object may come from an authorizer's answer that is a minute old. Empty `models` means any.
-    `team_id` is empty where there is no team, `team` None where nothing limits it. `expires` is in seconds since the
-    epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation adds one.
+    `team_id` and `user_id` are empty where there is none, `team` and `user` None where nothing limits them. `expires`
+    is in seconds since the epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation
+    adds one.
     """
 
     key_id: str
@@ -81,8 +94,11 @@ class Caller:
     team_id: str = ""
     expires: int = 0
     limits: KeyLimits = field(default_factory=KeyLimits)
-    team: Team | None = None
+    team: Shared | None = None
     generation: int = 1
+    user_id: str = ""
+    user: Shared | None = None
+    model_limits: tuple[ModelLimits, ...] = ()
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
@@ -97,10 +113,14 @@ class Caller:
             "keyGeneration": str(self.generation),
             "models": " ".join(self.models),
             "teamId": self.team_id,
+            "userId": self.user_id,
             "expires": str(self.expires),
         } | _spelled("key", self.limits)
-        if self.team is not None:
-            context |= {"teamVersion": str(self.team.version)} | _spelled("team", self.team.limits)
+        for owner, shared in (("team", self.team), ("user", self.user)):
+            if shared is not None:
+                context |= {f"{owner}Version": str(shared.version)} | _spelled(owner, shared.limits)
+        if self.model_limits:
+            context["modelLimits"] = json.dumps(stored_model_limits(self.model_limits), separators=(",", ":"))
         return context
 
     @classmethod
@@ -116,9 +136,40 @@ class Caller:
             team_id=text.get("teamId", ""),
             expires=int(text.get("expires") or 0),
             limits=_read("key", text),
-            team=Team(int(text["teamVersion"]), _read("team", text)) if text.get("teamVersion") else None,
+            team=_shared("team", text),
             generation=int(text.get("keyGeneration") or 1),
+            user_id=text.get("userId", ""),
+            user=_shared("user", text),
+            model_limits=read_model_limits(json.loads(text.get("modelLimits") or "{}")),
         )
+
+
+def stored_limits(limits: KeyLimits) -> dict[str, Any]:
+    """Limits as a record holds them: what is not set is left out."""
+    given = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
+    return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)}
+
+
+def read_limits(stored: Mapping[str, Any]) -> KeyLimits:
+    """The inverse. Raises TypeError on what `stored_limits` can't have made."""
+    return KeyLimits(**{**stored, "shadow": tuple(stored.get("shadow", ()))})
+
+
+def stored_model_limits(each: Iterable[ModelLimits]) -> dict[str, Any]:
+    return {one.name: {"target": one.target, **stored_limits(one.limits)} for one in each}
+
+
+def read_model_limits(stored: Mapping[str, Mapping[str, Any]]) -> tuple[ModelLimits, ...]:
+    """The inverse of `stored_model_limits`, by name. Raises KeyError or TypeError on anything else."""
+    return tuple(
+        ModelLimits(name, one["target"], read_limits({field: one[field] for field in one if field != "target"}))
+        for name, one in sorted(stored.items())
+    )
+
+
+def _shared(owner: str, text: Mapping[str, str]) -> Shared | None:
+    version = text.get(f"{owner}Version")
+    return Shared(int(version), _read(owner, text)) if version else None
 
 
 def _spelled(owner: str, limits: KeyLimits) -> dict[str, str]:

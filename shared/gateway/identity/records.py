@@ -1,4 +1,4 @@
-"""API keys and teams as they are stored, and what stands for a record that can't be read whole.
+"""API keys, teams and users as they are stored, and what stands for a record that can't be read whole.
 
 No pydantic here: the authorizer starts with this.
 """
@@ -7,17 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway import observability
 from gateway.identity import key_text as keys
-from gateway.identity.caller import DURATIONS, NUMBERS, SCOPES, TIERS, Caller, KeyLimits, Team
+from gateway.identity.account_ids import team_item, user_item
+from gateway.identity.caller import (
+    DURATIONS,
+    NUMBERS,
+    SCOPES,
+    TIERS,
+    Caller,
+    KeyLimits,
+    ModelLimits,
+    Shared,
+    read_limits,
+    read_model_limits,
+    stored_limits,
+    stored_model_limits,
+)
 
 ACTIVE, REVOKED = "active", "revoked"
 DAMAGED = "damaged"  # of a record that can't be read whole; nobody's call passes by it, full admins can end it
 _YEAR_10000 = 253_402_300_800
-KEY, TEAM = "key", "team"  # kinds of records
-TEAM_PREFIX = "team#"  # how a team's id begins among those of keys: no key's id can look like it
+KEY, TEAM, USER = "key", "team", "user"  # kinds of records
+
+
+S = TypeVar("S", bound="SharedRecord")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +63,7 @@ class KeyRecord:
     previous_digest: str = field(default="", repr=False)
     previous_until: int = 0
     last_used: int = 0
+    model_limits: tuple[ModelLimits, ...] = ()
 
     def generation_of(self, key: str) -> int | None:
         """Which of the record's secrets a key has, None for neither."""
@@ -63,8 +80,11 @@ class KeyRecord:
         """Whether the key may be used; `now` in seconds since the epoch."""
         return self.state == ACTIVE and (self.expires == 0 or now < self.expires)
 
-    def caller(self, team: TeamRecord | None = None, generation: int | None = None) -> Caller:
-        """Who calls with the secret of a generation (the newest unless given); `team` is the key's, if it has one."""
+    def caller(
+        self, team: TeamRecord | None = None, generation: int | None = None, user: UserRecord | None = None
+    ) -> Caller:
+        """Who calls with the secret of a generation (the newest unless given); `team` and `user` are the key's, if it
+        has them."""
         old = generation is not None and generation < self.generation
         ends = [moment for moment in (self.expires, self.previous_until if old else 0) if moment]
         return Caller(
@@ -78,12 +98,15 @@ class KeyRecord:
             limits=self.limits,
             team=team.terms() if team else None,
             generation=self.generation if generation is None else generation,
+            user_id=self.user_id,
+            user=user.terms() if user else None,
+            model_limits=self.model_limits,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class TeamRecord:
-    """A team of keys, whose limits hold for all of them together. `version` grows with every change."""
+class SharedRecord:
+    """What limits several keys together. `version` grows with every change."""
 
     id: str
     name: str
@@ -93,14 +116,19 @@ class TeamRecord:
     limits: KeyLimits = field(default_factory=KeyLimits)
     metadata: Mapping[str, str] = field(default_factory=dict)
 
-    def terms(self) -> Team | None:
-        """None where nothing limits the team: its keys' calls then cost no second write."""
-        return Team(self.version, self.limits) if self.limits.limited else None
+    def terms(self) -> Shared | None:
+        """None where nothing is limited: the keys' calls then cost no further write."""
+        return Shared(self.version, self.limits) if self.limits.limited else None
 
 
-def team_item(team_id: str) -> str:
-    """The id of a team's record and of its item in `limits`; no key's id can look like it."""
-    return f"{TEAM_PREFIX}{team_id}"
+@dataclass(frozen=True, slots=True)
+class TeamRecord(SharedRecord):
+    """A team of keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord(SharedRecord):
+    """A person, of whatever teams their keys are. There is one only where somebody set limits."""
 
 
 def key_item(record: KeyRecord) -> dict[str, Any]:
@@ -115,15 +143,17 @@ def key_item(record: KeyRecord) -> dict[str, Any]:
         "state": record.state,
         "version": record.version,
         "models": list(record.models),
-        "user_id": record.user_id,
         "expires": record.expires,
-        "limits": _set(record.limits),
+        "limits": stored_limits(record.limits),
         "metadata": dict(record.metadata),
         "generation": record.generation,
         "previous_digest": record.previous_digest,
         "previous_until": record.previous_until,
         "last_used": record.last_used,
-    } | ({"team_id": record.team_id} if record.team_id else {})  # an index key must not be empty
+        "model_limits": stored_model_limits(record.model_limits),
+    } | {  # an index key must not be empty
+        name: value for name, value in (("team_id", record.team_id), ("user_id", record.user_id)) if value
+    }
 
 
 def key_record(item: Mapping[str, Any]) -> KeyRecord:
@@ -142,12 +172,13 @@ def key_record(item: Mapping[str, Any]) -> KeyRecord:
             team_id=item.get("team_id", ""),
             user_id=item.get("user_id", ""),
             expires=item.get("expires", 0),
-            limits=_limits(item),
+            limits=read_limits(item.get("limits", {})),
             metadata=dict(item.get("metadata", {})),
             generation=item.get("generation", 1),
             previous_digest=item.get("previous_digest", ""),
             previous_until=item.get("previous_until", 0),
             last_used=item.get("last_used", 0),
+            model_limits=read_model_limits(item.get("model_limits", {})),
         )
         if record.tier in TIERS and set(record.scopes) <= set(SCOPES) and _typed(record):
             return record
@@ -167,24 +198,33 @@ def key_record(item: Mapping[str, Any]) -> KeyRecord:
     )
 
 
-def _typed(record: KeyRecord | TeamRecord) -> bool:
+def _typed(record: KeyRecord | SharedRecord) -> bool:
     """Whether each field has its type, each limit can hold, and each moment lies where a calendar has it."""
-    texts = [record.id, record.name, record.created]
-    texts += [*record.limits.shadow, *record.metadata, *record.metadata.values()]
+    texts = [record.id, record.name, record.created, *record.metadata, *record.metadata.values()]
     numbers: list[Any] = [record.version]
-    limits: dict[str, Any] = {name: value for name in NUMBERS if (value := getattr(record.limits, name)) is not None}
+    limits = [record.limits]
     moments: list[Any] = []
     if isinstance(record, KeyRecord):
         texts += [record.digest, record.team_id, record.user_id, record.previous_digest, *record.models]
+        texts += [text for each in record.model_limits for text in (each.name, each.target)]
+        limits += [each.limits for each in record.model_limits]
         numbers.append(record.generation)
         moments = [record.expires, record.previous_until, record.last_used]
     return (
         all(isinstance(text, str) for text in texts)
         and record.state in (ACTIVE, REVOKED)
-        and record.limits.budget_duration in DURATIONS
-        and all(type(number) is int for number in [*numbers, *moments, *limits.values()])
-        and all(limit >= (name != "max_budget") for name, limit in limits.items())
+        and all(type(number) is int for number in [*numbers, *moments])
+        and all(map(_can_hold, limits))
         and all(0 <= moment < _YEAR_10000 for moment in moments)
+    )
+
+
+def _can_hold(limits: KeyLimits) -> bool:
+    given: dict[str, Any] = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
+    return (
+        all(isinstance(name, str) for name in limits.shadow)
+        and limits.budget_duration in DURATIONS
+        and all(type(limit) is int and limit >= (name != "max_budget") for name, limit in given.items())
     )
 
 
@@ -194,45 +234,49 @@ def _version(item: Mapping[str, Any]) -> int:
 
 
 def team_record_item(record: TeamRecord) -> dict[str, Any]:
-    return {
-        "id": team_item(record.id),
-        "kind": TEAM,
-        "team": record.id,
-        "name": record.name,
-        "created": record.created,
-        "state": record.state,
-        "version": record.version,
-        "limits": _set(record.limits),
-        "metadata": dict(record.metadata),
-    }
+    return {"id": team_item(record.id), "kind": TEAM, "team": record.id, **_shared_fields(record)}
+
+
+def user_record_item(record: UserRecord) -> dict[str, Any]:
+    return {"id": user_item(record.id), "kind": USER, "user": record.id, **_shared_fields(record)}
 
 
 def team_record(item: Mapping[str, Any]) -> TeamRecord:
     """As `key_record`."""
+    return _shared_record(TeamRecord, TEAM, item)
+
+
+def user_record(item: Mapping[str, Any]) -> UserRecord:
+    """As `key_record`."""
+    return _shared_record(UserRecord, USER, item)
+
+
+def _shared_fields(record: SharedRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "created": record.created,
+        "state": record.state,
+        "version": record.version,
+        "limits": stored_limits(record.limits),
+        "metadata": dict(record.metadata),
+    }
+
+
+def _shared_record(form: type[S], kind: str, item: Mapping[str, Any]) -> S:
     try:
-        record = TeamRecord(
-            id=item["team"],
+        record = form(
+            id=item[kind],
             name=item["name"],
             created=item["created"],
             state=item["state"],
             version=item["version"],
-            limits=_limits(item),
+            limits=read_limits(item.get("limits", {})),
             metadata=dict(item.get("metadata", {})),
         )
         if _typed(record):
             return record
     except (KeyError, TypeError, ValueError, AttributeError):
         pass
-    observability.log.error("a stored team can't be read", extra={"damaged_team": item.get("id")})
-    identifier = str(item.get("id")).removeprefix(team_item(""))
-    return TeamRecord(identifier, "", str(item.get("created", "")), state=DAMAGED, version=_version(item))
-
-
-def _set(limits: KeyLimits) -> dict[str, Any]:
-    given = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
-    return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)}
-
-
-def _limits(item: Mapping[str, Any]) -> KeyLimits:
-    stored = item.get("limits", {})
-    return KeyLimits(**stored | {"shadow": tuple(stored.get("shadow", ()))})
+    observability.log.error("a stored %s can't be read", kind, extra={f"damaged_{kind}": item.get("id")})
+    identifier = str(item.get("id")).removeprefix(f"{kind}#")
+    return form(identifier, "", str(item.get("created", "")), state=DAMAGED, version=_version(item))

@@ -1,4 +1,4 @@
-"""The table `api-keys`: records of API keys and teams."""
+"""The table `api-keys`: records of API keys, teams and users."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ from gateway.dynamodb import cursors
 from gateway.dynamodb.attributes import from_item, to_item
 from gateway.dynamodb.client import Database, read_all
 from gateway.errors import ConditionFailed, StoreError, StoreUnavailable, TransactionCanceled
+from gateway.identity.account_ids import team_item, user_item
 from gateway.identity.records import (
     ACTIVE,
     DAMAGED,
     KEY,
     REVOKED,
     TEAM,
+    USER,
     KeyRecord,
     TeamRecord,
+    UserRecord,
     key_item,
     key_record,
-    team_item,
     team_record,
     team_record_item,
+    user_record,
+    user_record_item,
 )
 
-__all__ = ["ACTIVE", "DAMAGED", "REVOKED", "KeyRecord", "KeyStore", "NoSuchTeam", "TeamRecord", "team_item"]
+__all__ = ["ACTIVE", "DAMAGED", "REVOKED", "KeyRecord", "KeyStore", "NoSuchTeam", "TeamRecord", "UserRecord"]
 
 # Inside the store `list` is a method.
 Page = tuple[list[KeyRecord], str | None]
 TeamPage = tuple[list[TeamRecord], str | None]
+UserPage = tuple[list[UserRecord], str | None]
 _Items = tuple[list[dict[str, Any]], str | None]
 
 
@@ -63,6 +68,17 @@ class KeyStore:
         record = team_record(from_item(reply["Item"])) if "Item" in reply else None
         return record if record is not None and record.state == ACTIVE else None
 
+    def user(self, user_id: str) -> UserRecord | None:
+        """As `get`. One whose limits were removed is None."""
+        record = self.user_record(user_id)
+        return record if record is not None and record.state == ACTIVE else None
+
+    def user_record(self, user_id: str) -> UserRecord | None:
+        """As `user`, with what a removal left: its version goes on."""
+        request = {"TableName": self._table, "Key": to_item({"id": user_item(user_id)}), "ConsistentRead": True}
+        reply = self._database.call("GetItem", request, attempts=2)
+        return user_record(from_item(reply["Item"])) if "Item" in reply else None
+
     def create(self, record: KeyRecord) -> None:
         """Raises ConditionFailed where the id is taken, NoSuchTeam where its team is not there."""
         put = self._new(key_item(record))
@@ -74,6 +90,10 @@ class KeyStore:
     def create_team(self, record: TeamRecord) -> None:
         """Raises ConditionFailed where the id is or was taken."""
         self._database.call("PutItem", self._new(team_record_item(record)))
+
+    def create_user(self, record: UserRecord) -> None:
+        """Raises ConditionFailed where there is a record of the user."""
+        self._database.call("PutItem", self._new(user_record_item(record)))
 
     def replace(self, record: KeyRecord, *, version: int) -> None:
         """Write a changed record over the one of this version. Raises ConditionFailed where it changed since, or is
@@ -87,6 +107,10 @@ class KeyStore:
     def replace_team(self, record: TeamRecord, *, version: int) -> None:
         """As `replace`."""
         self._update(team_item(record.id), team_record_item(record), version)
+
+    def replace_user(self, record: UserRecord, *, version: int) -> None:
+        """As `replace`, over one that was removed too."""
+        self._update(user_item(record.id), user_record_item(record), version, revoked=True)
 
     def revoke_damaged(self, key_id: str, version: int) -> KeyRecord | None:
         """As `revoke`, whatever is stored there; `version` is what of it could be read."""
@@ -169,6 +193,18 @@ class KeyStore:
         )
         return [record for record in map(team_record, items) if record.state != REVOKED], following
 
+    def list_users(self, limit: int, cursor: str | None = None) -> UserPage:
+        """As `list_teams`."""
+        items, following = self._page(
+            "by-created", ("kind", USER), limit, cursor, {"id": str, "kind": str, "created": str}
+        )
+        return [record for record in map(user_record, items) if record.state != REVOKED], following
+
+    def of_user(self, user_id: str, limit: int = 100, cursor: str | None = None) -> Page:
+        """As `of_team`."""
+        items, following = self._page("by-user", ("user_id", user_id), limit, cursor, {"id": str, "user_id": str})
+        return [key_record(item) for item in items], following
+
     def of_team(self, team_id: str, limit: int = 100, cursor: str | None = None) -> Page:
         """A team's keys by id, a page of them. Eventually consistent, as an index is."""
         items, following = self._page("by-team", ("team_id", team_id), limit, cursor, {"id": str, "team_id": str})
@@ -201,8 +237,10 @@ class KeyStore:
                 raise ConditionFailed("TransactWriteItems") from None
             raise StoreUnavailable("A data store is busy; try again.", retry_after=1) from canceled
 
-    def _update(self, identifier: str, item: Mapping[str, Any], version: int) -> None:
-        request = self._changed(identifier, item, version) | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    def _update(self, identifier: str, item: Mapping[str, Any], version: int, *, revoked: bool = False) -> None:
+        request = self._changed(identifier, item, version, revoked=revoked) | {
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD"
+        }
         try:
             self._database.call("UpdateItem", request, attempts=2)
         except ConditionFailed as refused:
@@ -211,20 +249,25 @@ class KeyStore:
             if any(stored.get(name) != value for name, value in item.items()):
                 raise
 
-    def _changed(self, identifier: str, item: Mapping[str, Any], version: int) -> dict[str, Any]:
+    def _changed(
+        self, identifier: str, item: Mapping[str, Any], version: int, *, revoked: bool = False
+    ) -> dict[str, Any]:
         values = {name: value for name, value in item.items() if name != "id"}
         names = {f"#{number}": name for number, name in enumerate(values)}
         sets = ", ".join(f"#{number} = :{number}" for number in range(len(values)))
+        gone = [name for name in ("team_id", "user_id") if name not in values]
         return {
             "TableName": self._table,
             "Key": to_item({"id": identifier}),
             # An index's key must not be empty, so a key without a team has none.
-            "UpdateExpression": f"SET {sets}" + ("" if "team_id" in values else " REMOVE team_id"),
-            "ConditionExpression": "version = :version AND #state = :active",
+            "UpdateExpression": f"SET {sets}" + (f" REMOVE {', '.join(gone)}" if gone else ""),
+            "ConditionExpression": "version = :version AND "
+            + ("#state IN (:active, :revoked)" if revoked else "#state = :active"),
             "ExpressionAttributeNames": names | {"#state": "state"},
             "ExpressionAttributeValues": to_item(
                 {f":{number}": value for number, value in enumerate(values.values())}
                 | {":version": version, ":active": ACTIVE}
+                | ({":revoked": REVOKED} if revoked else {})
             ),
         }
 

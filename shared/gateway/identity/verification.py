@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from gateway.errors import Unauthorized
 from gateway.identity import key_text as keys
 from gateway.identity.caller import Caller
-from gateway.identity.store import KeyRecord, TeamRecord
+from gateway.identity.store import KeyRecord, TeamRecord, UserRecord
 
 UNVERIFIED: Final = "unverified"  # context of a call let through because the key table did not answer
 
@@ -17,6 +17,7 @@ UNVERIFIED: Final = "unverified"  # context of a call let through because the ke
 class KeyReader(Protocol):
     def get(self, key_id: str) -> KeyRecord | None: ...
     def team(self, team_id: str) -> TeamRecord | None: ...
+    def user(self, user_id: str) -> UserRecord | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,9 @@ def current(caller: Caller, records: KeyReader, now: float) -> tuple[KeyRecord, 
 
 
 def caller_of(record: KeyRecord, records: KeyReader, generation: int | None = None) -> Caller | None:
-    """A record's caller with its team's limits. None where its team is gone: nobody could say what limits it then."""
-    if not record.team_id:
-        return record.caller(generation=generation)
-    team = records.team(record.team_id)
-    return record.caller(team, generation) if team else None
+    """A record's caller with its team's and user's limits. None where its team is gone: nobody could say what limits it
+    then. A user that nobody limits has no record."""
+    team = records.team(record.team_id) if record.team_id else None
+    if record.team_id and team is None:
+        return None
+    return record.caller(team, generation, records.user(record.user_id) if record.user_id else None)

@@ -1,4 +1,4 @@
-"""The only way from a service to a record of a key or team: each write is held against the table of rights first."""
+"""The only way from a service to a record of a key, team or user: each write is held against the table of rights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal, Protocol
 
 from gateway.identity.caller import Caller
-from gateway.identity.store import DAMAGED, KeyRecord, TeamRecord
+from gateway.identity.store import DAMAGED, KeyRecord, TeamRecord, UserRecord
 from gateway.keys import rights
 from gateway.keys.holdings import Tiers
 from gateway.keys.rights import KeyWrite
@@ -23,6 +23,12 @@ class KeyTable(Protocol):
 class TeamTable(Protocol):
     def create_team(self, record: TeamRecord) -> None: ...
     def replace_team(self, record: TeamRecord, *, version: int) -> None: ...
+    def replace(self, record: KeyRecord, *, version: int) -> None: ...
+
+
+class UserTable(Protocol):
+    def create_user(self, record: UserRecord) -> None: ...
+    def replace_user(self, record: UserRecord, *, version: int) -> None: ...
     def replace(self, record: KeyRecord, *, version: int) -> None: ...
 
 
@@ -73,6 +79,29 @@ class TeamWrites:
     def touch(self, by: Caller, record: KeyRecord) -> KeyRecord:
         """A new version of a key of the team, and no other change."""
         rights.check_team("change", by)
-        touched = replace(record, version=record.version + 1)
-        self._table.replace(touched, version=record.version)
-        return touched
+        return _touched(self._table, record)
+
+
+class UserWrites:
+    """Writes of what limits users. Raises as `KeyWrites`."""
+
+    def __init__(self, table: UserTable) -> None:
+        self._table = table
+
+    def put(self, by: Caller, before: UserRecord | None, after: UserRecord) -> None:
+        rights.check_user(by)
+        if before is None:
+            self._table.create_user(after)
+        else:
+            self._table.replace_user(after, version=before.version)
+
+    def touch(self, by: Caller, record: KeyRecord) -> KeyRecord:
+        """A new version of a key of the user, and no other change."""
+        rights.check_user(by)
+        return _touched(self._table, record)
+
+
+def _touched(table: TeamTable | UserTable, record: KeyRecord) -> KeyRecord:
+    touched = replace(record, version=record.version + 1)
+    table.replace(touched, version=record.version)
+    return touched

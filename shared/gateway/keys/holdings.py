@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.config.document import TierLimits
-from gateway.identity.caller import NUMBERS, TIERS, KeyLimits
+from gateway.identity.caller import NUMBERS, TIERS, KeyLimits, ModelLimits
 from gateway.ledger.admission import Terms, terms_of
 from gateway.models.money import usd
 
@@ -29,6 +29,8 @@ class Holder(Protocol):
     def expires(self) -> int: ...
     @property
     def limits(self) -> KeyLimits: ...
+    @property
+    def model_limits(self) -> tuple[ModelLimits, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def _all(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
     if has.expires and not 0 < wants.expires <= has.expires:
         yield More("expires", "it expires itself, the key must not outlive it")
     yield from _numbers(has.limits, wants.limits)
+    yield from _models(has.model_limits, wants.model_limits)
     yield from _in_effect(has, wants, tiers)
 
 
@@ -77,6 +80,21 @@ def _numbers(own: KeyLimits, wanted: KeyLimits) -> Iterator[More]:
             yield More(name, f"its own {name} is {usd(most) if name == 'max_budget' else most}")
     if own.max_budget is not None and wanted.budget_duration != own.budget_duration:
         yield More("budget_duration", f"its own budget is {own.budget_duration}")
+
+
+def _models(own: tuple[ModelLimits, ...], wanted: tuple[ModelLimits, ...]) -> Iterator[More]:
+    """By the names that they were given: each must stand with the other too, as strict and as enforced, and for as
+    much. Another name of the same model is another limit."""
+    others = {each.name: each for each in wanted}
+    for each in own:
+        other = others.get(each.name)
+        if other is None or other.target != each.target:
+            yield More("model_limits", f"its own model '{each.name}' is limited")
+            continue
+        for found in _numbers(each.limits, other.limits):
+            yield More("model_limits", f"of the model '{each.name}' {found.reason}")
+        if not set(other.limits.shadow) <= set(each.limits.shadow):
+            yield More("model_limits", f"its limits on the model '{each.name}' are enforced, the key's would not be")
 
 
 def _in_effect(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:

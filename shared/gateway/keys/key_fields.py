@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
@@ -10,28 +10,44 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gateway.config.document import ALIAS, invalid
-from gateway.identity.caller import SCOPES
+from gateway.errors import BadRequest
+from gateway.identity.caller import SCOPES, ModelLimits
 from gateway.identity.store import KeyRecord
-from gateway.keys.limit_fields import Limited, settable_limits, shown_limits
+from gateway.keys.limit_fields import Label, LimitFields, Metadata, WithoutTier, settable_limits, shown_limits
 from gateway.times import rfc3339
 
 Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
 _USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
 MAX_OVERLAP_HOURS = 72
+MOST_MODEL_LIMITS = 10  # each holds for itself: two writes more of a call that it covers
 _EARLIEST, _LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 M = TypeVar("M", bound=BaseModel)
 Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
 
 
-class NewKey(Limited):
-    """The fields of a key, by LiteLLM's names where those exist."""
+class NewKey(LimitFields):
+    """The fields of a key, by LiteLLM's names where those exist. `model_limits` is what a key may ask of one model, by
+    any of its names."""
 
+    name: Label
     tier: Literal["free", "basic", "premium", "enterprise"] = "free"
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = _USUAL_SCOPES
     models: Annotated[tuple[Annotated[str, Field(pattern=ALIAS)], ...], Field(max_length=100)] = ()
     team_id: Name = ""
     user_id: Name = ""
     expires: datetime | None = None
+    model_limits: Annotated[
+        dict[Annotated[str, Field(pattern=ALIAS)], WithoutTier], Field(max_length=MOST_MODEL_LIMITS)
+    ] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
+
+    @field_validator("model_limits")
+    @classmethod
+    def _limit_something(cls, limits: dict[str, WithoutTier]) -> dict[str, WithoutTier]:
+        for name, each in limits.items():
+            if not each.limits().limited:
+                raise ValueError(f"must limit something for '{name[:64]}'")
+        return limits
 
     @field_validator("team_id", "user_id", mode="before")
     @classmethod
@@ -70,6 +86,7 @@ def shown(record: KeyRecord) -> dict[str, Any]:
         "team_id": record.team_id or None,
         "user_id": record.user_id or None,
         **shown_limits(record.limits),
+        "model_limits": {each.name: shown_limits(each.limits) for each in record.model_limits},
         "expires": rfc3339(record.expires) if record.expires else None,
         "created": record.created,
         "last_used": rfc3339(record.last_used) if record.last_used else None,
@@ -88,11 +105,13 @@ def settable(record: KeyRecord) -> dict[str, Any]:
         "team_id": record.team_id,
         "user_id": record.user_id,
         "metadata": dict(record.metadata),
+        "model_limits": {each.name: settable_limits(each.limits) for each in record.model_limits},
         **settable_limits(record.limits),
     } | ({"expires": rfc3339(record.expires)} if record.expires else {})
 
 
-def filled(record: KeyRecord, wanted: NewKey) -> KeyRecord:
+def filled(record: KeyRecord, wanted: NewKey, targets: Callable[[str], str | None]) -> KeyRecord:
+    """Raises BadRequest where a new limit names a model that is none."""
     return replace(
         record,
         name=wanted.name,
@@ -103,8 +122,21 @@ def filled(record: KeyRecord, wanted: NewKey) -> KeyRecord:
         user_id=wanted.user_id,
         expires=int(wanted.expires.timestamp()) if wanted.expires else 0,
         limits=wanted.limits(),
+        model_limits=_model_limits(record, wanted, targets),
         metadata=wanted.metadata,
     )
+
+
+def _model_limits(record: KeyRecord, wanted: NewKey, targets: Callable[[str], str | None]) -> tuple[ModelLimits, ...]:
+    # What a name stood for when it was given counts for as long as the limit stands, whatever becomes of the alias.
+    before = {each.name: each.target for each in record.model_limits}
+    limits = []
+    for name, each in sorted(wanted.model_limits.items()):
+        target = before.get(name) or targets(name)
+        if target is None:
+            raise BadRequest(f"model_limits.{name}: there is no such model", param=f"model_limits.{name}"[:256])
+        limits.append(ModelLimits(name, target, each.limits()))
+    return tuple(limits)
 
 
 def parsed(model: type[M], body: Mapping[str, Any]) -> M:

@@ -29,7 +29,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.store import ACTIVE, DAMAGED, KeyRecord, NoSuchTeam
 from gateway.keys.guarded import KeyTable, KeyWrites
 from gateway.keys.key_fields import NewKey, Rotation, filled, parsed, settable
-from gateway.keys.rights import check_sight
+from gateway.keys.rights import check_sight, inherited
 from gateway.times import rfc3339
 
 _TRIES = 4
@@ -65,19 +65,26 @@ def make_ready(limits: PaidCalls, account: str, version: int) -> None:
 
 
 class Keys:
-    """`tiers` gives a tier's limits by its name, `now` seconds since the epoch."""
+    """`tiers` gives a tier's limits by its name, `now` seconds since the epoch, `targets` what a model's name stands
+    for, None where for nothing."""
 
     def __init__(
-        self, table: Table, limits: PaidCalls, tiers: Callable[[str], TierLimits], now: Callable[[], float] = time.time
+        self,
+        table: Table,
+        limits: PaidCalls,
+        tiers: Callable[[str], TierLimits],
+        now: Callable[[], float] = time.time,
+        targets: Callable[[str], str | None] = lambda name: name,
     ) -> None:
         self.records: Records = table
         self.writes = KeyWrites(table, tiers)
         self.limits = limits
         self.now = now
+        self.targets = targets
 
     def create(self, body: Mapping[str, Any], issuer: Caller) -> tuple[str, KeyRecord]:
         """A new key, its text shown this once, and its record. Raises BadRequest, Forbidden."""
-        wanted = parsed(NewKey, body)
+        wanted = parsed(NewKey, inherited(issuer, body))
         if wanted.expires and wanted.expires.timestamp() <= self.now():
             raise BadRequest("expires: lies in the past", param="expires")
         text = keys.new_key()
@@ -85,7 +92,7 @@ class Keys:
         if identifier is None:
             raise AssertionError("a key that was made a line ago has no id")
         blank = KeyRecord(identifier, keys.digest(text), "", "", (), rfc3339(self.now()))
-        record = filled(blank, wanted)
+        record = filled(blank, wanted, self.targets)
         try:
             self.writes.create(issuer, record)
         except NoSuchTeam:
@@ -118,7 +125,7 @@ class Keys:
 
         def patched(record: KeyRecord) -> KeyRecord:
             wanted = parsed(NewKey, merge_patch(settable(record), body))
-            changed = filled(record, wanted)
+            changed = filled(record, wanted, self.targets)
             if changed.expires != record.expires and 0 < changed.expires <= self.now():
                 raise BadRequest("expires: lies in the past", param="expires")
             return changed

@@ -1,10 +1,10 @@
-"""What limits a key or a team, as admins set and see it. Names are LiteLLM's where those exist."""
+"""What is limited, as admins set and see it. Names are LiteLLM's where those exist."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from gateway.config.document import Dollars, Duration, Limit, LimitName
 from gateway.identity.caller import NUMBERS, KeyLimits
@@ -14,12 +14,11 @@ Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1
 Metadata = Annotated[dict[Label, Annotated[str, Field(max_length=256)]], Field(max_length=16)]
 
 
-class Limited(BaseModel):
-    """The fields that keys and teams share. `max_budget` is in US dollars."""
+class LimitFields(BaseModel):
+    """What may be limited of a key, a team, a user, or a key on one model. `max_budget` is in US dollars."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Label
     rpm_limit: Limit | None = None
     tpm_limit: Limit | None = None
     tpd_limit: Limit | None = None
@@ -30,7 +29,6 @@ class Limited(BaseModel):
     max_budget: Dollars | None = None
     budget_duration: Duration = "monthly"
     shadow: Annotated[tuple[LimitName, ...], Field(max_length=10)] = ()
-    metadata: Metadata = Field(default_factory=dict)
 
     def limits(self) -> KeyLimits:
         """In the ledger's units."""
@@ -38,6 +36,17 @@ class Limited(BaseModel):
         if self.max_budget is not None:
             numbers["max_budget"] = micro(self.max_budget)
         return KeyLimits(**numbers, budget_duration=self.budget_duration, shadow=tuple(sorted(set(self.shadow))))
+
+
+class WithoutTier(LimitFields):
+    """What limits something that has no tier: a burst is a part of its own rate, where a key's may be of its tier's."""
+
+    @field_validator("burst_limit")
+    @classmethod
+    def _of_a_minute(cls, burst: int | None, others: ValidationInfo) -> int | None:
+        if burst is not None and others.data.get("rpm_limit") is None:
+            raise ValueError("is a part of rpm_limit, which is not set")
+        return burst
 
 
 def shown_limits(limits: KeyLimits) -> dict[str, Any]:

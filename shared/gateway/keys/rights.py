@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from gateway.errors import Forbidden
 from gateway.identity.caller import NUMBERS, TIERS, Caller
@@ -26,6 +26,8 @@ class Key(Holder, Protocol):
 
     @property
     def id(self) -> str: ...
+    @property
+    def user_id(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ def check_team(action: TeamAction, actor: Caller) -> None:
     _check_unbound(actor, f"{action} teams", of_highest_tier=True)
 
 
+def check_user(actor: Caller) -> None:
+    """Raises Forbidden: a user may have keys of any tier and team, so its limits are anybody's."""
+    _check_unbound(actor, "set what limits users", of_highest_tier=True)
+
+
 def check_area(area: Area, actor: Caller) -> None:
     """Raises Forbidden where the actor may not change what holds for everybody."""
     # The config says what a tier is: a key of a lower one would raise its own.
@@ -64,15 +71,34 @@ def check_sight(actor: Caller, team_id: str) -> None:
         _refuse(f"A key of a team sees its own team alone: it belongs to the team '{actor.team_id}'.", "team_id")
 
 
+def check_sight_of_user(actor: Caller, user_id: str) -> None:
+    """Raises Forbidden where a key of a team, or of a user with limits, asks for another user."""
+    if (actor.team_id or actor.user) and actor.user_id != user_id:
+        _refuse("A key of a team or of a limited user sees its own user alone.", "user_id")
+
+
+def inherited(actor: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of a new key with the user of whoever makes it, where they say none and may not bind it to another."""
+    return body if is_full(actor) or not actor.user_id else {"user_id": actor.user_id, **body}
+
+
 def bound_by(actor: Caller) -> str | None:
-    """The field that bounds a key: its team, a limit of its own, its models, its end. None for one that is unbound.
+    """The field that bounds a key: its team, its user's limits, a limit of its own, its models, its end. None for one
+    that is unbound.
 
     The secret before a rotation ends too, so who calls with it is bound.
     """
     if actor.team_id:
         return "team_id"
-    own = next((name for name in NUMBERS if getattr(actor.limits, name) is not None), None)
-    return own or ("models" if actor.models else "expires" if actor.expires else None)
+    if actor.user:
+        return "user_id"
+    return _own_limit(actor) or ("models" if actor.models else "expires" if actor.expires else None)
+
+
+def _own_limit(actor: Caller) -> str | None:
+    """The field of the first limit that a key has for itself alone."""
+    own = next((name for name in ("max_budget", *NUMBERS) if getattr(actor.limits, name) is not None), None)
+    return own or ("model_limits" if actor.model_limits else None)
 
 
 def is_full(actor: Caller) -> bool:
@@ -105,6 +131,20 @@ def _not_more(write: KeyWrite) -> None:
         _refuse(f"This key can't grant more than it has: {found.reason}.", found.field)
 
 
+def _own_user(write: KeyWrite) -> None:
+    """Who a key's user is says whose limits hold for it, and whose room it takes: full admins say it. Others make keys
+    of their own user alone, or of none if they have none, and change no key's; who is bound by its user's limits acts
+    on no other user's keys."""
+    actor, before, after = write.actor, write.before, write.after
+    if is_full(actor):
+        return
+    own = actor.user_id if before is None else before.user_id
+    if after is not None and after.user_id != own:
+        _refuse("Only a key that nothing bounds, of the highest tier, says whose user's a key is.", "user_id")
+    if actor.user and before is not None and before.user_id != actor.user_id:
+        _refuse(f"This key acts on keys of its own user alone: '{actor.user_id}'.", "user_id")
+
+
 def _gains_what_may_be_made(write: KeyWrite) -> None:
     """A key that gets more than it had is as good as a new one."""
     if _gains(write):
@@ -118,15 +158,16 @@ def _own_secret_or_may_make(write: KeyWrite) -> None:
 
 
 def _may_make(write: KeyWrite) -> None:
-    """Keys made from a limit add up to more than it: only a team's budget binds them together."""
+    """Keys made from a limit add up to more than it: only the budget of a team or a user binds them together."""
     actor = write.actor
-    own = next((name for name in ("max_budget", *NUMBERS) if getattr(actor.limits, name) is not None), None)
+    own = _own_limit(actor)
     if own:
         _refuse(f"A key that has a limit of its own makes no keys, and gives none more: its {own} would multiply.", own)
-    if actor.team_id:
-        team = actor.team.limits if actor.team else None
-        if team is None or team.max_budget is None or "budget" in team.shadow:
-            _refuse("A team's key makes keys, and gives them more, only where the team has a budget.", "team_id")
+    shared = [each.limits for each in (actor.team, actor.user) if each]
+    if actor.team_id or actor.user:
+        if not any(each.max_budget is not None and "budget" not in each.shadow for each in shared):
+            field, whose = ("team_id", "team") if actor.team_id else ("user_id", "user")
+            _refuse(f"A {whose}'s key makes keys, and gives them more, only where the {whose} has a budget.", field)
     elif not is_full(actor) and budget_in_effect(actor, write.tiers) is not None:
         _refuse(f"The tier {actor.tier} has a budget: keys made by one of its keys would multiply it.", "max_budget")
 
@@ -135,15 +176,17 @@ def _gains(write: KeyWrite) -> bool:
     before, after = write.before, write.after
     if after is None:
         return False
-    return before is None or before.team_id != after.team_id or more(before, after, write.tiers) is not None
+    if before is None or (before.team_id, before.user_id) != (after.team_id, after.user_id):
+        return True
+    return more(before, after, write.tiers) is not None
 
 
 KEY_RULES: Mapping[KeyAction, tuple[Rule, ...]] = {
-    "create": (_not_more, _may_make),
-    "change": (_not_above, _not_more, _gains_what_may_be_made),
-    "rotate": (_not_above, _not_more, _own_secret_or_may_make),
-    "revoke": (_not_above,),
-    "delete": (_not_above,),
+    "create": (_not_more, _own_user, _may_make),
+    "change": (_not_above, _not_more, _own_user, _gains_what_may_be_made),
+    "rotate": (_not_above, _not_more, _own_user, _own_secret_or_may_make),
+    "revoke": (_not_above, _own_user),
+    "delete": (_not_above, _own_user),
 }
 _AREAS: Mapping[Area, str] = {
     "config": "config, prices and tiers",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.config.document import TierLimits
-from gateway.identity.caller import Caller
-from gateway.identity.store import team_item
+from gateway.identity.account_ids import model_item, team_item, user_item
+from gateway.identity.caller import Caller, Shared
 from gateway.identity.verification import KeyReader, current
-from gateway.ledger.admission import Terms, Windows, terms_of, terms_of_team
+from gateway.ledger.admission import Terms, Windows, terms_of, terms_of_limits
 from gateway.models.money import usd
 from gateway.times import rfc3339
 
@@ -36,11 +36,6 @@ class Standing:
         """
         record, fresh = current(caller, self.keys, self.clock() / _SECOND)
         terms = terms_of(tiers(fresh.tier), fresh.limits)
-        team = None
-        if fresh.team_id:
-            team = {"id": fresh.team_id}
-            if fresh.team is not None:
-                team |= self._account(team_item(fresh.team_id), terms_of_team(fresh.team.limits))
         return {
             "object": "key",
             "id": fresh.key_id,
@@ -50,8 +45,19 @@ class Standing:
             "models": list(fresh.models),
             "expires": rfc3339(fresh.expires) if fresh.expires else None,
             **self._account(fresh.key_id, terms),
-            "team": team,
+            "model_limits": {
+                each.name: self._account(model_item(fresh.key_id, each.name), terms_of_limits(each.limits))
+                for each in fresh.model_limits
+            },
+            "user": self._shared(fresh.user_id, user_item(fresh.user_id), fresh.user),
+            "team": self._shared(fresh.team_id, team_item(fresh.team_id), fresh.team),
         }
+
+    def _shared(self, identifier: str, account: str, shared: Shared | None) -> dict[str, Any] | None:
+        """What several keys share; None where a key has no such thing."""
+        if not identifier:
+            return None
+        return {"id": identifier} | (self._account(account, terms_of_limits(shared.limits)) if shared else {})
 
     def _account(self, account: str, terms: Terms) -> dict[str, Any]:
         windows = Windows.at(self.clock(), terms.duration)

@@ -7,36 +7,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from gateway import observability
 from gateway.config.document import merge_patch
 from gateway.errors import ConditionFailed, Conflict, NotFound, PreconditionFailed
+from gateway.identity.account_ids import team_item
 from gateway.identity.caller import Caller
 from gateway.identity.key_text import TEAM_ID
-from gateway.identity.store import ACTIVE, REVOKED, KeyRecord, NoSuchTeam, TeamRecord, team_item
+from gateway.identity.store import REVOKED, KeyRecord, TeamRecord
 from gateway.keys.guarded import TeamTable, TeamWrites
 from gateway.keys.key_fields import parsed
 from gateway.keys.keys import PaidCalls, make_ready
-from gateway.keys.limit_fields import Limited, settable_limits, shown_limits
+from gateway.keys.limit_fields import Label, Metadata, WithoutTier, settable_limits, shown_limits
 from gateway.keys.rights import check_sight, check_team
+from gateway.keys.telling import tell_keys
 from gateway.times import rfc3339
 
 _TRIES = 4
 
 
-class NewTeam(Limited):
+class NewTeam(WithoutTier):
     """The fields of a team. Its id is what keys and bills name it by."""
 
     id: Annotated[str, Field(pattern=f"^{TEAM_ID}$")]
-
-    @field_validator("burst_limit")
-    @classmethod
-    def _of_a_minute(cls, burst: int | None, others: ValidationInfo) -> int | None:
-        # A key's burst may be that of its tier's rate; a team has no tier.
-        if burst is not None and others.data.get("rpm_limit") is None:
-            raise ValueError("is a part of rpm_limit, which is not set")
-        return burst
+    name: Label
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class Records(Protocol):
@@ -106,7 +102,9 @@ class Teams:
             # Keys of a team without limits are not looked at twice; from now on they are, or no longer.
             if record.terms() is not None:
                 make_ready(self.limits, team_item(team_id), record.version)
-            self._tell_keys(team_id, by)
+            tell_keys(
+                self.records, self.writes, self.limits, by, lambda cursor: self.records.of_team(team_id, 100, cursor)
+            )
         observability.log.info("team changed", extra={"team": team_id, "by": by.key_id, "fields": sorted(body)})
         return record
 
@@ -138,31 +136,6 @@ class Teams:
             self.limits.set_state(team_item(team_id), "R" if changed.state == REVOKED else "A", changed.version)
             return record, changed
         raise Conflict("The team is being changed by others; try again.")
-
-    def _tell_keys(self, team_id: str, by: Caller) -> None:
-        cursor: str | None = None
-        while True:
-            listed, cursor = self.records.of_team(team_id, 100, cursor)
-            for each in listed:
-                self._touch(each.id, by)
-            if cursor is None:
-                return
-
-    def _touch(self, key_id: str, by: Caller) -> None:
-        """A new version of a key without a change: its next paid call reads the record, and with it the team's."""
-        for _ in range(_TRIES):
-            record = self.records.get(key_id)
-            if record is None or record.state != ACTIVE:  # nobody calls by it; one that is damaged must stay as it is
-                return
-            try:
-                touched = self.writes.touch(by, record)
-            except NoSuchTeam:  # deleted meanwhile, or the key was moved: its next call finds out
-                return
-            except ConditionFailed:
-                continue
-            self.limits.set_state(key_id, "A", touched.version)
-            return
-        raise Conflict("A key of the team is being changed by others; repeat the change.")
 
 
 def shown(record: TeamRecord) -> dict[str, Any]:

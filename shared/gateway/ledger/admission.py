@@ -76,7 +76,8 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for one key now, its own limits over its tier's, or for one team. None: no limit of that kind."""
+    """What holds for one account now: a key's own limits over its tier's, or all that limits a user, a team, or a key
+    on one model. None: no limit of that kind."""
 
     requests: Bucket | None
     tokens: Bucket | None = None
@@ -110,8 +111,8 @@ def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
     )
 
 
-def terms_of_team(limits: KeyLimits) -> Terms:
-    """A team has no tier: what it does not set is not limited."""
+def terms_of_limits(limits: KeyLimits) -> Terms:
+    """Of what has no tier: what is not set is not limited."""
     rpm, tpm = limits.rpm_limit, limits.tpm_limit
     return Terms(
         requests=Bucket(rpm, limits.burst or rpm) if rpm else None,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway import observability
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited
+from gateway.identity.account_ids import Scope
 from gateway.ledger.admission import Bucket, Demand, Terms, Windows
 from gateway.ledger.refusals import Refusal
 from gateway.models.money import usd
@@ -24,20 +26,43 @@ _NAMES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """Whose limit it is, in an answer's words and facts."""
+
+    scope: Scope
+    model: str
+
+    @property
+    def owner(self) -> str:
+        return "key" if self.scope == "model" else self.scope
+
+    @property
+    def on(self) -> str:
+        return f" for the model '{self.model}'" if self.model else ""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"scope": self.scope} | ({"model": self.model} if self.model else {})
+
+
 def refused(
-    scope: str, terms: Terms, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows
+    scope: Scope, model: str, terms: Terms, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows
 ) -> GatewayError:
     """The answer of a refusal: what was hit, how much is used and was asked for, and when it frees. Without an item,
-    that is, where a call was refused that asks for more than there ever is, nobody looked what is used."""
+    that is, where a call was refused that asks for more than there ever is, nobody looked what is used. `model` is the
+    name in a key's limit on one."""
+    whose = _Whose(scope, model)
     now = windows.now
     wait = None if refusal.wait is None else refusal.wait / _SECOND
     reset = None if wait is None else rfc3339(now / _SECOND + wait)
     headers = rate_headers(terms, item, now) if item else {}
     spent = usd(refusal.used) if item else None
-    money = {"scope": scope, "limit": usd(refusal.limit), "spent": spent, "needed": usd(demand.est)}
+    money = {**whose.facts, "limit": usd(refusal.limit), "spent": spent, "needed": usd(demand.est)}
     if refusal.dimension == "budget":
-        whole = f"more than the {scope}'s whole budget of {_dollars(refusal.limit)}"
-        part = f"and {_dollars(refusal.used)} of the {scope}'s budget of {_dollars(refusal.limit)} is spent"
+        budget = f"budget of {_dollars(refusal.limit)}{whose.on}"
+        whole = f"more than the {whose.owner}'s whole {budget}"
+        part = f"and {_dollars(refusal.used)} of the {whose.owner}'s {budget} is spent"
         return BudgetExceeded(
             f"This call may cost {_dollars(demand.est)}, {whole if demand.est > refusal.limit else part}.",
             headers=headers | {"x-should-retry": "false"},
@@ -45,7 +70,7 @@ def refused(
         )
     if refusal.dimension == "budget_held":
         return RateLimited(
-            f"What is left of the {scope}'s budget is held by calls under way.",
+            f"What is left of the {whose.owner}'s budget{whose.on} is held by calls under way.",
             code="budget_held",
             retry_after=wait,
             headers=headers,
@@ -53,21 +78,21 @@ def refused(
         )
     needed = demand.tokens if refusal.dimension in ("tokens", "tokens_day") else 1
     used = refusal.used if item else None
-    return _limited(scope, refusal, {"used": used, "needed": needed, "reset": reset}, headers)
+    return _limited(whose, refusal, {"used": used, "needed": needed, "reset": reset}, headers)
 
 
-def _limited(scope: str, refusal: Refusal, facts: Mapping[str, Any], headers: dict[str, str]) -> RateLimited:
+def _limited(whose: _Whose, refusal: Refusal, facts: Mapping[str, Any], headers: dict[str, str]) -> RateLimited:
     name = _NAMES[refusal.dimension]
-    details = {"scope": scope, "dimension": refusal.dimension, "limit": refusal.limit, **facts}
+    details = {**whose.facts, "dimension": refusal.dimension, "limit": refusal.limit, **facts}
     if refusal.wait is None:
-        whole = f"the {scope}'s whole limit of {refusal.limit} {name}"
+        whole = f"the {whose.owner}'s whole limit of {refusal.limit} {name}{whose.on}"
         return RateLimited(
             f"This call may take {facts['needed']} tokens, more than {whole}: lower max_tokens.",
             headers=headers | {"x-should-retry": "false"},
             details=details,
         )
     return RateLimited(
-        f"The {scope}'s limit of {refusal.limit} {name} is reached.",
+        f"The {whose.owner}'s limit of {refusal.limit} {name}{whose.on} is reached.",
         retry_after=refusal.wait / _SECOND,
         headers=headers,
         details=details,
@@ -99,7 +124,8 @@ def _bucket_headers(kind: str, bucket: Bucket, arrival: int, now: int) -> dict[s
 def report_shadowed(refusals: Iterable[Refusal], *, scope: str, tier: str, rid: str, key_id: str) -> None:
     """What limits in shadow would have refused is counted and logged; it costs no request.
 
-    `scope` is key or team; `tier` the key's, or "team". Of a budget `limit` and `used` are in US dollars."""
+    `scope` is the account's; `tier` the key's, or the scope of what several keys share. Of a budget `limit` and `used`
+    are in US dollars."""
     for refusal in refusals:
         money = refusal.name == "budget"
         observability.count("ShadowRefusals", limit=refusal.name, tier=tier)

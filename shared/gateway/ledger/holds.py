@@ -1,19 +1,17 @@
-"""A call as the ledger sees it: what it asks for, whose accounts admit it, what is held for it, how it ended."""
+"""A call as the ledger sees it: what it asks for, what is held for it, how it ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from gateway.config.document import TierLimits
-from gateway.errors import GatewayError
-from gateway.identity.caller import Caller, Team
-from gateway.identity.store import team_item
-from gateway.ledger.admission import Demand, Terms, Windows, terms_of, terms_of_team
-from gateway.ledger.answers import rate_headers, refused
+from gateway.identity.caller import Caller
+from gateway.ledger.accounts import Account
+from gateway.ledger.admission import Windows
+from gateway.ledger.answers import rate_headers
 from gateway.ledger.refusals import Refusal
-from gateway.ledger.rows_store import Row
+from gateway.ledger.rows_store import Row, RowAccount
 from gateway.ledger.tags import counted_tags, set_name
 from gateway.models.money import usd
 from gateway.models.usage import Usage
@@ -21,7 +19,9 @@ from gateway.models.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """One call to admit. `est` in micro-dollars, the upper bound; `deadline` in seconds since the epoch."""
+    """One call to admit. `est` in micro-dollars, the upper bound; `deadline` in seconds since the epoch. `models` is
+    every target (`provider/model`) that the call may go to, in order; where it is empty, `target` alone. `facts` are
+    further fields of the row, which bound nothing."""
 
     rid: str
     model: str
@@ -32,17 +32,23 @@ class AdmissionRequest:
     deadline: int
     correlation_id: str = ""
     tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended. Costs in micro-dollars; `status` is "ok" or an error code."""
+    """How a call ended. Costs in micro-dollars; `status` is "ok" or an error code. `uncounted` are the tokens that were
+    held for attempts of which nobody knows what they used. `facts` are further fields of the row: its attempts, and
+    what it says otherwise since another target answered."""
 
     usage: Usage | None
     prompt_cost: int
     completion_cost: int
     status: str
     latency_ms: int
+    uncounted: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def cost(self) -> int:
@@ -51,32 +57,8 @@ class Outcome:
     def tokens(self, held: int) -> int:
         """Tokens used. Where nobody counted them: none of a call that costs nothing, else what was held."""
         if self.usage is not None:
-            return self.usage.total_tokens
-        return held if self.cost else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whose item of `limits` has to admit a call: a key's or a team's. `version` is that of its record, `tier` the
-    key's; a team has none."""
-
-    id: str
-    version: int
-    terms: Terms
-    scope: Literal["key", "team"]
-    tier: str
-
-    def refused(self, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows) -> GatewayError:
-        """The answer of a refusal by this account."""
-        return refused(self.scope, self.terms, refusal, demand, item, windows)
-
-
-def key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
-    return Account(caller.key_id, caller.version, terms_of(tiers(caller.tier), caller.limits), "key", caller.tier)
-
-
-def team_account(team_id: str, team: Team) -> Account:
-    return Account(team_item(team_id), team.version, terms_of_team(team.limits), "team", "team")
+            return self.usage.total_tokens + self.uncounted
+        return (self.uncounted or held) if self.cost else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +80,31 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """An admitted call: its row, and whose call it is by the freshest record."""
+    """An admitted call: its row, whose call it is by the freshest record, and who admitted it, the key first."""
 
     row: Row
     caller: Caller
-    key: Admitted
-    team: Admitted | None = None
+    admitted: tuple[Admitted, ...]
+
+    def worth_lowering(self, est: int) -> bool:
+        """Whether it is worth a write an account to hold so much instead: where a budget is held, and more than half of
+        it would be free."""
+        return 2 * est < self.row.est and any(each.account.terms.budget is not None for each in self.admitted)
 
     def headers(self) -> dict[str, str]:
         """The rate limit headers, as OpenAI's: limits, what is left, and when the bucket is full again."""
-        now, terms, item = self.key.windows.now, self.key.account.terms, self.key.item
-        headers = rate_headers(terms, item, now)
-        for scope, admitted in (("key", self.key), ("team", self.team)):
-            if admitted is not None and admitted.left is not None:
-                headers[f"x-gateway-{scope}-remaining"] = f"{usd(admitted.left):.6f}"
-        return headers
+        key = self.admitted[0]
+        headers = rate_headers(key.account.terms, key.item, key.windows.now)
+        left: dict[str, int] = {}
+        for each in self.admitted:
+            if each.left is not None:
+                name = f"x-gateway-{each.account.scope}-remaining"
+                left[name] = min(each.left, left.get(name, each.left))
+        return headers | {name: f"{usd(micro):.6f}" for name, micro in left.items()}
 
 
-def row_of(caller: Caller, key: Admitted, team: Admitted | None, request: AdmissionRequest) -> Row:
+def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionRequest) -> Row:
+    key, *further = admitted
     windows = key.windows
     return Row(
         rid=request.rid,
@@ -130,11 +119,11 @@ def row_of(caller: Caller, key: Admitted, team: Admitted | None, request: Admiss
         deadline=request.deadline,
         team=caller.team_id,
         window=windows.budget,
-        team_window=team.windows.budget if team else "",
         budget=key.account.terms.budget,
-        team_budget=team.account.terms.budget if team else None,
+        accounts=tuple(RowAccount(each.account.id, each.windows.budget, each.account.terms.budget) for each in further),
         correlation=request.correlation_id,
         tags=counted_tags(request.tags, key.item.get(set_name(windows.day), ())),
         number=key.item.get(f"d_{windows.day}", 0),
         tokens=request.tokens,
+        facts=request.facts,
     )

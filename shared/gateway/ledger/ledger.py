@@ -3,71 +3,52 @@
 admit: one conditional update of the key's item (the hold), then the row, OPEN, before any provider is called
 settle: the row SETTLED if it is OPEN; whoever wins that gives the rest of the hold back
 release: the same at a cost of nothing, for a call that never went out
+top_up, lower: hold more for a further attempt, or less once the prompt's usage is known
 """
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.config.document import TierLimits
-from gateway.errors import (
-    ConditionFailed,
-    GatewayError,
-    RateLimited,
-    StoreError,
-    StoreUnavailable,
-    Unauthorized,
-)
-from gateway.identity.caller import Caller, Team
-from gateway.identity.store import team_item
-from gateway.identity.verification import KeyReader, current
-from gateway.ledger.admission import Booking, Demand, Terms, Windows, stale_names
+from gateway.errors import StoreError, StoreUnavailable
+from gateway.identity.caller import Caller
+from gateway.identity.verification import KeyReader
+from gateway.ledger import admitting
+from gateway.ledger.accounts import Targets
+from gateway.ledger.admission import Booking, Demand, Windows
+from gateway.ledger.admitting import Admissions, Tiers
 from gateway.ledger.answers import report_shadowed
-from gateway.ledger.holds import Account, AdmissionRequest, Admitted, Hold, Outcome, key_account, row_of, team_account
+from gateway.ledger.holds import AdmissionRequest, Admitted, Hold, Outcome, row_of
 from gateway.ledger.limits_store import Release
-from gateway.ledger.memory import Known, Memory
-from gateway.ledger.moves import Guess, Variant, kept_busy, variant_of
-from gateway.ledger.refusals import refusal_of, shadow_refusals
+from gateway.ledger.memory import Memory
+from gateway.ledger.resizing import resizer
+from gateway.ledger.resizing.resizer import Resizer
 from gateway.ledger.rows_store import LENGTHS, SETTLED, Row, settled_facts
-from gateway.ledger.tags import new_marks, set_name
 
-_TRIES = 12  # the second fits as a rule; more are for callers that come out of order, and for changes of the record
-_PAUSE_SECONDS = 0.02
-_CHANCE = random.SystemRandom()
-_BUSY_MICROSECONDS = 5_000_000
 _SECOND = 1_000_000
 
 
-class Limits(Protocol):
-    def admit(
-        self,
-        account: str,
-        version: int,
-        terms: Terms,
-        demand: Demand,
-        windows: Windows,
-        variant: Variant,
-        stale: list[str],
-        marks: list[str],
-    ) -> dict[str, Any]: ...
-    def create(self, account: str, version: int) -> None: ...
+class Limits(admitting.Items, resizer.Items, Protocol):
     def release(self, account: str, release: Release) -> bool: ...
-    def set_state(self, account: str, state: str, version: int) -> None: ...
 
 
-class Rows(Protocol):
+class Rows(resizer.Rows, Protocol):
     def open(self, row: Row) -> None: ...
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None: ...
 
 
+def _no_alias(_name: str) -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Ledger:
-    """`clock` gives microseconds since the epoch, `pause` waits that many seconds."""
+    """`clock` gives microseconds since the epoch, `pause` waits that many seconds, `targets` says what a model's name
+    stands for now."""
 
     limits: Limits
     rows: Rows
@@ -75,8 +56,17 @@ class Ledger:
     clock: Callable[[], int]
     pause: Callable[[float], None] = time.sleep
     memory: Memory = field(default_factory=Memory)
+    targets: Targets = _no_alias
+    admissions: Admissions = field(init=False)
+    resizer: Resizer = field(init=False)
 
-    def admit(self, caller: Caller, tiers: Callable[[str], TierLimits], request: AdmissionRequest) -> Hold:
+    def __post_init__(self) -> None:
+        self.admissions = Admissions(
+            self.limits, self.keys, self.clock, self.targets, self._undo, self.pause, self.memory
+        )
+        self.resizer = Resizer(self.limits, self.rows, self._lost)
+
+    def admit(self, caller: Caller, tiers: Tiers, request: AdmissionRequest) -> Hold:
         """Hold the estimate and write the row. Nothing is held when this raises.
 
         Raises RateLimited, BudgetExceeded, Unauthorized (revoked, expired), StoreUnavailable.
@@ -84,13 +74,9 @@ class Ledger:
         if request.deadline > self.clock() // _SECOND + max(LENGTHS.values()):
             raise ValueError("no call may take so long")
         demand = Demand(request.est, request.tokens, request.tags)
-        if caller.team is not None:  # before its key counts the call; a key alone is checked by its admission
-            self.check(caller, tiers, demand)
-            self._check_team(caller, caller.team, demand)
-        caller, key = self._key(caller, tiers, demand)
-        team = self._team(caller, caller.team, key, demand) if caller.team else None
-        row = row_of(caller, key, team, request)
-        hold = Hold(row, caller, key, team)
+        caller, admitted = self.admissions.admit(caller, tiers, demand, request.models or (request.target,))
+        row = row_of(caller, admitted, request)
+        hold = Hold(row, caller, admitted)
         try:
             self.rows.open(row)
         except (StoreUnavailable, StoreError) as error:
@@ -101,16 +87,29 @@ class Ledger:
             # Its minute may be swept, or its hour closed: nobody would look for it any more.
             self._abandon(hold)
             raise StoreUnavailable("The call was recorded too late; try again.", retry_after=1)
-        for each in (key, team) if team else (key,):
+        for each in admitted:
             whose = each.account
             report_shadowed(each.shadowed, scope=whose.scope, tier=whose.tier, rid=row.rid, key_id=row.key)
         return hold
 
-    def check(self, caller: Caller, tiers: Callable[[str], TierLimits], demand: Demand) -> None:
+    def check(self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str] = ()) -> None:
         """What is known here to be refused just now, without asking: it costs no write. Raises as `admit`."""
-        if caller.team is not None:
-            self._check_known(_member(caller), team_account(caller.team_id, caller.team), demand)
-        self._check_known(caller.key_id, key_account(caller, tiers), demand)
+        self.admissions.check(caller, tiers, demand, models)
+
+    def top_up(self, hold: Hold, more: int) -> Hold:
+        """Hold so much more (micro-dollars) for a call under way, in its own hour and window, on the terms that
+        admitted it: before an attempt that follows one which may be billed. Where it raises nothing more is held, but
+        for what a lost reply left to the reconcile, and no further attempt is to be made.
+
+        Raises BudgetExceeded, RateLimited (`budget_held`), StoreUnavailable (also where the row was ended)."""
+        if more < 0:
+            raise ValueError("a top-up takes nothing away")
+        return self.resizer.top_up(hold, more) if more else hold
+
+    def lower(self, hold: Hold, est: int) -> Hold:
+        """Hold so much instead, once, where that is less and `hold.worth_lowering(est)`: when the prompt's usage is
+        known. Never raises: where it is not done, or nobody knows, more stays held than needed."""
+        return self.resizer.lower(hold, est)
 
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Book the outcome and give the rest of the hold back. Never raises: what fails here is swept later."""
@@ -121,7 +120,7 @@ class Ledger:
             outcome.status,
             outcome.latency_ms,
             self.clock(),
-        )
+        ) | dict(outcome.facts)
         row = hold.row
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts) is not None
@@ -156,124 +155,14 @@ class Ledger:
         if closed is not None:
             self._release(row, actual=0, tokens=0)
 
-    def _key(self, caller: Caller, tiers: Callable[[str], TierLimits], demand: Demand) -> tuple[Caller, Admitted]:
-        current = caller
-
-        def account() -> Account:
-            return key_account(current, tiers)
-
-        def reread() -> Account:
-            nonlocal current
-            current = self._fresh(current)
-            return account()
-
-        admitted = self._admitted(account(), demand, self.memory.of(caller.key_id), reread, self.clock)
-        return current, admitted
-
-    def _check_team(self, caller: Caller, team: Team, demand: Demand) -> None:
-        """What no waiting can help is refused by a team before its key counts the call."""
-        account, known = team_account(caller.team_id, team), self.memory.of(_member(caller))
-        windows = Windows.at(self.clock(), account.terms.duration)
-        if known.asks_too_much(account, demand, windows):
-            account = self._team_record(caller.team_id)
-            known.read(account.version, windows.now)
-            known.asks_too_much(account, demand, windows)
-
-    def _check_known(self, name: str, account: Account, demand: Demand) -> None:
-        known, windows = self.memory.of(name), Windows.at(self.clock(), account.terms.duration)
-        if not known.asks_too_much(account, demand, windows):
-            known.check_refused(account, demand, windows)
-
-    def _team(self, caller: Caller, team: Team, key: Admitted, demand: Demand) -> Admitted:
-        """The team's admission. What it refuses, the key gives back: the money and the place. The call stays counted
-        among the key's: it was made."""
-        try:
-            return self._admitted(
-                team_account(caller.team_id, team),
-                replace(demand, tags=()),  # a key's alone
-                self.memory.of(_member(caller)),
-                lambda: self._team_record(caller.team_id),
-                lambda: key.windows.now,  # one moment for both, so that one hour holds the money of both
-            )
-        except (GatewayError, StoreError):
-            self._give_back(key.account.id, Release(demand.est, 0, key.windows.booking, demand.tokens), rid="")
-            raise
-
-    def _admitted(
-        self,
-        account: Account,
-        demand: Demand,
-        known: Known,
-        reread: Callable[[], Account],
-        clock: Callable[[], int],
-    ) -> Admitted:
-        seen = known.item
-        guess = Guess(seen, unknown=not seen, busy_until=known.busy_until)
-        for number in range(_TRIES):
-            if number > 1:  # by chance, so that those who hinder each other come apart
-                self.pause(_CHANCE.uniform(0, _PAUSE_SECONDS))
-            terms = account.terms
-            windows = Windows.at(clock(), terms.duration)
-            if known.asks_too_much(account, demand, windows):
-                account = reread()
-                known.read(account.version, windows.now)
-                continue
-            known.check_refused(account, demand, windows)
-            variant = variant_of(guess, terms, demand, windows.now)
-            stale = stale_names(guess.item, windows)
-            marks = new_marks(demand.tags, guess.item.get(set_name(windows.day), ()))
-            try:
-                item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale, marks)
-            except ConditionFailed as refused:
-                if refused.item is None:
-                    account, guess = self._first(account, reread), Guess({}, unknown=True)
-                    continue
-                item = refused.item
-                if item.get("st") != "A" or item.get("kv") != account.version:
-                    account, guess = reread(), Guess(item)
-                    if item.get("kv", 0) < account.version:  # who changed the record did not come to tell the item
-                        self.limits.set_state(account.id, "A", account.version)
-                    continue
-                refusal = refusal_of(item, terms, demand, windows)
-                if refusal is not None:
-                    known.item, known.refused_at, known.refused_version = item, windows.now, account.version
-                    raise account.refused(refusal, demand, item, windows) from None
-                guess = Guess(item, guess.refusals + 1, unknown=not seen)
-            else:
-                known.item, known.refused_at = item, None
-                busy = kept_busy(seen, item, terms, demand, variant, windows.now)
-                known.busy_until = dict.fromkeys(busy, windows.now + _BUSY_MICROSECONDS)
-                shadowed = shadow_refusals(item, terms, demand, windows, variant)
-                return Admitted(account, windows, item, shadowed)
-        raise RateLimited("The key is too busy just now; try again.", code="contention", retry_after=0.1)
-
-    def _first(self, account: Account, reread: Callable[[], Account]) -> Account:
-        """Make the item of a first call; where the record changed or is gone, look at it."""
-        try:
-            self.limits.create(account.id, account.version)
-        except ConditionFailed:
-            return reread()
-        return account
-
-    def _fresh(self, caller: Caller) -> Caller:
-        """The caller by its record as it is now. Raises Unauthorized."""
-        return current(caller, self.keys, self.clock() / _SECOND)[1]
-
-    def _team_record(self, team_id: str) -> Account:
-        """The team's account by its record as it is now. Raises Unauthorized."""
-        record = self.keys.team(team_id)
-        if record is None:
-            raise Unauthorized("The API key's team is gone.")
-        return team_account(record.id, Team(record.version, record.limits))
+    def _undo(self, admitted: Admitted, demand: Demand) -> None:
+        self._give_back(admitted.account.id, Release(demand.est, 0, admitted.windows.booking, demand.tokens), rid="")
 
     def _release(self, row: Row, actual: int, tokens: int) -> None:
         # Nobody asks for the tokens of a day that is over.
         held = row.tokens if row.hour[:10] == Windows.at(self.clock()).day else tokens
-        key = Booking(row.hour, row.window)
-        self._give_back(row.key, Release(row.est, actual, key, held, tokens), row.rid)
-        if row.team_window:
-            team = Booking(row.hour, row.team_window)
-            self._give_back(team_item(row.team), Release(row.est, actual, team, held, tokens), row.rid)
+        for account, window in row.holders:
+            self._give_back(account, Release(row.est, actual, Booking(row.hour, window), held, tokens), row.rid)
 
     def _give_back(self, account: str, release: Release, rid: str) -> None:
         try:
@@ -288,8 +177,3 @@ class Ledger:
         observability.log.error(
             "ledger step lost; reconcile finishes it", extra={"step": step, "rid": rid, "reason": str(error)}
         )
-
-
-def _member(caller: Caller) -> str:
-    # What a team refuses is remembered by key: another key of it may ask for less.
-    return f"{team_item(caller.team_id)}/{caller.key_id}"

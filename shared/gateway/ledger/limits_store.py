@@ -1,4 +1,4 @@
-"""The table `limits`: one item a key or team, and an admission is one conditional update of it.
+"""The table `limits`: one item an account, and an admission is one conditional update of it.
 
 Attributes: `st` (A active, R revoked), `kv` (the record's version), `tat` and `ttat` (arrival times of requests and
 tokens; `tat_3` the same under a label, see `gateway.ledger.admission.Move`), `inflight`, `h_<hour>` and `d_<day>`
@@ -19,10 +19,13 @@ from typing import Any
 from gateway.dynamodb.attributes import from_item, to_item
 from gateway.dynamodb.client import Database, pages, read_all
 from gateway.errors import ConditionFailed, TransactionCanceled
-from gateway.identity.records import REVOKED, TEAM_PREFIX
+from gateway.identity.account_ids import named
+from gateway.identity.records import REVOKED
 from gateway.ledger.admission import Booking, Demand, Terms, Windows
 from gateway.ledger.expressions import admission
 from gateway.ledger.moves import Variant
+
+_KEPT_AS_REVOKED = ("team", "user")  # a key's record is deleted, these stay: their versions go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,13 @@ class LimitsStore:
         return from_item(reply["Attributes"])
 
     def create(self, account: str, version: int) -> None:
-        """The item of a first call. Raises ConditionFailed if the key's or team's record is not active at this version.
+        """The item of a first call. Raises ConditionFailed if the record that it follows is not active at this version.
 
         That the item is there already is fine: somebody else's call was first.
         """
         check = {
             "TableName": self._keys_table,
-            "Key": to_item({"id": account}),
+            "Key": to_item({"id": named(account).record}),
             "ConditionExpression": "#state = :active AND version = :version",
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": to_item({":active": "active", ":version": version}),
@@ -124,6 +127,23 @@ class LimitsStore:
         }
         return self._applied(request)
 
+    def resize(self, account: str, booking: Booking, more: int, most: int | None = None) -> dict[str, Any]:
+        """Hold so much more for a call under way, or less where `more` is negative. `most`: how much of the budget may
+        be used before. The item as it is then. Raises ConditionFailed, with the item as it stands, where that is more,
+        or the hour was reconciled."""
+        room = "" if most is None else " AND #u <= :most"
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"id": account}),
+            "UpdateExpression": "SET #u = #u + :more, #o = #o + :more",
+            "ConditionExpression": f"attribute_exists(#o){room}",
+            "ExpressionAttributeNames": {"#u": booking.used, "#o": booking.held},
+            "ExpressionAttributeValues": to_item({":more": more} | ({} if most is None else {":most": most})),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return from_item(self._database.call("UpdateItem", request)["Attributes"])
+
     def set_state(self, account: str, state: str, version: int) -> None:
         """A change of the record (state A or R) that the next call meets, unless a later one was told already. Where
         there is no item there is nothing to tell: a first call makes one, and only of the record as it is then."""
@@ -147,18 +167,20 @@ class LimitsStore:
         return pages(self._database, {"TableName": self._table}, "Scan", attempts=3)
 
     def gone(self, accounts: Sequence[str]) -> dict[str, int]:
-        """Those of these keys and teams whose record is deleted, each with the version that its deletion had, 0 where
-        nothing is left to tell (of a key; a team's id is never given again)."""
-        keys = [{"id": account} for account in accounts]
+        """Those of these accounts whose record is deleted, each with the version that its deletion had, 0 where that is
+        gone with it."""
+        of = {account: named(account) for account in accounts}
+        keys = [{"id": record} for record in dict.fromkeys(each.record for each in of.values())]
         records = {item["id"]: item for item in read_all(self._database, self._keys_table, keys, consistent=True)}
         return {
-            account: records[account]["version"] if account in records else 0
-            for account in accounts
-            if account not in records or (account.startswith(TEAM_PREFIX) and records[account]["state"] == REVOKED)
+            account: records[each.record]["version"] if each.record in records else 0
+            for account, each in of.items()
+            if each.record not in records
+            or (each.scope in _KEPT_AS_REVOKED and records[each.record]["state"] == REVOKED)
         }
 
     def remove(self, item: Mapping[str, Any]) -> bool:
-        """Forget an item, as it was read, of a key or team that is deleted. It must have no hour to reconcile: none
+        """Forget an item, as it was read, whose record is deleted. It must have no hour to reconcile: none
         comes again, since what is revoked admits nothing and a release needs its hour. False where it changed since."""
         request = {
             "TableName": self._table,

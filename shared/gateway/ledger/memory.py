@@ -1,4 +1,4 @@
-"""What a container remembers of keys and teams, so that what is known to be refused costs no write."""
+"""What a container remembers of accounts, so that what is known to be refused costs no write."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.ledger.accounts import Account
 from gateway.ledger.admission import Demand, Windows
-from gateway.ledger.holds import Account
 from gateway.ledger.refusals import Refusal, refusal_of
 
 _REMEMBERED = 10_000  # keys
@@ -17,9 +17,9 @@ _SECOND = 1_000_000
 
 @dataclass(slots=True)
 class Known:
-    """What a container remembers of a key: its item as last seen, when and at which version that refused a call, until
-    when what the record said of a call that asks for too much is not asked again, and until when its buckets are taken
-    for busy.
+    """What a container remembers of an account: its item as last seen, when and at which version that refused a call,
+    until when what the record said of a call that asks for too much is not asked again, and until when its buckets are
+    taken for busy.
 
     No error is kept: each time it is raised it would hold another request's frames.
     """
@@ -62,7 +62,7 @@ class Known:
 
 @dataclass(slots=True)
 class Memory:
-    """The latest keys and teams of a container."""
+    """The latest accounts of a container."""
 
     _known: OrderedDict[str, Known] = field(default_factory=OrderedDict)
 

@@ -55,6 +55,11 @@ def shadow_refusals(
     return tuple(each for each in _exceeded(before, terms, demand, windows) if not terms.enforced(each.name))
 
 
+def money_refusal(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Refusal | None:
+    """Why the budget has no room for so much more; None where it has."""
+    return next(_too_dear(item, terms, demand, windows), None)
+
+
 def _before(
     item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows, variant: Variant
 ) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.dynamodb.attributes import from_item, to_item
-from gateway.dynamodb.client import Database, pages
+from gateway.dynamodb.client import pages
 from gateway.errors import ConditionFailed
-from gateway.identity.store import team_item
+from gateway.ledger.resizing.row_estimates import RowEstimates
 from gateway.models.usage import Usage
 
-OPEN, SETTLED, EXPIRED = "OPEN", "SETTLED", "EXPIRED"
+OPEN, SETTLED = "OPEN", "SETTLED"
 CORRECTION = "CORRECTION"
 # How many seconds after it was made a row's deadline may lie, by the class of length that its partition names: each is
 # swept by itself, so that what dies among short calls need not wait for what long ones may still do.
@@ -27,14 +27,25 @@ KEPT_SECONDS = 400 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
+class RowAccount:
+    """An item of `limits` beside the key's that holds a row's money too: in which window, and what bounds that
+    (micro-dollars), None where nothing does."""
+
+    id: str
+    window: str
+    budget: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars,
     `tokens` are those held of the day's.
 
-    `window` is where the cost is booked, `team_window` where for the team, empty where the team holds nothing: what a
-    release needs, should somebody else than the caller have to make it. `budget` and `team_budget` are what bounds the
-    windows, None where nothing does: the consumer tells by them whether somebody has to be warned. `number` is that of
-    the call among its key's of the UTC day, from 1: it says where the row is counted. `tags` are those it counts under.
+    `window` is where the cost is booked with the key, `accounts` where besides: what a release needs, should somebody
+    else than the caller have to make it. `budget` is what bounds the key's window, None where nothing does: the
+    consumer tells by budgets whether somebody has to be warned. `number` is that of the call among its key's of the UTC
+    day, from 1: it says where the row is counted. `tags` are those it counts under.
+    `facts` are further fields: `dialect`, `streamed`, `client`, `region`; what is empty is not written.
     """
 
     rid: str
@@ -49,13 +60,13 @@ class Row:
     deadline: int
     team: str = ""
     window: str = ""
-    team_window: str = ""
     budget: int | None = None
-    team_budget: int | None = None
+    accounts: tuple[RowAccount, ...] = ()
     correlation: str = ""
     tags: tuple[str, ...] = field(default_factory=tuple)
     number: int = 0
     tokens: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def length(self) -> str:
@@ -73,6 +84,11 @@ class Row:
         return minute_partition(self.created // 1_000_000, suffix, self.length)
 
     @property
+    def holders(self) -> list[tuple[str, str]]:
+        """The items of `limits` that hold the row's money, each with the budget window: the key's, and others."""
+        return [(self.key, self.window), *((each.id, each.window) for each in self.accounts)]
+
+    @property
     def opened_by(self) -> int:
         """Until when (microseconds) the row must have been written for its call to be made."""
         return min(self.deadline * 1_000_000, self.created + OPENED_WITHIN_SECONDS * 1_000_000)
@@ -83,11 +99,8 @@ def minute_partition(seconds: int, suffix: int, length: str = "short") -> str:
 
 
 def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The items of `limits` that hold a row's money, each with the budget window: the key's, and its team's."""
-    accounts = [(row["key"], row["window"])]
-    if row.get("team_window"):
-        accounts.append((team_item(row["team"]), row["team_window"]))
-    return accounts
+    """`Row.holders` of a row as it is stored."""
+    return [(row["key"], row["window"]), *((each["id"], each["window"]) for each in row.get("accounts", ()))]
 
 
 @dataclass(slots=True)
@@ -102,11 +115,7 @@ class Sum:
         self.open += row["state"] == OPEN
 
 
-class RowStore:
-    def __init__(self, database: Database, table: str) -> None:
-        self._database = database
-        self._table = table
-
+class RowStore(RowEstimates):
     def open(self, row: Row) -> None:
         """Write the row of a call that is about to be made. Repeating it is safe: it is the same row."""
         item = {
@@ -129,10 +138,10 @@ class RowStore:
             "correlation": row.correlation,
             "ttl": row.created // 1_000_000 + KEPT_SECONDS,
         }
-        rare = {"team": row.team, "team_window": row.team_window, "tags": list(row.tags)}
+        rare = {"team": row.team, "accounts": [_stored(each) for each in row.accounts], "tags": list(row.tags)}
         item |= {name: value for name, value in rare.items() if value}
-        budgets = {"budget": row.budget, "team_budget": row.team_budget}
-        item |= {name: value for name, value in budgets.items() if value is not None}
+        item |= {} if row.budget is None else {"budget": row.budget}
+        item |= {name: value for name, value in row.facts.items() if value}
         request = {
             "TableName": self._table,
             "Item": to_item(item),
@@ -161,7 +170,7 @@ class RowStore:
         sums: dict[tuple[str, str], Sum] = {}
         last = hour_ends // 60_000_000
         fields = {
-            "ProjectionExpression": "#key, team, #window, team_window, #state, actual",
+            "ProjectionExpression": "#key, #window, accounts, #state, actual",
             "ExpressionAttributeNames": {"#minute": "minute", "#state": "state", "#key": "key", "#window": "window"},
         }
         for minute in range(last - 60, last):
@@ -258,6 +267,11 @@ class RowStore:
             return from_item(self._database.call("UpdateItem", request)["Attributes"])
         except ConditionFailed:
             return None
+
+
+def _stored(account: RowAccount) -> dict[str, Any]:
+    budget = {} if account.budget is None else {"budget": account.budget}
+    return {"id": account.id, "window": account.window} | budget
 
 
 def settled_facts(

@@ -63,6 +63,11 @@ class Provider(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def region(self) -> str:
+        """Where its answers come from; "global" where the vendor has no regions."""
+        ...
+
     def prepare(self, call: ChatCall) -> Prepared:
         """The call in the provider's own format. Sends nothing. Raises BadRequest or UpstreamRejected (`sent` false),
         with the path of the field that can't be had."""

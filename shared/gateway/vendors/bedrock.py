@@ -59,7 +59,7 @@ class BedrockProvider:
     def __init__(self, connection: Connection) -> None:
         if connection.credentials is None or not connection.region:
             raise ValueError("bedrock needs a region and credentials")
-        self._region, self._credentials = connection.region, connection.credentials
+        self.region, self._credentials = connection.region, connection.credentials
         self._connections = Connections(connection.endpoint)
 
     def prepare(self, call: ChatCall) -> Prepared:
@@ -91,7 +91,7 @@ class BedrockProvider:
             headers={"content-type": "application/json", "accept": "application/json"},
             body=prepared.body,
             credentials=self._credentials(),
-            region=self._region,
+            region=self.region,
             service="bedrock",
         )
         try:

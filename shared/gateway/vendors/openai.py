@@ -38,6 +38,7 @@ class OpenAIProvider:
     """See `gateway.vendors.base.Provider`."""
 
     name = "openai"
+    region = "global"
 
     def __init__(self, connection: Connection) -> None:
         self._key = connection.api_key

@@ -9,8 +9,8 @@ from gateway.api.access import caller_of
 from gateway.api.message import Request
 from gateway.errors import Forbidden, StoreUnavailable, Unauthorized
 from gateway.identity import key_text as keys
-from gateway.identity.caller import Caller, KeyLimits, Team
-from gateway.identity.store import KeyRecord, TeamRecord
+from gateway.identity.caller import Caller, KeyLimits, Shared
+from gateway.identity.store import KeyRecord, TeamRecord, UserRecord
 from gateway.identity.verification import Identity
 
 KEY = keys.new_key()
@@ -24,7 +24,7 @@ CALLER = Caller(
     limits=KeyLimits(
         1, 2, 3, 4, 5, 6, 7, max_budget=1_500_000, budget_duration="daily", shadow=("budget", "requestsPerDay")
     ),
-    team=Team(2, KeyLimits(tpm_limit=5, rph_limit=9, budget_duration="total", shadow=("requestsPerHour",))),
+    team=Shared(2, KeyLimits(tpm_limit=5, rph_limit=9, budget_duration="total", shadow=("requestsPerHour",))),
     generation=4,
 )
 
@@ -33,6 +33,7 @@ class Records:
     def __init__(self, record: KeyRecord | None = None, *, down: bool = False) -> None:
         self.record, self.down, self.reads = record, down, 0
         self.teams: dict[str, TeamRecord] = {}
+        self.users: dict[str, UserRecord] = {}
 
     def get(self, key_id: str) -> KeyRecord | None:
         self.reads += 1
@@ -42,6 +43,9 @@ class Records:
 
     def team(self, team_id: str) -> TeamRecord | None:
         return self.teams.get(team_id)
+
+    def user(self, user_id: str) -> UserRecord | None:
+        return self.users.get(user_id)
 
 
 def record(**changes: Any) -> KeyRecord:
@@ -160,7 +164,7 @@ def test_a_team_limits_its_keys_and_one_that_is_gone_refuses_them() -> None:
     assert checked(records)().verify(KEY).team is None
     limits = KeyLimits(rpd_limit=1)
     records.teams["blue"] = TeamRecord("blue", "Blue", "2026-11-24T00:00:00.000Z", version=5, limits=limits)
-    assert checked(records)().verify(KEY).team == Team(5, limits)
+    assert checked(records)().verify(KEY).team == Shared(5, limits)
 
 
 def test_after_a_rotation_both_secrets_work_until_the_old_one_ends() -> None:

@@ -58,3 +58,89 @@ def test_a_row_s_place_is_its_own_day_and_number_whenever_it_is_counted() -> Non
 def test_a_number_that_is_none_is_poison(number: Any) -> None:
     with pytest.raises(PoisonRow):
         counted(ROW | {"n": number})
+
+
+def attempt(vendor: str, model: str, cost: int, **tokens: int) -> dict[str, Any]:
+    return {"vendor": vendor, "model": model, "region": "global", "verdict": "unknown", "cost": cost} | tokens
+
+
+THREE = [
+    attempt("bedrock", "claude", 5),
+    attempt("openai", "gpt-4", 0),
+    attempt("openai", "gpt-4", 2, input=4, cached=1, output=3),
+]
+
+
+def test_each_attempt_counts_under_its_own_vendor_and_model_and_the_call_once() -> None:
+    row = ROW | {"input_tokens": 3, "cached_tokens": 1, "output_tokens": 3, "attempts": THREE, "tags": ["a"]}
+    plain = counted({name: value for name, value in row.items() if name != "attempts"}).counters
+    got = counted(row).counters
+    moved = {"m|claude|cost": 5, "p|bedrock|cost": 5, "m|gpt-4|cost": 2, "p|openai|cost": 2}
+    assert got == {**plain, **moved}  # all else as of a call of one attempt: requests, tokens, hour, tier, tag, latency
+    assert (got["m|gpt-4|n"], got["m|gpt-4|in"], got["p|openai|n"]) == (1, 4, 1)
+
+
+def test_a_failed_call_is_an_error_of_the_attempt_that_was_the_last() -> None:
+    row = ROW | {"status": "upstream_error", "actual": 5, "attempts": THREE[:2]}
+    got = counted(row).counters
+    assert (got["p|openai|n"], got["p|openai|err"], got["*|*|err"]) == (1, 1, 1)
+    assert "p|bedrock|n" not in got
+    assert "p|bedrock|err" not in got
+    assert got["p|bedrock|cost"] == got["*|*|cost"] == 5
+
+
+@given(
+    attempts=st.lists(
+        st.tuples(
+            st.sampled_from(["openai", "bedrock", "acme"]),
+            st.sampled_from(["a", "b"]),
+            st.integers(0, 10**9),
+            st.tuples(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6)),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_whatever_the_attempts_each_dimension_comes_to_the_call(attempts: list[tuple[Any, ...]]) -> None:
+    listed = [
+        attempt(vendor, model, cost, input=new + old, cached=old, output=out)
+        for vendor, model, cost, (new, old, out) in attempts
+    ]
+    row = ROW | {
+        "attempts": listed,
+        "actual": sum(each["cost"] for each in listed),
+        "input_tokens": sum(each["input"] - each["cached"] for each in listed),
+        "cached_tokens": sum(each["cached"] for each in listed),
+        "output_tokens": sum(each["output"] for each in listed),
+    }
+    got = counted(row).counters
+    for measure in ("n", "in", "cached", "out", "cost"):
+        sums = {
+            dimension: sum(
+                amount for name, amount in got.items() if name.startswith(dimension) and name.endswith(measure)
+            )
+            for dimension in ("*|", "m|", "p|", "t|", "h|")
+        }
+        assert len(set(sums.values())) == 1, (measure, sums)
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [
+        [],
+        {},
+        "x",
+        [5],
+        [{}],
+        THREE[:1],
+        [*THREE, attempt("openai", "gpt-4", 1)],
+        [attempt("openai", "gpt-4", 7, output=1)],
+        [attempt("a|b", "gpt-4", 7)],
+        [attempt("openai", "x" * 257, 7)],
+        [attempt("openai", "gpt-4", 8), attempt("openai", "gpt-4", -1)],
+        [attempt("openai", "gpt-4", 0)] * 32 + [attempt("openai", "gpt-4", 7)],
+    ],
+)
+def test_attempts_that_are_none_or_do_not_add_up_are_poison(attempts: Any) -> None:
+    with pytest.raises(PoisonRow):
+        counted(ROW | {"attempts": attempts})

@@ -1,4 +1,4 @@
-"""The breaker's service over a store in memory that keeps the store's rules; contract/ judges the real one."""
+"""The breaker's service over a store in memory; contract/ judges the real one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,80 +10,23 @@ from hypothesis import strategies as st
 
 from gateway import observability
 from gateway.breakers.admin import BreakerAdmin
-from gateway.breakers.breaker import PROBE_LEASE_MS, Breaker, BreakerRules
-from gateway.breakers.breakers import Breakers
-from gateway.errors import StoreUnavailable, UpstreamUnavailable
+from gateway.breakers.breaker import PROBE_LEASE_MS, Breaker, BreakerKey, BreakerRules
+from gateway.breakers.breakers import Breakers, Permit
+from gateway.breakers.signs import ANSWERED, SILENT, Sign, Signs
+from gateway.errors import BadRequest, UpstreamUnavailable
 from gateway.identity.caller import Caller
+from tests.fakes.breakers import MemoryState
 from tests.fakes.database import Clock
 
 RULES = BreakerRules(failure_threshold=5, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
 
 
-class MemoryState:
-    def __init__(self) -> None:
-        self.items: dict[str, Breaker] = {}
-        self.reads = self.writes = 0
-        self.down = False
-
-    def _touch(self) -> None:
-        if self.down:
-            raise StoreUnavailable("down")
-
-    def get(self, provider: str) -> Breaker:
-        self._touch()
-        self.reads += 1
-        return self.items.get(provider, Breaker(provider))
-
-    def report(
-        self, provider: str, failures: int, successes: int, now: int, rules: BreakerRules, slow: str = ""
-    ) -> Breaker:
-        self._touch()
-        self.writes += 1
-        item, window = self.items.get(provider, Breaker(provider)), rules.window(now)
-        if item.open:
-            return item
-        if item.window != window:
-            item = replace(item, window=window, failures=0, successes=0, slow=frozenset())
-        item = replace(item, failures=item.failures + failures, successes=item.successes + successes)
-        item = replace(item, slow=item.slow | ({slow} if slow else set()))
-        self.items[provider] = item
-        return item
-
-    def trip(self, breaker: Breaker, now: int, rules: BreakerRules) -> bool:
-        self._touch()
-        self.writes += 1
-        item = self.items.get(breaker.provider, Breaker(breaker.provider))
-        if (item.open, item.opened) != (breaker.open, breaker.opened):
-            return False
-        until = now + rules.open_for(breaker.trips)
-        self.items[breaker.provider] = replace(
-            item, open=True, opened=now, until=until, trips=breaker.trips + 1, probes=0, lease=0
-        )
-        return True
-
-    def lease_probe(self, provider: str, now: int, rules: BreakerRules) -> Breaker | None:
-        self._touch()
-        self.writes += 1
-        item = self.items[provider]
-        if item.state(now) != "half_open":
-            return None
-        out = item.probes if item.lease > now else 0
-        if out >= rules.half_open_calls:
-            return None
-        self.items[provider] = replace(item, probes=out + 1, lease=now + PROBE_LEASE_MS)
-        return self.items[provider]
-
-    def return_probe(self, provider: str, now: int) -> None:
-        self._touch()
-        self.writes += 1
-        item = self.items[provider]
-        if item.open and item.probes > 0 and item.lease > now:
-            self.items[provider] = replace(item, probes=item.probes - 1)
-
-    def close(self, provider: str, now: int) -> None:
-        self._touch()
-        self.writes += 1
-        self.items[provider] = Breaker(provider, opened=now)
+TARGET = BreakerKey("openai", "global", "gpt-4")
+OTHER = BreakerKey("openai", "global", "gpt-4o")
+HOST = BreakerKey("openai", "global")
+ILL = Signs(Sign.WELL, Sign.ILL)
+LATE = Signs(Sign.NOTHING, Sign.LATE)
+UNREACHED = Signs(Sign.ILL, Sign.NOTHING)
 
 
 @pytest.fixture
@@ -96,21 +39,29 @@ def clock() -> Clock:
     return Clock(1_800_000_000_000)
 
 
+def tell(breakers: Breakers, permit: Permit, signs: Signs, key: str = "key1") -> None:
+    breakers.tell(permit, signs, RULES, key)
+
+
+def call(breakers: Breakers, signs: Signs, key: str = "key1", target: BreakerKey = TARGET) -> None:
+    tell(breakers, breakers.acquire(target, RULES), signs, key)
+
+
 def fail(breakers: Breakers, times: int) -> None:
     for _ in range(times):
-        breakers.failed(breakers.acquire("openai", RULES), RULES)
+        call(breakers, ILL)
 
 
 def refused(breakers: Breakers) -> UpstreamUnavailable:
     with pytest.raises(UpstreamUnavailable) as error:
-        breakers.acquire("openai", RULES)
+        breakers.acquire(TARGET, RULES)
     return error.value
 
 
 def test_a_healthy_provider_costs_a_read_a_second_and_no_write(state: MemoryState, clock: Clock) -> None:
     breakers = Breakers(state, clock)
     for _ in range(100):
-        breakers.succeeded(breakers.acquire("openai", RULES), RULES)
+        tell(breakers, breakers.acquire(TARGET, RULES), ANSWERED)
         clock.advance(100)
     assert (state.reads, state.writes) == (10, 0)
 
@@ -119,7 +70,7 @@ def test_opens_at_the_threshold_for_every_container(state: MemoryState, clock: C
     one, other = Breakers(state, clock), Breakers(state, clock)
     fail(one, 3)
     fail(other, 1)
-    assert state.items["openai"].open is False
+    assert state[TARGET].open is False
     fail(other, 1)
     clock.advance(1_000)
     for breakers in (one, other):
@@ -133,8 +84,8 @@ def test_few_failures_among_many_successes_open_nothing(state: MemoryState, cloc
     for _ in range(20):
         fail(breakers, 1)
         for _ in range(3):
-            breakers.succeeded(breakers.acquire("openai", RULES), RULES)
-    assert state.items["openai"].open is False
+            tell(breakers, breakers.acquire(TARGET, RULES), ANSWERED)
+    assert state[TARGET].open is False
 
 
 def test_failures_of_an_old_window_count_no_more(state: MemoryState, clock: Clock) -> None:
@@ -142,7 +93,7 @@ def test_failures_of_an_old_window_count_no_more(state: MemoryState, clock: Cloc
     fail(breakers, 4)
     clock.advance(RULES.window_ms)
     fail(breakers, 4)
-    assert state.items["openai"].open is False
+    assert state[TARGET].open is False
 
 
 def test_half_open_lets_three_probes_through_for_all(state: MemoryState, clock: Clock) -> None:
@@ -152,20 +103,20 @@ def test_half_open_lets_three_probes_through_for_all(state: MemoryState, clock: 
     permits = []
     for breakers in containers:
         try:
-            permits.append(breakers.acquire("openai", RULES))
+            permits.append(breakers.acquire(TARGET, RULES))
         except UpstreamUnavailable:
             continue
-    assert [permit.probe for permit in permits] == [True] * 3
-    containers[0].succeeded(permits[0], RULES)
+    assert [set(permit.probes) for permit in permits] == [{TARGET}] * 3
+    tell(containers[0], permits[0], ANSWERED)
     clock.advance(1_000)
-    assert all(not breakers.acquire("openai", RULES).probe for breakers in containers)
+    assert all(not breakers.acquire(TARGET, RULES).probes for breakers in containers)
 
 
 def test_a_failed_probe_opens_for_twice_as_long(state: MemoryState, clock: Clock) -> None:
     breakers = Breakers(state, clock)
     fail(breakers, 5)
     clock.advance(60_000)
-    breakers.failed(breakers.acquire("openai", RULES), RULES)
+    tell(breakers, breakers.acquire(TARGET, RULES), ILL)
     assert refused(breakers).retry_after == 120.0
 
 
@@ -174,10 +125,10 @@ def test_probes_that_never_report_free_their_places(state: MemoryState, clock: C
     fail(breakers, 5)
     clock.advance(60_000)
     for _ in range(3):
-        breakers.acquire("openai", RULES)
+        breakers.acquire(TARGET, RULES)
     refused(breakers)
     clock.advance(PROBE_LEASE_MS)
-    assert breakers.acquire("openai", RULES).probe
+    assert breakers.acquire(TARGET, RULES).probes
 
 
 def test_a_probe_that_says_nothing_is_given_back_and_decides_nothing(state: MemoryState, clock: Clock) -> None:
@@ -185,12 +136,12 @@ def test_a_probe_that_says_nothing_is_given_back_and_decides_nothing(state: Memo
     fail(breakers, 5)
     clock.advance(60_000)
     for number in range(10):  # calls that the provider refuses for their own fault, or that are just long
-        permit = breakers.acquire("openai", RULES)
-        assert permit.probe
-        breakers.said_nothing(permit) if number % 2 else breakers.ran_out(permit, RULES, f"key{number}")
-        assert (state.items["openai"].open, state.items["openai"].probes) == (True, 0)
-    breakers.succeeded(breakers.acquire("openai", RULES), RULES)
-    assert state.items["openai"].open is False
+        permit = breakers.acquire(TARGET, RULES)
+        assert permit.probes
+        tell(breakers, permit, SILENT if number % 2 else LATE, f"key{number}")
+        assert (state[TARGET].open, state[TARGET].probes) == (True, 0)
+    tell(breakers, breakers.acquire(TARGET, RULES), ANSWERED)
+    assert state[TARGET].open is False
 
 
 def test_long_calls_of_one_key_open_nothing(state: MemoryState, clock: Clock) -> None:
@@ -198,33 +149,33 @@ def test_long_calls_of_one_key_open_nothing(state: MemoryState, clock: Clock) ->
     one, other = Breakers(state, clock), Breakers(state, clock)
     for _ in range(50):
         for breakers in (one, other):
-            breakers.ran_out(breakers.acquire("openai", RULES), RULES, "key1")
-    one.ran_out(one.acquire("openai", RULES), RULES, "key2")
-    assert state.items["openai"].open is False
-    other.ran_out(other.acquire("openai", RULES), RULES, "key3")  # and nobody was answered meanwhile
-    assert state.items["openai"].open is True
+            call(breakers, LATE, "key1")
+    call(one, LATE, "key2")
+    assert state[TARGET].open is False
+    call(other, LATE, "key3")  # and nobody was answered meanwhile
+    assert state[TARGET].open is True
 
 
 def test_calls_that_run_out_open_nothing_while_others_are_answered(state: MemoryState, clock: Clock) -> None:
     clock.now -= clock.now % RULES.window_ms
     one, other = Breakers(state, clock), Breakers(state, clock)
-    one.ran_out(one.acquire("openai", RULES), RULES, "key1")
+    call(one, LATE, "key1")
     clock.advance(1_000)
-    other.acquire("openai", RULES)
+    other.acquire(TARGET, RULES)
     clock.advance(1_000)
-    other.succeeded(other.acquire("openai", RULES), RULES)
+    tell(other, other.acquire(TARGET, RULES), ANSWERED)
     for number in range(9):
-        one.ran_out(one.acquire("openai", RULES), RULES, f"key{number}")
-    assert state.items["openai"].open is False
+        call(one, LATE, f"key{number}")
+    assert state[TARGET].open is False
 
 
 def test_successes_of_an_old_window_excuse_nothing(state: MemoryState, clock: Clock) -> None:
     breakers = Breakers(state, clock)
     for _ in range(1_000):
-        breakers.succeeded(breakers.acquire("openai", RULES), RULES)
+        tell(breakers, breakers.acquire(TARGET, RULES), ANSWERED)
     clock.advance(RULES.window_ms)
     fail(breakers, 5)
-    assert state.items["openai"].open is True
+    assert state[TARGET].open is True
 
 
 @given(
@@ -247,32 +198,33 @@ def test_over_any_time_it_opens_by_what_a_window_says_alone(events: list[tuple[s
     slow: list[tuple[int, int]] = []
     for what, key, later, which in events:
         clock.advance(later)
-        breakers, was = containers[which], state.items.get("openai", Breaker("openai")).open
+        breakers, was = containers[which], state[TARGET].open
         try:
-            permit = breakers.acquire("openai", RULES)
+            permit = breakers.acquire(TARGET, RULES)
         except UpstreamUnavailable:
             continue
-        now, before = RULES.window(int(clock())), state.items.get("openai")
+        now, before = RULES.window(int(clock())), state[TARGET]
         match what:
             case "well":
-                breakers.succeeded(permit, RULES)
+                tell(breakers, permit, ANSWERED)
             case "ill":
                 ill.append(now)
-                breakers.failed(permit, RULES)
+                tell(breakers, permit, ILL)
             case "slow":
                 slow.append((now, key))
-                breakers.ran_out(permit, RULES, f"key{key}")
+                tell(breakers, permit, LATE, f"key{key}")
             case _:
-                breakers.said_nothing(permit)
-        after = state.items.get("openai", Breaker("openai"))
+                tell(breakers, permit, SILENT)
+        after = state[TARGET]
         if after.open and not was:
             assert ill.count(now) >= RULES.failure_threshold or len({each for at, each in slow if at == now}) == 3
-        if what == "nothing" and not permit.probe:
-            assert state.items.get("openai") == before
+        if what == "nothing" and not permit.probes:
+            assert state[TARGET] == before
 
 
-def test_an_operator_opens_and_only_an_operator_closes(state: MemoryState, clock: Clock) -> None:
-    state.items["openai"] = Breaker("openai", open=True, forced=True, opened=1)
+@pytest.mark.parametrize("switch", [TARGET, HOST, HOST.whole])
+def test_an_operator_opens_and_only_an_operator_closes(state: MemoryState, clock: Clock, switch: BreakerKey) -> None:
+    state.items[switch] = Breaker(switch, open=True, forced=True, opened=1)
     breakers = Breakers(state, clock)
     clock.advance(10_000_000)
     assert refused(breakers).retry_after == 60.0
@@ -282,7 +234,7 @@ def test_a_store_that_is_down_stops_nothing(state: MemoryState, clock: Clock) ->
     state.down = True
     breakers = Breakers(state, clock)
     fail(breakers, 10)
-    assert breakers.acquire("openai", RULES).probe is False
+    assert breakers.acquire(TARGET, RULES).probes == {}
 
 
 Lines = Callable[[], list[dict[str, Any]]]
@@ -303,18 +255,145 @@ def test_openings_and_closings_are_counted_once(
         fail(breakers, times)
     assert changes(log_lines) == {"openai CircuitBreakerOpened": 1}
     clock.advance(60_000)
-    containers[0].succeeded(containers[0].acquire("openai", RULES), RULES)
+    tell(containers[0], containers[0].acquire(TARGET, RULES), ANSWERED)
     assert changes(log_lines) == {"openai CircuitBreakerClosed": 1}
+
+
+def test_one_read_a_second_for_all_that_stands_on_the_way(state: MemoryState, clock: Clock) -> None:
+    breakers = Breakers(state, clock)
+    for _ in range(10):
+        breakers.check([TARGET, OTHER])
+        call(breakers, ANSWERED)
+        call(breakers, ANSWERED, target=OTHER)
+    assert (state.reads, state.writes) == (1, 0)
+
+
+def test_an_ill_model_suspends_no_other(state: MemoryState, clock: Clock) -> None:
+    breakers = Breakers(state, clock)
+    fail(breakers, 5)
+    assert refused(breakers).message.startswith("The model openai/gpt-4 is failing")
+    call(breakers, ANSWERED, target=OTHER)
+    call(breakers, ANSWERED, target=replace(TARGET, region="eu"))
+    assert {key.text for key in state.items} == {"openai/gpt-4@global"}
+
+
+def test_a_host_that_can_not_be_reached_suspends_all_its_models_and_no_other_region_s(
+    state: MemoryState, clock: Clock
+) -> None:
+    breakers = Breakers(state, clock)
+    for number in range(5):
+        call(breakers, UNREACHED, target=replace(TARGET, model=f"m{number}"))
+    assert refused(breakers).message.startswith("The provider openai is failing")
+    call(breakers, ANSWERED, target=replace(TARGET, region="eu"))
+    clock.advance(60_000)
+    probe = breakers.acquire(OTHER, RULES)  # of any model
+    assert set(probe.probes) == {HOST}
+    tell(breakers, probe, ILL)  # it answers, though by an error: the host is well, the model is not
+    assert (state[HOST].open, state[OTHER].failures) == (False, 1)
+
+
+def test_a_call_may_be_the_probe_of_host_and_model_both_and_takes_none_alone(state: MemoryState, clock: Clock) -> None:
+    for key in (HOST, TARGET):
+        state.items[key] = Breaker(key, open=True, opened=1, until=2, trips=1)
+    breakers = Breakers(state, clock)
+    permits = [breakers.acquire(TARGET, RULES) for _ in range(3)]
+    assert [set(permit.probes) for permit in permits] == [{HOST, TARGET}] * 3
+    refused(breakers)
+    breakers.give_back(permits.pop())
+    assert (state[HOST].probes, state[TARGET].probes) == (2, 2)
+    state.items[TARGET] = replace(state[TARGET], probes=3)  # others have the last one
+    refused(breakers)
+    assert state[HOST].probes == 2
+    tell(breakers, permits.pop(), UNREACHED)
+    assert (state[HOST].trips, state[TARGET].trips, state[TARGET].probes) == (2, 1, 2)
+
+
+def test_a_plan_is_refused_where_each_of_its_targets_is_suspended(state: MemoryState, clock: Clock) -> None:
+    breakers = Breakers(state, clock)
+    fail(breakers, 5)
+    breakers.check([TARGET, OTHER])
+    with pytest.raises(UpstreamUnavailable):
+        breakers.check([TARGET, TARGET])
+
+
+def test_what_a_container_remembers_is_bounded(state: MemoryState, clock: Clock) -> None:
+    breakers = Breakers(state, clock)
+    for number in range(3_000):
+        call(breakers, ANSWERED, target=replace(TARGET, model=f"m{number}"))
+    assert len(breakers._known) <= 1_000
+    fail(breakers, 5)
+    refused(breakers)
+
+
+@given(
+    vendor=st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True),
+    model=st.from_regex(r"([A-Za-z0-9][A-Za-z0-9._:/@-]{0,118})?", fullmatch=True),
+    region=st.sampled_from(["global", "eu-central-1"]),
+)
+def test_a_key_is_read_from_its_own_text(vendor: str, model: str, region: str) -> None:
+    key = BreakerKey.of_target(vendor, model, region)
+    for each in (key, key.host, key.whole):
+        assert BreakerKey.parse(each.text) == each
+
+
+def test_fine_tuned_models_of_a_base_share_a_breaker() -> None:
+    keys = {BreakerKey.of_target("openai", f"ft:gpt-4o:acme:x:{number}", "global").text for number in range(5)}
+    assert keys == {"openai/ft:gpt-4o@global"}
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from([ANSWERED, ILL, UNREACHED, LATE, SILENT, Signs(Sign.WELL, Sign.NOTHING)]),
+        st.sampled_from([TARGET, OTHER]),
+        st.integers(0, 2),
+        st.integers(0, 40_000),
+        st.booleans(),
+    ),
+    max_size=80,
+)
+
+
+@given(events=EVENTS)
+def test_over_any_time_each_breaker_goes_by_its_own_signs_alone(
+    events: list[tuple[Signs, BreakerKey, int, int, bool]],
+) -> None:
+    """Two models of a host, two containers: who opens was told ill by its own window, who closes by a probe that went
+    well; what says nothing moves nothing, and no probe is lost."""
+    state, clock = MemoryState(), Clock(1_800_000_000_000)
+    containers = [Breakers(state, clock), Breakers(state, clock)]
+    told: list[tuple[BreakerKey, int, Sign, int]] = []
+    for signs, target, who, later, which in events:
+        clock.advance(later)
+        before = dict(state.items)
+        try:
+            permit = containers[which].acquire(target, RULES)
+        except UpstreamUnavailable:
+            assert any(breaker.open for breaker in before.values())
+            continue
+        window = RULES.window(int(clock()))
+        told += [(target.host, window, signs.host, who), (target, window, signs.target, who)]
+        leased = {key: state[key].probes for key in permit.probes}
+        tell(containers[which], permit, signs, f"key{who}")
+        for key, sign in ((target.host, signs.host), (target, signs.target)):
+            was, now = before.get(key, Breaker(key)), state[key]
+            own = [(each, key_id) for at, when, each, key_id in told if (at, when) == (key, window)]
+            if now.open and not was.open:
+                late = {key_id for each, key_id in own if each is Sign.LATE}
+                assert [each for each, _ in own].count(Sign.ILL) >= 5 or len(late) == 3
+            if was.open and not now.open:
+                assert (key in permit.probes, sign) == (True, Sign.WELL)
+            if key in permit.probes and sign in (Sign.NOTHING, Sign.LATE):
+                assert (now.open, now.probes) == (True, leased[key] - 1)
+            if key in permit.probes and sign is Sign.ILL:
+                assert (now.open, now.trips) == (True, was.trips + 1)
+        others = {TARGET, OTHER} - {target}
+        assert [state.items.get(key) for key in others] == [before.get(key) for key in others]
 
 
 def test_an_operator_counts_what_changes(
     state: MemoryState, clock: Clock, gateway_environment: None, log_lines: Lines
 ) -> None:
-    class Switches(MemoryState):
-        def force_open(self, provider: str, now: int) -> None:
-            self.items[provider] = Breaker(provider, open=True, forced=True, opened=now)
-
-    admin = BreakerAdmin(Switches(), ("openai", "bedrock"), clock)
+    admin = BreakerAdmin(state, ("openai", "bedrock"), clock)
     by = Caller(key_id="k", tier="free", scopes=("admin",), version=1)
     for _ in range(2):
         admin.act({"action": "open", "providers": ["openai"]}, by)
@@ -323,7 +402,60 @@ def test_an_operator_counts_what_changes(
     assert changes(log_lines) == {"openai CircuitBreakerClosed": 1}
 
 
+BY = Caller(key_id="k", tier="free", scopes=("admin",), version=1)
+
+
+def test_an_operator_sees_a_provider_as_one_and_each_breaker(state: MemoryState, clock: Clock) -> None:
+    admin = BreakerAdmin(state, ("openai", "bedrock"), clock)
+    fail(Breakers(state, clock), 5)
+    shown = admin.states()["circuitBreakers"]
+    assert shown["bedrock"] | {"breakers": {}} == {
+        "state": "closed",
+        "forced": False,
+        "failures": 0,
+        "successes": 0,
+        "trips": 0,
+        "retryAfter": None,
+        "breakers": {},
+    }
+    assert (shown["openai"]["state"], shown["openai"]["retryAfter"]) == ("open", 60.0)
+    assert list(shown["openai"]["breakers"]) == ["openai/gpt-4@global"]
+
+
+def test_an_operator_switches_a_provider_with_all_it_has_or_a_single_breaker(state: MemoryState, clock: Clock) -> None:
+    admin, breakers = BreakerAdmin(state, ("openai", "bedrock"), clock), Breakers(state, clock)
+    admin.act({"action": "open", "breakers": ["openai/gpt-4@global"]}, BY)
+    assert refused(breakers).retry_after == 60.0
+    call(breakers, ANSWERED, target=OTHER)
+    admin.act({"action": "open", "providers": ["openai"]}, BY)
+    clock.advance(1_000)
+    for target in (TARGET, OTHER, replace(TARGET, region="eu")):  # one that nobody has heard of too
+        with pytest.raises(UpstreamUnavailable):
+            breakers.acquire(target, RULES)
+    admin.act({"action": "reset", "breakers": ["openai/gpt-4@global"]}, BY)
+    assert (state[TARGET].open, state[HOST.whole].open) == (False, True)
+    shown = admin.act({"action": "reset", "providers": ["openai"]}, BY)["circuitBreakers"]["openai"]
+    assert (shown["state"], shown["forced"]) == ("closed", False)
+    clock.advance(1_000)
+    for target in (TARGET, OTHER):
+        call(breakers, ANSWERED, target=target)
+
+
+@pytest.mark.parametrize("text", ["openai", "openai/gpt-4", "acme/m@global", "@global", "openai@", "x" * 300, ""])
+def test_a_breaker_that_is_none_is_refused(state: MemoryState, clock: Clock, text: str) -> None:
+    with pytest.raises(BadRequest) as error:
+        BreakerAdmin(state, ("openai",), clock).act({"action": "open", "breakers": [text]}, BY)
+    assert str(error.value.param).startswith("breakers")
+    assert state.items == {}
+
+
 @given(trips=st.integers(0, 200), timeout=st.integers(100, 3_600_000))
 def test_openings_grow_and_stay_bounded(trips: int, timeout: int) -> None:
     rules = replace(RULES, timeout_ms=timeout)
     assert timeout <= rules.open_for(trips) <= rules.open_for(trips + 1) <= max(timeout, 600_000)
+
+
+def test_a_vendor_s_own_breaker_that_no_operator_opened_stops_nothing(state: MemoryState, clock: Clock) -> None:
+    """An older version opened these by itself."""
+    state.items[HOST.whole] = Breaker(HOST.whole, open=True, opened=1, until=int(clock()) + 60_000)
+    assert Breakers(state, clock).acquire(TARGET, RULES).probes == {}

@@ -1,7 +1,9 @@
 """The table of rights: every kind of actor against every kind of key, and what any row of allowed steps leads to."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import combinations
 from typing import Any, get_args
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.config.document import TierLimits
 from gateway.errors import Forbidden
-from gateway.identity.caller import NUMBERS, SCOPES, TIERS, Caller, KeyLimits, Team
+from gateway.identity.caller import NUMBERS, SCOPES, TIERS, Caller, KeyLimits, ModelLimits, Shared
 from gateway.identity.store import KeyRecord
 from gateway.keys.holdings import budget_in_effect, more
 from gateway.keys.rights import (
@@ -24,12 +26,15 @@ from gateway.keys.rights import (
     check_key,
     check_sight,
     check_team,
+    check_user,
+    inherited,
     is_full,
 )
 
 FULL = Caller("admin", "enterprise", SCOPES, version=1)
 RECORD = KeyRecord("k", "0" * 64, "test", "free", ("models",), "2026-11-24T00:00:00.000Z")
-BUDGET, PLAIN = Team(1, KeyLimits(max_budget=5)), None
+BUDGET, PLAIN = Shared(1, KeyLimits(max_budget=5)), None
+INFINITE = 1e12
 LATER, SOON = 2_000_000_000, 1_900_000_000
 LEVEL = {name: TierLimits(requests_per_minute=10 * 10**rank) for rank, name in enumerate(TIERS)}
 TIERS_WITH_SHADOW = {
@@ -45,6 +50,8 @@ def numbers(name: str, value: int) -> dict[str, Any]:
 
 BOUND: dict[str, dict[str, Any]] = {
     "team_id": {"team_id": "blue", "team": BUDGET},
+    "user_id": {"user_id": "ann", "user": BUDGET},
+    "model_limits": {"model_limits": (ModelLimits("opus", "bedrock/opus", KeyLimits(max_budget=5)),)},
     "models": {"models": ("gpt-4",)},
     "expires": {"expires": SOON},
     **{name: {"limits": KeyLimits(**numbers(name, 5))} for name in NUMBERS},
@@ -166,6 +173,7 @@ def test_what_holds_for_everybody_is_set_by_keys_that_nothing_bounds(field: str,
     for action in get_args(TeamAction):
         assert refused(check_team, action, actor) == field
         assert refused(check_team, action, FULL) is None
+    assert (refused(check_user, actor), refused(check_user, FULL)) == (field, None)
 
 
 @pytest.mark.parametrize("tier", TIERS[:-1])
@@ -252,11 +260,11 @@ def test_a_limit_of_its_own_is_not_multiplied(name: str) -> None:
     [
         (BUDGET, True),
         (None, False),
-        (Team(1, KeyLimits(rpm_limit=5)), False),
-        (Team(1, KeyLimits(max_budget=5, shadow=("budget",))), False),
+        (Shared(1, KeyLimits(rpm_limit=5)), False),
+        (Shared(1, KeyLimits(max_budget=5, shadow=("budget",))), False),
     ],
 )
-def test_a_team_s_admin_makes_keys_where_a_budget_binds_them(team: Team | None, may: bool) -> None:
+def test_a_team_s_admin_makes_keys_where_a_budget_binds_them(team: Shared | None, may: bool) -> None:
     actor, key = replace(FULL, team_id="blue", team=team), replace(RECORD, team_id="blue")
     makes = (
         asked("create", actor, None, key),
@@ -289,9 +297,44 @@ def test_a_full_admin_can_end_every_key_whatever_became_of_its_tier() -> None:
     assert asked("revoke", replace(FULL, scopes=("admin",)), key, None, tight) == "scopes"
 
 
+@pytest.mark.parametrize("user", [None, BUDGET, Shared(1, KeyLimits(rpm_limit=5))])
+def test_only_full_admins_say_whose_user_a_key_is(user: Shared | None) -> None:
+    """Whoever else makes keys makes them of its own user, and takes no key out of its user's hands."""
+    actor, key = replace(FULL, tier="premium", user_id="ann", user=user), replace(RECORD, user_id="ann")
+    for other in ("", "bob"):
+        assert asked("create", actor, None, replace(key, user_id=other)) == "user_id"
+        assert asked("change", actor, key, replace(key, user_id=other)) == "user_id"
+        assert asked("create", FULL, None, replace(key, user_id=other)) is None
+        assert asked("change", FULL, key, replace(key, user_id=other)) is None
+        for action, after in (("revoke", None), ("rotate", replace(key, user_id=other))):
+            refused = asked(action, actor, replace(key, user_id=other), after)  # type: ignore[arg-type]
+            assert refused == ("user_id" if user else None)
+    binds = user is None or user.limits.max_budget is not None
+    assert asked("create", actor, None, key) == (None if binds else "user_id")
+    assert asked("create", replace(FULL, tier="premium"), None, key) == "user_id"
+    assert inherited(actor, {"name": "x"}) == {"name": "x", "user_id": "ann"}
+    assert inherited(actor, {"user_id": "bob"}) == {"user_id": "bob"}
+    assert inherited(FULL, {"name": "x"}) == {"name": "x"}
+
+
+def test_a_limit_on_a_model_is_neither_multiplied_nor_lost() -> None:
+    actor, own = replace(FULL, model_limits=on_opus()), replace(RECORD, model_limits=on_opus())
+    assert asked("create", actor, None, own) == "model_limits"
+    other_name = (replace(on_opus()[0], name="bedrock/opus"),)
+    for after in ((), on_opus(6), on_opus(5, "budget"), other_name):
+        assert asked("change", actor, own, replace(own, model_limits=after)) == "model_limits"
+    assert asked("change", actor, own, replace(own, model_limits=on_opus(4))) is None
+    assert asked("change", FULL, own, RECORD) is None
+    assert asked("revoke", actor, RECORD, None) == "model_limits"  # it has more: all of the model
+
+
 def test_every_action_has_its_rules() -> None:
     assert set(KEY_RULES) == set(get_args(KeyAction))
     assert all(KEY_RULES.values())
+
+
+def on_opus(budget: int = 5, *shadow: str) -> tuple[ModelLimits, ...]:
+    return (ModelLimits("opus", "bedrock/opus", KeyLimits(max_budget=budget, shadow=shadow)),)
 
 
 limits_of = st.builds(
@@ -308,9 +351,11 @@ values: dict[str, st.SearchStrategy[Any]] = {
     "team_id": st.sampled_from(["", "blue", "red"]),
     "expires": st.sampled_from([0, SOON, LATER]),
     "limits": limits_of,
+    "user_id": st.sampled_from(["", "ann", "bob"]),
+    "model_limits": st.sampled_from([(), on_opus(), on_opus(9), on_opus(5, "budget")]),
 }
 fields, some = st.fixed_dictionaries(values), st.fixed_dictionaries({}, optional=values)
-TEAMS = {"": None, "blue": BUDGET, "red": Team(1, KeyLimits(rpm_limit=9))}
+TEAMS = {"": None, "blue": BUDGET, "red": Shared(1, KeyLimits(rpm_limit=9))}
 steps = st.lists(
     st.tuples(st.integers(0, 5), st.sampled_from(get_args(KeyAction)), st.integers(0, 5), fields),
     min_size=1,
@@ -318,23 +363,42 @@ steps = st.lists(
 )
 
 
+USERS = {"": None, "ann": Shared(1, KeyLimits(max_budget=7)), "bob": None}
+
+
 def caller_of(key: KeyRecord) -> Caller:
-    return key.caller() if TEAMS[key.team_id] is None else replace(key.caller(), team=TEAMS[key.team_id])
+    return replace(key.caller(), team=TEAMS[key.team_id], user=USERS[key.user_id])
 
 
 def money(keys: list[KeyRecord], tiers: Any) -> float:
-    """What keys can spend together, a budget's own window once: a team's budget binds its keys."""
-    total = 0.0
-    shared: dict[str, float] = {}
+    """What keys can spend together, a budget's own window once: a team's and a user's budget bind their keys. The most
+    that flows from teams to users, that is, the least cut between them."""
+    own: defaultdict[tuple[str, str], float] = defaultdict(float)
     for key in keys:
         budget = budget_in_effect(key, tiers.__getitem__)
-        own = float("inf") if budget is None else budget
-        team = TEAMS[key.team_id]
-        if team is not None and team.limits.max_budget is not None:
-            shared[key.team_id] = min(shared.get(key.team_id, 0.0) + own, team.limits.max_budget)
-        else:
-            total += own
-    return total + sum(shared.values())
+        own[key.team_id, key.user_id] += INFINITE if budget is None else budget
+    cuts = []
+    for teams in subsets({team for team, _ in own}):
+        for users in subsets({user for _, user in own}):
+            cut = sum(shared_budget(TEAMS[team]) for team in teams) + sum(shared_budget(USERS[user]) for user in users)
+            cuts.append(cut + sum(most for (t, u), most in own.items() if t not in teams and u not in users))
+    return min(cuts)
+
+
+def shared_budget(shared: Shared | None) -> float:
+    budget = shared.limits.max_budget if shared else None
+    return INFINITE if budget is None else budget
+
+
+def subsets(names: Iterable[str]) -> list[tuple[str, ...]]:
+    return [each for size in range(len(TEAMS) + 1) for each in combinations(names, size)]
+
+
+def money_on_opus(keys: list[KeyRecord]) -> float:
+    """What keys can spend together on the one model."""
+    limits = [each.limits for key in keys for each in key.model_limits[:1]]
+    budgets = [INFINITE if each.shadow else each.max_budget or 0 for each in limits]
+    return sum(budgets) + INFINITE * (len(keys) - len(limits))
 
 
 @settings(max_examples=500, deadline=None)
@@ -349,7 +413,7 @@ def test_no_row_of_allowed_steps_gives_a_limited_actor_more(
     first = replace(RECORD, id="k0", **(start | {"scopes": tuple(sorted({*start["scopes"], "admin"}))}))
     records = [first, *(replace(first, id=f"k{n}", **each) for n, each in enumerate(others, start=1))]
     mine, whole = {"k0"}, is_full(caller_of(first))
-    at_start, had = first, money([first], tiers)
+    at_start, had, on_one = first, money([first], tiers), money_on_opus([first])
     for number, (by, action, on, wanted) in enumerate(walk):
         actors = [key for key in records if key.id in mine and "admin" in key.scopes]
         if not actors:
@@ -378,6 +442,8 @@ def test_no_row_of_allowed_steps_gives_a_limited_actor_more(
         if not whole:
             assert all(more(at_start, key, tiers.__getitem__) is None for key in controlled)
             assert money(controlled, tiers) <= had
+            assert on_one >= INFINITE or money_on_opus(controlled) <= on_one
+            assert not USERS[first.user_id] or {key.user_id for key in controlled} <= {first.user_id}
 
 
 @pytest.mark.parametrize(

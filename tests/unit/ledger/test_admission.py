@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.config.document import TierLimits
 from gateway.identity.caller import KeyLimits
-from gateway.ledger.admission import Bucket, terms_of, terms_of_team
+from gateway.ledger.admission import Bucket, terms_of, terms_of_limits
 
 NOW = 1_800_000_000_000_000
 MOST = 10_000_000_000  # of any limit, as the config and the key fields have it
@@ -84,6 +84,6 @@ def test_a_key_s_own_limits_go_before_its_tier_s_and_a_team_has_its_own_alone() 
     terms = terms_of(TIER, KeyLimits(rph_limit=70, tpm_limit=500))
     assert (terms.per_hour, terms.per_day, terms.tokens) == (70, 9, Bucket(500, 500))
     assert terms_of(TIER, KeyLimits(rpd_limit=3)).per_day == 3
-    team = terms_of_team(KeyLimits(rpm_limit=6, burst_limit=2, rph_limit=3, rpd_limit=4))
+    team = terms_of_limits(KeyLimits(rpm_limit=6, burst_limit=2, rph_limit=3, rpd_limit=4))
     assert (team.requests, team.per_hour, team.per_day) == (Bucket(6, 2), 3, 4)
-    assert terms_of_team(KeyLimits(rpd_limit=4)).requests is None
+    assert terms_of_limits(KeyLimits(rpd_limit=4)).requests is None

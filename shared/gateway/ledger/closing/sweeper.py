@@ -11,7 +11,7 @@ from gateway import observability
 from gateway.errors import StoreError
 from gateway.ledger.admission import Booking
 from gateway.ledger.limits_store import Release
-from gateway.ledger.rows_store import EXPIRED, LENGTHS, accounts_of, settled_facts
+from gateway.ledger.rows_store import LENGTHS, accounts_of, settled_facts
 
 _MOST_MINUTES = 60  # in one run: after a long pause it catches up by and by
 _SECOND = 1_000_000
@@ -19,7 +19,7 @@ _SECOND = 1_000_000
 
 class OpenRows(Protocol):
     def open_rows(self, minute: int, length: str) -> Iterator[dict[str, Any]]: ...
-    def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None: ...
+    def expire(self, minute: str, rid: str, facts: Mapping[str, Any]) -> dict[str, Any] | None: ...
 
 
 class Releases(Protocol):
@@ -80,10 +80,14 @@ class Sweeper:
 
     def _expire(self, row: Mapping[str, Any]) -> bool:
         # Nobody knows whether the provider was called: what may have been spent is charged, never given away.
-        facts = settled_facts(None, row["est"], 0, "expired", 0, self.clock())
-        if self.rows.close(row["minute"], row["rid"], EXPIRED, facts) is None:
+        facts = settled_facts(None, 0, 0, "expired", 0, self.clock())
+        booked_by_what_it_holds = ("actual", "prompt_cost")
+        others = {name: fact for name, fact in facts.items() if name not in booked_by_what_it_holds}
+        expired = self.rows.expire(row["minute"], row["rid"], others)
+        if expired is None:
             return False
-        for account, window in accounts_of(row):
-            self.limits.release(account, Release(row["est"], row["est"], Booking(row["hour"], window)))
+        est = expired["est"]
+        for account, window in accounts_of(expired):
+            self.limits.release(account, Release(est, est, Booking(expired["hour"], window)))
         observability.log.warning("row expired", extra={"rid": row["rid"], "key_id": row["key"]})
         return True

@@ -1,8 +1,8 @@
 """The sweeper's cursors, as a runbook names them."""
 
 from gateway.dynamodb.attributes import to_item
+from gateway.ledger.closing.sweep_store import SweepCursor
 from gateway.ledger.rows_store import LENGTHS
-from gateway.ledger.sweep_store import SweepCursor
 from tests.fakes.database import ScriptedDatabase
 from tools.local.emulator import ROOT
 

@@ -7,7 +7,7 @@ them is given back, what they spent and nobody booked is booked. Afterwards the 
 An hour in which nothing is held any more had each of its calls released. It differs from its rows in nothing, and waits
 for others of its kind: they are compared and forgotten together, by one write.
 
-The item of a key or team that was deleted goes when none of its hours is left.
+The item of an account whose record was deleted goes when none of its hours is left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from gateway import observability
 from gateway.dynamodb.attributes import size_of
 from gateway.errors import StoreError, StoreUnavailable
-from gateway.identity.records import TEAM_PREFIX
+from gateway.identity.account_ids import named
 from gateway.ledger.admission import Booking, Windows, bookings_of, stale_names, stale_windows
 from gateway.ledger.rows_store import Sum
 
@@ -47,8 +47,8 @@ class Rows(Protocol):
 
 @dataclass(slots=True)
 class Reconciled:
-    """`hours`: of keys and teams that were closed; `waiting`: that have calls not ended yet, or changed meanwhile.
-    `drift`: micro-dollars that were held or missing, in all. `removed`: items of deleted keys and teams."""
+    """`hours`: of accounts that were closed; `waiting`: that have calls not ended yet, or changed meanwhile.
+    `drift`: micro-dollars that were held or missing, in all. `removed`: items whose record is deleted."""
 
     hours: int = 0
     waiting: int = 0
@@ -94,10 +94,10 @@ class Reconciler:
         return done
 
     def _items(self, done: Reconciled) -> Iterator[tuple[dict[str, Any], bool]]:
-        """Every item, and whether all its hours that are over are due, since its key or team is deleted."""
+        """Every item, and whether all its hours that are over are due, since its record is deleted."""
         ended = []
         for item in self.limits.items():
-            if item.get("st") == "R" or item["id"].startswith(TEAM_PREFIX):
+            if item.get("st") == "R" or named(item["id"]).scope != "key":  # a key's deletion is told to its item
                 ended.append(item)
             else:
                 yield item, False
@@ -112,8 +112,8 @@ class Reconciler:
                 yield item, identifier in gone
             elif item.get("st") == "R":
                 done.removed += self.limits.remove(item)
-            else:  # a team's, to which its deletion did not come: removed by the next run
-                self.limits.set_state(identifier, "R", gone[identifier])
+            else:  # its deletion did not come to it: removed by the next run
+                self.limits.set_state(identifier, "R", gone[identifier] or item.get("kv", 0) + 1)
 
     def _forget(self, item: dict[str, Any], bookings: list[Booking], now: int) -> int:
         for booking in bookings:

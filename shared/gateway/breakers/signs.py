@@ -1,0 +1,57 @@
+"""What an attempt tells breakers. Pure: how it ended goes in, a sign for its target and one for the host come out.
+
+A connection that can't be had concerns the host, not one of its models: it is the host's breaker that hears of it, so
+that one model's calls suspend what no other could reach either. Whatever answers, be it by a refusal, is reached.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.errors import UpstreamError, UpstreamTimeout
+
+FIRST_BYTE_SECONDS = 20.0  # of an answer that is streamed: a model that is well has begun by then
+_UNREACHABLE = "unreachable"
+
+
+class Sign(StrEnum):
+    """WELL and ILL move a breaker. NOTHING does not: a fault of ours or of the caller's, a refusal. LATE is our own
+    deadline: by itself it says nothing, since the call may just have been long; of three keys and no success it does.
+    """
+
+    WELL = "well"
+    ILL = "ill"
+    LATE = "late"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What one attempt tells of its host, and of its target: the model there."""
+
+    host: Sign
+    target: Sign
+
+
+SILENT = Signs(Sign.NOTHING, Sign.NOTHING)
+ANSWERED = Signs(Sign.WELL, Sign.WELL)
+
+
+def signs_of(
+    failure: UpstreamError, *, streamed: bool = False, silent_for: float = 0.0, first_byte: float = FIRST_BYTE_SECONDS
+) -> Signs:
+    """What a failed attempt tells. `streamed`: the provider was asked to send its answer as it is made; `silent_for`:
+    how many seconds it sent not one byte, 0 where it began; `first_byte` the most of them that is well."""
+    if not failure.sent:
+        return Signs(Sign.ILL, Sign.NOTHING) if _without_connection(failure) else SILENT
+    if failure.upstream_status is not None:
+        return Signs(Sign.WELL, Sign.ILL if failure.failure else Sign.NOTHING)
+    if isinstance(failure, UpstreamTimeout):
+        return Signs(Sign.NOTHING, Sign.ILL if streamed and silent_for >= first_byte else Sign.LATE)
+    return Signs(Sign.NOTHING, Sign.ILL)
+
+
+def _without_connection(failure: UpstreamError) -> bool:
+    # Anything else that was not sent is our own fault: a credential that can't be used, a defect before the connection.
+    return isinstance(failure, UpstreamTimeout) or failure.reason == _UNREACHABLE

@@ -1,0 +1,116 @@
+"""One attempt at one target: the provider's events, how it ended, what it cost, what it tells of the provider."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.breakers.signs import ANSWERED, SILENT, Signs, signs_of
+from gateway.calls.plan import Target
+from gateway.errors import UpstreamError
+from gateway.ledger.charge import Verdict, charge, verdict_of
+from gateway.models.money import Cost, cost_of
+from gateway.models.usage import Usage
+from gateway.vendors.base import Answer, Event, Prepared
+
+
+@dataclass(slots=True)
+class Attempt:
+    """`events` may be taken once. What the fields say holds when it has ended; before, nobody knows what it costs.
+
+    `choices` is how many answers were asked for. `delivered`: content came, be it a part of an answer.
+    """
+
+    target: Target
+    prepared: Prepared
+    choices: int
+    verdict: Verdict = Verdict.UNKNOWN
+    status: str = "aborted"
+    usage: Usage | None = None
+    bill: Cost | None = None
+    failure: UpstreamError | None = None
+    provider_ms: float = 0.0
+    first_byte_ms: float | None = None
+
+    @property
+    def delivered(self) -> bool:
+        return self.first_byte_ms is not None
+
+    @property
+    def cost(self) -> Cost:
+        return charge(self.verdict, self.bill, self.target.est.cost)
+
+    @property
+    def uncounted(self) -> int:
+        """Tokens that are taken for used since nobody counted them."""
+        return self.target.est.tokens if self.usage is None and self.cost.total else 0
+
+    def events(self) -> Iterator[Event]:
+        """The provider's events; the last is the whole answer. Raises UpstreamErrors.
+
+        What ends it otherwise costs nothing before anything was sent, and the estimate where nobody reads to the end.
+        """
+        started = time.monotonic()
+        try:
+            for event in self.target.provider.send(self.prepared):
+                if self.first_byte_ms is None:
+                    self.first_byte_ms = (time.monotonic() - started) * 1_000
+                if isinstance(event, Answer):
+                    self._answered(event)
+                yield event
+        except UpstreamError as failure:
+            self._failed(failure)
+            raise
+        except Exception:
+            if self.verdict is Verdict.UNKNOWN:  # a provider turns what happens after sending into UpstreamErrors
+                self.verdict, self.status = Verdict.NOT_SENT, "not_sent"
+            raise
+        finally:
+            self.provider_ms = (time.monotonic() - started) * 1_000
+
+    def signs(self, first_byte: float) -> Signs:
+        """What it tells breakers; `first_byte` is the most seconds that a stream may take to begin."""
+        if self.failure is not None:
+            silent = 0.0 if self.delivered else self.provider_ms / 1_000
+            return signs_of(self.failure, streamed=self.target.streamed, silent_for=silent, first_byte=first_byte)
+        return ANSWERED if self.verdict is Verdict.ANSWERED else SILENT
+
+    def fields(self) -> dict[str, Any]:
+        """As it stands in a row: money in micro-dollars; of tokens what is not 0."""
+        route, usage = self.target.route, self.usage or Usage()
+        tokens = {"input": usage.prompt_tokens, "cached": usage.cached_tokens, "output": usage.output_tokens}
+        return {
+            "vendor": route.provider,
+            "model": route.name,
+            "region": self.target.region,
+            "verdict": str(self.verdict),
+            "cost": self.cost.total,
+        } | {name: count for name, count in tokens.items() if count}
+
+    def _answered(self, answer: Answer) -> None:
+        self.verdict, self.status = Verdict.ANSWERED, "ok"
+        self.usage = answer.usage or self._counted(answer.body)
+        # The tier that answered is billed, whatever tier was asked for.
+        tier = answer.body.get("service_tier")
+        self.bill = cost_of(self.usage, self.target.route.price.for_tier(tier if isinstance(tier, str) else None))
+
+    def _failed(self, failure: UpstreamError) -> None:
+        self.verdict = verdict_of(sent=failure.sent, status=failure.upstream_status)
+        self.status, self.failure = failure.code, failure
+        if isinstance(failure.usage, Usage):
+            self.usage = failure.usage
+            self.bill = cost_of(failure.usage, self.target.route.price.for_tier(failure.tier))
+
+    def _counted(self, body: Mapping[str, Any]) -> Usage:
+        # Bytes are never fewer than byte-level tokens, but of images; neither part can be more than what was held.
+        text = json.dumps(body.get("choices", []), ensure_ascii=False).encode(errors="replace")
+        most = self.prepared.call.max_output_tokens * self.choices
+        prompt = min(_size(self.prepared.call.body), self.target.est.prompt)
+        return Usage(input_tokens=prompt, output_tokens=min(len(text), most), source="counted")
+
+
+def _size(body: Mapping[str, Any]) -> int:
+    return len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))

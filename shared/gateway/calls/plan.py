@@ -1,0 +1,92 @@
+"""A plan: where a call may go, in order. Made from the name asked for, before anything is held or sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gateway.breakers.breaker import BreakerKey
+from gateway.calls.estimate import Estimate
+from gateway.dialects.chat.schema import ChatRequest
+from gateway.errors import GatewayError, StoreUnavailable, UpstreamError, UpstreamRejected, UpstreamTimeout
+from gateway.models.catalog import Route
+from gateway.vendors.base import Prepared, Provider
+
+SETTLE_SECONDS = 1.0  # kept back from the deadline for settle and release
+MOST_TARGETS = 16  # a row lists its attempts, and a row is small
+LEAST_SECONDS = 1.0  # with less there is no sense in starting
+# Statuses of a refusal that tell of the target and not of the request: it has no such model, or is in another state.
+_OF_THE_TARGET = (404, 409)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model at a vendor: its price, what it may cost, and the call as it would leave for it.
+
+    `streamed`: the provider is asked to send its answer as it is made.
+    """
+
+    route: Route
+    provider: Provider
+    prepared: Prepared
+    est: Estimate
+    streamed: bool = False
+
+    @property
+    def region(self) -> str:
+        return self.provider.region
+
+    @property
+    def breaker(self) -> BreakerKey:
+        return BreakerKey.of_target(self.route.provider, self.route.model, self.provider.region)
+
+    def within(self, seconds: float) -> Prepared:
+        """The call, which may take so many seconds."""
+        return replace(self.prepared, call=replace(self.prepared.call, timeout=seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt."""
+
+    request: ChatRequest
+    targets: tuple[Target, ...]
+    products: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.targets) <= MOST_TARGETS:
+            raise ValueError(f"a plan has one target at least, and {MOST_TARGETS} at most")
+
+    @property
+    def first(self) -> Target:
+        return self.targets[0]
+
+    @property
+    def est(self) -> int:
+        """What is held, in micro-dollars: enough for whichever target answers, were it alone."""
+        return max(target.est.cost for target in self.targets)
+
+    @property
+    def tokens(self) -> int:
+        return max(target.est.tokens for target in self.targets)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every target by its resolved name, `provider/model`, each once."""
+        return tuple(dict.fromkeys(target.route.target for target in self.targets))
+
+
+def seconds_for(provider: str, seconds_left: float) -> float:
+    """How long an attempt may take. Raises UpstreamTimeout where starting makes no sense."""
+    left = seconds_left - SETTLE_SECONDS
+    if left < LEAST_SECONDS:
+        raise UpstreamTimeout("No time was left to call the provider.", provider=provider, sent=False)
+    return left
+
+
+def moves_on(failure: GatewayError) -> bool:
+    """Whether another target may do what this one did not. Not the caller's own fault: every target would be sent the
+    same; and what one refuses for its content, or for its length, is not offered to others (docs/decisions/0023)."""
+    if isinstance(failure, UpstreamRejected):
+        return failure.upstream_status in _OF_THE_TARGET
+    return isinstance(failure, (UpstreamError, StoreUnavailable))

@@ -1,0 +1,55 @@
+"""Telling keys that what limits them together begins or ends: their next paid call reads their records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.errors import ConditionFailed, Conflict
+from gateway.identity.caller import Caller
+from gateway.identity.store import ACTIVE, KeyRecord, NoSuchTeam
+
+_TRIES = 4
+Page = tuple[list[KeyRecord], str | None]
+
+
+class Records(Protocol):
+    def get(self, key_id: str) -> KeyRecord | None: ...
+
+
+class Touches(Protocol):
+    def touch(self, by: Caller, record: KeyRecord) -> KeyRecord: ...
+
+
+class PaidCalls(Protocol):
+    def set_state(self, account: str, state: str, version: int) -> None: ...
+
+
+def tell_keys(
+    records: Records, writes: Touches, limits: PaidCalls, by: Caller, page: Callable[[str | None], Page]
+) -> None:
+    """Give each key of these pages a new version without a change. Keys of what has no limits are not looked at twice;
+    from now on they are, or no longer. Raises Conflict: repeat the change."""
+    cursor: str | None = None
+    while True:
+        listed, cursor = page(cursor)
+        for each in listed:
+            _touch(records, writes, limits, by, each.id)
+        if cursor is None:
+            return
+
+
+def _touch(records: Records, writes: Touches, limits: PaidCalls, by: Caller, key_id: str) -> None:
+    for _ in range(_TRIES):
+        record = records.get(key_id)
+        if record is None or record.state != ACTIVE:  # nobody calls by it; one that is damaged must stay as it is
+            return
+        try:
+            touched = writes.touch(by, record)
+        except NoSuchTeam:  # deleted meanwhile, or the key was moved: its next call finds out
+            return
+        except ConditionFailed:
+            continue
+        limits.set_state(key_id, "A", touched.version)
+        return
+    raise Conflict("A key is being changed by others; repeat the change.")

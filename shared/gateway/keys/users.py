@@ -1,0 +1,150 @@
+"""Users, for admins: what limits all keys of one person together, of whatever teams they are. What a key's own record
+and its team say holds beside it.
+
+A user is a name in keys' `user_id`. There is a record of one only where somebody set limits; keys of a user without
+them cost no further write.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from pydantic import Field
+
+from gateway import observability
+from gateway.errors import ConditionFailed, Conflict, NotFound, PreconditionFailed
+from gateway.identity.account_ids import user_item
+from gateway.identity.caller import Caller
+from gateway.identity.store import ACTIVE, DAMAGED, REVOKED, KeyRecord, UserRecord
+from gateway.keys.guarded import UserTable, UserWrites
+from gateway.keys.key_fields import parsed
+from gateway.keys.keys import PaidCalls, make_ready
+from gateway.keys.limit_fields import Label, Metadata, WithoutTier, shown_limits
+from gateway.keys.rights import check_sight_of_user, check_user
+from gateway.keys.telling import tell_keys
+from gateway.times import rfc3339
+
+_TRIES = 4
+USER_ID = r"(?!\.{1,2}$)[A-Za-z0-9._@-]{1,64}"  # as keys' user_id, but for what a path takes for its own
+
+
+class UserFields(WithoutTier):
+    """The fields of a user; what is left out is not limited."""
+
+    name: Label | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class Records(Protocol):
+    """What is read; writes go through `UserWrites`."""
+
+    def user(self, user_id: str) -> UserRecord | None: ...
+    def user_record(self, user_id: str) -> UserRecord | None: ...
+    def list_users(self, limit: int, cursor: str | None = None) -> tuple[list[UserRecord], str | None]: ...
+    def of_user(
+        self, user_id: str, limit: int = 100, cursor: str | None = None
+    ) -> tuple[list[KeyRecord], str | None]: ...
+    def get(self, key_id: str) -> KeyRecord | None: ...
+
+
+class Table(Records, UserTable, Protocol):
+    """The table of keys, teams and users."""
+
+
+class Users:
+    """`now` gives seconds since the epoch."""
+
+    def __init__(self, table: Table, limits: PaidCalls, now: Callable[[], float] = time.time) -> None:
+        self.records: Records = table
+        self.writes = UserWrites(table)
+        self.limits = limits
+        self.now = now
+
+    def put(self, user_id: str, body: Mapping[str, Any], by: Caller, if_match: int | None = None) -> UserRecord:
+        """Set what limits a user, all of it. Raises BadRequest, Forbidden, Conflict, PreconditionFailed."""
+        wanted = parsed(UserFields, body)
+
+        def filled(record: UserRecord) -> UserRecord:
+            return replace(
+                record, name=wanted.name or "", limits=wanted.limits(), metadata=wanted.metadata, state=ACTIVE
+            )
+
+        record = self._changed(user_id, filled, by, if_match)
+        observability.log.info("user's limits set", extra={"user": user_id, "by": by.key_id, "fields": sorted(body)})
+        return record
+
+    def get(self, user_id: str) -> UserRecord:
+        record = self.records.user(user_id)
+        if record is None:
+            raise NotFound("Nothing limits such a user.", param="id")
+        return record
+
+    def seen(self, user_id: str, by: Caller) -> UserRecord:
+        """As `get`, for one who may not see every user. Raises Forbidden too."""
+        check_sight_of_user(by, user_id)
+        return self.get(user_id)
+
+    def listed(self, by: Caller, limit: int, cursor: str | None) -> tuple[list[UserRecord], str | None]:
+        """All users that have limits, newest first; to a key of a team, or of a user with limits, its own alone."""
+        if by.team_id or by.user:
+            own = self.records.user(by.user_id) if by.user_id else None
+            return [own] if own else [], None
+        return self.records.list_users(limit, cursor)
+
+    def remove(self, user_id: str, by: Caller) -> None:
+        """Let nothing limit a user any more; keys and their bill stay as they are. Raises NotFound, Forbidden."""
+
+        def removed(record: UserRecord) -> UserRecord:
+            if record.state == REVOKED:
+                raise NotFound("Nothing limits such a user.", param="id")
+            return replace(record, state=REVOKED)
+
+        check_user(by)
+        self._changed(user_id, removed, by)
+        observability.log.info("user's limits removed", extra={"user": user_id, "by": by.key_id})
+
+    def _changed(
+        self, user_id: str, change: Callable[[UserRecord], UserRecord], by: Caller, if_match: int | None = None
+    ) -> UserRecord:
+        for _ in range(_TRIES):
+            stored = self.records.user_record(user_id)
+            if stored is not None and stored.state == DAMAGED:
+                raise Conflict("The user's record is damaged; an operator has to remove it.", code="user_damaged")
+            active = stored is not None and stored.state == ACTIVE
+            if if_match is not None and (stored is None or not active or stored.version != if_match):
+                raise PreconditionFailed("The user's limits were changed since.", param="If-Match")
+            before = stored or UserRecord(user_id, "", rfc3339(self.now()), state=REVOKED, version=0)
+            after = replace(change(before), version=before.version + 1)
+            try:
+                self.writes.put(by, stored, after)
+            except ConditionFailed:
+                continue
+            self._take_hold(before if active else None, after, by)
+            return after
+        raise Conflict("The user's limits are being changed by others; try again.")
+
+    def _take_hold(self, before: UserRecord | None, after: UserRecord, by: Caller) -> None:
+        """Make the change hold at the next paid call of each of the user's keys."""
+        item, limited = user_item(after.id), after.state == ACTIVE and after.terms() is not None
+        self.limits.set_state(item, "R" if after.state == REVOKED else "A", after.version)
+        if limited != (before is not None and before.terms() is not None):
+            if limited:
+                make_ready(self.limits, item, after.version)
+            tell_keys(
+                self.records, self.writes, self.limits, by, lambda cursor: self.records.of_user(after.id, 100, cursor)
+            )
+
+
+def shown(record: UserRecord) -> dict[str, Any]:
+    """A record as an admin sees it."""
+    return {
+        "id": record.id,
+        "name": record.name or None,
+        **shown_limits(record.limits),
+        "created": record.created,
+        "version": record.version,
+        "metadata": dict(record.metadata),
+    }

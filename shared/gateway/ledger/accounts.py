@@ -1,0 +1,71 @@
+"""Whose items of `limits` have to admit a call, in order: the key's; the key's on each model of the call's plan that it
+has a limit on; its user's; its team's.
+
+The narrower comes first: it refuses oftener, and a call that it refuses takes nothing, not even for a moment, of what
+others share. Each account after the key's is there only where something limits it, and costs two writes a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gateway.errors import GatewayError
+from gateway.identity.account_ids import Scope, model_item, team_item, user_item
+from gateway.identity.caller import Caller, ModelLimits, Shared
+from gateway.ledger.admission import Demand, Terms, Windows, terms_of, terms_of_limits
+from gateway.ledger.answers import refused
+from gateway.ledger.refusals import Refusal
+
+if TYPE_CHECKING:
+    from gateway.config.document import TierLimits
+
+Targets = Callable[[str], str | None]  # what a model's name stands for now, None where for nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An item that has to admit a call, on which terms. `version` is that of the record that it follows; `tier` the
+    key's, of what several keys share its scope; `model` is the name in a key's limit on one."""
+
+    id: str
+    version: int
+    terms: Terms
+    scope: Scope
+    tier: str
+    model: str = ""
+
+    def refused(self, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows) -> GatewayError:
+        """The answer of a refusal by this account."""
+        return refused(self.scope, self.model, self.terms, refusal, demand, item, windows)
+
+
+def key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
+    return Account(caller.key_id, caller.version, terms_of(tiers(caller.tier), caller.limits), "key", caller.tier)
+
+
+def further_accounts(caller: Caller, models: Collection[str], targets: Targets) -> list[Account]:
+    """The accounts after the key's of a call that may go to these targets."""
+    accounts = [
+        model_account(caller, each) for each in caller.model_limits if {each.target, targets(each.name)} & set(models)
+    ]
+    if caller.user is not None:
+        accounts.append(user_account(caller.user_id, caller.user))
+    if caller.team is not None:
+        accounts.append(team_account(caller.team_id, caller.team))
+    return accounts
+
+
+def model_account(caller: Caller, limit: ModelLimits) -> Account:
+    """A key's limit on one model. It stands in the key's record, and has its version."""
+    item = model_item(caller.key_id, limit.name)
+    return Account(item, caller.version, terms_of_limits(limit.limits), "model", caller.tier, limit.name)
+
+
+def user_account(user_id: str, user: Shared) -> Account:
+    return Account(user_item(user_id), user.version, terms_of_limits(user.limits), "user", "user")
+
+
+def team_account(team_id: str, team: Shared) -> Account:
+    return Account(team_item(team_id), team.version, terms_of_limits(team.limits), "team", "team")

@@ -1,0 +1,219 @@
+"""The way through the accounts that have to admit a call: one conditional write each, and all of it undone where one
+of them refuses."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from gateway.config.document import TierLimits
+from gateway.errors import ConditionFailed, GatewayError, RateLimited, StoreError, Unauthorized
+from gateway.identity.caller import Caller, Shared
+from gateway.identity.verification import KeyReader, current
+from gateway.ledger.accounts import (
+    Account,
+    Targets,
+    further_accounts,
+    key_account,
+    model_account,
+    team_account,
+    user_account,
+)
+from gateway.ledger.admission import Demand, Terms, Windows, stale_names
+from gateway.ledger.holds import Admitted
+from gateway.ledger.memory import Known, Memory
+from gateway.ledger.moves import Guess, Variant, kept_busy, variant_of
+from gateway.ledger.refusals import refusal_of, shadow_refusals
+from gateway.ledger.tags import new_marks, set_name
+
+_TRIES = 12  # the second fits as a rule; more are for callers that come out of order, and for changes of the record
+_PAUSE_SECONDS = 0.02
+_CHANCE = random.SystemRandom()
+_BUSY_MICROSECONDS = 5_000_000
+_SECOND = 1_000_000
+Tiers = Callable[[str], TierLimits]
+Reread = Callable[[], Account | None]  # None: nothing is limited there any more
+
+
+class Items(Protocol):
+    def admit(
+        self,
+        account: str,
+        version: int,
+        terms: Terms,
+        demand: Demand,
+        windows: Windows,
+        variant: Variant,
+        stale: list[str],
+        marks: list[str],
+    ) -> dict[str, Any]: ...
+    def create(self, account: str, version: int) -> None: ...
+    def set_state(self, account: str, state: str, version: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Admissions:
+    """`clock` gives microseconds since the epoch, `pause` waits that many seconds, `targets` says what a model's name
+    stands for, `undo` gives back what an account holds for a call that another one refused."""
+
+    limits: Items
+    keys: KeyReader
+    clock: Callable[[], int]
+    targets: Targets
+    undo: Callable[[Admitted, Demand], None]
+    pause: Callable[[float], None] = time.sleep
+    memory: Memory = field(default_factory=Memory)
+
+    def admit(
+        self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]
+    ) -> tuple[Caller, tuple[Admitted, ...]]:
+        """Who admitted a call, the key first, and the caller by the freshest record. Nothing is held when this raises.
+
+        What an account refuses, those before it give back: the money and the place. The call stays counted among
+        theirs: it was made.
+        """
+        further = further_accounts(caller, models, self.targets)
+        if further:  # before the key counts the call; a key alone is checked by its admission
+            self.check(caller, tiers, demand, models)
+            for account in further:
+                self._check_hopeless(account, caller, demand)
+        caller, key = self._key(caller, tiers, demand)
+        admitted = [key]
+        try:
+            for account in further_accounts(caller, models, self.targets):
+                each = self._further(account, caller, key, demand)
+                admitted += [each] if each else []
+        except (GatewayError, StoreError):
+            for each in reversed(admitted):
+                self.undo(each, demand)
+            raise
+        return caller, tuple(admitted)
+
+    def check(self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]) -> None:
+        """What is known here to be refused just now, without asking: it costs no write. Raises as `admit`."""
+        for account in (*further_accounts(caller, models, self.targets), key_account(caller, tiers)):
+            known, windows = self._known(account, caller), Windows.at(self.clock(), account.terms.duration)
+            if not known.asks_too_much(account, demand, windows):
+                known.check_refused(account, demand, windows)
+
+    def _key(self, caller: Caller, tiers: Tiers, demand: Demand) -> tuple[Caller, Admitted]:
+        freshest = caller
+
+        def reread() -> Account:
+            nonlocal freshest
+            freshest = self._fresh(freshest)
+            return key_account(freshest, tiers)
+
+        account = key_account(caller, tiers)
+        admitted = self._admitted(account, demand, self._known(account, caller), reread, self.clock)
+        if admitted is None:
+            raise AssertionError("a key's account is always there")
+        return freshest, admitted
+
+    def _further(self, account: Account, caller: Caller, key: Admitted, demand: Demand) -> Admitted | None:
+        return self._admitted(
+            account,
+            replace(demand, tags=()),  # a key's alone
+            self._known(account, caller),
+            lambda: self._again(account, caller),
+            lambda: key.windows.now,  # one moment for all, so that one hour holds the money of all
+        )
+
+    def _known(self, account: Account, caller: Caller) -> Known:
+        # What several keys share is remembered by key: another one may ask for less.
+        return self.memory.of(account.id if account.scope == "key" else f"{account.id}/{caller.key_id}")
+
+    def _check_hopeless(self, account: Account, caller: Caller, demand: Demand) -> None:
+        """What no waiting can help is refused by each account before the key counts the call."""
+        known, windows = self._known(account, caller), Windows.at(self.clock(), account.terms.duration)
+        if known.asks_too_much(account, demand, windows):
+            fresh = self._again(account, caller)
+            if fresh is not None:
+                known.read(fresh.version, windows.now)
+                known.asks_too_much(fresh, demand, windows)
+
+    def _admitted(
+        self, account: Account, demand: Demand, known: Known, reread: Reread, clock: Callable[[], int]
+    ) -> Admitted | None:
+        seen = known.item
+        guess = Guess(seen, unknown=not seen, busy_until=known.busy_until)
+        holder: Account | None = account
+        for number in range(_TRIES):
+            if holder is None:
+                return None
+            account = holder
+            if number > 1:  # by chance, so that those who hinder each other come apart
+                self.pause(_CHANCE.uniform(0, _PAUSE_SECONDS))
+            terms = account.terms
+            windows = Windows.at(clock(), terms.duration)
+            if known.asks_too_much(account, demand, windows):
+                holder = reread()
+                if holder is not None:
+                    known.read(holder.version, windows.now)
+                continue
+            known.check_refused(account, demand, windows)
+            variant = variant_of(guess, terms, demand, windows.now)
+            try:
+                item = self._write(account, demand, windows, variant, guess)
+            except ConditionFailed as refused:
+                if refused.item is None:
+                    holder, guess = self._first(account, reread), Guess({}, unknown=True)
+                    continue
+                item = refused.item
+                if item.get("st") != "A" or item.get("kv") != account.version:
+                    holder, guess = reread(), Guess(item)
+                    self._tell(holder, item)
+                    continue
+                refusal = refusal_of(item, terms, demand, windows)
+                if refusal is not None:
+                    known.item, known.refused_at, known.refused_version = item, windows.now, account.version
+                    raise account.refused(refusal, demand, item, windows) from None
+                guess = Guess(item, guess.refusals + 1, unknown=not seen)
+            else:
+                known.item, known.refused_at = item, None
+                busy = kept_busy(seen, item, terms, demand, variant, windows.now)
+                known.busy_until = dict.fromkeys(busy, windows.now + _BUSY_MICROSECONDS)
+                shadowed = shadow_refusals(item, terms, demand, windows, variant)
+                return Admitted(account, windows, item, shadowed)
+        raise RateLimited("The key is too busy just now; try again.", code="contention", retry_after=0.1)
+
+    def _write(
+        self, account: Account, demand: Demand, windows: Windows, variant: Variant, guess: Guess
+    ) -> dict[str, Any]:
+        stale = stale_names(guess.item, windows)
+        marks = new_marks(demand.tags, guess.item.get(set_name(windows.day), ()))
+        return self.limits.admit(account.id, account.version, account.terms, demand, windows, variant, stale, marks)
+
+    def _tell(self, holder: Account | None, item: dict[str, Any]) -> None:
+        # Who changed the record did not come to tell the item.
+        if holder is not None and item.get("kv", 0) < holder.version:
+            self.limits.set_state(holder.id, "A", holder.version)
+
+    def _first(self, account: Account, reread: Reread) -> Account | None:
+        """Make the item of a first call; where the record changed or is gone, look at it."""
+        try:
+            self.limits.create(account.id, account.version)
+        except ConditionFailed:
+            return reread()
+        return account
+
+    def _fresh(self, caller: Caller) -> Caller:
+        """The caller by its record as it is now. Raises Unauthorized."""
+        return current(caller, self.keys, self.clock() / _SECOND)[1]
+
+    def _again(self, account: Account, caller: Caller) -> Account | None:
+        """An account after the key's by its record as it is now; None where nothing limits it any more. Raises
+        Unauthorized."""
+        if account.scope == "model":
+            fresh = self._fresh(caller)
+            return next((model_account(fresh, each) for each in fresh.model_limits if each.name == account.model), None)
+        if account.scope == "user":
+            user = self.keys.user(caller.user_id)
+            return None if user is None else user_account(user.id, Shared(user.version, user.limits))
+        team = self.keys.team(caller.team_id)
+        if team is None:
+            raise Unauthorized("The API key's team is gone.")
+        return team_account(team.id, Shared(team.version, team.limits))

@@ -1,0 +1,110 @@
+"""More money for a call under way, or less: for a further attempt, and once its prompt's usage is known.
+
+The order makes a lost step harmless. A top-up takes from the items first, then tells the row; a lowering tells the row
+first, then gives back. So items hold at least what rows say, at every moment and after any crash; what they hold beyond
+that, the reconcile gives back. Nothing is given back twice: where a reply was lost nobody tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from gateway.errors import ConditionFailed, GatewayError, StoreError, StoreUnavailable
+from gateway.ledger.admission import Booking, Demand
+from gateway.ledger.holds import Admitted, Hold
+from gateway.ledger.refusals import money_refusal
+from gateway.ledger.rows_store import Row
+
+
+class Items(Protocol):
+    def resize(self, account: str, booking: Booking, more: int, most: int | None = None) -> dict[str, Any]: ...
+
+
+class Rows(Protocol):
+    def set_est(self, minute: str, rid: str, before: int, after: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resizer:
+    """`lost` is told of a step, a row's id and what became of it, where nobody knows whether it was made."""
+
+    limits: Items
+    rows: Rows
+    lost: Callable[[str, str, Exception], None]
+
+    def top_up(self, hold: Hold, more: int) -> Hold:
+        """See `Ledger.top_up`."""
+        row, taken = hold.row, list[Admitted]()
+        try:
+            for each in hold.admitted:
+                taken.append(self._taken(each, row, more))
+        except GatewayError:
+            self._give_back(taken, row, more)
+            raise
+        topped = replace(row, est=row.est + more)
+        try:
+            self.rows.set_est(row.minute, row.rid, row.est, topped.est)
+        except ConditionFailed as refused:
+            # It may have been told by an attempt whose reply was lost: who ended it since has given that back too.
+            if refused.item is not None and refused.item.get("est") == row.est:
+                self._give_back(taken, row, more)
+            raise _over() from None
+        except (StoreUnavailable, StoreError) as error:
+            self.lost("top up the row", row.rid, error)
+            raise _unavailable() from error
+        return replace(hold, row=topped, admitted=tuple(taken))
+
+    def lower(self, hold: Hold, est: int) -> Hold:
+        """See `Ledger.lower`."""
+        row = hold.row
+        if not 0 <= est < row.est:
+            return hold
+        try:
+            self.rows.set_est(row.minute, row.rid, row.est, est)
+        except ConditionFailed:  # somebody ended it
+            return hold
+        except (StoreUnavailable, StoreError) as error:
+            self.lost("lower the row", row.rid, error)
+            return hold
+        lowered = tuple(self._given_back(each, row, row.est - est) for each in hold.admitted)
+        return replace(hold, row=replace(row, est=est), admitted=lowered)
+
+    def _taken(self, admitted: Admitted, row: Row, more: int) -> Admitted:
+        """Raises BudgetExceeded, RateLimited, StoreUnavailable: then perhaps it was taken all the same."""
+        account, booking, terms = admitted.account, admitted.windows.booking, admitted.account.terms
+        most = terms.budget - more if terms.budget is not None and terms.enforced("budget") else None
+        try:
+            return replace(admitted, item=self.limits.resize(account.id, booking, more, most))
+        except ConditionFailed as refused:
+            item = refused.item or {}
+            demand = Demand(more, 0)
+            refusal = money_refusal(item, terms, demand, admitted.windows) if booking.held in item else None
+            if refusal is None:  # the hour was reconciled, or the item is gone
+                raise _over() from None
+            raise account.refused(refusal, demand, item, admitted.windows) from None
+        except (StoreUnavailable, StoreError) as error:
+            self.lost("top up", row.rid, error)
+            raise _unavailable() from error
+
+    def _give_back(self, taken: list[Admitted], row: Row, more: int) -> None:
+        for each in reversed(taken):
+            self._given_back(each, row, more)
+
+    def _given_back(self, admitted: Admitted, row: Row, less: int) -> Admitted:
+        try:
+            return replace(admitted, item=self.limits.resize(admitted.account.id, admitted.windows.booking, -less))
+        except ConditionFailed:  # the hour was reconciled: that gave it back
+            return admitted
+        except (StoreUnavailable, StoreError) as error:
+            self.lost("give back", row.rid, error)
+            return admitted
+
+
+def _unavailable() -> StoreUnavailable:
+    return StoreUnavailable("The call can't be held now; try again.", retry_after=1)
+
+
+def _over() -> StoreUnavailable:
+    return StoreUnavailable("The call's time is over; try again.", retry_after=1)

@@ -1,0 +1,53 @@
+"""What a row of `request-analytics` holds, changed while its call is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.dynamodb.attributes import from_item, to_item
+from gateway.dynamodb.client import Database
+from gateway.errors import ConditionFailed
+
+_OPEN, EXPIRED = "OPEN", "EXPIRED"
+
+
+class RowEstimates:
+    def __init__(self, database: Database, table: str) -> None:
+        self._database = database
+        self._table = table
+
+    def set_est(self, minute: str, rid: str, before: int, after: int) -> None:
+        """Let an open row hold `after` micro-dollars where it held `before`. Repeating it is safe. Raises
+        ConditionFailed, with the row as it stands, where it is not open any more, or holds neither."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"minute": minute, "rid": rid}),
+            "UpdateExpression": "SET est = :after",
+            "ConditionExpression": "#state = :open AND est IN (:before, :after)",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item({":open": _OPEN, ":before": before, ":after": after}),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        self._database.call("UpdateItem", request, attempts=2)
+
+    def expire(self, minute: str, rid: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+        """End an open row with these facts, at the cost of what it holds by then: that may have changed since it was
+        read. The row as it is then; None where it was closed before."""
+        names = {"#state": "state"} | {f"#f{number}": name for number, name in enumerate(facts)}
+        values = {f":f{number}": value for number, value in enumerate(facts.values())}
+        sets = ["#state = :expired", "actual = est", "prompt_cost = est"]
+        sets += [f"#f{number} = :f{number}" for number in range(len(facts))]
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"minute": minute, "rid": rid}),
+            "UpdateExpression": "SET " + ", ".join(sets),
+            "ConditionExpression": "#state = :open",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": to_item(values | {":open": _OPEN, ":expired": EXPIRED}),
+            "ReturnValues": "ALL_NEW",
+        }
+        try:
+            return from_item(self._database.call("UpdateItem", request)["Attributes"])
+        except ConditionFailed:
+            return None

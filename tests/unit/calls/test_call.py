@@ -1,0 +1,216 @@
+"""A call of any plan, whatever its targets do: an oracle in plain arithmetic says what is asked, held, and paid."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.breakers.breaker import Breaker, BreakerRules
+from gateway.breakers.breakers import Breakers
+from gateway.calls.call import Call, Means
+from gateway.calls.estimate import Estimate
+from gateway.calls.plan import Plan, Target
+from gateway.dialects.chat.schema import ChatRequest
+from gateway.errors import BudgetExceeded, GatewayError, UpstreamError
+from gateway.ledger.holds import Hold, Outcome
+from gateway.ledger.ledger import Ledger
+from gateway.models.catalog import Route
+from gateway.models.money import MICRO, Price
+from gateway.models.usage import Usage
+from gateway.transport import Broken, NotSent, TimedOut
+from gateway.vendors.base import Answer, ChatCall, Chunk, Event, Prepared, Provider
+from gateway.vendors.failures import refused, unanswered, unusable
+from tests.fakes.breakers import MemoryState
+
+RULES = BreakerRules(failure_threshold=5, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
+REQUEST = ChatRequest.model_validate({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+PRICE = Price(input=MICRO, output=MICRO)  # a token is a micro-dollar
+ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hello"}}]}
+
+
+def failure_of(kind: str, usage: Usage | None) -> UpstreamError:
+    made = {
+        "refused": refused("x", 503, {}),
+        "rejected": refused("x", 400, {}),
+        "throttled": refused("x", 429, {}),
+        "not_sent": unanswered("x", NotSent("no connection")),
+        "late": unanswered("x", TimedOut("our deadline", sent=True)),
+        "lost": unanswered("x", Broken("reset")),
+        "broken_off": unanswered("x", Broken("reset")),
+        "unusable": unusable("x", "schema", usage=usage),
+        "empty": unusable("x", "schema"),
+    }
+    return made[kind]
+
+
+@dataclass
+class Host:
+    """A provider that does what it is told."""
+
+    kind: str
+    tokens: int
+    name: str = "x"
+    region: str = "global"
+    asked: int = 0
+
+    def prepare(self, call: ChatCall) -> Prepared:
+        return Prepared(call, b"")
+
+    def send(self, prepared: Prepared) -> Iterator[Event]:
+        self.asked += 1
+        usage = Usage(input_tokens=self.tokens)
+        if self.kind == "broken_off":
+            yield Chunk({})
+        if self.kind != "answered":
+            raise failure_of(self.kind, usage)
+        yield Answer(ANSWER, usage)
+
+
+@dataclass
+class Books:
+    """A ledger of one call, with so much room beside its hold."""
+
+    room: int
+    topped: list[int] = field(default_factory=list)
+    settled: list[Outcome] = field(default_factory=list)
+
+    def top_up(self, hold: Hold, more: int) -> Hold:
+        assert more > 0
+        if more > self.room:
+            raise BudgetExceeded("no room")
+        self.room -= more
+        self.topped.append(more)
+        return cast(Hold, SimpleNamespace(row=SimpleNamespace(est=hold.row.est + more, key="key1")))
+
+    def settle(self, hold: Hold, outcome: Outcome) -> None:
+        assert outcome.cost <= hold.row.est
+        self.settled.append(outcome)
+
+
+KINDS = ["answered", "refused", "rejected", "throttled", "not_sent", "late", "lost", "broken_off", "unusable", "empty"]
+PLANS = st.lists(
+    st.tuples(st.sampled_from([*KINDS, "suspended"]), st.integers(0, 1_000), st.integers(0, 1_000)),
+    min_size=1,
+    max_size=6,
+)
+
+
+@dataclass
+class Right:
+    """What has to become of a plan."""
+
+    asked: list[int] = field(default_factory=list)
+    cost: int = 0
+    est: int = 0
+    tokens: int = 0
+    delivered: bool = False
+
+
+def oracle(plan: list[tuple[str, int, int]], room: int) -> Right:
+    right = Right(est=max(est for _, est, _ in plan))
+    for number, (kind, est, tokens) in enumerate(plan):
+        if kind == "suspended":
+            continue
+        missing = right.cost + est - right.est
+        if missing > 0:
+            if missing > room:
+                return right
+            room, right.est = room - missing, right.est + missing
+        right.asked.append(number)
+        bill = min(tokens, est)
+        if kind in ("answered", "unusable"):
+            right.cost, right.tokens = right.cost + bill, right.tokens + bill
+        if kind in ("late", "lost", "broken_off"):
+            right.cost, right.tokens = right.cost + est, right.tokens + (est if est else 0)
+        if kind in ("answered", "rejected", "broken_off"):
+            right.delivered = kind == "answered"
+            return right
+    return right
+
+
+def made(plan: list[tuple[str, int, int]]) -> tuple[Plan, MemoryState]:
+    state, targets = MemoryState(), []
+    for number, (kind, est, tokens) in enumerate(plan):
+        host = Host(kind, min(tokens, est))
+        call = ChatCall(model=f"m{number}", body={}, max_output_tokens=1, timeout=0)
+        route = Route("m", f"x/m{number}", PRICE)
+        target = Target(route, cast(Provider, host), Prepared(call, b""), Estimate(est, est, 1))
+        targets.append(target)
+        if kind == "suspended":
+            state.force_open(target.breaker, 0)
+    return Plan(REQUEST, tuple(targets)), state
+
+
+def call_of(plan: Plan, state: MemoryState, books: Books, ends: float = 20.0) -> Call:
+    hold = cast(Hold, SimpleNamespace(row=SimpleNamespace(est=plan.est, key="key1")))
+    breakers = Breakers(state, lambda: 1_800_000_000_000)
+    return Call("req_1", plan, hold, ends, Means(cast(Ledger, books), breakers, RULES, lambda: 0.0, 20.0))
+
+
+@given(plan=PLANS, room=st.integers(0, 4_000))
+def test_whatever_a_plan_s_targets_do(plan: list[tuple[str, int, int]], room: int) -> None:
+    right, (targets, state), books = oracle(plan, room), made(plan), Books(room)
+    call = call_of(targets, state, books)
+    failure: GatewayError | None = None
+    try:
+        call.gather()
+    except GatewayError as error:
+        failure = error
+    asked = [number for number, each in enumerate(targets.targets) if cast(Host, each.provider).asked]
+    assert asked == right.asked
+    assert (call.hold.row.est, call.cost.total) == (right.est, right.cost)
+    (outcome,) = books.settled
+    assert (outcome.cost, outcome.tokens(targets.tokens)) == (right.cost, right.tokens)
+    assert (failure is None) is right.delivered
+    headers = call.headers()
+    assert (headers["x-gateway-attempts"], call.fallbacks) == (str(len(asked)), asked[-1] if asked else 0)
+    if failure is not None:
+        assert (failure.charged, failure.headers["x-gateway-attempts"]) == (right.cost, str(len(asked)))
+        last = failure_of(plan[asked[-1]][0], None).code if asked else "upstream_unavailable"
+        assert (failure.code, outcome.status) == (last, last)
+    listed = outcome.facts.get("attempts", [])
+    assert sum(each["cost"] for each in listed) == (right.cost if listed else 0)
+    assert bool(listed) is (len(asked) > 1 or (bool(asked) and not right.delivered))
+
+
+@pytest.mark.parametrize("kind", ["answered", "broken_off"])
+def test_a_reader_who_leaves_ends_the_call_and_gives_the_probe_back(kind: str) -> None:
+    plan, state = made([(kind, 100, 10), ("answered", 100, 10)])
+    key, books = plan.first.breaker, Books(0)
+    state.force_open(key, 1)
+    state.items[key] = replace(state[key], forced=False, until=2)
+    call = call_of(plan, state, books)
+    events = cast(Any, call.events())
+    next(events)
+    assert state[key].probes == 1
+    events.close()
+    (outcome,) = books.settled
+    if kind == "answered":
+        assert (outcome.cost, outcome.status, state[key].open) == (10, "ok", False)
+    else:  # nobody knows what came of it, and it said nothing of the provider
+        assert (outcome.cost, outcome.status) == (100, "aborted")
+        assert (state[key].open, state[key].probes) == (True, 0)
+
+
+def test_without_time_for_an_attempt_there_is_none() -> None:
+    plan, state = made([("answered", 100, 10)])
+    books = Books(0)
+    with pytest.raises(UpstreamError) as late:
+        call_of(plan, state, books, ends=1.5).gather()
+    assert (late.value.code, late.value.sent) == ("upstream_timeout", False)
+    assert (books.settled[0].cost, books.settled[0].status, state.writes) == (0, "upstream_timeout", 0)
+
+
+def test_an_attempt_that_has_no_room_gives_its_probe_back() -> None:
+    plan, state = made([("lost", 100, 10), ("answered", 100, 10)])
+    key = plan.targets[1].breaker
+    state.items[key] = Breaker(key, open=True, opened=1, until=2)
+    with pytest.raises(UpstreamError):
+        call_of(plan, state, Books(99)).gather()
+    assert (state[key].open, state[key].probes) == (True, 0)
+    call_of(plan, state, Books(100)).gather()
+    assert state[key].open is False
