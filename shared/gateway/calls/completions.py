@@ -80,7 +80,7 @@ class Running:
             verdict, status = verdict_of(sent=error.sent, status=error.upstream_status), error.code
             bill = self._owed(error)
             self._report(error)
-            self._note(error, charge(verdict, bill, self._est.cost))
+            self._note(error, charge(verdict, bill, self.hold.row.est))
             raise
         except Exception:
             self._service.breakers.said_nothing(self._permit)
@@ -88,7 +88,7 @@ class Running:
                 verdict, status = Verdict.NOT_SENT, "not_sent"
             raise
         finally:
-            self.cost = charge(verdict, bill, self._est.cost)
+            self.cost = charge(verdict, bill, self.hold.row.est)
             self.provider_ms = (time.monotonic() - started) * 1_000
             self._service.settle(self, status)
 
@@ -189,6 +189,7 @@ class Completions:
                 deadline=int(began + seconds_left) + _GRACE_SECONDS,
                 correlation_id=correlation_id,
                 tags=tuple(request.tags),
+                typical=est.typical,
             ),
         )
         try:
@@ -214,7 +215,7 @@ class Completions:
             est = _estimate(call, request, route)
         except GatewayError:
             return
-        self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens))
+        self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens, typical=est.typical), (route.target,))
 
     def permit(self, caller: Caller, body: Mapping[str, Any]) -> None:
         """Raises Forbidden where a key may not ask this (any more), BadRequest. Nothing is admitted."""
