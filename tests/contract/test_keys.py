@@ -80,6 +80,7 @@ LIMITS = {
     "max_budget": 1.5,
     "budget_duration": "weekly",
     "shadow": ["maxParallelRequests", "tokensPerMinute"],
+    "estimate": "typical",
 }
 
 

@@ -176,8 +176,8 @@ class Oracle:
         for scope in self.scopes[1:]:
             cached = self.cached_team_budget if scope == "team" else self.bounds[scope].budget or 0
             hopeless = self.bounds[scope].hopeless(est, tokens) if est > cached else set()
-            if hopeless:
-                return hopeless, set()
+            if hopeless:  # a limit on a model stands in the key's record, which is read then
+                return {"revoked"} if scope == "model" and self.revoked else hopeless, set()
         if self.revoked:
             return {"revoked"}, set()
         hopeless = self.bounds["key"].hopeless(est, tokens)

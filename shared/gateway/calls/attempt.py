@@ -21,11 +21,13 @@ from gateway.vendors.base import Answer, Event, Prepared
 class Attempt:
     """`events` may be taken once. What the fields say holds when it has ended; before, nobody knows what it costs.
 
-    `choices` is how many answers were asked for. `delivered`: content came, be it a part of an answer.
+    `held` is what it costs, in micro-dollars, where nobody can know what it did. `choices` is how many answers were
+    asked for. `delivered`: content came, be it a part of an answer.
     """
 
     target: Target
     prepared: Prepared
+    held: int
     choices: int
     verdict: Verdict = Verdict.UNKNOWN
     status: str = "aborted"
@@ -41,7 +43,7 @@ class Attempt:
 
     @property
     def cost(self) -> Cost:
-        return charge(self.verdict, self.bill, self.target.est.cost)
+        return charge(self.verdict, self.bill, self.held)
 
     @property
     def uncounted(self) -> int:

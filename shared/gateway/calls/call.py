@@ -154,14 +154,14 @@ class Call:
         except BaseException:
             means.breakers.give_back(permit)
             raise
-        attempt = Attempt(target, target.within(left), self.request.choices)
+        attempt = Attempt(target, target.within(left), target.held(self.hold.typical), self.request.choices)
         self.attempts.append(attempt)
         return attempt, permit
 
     def _make_room(self, target: Target) -> None:
         """What earlier attempts may be billed for is owed beside this one's estimate; what was never sent, or answered
         by an error status, is not."""
-        missing = self.cost.total + target.est.cost - self.hold.row.est
+        missing = self.cost.total + target.held(self.hold.typical) - self.hold.row.est
         if missing > 0:
             self.hold = self.means.ledger.top_up(self.hold, missing)
 

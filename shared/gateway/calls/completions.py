@@ -96,6 +96,7 @@ class Completions:
             correlation_id=correlation_id,
             tags=tuple(plan.request.tags),
             models=plan.models,
+            typical=plan.typical,
             facts={
                 "dialect": _DIALECT,
                 "streamed": plan.request.stream is True,
@@ -123,7 +124,7 @@ class Completions:
             _, est = self._priced(body, request, route, config.tier(caller.tier), "", seconds_left)
         except GatewayError:
             return
-        self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens), (route.target,))
+        self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens, typical=est.typical), (route.target,))
 
     def permit(self, caller: Caller, body: Mapping[str, Any]) -> None:
         """Raises Forbidden where a key may not ask this (any more), BadRequest. Nothing is admitted."""

@@ -1,4 +1,7 @@
-"""What a call may cost at most, before it is made. A hold is never less than what a correct bill can be."""
+"""What a call may cost at most, before it is made, and what one like it costs as a rule.
+
+A hold is never less than what a correct bill can be, but where an admin chose otherwise.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from gateway.errors import BadRequest
-from gateway.models.money import MICRO, Price
+from gateway.models.money import MICRO, Price, cost_of
+from gateway.models.usage import Usage
 
 _MESSAGE_TOKENS = 8  # what a chat format adds around a message
 _CHAT_TOKENS = 128  # what it adds around the whole: some models (gpt-oss, Llama) are given a system text nobody sent
@@ -25,42 +29,66 @@ _IMAGE_TOKENS = (
     (re.compile(r""), 25_000),
 )
 _IMAGES = ("image_url", "input_image")
+# These write their cache only as far as a mark in the body says. Others may write all of a prompt.
+_CACHED_BY_MARKS = re.compile(r"anthropic\.claude|amazon\.nova")
+_MARKS = ("cache_control", "cachePoint")
+_SHORT = (None, "5m")  # how long a mark keeps what it marks, at the plain price of writing
+# Bytes to a token, where an estimate is to be typical: code and English have 3.5 to 4.5. A third at the plain price is
+# also what a turn costs that is written to the cache as a whole, at 1.25 times that.
+_TYPICAL_BYTES = 3
 # Parts whose bytes bound their tokens. What any other refers to or unpacks to (a PDF, a file's id) nobody sees here.
 _BOUNDED = frozenset((*_IMAGES, "text", "refusal", "input_audio", "thinking", "redacted_thinking"))
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`cost` is the upper bound in micro-dollars, `prompt` that of the prompt's tokens. `tokens` is what the token
-    limit counts: four bytes of prompt a token, as OpenAI's own limiter has it, and the whole output cap; a rate is no
-    promise of money."""
+    """`cost` is the upper bound in micro-dollars, `prompt` that of the prompt's tokens, `typical` what such a call
+    costs at most as a rule: never more than `cost`. `tokens` is what the token limit counts: four bytes of prompt a
+    token, as OpenAI's own limiter has it, and the whole output cap; a rate is no promise of money.
+
+    `output` is the most tokens that may be answered, `prices` are those of the service tiers that may answer."""
 
     cost: int
     tokens: int
     prompt: int
+    typical: int
+    output: int
+    prices: tuple[Price, ...]
+
+    def once_told(self, usage: Usage) -> int:
+        """The upper bound when a provider has told what the prompt came to: that, and all of the output."""
+        whole = replace(usage, output_tokens=self.output, reasoning_tokens=0)
+        return max(cost_of(whole, price).total for price in self.prices)
 
 
 def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int, output_cap: int) -> Estimate:
     """The upper bound for one attempt at `target` (`provider/model`).
 
-    A byte is never less than a byte-level token, so the body's bytes bound its tokens; images are counted apart, by
-    their number, not by the bytes of their data. The output is `choices` times the enforced cap, and all of a
-    prediction, since what is rejected of it is billed beside the answer. Raises BadRequest for what has no bound, and
-    for what is charged apart from tokens.
+    A byte is never less than a byte-level token, so the body's bytes bound its tokens, and so does what the model can
+    read; images are counted apart, by their number, not by the bytes of their data. The output is `choices` times the
+    enforced cap, and all of a prediction, since what is rejected of it is billed beside the answer. Raises BadRequest
+    for what has no bound, and for what is charged apart from tokens.
     """
-    parts = list(_parts(body))
-    _refuse_unpriced(body, parts, price)
+    parts, marks = list(_parts(body)), list(_marks(body))
+    _refuse_unpriced(body, marks, price)
     images = sum(part.get("type") in _IMAGES for _, part in parts)
     text = _size(_without_data(body))
     around = _CHAT_TOKENS + _MESSAGE_TOKENS * len(body.get("messages") or ())
     around += _TOOL_TOKENS if any(body.get(name) for name in ("tools", "functions", "response_format")) else 0
-    prompt = text + around + images * _image_tokens(target)
+    pictures = images * _image_tokens(target)
+    prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
     if (where := _unbounded(body, parts)) is not None:
-        prompt = max(prompt, _window(price, where))
+        prompt = typical = max(prompt, _window(price, where))
+    if price.max_input_tokens is not None:
+        prompt, typical = min(prompt, price.max_input_tokens), min(typical, price.max_input_tokens)
     output = choices * output_cap
-    predicted = _size(body["prediction"]) if body.get("prediction") else 0
-    cost = max(_cost(each, prompt, output + predicted) for each in _prices(body, price)) + images * (price.image or 0)
-    return Estimate(cost, -(-text // 4) + images * _RATE_IMAGE_TOKENS + output, prompt)
+    most = output + (_size(body["prediction"]) if body.get("prediction") else 0)
+    prices, extra = _prices(body, price), images * (price.image or 0)
+    kept = {mark.ttl for mark in marks} if _CACHED_BY_MARKS.search(target) else None
+    cost = max(_cost(each, prompt, most, _dearest(each, prompt, kept)) for each in prices) + extra
+    plain = max(_cost(each, typical, most, each.for_prompt(typical).input) for each in prices) + extra
+    tokens = -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
+    return Estimate(cost, tokens, prompt, min(cost, plain), most, tuple(prices))
 
 
 def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
@@ -76,7 +104,29 @@ def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
     raise BadRequest(message, param="service_tier", code="model_not_priced")
 
 
-def _refuse_unpriced(body: Mapping[str, Any], parts: list[tuple[str, Mapping[str, Any]]], price: Price) -> None:
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where a body asks for its prompt to be cached up to there, and for how long (None: as the vendor has it)."""
+
+    where: str
+    ttl: Any
+
+
+def _marks(body: Mapping[str, Any]) -> Iterator[_Mark]:
+    """Marks wherever they stand; what looks like one in a tool's schema counts too."""
+    waiting: list[tuple[str, Any]] = [("", body)]
+    while waiting:
+        where, value = waiting.pop()
+        if isinstance(value, Mapping):
+            for name, below in value.items():
+                if name in _MARKS and below:
+                    yield _Mark(f"{where}.{name}".lstrip("."), below.get("ttl") if isinstance(below, Mapping) else None)
+            waiting += [(f"{where}.{name}", below) for name, below in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{where}[{number}]", below) for number, below in enumerate(value)]
+
+
+def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price) -> None:
     """What a provider charges for in another way than by the tokens of this price; `gateway.dialects.chat.policy`
     refuses what no price says at all."""
 
@@ -88,16 +138,24 @@ def _refuse_unpriced(body: Mapping[str, Any], parts: list[tuple[str, Mapping[str
     options = body.get("prompt_cache_options") or {}
     if price.cache_write is not None and options.get("ttl") not in (None, "30m"):
         refuse("prompt_cache_options.ttl")
-    for where, part in parts:
-        control = part.get("cache_control")
-        if isinstance(control, Mapping) and control.get("ttl") not in (None, "5m") and price.cache_write_1h is None:
-            refuse(f"{where}.cache_control.ttl")
+    for mark in marks:
+        if mark.ttl not in _SHORT and price.cache_write_1h is None:
+            refuse(f"{mark.where}.ttl")
 
 
-def _cost(price: Price, prompt: int, output: int) -> int:
+def _dearest(price: Price, prompt: int, kept: set[Any] | None) -> int:
+    """What a token of such a prompt costs at most. `kept`: for how long marks ask for it to be cached, which writes it;
+    None where no mark is needed."""
     price = price.for_prompt(prompt)
-    dearest = max(price.input, price.cache_write or 0, price.cache_write_1h or 0)
-    return -(-(prompt * dearest + output * price.output) // MICRO) + 1  # each part of a bill is rounded up by itself
+    writes = (price.cache_write or 0) if kept is None or kept else 0
+    long = (price.cache_write_1h or 0) if kept is None or any(ttl not in _SHORT for ttl in kept) else 0
+    return max(price.input, writes, long)
+
+
+def _cost(price: Price, prompt: int, output: int, each: int) -> int:
+    """`each` is what a token of the prompt costs."""
+    output_price = price.for_prompt(prompt).output
+    return -(-(prompt * each + output * output_price) // MICRO) + 1  # each part of a bill is rounded up by itself
 
 
 def _image_tokens(target: str) -> int:

@@ -40,6 +40,10 @@ class Target:
     def breaker(self) -> BreakerKey:
         return BreakerKey.of_target(self.route.provider, self.route.model, self.provider.region)
 
+    def held(self, typical: bool) -> int:
+        """What an attempt holds, in micro-dollars, by the choice of the accounts that admitted the call."""
+        return self.est.typical if typical else self.est.cost
+
     def within(self, seconds: float) -> Prepared:
         """The call, which may take so many seconds."""
         return replace(self.prepared, call=replace(self.prepared.call, timeout=seconds))
@@ -65,6 +69,11 @@ class Plan:
     def est(self) -> int:
         """What is held, in micro-dollars: enough for whichever target answers, were it alone."""
         return max(target.est.cost for target in self.targets)
+
+    @property
+    def typical(self) -> int:
+        """What is held instead where the accounts of a call ask for what is typical."""
+        return max(target.est.typical for target in self.targets)
 
     @property
     def tokens(self) -> int:

@@ -53,7 +53,8 @@ class TierLimits(_Part):
     """What a tier allows. None means no limit of that kind.
 
     `burst` is how many calls may come at once (default: the minute's). `default_max_tokens` is the output cap
-    enforced where a request names none; `shadow` lists limits that are counted and reported, but refuse nobody.
+    enforced where a chat request names none, `default_turn_tokens` where one of Messages or Responses does: agents'
+    turns are longer; `shadow` lists limits that are counted and reported, but refuse nobody.
     `max_budget` is what each key of the tier may spend, in US dollars, unless it has a budget of its own.
     """
 
@@ -67,6 +68,7 @@ class TierLimits(_Part):
     max_budget: Dollars | None = None
     budget_duration: Duration = "monthly"
     default_max_tokens: Limit = 1024
+    default_turn_tokens: Limit = 32_000
     shadow: tuple[LimitName, ...] = ()
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 SCOPES = ("completions", "models", "catalogue", "mcp", "admin")
 TIERS = ("free", "basic", "premium", "enterprise")
 DURATIONS = ("daily", "weekly", "monthly", "total")  # of a budget
+ESTIMATES = ("bound", "typical")  # of what a call holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class KeyLimits:
     Requests a minute, an hour and a UTC day, tokens a minute and a UTC day. `burst_limit` is how many calls of a
     minute's may come at once. `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total.
     `shadow` names limits (as the config does) that count, but refuse nobody; a tier's are so for each of its keys.
+    `estimate` says what a call holds of the budget: its upper bound, or what such a call costs as a rule (typical).
     """
 
     rpm_limit: int | None = None
@@ -32,6 +34,7 @@ class KeyLimits:
     max_budget: int | None = None
     budget_duration: str = "monthly"
     shadow: tuple[str, ...] = ()
+    estimate: str = "bound"
 
     @property
     def burst(self) -> int | None:
@@ -147,7 +150,8 @@ class Caller:
 def stored_limits(limits: KeyLimits) -> dict[str, Any]:
     """Limits as a record holds them: what is not set is left out."""
     given = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
-    return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)}
+    chosen = {"estimate": limits.estimate} if limits.estimate != "bound" else {}
+    return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)} | chosen
 
 
 def read_limits(stored: Mapping[str, Any]) -> KeyLimits:
@@ -177,10 +181,12 @@ def _spelled(owner: str, limits: KeyLimits) -> dict[str, str]:
     return {name: "" if value is None else str(value) for name, value in numbers.items()} | {
         f"{owner}BudgetDuration": limits.budget_duration,
         f"{owner}Shadow": " ".join(limits.shadow),
+        f"{owner}Estimate": limits.estimate,
     }
 
 
 def _read(owner: str, text: Mapping[str, str]) -> KeyLimits:
     numbers = {attribute: int(text[owner + name]) for attribute, name in _NAMES.items() if text.get(owner + name)}
     duration = text.get(f"{owner}BudgetDuration") or "monthly"
-    return KeyLimits(**numbers, budget_duration=duration, shadow=tuple(text.get(f"{owner}Shadow", "").split()))
+    shadow, estimate = tuple(text.get(f"{owner}Shadow", "").split()), text.get(f"{owner}Estimate") or "bound"
+    return KeyLimits(**numbers, budget_duration=duration, shadow=shadow, estimate=estimate)

@@ -14,6 +14,7 @@ from gateway.identity import key_text as keys
 from gateway.identity.account_ids import team_item, user_item
 from gateway.identity.caller import (
     DURATIONS,
+    ESTIMATES,
     NUMBERS,
     SCOPES,
     TIERS,
@@ -224,6 +225,7 @@ def _can_hold(limits: KeyLimits) -> bool:
     return (
         all(isinstance(name, str) for name in limits.shadow)
         and limits.budget_duration in DURATIONS
+        and limits.estimate in ESTIMATES
         and all(type(limit) is int and limit >= (name != "max_budget") for name, limit in given.items())
     )
 

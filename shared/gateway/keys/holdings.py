@@ -123,7 +123,13 @@ def _by_field(terms: Terms) -> dict[str, int | None]:
 
 
 def _shadow(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
-    """What refuses a key's calls, its own limit or its tier's, must refuse the other's: in shadow it would not."""
+    """What refuses a key's calls, its own limit or its tier's, must refuse the other's: in shadow it would not, and by
+    typical holds not as soon."""
+    pairs = [(has.limits, wants.limits)]
+    others_limits = {each.name: each.limits for each in wants.model_limits}
+    pairs += [(each.limits, others_limits[each.name]) for each in has.model_limits if each.name in others_limits]
+    if any(wanted.estimate == "typical" != own.estimate for own, wanted in pairs):
+        yield More("estimate", "its calls hold their upper bound, the key's would hold what is typical")
     own, others = (terms_of(tiers(each.tier), each.limits) for each in (has, wants))
     for name, limit in _by_name(own).items():
         if limit is not None and own.enforced(name) and not others.enforced(name):

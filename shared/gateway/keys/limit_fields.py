@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -29,13 +29,15 @@ class LimitFields(BaseModel):
     max_budget: Dollars | None = None
     budget_duration: Duration = "monthly"
     shadow: Annotated[tuple[LimitName, ...], Field(max_length=10)] = ()
+    estimate: Literal["bound", "typical"] = "bound"
 
     def limits(self) -> KeyLimits:
         """In the ledger's units."""
         numbers = {name: getattr(self, name) for name in NUMBERS}
         if self.max_budget is not None:
             numbers["max_budget"] = micro(self.max_budget)
-        return KeyLimits(**numbers, budget_duration=self.budget_duration, shadow=tuple(sorted(set(self.shadow))))
+        shadow = tuple(sorted(set(self.shadow)))
+        return KeyLimits(**numbers, budget_duration=self.budget_duration, shadow=shadow, estimate=self.estimate)
 
 
 class WithoutTier(LimitFields):
@@ -52,6 +54,7 @@ class WithoutTier(LimitFields):
 def shown_limits(limits: KeyLimits) -> dict[str, Any]:
     """Limits as an admin sees them; the budget in US dollars."""
     shown: dict[str, Any] = {name: getattr(limits, name) for name in NUMBERS} | {"shadow": list(limits.shadow)}
+    shown["estimate"] = limits.estimate
     if limits.max_budget is None:
         return shown | {"budget_duration": None}
     return shown | {"max_budget": usd(limits.max_budget), "budget_duration": limits.budget_duration}

@@ -6,7 +6,7 @@ is at most `tau` ahead of the clock. `slack` lets containers' clocks differ with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -88,6 +88,7 @@ class Terms:
     budget: int | None = None
     duration: str = "monthly"
     shadow: frozenset[str] = field(default_factory=frozenset)
+    typical: bool = False  # whether calls may hold what they cost as a rule, not what they may cost at most
 
     def enforced(self, name: str) -> bool:
         return name not in self.shadow
@@ -108,6 +109,7 @@ def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
         budget=key.max_budget if own else tier.budget,
         duration=key.budget_duration if own else tier.budget_duration,
         shadow=frozenset((*tier.shadow, *key.shadow)),
+        typical=key.estimate == "typical",
     )
 
 
@@ -124,16 +126,27 @@ def terms_of_limits(limits: KeyLimits) -> Terms:
         budget=limits.max_budget,
         duration=limits.budget_duration,
         shadow=frozenset(limits.shadow),
+        typical=limits.estimate == "typical",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one call asks for: money to hold, and tokens, both upper bounds; and tags to count it under."""
+    """What one call asks for: money to hold, and tokens, both upper bounds; and tags to count it under. `typical` is
+    what it may hold instead where who pays for it says so."""
 
     est: int
     tokens: int
     tags: tuple[str, ...] = ()
+    typical: int | None = None
+
+    def of(self, terms: Iterable[Terms]) -> Demand:
+        """What it holds, on the terms of all its accounts: the typical where one says so, and each other one that has a
+        budget to pass does too."""
+        each = list(terms)
+        chosen = any(one.typical for one in each) and all(one.typical or one.budget is None for one in each)
+        est = self.typical if chosen and self.typical is not None else self.est
+        return Demand(est, self.tokens, self.tags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,17 +69,30 @@ class Admissions:
 
     def admit(
         self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]
-    ) -> tuple[Caller, tuple[Admitted, ...]]:
-        """Who admitted a call, the key first, and the caller by the freshest record. Nothing is held when this raises.
+    ) -> tuple[Caller, tuple[Admitted, ...], int]:
+        """The caller by the freshest record, who admitted the call, the key first, and what each holds for it. Nothing
+        is held when this raises.
 
         What an account refuses, those before it give back: the money and the place. The call stays counted among
         theirs: it was made.
         """
         further = further_accounts(caller, models, self.targets)
+        asked = demand.of(each.terms for each in (key_account(caller, tiers), *further))
         if further:  # before the key counts the call; a key alone is checked by its admission
             self.check(caller, tiers, demand, models)
             for account in further:
-                self._check_hopeless(account, caller, demand)
+                self._check_hopeless(account, caller, asked)
+        caller, admitted = self._all(caller, tiers, asked, models)
+        fresh = demand.of(each.account.terms for each in admitted)
+        if fresh.est > asked.est:  # an account whose record was read anew wants the upper bound held
+            self._undo(admitted, asked)
+            asked = replace(asked, est=demand.est)
+            caller, admitted = self._all(caller, tiers, asked, models)
+        return caller, tuple(admitted), asked.est
+
+    def _all(
+        self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]
+    ) -> tuple[Caller, list[Admitted]]:
         caller, key = self._key(caller, tiers, demand)
         admitted = [key]
         try:
@@ -87,14 +100,19 @@ class Admissions:
                 each = self._further(account, caller, key, demand)
                 admitted += [each] if each else []
         except (GatewayError, StoreError):
-            for each in reversed(admitted):
-                self.undo(each, demand)
+            self._undo(admitted, demand)
             raise
-        return caller, tuple(admitted)
+        return caller, admitted
+
+    def _undo(self, admitted: list[Admitted], demand: Demand) -> None:
+        for each in reversed(admitted):
+            self.undo(each, demand)
 
     def check(self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]) -> None:
         """What is known here to be refused just now, without asking: it costs no write. Raises as `admit`."""
-        for account in (*further_accounts(caller, models, self.targets), key_account(caller, tiers)):
+        accounts = (*further_accounts(caller, models, self.targets), key_account(caller, tiers))
+        demand = demand.of(each.terms for each in accounts)
+        for account in accounts:
             known, windows = self._known(account, caller), Windows.at(self.clock(), account.terms.duration)
             if not known.asks_too_much(account, demand, windows):
                 known.check_refused(account, demand, windows)

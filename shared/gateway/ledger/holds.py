@@ -20,8 +20,9 @@ from gateway.models.usage import Usage
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
     """One call to admit. `est` in micro-dollars, the upper bound; `deadline` in seconds since the epoch. `models` is
-    every target (`provider/model`) that the call may go to, in order; where it is empty, `target` alone. `facts` are
-    further fields of the row, which bound nothing."""
+    every target (`provider/model`) that the call may go to, in order; where it is empty, `target` alone. `typical` is
+    what such a call costs as a rule: it is held where its accounts say so. `facts` are further fields of the row, which
+    bound nothing."""
 
     rid: str
     model: str
@@ -34,6 +35,7 @@ class AdmissionRequest:
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    typical: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,14 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """An admitted call: its row, whose call it is by the freshest record, and who admitted it, the key first."""
+    """An admitted call: its row, whose call it is by the freshest record, and who admitted it, the key first. `bound`
+    is the most that it was to cost when it was admitted; `typical` that less than that was held."""
 
     row: Row
     caller: Caller
     admitted: tuple[Admitted, ...]
+    bound: int = 0
+    typical: bool = False
 
     def worth_lowering(self, est: int) -> bool:
         """Whether it is worth a write an account to hold so much instead: where a budget is held, and more than half of
@@ -103,7 +108,7 @@ class Hold:
         return headers | {name: f"{usd(micro):.6f}" for name, micro in left.items()}
 
 
-def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionRequest) -> Row:
+def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionRequest, est: int) -> Row:
     key, *further = admitted
     windows = key.windows
     return Row(
@@ -114,7 +119,7 @@ def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionReque
         target=request.target,
         provider=request.provider,
         hour=windows.hour,
-        est=request.est,
+        est=est,
         created=windows.now,
         deadline=request.deadline,
         team=caller.team_id,

@@ -73,10 +73,10 @@ class Ledger:
         """
         if request.deadline > self.clock() // _SECOND + max(LENGTHS.values()):
             raise ValueError("no call may take so long")
-        demand = Demand(request.est, request.tokens, request.tags)
-        caller, admitted = self.admissions.admit(caller, tiers, demand, request.models or (request.target,))
-        row = row_of(caller, admitted, request)
-        hold = Hold(row, caller, admitted)
+        demand = Demand(request.est, request.tokens, request.tags, request.typical)
+        caller, admitted, est = self.admissions.admit(caller, tiers, demand, request.models or (request.target,))
+        row = row_of(caller, admitted, request, est)
+        hold = Hold(row, caller, admitted, request.est, typical=est < request.est)
         try:
             self.rows.open(row)
         except (StoreUnavailable, StoreError) as error:
@@ -129,7 +129,7 @@ class Ledger:
             return
         if won:
             self._release(row, outcome.cost, outcome.tokens(row.tokens))
-        if outcome.cost > row.est:
+        if outcome.cost > max(row.est, hold.bound):
             observability.count("Overruns")
             observability.log.error(
                 "overrun: the bill exceeds the hold", extra={"rid": row.rid, "est": row.est, "actual": outcome.cost}

@@ -84,7 +84,7 @@ class Books:
             raise BudgetExceeded("no room")
         self.room -= more
         self.topped.append(more)
-        return cast(Hold, SimpleNamespace(row=SimpleNamespace(est=hold.row.est + more, key="key1")))
+        return held(hold.row.est + more, hold.typical)
 
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         assert outcome.cost <= hold.row.est
@@ -132,29 +132,36 @@ def oracle(plan: list[tuple[str, int, int]], room: int) -> Right:
     return right
 
 
-def made(plan: list[tuple[str, int, int]]) -> tuple[Plan, MemoryState]:
+def held(est: int, typical: bool) -> Hold:
+    return cast(Hold, SimpleNamespace(row=SimpleNamespace(est=est, key="key1"), typical=typical))
+
+
+def made(plan: list[tuple[str, int, int]], typical: bool = False) -> tuple[Plan, MemoryState]:
+    """A plan whose targets hold their second number: what is typical, or the upper bound."""
     state, targets = MemoryState(), []
     for number, (kind, est, tokens) in enumerate(plan):
         host = Host(kind, min(tokens, est))
         call = ChatCall(model=f"m{number}", body={}, max_output_tokens=1, timeout=0)
         route = Route("m", f"x/m{number}", PRICE)
-        target = Target(route, cast(Provider, host), Prepared(call, b""), Estimate(est, est, 1))
+        money = (3 * est, est) if typical else (est, est // 2)
+        estimate = Estimate(money[0], est, 1, money[1], 1, ())
+        target = Target(route, cast(Provider, host), Prepared(call, b""), estimate)
         targets.append(target)
         if kind == "suspended":
             state.force_open(target.breaker, 0)
     return Plan(REQUEST, tuple(targets)), state
 
 
-def call_of(plan: Plan, state: MemoryState, books: Books, ends: float = 20.0) -> Call:
-    hold = cast(Hold, SimpleNamespace(row=SimpleNamespace(est=plan.est, key="key1")))
+def call_of(plan: Plan, state: MemoryState, books: Books, ends: float = 20.0, typical: bool = False) -> Call:
+    hold = held(plan.typical if typical else plan.est, typical)
     breakers = Breakers(state, lambda: 1_800_000_000_000)
     return Call("req_1", plan, hold, ends, Means(cast(Ledger, books), breakers, RULES, lambda: 0.0, 20.0))
 
 
-@given(plan=PLANS, room=st.integers(0, 4_000))
-def test_whatever_a_plan_s_targets_do(plan: list[tuple[str, int, int]], room: int) -> None:
-    right, (targets, state), books = oracle(plan, room), made(plan), Books(room)
-    call = call_of(targets, state, books)
+@given(plan=PLANS, room=st.integers(0, 4_000), typical=st.booleans())
+def test_whatever_a_plan_s_targets_do(plan: list[tuple[str, int, int]], room: int, typical: bool) -> None:
+    right, (targets, state), books = oracle(plan, room), made(plan, typical), Books(room)
+    call = call_of(targets, state, books, typical=typical)
     failure: GatewayError | None = None
     try:
         call.gather()

@@ -36,13 +36,14 @@ class Place:
 def target(cost: int, tokens: int, model: str = "openai/m") -> Target:
     call = ChatCall(model="m", body={}, max_output_tokens=1, timeout=20.0)
     route = Route("m", model, Price(input=1, output=1))
-    return Target(route, cast(Provider, Place()), Prepared(call, b"{}"), Estimate(cost, tokens, 1))
+    return Target(route, cast(Provider, Place()), Prepared(call, b"{}"), Estimate(cost, tokens, 1, cost // 2, 1, ()))
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**6)), min_size=1, max_size=MOST_TARGETS))
 def test_the_hold_is_the_most_of_any_target_in_money_and_in_tokens_each(pairs: list[tuple[int, int]]) -> None:
     plan = Plan(REQUEST, tuple(target(cost, tokens) for cost, tokens in pairs))
     assert plan.est == max(cost for cost, _ in pairs)
+    assert plan.typical == max(cost // 2 for cost, _ in pairs)
     assert plan.tokens == max(tokens for _, tokens in pairs)
 
 
