@@ -72,7 +72,7 @@ def _bedrock_verdict(
     # What Bedrock itself checks comes before what a test asks for.
     if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential="):
         return 403, Steer(error_type="MissingAuthenticationTokenException")
-    found = faults(body, model) if model else ["modelId: is empty"]
+    found = faults(body) if model else ["modelId: is empty"]
     if found:
         return 400, Steer(message=f"{len(found)} validation error(s) detected: {found[0]}")
     return steer.status, steer

@@ -23,15 +23,18 @@ def _operation() -> tuple[Any, Any]:
     return service.operation_model("Converse").input_shape, ParamValidator()
 
 
-def faults(body: Mapping[str, Any], model: str = "a.model-v1:0") -> list[str]:
+_MODEL = {"modelId": "a.model-v1:0"}  # stands in the path, not in the body
+
+
+def faults(body: Mapping[str, Any]) -> list[str]:
     """What is wrong with a body, in words that begin with a path; empty where Bedrock would take it."""
     shape, validator = _operation()
     found: list[str] = []
-    parameters = _decoded(dict(body) | {"modelId": model}, shape, "", found)
+    parameters = _decoded({**body, **_MODEL}, shape, "", found)
     if not found:
         report = validator.validate(parameters, shape)
         found += [report.generate_report()] if report.has_errors() else []
-    found += _constraints(dict(body) | {"modelId": model}, shape, "")
+    found += _constraints({**body, **_MODEL}, shape, "")
     return found or list(broken_rules(body))
 
 
