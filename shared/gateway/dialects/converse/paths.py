@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from gateway.dialects.converse.request import Written
@@ -42,10 +43,13 @@ _NEXT = r"(?:[./](?:[A-Za-z_]{1,40}|\d{1,5})|\[\d{1,5}\])"
 _PATH = re.compile(rf"(?<![\w./:@-])(?:#/)?((?:{_ROOTS}){_NEXT}*)(?![\w@:-]*[@:]\w)")
 _STEP = re.compile(r"[A-Za-z_]+|\d+")
 _LONGEST_READ = 4_000
+_OF_MODEL, _MARK = "The model returned", ".cache_control"
 
 
 def chat_path(message: str, written: Written) -> str | None:
     """The path in the chat request of the first field that the message names; None where none is known."""
+    if _OF_MODEL in message:  # a model numbers blocks without the cache's marks
+        written = replace(written, turns=[[at for at in turn if not at.endswith(_MARK)] for turn in written.turns])
     for found in _PATH.finditer(message[:_LONGEST_READ]):
         steps = [step for step in _STEP.findall(found[1]) if step != "member"]
         # A bare word of prose (system, messages) is a path only where something follows it, or a colon.
@@ -62,7 +66,9 @@ def _chat(steps: Sequence[str], written: Written) -> str | None:
         return _place(written.turns, numbers) or "messages"
     if root == "system" and numbers:
         return _place([written.system], [0, numbers[0]]) or "messages"
-    if root in ("tools", "toolConfig") and numbers and "toolChoice" not in steps:
+    if root == "tools" and numbers:
+        return f"tools[{numbers[0]}]"
+    if root == "toolConfig" and numbers and "toolChoice" not in steps:
         return _tool(numbers[0], written) or "tools"
     for length in (2, 1):
         field = _FIELDS.get(".".join(step for step in steps[:length] if not step.isdigit()))
