@@ -37,7 +37,7 @@ def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, 
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
     usage = usage_of(mapping(value).get("usage"))
-    named = mapping(value).get("service_tier")
+    named = mapping(value).get("service_tier") or mapping(mapping(value).get("serviceTier")).get("type")
     tier = named if isinstance(named, str) else None
     if value is None or not sound:
         raise unusable(provider, "malformed", usage=usage, tier=tier)

@@ -336,6 +336,42 @@ def test_an_answer_that_is_none_keeps_its_bill(fake: FakeUpstream, bedrock: Prov
     assert error.usage.output_tokens > 0
 
 
+def test_the_tier_that_answers_is_told_where_the_bill_looks(fake: FakeUpstream, bedrock: Provider) -> None:
+    answer = {
+        "output": {"message": {"role": "assistant", "content": [{"text": "a"}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3},
+        "serviceTier": {"type": "flex"},
+    }
+    fake.script(Steer(exact=json.dumps(answer)), Steer(exact=json.dumps(answer | {"stopReason": "malformed_tool_use"})))
+    assert ask(bedrock, call(service_tier="flex")).body["service_tier"] == "flex"
+    assert failure(bedrock, call(service_tier="flex")).tier == "flex"
+
+
+def test_what_is_left_out_is_told_with_the_call() -> None:
+    odd = {"role": "user", "content": "hi", "na me": "x"}
+    assert prepared(call(seed=1, messages=[odd])).dropped == ("messages[0].na?me", "seed")
+
+
+@pytest.mark.parametrize(
+    ("model", "own"),
+    [
+        ("anthropic.claude-sonnet-4-6", True),
+        ("eu.anthropic.claude-haiku-5-5", True),
+        ("arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-opus-4-1-20250805-v1:0", True),
+        ("anthropic.claude-3-5-sonnet-20240620-v1:0", False),
+        ("us.anthropic.claude-3-7-sonnet-20250219-v1:0", False),
+        ("anthropic.claude-v2:1", False),
+        ("anthropic.claude-instant-v1", False),
+        ("amazon.nova-lite-v1:0", False),
+    ],
+)
+def test_one_tool_at_a_time_where_the_model_can_be_told(model: str, own: bool) -> None:
+    asked = prepared(replace(call(tools=TOOLS, parallel_tool_calls=False), model=model))
+    assert ("parallel_tool_calls" in asked.dropped) is not own
+    assert ("additionalModelRequestFields" in json.loads(asked.body)) is own
+
+
 def test_other_content_blocks() -> None:
     blocks = [
         {"reasoningContent": {"redactedContent": "c2VjcmV0"}},
