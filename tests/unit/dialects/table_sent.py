@@ -395,6 +395,13 @@ SAID: dict[str, list[tuple[dict[str, Any], list[str], Check]]] = {
             ),
         )
     ],
+    "`top_p` of 1 beside a `temperature`, Claude from 4 on": [
+        (
+            field(temperature=0.5, top_p=1),
+            [],
+            lambda found: found.body["inferenceConfig"] == {"maxTokens": 100, "temperature": 0.5},
+        )
+    ],
     "blank `stop` sequences": [
         (field(stop=["\n", "a"]), ["stop[0]"], lambda found: found.body["inferenceConfig"]["stopSequences"] == ["a"])
     ],

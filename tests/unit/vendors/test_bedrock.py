@@ -10,8 +10,9 @@ import pytest
 
 from gateway.aws.sigv4 import Credentials
 from gateway.dialects.chat.stream import completion
-from gateway.dialects.converse.answer import finish_reason, read_answer
+from gateway.dialects.converse.answer import finish_reason, read_answer, read_events
 from gateway.dialects.converse.usage import usage_of
+from gateway.dialects.neutral import Failed, Finish, Rest, TextDelta
 from gateway.dialects.unsupported import Unusable
 from gateway.errors import UpstreamRejected
 from gateway.models.usage import Usage, openai_usage
@@ -336,6 +337,19 @@ def test_an_answer_that_is_none_keeps_its_bill(fake: FakeUpstream, bedrock: Prov
     assert error.usage.output_tokens > 0
 
 
+def test_other_content_of_a_stream_comes_before_its_end() -> None:
+    citation = {"citation": {"title": "a"}}
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "See"}}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": citation}),
+        ("messageStop", {"stopReason": "end_turn"}),
+    ]
+    rest = Rest({"other_content": [citation]})
+    assert list(read_events(events, {})) == [TextDelta(0, "See"), rest, Finish("stop")]
+    events[-1] = ("messageStop", {"stopReason": "malformed_tool_use"})
+    assert list(read_events(events, {}))[-1] == Failed("malformed_tool_use")
+
+
 def test_the_tier_that_answers_is_told_where_the_bill_looks(fake: FakeUpstream, bedrock: Provider) -> None:
     answer = {
         "output": {"message": {"role": "assistant", "content": [{"text": "a"}]}},
@@ -387,6 +401,7 @@ def test_other_content_blocks() -> None:
         "role": "assistant",
         "content": "See this",
         "thinking_blocks": [{"type": "redacted_thinking", "data": "c2VjcmV0"}],
+        "other_content": blocks[2:],
     }
 
 

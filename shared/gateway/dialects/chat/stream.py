@@ -49,6 +49,9 @@ def completion(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, A
             calls[delta.block] = {"id": delta.id, "type": "function", "function": function}
         elif isinstance(delta, ArgumentsDelta) and delta.block in calls:
             calls[delta.block]["function"]["arguments"] += delta.text
+        elif isinstance(delta, Rest):
+            message |= delta.message
+            choice |= delta.around
         elif isinstance(delta, Finish):
             choice["finish_reason"] = delta.reason
         elif isinstance(delta, Used):

@@ -15,6 +15,7 @@ from gateway.dialects.neutral import (
     Finish,
     ReasoningDelta,
     RedactedDelta,
+    Rest,
     SignatureDelta,
     Start,
     TextDelta,
@@ -33,6 +34,7 @@ _FINISH_REASONS: Final = {
     "guardrail_intervened": "content_filter",
     "content_filtered": "content_filter",
 }
+_KNOWN: Final = frozenset(("text", "toolUse", "reasoningContent"))
 _STOP_REASONS: Final = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -62,6 +64,7 @@ def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Del
     deltas: list[Delta] = [Start()]
     for number, block in enumerate(content):
         deltas += _of_block(number, block, names)
+    deltas += _others([block for block in content if not block.keys() <= _KNOWN])
     deltas.append(Finish(finish_reason(answer["stopReason"])))
     return [*deltas, *_used(answer)]
 
@@ -100,6 +103,11 @@ def _of_block(number: int, block: Mapping[str, Any], names: Mapping[str, str]) -
     yield BlockStop(number)
 
 
+def _others(blocks: list[Mapping[str, Any]]) -> list[Rest]:
+    """What is said beyond text, calls and reasoning (citations, images), as it came."""
+    return [Rest({"other_content": blocks})] if blocks else []
+
+
 def _reasoning(number: int, reasoning: Mapping[str, Any]) -> Iterator[Delta]:
     spoken = mapping(reasoning.get("reasoningText"))
     if isinstance(spoken.get("text"), str):
@@ -120,11 +128,15 @@ def _used(event: Mapping[str, Any]) -> Iterator[Used]:
 def read_events(events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
     """The deltas of ConverseStream's events (type and payload), as they come. An exception among them, and a
     stopReason of an answer that is none, is a Failed."""
+    others: list[Mapping[str, Any]] = []
     for kind, event in events:
+        said = {**mapping(event.get("start")), **mapping(event.get("delta"))}
+        others += [said] if not said.keys() <= _KNOWN else []
         number = event.get("contentBlockIndex")
         if kind == "messageStart":
             yield Start()
         elif kind == "messageStop":
+            yield from _others(others)
             try:
                 yield Finish(finish_reason(str(event.get("stopReason"))))
             except Unusable as why:

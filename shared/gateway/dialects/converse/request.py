@@ -82,7 +82,7 @@ def write_request(request: Request, dropped: list[str], *, metadata: Mapping[str
     own = _own_fields(request, tools=bool(tools), one_tool=one_tool, dropped=dropped)
     optional = {
         "system": [written(block, names, files) for block in talk.system],
-        "inferenceConfig": _inference(request, dropped),
+        "inferenceConfig": _inference(request, dropped, one_of_two=one_tool),
         "toolConfig": _tool_config(request, talk, names, dropped),
         "outputConfig": _output_config(request, dropped),
         "additionalModelRequestFields": own,
@@ -133,8 +133,11 @@ def _names(talk: Conversation) -> Names:
     return Names([*(tool.name for tool in talk.tools if isinstance(tool, Tool)), *used])
 
 
-def _inference(request: Request, dropped: list[str]) -> dict[str, Any]:
-    temperature = request.temperature
+def _inference(request: Request, dropped: list[str], *, one_of_two: bool) -> dict[str, Any]:
+    """`one_of_two`: the model takes a temperature or `topP`, not both; then one that cuts nothing is left out."""
+    temperature, top_p = request.temperature, request.top_p
+    if one_of_two and temperature is not None and top_p == 1:
+        top_p = None
     if temperature is not None and temperature > 1:
         dropped.append("temperature")
         temperature = 1
@@ -142,7 +145,7 @@ def _inference(request: Request, dropped: list[str]) -> dict[str, Any]:
     config = {
         "maxTokens": request.cap,
         "temperature": temperature,
-        "topP": request.top_p,
+        "topP": top_p,
         "stopSequences": [text for text in request.stop if text.strip()] or None,
     }
     return {name: value for name, value in config.items() if value is not None}
