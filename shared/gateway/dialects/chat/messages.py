@@ -82,10 +82,12 @@ def _assistant(message: Mapping[str, Any], where: str, dropped: list[str]) -> It
     for name in ("function_call", "audio"):
         if message.get(name):
             raise refuse(f"{where}.{name}", "use tool_calls" if name == "function_call" else "not held by the request")
-    blocks = message.get("thinking_blocks") or ()
-    for index, block in enumerate(blocks):
-        yield thinking_part(mapping(block), f"{where}.thinking_blocks[{index}]", dropped)
-    if message.get("reasoning_content") and not blocks:
+    spoken = ""
+    for index, given in enumerate(message.get("thinking_blocks") or ()):
+        block = thinking_part(mapping(given), f"{where}.thinking_blocks[{index}]", dropped)
+        spoken += block.text if isinstance(block, Reasoning) else ""
+        yield block
+    if message.get("reasoning_content") and message["reasoning_content"] != spoken:
         dropped.append(f"{where}.reasoning_content")  # signed by nobody: models that sign refuse it
     yield from _content(message, where, dropped, assistant_part)
     if refusal := message.get("refusal"):
