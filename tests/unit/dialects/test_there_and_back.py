@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +44,9 @@ from gateway.dialects.neutral import (
     Used,
 )
 from gateway.models.usage import Usage
-from tests.upstream.converse_judge import faults
+from tests.upstream import Steer
+from tests.upstream.bedrock_api import converse, events
+from tests.upstream.converse_judge import event_faults, faults
 
 FRAME = {"id": "chatcmpl-1", "created": 1, "model": "m"}
 WORDS = st.sampled_from(["a", "two words", "é漢🌍", "x\ny"])
@@ -189,8 +192,9 @@ def streams(draw: st.DrawFn) -> list[Delta]:
 
 @given(streams())
 def test_a_stream_through_converse(deltas: list[Delta]) -> None:
-    events = [(kind, _over_the_wire(event)) for kind, event in write_events(deltas)]
-    assert list(read_events(events, {})) == [delta for delta in deltas if not isinstance(delta, Rest)]
+    sent = [(kind, _over_the_wire(event)) for kind, event in write_events(deltas)]
+    assert [fault for kind, event in sent for fault in event_faults(kind, event)] == []
+    assert list(read_events(sent, {})) == [delta for delta in deltas if not isinstance(delta, Rest)]
     failed: list[Delta] = [Start(), TextDelta(0, "a"), Failed("modelStreamErrorException", "broke")]
     assert list(read_events(write_events(failed), {})) == failed
 
@@ -243,3 +247,16 @@ def test_a_whole_answer_is_its_stream(given_deltas: list[Delta]) -> None:
     found = read_answer(_over_the_wire(answer), {})
     assert found is not None
     assert completion(found, FRAME) == completion(deltas, FRAME)
+
+
+@pytest.mark.parametrize(
+    "steer", [Steer(), Steer(tool="f", arguments='{"a": 1}'), Steer(finish="max_tokens", cached=3)]
+)
+def test_an_upstreams_answer_is_its_stream(steer: Steer) -> None:
+    request = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
+    whole = read_answer(converse(request, steer), {})
+    assert whole is not None
+    streamed = completion(read_events(events(request, steer), {}), FRAME)
+    for call in streamed["choices"][0]["message"].get("tool_calls", []):
+        call["function"]["arguments"] = call["function"]["arguments"].replace(" ", "")
+    assert streamed == completion(whole, FRAME)

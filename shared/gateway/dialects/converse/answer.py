@@ -212,4 +212,5 @@ def _metadata(used: Used) -> dict[str, Any]:
         "cacheWriteInputTokens": written,
         "cacheDetails": [{"ttl": ttl, "inputTokens": count} for ttl, count in by_ttl.items() if count],
     }
-    return {"usage": usage, **({"serviceTier": {"type": used.tier}} if used.tier else {})}
+    metrics = {"latencyMs": 0}  # which Converse always has, and nobody measured here
+    return {"usage": usage, "metrics": metrics, **({"serviceTier": {"type": used.tier}} if used.tier else {})}
