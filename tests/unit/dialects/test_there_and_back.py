@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from gateway.dialects.chat import request as chat
 from gateway.dialects.chat.stream import chunks, completion, read_choice, read_chunks
 from gateway.dialects.converse import reading
-from gateway.dialects.converse.answer import read_answer, read_events, write_events
+from gateway.dialects.converse.answer import read_answer
 from gateway.dialects.converse.request import write_request
+from gateway.dialects.converse.stream import read_events, write_answer, write_events
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     Block,
@@ -223,28 +224,7 @@ def test_a_stream_through_chat(deltas: list[Delta]) -> None:
 def test_a_whole_answer_is_its_stream(given_deltas: list[Delta]) -> None:
     """Converse's answer and its events give the same completion."""
     deltas = [delta for delta in given_deltas if not isinstance(delta, Rest)]
-    blocks: dict[int, dict[str, Any]] = {}
-    for delta in deltas:
-        if isinstance(delta, TextDelta):
-            block = blocks.setdefault(delta.block, {"text": ""})
-            block["text"] += delta.text
-        elif isinstance(delta, ToolStart):
-            blocks[delta.block] = {"toolUse": {"toolUseId": delta.id, "name": delta.name, "input": ""}}
-        elif isinstance(delta, ArgumentsDelta):
-            blocks[delta.block]["toolUse"]["input"] += delta.text
-        elif isinstance(delta, RedactedDelta):
-            blocks[delta.block] = {"reasoningContent": {"redactedContent": delta.data}}
-        elif isinstance(delta, ReasoningDelta):
-            block = blocks.setdefault(delta.block, {"reasoningContent": {"reasoningText": {"text": ""}}})
-            block["reasoningContent"]["reasoningText"]["text"] += delta.text
-        elif isinstance(delta, SignatureDelta):
-            blocks[delta.block]["reasoningContent"]["reasoningText"]["signature"] = delta.signature
-    for block in blocks.values():
-        if "toolUse" in block:
-            block["toolUse"]["input"] = json.loads(block["toolUse"]["input"])
-    stop, metadata = (event for kind, event in write_events(deltas) if kind in ("messageStop", "metadata"))
-    answer = {"output": {"message": {"role": "assistant", "content": list(blocks.values())}}, **stop, **metadata}
-    found = read_answer(_over_the_wire(answer), {})
+    found = read_answer(_over_the_wire(write_answer(deltas)), {})
     assert found is not None
     assert completion(found, FRAME) == completion(deltas, FRAME)
 
