@@ -153,6 +153,7 @@ def _headers(running: Call, request: Request) -> dict[str, str]:
         "x-gateway-region": running.target.region,
         "x-gateway-cache": "BYPASS",
         "x-gateway-overhead-ms": f"{overhead:.1f}",
+        **({"x-gateway-dropped": ", ".join(running.dropped)} if running.dropped else {}),
         **running.hold.headers(),
     } | _context(running)
 

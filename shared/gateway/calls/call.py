@@ -67,6 +67,11 @@ class Call:
         return self.target.route
 
     @property
+    def dropped(self) -> tuple[str, ...]:
+        """Paths of the request that the provider was not told."""
+        return self.target.prepared.dropped
+
+    @property
     def cost(self) -> Cost:
         """What all attempts cost; of one that has not ended, its estimate."""
         costs = [attempt.cost for attempt in self.attempts]

@@ -133,7 +133,8 @@ class OpenAIProvider:
 def _status_failure(provider: str, error: openai.APIStatusError) -> UpstreamError:
     details = mapping(error.body)
     headers: Mapping[str, str] = error.response.headers
-    return refused(provider, error.status_code, headers, code=details.get("code"), param=details.get("param"))
+    told = {name: details.get(name) for name in ("code", "param", "message")}
+    return refused(provider, error.status_code, headers, **told)
 
 
 def _tracing(correlation_id: str) -> dict[str, str]:
