@@ -1,5 +1,5 @@
 """The one place that picks concrete classes. Everything is made on first use and imported there: the authorizer and
-health never load pydantic, nobody loads openai before it is called."""
+health never load pydantic, and a vendor is loaded when it is first called."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from typing import Any
 from gateway.dialects.values import mapping, read_json
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
-from gateway.transport import MAX_BYTES, Broken, Exchange, HttpError
+from gateway.transport import MAX_BYTES, Broken, Connections, Exchange, HttpError, HttpReply
 from gateway.vendors.base import Answer
-from gateway.vendors.failures import fault_word, unanswered, unusable
+from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 
 UsageOf = Callable[[object], Usage | None]
 CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
@@ -24,6 +24,25 @@ def body_of(exchange: Exchange) -> Iterator[bytes]:
     except HttpError:
         if succeeded(exchange.status):
             raise
+
+
+def posted(
+    provider: str, connections: Connections, target: str, body: bytes, headers: Mapping[str, str], timeout: float
+) -> tuple[HttpReply, bool]:
+    """One POST, read to its end within `timeout` seconds, and whether its body said where it ends. Any status is a
+    reply. Raises UpstreamErrors alone, which hold nothing of the request: its headers are credentials."""
+    try:
+        exchange = connections.open("POST", target, body, headers, timeout)
+        try:
+            reply = HttpReply(exchange.status, exchange.headers, b"".join(body_of(exchange)))
+        finally:
+            exchange.close()
+        return reply, exchange.measured
+    except HttpError as error:
+        failure = unanswered(provider, error)
+    except Exception as fault:  # noqa: BLE001  the request may have left: what became of it nobody knows
+        failure = faulty(provider, fault, sent=True)
+    raise failure  # outside the handlers: what went wrong may quote a header, and must not be its context
 
 
 def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, completion_of: CompletionOf) -> Answer:

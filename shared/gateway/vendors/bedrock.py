@@ -20,11 +20,11 @@ from gateway.dialects.values import json_object
 from gateway.errors import UpstreamError
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
-from gateway.transport import Connections, HttpError, HttpReply
+from gateway.transport import Connections, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import answer_of, body_of
+from gateway.vendors.answers import answer_of, posted
 from gateway.vendors.base import ChatCall, Event, Prepared
-from gateway.vendors.failures import faulty, refused, rejected_here, unanswered, word
+from gateway.vendors.failures import refused, rejected_here, word
 
 # What an error type means in HTTP; Bedrock's own status is not always telling (IAM's refusals come as 400).
 _STATUS_BY_TYPE = {
@@ -94,18 +94,7 @@ class BedrockProvider:
             region=self._region,
             service="bedrock",
         )
-        try:
-            exchange = self._connections.open("POST", target, prepared.body, signed, prepared.call.timeout)
-            try:
-                reply = HttpReply(exchange.status, exchange.headers, b"".join(body_of(exchange)))
-            finally:
-                exchange.close()
-            return reply, exchange.measured
-        except HttpError as error:
-            failure = unanswered(self.name, error)
-        except Exception as fault:  # noqa: BLE001  the request may have left: what became of it nobody knows
-            failure = faulty(self.name, fault, sent=True)
-        raise failure
+        return posted(self.name, self._connections, target, prepared.body, signed, prepared.call.timeout)
 
 
 def status_failure(provider: str, reply: HttpReply) -> UpstreamError:
