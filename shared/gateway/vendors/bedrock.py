@@ -11,18 +11,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from gateway.aws.sigv4 import sign
+from gateway.aws.sigv4 import Credentials, sign
 from gateway.dialects.converse.answer import completion_of
 from gateway.dialects.converse.request import converse_request
 from gateway.dialects.converse.usage import usage_of
 from gateway.dialects.unsupported import Unsupported
 from gateway.dialects.values import json_object
 from gateway.errors import UpstreamError
-from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
+from gateway.models.vendors import Vendor
 from gateway.transport import Connections, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import answer_of, posted
+from gateway.vendors.answers import Posted, answer_of, answered, posted
 from gateway.vendors.base import ChatCall, Event, Prepared
 from gateway.vendors.failures import refused, rejected_here, word
 
@@ -54,13 +54,13 @@ _STATUS_BY_TYPE = {
 class BedrockProvider:
     """See `gateway.vendors.base.Provider`."""
 
-    name = "bedrock"
-
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, vendor: Vendor, connection: Connection) -> None:
         if connection.credentials is None or not connection.region:
             raise ValueError("bedrock needs a region and credentials")
-        self._region, self._credentials = connection.region, connection.credentials
-        self._connections = Connections(connection.endpoint)
+        self.name, self.region = vendor.name, connection.region
+        self._credentials, self._reread = connection.credentials, connection.reread
+        self._connections = Connections(connection.endpoint, connection.destinations.resolver(connection.endpoint))
+        self._path = self._connections.prefix + vendor.dialects["converse"]
 
     def prepare(self, call: ChatCall) -> Prepared:
         """Raises BadRequest or UpstreamRejected for what Converse can't say."""
@@ -73,9 +73,16 @@ class BedrockProvider:
     def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. Raises UpstreamErrors, and what the connection's `credentials` raise."""
         model = prepared.call.model
-        reply, measured = self._post(prepared, f"/model/{quote(model, safe='')}/converse")
-        if not succeeded(reply.status):
-            raise status_failure(self.name, reply)
+        target = self._path.replace("{model}", quote(model, safe=""))
+
+        def post(credentials: Credentials, seconds: float) -> Posted:
+            headers = self._signed(target, prepared.body, credentials)
+            return posted(self.name, self._connections, target, prepared.body, headers, seconds)
+
+        def failure(reply: HttpReply) -> UpstreamError:
+            return status_failure(self.name, reply)
+
+        reply, measured = answered(self._credentials, self._reread, prepared.call.timeout, post, failure)
         request_id = reply.headers.get("x-amzn-requestid", "")
 
         def completion(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
@@ -83,18 +90,16 @@ class BedrockProvider:
 
         yield answer_of(self.name, reply.body, measured=measured, usage_of=usage_of, completion_of=completion)
 
-    def _post(self, prepared: Prepared, path: str) -> tuple[HttpReply, bool]:
-        target = self._connections.prefix + path
-        signed = sign(
+    def _signed(self, target: str, body: bytes, credentials: Credentials) -> dict[str, str]:
+        return sign(
             host=self._connections.host,
             path=target,
             headers={"content-type": "application/json", "accept": "application/json"},
-            body=prepared.body,
-            credentials=self._credentials(),
-            region=self._region,
+            body=body,
+            credentials=credentials,
+            region=self.region,
             service="bedrock",
         )
-        return posted(self.name, self._connections, target, prepared.body, signed, prepared.call.timeout)
 
 
 def status_failure(provider: str, reply: HttpReply) -> UpstreamError:

@@ -1,4 +1,4 @@
-"""OpenAI, and every server that speaks its API (Ollama, vLLM, ...), by JSON over our own transport.
+"""OpenAI, and every host that speaks its API (Groq, Ollama, vLLM, ...), by JSON over our own transport.
 
 The body leaves as the client wrote it, and the answer is read from the bytes that came: no field is dropped because
 nobody here knows it. An attempt is one request: attempts are counted, priced and timed elsewhere.
@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from gateway.dialects.chat.answer import completion_of
 from gateway.dialects.chat.policy import check_fields
 from gateway.dialects.chat.usage import usage_of
 from gateway.dialects.values import json_object, mapping
 from gateway.errors import UpstreamCredentials, UpstreamError
-from gateway.ledger.charge import succeeded
+from gateway.models.vendors import Vendor, quirks_at
 from gateway.transport import Connections, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import answer_of, posted
+from gateway.vendors.answers import Posted, answer_of, answered, posted
 from gateway.vendors.base import ChatCall, Event, Prepared
 from gateway.vendors.failures import refused
 
@@ -30,19 +29,18 @@ _DELIVERY = frozenset(("model", "stream", "stream_options"))
 class OpenAIProvider:
     """See `gateway.vendors.base.Provider`."""
 
-    name = "openai"
+    region = "global"
 
-    def __init__(self, connection: Connection) -> None:
-        self._key = connection.api_key
-        self._passed = frozenset(connection.pass_fields)
-        host = urlsplit(connection.endpoint).hostname or ""
-        self._own = host == "openai.com" or host.endswith(".openai.com")
-        self._one_cap = self._own or host.endswith(".azure.com")
-        self._connections = Connections(connection.endpoint)
+    def __init__(self, vendor: Vendor, connection: Connection) -> None:
+        self.name, self._connection = vendor.name, connection
+        self._quirks = quirks_at(connection.endpoint, vendor.quirks)
+        self._passed = frozenset((*self._quirks.pass_fields, *connection.pass_fields))
+        self._connections = Connections(connection.endpoint, connection.destinations.resolver(connection.endpoint))
+        self._target = self._connections.prefix + vendor.dialects["chat"]
 
     def prepare(self, call: ChatCall) -> Prepared:
         """Raises BadRequest for what may not leave for this host."""
-        check_fields(call.body, None if self._own else self._passed)
+        check_fields(call.body, None if self._quirks.passes_all else self._passed)
         # ASCII: JSON may hold a lone surrogate, which UTF-8 has no bytes for.
         body = json.dumps(self.request_body(call), separators=(",", ":"), allow_nan=False).encode("ascii")
         return Prepared(call, body)
@@ -50,17 +48,21 @@ class OpenAIProvider:
     def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. Raises UpstreamErrors, and what the connection's `api_key` raises."""
         call = prepared.call
-        headers = {
-            "content-type": "application/json",
-            "accept": "application/json",
-            "user-agent": "ai-model-gateway",  # some hosts turn away who names nothing
-            "authorization": f"Bearer {self._usable_key()}",
-            **_tracing(call.correlation_id),
-        }
-        target = f"{self._connections.prefix}/chat/completions"
-        reply, measured = posted(self.name, self._connections, target, prepared.body, headers, call.timeout)
-        if not succeeded(reply.status):
-            raise _status_failure(self.name, reply)
+
+        def post(key: str, seconds: float) -> Posted:
+            headers = {
+                "content-type": "application/json",
+                "accept": "application/json",
+                "user-agent": "ai-model-gateway",  # some hosts turn away who names nothing
+                "authorization": f"Bearer {key}",
+                **_tracing(call.correlation_id),
+            }
+            return posted(self.name, self._connections, self._target, prepared.body, headers, seconds)
+
+        def failure(reply: HttpReply) -> UpstreamError:
+            return _status_failure(self.name, reply)
+
+        reply, measured = answered(self._usable_key, self._connection.reread, call.timeout, post, failure)
         yield answer_of(
             self.name,
             reply.body,
@@ -70,30 +72,27 @@ class OpenAIProvider:
         )
 
     def request_body(self, call: ChatCall) -> dict[str, Any]:
-        """What leaves: the client's fields, our model id, and the enforced cap under the name the server knows: OpenAI
-        (and Azure) takes one, the newer unless asked otherwise; others may know `max_tokens` alone, and always get it.
-
-        OpenAI's service tier is named where the client names none: else a setting of our account, which may be a dearer
-        tier, would decide what the call costs.
-        """
+        """What leaves: the client's fields, our model id, the enforced cap under the names that the host knows, and its
+        service tier where the client names none (`gateway.models.vendors` says why)."""
         body = {name: value for name, value in call.body.items() if name not in _DELIVERY}
         named = [name for name in _CAPS if body.get(name) is not None]
-        if self._own:
-            body["service_tier"] = body.get("service_tier") or "default"
-        named = (named or [_CAPS[0]]) if self._one_cap else [*named, _CAPS[1]]
+        if self._quirks.service_tier:
+            body["service_tier"] = body.get("service_tier") or self._quirks.service_tier
+        known = self._quirks.caps
+        capped = ([name for name in named if name in known] or known[:1]) if known else [*named, "max_tokens"]
         for name in _CAPS:
             asked = body.pop(name, None)
-            if name in named:
+            if name in capped:
                 positive = isinstance(asked, int) and not isinstance(asked, bool) and asked > 0
                 body[name] = min(asked, call.max_output_tokens) if positive else call.max_output_tokens
         return body | {"model": call.model}
 
     def _usable_key(self) -> str:
-        key = self._key() if self._key else "none"
+        key = self._connection.api_key() if self._connection.api_key else "none"
         if not key.isascii() or not key.isprintable() or not key or " " in key:
             # http.client would quote such a header's value in its error.
             raise UpstreamCredentials(
-                "The gateway's credential for openai is unusable.",
+                f"The gateway's credential for {self.name} is unusable.",
                 provider=self.name,
                 sent=False,
                 reason="unusable_key",

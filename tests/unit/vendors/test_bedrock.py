@@ -13,9 +13,9 @@ from gateway.dialects.converse.request import converse_request
 from gateway.dialects.converse.usage import usage_of
 from gateway.errors import UpstreamRejected
 from gateway.models.usage import Usage, openai_usage
-from gateway.vendors import Connection, connect
+from gateway.vendors import connect
 from gateway.vendors.base import ChatCall, Provider
-from tests.unit.vendors.asking import MODEL, ask, call, failure
+from tests.unit.vendors.asking import MODEL, ask, at, call, failure
 from tests.upstream import FakeUpstream, Steer
 
 PIXEL = "iVBORw0KGgo="
@@ -379,7 +379,7 @@ def test_an_odd_correlation_id_stays_home() -> None:
 
 def test_bedrock_needs_region_and_credentials() -> None:
     with pytest.raises(ValueError, match="region and credentials"):
-        connect("bedrock", Connection("http://127.0.0.1:9"))
+        connect("bedrock", at("http://127.0.0.1:9"))
 
 
 def test_a_schema_is_sent_no_longer_than_it_was_counted() -> None:
