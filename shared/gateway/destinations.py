@@ -15,9 +15,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from gateway.sockets import AddressInfo, Resolve, addresses_of
 
-_URL = re.compile(r"(https?)://(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?", re.I)
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.I)
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.I)  # a last label that makes the whole a number, in some spelling
+_ANY_CASE = re.ASCII | re.IGNORECASE
+_URL = re.compile(r"(https?)://(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?", _ANY_CASE)
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", _ANY_CASE)
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", _ANY_CASE)  # a last label that makes the whole a number, in some spelling
 _NEVER = tuple(
     ip_network(network)
     for network in (

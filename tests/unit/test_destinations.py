@@ -78,6 +78,8 @@ FORMS = [
     "https://-groq.com/",
     "https://groq..com/",
     "https://bücher.example/",
+    "https://localho\N{LATIN SMALL LETTER LONG S}t/",
+    "https://gro\N{KELVIN SIGN}.com/",
     "https://1\N{FULLWIDTH FULL STOP}2.3.4/",
     "https://%31%32%37.0.0.1/",
     "https://2130706433/",

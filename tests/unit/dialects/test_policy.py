@@ -347,3 +347,26 @@ def test_what_only_looks_like_it_passes(passed: frozenset[str] | None) -> None:
         {"store": True, "metadata": {"files": "a", "prompt": "b"}},
     ):
         check_fields(GOOD | body, passed)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "tools", "allowed_tools", "ttl", "file_id"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.text(max_size=5) | st.dictionaries(st.sampled_from(["type", "allowed_tools"]), ANYTHING), ANYTHING, ANYTHING)
+def test_whatever_stands_there_is_refused_by_its_path_or_passes(choice: Any, point: Any, url: Any) -> None:
+    odd = {"type": "image_url", "image_url": url, "prompt_cache_breakpoint": point}
+    for passed in HOSTS:
+        try:
+            check_fields({"messages": [{"role": "user", "content": [odd]}], "tool_choice": choice}, passed)
+        except BadRequest as error:
+            param = error.param or ""
+        else:
+            param = ""
+        assert not param or param.startswith(("messages[0].content[0].", "tool_choice."))
