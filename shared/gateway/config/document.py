@@ -111,7 +111,8 @@ class ConfiguredVendor(_Part):
 
 
 class PriceOverride(_Part):
-    """US dollars per million tokens, as price lists print them."""
+    """US dollars per million tokens, as price lists print them; and, in tokens, the most that the model writes, and the
+    most that it can read."""
 
     input: Dollars
     output: Dollars
@@ -119,6 +120,7 @@ class PriceOverride(_Part):
     cache_write: Dollars | None = None
     cache_write_1h: Annotated[Dollars | None, Field(alias="cacheWrite1h")] = None
     max_output_tokens: Limit | None = None
+    max_input_tokens: Limit | None = None
 
     def price(self) -> Price:
         def if_set(dollars: float | None) -> int | None:
@@ -131,6 +133,7 @@ class PriceOverride(_Part):
             cache_write=if_set(self.cache_write),
             cache_write_1h=if_set(self.cache_write_1h),
             max_output_tokens=self.max_output_tokens,
+            max_input_tokens=self.max_input_tokens,
             source="config",
         )
 

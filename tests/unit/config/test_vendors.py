@@ -19,7 +19,7 @@ TARGET = "groq/meta-llama/llama-3.3-70b"
 WHOLE: dict[str, Any] = {
     "vendors": {"groq": GROQ},
     "models": {"llama": {"target": TARGET}},
-    "prices": {TARGET: {"input": 0.59, "output": 0.79}},
+    "prices": {TARGET: {"input": 0.59, "output": 0.79, "maxInputTokens": 131_072}},
 }
 
 
@@ -49,7 +49,7 @@ def test_an_entry_a_model_and_a_price_are_a_provider() -> None:
     for name in ("llama", TARGET, "meta-llama/llama-3.3-70b"):
         route = found.resolve(name)
         assert (route.target, route.provider, route.model) == (TARGET, "groq", "meta-llama/llama-3.3-70b")
-        assert (route.price.input, route.price.output) == (590_000, 790_000)
+        assert (route.price.input, route.price.output, route.price.max_input_tokens) == (590_000, 790_000, 131_072)
         assert found.names()[route.name if name != "meta-llama/llama-3.3-70b" else "llama"] == TARGET
     vendor = parse_config(document).providers["groq"]
     assert (vendor.base_url, vendor.secret) == (GROQ["baseUrl"], "groq")
