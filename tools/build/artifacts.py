@@ -87,7 +87,9 @@ def _function(
 
 
 def _compiled(source: Path, copy: Path, target: Target, prefix: str) -> Path:
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.md", "requirements.*", "function.json", "routes.json"))
+    # What a route answers is said for the OpenAPI document alone: no function loads answers.py.
+    unneeded = shutil.ignore_patterns("__pycache__", "*.md", "requirements.*", "function.json", "answers.py")
+    shutil.copytree(source, copy, ignore=unneeded)
     compile_pyc(copy, target, prefix)
     return copy
 

@@ -113,7 +113,7 @@ class Function(_Strict):
     timeout: Annotated[int, Field(ge=1, le=900, strict=True)]
     name: Name | None = None
     routes: dict[
-        Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) (/([A-Za-z0-9._-]+|\{[a-z]+\+?\}))+$")], Auth
+        Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) (/([A-Za-z0-9._-]+|\{[a-z_]+\+?\}))+$")], Auth
     ] = {}
     authorizer: Authorizer | None = None
     tables: dict[str, Annotated[list[DynamoAction], Field(min_length=1)]] = {}

@@ -173,8 +173,8 @@ def test_no_function_may_do_everything() -> None:
 
 
 @pytest.mark.parametrize("folder", sorted(load(ROOT).functions))
-def test_handlers_serve_exactly_the_described_routes(folder: str) -> None:
+def test_handlers_serve_exactly_the_described_routes_with_the_same_access(folder: str) -> None:
     described = load(ROOT).functions[folder]
     module = __import__(described.handler.rpartition(".")[0], fromlist=["handler"])
-    assert set(getattr(module, "ROUTES", {})) == set(described.routes)
+    assert {route.method_path: route.auth for route in getattr(module, "ROUTES", ())} == described.routes
     assert len((ROOT / "functions" / folder / "README.md").read_text().splitlines()) <= 15
