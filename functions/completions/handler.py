@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gateway import observability, wiring
+from gateway import observability
 from gateway.api.errors import Dialect, error_response
 from gateway.api.http_api import http_api
 from gateway.api.message import Request, Response
@@ -17,6 +17,7 @@ from gateway.calls.completions import Running
 from gateway.calls.idempotency import Kept
 from gateway.errors import BadRequest, GatewayError, InternalError, NotFound, UpstreamError
 from gateway.models.money import usd
+from gateway.wiring import gateway, identity
 
 # A function may answer 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
 MOST_ANSWER_BYTES = 6_000_000
@@ -62,7 +63,7 @@ def _as_gateway(request: Request, running: Running, body: dict[str, Any]) -> Res
 
 
 def _complete(request: Request, shaped: Callable[[Request, Running, dict[str, Any]], Response]) -> Response:
-    running = wiring.completions().start(
+    running = gateway().completions.start(
         request.caller, request.json(), correlation_id=request.correlation_id, seconds_left=request.seconds_left()
     )
     body = running.gather()
@@ -95,7 +96,7 @@ def _once(answer: Handler, errors: Dialect = "openai") -> Handler:
             return answer(request)
         caller = request.caller
         # Before the key is claimed: a flood of calls over their limit must cost no writes.
-        wiring.completions().check(caller, request.json(), seconds_left=request.seconds_left())
+        gateway().completions.check(caller, request.json(), seconds_left=request.seconds_left())
 
         def kept() -> Kept:
             made = answer(request)
@@ -107,10 +108,10 @@ def _once(answer: Handler, errors: Dialect = "openai") -> Handler:
 
         def permitted() -> None:
             # An answer that is there already goes through no admission: the key's record is asked for here.
-            wiring.completions().permit(wiring.identity().fresh(caller), request.json())
+            gateway().completions.permit(gateway().identity.fresh(caller), request.json())
 
         fingerprint = request.route.encode() + b"\n" + request.body
-        first, again = wiring.idempotency().once(
+        first, again = gateway().idempotency.once(
             caller.key_id, sent, fingerprint, request.seconds_left(), kept, failed=failed, permitted=permitted
         )
         replayed = {"idempotency-replayed": "true"} if again else {}
@@ -144,7 +145,7 @@ def _headers(running: Running, request: Request) -> dict[str, str]:
         "x-gateway-request-id": running.rid,
         "x-gateway-model": running.route.target,
         "x-gateway-provider": running.route.provider,
-        "x-gateway-region": wiring.region_of(running.route.provider),
+        "x-gateway-region": gateway().region_of(running.route.provider),
         "x-gateway-cost": f"{usd(running.cost.total):.6f}",
         "x-gateway-attempts": "1",
         "x-gateway-fallbacks": "0",
@@ -162,12 +163,12 @@ def _context(running: Running) -> dict[str, str]:
 
 
 def _models(request: Request) -> Response:
-    listed = wiring.completions().models(request.caller)
+    listed = gateway().completions.models(request.caller)
     return Response(200, {"object": "list", "data": [_model(name, target) for name, target in listed.items()]})
 
 
 def _one_model(request: Request) -> Response:
-    name, service = request.parameters["id"], wiring.completions()
+    name, service = request.parameters["id"], gateway().completions
     route = service.catalog(service.config.get()).found(name, request.caller.models)
     if route is None:
         raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
@@ -180,7 +181,7 @@ def _model(name: str, target: str) -> dict[str, Any]:
 
 def _key(request: Request) -> Response:
     """`GET /v1/key`: the caller's own limits and what is left of them; any key may ask."""
-    return Response(200, wiring.standing().of(request.caller, wiring.completions().config.get().tier))
+    return Response(200, gateway().standing.of(request.caller, gateway().completions.config.get().tier))
 
 
 _ANSWERS = "functions.completions.answers"
@@ -244,4 +245,4 @@ ROUTES = (
         described=Described(summary="One model.", answers={200: f"{_ANSWERS}:Model"}),
     ),
 )
-handler = http_api("completions", ROUTES, wiring.identity)
+handler = http_api("completions", ROUTES, identity)

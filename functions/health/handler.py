@@ -6,34 +6,34 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from gateway import wiring
 from gateway.api.http_api import http_api
 from gateway.api.message import Request, Response
 from gateway.api.routes import Described, Handler, Route, Schema
+from gateway.wiring import gateway
 
 _ANSWERS = "functions.health.answers"
 
 
 def _alive(_request: Request) -> Response:
-    return Response(body=wiring.health().alive())
+    return Response(body=gateway().health.alive())
 
 
 def _summary(_request: Request) -> Response:
-    body = wiring.health().summary()
+    body = gateway().health.summary()
     return Response(503 if body["status"] == "unhealthy" else 200, body)
 
 
 def _detailed(_request: Request) -> Response:
-    body = wiring.health().detailed()
+    body = gateway().health.detailed()
     return Response(503 if body["status"] == "unhealthy" else 200, body)
 
 
 def _breakers(_request: Request) -> Response:
-    return Response(body=wiring.health().breakers())
+    return Response(body=gateway().health.breakers())
 
 
 def _metrics(_request: Request) -> Response:
-    return Response(body=wiring.health().metrics())
+    return Response(body=gateway().health.metrics())
 
 
 @lru_cache(maxsize=1)

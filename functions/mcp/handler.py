@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from gateway import wiring
 from gateway.api.http_api import http_api
 from gateway.api.message import Request, Response, parse_json
 from gateway.api.origin import check_origin
@@ -25,13 +24,14 @@ from gateway.mcp.tools import (
     search_products,
 )
 from gateway.settings import settings
+from gateway.wiring import gateway, identity
 
 _ACCEPTED = ("*/*", "application/*", "application/json")
 
 
 def _list(request: Request) -> Response:
     arguments = parsed(ListArguments, _arguments(request.query))
-    return Response(200, list_products(wiring.catalogue(), arguments).model_dump(mode="json"))
+    return Response(200, list_products(gateway().catalogue, arguments).model_dump(mode="json"))
 
 
 def _search(request: Request) -> Response:
@@ -39,14 +39,14 @@ def _search(request: Request) -> Response:
     if "q" in query and "query" not in query:
         query["query"] = query.pop("q")
     arguments = parsed(SearchArguments, _arguments(query))
-    return Response(200, search_products(wiring.catalogue(), arguments).model_dump(mode="json"))
+    return Response(200, search_products(gateway().catalogue, arguments).model_dump(mode="json"))
 
 
 def _one(request: Request) -> Response:
     identifier = request.parameters["id"]
     if not re.fullmatch(PRODUCT_ID, identifier):
         raise NotFound("There is no such product.", param="id")
-    return Response(200, wiring.catalogue().get(identifier).model_dump(mode="json"))
+    return Response(200, gateway().catalogue.get(identifier).model_dump(mode="json"))
 
 
 def _tools(_request: Request) -> Response:
@@ -64,7 +64,7 @@ def _mcp(request: Request) -> Response:
         message = parse_json(request.body)
     except BadRequest as error:
         return Response(400, failure(None, RpcError(jsonrpc.PARSE_ERROR, error.message)))
-    reply = wiring.mcp().answer(message, request.headers)
+    reply = gateway().mcp.answer(message, request.headers)
     return Response(reply.status, "" if reply.body is None else reply.body)
 
 
@@ -175,4 +175,4 @@ ROUTES = (
         Described(summary="Refused: there is no session to end.", answers={405: _MESSAGE}),
     ),
 )
-handler = http_api("mcp", ROUTES, wiring.identity)
+handler = http_api("mcp", ROUTES, identity)

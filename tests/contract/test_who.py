@@ -19,6 +19,7 @@ from gateway.identity.store import KeyStore
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.front import Front
 from tests.contract.front import Gateway as Started
+from tests.fakes.wired import wired
 from tests.reply import Reply
 
 PATHS = [route.method_path for route in ROUTES]
@@ -210,7 +211,7 @@ def test_a_key_that_changed_since_it_was_judged_is_not_ended(gateway: Gateway) -
         def get(self, key_id: str) -> Any:
             return stale.pop() if key_id == target and stale else super().get(key_id)
 
-    wiring.keys().records = Late(gateway.tables.database, gateway.tables["api-keys"])
+    wiring.gateway().keys.records = Late(gateway.tables.database, gateway.tables["api-keys"])
     assert gateway.admin(by, "POST", f"/keys/{target}/revoke").status == 403
     after = store.get(target)
     assert after is not None
@@ -398,24 +399,22 @@ def test_a_call_that_is_paid_checks_every_scope_by_the_record(gateway: Gateway) 
     assert gateway.chat(text).status == 200
 
 
-def test_a_new_key_and_its_team_are_ready_for_first_calls(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_key_and_its_team_are_ready_for_first_calls(gateway: Gateway) -> None:
     """Many first calls at once would each make the item, by transactions that hinder each other."""
     made, limited = gateway.team("made", max_budget=5), gateway.team("limited")
     assert gateway.admin(gateway.full, "PATCH", f"/teams/{limited}", {"max_budget": 5}).status == 200
     keys = [gateway.key(team_id=team)[0] for team in (made, limited)]
-    counting = CountingDatabase(wiring.database())
-    monkeypatch.setattr(wiring, "database", lambda: counting)
-    wiring.reset()
+    counting = CountingDatabase(wiring.gateway().database)
+    wired(database=counting)
     assert [gateway.chat(key).status for key in keys] == [200, 200]
     assert "TransactWriteItems" not in counting.calls
 
 
-def test_only_a_repeat_costs_a_read(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_repeat_costs_a_read(gateway: Gateway) -> None:
     text, _ = gateway.key()
     gateway.chat(text)
-    counting = CountingDatabase(wiring.database())
-    monkeypatch.setattr(wiring, "database", lambda: counting)
-    wiring.reset()
+    counting = CountingDatabase(wiring.gateway().database)
+    wired(database=counting)
     gateway.chat(text)
     counting.calls.clear()
     gateway.chat(text, idempotency_key="a")
