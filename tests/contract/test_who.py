@@ -600,7 +600,7 @@ def test_what_enters_is_bounded(gateway: Gateway, method: str, path: str, body: 
 ODD: Any = st.sampled_from([None, "", "x", -1, 10**30, ["x"], {"a": ["b"]}, True, {"a": 5}, "2026"])
 FIELDS = [
     "digest", "name", "tier", "scopes", "created", "state", "version", "models", "team_id", "user_id", "expires",
-    "limits", "metadata", "generation", "previous_digest", "previous_until", "last_used",
+    "limits", "metadata", "generation", "previous_digest", "previous_until",
 ]  # fmt: skip
 
 

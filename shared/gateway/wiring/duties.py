@@ -34,7 +34,7 @@ class Duties(Calls):
         from gateway.health.observed import Observed
 
         parked = ParkedStore(self.database, self.settings.table("state"))
-        after = (LastUsed(self.key_store).note, Observed(self.health_store).note, self.alerts.check)
+        after = (LastUsed(self.use_store).note, Observed(self.health_store).note, self.alerts.check)
         return Rollup(Counting(self.usage_store), parked, after=after)
 
     @once

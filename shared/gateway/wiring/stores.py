@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.health.store import HealthStore
     from gateway.identity.store import KeyStore
     from gateway.identity.verification import Identity
+    from gateway.keys.uses_store import UseStore
     from gateway.ledger.limits_store import LimitsStore
     from gateway.ledger.rows_store import RowStore
     from gateway.settings import Settings
@@ -72,6 +73,12 @@ class Stores:
         from gateway.identity.verification import Identity
 
         return Identity(self.key_store, time.time)
+
+    @once
+    def use_store(self) -> UseStore:
+        from gateway.keys.uses_store import UseStore
+
+        return UseStore(self.database, self.settings.table("state"))
 
     @once
     def limits_store(self) -> LimitsStore:
