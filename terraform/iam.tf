@@ -49,7 +49,7 @@ locals {
             # A call that names no partition would pass ForAllValues: Null refuses it.
             Condition = {
               "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = sort(partitions) }
-              Null                      = { "dynamodb:LeadingKeys" = "false" }
+              Null                      = { "dynamodb:LeadingKeys" = ["false"] }
             }
           }
         ] if can(keys(actions))

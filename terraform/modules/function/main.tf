@@ -28,7 +28,7 @@ resource "aws_iam_role_policy" "this" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [for statement in var.statements : merge({ Effect = "Allow" }, statement)]
+    Statement = [for statement in var.statements : merge({ Effect = "Allow" }, { for part, value in statement : part => value if value != null })]
   })
 }
 
