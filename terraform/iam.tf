@@ -43,14 +43,10 @@ locals {
       flatten([
         for target, actions in try(function.tables, {}) : [
           for action, partitions in actions : {
-            Sid      = "${local.table_sids[target]}${action}"
-            Action   = ["dynamodb:${action}"]
-            Resource = [lookup(local.table_arns, target, "")]
-            # A call that names no partition would pass ForAllValues: Null refuses it.
-            Condition = {
-              "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = sort(partitions) }
-              Null                      = { "dynamodb:LeadingKeys" = ["false"] }
-            }
+            Sid        = "${local.table_sids[target]}${action}"
+            Action     = ["dynamodb:${action}"]
+            Resource   = [lookup(local.table_arns, target, "")]
+            Partitions = partitions
           }
         ] if can(keys(actions))
       ]),

@@ -121,7 +121,7 @@ def _on_partitions(state: State, folder: str) -> Iterator[tuple[str, dict[str, A
     for action, partitions in ON_STATE.get(folder, {}).items():
         condition = {
             "ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions.split()},
-            "Null": {"dynamodb:LeadingKeys": ["false"]},
+            "Null": {"dynamodb:LeadingKeys": "false"},
         }
         yield _rights_of({"Action": [f"dynamodb:{action}"], "Resource": [table]}), condition
 

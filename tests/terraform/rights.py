@@ -59,7 +59,7 @@ def _partitions(sid: str, condition: Mapping[str, Any]) -> list[str | None]:
     if not condition:
         return [None]
     partitions = condition.get(_PARTITIONS, {}).get(_LEADING)
-    if not partitions or condition != {_PARTITIONS: {_LEADING: partitions}, "Null": {_LEADING: ["false"]}}:
+    if not partitions or condition != {_PARTITIONS: {_LEADING: partitions}, "Null": {_LEADING: "false"}}:
         raise ValueError(f"{sid}: a condition that nobody knows: {condition}")
     return list(partitions)
 

@@ -102,7 +102,7 @@ def _allow(sid: str, actions: list[str], resources: list[str]) -> Statement:
 def _of_partitions(keys: list[str]) -> dict[str, Any]:
     """That a call meets these partitions alone. A call that names none would pass `ForAllValues`: `Null` refuses it."""
     leading = "dynamodb:LeadingKeys"
-    return {"ForAllValues:StringLike": {leading: sorted(keys)}, "Null": {leading: ["false"]}}
+    return {"ForAllValues:StringLike": {leading: sorted(keys)}, "Null": {leading: "false"}}
 
 
 def _sid(kind: str, target: str) -> str:

@@ -88,7 +88,7 @@ def test_a_right_on_partitions_is_a_statement_an_action(root: Path) -> None:
     assert rights["TableStatePutItem"]["Action"] == ["dynamodb:PutItem"]
     assert rights["TableStatePutItem"]["Condition"] == {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["config", "greeting#*"]},
-        "Null": {"dynamodb:LeadingKeys": ["false"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
     }
 
 

@@ -128,8 +128,8 @@ def test_a_partition_too_many_is_found_and_one_left_out_is_missed() -> None:
     [
         {"StringLike": {"dynamodb:LeadingKeys": ["config"]}},
         {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["config"]}},
-        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": []}, "Null": {"dynamodb:LeadingKeys": ["false"]}},
-        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["config"]}, "Null": {"dynamodb:LeadingKeys": ["true"]}},
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": []}, "Null": {"dynamodb:LeadingKeys": "false"}},
+        {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["config"]}, "Null": {"dynamodb:LeadingKeys": "true"}},
     ],
 )
 def test_a_condition_that_nobody_knows_is_no_right(condition: dict[str, Any]) -> None:
