@@ -122,6 +122,8 @@ def environment_credentials() -> Credentials | None:
     return Credentials(access, secret, os.environ.get("AWS_SESSION_TOKEN")) if access and secret else None
 
 
-def tracing() -> Tracing:
-    """Where this run's trace goes. Read at every run: Lambda gives each a trace of its own."""
-    return Tracing(os.environ.get("_X_AMZN_TRACE_ID", ""), os.environ.get("AWS_XRAY_DAEMON_ADDRESS", ""))
+def tracing(header: str | None = None) -> Tracing:
+    """Where a run's trace goes. Read at every run: Lambda gives each a trace of its own. With a `header`, the trace of
+    a run that began with it."""
+    trace = os.environ.get("_X_AMZN_TRACE_ID", "") if header is None else header
+    return Tracing(trace, os.environ.get("AWS_XRAY_DAEMON_ADDRESS", ""))

@@ -14,7 +14,7 @@ SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
 # What is there to find, beside each function's own handler.
 HELD = {
     "layer-dependencies.zip": {"python/pydantic/__init__.py", f"python/pydantic_core/_pydantic_core{SUFFIX}"},
-    "layer-gateway.zip": {"python/gateway/wiring.py", "python/gateway/data/config.json"},
+    "layer-gateway.zip": {"python/gateway/wiring/__init__.py", "python/gateway/data/config.json"},
 }
 
 

@@ -25,8 +25,7 @@ class KeyRecord:
     """One key as stored. `digest` is the SHA-256 in hex; the key itself is nowhere.
 
     `created` is RFC 3339 in UTC; `expires` seconds since the epoch, 0 for never. `version` grows with every change,
-    `generation` with every rotation; the secret before works until `previous_until`. `last_used` is written by the
-    stream consumer, seconds since the epoch, 0 for never.
+    `generation` with every rotation; the secret before works until `previous_until`.
     """
 
     id: str
@@ -46,7 +45,6 @@ class KeyRecord:
     generation: int = 1
     previous_digest: str = field(default="", repr=False)
     previous_until: int = 0
-    last_used: int = 0
 
     def generation_of(self, key: str) -> int | None:
         """Which of the record's secrets a key has, None for neither."""
@@ -122,7 +120,6 @@ def key_item(record: KeyRecord) -> dict[str, Any]:
         "generation": record.generation,
         "previous_digest": record.previous_digest,
         "previous_until": record.previous_until,
-        "last_used": record.last_used,
     } | ({"team_id": record.team_id} if record.team_id else {})  # an index key must not be empty
 
 
@@ -147,7 +144,6 @@ def key_record(item: Mapping[str, Any]) -> KeyRecord:
             generation=item.get("generation", 1),
             previous_digest=item.get("previous_digest", ""),
             previous_until=item.get("previous_until", 0),
-            last_used=item.get("last_used", 0),
         )
         if record.tier in TIERS and set(record.scopes) <= set(SCOPES) and _typed(record):
             return record
@@ -177,7 +173,7 @@ def _typed(record: KeyRecord | TeamRecord) -> bool:
     if isinstance(record, KeyRecord):
         texts += [record.digest, record.team_id, record.user_id, record.previous_digest, *record.models]
         numbers.append(record.generation)
-        moments = [record.expires, record.previous_until, record.last_used]
+        moments = [record.expires, record.previous_until]
     return (
         all(isinstance(text, str) for text in texts)
         and record.state in (ACTIVE, REVOKED)

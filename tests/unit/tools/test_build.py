@@ -109,6 +109,15 @@ def test_a_dependency_lies_where_it_is_needed(project: Path, tmp_path: Path) -> 
     assert not any(name.endswith(("RECORD", "function.json", "requirements.txt")) for name in names(result, "hello"))
 
 
+def test_only_a_function_leaves_behind_what_its_document_says_of_its_answers(project: Path, tmp_path: Path) -> None:
+    for folder in ("functions/hello", "shared/gateway/room"):
+        (project / folder).mkdir(exist_ok=True)
+        (project / folder / "answers.py").write_text("X = 1\n")
+    result = made(project, tmp_path / "out")
+    assert "functions/hello/answers.py" not in names(result, "hello")
+    assert "python/gateway/room/answers.py" in names(result, "layer-gateway")
+
+
 def test_code_runs_from_the_unpacked_zips_by_its_pyc(project: Path, tmp_path: Path) -> None:
     result = made(project, tmp_path / "out")
     place = tmp_path / "unpacked"
