@@ -151,6 +151,7 @@ def _headers(running: Running, request: Request) -> dict[str, str]:
         "x-gateway-fallbacks": "0",
         "x-gateway-cache": "BYPASS",
         "x-gateway-overhead-ms": f"{overhead:.1f}",
+        **({"x-gateway-dropped": ", ".join(running.dropped)} if running.dropped else {}),
         **running.hold.headers(),
     } | _context(running)
 

@@ -248,3 +248,15 @@ def test_a_packed_body_is_the_same_request(gateway: Gateway) -> None:
             assert (refused.status, "gzip" in refused.error["message"]) == (415, True), refusal
     assert gateway.ask("POST", "/mcp", packed, **sent).status == 415  # it takes application/json alone
     assert len(gateway.fake.seen) == 1
+
+
+def test_what_a_provider_is_not_told_is_named(gateway: Gateway) -> None:
+    asked = CHAT | {"model": "bedrock/eu.amazon.nova-lite-v1:0", "seed": 1}
+    asked["messages"] = [CHAT["messages"][0] | {"name\r\nx": "é"}]
+    for path in ("/v1/chat/completions", "/api/v1/completions"):
+        reply = gateway.ask("POST", path, asked, idempotency_key=path.replace("/", "-"))
+        again = gateway.ask("POST", path, asked, idempotency_key=path.replace("/", "-"))
+        assert (reply.status, reply.headers["x-gateway-dropped"]) == (200, "messages[0].name??x, seed")
+        assert again.headers["x-gateway-dropped"] == reply.headers["x-gateway-dropped"]
+        assert set(reply.headers) <= {*load(ROOT).cors.expose_headers, "content-type"}
+    assert "x-gateway-dropped" not in gateway.ask("POST", "/v1/chat/completions", CHAT).headers

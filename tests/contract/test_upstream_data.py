@@ -110,6 +110,8 @@ UNUSABLE: dict[str, list[Callable[[dict[str, Any]], Any]]] = {
         put(*BLOCK, to=[{"reasoningContent": {"reasoningText": {"text": {}}}}]),
         put("stopReason", to=None),
         put("stopReason", to=["end_turn"]),
+        put("stopReason", to="malformed_tool_use"),
+        put("stopReason", to="\ud800"),
         put("error", to={"message": "no"}),
     ],
 }
@@ -149,7 +151,6 @@ TOLERATED: dict[str, list[Callable[[dict[str, Any]], Any]]] = {
         put(*BLOCK, 0, "text", to="\ud800\x00" + CANARY),
         put(*BLOCK, to=[{"text": None, "toolUse": {"toolUseId": "c", "name": "f", "input": None}}]),
         put(*BLOCK, to=[{"citationsContent": "x"}, {"new": 1}]),
-        put("stopReason", to="\ud800"),
         put("usage", "cacheDetails", to="x"),
         put("usage", "cacheReadInputTokens", to="x"),
         put("usage", "inputTokens", to=100.0),

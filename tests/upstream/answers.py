@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.upstream import bedrock_api, eventstream, openai_api
+from tests.upstream.converse_judge import faults
 from tests.upstream.steering import Steer
 
 SECRET = "secretsmanager.GetSecretValue"
@@ -72,17 +73,13 @@ def _bedrock(path: str, headers: Mapping[str, str], body: Mapping[str, Any], ste
 def _bedrock_verdict(
     model: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer
 ) -> tuple[int, Steer]:
-    # What Bedrock itself checks, as far as the gateway must not get it wrong.
+    # What Bedrock itself checks comes before what a test asks for.
     if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential="):
         return 403, Steer(error_type="MissingAuthenticationTokenException")
-    if steer.status != 200:
-        return steer.status, steer
-    messages = body.get("messages") or []
-    roles = [message.get("role") for message in messages]
-    alternating = roles == [("user", "assistant")[index % 2] for index in range(len(roles))]
-    if not model or not roles or not alternating or any(not message.get("content") for message in messages):
-        return 400, Steer(message="messages: must alternate, begin with the user's and not be empty")
-    return 200, steer
+    found = faults(body) if model else ["modelId: is empty"]
+    if found:
+        return 400, Steer(message=f"{len(found)} validation error(s) detected: {found[0]}")
+    return steer.status, steer
 
 
 def _sse(request: Mapping[str, Any], steer: Steer) -> Iterator[bytes]:

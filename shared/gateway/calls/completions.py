@@ -62,6 +62,11 @@ class Running:
     provider_ms: float = 0.0
     products: list[dict[str, Any]] = field(default_factory=list)  # what mcpContext put into the prompt
 
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Paths of the request that the provider was not told."""
+        return self._prepared.dropped
+
     def events(self) -> Iterator[Event]:
         """The provider's events; the last is the whole answer. Raises UpstreamErrors, with what the call cost.
 

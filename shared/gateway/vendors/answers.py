@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from gateway.destinations import ForbiddenAddress
+from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import mapping, read_json
 from gateway.errors import UpstreamCredentials, UpstreamError
 from gateway.ledger.charge import succeeded
@@ -105,7 +106,7 @@ def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, 
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
     usage = usage_of(mapping(value).get("usage"))
-    named = mapping(value).get("service_tier")
+    named = mapping(value).get("service_tier") or mapping(mapping(value).get("serviceTier")).get("type")
     tier = named if isinstance(named, str) else None
     if value is None or not sound:
         raise unusable(provider, "malformed", usage=usage, tier=tier)
@@ -113,6 +114,8 @@ def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, 
         raise unusable(provider, "error_in_answer", usage=usage, tier=tier)
     try:
         body = completion_of(value, usage)
+    except Unusable as why:
+        raise unusable(provider, why.reason, usage=usage, tier=tier) from None
     except Exception as fault:  # noqa: BLE001  a fault of ours while we read what came: no reason to lose its usage
         raise unusable(provider, fault_word(fault), usage=usage, tier=tier) from None
     if body is None:

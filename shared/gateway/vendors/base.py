@@ -8,7 +8,7 @@ iterator of events: a JSON answer is one `Answer`; a streamed one is `Chunk`s an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.models.usage import Usage
@@ -32,10 +32,13 @@ class ChatCall:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A call as it leaves: `body` are the bytes on the wire."""
+    """A call as it leaves: `body` are the bytes on the wire. `dropped`: paths of the request that they do not say, fit
+    for a header. `names`: tools' names as the answer will have them, to the client's, where they differ."""
 
     call: ChatCall
     body: bytes
+    dropped: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,21 @@ API: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Convers
 from __future__ import annotations
 
 import json
+import re
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from gateway.aws.sigv4 import Credentials, sign
-from gateway.dialects.converse.answer import completion_of
-from gateway.dialects.converse.request import converse_request
+from gateway.dialects.chat.request import read_request
+from gateway.dialects.chat.stream import completion
+from gateway.dialects.converse.answer import read_answer
+from gateway.dialects.converse.paths import chat_path
+from gateway.dialects.converse.request import Written, write_request
 from gateway.dialects.converse.usage import usage_of
-from gateway.dialects.unsupported import Unsupported
+from gateway.dialects.unsupported import Unsupported, named
 from gateway.dialects.values import json_object
 from gateway.errors import UpstreamError
 from gateway.models.usage import Usage
@@ -50,6 +55,11 @@ _STATUS_BY_TYPE = {
     "ResourceNotFoundException": 404,
 }
 
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_METADATA_VALUE = re.compile(r"[a-zA-Z0-9 :_@$#=/+,.-]{1,256}")
+# Models that take Anthropic's `tool_choice` among their own fields. Those before Claude 4 refuse it.
+_ONE_TOOL = re.compile(r"(^|[./])anthropic\.claude-(?!3|v\d|instant)")
+
 
 class BedrockProvider:
     """See `gateway.vendors.base.Provider`."""
@@ -65,10 +75,11 @@ class BedrockProvider:
     def prepare(self, call: ChatCall) -> Prepared:
         """Raises BadRequest or UpstreamRejected for what Converse can't say."""
         try:
-            body = converse_request(call.body, output_cap=call.max_output_tokens, correlation_id=call.correlation_id)
+            written = _written(call)
         except Unsupported as reason:
             raise rejected_here(self.name, str(reason), reason.param) from None
-        return Prepared(call, json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii"))
+        body = json.dumps(written.body, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return Prepared(call, body, named(written.dropped), written.names)
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. Raises UpstreamErrors, and what the connection's `credentials` raise."""
@@ -80,15 +91,18 @@ class BedrockProvider:
             return posted(self.name, self._connections, target, prepared.body, headers, seconds)
 
         def failure(reply: HttpReply) -> UpstreamError:
-            return status_failure(self.name, reply)
+            return status_failure(self.name, reply, prepared.call)
 
         reply, measured = answered(self._credentials, self._reread, prepared.call.timeout, post, failure)
         request_id = reply.headers.get("x-amzn-requestid", "")
+        known = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4()
+        frame = {"id": f"chatcmpl-{known}", "created": int(time.time()), "model": model}
 
-        def completion(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
-            return completion_of(answer, usage, model=model, request_id=request_id, now=time.time())
+        def completed(answer: Mapping[str, Any], _usage: Usage | None) -> dict[str, Any] | None:
+            deltas = read_answer(answer, prepared.names)
+            return None if deltas is None else completion(deltas, frame)
 
-        yield answer_of(self.name, reply.body, measured=measured, usage_of=usage_of, completion_of=completion)
+        yield answer_of(self.name, reply.body, measured=measured, usage_of=usage_of, completion_of=completed)
 
     def _signed(self, target: str, body: bytes, credentials: Credentials) -> dict[str, str]:
         return sign(
@@ -102,11 +116,23 @@ class BedrockProvider:
         )
 
 
-def status_failure(provider: str, reply: HttpReply) -> UpstreamError:
-    """The error of a status that is no success; the type stands in a header, or in the body's `__type`."""
-    named = reply.headers.get("x-amzn-errortype") or (json_object(reply.body) or {}).get("__type") or ""
+def _written(call: ChatCall) -> Written:
+    request, dropped = read_request(call.body, cap=call.max_output_tokens)
+    # Stands in Bedrock's invocation log.
+    fits = _METADATA_VALUE.fullmatch(call.correlation_id)
+    metadata = {"correlation-id": call.correlation_id} if fits else {}
+    return write_request(request, dropped, metadata=metadata, one_tool=bool(_ONE_TOOL.search(call.model)))
+
+
+def status_failure(provider: str, reply: HttpReply, call: ChatCall) -> UpstreamError:
+    """The error of a status that is no success; the type stands in a header, or in the body's `__type`. What it says of
+    a field is told by the field's path in the client's own request."""
+    fault = json_object(reply.body) or {}
+    named = reply.headers.get("x-amzn-errortype") or fault.get("__type") or ""
     kind = word(str(named).split(":")[0].rpartition("#")[2])
     status = _STATUS_BY_TYPE.get(kind or "", reply.status)
-    failure = refused(provider, status, reply.headers, code=kind)
+    message = fault.get("message", fault.get("Message"))
+    param = chat_path(message, _written(call)) if status == 400 and isinstance(message, str) else None
+    failure = refused(provider, status, reply.headers, code=kind, param=param, message=message)
     failure.upstream_status = reply.status
     return failure

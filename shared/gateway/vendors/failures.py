@@ -1,7 +1,7 @@
 """From what went wrong on the wire to the gateway's errors, the same for every vendor.
 
 Messages are fixed texts: an upstream body may quote our key, our account or a host, so nothing of it is passed on
-but a code that has the form of a code.
+but a code that has the form of a code, the path of a field that has the form of one, and that a prompt was too long.
 """
 
 from __future__ import annotations
@@ -24,6 +24,25 @@ _LONGEST_WAIT = 86_400.0
 
 # Codes that clients act on; any other stays in the log's `reason`.
 _PUBLIC_CODES = frozenset(("context_length_exceeded", "content_filter", "content_policy_violation"))
+
+# How a prompt is said to be too long for a model: by OpenAI and hosts of its kind, by Bedrock, by the models behind it.
+_TOO_LONG = re.compile(
+    "|".join(
+        (
+            r"(input|prompt|conversation|messages?)\b[^.]{0,40} (is|are) too (long|large)\b",
+            r"too many (input |prompt )?tokens",
+            r"too large for model",
+            r"(maximum|max|model'?s) (model |allowed )?(context|input|prompt|sequence) (length|size|window)",
+            r"exceed\w*( the)?( model'?s?)?( maximum| available| allowed)?( model)? "
+            r"(context|prompt length|input tokens?|number of (input )?tokens)",
+            r"context (length|window|size)[^.]{0,20} exceeded",
+            r"longer than the (model'?s )?context",
+            r"reduce the length of the (input|prompt|messages)",
+        )
+    ),
+    re.IGNORECASE,
+)
+_LONGEST_READ = 4_000
 
 
 def unanswered(provider: str, error: HttpError) -> UpstreamError:
@@ -68,18 +87,28 @@ def unusable(provider: str, reason: str, *, usage: Usage | None = None, tier: st
 
 
 def refused(
-    provider: str, status: int, headers: Mapping[str, str], *, code: object = None, param: object = None
+    provider: str,
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    code: object = None,
+    param: object = None,
+    message: object = None,
 ) -> UpstreamError:
-    """An HTTP status that is no success. `code` and `param` are the upstream body's, believed only in form."""
+    """An HTTP status that is no success. `code`, `param` and `message` are the upstream body's: the first two are
+    believed only in form, of the last nothing is said but that it finds the prompt too long."""
     reason = word(code) or f"status_{status}"
+    if status in (400, 413, 422) and is_too_long(message):
+        reason = code = "context_length_exceeded"
     facts: dict[str, Any] = {"provider": provider, "upstream_status": status, "reason": reason}
     if status in (401, 403):
         return UpstreamCredentials(f"The provider {provider} refused the gateway's credential.", **facts)
     if status in (400, 404, 409, 413, 415, 422):
-        detail = f" ({code})" if word(code) else ""
+        detail, where = f" ({code})" if word(code) else "", _param(param)
+        at = f" at {where}" if where else ""
         return UpstreamRejected(
-            f"The provider {provider} found the request wrong{detail}.",
-            param=_param(param),
+            f"The provider {provider} found the request wrong{at}{detail}.",
+            param=where,
             code=reason if reason in _PUBLIC_CODES else None,
             **facts,
         )
@@ -89,6 +118,11 @@ def refused(
     if status in (408, 504):
         return UpstreamTimeout(f"The provider {provider} ran out of time.", retry_after=wait, **facts)
     return UpstreamError(f"The provider {provider} failed with status {status}.", retry_after=wait, **facts)
+
+
+def is_too_long(message: object) -> bool:
+    """Whether a text says that the prompt is longer than the model can read."""
+    return isinstance(message, str) and _TOO_LONG.search(message[:_LONGEST_READ]) is not None
 
 
 def rejected_here(provider: str, message: str, param: str) -> UpstreamRejected:

@@ -104,7 +104,8 @@ def _status_failure(provider: str, reply: HttpReply) -> UpstreamError:
     """The error of a status that is no success. Its body may be anything: an error object, HTML, nothing."""
     body = json_object(reply.body) or {}
     details = mapping(body.get("error", body))
-    return refused(provider, reply.status, reply.headers, code=details.get("code"), param=details.get("param"))
+    told = {name: details.get(name) for name in ("code", "param", "message")}
+    return refused(provider, reply.status, reply.headers, **told)
 
 
 def _tracing(correlation_id: str) -> dict[str, str]:

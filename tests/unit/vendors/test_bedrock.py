@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.converse.answer import completion_of, finish_reason
-from gateway.dialects.converse.request import converse_request
+from gateway.aws.sigv4 import Credentials
+from gateway.dialects.chat.stream import completion
+from gateway.dialects.converse.answer import finish_reason, read_answer, read_events
 from gateway.dialects.converse.usage import usage_of
+from gateway.dialects.neutral import Failed, Finish, Rest, TextDelta
+from gateway.dialects.unsupported import Unusable
 from gateway.errors import UpstreamRejected
 from gateway.models.usage import Usage, openai_usage
 from gateway.vendors import connect
-from gateway.vendors.base import ChatCall, Provider
+from gateway.vendors.base import ChatCall, Prepared, Provider
 from tests.unit.vendors.asking import MODEL, ask, at, call, failure
 from tests.upstream import FakeUpstream, Steer
+from tests.upstream.converse_judge import faults
 
 PIXEL = "iVBORw0KGgo="
 TOOLS = [
@@ -47,8 +51,16 @@ USED = [
 ]
 
 
+def prepared(chat: ChatCall) -> Prepared:
+    credentials = Credentials("AKIA", "secret")
+    provider = connect("bedrock", at("http://127.0.0.1:9", region="eu-west-1", credentials=lambda: credentials))
+    return provider.prepare(chat)
+
+
 def _request(chat: ChatCall) -> dict[str, Any]:
-    return converse_request(chat.body, output_cap=chat.max_output_tokens, correlation_id=chat.correlation_id)
+    body: dict[str, Any] = json.loads(prepared(chat).body)
+    assert faults(body) == []
+    return body
 
 
 def test_one_exchange(fake: FakeUpstream, bedrock: Provider) -> None:
@@ -253,22 +265,21 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"n": 2}, "n"),
     ({"logprobs": True}, "logprobs"),
     ({"logit_bias": {"1": 5}}, "logit_bias"),
-    ({"frequency_penalty": 0.5}, "frequency_penalty"),
-    ({"parallel_tool_calls": False}, "parallel_tool_calls"),
-    ({"service_tier": "priority"}, "service_tier"),
+    ({"service_tier": "scale"}, "service_tier"),
     ({"functions": []}, "functions"),
     ({"something_new": 5}, "something_new"),
     ({"thinking": {"type": "enabled", "budget_tokens": 2_000, "effort": "x"}}, "thinking.effort"),
     ({"tools": [{"type": "function", "function": {"name": "f", "parameters": [1]}}]}, "tools[0].function.parameters"),
     ({"additionalModelRequestFields": {"max_tokens_to_sample": 9_999}}, "additionalModelRequestFields"),
-    ({"response_format": {"type": "json_object"}}, "response_format"),
+    ({"response_format": {"type": "grammar"}}, "response_format"),
     ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
     ({"tools": [{"type": "custom", "custom": {"name": "f"}}]}, "tools[0]"),
     ({"tools": TOOLS, "tool_choice": {"type": "allowed_tools"}}, "tool_choice"),
-    ({"messages": USED, "tools": TOOLS, "tool_choice": "none"}, "tool_choice"),
-    ({"messages": [{"role": "system", "content": "alone"}]}, "messages"),
-    ({"messages": [{"role": "user", "content": ""}]}, "messages[0].content"),
-    ({"messages": [{"role": "assistant", "content": None}]}, "messages[0].content"),
+    ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice"),
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"messages": [{"role": "system", "content": " "}]}, "messages"),
+    ({"messages": [{"role": "user", "content": ""}]}, "messages"),
+    ({"messages": [{"role": "assistant", "content": None}]}, "messages"),
     ({"messages": [{"role": "function", "content": "x"}]}, "messages[0].role"),
     ({"messages": [{"role": "assistant", "function_call": {"name": "f"}}]}, "messages[0].function_call"),
     (user({"type": "input_audio", "input_audio": {}}), "messages[0].content[0]"),
@@ -304,11 +315,75 @@ def test_what_bedrock_cannot_express_is_refused_by_name(
         ("tool_use", "tool_calls"),
         ("guardrail_intervened", "content_filter"),
         ("content_filtered", "content_filter"),
-        ("a_new_one", "stop"),
     ],
 )
 def test_finish_reasons(stop_reason: str, expected: str) -> None:
     assert finish_reason(stop_reason) == expected
+
+
+@pytest.mark.parametrize("stop_reason", ["malformed_tool_use", "malformed_model_output", "a_new_one", "\ud800"])
+def test_an_end_that_is_none_is_no_plain_stop(stop_reason: str) -> None:
+    with pytest.raises(Unusable):
+        finish_reason(stop_reason)
+
+
+@pytest.mark.parametrize("stop_reason", ["malformed_tool_use", "malformed_model_output", "a_new_one"])
+def test_an_answer_that_is_none_keeps_its_bill(fake: FakeUpstream, bedrock: Provider, stop_reason: str) -> None:
+    fake.script(Steer(finish=stop_reason))
+    error = failure(bedrock, call())
+    assert (error.status, error.upstream_status) == (502, 200)
+    assert error.reason == (stop_reason if stop_reason.startswith("malformed") else "unknown_stop_reason")
+    assert isinstance(error.usage, Usage)
+    assert error.usage.output_tokens > 0
+
+
+def test_other_content_of_a_stream_comes_before_its_end() -> None:
+    citation = {"citation": {"title": "a"}}
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "See"}}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": citation}),
+        ("messageStop", {"stopReason": "end_turn"}),
+    ]
+    rest = Rest({"other_content": [citation]})
+    assert list(read_events(events, {})) == [TextDelta(0, "See"), rest, Finish("stop")]
+    events[-1] = ("messageStop", {"stopReason": "malformed_tool_use"})
+    assert list(read_events(events, {}))[-1] == Failed("malformed_tool_use")
+
+
+def test_the_tier_that_answers_is_told_where_the_bill_looks(fake: FakeUpstream, bedrock: Provider) -> None:
+    answer = {
+        "output": {"message": {"role": "assistant", "content": [{"text": "a"}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3},
+        "serviceTier": {"type": "flex"},
+    }
+    fake.script(Steer(exact=json.dumps(answer)), Steer(exact=json.dumps(answer | {"stopReason": "malformed_tool_use"})))
+    assert ask(bedrock, call(service_tier="flex")).body["service_tier"] == "flex"
+    assert failure(bedrock, call(service_tier="flex")).tier == "flex"
+
+
+def test_what_is_left_out_is_told_with_the_call() -> None:
+    odd = {"role": "user", "content": "hi", "na me": "x"}
+    assert prepared(call(seed=1, messages=[odd])).dropped == ("messages[0].na?me", "seed")
+
+
+@pytest.mark.parametrize(
+    ("model", "own"),
+    [
+        ("anthropic.claude-sonnet-4-6", True),
+        ("eu.anthropic.claude-haiku-5-5", True),
+        ("arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-opus-4-1-20250805-v1:0", True),
+        ("anthropic.claude-3-5-sonnet-20240620-v1:0", False),
+        ("us.anthropic.claude-3-7-sonnet-20250219-v1:0", False),
+        ("anthropic.claude-v2:1", False),
+        ("anthropic.claude-instant-v1", False),
+        ("amazon.nova-lite-v1:0", False),
+    ],
+)
+def test_one_tool_at_a_time_where_the_model_can_be_told(model: str, own: bool) -> None:
+    asked = prepared(replace(call(tools=TOOLS, parallel_tool_calls=False), model=model))
+    assert ("parallel_tool_calls" in asked.dropped) is not own
+    assert ("additionalModelRequestFields" in json.loads(asked.body)) is own
 
 
 def test_other_content_blocks() -> None:
@@ -318,15 +393,15 @@ def test_other_content_blocks() -> None:
         {"citationsContent": {"content": [{"text": "this"}], "citations": []}},
         {"somethingNew": {}},
     ]
-    body = completion_of(
-        {"output": {"message": {"content": blocks}}, "stopReason": "end_turn"}, None, model="m", request_id="r", now=9.9
-    )
-    assert body is not None
+    deltas = read_answer({"output": {"message": {"content": blocks}}, "stopReason": "end_turn"}, {})
+    assert deltas is not None
+    body = completion(deltas, {"id": "chatcmpl-r", "created": 9, "model": "m"})
     assert (body["id"], body["created"]) == ("chatcmpl-r", 9)
     assert body["choices"][0]["message"] == {
         "role": "assistant",
         "content": "See this",
         "thinking_blocks": [{"type": "redacted_thinking", "data": "c2VjcmV0"}],
+        "other_content": blocks[2:],
     }
 
 

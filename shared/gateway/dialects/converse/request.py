@@ -1,172 +1,203 @@
-"""From OpenAI's chat request to Converse's.
+"""From the neutral form to Converse's request.
 
-A field that has no counterpart and would change the answer is refused with its name, never dropped in silence. What
-is dropped is listed in `_WITHOUT_EFFECT`: it changes neither what is asked nor what it costs. `strict` of a tool is
-dropped too: most models of Bedrock refuse it, and the schema itself is passed on.
+What Converse can't say and would change the answer's meaning is refused by its path; all else is done as far as it can
+be and named. docs/api.md has the table, and a test reads it.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
-from gateway.dialects.chat.policy import check_fields
-from gateway.dialects.converse.messages import has_tool_blocks, messages_of, system_of
-from gateway.dialects.unsupported import Unsupported
-from gateway.dialects.values import mapping
+from gateway.dialects.converse.blocks import Files, written, written_tools
+from gateway.dialects.converse.caching import settle_marks
+from gateway.dialects.converse.conversation import Conversation, conversation_of
+from gateway.dialects.converse.names import Names
+from gateway.dialects.neutral import Mark, Request, Text, Tool, ToolUse
+from gateway.dialects.unsupported import refuse
 
-_WITHOUT_EFFECT = frozenset(
+# Fields of chat that change how an answer is found, billed or kept, not what is asked.
+LEFT_OUT: Final = frozenset(
     (
+        "frequency_penalty",
         "metadata",
         "prediction",
+        "presence_penalty",
         "prompt_cache_key",
+        "prompt_cache_options",
         "prompt_cache_retention",
         "safety_identifier",
-        "seed",  # best effort at OpenAI, nothing to aim at here
+        "seed",
         "store",
-        "stream",
-        "stream_options",
         "user",
-    )
-)
-_TRANSLATED = frozenset(
-    (
-        "max_completion_tokens",
-        "max_tokens",
-        "messages",
-        "model",
-        "reasoning_effort",
-        "response_format",
-        "stop",
-        "temperature",
-        "tool_choice",
-        "tools",
-        "top_p",
+        "verbosity",
     )
 )
 # Values that ask for nothing Converse lacks.
-_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "frequency_penalty": (0,),
     "logit_bias": ({},),
     "logprobs": (False,),
-    "modalities": (["text"],),
+    "metadata": ({},),
+    "modalities": (["text"], []),
     "n": (1,),
-    "parallel_tool_calls": (True,),
     "presence_penalty": (0,),
-    "service_tier": ("auto", "default"),
+    "prompt_cache_options": ({},),
+    "store": (False,),
+    "stream": (False, True),  # how it is delivered is the gateway's own matter
     "top_logprobs": (0,),
+    "user": ("",),
 }
-# Fields of the models themselves, which clients of Bedrock send. Not every one may pass: some raise the output cap.
-_PASSED_ON = ("thinking", "top_k")
-_THINKING = ("type", "budget_tokens", "display")
-_METADATA_VALUE = re.compile(r"[a-zA-Z0-9 :_@$#=/+,.-]{1,256}")
+_DELIVERY = ("model", "stream_options")
+JSON_SENTENCE: Final = "Answer with one JSON object and nothing else."
+_TIERS = ("priority", "flex", "reserved")
+_LONGEST_EFFORT = 16
 
 
-def converse_request(chat: Mapping[str, Any], *, output_cap: int, correlation_id: str = "") -> dict[str, Any]:
-    """The body of a Converse call. Raises BadRequest, or Unsupported for what Converse can't say."""
-    body = {name: value for name, value in chat.items() if value is not None}
-    check_fields(body, None)  # a clearer reason than that Bedrock has no such field
-    _refuse_unknown(body)
-    request: dict[str, Any] = {"messages": messages_of(body.get("messages", []))}
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A request as it leaves. `dropped`: paths of what it does not say. `names`: tools' names as the answer will have
+    them, to those that the client knows, where they differ. `turns` and `system`: where each block came from."""
+
+    body: dict[str, Any]
+    dropped: list[str]
+    names: Mapping[str, str]
+    turns: list[list[str]]
+    system: list[str]
+
+
+def write_request(request: Request, dropped: list[str], *, metadata: Mapping[str, str], one_tool: bool) -> Written:
+    """Raises Unsupported. `metadata` stands in Bedrock's invocation log; `one_tool`: the model takes Anthropic's
+    `tool_choice` among its own fields, by which it calls one tool at a time."""
+    dropped = list(dropped)
+    _check_rest(request.rest, dropped)
+    tools = _offered(request, dropped)
+    talk = conversation_of(request.turns, tools, dropped)
+    if request.output is not None and request.output.kind == "json":
+        talk.system.append(Text(JSON_SENTENCE))
+    settle_marks([talk.tools, talk.system, *(turn.blocks for turn in talk.turns)], dropped)
+    names, files = _names(talk), Files()
+    own = _own_fields(request, tools=bool(tools), one_tool=one_tool, dropped=dropped)
     optional = {
-        "system": system_of(body.get("messages", [])),
-        "inferenceConfig": _inference(body, output_cap),
-        "toolConfig": _tool_config(body),
-        "outputConfig": _output_config(body),
-        "additionalModelRequestFields": {name: body[name] for name in _PASSED_ON if name in body},
-        "requestMetadata": _metadata(correlation_id),
+        "system": [written(block, names, files) for block in talk.system],
+        "inferenceConfig": _inference(request, dropped, one_of_two=one_tool),
+        "toolConfig": _tool_config(request, talk, names, dropped),
+        "outputConfig": _output_config(request, dropped),
+        "additionalModelRequestFields": own,
+        "serviceTier": _tier(request),
+        "requestMetadata": metadata,
     }
-    return request | {name: value for name, value in optional.items() if value}
+    messages = [
+        {"role": turn.speaker, "content": [written(block, names, files) for block in turn.blocks]}
+        for turn in talk.turns
+    ]
+    return Written(
+        {"messages": messages, **{name: value for name, value in optional.items() if value}},
+        dropped,
+        names.originals,
+        [[block.at for block in turn.blocks] for turn in talk.turns],
+        [block.at for block in talk.system],
+    )
 
 
-def _refuse_unknown(body: Mapping[str, Any]) -> None:
-    for name, value in body.items():
-        if name in _NEUTRAL and value not in _NEUTRAL[name]:
-            raise Unsupported(name, f"{name}: this value is not supported by Bedrock")
-        if name not in _TRANSLATED and name not in _WITHOUT_EFFECT and name not in _NEUTRAL and name not in _PASSED_ON:
-            raise Unsupported(name[:128], f"{name[:128]}: not supported by Bedrock")
-    for name in mapping(body.get("thinking")):
-        if name not in _THINKING:
-            raise Unsupported(f"thinking.{name[:64]}", f"thinking.{name[:64]}: not supported by Bedrock")
+def _check_rest(rest: Mapping[str, Any], dropped: list[str]) -> None:
+    for name, value in rest.items():
+        if name in _DELIVERY or value in NEUTRAL.get(name, ()):
+            continue
+        if name in LEFT_OUT:
+            dropped.append(name)
+        elif name in NEUTRAL:
+            raise refuse(name, "this value is not supported by this model")
+        else:
+            raise refuse(name, "not supported by this model")
 
 
-def _inference(body: Mapping[str, Any], cap: int) -> dict[str, Any]:
-    stop = body.get("stop", [])
+def _offered(request: Request, dropped: list[str]) -> list[Tool | Mark]:
+    """The tools that may be called, with their marks."""
+    choice = request.choice
+    known = {tool.name for tool in request.tools if isinstance(tool, Tool)}
+    if choice is not None and choice.kind == "one" and choice.name not in known:
+        raise refuse("tool_choice", "names no tool of this request")
+    if choice is not None and choice.kind == "any" and not known:
+        raise refuse("tool_choice", "asks for a tool, and there is none")
+    if choice is not None and choice.kind == "none":
+        dropped += [mark.at for mark in request.tools if isinstance(mark, Mark)]
+        return []
+    return list(request.tools)
+
+
+def _names(talk: Conversation) -> Names:
+    used = (block.name for turn in talk.turns for block in turn.blocks if isinstance(block, ToolUse))
+    return Names([*(tool.name for tool in talk.tools if isinstance(tool, Tool)), *used])
+
+
+def _inference(request: Request, dropped: list[str], *, one_of_two: bool) -> dict[str, Any]:
+    """`one_of_two`: the model takes a temperature or `topP`, not both; then one that cuts nothing is left out."""
+    temperature, top_p = request.temperature, request.top_p
+    if one_of_two and temperature is not None and top_p == 1:
+        top_p = None
+    if temperature is not None and temperature > 1:
+        dropped.append("temperature")
+        temperature = 1
+    dropped += [f"stop[{at}]" for at, text in enumerate(request.stop) if not text.strip()]
     config = {
-        "maxTokens": cap,
-        "temperature": body.get("temperature"),
-        "topP": body.get("top_p"),
-        "stopSequences": ([stop] if isinstance(stop, str) else stop) or None,
+        "maxTokens": request.cap,
+        "temperature": temperature,
+        "topP": top_p,
+        "stopSequences": [text for text in request.stop if text.strip()] or None,
     }
     return {name: value for name, value in config.items() if value is not None}
 
 
-def _tool_config(body: Mapping[str, Any]) -> dict[str, Any]:
-    choice = _tool_choice(body)
-    tools = body.get("tools") or []
-    if not tools or choice is None:
+def _tool_config(request: Request, talk: Conversation, names: Names, dropped: list[str]) -> dict[str, Any]:
+    if not talk.tools:
         return {}
-    config: dict[str, Any] = {"tools": [_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]}
-    return config | ({"toolChoice": choice} if choice else {})
-
-
-def _tool_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    # {} leaves the choice to the model; None leaves the tools out.
-    choice = body.get("tool_choice", "auto")
-    if choice == "auto":
-        return {}
-    if choice == "required":
-        return {"any": {}}
-    if choice == "none":
-        if has_tool_blocks(body.get("messages", [])):
-            raise Unsupported("tool_choice", 'tool_choice: Bedrock has no "none" once tools were used')
-        return None
-    name = mapping(mapping(choice).get("function")).get("name")
-    if mapping(choice).get("type") != "function" or not isinstance(name, str):
-        raise Unsupported("tool_choice", "tool_choice: this form is not supported by Bedrock")
-    return {"tool": {"name": name}}
-
-
-def _tool(tool: object, where: str) -> dict[str, Any]:
-    function = mapping(mapping(tool).get("function"))
-    if mapping(tool).get("type") != "function" or not isinstance(function.get("name"), str):
-        raise Unsupported(where, f"{where}: only function tools are supported by Bedrock")
-    schema = function.get("parameters") or {"type": "object", "properties": {}}
-    if not isinstance(schema, dict):
-        raise Unsupported(f"{where}.function.parameters", f"{where}.function.parameters: must be an object")
-    described = {"description": function["description"]} if function.get("description") else {}
-    if not isinstance(function.get("description") or "", str):
-        raise Unsupported(f"{where}.function.description", f"{where}.function.description: must be text")
-    return {"toolSpec": {"name": function["name"], **described, "inputSchema": {"json": schema}}}
-
-
-def _output_config(body: Mapping[str, Any]) -> dict[str, Any]:
-    config: dict[str, Any] = {}
-    if "reasoning_effort" in body:
-        config["effort"] = body["reasoning_effort"]
-    wanted = mapping(body.get("response_format", {"type": "text"}))
-    if wanted.get("type") == "json_schema":
-        config["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": _json_schema(wanted)}}
-    elif wanted.get("type") != "text":
-        raise Unsupported("response_format", "response_format: Bedrock knows text and json_schema")
+    config: dict[str, Any] = {"tools": written_tools(talk.tools, names, dropped)}
+    choice = request.choice
+    if choice is not None and choice.kind == "any":
+        config["toolChoice"] = {"any": {}}
+    elif choice is not None and choice.kind == "one":
+        config["toolChoice"] = {"tool": {"name": names.of(choice.name)}}
     return config
 
 
-def _json_schema(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    given = mapping(wanted.get("json_schema"))
-    if not isinstance(given.get("schema"), dict):
-        raise Unsupported("response_format.json_schema.schema", "response_format.json_schema.schema: missing")
-    named = {name: given[name] for name in ("name", "description") if given.get(name)}
-    for name, value in named.items():
-        if not isinstance(value, str):
-            where = f"response_format.json_schema.{name}"
-            raise Unsupported(where, f"{where}: must be text")
-    # No longer than the estimate counted it: as the client's JSON, without escapes for what is not ASCII.
-    return {"schema": json.dumps(given["schema"], ensure_ascii=False, separators=(",", ":")), **named}
+def _own_fields(request: Request, *, tools: bool, one_tool: bool, dropped: list[str]) -> dict[str, Any]:
+    """Fields of the models themselves. Not every one may pass: some raise the output cap."""
+    given = {"thinking": request.thinking, "top_k": request.top_k}
+    fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if request.parallel is False and tools:
+        if one_tool:
+            # Beside a `toolChoice` of Converse's own its type would be said twice, which is refused.
+            forced = request.choice is not None and request.choice.kind in ("any", "one")
+            fields["tool_choice"] = {**({} if forced else {"type": "auto"}), "disable_parallel_tool_use": True}
+        else:
+            dropped.append("parallel_tool_calls")
+    return fields
 
 
-def _metadata(correlation_id: str) -> dict[str, str]:
-    # Stands in Bedrock's invocation log.
-    return {"correlation-id": correlation_id} if _METADATA_VALUE.fullmatch(correlation_id) else {}
+def _output_config(request: Request, dropped: list[str]) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if request.effort:
+        if len(request.effort) > _LONGEST_EFFORT:
+            raise refuse("reasoning_effort", f"has at most {_LONGEST_EFFORT} characters")
+        config["effort"] = request.effort
+    output = request.output
+    if output is not None and output.kind == "schema":
+        if output.strict is False:
+            dropped.append("response_format.json_schema.strict")  # a schema is always held to
+        # No longer than the estimate counted it: as the client's JSON, without escapes for what is not ASCII.
+        schema = json.dumps(output.schema, ensure_ascii=False, separators=(",", ":"))
+        said = {"schema": schema, "name": output.name, "description": output.description}
+        structure = {"jsonSchema": {name: text for name, text in said.items() if text}}
+        config["textFormat"] = {"type": "json_schema", "structure": structure}
+    return config
+
+
+def _tier(request: Request) -> dict[str, str]:
+    if request.tier is None:
+        return {}
+    if request.tier not in _TIERS:
+        raise refuse("service_tier", "this value is not supported by this model")
+    return {"type": request.tier}

@@ -1,0 +1,152 @@
+"""The typed parts of a message's content, and the marks beside them."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.dialects.neutral import Document, Image, Mark, Reasoning, Redacted, Text
+from gateway.dialects.unsupported import name_unknown, refuse
+from gateway.dialects.values import mapping
+
+Part = Text | Image | Document | Reasoning | Redacted
+TTLS: Final = ("5m", "1h")
+IMAGES: Final[Mapping[str, str]] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "gif": "gif", "webp": "webp"}
+# By media type, and by a file name's ending.
+DOCUMENTS: Final[Mapping[str, str]] = {
+    "application/pdf": "pdf",
+    "text/csv": "csv",
+    "application/msword": "doc",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.ms-excel": "xls",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "text/html": "html",
+    "text/plain": "txt",
+    "text/markdown": "md",
+}
+
+
+def text_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text:
+    """A part that is text. Raises Unsupported for any other."""
+    kind = part.get("type")
+    if kind in ("text", "refusal") and isinstance(part.get(kind), str):
+        name_unknown(part, ("type", kind, "cache_control"), where, dropped)
+        return Text(part[kind], at=where)
+    raise refuse(where, "only text is supported by this model here")
+
+
+def user_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text | Image | Document:
+    """What a user may say, or a tool: text, an image, a file."""
+    kind = part.get("type")
+    if kind == "image_url":
+        name_unknown(part, ("type", "image_url", "cache_control"), where, dropped)
+        return _image(part.get("image_url"), f"{where}.image_url", dropped)
+    if kind == "file":
+        name_unknown(part, ("type", "file", "cache_control"), where, dropped)
+        return _file(mapping(part.get("file")), f"{where}.file", dropped)
+    return text_part(part, where, dropped)
+
+
+def assistant_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text | Reasoning | Redacted:
+    """What a model said: text, or its reasoning."""
+    if part.get("type") in ("thinking", "redacted_thinking"):
+        return thinking_part(part, where, dropped)
+    return text_part(part, where, dropped)
+
+
+def thinking_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Reasoning | Redacted:
+    """Reasoning as the gateway gave it. Raises Unsupported where it holds none."""
+    if part.get("type") == "redacted_thinking" and isinstance(part.get("data"), str):
+        name_unknown(part, ("type", "data"), where, dropped)
+        return Redacted(base64_of(part["data"], f"{where}.data"), at=where)
+    if part.get("type") == "thinking" and isinstance(part.get("thinking"), str):
+        name_unknown(part, ("type", "thinking", "signature"), where, dropped)
+        signature = part.get("signature")
+        return Reasoning(part["thinking"], signature if isinstance(signature, str) else "", at=where)
+    raise refuse(where, "must be a thinking block as it was given")
+
+
+def marks(given: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Mark, ...]:
+    """The mark beside a part, a message or a tool: Anthropic's, as clients of many gateways put it there. Raises
+    Unsupported for one of another kind."""
+    control = given.get("cache_control")
+    if control is None:
+        return ()
+    where = f"{where}.cache_control"
+    if not isinstance(control, Mapping) or control.get("type") != "ephemeral":
+        raise refuse(f"{where}.type", 'must be "ephemeral"')
+    ttl = control.get("ttl")
+    if ttl is not None and ttl not in TTLS:
+        raise refuse(f"{where}.ttl", "must be 5m or 1h")
+    name_unknown(control, ("type", "ttl"), where, dropped)
+    return (Mark(ttl or "", at=where),)
+
+
+def base64_of(data: str, where: str) -> str:
+    """Sound base64, with the padding that some leave out. Raises Unsupported."""
+    data += "=" * (-len(data) % 4)
+    try:
+        binascii.a2b_base64(data, strict_mode=True)
+    except ValueError:
+        raise refuse(where, "must be base64") from None
+    if not data:
+        raise refuse(where, "must be base64, and not empty")
+    return data
+
+
+def _image(given: object, where: str, dropped: list[str]) -> Image:
+    image = {"url": given} if isinstance(given, str) else mapping(given)
+    media, data = _data_url(image.get("url"))
+    kind, _, name = media.partition("/")
+    if kind != "image" or name not in IMAGES:
+        raise refuse(where, "must be a base64 data URL of a png, jpeg, gif or webp image")
+    if image.get("detail") not in (None, "auto"):
+        dropped.append(f"{where}.detail")
+    name_unknown(image, ("url", "detail"), where, dropped)
+    return Image(IMAGES[name], base64_of(data, where), at=where)
+
+
+def _file(given: Mapping[str, Any], where: str, dropped: list[str]) -> Document:
+    media, data = _data_url(given.get("file_data"))
+    name = given.get("filename")
+    stem, _, ending = (name if isinstance(name, str) else "").rpartition(".")
+    kind = DOCUMENTS.get(media) or (ending.lower() if media in ("", "application/octet-stream") else "")
+    if kind not in DOCUMENTS.values():
+        raise refuse(f"{where}.file_data", "must be a base64 data URL of a pdf, text, Word or Excel file")
+    name_unknown(given, ("file_data", "filename"), where, dropped)
+    return Document(kind, stem or (name if isinstance(name, str) else ""), base64_of(data, f"{where}.file_data"), where)
+
+
+def _data_url(given: object) -> tuple[str, str]:
+    """Media type in small letters, and the base64 text; empty where it is no such URL."""
+    head, comma, data = (given if isinstance(given, str) else "").partition(",")
+    scheme, _, parameters = head.partition(":")
+    media, *more = (each.strip().lower() for each in parameters.split(";"))
+    if scheme.strip().lower() != "data" or not comma or "base64" not in more:
+        return "none", ""
+    return media, data
+
+
+def written(block: Text | Image | Document) -> dict[str, Any]:
+    """The part that says the same."""
+    if isinstance(block, Text):
+        return {"type": "text", "text": block.text}
+    if isinstance(block, Image):
+        return {"type": "image_url", "image_url": {"url": f"data:image/{block.format};base64,{block.data}"}}
+    media = next(media for media, kind in DOCUMENTS.items() if kind == block.format)
+    file = {"filename": f"{block.name}.{block.format}", "file_data": f"data:{media};base64,{block.data}"}
+    return {"type": "file", "file": file}
+
+
+def thinking(block: Reasoning | Redacted) -> dict[str, Any]:
+    """A thinking block as clients get it, and send it back."""
+    if isinstance(block, Redacted):
+        return {"type": "redacted_thinking", "data": block.data}
+    signed = {"signature": block.signature} if block.signature else {}
+    return {"type": "thinking", "thinking": block.text, **signed}
+
+
+def mark(block: Mark) -> dict[str, Any]:
+    """The member that says the same, beside what it marks."""
+    return {"cache_control": {"type": "ephemeral", **({"ttl": block.ttl} if block.ttl else {})}}

@@ -1,0 +1,171 @@
+"""A chat request into the neutral form, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from gateway.dialects.chat.messages import messages_of, turns_of
+from gateway.dialects.chat.parts import mark, marks
+from gateway.dialects.chat.policy import check_fields
+from gateway.dialects.neutral import Choice, Mark, Output, Request, Tool
+from gateway.dialects.unsupported import name_unknown, refuse
+from gateway.dialects.values import mapping
+
+# What the neutral form has a place for; everything else stands in its `rest`.
+READ: Final = frozenset(
+    (
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "parallel_tool_calls",
+        "reasoning_effort",
+        "response_format",
+        "service_tier",
+        "stop",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_p",
+    )
+)
+_THINKING = ("type", "budget_tokens", "display")
+_CHOICES: Final = {"auto": "auto", "required": "any", "none": "none"}
+_TIERS = ("auto", "default")  # what nobody has to be told
+
+
+def read_request(chat: Mapping[str, Any], *, cap: int | None) -> tuple[Request, list[str]]:
+    """What a body says, and the paths of what it says in vain. `cap` is enforced, whatever the body asks for. Raises
+    BadRequest for what may not leave, Unsupported for what the neutral form can't hold."""
+    body = {name: value for name, value in chat.items() if value is not None}
+    check_fields(body, None)  # a clearer reason than that there is no such field
+    dropped: list[str] = []
+    tools = tuple(_tools(body.get("tools") or (), dropped))
+    for name in mapping(body.get("thinking")):
+        if name not in _THINKING:
+            raise refuse(f"thinking.{name}", "not supported by this model")
+    stop, tier = body.get("stop") or (), body.get("service_tier")
+    request = Request(
+        turns=turns_of(body.get("messages", ()), dropped),
+        tools=tools,
+        choice=_choice(body.get("tool_choice"), dropped),
+        parallel=body.get("parallel_tool_calls"),
+        output=_output(mapping(body.get("response_format")), dropped),
+        cap=cap,
+        temperature=body.get("temperature"),
+        top_p=body.get("top_p"),
+        top_k=body.get("top_k"),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        effort=body.get("reasoning_effort"),
+        thinking=body.get("thinking"),
+        tier=None if tier in _TIERS else tier,
+        rest={name: value for name, value in body.items() if name not in READ},
+    )
+    return request, dropped
+
+
+def _tools(tools: Sequence[Any], dropped: list[str]) -> Iterator[Tool | Mark]:
+    for index, given in enumerate(tools):
+        tool, where = mapping(given), f"tools[{index}]"
+        function = tool.get("function")
+        if tool.get("type", "function") not in ("function", None) or not isinstance(function, Mapping):
+            raise refuse(where, "only function tools are supported by this model")
+        here = f"{where}.function"
+        name_unknown(tool, ("type", "function", "cache_control"), where, dropped)
+        name_unknown(function, ("name", "description", "parameters", "strict", "cache_control"), here, dropped)
+        name, description = function.get("name"), function.get("description") or ""
+        if not isinstance(name, str) or not name:
+            raise refuse(f"{here}.name", "must be there, as text")
+        if not isinstance(description, str):
+            raise refuse(f"{here}.description", "must be text")
+        schema = function.get("parameters")
+        if schema is not None and not isinstance(schema, dict):
+            raise refuse(f"{here}.parameters", "must be an object")
+        yield Tool(name, description, schema, _flag(function.get("strict"), f"{here}.strict"), here)
+        yield from (*marks(function, here, dropped), *marks(tool, where, dropped))[-1:]
+
+
+def _flag(value: object, where: str) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise refuse(where, "must be true or false")
+    return value
+
+
+def _choice(given: Any, dropped: list[str]) -> Choice | None:
+    if given is None:
+        return None
+    if isinstance(given, str) and given in _CHOICES:
+        return Choice(_CHOICES[given])  # type: ignore[arg-type]  # the table's words
+    choice, function = mapping(given), mapping(mapping(given).get("function"))
+    if choice.get("type") != "function" or not isinstance(function.get("name"), str):
+        raise refuse("tool_choice", "this form is not supported by this model")
+    name_unknown(choice, ("type", "function"), "tool_choice", dropped)
+    name_unknown(function, ("name",), "tool_choice.function", dropped)
+    return Choice("one", function["name"])
+
+
+def _output(wanted: Mapping[str, Any], dropped: list[str]) -> Output | None:
+    kind = wanted.get("type", "text")
+    name_unknown(wanted, ("type", "json_schema"), "response_format", dropped)
+    if kind in ("text", "json_object"):
+        return Output("json") if kind == "json_object" else None
+    if kind != "json_schema":
+        raise refuse("response_format", "must be text, json_object or json_schema")
+    where, given = "response_format.json_schema", mapping(wanted.get("json_schema"))
+    if not isinstance(given.get("schema"), dict):
+        raise refuse(f"{where}.schema", "missing")
+    for name in ("name", "description"):
+        if not isinstance(given.get(name) or "", str):
+            raise refuse(f"{where}.{name}", "must be text")
+    name_unknown(given, ("schema", "name", "description", "strict"), where, dropped)
+    strict = _flag(given.get("strict"), f"{where}.strict")
+    return Output("schema", given["schema"], given.get("name") or "", given.get("description") or "", strict)
+
+
+def write_request(request: Request) -> dict[str, Any]:
+    """The chat body that says the same; all of the neutral form has words in it."""
+    words = {read: written for written, read in _CHOICES.items()}
+    choice = request.choice
+    if choice is not None:
+        one = {"type": "function", "function": {"name": choice.name}}
+        chosen = one if choice.kind == "one" else words[choice.kind]
+    fields = {
+        "messages": messages_of(request.turns),
+        "tools": _written_tools(request.tools) or None,
+        "tool_choice": None if choice is None else chosen,
+        "parallel_tool_calls": request.parallel,
+        "response_format": _written_output(request.output),
+        "max_completion_tokens": request.cap,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "top_k": request.top_k,
+        "stop": list(request.stop) or None,
+        "reasoning_effort": request.effort,
+        "thinking": request.thinking,
+        "service_tier": request.tier,
+    }
+    return {**request.rest, **{name: value for name, value in fields.items() if value is not None}}
+
+
+def _written_tools(tools: Sequence[Tool | Mark]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for tool in tools:
+        if isinstance(tool, Mark):
+            found[-1] |= mark(tool)
+            continue
+        said = {"description": tool.description or None, "parameters": tool.schema, "strict": tool.strict}
+        function = {"name": tool.name, **{name: value for name, value in said.items() if value is not None}}
+        found.append({"type": "function", "function": function})
+    return found
+
+
+def _written_output(output: Output | None) -> dict[str, Any] | None:
+    if output is None:
+        return None
+    if output.kind == "json":
+        return {"type": "json_object"}
+    said = {"name": output.name, "description": output.description, "strict": output.strict}
+    named = {name: value for name, value in said.items() if value not in (None, "")}
+    return {"type": "json_schema", "json_schema": {"schema": output.schema, **named}}

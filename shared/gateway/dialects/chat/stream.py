@@ -1,0 +1,261 @@
+"""Deltas into a chat completion and its chunks, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from typing import Any
+
+from gateway.dialects.chat.parts import thinking, thinking_part
+from gateway.dialects.chat.usage import usage_of
+from gateway.dialects.neutral import (
+    NOTHING,
+    ArgumentsDelta,
+    BlockStop,
+    Delta,
+    Finish,
+    Reasoning,
+    ReasoningDelta,
+    Redacted,
+    RedactedDelta,
+    Rest,
+    SignatureDelta,
+    Start,
+    TextDelta,
+    ToolStart,
+    Used,
+)
+from gateway.dialects.unsupported import Unsupported
+from gateway.dialects.values import mapping
+from gateway.models.usage import openai_usage
+
+
+def completion(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, Any]:
+    """A `chat.completion` of one choice. `frame` are its id, creation time and model.
+
+    Reasoning stands in `reasoning_content`, and whole in `thinking_blocks`, which a client sends back with a tool's
+    result (the field names are those of DeepSeek and LiteLLM; OpenAI has none).
+    """
+    message: dict[str, Any] = {"role": "assistant", "content": None}
+    choice: dict[str, Any] = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    calls: dict[int, dict[str, Any]] = {}
+    thoughts, body = _Thoughts(), {**frame, "object": "chat.completion", "choices": [choice]}
+    for delta in deltas:
+        thoughts.hear(delta)
+        if isinstance(delta, TextDelta):
+            message["content"] = (message["content"] or "") + delta.text
+        elif isinstance(delta, ToolStart):
+            function = {"name": delta.name, "arguments": ""}
+            calls[delta.block] = {"id": delta.id, "type": "function", "function": function}
+        elif isinstance(delta, ArgumentsDelta) and delta.block in calls:
+            calls[delta.block]["function"]["arguments"] += delta.text
+        elif isinstance(delta, Rest):
+            message |= delta.message
+            choice |= delta.around
+        elif isinstance(delta, Finish):
+            choice["finish_reason"] = delta.reason
+        elif isinstance(delta, Used):
+            body["usage"] = openai_usage(delta.usage)
+            body |= {"service_tier": delta.tier} if delta.tier else {}
+    if calls:
+        message["tool_calls"] = list(calls.values())
+    elif message["content"] is None:
+        message["content"] = ""
+    if thoughts.blocks:
+        message["thinking_blocks"] = thoughts.written()
+    if thoughts.spoken:
+        message["reasoning_content"] = "".join(thoughts.spoken)
+    return body
+
+
+def chunks(deltas: Iterable[Delta], frame: Mapping[str, Any], index: int = 0) -> Iterator[dict[str, Any]]:
+    """The `chat.completion.chunk`s of one choice, as the deltas come; no usage. Thinking blocks stand whole in the last
+    before the end: a client can't put together what has no index."""
+    base = {**frame, "object": "chat.completion.chunk"}
+
+    def chunk(delta: dict[str, Any], finish: str | None = None, around: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish, **around}
+        return {**base, "choices": [choice]}
+
+    calls: dict[int, int] = {}
+    thoughts = _Thoughts()
+    for delta in deltas:
+        thoughts.hear(delta)
+        if isinstance(delta, Start):
+            yield chunk({"role": "assistant", "content": ""})
+        elif isinstance(delta, TextDelta):
+            yield chunk({"content": delta.text})
+        elif isinstance(delta, ReasoningDelta):
+            yield chunk({"reasoning_content": delta.text})
+        elif isinstance(delta, ToolStart):
+            at = calls.setdefault(delta.block, len(calls))
+            function = {"name": delta.name, "arguments": ""}
+            yield chunk({"tool_calls": [{"index": at, "id": delta.id, "type": "function", "function": function}]})
+        elif isinstance(delta, ArgumentsDelta) and delta.block in calls:
+            yield chunk({"tool_calls": [{"index": calls[delta.block], "function": {"arguments": delta.text}}]})
+        elif isinstance(delta, Rest):
+            yield chunk(dict(delta.message), around=delta.around)
+        elif isinstance(delta, Finish):
+            if thoughts.blocks:
+                yield chunk({"thinking_blocks": thoughts.written()})
+            yield chunk({}, delta.reason)
+
+
+class _Thoughts:
+    """The reasoning among deltas."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[int, Reasoning | Redacted] = {}
+        self.spoken: list[str] = []
+
+    def hear(self, delta: Delta) -> None:
+        if isinstance(delta, RedactedDelta):
+            before = self.blocks.get(delta.block)
+            self.blocks[delta.block] = Redacted((before.data if isinstance(before, Redacted) else "") + delta.data)
+        elif isinstance(delta, (ReasoningDelta, SignatureDelta)):
+            before = self.blocks.get(delta.block)
+            text, signature = (before.text, before.signature) if isinstance(before, Reasoning) else ("", "")
+            if isinstance(delta, ReasoningDelta):
+                self.spoken.append(delta.text)
+                text += delta.text
+            else:
+                signature += delta.signature
+            self.blocks[delta.block] = Reasoning(text, signature)
+
+    def written(self) -> list[dict[str, Any]]:
+        return [thinking(block) for block in self.blocks.values()]
+
+
+def read_choice(choice: Mapping[str, Any]) -> Iterator[Delta]:
+    """The deltas of one whole choice. What the neutral form has no words for is a Rest."""
+    given = mapping(choice.get("message"))
+    message = {name: value for name, value in given.items() if name != "role" and value is not None}
+    yield Start()
+    numbers = count()
+    yield from _thoughts_of(message, numbers)
+    if isinstance(message.get("content"), str):
+        number = next(numbers)
+        yield TextDelta(number, message.pop("content"))
+        yield BlockStop(number)
+    yield from _calls_of(message, numbers)
+    around = {} if choice.get("logprobs") is None else {"logprobs": choice["logprobs"]}
+    if message or around:
+        yield Rest(message, around)
+    if isinstance(choice.get("finish_reason"), str):
+        yield Finish(choice["finish_reason"])
+
+
+def _thoughts_of(message: dict[str, Any], numbers: Iterator[int]) -> Iterator[Delta]:
+    """Taken out of the message where it is of our own form: blocks, and their text once more."""
+    dropped: list[str] = []
+    try:
+        blocks = [thinking_part(mapping(block), "", dropped) for block in message.get("thinking_blocks") or ()]
+    except Unsupported:
+        return
+    spoken = "".join(block.text for block in blocks if isinstance(block, Reasoning))
+    if not blocks or dropped or message.get("reasoning_content", "") != spoken:
+        return
+    del message["thinking_blocks"]
+    message.pop("reasoning_content", None)
+    for number, block in zip(numbers, blocks, strict=False):
+        if isinstance(block, Redacted):
+            yield RedactedDelta(number, block.data)
+        else:
+            yield ReasoningDelta(number, block.text)
+            if block.signature:
+                yield SignatureDelta(number, block.signature)
+        yield BlockStop(number)
+
+
+def _calls_of(message: dict[str, Any], numbers: Iterator[int]) -> Iterator[Delta]:
+    """Taken out of the message where all are plain calls of functions; else each gets its number, as in a stream."""
+    calls = message.pop("tool_calls", None) or []
+    if not all(_is_plain(call) for call in calls):
+        message["tool_calls"] = [{"index": at, **call} for at, call in enumerate(calls)]
+        return
+    for number, call in zip(numbers, calls, strict=False):
+        yield ToolStart(number, call["id"], call["function"]["name"])
+        yield ArgumentsDelta(number, call["function"]["arguments"])
+        yield BlockStop(number)
+
+
+def _is_plain(call: Mapping[str, Any]) -> bool:
+    function = mapping(call.get("function"))
+    texts = (call.get("id"), function.get("name"), function.get("arguments"))
+    whole = call.keys() == {"id", "type", "function"} and function.keys() == {"name", "arguments"}
+    return whole and call["type"] == "function" and all(isinstance(text, str) for text in texts)
+
+
+def read_chunks(given: Iterable[Mapping[str, Any]]) -> Iterator[Delta]:
+    """The deltas of a stream's chunks, as they come; of several choices the first."""
+    reader = _Reader()
+    for chunk in given:
+        choice = next((each for each in chunk.get("choices") or () if each.get("index", 0) == 0), None)
+        if choice is not None:
+            yield from reader.hear(mapping(choice.get("delta")))
+            if isinstance(choice.get("finish_reason"), str):
+                yield from reader.stop()
+                yield Finish(choice["finish_reason"])
+        usage = usage_of(chunk.get("usage"))
+        if usage is not None:
+            yield Used(usage)
+
+
+class _Reader:
+    """Which block is open: chat numbers calls alone."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+        self._open: tuple[Any, int] | None = None
+        self._reasoning: int | None = None
+
+    def hear(self, delta: Mapping[str, Any]) -> Iterator[Delta]:
+        if delta.get("role"):
+            yield Start()
+        if text := delta.get("reasoning_content"):
+            yield from self._at("reasoning")
+            self._reasoning = self._number
+            yield ReasoningDelta(self._number, text)
+        if text := delta.get("content"):
+            yield from self._at("text")
+            yield TextDelta(self._number, text)
+        for call in delta.get("tool_calls") or ():
+            yield from self._call(call)
+        for block in delta.get("thinking_blocks") or ():
+            yield from self._thought(thinking_part(mapping(block), "thinking_blocks", []))
+
+    @property
+    def _number(self) -> int:
+        return self._open[1] if self._open else 0
+
+    def _at(self, what: object) -> Iterator[Delta]:
+        if self._open is None or self._open[0] != what:
+            yield from self.stop()
+            self._open = (what, next(self._numbers))
+
+    def _call(self, call: Mapping[str, Any]) -> Iterator[Delta]:
+        function = mapping(call.get("function"))
+        yield from self._at(call.get("index", 0))
+        if call.get("id"):
+            yield ToolStart(self._number, call["id"], function.get("name") or "")
+        if function.get("arguments"):
+            yield ArgumentsDelta(self._number, function["arguments"])
+
+    def _thought(self, block: Reasoning | Redacted) -> Iterator[Delta]:
+        if isinstance(block, Reasoning) and self._reasoning is not None:
+            if block.signature:  # its text has come before
+                yield SignatureDelta(self._reasoning, block.signature)
+            return
+        yield from self.stop()
+        number = next(self._numbers)
+        if isinstance(block, Redacted):
+            yield RedactedDelta(number, block.data)
+        else:
+            yield ReasoningDelta(number, block.text)
+            yield SignatureDelta(number, block.signature)
+        yield BlockStop(number)
+
+    def stop(self) -> Iterator[Delta]:
+        if self._open is not None:
+            yield BlockStop(self._open[1])
+            self._open = None

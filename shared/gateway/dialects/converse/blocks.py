@@ -1,0 +1,98 @@
+"""Blocks and tools in Converse's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.dialects.converse.names import Names
+from gateway.dialects.neutral import (
+    Block,
+    Document,
+    Image,
+    Mark,
+    Reasoning,
+    Redacted,
+    Text,
+    Tool,
+    ToolResult,
+    ToolUse,
+)
+from gateway.dialects.unsupported import refuse
+
+_ODD = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
+_BLANKS = re.compile(r"\s+")
+_LONGEST_NAME = 200
+
+
+class Files:
+    """Documents' names: of the characters that Converse takes, and each once in a request."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def name(self, given: str) -> str:
+        base = _BLANKS.sub(" ", _ODD.sub(" ", given)).strip()[: _LONGEST_NAME - 10].strip() or "document"
+        name, number = base, 1
+        while name.casefold() in self._taken:
+            number += 1
+            name = f"{base} {number}"
+        self._taken.add(name.casefold())
+        return name
+
+
+def written(block: Block, names: Names, files: Files) -> dict[str, Any]:
+    """The content block that says the same."""
+    if isinstance(block, Text):
+        return {"text": block.text}
+    if isinstance(block, Mark):
+        return {"cachePoint": {"type": "default", **({"ttl": block.ttl} if block.ttl else {})}}
+    if isinstance(block, ToolUse):
+        return {"toolUse": {"toolUseId": block.id, "name": names.of(block.name), "input": block.input}}
+    if isinstance(block, ToolResult):
+        failed = {"status": "error"} if block.failed else {}
+        content = [written(part, names, files) for part in block.content]
+        return {"toolResult": {"toolUseId": block.id, "content": content, **failed}}
+    if isinstance(block, Image):
+        return {"image": {"format": block.format, "source": {"bytes": block.data}}}
+    if isinstance(block, Document):
+        source = {"bytes": block.data}
+        return {"document": {"format": block.format, "name": files.name(block.name), "source": source}}
+    if isinstance(block, Redacted):
+        return {"reasoningContent": {"redactedContent": block.data}}
+    return {"reasoningContent": {"reasoningText": _reasoning(block)}}
+
+
+def _reasoning(block: Reasoning) -> dict[str, Any]:
+    return {"text": block.text, **({"signature": block.signature} if block.signature else {})}
+
+
+def written_tools(tools: Sequence[Tool | Mark], names: Names, dropped: list[str]) -> list[dict[str, Any]]:
+    """The tools with their marks. Raises Unsupported for two of one name, and for an input that is no object. `strict`
+    is left out: most models of Bedrock refuse it, and the schema itself is there."""
+    seen: set[str] = set()
+    found: list[dict[str, Any]] = []
+    for tool in tools:
+        if isinstance(tool, Mark):
+            found.append(written(tool, names, Files()))
+            continue
+        if tool.name in seen:
+            raise refuse(f"{tool.at}.name", "stands twice among the tools")
+        seen.add(tool.name)
+        if tool.strict:
+            dropped.append(f"{tool.at}.strict")
+        described = {"description": tool.description} if tool.description.strip() else {}
+        spec = {"name": names.of(tool.name), **described, "inputSchema": {"json": _schema(tool)}}
+        found.append({"toolSpec": spec})
+    return found
+
+
+def _schema(tool: Tool) -> dict[str, Any]:
+    schema = dict(tool.schema or {"type": "object", "properties": {}})
+    kind = schema.get("type")
+    if kind == "object":
+        return schema
+    if kind in (None, "", []) or (isinstance(kind, list) and "object" in kind):
+        return {**schema, "type": "object"}
+    raise refuse(f"{tool.at}.parameters.type", 'must be "object" for this model')

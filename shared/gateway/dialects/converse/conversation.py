@@ -1,0 +1,218 @@
+"""A conversation as Converse takes it: the system's words apart, then the user and the assistant in turn, the user
+first and last in what tools need, no text blank, every tool call answered at once, no result without its call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.dialects.converse.names import Ids
+from gateway.dialects.neutral import (
+    Block,
+    Document,
+    Image,
+    Mark,
+    Reasoning,
+    Redacted,
+    Speaker,
+    Text,
+    Tool,
+    ToolResult,
+    ToolUse,
+    Turn,
+)
+from gateway.dialects.unsupported import refuse
+
+# What stands where Converse wants something and nothing was said: a few tokens each.
+NO_MESSAGE: Final = "(no message)"
+NO_RESULT: Final = "(no result)"
+_MOST_DOCUMENTS = 5
+
+
+@dataclass(slots=True)
+class Spoken:
+    """What one side says until it is the other's turn."""
+
+    speaker: Speaker
+    blocks: list[Block]
+
+
+@dataclass(slots=True)
+class Conversation:
+    """`tools` are those that may be called, with the marks between them; none where none may be."""
+
+    tools: list[Tool | Mark]
+    system: list[Block]
+    turns: list[Spoken]
+
+
+def conversation_of(turns: Sequence[Turn], tools: Sequence[Tool | Mark], dropped: list[str]) -> Conversation:
+    """Raises Unsupported where nothing is said at all. What is lost is named in `dropped`."""
+    talk = Conversation(list(tools), [], [])
+    for turn in turns:
+        _hear(talk, turn if tools else _told(turn), dropped)
+    _pair(talk, dropped)
+    if not talk.turns:
+        _system_alone(talk, turns, dropped)
+    if talk.turns[0].speaker == "assistant":
+        talk.turns.insert(0, Spoken("user", [Text(NO_MESSAGE)]))
+    _beside_documents(talk)
+    last = talk.turns[-1]
+    for at in reversed(range(len(last.blocks) if last.speaker == "assistant" else 0)):
+        if isinstance(block := last.blocks[at], Text):
+            last.blocks[at] = Text(block.text.rstrip(), block.rest, block.at)
+            break
+    return talk
+
+
+def _hear(talk: Conversation, turn: Turn, dropped: list[str]) -> None:
+    """One more turn: joined to the one before where the same side speaks on."""
+    blocks = list(_said(turn, dropped))
+    if turn.speaker == "system" and talk.turns and any(not isinstance(block, Mark) for block in blocks):
+        dropped.append(f"{turn.at}.role")  # its place in the conversation is lost, not its words
+    for block in blocks:
+        if isinstance(block, Mark):
+            _place(block, talk, dropped, in_system=turn.speaker == "system")
+        elif turn.speaker == "system":
+            talk.system.append(block)
+        elif talk.turns and talk.turns[-1].speaker == turn.speaker:
+            talk.turns[-1].blocks.append(block)
+        else:
+            talk.turns.append(Spoken(turn.speaker, [block]))
+
+
+def _said(turn: Turn, dropped: list[str]) -> Iterator[Block]:
+    """Blocks without blank texts, and without reasoning that nothing follows: a turn can't end in it."""
+    blocks = [block for block in turn.blocks if not (isinstance(block, Text) and _blank(block, dropped))]
+    last = max(
+        (at for at, block in enumerate(blocks) if not isinstance(block, (Reasoning, Redacted, Mark))), default=-1
+    )
+    for at, block in enumerate(blocks):
+        if isinstance(block, (Reasoning, Redacted)) and at > last:
+            dropped.append(block.at)
+        else:
+            yield block
+
+
+def _blank(block: Text, dropped: list[str]) -> bool:
+    if block.text and not block.text.isspace():
+        return False
+    if block.text:
+        dropped.append(block.at)
+    return True
+
+
+def _place(mark: Mark, talk: Conversation, dropped: list[str], *, in_system: bool) -> None:
+    """A mark stands behind what it marks; behind what precedes, where that is nothing, or reasoning."""
+    homes: list[list[Block] | list[Tool | Mark]] = [talk.tools, talk.system]
+    homes += [] if in_system else [turn.blocks for turn in talk.turns]
+    for home in reversed(homes):
+        at = len(home)
+        while at and isinstance(home[at - 1], (Reasoning, Redacted)):
+            at -= 1
+        if at:
+            home.insert(at, mark)
+            return
+    dropped.append(mark.at)
+
+
+def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str]) -> None:
+    """Where only the system speaks, its words are the user's."""
+    if not talk.system:
+        raise refuse("messages", "say nothing that this model could be asked")
+    dropped += [f"{turn.at}.role" for turn in turns if turn.speaker == "system"][:1]
+    talk.turns.append(Spoken("user", talk.system))
+    talk.system = []
+
+
+def _told(turn: Turn) -> Turn:
+    """Calls and results as words: Converse takes their blocks only where tools may be called."""
+    if not any(isinstance(block, (ToolUse, ToolResult)) for block in turn.blocks):
+        return turn
+    blocks: list[Block] = []
+    for block in turn.blocks:
+        if isinstance(block, ToolUse):
+            arguments = json.dumps(block.input, ensure_ascii=False, separators=(",", ":"))
+            blocks.append(Text(f"[tool call {block.name}: {arguments}]", at=block.at))
+        elif isinstance(block, ToolResult):
+            words = "\n".join(part.text for part in block.content if isinstance(part, Text))
+            blocks.append(Text(f"[tool result: {words}]", at=block.at))
+            blocks.extend(part for part in block.content if not isinstance(part, Text))
+        else:
+            blocks.append(block)
+    return Turn(turn.speaker, tuple(blocks), turn.at)
+
+
+def _pair(talk: Conversation, dropped: list[str]) -> None:
+    """Every call is answered in the next turn, before anything else there; a result without its call is the user's
+    words. Ids become such as Converse takes."""
+    ids, turns = Ids(), talk.turns
+    open_calls: dict[str, list[tuple[str, str]]] = {}  # by the client's id: ours, and where the call stood
+    talk.turns = []
+    for turn in turns:
+        if turn.speaker == "assistant":
+            blocks = [_called(block, ids, open_calls) if isinstance(block, ToolUse) else block for block in turn.blocks]
+        else:
+            blocks = _answered(turn.blocks, open_calls, dropped)
+        while blocks and isinstance(mark := blocks[0], Mark):  # what it stood behind said nothing
+            del blocks[0]
+            _place(mark, talk, dropped, in_system=False)
+        if talk.turns and talk.turns[-1].speaker == turn.speaker:  # what stood between said nothing
+            talk.turns[-1].blocks += blocks
+        elif blocks:
+            talk.turns.append(Spoken(turn.speaker, blocks))
+    if open_calls:
+        talk.turns.append(Spoken("user", _answered([], open_calls, dropped)))
+
+
+def _called(use: ToolUse, ids: Ids, open_calls: dict[str, list[tuple[str, str]]]) -> ToolUse:
+    ours = ids.next(use.id)
+    open_calls.setdefault(use.id, []).append((ours, use.at))
+    return use if ours == use.id else ToolUse(ours, use.name, use.input, use.at)
+
+
+def _answered(blocks: list[Block], open_calls: dict[str, list[tuple[str, str]]], dropped: list[str]) -> list[Block]:
+    results: list[Block] = []
+    words: list[Block] = []
+    home = words
+    for block in blocks:
+        if not isinstance(block, ToolResult):
+            home = home if isinstance(block, Mark) else words  # a mark stays behind what it marks
+            home.append(block)
+        elif open_calls.get(block.id):
+            (ours, _at), *others = open_calls.pop(block.id)
+            if others:
+                open_calls[block.id] = others
+            home = results
+            home.append(ToolResult(ours, _some(block, dropped), block.failed, block.at))
+        else:
+            dropped.append(block.at)
+            home = words
+            home.extend(part for part in block.content if not (isinstance(part, Text) and _blank(part, dropped)))
+    for calls in open_calls.values():
+        for ours, at in calls:
+            dropped.append(at)
+            results.append(ToolResult(ours, (Text(NO_RESULT),), at=at))
+    open_calls.clear()
+    return [*results, *words]
+
+
+def _some(result: ToolResult, dropped: list[str]) -> tuple[Text | Image | Document, ...]:
+    content = tuple(part for part in result.content if not (isinstance(part, Text) and _blank(part, dropped)))
+    return content or (Text(NO_RESULT),)
+
+
+def _beside_documents(talk: Conversation) -> None:
+    """A document needs words beside it."""
+    count = 0
+    for turn in talk.turns:
+        found = [block for block in turn.blocks if isinstance(block, Document)]
+        inner = [part for block in turn.blocks if isinstance(block, ToolResult) for part in block.content]
+        for document in (*found, *(part for part in inner if isinstance(part, Document))):
+            count += 1
+            if count > _MOST_DOCUMENTS:
+                raise refuse(document.at, f"a request holds at most {_MOST_DOCUMENTS} documents for this model")
+        if found and not any(isinstance(block, Text) for block in turn.blocks):
+            turn.blocks.append(Text(NO_MESSAGE))

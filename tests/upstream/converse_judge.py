@@ -1,0 +1,109 @@
+"""Whether Bedrock would take a body sent to Converse: botocore's own model of the operation, then the rules that the
+model does not say. Every body that the fake gets is judged by it, in every test."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.upstream.converse_rules import broken_rules
+
+
+@functools.cache
+def _operation() -> tuple[Any, Any]:
+    # Imported here: a fake that is asked for OpenAI alone starts without.
+    import botocore.session
+    from botocore.validate import ParamValidator
+
+    service = botocore.session.get_session().get_service_model("bedrock-runtime")
+    return service.operation_model("Converse").input_shape, ParamValidator()
+
+
+_MODEL = {"modelId": "a.model-v1:0"}  # stands in the path, not in the body
+
+
+def faults(body: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a body, in words that begin with a path; empty where Bedrock would take it."""
+    shape, validator = _operation()
+    found: list[str] = []
+    parameters = _decoded({**body, **_MODEL}, shape, "", found)
+    if not found:
+        report = validator.validate(parameters, shape)
+        found += [report.generate_report()] if report.has_errors() else []
+    found += _constraints({**body, **_MODEL}, shape, "")
+    return found or list(broken_rules(body))
+
+
+def _decoded(value: Any, shape: Any, where: str, found: list[str]) -> Any:
+    """JSON as botocore's parameters: base64 is bytes. A member that the shape has not is a fault."""
+    if shape.type_name == "structure" and isinstance(value, dict) and not _is_document(shape):
+        unknown = [name for name in value if name not in shape.members]
+        found += [f"{where}.{name}".lstrip(".") + ": unknown member" for name in unknown]
+        known = {name: each for name, each in value.items() if name in shape.members}
+        return {name: _decoded(each, shape.members[name], f"{where}.{name}", found) for name, each in known.items()}
+    if shape.type_name == "list" and isinstance(value, list):
+        return [_decoded(each, shape.member, f"{where}.{at}", found) for at, each in enumerate(value)]
+    if shape.type_name == "blob" and isinstance(value, str):
+        try:
+            return base64.b64decode(value, validate=True)
+        except ValueError:
+            found.append(f"{where.lstrip('.')}: no base64")
+    return value
+
+
+def _is_document(shape: Any) -> bool:
+    return bool(getattr(shape, "is_document_type", False))
+
+
+def _constraints(value: Any, shape: Any, where: str) -> Iterator[str]:
+    """What botocore knows and does not check itself: enums, patterns, lengths, the one member of a union."""
+    if _is_document(shape):
+        yield from _numbers(value, where)
+    elif shape.type_name == "structure" and isinstance(value, dict):
+        if getattr(shape, "is_tagged_union", False) and len(value) != 1:
+            yield f"{where.lstrip('.')}: one member of {sorted(shape.members)} is wanted, not {sorted(value)}"
+        for name, each in value.items():
+            if name in shape.members:
+                yield from _constraints(each, shape.members[name], f"{where}.{name}")
+    elif shape.type_name == "list" and isinstance(value, list):
+        yield from _bounds(len(value), shape.metadata, where)
+        for at, each in enumerate(value):
+            yield from _constraints(each, shape.member, f"{where}.{at}")
+    elif shape.type_name == "map" and isinstance(value, dict):
+        yield from _bounds(len(value), shape.metadata, where)
+        for name, each in value.items():
+            yield from _constraints(name, shape.key, f"{where}.{name}")
+            yield from _constraints(each, shape.value, f"{where}.{name}")
+    elif isinstance(value, str):
+        yield from _text(value, shape, where)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield from _bounds(value, shape.metadata, where)
+
+
+def _text(value: str, shape: Any, where: str) -> Iterator[str]:
+    if shape.type_name == "blob":
+        yield from _bounds(len(base64.b64decode(value)), shape.metadata, where)
+        return
+    yield from _bounds(len(value), shape.metadata, where)
+    pattern, enum = shape.metadata.get("pattern"), getattr(shape, "enum", None)
+    if pattern and not re.fullmatch(pattern, value):
+        yield f"{where.lstrip('.')}: must match {pattern}"
+    if enum and value not in enum:
+        yield f"{where.lstrip('.')}: must be one of {enum}"
+
+
+def _bounds(size: float, metadata: Mapping[str, Any], where: str) -> Iterator[str]:
+    if size < metadata.get("min", -math.inf) or size > metadata.get("max", math.inf):
+        yield f"{where.lstrip('.')}: {size} is not between {metadata.get('min')} and {metadata.get('max')}"
+
+
+def _numbers(value: Any, where: str) -> Iterator[str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{where.lstrip('.')}: no number"
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in parts:
+        yield from _numbers(each, f"{where}.{name}")
