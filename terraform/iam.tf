@@ -29,15 +29,33 @@ locals {
     ]
   }
 
-  # An index is a resource of its own: a grant on it is written "table/index". What nobody describes, checks.tf names.
+  # A list of actions is the whole table's; an object gives each action the partitions that it may meet. An index is a
+  # resource of its own: a grant on it is written "table/index". What nobody describes, checks.tf names.
   statements_on_tables = {
-    for key, function in local.functions : key => [
-      for target, actions in try(function.tables, {}) : {
-        Sid      = "Table${replace(title(replace(replace(target, "/", "-"), "-", " ")), " ", "")}"
-        Action   = [for action in sort(actions) : "dynamodb:${action}"]
-        Resource = [lookup(local.table_arns, target, "")]
-      }
-    ]
+    for key, function in local.functions : key => concat(
+      [
+        for target, actions in try(function.tables, {}) : {
+          Sid      = local.table_sids[target]
+          Action   = [for action in sort(actions) : "dynamodb:${action}"]
+          Resource = [lookup(local.table_arns, target, "")]
+        } if !can(keys(actions))
+      ],
+      flatten([
+        for target, actions in try(function.tables, {}) : [
+          for action, partitions in actions : {
+            Sid        = "${local.table_sids[target]}${action}"
+            Action     = ["dynamodb:${action}"]
+            Resource   = [lookup(local.table_arns, target, "")]
+            Partitions = partitions
+          }
+        ] if can(keys(actions))
+      ]),
+    )
+  }
+
+  table_sids = {
+    for target in distinct(flatten([for function in values(local.functions) : keys(try(function.tables, {}))])) :
+    target => "Table${replace(title(replace(replace(target, "/", "-"), "-", " ")), " ", "")}"
   }
 
   # Secrets Manager appends six characters of its own choice to an ARN.

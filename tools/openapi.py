@@ -1,7 +1,8 @@
 """`python -m tools.openapi write|check`: the OpenAPI 3.1 document, from what the functions say of themselves.
 
-Routes and who may call them stand in function.json, what they take and answer in routes.json beside it: a schema, or
-the name of the pydantic model that judges it. What every route has in common is added here.
+A function's handler has its routes as a table, ROUTES: who may call them, what they take and answer, as schemas or by
+the name of a pydantic model. What every route has in common is added here. function.json, which Terraform reads, must
+name the same routes with the same access.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
+from gateway.api.errors import Dialect
+from gateway.api.routes import Described, Route
 from tools.local.emulator import ROOT
-from tools.manifest import load
+from tools.manifest import Manifest, load
 
 OUT = ROOT / "functions" / "health" / "openapi.json"
 _PARAMETER = re.compile(r"\{(\w+)\+?\}")
@@ -65,34 +67,78 @@ _FIXED = {
         "required": ["message"],
         "properties": {"message": {"type": "string"}, "error": {"type": "object"}},
     },
+    "RpcError": {
+        "description": "JSON-RPC's error; `data` is what an Error has.",
+        "type": "object",
+        "required": ["jsonrpc", "id", "error"],
+        "properties": {
+            "jsonrpc": {"const": "2.0"},
+            "id": {"type": "null"},
+            "error": {
+                "type": "object",
+                "required": ["code", "message", "data"],
+                "properties": {
+                    "code": {"type": "integer"},
+                    "message": {"type": "string"},
+                    "data": {"$ref": "#/components/schemas/Error/properties/error"},
+                },
+            },
+        },
+    },
+    "RpcRefused": {
+        "description": "By the HTTP API a message alone, by the function an RpcError.",
+        "anyOf": [
+            {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},
+            {"$ref": "#/components/schemas/RpcError"},
+        ],
+    },
 }
+_ERRORS_OF: Mapping[Dialect, str] = {"openai": "Error", "gateway": "Error", "jsonrpc": "RpcError"}
+_REFUSALS: Mapping[Dialect, str] = {"openai": "Refused", "gateway": "Refused", "jsonrpc": "RpcRefused"}
 
 
 class DescriptionError(Exception):
-    """Routes and descriptions do not fit; the message names them all."""
+    """A function's routes and its function.json do not fit; the message names them all."""
 
 
-def document(root: Path = ROOT) -> dict[str, Any]:
-    """The whole document. Raises DescriptionError for a route without a description, and the other way round."""
-    manifest = load(root)
-    schemas: dict[str, Any] = dict(_FIXED)
-    paths: dict[str, Any] = {}
+Tables = Mapping[str, Sequence[Route]]
+
+
+def tables(manifest: Manifest) -> Tables:
+    """The routes of every function that has some, by its folder."""
+    return {
+        folder: importlib.import_module(function.handler.rpartition(".")[0]).ROUTES
+        for folder, function in sorted(manifest.functions.items())
+        if function.routes
+    }
+
+
+def agreed(manifest: Manifest, routes: Tables) -> None:
+    """Raises DescriptionError unless each function.json has the routes of its function, each with the same access."""
     problems = []
-    for folder, function in sorted(manifest.functions.items()):
-        file = root / "functions" / folder / "routes.json"
-        described = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        problems += [
-            f"functions/{folder}/routes.json: {route}: no such route" for route in {*described} - {*function.routes}
-        ]
-        for route, access in function.routes.items():
-            if route not in described:
-                problems.append(f"functions/{folder}/routes.json: {route}: is not described")
-                continue
-            method, path = route.split(" ")
-            operation = _operation(folder, route, access, described[route], schemas)
-            paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[method.lower()] = operation
+    for folder, function in manifest.functions.items():
+        said = {route.method_path: route.auth for route in routes.get(folder, ())}
+        file = f"functions/{folder}/function.json"
+        for name in {*said} | {*function.routes}:
+            if name not in function.routes:
+                problems.append(f"{file}: routes.{name}: is missing, the handler has it")
+            elif name not in said:
+                problems.append(f"{file}: routes.{name}: the handler has no such route")
+            elif function.routes[name] != said[name]:
+                problems.append(f"{file}: routes.{name}: is {function.routes[name]}, the handler says {said[name]}")
     if problems:
         raise DescriptionError("\n".join(sorted(problems)))
+
+
+def document(manifest: Manifest, routes: Tables) -> dict[str, Any]:
+    """The whole document. Raises DescriptionError as `agreed` does."""
+    agreed(manifest, routes)
+    schemas: dict[str, Any] = dict(_FIXED)
+    paths: dict[str, Any] = {}
+    for folder, table in sorted(routes.items()):
+        for route in table:
+            method, path = route.method_path.split(" ")
+            paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[method.lower()] = _operation(folder, route, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -113,57 +159,67 @@ def document(root: Path = ROOT) -> dict[str, Any]:
     }
 
 
-def _operation(
-    folder: str, route: str, access: str, facts: Mapping[str, Any], schemas: dict[str, Any]
-) -> dict[str, Any]:
-    method, path = route.split(" ")
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _PARAMETER.findall(path)
-    ]
-    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in facts.get("query", {}).items()]
-    parameters += [
-        {"name": name, "in": "header", "description": _HEADERS[name], "schema": {"type": "string"}}
-        for name in facts.get("headers", [])
-    ]
-    errors = set(facts.get("errors", []))
-    if access != "public":
-        errors |= {401, 403, 503}
-    if "body" in facts:
-        errors |= {400, 413, 415}
-    if "query" in facts or "headers" in facts:
-        errors.add(400)
-    if "{id" in path:
-        errors.add(404)
+def _operation(folder: str, route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+    method, path = route.method_path.split(" ")
+    described = route.described
     operation: dict[str, Any] = {
         "operationId": "_".join([method.lower(), *re.findall(r"\w+", path)]),
         "tags": [folder],
-        "summary": facts["summary"],
-        "responses": {status: _answer(schema, facts, schemas) for status, schema in facts["answers"].items()}
-        | {str(status): _error(status) for status in sorted(errors) if str(status) not in facts["answers"]},
-        "security": [] if access == "public" else [{access: []}],
+        "summary": described.summary,
+        "responses": {str(status): _answer(status, described, schemas) for status in described.answers}
+        | {str(status): _error(status, route) for status in _errors(route) if status not in described.answers},
+        "security": [] if route.auth == "public" else [{route.auth: []}],
     }
+    parameters = _parameters(path, described, schemas)
     if parameters:
         operation["parameters"] = parameters
-    if "body" in facts:
-        required = facts["body"] != "gateway.keys.key_fields:Rotation"
-        schema = _schema(facts["body"], schemas, "validation")
-        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+    if described.body is not None:
+        content = {"application/json": {"schema": _schema(described.body, schemas, "validation")}}
+        operation["requestBody"] = {"required": not described.optional, "content": content}
     return operation
 
 
-def _answer(schema: Any, facts: Mapping[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    content: dict[str, Any] = {"application/json": {"schema": _schema(schema, schemas, "serialization")}}
-    if facts.get("csv"):
-        content["text/csv"] = {"schema": {"type": "string"}}
-    if facts.get("stream"):
-        content["text/event-stream"] = {"schema": {"type": "string"}}
-    return {"description": facts["summary"], "content": content}
+def _parameters(path: str, described: Described, schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(path)
+    ]
+    in_query = [
+        {"name": name, "in": "query", "schema": _schema(schema, schemas, "validation")}
+        for name, schema in described.query.items()
+    ]
+    in_header = [
+        {"name": name, "in": "header", "description": _HEADERS[name], "schema": {"type": "string"}}
+        for name in described.headers
+    ]
+    return in_path + in_query + in_header
 
 
-def _error(status: int) -> dict[str, Any]:
-    name = "Refused" if status in (401, 403) else "Error"
-    reference = {"$ref": f"#/components/schemas/{name}"}
+def _errors(route: Route) -> list[int]:
+    """The statuses of its errors: its own, and what follows from what it takes."""
+    described = route.described
+    errors = set(described.errors)
+    if route.auth != "public":
+        errors |= {401, 403, 503}
+    if described.body is not None:
+        errors |= {400, 413, 415}
+    if described.query or described.headers:
+        errors.add(400)
+    if "{" in route.method_path:
+        errors.add(404)
+    return sorted(errors)
+
+
+def _answer(status: int, described: Described, schemas: dict[str, Any]) -> dict[str, Any]:
+    schema = _schema(described.answers[status], schemas, "serialization")
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    content |= {media: {"schema": {"type": "string"}} for media in described.media}
+    return {"description": described.summary, "content": content}
+
+
+def _error(status: int, route: Route) -> dict[str, Any]:
+    name = _REFUSALS if status in (401, 403) else _ERRORS_OF
+    reference = {"$ref": f"#/components/schemas/{name[route.errors]}"}
     return {"description": _ERRORS[status], "content": {"application/json": {"schema": reference}}}
 
 
@@ -173,14 +229,16 @@ def _schema(described: Any, schemas: dict[str, Any], mode: Any) -> dict[str, Any
     module, _, name = described.partition(":")
     model: type[BaseModel] = getattr(importlib.import_module(module), name)
     made = model.model_json_schema(by_alias=True, mode=mode, ref_template="#/components/schemas/{model}")
-    schemas |= made.pop("$defs", {})
-    schemas[name] = made
+    for title, each in {**made.pop("$defs", {}), name: made}.items():
+        if schemas.setdefault(title, each) != each:
+            raise DescriptionError(f"{described}: two types are called {title}")
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def text(root: Path = ROOT) -> str:
+def text() -> str:
     """The document as it is committed."""
-    return json.dumps(document(root), indent=1, ensure_ascii=False) + "\n"
+    manifest = load(ROOT)
+    return json.dumps(document(manifest, tables(manifest)), indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> int:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from functions.admin.asked import identifier, seen
-from gateway import wiring
 from gateway.api.message import Request, Response
 from gateway.billing.reports import NO_TEAM
 from gateway.identity.caller import Caller
 from gateway.identity.key_text import TEAM_ID
 from gateway.keys.rights import check_sight
+from gateway.wiring import gateway
 
 
 def create_correction(request: Request, caller: Caller) -> Response:
-    entry, new = wiring.billing().correct(request.json(), caller)
+    entry, new = gateway().billing.correct(request.json(), caller)
     return Response(201 if new else 200, entry)
 
 
 def list_corrections(request: Request, caller: Caller) -> Response:
-    return Response(200, wiring.billing().corrections(seen(request, caller), request.limit()))
+    return Response(200, gateway().billing.corrections(seen(request, caller), request.limit()))
 
 
 def statement(request: Request, caller: Caller) -> Response:
     team = identifier(request, f"{NO_TEAM}|{TEAM_ID}", "team")
     check_sight(caller, "" if team == NO_TEAM else team)
     if request.query.get("format") == "csv":
-        page = wiring.billing().statement_csv(team, request.query)
+        page = gateway().billing.statement_csv(team, request.query)
         return Response(200, page.text, page.headers, media_type="text/csv; charset=utf-8")
-    return Response(200, wiring.billing().statement(team, request.query))
+    return Response(200, gateway().billing.statement(team, request.query))

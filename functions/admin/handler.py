@@ -5,108 +5,288 @@ What a key may do with it is in `gateway/keys/rights.py`: reads and writes of ke
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
 
-from functions.admin import billing, keys, products, teams, users
-from functions.admin.asked import checked, seen
+from functions.admin import billing, keys, operations, products, teams, users
+from functions.admin.asked import checked
 from gateway import wiring
-from gateway.api.access import caller_of, with_scope
-from gateway.api.door import Route, door
+from gateway.api.http_api import http_api
 from gateway.api.message import Request, Response
+from gateway.api.routes import Described, Route, Schema
 from gateway.identity.caller import Caller
 from gateway.keys.rights import Area, check_area
 
 Action = Callable[[Request, Caller], Response]
 
 
-def _admin(action: Action) -> Route:
+_ANSWERS = "functions.admin.answers"
+_PATCH = f"{_ANSWERS}:Patch"
+_PRODUCT = "gateway.catalogue.products:Product"
+_IF_MATCH = ("if-match",)
+_CHANGED = (409, 412)  # by somebody else meanwhile
+_TEXT: Schema = {"type": "string"}
+_DATE: Schema = {"type": "string", "format": "date"}
+_FORMAT: Schema = {"enum": ["json", "csv"]}
+_PAGE: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000}, "cursor": _TEXT}
+_DAYS: dict[str, Schema] = {"from": _DATE, "to": _DATE, "key": _TEXT, "team": _TEXT}
+_CSV = ("text/csv",)
+
+
+def _admin(method_path: str, action: Action, described: Described) -> Route:
     """A route for admins. Each asks for the key's record as it is now: by an answer that the authorizer has cached, a
     key that was revoked a moment ago would read on, or make itself another."""
+    method, path = method_path.split(" ")
+    return Route(
+        method_path=f"{method} /api/v1/admin/{path}",
+        handler=lambda request: action(checked(request), request.caller),
+        auth="api-key",
+        scope="admin",
+        fresh=True,
+        errors="gateway",
+        described=described,
+    )
 
-    def route(request: Request) -> Response:
-        caller = caller_of(request, "admin", wiring.identity)
-        caller = with_scope(wiring.identity().fresh(caller), "admin")
-        return action(checked(request), caller)
 
-    return route
-
-
-def _sets(area: Area, action: Action) -> Route:
+def _sets(area: Area, method_path: str, action: Action, described: Described) -> Route:
     """A route that changes what holds for everybody."""
 
     def permitted(request: Request, caller: Caller) -> Response:
         check_area(area, caller)
         return action(request, caller)
 
-    return _admin(permitted)
+    return _admin(method_path, permitted, described)
 
 
-def _get_config(_request: Request, _caller: Caller) -> Response:
-    return _config(*wiring.config_admin().effective())
+def _answer(name: str, status: int = 200) -> dict[int, Schema]:
+    return {status: f"{_ANSWERS}:{name}"}
 
 
-def _post_config(request: Request, caller: Caller) -> Response:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    changed = wiring.config_admin().update(request.json(), by=caller.key_id, at=now, if_match=request.if_match())
-    return _config(*changed)
-
-
-def _config(version: int, document: dict[str, Any]) -> Response:
-    return Response(200, {"version": version, "config": document}, {"etag": f'"{version}"'})
-
-
-def _metrics(request: Request, caller: Caller) -> Response:
-    return Response(200, wiring.reports().metrics(seen(request, caller)))
-
-
-def _usage(request: Request, caller: Caller) -> Response:
-    query = seen(request, caller)
-    if query.get("format") == "csv":
-        page = wiring.reports().usage_csv(query)
-        return Response(200, page.text, page.headers, media_type="text/csv; charset=utf-8")
-    return Response(200, wiring.reports().usage(query))
-
-
-def _get_breakers(_request: Request, _caller: Caller) -> Response:
-    return Response(200, wiring.breaker_admin().states())
-
-
-def _post_breakers(request: Request, caller: Caller) -> Response:
-    return Response(200, wiring.breaker_admin().act(request.json(), caller))
-
-
-ROUTES = {
-    "GET /api/v1/admin/config": _admin(_get_config),
-    "POST /api/v1/admin/config": _sets("config", _post_config),
-    "GET /api/v1/admin/metrics": _admin(_metrics),
-    "GET /api/v1/admin/usage": _admin(_usage),
-    "GET /api/v1/admin/circuit-breakers": _admin(_get_breakers),
-    "POST /api/v1/admin/circuit-breakers": _sets("breakers", _post_breakers),
-    "GET /api/v1/admin/keys": _admin(keys.list_keys),
-    "POST /api/v1/admin/keys": _admin(keys.create_key),
-    "GET /api/v1/admin/keys/{id}": _admin(keys.get_key),
-    "PATCH /api/v1/admin/keys/{id}": _admin(keys.change_key),
-    "DELETE /api/v1/admin/keys/{id}": _admin(keys.delete_key),
-    "POST /api/v1/admin/keys/{id}/rotate": _admin(keys.rotate_key),
-    "POST /api/v1/admin/keys/{id}/revoke": _admin(keys.revoke_key),
-    "GET /api/v1/admin/corrections": _admin(billing.list_corrections),
-    "POST /api/v1/admin/corrections": _sets("corrections", billing.create_correction),
-    "GET /api/v1/admin/teams/{id}/statements": _admin(billing.statement),
-    "GET /api/v1/admin/teams": _admin(teams.list_teams),
-    "POST /api/v1/admin/teams": _admin(teams.create_team),
-    "GET /api/v1/admin/teams/{id}": _admin(teams.get_team),
-    "PATCH /api/v1/admin/teams/{id}": _admin(teams.change_team),
-    "DELETE /api/v1/admin/teams/{id}": _admin(teams.delete_team),
-    "GET /api/v1/admin/users": _admin(users.list_users),
-    "GET /api/v1/admin/users/{id}": _admin(users.get_user),
-    "PUT /api/v1/admin/users/{id}": _admin(users.put_user),
-    "DELETE /api/v1/admin/users/{id}": _admin(users.delete_user),
-    "POST /api/v1/admin/products": _sets("products", products.create_product),
-    "POST /api/v1/admin/products/import": _sets("products", products.import_products),
-    "GET /api/v1/admin/products/{id}": _admin(products.get_product),
-    "PUT /api/v1/admin/products/{id}": _sets("products", products.replace_product),
-    "PATCH /api/v1/admin/products/{id}": _sets("products", products.change_product),
-    "DELETE /api/v1/admin/products/{id}": _sets("products", products.delete_product),
-}
-handler = door("admin", ROUTES)
+ROUTES = (
+    _admin(
+        "GET config",
+        operations.get_config,
+        Described(summary="The effective config and its version.", answers=_answer("Config")),
+    ),
+    _sets(
+        "config",
+        "POST config",
+        operations.post_config,
+        Described(
+            summary="Change the config by a JSON merge patch.",
+            body={"type": "object"},
+            headers=_IF_MATCH,
+            answers=_answer("Config"),
+            errors=_CHANGED,
+        ),
+    ),
+    _admin(
+        "GET metrics",
+        operations.metrics,
+        Described(summary="Requests, errors, latency, tokens and cost.", query=_DAYS, answers=_answer("Metrics")),
+    ),
+    _admin(
+        "GET usage",
+        operations.usage,
+        Described(
+            summary="Spend by a dimension over UTC days, as JSON or CSV.",
+            query={
+                "group_by": {"enum": ["key", "model", "provider", "tier", "tag", "team", "day", "hour", "total"]},
+                **_DAYS,
+                "format": _FORMAT,
+                "limit": {"type": "integer", "minimum": 1, "maximum": 10000},
+                "cursor": _TEXT,
+            },
+            answers=_answer("Usage"),
+            media=_CSV,
+        ),
+    ),
+    _admin(
+        "GET circuit-breakers",
+        operations.get_breakers,
+        Described(summary="The state of each circuit breaker.", answers=_answer("Breakers")),
+    ),
+    _sets(
+        "breakers",
+        "POST circuit-breakers",
+        operations.post_breakers,
+        Described(
+            summary="Reset or open circuit breakers.",
+            body=f"{_ANSWERS}:BreakerAction",
+            answers=_answer("Breakers"),
+            errors=(409,),
+        ),
+    ),
+    _admin(
+        "GET keys", keys.list_keys, Described(summary="API keys, newest first.", query=_PAGE, answers=_answer("Keys"))
+    ),
+    _admin(
+        "POST keys",
+        keys.create_key,
+        Described(
+            summary="A new API key; its text is shown this once.",
+            body="gateway.keys.key_fields:NewKey",
+            answers=_answer("KeyWithSecret", 201),
+        ),
+    ),
+    _admin("GET keys/{id}", keys.get_key, Described(summary="One API key.", answers=_answer("Key"))),
+    _admin(
+        "PATCH keys/{id}",
+        keys.change_key,
+        Described(
+            summary="Change a key; it holds at the key's next paid call.",
+            body=_PATCH,
+            headers=_IF_MATCH,
+            answers=_answer("Key"),
+            errors=_CHANGED,
+        ),
+    ),
+    _admin(
+        "DELETE keys/{id}",
+        keys.delete_key,
+        Described(summary="Revoke a key and forget its record.", answers=_answer("Deleted"), errors=(409,)),
+    ),
+    _admin(
+        "POST keys/{id}/rotate",
+        keys.rotate_key,
+        Described(
+            summary="A new secret; the old one works for the overlap.",
+            body="gateway.keys.key_fields:Rotation",
+            optional=True,
+            answers=_answer("KeyWithSecret"),
+            errors=(409,),
+        ),
+    ),
+    _admin(
+        "POST keys/{id}/revoke",
+        keys.revoke_key,
+        Described(summary="Revoke a key: refused from its next paid call on.", answers=_answer("Key")),
+    ),
+    _admin(
+        "GET corrections",
+        billing.list_corrections,
+        Described(
+            summary="A month's corrections.",
+            query={"month": _TEXT, "team": _TEXT, "key": _TEXT} | _PAGE,
+            answers=_answer("Corrections"),
+        ),
+    ),
+    _sets(
+        "corrections",
+        "POST corrections",
+        billing.create_correction,
+        Described(
+            summary="Correct the bill by an entry with a reason.",
+            body="gateway.billing.statements:NewCorrection",
+            answers=_answer("Correction") | _answer("Correction", 201),
+            errors=(
+                404,
+                409,
+            ),
+        ),
+    ),
+    _admin(
+        "GET teams/{id}/statements",
+        billing.statement,
+        Described(
+            summary="What a team has to pay for a month; - for keys without a team.",
+            query={"month": {"type": "string", "pattern": r"^20[0-9]{2}-(0[1-9]|1[0-2])$"}, "format": _FORMAT},
+            answers=_answer("Statement"),
+            media=_CSV,
+        ),
+    ),
+    _admin(
+        "GET teams", teams.list_teams, Described(summary="Teams, newest first.", query=_PAGE, answers=_answer("Teams"))
+    ),
+    _admin(
+        "POST teams",
+        teams.create_team,
+        Described(
+            summary="A new team.", body="gateway.keys.teams:NewTeam", answers=_answer("Team", 201), errors=(409,)
+        ),
+    ),
+    _admin("GET teams/{id}", teams.get_team, Described(summary="One team.", answers=_answer("Team"))),
+    _admin(
+        "PATCH teams/{id}",
+        teams.change_team,
+        Described(summary="Change a team.", body=_PATCH, headers=_IF_MATCH, answers=_answer("Team"), errors=_CHANGED),
+    ),
+    _admin(
+        "DELETE teams/{id}",
+        teams.delete_team,
+        Described(summary="Delete a team that has no keys.", answers=_answer("Deleted"), errors=(409,)),
+    ),
+    _admin(
+        "GET users",
+        users.list_users,
+        Described(summary="What limits users, newest first.", query=_PAGE, answers=_answer("Users")),
+    ),
+    _admin("GET users/{id}", users.get_user, Described(summary="What limits one user.", answers=_answer("User"))),
+    _admin(
+        "PUT users/{id}",
+        users.put_user,
+        Described(
+            summary="Set what limits a user, over all of their keys.",
+            body="gateway.keys.users:UserFields",
+            headers=_IF_MATCH,
+            answers=_answer("User"),
+            errors=_CHANGED,
+        ),
+    ),
+    _admin(
+        "DELETE users/{id}",
+        users.delete_user,
+        Described(summary="Let nothing limit a user any more.", answers=_answer("Deleted"), errors=(409,)),
+    ),
+    _sets(
+        "products",
+        "POST products",
+        products.create_product,
+        Described(
+            summary="A new product.",
+            body="gateway.catalogue.products:NewProduct",
+            answers={201: _PRODUCT},
+            errors=(409,),
+        ),
+    ),
+    _sets(
+        "products",
+        "POST products/import",
+        products.import_products,
+        Described(
+            summary="Many products, as JSON or CSV, with a report of refused rows.",
+            body=f"{_ANSWERS}:ProductImport",
+            answers=_answer("Imported"),
+        ),
+    ),
+    _admin(
+        "GET products/{id}",
+        products.get_product,
+        Described(summary="One product, with its ETag.", answers={200: _PRODUCT}),
+    ),
+    _sets(
+        "products",
+        "PUT products/{id}",
+        products.replace_product,
+        Described(
+            summary="Replace a product.",
+            body="gateway.catalogue.products:ProductFields",
+            headers=_IF_MATCH,
+            answers={200: _PRODUCT},
+            errors=_CHANGED,
+        ),
+    ),
+    _sets(
+        "products",
+        "PATCH products/{id}",
+        products.change_product,
+        Described(
+            summary="Change a product.", body=_PATCH, headers=_IF_MATCH, answers={200: _PRODUCT}, errors=_CHANGED
+        ),
+    ),
+    _sets(
+        "products",
+        "DELETE products/{id}",
+        products.delete_product,
+        Described(summary="Delete a product.", headers=_IF_MATCH, answers=_answer("Deleted"), errors=_CHANGED),
+    ),
+)
+handler = http_api("admin", ROUTES, wiring.identity)

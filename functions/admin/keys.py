@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from functions.admin.asked import identifier
-from gateway import wiring
+from gateway import observability
 from gateway.api.message import Request, Response
+from gateway.errors import StoreError, StoreUnavailable
 from gateway.identity.caller import Caller
 from gateway.identity.key_text import KEY_ID
 from gateway.identity.store import KeyRecord
 from gateway.keys.key_fields import shown
+from gateway.wiring import gateway
 
 
 def list_keys(request: Request, caller: Caller) -> Response:
-    records, cursor = wiring.keys().listed(caller, request.limit(), request.query.get("cursor"))
-    return Response(200, {"object": "list", "data": [shown(record) for record in records], "next_cursor": cursor})
+    records, cursor = gateway().keys.listed(caller, request.limit(), request.query.get("cursor"))
+    uses = gateway().use_store.of([record.id for record in records])
+    data = [shown(record, uses.get(record.id, 0)) for record in records]
+    return Response(200, {"object": "list", "data": data, "next_cursor": cursor})
 
 
 def create_key(request: Request, caller: Caller) -> Response:
-    text, record = wiring.keys().create(request.json(), caller)
-    return _secret(text, record, status=201)
+    text, record = gateway().keys.create(request.json(), caller)
+    return _secret(text, record, {}, status=201)
 
 
 def get_key(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.keys().seen(_id(request), caller))
+    record = gateway().keys.seen(_id(request), caller)
+    return _shown(record, gateway().use_store.of([record.id]))
 
 
 def change_key(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.keys().change(_id(request), request.json(), caller, request.if_match()))
+    record = gateway().keys.change(_id(request), request.json(), caller, request.if_match())
+    return _shown(record, _last_use(record))
 
 
 def rotate_key(request: Request, caller: Caller) -> Response:
-    text, record = wiring.keys().rotate(_id(request), request.optional_json(), caller)
-    return _secret(text, record, status=200)
+    text, record = gateway().keys.rotate(_id(request), request.optional_json(), caller)
+    return _secret(text, record, _last_use(record), status=200)
 
 
 def revoke_key(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.keys().revoke(_id(request), caller))
+    record = gateway().keys.revoke(_id(request), caller)
+    return _shown(record, _last_use(record))
 
 
 def delete_key(request: Request, caller: Caller) -> Response:
     key_id = _id(request)
-    wiring.keys().delete(key_id, caller)
+    gateway().keys.delete(key_id, caller)
     return Response(200, {"id": key_id, "deleted": True})
 
 
@@ -48,10 +57,19 @@ def _id(request: Request) -> str:
     return identifier(request, KEY_ID, "key")
 
 
-def _shown(record: KeyRecord) -> Response:
-    return Response(200, shown(record), {"etag": f'"{record.version}"'})
+def _shown(record: KeyRecord, uses: Mapping[str, int]) -> Response:
+    return Response(200, shown(record, uses.get(record.id, 0)), {"etag": f'"{record.version}"'})
 
 
-def _secret(text: str, record: KeyRecord, status: int) -> Response:
+def _last_use(record: KeyRecord) -> Mapping[str, int]:
+    """Of a key that was changed: what is done, and a secret that is shown once, must not be lost for a note."""
+    try:
+        return gateway().use_store.of([record.id])
+    except (StoreError, StoreUnavailable) as error:
+        observability.log.warning("a last use can't be read", extra={"reason": str(error)})
+        return {}
+
+
+def _secret(text: str, record: KeyRecord, uses: Mapping[str, int], status: int) -> Response:
     headers = {"cache-control": "no-store", "etag": f'"{record.version}"'}
-    return Response(status, {"key": text, **shown(record)}, headers)
+    return Response(status, {"key": text, **shown(record, uses.get(record.id, 0))}, headers)

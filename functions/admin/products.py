@@ -4,42 +4,42 @@ from __future__ import annotations
 
 import re
 
-from gateway import wiring
 from gateway.api.message import Request, Response
 from gateway.catalogue.admin import MOST_ROWS, Kept
 from gateway.catalogue.products import PRODUCT_ID
 from gateway.catalogue.rows import rows_of_csv
 from gateway.errors import BadRequest, NotFound
 from gateway.identity.caller import Caller
+from gateway.wiring import gateway
 
 
 def get_product(request: Request, _caller: Caller) -> Response:
-    return _shown(wiring.product_admin().get(_id(request)))
+    return _shown(gateway().product_admin.get(_id(request)))
 
 
 def create_product(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.product_admin().create(request.json(), caller), status=201)
+    return _shown(gateway().product_admin.create(request.json(), caller), status=201)
 
 
 def replace_product(request: Request, caller: Caller) -> Response:
-    kept = wiring.product_admin().replace(_id(request), request.json(), caller, request.if_match())
+    kept = gateway().product_admin.replace(_id(request), request.json(), caller, request.if_match())
     return _shown(kept)
 
 
 def change_product(request: Request, caller: Caller) -> Response:
-    kept = wiring.product_admin().change(_id(request), request.json(), caller, request.if_match())
+    kept = gateway().product_admin.change(_id(request), request.json(), caller, request.if_match())
     return _shown(kept)
 
 
 def delete_product(request: Request, caller: Caller) -> Response:
     identifier = _id(request)
-    wiring.product_admin().delete(identifier, caller, request.if_match())
+    gateway().product_admin.delete(identifier, caller, request.if_match())
     return Response(200, {"id": identifier, "deleted": True})
 
 
 def import_products(request: Request, caller: Caller) -> Response:
     """Rows as JSON (`{"products": [...]}`) or CSV. Answers 200 with a report, whatever became of single rows."""
-    report = wiring.product_admin().load(_rows(request), caller, request.seconds_left)
+    report = gateway().product_admin.load(_rows(request), caller, request.seconds_left)
     counts = {"received": report.received, "created": report.created, "updated": report.updated}
     return Response(200, counts | {"refused": report.refused})
 

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from functions.admin.asked import identifier
-from gateway import wiring
 from gateway.api.message import Request, Response
 from gateway.identity.caller import Caller
 from gateway.identity.key_text import TEAM_ID
 from gateway.identity.store import TeamRecord
 from gateway.keys.teams import shown
+from gateway.wiring import gateway
 
 
 def list_teams(request: Request, caller: Caller) -> Response:
-    records, cursor = wiring.teams().listed(caller, request.limit(), request.query.get("cursor"))
+    records, cursor = gateway().teams.listed(caller, request.limit(), request.query.get("cursor"))
     return Response(200, {"object": "list", "data": [shown(record) for record in records], "next_cursor": cursor})
 
 
 def create_team(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.teams().create(request.json(), caller), status=201)
+    return _shown(gateway().teams.create(request.json(), caller), status=201)
 
 
 def get_team(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.teams().seen(_id(request), caller))
+    return _shown(gateway().teams.seen(_id(request), caller))
 
 
 def change_team(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.teams().change(_id(request), request.json(), caller, request.if_match()))
+    return _shown(gateway().teams.change(_id(request), request.json(), caller, request.if_match()))
 
 
 def delete_team(request: Request, caller: Caller) -> Response:
     team_id = _id(request)
-    wiring.teams().delete(team_id, caller)
+    gateway().teams.delete(team_id, caller)
     return Response(200, {"id": team_id, "deleted": True})
 
 

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from functions.admin.asked import identifier
-from gateway import wiring
 from gateway.api.message import Request, Response
 from gateway.identity.caller import Caller
 from gateway.identity.store import UserRecord
 from gateway.keys.users import USER_ID, shown
+from gateway.wiring import gateway
 
 
 def list_users(request: Request, caller: Caller) -> Response:
-    records, cursor = wiring.users().listed(caller, request.limit(), request.query.get("cursor"))
+    records, cursor = gateway().users.listed(caller, request.limit(), request.query.get("cursor"))
     return Response(200, {"object": "list", "data": [shown(record) for record in records], "next_cursor": cursor})
 
 
 def get_user(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.users().seen(_id(request), caller))
+    return _shown(gateway().users.seen(_id(request), caller))
 
 
 def put_user(request: Request, caller: Caller) -> Response:
-    return _shown(wiring.users().put(_id(request), request.json(), caller, request.if_match()))
+    return _shown(gateway().users.put(_id(request), request.json(), caller, request.if_match()))
 
 
 def delete_user(request: Request, caller: Caller) -> Response:
     user_id = _id(request)
-    wiring.users().remove(user_id, caller)
+    gateway().users.remove(user_id, caller)
     return Response(200, {"id": user_id, "deleted": True})
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway import observability, wiring
+from gateway import observability
 from gateway.runs import job
+from gateway.wiring import gateway
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Counts a batch; answers which records must come again (ReportBatchItemFailures)."""
     with job("analytics", getattr(context, "aws_request_id", "")) as this:
         records = event.get("Records", [])
-        failed = wiring.rollup().apply(records)
+        failed = gateway().rollup.apply(records)
         this.status = 500 if failed else 200
         observability.log.info("batch", extra={"records": len(records), "failed": len(failed)})
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway import observability, wiring
+from gateway import observability
 from gateway.api.message import correlation_id
 from gateway.errors import StoreUnavailable, Unauthorized
 from gateway.identity import key_text as keys
 from gateway.identity.caller import Caller
 from gateway.identity.verification import UNVERIFIED
 from gateway.runs import run
+from gateway.wiring import gateway
 
 Event = Mapping[str, Any]
 
@@ -23,7 +24,7 @@ def handler(event: Event, _context: Any) -> dict[str, Any]:
         header = key = ""
         try:
             header, key = _sent(event)
-            caller = wiring.identity().verify(key)
+            caller = gateway().identity.verify(key)
             context = caller.to_context() if caller else {}
             allowed = caller is not None
             if not allowed:

@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gateway import observability, wiring
-from gateway.api.access import caller_of
-from gateway.api.door import Route, door
-from gateway.api.errors import error_response
+from gateway import observability
+from gateway.api.errors import Dialect, error_response
+from gateway.api.http_api import http_api
 from gateway.api.message import Request, Response
+from gateway.api.routes import Described, Handler, Route
 from gateway.api.sse import event_stream
 from gateway.calls.call import Call
 from gateway.calls.idempotency import Kept
 from gateway.errors import BadRequest, GatewayError, InternalError, NotFound, UpstreamError
 from gateway.models.money import usd
+from gateway.wiring import gateway, identity
 
 # A function may answer 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
 MOST_ANSWER_BYTES = 6_000_000
@@ -62,9 +63,8 @@ def _as_gateway(request: Request, running: Call, body: dict[str, Any]) -> Respon
 
 
 def _complete(request: Request, shaped: Callable[[Request, Call, dict[str, Any]], Response]) -> Response:
-    caller = caller_of(request, "completions", wiring.identity)
-    running = wiring.completions().start(
-        caller,
+    running = gateway().completions.start(
+        request.caller,
         request.json(),
         correlation_id=request.correlation_id,
         seconds_left=request.seconds_left(),
@@ -91,31 +91,31 @@ def _paid(error: GatewayError, running: Call) -> GatewayError:
     return error
 
 
-def _once(answer: Route) -> Route:
-    """A route that with an Idempotency-Key answers, and bills, a repeated request once."""
+def _once(answer: Handler, errors: Dialect = "openai") -> Handler:
+    """A handler that with an Idempotency-Key answers, and bills, a repeated request once."""
 
     def route(request: Request) -> Response:
         sent = request.headers.get("idempotency-key")
         if sent is None:
             return answer(request)
-        caller = caller_of(request, "completions", wiring.identity)
+        caller = request.caller
         # Before the key is claimed: a flood of calls over their limit must cost no writes.
-        wiring.completions().check(caller, request.json(), seconds_left=request.seconds_left())
+        gateway().completions.check(caller, request.json(), seconds_left=request.seconds_left())
 
         def kept() -> Kept:
             made = answer(request)
             return Kept(made.status, made.text(), made.media_type, made.headers)
 
         def failed(error: GatewayError) -> Kept:
-            made = error_response(error, request.path)
+            made = error_response(error, errors)
             return Kept(made.status, made.text(), made.media_type, made.headers)
 
         def permitted() -> None:
             # An answer that is there already goes through no admission: the key's record is asked for here.
-            wiring.completions().permit(wiring.identity().fresh(caller), request.json())
+            gateway().completions.permit(gateway().identity.fresh(caller), request.json())
 
         fingerprint = request.route.encode() + b"\n" + request.body
-        first, again = wiring.idempotency().once(
+        first, again = gateway().idempotency.once(
             caller.key_id, sent, fingerprint, request.seconds_left(), kept, failed=failed, permitted=permitted
         )
         replayed = {"idempotency-replayed": "true"} if again else {}
@@ -124,11 +124,10 @@ def _once(answer: Route) -> Route:
     return route
 
 
-def _whole(answer: Route) -> Route:
-    """A route whose answers are never streamed: who asks for a stream is told first where there is one."""
+def _whole(answer: Handler) -> Handler:
+    """A handler whose answers are never streamed: who asks for a stream is told first where there is one."""
 
     def route(request: Request) -> Response:
-        caller_of(request, "completions", wiring.identity)
         if request.json().get("stream") is True:
             message = "stream: this route answers whole; POST /v1/chat/completions streams"
             raise BadRequest(message, param="stream", code="unsupported_parameter")
@@ -166,15 +165,13 @@ def _context(running: Call) -> dict[str, str]:
 
 
 def _models(request: Request) -> Response:
-    caller = caller_of(request, "models", wiring.identity)
-    listed = wiring.completions().models(caller)
+    listed = gateway().completions.models(request.caller)
     return Response(200, {"object": "list", "data": [_model(name, target) for name, target in listed.items()]})
 
 
 def _one_model(request: Request) -> Response:
-    caller = caller_of(request, "models", wiring.identity)
-    name, service = request.parameters["id"], wiring.completions()
-    route = service.catalog(service.config.get()).found(name, caller.models)
+    name, service = request.parameters["id"], gateway().completions
+    route = service.catalog(service.config.get()).found(name, request.caller.models)
     if route is None:
         raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
     return Response(200, _model(name, route.target))
@@ -186,15 +183,68 @@ def _model(name: str, target: str) -> dict[str, Any]:
 
 def _key(request: Request) -> Response:
     """`GET /v1/key`: the caller's own limits and what is left of them; any key may ask."""
-    caller = caller_of(request, None, wiring.identity)
-    return Response(200, wiring.standing().of(caller, wiring.completions().config.get().tier))
+    return Response(200, gateway().standing.of(request.caller, gateway().completions.config.get().tier))
 
 
-ROUTES = {
-    "POST /api/v1/completions": _whole(_once(_gateway)),
-    "POST /v1/chat/completions": _once(_openai),
-    "GET /v1/key": _key,
-    "GET /v1/models": _models,
-    "GET /v1/models/{id+}": _one_model,
-}
-handler = door("completions", ROUTES)
+_ANSWERS = "functions.completions.answers"
+_CHAT = "gateway.dialects.chat.schema:ChatRequest"
+_ONCE = ("idempotency-key",)
+_FAILURES = (402, 404, 409, 422, 429, 502, 503, 504)
+ROUTES = (
+    Route(
+        method_path="POST /api/v1/completions",
+        handler=_whole(_once(_gateway, "gateway")),
+        auth="api-key",
+        scope="completions",
+        errors="gateway",
+        described=Described(
+            summary="A chat completion, with provider, latency and cost.",
+            body=_CHAT,
+            headers=_ONCE,
+            answers={200: f"{_ANSWERS}:GatewayCompletion"},
+            errors=_FAILURES,
+        ),
+    ),
+    Route(
+        method_path="POST /v1/chat/completions",
+        handler=_once(_openai),
+        auth="bearer",
+        scope="completions",
+        described=Described(
+            summary="A chat completion, exactly OpenAI's; with stream its events in one piece.",
+            body=_CHAT,
+            headers=_ONCE,
+            answers={200: f"{_ANSWERS}:Completion"},
+            errors=_FAILURES,
+            media=("text/event-stream",),
+        ),
+    ),
+    Route(
+        method_path="GET /v1/key",
+        handler=_key,
+        auth="bearer",
+        scope=None,
+        described=Described(
+            summary="The caller's own limits, and what is used and left of them.",
+            answers={200: f"{_ANSWERS}:KeyStanding"},
+        ),
+    ),
+    Route(
+        method_path="GET /v1/models",
+        handler=_models,
+        auth="bearer",
+        scope="models",
+        described=Described(
+            summary="The models that this key may use.",
+            answers={200: f"{_ANSWERS}:Models"},
+        ),
+    ),
+    Route(
+        method_path="GET /v1/models/{id+}",
+        handler=_one_model,
+        auth="bearer",
+        scope="models",
+        described=Described(summary="One model.", answers={200: f"{_ANSWERS}:Model"}),
+    ),
+)
+handler = http_api("completions", ROUTES, identity)

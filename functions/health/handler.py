@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from gateway import wiring
-from gateway.api.door import door
+from gateway.api.http_api import http_api
 from gateway.api.message import Request, Response
+from gateway.api.routes import Described, Handler, Route, Schema
+from gateway.wiring import gateway
+
+_ANSWERS = "functions.health.answers"
 
 
 def _alive(_request: Request) -> Response:
-    return Response(body=wiring.health().alive())
+    return Response(body=gateway().health.alive())
 
 
 def _summary(_request: Request) -> Response:
-    body = wiring.health().summary()
+    body = gateway().health.summary()
     return Response(503 if body["status"] == "unhealthy" else 200, body)
 
 
 def _detailed(_request: Request) -> Response:
-    body = wiring.health().detailed()
+    body = gateway().health.detailed()
     return Response(503 if body["status"] == "unhealthy" else 200, body)
 
 
 def _breakers(_request: Request) -> Response:
-    return Response(body=wiring.health().breakers())
+    return Response(body=gateway().health.breakers())
 
 
 def _metrics(_request: Request) -> Response:
-    return Response(body=wiring.health().metrics())
+    return Response(body=gateway().health.metrics())
 
 
 @lru_cache(maxsize=1)
@@ -41,12 +45,30 @@ def _openapi(_request: Request) -> Response:
     return Response(body=_document(), headers={"cache-control": "public, max-age=3600"})
 
 
-ROUTES = {
-    "GET /health": _alive,
-    "GET /openapi.json": _openapi,
-    "GET /api/v1/health": _summary,
-    "GET /api/v1/health/detailed": _detailed,
-    "GET /api/v1/health/circuit-breakers": _breakers,
-    "GET /api/v1/health/metrics": _metrics,
-}
-handler = door("health", ROUTES)
+def _route(path: str, handler: Handler, summary: str, answers: Mapping[int, Schema], *errors: int) -> Route:
+    """A public route."""
+    described = Described(summary=summary, answers=answers, errors=errors)
+    return Route(method_path=f"GET {path}", handler=handler, auth="public", scope=None, described=described)
+
+
+_UNWELL: dict[int, Schema] = {503: f"{_ANSWERS}:Unhealthy"}
+ROUTES = (
+    _route("/health", _alive, "Whether the gateway is alive; asks nothing.", {200: f"{_ANSWERS}:Alive"}),
+    _route("/openapi.json", _openapi, "This document.", {200: f"{_ANSWERS}:Document"}),
+    _route("/api/v1/health", _summary, "Health by service.", {200: f"{_ANSWERS}:Summary"} | _UNWELL),
+    _route(
+        "/api/v1/health/detailed",
+        _detailed,
+        "Health with latency, and what was last seen of each provider.",
+        {200: f"{_ANSWERS}:Detailed"} | _UNWELL,
+    ),
+    _route(
+        "/api/v1/health/circuit-breakers",
+        _breakers,
+        "The state of each provider's circuit breaker.",
+        {200: f"{_ANSWERS}:ProviderBreakers"},
+        503,
+    ),
+    _route("/api/v1/health/metrics", _metrics, "Coarse counters.", {200: f"{_ANSWERS}:Counters"}, 503),
+)
+handler = http_api("health", ROUTES)

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from gateway import wiring
-from gateway.api.access import caller_of
-from gateway.api.door import door
+from gateway.api.http_api import http_api
 from gateway.api.message import Request, Response, parse_json
 from gateway.api.origin import check_origin
+from gateway.api.routes import Described, Handler, Route, Schema
 from gateway.catalogue.products import PRODUCT_ID
 from gateway.errors import BadRequest, NotFound, UnsupportedMediaType
 from gateway.mcp import jsonrpc
@@ -25,35 +24,32 @@ from gateway.mcp.tools import (
     search_products,
 )
 from gateway.settings import settings
+from gateway.wiring import gateway, identity
 
 _ACCEPTED = ("*/*", "application/*", "application/json")
 
 
 def _list(request: Request) -> Response:
-    caller_of(request, "catalogue", wiring.identity)
     arguments = parsed(ListArguments, _arguments(request.query))
-    return Response(200, list_products(wiring.catalogue(), arguments).model_dump(mode="json"))
+    return Response(200, list_products(gateway().catalogue, arguments).model_dump(mode="json"))
 
 
 def _search(request: Request) -> Response:
-    caller_of(request, "catalogue", wiring.identity)
     query = dict(request.query)
     if "q" in query and "query" not in query:
         query["query"] = query.pop("q")
     arguments = parsed(SearchArguments, _arguments(query))
-    return Response(200, search_products(wiring.catalogue(), arguments).model_dump(mode="json"))
+    return Response(200, search_products(gateway().catalogue, arguments).model_dump(mode="json"))
 
 
 def _one(request: Request) -> Response:
-    caller_of(request, "catalogue", wiring.identity)
     identifier = request.parameters["id"]
     if not re.fullmatch(PRODUCT_ID, identifier):
         raise NotFound("There is no such product.", param="id")
-    return Response(200, wiring.catalogue().get(identifier).model_dump(mode="json"))
+    return Response(200, gateway().catalogue.get(identifier).model_dump(mode="json"))
 
 
-def _tools(request: Request) -> Response:
-    caller_of(request, "catalogue", wiring.identity)
+def _tools(_request: Request) -> Response:
     return Response(200, {"tools": [tool.described for tool in TOOLS.values()]})
 
 
@@ -68,7 +64,7 @@ def _mcp(request: Request) -> Response:
         message = parse_json(request.body)
     except BadRequest as error:
         return Response(400, failure(None, RpcError(jsonrpc.PARSE_ERROR, error.message)))
-    reply = wiring.mcp().answer(message, request.headers)
+    reply = gateway().mcp.answer(message, request.headers)
     return Response(reply.status, "" if reply.body is None else reply.body)
 
 
@@ -82,7 +78,6 @@ def _no_stream(request: Request) -> Response:
 def _guard(request: Request) -> None:
     config = settings()
     check_origin(request.headers, config.mcp_allowed_origins, config.mcp_allowed_hosts)
-    caller_of(request, "mcp", wiring.identity)
 
 
 def _accepts_json(accept: str | None) -> bool:
@@ -110,13 +105,74 @@ def _number(text: str) -> Decimal | str:
     return number if number.is_finite() else text
 
 
-ROUTES = {
-    "GET /api/v1/products": _list,
-    "GET /api/v1/products/search": _search,
-    "GET /api/v1/products/{id}": _one,
-    "GET /api/v1/mcp/tools": _tools,
-    "POST /mcp": _mcp,
-    "GET /mcp": _no_stream,
-    "DELETE /mcp": _no_stream,
+_TOOLS: Schema = "functions.mcp.answers:Tools"
+_MESSAGE: Schema = "functions.mcp.answers:RpcMessage"
+_PRODUCTS = "gateway.mcp.tools:Products"
+_FILTERS: dict[str, Schema] = {
+    "category": {"type": "string"},
+    "minPrice": {"type": "number"},
+    "maxPrice": {"type": "number"},
+    "availability": {"enum": ["in_stock", "limited", "preorder", "out_of_stock"]},
+    "limit": {"type": "integer", "minimum": 1, "maximum": 100},
+    "cursor": {"type": "string"},
 }
-handler = door("mcp", ROUTES)
+_WORDS: dict[str, Schema] = {"q": {"type": "string"}, "query": {"type": "string"}}
+
+
+def _rest(path: str, handler: Handler, described: Described) -> Route:
+    return Route(
+        method_path=f"GET /api/v1/{path}",
+        handler=handler,
+        auth="api-key",
+        scope="catalogue",
+        errors="gateway",
+        described=described,
+    )
+
+
+def _rpc(method: str, handler: Handler, described: Described) -> Route:
+    return Route(
+        method_path=f"{method} /mcp", handler=handler, auth="bearer", scope="mcp", errors="jsonrpc", described=described
+    )
+
+
+ROUTES = (
+    _rest(
+        "products",
+        _list,
+        Described(summary="Products by category and price, cheapest first.", query=_FILTERS, answers={200: _PRODUCTS}),
+    ),
+    _rest(
+        "products/search",
+        _search,
+        Described(summary="Products by words, best match first.", query=_WORDS | _FILTERS, answers={200: _PRODUCTS}),
+    ),
+    _rest(
+        "products/{id}", _one, Described(summary="One product.", answers={200: "gateway.catalogue.products:Product"})
+    ),
+    _rest(
+        "mcp/tools",
+        _tools,
+        Described(summary="The tools of the MCP server.", answers={200: "functions.mcp.answers:Tools"}),
+    ),
+    _rpc(
+        "POST",
+        _mcp,
+        Described(
+            summary="The MCP server, Streamable HTTP: one JSON-RPC message.",
+            body={"type": "object"},
+            answers=dict.fromkeys((200, 400, 404, 406), _MESSAGE) | {202: {}},
+        ),
+    ),
+    _rpc(
+        "GET",
+        _no_stream,
+        Described(summary="Refused: the server is stateless and opens no stream.", answers={405: _MESSAGE}),
+    ),
+    _rpc(
+        "DELETE",
+        _no_stream,
+        Described(summary="Refused: there is no session to end.", answers={405: _MESSAGE}),
+    ),
+)
+handler = http_api("mcp", ROUTES, identity)

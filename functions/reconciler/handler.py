@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from gateway import observability, wiring
+from gateway import observability
 from gateway.runs import job
+from gateway.wiring import gateway
 
 
 def handler(_event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """Closes the hours that are over; answers how many, how many must wait, and the drift in micro-dollars."""
     with job("reconciler", getattr(context, "aws_request_id", "")):
-        done = asdict(wiring.reconciler().reconcile())
+        done = asdict(gateway().reconciler.reconcile())
         observability.log.info("reconciled", extra=done)
     return done

@@ -18,7 +18,20 @@ from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 
+from gateway import context
+
 log: Final = Logger(service="gateway", log_uncaught_exceptions=False, use_rfc3339=True, utc=True)
+
+
+def _with_context(record: logging.LogRecord) -> bool:
+    """Give a line the keys of the request that wrote it; what the line says itself comes first."""
+    for key, value in context.current().keys.items():
+        if value is not None:
+            record.__dict__.setdefault(key, value)
+    return True
+
+
+log.addFilter(_with_context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +63,11 @@ OWN: Final = ("FunctionName", "Gateway")  # dimensions that `flush` knows; calle
 _MOST_VALUES: Final = 100  # of one metric in one EMF line
 
 _Dimensions = tuple[tuple[str, str], ...]
-_pending: list[tuple[str, float, _Dimensions]] = []
 
 
 def configure(service: str, level: str) -> None:
-    """Name the function in every line, and forget the last request's facts. Called first in every invocation."""
-    log.clear_state()
-    log.append_keys(service=service)
+    """Name the function in every line of what runs here, and log from this level on. Called first in every run."""
+    context.current().keys["service"] = service
     log.setLevel(logging.getLevelName(level) if level in ("DEBUG", "INFO", "WARNING", "ERROR") else logging.INFO)
 
 
@@ -70,22 +81,24 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
     if wanted != sorted(given):
         raise KeyError(f"{name} has the dimensions {wanted}, not {sorted(given)}")
     # Micro-dollars are the finest there is, and each digit is paid for in the log.
-    _pending.append((name, round(value, 6), tuple((key, given[key]) for key in wanted)))
+    measured = (name, round(value, 6), tuple((key, given[key]) for key in wanted))
+    context.current().metrics.append(measured)
 
 
 def discard() -> None:
-    """Forget what is pending and what the last request put into every line."""
-    _pending.clear()
-    log.clear_state()
+    """Forget what is pending here, and what stands in every line."""
+    context.current().metrics.clear()
+    context.current().keys.clear()
 
 
 def flush(gateway: str, function: str) -> None:
-    """Write what is pending as EMF: one line, or as many as one metric has values of different dimensions.
+    """Write what is pending here as EMF: one line, or as many as one metric has values of different dimensions.
     `gateway` is the prefix of the deployment's names, `function` the function's whole name."""
     values: dict[tuple[str, _Dimensions], list[float]] = {}
-    for name, value, dimensions in _pending:
+    pending = context.current().metrics
+    for name, value, dimensions in pending:
         values.setdefault((name, dimensions), []).append(value)
-    _pending.clear()
+    pending.clear()
     lines: list[dict[str, Any]] = []
     own = {"FunctionName": function, "Gateway": gateway}
     for (name, dimensions), numbers in values.items():
@@ -98,8 +111,8 @@ def flush(gateway: str, function: str) -> None:
     now = time.time_ns() // 1_000_000
     for line in lines:
         facts = {"_aws": {"Timestamp": now, "CloudWatchMetrics": _directives(line)}} | line
-        text = json.dumps(facts, separators=(",", ":"))
-        sys.stdout.write(text + "\n")
+        # In one piece: two requests that end at once must not write into each other's line.
+        sys.stdout.write(json.dumps(facts, separators=(",", ":")) + "\n")
     if lines:
         sys.stdout.flush()
 

@@ -5,37 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from gateway import observability
+from gateway import context, observability
+from gateway.context import Context
 from gateway.settings import settings, tracing
 
 
-@dataclass(slots=True)
-class Run:
-    """`status` as of HTTP: 500 and more is a failure of ours."""
-
-    status: int = 200
+@contextmanager
+def run(service: str, correlation_id: str) -> Iterator[Context]:
+    """A run of a function that answers no HTTP request: a batch, a sweep, a check of a key. Yields its context, whose
+    `status` counts as an error from 500 on; so does what is raised."""
+    with context.entered(begin(Context(correlation_id=correlation_id))) as this:
+        try:
+            observability.configure(service, settings().log_level)
+            yield this
+        except BaseException:
+            this.status = 500
+            raise
+        finally:
+            finish(service, this)
 
 
 @contextmanager
-def run(service: str, correlation_id: str) -> Iterator[Run]:
-    """A run of a function that has no door: a batch, a sweep, a check of a key. What is raised counts as an error."""
-    observability.configure(service, settings().log_level)
-    if correlation_id:
-        observability.log.append_keys(correlation_id=correlation_id)
-    this, started = Run(), time.monotonic()
-    try:
-        yield this
-    except BaseException:
-        this.status = 500
-        raise
-    finally:
-        finish(service, correlation_id, this.status, (time.monotonic() - started) * 1_000)
-
-
-@contextmanager
-def job(service: str, correlation_id: str) -> Iterator[Run]:
+def job(service: str, correlation_id: str) -> Iterator[Context]:
     """A run of what nobody waits for: its heartbeat is counted where it ends well, and an alarm asks for it."""
     with run(service, correlation_id) as this:
         yield this
@@ -43,14 +35,26 @@ def job(service: str, correlation_id: str) -> Iterator[Run]:
             observability.count("Heartbeat")
 
 
-def finish(service: str, correlation_id: str, status: int, elapsed: float) -> None:
-    """Count a run that took `elapsed` milliseconds, write its metrics, and mark its trace."""
-    config = settings()
+def begin(this: Context) -> Context:
+    """The context again, with what stands in every line of its run and the trace that Lambda has given it."""
+    this.keys |= {
+        "correlation_id": this.correlation_id or None,
+        "request_id": this.request_id or None,
+    }
+    this.trace = tracing().header
+    return this
+
+
+def finish(service: str, this: Context) -> None:
+    """Count a run that is over and current here, write its metrics, and mark its trace."""
+    config, elapsed = settings(), this.elapsed()
     observability.count("Requests")
     observability.count("Latency", elapsed)
-    if status >= 500:
+    if this.status >= 500:
         observability.count("Errors")
     observability.flush(config.table_prefix, config.function)
     now = time.time()
-    facts: dict[str, str | int] = {"status": status} | ({"correlation_id": correlation_id} if correlation_id else {})
-    tracing().annotate(service, now - elapsed / 1_000, now, facts, status)
+    facts: dict[str, str | int] = {"status": this.status}
+    if this.correlation_id:
+        facts["correlation_id"] = this.correlation_id
+    tracing(this.trace).annotate(service, now - elapsed / 1_000, now, facts, this.status)

@@ -13,6 +13,7 @@ from gateway.config.document import TierLimits
 from gateway.errors import StoreUnavailable
 from gateway.identity.caller import KeyLimits
 from gateway.keys.keys import Keys
+from gateway.keys.uses_store import UseStore
 from tests.contract.conftest import CountingDatabase, DroppingDatabase, Tables
 from tests.contract.test_keys import ADMIN
 from tests.contract.world import NOW, World, at_once, paid
@@ -147,26 +148,21 @@ def test_a_batch_costs_a_read_for_each_budget_and_no_write_once_warned(tables: T
 def test_last_use_is_written_twice_a_minute_at_most(tables: Tables) -> None:
     world = World(tables, KeyLimits())
     database = CountingDatabase(tables.database)
-    used = LastUsed(type(world.keys)(database, tables["api-keys"]))
+    used = LastUsed(UseStore(database, tables["state"]))
     for _ in range(10):
         used.note(spend(world, 1))
         world.now += 6_000_000
     assert len(database.calls) == 2
-    record = world.keys.get("key1")
-    assert record is not None
-    assert world.now / 1_000_000 - record.last_used <= 60
+    assert world.now / 1_000_000 - UseStore(tables.database, tables["state"]).of(["key1"])["key1"] <= 60
 
 
 def test_a_key_whose_last_use_could_not_be_written_keeps_none_other_back_and_is_due_again(tables: Tables) -> None:
     worlds = [World(tables, key=name) for name in ("key1", "key2", "key3")]
     rows = [row for world in worlds for row in spend(world, 1)]
-    store = type(worlds[0].keys)
-    used = LastUsed(store(DroppingDatabase(tables.database, lambda _o, number: number == 1), tables["api-keys"]))
+    used = LastUsed(UseStore(DroppingDatabase(tables.database, lambda _o, number: number == 1), tables["state"]))
     with pytest.raises(StoreUnavailable):
         used.note(rows)
-    records = [world.keys.get(world.key) for world in worlds]
-    assert [bool(record and record.last_used) for record in records] == [False, True, True]
+    uses = UseStore(tables.database, tables["state"])
+    assert set(uses.of(["key1", "key2", "key3"])) == {"key2", "key3"}
     used.note([])  # the next batch is of others
-    record = worlds[0].keys.get("key1")
-    assert record is not None
-    assert record.last_used == NOW // 1_000_000
+    assert uses.of(["key1"]) == {"key1": NOW // 1_000_000}

@@ -24,6 +24,7 @@ from gateway.models.usage import Usage
 from gateway.vendors.base import Answer, ChatCall, Event, Prepared
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.world import World
+from tests.fakes.wired import wired
 
 PRICE = Price(input=MICRO, output=10 * MICRO)
 BODY = {"model": "openai/m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
@@ -174,8 +175,7 @@ def test_a_flood_of_refused_calls_with_idempotency_keys_costs_next_to_no_write(
     world.admit(world.ledger())
     database = CountingDatabase(tables.database)
     monkeypatch.setenv("GATEWAY_TABLE_PREFIX", tables.prefix)
-    wiring.reset()
-    monkeypatch.setattr(wiring, "database", lambda: database)
+    wired(database=database)
     path = "/v1/chat/completions"
     event = {
         "routeKey": f"POST {path}",

@@ -19,7 +19,7 @@ from gateway.dynamodb.client import Database
 from gateway.health.observed import Observed
 from gateway.health.store import HealthStore
 from gateway.identity.caller import KeyLimits
-from gateway.identity.store import KeyStore
+from gateway.keys.uses_store import UseStore
 from gateway.ledger.closing.reconcile import Reconciler
 from gateway.ledger.holds import Outcome
 from gateway.ledger.limits_store import LimitsStore
@@ -31,10 +31,10 @@ from tests.fakes.database import Clock
 
 def the_consumer(tables: Tables, database: Database, now: Callable[[], float]) -> Rollup:
     """As wiring puts it together, with all that it writes beside the bill."""
-    state, keys = tables["state"], KeyStore(database, tables["api-keys"])
+    state = tables["state"]
     limits = LimitsStore(database, tables["limits"], tables["api-keys"])
     alerts = Alerts(limits, AlertStore(database, state), lambda _subject, _text: None, now)
-    after = (LastUsed(keys).note, Observed(HealthStore(database, state), now).note, alerts.check)
+    after = (LastUsed(UseStore(database, state)).note, Observed(HealthStore(database, state), now).note, alerts.check)
     counting = Counting(UsageStore(database, tables["usage"]), now)
     return Rollup(counting, ParkedStore(database, state), now, after)
 

@@ -87,7 +87,7 @@ def test_the_runbook_s_fallback_answers(gateway: Gateway) -> None:
     assert config["models"]["nova-pro"]["target"] == "bedrock/eu.amazon.nova-pro-v1:0"
     patch = {"models": {"gpt-4": {"target": config["models"]["nova-pro"]["target"]}}}
     assert gateway.ask("POST", "/api/v1/admin/config", patch).status == 200
-    wiring.completions.cache_clear()  # as ten seconds later
+    wiring.reset()  # as ten seconds later
     reply = gateway.ask("POST", "/v1/chat/completions", CHAT)
     assert (reply.status, reply.headers["x-gateway-model"]) == (200, "bedrock/eu.amazon.nova-pro-v1:0")
 

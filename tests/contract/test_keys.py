@@ -27,6 +27,7 @@ from gateway.keys.keys import Keys
 from gateway.keys.limit_fields import shown_limits
 from gateway.keys.standing import Standing
 from gateway.keys.teams import Teams
+from gateway.keys.uses_store import UseStore
 from tests.contract.conftest import CountingDatabase, LossyHttp, Tables
 from tests.contract.world import World, at_once, paid
 
@@ -330,15 +331,19 @@ def test_no_key_grants_more_than_it_has(
 
 
 def test_last_use_only_moves_on(tables: Tables) -> None:
-    world = World(tables)
+    uses = UseStore(tables.database, tables["state"])
     for moment in (50, 70, 60):
-        world.keys.used("key1", moment)
-    world.keys.used("nobody", 5)
-    assert world.keys.get("nobody") is None
-    admin(world).change("key1", {"name": "b"}, ADMIN)
-    record = world.keys.get("key1")
-    assert record is not None
-    assert record.last_used == 70
+        uses.used("key1", moment)
+    uses.used("key2", 5)
+    assert uses.of(["key1", "nobody", "key2"]) == {"key1": 70, "key2": 5}
+    assert uses.of([]) == {}
+
+
+def test_what_is_noted_of_a_key_changes_no_record(tables: Tables) -> None:
+    world = World(tables)
+    before = world.keys.get("key1")
+    UseStore(tables.database, tables["state"]).used("key1", 70)
+    assert world.keys.get("key1") == before
 
 
 def test_teams_are_listed_changed_and_deleted_without_keys(tables: Tables) -> None:

@@ -49,7 +49,7 @@ from gateway import wiring
 from gateway.identity.caller import Caller
 event = json.load(sys.stdin)
 caller = Caller.from_context(event["requestContext"]["authorizer"]["lambda"])
-service, body = wiring.completions(), json.loads(event["body"])
+service, body = wiring.gateway().completions, json.loads(event["body"])
 plan = service.plan(caller, body, correlation_id="c", seconds_left=28)
 plan = replace(plan, targets=(plan.first, plan.first))
 call = service.admit(caller, plan, correlation_id="c", ends=service.now() + 28)
@@ -144,6 +144,7 @@ def call(tables: Tables, relay: Relay, world: World, script: str = SCRIPT) -> di
         "GATEWAY_TABLE_PREFIX": tables.prefix,
         "GATEWAY_PROVIDERS": "bedrock",
         "GATEWAY_STORE_TIMEOUT_SECONDS": "30",
+        "GATEWAY_LOOPBACK_PROVIDERS": "allow",
         "AWS_REGION": "us-east-1",
         "BEDROCK_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "x",

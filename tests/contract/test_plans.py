@@ -60,14 +60,14 @@ class Planned:
 
     def plan(self, *models: str, service: Completions | None = None, **body: Any) -> Plan:
         """One plan of the targets of these names, in this order."""
-        service, caller = service or wiring.completions(), self.caller
+        service, caller = service or wiring.gateway().completions, self.caller
         plans = [
             service.plan(caller, BODY | body | {"model": name}, correlation_id="c", seconds_left=20) for name in models
         ]
         return replace(plans[0], targets=tuple(target for plan in plans for target in plan.targets))
 
     def call(self, plan: Plan, service: Completions | None = None, seconds: float = 20) -> Call:
-        service = service or wiring.completions()
+        service = service or wiring.gateway().completions
         return service.admit(self.caller, plan, correlation_id="c", ends=service.now() + seconds)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ class Planned:
         return row
 
     def item(self) -> dict[str, Any]:
-        return wiring.limits_store().get(self.key)
+        return wiring.gateway().limits_store.get(self.key)
 
     def settled(self) -> None:
         """The sums of the key are those of its rows, and nothing is held."""
@@ -109,7 +109,7 @@ def over(gateway: Gateway, database: Database) -> Completions:
     """The service with a ledger that speaks through this database."""
     limits = LimitsStore(database, gateway.tables["limits"], gateway.tables["api-keys"])
     rows = RowStore(database, gateway.tables["request-analytics"])
-    return replace(wiring.completions(), ledger=replace(wiring.ledger(), limits=limits, rows=rows))
+    return replace(wiring.gateway().completions, ledger=replace(wiring.gateway().ledger, limits=limits, rows=rows))
 
 
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def breakers() -> dict[str, Any]:
-    return {breaker.key.text: breaker for breaker in wiring.breaker_store().all()}
+    return {breaker.key.text: breaker for breaker in wiring.gateway().breaker_store.all()}
 
 
 def test_the_first_that_answers_is_the_only_one_that_is_asked(gateway: Gateway, planned: Planned) -> None:
@@ -236,14 +236,14 @@ def test_every_account_of_a_plan_has_room_for_both_and_pays_for_both(gateway: Ga
     answers(gateway, openai=LOST)
     wide = Planned(gateway, {"max_budget": 5, "model_limits": {SECOND: {"max_budget": 5}}})
     wide.call(wide.plan(FIRST, SECOND)).gather()
-    item = wiring.limits_store().get(model_item(wide.key, SECOND))
+    item = wiring.gateway().limits_store.get(model_item(wide.key, SECOND))
     assert {amount for name, amount in item.items() if name.startswith(("used_", "spent_"))} == {wide.row["actual"]}
     wide.settled()
     most = planned.plan(FIRST, SECOND).est / 1e6
     tight = Planned(gateway, {"max_budget": 5, "model_limits": {SECOND: {"max_budget": most}}})
     with pytest.raises(UpstreamError):
         tight.call(tight.plan(FIRST, SECOND)).gather()
-    item = wiring.limits_store().get(model_item(tight.key, SECOND))
+    item = wiring.gateway().limits_store.get(model_item(tight.key, SECOND))
     assert {amount for name, amount in item.items() if name.startswith("used_")} == {tight.row["actual"]}
     assert len(tight.row["attempts"]) == 1
     tight.settled()
@@ -277,7 +277,7 @@ def test_where_no_time_is_left_there_is_no_further_attempt(gateway: Gateway, pla
         return Steer(status=500)
 
     gateway.fake.decide = decide
-    service = replace(wiring.completions(), now=clock)
+    service = replace(wiring.gateway().completions, now=clock)
     with pytest.raises(UpstreamError) as error:
         planned.call(planned.plan(FIRST, SECOND), service).gather()
     assert (error.value.upstream_status, len(gateway.fake.seen)) == (500, 1)
@@ -288,7 +288,7 @@ def test_where_no_time_is_left_there_is_no_further_attempt(gateway: Gateway, pla
 
 
 def test_one_whose_breaker_is_open_is_passed_over_without_an_attempt(gateway: Gateway, planned: Planned) -> None:
-    store = wiring.breaker_store()
+    store = wiring.gateway().breaker_store
     store.force_open(BreakerKey.parse("openai/gpt-4@global"), 1)
     call = planned.call(planned.plan(FIRST, SECOND))
     call.gather()
@@ -297,7 +297,7 @@ def test_one_whose_breaker_is_open_is_passed_over_without_an_attempt(gateway: Ga
     assert (call.headers()["x-gateway-attempts"], call.headers()["x-gateway-fallbacks"]) == ("1", "1")
     store.force_open(BreakerKey("bedrock"), 1)
     plan = planned.plan(FIRST, SECOND)
-    wiring.completions.cache_clear()  # as a second later
+    del wiring.gateway().completions  # as a second later
     with pytest.raises(UpstreamUnavailable):
         planned.call(plan)
     assert len(planned.rows()) == 1
@@ -374,7 +374,7 @@ def test_a_stream_that_does_not_begin_is_ill_and_a_whole_answer_that_is_late_is_
     gateway: Gateway, planned: Planned, streamed: bool
 ) -> None:
     answers(gateway, openai=Steer(delay=30))
-    service = replace(wiring.completions(), first_byte=0.5)
+    service = replace(wiring.gateway().completions, first_byte=0.5)
     plan = planned.plan(FIRST)
     plan = replace(plan, targets=(replace(plan.first, streamed=streamed),))
     with pytest.raises(UpstreamTimeout):
@@ -418,7 +418,7 @@ def test_at_once_a_budget_is_exact_whatever_fails(gateway: Gateway, planned: Pla
     answers(gateway, openai=failure)
     budget = planned.plan(FIRST, SECOND).est * 7 + 12_345
     tight = Planned(gateway, {"max_budget": budget / 1e6})
-    caller, service, plan = tight.caller, wiring.completions(), tight.plan(FIRST, SECOND)
+    caller, service, plan = tight.caller, wiring.gateway().completions, tight.plan(FIRST, SECOND)
     passed: list[Call] = []
     over_it: list[int] = []
 
@@ -491,7 +491,7 @@ def test_through_the_routes_attempts_and_fallbacks_are_true_and_the_client_is_a_
     for reply in (answered, failed):
         assert (reply.headers["x-gateway-attempts"], reply.headers["x-gateway-fallbacks"]) == ("1", "0")
     assert gateway.post("/api/v1/admin/circuit-breakers", {"action": "open", "providers": ["openai"]}).status == 200
-    wiring.completions.cache_clear()  # as a second later
+    del wiring.gateway().completions  # as a second later
     suspended = gateway.post(path, body)
     assert (suspended.status, "x-gateway-request-id" in suspended.headers) == (503, False)  # it was no call
     first, second = gateway.rows()

@@ -19,8 +19,10 @@ from gateway.identity.store import KeyStore
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.front import Front
 from tests.contract.front import Gateway as Started
+from tests.fakes.wired import wired
 from tests.reply import Reply
 
+PATHS = [route.method_path for route in ROUTES]
 MODEL = "bedrock/amazon.nova-lite-v1:0"
 OTHER = "bedrock/amazon.nova-micro-v1:0"
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 10}
@@ -209,7 +211,7 @@ def test_a_key_that_changed_since_it_was_judged_is_not_ended(gateway: Gateway) -
         def get(self, key_id: str) -> Any:
             return stale.pop() if key_id == target and stale else super().get(key_id)
 
-    wiring.keys().records = Late(gateway.tables.database, gateway.tables["api-keys"])
+    wiring.gateway().keys.records = Late(gateway.tables.database, gateway.tables["api-keys"])
     assert gateway.admin(by, "POST", f"/keys/{target}/revoke").status == 403
     after = store.get(target)
     assert after is not None
@@ -260,7 +262,7 @@ def test_what_holds_for_everybody_is_set_by_unbound_admins(gateway: Gateway, bou
         tried.add(route)
     assert gateway.admin(limited, "GET", "/config").status == 200
     assert gateway.admin(limited, "GET", "/circuit-breakers").status == 200
-    writes = {route.replace("/api/v1/admin", "") for route in ROUTES if not route.startswith("GET ")}
+    writes = {route.replace("/api/v1/admin", "") for route in PATHS if not route.startswith("GET ")}
     of_keys = {route for route in writes if "/keys" in route}
     named = {route.replace("{id}", "p" if "products" in route else "blue") for route in writes - of_keys}
     assert {route.replace("empty", "blue") for route in tried} == named  # a new route must say whose it is
@@ -372,7 +374,7 @@ def test_a_team_s_key_reads_its_team_s_bill(gateway: Gateway) -> None:
 @pytest.mark.parametrize("change", ["revoke", "delete", "no scope", "expired secret", "no team"])
 def test_an_admin_that_is_none_any_more_reads_nothing_under_a_cached_answer(gateway: Gateway, change: str) -> None:
     admin, admin_id = gateway.bound()
-    reads = [route.removeprefix("GET ") for route in ROUTES if route.startswith("GET ")]
+    reads = [route.removeprefix("GET ") for route in PATHS if route.startswith("GET ")]
     assert gateway.admin(admin, "GET", "/keys").status == 200
     steps: dict[str, tuple[str, str, Any]] = {
         "revoke": ("POST", f"/keys/{admin_id}/revoke", None),
@@ -457,24 +459,22 @@ def test_a_call_that_is_paid_checks_every_scope_by_the_record(gateway: Gateway) 
     assert gateway.chat(text).status == 200
 
 
-def test_a_new_key_and_its_team_are_ready_for_first_calls(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_key_and_its_team_are_ready_for_first_calls(gateway: Gateway) -> None:
     """Many first calls at once would each make the item, by transactions that hinder each other."""
     made, limited = gateway.team("made", max_budget=5), gateway.team("limited")
     assert gateway.admin(gateway.full, "PATCH", f"/teams/{limited}", {"max_budget": 5}).status == 200
     keys = [gateway.key(team_id=team)[0] for team in (made, limited)]
-    counting = CountingDatabase(wiring.database())
-    monkeypatch.setattr(wiring, "database", lambda: counting)
-    wiring.reset()
+    counting = CountingDatabase(wiring.gateway().database)
+    wired(database=counting)
     assert [gateway.chat(key).status for key in keys] == [200, 200]
     assert "TransactWriteItems" not in counting.calls
 
 
-def test_only_a_repeat_costs_a_read(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_repeat_costs_a_read(gateway: Gateway) -> None:
     text, _ = gateway.key()
     gateway.chat(text)
-    counting = CountingDatabase(wiring.database())
-    monkeypatch.setattr(wiring, "database", lambda: counting)
-    wiring.reset()
+    counting = CountingDatabase(wiring.gateway().database)
+    wired(database=counting)
     gateway.chat(text)
     counting.calls.clear()
     gateway.chat(text, idempotency_key="a")
@@ -540,7 +540,7 @@ ODD_IDS = [
 @pytest.mark.parametrize("odd", ODD_IDS)
 def test_an_id_that_nothing_can_have_is_not_found(gateway: Gateway, odd: str) -> None:
     gateway.team("blue")
-    for route in ROUTES:
+    for route in PATHS:
         if "{id}" not in route:
             continue
         method, path = route.replace("{id}", odd).split(" ")
@@ -660,7 +660,7 @@ def test_what_enters_is_bounded(gateway: Gateway, method: str, path: str, body: 
 ODD: Any = st.sampled_from([None, "", "x", -1, 10**30, ["x"], {"a": ["b"]}, True, {"a": 5}, "2026"])
 FIELDS = [
     "digest", "name", "tier", "scopes", "created", "state", "version", "models", "team_id", "user_id", "expires",
-    "limits", "metadata", "generation", "previous_digest", "previous_until", "last_used",
+    "limits", "metadata", "generation", "previous_digest", "previous_until",
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from gateway.catalogue.admin import ProductAdmin
 from gateway.identity.caller import Caller
 from gateway.identity.store import REVOKED, KeyRecord
 from tests.fakes.products import MemoryProducts, described
+from tests.fakes.wired import wired
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
 ONE = "/api/v1/admin/products/{id}"
@@ -39,10 +40,8 @@ STORED = Stored()
 
 
 @pytest.fixture(autouse=True)
-def fresh(gateway_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    admin = ProductAdmin(MemoryProducts())
-    monkeypatch.setattr(wiring, "product_admin", lambda: admin)
-    monkeypatch.setattr(wiring, "key_store", lambda: STORED)
+def fresh(gateway_environment: None) -> Iterator[None]:
+    wired(product_admin=ProductAdmin(MemoryProducts()), key_store=STORED)
     yield
     wiring.reset()
 

@@ -13,6 +13,7 @@ from gateway.dynamodb.attributes import to_item
 from gateway.identity import key_text as keys
 from gateway.identity.caller import Caller
 from tests.fakes.database import DownDatabase, ScriptedDatabase
+from tests.fakes.wired import wired
 
 KEY = keys.new_key()
 
@@ -38,26 +39,21 @@ def fresh(gateway_environment: None) -> Iterator[None]:
     wiring.reset()
 
 
-def use(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "database", lambda: database)
-
-
 def http(headers: dict[str, str], source: str | None = None) -> dict[str, Any]:
     return {"version": "2.0", "type": "REQUEST", "routeArn": "arn:x", "headers": headers, "identitySource": [source]}
 
 
-def test_allows_a_key_by_either_header(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allows_a_key_by_either_header() -> None:
     for headers in ({"x-api-key": KEY}, {"X-API-Key": KEY}, {"authorization": f"Bearer {KEY}"}):
-        use(ScriptedDatabase(stored()), monkeypatch)
-        wiring.reset()
+        wired(database=ScriptedDatabase(stored()))
         answer = handler(http(headers, next(iter(headers.values()))), None)
         assert answer["isAuthorized"] is True
         assert Caller.from_context(answer["context"]).version == 4
 
 
-def test_answers_a_rest_api_by_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_a_rest_api_by_policy() -> None:
     arn = "arn:aws:execute-api:us-east-1:123456789012:api/v1/POST/chat/completions"
-    use(ScriptedDatabase(stored()), monkeypatch)
+    wired(database=ScriptedDatabase(stored()))
     answer = handler({"type": "REQUEST", "methodArn": arn, "headers": {"Authorization": f"Bearer {KEY}"}}, None)
     (statement,) = answer["policyDocument"]["Statement"]
     assert (statement["Effect"], statement["Resource"]) == (
@@ -74,8 +70,8 @@ def test_answers_a_rest_api_by_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     [[{}], [stored(state="revoked")], [stored(expires=1)], [stored(digest="0" * 64)], [{"Item": {"id": {"S": "x"}}}]],
     ids=["unknown", "revoked", "expired", "other-secret", "broken-record"],
 )
-def test_denies(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    use(ScriptedDatabase(*answers), monkeypatch)
+def test_denies(answers: list[Any]) -> None:
+    wired(database=ScriptedDatabase(*answers))
     assert handler(http({"x-api-key": KEY}, KEY), None) == {"isAuthorized": False, "context": {}}
 
 
@@ -92,11 +88,9 @@ def test_denies(answers: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
         {"authorization": f"Bearer {KEY} {KEY}"},
     ],
 )
-def test_denies_what_has_not_the_form_of_a_key_without_a_read(
-    headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_denies_what_has_not_the_form_of_a_key_without_a_read(headers: dict[str, str]) -> None:
     database = ScriptedDatabase()
-    use(database, monkeypatch)
+    wired(database=database)
     for source in (None, *headers.values()):
         assert handler(http(headers, source), None)["isAuthorized"] is False
     assert database.calls == []
@@ -127,12 +121,10 @@ _BEARER = f"Bearer {KEY}"
     ],
     ids=itertools.count(),
 )
-def test_what_is_not_in_the_identity_source_does_not_exist(
-    headers: dict[str, str], source: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_not_in_the_identity_source_does_not_exist(headers: dict[str, str], source: str) -> None:
     """The API caches the answer by the source's value: one that another header decided would be served to everybody."""
     database = ScriptedDatabase(stored())
-    use(database, monkeypatch)
+    wired(database=database)
     assert handler(http(headers, source), None) == {"isAuthorized": False, "context": {}}
     assert database.calls == []
 
@@ -153,17 +145,15 @@ def test_what_is_not_in_the_identity_source_does_not_exist(
     ],
     ids=itertools.count(),
 )
-def test_the_identity_source_s_key_is_the_caller(
-    headers: dict[str, str], source: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use(ScriptedDatabase(stored()), monkeypatch)
+def test_the_identity_source_s_key_is_the_caller(headers: dict[str, str], source: str) -> None:
+    wired(database=ScriptedDatabase(stored()))
     assert handler(http(headers, source), None)["context"]["keyId"] == keys.key_id(KEY)
 
 
 @pytest.mark.parametrize("source", [[], [None], [5], [KEY, KEY], None, 5, {}, [[KEY]]])
-def test_denies_an_identity_source_that_is_not_one_value(source: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_denies_an_identity_source_that_is_not_one_value(source: Any) -> None:
     database = ScriptedDatabase(stored())
-    use(database, monkeypatch)
+    wired(database=database)
     event = http({"x-api-key": KEY, "authorization": _BEARER}) | {"identitySource": source}
     assert handler(event, None)["isAuthorized"] is False
     assert database.calls == []
@@ -183,38 +173,34 @@ def test_denies_an_identity_source_that_is_not_one_value(source: Any, monkeypatc
         ({"headers": None}, "Deny"),
     ],
 )
-def test_a_rest_api_is_answered_by_its_identity_source_too(
-    event: dict[str, Any], effect: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use(ScriptedDatabase(stored()), monkeypatch)
+def test_a_rest_api_is_answered_by_its_identity_source_too(event: dict[str, Any], effect: str) -> None:
+    wired(database=ScriptedDatabase(stored()))
     arn = "arn:aws:execute-api:us-east-1:123456789012:api/v1/GET/v1/models"
     answer = handler({"type": "REQUEST", "methodArn": arn} | event, None)
     assert answer["policyDocument"]["Statement"][0]["Effect"] == effect
 
 
 @pytest.mark.parametrize("event", [{}, {"headers": None}, {"headers": {"x-api-key": None}}, {"headers": 5}])
-def test_denies_events_of_another_shape(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    use(ScriptedDatabase(), monkeypatch)
+def test_denies_events_of_another_shape(event: dict[str, Any]) -> None:
+    wired(database=ScriptedDatabase())
     assert handler(event, None)["isAuthorized"] is False
 
 
-def test_a_store_failure_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    use(DownDatabase(), monkeypatch)
+def test_a_store_failure_is_no_refusal() -> None:
+    wired(database=DownDatabase())
     for header, value in (("x-api-key", KEY), ("authorization", f"Bearer {KEY}")):
         answer = handler(http({header: value}, value), None)
         assert answer == {"isAuthorized": True, "context": {"unverified": header, "keyId": keys.key_id(KEY)}}
 
 
-def test_the_header_of_the_route_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    use(ScriptedDatabase(stored()), monkeypatch)
+def test_the_header_of_the_route_decides() -> None:
+    wired(database=ScriptedDatabase(stored()))
     bearer = f"Bearer {KEY}"
     assert handler(http({"x-api-key": "sk-other", "authorization": bearer}, bearer), None)["isAuthorized"] is True
 
 
-def test_logs_the_id_and_never_the_key(
-    monkeypatch: pytest.MonkeyPatch, log_lines: Callable[[], list[dict[str, Any]]]
-) -> None:
-    use(ScriptedDatabase(stored()), monkeypatch)
+def test_logs_the_id_and_never_the_key(log_lines: Callable[[], list[dict[str, Any]]]) -> None:
+    wired(database=ScriptedDatabase(stored()))
     handler(http({"x-api-key": KEY}, KEY), None)
     output = json.dumps(log_lines())
     assert str(keys.key_id(KEY)) in output
@@ -222,16 +208,13 @@ def test_logs_the_id_and_never_the_key(
     assert KEY[16:] not in output
 
 
-def test_what_it_refuses_and_what_it_could_not_check_is_counted(
-    monkeypatch: pytest.MonkeyPatch, log_lines: Callable[[], list[dict[str, Any]]]
-) -> None:
+def test_what_it_refuses_and_what_it_could_not_check_is_counted(log_lines: Callable[[], list[dict[str, Any]]]) -> None:
     for database, counted in (
         (ScriptedDatabase(stored()), {"Requests"}),
         (ScriptedDatabase({}), {"Requests", "Refusals"}),
         (DownDatabase(), {"Requests", "Errors"}),
     ):
-        use(database, monkeypatch)
-        wiring.reset()
+        wired(database=database)
         handler(http({"x-api-key": KEY, "x-correlation-id": "corr-1"}, KEY), None)
         lines = log_lines()
         (metrics,) = [line for line in lines if "_aws" in line]

@@ -15,6 +15,7 @@ from gateway import wiring
 from gateway.dynamodb.attributes import to_item
 from gateway.errors import StoreUnavailable
 from tests.fakes.database import DownDatabase, Handler
+from tests.fakes.wired import wired
 from tools.local.emulator import ROOT
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
@@ -48,28 +49,24 @@ class Tables:
 
 
 @pytest.mark.parametrize(("job", "event"), [(sweeper, {}), (reconciler, {}), (analytics, {"Records": []})])
-def test_a_run_that_ends_well_leaves_a_heartbeat(
-    job: Handler, event: dict[str, Any], log_lines: Lines, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wiring, "database", Tables)
+def test_a_run_that_ends_well_leaves_a_heartbeat(job: Handler, event: dict[str, Any], log_lines: Lines) -> None:
+    wired(database=Tables())
     job(event, CONTEXT)
     lines = log_lines()
     assert (counted(lines, "Heartbeat"), counted(lines, "Errors")) == (1, 0)
 
 
 @pytest.mark.parametrize("job", [sweeper, reconciler])
-def test_a_job_that_fails_raises_and_leaves_none(
-    job: Handler, log_lines: Lines, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wiring, "database", DownDatabase)
+def test_a_job_that_fails_raises_and_leaves_none(job: Handler, log_lines: Lines) -> None:
+    wired(database=DownDatabase())
     with pytest.raises(StoreUnavailable):
         job({}, CONTEXT)
     lines = log_lines()
     assert (counted(lines, "Heartbeat"), counted(lines, "Errors")) == (0, 1)
 
 
-def test_a_batch_that_must_come_again_leaves_none(log_lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "database", DownDatabase)
+def test_a_batch_that_must_come_again_leaves_none(log_lines: Lines) -> None:
+    wired(database=DownDatabase())
     record = {"eventName": "MODIFY", "dynamodb": {"SequenceNumber": "1", "NewImage": {"rid": {"S": "r"}}}}
     answer = analytics({"Records": [record]}, CONTEXT)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
@@ -77,9 +74,9 @@ def test_a_batch_that_must_come_again_leaves_none(log_lines: Lines, monkeypatch:
     assert (counted(lines, "Heartbeat"), counted(lines, "Errors")) == (0, 1)
 
 
-def test_a_row_that_cant_be_expired_is_counted(log_lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_cant_be_expired_is_counted(log_lines: Lines) -> None:
     tables = Tables({"minute": "2026-11-24T09:00#0", "rid": "r-1", "key": "k", "state": "OPEN"})
-    monkeypatch.setattr(wiring, "database", lambda: tables)
+    wired(database=tables)
     assert sweeper({}, CONTEXT) == {"expired": 0}
     assert counted(log_lines(), "RowsStuck") == 1
 

@@ -17,6 +17,7 @@ from gateway.catalogue.store import ProductStore
 from gateway.identity.caller import SCOPES, Caller
 from tests.fakes.database import DownDatabase
 from tests.fakes.products import MemoryProducts, product
+from tests.fakes.wired import wired
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
 ODD_TEXTS = (
@@ -30,10 +31,9 @@ PING = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"})
 def fresh(gateway_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MCP_ALLOWED_ORIGINS", "https://app.example.com")
     records = MemoryProducts(product(), product(id="p-2", name="Mug", price={"amount": 5}))
-    monkeypatch.setattr(wiring, "catalogue", lambda: Catalogue(records))
-    wiring.reset()
+    wired(catalogue=Catalogue(records))
     yield
-    wiring.mcp.cache_clear()
+    wiring.reset()
 
 
 def call(
@@ -230,8 +230,8 @@ def test_what_is_no_json_is_a_parse_error(body: str | bytes) -> None:
     assert (status, answered["error"]["code"], answered["id"]) == (400, -32700, None)
 
 
-def test_a_store_that_is_down_is_a_503_over_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "catalogue", lambda: Catalogue(ProductStore(DownDatabase(), "t")))
+def test_a_store_that_is_down_is_a_503_over_rest() -> None:
+    wired(catalogue=Catalogue(ProductStore(DownDatabase(), "t")))
     for route, query in (("GET /api/v1/products", None), ("GET /api/v1/products/search", {"q": "mug"})):
         assert call(route, query=query)[0] == 503
 

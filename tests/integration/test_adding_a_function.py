@@ -12,16 +12,26 @@ from tools.local.emulator import ROOT
 from tools.local.gateway import session
 from tools.manifest import load
 
-HANDLER = """from gateway.api.door import door
+HANDLER = """from gateway.api.http_api import http_api
 from gateway.api.message import Request, Response
+from gateway.api.routes import Described, Route
 
 
 def greet(request: Request) -> Response:
     return Response(body={"hello": request.parameters["name"]})
 
 
-ROUTES = {"GET /greet/{name}": greet}
-handler = door("greeter", ROUTES)
+GREETING = {"type": "object", "required": ["hello"], "properties": {"hello": {"type": "string"}}}
+ROUTES = (
+    Route(
+        method_path="GET /greet/{name}",
+        handler=greet,
+        auth="public",
+        scope=None,
+        described=Described(summary="A greeting.", answers={200: GREETING}),
+    ),
+)
+handler = http_api("greeter", ROUTES)
 """
 DESCRIBED = {
     "description": "A function added on the fly.",

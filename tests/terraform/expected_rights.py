@@ -19,14 +19,11 @@ ON_TABLES = {
         "limits": "PutItem UpdateItem",
         "product-catalog": "DeleteItem GetItem PutItem",
         "request-analytics": "PutItem Query",
-        "state": "BatchGetItem GetItem PutItem Query UpdateItem",
         "usage": "Query",
     },
     "analytics": {
-        "api-keys": "UpdateItem",
         "limits": "GetItem",
         "request-analytics/stream/*": "DescribeStream GetRecords GetShardIterator ListStreams",
-        "state": "PutItem UpdateItem",
         "usage": "UpdateItem",
     },
     "authorizer": {"api-keys": "GetItem"},
@@ -37,9 +34,8 @@ ON_TABLES = {
         "product-catalog/index/by-category": "Query",
         "product-catalog/index/by-term": "Query",
         "request-analytics": "PutItem UpdateItem",
-        "state": "BatchGetItem DeleteItem GetItem PutItem UpdateItem",
     },
-    "health": {"state": "Query"},
+    "health": {},
     "mcp": {
         "api-keys": "GetItem",
         "product-catalog": "BatchGetItem GetItem Query",
@@ -51,12 +47,35 @@ ON_TABLES = {
         "limits": "DeleteItem Scan UpdateItem",
         "request-analytics": "Query",
     },
-    "sweeper": {"limits": "UpdateItem", "request-analytics": "Query UpdateItem", "state": "GetItem PutItem"},
+    "sweeper": {"limits": "UpdateItem", "request-analytics": "Query UpdateItem"},
+}
+# Function -> action on `state` -> the partitions that it may meet. Config and prices are the admin's alone to write.
+ON_STATE = {
+    "admin": {
+        "BatchGetItem": "health used#*",
+        "GetItem": "config",
+        "PutItem": "config",
+        "Query": "health",
+        "UpdateItem": "health",
+    },
+    "analytics": {"PutItem": "alert#* parked", "UpdateItem": "alert#* health used#*"},
+    "completions": {
+        "BatchGetItem": "health",
+        "DeleteItem": "idempotency#*",
+        "GetItem": "config",
+        "PutItem": "idempotency#*",
+        "UpdateItem": "health idempotency#*",
+    },
+    "health": {"Query": "health"},
+    "sweeper": {"GetItem": "sweeper", "PutItem": "sweeper"},
 }
 
 
+_PLAIN = {"Sid", "Effect", "Action", "Resource"}
+
+
 def _allowed(state: State, folder: str) -> Iterator[tuple[str, str]]:
-    """Action and resource of everything that a function may do."""
+    """Action and resource of everything that a function may do without a condition."""
     for table, actions in ON_TABLES[folder].items():
         resource = arn(state, "dynamodb", f"table/{PREFIX}-{table}")
         yield from ((f"dynamodb:{action}", resource) for action in actions.split())
@@ -68,6 +87,8 @@ def _allowed(state: State, folder: str) -> Iterator[tuple[str, str]]:
         yield "sqs:SendMessage", arn(state, "sqs", f"{FUNCTIONS[folder]}-failures")
     if folder == "completions":
         yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/openai-??????")
+        # The one prefix of secrets that a provider of the config may name.
+        yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/providers/*")
         # A model is chosen by the config, and an inference profile routes to several regions.
         yield "bedrock:InvokeModel", "arn:aws:bedrock:*::foundation-model/*"
         yield "bedrock:InvokeModel", f"arn:aws:bedrock:*:{account(state)}:inference-profile/*"
@@ -89,14 +110,34 @@ def rights(state: State) -> Iterator[str]:
     policies = {policy["role"]: json.loads(policy["policy"])["Statement"] for policy in state.of("aws_iam_role_policy")}
     yield from same("policies, one a role", len(state.of("aws_iam_role_policy")), len(FUNCTIONS) + 1)
     for folder, name in FUNCTIONS.items():
-        found = set()
+        found: set[tuple[str, str]] = set()
+        conditioned: dict[str, Any] = {}
         for statement in policies.get(name, []):
-            if statement["Effect"] != "Allow" or set(statement) != {"Sid", "Effect", "Action", "Resource"}:
+            if statement["Effect"] != "Allow" or set(statement) - {"Condition"} != _PLAIN:
                 yield f"{name}: {statement['Sid']} is no plain allowance"
+            if "Condition" in statement:
+                conditioned[_rights_of(statement)] = statement["Condition"]
+                continue
             found |= {(action, resource) for action in statement["Action"] for resource in statement["Resource"]}
         wanted = set(_allowed(state, folder))
         yield from (f"{name}: may {action} {resource}" for action, resource in sorted(found - wanted))
         yield from (f"{name}: may not {action} {resource}" for action, resource in sorted(wanted - found))
+        yield from same(f"{name}: rights on partitions", conditioned, dict(_on_partitions(state, folder)))
+
+
+def _on_partitions(state: State, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Right and condition: of a call that names partitions, all of these forms."""
+    table = arn(state, "dynamodb", f"table/{PREFIX}-state")
+    for action, partitions in ON_STATE.get(folder, {}).items():
+        condition = {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions.split()},
+            "Null": {"dynamodb:LeadingKeys": "false"},
+        }
+        yield _rights_of({"Action": [f"dynamodb:{action}"], "Resource": [table]}), condition
+
+
+def _rights_of(statement: dict[str, Any]) -> str:
+    return f"{' '.join(statement['Action'])} on {' '.join(statement['Resource'])}"
 
 
 RIGHTS: dict[str, Expectation] = {each.__name__: each for each in (roles, rights)}

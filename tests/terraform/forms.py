@@ -19,9 +19,15 @@ def layer_name(arn: str) -> str:
 
 
 def statements(document: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Of each statement its effect, actions, resources and condition."""
     policy = json.loads(document) if isinstance(document, str) else document
     return {
-        statement["Sid"]: (statement["Effect"], sorted(statement["Action"]), sorted(statement["Resource"]))
+        statement["Sid"]: (
+            statement["Effect"],
+            sorted(statement["Action"]),
+            sorted(statement["Resource"]),
+            statement.get("Condition", {}),
+        )
         for statement in policy["Statement"]
     }
 

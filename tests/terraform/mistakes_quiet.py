@@ -27,9 +27,29 @@ QUIET: dict[str, Mistake] = {
     # More rights than it takes, and what nobody set before
     "the public function reads the keys": Mistake(
         Change(
-            "functions/health/function.json", '{"state": ["Query"]}', '{"state": ["Query"], "api-keys": ["GetItem"]}'
+            "functions/health/function.json",
+            '{"state": {"Query": ["health"]}}',
+            '{"state": {"Query": ["health"]}, "api-keys": ["GetItem"]}',
         ),
         r'\["health"\].*\+ policy.*TableApiKeys',
+        "rights",
+    ),
+    "completions may write the config": Mistake(
+        Change("functions/completions/function.json", '"PutItem": ["idempotency#*"]', '"PutItem": ["config"]'),
+        r'\["completions"\].*\+ policy.*TableStatePutItem',
+        "rights",
+    ),
+    "a partition is left out": Mistake(
+        Change("functions/analytics/function.json", '["alert#*", "parked"]', '["alert#*"]'),
+        r'\["analytics"\].*\+ policy.*TableStatePutItem',
+        "rights",
+    ),
+    "a right on all partitions again": Mistake(
+        in_("iam.tf", "Partitions = partitions", "Partitions = null"), r"\+ policy.*TableState", "rights"
+    ),
+    "a call without a partition passes": Mistake(
+        in_(FUNCTION, '{ "dynamodb:LeadingKeys" = "false" }', '{ "dynamodb:LeadingKeys" = "true" }'),
+        r"\+ policy.*Null",
         "rights",
     ),
     "alerts go to whichever topic": Mistake(

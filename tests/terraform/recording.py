@@ -11,9 +11,14 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tests.terraform.rights import Right
+from tools.local.emulator import ROOT
+from tools.manifest import load
 
 _SCOPE = re.compile(r"Credential=[^/]+/[^/]+/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _PASSED_ON = ("authorization", "content-type", "x-amz-target", "x-amz-date", "x-amz-security-token", "accept")
@@ -31,9 +36,8 @@ class Call:
     path: str
     body: Mapping[str, Any]
 
-    def rights(self, region: str, account: str) -> set[tuple[str, str]]:
-        """The pairs of action and resource ARN that AWS would ask the caller's role for. Raises KeyError for a service
-        whose rights this does not know."""
+    def rights(self, region: str, account: str) -> set[Right]:
+        """What AWS would ask the caller's role for. Raises KeyError for a service whose rights this does not know."""
         readers = {
             "dynamodb": self._on_tables,
             "secretsmanager": self._on_secrets,
@@ -42,43 +46,73 @@ class Call:
         }
         return set(readers[self.service](region, account))
 
-    def _on_tables(self, region: str, account: str) -> Iterator[tuple[str, str]]:
+    def _on_tables(self, region: str, account: str) -> Iterator[Right]:
         operation = self.target.partition(".")[2]
-        for action, table in _table_actions(operation, self.body):
-            yield f"dynamodb:{action}", f"arn:aws:dynamodb:{region}:{account}:table/{table}"
+        for action, table, partition in _table_actions(operation, self.body):
+            yield Right(f"dynamodb:{action}", f"arn:aws:dynamodb:{region}:{account}:table/{table}", partition)
 
-    def _on_secrets(self, region: str, account: str) -> Iterator[tuple[str, str]]:
-        action = self.target.partition(".")[2]
-        yield (
-            f"secretsmanager:{action}",
-            f"arn:aws:secretsmanager:{region}:{account}:secret:{self.body['SecretId']}-AbCdEf",
-        )
+    def _on_secrets(self, region: str, account: str) -> Iterator[Right]:
+        secret = f"arn:aws:secretsmanager:{region}:{account}:secret:{self.body['SecretId']}-AbCdEf"
+        yield Right(f"secretsmanager:{self.target.partition('.')[2]}", secret)
 
-    def _on_topics(self, _region: str, _account: str) -> Iterator[tuple[str, str]]:
-        yield f"sns:{self.body['Action']}", self.body["TopicArn"]
+    def _on_topics(self, _region: str, _account: str) -> Iterator[Right]:
+        yield Right(f"sns:{self.body['Action']}", self.body["TopicArn"])
 
-    def _on_models(self, region: str, account: str) -> Iterator[tuple[str, str]]:
+    def _on_models(self, region: str, account: str) -> Iterator[Right]:
         # Converse is authorised as InvokeModel; a profile on itself and on the models it may route to.
         model = unquote(self.path.split("/")[2])
         profile = _PROFILE.fullmatch(model)
         if profile:
-            yield "bedrock:InvokeModel", f"arn:aws:bedrock:{region}:{account}:inference-profile/{model}"
+            yield Right("bedrock:InvokeModel", f"arn:aws:bedrock:{region}:{account}:inference-profile/{model}")
         name = profile["model"] if profile else model
-        yield "bedrock:InvokeModel", f"arn:aws:bedrock:{region}::foundation-model/{name}"
+        yield Right("bedrock:InvokeModel", f"arn:aws:bedrock:{region}::foundation-model/{name}")
 
 
-def _table_actions(operation: str, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _table_actions(operation: str, body: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+    """Action, table (or table/index/name) and partition of every item that an operation names, or asks for. A Scan has
+    no partition: to IAM it names none."""
     if operation == "TransactWriteItems":
         for item in body["TransactItems"]:
             ((kind, request),) = item.items()
-            yield _TRANSACTED[kind], request["TableName"]
+            yield _TRANSACTED[kind], request["TableName"], _partition(request)
     elif operation == "TransactGetItems":
-        yield from (("GetItem", item["Get"]["TableName"]) for item in body["TransactItems"])
-    elif operation in ("BatchGetItem", "BatchWriteItem"):
-        yield from ((operation, table) for table in body["RequestItems"])
+        for item in body["TransactItems"]:
+            yield "GetItem", item["Get"]["TableName"], _partition(item["Get"])
+    elif operation == "BatchGetItem":
+        for table, asked in body["RequestItems"].items():
+            yield from ((operation, table, _partition({"TableName": table, "Key": key})) for key in asked["Keys"])
+    elif operation == "BatchWriteItem":
+        for table, writes in body["RequestItems"].items():
+            for ((_, request),) in (write.items() for write in writes):
+                yield operation, table, _partition({"TableName": table} | request)
     else:
         index = f"/index/{body['IndexName']}" if "IndexName" in body else ""
-        yield operation, body["TableName"] + index
+        yield operation, body["TableName"] + index, None if operation == "Scan" else _partition(body)
+
+
+def _partition(request: Mapping[str, Any]) -> str:
+    """The partition that a request names: of its key, of the item that it puts, of the condition of its query."""
+    name = _partition_key(request["TableName"], request.get("IndexName", ""))
+    if "KeyConditionExpression" not in request:
+        return _text(request.get("Key", request.get("Item", {}))[name])
+    names = request.get("ExpressionAttributeNames", {})
+    for part in request["KeyConditionExpression"].split(" AND "):
+        left, _, right = part.strip().partition(" = ")
+        if names.get(left, left) == name:
+            return _text(request["ExpressionAttributeValues"][right.strip()])
+    raise ValueError(f"a query without its partition: {request['KeyConditionExpression']}")
+
+
+@lru_cache
+def _partition_key(table: str, index: str) -> str:
+    """The name of the attribute that a table, or an index of it, is parted by; `table` has the deployment's prefix."""
+    facts = next(facts for name, facts in load(ROOT).tables.items() if table.endswith(f"-{name}"))
+    return next(iter(facts.indexes[index].key if index else facts.key))
+
+
+def _text(value: Mapping[str, str]) -> str:
+    ((_, text),) = value.items()
+    return text
 
 
 class Recorder:

@@ -2,68 +2,79 @@
 
 from __future__ import annotations
 
-import fnmatch
+from dataclasses import replace
 
 import pytest
 
 from tests.terraform import applied
 from tests.terraform.applied import State
 from tests.terraform.making import Made
+from tests.terraform.rights import Grant, Right, grants, missing, unused
 
 # Rights that Lambda itself uses in a function's name: to log, to trace, to read the stream, to set failures aside.
 OF_THE_PLATFORM = {"Logs", "Traces", "Stream", "Failures"}
-Granted = dict[str, list[tuple[str, str, str]]]
+Granted = dict[str, list[Grant]]
+Used = dict[str, set[Right]]
 
 
 @pytest.fixture(scope="module")
 def granted(state: State, made: Made) -> Granted:
-    """Function -> what its policy allows, as (statement, action, resource)."""
+    """Function -> what its policy allows."""
     policies = applied.facts(state)["policies"]
-    return {
-        folder: [
-            (sid, action, resource)
-            for sid, (effect, actions, resources) in policies[name].items()
-            for action in actions
-            for resource in resources
-            if effect == "Allow"
-        ]
-        for folder, name in made.live.deployment.functions.items()
-    }
+    return {folder: grants(policies[name]) for folder, name in made.live.deployment.functions.items()}
 
 
 @pytest.fixture(scope="module")
-def used(state: State, everything: Made) -> dict[str, set[tuple[str, str]]]:
+def used(state: State, everything: Made) -> Used:
     """Function -> the rights that its calls needed while everything the gateway does was done once."""
-    rights: dict[str, set[tuple[str, str]]] = {folder: set() for folder in everything.live.deployment.functions}
+    rights: Used = {folder: set() for folder in everything.live.deployment.functions}
     for call in everything.recorder.calls:
         rights[call.function] |= call.rights(*state.place)
     return rights
 
 
-def test_nothing_used_is_missing(used: dict[str, set[tuple[str, str]]], granted: Granted) -> None:
-    missing = {
-        (folder, action, arn)
-        for folder, rights in used.items()
-        for action, arn in rights
-        if not any(_allows(grant, action, arn) for grant in granted[folder])
-    }
-    assert missing == set()
+def of_its_own(granted: list[Grant]) -> list[Grant]:
+    return [grant for grant in granted if grant.sid not in OF_THE_PLATFORM]
 
 
-def test_nothing_granted_is_unused(used: dict[str, set[tuple[str, str]]], granted: Granted) -> None:
-    unused = {
-        (folder, *grant)
-        for folder, grants in granted.items()
-        for grant in grants
-        if grant[0] not in OF_THE_PLATFORM and not any(_allows(grant, *right) for right in used[folder])
-    }
-    assert unused == set()
+def test_nothing_used_is_missing(used: Used, granted: Granted) -> None:
+    left = {folder: missing(rights, granted[folder]) for folder, rights in used.items()}
+    assert {folder: rights for folder, rights in left.items() if rights} == {}
+
+
+def test_nothing_granted_is_unused(used: Used, granted: Granted) -> None:
+    left = {folder: unused(used[folder], of_its_own(held)) for folder, held in granted.items()}
+    assert {folder: held for folder, held in left.items() if held} == {}
+
+
+def test_each_partition_left_out_is_missed_and_each_too_many_is_found(used: Used, granted: Granted) -> None:
+    """Deliberate mistakes, one at a time, in what was granted by partition."""
+    tried = 0
+    for folder, held in granted.items():
+        for grant in held:
+            if grant.partition is None:
+                continue
+            tried += 1
+            assert missing(used[folder], [each for each in held if each != grant]), grant
+            for wrong in (replace(grant, partition="elsewhere"), replace(grant, partition="elsewhere#*")):
+                assert unused(used[folder], of_its_own([*held, wrong])) == {wrong}
+    assert tried >= 15
+
+
+def test_a_compromised_function_can_t_reprice_or_mint(granted: Granted, state: State) -> None:
+    """Whoever has the rights of a function that callers reach, or of the consumer, writes no config and no key."""
+    (table,) = [table for table in applied.facts(state)["tables"] if table.endswith("-state")]
+    prefix = f"arn:aws:dynamodb:{':'.join(state.place)}:table/{table.removesuffix('-state')}"
+    for folder, held in granted.items():
+        for action in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"):
+            reprice = Right(f"dynamodb:{action}", f"{prefix}-state", "config")
+            mint = Right(f"dynamodb:{action}", f"{prefix}-api-keys", "abc")
+            allowed = [right for right in (reprice, mint) if not missing([right], held)]
+            assert not allowed or folder == "admin", (folder, allowed)
+    assert not missing([Right("dynamodb:PutItem", f"{prefix}-state", "config")], granted["admin"])
 
 
 def test_the_platforms_rights_are_the_only_ones_on_everything(granted: Granted) -> None:
-    everything = {grant for grants in granted.values() for grant in grants if grant[2] == "*"}
-    assert everything == {("Traces", "xray:PutTelemetryRecords", "*"), ("Traces", "xray:PutTraceSegments", "*")}
-
-
-def _allows(grant: tuple[str, str, str], action: str, arn: str) -> bool:
-    return grant[1] == action and fnmatch.fnmatchcase(arn, grant[2])
+    everything = {grant for held in granted.values() for grant in held if grant.resource == "*"}
+    traces = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
+    assert everything == {Grant("Traces", action, "*") for action in traces}

@@ -38,14 +38,18 @@ def loaded(code: str) -> set[str]:
 @pytest.mark.parametrize(
     ("code", "allowed"),
     [
-        ("import functions.authorizer.handler; from gateway import wiring; wiring.identity()", set()),
-        ("import functions.health.handler; from gateway import wiring; wiring.health()", set()),
-        ("import functions.analytics.handler; from gateway import wiring; wiring.rollup()", set()),
-        ("import functions.sweeper.handler; from gateway import wiring; wiring.sweeper()", {"pydantic"}),
-        ("import functions.completions.handler; from gateway import wiring; wiring.completions()", {"pydantic"}),
+        ("import functions.authorizer.handler; from gateway.wiring import gateway; gateway().identity", set()),
+        ("import functions.health.handler; from gateway.wiring import gateway; gateway().health", set()),
+        ("import functions.analytics.handler; from gateway.wiring import gateway; gateway().rollup", set()),
+        ("import functions.sweeper.handler; from gateway.wiring import gateway; gateway().sweeper", {"pydantic"}),
+        (
+            "import functions.completions.handler; from gateway.wiring import gateway; gateway().completions",
+            {"pydantic"},
+        ),
         ("import functions.completions.handler; import gateway.vendors.bedrock", {"pydantic"}),
-        ("import functions.admin.handler; from gateway import wiring; wiring.config_admin()", {"pydantic"}),
-        ("import functions.mcp.handler; from gateway import wiring; wiring.mcp()", {"pydantic"}),
+        ("import functions.completions.handler; import gateway.vendors.openai", {"pydantic"}),
+        ("import functions.admin.handler; from gateway.wiring import gateway; gateway().config_admin", {"pydantic"}),
+        ("import functions.mcp.handler; from gateway.wiring import gateway; gateway().mcp", {"pydantic"}),
     ],
 )
 def test_a_function_starts_with_no_more_than_it_needs(code: str, allowed: set[str]) -> None:
@@ -53,4 +57,6 @@ def test_a_function_starts_with_no_more_than_it_needs(code: str, allowed: set[st
 
 
 def test_health_opens_no_connection_to_say_it_is_alive() -> None:
-    assert "ssl" not in loaded("import functions.health.handler; from gateway import wiring; wiring.health().alive()")
+    assert "ssl" not in loaded(
+        "import functions.health.handler; from gateway.wiring import gateway; gateway().health.alive()"
+    )

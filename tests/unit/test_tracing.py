@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from gateway.api.door import door
 from gateway.api.message import Request, Response
 from gateway.tracing import Tracing
-from tests.unit.api.test_door import CONTEXT, event
+from tests.unit.api.test_http_api import CONTEXT, event, served
 
 ROOT_ID, PARENT = "1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"
 SAMPLED = f"Root={ROOT_ID};Parent={PARENT};Sampled=1;Lineage=a:0"
@@ -116,12 +115,12 @@ def test_a_request_is_found_by_its_correlation_id(
 
     headers = {"x-correlation-id": "corr-7", "x-api-key": "canary-key", "content-type": "application/json"}
     sent = event("POST /x", body='{"prompt": "canary-prompt"}', headers=headers)
-    assert door("test", {"POST /x": route})(sent, CONTEXT)["statusCode"] == 200
+    assert served(route, "POST /x")(sent, CONTEXT)["statusCode"] == 200
     document = received(daemon)
     assert document["annotations"] == {"correlation_id": "corr-7", "status": 200}
     assert document["start_time"] <= document["end_time"]
     assert "canary" not in json.dumps(document)
     # Lambda gives every run a trace of its own.
     monkeypatch.setenv("_X_AMZN_TRACE_ID", SAMPLED.replace("Sampled=1", "Sampled=0"))
-    assert door("test", {"POST /x": route})(sent, CONTEXT)["statusCode"] == 200
+    assert served(route, "POST /x")(sent, CONTEXT)["statusCode"] == 200
     assert nothing_came(daemon)

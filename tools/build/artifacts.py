@@ -17,6 +17,8 @@ from tools.build.target import BuildError, Target
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LAYERS = ("layer-dependencies", "layer-gateway")
+# Of a function's folder. What its routes answer is said for the OpenAPI document alone: no function loads answers.py.
+_UNNEEDED = ("*.md", "requirements.*", "function.json", "answers.py")
 _CODE = "/var/task"
 _LAYER = "/opt/python"
 _LAMBDA_LIMIT = 250 * 1024 * 1024  # function and layers, unzipped
@@ -77,7 +79,7 @@ def _function(
     folder: Path, layer: Path, target: Target, cache: Path, scratch: Path, extra: tuple[str, ...]
 ) -> dict[str, Path | bytes]:
     name = f"functions/{folder.name}"
-    code = _compiled(folder, scratch / name, target, f"{_CODE}/{name}")
+    code = _compiled(folder, scratch / name, target, f"{_CODE}/{name}", _UNNEEDED)
     entries: dict[str, Path | bytes] = {"functions/__init__.py": b"", **files_below(code, f"{name}/")}
     lock = folder / "requirements.txt"
     if lock.exists():
@@ -86,8 +88,8 @@ def _function(
     return entries
 
 
-def _compiled(source: Path, copy: Path, target: Target, prefix: str) -> Path:
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.md", "requirements.*", "function.json", "routes.json"))
+def _compiled(source: Path, copy: Path, target: Target, prefix: str, unneeded: tuple[str, ...] = ()) -> Path:
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", *unneeded))
     compile_pyc(copy, target, prefix)
     return copy
 

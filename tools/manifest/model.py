@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]
 AttributeType = Literal["S", "N", "B"]
@@ -104,6 +104,19 @@ class Event(_Strict):
         return self
 
 
+# What of a table: all of it (its actions), or of each action the partitions that it may meet, by their keys or by how
+# these begin ("idempotency#*"). A partition's name is written out: nothing shorter than it is a right.
+LeadingKey = Annotated[str, Field(pattern=r"^[a-z][a-z-]*(#\*)?$")]
+_Whole = Annotated[list[DynamoAction], Field(min_length=1), Tag("[whole]")]
+_Parts = Annotated[
+    dict[DynamoAction, Annotated[list[LeadingKey], Field(min_length=1)]], Field(min_length=1), Tag("[parts]")
+]
+
+
+def _form(value: Any) -> str:
+    return "[parts]" if isinstance(value, dict) else "[whole]"
+
+
 class Function(_Strict):
     """A function.json. Only description, handler, memory and timeout (seconds) must be there."""
 
@@ -113,10 +126,10 @@ class Function(_Strict):
     timeout: Annotated[int, Field(ge=1, le=900, strict=True)]
     name: Name | None = None
     routes: dict[
-        Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) (/([A-Za-z0-9._-]+|\{[a-z]+\+?\}))+$")], Auth
+        Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) (/([A-Za-z0-9._-]+|\{[a-z_]+\+?\}))+$")], Auth
     ] = {}
     authorizer: Authorizer | None = None
-    tables: dict[str, Annotated[list[DynamoAction], Field(min_length=1)]] = {}
+    tables: dict[str, Annotated[_Whole | _Parts, Discriminator(_form)]] = {}
     actions: list[Grant] = []
     secrets: list[Name] = []
     environment: list[str] = []

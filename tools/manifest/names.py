@@ -74,9 +74,12 @@ def _statements(function: Function, folder: str, names: Names) -> Iterator[State
     # X-Ray knows no resources: AWS allows nothing but "*" here.
     yield _allow("Traces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
     for target, actions in sorted(function.tables.items()):
-        yield _allow(
-            _sid("Table", target), [f"dynamodb:{action}" for action in sorted(actions)], [names.table_arn(target)]
-        )
+        sid, arn = _sid("Table", target), names.table_arn(target)
+        if isinstance(actions, dict):
+            for action, keys in actions.items():
+                yield _allow(f"{sid}{action}", [f"dynamodb:{action}"], [arn]) | {"Condition": _of_partitions(keys)}
+        else:
+            yield _allow(sid, [f"dynamodb:{action}" for action in sorted(actions)], [arn])
     for name in function.secrets:
         # Secrets Manager ends every ARN with six random characters.
         arn = names.arn("secretsmanager", f"secret:{names.secret(name)}-??????")
@@ -94,6 +97,12 @@ def _statements(function: Function, folder: str, names: Names) -> Iterator[State
 
 def _allow(sid: str, actions: list[str], resources: list[str]) -> Statement:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+def _of_partitions(keys: list[str]) -> dict[str, Any]:
+    """That a call meets these partitions alone. A call that names none would pass `ForAllValues`: `Null` refuses it."""
+    leading = "dynamodb:LeadingKeys"
+    return {"ForAllValues:StringLike": {leading: sorted(keys)}, "Null": {leading: "false"}}
 
 
 def _sid(kind: str, target: str) -> str:

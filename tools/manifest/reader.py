@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tools.manifest.model import Cors, Function, Manifest, Table, Variable
+from tools.manifest.model import Cors, DynamoAction, Function, Manifest, Table, Variable
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -73,9 +73,9 @@ def _one(file: str, data: Any, model: type[M], problems: list[str], below: str =
         return model.model_validate(data)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            key = ".".join(
-                str(part) for part in ((below, *detail["loc"]) if below else detail["loc"]) if part != "[key]"
-            )
+            parts = map(str, (below, *detail["loc"]) if below else detail["loc"])
+            # In brackets stand pydantic's own words: [key], and which form of several it took a value for.
+            key = ".".join(part for part in parts if not part.startswith("["))
             problems.append(f"{file}: {key or 'file'}: {detail['msg']}")
         return None
 
@@ -121,6 +121,18 @@ def _tables(manifest: Manifest, _root: Path) -> Iterator[str]:
                 yield f"{_file(name)}: tables.{target}: an index allows Query alone"
             if len(set(actions)) != len(actions):
                 yield f"{_file(name)}: tables.{target}: an action stands there twice"
+            if isinstance(actions, dict):
+                yield from (f"{_file(name)}: tables.{target}: {problem}" for problem in _parts(index, actions))
+
+
+def _parts(index: str, actions: Mapping[DynamoAction, list[str]]) -> Iterator[str]:
+    if index:
+        yield "an index is granted whole"
+    if "Scan" in actions:
+        yield "Scan reads every partition, so it can be granted on a whole table alone"
+    for action, keys in actions.items():
+        if len(set(keys)) != len(keys):
+            yield f"{action}: a key stands there twice"
 
 
 def _environment(manifest: Manifest, _root: Path) -> Iterator[str]:

@@ -12,8 +12,10 @@ from gateway.identity.caller import Caller
 from gateway.identity.verification import UNVERIFIED, Identity
 
 
-def caller_of(request: Request, scope: str | None, identity: Callable[[], Identity]) -> Caller:
+def caller_of(request: Request, scope: str | None, identity: Callable[[], Identity], *, fresh: bool = False) -> Caller:
     """The caller, who must have the scope, if one is named. Raises Unauthorized, Forbidden (scope), StoreUnavailable.
+
+    With `fresh` it is the caller by its record as it is now; the authorizer's answer may be a minute old.
 
     Where the authorizer could not read the key table it lets the call through unverified, so that a store's failure
     is a 503 and not a refusal; the check is then made here.
@@ -27,12 +29,12 @@ def caller_of(request: Request, scope: str | None, identity: Callable[[], Identi
             raise Unauthorized("No API key was checked for this call.") from None
     if caller is None or (caller.expires and time.time() >= caller.expires):  # the context may be a minute old
         raise Unauthorized("The API key is unknown, expired or revoked.")
-    return caller if scope is None else with_scope(caller, scope)
+    caller = _with_scope(caller, scope)
+    return _with_scope(identity().fresh(caller), scope) if fresh else caller
 
 
-def with_scope(caller: Caller, scope: str) -> Caller:
-    """The caller again, who must have the scope. Raises Forbidden."""
-    if not caller.may(scope):
+def _with_scope(caller: Caller, scope: str | None) -> Caller:
+    if scope is not None and not caller.may(scope):
         raise Forbidden(f"This API key lacks the scope '{scope}'.")
     return caller
 

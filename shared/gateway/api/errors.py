@@ -1,21 +1,31 @@
-"""An error as the caller gets it: OpenAI's shape, plus a top-level `message` for API Gateway's clients."""
+"""An error as the caller gets it, in the dialect of the route that it called."""
 
 from __future__ import annotations
 
 import math
+from typing import Any, Literal
 
 from gateway.api.message import Response
 from gateway.errors import GatewayError, NotFound
+from gateway.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, RpcError, failure
+
+# openai: OpenAI's shape, plus a top-level `message` for API Gateway's clients. gateway: the same, but that an unknown
+# model is a 400, as with the original of /api/v1. jsonrpc: an error object, with OpenAI's as its data.
+Dialect = Literal["openai", "gateway", "jsonrpc"]
 
 
-def error_response(error: GatewayError, path: str) -> Response:
-    """The answer for an error. An unknown model is 404 on /v1, as with OpenAI, and 400 on /api/v1, as the original."""
+def error_response(error: GatewayError, dialect: Dialect = "openai") -> Response:
+    """The answer for an error."""
     status = error.status
-    if isinstance(error, NotFound) and error.code == "model_not_found" and path.startswith("/api/"):
+    if isinstance(error, NotFound) and error.code == "model_not_found" and dialect == "gateway":
         status = 400
-    body = {"message": error.message, "type": error.type, "param": error.param, "code": error.code} | error.details
+    facts = {"message": error.message, "type": error.type, "param": error.param, "code": error.code} | error.details
     headers = dict(error.headers)
     if error.retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
         headers["retry-after-ms"] = str(max(1, math.ceil(error.retry_after * 1_000)))
-    return Response(status, {"error": body, "message": error.message}, headers)
+    body: dict[str, Any] = {"error": facts, "message": error.message}
+    if dialect == "jsonrpc":
+        code = INVALID_REQUEST if status < 500 else INTERNAL_ERROR
+        body = failure(None, RpcError(code, error.message, facts))
+    return Response(status, body, headers)

@@ -9,10 +9,13 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
 from gateway.nesting import MOST_LEVELS, is_shallow
+
+if TYPE_CHECKING:  # whoever asks for no key loads nothing of keys
+    from gateway.identity.caller import Caller
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 _LONGEST_NAME = 256  # of a field, as an error names it
@@ -22,10 +25,10 @@ _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
 _VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
-    """`headers` have lower-case names, `body` is decoded; `context` is what the authorizer handed on; `deadline` is on
-    time.monotonic."""
+    """`headers` have lower-case names, `body` is decoded; `context` is what the authorizer handed on; `started` and
+    `deadline` are on time.monotonic. `by` is who called, on a route that asks for a key."""
 
     route: str
     path: str
@@ -36,15 +39,27 @@ class Request:
     context: Mapping[str, Any] = field(default_factory=dict)
     correlation_id: str = ""
     request_id: str = ""
-    started: float = 0.0
+    started: float = field(default_factory=time.monotonic)
     deadline: float = math.inf
+    by: Caller | None = None
+    _parsed: dict[str, Any] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def caller(self) -> Caller:
+        """Who called. Only of a route that asks for a key: on a public one nobody is known."""
+        if self.by is None:
+            raise RuntimeError(f"{self.route} asks for no key, so nobody is known to call it.")
+        return self.by
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises UnsupportedMediaType, BadRequest; size is checked before anything."""
-        media_type = self.media_type()
-        if media_type != "application/json" and not media_type.endswith("+json"):
-            raise UnsupportedMediaType("The body must be JSON, with content-type: application/json.")
-        return parse_json_object(self.body)
+        """The body as a JSON object, parsed once: who changes it, changes it for all. Raises UnsupportedMediaType,
+        BadRequest; size is checked before anything."""
+        if self._parsed is None:
+            media_type = self.media_type()
+            if media_type != "application/json" and not media_type.endswith("+json"):
+                raise UnsupportedMediaType("The body must be JSON, with content-type: application/json.")
+            self._parsed = parse_json_object(self.body)
+        return self._parsed
 
     def media_type(self) -> str:
         """What the body is said to be, lower-case, empty where nothing is said. Raises UnsupportedMediaType for text
@@ -83,7 +98,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`body` is text, or anything JSON can say."""
+    """`body` is text, anything JSON can say, or an iterator of bytes, which whoever takes it reads to its end or
+    closes."""
 
     status: int = 200
     body: Any = None
@@ -91,6 +107,7 @@ class Response:
     media_type: str = "application/json"
 
     def text(self) -> str:
+        """The body as text. Raises ValueError, TypeError for what JSON can't say, an iterator too."""
         if isinstance(self.body, str):
             return self.body
         return json.dumps(self.body, separators=(",", ":"), allow_nan=False)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from gateway import observability
 from gateway.billing.counters import Counted, Place
 from gateway.billing.store import COUNTERS_AN_UPDATE, ROWS_AN_UPDATE, SLOT_BYTES, counters_of
+from gateway.context import carried
 from gateway.dynamodb.attributes import size_of
 from gateway.errors import ConditionFailed, StoreError, StoreRejected, StoreUnavailable
 
@@ -79,7 +80,7 @@ class Counting:
             left = [self._of_place(*each) for each in places.items()]
         else:
             with ThreadPoolExecutor(min(_AT_ONCE, len(places))) as pool:
-                left = list(pool.map(lambda each: self._of_place(*each), places.items()))
+                left = list(pool.map(carried(self._of_place), places, places.values()))
         return [each for group in left for each in group]
 
     def _of_place(self, place: Place, rows: Mapping[str, Counted]) -> list[Uncounted]:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from gateway.billing.counters import SUM, Counted, Place
+from gateway.context import carried
 from gateway.dynamodb.attributes import from_item, size_of, to_item
 from gateway.dynamodb.client import Database, pages
 from gateway.errors import ConditionFailed
@@ -92,8 +93,12 @@ class UsageStore:
         parts = [f"{month}#{shard}" for month in _months(first, last) for shard in shards]
         if first > last:
             return
+
+        def read(part: str) -> list[dict[str, Any]]:
+            return list(self._part(part, first, last, key))
+
         with ThreadPoolExecutor(min(len(parts), _AT_ONCE)) as pool:
-            for items in pool.map(lambda part: list(self._part(part, first, last, key)), parts):
+            for items in pool.map(carried(read), parts):
                 yield from _told_apart(items)
 
     def replace(self, place: Place, counters: Mapping[str, int], marks: Sequence[str], read: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from gateway.breakers.summary import counts, summary_of
 from gateway.config.document import invalid
 from gateway.errors import BadRequest
 from gateway.identity.caller import Caller
-from gateway.models.catalog import PROVIDERS
+from gateway.models.vendors import packaged
 
 _MOST = 16
 Name = Annotated[str, Field(min_length=1, max_length=256)]
@@ -75,7 +75,7 @@ class BreakerAdmin:
         if wanted.providers is None:
             return () if wanted.breakers else self.providers
         for provider in wanted.providers:
-            if provider not in (PROVIDERS if wanted.action == "reset" else self.providers):
+            if provider not in ((*packaged(), *self.providers) if wanted.action == "reset" else self.providers):
                 raise BadRequest(f"providers: '{provider[:64]}' is not a configured provider", param="providers")
         return tuple(provider for provider in dict.fromkeys(wanted.providers) if provider in self.providers)
 

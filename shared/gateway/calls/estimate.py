@@ -6,13 +6,14 @@ A hold is never less than what a correct bill can be, but where an admin chose o
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from gateway.errors import BadRequest
+from gateway.models.caching import cached_by_marks
+from gateway.models.images import image_tokens
 from gateway.models.money import MICRO, Price, cost_of
 from gateway.models.usage import Usage
 
@@ -20,17 +21,7 @@ _MESSAGE_TOKENS = 8  # what a chat format adds around a message
 _CHAT_TOKENS = 128  # what it adds around the whole: some models (gpt-oss, Llama) are given a system text nobody sent
 _TOOL_TOKENS = 1_024  # and around tools or a schema for the answer: Claude's text for them has up to 935 tokens
 _RATE_IMAGE_TOKENS = 3_000  # what the token limit counts for an image: a rate is no promise of money
-# The most that an image comes to, by target; the first that is found counts. Sources: the vision guides of OpenAI
-# (tiles: base + 8 x tile; patches: 1,536 or, from gpt-5.4 on, 10,000, by up to 2.46) and Anthropic (4,784 the largest).
-_IMAGE_TOKENS = (
-    (re.compile(r"gpt-4o-mini"), 48_169),
-    (re.compile(r"/(ft:)?(gpt-4|gpt-5(\.[1-3])?(-|$)|o[134](-|$))"), 4_000),
-    (re.compile(r"claude-(3|sonnet-4|haiku-4|opus-4)"), 5_000),
-    (re.compile(r""), 25_000),
-)
 _IMAGES = ("image_url", "input_image")
-# These write their cache only as far as a mark in the body says. Others may write all of a prompt.
-_CACHED_BY_MARKS = re.compile(r"anthropic\.claude|amazon\.nova")
 _MARKS = ("cache_control", "cachePoint")
 _SHORT = (None, "5m")  # how long a mark keeps what it marks, at the plain price of writing
 # Bytes to a token, where an estimate is to be typical: code and English have 3.5 to 4.5. A third at the plain price is
@@ -75,7 +66,7 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     text = _size(_without_data(body))
     around = _CHAT_TOKENS + _MESSAGE_TOKENS * len(body.get("messages") or ())
     around += _TOOL_TOKENS if any(body.get(name) for name in ("tools", "functions", "response_format")) else 0
-    pictures = images * _image_tokens(target)
+    pictures = images * image_tokens(target)
     prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
     if (where := _unbounded(body, parts)) is not None:
         prompt = typical = max(prompt, _window(price, where))
@@ -84,7 +75,7 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     output = choices * output_cap
     most = output + (_size(body["prediction"]) if body.get("prediction") else 0)
     prices, extra = _prices(body, price), images * (price.image or 0)
-    kept = {mark.ttl for mark in marks} if _CACHED_BY_MARKS.search(target) else None
+    kept = {mark.ttl for mark in marks} if cached_by_marks(target) else None
     cost = max(_cost(each, prompt, most, _dearest(each, prompt, kept)) for each in prices) + extra
     plain = max(_cost(each, typical, most, each.for_prompt(typical).input) for each in prices) + extra
     tokens = -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
@@ -156,10 +147,6 @@ def _cost(price: Price, prompt: int, output: int, each: int) -> int:
     """`each` is what a token of the prompt costs."""
     output_price = price.for_prompt(prompt).output
     return -(-(prompt * each + output * output_price) // MICRO) + 1  # each part of a bill is rounded up by itself
-
-
-def _image_tokens(target: str) -> int:
-    return next(tokens for pattern, tokens in _IMAGE_TOKENS if pattern.search(target))
 
 
 def _parts(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -42,8 +42,7 @@ class KeyRecord:
     """One key as stored. `digest` is the SHA-256 in hex; the key itself is nowhere.
 
     `created` is RFC 3339 in UTC; `expires` seconds since the epoch, 0 for never. `version` grows with every change,
-    `generation` with every rotation; the secret before works until `previous_until`. `last_used` is written by the
-    stream consumer, seconds since the epoch, 0 for never.
+    `generation` with every rotation; the secret before works until `previous_until`.
     """
 
     id: str
@@ -63,7 +62,6 @@ class KeyRecord:
     generation: int = 1
     previous_digest: str = field(default="", repr=False)
     previous_until: int = 0
-    last_used: int = 0
     model_limits: tuple[ModelLimits, ...] = ()
 
     def generation_of(self, key: str) -> int | None:
@@ -150,7 +148,6 @@ def key_item(record: KeyRecord) -> dict[str, Any]:
         "generation": record.generation,
         "previous_digest": record.previous_digest,
         "previous_until": record.previous_until,
-        "last_used": record.last_used,
         "model_limits": stored_model_limits(record.model_limits),
     } | {  # an index key must not be empty
         name: value for name, value in (("team_id", record.team_id), ("user_id", record.user_id)) if value
@@ -178,7 +175,6 @@ def key_record(item: Mapping[str, Any]) -> KeyRecord:
             generation=item.get("generation", 1),
             previous_digest=item.get("previous_digest", ""),
             previous_until=item.get("previous_until", 0),
-            last_used=item.get("last_used", 0),
             model_limits=read_model_limits(item.get("model_limits", {})),
         )
         if record.tier in TIERS and set(record.scopes) <= set(SCOPES) and _typed(record):
@@ -210,7 +206,7 @@ def _typed(record: KeyRecord | SharedRecord) -> bool:
         texts += [text for each in record.model_limits for text in (each.name, each.target)]
         limits += [each.limits for each in record.model_limits]
         numbers.append(record.generation)
-        moments = [record.expires, record.previous_until, record.last_used]
+        moments = [record.expires, record.previous_until]
     return (
         all(isinstance(text, str) for text in texts)
         and record.state in (ACTIVE, REVOKED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from gateway.dynamodb import cursors
@@ -97,8 +96,8 @@ class KeyStore:
 
     def replace(self, record: KeyRecord, *, version: int) -> None:
         """Write a changed record over the one of this version. Raises ConditionFailed where it changed since, or is
-        revoked, NoSuchTeam where its team is not there. `last_used` is left to its writer."""
-        item = {name: value for name, value in key_item(record).items() if name != "last_used"}
+        revoked, NoSuchTeam where its team is not there."""
+        item = key_item(record)
         if record.team_id:
             self._in_team(record.team_id, {"Update": self._changed(record.id, item, version)})
         else:
@@ -166,18 +165,6 @@ class KeyStore:
             "ExpressionAttributeValues": to_item({":revoked": REVOKED, ":kind": KEY}),
         }
         self._database.call("DeleteItem", request, attempts=2)
-
-    def used(self, key_id: str, moment: int) -> None:
-        """Note a key's last use, in seconds since the epoch; an earlier one changes nothing."""
-        request = {
-            "TableName": self._table,
-            "Key": to_item({"id": key_id}),
-            "UpdateExpression": "SET last_used = :moment",
-            "ConditionExpression": "attribute_exists(id) AND (attribute_not_exists(last_used) OR last_used < :moment)",
-            "ExpressionAttributeValues": to_item({":moment": moment}),
-        }
-        with suppress(ConditionFailed):
-            self._database.call("UpdateItem", request, attempts=2)
 
     def list(self, limit: int, cursor: str | None = None) -> Page:
         """Newest first, with the cursor of the next page. Raises BadRequest for a cursor that isn't one of ours."""
@@ -290,7 +277,7 @@ class KeyStore:
             request["ExclusiveStartKey"] = to_item(start)
         reply = self._database.call("Query", request, attempts=2)
         last = reply.get("LastEvaluatedKey")
-        # An index holds keys alone: one with all of a record would double the cost of noting each use.
+        # An index holds keys alone: one with all of a record would double the cost of each change.
         ids = [from_item(item)["id"] for item in reply["Items"]]
         read = read_all(self._database, self._table, [{"id": each} for each in ids], consistent=True)
         records = {item["id"]: item for item in read}

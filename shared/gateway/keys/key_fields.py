@@ -74,8 +74,8 @@ class Rotation(BaseModel):
     overlap_hours: Annotated[float, Field(ge=0, le=MAX_OVERLAP_HOURS, allow_inf_nan=False, strict=True)] = 24
 
 
-def shown(record: KeyRecord) -> dict[str, Any]:
-    """A record as an admin sees it: everything but the digest."""
+def shown(record: KeyRecord, last_used: int = 0) -> dict[str, Any]:
+    """A record as an admin sees it: everything but the digest. `last_used` is seconds since the epoch, 0 for never."""
     return {
         "id": record.id,
         "name": record.name,
@@ -89,7 +89,7 @@ def shown(record: KeyRecord) -> dict[str, Any]:
         "model_limits": {each.name: shown_limits(each.limits) for each in record.model_limits},
         "expires": rfc3339(record.expires) if record.expires else None,
         "created": record.created,
-        "last_used": rfc3339(record.last_used) if record.last_used else None,
+        "last_used": rfc3339(last_used) if last_used else None,
         "previous_key_expires": rfc3339(record.previous_until) if record.previous_until else None,
         "version": record.version,
         "metadata": dict(record.metadata),

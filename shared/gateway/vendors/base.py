@@ -65,7 +65,6 @@ Event = Chunk | Answer
 class Provider(Protocol):
     @property
     def name(self) -> str: ...
-
     @property
     def region(self) -> str:
         """Where its answers come from; "global" where the vendor has no regions."""

@@ -27,8 +27,19 @@ resource "aws_iam_role_policy" "this" {
   role = aws_iam_role.this.name
 
   policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [for statement in var.statements : merge({ Effect = "Allow" }, statement)]
+    Version = "2012-10-17"
+    Statement = [
+      for statement in var.statements : merge(
+        { Effect = "Allow", Sid = statement.Sid, Action = statement.Action, Resource = statement.Resource },
+        {
+          # A call that names no partition would pass ForAllValues: Null refuses it.
+          for partitions in [statement.Partitions] : "Condition" => {
+            "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = sort(partitions) }
+            Null                      = { "dynamodb:LeadingKeys" = "false" }
+          } if partitions != null
+        },
+      )
+    ]
   })
 }
 

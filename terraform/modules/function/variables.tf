@@ -76,9 +76,10 @@ variable "environment" {
 variable "statements" {
   description = "Statements of the role's policy, besides those that every function has for its logs and traces."
   type = list(object({
-    Sid      = string
-    Action   = list(string)
-    Resource = list(string)
+    Sid        = string
+    Action     = list(string)
+    Resource   = list(string)
+    Partitions = optional(list(string)) # of a table: the only ones that the actions may meet
   }))
 }
 

@@ -109,6 +109,15 @@ def test_a_dependency_lies_where_it_is_needed(project: Path, tmp_path: Path) -> 
     assert not any(name.endswith(("RECORD", "function.json", "requirements.txt")) for name in names(result, "hello"))
 
 
+def test_only_a_function_leaves_behind_what_its_document_says_of_its_answers(project: Path, tmp_path: Path) -> None:
+    for folder in ("functions/hello", "shared/gateway/room"):
+        (project / folder).mkdir(exist_ok=True)
+        (project / folder / "answers.py").write_text("X = 1\n")
+    result = made(project, tmp_path / "out")
+    assert "functions/hello/answers.py" not in names(result, "hello")
+    assert "python/gateway/room/answers.py" in names(result, "layer-gateway")
+
+
 def test_code_runs_from_the_unpacked_zips_by_its_pyc(project: Path, tmp_path: Path) -> None:
     result = made(project, tmp_path / "out")
     place = tmp_path / "unpacked"
@@ -147,12 +156,11 @@ def test_a_function_can_not_have_another_version_than_the_layer(project: Path, t
         made(project, tmp_path / "out")
 
 
-def test_boto3_is_never_packaged_and_openai_goes_with_completions_alone() -> None:
-    layer, own = ROOT / "requirements/layer.txt", ROOT / "functions/completions/requirements.txt"
-    assert "openai==" in needed(own, layer)
-    assert "pydantic==" not in needed(own, layer)
-    assert "boto" not in needed(own, layer) + needed(layer)
-    assert "openai" not in needed(layer)
+def test_neither_boto3_nor_a_vendor_s_sdk_is_packaged() -> None:
+    layer = ROOT / "requirements/layer.txt"
+    packaged = needed(layer) + "".join(needed(own, layer) for own in ROOT.glob("functions/*/requirements.txt"))
+    assert "pydantic==" in packaged
+    assert not [name for name in ("boto", "openai", "httpx", "anthropic") if name in packaged]
 
 
 def test_an_interpreter_that_does_not_run() -> None:

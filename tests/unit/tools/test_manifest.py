@@ -81,6 +81,17 @@ def test_adding_a_folder_adds_a_function(root: Path) -> None:
     assert rights["TableState"]["Resource"] == ["arn:aws:dynamodb:us-east-1:000000000000:table/ai-gateway-dev-state"]
 
 
+def test_a_right_on_partitions_is_a_statement_an_action(root: Path) -> None:
+    add(root, "greet", tables={"state": {"PutItem": ["greeting#*", "config"], "GetItem": ["config"]}})
+    rights = {each["Sid"]: each for each in statements(load(root), "greet", Names("dev")) if "Table" in each["Sid"]}
+    assert set(rights) == {"TableStateGetItem", "TableStatePutItem"}
+    assert rights["TableStatePutItem"]["Action"] == ["dynamodb:PutItem"]
+    assert rights["TableStatePutItem"]["Condition"] == {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["config", "greeting#*"]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -95,6 +106,17 @@ def test_adding_a_folder_adds_a_function(root: Path) -> None:
         (lambda f: f["tables"].update({"state": ["*"]}), ("tables.state",)),
         (lambda f: f["tables"].update({"state": ["DeleteTable"]}), ("tables.state",)),
         (lambda f: f["tables"].update({"state": ["GetItem", "GetItem"]}), ("tables.state", "twice")),
+        (lambda f: f["tables"].update({"state": {}}), ("tables.state",)),
+        (lambda f: f["tables"].update({"state": {"GetItm": ["config"]}}), ("tables.state.GetItm",)),
+        (lambda f: f["tables"].update({"state": {"GetItem": []}}), ("tables.state.GetItem",)),
+        (lambda f: f["tables"].update({"state": {"GetItem": ["*"]}}), ("tables.state.GetItem.0",)),
+        (lambda f: f["tables"].update({"state": {"GetItem": ["con*"]}}), ("tables.state.GetItem.0",)),
+        (lambda f: f["tables"].update({"state": {"GetItem": ["a", "a"]}}), ("tables.state", "GetItem: a key stands")),
+        (lambda f: f["tables"].update({"state": {"Scan": ["config"]}}), ("tables.state", "whole table alone")),
+        (
+            lambda f: f["tables"].update({"api-keys/by-team": {"Query": ["blue"]}}),
+            ("tables.api-keys/by-team", "granted whole"),
+        ),
         (lambda f: f.update(environment=["NO_SUCH"]), ("environment.NO_SUCH",)),
         (lambda f: f.update(event={"stream": "nowhere"}), ("event.stream", "no table nowhere")),
         (lambda f: f.update(event={"stream": "usage"}), ("event.stream", "has no stream")),
@@ -173,8 +195,8 @@ def test_no_function_may_do_everything() -> None:
 
 
 @pytest.mark.parametrize("folder", sorted(load(ROOT).functions))
-def test_handlers_serve_exactly_the_described_routes(folder: str) -> None:
+def test_handlers_serve_exactly_the_described_routes_with_the_same_access(folder: str) -> None:
     described = load(ROOT).functions[folder]
     module = __import__(described.handler.rpartition(".")[0], fromlist=["handler"])
-    assert set(getattr(module, "ROUTES", {})) == set(described.routes)
+    assert {route.method_path: route.auth for route in getattr(module, "ROUTES", ())} == described.routes
     assert len((ROOT / "functions" / folder / "README.md").read_text().splitlines()) <= 15

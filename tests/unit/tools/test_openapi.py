@@ -1,12 +1,13 @@
 """The OpenAPI document: valid, whole, and what the functions say of themselves."""
 
 import json
-import shutil
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from openapi_spec_validator import validate
+from pydantic import BaseModel
 
+from gateway.api.routes import Described
 from tools import openapi
 from tools.local.emulator import ROOT
 from tools.manifest import load
@@ -27,16 +28,33 @@ def test_it_is_valid_and_has_every_route() -> None:
             assert operation["summary"], path
 
 
-def test_a_route_that_nobody_described_is_named(tmp_path: Path) -> None:
-    for name in ("functions", "shared"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    file = tmp_path / "functions/health/routes.json"
-    described = json.loads(file.read_text())
-    described["GET /nowhere"] = described.pop("GET /health")
-    file.write_text(json.dumps(described))
+def test_routes_that_do_not_agree_are_named() -> None:
+    manifest = load(ROOT)
+    tables = dict(openapi.tables(manifest))
+    openapi.agreed(manifest, tables)
+    first, second, *others = tables["health"]
+    tables["health"] = [replace(first, method_path="GET /nowhere"), replace(second, auth="bearer"), *others]
+    tables["mcp"] = []
     with pytest.raises(openapi.DescriptionError) as refused:
-        openapi.document(tmp_path)
-    assert str(refused.value).splitlines() == [
-        "functions/health/routes.json: GET /health: is not described",
-        "functions/health/routes.json: GET /nowhere: no such route",
+        openapi.document(manifest, tables)
+    said = str(refused.value).splitlines()
+    assert [line for line in said if "/health/" in line] == [
+        "functions/health/function.json: routes.GET /health: the handler has no such route",
+        "functions/health/function.json: routes.GET /nowhere: is missing, the handler has it",
+        "functions/health/function.json: routes.GET /openapi.json: is public, the handler says bearer",
     ]
+    assert len(said) == 3 + len(manifest.functions["mcp"].routes)
+
+
+def test_two_types_of_one_name_are_refused() -> None:
+    manifest = load(ROOT)
+    tables = dict(openapi.tables(manifest))
+    first, *others = tables["health"]
+    taken = {200: "functions.completions.answers:Model", 201: f"{__name__}:Model"}
+    tables["health"] = [replace(first, described=Described(summary="Two models.", answers=taken)), *others]
+    with pytest.raises(openapi.DescriptionError, match="two types are called Model"):
+        openapi.document(manifest, tables)
+
+
+class Model(BaseModel):
+    """A name that another model has too."""

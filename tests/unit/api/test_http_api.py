@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.door import door
+from gateway.api.errors import Dialect
+from gateway.api.http_api import http_api
 from gateway.api.message import MAX_BODY_BYTES, Request, Response, parse_json_object
-from gateway.errors import BadRequest, NotFound, RateLimited, UpstreamError
+from gateway.api.routes import Described, Route
+from gateway.errors import BadRequest, NotFound, RateLimited, StoreUnavailable, UpstreamError
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
 
@@ -35,8 +37,17 @@ def event(route: str = "POST /v1/chat/completions", body: Any = None, **extra: A
     } | extra
 
 
+def served(handler: Any, method_path: str, errors: Dialect = "openai") -> Any:
+    """A Lambda handler with this one public route."""
+    described = Described(summary="A test.", answers={})
+    made = Route(
+        method_path=method_path, handler=handler, auth="public", scope=None, errors=errors, described=described
+    )
+    return http_api("test", [made])
+
+
 def answer(route: Any, sent: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
-    reply = door("test", {sent["routeKey"]: route})(sent, CONTEXT)
+    reply = served(route, sent["routeKey"])(sent, CONTEXT)
     return reply["statusCode"], json.loads(reply["body"]), reply["headers"]
 
 
@@ -238,7 +249,7 @@ def test_answers_have_the_platform_s_request_id(given: str) -> None:
         sent = event(body="{}")
         sent["requestContext"]["requestId"] = given
         assert answer(route, sent)[2]["x-request-id"] == given
-    assert door("test", {})(event("GET /nowhere"), CONTEXT)["headers"]["x-request-id"] == "req-1"
+    assert http_api("test", ())(event("GET /nowhere"), CONTEXT)["headers"]["x-request-id"] == "req-1"
 
 
 @pytest.mark.parametrize("given", ["a b", "a\r\nb", "é", "a" * 129, "\x00"])
@@ -246,7 +257,7 @@ def test_an_id_that_can_stand_in_no_header_is_replaced(given: str) -> None:
     sent = event(body="{}")
     sent["requestContext"]["requestId"] = given
     assert len(answer(echo, sent)[2]["x-request-id"]) == 36
-    assert len(door("test", {})({"rawPath": "/x"}, CONTEXT)["headers"]["x-request-id"]) == 36
+    assert len(http_api("test", ())({"rawPath": "/x"}, CONTEXT)["headers"]["x-request-id"]) == 36
 
 
 def test_no_answer_overrides_the_request_s_own_ids() -> None:
@@ -265,7 +276,7 @@ def test_an_answer_that_json_cannot_say_is_a_shaped_500() -> None:
 
 
 def test_unknown_route() -> None:
-    reply = door("test", {})(event("GET /nowhere"), CONTEXT)
+    reply = http_api("test", ())(event("GET /nowhere"), CONTEXT)
     assert (reply["statusCode"], json.loads(reply["body"])["error"]["code"]) == (404, "not_found")
 
 
@@ -283,10 +294,19 @@ def test_shapes_errors_and_the_true_reset() -> None:
     assert (headers["retry-after"], headers["retry-after-ms"], headers["x-a"]) == ("6", "5200", "b")
 
 
-@pytest.mark.parametrize(("path", "status"), [("/v1/chat/completions", 404), ("/api/v1/completions", 400)])
-def test_an_unknown_model_by_path(path: str, status: int) -> None:
+@pytest.mark.parametrize(("errors", "status"), [("openai", 404), ("gateway", 400), ("jsonrpc", 404)])
+def test_an_unknown_model_by_dialect(errors: Dialect, status: int) -> None:
     error = NotFound("No such model.", code="model_not_found", param="model")
-    assert answer(refuse(error), event(f"POST {path}", body="{}"))[0] == status
+    reply = served(refuse(error), "POST /x", errors)(event("POST /x", body="{}"), CONTEXT)
+    assert reply["statusCode"] == status
+
+
+def test_an_error_of_json_rpc() -> None:
+    for error, code in ((BadRequest("No.", param="a"), -32600), (StoreUnavailable("Down."), -32603)):
+        reply = served(refuse(error), "POST /x", "jsonrpc")(event("POST /x", body="{}"), CONTEXT)
+        facts = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+        body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": error.message, "data": facts}}
+        assert (reply["statusCode"], json.loads(reply["body"])) == (error.status, body)
 
 
 def test_an_unexpected_error_shows_nothing_of_itself() -> None:
@@ -298,7 +318,7 @@ def test_an_unexpected_error_shows_nothing_of_itself() -> None:
 
 
 def test_a_failure_before_the_request_is_known_is_shaped_too() -> None:
-    reply = door("test", {})({"rawPath": "/x"}, CONTEXT)
+    reply = http_api("test", ())({"rawPath": "/x"}, CONTEXT)
     assert reply["statusCode"] == 500
 
 

@@ -1,0 +1,151 @@
+"""What the admin's routes take and answer. Nothing but the OpenAPI document is made of it: no function loads this."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.identity.caller import NUMBERS
+
+
+class Patch(BaseModel):
+    """A JSON merge patch: null gives a field its default back."""
+
+
+class Config(BaseModel):
+    version: int
+    config: dict[str, Any]
+
+
+class Metrics(BaseModel):
+    object: Literal["metrics"]
+    latency_ms: dict[str, Any]
+
+
+class Usage(BaseModel):
+    object: Literal["usage"]
+    group_by: str
+    data: list[dict[str, Any]]
+    total: dict[str, Any]
+    next_cursor: str | None
+
+
+class Breakers(BaseModel):
+    circuitBreakers: dict[str, Any]  # noqa: N815  as the original names it
+
+
+class BreakerAction(BaseModel):
+    action: Literal["reset", "open"]
+    providers: list[str] = []
+    breakers: list[str] = []
+
+
+class Deleted(BaseModel):
+    id: str
+    deleted: Literal[True]
+
+
+def _with_limits(schema: dict[str, Any]) -> None:
+    """Every limit of the ledger is a field, each null where it is not set."""
+    limits: dict[str, Any] = {name: {"type": ["integer", "null"]} for name in NUMBERS}
+    limits |= {"max_budget": {"type": ["number", "null"]}, "budget_duration": {"type": ["string", "null"]}}
+    limits["shadow"] = {"type": "array", "items": {"type": "string"}}
+    limits["estimate"] = {"enum": ["bound", "typical"]}
+    schema["properties"] |= limits
+    schema["required"] = [*schema["required"], *limits]
+
+
+class Key(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_with_limits)
+
+    id: str
+    name: str
+    status: Literal["active", "revoked", "damaged"]
+    tier: str
+    scopes: list[str]
+    models: list[str]
+    created: str
+    last_used: str | None
+    version: int
+
+
+class KeyWithSecret(Key):
+    key: str
+
+
+class Keys(BaseModel):
+    object: Literal["list"]
+    data: list[Key]
+    next_cursor: str | None
+
+
+class Team(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_with_limits)
+
+    id: str
+    name: str
+    created: str
+    version: int
+    metadata: dict[str, Any]
+
+
+class Teams(BaseModel):
+    object: Literal["list"]
+    data: list[Team]
+    next_cursor: str | None
+
+
+class User(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_with_limits)
+
+    id: str
+    name: str | None
+    created: str
+    version: int
+    metadata: dict[str, Any]
+
+
+class Users(BaseModel):
+    object: Literal["list"]
+    data: list[User]
+    next_cursor: str | None
+
+
+class Statement(BaseModel):
+    object: Literal["statement"]
+    team: str
+    month: str
+    final: bool
+    lines: list[Any]
+    corrections: list[Any]
+    total_micro_usd: int
+
+
+class Correction(BaseModel):
+    id: str
+    key: str
+    team: str | None
+    date: str
+    amount: float
+    amount_micro_usd: int
+    reason: str
+    by: str
+    created: str
+
+
+class Corrections(BaseModel):
+    object: Literal["list"]
+    data: list[Correction]
+    next_cursor: str | None
+
+
+class ProductImport(BaseModel):
+    products: Annotated[list[dict[str, Any]], Field(max_length=1000)]
+
+
+class Imported(BaseModel):
+    received: int
+    created: int
+    updated: int
+    refused: list[Any]

@@ -1,0 +1,17 @@
+"""What the catalogue's routes answer. Nothing but the OpenAPI document is made of it: no function loads this."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+
+class Tools(BaseModel):
+    tools: list[Any]
+
+
+class RpcMessage(BaseModel):
+    """A message of JSON-RPC."""
+
+    jsonrpc: Literal["2.0"]

@@ -1,0 +1,184 @@
+"""The one answerer: a request in, its route by name, an answer out. It knows nothing of Lambda, and nothing escapes it
+but a shaped answer.
+
+Everything that belongs to the request is in its context (`gateway.context`) from here to the last byte of its body,
+on whatever thread that is written; then it is accounted for: one line in the log, its metrics, its trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from gateway import context, observability, runs
+from gateway.api.errors import Dialect, error_response
+from gateway.api.message import Request, Response
+from gateway.api.routes import Route, Service
+from gateway.context import Context
+from gateway.errors import GatewayError, InternalError, NotFound, UpstreamError
+from gateway.settings import settings
+
+
+class Broken(Exception):
+    """A body that could not be written to its end; `response` is the shaped answer, for a door that has sent nothing
+    of it yet."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__("The body of an answer could not be written to its end.")
+        self.response = response
+
+
+def answer(service: Service, request: Request, read: Callable[[], bytes] | None = None) -> Response:
+    """The answer, with the request's own ids in its headers. Its body is text, or an iterator that is read to its end
+    or closed; reading raises Broken. `read` gives the body of a request that does not hold it yet; what it raises is
+    answered as the request's own fault.
+
+    A BaseException that is no Exception (the process is to end, the task is cancelled) is accounted for and goes on.
+    """
+    route = service.routes.get(request.route)
+    exchange = _Exchange(service, request, route.errors if route else "openai")
+    return exchange.run(lambda: _routed(service, route, request, read))
+
+
+def failed(service: Service, request: Request, fault: Exception) -> Response:
+    """As `answer`, of a request that could not even be read: shaped and accounted for like any other."""
+
+    def fail() -> Response:
+        raise fault
+
+    return _Exchange(service, request, "openai").run(fail)
+
+
+def _routed(service: Service, route: Route | None, request: Request, read: Callable[[], bytes] | None) -> Response:
+    if route is None:
+        raise NotFound(f"There is no route {request.route}.")
+    if route.auth != "public":
+        # Keys live in a table: health, which asks for none, loads no connection and no TLS.
+        from gateway.api.access import caller_of
+
+        assert service.identity is not None  # noqa: S101  `service` has seen to it
+        request.by = caller_of(request, route.scope, service.identity, fresh=route.fresh)
+    if read is not None:
+        request.body = read()
+    return route.handler(request)
+
+
+class _Exchange:
+    """One request and its answer, in a context of their own."""
+
+    def __init__(self, service: Service, request: Request, dialect: Dialect) -> None:
+        self._service, self._request, self._dialect = service, request, dialect
+        self._context = Context(
+            correlation_id=request.correlation_id,
+            request_id=request.request_id,
+            keys={"key_id": request.context.get("keyId") or None},
+            started=request.started,
+            deadline=request.deadline,
+        )
+
+    def run(self, work: Callable[[], Response]) -> Response:
+        open_body = False
+        with context.entered(runs.begin(self._context)):
+            try:
+                made = self._made(work)
+                self._context.status = made.status
+                open_body = not isinstance(made.body, str)
+            except BaseException:
+                self._context.status = 500
+                raise
+            finally:
+                if not open_body:
+                    self.account()
+        return replace(made, body=_Body(self, self._context, made.body)) if open_body else made
+
+    def _made(self, work: Callable[[], Response]) -> Response:
+        """The answer with its body as text or iterator, shaped where something was raised."""
+        try:
+            observability.configure(self._service.name, settings().log_level)
+            made = work()
+            body = made.body if isinstance(made.body, Iterator) else made.text()
+        except Exception as error:  # noqa: BLE001  the last line: the caller gets a shaped answer, the log the rest
+            made = self.shaped(error)
+            body = made.text()
+        # The two identifiers are this exchange's own, also where an answer that was kept is given again.
+        ids = {"x-correlation-id": self._request.correlation_id, "x-request-id": self._request.request_id}
+        return replace(made, body=body, headers={"content-type": made.media_type, **made.headers, **ids})
+
+    def shaped(self, error: Exception) -> Response:
+        """The answer for what was raised, which the log gets too."""
+        if isinstance(error, GatewayError):
+            _log_refusal(error)
+            return error_response(error, self._dialect)
+        observability.log.error("unexpected error", exc_info=error)
+        message = "The gateway failed; the correlation id tells which log line."
+        return error_response(InternalError(message), self._dialect)
+
+    def account(self) -> None:
+        this = self._context
+        facts = {"route": self._request.route, "status": this.status, "duration_ms": round(this.elapsed(), 1)}
+        observability.log.info("request", extra=facts)
+        try:
+            runs.finish(self._service.name, this)
+        except Exception:  # noqa: BLE001  an answer is worth more than its metrics
+            observability.log.exception("a request could not be counted")
+
+
+class _Body(Iterator[bytes]):
+    """The body of an answer, each piece of it made in the request's context. Accounted for once, at its end: when it
+    is exhausted, fails, or is closed before."""
+
+    def __init__(self, exchange: _Exchange, own: Context, pieces: Iterator[bytes]) -> None:
+        self._exchange, self._context, self._pieces = exchange, own, pieces
+        self._over = False
+
+    def __next__(self) -> bytes:
+        if self._over:
+            raise StopIteration
+        with context.entered(self._context):
+            try:
+                return next(self._pieces)
+            except StopIteration:
+                self._end()
+                raise
+            except Exception as error:
+                shaped = self._exchange.shaped(error)
+                self._end(shaped.status)
+                raise Broken(replace(shaped, body=shaped.text())) from error
+            except BaseException:
+                self._end(500)
+                raise
+
+    def close(self) -> None:
+        """End it here: the client has gone. The pieces that were not asked for are told so first, and may settle."""
+        if self._over:
+            return
+        with context.entered(self._context):
+            try:
+                close = getattr(self._pieces, "close", None)
+                if close is not None:
+                    close()
+            except Exception as error:  # noqa: BLE001  nobody waits for an answer any more: the log gets it
+                self._context.status = self._exchange.shaped(error).status
+            except BaseException:
+                self._context.status = 500
+                raise
+            finally:
+                self._end()
+
+    def _end(self, status: int | None = None) -> None:
+        if self._over:
+            return
+        self._over = True
+        if status is not None:
+            self._context.status = status
+        self._exchange.account()
+
+
+def _log_refusal(error: GatewayError) -> None:
+    observability.count("Refusals", reason=error.code)
+    cause = type(error.__cause__).__name__ if error.__cause__ else None
+    level = observability.log.warning if error.status >= 500 else observability.log.info
+    facts = {"code": error.code, "status": error.status, "cause": cause, "param": error.param}
+    if isinstance(error, UpstreamError):
+        facts |= {"provider": error.provider, "upstream_status": error.upstream_status, "reason": error.reason}
+    level("refused", extra=facts)

@@ -1,0 +1,97 @@
+"""The Lambda door: an event of an HTTP API becomes a request, the answer what Lambda gives back, whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from gateway.api import routes as tables
+from gateway.api.answer import Broken, answer, failed
+from gateway.api.coding import body_of
+from gateway.api.message import Request, Response, correlation_id, request_id
+from gateway.api.routes import Route
+
+if TYPE_CHECKING:
+    from gateway.identity.verification import Identity
+
+Event = Mapping[str, Any]
+TOTAL_SECONDS = 28.0  # an HTTP API gives up after 30; what is left is for settling and the answer's way back
+_RESERVE_SECONDS = 1.5
+
+
+def http_api(
+    name: str, routes: Iterable[Route], identity: Callable[[], Identity] | None = None
+) -> Callable[[Event, Any], dict[str, Any]]:
+    """A Lambda handler that serves these routes. `identity` knows whose key it is, where a route asks for one."""
+    service = tables.service(name, routes, identity)
+
+    def handler(event: Event, context: Any) -> dict[str, Any]:
+        started = time.monotonic()
+        try:
+            request = _request(event, context, started)
+        except Exception as fault:  # noqa: BLE001  no event of an HTTP API; the caller gets a shaped answer all the same
+            response = failed(service, _unknown(event, started), fault)
+        else:
+            response = answer(service, request, lambda: _body(event, request))
+        response = _whole(response)
+        return {"statusCode": response.status, "headers": dict(response.headers), "body": response.body}
+
+    return handler
+
+
+def _whole(response: Response) -> Response:
+    """The response with its body in one piece: this door can't stream."""
+    if isinstance(response.body, str):
+        return response
+    try:
+        return replace(response, body=b"".join(response.body).decode())
+    except Broken as broken:
+        # Nothing was sent yet, so the caller gets what went wrong, under the same ids.
+        shaped = broken.response
+        ids = {name: response.headers[name] for name in ("x-correlation-id", "x-request-id")}
+        return replace(shaped, headers={"content-type": shaped.media_type, **shaped.headers, **ids})
+
+
+def _request(event: Event, context: Any, started: float) -> Request:
+    """The request without its body, so that a body which can't be read is refused under the request's own ids."""
+    http = event["requestContext"]["http"]
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    authorizer = event["requestContext"].get("authorizer") or {}
+    left = min(TOTAL_SECONDS, context.get_remaining_time_in_millis() / 1_000 - _RESERVE_SECONDS)
+    return Request(
+        route=event.get("routeKey") or f"{http['method']} {http['path']}",
+        path=event.get("rawPath") or http["path"],
+        headers=headers,
+        body=b"",
+        query=event.get("queryStringParameters") or {},
+        parameters={name: unquote(value) for name, value in (event.get("pathParameters") or {}).items()},
+        context=authorizer.get("lambda") or {},
+        correlation_id=correlation_id(headers.get("x-correlation-id")),
+        request_id=request_id(str(event["requestContext"].get("requestId") or context.aws_request_id)),
+        started=started,
+        deadline=started + left,
+    )
+
+
+def _unknown(event: Event, started: float) -> Request:
+    """What stands for a request that could not be read."""
+    return Request(
+        str(event.get("routeKey", "")),
+        str(event.get("rawPath", "")),
+        headers={},
+        body=b"",
+        correlation_id=correlation_id(None),
+        request_id=request_id(None),
+        started=started,
+    )
+
+
+def _body(event: Event, request: Request) -> bytes:
+    return body_of(
+        event.get("body") or "",
+        in_base64=bool(event.get("isBase64Encoded")),
+        encoding=request.headers.get("content-encoding", ""),
+    )

@@ -1,0 +1,123 @@
+"""What answers callers: paid calls, the ledger under them, models, the catalogue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gateway.wiring.once import once
+from gateway.wiring.stores import Stores, own_credentials
+
+if TYPE_CHECKING:
+    from gateway.calls.completions import Completions
+    from gateway.calls.idempotency import Idempotency
+    from gateway.catalogue.catalogue import Catalogue
+    from gateway.config.service import ConfigSource
+    from gateway.destinations import Destinations
+    from gateway.health.health import Health
+    from gateway.keys.standing import Standing
+    from gateway.ledger.ledger import Ledger
+    from gateway.mcp.server import McpServer
+    from gateway.models.prices import PriceBook
+    from gateway.models.vendors import Vendor
+    from gateway.vendors.registry import Vendors
+
+
+class Calls(Stores):
+    """What answers callers."""
+
+    @once
+    def ledger(self) -> Ledger:
+        from gateway.ledger.ledger import Ledger
+
+        clock = lambda: time.time_ns() // 1_000  # noqa: E731  microseconds
+        return Ledger(self.limits_store, self.row_store, self.key_store, clock, targets=self.target_of)
+
+    def target_of(self, name: str) -> str | None:
+        """What a model's name stands for now; None where nothing answers to it."""
+        from gateway.models.catalog import Catalog
+
+        route = Catalog(self.config_source.get(), self.prices, self.settings.providers).found(name)
+        return route.target if route else None
+
+    @once
+    def config_source(self) -> ConfigSource:
+        from gateway.config.service import ConfigSource
+
+        return ConfigSource(self.config_store, region=self.settings.model_region)
+
+    @once
+    def prices(self) -> PriceBook:
+        from gateway.models.prices import PriceBook
+
+        return PriceBook.load(self.settings.model_region)
+
+    @once
+    def completions(self) -> Completions:
+        from gateway.breakers.breakers import Breakers
+        from gateway.calls.completions import Completions
+
+        return Completions(
+            config=self.config_source,
+            prices=self.prices,
+            providers=self.settings.providers,
+            provider=self.vendors.provider,
+            ledger=self.ledger,
+            breakers=Breakers(self.breaker_store, lambda: time.time_ns() // 1_000_000),
+            catalogue=lambda: self.catalogue,
+        )
+
+    @once
+    def destinations(self) -> Destinations:
+        from gateway.destinations import Destinations
+
+        return Destinations(loopback=self.settings.loopback_providers, runtime_api=self.settings.runtime_api)
+
+    @once
+    def vendors(self) -> Vendors:
+        from gateway.vendors.registry import Vendors
+
+        def configured() -> Mapping[str, Vendor]:
+            return self.config_source.get().providers
+
+        return Vendors(self.settings, configured, lambda: self.secrets, own_credentials, self.destinations)
+
+    @once
+    def idempotency(self) -> Idempotency:
+        from gateway.calls.idempotency import Idempotency
+        from gateway.calls.idempotency_store import ClaimStore
+
+        return Idempotency(ClaimStore(self.database, self.settings.table("state")), time.time)
+
+    @once
+    def standing(self) -> Standing:
+        from gateway.keys.standing import Standing
+
+        return Standing(self.limits_store, self.key_store, lambda: time.time_ns() // 1_000)
+
+    @once
+    def catalogue(self) -> Catalogue:
+        from gateway.catalogue.catalogue import Catalogue
+
+        return Catalogue(self.product_store)
+
+    @once
+    def mcp(self) -> McpServer:
+        from gateway.mcp.server import McpServer
+
+        return McpServer(self.catalogue, self.settings.version)
+
+    @once
+    def health(self) -> Health:
+        from gateway.health.health import Health
+
+        config = self.settings
+        return Health(
+            version=config.version,
+            environment=config.environment,
+            region=config.region,
+            providers=config.providers,
+            memory_mb=config.memory_mb,
+            store=lambda: self.health_store,
+        )

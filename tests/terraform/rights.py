@@ -1,0 +1,76 @@
+"""What a policy allows, what a call needs, and whether they are the same: IAM's arithmetic, as far as ours go."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_PARTITIONS = "ForAllValues:StringLike"
+_LEADING = "dynamodb:LeadingKeys"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What a call needs: an action on a resource, and of a table's items those of one partition."""
+
+    action: str
+    resource: str
+    partition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one line of a policy allows: an action on resources of this form and, if `partition` is said, the items of
+    partitions of that form alone. `sid` is the statement's."""
+
+    sid: str
+    action: str
+    resource: str
+    partition: str | None = None
+
+    def allows(self, right: Right) -> bool:
+        if self.action != right.action or not fnmatch.fnmatchcase(right.resource, self.resource):
+            return False
+        if self.partition is None:
+            return True
+        return right.partition is not None and fnmatch.fnmatchcase(right.partition, self.partition)
+
+
+def grants(statements: Mapping[str, Any]) -> list[Grant]:
+    """The grants of a policy in the form of forms.statements. Raises ValueError for a statement that is no plain
+    allowance, or has a condition that this does not know."""
+    found = []
+    for sid, (effect, actions, resources, condition) in statements.items():
+        if effect != "Allow":
+            raise ValueError(f"{sid}: {effect}")
+        partitions = _partitions(sid, condition)
+        found += [
+            Grant(sid, action, resource, partition)
+            for action in actions
+            for resource in resources
+            for partition in partitions
+        ]
+    return found
+
+
+def _partitions(sid: str, condition: Mapping[str, Any]) -> list[str | None]:
+    if not condition:
+        return [None]
+    partitions = condition.get(_PARTITIONS, {}).get(_LEADING)
+    if not partitions or condition != {_PARTITIONS: {_LEADING: partitions}, "Null": {_LEADING: "false"}}:
+        raise ValueError(f"{sid}: a condition that nobody knows: {condition}")
+    return list(partitions)
+
+
+def missing(used: Iterable[Right], granted: Iterable[Grant]) -> set[Right]:
+    """What calls need and no grant allows."""
+    held = list(granted)
+    return {right for right in used if not any(grant.allows(right) for grant in held)}
+
+
+def unused(used: Iterable[Right], granted: Iterable[Grant]) -> set[Grant]:
+    """Grants that no call needs."""
+    needed = list(used)
+    return {grant for grant in granted if not any(grant.allows(right) for right in needed)}
