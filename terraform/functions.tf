@@ -7,11 +7,13 @@ locals {
     LOG_LEVEL            = var.log_level
     # For emulators alone: the default is AWS's measure.
     GATEWAY_STORE_TIMEOUT_SECONDS = ""
-    GATEWAY_PROVIDERS             = join(",", var.providers_enabled)
-    OPENAI_BASE_URL               = var.openai_base_url
-    OPENAI_PASS_FIELDS            = join(",", var.openai_pass_fields)
-    OPENAI_SECRET_ID              = try(local.secret_names["openai"], "")
-    BEDROCK_REGION                = var.bedrock_region
+    # For a gateway on its user's own machine alone.
+    GATEWAY_LOOPBACK_PROVIDERS = ""
+    GATEWAY_PROVIDERS          = join(",", var.providers_enabled)
+    OPENAI_BASE_URL            = var.openai_base_url
+    OPENAI_PASS_FIELDS         = join(",", var.openai_pass_fields)
+    OPENAI_SECRET_ID           = try(local.secret_names["openai"], "")
+    BEDROCK_REGION             = var.bedrock_region
     # The function's own role calls Bedrock; a secret is for local runs alone.
     BEDROCK_SECRET_ID   = ""
     BUDGET_TOPIC_ARN    = local.budget_topic_arn

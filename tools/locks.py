@@ -16,7 +16,6 @@ LOCKS = (
     "requirements/layer",
     "requirements/runtime",
     "requirements/tools",
-    "functions/completions/requirements",
     "requirements/test",
     "requirements/lint",
     "requirements/emulator",

@@ -146,7 +146,7 @@ def _headers(running: Running, request: Request) -> dict[str, str]:
         "x-gateway-request-id": running.rid,
         "x-gateway-model": running.route.target,
         "x-gateway-provider": running.route.provider,
-        "x-gateway-region": wiring.region_of(running.route.provider),
+        "x-gateway-region": wiring.vendors().region(running.route.provider),
         "x-gateway-cost": f"{usd(running.cost.total):.6f}",
         "x-gateway-attempts": "1",
         "x-gateway-fallbacks": "0",

@@ -12,6 +12,17 @@ from gateway.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """What the deployment says of one of its providers, in variables that begin with its name: another base URL, the
+    id of its secret, fields that may pass to its host, the region that it is called in."""
+
+    base_url: str = ""
+    secret_id: str = ""
+    pass_fields: tuple[str, ...] = ()
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One function's environment. Empty strings mean "not set"."""
 
@@ -24,30 +35,40 @@ class Settings:
     store_timeout: float
     log_level: str
     providers: tuple[str, ...]
-    openai_base_url: str
-    openai_secret_id: str
-    bedrock_region: str
-    bedrock_secret_id: str
+    by_provider: Mapping[str, ProviderSettings]
     endpoints: Mapping[str, str]
     budget_topic_arn: str = ""
     mcp_allowed_origins: tuple[str, ...] = ()
     mcp_allowed_hosts: tuple[str, ...] = ()
-    openai_pass_fields: tuple[str, ...] = ()
+    loopback_providers: bool = False
+    runtime_api: str = ""
 
     def table(self, name: str) -> str:
         """The real name of a table of shared/tables.json."""
         return f"{self.table_prefix}-{name}"
 
-    def endpoint(self, service: str, region: str = "") -> str:
-        """Where a service answers: AWS_ENDPOINT_URL_<SERVICE>, else AWS_ENDPOINT_URL, else AWS's own host."""
+    @property
+    def model_region(self) -> str:
+        """The region that models are called in, by providers that have regions."""
+        return next((said.region for said in self.by_provider.values() if said.region), self.region)
+
+    def provider_secret(self, name: str) -> str:
+        """The id of the secret that a provider of the config names: below one prefix, so that none names another."""
+        return f"{self.table_prefix}/providers/{name}"
+
+    def endpoint(self, service: str) -> str:
+        """Where a service answers: as the environment says, else AWS's own host."""
+        return self.override(service) or f"https://{service}.{self.region}.{domain(self.region)}"
+
+    def override(self, service: str) -> str:
+        """AWS_ENDPOINT_URL_<SERVICE>, else AWS_ENDPOINT_URL, else nothing."""
         variable = "AWS_ENDPOINT_URL_" + service.upper().replace("-", "_")
-        region = region or self.region
-        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        return (
-            self.endpoints.get(variable)
-            or self.endpoints.get("AWS_ENDPOINT_URL")
-            or f"https://{service}.{region}.{suffix}"
-        )
+        return self.endpoints.get(variable) or self.endpoints.get("AWS_ENDPOINT_URL") or ""
+
+
+def domain(region: str) -> str:
+    """The domain of AWS's hosts in a region."""
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -62,16 +83,23 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         memory_mb=int(environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0),
         store_timeout=float(environ.get("GATEWAY_STORE_TIMEOUT_SECONDS") or 2),
         log_level=environ.get("LOG_LEVEL", "INFO"),
-        providers=_listed(environ, "GATEWAY_PROVIDERS"),
-        openai_base_url=environ.get("OPENAI_BASE_URL", ""),
-        openai_secret_id=environ.get("OPENAI_SECRET_ID", ""),
-        bedrock_region=environ.get("BEDROCK_REGION", "") or region,
-        bedrock_secret_id=environ.get("BEDROCK_SECRET_ID", ""),
+        providers=(providers := _listed(environ, "GATEWAY_PROVIDERS")),
+        by_provider={name: _provider(environ, name.upper().replace("-", "_")) for name in providers},
         endpoints={name: value for name, value in environ.items() if name.startswith("AWS_ENDPOINT_URL") and value},
         budget_topic_arn=environ.get("BUDGET_TOPIC_ARN", ""),
         mcp_allowed_origins=_listed(environ, "MCP_ALLOWED_ORIGINS"),
         mcp_allowed_hosts=_listed(environ, "MCP_ALLOWED_HOSTS"),
-        openai_pass_fields=_listed(environ, "OPENAI_PASS_FIELDS"),
+        loopback_providers=environ.get("GATEWAY_LOOPBACK_PROVIDERS", "") == "allow",
+        runtime_api=environ.get("AWS_LAMBDA_RUNTIME_API", ""),
+    )
+
+
+def _provider(environ: Mapping[str, str], prefix: str) -> ProviderSettings:
+    return ProviderSettings(
+        base_url=environ.get(f"{prefix}_BASE_URL", ""),
+        secret_id=environ.get(f"{prefix}_SECRET_ID", ""),
+        pass_fields=_listed(environ, f"{prefix}_PASS_FIELDS"),
+        region=environ.get(f"{prefix}_REGION", ""),
     )
 
 

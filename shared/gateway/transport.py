@@ -7,24 +7,19 @@ Here every receive is given what is left until the deadline. Redirects are answe
 from __future__ import annotations
 
 import http.client
-import io
-import re
-import select
-import socket
 import ssl
 import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
+
+from gateway.sockets import Resolve, TimedConnection, addresses_of
 
 MAX_BYTES = 6_291_456
 _CHUNK = 65_536
 _MOST_IDLE = 64  # kept for the next exchange; what comes back beyond is closed
-_CONNECT_SECONDS = 3.0
-_HEADER = re.compile(rb"[!-9;-~]+:[\t\x20-\x7e]*\r?\n")
 
 
 class HttpError(Exception):
@@ -70,7 +65,7 @@ class Exchange:
     `measured` tells whether the body says itself where it ends: one that ends with its connection may have been cut.
     """
 
-    def __init__(self, pool: Connections, connection: _Connection, response: http.client.HTTPResponse) -> None:
+    def __init__(self, pool: Connections, connection: TimedConnection, response: http.client.HTTPResponse) -> None:
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.getheaders()}
         self.measured = response.length is not None or response.chunked
@@ -101,16 +96,18 @@ class Exchange:
 
 
 class Connections:
-    """Connections to one endpoint. Thread-safe: a connection serves one exchange at a time."""
+    """Connections to one endpoint. Thread-safe: a connection serves one exchange at a time. `resolve` gives the
+    addresses of its host; what it raises (an OSError) means that there is no connection."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, resolve: Resolve = addresses_of) -> None:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("not an http(s) endpoint")
         self.host, self.prefix = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
         self._address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        self._resolve = resolve
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._idle: deque[_Connection] = deque()
+        self._idle: deque[TimedConnection] = deque()
         weakref.finalize(self, _close, self._idle)
 
     def open(self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Exchange:
@@ -147,14 +144,14 @@ class Connections:
         finally:
             exchange.close()
 
-    def give_back(self, connection: _Connection, *, keep: bool) -> None:
+    def give_back(self, connection: TimedConnection, *, keep: bool) -> None:
         """Called by an Exchange when it ends."""
         if keep and len(self._idle) < _MOST_IDLE:
             self._idle.append(connection)
         else:
             connection.close()
 
-    def _connection(self, deadline: float) -> _Connection:
+    def _connection(self, deadline: float) -> TimedConnection:
         while self._idle:
             try:
                 kept = self._idle.pop()
@@ -164,7 +161,7 @@ class Connections:
                 kept.deadline = deadline
                 return kept
             kept.close()
-        fresh = _Connection(self._address, self._tls, deadline)
+        fresh = TimedConnection(self._address, self._tls, deadline, self._resolve)
         try:
             fresh.connect()
         except TimeoutError as error:
@@ -174,125 +171,9 @@ class Connections:
         return fresh
 
 
-def _close(connections: Iterable[_Connection]) -> None:
+def _close(connections: Iterable[TimedConnection]) -> None:
     for connection in connections:
         connection.close()
-
-
-class _Head:
-    """The lines of an answer's head, but for headers that are none: http.client takes the first of these (a name that
-    is not ASCII) for the body's beginning, and so misses the length that stands below it."""
-
-    def __init__(self, plain: io.BufferedReader) -> None:
-        self.plain, self._within = plain, False
-
-    def readline(self, limit: int = -1) -> bytes:
-        line = self.plain.readline(limit)
-        if self._within:
-            while line.strip(b"\r\n") and len(line) < limit and not _HEADER.fullmatch(line):
-                line = self.plain.readline(limit)
-        self._within = bool(line.strip(b"\r\n"))  # after an empty one another status may follow
-        return line
-
-    def close(self) -> None:
-        self.plain.close()
-
-
-class _Response(http.client.HTTPResponse):
-    fp: Any
-
-    def begin(self) -> None:
-        self.fp = _Head(self.fp)
-        try:
-            super().begin()
-        finally:
-            if self.fp is not None:
-                self.fp = self.fp.plain
-
-
-class _Connection(http.client.HTTPConnection):
-    """http.client's connection over a socket that knows the deadline of the exchange under way."""
-
-    response_class = _Response
-
-    def __init__(self, address: tuple[str, int], tls: ssl.SSLContext | None, deadline: float) -> None:
-        super().__init__(*address)
-        self.default_port = 443 if tls else 80
-        self._tls = tls
-        self.deadline = deadline
-
-    def connect(self) -> None:
-        plain = self._dial()
-        try:
-            if self._tls:
-                plain = self._tls.wrap_socket(plain, server_hostname=self.host)
-        except BaseException:
-            plain.close()
-            raise
-        self.sock: Any = _TimedSocket(plain, self)
-
-    def _dial(self) -> socket.socket:
-        # Each address is tried within what is left: create_connection gives every address the whole timeout.
-        failure: OSError = ConnectionError("no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
-            candidate = socket.socket(family, kind, protocol)
-            try:
-                candidate.settimeout(min(self.left(), _CONNECT_SECONDS))
-                candidate.connect(address)
-                candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return candidate
-            except OSError as error:
-                candidate.close()
-                failure = error
-        raise failure
-
-    def left(self) -> float:
-        """Seconds until the deadline. Raises TimeoutError when none are left."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the deadline passed")
-        return left
-
-    def usable(self) -> bool:
-        # An idle connection that is readable was closed by the other side: a write on it would be lost without a trace.
-        return self.sock is not None and not select.select([self.sock], [], [], 0)[0]
-
-
-class _TimedSocket:
-    """The part of a socket that http.client uses; every wait ends at the connection's deadline."""
-
-    def __init__(self, plain: socket.socket, connection: _Connection) -> None:
-        self._plain, self._connection = plain, connection
-
-    def sendall(self, data: Any) -> None:
-        self._plain.settimeout(self._connection.left())  # sendall's timeout is in total
-        self._plain.sendall(data)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self._plain, self._connection))
-
-    def fileno(self) -> int:
-        return self._plain.fileno()
-
-    def close(self) -> None:
-        self._plain.close()
-
-
-class _TimedReader(io.RawIOBase):
-    def __init__(self, plain: socket.socket, connection: _Connection) -> None:
-        self._plain, self._connection = plain, connection
-        self._raw = plain.makefile("rb", buffering=0)  # holds the socket open until the answer is read
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._plain.settimeout(self._connection.left())
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
 
 
 class _translated:  # noqa: N801 - a context manager used like a function; contextlib's costs a generator a call

@@ -1,5 +1,5 @@
 """The one place that picks concrete classes. Everything is made on first use and imported there: the authorizer and
-health never load pydantic, nobody loads openai before it is called."""
+health never load pydantic, and a vendor is loaded when it is first called."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from gateway.catalogue.admin import ProductAdmin
     from gateway.catalogue.catalogue import Catalogue
     from gateway.catalogue.store import ProductStore
-    from gateway.config.service import ConfigAdmin
+    from gateway.config.service import ConfigAdmin, ConfigSource
     from gateway.config.store import ConfigStore
+    from gateway.destinations import Destinations
     from gateway.dynamodb.client import DynamoDB
     from gateway.health.health import Health
     from gateway.health.store import HealthStore
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from gateway.ledger.reconcile import Reconciler
     from gateway.ledger.sweeper import Sweeper
     from gateway.mcp.server import McpServer
-    from gateway.vendors.base import Provider
+    from gateway.vendors.registry import Vendors
 
 
 def _credentials() -> Credentials:
@@ -117,6 +118,13 @@ def config_store() -> ConfigStore:
 
 
 @lru_cache(maxsize=1)
+def config_source() -> ConfigSource:
+    from gateway.config.service import ConfigSource
+
+    return ConfigSource(config_store(), region=settings().model_region)
+
+
+@lru_cache(maxsize=1)
 def limits_store() -> LimitsStore:
     from gateway.ledger.limits_store import LimitsStore
 
@@ -144,50 +152,38 @@ def secrets() -> SecretStore:
 def completions() -> Completions:
     from gateway.breakers.breakers import Breakers
     from gateway.calls.completions import Completions
-    from gateway.config.service import ConfigSource
     from gateway.models.prices import PriceBook
 
     return Completions(
-        config=ConfigSource(config_store(), region=settings().bedrock_region),
-        prices=PriceBook.load(settings().bedrock_region),
+        config=config_source(),
+        prices=PriceBook.load(settings().model_region),
         providers=settings().providers,
-        provider=provider,
+        provider=vendors().provider,
         ledger=ledger(),
         breakers=Breakers(breaker_store(), lambda: time.time_ns() // 1_000_000),
         catalogue=catalogue,
     )
 
 
-@lru_cache(maxsize=8)
-def provider(name: str) -> Provider:
-    """The adapter of a configured provider. Credentials are read at every call: a rotated secret takes effect."""
-    from gateway.vendors import Connection, connect
-    from gateway.vendors.credentials import ProviderCredentials
+@lru_cache(maxsize=1)
+def destinations() -> Destinations:
+    from gateway.destinations import Destinations
 
-    config = settings()
-    held = ProviderCredentials(secrets)
-    if name == "openai":
-        endpoint = config.openai_base_url or "https://api.openai.com/v1"
-        key = lambda: held.api_key(name, config.openai_secret_id)  # noqa: E731  as below, asked at every call
-        return connect(name, Connection(endpoint, api_key=key, pass_fields=config.openai_pass_fields))
-    region = config.bedrock_region
-    secret = config.bedrock_secret_id
-    credentials = (lambda: held.aws(name, secret)) if secret else (lambda: held.own(name, _credentials))
-    endpoint = config.endpoint("bedrock-runtime", region)
-    return connect(name, Connection(endpoint, region=region, credentials=credentials))
+    return Destinations(loopback=settings().loopback_providers, runtime_api=settings().runtime_api)
 
 
-def region_of(provider_name: str) -> str:
-    """The region a provider's answer came from; only Bedrock has one."""
-    return settings().bedrock_region if provider_name == "bedrock" else "global"
+@lru_cache(maxsize=1)
+def vendors() -> Vendors:
+    from gateway.vendors.registry import Vendors
+
+    return Vendors(settings(), lambda: config_source().get().providers, secrets, _credentials, destinations())
 
 
 @lru_cache(maxsize=1)
 def keys() -> Keys:
-    from gateway.config.service import ConfigSource
     from gateway.keys.keys import Keys
 
-    config = ConfigSource(config_store(), region=settings().bedrock_region)
+    config = config_source()
     return Keys(key_store(), limits_store(), lambda tier: config.get().tier(tier))
 
 
@@ -196,15 +192,16 @@ def config_admin() -> ConfigAdmin:
     from gateway.config.service import ConfigAdmin
     from gateway.models.prices import PriceBook
 
-    region = settings().bedrock_region
-    return ConfigAdmin(config_store(), PriceBook.load(region), settings().providers, region)
+    config = settings()
+    region = config.model_region
+    return ConfigAdmin(config_store(), PriceBook.load(region), config.providers, region, destinations())
 
 
-@lru_cache(maxsize=1)
 def breaker_admin() -> BreakerAdmin:
+    """Made anew at each use: the config's own providers come and go."""
     from gateway.breakers.admin import BreakerAdmin
 
-    return BreakerAdmin(breaker_store(), settings().providers)
+    return BreakerAdmin(breaker_store(), vendors().names())
 
 
 @lru_cache(maxsize=1)

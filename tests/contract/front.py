@@ -185,6 +185,7 @@ def variables(place: Place, prefix: str, dynamodb_endpoint: str, fake: FakeUpstr
         "GATEWAY_VERSION": "0.1.0",
         "GATEWAY_PROVIDERS": place.providers,
         "GATEWAY_STORE_TIMEOUT_SECONDS": "20",
+        "GATEWAY_LOOPBACK_PROVIDERS": "allow",
         "OPENAI_BASE_URL": fake.openai_url,
         "OPENAI_SECRET_ID": "openai",
         "BEDROCK_REGION": place.region,

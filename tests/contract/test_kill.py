@@ -124,6 +124,7 @@ def call(tables: Tables, relay: Relay, world: World) -> dict[str, Any] | None:
         "GATEWAY_TABLE_PREFIX": tables.prefix,
         "GATEWAY_PROVIDERS": "bedrock",
         "GATEWAY_STORE_TIMEOUT_SECONDS": "30",
+        "GATEWAY_LOOPBACK_PROVIDERS": "allow",
         "AWS_REGION": "us-east-1",
         "BEDROCK_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "x",

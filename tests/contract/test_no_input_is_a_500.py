@@ -118,6 +118,7 @@ CONFIG = {
     "rateLimits": {"free": {"requestsPerMinute": 20, "burst": 5, "maxBudget": 1.5, "shadow": ["budget"]}},
     "models": {"mine": {"target": "openai/gpt-4"}},
     "prices": {"openai/new": {"input": 1.5, "output": 2, "cached": 1, "maxOutputTokens": 10}},
+    "vendors": {"acme": {"baseUrl": "https://acme.example/v1", "secret": "acme", "passFields": ["top_k"], "caps": []}},
     "circuitBreaker": {"failureThreshold": 5, "failureRatio": 0.5, "windowMs": 30_000},
 }
 

@@ -28,6 +28,8 @@ from tools.manifest import Manifest, load
 
 OPENAI_KEY = "sk-canary-openai-" + secrets.token_hex(16)
 
+ANOTHER_KEY = "sk-canary-another-" + secrets.token_hex(16)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -127,6 +129,7 @@ def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
         "GATEWAY_VERSION": "0.1.0",
         "LOG_LEVEL": "DEBUG",
         "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS,
+        "GATEWAY_LOOPBACK_PROVIDERS": "allow",
         "GATEWAY_PROVIDERS": "openai,bedrock",
         "OPENAI_SECRET_ID": names.secret("openai"),
         "BUDGET_TOPIC_ARN": names.budget_topic,
@@ -135,7 +138,7 @@ def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
     }
     return Options(
         values=values,
-        secrets={"openai": OPENAI_KEY},
+        secrets={"openai": OPENAI_KEY, "providers/another": ANOTHER_KEY},
         overrides={"completions": {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": fake.url}},
         api_id=place.api_id,
     )

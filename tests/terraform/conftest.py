@@ -61,7 +61,11 @@ def made(state: State) -> Iterator[Made]:
         ):
             manifest, result = load(ROOT), built()
             deployer = Deployer(session(emulator.endpoint), manifest, "dev")
-            local = {"OPENAI_BASE_URL": fake.openai_url, "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS}
+            local = {
+                "OPENAI_BASE_URL": fake.openai_url,
+                "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS,
+                "GATEWAY_LOOPBACK_PROVIDERS": "allow",
+            }
             overrides = {
                 folder: {
                     "AWS_ENDPOINT_URL": recorder.url(folder),
@@ -72,7 +76,7 @@ def made(state: State) -> Iterator[Made]:
             }
             options = Options(
                 values=state.environment() | local,
-                secrets={"openai": "sk-test"},
+                secrets={"openai": "sk-test", "providers/another": "sk-another"},
                 overrides=overrides,
                 api_id=emulator.api_id,
             )

@@ -42,6 +42,10 @@ def _models_are_called(made: Made) -> None:
     for model in ("gpt-4", "bedrock/amazon.nova-lite-v1:0", "bedrock/eu.amazon.nova-lite-v1:0"):
         reply = live.complete(key, model=model)
         assert reply.status == 200, reply.text
+    another = {"baseUrl": live.fake.openai_url, "secret": "another"}
+    added = {"vendors": {"another": another}, "prices": {"another/m": {"input": 1, "output": 1}}}
+    assert live.admin("POST", "/config", added).status == 200
+    eventually(lambda: live.complete(key, model="another/m").status == 200)
     context = {"productIds": ["prod-0001"], "searchQuery": "headphones", "filters": {"category": "electronics"}}
     for wanted in (context, {"filters": {"category": "electronics"}}):
         assert live.complete(key, mcpContext=wanted).status == 200

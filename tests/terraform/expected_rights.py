@@ -67,6 +67,8 @@ def _allowed(state: State, folder: str) -> Iterator[tuple[str, str]]:
         yield "sqs:SendMessage", arn(state, "sqs", f"{FUNCTIONS[folder]}-failures")
     if folder == "completions":
         yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/openai-??????")
+        # The one prefix of secrets that a provider of the config may name.
+        yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/providers/*")
         # A model is chosen by the config, and an inference profile routes to several regions.
         yield "bedrock:InvokeModel", "arn:aws:bedrock:*::foundation-model/*"
         yield "bedrock:InvokeModel", f"arn:aws:bedrock:*:{account(state)}:inference-profile/*"

@@ -13,7 +13,6 @@ AARCH64, X86_64 = 0xB7, 0x3E  # e_machine of an ELF file
 SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
 # What is there to find, beside each function's own handler.
 HELD = {
-    "completions.zip": {"openai/__init__.py"},
     "layer-dependencies.zip": {"python/pydantic/__init__.py", f"python/pydantic_core/_pydantic_core{SUFFIX}"},
     "layer-gateway.zip": {"python/gateway/wiring.py", "python/gateway/data/config.json"},
 }

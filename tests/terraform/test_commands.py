@@ -64,6 +64,16 @@ def test_a_secret_goes_from_standard_input_to_secrets_manager_alone(made: Made) 
     assert KEY not in run.stdout + run.stderr
 
 
+def test_a_key_of_a_provider_of_the_config_makes_its_secret(made: Made) -> None:
+    secrets = made.live.deployer.client("secretsmanager")
+    for key in (KEY, f"{KEY}-rotated"):
+        run = operate(made, "secret", "--provider", "providers/groq", said=key)
+        assert run.returncode == 0, run.stderr
+        name = f"{made.live.deployer.names.prefix}/providers/groq"
+        assert secrets.get_secret_value(SecretId=name)["SecretString"] == key
+        assert key not in run.stdout + run.stderr
+
+
 @pytest.mark.parametrize("said", ["", "short", "two words-and-more"])
 def test_what_is_no_key_is_refused(made: Made, said: str) -> None:
     run = operate(made, "secret", said=said)
@@ -71,8 +81,9 @@ def test_what_is_no_key_is_refused(made: Made, said: str) -> None:
     assert "That is no key" in run.stderr
 
 
-def test_a_provider_without_a_secret_is_refused(made: Made) -> None:
-    run = operate(made, "secret", "--provider", "acme", said=KEY)
+@pytest.mark.parametrize("provider", ["acme", "providers/", "providers/a/b", "providers/../openai", "Providers/a"])
+def test_a_provider_without_a_secret_is_refused(made: Made, provider: str) -> None:
+    run = operate(made, "secret", "--provider", provider, said=KEY)
     assert run.returncode == 1
     assert "PROVIDER is one of openai" in run.stderr
 

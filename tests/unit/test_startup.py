@@ -44,6 +44,7 @@ def loaded(code: str) -> set[str]:
         ("import functions.sweeper.handler; from gateway import wiring; wiring.sweeper()", {"pydantic"}),
         ("import functions.completions.handler; from gateway import wiring; wiring.completions()", {"pydantic"}),
         ("import functions.completions.handler; import gateway.vendors.bedrock", {"pydantic"}),
+        ("import functions.completions.handler; import gateway.vendors.openai", {"pydantic"}),
         ("import functions.admin.handler; from gateway import wiring; wiring.config_admin()", {"pydantic"}),
         ("import functions.mcp.handler; from gateway import wiring; wiring.mcp()", {"pydantic"}),
     ],

@@ -28,11 +28,15 @@ class Reply:
     parts: Iterator[bytes] | None = None
 
 
+def secret(value: str | None) -> Reply:
+    """Secrets Manager's answer; None is a secret that is not there."""
+    body = {"__type": "ResourceNotFoundException"} if value is None else {"SecretString": value}
+    return Reply(400 if value is None else 200, {"content-type": "application/x-amz-json-1.1"}, _dump(body))
+
+
 def answer(method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
     """What the fake says to a request."""
     path = path.partition("?")[0]
-    if headers.get("x-amz-target") == SECRET:
-        return Reply(200, {"content-type": "application/x-amz-json-1.1"}, _dump({"SecretString": "sk-fake"}))
     if path.startswith("/model/"):
         return _bedrock(path, headers, body, steer)
     if not headers.get("authorization", "").startswith("Bearer "):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.upstream.answers import SECRET, Reply, answer, reason
+from tests.upstream.answers import SECRET, Reply, answer, reason, secret
 from tests.upstream.steering import Steer, last_user_text, steer_from
 
 _MOST_BODY = 32_000_000
@@ -38,11 +38,16 @@ class FakeUpstream:
     `url` is for Bedrock, `openai_url` ends in /v1. `seen` holds every request in order. `script` queues answers,
     one a request, before what a request's own headers and words ask for; `decide` may give a Steer for a request.
     `gone` is set when a connection was broken on purpose.
+
+    It is Secrets Manager too: `secrets` holds values by id (any other is "sk-fake", None is one that is not there), and
+    `secret_reads` the ids that were asked for.
     """
 
     def __init__(self, port: int = 0) -> None:
         self.seen: list[Seen] = []
         self.decide: Callable[[Seen], Steer | None] = lambda seen: None
+        self.secrets: dict[str, str | None] = {}
+        self.secret_reads: list[str] = []
         self.closing = threading.Event()
         self.gone = threading.Event()
         self._queue: deque[Steer] = deque()
@@ -68,6 +73,8 @@ class FakeUpstream:
     def reset(self) -> None:
         """Forget what was seen and scripted."""
         self.seen.clear()
+        self.secrets.clear()
+        self.secret_reads.clear()
         self._queue.clear()
         self.decide = lambda seen: None
 
@@ -141,7 +148,9 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         seen = self._read()
         if seen.headers.get("x-amz-target") == SECRET:
-            self._send(answer(seen.method, seen.path, seen.headers, seen.body, Steer()), Steer())
+            secret_id = str(seen.body["SecretId"])
+            fake.secret_reads.append(secret_id)
+            self._send(secret(fake.secrets.get(secret_id, "sk-fake")), Steer())
             return
         fake.seen.append(seen)
         try:

@@ -1,8 +1,13 @@
-"""A provider's key goes from standard input to Secrets Manager: into no file, history, process list or state."""
+"""A provider's key goes from standard input to Secrets Manager: into no file, history, process list or state.
+
+A secret of a provider that Terraform knows is made by it. One of a provider that the config adds (`providers/<name>`)
+is made here, when its key is first set: the state never hears of it.
+"""
 
 from __future__ import annotations
 
 import getpass
+import re
 import sys
 
 from tools.aws.place import OperatorError, Place
@@ -10,19 +15,27 @@ from tools.local.emulator import ROOT
 from tools.manifest import load
 
 _SHORTEST = 8
+_CONFIGURED = re.compile(r"providers/[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
 def put(place: Place, provider: str) -> str:
     """Set the secret's value; its name. Raises OperatorError, never with the value in it."""
     known = sorted({secret for function in load(ROOT).functions.values() for secret in function.secrets})
-    if provider not in known:
-        raise OperatorError(f"No function reads a secret of '{provider}'; PROVIDER is one of {', '.join(known)}.")
+    configured = _CONFIGURED.fullmatch(provider) is not None
+    if provider not in known and not configured:
+        raise OperatorError(
+            f"No function reads a secret of '{provider}'; PROVIDER is one of {', '.join(known)}, or providers/<name>"
+            " for one that the config names."
+        )
     value = _value(provider)
     name = place.names.secret(provider)
     secrets = place.client("secretsmanager")
     try:
         secrets.put_secret_value(SecretId=name, SecretString=value)
     except secrets.exceptions.ResourceNotFoundException:
+        if configured:
+            secrets.create_secret(Name=name, Description="Key for a model provider of the config", SecretString=value)
+            return name
         raise OperatorError(
             f"There is no secret {name}: run `make apply` first, with {provider} in providers_enabled."
         ) from None

@@ -14,6 +14,7 @@ from tools.manifest import Names
 
 # An emulator that starts a process for each parallel call may keep a small machine busy for longer than AWS ever would.
 STORE_SECONDS = "20"
+_PROVIDER_KEY = "PROVIDER_KEY_"
 MODES = ("emulator", "local", "openai", "bedrock")
 
 
@@ -28,10 +29,11 @@ def options(mode: str, names: Names, api_id: str | None, environ: Mapping[str, s
         "GATEWAY_VERSION": "0.1.0",
         "LOG_LEVEL": environ.get("GATEWAY_LOG_LEVEL", "INFO"),
         "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS,
+        "GATEWAY_LOOPBACK_PROVIDERS": "allow",
         "GATEWAY_PROVIDERS": "bedrock",
         "BUDGET_TOPIC_ARN": names.budget_topic,
     }
-    secrets: dict[str, str] = {}
+    secrets = _provider_keys(environ)
     overrides: dict[str, str] = {}
     if environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
         overrides["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = environ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
@@ -52,6 +54,15 @@ def options(mode: str, names: Names, api_id: str | None, environ: Mapping[str, s
         values |= {"BEDROCK_SECRET_ID": names.secret("bedrock"), "BEDROCK_REGION": region}
         overrides.setdefault("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"https://bedrock-runtime.{region}.amazonaws.com")
     return Options(values=values, secrets=secrets, overrides={"completions": overrides}, api_id=api_id)
+
+
+def _provider_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """Secrets of providers that the config may name: PROVIDER_KEY_GROQ is the secret `groq`."""
+    return {
+        "providers/" + name.removeprefix(_PROVIDER_KEY).lower().replace("_", "-"): key
+        for name, key in environ.items()
+        if name.startswith(_PROVIDER_KEY) and key
+    }
 
 
 def _bedrock() -> tuple[str, str]:

@@ -40,7 +40,7 @@ destroy: $(VENV)/.test ## Take a deployment down; asks before it does (ENV=dev)
 bootstrap-key: $(VENV)/.test ## Make the first admin key and print it, once (ENV=dev)
 	@$(OPERATE)
 
-secret: $(VENV)/.test ## Set a provider's key, read from standard input (PROVIDER=openai ENV=dev)
+secret: $(VENV)/.test ## Set a provider's key, read from standard input (PROVIDER=openai, or providers/NAME; ENV=dev)
 	@$(OPERATE) --provider $(PROVIDER)
 
 seed: $(VENV)/.test ## Load the demo products (ENV=dev)

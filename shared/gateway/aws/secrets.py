@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from gateway.aws.http import AwsHttp, HttpError
 
 _FRESH_SECONDS = 300.0
+_REREAD_SECONDS = 10.0  # however many calls a provider refuses, a secret is read anew once in so many seconds
+_READ_SECONDS = 3.0
 _STALE_SECONDS = 3_600.0
 
 
@@ -30,6 +33,8 @@ class SecretStore:
     http: AwsHttp
     clock: Callable[[], float] = time.monotonic
     _kept: dict[str, _Kept] = field(default_factory=dict, repr=False)
+    _reread: dict[str, float] = field(default_factory=dict, repr=False)
+    _rereading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def get(self, secret_id: str) -> str:
         """The current value as text. Raises SecretUnavailable, never with the value or the service's answer in it."""
@@ -38,7 +43,7 @@ class SecretStore:
         if kept and now - kept.read < _FRESH_SECONDS:
             return kept.value
         try:
-            value = self._read(secret_id)
+            value = self._read(secret_id, _READ_SECONDS)
         except SecretUnavailable:
             if kept and now - kept.read < _STALE_SECONDS:
                 return kept.value
@@ -46,14 +51,27 @@ class SecretStore:
         self._kept[secret_id] = _Kept(value, now)
         return value
 
-    def forget(self, secret_id: str) -> None:
-        """Read it anew at the next use: the provider refused it."""
-        self._kept.pop(secret_id, None)
+    def reread(self, secret_id: str, seconds: float) -> None:
+        """Read it anew now, in at most so many seconds: the provider refused it. Where that was done a moment ago, or
+        it can't be read, what was kept stays. Never raises SecretUnavailable."""
+        seconds = min(seconds, _READ_SECONDS)
+        if not self._rereading.acquire(timeout=seconds):
+            return
+        try:
+            now = self.clock()
+            last = self._reread.get(secret_id)
+            if last is None or now - last >= _REREAD_SECONDS:
+                self._reread[secret_id] = now
+                self._kept[secret_id] = _Kept(self._read(secret_id, seconds), now)
+        except SecretUnavailable:
+            return
+        finally:
+            self._rereading.release()
 
-    def _read(self, secret_id: str) -> str:
+    def _read(self, secret_id: str, seconds: float) -> str:
         headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "secretsmanager.GetSecretValue"}
         try:
-            reply = self.http.post("/", json.dumps({"SecretId": secret_id}).encode(), headers, timeout=3.0)
+            reply = self.http.post("/", json.dumps({"SecretId": secret_id}).encode(), headers, timeout=seconds)
             if reply.status != 200:
                 raise SecretUnavailable(f"Secrets Manager answered {reply.status} for {secret_id}")
             value = json.loads(reply.body).get("SecretString")

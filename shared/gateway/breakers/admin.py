@@ -14,7 +14,7 @@ from gateway.breakers.breaker import Breaker
 from gateway.config.document import invalid
 from gateway.errors import BadRequest
 from gateway.identity.caller import Caller
-from gateway.models.catalog import PROVIDERS
+from gateway.models.vendors import packaged
 
 
 class Action(BaseModel):
@@ -56,7 +56,7 @@ class BreakerAdmin:
             raise invalid(error) from None
         named = self.providers if wanted.providers is None else wanted.providers
         for provider in named:
-            if provider not in (PROVIDERS if wanted.action == "reset" else self.providers):
+            if provider not in ((*packaged(), *self.providers) if wanted.action == "reset" else self.providers):
                 raise BadRequest(f"providers: '{provider[:64]}' is not a configured provider", param="providers")
         chosen = tuple(provider for provider in dict.fromkeys(named) if provider in self.providers)
         for provider in chosen:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from gateway.errors import BadRequest
+from gateway.models.images import image_tokens
 from gateway.models.money import MICRO, Price
 
 _MESSAGE_TOKENS = 8  # what a chat format adds around a message
 _CHAT_TOKENS = 128  # what it adds around the whole: some models (gpt-oss, Llama) are given a system text nobody sent
 _TOOL_TOKENS = 1_024  # and around tools or a schema for the answer: Claude's text for them has up to 935 tokens
 _RATE_IMAGE_TOKENS = 3_000  # what the token limit counts for an image: a rate is no promise of money
-# The most that an image comes to, by target; the first that is found counts. Sources: the vision guides of OpenAI
-# (tiles: base + 8 x tile; patches: 1,536 or, from gpt-5.4 on, 10,000, by up to 2.46) and Anthropic (4,784 the largest).
-_IMAGE_TOKENS = (
-    (re.compile(r"gpt-4o-mini"), 48_169),
-    (re.compile(r"/(ft:)?(gpt-4|gpt-5(\.[1-3])?(-|$)|o[134](-|$))"), 4_000),
-    (re.compile(r"claude-(3|sonnet-4|haiku-4|opus-4)"), 5_000),
-    (re.compile(r""), 25_000),
-)
 _IMAGES = ("image_url", "input_image")
 # Parts whose bytes bound their tokens. What any other refers to or unpacks to (a PDF, a file's id) nobody sees here.
 _BOUNDED = frozenset((*_IMAGES, "text", "refusal", "input_audio", "thinking", "redacted_thinking"))
@@ -54,7 +46,7 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     text = _size(_without_data(body))
     around = _CHAT_TOKENS + _MESSAGE_TOKENS * len(body.get("messages") or ())
     around += _TOOL_TOKENS if any(body.get(name) for name in ("tools", "functions", "response_format")) else 0
-    prompt = text + around + images * _image_tokens(target)
+    prompt = text + around + images * image_tokens(target)
     if (where := _unbounded(body, parts)) is not None:
         prompt = max(prompt, _window(price, where))
     output = choices * output_cap
@@ -98,10 +90,6 @@ def _cost(price: Price, prompt: int, output: int) -> int:
     price = price.for_prompt(prompt)
     dearest = max(price.input, price.cache_write or 0, price.cache_write_1h or 0)
     return -(-(prompt * dearest + output * price.output) // MICRO) + 1  # each part of a bill is rounded up by itself
-
-
-def _image_tokens(target: str) -> int:
-    return next(tokens for pattern, tokens in _IMAGE_TOKENS if pattern.search(target))
 
 
 def _parts(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

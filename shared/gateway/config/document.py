@@ -1,4 +1,6 @@
-"""The gateway's config: tiers, models, prices, circuit breaker. Defaults are packaged, overrides are versioned data.
+"""The gateway's config: tiers, models, prices, providers, circuit breaker.
+
+Defaults are packaged, overrides are versioned data.
 
 Names in JSON are the original system's (camelCase); an update is a JSON merge patch (RFC 7396) on the effective
 document, so a part may be sent alone, and null removes an entry.
@@ -16,6 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from gateway.errors import BadRequest
 from gateway.models.money import Price, micro
+from gateway.models.vendors import Quirks, Vendor, configured
 
 Limit = Annotated[int, Field(ge=1, le=10_000_000_000, strict=True)]
 
@@ -38,9 +41,12 @@ LimitName = Literal[
     "budget",
 ]
 MOST_ENTRIES = 500  # aliases, and prices: each container reads all of them every ten seconds
+MOST_VENDORS = 50
+VENDOR = r"^[a-z][a-z0-9-]{0,30}$"
 # Every target is an alias by its form too: whatever has a price can be asked for by its own name.
-TARGET = r"^(openai|bedrock)/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$"
+TARGET = r"^[a-z][a-z0-9-]{0,30}/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$"
 ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$"
+Target = Annotated[str, Field(pattern=TARGET, max_length=128)]
 
 
 class _Part(BaseModel):
@@ -78,11 +84,35 @@ class TierLimits(_Part):
 class Model(_Part):
     """An alias: the name clients use, and what answers."""
 
-    target: Annotated[str, Field(pattern=TARGET)]
+    target: Target
+
+
+class ConfiguredVendor(_Part):
+    """A provider of the config: a host that speaks OpenAI's chat format over a Bearer token.
+
+    `secret` is a name below the deployment's own prefix for providers, so that no entry can name another secret. The
+    others are its host's peculiarities (`gateway.models.vendors`).
+    """
+
+    base_url: Annotated[str, Field(max_length=256)]
+    credential: Literal["key", "none"] = "key"
+    secret: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")] | None = None
+    caps: Annotated[tuple[Literal["max_tokens", "max_completion_tokens"], ...], Field(max_length=2)] = ()
+    service_tier: Annotated[str, Field(pattern=r"^[a-z][a-z_-]{0,30}$")] | None = None
+    pass_fields: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^(tools\.)?[A-Za-z0-9_-]{1,64}$")], ...], Field(max_length=100)
+    ] = ()
+
+    def vendor(self, name: str) -> Vendor:
+        quirks = Quirks(caps=self.caps, service_tier=self.service_tier, pass_fields=self.pass_fields)
+        return configured(
+            name, base_url=self.base_url, credential=self.credential, secret=self.secret or "", quirks=quirks
+        )
 
 
 class PriceOverride(_Part):
-    """US dollars per million tokens, as price lists print them."""
+    """US dollars per million tokens, as price lists print them; and, in tokens, the most that the model writes, and the
+    most that it can read."""
 
     input: Dollars
     output: Dollars
@@ -90,6 +120,7 @@ class PriceOverride(_Part):
     cache_write: Dollars | None = None
     cache_write_1h: Annotated[Dollars | None, Field(alias="cacheWrite1h")] = None
     max_output_tokens: Limit | None = None
+    max_input_tokens: Limit | None = None
 
     def price(self) -> Price:
         def if_set(dollars: float | None) -> int | None:
@@ -102,6 +133,7 @@ class PriceOverride(_Part):
             cache_write=if_set(self.cache_write),
             cache_write_1h=if_set(self.cache_write_1h),
             max_output_tokens=self.max_output_tokens,
+            max_input_tokens=self.max_input_tokens,
             source="config",
         )
 
@@ -124,14 +156,20 @@ class Config(_Part):
     models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Model], Field(max_length=MOST_ENTRIES)] = Field(
         default_factory=dict
     )
-    prices: Annotated[dict[Annotated[str, Field(pattern=TARGET)], PriceOverride], Field(max_length=MOST_ENTRIES)] = (
-        Field(default_factory=dict)
-    )
+    prices: Annotated[dict[Target, PriceOverride], Field(max_length=MOST_ENTRIES)] = Field(default_factory=dict)
+    vendors: Annotated[
+        dict[Annotated[str, Field(pattern=VENDOR)], ConfiguredVendor], Field(max_length=MOST_VENDORS)
+    ] = Field(default_factory=dict)
     circuit_breaker: CircuitBreaker = CircuitBreaker()
 
     @cached_property
     def price_overrides(self) -> dict[str, Price]:
         return {target: override.price() for target, override in self.prices.items()}
+
+    @cached_property
+    def providers(self) -> dict[str, Vendor]:
+        """The config's own providers by name."""
+        return {name: entry.vendor(name) for name, entry in self.vendors.items()}
 
     def tier(self, name: str) -> TierLimits:
         """Raises KeyError for a tier that isn't one: a key record holds only known ones."""

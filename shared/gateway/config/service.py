@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.config.document import Config, composed, effective_patch, merge_patch, parse_config
+from gateway.config.document import Config, ConfiguredVendor, composed, effective_patch, merge_patch, parse_config
 from gateway.config.store import Overrides
+from gateway.destinations import Destinations
 from gateway.errors import BadRequest, Conflict, GatewayError, PreconditionFailed, StoreUnavailable
 from gateway.models.catalog import Catalog, Prices
 from gateway.models.geographies import nearest
+from gateway.models.vendors import packaged
 
 _FRESH_SECONDS = 10.0
 _MOST_BYTES = 65_536  # of the overrides as JSON: far below what an item holds, and each container reads them
@@ -28,7 +30,7 @@ class OverridesStore(Protocol):
 
 @lru_cache(maxsize=2)
 def defaults(region: str = "") -> Mapping[str, Any]:
-    """The packaged config document as it is for Bedrock in `region`.
+    """The packaged config document as it is where models are called in `region`.
 
     An alias whose target stands there by geography has the nearest one's, and is left out where the region reaches
     none. Without a region it has the world's (`global.`).
@@ -45,7 +47,8 @@ def _target(packaged: str | Mapping[str, str], region: str) -> str | None:
 
 @dataclass(slots=True)
 class ConfigSource:
-    """The last good config of this container. `clock` gives seconds of a steady clock, `region` is Bedrock's."""
+    """The last good config of this container. `clock` gives seconds of a steady clock; `region` is where models are
+    called."""
 
     store: OverridesStore
     clock: Callable[[], float] = time.monotonic
@@ -74,12 +77,14 @@ class ConfigSource:
 
 @dataclass(frozen=True, slots=True)
 class ConfigAdmin:
-    """Reading and changing the config, for admins. `providers` are the configured ones, `region` is Bedrock's."""
+    """Reading and changing the config, for admins. `providers` are the deployment's, models are called in `region`,
+    and a provider of the config may be at one of `destinations`."""
 
     store: OverridesStore
     prices: Prices
     providers: tuple[str, ...]
     region: str = ""
+    destinations: Destinations = field(default_factory=Destinations)
 
     def effective(self) -> tuple[int, dict[str, Any]]:
         """The current version and its whole document."""
@@ -110,14 +115,47 @@ class ConfigAdmin:
         return saved.version, _document(effective)
 
     def _check(self, config: Config) -> None:
+        for name, vendor in config.vendors.items():
+            self._check_vendor(name, vendor)
         catalog = Catalog(config, self.prices, self.providers)
+        for target in config.prices:
+            if target.partition("/")[0] not in (*packaged(), *config.vendors):
+                raise _unknown(f"prices.{target}", target)
+        usual = defaults(self.region)["models"]
         for name, model in config.models.items():
+            # A packaged alias of a provider that this deployment does without is no mistake of who changes the config.
+            as_packaged = usual.get(name) == {"target": model.target}
+            if model.target.partition("/")[0] not in catalog.usable() and not as_packaged:
+                raise _unknown(f"models.{name}.target", model.target)
             if catalog.price(model.target) is None:
                 raise BadRequest(
-                    f"models.{name}: no price is known for {model.target}; set one under prices",
+                    f"models.{name}.target: no price is known for {model.target}; set one under prices",
                     param=f"models.{name}.target",
                     code="model_not_priced",
                 )
+
+    def _check_vendor(self, name: str, vendor: ConfiguredVendor) -> None:
+        def refused(field: str, reason: str) -> BadRequest:
+            path = f"vendors.{name}{field}"
+            return BadRequest(f"{path}: {reason}", param=path)
+
+        if name in packaged():
+            raise refused("", "is the name of a packaged provider; choose another")
+        try:
+            self.destinations.check(vendor.base_url)
+        except ValueError as reason:
+            raise refused(".baseUrl", str(reason)) from None
+        if vendor.credential == "key" and vendor.secret is None:
+            raise refused(".secret", 'is required: the name of the secret with its key; or say "credential": "none"')
+        if vendor.credential == "none" and vendor.secret is not None:
+            raise refused(".secret", 'is of no use with "credential": "none"')
+
+
+def _unknown(path: str, target: str) -> BadRequest:
+    vendor = target.partition("/")[0]
+    return BadRequest(
+        f"{path}: there is no provider {vendor} here; add it under vendors, or remove this entry too", param=path
+    )
 
 
 def _document(effective: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import Protocol
 
 from gateway.errors import BadRequest, GatewayError, NotFound
 from gateway.models.money import Price
-
-PROVIDERS = ("openai", "bedrock")
+from gateway.models.vendors import packaged
 
 
 class Alias(Protocol):
@@ -20,16 +19,19 @@ class Alias(Protocol):
 
 
 class Offer(Protocol):
-    """What a config offers: aliases by name, and prices that win over the price list's, by target."""
+    """What a config offers: aliases by name, prices that win over the price list's, by target, and providers of its
+    own, by name."""
 
     @property
     def models(self) -> Mapping[str, Alias]: ...
     @property
     def price_overrides(self) -> Mapping[str, Price]: ...
+    @property
+    def vendors(self) -> Mapping[str, object]: ...
 
 
 class Prices(Protocol):
-    """Where prices come from: `find("openai/gpt-4")`, and every priced target there is."""
+    """Where prices come from: `find("provider/model")`, and every priced target there is."""
 
     def find(self, target: str) -> Price | None: ...
 
@@ -60,11 +62,15 @@ def permits(allowed: Sequence[str], *names: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """`providers` are the configured ones, in order of preference."""
+    """`providers` are those of the deployment, in order of preference; the config's own come after them."""
 
     config: Offer
     prices: Prices
     providers: tuple[str, ...]
+
+    def usable(self) -> tuple[str, ...]:
+        """The providers that can be called, in order of preference."""
+        return tuple(dict.fromkeys((*self.providers, *self.config.vendors)))
 
     def resolve(self, name: str) -> Route:
         """An alias of the config, else `provider/model`, else a bare model name of the first provider that prices it.
@@ -77,7 +83,7 @@ class Catalog:
         if target is None:
             raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
         provider = target.partition("/")[0]
-        if provider not in self.providers:
+        if provider not in self.usable():
             raise NotFound(
                 f"The model '{name}' needs the provider {provider}, which is not configured.",
                 code="model_not_found",
@@ -117,7 +123,7 @@ class Catalog:
         return route if permits(allowed, route.name, route.target) else None
 
     def _own_name(self, name: str) -> str | None:
-        if name.partition("/")[0] in PROVIDERS:
+        if name.partition("/")[0] in (*packaged(), *self.config.vendors):
             return name
-        targets = (f"{provider}/{name}" for provider in self.providers)
+        targets = (f"{provider}/{name}" for provider in self.usable())
         return next((target for target in targets if self.price(target)), None)

@@ -1,4 +1,4 @@
-"""Where a Bedrock region may send a call: the inference profiles that it can name, `us.`, `eu.`, ..., nearest first.
+"""Where a region of Bedrock may send a call: the inference profiles that it can name, `us.`, `eu.`, ..., nearest first.
 
 A profile's model runs in any region of its geography; `global.` in any commercial region of the world. Source: Amazon
 Bedrock's user guide, "Supported Regions and models for inference profiles".

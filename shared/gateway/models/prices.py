@@ -30,7 +30,7 @@ class PriceBook:
 
     @classmethod
     def load(cls, region: str = "") -> PriceBook:
-        """The packaged prices, as Bedrock asks them in `region`. The file is read once a process."""
+        """The packaged prices, as they are where models are called in `region`. The file is read once a process."""
         return cls(_packaged(), region)
 
     def find(self, target: str) -> Price | None:
@@ -49,13 +49,13 @@ class PriceBook:
         provider, _, model = target.partition("/")
         if model.startswith("ft:"):
             return False
-        if provider != "bedrock" or not self._region:
+        if not self._region:
             return True
         reached = reach(self._region)
         geography = geography_of(model)
         if geography is not None:
             return geography in reached
-        return not any(f"bedrock/{each}.{model}" in self._models for each in reached)
+        return not any(f"{provider}/{each}.{model}" in self._models for each in reached)
 
     def _row(self, target: str) -> Mapping[str, Any] | None:
         provider, _, model = target.partition("/")

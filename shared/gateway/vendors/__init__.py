@@ -1,10 +1,14 @@
-"""The registry: the one place that knows which vendors there are. A vendor is imported when it is first asked for."""
+"""One adapter a kind of provider. `connect` is the one place that knows which there are; each is imported when it is
+first asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from gateway.destinations import Destinations
+from gateway.models.vendors import Vendor, packaged
 
 if TYPE_CHECKING:
     from gateway.aws.sigv4 import Credentials
@@ -15,26 +19,35 @@ if TYPE_CHECKING:
 class Connection:
     """Where a provider is, and how we prove who we are there.
 
-    `endpoint` is a base URL (OpenAI's ends in `/v1`). The two callables are asked at every call, so that a rotated
-    secret takes effect; what they raise is raised to the caller of `send`. `pass_fields` are the request fields, beyond
-    OpenAI's own, that a host which is not OpenAI gets.
+    `endpoint` is a base URL (OpenAI's ends in `/v1`), which may lead to `destinations` alone. `api_key` and
+    `credentials` are asked at every call, so that a rotated secret takes effect; what they raise is raised to the
+    caller of `send`. `reread`, given the seconds that it may take, reads the secret behind them anew: asked where the
+    provider refuses what they gave. `pass_fields` are what the deployment lets pass, beside the vendor's own.
     """
 
     endpoint: str
     api_key: Callable[[], str] | None = None
     region: str = ""
     credentials: Callable[[], Credentials] | None = None
+    reread: Callable[[float], None] | None = None
     pass_fields: tuple[str, ...] = ()
+    destinations: Destinations = field(default_factory=Destinations)
 
 
-def connect(name: str, connection: Connection) -> Provider:
-    """The provider `openai` or `bedrock`. Raises LookupError for any other name, ValueError for a bad connection."""
-    if name == "openai":
+def connect(vendor: str | Vendor, connection: Connection) -> Provider:
+    """The adapter of a provider, packaged ones by their name too. Raises LookupError for one that there is not,
+    ValueError for a bad connection."""
+    if isinstance(vendor, str):
+        found = packaged().get(vendor)
+        if found is None:
+            raise LookupError(f"no such provider: {vendor}")
+        vendor = found
+    if vendor.kind == "openai":
         from gateway.vendors.openai import OpenAIProvider
 
-        return OpenAIProvider(connection)
-    if name == "bedrock":
+        return OpenAIProvider(vendor, connection)
+    if vendor.kind == "bedrock":
         from gateway.vendors.bedrock import BedrockProvider
 
-        return BedrockProvider(connection)
-    raise LookupError(f"no such provider: {name}")
+        return BedrockProvider(vendor, connection)
+    raise LookupError(f"no adapter of this kind: {vendor.kind}")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from gateway.destinations import ForbiddenAddress
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import mapping, read_json
+from gateway.errors import UpstreamCredentials, UpstreamError
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
-from gateway.transport import MAX_BYTES, Broken, Exchange, HttpError
+from gateway.transport import MAX_BYTES, Broken, Connections, Exchange, HttpError, HttpReply
 from gateway.vendors.base import Answer
-from gateway.vendors.failures import fault_word, unanswered, unusable
+from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 
+Held = TypeVar("Held")  # a credential
+Posted = tuple[HttpReply, bool]
 UsageOf = Callable[[object], Usage | None]
 CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
 
@@ -25,6 +30,70 @@ def body_of(exchange: Exchange) -> Iterator[bytes]:
     except HttpError:
         if succeeded(exchange.status):
             raise
+
+
+def posted(
+    provider: str, connections: Connections, target: str, body: bytes, headers: Mapping[str, str], timeout: float
+) -> Posted:
+    """One POST, read to its end within `timeout` seconds, and whether its body said where it ends. Any status is a
+    reply. Raises UpstreamErrors alone, which hold nothing of the request: its headers are credentials."""
+    try:
+        exchange = connections.open("POST", target, body, headers, timeout)
+        try:
+            reply = HttpReply(exchange.status, exchange.headers, b"".join(body_of(exchange)))
+        finally:
+            exchange.close()
+        return reply, exchange.measured
+    except HttpError as error:
+        failure = unanswered(provider, error)
+        if isinstance(error.__cause__, ForbiddenAddress):
+            failure.reason = "forbidden_address"
+    except Exception as fault:  # noqa: BLE001  the request may have left: what became of it nobody knows
+        failure = faulty(provider, fault, sent=True)
+    raise failure  # outside the handlers: what went wrong may quote a header, and must not be its context
+
+
+def answered(
+    credential: Callable[[], Held],
+    reread: Callable[[float], None] | None,
+    timeout: float,
+    post: Callable[[Held, float], Posted],
+    failure: Callable[[HttpReply], UpstreamError],
+) -> Posted:
+    """A success, of one attempt that takes at most `timeout` seconds. Raises UpstreamErrors, and what `credential`
+    raises before anything was sent.
+
+    A credential that the provider refuses is read anew, and if there is another one now, the request is sent once more
+    at once: it was rotated, and for the refusal nothing is billed.
+    """
+    deadline = time.monotonic() + timeout
+    held = credential()
+    reply, measured = post(held, timeout)
+    if succeeded(reply.status):
+        return reply, measured
+    error = failure(reply)
+    another = _another(held, credential, reread, deadline) if isinstance(error, UpstreamCredentials) else None
+    left = deadline - time.monotonic()
+    if another is None or left <= 0:
+        raise error
+    reply, measured = post(another, left)
+    if not succeeded(reply.status):
+        raise failure(reply)
+    return reply, measured
+
+
+def _another(
+    refused: Held, credential: Callable[[], Held], reread: Callable[[float], None] | None, deadline: float
+) -> Held | None:
+    left = deadline - time.monotonic()
+    if reread is None or left <= 0:
+        return None
+    try:
+        reread(left)
+        held = credential()
+    except Exception:  # noqa: BLE001  whatever became of the secret: the provider's refusal is what happened
+        return None
+    return held if held != refused else None
 
 
 def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, completion_of: CompletionOf) -> Answer:

@@ -65,6 +65,10 @@ Event = Chunk | Answer
 class Provider(Protocol):
     @property
     def name(self) -> str: ...
+    @property
+    def region(self) -> str:
+        """Where it answers from; "global" where that is nobody's choice."""
+        ...
 
     def prepare(self, call: ChatCall) -> Prepared:
         """The call in the provider's own format. Sends nothing. Raises BadRequest or UpstreamRejected (`sent` false),

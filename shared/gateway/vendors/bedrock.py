@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from gateway.aws.sigv4 import sign
+from gateway.aws.sigv4 import Credentials, sign
 from gateway.dialects.chat.request import read_request
 from gateway.dialects.chat.stream import completion
 from gateway.dialects.converse.answer import read_answer
@@ -23,13 +23,13 @@ from gateway.dialects.converse.usage import usage_of
 from gateway.dialects.unsupported import Unsupported, named
 from gateway.dialects.values import json_object
 from gateway.errors import UpstreamError
-from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
-from gateway.transport import Connections, HttpError, HttpReply
+from gateway.models.vendors import Vendor
+from gateway.transport import Connections, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import answer_of, body_of
+from gateway.vendors.answers import Posted, answer_of, answered, posted
 from gateway.vendors.base import ChatCall, Event, Prepared
-from gateway.vendors.failures import faulty, refused, rejected_here, unanswered, word
+from gateway.vendors.failures import refused, rejected_here, word
 
 # What an error type means in HTTP; Bedrock's own status is not always telling (IAM's refusals come as 400).
 _STATUS_BY_TYPE = {
@@ -64,13 +64,13 @@ _ONE_TOOL = re.compile(r"(^|[./])anthropic\.claude-(?!3|v\d|instant)")
 class BedrockProvider:
     """See `gateway.vendors.base.Provider`."""
 
-    name = "bedrock"
-
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, vendor: Vendor, connection: Connection) -> None:
         if connection.credentials is None or not connection.region:
             raise ValueError("bedrock needs a region and credentials")
-        self._region, self._credentials = connection.region, connection.credentials
-        self._connections = Connections(connection.endpoint)
+        self.name, self.region = vendor.name, connection.region
+        self._credentials, self._reread = connection.credentials, connection.reread
+        self._connections = Connections(connection.endpoint, connection.destinations.resolver(connection.endpoint))
+        self._path = self._connections.prefix + vendor.dialects["converse"]
 
     def prepare(self, call: ChatCall) -> Prepared:
         """Raises BadRequest or UpstreamRejected for what Converse can't say."""
@@ -84,9 +84,16 @@ class BedrockProvider:
     def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. Raises UpstreamErrors, and what the connection's `credentials` raise."""
         model = prepared.call.model
-        reply, measured = self._post(prepared, f"/model/{quote(model, safe='')}/converse")
-        if not succeeded(reply.status):
-            raise status_failure(self.name, reply, prepared.call)
+        target = self._path.replace("{model}", quote(model, safe=""))
+
+        def post(credentials: Credentials, seconds: float) -> Posted:
+            headers = self._signed(target, prepared.body, credentials)
+            return posted(self.name, self._connections, target, prepared.body, headers, seconds)
+
+        def failure(reply: HttpReply) -> UpstreamError:
+            return status_failure(self.name, reply, prepared.call)
+
+        reply, measured = answered(self._credentials, self._reread, prepared.call.timeout, post, failure)
         request_id = reply.headers.get("x-amzn-requestid", "")
         known = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4()
         frame = {"id": f"chatcmpl-{known}", "created": int(time.time()), "model": model}
@@ -97,29 +104,16 @@ class BedrockProvider:
 
         yield answer_of(self.name, reply.body, measured=measured, usage_of=usage_of, completion_of=completed)
 
-    def _post(self, prepared: Prepared, path: str) -> tuple[HttpReply, bool]:
-        target = self._connections.prefix + path
-        signed = sign(
+    def _signed(self, target: str, body: bytes, credentials: Credentials) -> dict[str, str]:
+        return sign(
             host=self._connections.host,
             path=target,
             headers={"content-type": "application/json", "accept": "application/json"},
-            body=prepared.body,
-            credentials=self._credentials(),
-            region=self._region,
+            body=body,
+            credentials=credentials,
+            region=self.region,
             service="bedrock",
         )
-        try:
-            exchange = self._connections.open("POST", target, prepared.body, signed, prepared.call.timeout)
-            try:
-                reply = HttpReply(exchange.status, exchange.headers, b"".join(body_of(exchange)))
-            finally:
-                exchange.close()
-            return reply, exchange.measured
-        except HttpError as error:
-            failure = unanswered(self.name, error)
-        except Exception as fault:  # noqa: BLE001  the request may have left: what became of it nobody knows
-            failure = faulty(self.name, fault, sent=True)
-        raise failure
 
 
 def _written(call: ChatCall) -> Written:

@@ -15,6 +15,7 @@ from gateway.errors import UpstreamUnavailable
 
 class Secrets(Protocol):
     def get(self, secret_id: str) -> str: ...
+    def reread(self, secret_id: str, seconds: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class ProviderCredentials:
             return Credentials(parts["access_key_id"], parts["secret_access_key"], parts.get("session_token"))
         except (ValueError, KeyError, TypeError):
             raise _unavailable(provider, SecretUnavailable(f"{secret_id} holds no AWS credentials")) from None
+
+    def reread(self, secret_id: str, seconds: float) -> None:
+        """Read a secret anew that the provider refused, within so many seconds."""
+        self.secrets().reread(secret_id, seconds)
 
     def own(self, provider: str, source: Callable[[], Credentials]) -> Credentials:
         """The function's own AWS credentials."""

@@ -1,34 +1,26 @@
-"""OpenAI, and every server that speaks its API (Ollama, vLLM, ...), through the official SDK.
+"""OpenAI, and every host that speaks its API (Groq, Ollama, vLLM, ...), by JSON over our own transport.
 
-The SDK is given the body as the client wrote it and gives the answer's own bytes back: no field is dropped because a
-version of the SDK does not know it. It never retries: attempts are counted, priced and timed elsewhere.
+The body leaves as the client wrote it, and the answer is read from the bytes that came: no field is dropped because
+nobody here knows it. An attempt is one request: attempts are counted, priced and timed elsewhere.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
-
-import httpx2
-import openai
 
 from gateway.dialects.chat.answer import completion_of
 from gateway.dialects.chat.policy import check_fields
 from gateway.dialects.chat.usage import usage_of
-from gateway.dialects.values import mapping
+from gateway.dialects.values import json_object, mapping
 from gateway.errors import UpstreamCredentials, UpstreamError
-from gateway.transport import HttpError
+from gateway.models.vendors import Vendor, quirks_at
+from gateway.transport import Connections, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import answer_of
+from gateway.vendors.answers import Posted, answer_of, answered, posted
 from gateway.vendors.base import ChatCall, Event, Prepared
-from gateway.vendors.failures import faulty, refused, unanswered
-from gateway.vendors.openai_wire import DeadlineTransport
-
-# At DEBUG the SDK logs whole requests, prompts included.
-logging.getLogger("openai").setLevel(logging.WARNING)
+from gateway.vendors.failures import refused
 
 _CAPS = ("max_completion_tokens", "max_tokens")
 _DELIVERY = frozenset(("model", "stream", "stream_options"))
@@ -37,91 +29,70 @@ _DELIVERY = frozenset(("model", "stream", "stream_options"))
 class OpenAIProvider:
     """See `gateway.vendors.base.Provider`."""
 
-    name = "openai"
+    region = "global"
 
-    def __init__(self, connection: Connection) -> None:
-        self._key = connection.api_key
-        self._passed = frozenset(connection.pass_fields)
-        host = urlsplit(connection.endpoint).hostname or ""
-        self._own = host == "openai.com" or host.endswith(".openai.com")
-        self._one_cap = self._own or host.endswith(".azure.com")
-        self._transport = DeadlineTransport(connection.endpoint)
-        self._client = openai.OpenAI(
-            base_url=connection.endpoint,
-            api_key="given with each request",
-            max_retries=0,
-            # Absent, not read from the environment: only settings.py reads that.
-            default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]  # the SDK's way to leave a header out
-            http_client=httpx2.Client(transport=self._transport, follow_redirects=False, trust_env=False),
-        )
+    def __init__(self, vendor: Vendor, connection: Connection) -> None:
+        self.name, self._connection = vendor.name, connection
+        self._quirks = quirks_at(connection.endpoint, vendor.quirks)
+        self._passed = frozenset((*self._quirks.pass_fields, *connection.pass_fields))
+        self._connections = Connections(connection.endpoint, connection.destinations.resolver(connection.endpoint))
+        self._target = self._connections.prefix + vendor.dialects["chat"]
 
     def prepare(self, call: ChatCall) -> Prepared:
         """Raises BadRequest for what may not leave for this host."""
-        check_fields(call.body, None if self._own else self._passed)
-        # Bytes of our own: the SDK's encoder stumbles over a lone surrogate, which JSON may hold.
+        check_fields(call.body, None if self._quirks.passes_all else self._passed)
+        # ASCII: JSON may hold a lone surrogate, which UTF-8 has no bytes for.
         body = json.dumps(self.request_body(call), separators=(",", ":"), allow_nan=False).encode("ascii")
         return Prepared(call, body)
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. Raises UpstreamErrors, and what the connection's `api_key` raises."""
-        reply = self._send(prepared, self._usable_key())
+        call = prepared.call
+
+        def post(key: str, seconds: float) -> Posted:
+            headers = {
+                "content-type": "application/json",
+                "accept": "application/json",
+                "user-agent": "ai-model-gateway",  # some hosts turn away who names nothing
+                "authorization": f"Bearer {key}",
+                **_tracing(call.correlation_id),
+            }
+            return posted(self.name, self._connections, self._target, prepared.body, headers, seconds)
+
+        def failure(reply: HttpReply) -> UpstreamError:
+            return _status_failure(self.name, reply)
+
+        reply, measured = answered(self._usable_key, self._connection.reread, call.timeout, post, failure)
         yield answer_of(
             self.name,
-            reply.content,
-            measured=bool(reply.extensions.get("measured")),
+            reply.body,
+            measured=measured,
             usage_of=usage_of,
-            completion_of=lambda answer, usage: completion_of(answer, usage, model=prepared.call.model),
+            completion_of=lambda answer, usage: completion_of(answer, usage, model=call.model),
         )
 
     def request_body(self, call: ChatCall) -> dict[str, Any]:
-        """What leaves: the client's fields, our model id, and the enforced cap under the name the server knows: OpenAI
-        (and Azure) takes one, the newer unless asked otherwise; others may know `max_tokens` alone, and always get it.
-
-        OpenAI's service tier is named where the client names none: else a setting of our account, which may be a dearer
-        tier, would decide what the call costs.
-        """
+        """What leaves: the client's fields, our model id, the enforced cap under the names that the host knows, and its
+        service tier where the client names none (`gateway.models.vendors` says why)."""
         body = {name: value for name, value in call.body.items() if name not in _DELIVERY}
         named = [name for name in _CAPS if body.get(name) is not None]
-        if self._own:
-            body["service_tier"] = body.get("service_tier") or "default"
-        named = (named or [_CAPS[0]]) if self._one_cap else [*named, _CAPS[1]]
+        if self._quirks.service_tier:
+            body["service_tier"] = body.get("service_tier") or self._quirks.service_tier
+        known = self._quirks.caps
+        capped = ([name for name in named if name in known] or known[:1]) if known else [*named, "max_tokens"]
         for name in _CAPS:
             asked = body.pop(name, None)
-            if name in named:
+            if name in capped:
                 positive = isinstance(asked, int) and not isinstance(asked, bool) and asked > 0
                 body[name] = min(asked, call.max_output_tokens) if positive else call.max_output_tokens
         return body | {"model": call.model}
 
-    def _send(self, prepared: Prepared, key: str) -> httpx2.Response:
-        call = prepared.call
-        headers = {
-            "content-type": "application/json",
-            "Authorization": f"Bearer {key}",
-            **_tracing(call.correlation_id),
-        }
-        self._transport.left = False
-        try:
-            return self._client.post(
-                "/chat/completions",
-                cast_to=httpx2.Response,
-                content=prepared.body,
-                options={"headers": headers, "timeout": call.timeout},
-            )
-        except openai.APIStatusError as error:
-            failure = _status_failure(self.name, error)
-        except HttpError as error:
-            failure = unanswered(self.name, error)
-        except Exception as fault:  # noqa: BLE001  the SDK's or ours: what counts is whether the request may have left
-            failure = faulty(self.name, fault, sent=self._transport.left)
-        # Raised outside the handlers: an SDK error holds the request, and with it the key, and must not be its context.
-        raise failure
-
     def _usable_key(self) -> str:
-        key = self._key() if self._key else "none"
+        key = self._connection.api_key() if self._connection.api_key else "none"
         if not key.isascii() or not key.isprintable() or not key or " " in key:
             # http.client would quote such a header's value in its error.
             raise UpstreamCredentials(
-                "The gateway's credential for openai is unusable.",
+                f"The gateway's credential for {self.name} is unusable.",
                 provider=self.name,
                 sent=False,
                 reason="unusable_key",
@@ -129,13 +100,14 @@ class OpenAIProvider:
         return key
 
 
-def _status_failure(provider: str, error: openai.APIStatusError) -> UpstreamError:
-    details = mapping(error.body)
-    headers: Mapping[str, str] = error.response.headers
+def _status_failure(provider: str, reply: HttpReply) -> UpstreamError:
+    """The error of a status that is no success. Its body may be anything: an error object, HTML, nothing."""
+    body = json_object(reply.body) or {}
+    details = mapping(body.get("error", body))
     told = {name: details.get(name) for name in ("code", "param", "message")}
-    return refused(provider, error.status_code, headers, **told)
+    return refused(provider, reply.status, reply.headers, **told)
 
 
 def _tracing(correlation_id: str) -> dict[str, str]:
     usable = correlation_id and correlation_id.isascii() and correlation_id.isprintable() and len(correlation_id) <= 512
-    return {"X-Client-Request-Id": correlation_id} if usable else {}
+    return {"x-client-request-id": correlation_id} if usable else {}

@@ -74,6 +74,12 @@ def test_the_gateway_is_wired_to_it() -> None:
     assert "secret" not in str(made.values)
 
 
+def test_keys_of_providers_that_the_config_adds_become_their_secrets() -> None:
+    made = options("emulator", Names("local"), None, {"PROVIDER_KEY_MY_HOST": "sk-1", "PROVIDER_KEY_GROQ": ""})
+    assert made.secrets == {"providers/my-host": "sk-1"}
+    assert made.values["GATEWAY_LOOPBACK_PROVIDERS"] == "allow"
+
+
 def test_without_a_compiler_the_installer_says_what_is_missing(tmp_path: Path) -> None:
     run = subprocess.run(
         ["/bin/bash", ROOT / "tools/install-llm.sh", "uv", "python3", tmp_path / "llm"],

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from gateway.destinations import Destinations
 from gateway.errors import UpstreamError
+from gateway.vendors import Connection
 from gateway.vendors.base import Answer, ChatCall, Provider
 
 OPENAI_KEY = "sk-canary0openai0key0f3a9"
@@ -16,6 +18,13 @@ SECRET_KEY = "canary/secret/key/9b1d"
 SESSION_TOKEN = "canary-session-token-77c2"
 CANARIES = (OPENAI_KEY, ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
 MODEL = "anthropic.claude-3-5-sonnet-20240620-v1:0"
+
+LOCAL = Destinations(loopback=True)  # the fake upstream is on this machine
+
+
+def at(endpoint: str, **said: Any) -> Connection:
+    """A connection to a provider that may be on this machine."""
+    return Connection(endpoint, destinations=LOCAL, **said)
 
 
 def call(text: str = "hello", *, timeout: float = 10.0, cap: int = 100, **body: Any) -> ChatCall:

@@ -16,9 +16,9 @@ from gateway.dialects.neutral import Failed, Finish, Rest, TextDelta
 from gateway.dialects.unsupported import Unusable
 from gateway.errors import UpstreamRejected
 from gateway.models.usage import Usage, openai_usage
-from gateway.vendors import Connection, connect
+from gateway.vendors import connect
 from gateway.vendors.base import ChatCall, Prepared, Provider
-from tests.unit.vendors.asking import MODEL, ask, call, failure
+from tests.unit.vendors.asking import MODEL, ask, at, call, failure
 from tests.upstream import FakeUpstream, Steer
 from tests.upstream.converse_judge import faults
 
@@ -53,7 +53,7 @@ USED = [
 
 def prepared(chat: ChatCall) -> Prepared:
     credentials = Credentials("AKIA", "secret")
-    provider = connect("bedrock", Connection("http://127.0.0.1:9", region="eu-west-1", credentials=lambda: credentials))
+    provider = connect("bedrock", at("http://127.0.0.1:9", region="eu-west-1", credentials=lambda: credentials))
     return provider.prepare(chat)
 
 
@@ -454,7 +454,7 @@ def test_an_odd_correlation_id_stays_home() -> None:
 
 def test_bedrock_needs_region_and_credentials() -> None:
     with pytest.raises(ValueError, match="region and credentials"):
-        connect("bedrock", Connection("http://127.0.0.1:9"))
+        connect("bedrock", at("http://127.0.0.1:9"))
 
 
 def test_a_schema_is_sent_no_longer_than_it_was_counted() -> None:

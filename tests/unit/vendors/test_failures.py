@@ -20,10 +20,10 @@ from gateway.errors import (
     UpstreamTimeout,
 )
 from gateway.transport import MAX_BYTES
-from gateway.vendors import Connection, connect
+from gateway.vendors import connect
 from gateway.vendors.base import Provider
 from gateway.vendors.failures import retry_after
-from tests.unit.vendors.asking import CANARIES, OPENAI_KEY, ask, call, failure
+from tests.unit.vendors.asking import CANARIES, OPENAI_KEY, ask, at, call, failure
 from tests.upstream import FakeUpstream, Steer
 
 STATUSES = [
@@ -48,7 +48,7 @@ def test_a_status_becomes_its_error(
     error = failure(openai, call())
     assert type(error) is kind
     assert (error.status, error.upstream_status, error.sent) == (ours, status, True)
-    assert len(fake.seen) == 1, "an attempt is one request: the SDK must not retry"
+    assert len(fake.seen) == 1, "an attempt is one request"
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,8 @@ def test_a_redirect_is_not_followed(fake: FakeUpstream, provider: Provider) -> N
 
 def _providers(endpoint: str) -> list[Provider]:
     return [
-        connect("openai", Connection(f"{endpoint}/v1", api_key=lambda: OPENAI_KEY)),
-        connect("bedrock", Connection(endpoint, region="eu-west-1", credentials=lambda: Credentials("A", "S", None))),
+        connect("openai", at(f"{endpoint}/v1", api_key=lambda: OPENAI_KEY)),
+        connect("bedrock", at(endpoint, region="eu-west-1", credentials=lambda: Credentials("A", "S", None))),
     ]
 
 
@@ -243,7 +243,7 @@ def test_code_and_param_of_a_refusal_are_facts(fake: FakeUpstream, openai: Provi
 
 @pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "sk-ünsendable"])
 def test_an_unusable_key_never_leaves_and_never_shows(fake: FakeUpstream, key: str) -> None:
-    provider = connect("openai", Connection(fake.openai_url, api_key=lambda: key))
+    provider = connect("openai", at(fake.openai_url, api_key=lambda: key))
     error = failure(provider, call())
     assert (type(error), error.sent) == (UpstreamCredentials, False)
     assert not key or key not in repr(vars(error))
@@ -258,7 +258,7 @@ def test_what_the_key_source_raises_comes_through(fake: FakeUpstream) -> None:
         raise Locked
 
     with pytest.raises(Locked):
-        ask(connect("openai", Connection(fake.openai_url, api_key=locked)), call())
+        ask(connect("openai", at(fake.openai_url, api_key=locked)), call())
     assert not fake.seen
 
 

@@ -9,14 +9,20 @@ from typing import Any
 
 import pytest
 
+from gateway.aws.sigv4 import Credentials
 from gateway.dialects.chat.usage import usage_of
 from gateway.errors import BadRequest
 from gateway.models.usage import Usage
+from gateway.models.vendors import packaged
 from gateway.vendors import Connection, connect
 from gateway.vendors.base import Provider
 from gateway.vendors.openai import OpenAIProvider
-from tests.unit.vendors.asking import MODEL, OPENAI_KEY, ask, call
+from tests.unit.vendors.asking import MODEL, OPENAI_KEY, ask, at, call
 from tests.upstream import FakeUpstream, Steer
+
+
+def made(connection: Connection) -> OpenAIProvider:
+    return OpenAIProvider(packaged()["openai"], connection)
 
 
 def test_the_answer_is_what_upstream_sent_unknown_fields_included(openai: Provider) -> None:
@@ -35,7 +41,7 @@ def test_the_request_leaves_as_the_client_wrote_it(fake: FakeUpstream) -> None:
         "something_new": {"authorization": "Bearer stolen", "a": [None, True]},
     }
     ask(
-        connect("openai", Connection(fake.openai_url, api_key=lambda: OPENAI_KEY, pass_fields=("something_new",))),
+        connect("openai", at(fake.openai_url, api_key=lambda: OPENAI_KEY, pass_fields=("something_new",))),
         call(cap=77, **sent),
     )
     assert fake.seen[0].body == {**sent, "model": MODEL, "max_tokens": 77}
@@ -72,13 +78,13 @@ AZURE = "https://example.openai.azure.com/openai/v1"
     ],
 )
 def test_the_cap_is_always_in_the_request(endpoint: str, asked: dict[str, Any], expected: dict[str, int]) -> None:
-    body = OpenAIProvider(Connection(endpoint, api_key=lambda: "k")).request_body(call(cap=100, **asked))
+    body = made(at(endpoint, api_key=lambda: "k")).request_body(call(cap=100, **asked))
     assert {name: value for name, value in body.items() if name.startswith("max_")} == expected
 
 
 def test_an_unknown_field_is_for_openai_or_for_the_host_that_lists_it() -> None:
     def sent(endpoint: str, *passed: str) -> Any:
-        provider = OpenAIProvider(Connection(endpoint, api_key=lambda: "k", pass_fields=passed))
+        provider = made(at(endpoint, api_key=lambda: "k", pass_fields=passed))
         return json.loads(provider.prepare(call(x_new={"a": 1})).body).get("x_new")
 
     assert [sent(OWN), sent(OTHER, "x_new"), sent(AZURE, "x_new")] == [{"a": 1}] * 3
@@ -88,12 +94,12 @@ def test_an_unknown_field_is_for_openai_or_for_the_host_that_lists_it() -> None:
         assert refused.value.param == "x_new"
     for paid in (call(models={}), call(web_search_options={}), call(audio={})):
         with pytest.raises(BadRequest):
-            OpenAIProvider(Connection(OWN, api_key=lambda: "k")).prepare(paid)
+            made(at(OWN, api_key=lambda: "k")).prepare(paid)
 
 
 def test_openai_is_told_the_service_tier_that_was_priced() -> None:
     def sent(endpoint: str, **asked: Any) -> Any:
-        provider = OpenAIProvider(Connection(endpoint, api_key=lambda: "k"))
+        provider = made(at(endpoint, api_key=lambda: "k"))
         return provider.request_body(call(**asked)).get("service_tier")
 
     assert [sent(OWN), sent(OWN, service_tier=None), sent(OWN, service_tier="flex")] == ["default", "default", "flex"]
@@ -103,7 +109,7 @@ def test_openai_is_told_the_service_tier_that_was_priced() -> None:
 def test_headers(fake: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.setenv(name, "from-the-environment")
-    ask(connect("openai", Connection(fake.openai_url, api_key=lambda: OPENAI_KEY)), call())
+    ask(connect("openai", at(fake.openai_url, api_key=lambda: OPENAI_KEY)), call())
     headers = fake.seen[0].headers
     assert "from-the-environment" not in repr(headers)
     assert headers["x-client-request-id"] == "cid-1"
@@ -113,14 +119,14 @@ def test_headers(fake: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_rotated_key_is_used_at_the_next_call(fake: FakeUpstream) -> None:
     keys = iter(("first", "second"))
-    provider = connect("openai", Connection(fake.openai_url, api_key=lambda: next(keys)))
+    provider = connect("openai", at(fake.openai_url, api_key=lambda: next(keys)))
     ask(provider, call())
     ask(provider, call())
     assert [seen.headers["authorization"] for seen in fake.seen] == ["Bearer first", "Bearer second"]
 
 
 def test_a_server_without_keys(fake: FakeUpstream) -> None:
-    assert ask(connect("openai", Connection(fake.openai_url)), call()).usage is not None
+    assert ask(connect("openai", at(fake.openai_url)), call()).usage is not None
 
 
 def test_missing_usage_is_none_and_zero_is_zero(fake: FakeUpstream, openai: Provider) -> None:
@@ -185,7 +191,7 @@ def test_the_registry_imports_a_vendor_only_when_asked() -> None:
         "import sys, gateway.vendors, gateway.vendors.base\n"
         "from gateway.vendors import Connection, connect\n"
         "early = {'openai', 'httpx2', 'botocore', 'boto3', 'pydantic'} & set(sys.modules)\n"
-        "connect('bedrock', Connection('http://127.0.0.1:9', region='r', credentials=lambda: None))\n"
+        "connect('bedrock', Connection('https://b.invalid', region='r', credentials=lambda: None))\n"
         "print(sorted(early), sorted({'openai', 'httpx2', 'botocore', 'boto3', 'pydantic'} & set(sys.modules)))\n"
     )
     done = subprocess.run(
@@ -196,10 +202,17 @@ def test_the_registry_imports_a_vendor_only_when_asked() -> None:
 
 def test_an_unknown_provider_is_a_look_up_error() -> None:
     with pytest.raises(LookupError, match="no such provider: acme"):
-        connect("acme", Connection("http://127.0.0.1:9"))
+        connect("acme", at("http://127.0.0.1:9"))
 
 
 @pytest.mark.parametrize("endpoint", ["ftp://host/v1", "http://", "file:///etc/passwd"])
 def test_a_bad_endpoint_is_refused_at_once(endpoint: str) -> None:
-    with pytest.raises(ValueError, match="endpoint"):
-        connect("openai", Connection(endpoint))
+    with pytest.raises(ValueError, match="must be a base URL"):
+        connect("openai", at(endpoint))
+
+
+@pytest.mark.parametrize("endpoint", ["http://api.openai.com/v1", "https://127.0.0.1/v1", "https://169.254.169.254"])
+def test_an_adapter_goes_where_a_provider_may_be_unless_told_otherwise(endpoint: str) -> None:
+    for vendor in packaged():
+        with pytest.raises(ValueError, match=r"must begin|leads to"):
+            connect(vendor, Connection(endpoint, region="r", credentials=lambda: Credentials("A", "S")))

@@ -1,13 +1,17 @@
 """Which fields of a chat request may leave, for whom: one table.
 
-A field that is paid for apart from tokens, that names another model, or that goes around the enforced output cap is
-refused by its name, whatever its value; null is as good as absent. All else of OpenAI's own fields passes. What nobody
+A field that is paid for apart from tokens, that names another model, that brings in content which the body does not
+hold, or that goes around the enforced output cap is refused by its path, whatever its value; null is as good as absent.
+All else of OpenAI's own fields passes: it costs nothing, or `gateway.calls.estimate` prices or bounds it. What nobody
 here has heard of passes to OpenAI itself; another host gets it only where its operator lists it.
+
+`tests/unit/dialects/test_policy.py` says of each field of OpenAI's SDK, at every depth, which of these it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from gateway.errors import BadRequest
@@ -17,6 +21,8 @@ _NAMES = "names other models than the one that was asked for"
 _HIDDEN = "may hold any field under another name"
 _CAP = "sets an output cap beside max_tokens"
 _MANY = "asks for more answers than n says"
+_ABSENT = "brings in content that this body does not hold, so nobody can say what it costs"
+_OUTLIVES = "lets the call run on after its answer, so it can't be billed"
 _ELSEWHERE = "says where the request goes, which is the gateway's to decide"
 
 # By name in small letters: some servers (Go's) take any case. OpenAI's own are marked; the others are those of hosts
@@ -25,14 +31,20 @@ REFUSED: Final[Mapping[str, str]] = {
     "audio": _PAID,  # OpenAI: speech has a price of its own
     "web_search_options": _PAID,  # OpenAI: a fee a search
     "moderation": _NAMES,  # OpenAI: runs a model that it names
+    "builtin_tools": _PAID,
+    "code_execution": _PAID,
+    "code_interpreter": _PAID,
     "container": _PAID,
+    "enable_code_interpreter": _PAID,
     "enable_search": _PAID,
     "mcp_servers": _PAID,
     "plugins": _PAID,
     "search_mode": _PAID,
     "search_options": _PAID,
     "search_parameters": _PAID,
+    "server_tools": _PAID,
     "tool_resources": _PAID,
+    "web_fetch": _PAID,
     "web_search": _PAID,
     "web_search_config": _PAID,
     "context_window_fallback_dict": _NAMES,
@@ -54,6 +66,28 @@ REFUSED: Final[Mapping[str, str]] = {
     "route": _NAMES,
     "router": _NAMES,
     "speculative_model": _NAMES,
+    "assistant_id": _ABSENT,
+    "attachments": _ABSENT,
+    "connectors": _ABSENT,
+    "context_id": _ABSENT,
+    "conversation": _ABSENT,
+    "conversation_id": _ABSENT,
+    "data_sources": _ABSENT,
+    "datasources": _ABSENT,
+    "file_id": _ABSENT,
+    "file_ids": _ABSENT,
+    "file_uri": _ABSENT,
+    "files": _ABSENT,
+    "knowledge_base_ids": _ABSENT,
+    "previous_response_id": _ABSENT,
+    "prompt": _ABSENT,
+    "prompt_id": _ABSENT,
+    "prompt_template": _ABSENT,
+    "prompt_variables": _ABSENT,
+    "template_id": _ABSENT,
+    "thread_id": _ABSENT,
+    "vector_store_ids": _ABSENT,
+    "background": _OUTLIVES,
     "extra_body": _HIDDEN,
     "litellm_metadata": _HIDDEN,
     "litellm_params": _HIDDEN,
@@ -125,6 +159,10 @@ _TOOL = frozenset(("type", "function", "custom", "cache_control"))
 # Objects whose every field a vendor reads as its own: nothing in them may name a model or a paid thing either.
 _INNER: Final = ("stream_options", "prompt_cache_options", "prediction", "response_format", "thinking", "reasoning")
 _INNER_NAMES: Final = frozenset((*REFUSED, "model")) - {"parameters", "options"}
+# In a message and its parts. What a part of another type refers to is bounded by the model's window.
+_BRINGS: Final = frozenset(name for name, reason in REFUSED.items() if reason is _ABSENT)
+_HELD: Final = frozenset(("text", "refusal", "image_url", "input_audio"))
+_USUAL_TTL = (None, "30m")
 
 
 def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None:
@@ -139,7 +177,8 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
             raise _refused(name, reason)
     if any(each != "text" for each in present.get("modalities") or ()):
         raise _refused("modalities", _PAID)
-    for where, name, reason in (*_of_tools(present.get("tools")), *_of_inner(present)):
+    inside = (_of_tools(present.get("tools")), _of_choice(present.get("tool_choice")), _of_inner(present))
+    for where, name, reason in (*chain(*inside), *_of_messages(present.get("messages"))):
         raise _refused(f"{where}.{name[:64]}", reason)
     if passed is not None:
         _check_known(present, passed)
@@ -155,6 +194,42 @@ def _of_tools(tools: Any) -> Iterator[tuple[str, str, str]]:
                 yield where, name, REFUSED.get(name.casefold(), _NAMES)
 
 
+def _of_choice(choice: Any) -> Iterator[tuple[str, str, str]]:
+    if not isinstance(choice, Mapping):
+        return
+    if choice.get("type", "function") not in (*_OWN_CODE, "allowed_tools"):
+        yield "tool_choice", "type", _PAID
+    allowed = choice.get("allowed_tools")
+    tools = allowed.get("tools") if isinstance(allowed, Mapping) else None
+    for number, tool in enumerate(tools if isinstance(tools, list) else ()):
+        if not isinstance(tool, Mapping) or tool.get("type") not in _OWN_CODE:
+            yield f"tool_choice.allowed_tools.tools[{number}]", "type", _PAID
+
+
+def _of_messages(messages: Any) -> Iterator[tuple[str, str, str]]:
+    for number, message in enumerate(messages or ()):
+        where = f"messages[{number}]"
+        yield from _brought(where, message)
+        content = message.get("content")
+        for index, part in enumerate(content if isinstance(content, list) else ()):
+            yield from _of_part(f"{where}.content[{index}]", part)
+
+
+def _of_part(where: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    if part.get("type") in _HELD:
+        yield from _brought(where, part)
+        yield from _brought(f"{where}.image_url", part.get("image_url"))
+    point = part.get("prompt_cache_breakpoint")
+    if isinstance(point, Mapping) and point.get("ttl") not in _USUAL_TTL:
+        yield f"{where}.prompt_cache_breakpoint", "ttl", _PAID  # what is kept for longer costs more to write
+
+
+def _brought(where: str, holder: Any) -> Iterator[tuple[str, str, str]]:
+    for name, value in holder.items() if isinstance(holder, Mapping) else ():
+        if value is not None and name.casefold() in _BRINGS:
+            yield where, name, _ABSENT
+
+
 def _of_inner(present: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for where in _INNER:
         inside = present.get(where)
@@ -164,7 +239,7 @@ def _of_inner(present: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _check_known(present: Mapping[str, Any], passed: frozenset[str]) -> None:
-    unknown = "is not a field of OpenAI's, and this gateway's operator has not listed it for this host"
+    unknown = "is no field of this format, and this gateway's operator has not listed it for this host"
     for name in present:
         if name not in DOCUMENTED and name not in passed:
             raise _refused(name, unknown)

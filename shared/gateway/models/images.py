@@ -1,0 +1,22 @@
+"""The most tokens that an image comes to, by model: packaged data with its sources."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+
+_DATA = Path(__file__).parent.parent / "data" / "images.json"
+
+
+def image_tokens(target: str) -> int:
+    """The most that one image is counted as at `target` (`provider/model`); the first pattern that is found counts."""
+    table, others = _table()
+    return next((tokens for pattern, tokens in table if pattern.search(target)), others)
+
+
+@lru_cache(maxsize=1)
+def _table() -> tuple[list[tuple[re.Pattern[str], int]], int]:
+    data = json.loads(_DATA.read_bytes())
+    return [(re.compile(row["models"]), row["tokens"]) for row in data["most"]], data["others"]

@@ -1,0 +1,86 @@
+"""Every provider that can be called: those of the deployment, and the config's own. An adapter is made when it is first
+asked for, and anew when the config says something else of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gateway import observability
+from gateway.aws.sigv4 import Credentials
+from gateway.destinations import Destinations
+from gateway.errors import NotFound, UpstreamUnavailable
+from gateway.models.vendors import Vendor, packaged
+from gateway.settings import ProviderSettings, Settings, domain
+from gateway.vendors import Connection, connect
+from gateway.vendors.base import Provider
+from gateway.vendors.credentials import ProviderCredentials, Secrets
+
+
+class Vendors:
+    """`configured` gives the config's own providers as they are now, `own` the function's own AWS credentials."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        configured: Callable[[], Mapping[str, Vendor]],
+        secrets: Callable[[], Secrets],
+        own: Callable[[], Credentials],
+        destinations: Destinations,
+    ) -> None:
+        self._settings, self._configured, self._own, self._destinations = settings, configured, own, destinations
+        self._held = ProviderCredentials(secrets)
+        self._made: dict[str, tuple[Vendor, Provider]] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """In order of preference: the deployment's, then the config's."""
+        return tuple(dict.fromkeys((*self._settings.providers, *self._configured())))
+
+    def provider(self, name: str) -> Provider:
+        """The adapter of a provider. Raises NotFound for one that there is not (any more), UpstreamUnavailable for one
+        whose base URL leads where none may be. Credentials are read at every call: a rotated secret takes effect."""
+        vendor = packaged().get(name) if name in self._settings.providers else self._configured().get(name)
+        if vendor is None:
+            raise NotFound(f"There is no provider {name} here (any more).", code="model_not_found", param="model")
+        made = self._made.get(name)
+        if made is None or made[0] != vendor:
+            made = self._made[name] = vendor, self._connected(vendor)
+        return made[1]
+
+    def region(self, name: str) -> str:
+        """The region that a provider's answer came from."""
+        made = self._made.get(name)
+        return made[1].region if made else "global"
+
+    def _connected(self, vendor: Vendor) -> Provider:
+        try:
+            return connect(vendor, self._connection(vendor))
+        except ValueError as error:
+            observability.log.error("a provider can't be called", extra={"provider": vendor.name, "reason": str(error)})
+            message = f"The provider {vendor.name} can't be called now."
+            raise UpstreamUnavailable(message, provider=vendor.name, sent=False, reason="base_url") from None
+
+    def _connection(self, vendor: Vendor) -> Connection:
+        said = self._settings.by_provider.get(vendor.name, ProviderSettings())
+        secret = said.secret_id or (self._settings.provider_secret(vendor.secret) if vendor.secret else "")
+        keys = vendor.credential == "key"
+        return Connection(
+            self._endpoint(vendor, said),
+            api_key=(lambda: self._held.api_key(vendor.name, secret)) if keys else None,
+            region=self._region(said),
+            credentials=(lambda: self._aws(vendor, secret)) if vendor.credential == "aws" else None,
+            reread=(lambda seconds: self._held.reread(secret, seconds)) if secret else None,
+            pass_fields=said.pass_fields,
+            destinations=self._destinations,
+        )
+
+    def _aws(self, vendor: Vendor, secret: str) -> Credentials:
+        return self._held.aws(vendor.name, secret) if secret else self._held.own(vendor.name, self._own)
+
+    def _endpoint(self, vendor: Vendor, said: ProviderSettings) -> str:
+        override = self._settings.override(vendor.service) if vendor.service else ""
+        region = self._region(said)
+        usual = vendor.base_url.replace("{region}", region).replace("{domain}", domain(region))
+        return said.base_url or override or usual
+
+    def _region(self, said: ProviderSettings) -> str:
+        return said.region or self._settings.region

@@ -1,0 +1,59 @@
+"""Shared code learns no vendor's name: who they are stands in `vendors/`, the packaged data and the default config.
+
+Names and texts of the code are looked at; comments and docstrings may say where a format comes from.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import gateway
+
+ROOT = Path(gateway.__file__).parent
+VENDOR = re.compile(r"openai|bedrock|anthropic", re.I)
+
+# What else may say one, and why.
+ALLOWED = {
+    ("models/usage.py", "openai_usage"): "usage in the chat dialect's form, by the dialect's own name",
+    ("calls/completions.py", "openai_usage"): "as above",
+    ("dialects/chat/stream.py", "openai_usage"): "as above",
+}
+
+
+def said(path: Path) -> Iterator[str]:
+    """Every name and every text in a module's code, but for docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+        for name in ("id", "attr", "arg", "name", "module", "asname"):
+            if isinstance(value := getattr(node, name, None), str):
+                yield value
+
+
+def test_shared_code_learns_no_vendor_s_name() -> None:
+    found = set()
+    for path in sorted(ROOT.rglob("*.py")):
+        place = path.relative_to(ROOT).as_posix()
+        if not place.startswith("vendors/"):
+            found |= {(place, text) for text in said(path) if VENDOR.search(text)}
+    excused = {(place, text) for place, text in found for where, part in ALLOWED if where == place and part in text}
+    assert found - excused == set()
+
+
+def test_their_names_are_in_the_data_of_vendors_prices_images_and_the_default_config_alone() -> None:
+    naming = {path.name for path in (ROOT / "data").iterdir() if VENDOR.search(path.read_text(encoding="utf-8"))}
+    assert naming == {"config.json", "images.json", "prices.json", "vendors.json"}
+    vendors = json.loads((ROOT / "data" / "vendors.json").read_bytes())["vendors"]
+    assert all(VENDOR.search(name) for name in vendors), "the pattern above has to know every packaged one"
