@@ -14,13 +14,11 @@ from tests.upstream.converse_rules import broken_rules
 
 
 @functools.cache
-def _operation() -> tuple[Any, Any]:
+def _service() -> Any:
     # Imported here: a fake that is asked for OpenAI alone starts without.
     import botocore.session
-    from botocore.validate import ParamValidator
 
-    service = botocore.session.get_session().get_service_model("bedrock-runtime")
-    return service.operation_model("Converse").input_shape, ParamValidator()
+    return botocore.session.get_session().get_service_model("bedrock-runtime")
 
 
 _MODEL = {"modelId": "a.model-v1:0"}  # stands in the path, not in the body
@@ -28,14 +26,26 @@ _MODEL = {"modelId": "a.model-v1:0"}  # stands in the path, not in the body
 
 def faults(body: Mapping[str, Any]) -> list[str]:
     """What is wrong with a body, in words that begin with a path; empty where Bedrock would take it."""
-    shape, validator = _operation()
+    return _shape_faults({**body, **_MODEL}, _service().operation_model("Converse").input_shape) or list(
+        broken_rules(body)
+    )
+
+
+def event_faults(kind: str, event: Mapping[str, Any]) -> list[str]:
+    """What is wrong with an event of ConverseStream."""
+    events = _service().operation_model("ConverseStream").output_shape.members["stream"].members
+    return _shape_faults(event, events[kind]) if kind in events else [f"{kind}: no such event"]
+
+
+def _shape_faults(value: Any, shape: Any) -> list[str]:
+    from botocore.validate import ParamValidator
+
     found: list[str] = []
-    parameters = _decoded({**body, **_MODEL}, shape, "", found)
+    parameters = _decoded(value, shape, "", found)
     if not found:
-        report = validator.validate(parameters, shape)
+        report = ParamValidator().validate(parameters, shape)
         found += [report.generate_report()] if report.has_errors() else []
-    found += _constraints({**body, **_MODEL}, shape, "")
-    return found or list(broken_rules(body))
+    return [*found, *_constraints(value, shape, "")]
 
 
 def _decoded(value: Any, shape: Any, where: str, found: list[str]) -> Any:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dialects.chat import request as chat
 from gateway.dialects.chat.stream import chunks, completion, read_choice, read_chunks
 from gateway.dialects.converse import reading
-from gateway.dialects.converse.answer import read_answer, read_events, write_events
+from gateway.dialects.converse.answer import read_answer
 from gateway.dialects.converse.request import write_request
+from gateway.dialects.converse.stream import read_events, write_answer, write_events
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     Block,
@@ -43,7 +45,9 @@ from gateway.dialects.neutral import (
     Used,
 )
 from gateway.models.usage import Usage
-from tests.upstream.converse_judge import faults
+from tests.upstream import Steer
+from tests.upstream.bedrock_api import converse, events
+from tests.upstream.converse_judge import event_faults, faults
 
 FRAME = {"id": "chatcmpl-1", "created": 1, "model": "m"}
 WORDS = st.sampled_from(["a", "two words", "é漢🌍", "x\ny"])
@@ -189,8 +193,9 @@ def streams(draw: st.DrawFn) -> list[Delta]:
 
 @given(streams())
 def test_a_stream_through_converse(deltas: list[Delta]) -> None:
-    events = [(kind, _over_the_wire(event)) for kind, event in write_events(deltas)]
-    assert list(read_events(events, {})) == [delta for delta in deltas if not isinstance(delta, Rest)]
+    sent = [(kind, _over_the_wire(event)) for kind, event in write_events(deltas)]
+    assert [fault for kind, event in sent for fault in event_faults(kind, event)] == []
+    assert list(read_events(sent, {})) == [delta for delta in deltas if not isinstance(delta, Rest)]
     failed: list[Delta] = [Start(), TextDelta(0, "a"), Failed("modelStreamErrorException", "broke")]
     assert list(read_events(write_events(failed), {})) == failed
 
@@ -219,27 +224,19 @@ def test_a_stream_through_chat(deltas: list[Delta]) -> None:
 def test_a_whole_answer_is_its_stream(given_deltas: list[Delta]) -> None:
     """Converse's answer and its events give the same completion."""
     deltas = [delta for delta in given_deltas if not isinstance(delta, Rest)]
-    blocks: dict[int, dict[str, Any]] = {}
-    for delta in deltas:
-        if isinstance(delta, TextDelta):
-            block = blocks.setdefault(delta.block, {"text": ""})
-            block["text"] += delta.text
-        elif isinstance(delta, ToolStart):
-            blocks[delta.block] = {"toolUse": {"toolUseId": delta.id, "name": delta.name, "input": ""}}
-        elif isinstance(delta, ArgumentsDelta):
-            blocks[delta.block]["toolUse"]["input"] += delta.text
-        elif isinstance(delta, RedactedDelta):
-            blocks[delta.block] = {"reasoningContent": {"redactedContent": delta.data}}
-        elif isinstance(delta, ReasoningDelta):
-            block = blocks.setdefault(delta.block, {"reasoningContent": {"reasoningText": {"text": ""}}})
-            block["reasoningContent"]["reasoningText"]["text"] += delta.text
-        elif isinstance(delta, SignatureDelta):
-            blocks[delta.block]["reasoningContent"]["reasoningText"]["signature"] = delta.signature
-    for block in blocks.values():
-        if "toolUse" in block:
-            block["toolUse"]["input"] = json.loads(block["toolUse"]["input"])
-    stop, metadata = (event for kind, event in write_events(deltas) if kind in ("messageStop", "metadata"))
-    answer = {"output": {"message": {"role": "assistant", "content": list(blocks.values())}}, **stop, **metadata}
-    found = read_answer(_over_the_wire(answer), {})
+    found = read_answer(_over_the_wire(write_answer(deltas)), {})
     assert found is not None
     assert completion(found, FRAME) == completion(deltas, FRAME)
+
+
+@pytest.mark.parametrize(
+    "steer", [Steer(), Steer(tool="f", arguments='{"a": 1}'), Steer(finish="max_tokens", cached=3)]
+)
+def test_an_upstreams_answer_is_its_stream(steer: Steer) -> None:
+    request = {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}
+    whole = read_answer(converse(request, steer), {})
+    assert whole is not None
+    streamed = completion(read_events(events(request, steer), {}), FRAME)
+    for call in streamed["choices"][0]["message"].get("tool_calls", []):
+        call["function"]["arguments"] = call["function"]["arguments"].replace(" ", "")
+    assert streamed == completion(whole, FRAME)

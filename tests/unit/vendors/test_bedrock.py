@@ -10,7 +10,8 @@ import pytest
 
 from gateway.aws.sigv4 import Credentials
 from gateway.dialects.chat.stream import completion
-from gateway.dialects.converse.answer import finish_reason, read_answer, read_events
+from gateway.dialects.converse.answer import finish_reason, read_answer
+from gateway.dialects.converse.stream import read_events
 from gateway.dialects.converse.usage import usage_of
 from gateway.dialects.neutral import Failed, Finish, Rest, TextDelta
 from gateway.dialects.unsupported import Unusable
