@@ -98,7 +98,7 @@ imports: $(VENV)/.lint ## Check which room may import which
 lock-check: $(VENV)/.tools ## Check that the locks hold what is asked for, with hashes
 	@$(PY) -m tools.locks check
 
-bench: $(VENV)/.test ## Run the benchmarks; they compare in one run and print ratios
+bench: $(VENV)/.test $(EMULATOR)/.ready ## Run the benchmarks; they compare in one run and print ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script; done
 
 .PHONY: ci

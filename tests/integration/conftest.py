@@ -21,8 +21,8 @@ from tests.upstream import FakeUpstream
 from tools.build import BuildResult
 from tools.local import seed
 from tools.local.deploy import Deployer, Deployment, Options
-from tools.local.emulator import ROOT, start
-from tools.local.gateway import ACCOUNT, REGION, built, session
+from tools.local.emulator import ACCOUNT, REGION, ROOT, start
+from tools.local.gateway import built, session
 from tools.local.modes import STORE_SECONDS
 from tools.manifest import Manifest, load
 
@@ -44,6 +44,7 @@ class Place:
     endpoint: str
     base_url: Callable[[str], str]
     api_id: str | None
+    host_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def place() -> Iterator[Place]:
         return
     emulator = start()
     try:
-        yield Place(emulator.endpoint, lambda _api: emulator.base_url, emulator.api_id)
+        yield Place(emulator.endpoint, lambda _api: emulator.base_url, emulator.api_id, emulator.host_url)
     finally:
         emulator.stop()
 
@@ -141,6 +142,7 @@ def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
         secrets={"openai": OPENAI_KEY, "providers/another": ANOTHER_KEY},
         overrides={"completions": {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": fake.url}},
         api_id=place.api_id,
+        host_url=place.host_url,
     )
 
 

@@ -22,9 +22,9 @@ from tests.terraform.making import Daemon, Made
 from tests.terraform.recording import Recorder
 from tests.upstream import FakeUpstream
 from tools.local import seed
-from tools.local.deploy import Deployer, Options
-from tools.local.emulator import ROOT, start
-from tools.local.gateway import ACCOUNT, REGION, built, session
+from tools.local.deploy import HOST_VARIABLE, Deployer, Options
+from tools.local.emulator import ACCOUNT, REGION, ROOT, start
+from tools.local.gateway import built, session
 from tools.local.modes import STORE_SECONDS
 from tools.manifest import load
 
@@ -79,13 +79,14 @@ def made(state: State) -> Iterator[Made]:
                 secrets={"openai": "sk-test", "providers/another": "sk-another"},
                 overrides=overrides,
                 api_id=emulator.api_id,
+                host_url=emulator.host_url,
             )
             deployment = deployer.deploy(result, options)
             database = seed.database(emulator.endpoint, REGION, ACCOUNT)
             keys = seed.seed_keys(database, deployer.names)
             seed.seed_products(database, deployer.names)
             live = Live(emulator.base_url, keys, deployer, deployment, fake, emulator.endpoint, manifest, result)
-            yield Made(live, recorder, daemon, frozenset({*local, *overrides["health"]}))
+            yield Made(live, recorder, daemon, frozenset({*local, *overrides["health"], HOST_VARIABLE}))
     finally:
         emulator.stop()
 

@@ -15,7 +15,7 @@ from gateway.aws.http import AwsHttp
 from gateway.aws.sigv4 import Credentials
 from gateway.dynamodb.client import Database, DynamoDB
 from tools.aws.described import TERRAFORM, Description, OperatorError, described
-from tools.local.gateway import ACCOUNT, REGION
+from tools.local.emulator import ACCOUNT, REGION
 from tools.local.gateway import session as emulated
 from tools.manifest import Names
 

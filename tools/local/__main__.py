@@ -13,8 +13,8 @@ from types import FrameType
 from tools.build import BuildError
 from tools.local import state
 from tools.local.deploy import Deployer, Deployment
-from tools.local.emulator import ROOT, EmulatorError
-from tools.local.gateway import BUILD, REGION, Gateway, Steps, built, running, session
+from tools.local.emulator import REGION, ROOT, EmulatorError
+from tools.local.gateway import BUILD, Gateway, Steps, built, running, session
 from tools.local.modes import MODES
 from tools.manifest import ManifestError, Names, load
 

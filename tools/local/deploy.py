@@ -14,6 +14,7 @@ from tools.manifest import Function, Manifest, Names, Table
 from tools.manifest.names import statements, variables
 
 ALIAS = "live"
+HOST_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"  # MiniStack hands a function that has it on to that address
 AUTHORIZERS = {"api-key": "$request.header.X-API-Key", "bearer": "$request.header.Authorization"}
 _LOG_DAYS = 7
 # An emulator that ends fifty workers of a function answers when it has; asking again would only make it slower.
@@ -26,13 +27,15 @@ Progress = Callable[[str], None]
 class Options:
     """What differs between deployments: values of environment variables, secrets by provider, extra rights.
 
-    `overrides` are variables set beside the manifest's, by function: what a test or a local mode needs.
+    `overrides` are variables set beside the manifest's, by function: what a test or a local mode needs. `host_url` is
+    where MiniStack hands the functions' invocations on to; None where the emulator runs them itself.
     """
 
     values: Mapping[str, str]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     api_id: str | None = None
+    host_url: str | None = None
 
 
 @dataclass(slots=True)
@@ -158,6 +161,8 @@ class Deployer:
         logs.create_log_group(logGroupName=f"/aws/lambda/{name}")
         logs.put_retention_policy(logGroupName=f"/aws/lambda/{name}", retentionInDays=_LOG_DAYS)
         environment = variables(self._manifest, folder, options.values) | dict(options.overrides.get(folder, {}))
+        if options.host_url:
+            environment |= {HOST_VARIABLE: options.host_url}
         functions = self.client("lambda")
         functions.create_function(
             FunctionName=name,
@@ -172,7 +177,8 @@ class Deployer:
             Environment={"Variables": environment},
             TracingConfig={"Mode": "Active"},
         )
-        functions.get_waiter("function_active_v2").wait(FunctionName=name)
+        # An emulator is ready at once, and the waiter looks again only after a whole delay.
+        functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05})
         version = functions.publish_version(FunctionName=name)["Version"]
         functions.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
         return name

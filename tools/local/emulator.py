@@ -1,4 +1,5 @@
-"""MiniStack as a child process: an environment of its own, a folder of its own, nothing left behind."""
+"""MiniStack and the host of its functions as child processes: an environment and a folder of their own, nothing left
+behind."""
 
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = ROOT / ".local" / "emulator"
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
 _READY_SECONDS = 60.0
 
 
@@ -34,17 +37,24 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Emulator:
-    """`port` serves the gateway, `control` the AWS APIs. `api_id` is the id the API must be created with."""
+    """`port` serves the gateway, `control` the AWS APIs, `host_url` runs functions. `api_id` is the id the API must be
+    created with."""
 
     port: int
     control: int
+    host_port: int
     api_id: str
     process: subprocess.Popen[bytes] = field(repr=False)
+    host: subprocess.Popen[bytes] = field(repr=False)
     folder: Path
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.control}"
+
+    @property
+    def host_url(self) -> str:
+        return f"http://127.0.0.1:{self.host_port}"
 
     @property
     def base_url(self) -> str:
@@ -57,15 +67,21 @@ class Emulator:
 
     def stop(self) -> None:
         """End it and all its workers, and remove its folder."""
-        for sent in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, sent)
-                self.process.wait(timeout=8)
-            except subprocess.TimeoutExpired:
-                continue
-            except ProcessLookupError:
-                break
+        for process in (self.host, self.process):
+            _end(process)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started."""
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sent)
+            process.wait(timeout=8)
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            break
 
 
 def start(port: int | None = None, venv: Path = VENV) -> Emulator:
@@ -76,12 +92,10 @@ def start(port: int | None = None, venv: Path = VENV) -> Emulator:
     port = port or free_port()
     _check_free(port)
     folder = Path(tempfile.mkdtemp(prefix="ai-gateway-"))
-    control, api_id = free_port(), secrets.token_hex(4)
-    # An empty environment: the server's variables leak into every function.
-    environment = {
-        "PATH": os.environ.get("PATH", ""),
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
+    control, host_port, api_id = free_port(), free_port(), secrets.token_hex(4)
+    # An empty environment: the server's variables leak into every function that it runs itself.
+    environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "TMPDIR": str(folder)}
+    settings = {
         "GATEWAY_PORT": str(control),
         "FRONT_PORT": str(port),
         "FRONT_API": api_id,
@@ -91,17 +105,29 @@ def start(port: int | None = None, venv: Path = VENV) -> Emulator:
     }
     command = [str(python), "-m", "hypercorn", "front:app", "--workers", "0"]
     command += ["--bind", f"127.0.0.1:{control}", "--bind", f"127.0.0.1:{port}"]
-    with (folder / "emulator.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=Path(__file__).parent, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    emulator = Emulator(port, control, api_id, process, folder)
+    process = _started(command, environment | settings, folder / "emulator.log")
+    settings = {
+        "PYTHONPATH": str(ROOT),
+        "HOST_PORT": str(host_port),
+        "EMULATOR": f"http://127.0.0.1:{control}",
+        "REGION": REGION,
+        "ACCOUNT": ACCOUNT,
+    }
+    host = _started([str(python), "-m", "tools.local.host.server"], environment | settings, folder / "host.log")
+    emulator = Emulator(port, control, host_port, api_id, process, host, folder)
     try:
         _await(emulator)
     except EmulatorError:
         emulator.stop()
         raise
     return emulator
+
+
+def _started(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            command, cwd=Path(__file__).parent, env=environment, stdout=out, stderr=out, start_new_session=True
+        )
 
 
 def _check_free(port: int) -> None:

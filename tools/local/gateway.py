@@ -15,12 +15,10 @@ from localstack_client.session import Session
 from tools.build import BuildResult, build, local_target
 from tools.local import llm, seed
 from tools.local.deploy import Deployer, Deployment
-from tools.local.emulator import ROOT, VENV, Emulator, start
+from tools.local.emulator import ACCOUNT, REGION, ROOT, VENV, Emulator, start
 from tools.local.modes import options
 from tools.manifest import Manifest, load
 
-ACCOUNT = "000000000000"
-REGION = "us-east-1"
 BUILD = ROOT / "build" / "local"
 
 
@@ -58,7 +56,8 @@ def made(
     progress("build")
     result = result or built()
     deployer = Deployer(session(emulator.endpoint), manifest or load(ROOT), "local", progress)
-    deployment = deployer.deploy(result, options(mode, deployer.names, emulator.api_id, environ))
+    wanted = options(mode, deployer.names, environ, api_id=emulator.api_id, host_url=emulator.host_url)
+    deployment = deployer.deploy(result, wanted)
     progress("demo keys and products")
     database = seed.database(emulator.endpoint, REGION, ACCOUNT)
     keys = seed.seed_keys(database, deployer.names)

@@ -18,7 +18,14 @@ _PROVIDER_KEY = "PROVIDER_KEY_"
 MODES = ("emulator", "local", "openai", "bedrock")
 
 
-def options(mode: str, names: Names, api_id: str | None, environ: Mapping[str, str] = os.environ) -> Options:
+def options(
+    mode: str,
+    names: Names,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    api_id: str | None = None,
+    host_url: str | None = None,
+) -> Options:
     """What a deployment needs for a mode. Raises EmulatorError where the environment lacks something.
 
     By default everything is the emulator's Bedrock: nothing is spent by surprise.
@@ -53,7 +60,9 @@ def options(mode: str, names: Names, api_id: str | None, environ: Mapping[str, s
         secrets["bedrock"] = credentials
         values |= {"BEDROCK_SECRET_ID": names.secret("bedrock"), "BEDROCK_REGION": region}
         overrides.setdefault("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"https://bedrock-runtime.{region}.amazonaws.com")
-    return Options(values=values, secrets=secrets, overrides={"completions": overrides}, api_id=api_id)
+    return Options(
+        values=values, secrets=secrets, overrides={"completions": overrides}, api_id=api_id, host_url=host_url
+    )
 
 
 def _provider_keys(environ: Mapping[str, str]) -> dict[str, str]:

@@ -68,7 +68,7 @@ def test_what_is_not_installed_is_said(tmp_path: Path) -> None:
 
 def test_the_gateway_is_wired_to_it() -> None:
     model = llm.Model("http://127.0.0.1:1/v1", "secret")
-    made = options("local", Names("local"), None, model.environ())
+    made = options("local", Names("local"), model.environ())
     assert made.values["OPENAI_BASE_URL"] == model.url
     assert made.secrets == {"openai": "secret"}
     assert "secret" not in str(made.values)

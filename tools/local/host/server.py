@@ -1,0 +1,171 @@
+"""Runs the emulator's functions: unpacks their code once, keeps processes warm, and makes calls wait for one.
+
+The emulator hands each invocation on by its documented `MINISTACK_LAMBDA_PROXY_URL`; its own workers unpack code and
+layers anew for each parallel call, within its one process, and are without number. Here a call takes a free process of
+its function; else one is started, two at a time, and whichever is free first takes the call. Code, layers, variables
+and limits are those that were deployed: they are asked of the emulator's Lambda API, by function and version.
+
+Runs in the emulator's venv: `HOST_PORT` and `EMULATOR` say where, `REGION` and `ACCOUNT` whose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socketserver
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tools.local.host.deployed import Deployed, Lambda
+from tools.local.host.logs import Logs
+from tools.local.host.process import Failed, Worker
+
+_MOST_PROCESSES = 8  # of a function: more are no faster on a laptop, and each takes 30 MB
+_AT_ONCE = threading.BoundedSemaphore(2)  # starts that run side by side
+
+
+@dataclass(slots=True)
+class Pool:
+    """The processes of one version of a function."""
+
+    deployed: Deployed
+    log: Callable[[str], None]
+    free: list[Worker] = field(default_factory=list)
+    made: int = 0
+    ended: bool = False
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def call(self, event: bytes, facts: dict[str, Any]) -> bytes:
+        """The answer to an event. Raises Failed: an error of the function, or no process until the deadline."""
+        worker = self._take(facts["deadline"])
+        try:
+            answer = worker.ask(event, facts)
+        except Failed:
+            worker.end()
+            with self.changed:
+                self.made -= 1
+                self.changed.notify()
+            raise
+        self._give(worker)
+        return answer
+
+    def _take(self, deadline: float) -> Worker:
+        with self.changed:
+            if self.free:
+                return self.free.pop()
+            if self.made < _MOST_PROCESSES:
+                self.made += 1
+                threading.Thread(target=self._start, daemon=True).start()
+            while not self.free:
+                if not self.changed.wait(deadline - time.time()):
+                    raise Failed("Sandbox.Timedout", "no process of the function came free in time")
+            return self.free.pop()
+
+    def _start(self) -> None:
+        with _AT_ONCE:
+            worker = None
+            with self.changed:
+                waiting = not self.free
+            if waiting:
+                worker = Worker.start(self.deployed, self.log)
+        if worker is not None:
+            self._give(worker)
+        else:
+            with self.changed:
+                self.made -= 1
+                self.changed.notify()
+
+    def _give(self, worker: Worker) -> None:
+        with self.changed:
+            if not self.ended:
+                self.free.append(worker)
+                self.changed.notify()
+                return
+        worker.end()
+
+    def end(self) -> None:
+        """No more calls come; those under way are answered."""
+        with self.changed:
+            self.ended, free = True, self.free
+            self.free = []
+        for worker in free:
+            worker.end()
+
+
+class Host:
+    """All pools by function and version; an older version's go when a newer one is first called."""
+
+    def __init__(self, functions: Lambda, logs: Logs) -> None:
+        self._functions, self._logs = functions, logs
+        self._pools: dict[str, tuple[str, Pool]] = {}
+        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def call(self, name: str, version: str, event: bytes, facts: dict[str, Any]) -> bytes:
+        return self._pool(name, version).call(event, facts)
+
+    def _pool(self, name: str, version: str) -> Pool:
+        with self._locks[name]:
+            known = self._pools.get(name)
+            if known is not None and known[0] == version:
+                return known[1]
+            if known is not None:
+                known[1].end()
+            deployed = self._functions.get(name, version)
+            pool = Pool(deployed, lambda line: self._logs.write(name, deployed.stream, line))
+            self._pools[name] = (version, pool)
+            return pool
+
+
+class Handler(BaseHTTPRequestHandler):
+    """An invocation as the emulator sends it."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # buffered: headers and body leave together
+    disable_nagle_algorithm = True
+    host: Host
+
+    def do_POST(self) -> None:
+        event = self.rfile.read(int(self.headers["content-length"]))
+        facts = {
+            "deadline": int(self.headers["x-amzn-lambda-deadline-ms"]) / 1_000,
+            "request_id": self.headers["x-amzn-lambda-request-id"],
+            "arn": self.headers["x-amzn-lambda-function-arn"],
+            "trace": self.headers.get("x-amzn-trace-id"),
+        }
+        name, version = (self.headers[f"x-amzn-lambda-function-{each}"] for each in ("name", "version"))
+        try:
+            status, answer = 200, self.host.call(name, version, event, facts)
+        except Failed as failure:
+            status, answer = 502, json.dumps(failure.facts).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nothing: the function's own log says all."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
+
+    def server_bind(self) -> None:
+        socketserver.TCPServer.server_bind(self)  # without asking DNS for this machine's name
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+
+def main() -> None:
+    functions = Lambda(os.environ["EMULATOR"], os.environ["REGION"], os.environ["ACCOUNT"])
+    Handler.host = Host(functions, Logs(functions.client("logs")))
+    Server(("127.0.0.1", int(os.environ["HOST_PORT"])), Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
