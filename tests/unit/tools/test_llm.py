@@ -75,7 +75,7 @@ def test_the_gateway_is_wired_to_it() -> None:
 
 
 def test_keys_of_providers_that_the_config_adds_become_their_secrets() -> None:
-    made = options("emulator", Names("local"), None, {"PROVIDER_KEY_MY_HOST": "sk-1", "PROVIDER_KEY_GROQ": ""})
+    made = options("emulator", Names("local"), {"PROVIDER_KEY_MY_HOST": "sk-1", "PROVIDER_KEY_GROQ": ""})
     assert made.secrets == {"providers/my-host": "sk-1"}
     assert made.values["GATEWAY_LOOPBACK_PROVIDERS"] == "allow"
 
