@@ -14,8 +14,8 @@ from gateway import wiring
 from gateway.dynamodb.attributes import to_item
 from gateway.errors import StoreUnavailable
 from gateway.identity import key_text as keys
-from gateway.identity.caller import NUMBERS
 from gateway.identity.store import KeyStore
+from gateway.limits import NUMBERS
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.front import Front
 from tests.contract.front import Gateway as Started

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.config.document import TierLimits
 from gateway.errors import Forbidden
-from gateway.identity.caller import NUMBERS, SCOPES, TIERS, Caller, KeyLimits, ModelLimits, Shared
+from gateway.identity.caller import SCOPES, TIERS, Caller, KeyLimits, ModelLimits, Shared
 from gateway.identity.store import KeyRecord
 from gateway.keys.holdings import budget_in_effect, more
 from gateway.keys.rights import (
@@ -30,6 +30,7 @@ from gateway.keys.rights import (
     inherited,
     is_full,
 )
+from gateway.limits import NUMBERS
 
 FULL = Caller("admin", "enterprise", SCOPES, version=1)
 RECORD = KeyRecord("k", "0" * 64, "test", "free", ("models",), "2026-11-24T00:00:00.000Z")
