@@ -64,6 +64,7 @@ LIMITS = (
     Limit("tokens_per_minute", "tpm_limit", "bucket", "tokens", "tokens", "tokens per minute", "ttat"),
     Limit("requests_per_hour", "rph_limit", "window", "requests", "requests_hour", "requests per hour", "h_", "hour"),
     Limit("requests_per_day", "rpd_limit", "window", "requests", "requests_day", "requests per day", "d_", "day"),
+    Limit("tokens_per_hour", "tph_limit", "window", "tokens", "tokens_hour", "tokens per hour", "k_", "hour"),
     Limit("tokens_per_day", "tpd_limit", "window", "tokens", "tokens_day", "tokens per day", "t_", "day"),
     Limit(
         "max_parallel_requests",

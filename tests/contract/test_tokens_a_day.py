@@ -188,6 +188,7 @@ EVERY = KeyLimits(
     rpm_limit=1_000,
     burst_limit=1_000,
     tpm_limit=100_000,
+    tph_limit=500_000,
     tpd_limit=1_000_000,
     rph_limit=1_000,
     rpd_limit=10_000,

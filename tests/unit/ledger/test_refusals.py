@@ -16,6 +16,7 @@ ALL = (
     "requestsPerHour",
     "requestsPerDay",
     "tokensPerMinute",
+    "tokensPerHour",
     "tokensPerDay",
     "maxParallelRequests",
     "budget",
@@ -30,6 +31,7 @@ every_terms = st.builds(
     tokens_per_minute=buckets,
     requests_per_hour=limits,
     requests_per_day=limits,
+    tokens_per_hour=st.one_of(st.none(), st.integers(1, 30)),
     tokens_per_day=st.one_of(st.none(), st.integers(1, 30)),
     max_parallel_requests=limits,
     max_budget=st.one_of(st.none(), small),
@@ -49,6 +51,7 @@ def admitted(item: dict[str, Any], terms: Terms, demand: Demand, windows: Window
     for name, added in (
         (f"h_{windows.hour}", 1),
         (f"d_{windows.day}", 1),
+        (f"k_{windows.hour}", demand.tokens),
         (f"t_{windows.day}", demand.tokens),
         ("inflight", 1),
         (windows.booking.used, demand.est),
@@ -58,13 +61,14 @@ def admitted(item: dict[str, Any], terms: Terms, demand: Demand, windows: Window
 
 
 @settings(max_examples=500, deadline=None)
-@given(terms=every_terms, demand=demands, tat=arrivals, ttat=arrivals, counts=st.lists(small, min_size=6, max_size=6))
+@given(terms=every_terms, demand=demands, tat=arrivals, ttat=arrivals, counts=st.lists(small, min_size=7, max_size=7))
 def test_shadow_refuses_what_enforced_would_refuse(
     terms: Terms, demand: Demand, tat: int | None, ttat: int | None, counts: list[int]
 ) -> None:
     windows = Windows.at(NOW, terms.duration)
     booking = windows.booking
-    names = (f"h_{windows.hour}", f"d_{windows.day}", "inflight", f"t_{windows.day}", booking.used, booking.spent)
+    names = [f"h_{windows.hour}", f"d_{windows.day}", "inflight", f"k_{windows.hour}", f"t_{windows.day}"]
+    names += [booking.used, booking.spent]
     item = {name: count for name, count in zip(names, counts, strict=True) if count}
     item[booking.spent] = min(item.get(booking.spent, 0), item.get(booking.used, 0))
     item |= {name: moment for name, moment in (("tat", tat), ("ttat", ttat)) if moment is not None}
