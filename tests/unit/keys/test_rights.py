@@ -320,6 +320,19 @@ def test_only_full_admins_say_whose_user_a_key_is(user: Shared | None) -> None:
     assert inherited(FULL, {"name": "x"}) == {"name": "x"}
 
 
+def test_nobody_who_holds_upper_bounds_makes_a_key_that_does_not() -> None:
+    lower = replace(FULL, tier="premium")
+    typical = replace(RECORD, limits=KeyLimits(estimate="typical"))
+    assert asked("create", lower, None, typical) == "estimate"
+    assert asked("change", lower, RECORD, typical) == "estimate"
+    assert asked("create", replace(lower, limits=KeyLimits(estimate="typical")), None, typical) is None
+    assert asked("create", FULL, None, typical) is None
+    own = replace(lower, model_limits=on_opus())
+    wanted = (replace(on_opus()[0], limits=KeyLimits(max_budget=5, estimate="typical")),)
+    before = replace(RECORD, model_limits=on_opus())
+    assert asked("change", own, before, replace(before, model_limits=wanted)) == "estimate"
+
+
 def test_a_limit_on_a_model_is_neither_multiplied_nor_lost() -> None:
     actor, own = replace(FULL, model_limits=on_opus()), replace(RECORD, model_limits=on_opus())
     assert asked("create", actor, None, own) == "model_limits"
