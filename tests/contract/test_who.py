@@ -660,7 +660,8 @@ def test_what_enters_is_bounded(gateway: Gateway, method: str, path: str, body: 
 ODD: Any = st.sampled_from([None, "", "x", -1, 10**30, ["x"], {"a": ["b"]}, True, {"a": 5}, "2026"])
 FIELDS = [
     "digest", "name", "tier", "scopes", "created", "state", "version", "models", "team_id", "user_id", "expires",
-    "limits", "metadata", "generation", "previous_digest", "previous_until", "last_used",
+    "limits", "model_limits", "metadata", "generation", "previous_digest", "previous_until",
+    "last_used",
 ]  # fmt: skip
 
 
@@ -677,7 +678,7 @@ def test_a_record_that_can_t_be_read_hides_no_other(gateway: Gateway) -> None:
     def damaged(name: str, odd: Any, missing: bool) -> None:
         for item, path in ((whole, "/keys"), (team, "/teams")):
             broken = {each: value for each, value in item.items() if each != name or not missing}
-            if not missing and not (name in ("created", "team_id") and (not isinstance(odd, str) or not odd)):
+            if not missing and not (name in ("created", "team_id", "user_id") and (not isinstance(odd, str) or not odd)):
                 broken |= to_item({name: odd})
             if missing and name in ("created", "kind"):
                 continue  # not in the index: in no list at all
