@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.identity.caller import NUMBERS
+from gateway.limits import NUMBERS
 
 
 class Patch(BaseModel):

@@ -167,7 +167,8 @@ def test_the_store_moves_a_bucket_as_the_model_says(tables: Tables) -> None:
         tables.database.call("PutItem", {"TableName": tables["limits"], "Item": to_item(put)})
         expected = applied({**item, "tat_5": 1}, move, bucket, now)
         try:
-            after = store.admit(identifier, 1, Terms(bucket), demand, windows, Variant(requests=move))
+            terms, variant = Terms({"requests_per_minute": bucket}), Variant({"tat": move})
+            after = store.admit(identifier, 1, terms, demand, windows, variant)
         except ConditionFailed:
             after = {}
         arrivals = {name: value for name, value in after.items() if name.startswith("tat")}

@@ -73,6 +73,7 @@ def test_a_change_holds_at_the_next_paid_call(tables: Tables) -> None:
 LIMITS = {
     "rpm_limit": 60,
     "tpm_limit": 7_000,
+    "tph_limit": 9_000,
     "tpd_limit": 70_000,
     "rph_limit": 100,
     "rpd_limit": 1_000,
@@ -135,7 +136,7 @@ def test_a_budget_that_can_not_be_held_exactly_is_refused_by_name(tables: Tables
         assert error.value.param == "max_budget"
 
 
-@pytest.mark.parametrize("field", ["rph_limit", "rpd_limit", "tpd_limit", "burst_limit"])
+@pytest.mark.parametrize("field", ["rph_limit", "rpd_limit", "tph_limit", "tpd_limit", "burst_limit"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "7", 10_000_000_001, True])
 def test_a_limit_is_a_whole_number(tables: Tables, field: str, value: Any) -> None:
     world = World(tables)

@@ -138,10 +138,10 @@ def test_own_limits_hold_exactly_under_fifty_threads(
     # The tier's limits are other ones: what a key sets goes before them. A team has its own alone.
     tier = TierLimits(requests_per_minute=100, burst=50, requests_per_hour=40, requests_per_day=2)
     if scope == "key":
-        own = replace(own, rpd_limit=own.rpd_limit or 1_000)
+        own = KeyLimits((("rpd_limit", 1_000), *own.given))
         world = World(tables, own, tiers={"free": tier})
     else:
-        team = replace(own, rpm_limit=own.rpm_limit or 100)
+        team = KeyLimits((("rpm_limit", 100), *own.given))
         world = World(tables, KeyLimits(rpm_limit=1_000, rph_limit=1_000, rpd_limit=1_000), team=team)
     admitted, refused = [], []
 

@@ -76,6 +76,7 @@ class Bounds:
     hour: int | None = None
     day: int | None = None
     tokens: int | None = None
+    tokens_an_hour: int | None = None
     parallel: int | None = None
     shadow: frozenset[str] = frozenset()
     level: int = 0  # microseconds until the bucket is empty, at the moment `drained`
@@ -96,7 +97,8 @@ class Bounds:
 
     def hopeless(self, est: int, tokens: int) -> set[str]:
         """Every limit of which a call asks for more than the whole: it is refused without a write."""
-        parts = (("tokensPerDay", self.tokens, tokens), ("budget", self.budget, est))
+        parts = [("tokensPerDay", self.tokens, tokens), ("budget", self.budget, est)]
+        parts.append(("tokensPerHour", self.tokens_an_hour, tokens))
         return {name for name, limit, part in parts if limit is not None and part > limit} - self.shadow
 
     def exceeded(self, est: int, tokens: int, now: int, used: int, under_way: int) -> set[str]:
@@ -107,6 +109,7 @@ class Bounds:
         for name, limit, number in (
             ("requestsPerHour", self.hour, self.counted["hour", now // HOUR] + 1),
             ("requestsPerDay", self.day, self.counted["day", now // DAY] + 1),
+            ("tokensPerHour", self.tokens_an_hour, self.counted["tokens an hour", now // HOUR] + tokens),
             ("tokensPerDay", self.tokens, self.counted["tokens", now // DAY] + tokens),
             ("maxParallelRequests", self.parallel, under_way + 1),
             ("budget", self.budget, used + est),
@@ -117,6 +120,7 @@ class Bounds:
 
     def count(self, tokens: int, now: int, over: set[str]) -> None:
         self.counted["tokens", now // DAY] += tokens
+        self.counted["tokens an hour", now // HOUR] += tokens
         self.counted["hour", now // HOUR] += 1
         self.counted["day", now // DAY] += 1
         if self.rate and "requestsPerMinute" not in over:  # what is over in shadow is as if it had been refused
@@ -152,6 +156,7 @@ class Oracle:
         key.hour = own.get("rph_limit") or tier.requests_per_hour
         key.day = own.get("rpd_limit") or tier.requests_per_day
         key.tokens = own.get("tpd_limit") or tier.tokens_per_day
+        key.tokens_an_hour = own.get("tph_limit") or tier.tokens_per_hour
         key.parallel = own.get("max_parallel_requests") or tier.max_parallel_requests
         key.budget, key.duration = own.get("max_budget"), own["budget_duration"]
         if key.budget is None and tier.max_budget is not None:
@@ -191,6 +196,7 @@ class Oracle:
             if over - bounds.shadow:
                 for before in self.scopes[:number]:
                     self.bounds[before].counted["tokens", now // DAY] -= tokens  # given back
+                    self.bounds[before].counted["tokens an hour", now // HOUR] -= tokens
                 return over - bounds.shadow, set()
             bounds.count(tokens, now, over)  # the key's part is done, whatever the team says
             shadowed |= over
@@ -201,6 +207,7 @@ REFUSED = {
     "requests": "requestsPerMinute",
     "requests_hour": "requestsPerHour",
     "requests_day": "requestsPerDay",
+    "tokens_hour": "tokensPerHour",
     "tokens_day": "tokensPerDay",
     "parallel": "maxParallelRequests",
 }
@@ -209,7 +216,15 @@ MONEY = st.one_of(st.none(), st.integers(100, 4_000))
 TOKENS = st.one_of(st.none(), st.integers(10, 100))
 SHADOW = st.lists(
     st.sampled_from(
-        ["requestsPerMinute", "requestsPerHour", "requestsPerDay", "tokensPerDay", "maxParallelRequests", "budget"]
+        [
+            "requestsPerMinute",
+            "requestsPerHour",
+            "requestsPerDay",
+            "tokensPerHour",
+            "tokensPerDay",
+            "maxParallelRequests",
+            "budget",
+        ]
     ),
     unique=True,
     max_size=3,
@@ -222,6 +237,7 @@ TIERS = st.fixed_dictionaries(
         "burst": FEW,
         "requests_per_hour": FEW,
         "requests_per_day": st.one_of(st.none(), st.integers(5, 30)),
+        "tokens_per_hour": TOKENS,
         "tokens_per_day": TOKENS,
         "max_parallel_requests": FEW,
         "max_budget": MONEY.map(lambda micro: None if micro is None else micro / 1_000_000),
@@ -318,6 +334,9 @@ class Machine(RuleBasedStateMachine):
         for number, scope in enumerate(call.scopes, start=2):
             if (fate, at) != ("drop", number) and call.day == self.world.now // DAY:
                 self.oracle.bounds[scope].counted["tokens", call.day] += PAID_TOKENS - call.tokens
+                hour = call.hold.row.created // HOUR
+                if hour == self.world.now // HOUR:
+                    self.oracle.bounds[scope].counted["tokens an hour", hour] += PAID_TOKENS - call.tokens
         if fate == "drop" and at <= len(call.scopes) + 1:
             # Not every item got its release: the oracle books it when the reconcile has put that right.
             self._reconciled_soon(call)
@@ -421,13 +440,23 @@ class Machine(RuleBasedStateMachine):
                 call.booked = True
                 call.stray.clear()
 
-    @rule(budget=MONEY, hour=FEW, day=FEW, tokens=TOKENS, burst=FEW, parallel=FEW, shadow=SHADOW)
+    @rule(
+        budget=MONEY,
+        hour=FEW,
+        day=FEW,
+        tokens=TOKENS,
+        tokens_an_hour=TOKENS,
+        burst=FEW,
+        parallel=FEW,
+        shadow=SHADOW,
+    )
     def change_the_key(
         self,
         budget: int | None,
         hour: int | None,
         day: int | None,
         tokens: int | None,
+        tokens_an_hour: int | None,
         burst: int | None,
         parallel: int | None,
         shadow: list[str],
@@ -439,6 +468,7 @@ class Machine(RuleBasedStateMachine):
                 "burst_limit": burst,
                 "max_parallel_requests": parallel,
             }
+            own |= {"tph_limit": tokens_an_hour}
             own |= {"tpd_limit": tokens, "shadow": shadow, "budget_duration": self.oracle.own["budget_duration"]}
             dollars = {"max_budget": None if budget is None else budget / 1_000_000}
             self.admin.change(self.world.key, own | dollars, ADMIN)
@@ -515,6 +545,8 @@ class Machine(RuleBasedStateMachine):
             today = self.world.now // DAY
             tokens = item.get(f"t_{Windows.at(self.world.now).day}", 0)
             assert tokens == self.oracle.bounds[scope].counted["tokens", today]
+            tokens = item.get(f"k_{Windows.at(self.world.now).hour}", 0)
+            assert tokens == self.oracle.bounds[scope].counted["tokens an hour", self.world.now // HOUR]
             assert item.get("inflight", 0) == sum(not call.booked for call in self.oracle.calls)
 
     def teardown(self) -> None:

@@ -184,7 +184,17 @@ def test_a_release_finds_no_counter_and_makes_none_below_zero(tables: Tables) ->
     assert (today(world), world.item()["inflight"]) == (7, 0)
 
 
-EVERY = KeyLimits(1_000, 100_000, 1_000_000, 1_000, 10_000, 1_000, 100, max_budget=1_000_000)
+EVERY = KeyLimits(
+    rpm_limit=1_000,
+    burst_limit=1_000,
+    tpm_limit=100_000,
+    tph_limit=500_000,
+    tpd_limit=1_000_000,
+    rph_limit=1_000,
+    rpd_limit=10_000,
+    max_parallel_requests=100,
+    max_budget=1_000_000,
+)
 
 
 @pytest.mark.parametrize("shadow", [(), ("requestsPerMinute", "tokensPerMinute", "tokensPerDay", "budget")])

@@ -156,3 +156,12 @@ def test_more_than_was_typical_is_no_overrun_but_more_than_the_bound_is(
     assert "overrun" not in caplog.text
     ledger.settle(ask(ledger, world, 300, 100), paid(301))
     assert "overrun" in caplog.text
+
+
+def test_a_hold_that_grew_or_fell_has_its_bound_with_it(tables: Tables) -> None:
+    world = World(tables, TYPICAL, tiers=dict(OPEN))
+    ledger = world.ledger()
+    topped = ledger.top_up(ask(ledger, world, 300, 100), 50)
+    assert (topped.row.est, topped.bound) == (150, 350)
+    lowered = ledger.lower(topped, 40)
+    assert (lowered.row.est, lowered.bound) == (40, 40)

@@ -9,14 +9,16 @@ document, so a part may be sent alone, and null removes an entry.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 
 from gateway.errors import BadRequest
+from gateway.limits import LIMITS, NAMES
+from gateway.limits import Limit as LimitLine
 from gateway.models.money import Price, micro
 from gateway.models.vendors import Quirks, Vendor, configured
 
@@ -31,15 +33,10 @@ def _exact(dollars: float) -> float:
 # Kept in micro-dollars, prices in micro-dollars per million tokens: what is no whole number of them is refused.
 Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True), AfterValidator(_exact)]
 Duration = Literal["daily", "weekly", "monthly", "total"]  # UTC windows of a budget
-LimitName = Literal[
-    "requestsPerMinute",
-    "requestsPerHour",
-    "requestsPerDay",
-    "tokensPerMinute",
-    "tokensPerDay",
-    "maxParallelRequests",
-    "budget",
-]
+if TYPE_CHECKING:
+    LimitName = str
+else:
+    LimitName = Literal[NAMES]
 MOST_ENTRIES = 500  # aliases, and prices: each container reads all of them every ten seconds
 MOST_VENDORS = 50
 VENDOR = r"^[a-z][a-z0-9-]{0,30}$"
@@ -55,8 +52,29 @@ class _Part(BaseModel):
     )
 
 
+M = TypeVar("M", bound=BaseModel)
+
+
+def with_fields(fields: Mapping[str, Any]) -> Callable[[type[M]], type[M]]:
+    """Gives a model more fields: annotation and default by name."""
+
+    def wider(model: type[M]) -> type[M]:
+        name, told, where = model.__name__, model.__doc__, model.__module__
+        made: Any = create_model(name, __base__=model, __doc__=told, __module__=where, **fields)
+        return cast("type[M]", made)
+
+    return wider
+
+
+def number_field(limit: LimitLine) -> tuple[Any, Any]:
+    """Of a limit that need not be set."""
+    return (Dollars if limit.kind == "money" else Limit) | None, None
+
+
+@with_fields({each.field: (Limit, ...) if each is LIMITS[0] else number_field(each) for each in LIMITS})
 class TierLimits(_Part):
-    """What a tier allows. None means no limit of that kind.
+    """What a tier allows: a field for each of the table of limits (`gateway.limits.LIMITS`). None means no limit of
+    that kind; requests a minute must be limited.
 
     `burst` is how many calls may come at once (default: the minute's). `default_max_tokens` is the output cap
     enforced where a chat request names none, `default_turn_tokens` where one of Messages or Responses does: agents'
@@ -64,18 +82,16 @@ class TierLimits(_Part):
     `max_budget` is what each key of the tier may spend, in US dollars, unless it has a budget of its own.
     """
 
-    requests_per_minute: Limit
-    requests_per_hour: Limit | None = None
-    requests_per_day: Limit | None = None
-    tokens_per_minute: Limit | None = None
-    tokens_per_day: Limit | None = None
     burst: Limit | None = None
-    max_parallel_requests: Limit | None = None
-    max_budget: Dollars | None = None
     budget_duration: Duration = "monthly"
     default_max_tokens: Limit = 1024
     default_turn_tokens: Limit = 32_000
     shadow: tuple[LimitName, ...] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self, /, **fields: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
 
     @property
     def budget(self) -> int | None:

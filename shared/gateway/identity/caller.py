@@ -7,56 +7,61 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.limits import NUMBERS
+
 SCOPES = ("completions", "models", "catalogue", "mcp", "admin")
 TIERS = ("free", "basic", "premium", "enterprise")
 DURATIONS = ("daily", "weekly", "monthly", "total")  # of a budget
 ESTIMATES = ("bound", "typical")  # of what a call holds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, init=False)
 class KeyLimits:
-    """What one key overrides of its tier (None: the tier's value), or all that limits a team, a user, or a key on one
-    model.
+    """What one key overrides of its tier (not set: the tier's value), or all that limits a team, a user, or a key on
+    one model. Its numbers are those of the table of limits (`gateway.limits.NUMBERS`), each by its name, None where it
+    is not set: `KeyLimits(rpm_limit=5).rpm_limit`.
 
-    Requests a minute, an hour and a UTC day, tokens a minute and a UTC day. `burst_limit` is how many calls of a
-    minute's may come at once. `max_budget` is in micro-dollars; `budget_duration` is daily, weekly, monthly or total.
-    `shadow` names limits (as the config does) that count, but refuse nobody; a tier's are so for each of its keys.
-    `estimate` says what a call holds of the budget: its upper bound, or what such a call costs as a rule (typical).
+    `burst_limit` is how many calls of a minute's may come at once. `max_budget` is in micro-dollars; `budget_duration`
+    is daily, weekly, monthly or total. `shadow` names limits (as the config does) that count, but refuse nobody; a
+    tier's are so for each of its keys. `estimate` says what a call holds of the budget: its upper bound, or what such a
+    call costs as a rule (typical).
     """
 
-    rpm_limit: int | None = None
-    tpm_limit: int | None = None
-    tpd_limit: int | None = None
-    rph_limit: int | None = None
-    rpd_limit: int | None = None
-    burst_limit: int | None = None
-    max_parallel_requests: int | None = None
-    max_budget: int | None = None
-    budget_duration: str = "monthly"
-    shadow: tuple[str, ...] = ()
-    estimate: str = "bound"
+    given: tuple[tuple[str, int], ...]
+    budget_duration: str
+    shadow: tuple[str, ...]
+    estimate: str
 
-    @property
-    def burst(self) -> int | None:
-        """How many calls may come at once: a minute limit brings its own burst, the tier's would be another rate's."""
-        return self.burst_limit or self.rpm_limit
+    def __init__(
+        self,
+        given: Iterable[tuple[str, int]] = (),
+        *,
+        budget_duration: str = "monthly",
+        shadow: tuple[str, ...] = (),
+        estimate: str = "bound",
+        **numbers: int | None,
+    ) -> None:
+        """Raises TypeError for a number that no limit has."""
+        both = dict(given) | numbers
+        if unknown := both.keys() - set(NUMBERS):
+            raise TypeError(f"no such limit: {', '.join(sorted(unknown))}")
+        kept = tuple((name, value) for name in NUMBERS if (value := both.get(name)) is not None)
+        object.__setattr__(self, "given", kept)
+        object.__setattr__(self, "budget_duration", budget_duration)
+        object.__setattr__(self, "shadow", shadow)
+        object.__setattr__(self, "estimate", estimate)
+
+    def __getattr__(self, name: str) -> int | None:
+        if name not in NUMBERS:
+            raise AttributeError(name)
+        return dict(self.given).get(name)
 
     @property
     def limited(self) -> bool:
         """Whether anything is limited at all."""
-        return any(getattr(self, name) is not None for name in NUMBERS)
+        return bool(self.given)
 
 
-NUMBERS = (
-    "rpm_limit",
-    "tpm_limit",
-    "tpd_limit",
-    "rph_limit",
-    "rpd_limit",
-    "burst_limit",
-    "max_parallel_requests",
-    "max_budget",
-)
 _NAMES = {name: name.title().replace("_", "") for name in NUMBERS}  # rpm_limit is keyRpmLimit, or teamRpmLimit
 
 
@@ -149,7 +154,7 @@ class Caller:
 
 def stored_limits(limits: KeyLimits) -> dict[str, Any]:
     """Limits as a record holds them: what is not set is left out."""
-    given = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
+    given: dict[str, Any] = dict(limits.given)
     chosen = {"estimate": limits.estimate} if limits.estimate != "bound" else {}
     return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)} | chosen
 
@@ -189,4 +194,4 @@ def _read(owner: str, text: Mapping[str, str]) -> KeyLimits:
     numbers = {attribute: int(text[owner + name]) for attribute, name in _NAMES.items() if text.get(owner + name)}
     duration = text.get(f"{owner}BudgetDuration") or "monthly"
     shadow, estimate = tuple(text.get(f"{owner}Shadow", "").split()), text.get(f"{owner}Estimate") or "bound"
-    return KeyLimits(**numbers, budget_duration=duration, shadow=shadow, estimate=estimate)
+    return KeyLimits(numbers.items(), budget_duration=duration, shadow=shadow, estimate=estimate)

@@ -15,7 +15,6 @@ from gateway.identity.account_ids import team_item, user_item
 from gateway.identity.caller import (
     DURATIONS,
     ESTIMATES,
-    NUMBERS,
     SCOPES,
     TIERS,
     Caller,
@@ -217,12 +216,11 @@ def _typed(record: KeyRecord | SharedRecord) -> bool:
 
 
 def _can_hold(limits: KeyLimits) -> bool:
-    given: dict[str, Any] = {name: value for name in NUMBERS if (value := getattr(limits, name)) is not None}
     return (
         all(isinstance(name, str) for name in limits.shadow)
         and limits.budget_duration in DURATIONS
         and limits.estimate in ESTIMATES
-        and all(type(limit) is int and limit >= (name != "max_budget") for name, limit in given.items())
+        and all(type(limit) is int and limit >= (name != "max_budget") for name, limit in limits.given)
     )
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.config.document import TierLimits
-from gateway.identity.caller import NUMBERS, TIERS, KeyLimits, ModelLimits
+from gateway.identity.caller import TIERS, KeyLimits, ModelLimits
 from gateway.ledger.admission import Terms, terms_of
+from gateway.limits import LIMITS, NUMBERS
 from gateway.models.money import usd
 
+_RATES = {each.burst[1]: each.key_field for each in LIMITS if each.burst}
 Tiers = Callable[[str], TierLimits]  # a tier's limits by its name
 
 
@@ -73,13 +75,17 @@ def budget_in_effect(holder: Holder, tiers: Tiers) -> int | None:
 
 def _numbers(own: KeyLimits, wanted: KeyLimits) -> Iterator[More]:
     for name in NUMBERS:
-        # What may come at once follows from two fields.
-        attribute = "burst" if name == "burst_limit" else name
-        most, asked = getattr(own, attribute), getattr(wanted, attribute)
+        most, asked = _number(own, name), _number(wanted, name)
         if most is not None and (asked is None or asked > most):
             yield More(name, f"its own {name} is {usd(most) if name == 'max_budget' else most}")
     if own.max_budget is not None and wanted.budget_duration != own.budget_duration:
         yield More("budget_duration", f"its own budget is {own.budget_duration}")
+
+
+def _number(limits: KeyLimits, name: str) -> int | None:
+    """A minute's limit brings its own burst: what may come at once follows from two fields."""
+    own: int | None = getattr(limits, name)
+    return own or getattr(limits, _RATES[name]) if name in _RATES else own
 
 
 def _models(own: tuple[ModelLimits, ...], wanted: tuple[ModelLimits, ...]) -> Iterator[More]:
@@ -110,16 +116,13 @@ def _in_effect(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
 
 
 def _by_field(terms: Terms) -> dict[str, int | None]:
-    return {
-        "rpm_limit": terms.requests.limit if terms.requests else None,
-        "burst_limit": terms.requests.burst if terms.requests else None,
-        "tpm_limit": terms.tokens.limit if terms.tokens else None,
-        "tpd_limit": terms.tokens_per_day,
-        "rph_limit": terms.per_hour,
-        "rpd_limit": terms.per_day,
-        "max_parallel_requests": terms.parallel,
-        "max_budget": terms.budget,
-    }
+    numbers: dict[str, int | None] = {}
+    for each in LIMITS:
+        numbers[each.key_field] = terms.most(each)
+        if each.burst:
+            bucket = terms.bucket(each)
+            numbers[each.burst[1]] = bucket.burst if bucket else None
+    return numbers
 
 
 def _shadow(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
@@ -131,20 +134,7 @@ def _shadow(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
     if any(wanted.estimate == "typical" != own.estimate for own, wanted in pairs):
         yield More("estimate", "its calls hold their upper bound, the key's would hold what is typical")
     own, others = (terms_of(tiers(each.tier), each.limits) for each in (has, wants))
-    for name, limit in _by_name(own).items():
-        if limit is not None and own.enforced(name) and not others.enforced(name):
-            where = "shadow" if name in wants.limits.shadow else "tier"
-            yield More(where, f"its {name} is enforced, the key's would be in shadow")
-
-
-def _by_name(terms: Terms) -> dict[str, object]:
-    """What limits a key, by the limit's name in `shadow`."""
-    return {
-        "requestsPerMinute": terms.requests,
-        "requestsPerHour": terms.per_hour,
-        "requestsPerDay": terms.per_day,
-        "tokensPerMinute": terms.tokens,
-        "tokensPerDay": terms.tokens_per_day,
-        "maxParallelRequests": terms.parallel,
-        "budget": terms.budget,
-    }
+    for each in LIMITS:
+        if own.most(each) is not None and own.enforced(each.name) and not others.enforced(each.name):
+            where = "shadow" if each.name in wants.limits.shadow else "tier"
+            yield More(where, f"its {each.name} is enforced, the key's would be in shadow")

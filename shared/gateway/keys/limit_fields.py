@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from gateway.config.document import Dollars, Duration, Limit, LimitName
-from gateway.identity.caller import NUMBERS, KeyLimits
+from gateway.config.document import Duration, LimitName, number_field, with_fields
+from gateway.identity.caller import KeyLimits
+from gateway.limits import LIMITS, NUMBERS
 from gateway.models.money import micro, usd
 
 Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Metadata = Annotated[dict[Label, Annotated[str, Field(max_length=256)]], Field(max_length=16)]
 
 
+def _fields() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for each in LIMITS:
+        made[each.key_field] = number_field(each)
+        if each.burst:
+            made[each.burst[1]] = number_field(each)
+    return made
+
+
+@with_fields(_fields())
 class LimitFields(BaseModel):
-    """What may be limited of a key, a team, a user, or a key on one model. `max_budget` is in US dollars."""
+    """What may be limited of a key, a team, a user, or a key on one model: a number for each of the table of limits
+    (`gateway.limits.LIMITS`). `max_budget` is in US dollars."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rpm_limit: Limit | None = None
-    tpm_limit: Limit | None = None
-    tpd_limit: Limit | None = None
-    rph_limit: Limit | None = None
-    rpd_limit: Limit | None = None
-    burst_limit: Limit | None = None
-    max_parallel_requests: Limit | None = None
-    max_budget: Dollars | None = None
     budget_duration: Duration = "monthly"
     shadow: Annotated[tuple[LimitName, ...], Field(max_length=10)] = ()
     estimate: Literal["bound", "typical"] = "bound"
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def limits(self) -> KeyLimits:
         """In the ledger's units."""

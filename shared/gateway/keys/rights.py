@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from gateway.errors import Forbidden
-from gateway.identity.caller import NUMBERS, TIERS, Caller
+from gateway.identity.caller import TIERS, Caller
 from gateway.keys.holdings import Holder, Tiers, budget_in_effect, more
+from gateway.limits import NUMBERS
 
 KeyAction = Literal["create", "change", "rotate", "revoke", "delete"]
 TeamAction = Literal["create", "change", "delete"]

@@ -11,6 +11,7 @@ from gateway.identity.account_ids import model_item, team_item, user_item
 from gateway.identity.caller import Caller, Shared
 from gateway.identity.verification import KeyReader, current
 from gateway.ledger.admission import Terms, Windows, terms_of, terms_of_limits
+from gateway.limits import LIMITS
 from gateway.models.money import usd
 from gateway.times import rfc3339
 
@@ -66,37 +67,21 @@ class Standing:
 
 
 def _limits(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
-    for name, bucket, arrival, limit in (
-        ("requests_per_minute", terms.requests, item.get("tat", 0), "requestsPerMinute"),
-        ("tokens_per_minute", terms.tokens, item.get("ttat", 0), "tokensPerMinute"),
-    ):
+    shown: dict[str, Any] = {}
+    for limit in LIMITS:
+        most, facts = terms.most(limit), dict[str, Any]()
+        if most is None or limit.kind == "money":
+            continue
+        bucket = terms.bucket(limit)
         if bucket is not None:
-            left, full = bucket.left(arrival, windows.now), bucket.refill(arrival, windows.now)
-            limits[name] = {
-                "limit": bucket.limit,
-                "burst": bucket.burst,
-                "remaining": left,
-                "reset": _moment(windows.now + full),
-                "enforced": terms.enforced(limit),
-            }
-    hour, day = item.get(f"h_{windows.hour}", 0), item.get(f"d_{windows.day}", 0)
-    tokens = item.get(windows.booking.tokens, 0)
-    for name, most, used, ends, limit in (
-        ("requests_per_hour", terms.per_hour, hour, windows.hour_ends, "requestsPerHour"),
-        ("requests_per_day", terms.per_day, day, windows.day_ends, "requestsPerDay"),
-        ("tokens_per_day", terms.tokens_per_day, tokens, windows.day_ends, "tokensPerDay"),
-        ("max_parallel_requests", terms.parallel, item.get("inflight", 0), None, "maxParallelRequests"),
-    ):
-        if most is not None:
-            left = max(0, most - used)
-            limits[name] = {
-                "limit": most,
-                "remaining": left,
-                "reset": _moment(ends),
-                "enforced": terms.enforced(limit),
-            }
-    return limits
+            arrival = item.get(limit.attribute, 0)
+            facts = {"burst": bucket.burst, "remaining": bucket.left(arrival, windows.now)}
+            ends: int | None = windows.now + bucket.refill(arrival, windows.now)
+        else:
+            facts = {"remaining": max(0, most - item.get(windows.attribute(limit), 0))}
+            ends = windows.ends(limit)
+        shown[limit.field] = {"limit": most, **facts, "reset": _moment(ends), "enforced": terms.enforced(limit.name)}
+    return shown
 
 
 def _budget(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str, Any]:

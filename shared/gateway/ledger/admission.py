@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gateway.identity.caller import DURATIONS, KeyLimits
+from gateway.limits import LIMITS, WINDOWS, Limit
 
 if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
     from gateway.config.document import TierLimits
@@ -77,15 +78,9 @@ class Bucket:
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What holds for one account now: a key's own limits over its tier's, or all that limits a user, a team, or a key
-    on one model. None: no limit of that kind."""
+    on one model. `limits` has what is limited, by the field of a tier; a budget in micro-dollars."""
 
-    requests: Bucket | None
-    tokens: Bucket | None = None
-    per_hour: int | None = None
-    per_day: int | None = None
-    tokens_per_day: int | None = None
-    parallel: int | None = None
-    budget: int | None = None
+    limits: Mapping[str, Bucket | int]
     duration: str = "monthly"
     shadow: frozenset[str] = field(default_factory=frozenset)
     typical: bool = False  # whether calls may hold what they cost as a rule, not what they may cost at most
@@ -93,20 +88,38 @@ class Terms:
     def enforced(self, name: str) -> bool:
         return name not in self.shadow
 
+    def bucket(self, limit: Limit) -> Bucket | None:
+        """Of a limit that is a bucket; None where nothing is limited."""
+        held = self.limits.get(limit.field)
+        return held if isinstance(held, Bucket) else None
+
+    def most(self, limit: Limit) -> int | None:
+        """How much of it may be; of a bucket in a minute."""
+        held = self.limits.get(limit.field)
+        return held.limit if isinstance(held, Bucket) else held
+
+    @property
+    def budget(self) -> int | None:
+        held = self.limits.get("max_budget")
+        return held if isinstance(held, int) else None
+
 
 def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
     """A key's own limits over its tier's. A duration belongs to its budget: the tier's is for the tier's budget."""
     own = key.max_budget is not None or tier.budget is None
-    rpm = key.rpm_limit or tier.requests_per_minute
-    tpm = key.tpm_limit or tier.tokens_per_minute
+    limits = {}
+    for each in LIMITS:
+        number = getattr(key, each.key_field)
+        if each.kind == "money":
+            number = key.max_budget if own else tier.budget
+        elif number is None:
+            number = getattr(tier, each.field)
+        if number is not None:
+            # A minute's limit brings its own burst, the tier's would be another rate's.
+            burst = each.burst and (getattr(key, each.burst[1]) or getattr(key, each.key_field))
+            limits[each.field] = _held(each, number, burst or (each.burst and getattr(tier, each.burst[0])))
     return Terms(
-        requests=Bucket(rpm, key.burst or tier.burst or rpm),
-        tokens=Bucket(tpm, tpm) if tpm else None,
-        per_hour=key.rph_limit or tier.requests_per_hour,
-        per_day=key.rpd_limit or tier.requests_per_day,
-        tokens_per_day=key.tpd_limit or tier.tokens_per_day,
-        parallel=key.max_parallel_requests or tier.max_parallel_requests,
-        budget=key.max_budget if own else tier.budget,
+        limits,
         duration=key.budget_duration if own else tier.budget_duration,
         shadow=frozenset((*tier.shadow, *key.shadow)),
         typical=key.estimate == "typical",
@@ -115,19 +128,21 @@ def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
 
 def terms_of_limits(limits: KeyLimits) -> Terms:
     """Of what has no tier: what is not set is not limited."""
-    rpm, tpm = limits.rpm_limit, limits.tpm_limit
+    given = dict(limits.given)
     return Terms(
-        requests=Bucket(rpm, limits.burst or rpm) if rpm else None,
-        tokens=Bucket(tpm, tpm) if tpm else None,
-        per_hour=limits.rph_limit,
-        per_day=limits.rpd_limit,
-        tokens_per_day=limits.tpd_limit,
-        parallel=limits.max_parallel_requests,
-        budget=limits.max_budget,
+        {
+            each.field: _held(each, given[each.key_field], given.get(each.burst[1]) if each.burst else None)
+            for each in LIMITS
+            if each.key_field in given
+        },
         duration=limits.budget_duration,
         shadow=frozenset(limits.shadow),
         typical=limits.estimate == "typical",
     )
+
+
+def _held(limit: Limit, number: int, burst: int | None) -> Bucket | int:
+    return Bucket(number, burst or number) if limit.kind == "bucket" else number
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +196,19 @@ class Windows:
     def booking(self) -> Booking:
         return Booking(self.hour, self.budget)
 
+    def attribute(self, limit: Limit) -> str:
+        """Where an item counts a limit that is counted."""
+        return limit.counter(self.hour) if limit.kind == "window" else limit.attribute
+
+    def ends(self, limit: Limit) -> int | None:
+        """When what a limit counts begins anew; None where that is no question of time."""
+        return {"hour": self.hour_ends, "day": self.day_ends}.get(limit.window)
+
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """Where a call's money stands on an item: in its hour, and in its budget's window; and its tokens, in its day.
-    These are attributes' names."""
+    """Where a call's money stands on an item: in its hour, and in its budget's window; and its tokens. These are
+    attributes' names."""
 
     hour: str
     window: str
@@ -215,9 +238,9 @@ class Booking:
         return f"n_{self.hour}_{self.window}"
 
     @property
-    def tokens(self) -> str:
-        """Tokens of the day, used and held."""
-        return f"t_{self.hour[:10]}"
+    def tokens(self) -> tuple[str, ...]:
+        """Tokens of the hour's windows, used and held."""
+        return tuple(each.counter(self.hour) for each in WINDOWS if each.unit == "tokens")
 
     @property
     def ends(self) -> int:
@@ -235,8 +258,11 @@ def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
     comes late, or by a clock a moment behind, would find its own window empty. Yesterday's tokens stay too: a call of
     yesterday may still be ending, and correct them. Of tags only the day's own stay: they decide of rows that open.
     What a clock a moment ahead has begun is never gone by."""
-    before = Windows.at(windows.now - 3_600 * _SECOND)
-    oldest = {"h_": before.hour, "d_": before.day, "t_": f"{_day(windows.now - _DAY):%Y-%m-%d}", "g_": windows.day}
+    before, yesterday = Windows.at(windows.now - 3_600 * _SECOND), Windows.at(windows.now - _DAY)
+    oldest = {"g_": windows.day}
+    for each in WINDOWS:
+        ended = yesterday if each.unit == "tokens" and each.window == "day" else before
+        oldest[each.attribute] = each.counter(ended.hour)[2:]
     return sorted(name for name in item if name[:2] in oldest and name[2:] < oldest[name[:2]])[:20]
 
 

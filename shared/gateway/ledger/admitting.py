@@ -4,9 +4,8 @@ of them refuses."""
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from gateway.config.document import TierLimits
@@ -64,8 +63,8 @@ class Admissions:
     clock: Callable[[], int]
     targets: Targets
     undo: Callable[[Admitted, Demand], None]
-    pause: Callable[[float], None] = time.sleep
-    memory: Memory = field(default_factory=Memory)
+    pause: Callable[[float], None]
+    memory: Memory
 
     def admit(
         self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]

@@ -12,18 +12,11 @@ from gateway.errors import BudgetExceeded, GatewayError, RateLimited
 from gateway.identity.account_ids import Scope
 from gateway.ledger.admission import Bucket, Demand, Terms, Windows
 from gateway.ledger.refusals import Refusal
+from gateway.limits import BUCKETS
 from gateway.models.money import usd
 from gateway.times import rfc3339
 
 _SECOND = 1_000_000
-_NAMES = {
-    "requests": "requests per minute",
-    "tokens": "tokens per minute",
-    "requests_hour": "requests per hour",
-    "requests_day": "requests per day",
-    "tokens_day": "tokens per day",
-    "parallel": "parallel requests",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +69,13 @@ def refused(
             headers=headers,
             details=money,
         )
-    needed = demand.tokens if refusal.dimension in ("tokens", "tokens_day") else 1
+    needed = refusal.limited.asks(demand.tokens)
     used = refusal.used if item else None
     return _limited(whose, refusal, {"used": used, "needed": needed, "reset": reset}, headers)
 
 
 def _limited(whose: _Whose, refusal: Refusal, facts: Mapping[str, Any], headers: dict[str, str]) -> RateLimited:
-    name = _NAMES[refusal.dimension]
+    name = refusal.limited.words
     details = {**whose.facts, "dimension": refusal.dimension, "limit": refusal.limit, **facts}
     if refusal.wait is None:
         whole = f"the {whose.owner}'s whole limit of {refusal.limit} {name}{whose.on}"
@@ -106,10 +99,10 @@ def _dollars(micro: int) -> str:
 
 def rate_headers(terms: Terms, item: Mapping[str, Any], now: int) -> dict[str, str]:
     headers: dict[str, str] = {}
-    if terms.requests is not None:
-        headers |= _bucket_headers("requests", terms.requests, item.get("tat", 0), now)
-    if terms.tokens is not None:
-        headers |= _bucket_headers("tokens", terms.tokens, item.get("ttat", 0), now)
+    for limit in BUCKETS:
+        bucket = terms.bucket(limit)
+        if bucket is not None:
+            headers |= _bucket_headers(limit.unit, bucket, item.get(limit.attribute, 0), now)
     return headers
 
 

@@ -10,6 +10,7 @@ from gateway.dynamodb.attributes import to_item
 from gateway.ledger.admission import Bucket, Demand, Terms, Windows
 from gateway.ledger.moves import Move, Variant
 from gateway.ledger.tags import ROOM, set_name
+from gateway.limits import BUCKETS, COUNTED
 
 
 @dataclass(slots=True)
@@ -54,8 +55,7 @@ def admission(
     expression = Expression()
     _active(expression, version)
     _buckets(expression, terms, demand, windows, variant)
-    _counters(expression, terms, windows)
-    _day_tokens(expression, terms, demand, windows)
+    _counters(expression, terms, demand, windows)
     _money(expression, terms, demand, windows)
     _tags(expression, marks, windows)
     _forget(expression, stale)
@@ -68,10 +68,11 @@ def _active(expression: Expression, version: int) -> None:
 
 
 def _buckets(expression: Expression, terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> None:
-    if terms.requests is not None:
-        _bucket(expression, "tat", terms.requests, 1, windows.now, variant.requests)
-    if terms.tokens is not None:
-        _bucket(expression, "ttat", terms.tokens, demand.tokens, windows.now, variant.tokens)
+    for limit in BUCKETS:
+        bucket = terms.bucket(limit)
+        if bucket is not None:
+            move, units = variant.of(limit.attribute), limit.asks(demand.tokens)
+            _bucket(expression, limit.attribute, bucket, units, windows.now, move)
 
 
 def _bucket(expression: Expression, name: str, bucket: Bucket, units: int, now: int, move: Move) -> None:
@@ -103,31 +104,19 @@ def _bucket(expression: Expression, name: str, bucket: Bucket, units: int, now: 
     expression.conditions.append(f"(({others}) OR (attribute_not_exists({label}) AND ({idle})))")
 
 
-def _counters(expression: Expression, terms: Terms, windows: Windows) -> None:
-    hour = terms.per_hour if terms.enforced("requestsPerHour") else None
-    day = terms.per_day if terms.enforced("requestsPerDay") else None
-    parallel = terms.parallel if terms.enforced("maxParallelRequests") else None
-    expression.values |= {":zero": 0, ":one": 1}
-    for mark, name, limit in (
-        ("h", f"h_{windows.hour}", hour),
-        ("d", f"d_{windows.day}", day),
-        ("i", "inflight", parallel),
-    ):
-        expression.names[f"#{mark}"] = name
-        expression.sets.append(f"#{mark} = if_not_exists(#{mark}, :zero) + :one")
-        if limit is not None:
-            expression.values[f":{mark}"] = limit
-            expression.conditions.append(f"(attribute_not_exists(#{mark}) OR #{mark} < :{mark})")
-
-
-def _day_tokens(expression: Expression, terms: Terms, demand: Demand, windows: Windows) -> None:
-    expression.names["#t"] = windows.booking.tokens
-    expression.values[":tokens"] = demand.tokens
-    expression.sets.append("#t = if_not_exists(#t, :zero) + :tokens")
-    if terms.tokens_per_day is not None and terms.enforced("tokensPerDay"):
-        # As with a budget: what exceeds the whole limit was refused before.
-        expression.values[":t"] = terms.tokens_per_day - demand.tokens
-        expression.conditions.append("(attribute_not_exists(#t) OR #t <= :t)")
+def _counters(expression: Expression, terms: Terms, demand: Demand, windows: Windows) -> None:
+    """Each is counted, limited or not: a limit that is set in the middle of a window holds at once."""
+    expression.values |= {":zero": 0, ":one": 1, ":tokens": demand.tokens}
+    for limit in COUNTED:
+        mark, asked = limit.attribute[0], limit.asks(demand.tokens)
+        expression.names[f"#{mark}"] = windows.attribute(limit)
+        added = ":tokens" if limit.unit == "tokens" else ":one"
+        expression.sets.append(f"#{mark} = if_not_exists(#{mark}, :zero) + {added}")
+        most = terms.most(limit)
+        if most is not None and terms.enforced(limit.name):
+            # What exceeds the whole limit was refused before: a window that is not there yet has room.
+            expression.values[f":{mark}"] = most - asked
+            expression.conditions.append(f"(attribute_not_exists(#{mark}) OR #{mark} <= :{mark})")
 
 
 def _tags(expression: Expression, marks: Sequence[str], windows: Windows) -> None:
@@ -148,7 +137,7 @@ def _money(expression: Expression, terms: Terms, demand: Demand, windows: Window
         "#n = if_not_exists(#n, :zero) + :one",
     ]
     if terms.budget is not None and terms.enforced("budget"):
-        # What exceeds the whole budget was refused before: a window that is not there yet has room.
+        # As with a counter.
         expression.values[":room"] = terms.budget - demand.est
         expression.conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
 

@@ -57,14 +57,14 @@ class Ledger:
     pause: Callable[[float], None] = time.sleep
     memory: Memory = field(default_factory=Memory)
     targets: Targets = _no_alias
-    admissions: Admissions = field(init=False)
-    resizer: Resizer = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.admissions = Admissions(
-            self.limits, self.keys, self.clock, self.targets, self._undo, self.pause, self.memory
-        )
-        self.resizer = Resizer(self.limits, self.rows, self._lost)
+    @property
+    def admissions(self) -> Admissions:
+        return Admissions(self.limits, self.keys, self.clock, self.targets, self._undo, self.pause, self.memory)
+
+    @property
+    def resizer(self) -> Resizer:
+        return Resizer(self.limits, self.rows, self._lost)
 
     def admit(self, caller: Caller, tiers: Tiers, request: AdmissionRequest) -> Hold:
         """Hold the estimate and write the row. Nothing is held when this raises.
@@ -156,13 +156,17 @@ class Ledger:
             self._release(row, actual=0, tokens=0)
 
     def _undo(self, admitted: Admitted, demand: Demand) -> None:
-        self._give_back(admitted.account.id, Release(demand.est, 0, admitted.windows.booking, demand.tokens), rid="")
+        booking = admitted.windows.booking
+        release = Release(demand.est, 0, booking, demand.tokens, counters=booking.tokens)
+        self._give_back(admitted.account.id, release, rid="")
 
     def _release(self, row: Row, actual: int, tokens: int) -> None:
-        # Nobody asks for the tokens of a day that is over.
-        held = row.tokens if row.hour[:10] == Windows.at(self.clock()).day else tokens
+        # Nobody asks for the tokens of a window that is over.
+        now = Windows.at(self.clock()).booking.tokens
+        counters = tuple(name for name in Booking(row.hour, row.window).tokens if name in now)
         for account, window in row.holders:
-            self._give_back(account, Release(row.est, actual, Booking(row.hour, window), held, tokens), row.rid)
+            booking = Booking(row.hour, window)
+            self._give_back(account, Release(row.est, actual, booking, row.tokens, tokens, counters), row.rid)
 
     def _give_back(self, account: str, release: Release, rid: str) -> None:
         try:

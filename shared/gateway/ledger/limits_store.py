@@ -31,13 +31,14 @@ _KEPT_AS_REVOKED = ("team", "user")  # a key's record is deleted, these stay: th
 @dataclass(frozen=True, slots=True)
 class Release:
     """What an ended call gives back and what it spent, in micro-dollars, and where that is booked. The tokens that
-    were held and used correct the day's; where both are the same they are left as they are."""
+    were held and used correct the `counters` of such that somebody may still ask for."""
 
     est: int
     actual: int
     booking: Booking
     held: int = 0
     used: int = 0
+    counters: tuple[str, ...] = ()
 
 
 class LimitsStore:
@@ -109,11 +110,12 @@ class LimitsStore:
             ":one": 1,
         }
         tokens = ""
-        if release.used != release.held:
-            # Were the day's tokens gone, these are the call's own: never less than none.
-            tokens = ", #t = if_not_exists(#t, :held) + :tokens"
-            names["#t"] = booking.tokens
+        if release.counters and release.used != release.held:
             values |= {":held": release.held, ":tokens": release.used - release.held}
+            for number, name in enumerate(release.counters):
+                # Were the window's tokens gone, these are the call's own: never less than none.
+                tokens += f", #t{number} = if_not_exists(#t{number}, :held) + :tokens"
+                names[f"#t{number}"] = name
         request = {
             "TableName": self._table,
             "Key": to_item({"id": account}),

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.ledger.accounts import Account
 from gateway.ledger.admission import Demand, Windows
-from gateway.ledger.refusals import Refusal, refusal_of
+from gateway.ledger.refusals import hopeless, refusal_of
 
 _REMEMBERED = 10_000  # keys
 _SECOND = 1_000_000
@@ -47,14 +47,7 @@ class Known:
     def asks_too_much(self, account: Account, demand: Demand, windows: Windows) -> bool:
         """Whether no waiting can help a call: it is refused without a write. True, so that the record is read, where
         the limits may come from an authorizer's answer of a minute ago; a moment after that it raises instead."""
-        terms, item, refusal = account.terms, self.item, None
-        if terms.tokens and terms.enforced("tokensPerMinute") and demand.tokens > terms.tokens.burst:
-            used = terms.tokens.burst - terms.tokens.left(item.get("ttat", 0), windows.now)
-            refusal = Refusal("tokens", terms.tokens.limit, used, None)
-        elif terms.tokens_per_day and terms.enforced("tokensPerDay") and demand.tokens > terms.tokens_per_day:
-            refusal = Refusal("tokens_day", terms.tokens_per_day, item.get(windows.booking.tokens, 0), None)
-        elif terms.budget is not None and terms.enforced("budget") and demand.est > terms.budget:
-            refusal = Refusal("budget", terms.budget, item.get(windows.booking.spent, 0), None)
+        refusal = next(hopeless(self.item, account.terms, demand, windows), None)
         if refusal is not None and self.read_version == account.version and windows.now < self.read_until:
             raise account.refused(refusal, demand, self.item, windows)
         return refusal is not None

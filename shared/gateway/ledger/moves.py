@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gateway.ledger.admission import Bucket, Demand, Terms
+from gateway.limits import BUCKETS
 
 Form = Literal["idle", "busy", "either", "over"]
 _LABELS = 8
@@ -41,12 +42,17 @@ class Move:
         return [each for each in range(_LABELS) if each != self.label]
 
 
+_IDLE = Move()
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """How an update moves the two buckets on."""
+    """How an update moves the buckets on, by their attributes."""
 
-    requests: Move = field(default_factory=Move)
-    tokens: Move = field(default_factory=Move)
+    moves: Mapping[str, Move] = field(default_factory=dict)
+
+    def of(self, attribute: str) -> Move:
+        return self.moves.get(attribute, _IDLE)
 
 
 @dataclass(slots=True)
@@ -82,8 +88,10 @@ def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
         return Move()
 
     return Variant(
-        requests=move(terms.requests, "tat", 1, "requestsPerMinute"),
-        tokens=move(terms.tokens, "ttat", demand.tokens, "tokensPerMinute"),
+        {
+            each.attribute: move(terms.bucket(each), each.attribute, each.asks(demand.tokens), each.name)
+            for each in BUCKETS
+        }
     )
 
 
@@ -100,13 +108,12 @@ def kept_busy(
 ) -> list[str]:
     """The buckets that others keep busy: a call found them so, though by what its container had `seen` last they were
     idle. `item` is as the admission left it."""
-    buckets = (
-        ("tat", terms.requests, variant.requests, 1),
-        ("ttat", terms.tokens, variant.tokens, demand.tokens),
-    )
-    return [
-        name
-        for name, bucket, move, units in buckets
-        if bucket is not None
-        and seen.get(name, 0) < now - bucket.slack < item.get(name, 0) - bucket.cost(units) - move.extra
-    ]
+    busy = []
+    for each in BUCKETS:
+        bucket, name = terms.bucket(each), each.attribute
+        if bucket is None:
+            continue
+        moved = bucket.cost(each.asks(demand.tokens)) + variant.of(name).extra
+        if seen.get(name, 0) < now - bucket.slack < item.get(name, 0) - moved:
+            busy.append(name)
+    return busy

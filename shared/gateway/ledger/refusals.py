@@ -4,40 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from gateway.ledger.admission import Bucket, Demand, Terms, Windows
 from gateway.ledger.moves import Variant
+from gateway.limits import BUCKETS, COUNTED, LIMITS, Limit
 
 _SECOND = 1_000_000
-Dimension = Literal[
-    "requests", "tokens", "requests_hour", "requests_day", "tokens_day", "parallel", "budget", "budget_held"
-]
-_NAMES: Mapping[Dimension, str] = {
-    "requests": "requestsPerMinute",
-    "tokens": "tokensPerMinute",
-    "requests_hour": "requestsPerHour",
-    "requests_day": "requestsPerDay",
-    "tokens_day": "tokensPerDay",
-    "parallel": "maxParallelRequests",
-    "budget": "budget",
-    "budget_held": "budget",
-}
+_MONEY = next(each for each in LIMITS if each.kind == "money")
+_BY_DIMENSION = {each.dimension: each for each in LIMITS} | {"budget_held": _MONEY}
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a call was not admitted. `wait` is in microseconds, None where waiting does not help."""
+    """Why a call was not admitted. `wait` is in microseconds, None where waiting does not help. `dimension` is that of
+    a limit, or `budget_held`: what is left is held by calls under way."""
 
-    dimension: Dimension
+    dimension: str
     limit: int
     used: int
     wait: int | None
 
     @property
+    def limited(self) -> Limit:
+        return _BY_DIMENSION[self.dimension]
+
+    @property
     def name(self) -> str:
         """The limit's name in the config, and in `shadow`."""
-        return _NAMES[self.dimension]
+        return self.limited.name
 
 
 def refusal_of(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Refusal | None:
@@ -55,6 +50,21 @@ def shadow_refusals(
     return tuple(each for each in _exceeded(before, terms, demand, windows) if not terms.enforced(each.name))
 
 
+def hopeless(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
+    """Every enforced limit of which a call asks for more than the whole: no waiting can help. `item` may be empty."""
+    for limit in LIMITS:
+        most, bucket = terms.most(limit), terms.bucket(limit)
+        whole = bucket.burst if bucket else most
+        asked = demand.est if limit.kind == "money" else limit.asks(demand.tokens)
+        if most is None or whole is None or asked <= whole or not terms.enforced(limit.name):
+            continue
+        if bucket is not None:
+            used = bucket.burst - bucket.left(item.get(limit.attribute, 0), windows.now)
+        else:
+            used = item.get(windows.booking.spent if limit.kind == "money" else windows.attribute(limit), 0)
+        yield Refusal(limit.dimension, most, used, None)
+
+
 def money_refusal(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Refusal | None:
     """Why the budget has no room for so much more; None where it has."""
     return next(_too_dear(item, terms, demand, windows), None)
@@ -65,51 +75,46 @@ def _before(
 ) -> dict[str, Any]:
     """The item as an admission found it. Of a bucket that was idle: as far as it matters, that is, empty."""
     before = dict(item)
-    for name, bucket, move, units in (
-        ("tat", terms.requests, variant.requests, 1),
-        ("ttat", terms.tokens, variant.tokens, demand.tokens),
-    ):
+    for limit in BUCKETS:
+        bucket, move = terms.bucket(limit), variant.of(limit.attribute)
         if bucket is not None and move.form != "over":
-            before[name] -= bucket.cost(units) + move.extra
-    for name, added in (
-        (f"h_{windows.hour}", 1),
-        (f"d_{windows.day}", 1),
-        (windows.booking.tokens, demand.tokens),
-        ("inflight", 1),
-        (windows.booking.used, demand.est),
-    ):
-        before[name] -= added
+            before[limit.attribute] -= bucket.cost(limit.asks(demand.tokens)) + move.extra
+    for limit in COUNTED:
+        before[windows.attribute(limit)] -= limit.asks(demand.tokens)
+    before[windows.booking.used] -= demand.est
     return before
 
 
 def _exceeded(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
     """Every limit that such a call would exceed, enforced or not."""
-    yield from _too_fast("requests", terms.requests, item.get("tat", 0), 1, windows.now)
-    yield from _too_fast("tokens", terms.tokens, item.get("ttat", 0), demand.tokens, windows.now)
-    yield from _too_many(item, terms, demand, windows)
-    yield from _too_dear(item, terms, demand, windows)
+    for limit in LIMITS:
+        if limit.kind == "money":
+            yield from _too_dear(item, terms, demand, windows)
+        elif limit.kind == "bucket":
+            yield from _too_fast(limit, terms.bucket(limit), item, demand, windows.now)
+        else:
+            yield from _too_many(limit, terms.most(limit), item, demand, windows)
 
 
-def _too_fast(dimension: Dimension, bucket: Bucket | None, arrival: int, units: int, now: int) -> Iterator[Refusal]:
+def _too_fast(
+    limit: Limit, bucket: Bucket | None, item: Mapping[str, Any], demand: Demand, now: int
+) -> Iterator[Refusal]:
+    arrival, units = item.get(limit.attribute, 0), limit.asks(demand.tokens)
     if bucket is None or bucket.conforms(arrival, units, now):
         return
     wait = None if units > bucket.burst else bucket.wait(arrival, units, now)
-    yield Refusal(dimension, bucket.limit, bucket.burst - bucket.left(arrival, now), wait)
+    yield Refusal(limit.dimension, bucket.limit, bucket.burst - bucket.left(arrival, now), wait)
 
 
-def _too_many(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
-    hour, day = item.get(f"h_{windows.hour}", 0), item.get(f"d_{windows.day}", 0)
-    if terms.per_hour is not None and hour >= terms.per_hour:
-        yield Refusal("requests_hour", terms.per_hour, hour, windows.hour_ends - windows.now)
-    if terms.per_day is not None and day >= terms.per_day:
-        yield Refusal("requests_day", terms.per_day, day, windows.day_ends - windows.now)
-    tokens = item.get(windows.booking.tokens, 0)
-    if terms.tokens_per_day is not None and tokens + demand.tokens > terms.tokens_per_day:
-        wait = None if demand.tokens > terms.tokens_per_day else windows.day_ends - windows.now
-        yield Refusal("tokens_day", terms.tokens_per_day, tokens, wait)
-    inflight = item.get("inflight", 0)
-    if terms.parallel is not None and inflight >= terms.parallel:
-        yield Refusal("parallel", terms.parallel, inflight, _SECOND)
+def _too_many(
+    limit: Limit, most: int | None, item: Mapping[str, Any], demand: Demand, windows: Windows
+) -> Iterator[Refusal]:
+    asked, used = limit.asks(demand.tokens), item.get(windows.attribute(limit), 0)
+    if most is None or used + asked <= most:
+        return
+    ends = windows.ends(limit)
+    wait = _SECOND if ends is None else ends - windows.now
+    yield Refusal(limit.dimension, most, used, None if asked > most else wait)
 
 
 def _too_dear(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
@@ -118,6 +123,6 @@ def _too_dear(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Wi
     spent, used = item.get(windows.booking.spent, 0), item.get(windows.booking.used, 0)
     if spent + demand.est > terms.budget:
         wait = None if windows.budget_ends is None else windows.budget_ends - windows.now
-        yield Refusal("budget", terms.budget, spent, wait)
+        yield Refusal(_MONEY.dimension, terms.budget, spent, wait)
     elif used + demand.est > terms.budget:
         yield Refusal("budget_held", terms.budget, spent, 2 * _SECOND)

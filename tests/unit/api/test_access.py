@@ -12,6 +12,7 @@ from gateway.identity import key_text as keys
 from gateway.identity.caller import Caller, KeyLimits, Shared
 from gateway.identity.store import KeyRecord, TeamRecord, UserRecord
 from gateway.identity.verification import Identity
+from gateway.limits import NUMBERS
 
 KEY = keys.new_key()
 CALLER = Caller(
@@ -22,7 +23,10 @@ CALLER = Caller(
     models=("gpt-4",),
     team_id="blue",
     limits=KeyLimits(
-        1, 2, 3, 4, 5, 6, 7, max_budget=1_500_000, budget_duration="daily", shadow=("budget", "requestsPerDay")
+        ((name, number) for number, name in enumerate(NUMBERS, start=1)),
+        budget_duration="daily",
+        shadow=("budget", "requestsPerDay"),
+        estimate="typical",
     ),
     team=Shared(2, KeyLimits(tpm_limit=5, rph_limit=9, budget_duration="total", shadow=("requestsPerHour",))),
     generation=4,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.config.document import TierLimits
 from gateway.errors import Forbidden
-from gateway.identity.caller import NUMBERS, SCOPES, TIERS, Caller, KeyLimits, ModelLimits, Shared
+from gateway.identity.caller import SCOPES, TIERS, Caller, KeyLimits, ModelLimits, Shared
 from gateway.identity.store import KeyRecord
 from gateway.keys.holdings import budget_in_effect, more
 from gateway.keys.rights import (
@@ -30,6 +30,7 @@ from gateway.keys.rights import (
     inherited,
     is_full,
 )
+from gateway.limits import NUMBERS
 
 FULL = Caller("admin", "enterprise", SCOPES, version=1)
 RECORD = KeyRecord("k", "0" * 64, "test", "free", ("models",), "2026-11-24T00:00:00.000Z")
@@ -111,6 +112,7 @@ FIELDS = {
     "requestsPerMinute": "rpm_limit",
     "requestsPerHour": "rph_limit",
     "requestsPerDay": "rpd_limit",
+    "tokensPerHour": "tph_limit",
     "tokensPerDay": "tpd_limit",
     "maxParallelRequests": "max_parallel_requests",
     "budget": "max_budget",
@@ -134,6 +136,7 @@ TIER_LIMITS = {
     "requestsPerHour": {"requests_per_hour": 9},
     "requestsPerDay": {"requests_per_day": 9},
     "tokensPerMinute": {"tokens_per_minute": 9},
+    "tokensPerHour": {"tokens_per_hour": 9},
     "tokensPerDay": {"tokens_per_day": 9},
     "maxParallelRequests": {"max_parallel_requests": 9},
     "budget": {"max_budget": 1.0},
@@ -315,6 +318,19 @@ def test_only_full_admins_say_whose_user_a_key_is(user: Shared | None) -> None:
     assert inherited(actor, {"name": "x"}) == {"name": "x", "user_id": "ann"}
     assert inherited(actor, {"user_id": "bob"}) == {"user_id": "bob"}
     assert inherited(FULL, {"name": "x"}) == {"name": "x"}
+
+
+def test_nobody_who_holds_upper_bounds_makes_a_key_that_does_not() -> None:
+    lower = replace(FULL, tier="premium")
+    typical = replace(RECORD, limits=KeyLimits(estimate="typical"))
+    assert asked("create", lower, None, typical) == "estimate"
+    assert asked("change", lower, RECORD, typical) == "estimate"
+    assert asked("create", replace(lower, limits=KeyLimits(estimate="typical")), None, typical) is None
+    assert asked("create", FULL, None, typical) is None
+    own = replace(lower, model_limits=on_opus())
+    wanted = (replace(on_opus()[0], limits=KeyLimits(max_budget=5, estimate="typical")),)
+    before = replace(RECORD, model_limits=on_opus())
+    assert asked("change", own, before, replace(before, model_limits=wanted)) == "estimate"
 
 
 def test_a_limit_on_a_model_is_neither_multiplied_nor_lost() -> None:

@@ -1,5 +1,7 @@
 """The arithmetic of admission: buckets that admit exactly their burst, and whose limits hold."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,7 +59,7 @@ def test_a_burst_of_any_size_is_exact(limit: int, burst: int, spent: int) -> Non
     ],
 )
 def test_a_key_s_own_minute_brings_its_own_burst(own: KeyLimits, bucket: Bucket) -> None:
-    assert terms_of(TIER, own).requests == bucket
+    assert terms_of(TIER, own).limits["requests_per_minute"] == bucket
 
 
 @pytest.mark.parametrize(
@@ -81,9 +83,20 @@ def test_a_tier_s_budget_is_each_key_s_that_has_none(
 
 
 def test_a_key_s_own_limits_go_before_its_tier_s_and_a_team_has_its_own_alone() -> None:
-    terms = terms_of(TIER, KeyLimits(rph_limit=70, tpm_limit=500))
-    assert (terms.per_hour, terms.per_day, terms.tokens) == (70, 9, Bucket(500, 500))
-    assert terms_of(TIER, KeyLimits(rpd_limit=3)).per_day == 3
+    terms = terms_of(TIER, KeyLimits(rph_limit=70, tpm_limit=500)).limits
+    expected = {"requests_per_hour": 70, "requests_per_day": 9, "tokens_per_minute": Bucket(500, 500)}
+    assert {name: terms[name] for name in expected} == expected
+    assert terms_of(TIER, KeyLimits(rpd_limit=3)).limits["requests_per_day"] == 3
     team = terms_of_limits(KeyLimits(rpm_limit=6, burst_limit=2, rph_limit=3, rpd_limit=4))
-    assert (team.requests, team.per_hour, team.per_day) == (Bucket(6, 2), 3, 4)
-    assert terms_of_limits(KeyLimits(rpd_limit=4)).requests is None
+    assert team.limits == {"requests_per_minute": Bucket(6, 2), "requests_per_hour": 3, "requests_per_day": 4}
+    assert "requests_per_minute" not in terms_of_limits(KeyLimits(rpd_limit=4)).limits
+
+
+def test_a_number_that_no_limit_has_is_none() -> None:
+    with pytest.raises(TypeError, match="no such limit: rps_limit"):
+        KeyLimits(rps_limit=5)
+    assert not hasattr(KeyLimits(), "rps_limit")
+    limits = KeyLimits(rpm_limit=5, max_budget=0, tpm_limit=None)
+    assert (limits.rpm_limit, limits.tpm_limit, limits.max_budget, limits.limited) == (5, None, 0, True)
+    assert replace(limits, estimate="typical") == KeyLimits(rpm_limit=5, max_budget=0, estimate="typical")
+    assert hash(replace(limits, shadow=("budget",))) != hash(limits)

@@ -49,16 +49,16 @@ def test_callers_that_know_old_things_get_no_more_and_lose_little(
     bucket: Bucket, steps: list[tuple[int, int, bool]]
 ) -> None:
     """Three containers, each with its own memory; some calls are sent before others are applied."""
-    terms = Terms(bucket)
+    terms = Terms({"requests_per_minute": bucket})
     item: dict[str, Any] = {}
     known: list[dict[str, Any]] = [{}, {}, {}]
     now = NOW
     for who, later, first_sent_then_overtaken in steps:
         now += later
         guess = Guess(known[who], unknown=not known[who])
-        move = variant_of(guess, terms, Demand(0, 0), now).requests
+        move = variant_of(guess, terms, Demand(0, 0), now).of("tat")
         if first_sent_then_overtaken:  # by another container's, which is a moment ahead
-            overtaking = variant_of(Guess({}, unknown=True), terms, Demand(0, 0), now + 2_000).requests
+            overtaking = variant_of(Guess({}, unknown=True), terms, Demand(0, 0), now + 2_000).of("tat")
             item = applied(item, overtaking, bucket, now + 2_000) or item
         for _ in range(2):
             exact = max(item.get("tat", 0), now - bucket.slack)
@@ -67,7 +67,7 @@ def test_callers_that_know_old_things_get_no_more_and_lose_little(
             if after is None:
                 if conforms:  # the second try fits: nothing came in between
                     guess = Guess(dict(item), 1, unknown=not known[who])
-                    move = variant_of(guess, terms, Demand(0, 0), now).requests
+                    move = variant_of(guess, terms, Demand(0, 0), now).of("tat")
                 continue
             assert conforms
             assert exact + bucket.cost(1) <= after["tat"] <= exact + bucket.cost(1) + bucket.catch_up(1)
@@ -83,12 +83,12 @@ def test_callers_that_know_old_things_get_no_more_and_lose_little(
 def test_one_after_the_other_every_call_is_exact_and_one_container_needs_one_try(
     bucket: Bucket, calls: list[int]
 ) -> None:
-    terms, now = Terms(bucket), NOW
+    terms, now = Terms({"requests_per_minute": bucket}), NOW
     item: dict[str, Any] = {}
     for later in calls:
         now += later
         exact = max(item.get("tat", 0), now - bucket.slack)
-        move = variant_of(Guess(item, unknown=not item), terms, Demand(0, 0), now).requests
+        move = variant_of(Guess(item, unknown=not item), terms, Demand(0, 0), now).of("tat")
         after = applied(item, move, bucket, now)
         assert (after is not None) == bucket.conforms(exact, 1, now)
         if after is not None:

@@ -16,6 +16,7 @@ ALL = (
     "requestsPerHour",
     "requestsPerDay",
     "tokensPerMinute",
+    "tokensPerHour",
     "tokensPerDay",
     "maxParallelRequests",
     "budget",
@@ -25,14 +26,15 @@ limits = st.one_of(st.none(), st.integers(1, 8))
 buckets = st.one_of(st.none(), st.builds(Bucket, st.integers(1, 1_000_000_000), st.integers(1, 20)))
 arrivals = st.one_of(st.none(), st.integers(-2_000_000, 700_000_000).map(lambda ahead: NOW + ahead))
 every_terms = st.builds(
-    Terms,
-    requests=buckets,
-    tokens=buckets,
-    per_hour=limits,
-    per_day=limits,
+    lambda duration, **limits: Terms({name: held for name, held in limits.items() if held is not None}, duration),
+    requests_per_minute=buckets,
+    tokens_per_minute=buckets,
+    requests_per_hour=limits,
+    requests_per_day=limits,
+    tokens_per_hour=st.one_of(st.none(), st.integers(1, 30)),
     tokens_per_day=st.one_of(st.none(), st.integers(1, 30)),
-    parallel=limits,
-    budget=st.one_of(st.none(), small),
+    max_parallel_requests=limits,
+    max_budget=st.one_of(st.none(), small),
     duration=st.sampled_from(["daily", "total"]),
 )
 demands = st.builds(Demand, est=small, tokens=st.integers(0, 25))
@@ -41,17 +43,16 @@ demands = st.builds(Demand, est=small, tokens=st.integers(0, 25))
 def admitted(item: dict[str, Any], terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> dict[str, Any]:
     """The item after the update of an admission, as ledger/limits_store.py has it."""
     after = dict(item)
-    for name, bucket, move, units in (
-        ("tat", terms.requests, variant.requests, 1),
-        ("ttat", terms.tokens, variant.tokens, demand.tokens),
-    ):
-        if bucket is not None and move.form != "over":
+    for name, limit, units in (("tat", "requests_per_minute", 1), ("ttat", "tokens_per_minute", demand.tokens)):
+        bucket, move = terms.limits.get(limit), variant.of(name)
+        if isinstance(bucket, Bucket) and move.form != "over":
             start = windows.now - bucket.slack
             after[name] = (after[name] + move.extra if move.form == "busy" else start) + bucket.cost(units)
     for name, added in (
         (f"h_{windows.hour}", 1),
         (f"d_{windows.day}", 1),
-        (windows.booking.tokens, demand.tokens),
+        (f"k_{windows.hour}", demand.tokens),
+        (f"t_{windows.day}", demand.tokens),
         ("inflight", 1),
         (windows.booking.used, demand.est),
     ):
@@ -60,13 +61,14 @@ def admitted(item: dict[str, Any], terms: Terms, demand: Demand, windows: Window
 
 
 @settings(max_examples=500, deadline=None)
-@given(terms=every_terms, demand=demands, tat=arrivals, ttat=arrivals, counts=st.lists(small, min_size=6, max_size=6))
+@given(terms=every_terms, demand=demands, tat=arrivals, ttat=arrivals, counts=st.lists(small, min_size=7, max_size=7))
 def test_shadow_refuses_what_enforced_would_refuse(
     terms: Terms, demand: Demand, tat: int | None, ttat: int | None, counts: list[int]
 ) -> None:
     windows = Windows.at(NOW, terms.duration)
     booking = windows.booking
-    names = (f"h_{windows.hour}", f"d_{windows.day}", "inflight", booking.tokens, booking.used, booking.spent)
+    names = [f"h_{windows.hour}", f"d_{windows.day}", "inflight", f"k_{windows.hour}", f"t_{windows.day}"]
+    names += [booking.used, booking.spent]
     item = {name: count for name, count in zip(names, counts, strict=True) if count}
     item[booking.spent] = min(item.get(booking.spent, 0), item.get(booking.used, 0))
     item |= {name: moment for name, moment in (("tat", tat), ("ttat", ttat)) if moment is not None}
@@ -86,7 +88,8 @@ def test_shadow_refuses_what_enforced_would_refuse(
 )
 def test_over_any_calls_a_bucket_in_shadow_is_the_enforced_one(bucket: Bucket, calls: list[tuple[int, int]]) -> None:
     """It refuses the same calls and stands at the same time, so it may be enforced at any moment."""
-    enforced, shadow = Terms(None, tokens=bucket), Terms(None, tokens=bucket, shadow=frozenset(["tokensPerMinute"]))
+    enforced = Terms({"tokens_per_minute": bucket})
+    shadow = replace(enforced, shadow=frozenset(["tokensPerMinute"]))
     real: dict[str, Any] = {}
     tried: dict[str, Any] = {}
     now = NOW

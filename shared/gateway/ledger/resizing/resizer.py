@@ -54,7 +54,7 @@ class Resizer:
         except (StoreUnavailable, StoreError) as error:
             self.lost("top up the row", row.rid, error)
             raise _unavailable() from error
-        return replace(hold, row=topped, admitted=tuple(taken))
+        return replace(hold, row=topped, admitted=tuple(taken), bound=hold.bound + more)
 
     def lower(self, hold: Hold, est: int) -> Hold:
         """See `Ledger.lower`."""
@@ -69,7 +69,7 @@ class Resizer:
             self.lost("lower the row", row.rid, error)
             return hold
         lowered = tuple(self._given_back(each, row, row.est - est) for each in hold.admitted)
-        return replace(hold, row=replace(row, est=est), admitted=lowered)
+        return replace(hold, row=replace(row, est=est), admitted=lowered, bound=est)
 
     def _taken(self, admitted: Admitted, row: Row, more: int) -> Admitted:
         """Raises BudgetExceeded, RateLimited, StoreUnavailable: then perhaps it was taken all the same."""

@@ -1,0 +1,87 @@
+"""What can be limited: one table, a limit a line. Fields of tiers, keys, teams and users, the authorizer's context, the
+terms of an account, the expression of its admission, refusals, headers and what is shown follow from it.
+
+It lies below the rooms that read it: config and identity have their fields from here, the ledger its arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["bucket", "window", "gauge", "money"]
+Unit = Literal["requests", "tokens", "money"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit. `field` is a tier's (in JSON in camelCase), `key_field` that of a key, a team, a user, a key on one
+    model.
+
+    `attribute` is where an item counts it. Of a bucket: its arrival time. Of a window: two letters, the first of which
+    no other has, before the name of the UTC hour or day (`window`) that it counts in. Of a gauge: what is under way.
+    `unit` is what it counts of a call, and names a bucket's headers, which are OpenAI's. `dimension` and `words` name
+    it in a refusal. `burst` is a tier's and a key's field for how much may come at once, where that may be chosen.
+    """
+
+    field: str
+    key_field: str
+    kind: Kind
+    unit: Unit
+    dimension: str
+    words: str
+    attribute: str = ""
+    window: Literal["", "hour", "day"] = ""
+    burst: tuple[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """In `shadow`, in metrics and logs."""
+        first, *more = self.field.split("_")
+        return "budget" if self.kind == "money" else first + "".join(map(str.title, more))
+
+    def asks(self, tokens: int) -> int:
+        """How much of it a call takes that may use so many tokens."""
+        return tokens if self.unit == "tokens" else 1
+
+    def counter(self, hour: str) -> str:
+        """The attribute that counts in the window of this UTC hour (2026-11-24T05)."""
+        return f"{self.attribute}{hour if self.window == 'hour' else hour[:10]}"
+
+
+# In the order in which a refusal names them.
+LIMITS = (
+    Limit(
+        "requests_per_minute",
+        "rpm_limit",
+        "bucket",
+        "requests",
+        "requests",
+        "requests per minute",
+        "tat",
+        burst=("burst", "burst_limit"),
+    ),
+    Limit("tokens_per_minute", "tpm_limit", "bucket", "tokens", "tokens", "tokens per minute", "ttat"),
+    Limit("requests_per_hour", "rph_limit", "window", "requests", "requests_hour", "requests per hour", "h_", "hour"),
+    Limit("requests_per_day", "rpd_limit", "window", "requests", "requests_day", "requests per day", "d_", "day"),
+    Limit("tokens_per_hour", "tph_limit", "window", "tokens", "tokens_hour", "tokens per hour", "k_", "hour"),
+    Limit("tokens_per_day", "tpd_limit", "window", "tokens", "tokens_day", "tokens per day", "t_", "day"),
+    Limit(
+        "max_parallel_requests",
+        "max_parallel_requests",
+        "gauge",
+        "requests",
+        "parallel",
+        "parallel requests",
+        "inflight",
+    ),
+    Limit("max_budget", "max_budget", "money", "money", "budget", "budget"),
+)
+BUCKETS = tuple(each for each in LIMITS if each.kind == "bucket")
+WINDOWS = tuple(each for each in LIMITS if each.kind == "window")
+COUNTED = tuple(each for each in LIMITS if each.kind in ("window", "gauge"))  # by adding what a call asks
+NAMES = tuple(each.name for each in LIMITS)
+NUMBERS = tuple(
+    field for each in LIMITS for field in ((each.key_field, each.burst[1]) if each.burst else (each.key_field,))
+)
+"""Fields of a key that hold a number, a burst behind its rate."""
