@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gateway import context, observability, runs
-from gateway.api.errors import Dialect, error_response
+from gateway.api.errors import error_response
 from gateway.api.message import Request, Response
 from gateway.api.routes import Route, Service
 from gateway.context import Context
@@ -36,8 +36,8 @@ def answer(service: Service, request: Request, read: Callable[[], bytes] | None 
     A BaseException that is no Exception (the process is to end, the task is cancelled) is accounted for and goes on.
     """
     route = service.routes.get(request.route)
-    exchange = _Exchange(service, request, route.errors if route else "openai")
-    return exchange.run(lambda: _routed(service, route, request, read))
+    request.errors = route.errors if route else "openai"
+    return _Exchange(service, request).run(lambda: _routed(service, route, request, read))
 
 
 def failed(service: Service, request: Request, fault: Exception) -> Response:
@@ -46,7 +46,7 @@ def failed(service: Service, request: Request, fault: Exception) -> Response:
     def fail() -> Response:
         raise fault
 
-    return _Exchange(service, request, "openai").run(fail)
+    return _Exchange(service, request).run(fail)
 
 
 def _routed(service: Service, route: Route | None, request: Request, read: Callable[[], bytes] | None) -> Response:
@@ -66,8 +66,8 @@ def _routed(service: Service, route: Route | None, request: Request, read: Calla
 class _Exchange:
     """One request and its answer, in a context of their own."""
 
-    def __init__(self, service: Service, request: Request, dialect: Dialect) -> None:
-        self._service, self._request, self._dialect = service, request, dialect
+    def __init__(self, service: Service, request: Request) -> None:
+        self._service, self._request = service, request
         self._context = Context(
             correlation_id=request.correlation_id,
             request_id=request.request_id,
@@ -108,10 +108,10 @@ class _Exchange:
         """The answer for what was raised, which the log gets too."""
         if isinstance(error, GatewayError):
             _log_refusal(error)
-            return error_response(error, self._dialect)
+            return error_response(error, self._request.errors)
         observability.log.error("unexpected error", exc_info=error)
         message = "The gateway failed; the correlation id tells which log line."
-        return error_response(InternalError(message), self._dialect)
+        return error_response(InternalError(message), self._request.errors)
 
     def account(self) -> None:
         this = self._context

@@ -9,9 +9,8 @@ import pytest
 
 from gateway import context, observability
 from gateway.api.answer import Broken, answer, failed
-from gateway.api.errors import Dialect
 from gateway.api.http_api import http_api
-from gateway.api.message import Request, Response
+from gateway.api.message import Dialect, Request, Response
 from gateway.api.routes import Described, Handler, Route, Service, service
 from gateway.errors import BadRequest, UpstreamUnavailable
 from gateway.identity.caller import Caller
