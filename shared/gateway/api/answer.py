@@ -7,6 +7,7 @@ on whatever thread that is written; then it is accounted for: one line in the lo
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -125,16 +126,17 @@ class _Exchange:
 
 class _Body(Iterator[bytes]):
     """The body of an answer, each piece of it made in the request's context. Accounted for once, at its end: when it
-    is exhausted, fails, or is closed before."""
+    is exhausted, fails, or is closed before. A client that hangs up while a piece is made ends it after that piece."""
 
     def __init__(self, exchange: _Exchange, own: Context, pieces: Iterator[bytes]) -> None:
         self._exchange, self._context, self._pieces = exchange, own, pieces
         self._over = False
+        self._turn = threading.RLock()
 
     def __next__(self) -> bytes:
-        if self._over:
-            raise StopIteration
-        with context.entered(self._context):
+        with self._turn, context.entered(self._context):
+            if self._over:
+                raise StopIteration
             try:
                 return next(self._pieces)
             except StopIteration:
@@ -150,9 +152,9 @@ class _Body(Iterator[bytes]):
 
     def close(self) -> None:
         """End it here: the client has gone. The pieces that were not asked for are told so first, and may settle."""
-        if self._over:
-            return
-        with context.entered(self._context):
+        with self._turn, context.entered(self._context):
+            if self._over:
+                return
             try:
                 close = getattr(self._pieces, "close", None)
                 if close is not None:
@@ -166,8 +168,6 @@ class _Body(Iterator[bytes]):
                 self._end()
 
     def _end(self, status: int | None = None) -> None:
-        if self._over:
-            return
         self._over = True
         if status is not None:
             self._context.status = status
