@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gateway.api.errors import Dialect
+from gateway.api.message import Dialect
 from gateway.api.routes import Described, Route
 from tools.local.emulator import ROOT
 from tools.manifest import Manifest, load

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway import observability
-from gateway.api.errors import Dialect, error_response
+from gateway.api.errors import error_response
 from gateway.api.http_api import http_api
 from gateway.api.message import Request, Response
 from gateway.api.routes import Described, Handler, Route
@@ -91,7 +91,7 @@ def _paid(error: GatewayError, running: Call) -> GatewayError:
     return error
 
 
-def _once(answer: Handler, errors: Dialect = "openai") -> Handler:
+def _once(answer: Handler) -> Handler:
     """A handler that with an Idempotency-Key answers, and bills, a repeated request once."""
 
     def route(request: Request) -> Response:
@@ -107,7 +107,7 @@ def _once(answer: Handler, errors: Dialect = "openai") -> Handler:
             return Kept(made.status, made.text(), made.media_type, made.headers)
 
         def failed(error: GatewayError) -> Kept:
-            made = error_response(error, errors)
+            made = error_response(error, request.errors)
             return Kept(made.status, made.text(), made.media_type, made.headers)
 
         def permitted() -> None:
@@ -193,7 +193,7 @@ _FAILURES = (402, 404, 409, 422, 429, 502, 503, 504)
 ROUTES = (
     Route(
         method_path="POST /api/v1/completions",
-        handler=_whole(_once(_gateway, "gateway")),
+        handler=_whole(_once(_gateway)),
         auth="api-key",
         scope="completions",
         errors="gateway",

@@ -7,11 +7,12 @@ on whatever thread that is written; then it is accounted for: one line in the lo
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gateway import context, observability, runs
-from gateway.api.errors import Dialect, error_response
+from gateway.api.errors import error_response
 from gateway.api.message import Request, Response
 from gateway.api.routes import Route, Service
 from gateway.context import Context
@@ -36,8 +37,8 @@ def answer(service: Service, request: Request, read: Callable[[], bytes] | None 
     A BaseException that is no Exception (the process is to end, the task is cancelled) is accounted for and goes on.
     """
     route = service.routes.get(request.route)
-    exchange = _Exchange(service, request, route.errors if route else "openai")
-    return exchange.run(lambda: _routed(service, route, request, read))
+    request.errors = route.errors if route else "openai"
+    return _Exchange(service, request).run(lambda: _routed(service, route, request, read))
 
 
 def failed(service: Service, request: Request, fault: Exception) -> Response:
@@ -46,7 +47,7 @@ def failed(service: Service, request: Request, fault: Exception) -> Response:
     def fail() -> Response:
         raise fault
 
-    return _Exchange(service, request, "openai").run(fail)
+    return _Exchange(service, request).run(fail)
 
 
 def _routed(service: Service, route: Route | None, request: Request, read: Callable[[], bytes] | None) -> Response:
@@ -66,8 +67,8 @@ def _routed(service: Service, route: Route | None, request: Request, read: Calla
 class _Exchange:
     """One request and its answer, in a context of their own."""
 
-    def __init__(self, service: Service, request: Request, dialect: Dialect) -> None:
-        self._service, self._request, self._dialect = service, request, dialect
+    def __init__(self, service: Service, request: Request) -> None:
+        self._service, self._request = service, request
         self._context = Context(
             correlation_id=request.correlation_id,
             request_id=request.request_id,
@@ -108,10 +109,10 @@ class _Exchange:
         """The answer for what was raised, which the log gets too."""
         if isinstance(error, GatewayError):
             _log_refusal(error)
-            return error_response(error, self._dialect)
+            return error_response(error, self._request.errors)
         observability.log.error("unexpected error", exc_info=error)
         message = "The gateway failed; the correlation id tells which log line."
-        return error_response(InternalError(message), self._dialect)
+        return error_response(InternalError(message), self._request.errors)
 
     def account(self) -> None:
         this = self._context
@@ -125,16 +126,17 @@ class _Exchange:
 
 class _Body(Iterator[bytes]):
     """The body of an answer, each piece of it made in the request's context. Accounted for once, at its end: when it
-    is exhausted, fails, or is closed before."""
+    is exhausted, fails, or is closed before. A client that hangs up while a piece is made ends it after that piece."""
 
     def __init__(self, exchange: _Exchange, own: Context, pieces: Iterator[bytes]) -> None:
         self._exchange, self._context, self._pieces = exchange, own, pieces
         self._over = False
+        self._turn = threading.RLock()
 
     def __next__(self) -> bytes:
-        if self._over:
-            raise StopIteration
-        with context.entered(self._context):
+        with self._turn, context.entered(self._context):
+            if self._over:
+                raise StopIteration
             try:
                 return next(self._pieces)
             except StopIteration:
@@ -150,9 +152,9 @@ class _Body(Iterator[bytes]):
 
     def close(self) -> None:
         """End it here: the client has gone. The pieces that were not asked for are told so first, and may settle."""
-        if self._over:
-            return
-        with context.entered(self._context):
+        with self._turn, context.entered(self._context):
+            if self._over:
+                return
             try:
                 close = getattr(self._pieces, "close", None)
                 if close is not None:
@@ -166,8 +168,6 @@ class _Body(Iterator[bytes]):
                 self._end()
 
     def _end(self, status: int | None = None) -> None:
-        if self._over:
-            return
         self._over = True
         if status is not None:
             self._context.status = status

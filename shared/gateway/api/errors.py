@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any
 
-from gateway.api.message import Response
+from gateway.api.message import Dialect, Response
 from gateway.errors import GatewayError, NotFound
 from gateway.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, RpcError, failure
-
-# openai: OpenAI's shape, plus a top-level `message` for API Gateway's clients. gateway: the same, but that an unknown
-# model is a 400, as with the original of /api/v1. jsonrpc: an error object, with OpenAI's as its data.
-Dialect = Literal["openai", "gateway", "jsonrpc"]
 
 
 def error_response(error: GatewayError, dialect: Dialect = "openai") -> Response:

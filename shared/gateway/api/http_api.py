@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -37,17 +38,28 @@ def http_api(
         else:
             response = answer(service, request, lambda: _body(event, request))
         response = _whole(response)
-        return {"statusCode": response.status, "headers": dict(response.headers), "body": response.body}
+        answered = {"statusCode": response.status, "headers": dict(response.headers)}
+        return answered | _in_event(response.body)
 
     return handler
 
 
+def _in_event(body: str | bytes) -> dict[str, Any]:
+    """A body as Lambda gives it back: what is no text in base64."""
+    if isinstance(body, str):
+        return {"body": body}
+    try:
+        return {"body": body.decode()}
+    except UnicodeDecodeError:
+        return {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+
+
 def _whole(response: Response) -> Response:
-    """The response with its body in one piece: this door can't stream."""
+    """The response with its body, text or bytes, in one piece: this door can't stream."""
     if isinstance(response.body, str):
         return response
     try:
-        return replace(response, body=b"".join(response.body).decode())
+        return replace(response, body=b"".join(response.body))
     except Broken as broken:
         # Nothing was sent yet, so the caller gets what went wrong, under the same ids.
         shaped = broken.response

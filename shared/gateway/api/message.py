@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
 from gateway.nesting import MOST_LEVELS, is_shallow
@@ -17,6 +17,9 @@ from gateway.nesting import MOST_LEVELS, is_shallow
 if TYPE_CHECKING:  # whoever asks for no key loads nothing of keys
     from gateway.identity.caller import Caller
 
+# How errors are told. openai: OpenAI's shape, plus a top-level `message` for API Gateway's clients. gateway: the same,
+# but that an unknown model is a 400, as with the original of /api/v1. jsonrpc: an error object, with these as its data.
+Dialect = Literal["openai", "gateway", "jsonrpc"]
 MAX_BODY_BYTES = 5 * 1024 * 1024
 _LONGEST_NAME = 256  # of a field, as an error names it
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
@@ -28,7 +31,8 @@ _VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 @dataclass(slots=True)
 class Request:
     """`headers` have lower-case names, `body` is decoded; `context` is what the authorizer handed on; `started` and
-    `deadline` are on time.monotonic. `by` is who called, on a route that asks for a key."""
+    `deadline` are on time.monotonic. `by` is who called, on a route that asks for a key, and
+    `errors` the dialect of the route's."""
 
     route: str
     path: str
@@ -42,6 +46,7 @@ class Request:
     started: float = field(default_factory=time.monotonic)
     deadline: float = math.inf
     by: Caller | None = None
+    errors: Dialect = "openai"
     _parsed: dict[str, Any] | None = field(default=None, init=False, repr=False)
 
     @property

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from gateway.api.errors import Dialect
-from gateway.api.message import Request, Response
+from gateway.api.message import Dialect, Request, Response
 
 if TYPE_CHECKING:
     from gateway.identity.verification import Identity

@@ -81,6 +81,19 @@ def checked(records: Records, now: float = 1_000.0) -> Any:
     return lambda: Identity(records, lambda: now)
 
 
+def test_a_route_may_ask_for_the_record_as_it_is_now() -> None:
+    """By the authorizer's cached answer the key has the scope still."""
+    context = Caller(record().id, "free", ("completions", "models"), version=1).to_context()
+    asked = request(context)
+    assert caller_of(asked, "models", checked(Records(record()))).scopes == ("completions", "models")
+    fresh = caller_of(asked, "completions", checked(Records(record(tier="basic"))), fresh=True)
+    assert (fresh.tier, fresh.scopes) == ("basic", ("completions",))
+    with pytest.raises(Forbidden):
+        caller_of(asked, "models", checked(Records(record())), fresh=True)
+    with pytest.raises(Unauthorized):
+        caller_of(asked, "models", checked(Records(record(state="revoked"))), fresh=True)
+
+
 def test_the_context_carries_a_caller_whole() -> None:
     assert caller_of(request(CALLER.to_context()), "models", checked(Records())) == CALLER
     assert all(isinstance(value, str) for value in CALLER.to_context().values())

@@ -1,5 +1,6 @@
 """The answerer: each request in a context of its own to the last byte of its answer, and nothing but shaped answers."""
 
+import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -9,9 +10,8 @@ import pytest
 
 from gateway import context, observability
 from gateway.api.answer import Broken, answer, failed
-from gateway.api.errors import Dialect
 from gateway.api.http_api import http_api
-from gateway.api.message import Request, Response
+from gateway.api.message import Dialect, Request, Response
 from gateway.api.routes import Described, Handler, Route, Service, service
 from gateway.errors import BadRequest, UpstreamUnavailable
 from gateway.identity.caller import Caller
@@ -209,6 +209,48 @@ def test_a_door_that_cannot_stream_gives_the_body_whole() -> None:
     reply = http_api("test", [route])(event("GET /x"), CONTEXT)
     assert (reply["statusCode"], reply["body"]) == (201, "data: ä\n\n")
     assert reply["headers"]["content-type"] == "text/event-stream"
+
+
+def test_a_body_that_is_no_text_goes_in_base64() -> None:
+    route = Route(
+        method_path="GET /x",
+        handler=lambda _request: Response(body=iter([b"\xff", b"\xfe"]), media_type="audio/mpeg"),
+        auth="public",
+        scope=None,
+        described=DESCRIBED,
+    )
+    reply = http_api("test", [route])(event("GET /x"), CONTEXT)
+    assert (reply["isBase64Encoded"], base64.b64decode(reply["body"])) == (True, b"\xff\xfe")
+
+
+def test_a_hang_up_while_a_piece_is_made_ends_after_it(log_lines: Lines) -> None:
+    making, go_on = threading.Event(), threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            making.set()
+            assert go_on.wait(30)
+            observability.log.info("made")
+            yield b"a"
+            yield b"b"
+        finally:
+            observability.log.info("settled")
+
+    body = answer(serving(lambda _request: Response(body=pieces())), request()).body
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(next(body)))
+    reader.start()
+    assert making.wait(30)
+    closer = threading.Thread(target=body.close)
+    closer.start()
+    go_on.set()
+    for thread in (reader, closer):
+        thread.join(30)
+    assert (read, list(body)) == ([b"a"], [])
+    said, metrics = told_apart(log_lines())
+    assert [line["message"] for line in said] == ["made", "settled", "request"]
+    assert {line["correlation_id"] for line in said} == {"corr-one"}
+    assert [line["Requests"] for line in metrics] == [[1]]
 
 
 @pytest.mark.parametrize("streamed", [False, True])

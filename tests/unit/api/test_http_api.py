@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.errors import Dialect
 from gateway.api.http_api import http_api
-from gateway.api.message import MAX_BODY_BYTES, Request, Response, parse_json_object
+from gateway.api.message import MAX_BODY_BYTES, Dialect, Request, Response, parse_json_object
 from gateway.api.routes import Described, Route
 from gateway.errors import BadRequest, NotFound, RateLimited, StoreUnavailable, UpstreamError
 

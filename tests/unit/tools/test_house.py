@@ -1,0 +1,26 @@
+"""The house stays small: modules, functions and folders that can be read in one go."""
+
+import ast
+from collections import Counter
+
+import pytest
+
+from tools.local.emulator import ROOT
+
+LAYER = ROOT / "shared" / "gateway"
+MODULES = sorted(path.relative_to(LAYER).as_posix() for path in LAYER.rglob("*.py"))
+MOST_LINES, MOST_LINES_A_FUNCTION, MOST_MODULES_A_FOLDER = 300, 45, 15
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_and_its_functions_are_short(module: str) -> None:
+    text = (LAYER / module).read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MOST_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert (node.end_lineno or 0) - node.lineno < MOST_LINES_A_FUNCTION, node.name
+
+
+def test_a_folder_holds_few_modules() -> None:
+    folders = Counter(module.rpartition("/")[0] for module in MODULES if not module.endswith("__init__.py"))
+    assert {folder: count for folder, count in folders.items() if count > MOST_MODULES_A_FOLDER} == {}
