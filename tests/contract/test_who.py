@@ -678,7 +678,9 @@ def test_a_record_that_can_t_be_read_hides_no_other(gateway: Gateway) -> None:
     def damaged(name: str, odd: Any, missing: bool) -> None:
         for item, path in ((whole, "/keys"), (team, "/teams")):
             broken = {each: value for each, value in item.items() if each != name or not missing}
-            if not missing and not (name in ("created", "team_id", "user_id") and (not isinstance(odd, str) or not odd)):
+            if not missing and not (
+                name in ("created", "team_id", "user_id") and (not isinstance(odd, str) or not odd)
+            ):
                 broken |= to_item({name: odd})
             if missing and name in ("created", "kind"):
                 continue  # not in the index: in no list at all
