@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from gateway.settings import environment_credentials, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gateway.aws.http import AwsHttp
     from gateway.aws.secrets import SecretStore
     from gateway.aws.sigv4 import Credentials
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from gateway.ledger.ledger import Ledger
     from gateway.ledger.limits_store import LimitsStore
     from gateway.mcp.server import McpServer
+    from gateway.models.prices import PriceBook
     from gateway.vendors.base import Provider
 
 
@@ -140,23 +139,22 @@ def ledger() -> Ledger:
     from gateway.ledger.rows_store import RowStore
 
     rows = RowStore(database(), settings().table("request-analytics"))
-    return Ledger(limits_store(), rows, key_store(), lambda: time.time_ns() // 1_000, targets=_targets())
+    return Ledger(limits_store(), rows, key_store(), lambda: time.time_ns() // 1_000, targets=_target)
 
 
 @lru_cache(maxsize=1)
-def _targets() -> Callable[[str], str | None]:
-    """What a model's name stands for now."""
-    from gateway.models.catalog import Catalog
+def price_book() -> PriceBook:
     from gateway.models.prices import PriceBook
 
-    config = config_source()
-    prices, providers = PriceBook.load(settings().bedrock_region), settings().providers
+    return PriceBook.load(settings().bedrock_region)
 
-    def target(name: str) -> str | None:
-        route = Catalog(config.get(), prices, providers).found(name)
-        return route.target if route else None
 
-    return target
+def _target(name: str) -> str | None:
+    """What a model's name stands for now."""
+    from gateway.models.catalog import Catalog
+
+    route = Catalog(config_source().get(), price_book(), settings().providers).found(name)
+    return route.target if route else None
 
 
 @lru_cache(maxsize=1)
@@ -170,11 +168,10 @@ def secrets() -> SecretStore:
 def completions() -> Completions:
     from gateway.breakers.breakers import Breakers
     from gateway.calls.completions import Completions
-    from gateway.models.prices import PriceBook
 
     return Completions(
         config=config_source(),
-        prices=PriceBook.load(settings().bedrock_region),
+        prices=price_book(),
         providers=settings().providers,
         provider=provider,
         ledger=ledger(),
@@ -212,16 +209,14 @@ def keys() -> Keys:
     from gateway.keys.keys import Keys
 
     config = config_source()
-    return Keys(key_store(), limits_store(), lambda tier: config.get().tier(tier), targets=_targets())
+    return Keys(key_store(), limits_store(), lambda tier: config.get().tier(tier), targets=_target)
 
 
 @lru_cache(maxsize=1)
 def config_admin() -> ConfigAdmin:
     from gateway.config.service import ConfigAdmin
-    from gateway.models.prices import PriceBook
 
-    region = settings().bedrock_region
-    return ConfigAdmin(config_store(), PriceBook.load(region), settings().providers, region)
+    return ConfigAdmin(config_store(), price_book(), settings().providers, settings().bedrock_region)
 
 
 @lru_cache(maxsize=1)
