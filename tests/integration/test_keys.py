@@ -104,6 +104,24 @@ def test_a_team_s_budget_binds_its_keys(gateway: Live) -> None:
     assert gateway.admin("POST", "/keys", {"name": "x", "team_id": "nobody"}).body["error"]["param"] == "team_id"
 
 
+def test_a_user_s_budget_and_a_model_s_bind_its_keys(gateway: Live) -> None:
+    key, key_id = gateway.new_key(user_id="ann@example.com")
+    assert gateway.complete(key, "x", max_tokens=10).status == 200
+    made = gateway.admin("PUT", "/users/ann@example.com", {"max_budget": 0.01})
+    assert (made.status, made.body["max_budget"]) == (200, 0.01)
+    refused = gateway.complete(key, "x", max_tokens=4_000)
+    assert (refused.status, refused.body["error"]["scope"]) == (402, "user")
+    assert gateway.admin("DELETE", "/users/ann@example.com").status == 200
+    limits = {"model_limits": {"gpt-4": {"max_budget": 0.01, "budget_duration": "daily"}}}
+    assert gateway.admin("PATCH", f"/keys/{key_id}", limits).status == 200
+    refused = gateway.complete(key, "x", model="openai/gpt-4", max_tokens=4_000)  # by its own name
+    assert (refused.status, refused.body["error"]["scope"], refused.body["error"]["model"]) == (402, "model", "gpt-4")
+    assert gateway.complete(key, "x", max_tokens=10).status == 200
+    mine = gateway.call("GET", "/v1/key", headers=bearer(key)).body
+    assert mine["model_limits"]["gpt-4"]["budget"]["spent"] > 0
+    assert mine["user"] == {"id": "ann@example.com"}
+
+
 def test_a_repeated_request_is_answered_and_billed_once(gateway: Live) -> None:
     key, key_id = gateway.new_key()
     body = {"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}]}

@@ -26,6 +26,7 @@ def do_everything(made: Made) -> None:
         _catalogue_is_kept_and_read,
         _keys_and_config_are_kept,
         _teams_are_kept,
+        _users_are_kept,
         _requests_are_repeated,
         _limits_are_tried,
         _ledger_goes_wrong,
@@ -106,6 +107,18 @@ def _teams_are_kept(made: Made) -> None:
     assert live.admin("GET", "/teams/blue/statements").status == 200
     assert live.admin("DELETE", f"/keys/{key_id}").status == 200
     eventually(lambda: live.admin("DELETE", "/teams/blue").status == 200)
+
+
+def _users_are_kept(made: Made) -> None:
+    live = made.live
+    key, key_id = live.new_key(user_id="ann", model_limits={"gpt-4": {"max_budget": 5}})
+    assert live.admin("PUT", "/users/ann", {"max_budget": 5}).status == 200  # its keys are told
+    assert live.complete(key).status == 200
+    assert live.call("GET", "/v1/key", headers={"authorization": f"Bearer {key}"}).body["user"]["id"] == "ann"
+    assert live.admin("GET", "/users").status == 200
+    assert live.admin("GET", "/users/ann").status == 200
+    assert live.admin("DELETE", "/users/ann").status == 200
+    assert live.admin("DELETE", f"/keys/{key_id}").status == 200
 
 
 def _requests_are_repeated(made: Made) -> None:
