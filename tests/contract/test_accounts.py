@@ -266,6 +266,18 @@ def test_a_key_s_limit_on_a_model_is_set_changed_and_removed(tables: Tables) -> 
     assert (changed.model_limits, call(OPUS)) == ((), [key.id])
 
 
+@pytest.mark.parametrize("limited", [OPUS, "bedrock/apac.anthropic.opus"])
+@pytest.mark.parametrize("asked", ["eu.anthropic.opus", "us.anthropic.opus", "global.anthropic.opus"])
+def test_a_limit_on_a_model_holds_wherever_it_runs(tables: Tables, asked: str, limited: str) -> None:
+    """The profiles of all geographies and the model's own id are one model, whichever of them the limit names."""
+    world = World(tables, model_limits=(ModelLimits("opus", limited, LIMIT),), tiers=dict(FREE))
+    ledger = world.ledger()
+    ledger.settle(ask(ledger, world, 900, OPUS), paid(900))
+    refused = refuse(ledger, world, 200, f"bedrock/{asked}")
+    assert (refused.code, refused.details["scope"]) == ("budget_exceeded", "model")
+    ask(ledger, world, 200, SONNET)
+
+
 def test_a_limit_on_a_model_outlives_the_alias_that_it_was_given_by(tables: Tables) -> None:
     """It holds for what the name stood for and for what it stands for now, in one sum; several names hold each."""
     world = World(tables, tiers=dict(FREE), aliases={"opus": OPUS})

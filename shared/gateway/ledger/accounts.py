@@ -17,6 +17,7 @@ from gateway.identity.caller import Caller, ModelLimits, Shared
 from gateway.ledger.admission import Demand, Terms, Windows, terms_of, terms_of_limits
 from gateway.ledger.answers import refused
 from gateway.ledger.refusals import Refusal
+from gateway.models.geographies import anywhere
 
 if TYPE_CHECKING:
     from gateway.config.document import TierLimits
@@ -47,14 +48,19 @@ def key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
 
 def further_accounts(caller: Caller, models: Collection[str], targets: Targets) -> list[Account]:
     """The accounts after the key's of a call that may go to these targets."""
-    accounts = [
-        model_account(caller, each) for each in caller.model_limits if {each.target, targets(each.name)} & set(models)
-    ]
+    asked = {anywhere(target) for target in models}
+    accounts = [model_account(caller, each) for each in caller.model_limits if asked & _meant(each, targets)]
     if caller.user is not None:
         accounts.append(user_account(caller.user_id, caller.user))
     if caller.team is not None:
         accounts.append(team_account(caller.team_id, caller.team))
     return accounts
+
+
+def _meant(limit: ModelLimits, targets: Targets) -> set[str]:
+    """The models that a limit is on, wherever they run: what its name stood for when it was set, and what it does now.
+    An alias that is changed lifts no limit, and neither does the profile of another geography."""
+    return {anywhere(target) for target in (limit.target, targets(limit.name)) if target}
 
 
 def model_account(caller: Caller, limit: ModelLimits) -> Account:

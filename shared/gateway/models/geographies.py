@@ -40,3 +40,10 @@ def geography_of(model: str) -> str | None:
     """The geography of an inference profile's id; None for a model's own id."""
     start = model.partition(".")[0]
     return start if start in GEOGRAPHIES else None
+
+
+def anywhere(target: str) -> str:
+    """A target (`provider/model`) by its model's own id: the profiles of all geographies are one model."""
+    provider, _, model = target.partition("/")
+    geography = geography_of(model)
+    return target if geography is None else f"{provider}/{model.removeprefix(f'{geography}.')}"

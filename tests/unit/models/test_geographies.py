@@ -8,7 +8,7 @@ import pytest
 from gateway.config.document import parse_config
 from gateway.config.service import defaults
 from gateway.models.catalog import Catalog
-from gateway.models.geographies import GEOGRAPHIES, geography_of, nearest, reach
+from gateway.models.geographies import GEOGRAPHIES, anywhere, geography_of, nearest, reach
 from gateway.models.prices import PriceBook
 from tools.local.emulator import ROOT
 from tools.manifest import load
@@ -79,6 +79,20 @@ def test_who_reads_the_config_knows_bedrock_s_region() -> None:
     """Else an admin would be shown, and could check, another config than completions have."""
     functions = load(ROOT).functions
     assert {name for name in functions if "BEDROCK_REGION" in functions[name].environment} == {"admin", "completions"}
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("bedrock/eu.amazon.nova-lite-v1:0", "bedrock/amazon.nova-lite-v1:0"),
+        ("bedrock/us-gov.a.b", "bedrock/a.b"),
+        ("bedrock/amazon.nova-lite-v1:0", "bedrock/amazon.nova-lite-v1:0"),
+        ("openai/gpt-4.1", "openai/gpt-4.1"),
+        ("openai", "openai"),
+    ],
+)
+def test_a_model_is_one_wherever_it_runs(target: str, meant: str) -> None:
+    assert anywhere(target) == meant
 
 
 def test_no_shipped_target_is_another_s_geography() -> None:
