@@ -8,9 +8,11 @@ import pytest
 from gateway.billing.alerts import Alerts
 from gateway.billing.alerts_store import AlertStore
 from gateway.billing.counters import counted
-from gateway.errors import BudgetExceeded, GatewayError, RateLimited
+from gateway.dynamodb.attributes import to_item
+from gateway.errors import BudgetExceeded, GatewayError, NotFound, RateLimited, Unauthorized
 from gateway.identity.account_ids import model_item, user_item
 from gateway.identity.caller import Caller, KeyLimits, ModelLimits
+from gateway.identity.verification import caller_of
 from gateway.keys.keys import Keys
 from gateway.keys.standing import Standing
 from gateway.keys.teams import Teams
@@ -225,6 +227,22 @@ def test_a_user_s_limits_hold_and_end_at_the_next_paid_call(tables: Tables) -> N
     assert (again.version, call()) == (4, ["key", "user"])
     users.put("ann", {}, ADMIN)  # nothing is limited, and no write is made for it
     assert call() == ["key"]
+
+
+def test_a_user_whose_record_can_t_be_read_is_not_without_limits(tables: Tables) -> None:
+    """As of a team: nobody could say what limits its keys, so they call nothing, and no key is unbound by it."""
+    world = World(tables, user=LIMIT, tiers=dict(FREE))
+    ledger = world.ledger()
+    ask(ledger, world)
+    stored = {"id": user_item(world.user_id), "kind": "user", "user": world.user_id, "version": 2, "state": "active"}
+    tables.database.call("PutItem", {"TableName": tables["api-keys"], "Item": to_item(stored)})
+    assert caller_of(world.record, world.keys) is None
+    world.limits_store.set_state(user_item(world.user_id), "A", 2)
+    with pytest.raises(Unauthorized):  # under an authorizer's answer from before
+        ask(ledger, world)
+    assert world.drift() == {}
+    with pytest.raises(NotFound):
+        users_of(world).get(world.user_id)
 
 
 def test_a_removal_is_met_between_the_key_and_its_user(tables: Tables) -> None:

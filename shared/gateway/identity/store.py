@@ -68,9 +68,10 @@ class KeyStore:
         return record if record is not None and record.state == ACTIVE else None
 
     def user(self, user_id: str) -> UserRecord | None:
-        """As `get`. One whose limits were removed is None."""
+        """As `get`. One whose limits were removed is None. One that can't be read is there, damaged: whose limits
+        nobody knows is not without any."""
         record = self.user_record(user_id)
-        return record if record is not None and record.state == ACTIVE else None
+        return record if record is not None and record.state != REVOKED else None
 
     def user_record(self, user_id: str) -> UserRecord | None:
         """As `user`, with what a removal left: its version goes on."""

@@ -78,7 +78,7 @@ class Users:
 
     def get(self, user_id: str) -> UserRecord:
         record = self.records.user(user_id)
-        if record is None:
+        if record is None or record.state == DAMAGED:
             raise NotFound("Nothing limits such a user.", param="id")
         return record
 
