@@ -296,6 +296,22 @@ def test_a_limit_on_a_model_holds_wherever_it_runs(tables: Tables, asked: str, l
     ask(ledger, world, 200, SONNET)
 
 
+@pytest.mark.parametrize(
+    ("limited", "asked"),
+    [
+        ("openai/gpt-4o", "openai/gpt-4o-2024-08-06"),
+        ("openai/gpt-4o-2024-08-06", "openai/gpt-4o"),
+        ("openai/ft:gpt-4o-2024-08-06", "openai/ft:gpt-4o-2024-08-06:acme::abc123"),
+    ],
+)
+def test_a_limit_on_a_model_is_not_left_by_another_name_of_it(tables: Tables, limited: str, asked: str) -> None:
+    world = World(tables, model_limits=(ModelLimits("smart", limited, LIMIT),), tiers=dict(FREE))
+    ledger = world.ledger()
+    ledger.settle(ask(ledger, world, 900, limited), paid(900))
+    assert refuse(ledger, world, 200, asked).details["scope"] == "model"
+    ask(ledger, world, 200, "openai/gpt-4o-mini-2024-07-18")
+
+
 def test_a_limit_on_a_model_outlives_the_alias_that_it_was_given_by(tables: Tables) -> None:
     """It holds for what the name stood for and for what it stands for now, in one sum; several names hold each."""
     world = World(tables, tiers=dict(FREE), aliases={"opus": OPUS})
