@@ -9,9 +9,11 @@ from gateway.billing.alerts import Alerts
 from gateway.billing.alerts_store import AlertStore
 from gateway.billing.counters import counted
 from gateway.dynamodb.attributes import to_item
-from gateway.errors import BudgetExceeded, GatewayError, NotFound, RateLimited, Unauthorized
+from gateway.dynamodb.client import Database
+from gateway.errors import BudgetExceeded, GatewayError, NotFound, RateLimited, StoreUnavailable, Unauthorized
 from gateway.identity.account_ids import model_item, user_item
 from gateway.identity.caller import Caller, KeyLimits, ModelLimits
+from gateway.identity.store import KeyStore
 from gateway.identity.verification import caller_of
 from gateway.keys.keys import Keys
 from gateway.keys.standing import Standing
@@ -20,7 +22,7 @@ from gateway.keys.users import Users
 from gateway.ledger.closing.sweep_store import SweepCursor
 from gateway.ledger.holds import Hold
 from gateway.ledger.ledger import Ledger
-from tests.contract.conftest import CountingDatabase, LossyDatabase, Tables
+from tests.contract.conftest import CountingDatabase, DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_keys import ADMIN
 from tests.contract.world import NOW, World, at_once, paid
 
@@ -227,6 +229,41 @@ def test_a_user_s_limits_hold_and_end_at_the_next_paid_call(tables: Tables) -> N
     assert (again.version, call()) == (4, ["key", "user"])
     users.put("ann", {}, ADMIN)  # nothing is limited, and no write is made for it
     assert call() == ["key"]
+
+
+@pytest.mark.parametrize("scope", ["user", "team"])
+def test_limits_hold_for_every_key_when_a_change_that_was_cut_off_is_repeated(tables: Tables, scope: str) -> None:
+    """The record was written, and some keys were not told: the same change again tells them."""
+    world = World(tables, tiers=dict(FREE))
+    Teams(world.keys, world.limits_store).create({"id": "blue", "name": "Blue"}, ADMIN)
+    admin = keys_of(world)
+    before = [
+        admin.create({"name": "k", "user_id": "ann", "team_id": "blue"}, ADMIN)[1].caller(
+            world.keys.team("blue"), user=world.keys.user("ann")
+        )
+        for _ in range(3)
+    ]
+
+    def limit(database: Database) -> None:
+        keys = KeyStore(database, tables["api-keys"])
+        limits = {"max_budget": 0.001, "budget_duration": "daily"}
+        if scope == "user":
+            Users(keys, world.limits_store).put("ann", limits, ADMIN)
+        else:
+            Teams(keys, world.limits_store).change("blue", limits, ADMIN)
+
+    touched = 0
+
+    def cut_off(operation: str, _number: int) -> bool:
+        nonlocal touched
+        touched += operation == "TransactWriteItems"
+        return touched > 1
+
+    with pytest.raises(StoreUnavailable):
+        limit(DroppingDatabase(tables.database, cut_off))
+    limit(tables.database)
+    for caller in before:  # as authorizers have them cached
+        assert [each.account.scope for each in ask(world.ledger(), world, caller=caller).admitted] == ["key", scope]
 
 
 def test_a_user_whose_record_can_t_be_read_is_not_without_limits(tables: Tables) -> None:

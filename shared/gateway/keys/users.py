@@ -24,7 +24,7 @@ from gateway.keys.key_fields import parsed
 from gateway.keys.keys import PaidCalls, make_ready
 from gateway.keys.limit_fields import Label, Metadata, WithoutTier, shown_limits
 from gateway.keys.rights import check_sight_of_user, check_user
-from gateway.keys.telling import tell_keys
+from gateway.keys.telling import limiting, tell_keys, to_be_told
 from gateway.times import rfc3339
 
 _TRIES = 4
@@ -122,16 +122,16 @@ class Users:
                 self.writes.put(by, stored, after)
             except ConditionFailed:
                 continue
-            self._take_hold(before if active else None, after, by)
+            self._take_hold(before, after, by)
             return after
         raise Conflict("The user's limits are being changed by others; try again.")
 
-    def _take_hold(self, before: UserRecord | None, after: UserRecord, by: Caller) -> None:
+    def _take_hold(self, before: UserRecord, after: UserRecord, by: Caller) -> None:
         """Make the change hold at the next paid call of each of the user's keys."""
-        item, limited = user_item(after.id), after.state == ACTIVE and after.terms() is not None
+        item = user_item(after.id)
         self.limits.set_state(item, "R" if after.state == REVOKED else "A", after.version)
-        if limited != (before is not None and before.terms() is not None):
-            if limited:
+        if to_be_told(before, after):
+            if limiting(after):
                 make_ready(self.limits, item, after.version)
             tell_keys(
                 self.records, self.writes, self.limits, by, lambda cursor: self.records.of_user(after.id, 100, cursor)
