@@ -10,7 +10,7 @@ from gateway.billing.alerts_store import AlertStore
 from gateway.billing.counters import counted
 from gateway.dynamodb.attributes import to_item
 from gateway.dynamodb.client import Database
-from gateway.errors import BudgetExceeded, GatewayError, NotFound, RateLimited, StoreUnavailable, Unauthorized
+from gateway.errors import BudgetExceeded, Conflict, GatewayError, NotFound, RateLimited, StoreUnavailable, Unauthorized
 from gateway.identity.account_ids import model_item, user_item
 from gateway.identity.caller import Caller, KeyLimits, ModelLimits
 from gateway.identity.store import KeyStore
@@ -280,6 +280,12 @@ def test_a_user_whose_record_can_t_be_read_is_not_without_limits(tables: Tables)
     assert world.drift() == {}
     with pytest.raises(NotFound):
         users_of(world).get(world.user_id)
+    limits = {"max_budget": 0.001, "budget_duration": "daily"}
+    users_of(world).put(world.user_id, limits, ADMIN)  # says anew what limits it: its keys call again
+    assert [each.account.scope for each in ask(ledger, world).admitted] == ["key", "user"]
+    tables.database.call("PutItem", {"TableName": tables["api-keys"], "Item": to_item(stored | {"version": "x"})})
+    with pytest.raises(Conflict):  # a record that begins anew would be older than its item of limits
+        users_of(world).put(world.user_id, limits, ADMIN)
 
 
 def test_a_removal_is_met_between_the_key_and_its_user(tables: Tables) -> None:

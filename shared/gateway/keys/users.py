@@ -111,13 +111,16 @@ class Users:
     ) -> UserRecord:
         for _ in range(_TRIES):
             stored = self.records.user_record(user_id)
-            if stored is not None and stored.state == DAMAGED:
-                raise Conflict("The user's record is damaged; an operator has to remove it.", code="user_damaged")
+            if stored is not None and stored.state == DAMAGED and not stored.version:  # by that the item is told
+                raise Conflict(
+                    "The user's record is damaged; an operator has to remove it, and its item of limits.",
+                    code="user_damaged",
+                )
             active = stored is not None and stored.state == ACTIVE
             if if_match is not None and (stored is None or not active or stored.version != if_match):
                 raise PreconditionFailed("The user's limits were changed since.", param="If-Match")
-            before = stored or UserRecord(user_id, "", rfc3339(self.now()), state=REVOKED, version=0)
-            after = replace(change(before), version=before.version + 1)
+            before = stored or UserRecord(user_id, "", "", state=REVOKED, version=0)
+            after = replace(change(before), version=before.version + 1, created=before.created or rfc3339(self.now()))
             try:
                 self.writes.put(by, stored, after)
             except ConditionFailed:
