@@ -1,4 +1,4 @@
-"""http.client's connection over sockets that know the deadline of the exchange under way.
+"""Connections that know the deadline of the exchange under way.
 
 A socket's timeout is per receive: an answer that drips a byte a second never trips it. Here every wait is given what is
 left until the deadline.
@@ -6,22 +6,21 @@ left until the deadline.
 
 from __future__ import annotations
 
-import http.client
-import io
-import re
 import select
 import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
+
+from gateway.http1 import Reader
 
 # What socket.getaddrinfo gives: family, type, protocol, canonical name, address.
 AddressInfo = tuple[Any, Any, int, str, Any]
 Resolve = Callable[[str, int], Sequence[AddressInfo]]
 
 _CONNECT_SECONDS = 3.0
-_HEADER = re.compile(rb"[!-9;-~]+:[\t\x20-\x7e]*\r?\n")
 
 
 def addresses_of(host: str, port: int) -> Sequence[AddressInfo]:
@@ -29,65 +28,40 @@ def addresses_of(host: str, port: int) -> Sequence[AddressInfo]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
-class _Head:
-    """The lines of an answer's head, but for headers that are none: http.client takes the first of these (a name that
-    is not ASCII) for the body's beginning, and so misses the length that stands below it."""
-
-    def __init__(self, plain: io.BufferedReader) -> None:
-        self.plain, self._within = plain, False
-
-    def readline(self, limit: int = -1) -> bytes:
-        line = self.plain.readline(limit)
-        if self._within:
-            while line.strip(b"\r\n") and len(line) < limit and not _HEADER.fullmatch(line):
-                line = self.plain.readline(limit)
-        self._within = bool(line.strip(b"\r\n"))  # after an empty one another status may follow
-        return line
-
-    def close(self) -> None:
-        self.plain.close()
+@lru_cache(maxsize=1)
+def tls() -> ssl.SSLContext:
+    """What every TLS connection of the process is made with: to read the system's certificates takes tens of
+    milliseconds."""
+    return ssl.create_default_context()
 
 
-class _Response(http.client.HTTPResponse):
-    fp: Any
-
-    def begin(self) -> None:
-        self.fp = _Head(self.fp)
-        try:
-            super().begin()
-        finally:
-            if self.fp is not None:
-                self.fp = self.fp.plain
-
-
-class TimedConnection(http.client.HTTPConnection):
-    """A connection to a host, at the addresses that `resolve` gives for its name. `deadline` is on the steady clock."""
-
-    response_class = _Response
+class TimedConnection:
+    """A connection to a host, at the addresses that `resolve` gives for its name. `deadline` is on the steady clock;
+    `reader` reads what comes, `secure` says whether TLS is spoken. connect, send and receive raise OSErrors, among them
+    TimeoutError."""
 
     def __init__(
-        self, address: tuple[str, int], tls: ssl.SSLContext | None, deadline: float, resolve: Resolve = addresses_of
+        self, address: tuple[str, int], deadline: float, resolve: Resolve = addresses_of, *, secure: bool
     ) -> None:
-        super().__init__(*address)
-        self.default_port = 443 if tls else 80
-        self._tls, self._resolve = tls, resolve
+        self._host, self._port = address
+        self._secure, self._resolve = secure, resolve
         self.deadline = deadline
+        self.reader = Reader(self.receive)
+        self._socket: socket.socket | None = None
 
     def connect(self) -> None:
         plain = self._dial()
         try:
-            if self._tls:
-                plain = self._tls.wrap_socket(plain, server_hostname=self.host)
+            self._socket = tls().wrap_socket(plain, server_hostname=self._host) if self._secure else plain
         except BaseException:
             plain.close()
             raise
-        self.sock: Any = _TimedSocket(plain, self)
 
     def _dial(self) -> socket.socket:
         # One look-up: the addresses that were judged are those connected to; TLS and the Host header keep to the name.
         # Each is tried within what is left: create_connection gives every address the whole timeout.
         failure: OSError = ConnectionError("no address")
-        for family, kind, protocol, _, address in self._resolve(self.host, self.port):
+        for family, kind, protocol, _, address in self._resolve(self._host, self._port):
             candidate = socket.socket(family, kind, protocol)
             try:
                 candidate.settimeout(min(self.left(), _CONNECT_SECONDS))
@@ -106,43 +80,32 @@ class TimedConnection(http.client.HTTPConnection):
             raise TimeoutError("the deadline passed")
         return left
 
+    def send(self, data: bytes) -> None:
+        open_socket = self._open()
+        open_socket.settimeout(self.left())  # sendall's timeout is in total
+        open_socket.sendall(data)
+
+    def receive(self, most: int) -> bytes:
+        """What has come, as soon as anything has; nothing where the other side has ended."""
+        open_socket = self._open()
+        open_socket.settimeout(self.left())
+        return open_socket.recv(most)
+
     def usable(self) -> bool:
-        # An idle connection that is readable was closed by the other side: a write on it would be lost without a trace.
-        return self.sock is not None and not select.select([self.sock], [], [], 0)[0]
-
-
-class _TimedSocket:
-    """The part of a socket that http.client uses; every wait ends at the connection's deadline."""
-
-    def __init__(self, plain: socket.socket, connection: TimedConnection) -> None:
-        self._plain, self._connection = plain, connection
-
-    def sendall(self, data: Any) -> None:
-        self._plain.settimeout(self._connection.left())  # sendall's timeout is in total
-        self._plain.sendall(data)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self._plain, self._connection))
-
-    def fileno(self) -> int:
-        return self._plain.fileno()
+        """Whether an idle connection may serve another exchange. One that is readable was closed by the other side: a
+        write on it would be lost without a trace."""
+        if self._socket is None or self.reader.buffer:
+            return False
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        return not waiting.poll(0)
 
     def close(self) -> None:
-        self._plain.close()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
-
-class _TimedReader(io.RawIOBase):
-    def __init__(self, plain: socket.socket, connection: TimedConnection) -> None:
-        self._plain, self._connection = plain, connection
-        self._raw = plain.makefile("rb", buffering=0)  # holds the socket open until the answer is read
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._plain.settimeout(self._connection.left())
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+    def _open(self) -> socket.socket:
+        if self._socket is None:
+            raise ConnectionError("the connection is closed")
+        return self._socket

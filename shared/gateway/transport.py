@@ -6,19 +6,18 @@ Here every receive is given what is left until the deadline. Redirects are answe
 
 from __future__ import annotations
 
-import http.client
-import ssl
 import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlsplit
 
+from gateway.http1 import Head, Reader, request_bytes
 from gateway.sockets import Resolve, TimedConnection, addresses_of
 
 MAX_BYTES = 6_291_456
-_CHUNK = 65_536
 _MOST_IDLE = 64  # kept for the next exchange; what comes back beyond is closed
 
 
@@ -59,39 +58,66 @@ class HttpReply:
     body: bytes
 
 
+class Answer(Protocol):
+    """An answer as it is read: its head, then its body. `reusable`, when the body is read, says whether the connection
+    may serve another exchange."""
+
+    status: int
+    headers: Mapping[str, str]
+    measured: bool
+
+    @property
+    def reusable(self) -> bool: ...
+    def pieces(self) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
+class _PlainAnswer:
+    """What the lean reader reads: it says itself where its body ends."""
+
+    measured = True
+
+    def __init__(self, head: Head, reader: Reader) -> None:
+        self.status, self.headers = head.status, head.headers
+        self._head, self._reader = head, reader
+
+    @property
+    def reusable(self) -> bool:
+        return self._head.keep and not self._reader.buffer
+
+    def pieces(self) -> Iterator[bytes]:
+        return self._reader.body(self._head)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class Exchange:
     """An answer whose status and headers are here; its body comes in pieces, as they arrive, until the deadline.
 
     `measured` tells whether the body says itself where it ends: one that ends with its connection may have been cut.
     """
 
-    def __init__(self, pool: Connections, connection: TimedConnection, response: http.client.HTTPResponse) -> None:
-        self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.getheaders()}
-        self.measured = response.length is not None or response.chunked
-        self._pool, self._connection, self._response = pool, connection, response
+    def __init__(self, pool: Connections, connection: TimedConnection, answer: Answer) -> None:
+        self.status, self.headers, self.measured = answer.status, answer.headers, answer.measured
+        self._pool, self._connection, self._answer = pool, connection, answer
         self._whole = False
 
     def pieces(self, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
         """The body's bytes. Raises TimedOut, Broken or TooLarge."""
         size = 0
         with _translated():
-            # read1 returns after one receive; read would wait for a full buffer.
-            while piece := self._response.read1(_CHUNK):
+            for piece in self._answer.pieces():
                 size += len(piece)
                 if size > max_bytes:
                     raise TooLarge(f"an answer of more than {max_bytes} bytes")
                 yield piece
-            if self._response.length:  # bytes announced that never came
-                raise http.client.IncompleteRead(b"")
         self._whole = True
 
     def close(self) -> None:
         """Ends the exchange. The connection is kept only if the whole answer was read."""
-        # After a status whose body nobody reads, what comes next on the connection could be this request's answer yet.
-        bodiless = self.status < 200 or self.status in (204, 304)
-        keep = self._whole and not self._response.will_close and not bodiless
-        self._response.close()
+        keep = self._whole and self._answer.reusable
+        self._answer.close()
         self._pool.give_back(self._connection, keep=keep)
 
 
@@ -106,7 +132,7 @@ class Connections:
         self.host, self.prefix = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
         self._address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
         self._resolve = resolve
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._secure = parts.scheme == "https"
         self._idle: deque[TimedConnection] = deque()
         weakref.finalize(self, _close, self._idle)
 
@@ -115,15 +141,16 @@ class Connections:
 
         `target` is the percent-encoded path with its query. Raises NotSent, TimedOut or Broken. Close what you get.
         """
+        try:
+            request = request_bytes(method, target, self.host, headers, body)
+        except ValueError:
+            # Its text would quote the header, which may be a key.
+            raise NotSent("the request is no HTTP") from None
         connection = self._connection(time.monotonic() + timeout)
         try:
             with _translated():
-                try:
-                    connection.request(method, target, body, dict(headers))
-                except (ValueError, http.client.InvalidURL):
-                    # Found before anything is sent. Its text quotes the header, which may be a key.
-                    raise NotSent("the request is no HTTP") from None
-                return Exchange(self, connection, connection.getresponse())
+                connection.send(request)
+                return Exchange(self, connection, _answer(connection, method))
         except BaseException:
             connection.close()
             raise
@@ -161,7 +188,7 @@ class Connections:
                 kept.deadline = deadline
                 return kept
             kept.close()
-        fresh = TimedConnection(self._address, self._tls, deadline, self._resolve)
+        fresh = TimedConnection(self._address, deadline, self._resolve, secure=self._secure)
         try:
             fresh.connect()
         except TimeoutError as error:
@@ -169,6 +196,15 @@ class Connections:
         except OSError as error:
             raise NotSent(f"no connection: {type(error).__name__}") from error
         return fresh
+
+
+def _answer(connection: TimedConnection, method: str) -> Answer:
+    head = connection.reader.head()
+    if isinstance(head, Head):
+        return _PlainAnswer(head, connection.reader)
+    from gateway.odd_http import OddAnswer  # seldom needed, and the standard library's parser is slow to load
+
+    return OddAnswer(connection, method)
 
 
 def _close(connections: Iterable[TimedConnection]) -> None:
@@ -185,6 +221,6 @@ class _translated:  # noqa: N801 - a context manager used like a function; conte
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TimeoutError):
             raise TimedOut("no answer in time", sent=True) from error
-        # ValueError: http.client believes lengths and chunk sizes, and reads them as numbers.
-        if isinstance(error, (OSError, ValueError, http.client.HTTPException)):
+        # ValueError: what came is no HTTP.
+        if isinstance(error, (OSError, ValueError)):
             raise Broken(f"the connection broke: {type(error).__name__}") from error

@@ -1,0 +1,109 @@
+"""Answers of an odd form, by the standard library: HTTP/1.0, a status before the status, no length, folded lines."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.http1 import Cut, Malformed
+from gateway.sockets import TimedConnection
+
+_PIECE = 65_536
+_HEADER = re.compile(rb"[!-9;-~]+:[\t\x20-\x7e]*\r?\n")
+
+
+class OddAnswer:
+    """An answer whose head the lean reader left in its buffer. Its connection serves no other exchange."""
+
+    reusable = False
+
+    def __init__(self, connection: TimedConnection, method: str) -> None:
+        """Reads the head. Raises Malformed, and what the connection raises."""
+        self._response = _Response(_Socket(connection), method=method)  # type: ignore[arg-type]  # all it uses
+        try:
+            self._response.begin()
+        except (http.client.HTTPException, ValueError) as fault:
+            raise _malformed(fault) from None
+        self.status = self._response.status
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in self._response.getheaders()}
+        self.measured = self._response.length is not None or self._response.chunked
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body's bytes as they arrive. Raises Malformed, and what the connection raises."""
+        try:
+            # read1 returns after one receive; read would wait for a full buffer.
+            while piece := self._response.read1(_PIECE):
+                yield piece
+        except (http.client.HTTPException, ValueError) as fault:
+            raise _malformed(fault) from None
+        if self._response.length:  # bytes announced that never came
+            raise Cut("the body is shorter than it was said to be")
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _malformed(fault: Exception) -> Malformed:
+    # ValueError: http.client believes lengths and chunk sizes, and reads them as numbers.
+    return Malformed(type(fault).__name__)
+
+
+class _Socket:
+    """The part of a socket that an answer uses."""
+
+    def __init__(self, connection: TimedConnection) -> None:
+        self._connection = connection
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Fed(self._connection))
+
+
+class _Fed(io.RawIOBase):
+    """What the lean reader has already, then what comes."""
+
+    def __init__(self, connection: TimedConnection) -> None:
+        self._connection = connection
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        kept = self._connection.reader.buffer
+        data = bytes(kept[: len(buffer)]) or self._connection.receive(len(buffer))
+        del kept[: len(buffer)]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Head:
+    """The lines of an answer's head, but for headers that are none: http.client takes the first of these (a name that
+    is not ASCII) for the body's beginning, and so misses the length that stands below it."""
+
+    def __init__(self, plain: io.BufferedReader) -> None:
+        self.plain, self._within = plain, False
+
+    def readline(self, limit: int = -1) -> bytes:
+        line = self.plain.readline(limit)
+        if self._within:
+            while line.strip(b"\r\n") and len(line) < limit and not _HEADER.fullmatch(line):
+                line = self.plain.readline(limit)
+        self._within = bool(line.strip(b"\r\n"))  # after an empty one another status may follow
+        return line
+
+    def close(self) -> None:
+        self.plain.close()
+
+
+class _Response(http.client.HTTPResponse):
+    fp: Any
+
+    def begin(self) -> None:
+        self.fp = _Head(self.fp)
+        try:
+            super().begin()
+        finally:
+            if self.fp is not None:
+                self.fp = self.fp.plain

@@ -1,0 +1,232 @@
+"""Exchanges with real servers: over TLS by a certificate of the test's own, and with servers of odd habits."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway import sockets
+from gateway.transport import Broken, Connections, HttpError, HttpReply, NotSent, TooLarge
+
+Serve = Callable[[socket.socket], None]
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., int]]:
+    """Starts a server that does this with each connection, over TLS if a context is given; its port."""
+    listeners: list[socket.socket] = []
+
+    def start(serve: Serve, tls: ssl.SSLContext | None = None) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def accept() -> None:
+            while True:
+                try:
+                    plain, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=one, args=(plain,), daemon=True).start()
+
+        def one(plain: socket.socket) -> None:
+            try:
+                with tls.wrap_socket(plain, server_side=True) if tls else plain as connection:
+                    serve(connection)
+            except OSError:
+                return
+
+        threading.Thread(target=accept, daemon=True).start()
+        return int(listener.getsockname()[1])
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def answering(*answers: bytes) -> Serve:
+    """Reads a request, gives an answer, for each of these; then hangs up."""
+
+    def serve(connection: socket.socket) -> None:
+        for answer in answers:
+            seen = b""
+            while b"\r\n\r\n" not in seen:
+                piece = connection.recv(65_536)
+                if not piece:
+                    return
+                seen += piece
+            connection.sendall(answer)
+
+    return serve
+
+
+def ask(connections: Connections, **more: int) -> HttpReply:
+    return connections.request("POST", "/", b"", {}, 10.0, **more)
+
+
+@pytest.fixture
+def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """A server's context whose certificate, for localhost, the system trusts for the length of a test."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test's own")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.KeyUsage(True, False, False, False, False, True, False, False, False),
+            critical=True,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    files = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(files[0]))
+    sockets.tls.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    yield context
+    sockets.tls.cache_clear()
+
+
+BODY = b"x" * 200_000
+LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + BODY
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n30d40\r\n" + BODY + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("answer", [LONG, CHUNKED])
+def test_over_tls_an_answer_is_whole_and_its_connection_is_kept(
+    serving: Callable[..., int], certified: ssl.SSLContext, answer: bytes, version: ssl.TLSVersion
+) -> None:
+    certified.minimum_version = certified.maximum_version = version
+    connected = []
+
+    def serve(connection: socket.socket) -> None:
+        connected.append(connection)
+        answering(answer, answer)(connection)
+
+    connections = Connections(f"https://localhost:{serving(serve, certified)}")
+    for _ in range(2):
+        reply = ask(connections)
+        assert (reply.status, reply.body) == (200, BODY)
+    assert len(connected) == 1
+
+
+def test_over_tls_a_certificate_of_another_name_is_refused(
+    serving: Callable[..., int], certified: ssl.SSLContext
+) -> None:
+    connections = Connections(f"https://127.0.0.1:{serving(answering(LONG), certified)}")
+    with pytest.raises(NotSent):
+        ask(connections)
+
+
+def test_a_certificate_that_nobody_trusts_is_refused(
+    serving: Callable[..., int], certified: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    sockets.tls.cache_clear()
+    with pytest.raises(NotSent):
+        ask(Connections(f"https://localhost:{serving(answering(LONG), certified)}"))
+
+
+def test_an_end_without_a_goodbye_over_tls_is_no_whole_answer(
+    serving: Callable[..., int], certified: ssl.SSLContext
+) -> None:
+    cut = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + BODY
+    with pytest.raises(Broken):
+        ask(Connections(f"https://localhost:{serving(answering(cut), certified)}"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "body"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\nto the end", 200, b"to the end"),
+        (b"HTTP/1.1 200 OK\r\n\r\nto the end", 200, b"to the end"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", 200, b"ok"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, b"ok"),
+        (b"HTTP/1.1 200 OK\r\nX: a\r\n folded\r\nContent-Length: 2\r\n\r\nok", 200, b"ok"),
+        (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", 200, b"ok"),
+        (b"HTTP/1.1 200 OK\r\nX-\xfc: a\r\nContent-Length: 2\r\n\r\nok", 200, b"ok"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+    ],
+)
+def test_servers_of_odd_habits(serving: Callable[..., int], answer: bytes, status: int, body: bytes) -> None:
+    connections = Connections(f"http://127.0.0.1:{serving(answering(answer))}")
+    for _ in range(2):  # none of them keeps a connection that could hold a rest
+        reply = ask(connections)
+        assert (reply.status, reply.body) == (status, body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200",
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\nTransfer-Encoding: chunked\r\n\r\nzz",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
+    ],
+)
+def test_what_is_no_answer_is_broken(serving: Callable[..., int], answer: bytes) -> None:
+    connections = Connections(f"http://127.0.0.1:{serving(answering(answer))}")
+    with pytest.raises(Broken):
+        ask(connections)
+
+
+def test_a_rest_behind_an_answer_is_nobody_s(serving: Callable[..., int]) -> None:
+    """What a server sends beyond its answer never becomes the next one's beginning."""
+    smuggled = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+    connections = Connections(f"http://127.0.0.1:{serving(answering(smuggled))}")
+    assert [ask(connections).body for _ in range(3)] == [b"ok"] * 3
+
+
+def test_an_answer_that_is_too_large_or_left_unread_costs_its_connection(serving: Callable[..., int]) -> None:
+    connected = []
+
+    def serve(connection: socket.socket) -> None:
+        connected.append(connection)
+        answering(LONG, LONG)(connection)
+
+    connections = Connections(f"http://127.0.0.1:{serving(serve)}")
+    with pytest.raises(TooLarge):
+        ask(connections, max_bytes=199_999)
+    exchange = connections.open("POST", "/", b"", {}, 10.0)
+    exchange.close()
+    assert ask(connections, max_bytes=200_000).body == BODY
+    assert len(connected) == 3
+
+
+@pytest.mark.parametrize("headers", [{"x": "a\r\nevil: 1"}, {"x\r\n": "a"}, {"x": "ü"}, {"x": "\x00"}])
+def test_what_is_no_header_never_leaves_and_is_never_quoted(
+    serving: Callable[..., int], headers: dict[str, str]
+) -> None:
+    seen: list[socket.socket] = []
+    connections = Connections(f"http://127.0.0.1:{serving(seen.append)}")
+    with pytest.raises(HttpError) as fault:
+        connections.request("POST", "/", b"", headers, 10.0)
+    assert (type(fault.value), fault.value.sent, seen) == (NotSent, False, [])
+    assert "evil" not in repr(fault.value) + repr(fault.value.__context__)
