@@ -21,13 +21,11 @@ from gateway.vendors.base import Answer, Event, Prepared
 class Attempt:
     """`events` may be taken once. What the fields say holds when it has ended; before, nobody knows what it costs.
 
-    `held` is what it costs, in micro-dollars, where nobody can know what it did. `choices` is how many answers were
-    asked for. `delivered`: content came, be it a part of an answer.
+    `choices` is how many answers were asked for. `delivered`: content came, be it a part of an answer.
     """
 
     target: Target
     prepared: Prepared
-    held: int
     choices: int
     verdict: Verdict = Verdict.UNKNOWN
     status: str = "aborted"
@@ -43,7 +41,9 @@ class Attempt:
 
     @property
     def cost(self) -> Cost:
-        return charge(self.verdict, self.bill, self.held)
+        """Where nobody can know what it did: the upper bound, though less may be held, for who could make it unknown
+        would have the difference for nothing."""
+        return charge(self.verdict, self.bill, self.target.est.cost)
 
     @property
     def uncounted(self) -> int:

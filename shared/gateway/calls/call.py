@@ -159,7 +159,7 @@ class Call:
         except BaseException:
             means.breakers.give_back(permit)
             raise
-        attempt = Attempt(target, target.within(left), target.held(self.hold.typical), self.request.choices)
+        attempt = Attempt(target, target.within(left), self.request.choices)
         self.attempts.append(attempt)
         return attempt, permit
 
