@@ -100,7 +100,7 @@ class TierLimits(_Part):
         return None if self.max_budget is None else micro(self.max_budget)
 
 
-class Model(_Part):
+class Alias(_Part):
     """An alias: the name clients use, and what answers."""
 
     target: Target
@@ -172,7 +172,7 @@ class Config(_Part):
     """The effective config. Every tier of the product is present."""
 
     rate_limits: dict[Literal["free", "basic", "premium", "enterprise"], TierLimits]
-    models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Model], Field(max_length=MOST_ENTRIES)] = Field(
+    models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Alias], Field(max_length=MOST_ENTRIES)] = Field(
         default_factory=dict
     )
     prices: Annotated[dict[Target, PriceOverride], Field(max_length=MOST_ENTRIES)] = Field(default_factory=dict)
@@ -251,7 +251,7 @@ def invalid(error: ValidationError) -> BadRequest:
     loc = [part for part in first["loc"] if part != "[key]"]  # pydantic's mark that the name itself is wrong
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     param = path[:256] or None  # a name in it may be the caller's, of any length
-    reason = _PATTERNS.get(first.get("ctx", {}).get("pattern")) or _reason(first["type"], first["msg"])
+    reason = _PATTERNS.get(str(first.get("ctx", {}).get("pattern"))) or _reason(first["type"], first["msg"])
     return BadRequest(f"{param}: {reason}" if param else reason, param=param)
 
 
