@@ -93,14 +93,18 @@ class LossyDatabase:
 
 
 class CountingDatabase:
-    """Keeps the name of every operation."""
+    """Keeps the name of every operation, and of the tables that it was on."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.calls: list[str] = []
+        self.on: list[tuple[str, str]] = []
 
     def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
         self.calls.append(operation)
+        self.on += [
+            (operation, table) for table in (request.get("TableName"), *request.get("RequestItems", ())) if table
+        ]
         return self._database.call(operation, request, attempts=attempts)
 
 

@@ -203,7 +203,7 @@ def _suspended(breaker: Breaker, now: int) -> UpstreamUnavailable:
     key = breaker.key
     what = f"The model {key.vendor}/{key.model}" if key.is_target else f"The provider {key.vendor}"
     return UpstreamUnavailable(
-        f"{what} is failing; calls to it are suspended.",
+        f"{what} {'was suspended by an operator' if breaker.forced else 'is failing; calls to it are suspended'}.",
         provider=key.vendor,
         sent=False,
         reason="breaker_open",

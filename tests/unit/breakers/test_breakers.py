@@ -308,6 +308,17 @@ def test_a_call_may_be_the_probe_of_host_and_model_both_and_takes_none_alone(sta
     assert (state[HOST].trips, state[TARGET].trips, state[TARGET].probes) == (2, 1, 2)
 
 
+def test_a_refusal_says_who_suspended_calls(state: MemoryState, clock: Clock) -> None:
+    """A model that an operator takes out may be well: "is failing" would send people to look for what is not there."""
+    breakers = Breakers(state, clock)
+    state.force_open(TARGET, clock())
+    assert str(refused(breakers)) == "The model openai/gpt-4 was suspended by an operator."
+    del state.items[TARGET]
+    clock.advance(2_000)
+    fail(breakers, 5)
+    assert str(refused(breakers)) == "The model openai/gpt-4 is failing; calls to it are suspended."
+
+
 def test_a_plan_is_refused_where_each_of_its_targets_is_suspended(state: MemoryState, clock: Clock) -> None:
     breakers = Breakers(state, clock)
     fail(breakers, 5)

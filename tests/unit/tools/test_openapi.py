@@ -8,6 +8,10 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel
 
 from gateway.api.routes import Described
+from gateway.config.document import parse_config
+from gateway.config.service import defaults
+from gateway.identity.records import KeyRecord, TeamRecord, UserRecord
+from gateway.keys import key_fields, teams, users
 from tools import openapi
 from tools.local.emulator import ROOT
 from tools.manifest import load
@@ -26,6 +30,20 @@ def test_it_is_valid_and_has_every_route() -> None:
     for path, methods in document["paths"].items():
         for operation in methods.values():
             assert operation["summary"], path
+
+
+def test_it_has_whatever_is_shown_of_a_key_a_team_a_user_and_the_config() -> None:
+    schemas = json.loads(openapi.OUT.read_text(encoding="utf-8"))["components"]["schemas"]
+    key = KeyRecord("a", "b", "c", "free", (), "2026-11-24T00:00:00.000Z")
+    answered = {
+        "Key": key_fields.shown(key),
+        "Team": teams.shown(TeamRecord("a", "b", key.created)),
+        "User": users.shown(UserRecord("a", "b", key.created)),
+        "Config": parse_config(defaults()).model_dump(by_alias=True),
+    }
+    for name, shown in answered.items():
+        assert set(schemas[name]["properties"]) == set(shown), name
+    assert set(schemas["ConfigPatch"]["properties"]) == set(answered["Config"])
 
 
 def test_routes_that_do_not_agree_are_named() -> None:
