@@ -55,6 +55,6 @@ def test_names_are_written_once_and_in_lower_case() -> None:
 
 
 def test_a_page_may_read_what_is_left_of_a_budget_and_the_platforms_own_id() -> None:
-    """The gateway names the one for each account of a call; the other is all that an answer of API Gateway itself has."""
+    """The gateway names the one for each account of a call; an answer of API Gateway itself has the other alone."""
     left = {f"x-gateway-{scope}-remaining" for scope in get_args(Scope)}
     assert left | {"apigw-requestid"} <= set(CORS.expose_headers)
