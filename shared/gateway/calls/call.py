@@ -17,7 +17,7 @@ from gateway.errors import GatewayError, UpstreamUnavailable
 from gateway.ledger.charge import Verdict
 from gateway.ledger.holds import Hold, Outcome
 from gateway.ledger.ledger import Ledger
-from gateway.models.catalog import Route
+from gateway.models.model_names import Route
 from gateway.models.money import Cost, usd
 from gateway.models.usage import Usage, openai_usage
 from gateway.vendors.base import Answer, Event

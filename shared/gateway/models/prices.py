@@ -1,7 +1,7 @@
 """Model prices: packaged data with source and date, made by `make prices`.
 
 An unknown price is None, never zero: who gets None refuses the model. Prices set in the config win over these; that
-is decided where the config is (`gateway.models.catalog`).
+is decided where the config is (`gateway.models.model_names`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from gateway.dialects.chat.schema import ChatRequest
 from gateway.errors import BudgetExceeded, GatewayError, UpstreamError
 from gateway.ledger.holds import Hold, Outcome
 from gateway.ledger.ledger import Ledger
-from gateway.models.catalog import Route
+from gateway.models.model_names import Route
 from gateway.models.money import MICRO, Price
 from gateway.models.usage import Usage
 from gateway.transport import Broken, NotSent, TimedOut
