@@ -1,6 +1,7 @@
 """What the documents point to is there: files, headings, tests."""
 
 import re
+import tomllib
 from functools import lru_cache
 from pathlib import Path
 
@@ -79,3 +80,14 @@ def test_a_word_of_the_glossary_has_one_meaning() -> None:
     glossary = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## Glossary")[1].split("\n## ")[0]
     rows = re.findall(r"^\| ([^|]+) \|", glossary, re.M)
     assert twice([word for row in rows for word in row.split(", ")]) == []
+
+
+def test_the_table_of_rooms_is_the_linter_s_layers() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## The rooms")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    rooms = [{name.strip("/") for name in re.findall(r"`(\w+/?)(?:\.py)?`", row)} for row in rows]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    _, *layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    assert rooms == [{name.removeprefix("gateway.") for name in layer.split(" | ")} for layer in layers]
