@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.config.document import Config
 from gateway.limits import NUMBERS
 
 
@@ -13,9 +14,22 @@ class Patch(BaseModel):
     """A JSON merge patch: null gives a field its default back."""
 
 
-class Config(BaseModel):
+_ENTRIES = dict[str, dict[str, Any] | None]
+
+
+class ConfigPatch(BaseModel):
+    """A JSON merge patch of the config: parts may be sent alone, null removes an entry or gives a default back."""
+
+    rateLimits: _ENTRIES = Field({}, description="Of tiers.")  # noqa: N815  as the config names it
+    models: _ENTRIES = Field({}, description='Aliases: `{"llama": {"target": "groq/llama-3.3-70b-versatile"}}`.')
+    prices: _ENTRIES = Field({}, description="US dollars per million tokens by `provider/model`.")
+    vendors: _ENTRIES = Field({}, description="Providers that speak OpenAI's chat format, by name.")
+    circuitBreaker: dict[str, Any] = {}  # noqa: N815
+
+
+class VersionedConfig(BaseModel):
     version: int
-    config: dict[str, Any]
+    config: Config
 
 
 class Metrics(BaseModel):
@@ -31,8 +45,24 @@ class Usage(BaseModel):
     next_cursor: str | None
 
 
+class Breaker(BaseModel):
+    state: Literal["closed", "open", "half_open"]
+    forced: bool
+    failures: int
+    successes: int
+    trips: int
+    retryAfter: float | None  # noqa: N815  as the original names it
+
+
+class BreakersOfProvider(Breaker):
+    """All of a provider as one, and those that are or were ill, by `provider`, `provider@region` (a host) and
+    `provider/model@region`."""
+
+    breakers: dict[str, Breaker]
+
+
 class Breakers(BaseModel):
-    circuitBreakers: dict[str, Any]  # noqa: N815  as the original names it
+    circuitBreakers: dict[str, BreakersOfProvider]  # noqa: N815
 
 
 class BreakerAction(BaseModel):
@@ -52,8 +82,12 @@ def _with_limits(schema: dict[str, Any]) -> None:
     limits |= {"max_budget": {"type": ["number", "null"]}, "budget_duration": {"type": ["string", "null"]}}
     limits["shadow"] = {"type": "array", "items": {"type": "string"}}
     limits["estimate"] = {"enum": ["bound", "typical"]}
-    schema["properties"] |= limits
-    schema["required"] = [*schema["required"], *limits]
+    schema["properties"] = schema.get("properties", {}) | limits
+    schema["required"] = [*schema.get("required", ()), *limits]
+
+
+class LimitsOnAModel(BaseModel):
+    model_config = ConfigDict(json_schema_extra=_with_limits)
 
 
 class Key(BaseModel):
@@ -65,9 +99,15 @@ class Key(BaseModel):
     tier: str
     scopes: list[str]
     models: list[str]
+    team_id: str | None
+    user_id: str | None
+    model_limits: dict[str, LimitsOnAModel]
+    expires: str | None
     created: str
     last_used: str | None
+    previous_key_expires: str | None
     version: int
+    metadata: dict[str, Any]
 
 
 class KeyWithSecret(Key):

@@ -64,7 +64,7 @@ ROUTES = (
     _admin(
         "GET config",
         operations.get_config,
-        Described(summary="The effective config and its version.", answers=_answer("Config")),
+        Described(summary="The effective config and its version.", answers=_answer("VersionedConfig")),
     ),
     _sets(
         "config",
@@ -72,9 +72,9 @@ ROUTES = (
         operations.post_config,
         Described(
             summary="Change the config by a JSON merge patch.",
-            body={"type": "object"},
+            body=f"{_ANSWERS}:ConfigPatch",
             headers=_IF_MATCH,
-            answers=_answer("Config"),
+            answers=_answer("VersionedConfig"),
             errors=_CHANGED,
         ),
     ),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from functions.admin.asked import identifier
 from gateway.api.message import Request, Response
+from gateway.errors import BadRequest
 from gateway.identity.caller import Caller
 from gateway.identity.store import UserRecord
 from gateway.keys.users import USER_ID, shown
@@ -20,7 +23,10 @@ def get_user(request: Request, caller: Caller) -> Response:
 
 
 def put_user(request: Request, caller: Caller) -> Response:
-    return _shown(gateway().users.put(_id(request), request.json(), caller, request.if_match()))
+    user_id = request.parameters["id"]
+    if not re.fullmatch(USER_ID, user_id):  # it would make one: that there is none says nothing
+        raise BadRequest("id: must be 1 to 64 letters, digits and . _ @ -, other than . and ..", param="id")
+    return _shown(gateway().users.put(user_id, request.json(), caller, request.if_match()))
 
 
 def delete_user(request: Request, caller: Caller) -> Response:

@@ -319,6 +319,8 @@ def test_a_user_s_limits_and_a_model_s_bind_whoever_is_bound_by_them(gateway: Ga
     assert gateway.admin(model, "POST", "/keys", {"name": "x"}).param == "model_limits"
     for limits in ({MODEL: None}, {MODEL: {"max_budget": 2}}, {MODEL: {"shadow": ["budget"]}}):
         assert gateway.admin(model, "PATCH", f"/keys/{model_id}", {"model_limits": limits}).param == "model_limits"
+    for user, refused in (("a b", 400), (".", 400), ("a" * 65, 400), ("a" * 64, 200)):
+        assert gateway.admin(full, "PUT", f"/users/{user}", {"max_budget": 1}).status == refused, user
     removed = gateway.admin(full, "DELETE", "/users/ann")
     assert (removed.status, gateway.admin(full, "GET", "/users/ann").status) == (200, 404)
     assert gateway.admin(full, "DELETE", "/users/ann").status == 404

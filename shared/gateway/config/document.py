@@ -43,6 +43,7 @@ VENDOR = r"^[a-z][a-z0-9-]{0,30}$"
 # Every target is an alias by its form too: whatever has a price can be asked for by its own name.
 TARGET = r"^[a-z][a-z0-9-]{0,30}/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$"
 ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$"
+KEY_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"  # of the secret that has a provider's key
 Target = Annotated[str, Field(pattern=TARGET, max_length=128)]
 
 
@@ -99,7 +100,7 @@ class TierLimits(_Part):
         return None if self.max_budget is None else micro(self.max_budget)
 
 
-class Model(_Part):
+class Alias(_Part):
     """An alias: the name clients use, and what answers."""
 
     target: Target
@@ -114,7 +115,7 @@ class ConfiguredVendor(_Part):
 
     base_url: Annotated[str, Field(max_length=256)]
     credential: Literal["key", "none"] = "key"
-    secret: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")] | None = None
+    secret: Annotated[str, Field(pattern=KEY_NAME)] | None = None
     caps: Annotated[tuple[Literal["max_tokens", "max_completion_tokens"], ...], Field(max_length=2)] = ()
     service_tier: Annotated[str, Field(pattern=r"^[a-z][a-z_-]{0,30}$")] | None = None
     pass_fields: Annotated[
@@ -171,7 +172,7 @@ class Config(_Part):
     """The effective config. Every tier of the product is present."""
 
     rate_limits: dict[Literal["free", "basic", "premium", "enterprise"], TierLimits]
-    models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Model], Field(max_length=MOST_ENTRIES)] = Field(
+    models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Alias], Field(max_length=MOST_ENTRIES)] = Field(
         default_factory=dict
     )
     prices: Annotated[dict[Target, PriceOverride], Field(max_length=MOST_ENTRIES)] = Field(default_factory=dict)
@@ -246,13 +247,21 @@ def effective_patch(patch: Mapping[str, Any], document: Mapping[str, Any]) -> di
 
 def invalid(error: ValidationError) -> BadRequest:
     """A pydantic refusal as the caller sees it: the path of the field, and why; never the value sent."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     loc = [part for part in first["loc"] if part != "[key]"]  # pydantic's mark that the name itself is wrong
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     param = path[:256] or None  # a name in it may be the caller's, of any length
-    reason = _reason(first["type"], first["msg"])
+    reason = _PATTERNS.get(str(first.get("ctx", {}).get("pattern"))) or _reason(first["type"], first["msg"])
     return BadRequest(f"{param}: {reason}" if param else reason, param=param)
 
+
+# The names that people choose, and what they may be: a pattern is hard to read.
+_PATTERNS = {
+    TARGET: "must be a provider and one of its models, such as openai/gpt-4o",
+    ALIAS: "must be letters, digits and . _ : / @ -, a letter or digit first, at most 128",
+    VENDOR: "must be small letters, digits and hyphens, a letter first, at most 31",
+    KEY_NAME: "must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",
+}
 
 # What pydantic says in words of Python, said in words of JSON.
 _REASONS = {

@@ -145,10 +145,17 @@ class ConfigAdmin:
             self.destinations.check(vendor.base_url)
         except ValueError as reason:
             raise refused(".baseUrl", str(reason)) from None
+        path = next((each for each in vendor.vendor(name).dialects.values() if _ends_in(vendor.base_url, each)), None)
+        if path:
+            raise refused(".baseUrl", f"must end where {path} goes on: leave that off")
         if vendor.credential == "key" and vendor.secret is None:
             raise refused(".secret", 'is required: the name of the secret with its key; or say "credential": "none"')
         if vendor.credential == "none" and vendor.secret is not None:
             raise refused(".secret", 'is of no use with "credential": "none"')
+
+
+def _ends_in(base_url: str, path: str) -> bool:
+    return base_url.rstrip("/").lower().endswith(f"/{path.strip('/')}")
 
 
 def _unknown(path: str, target: str) -> BadRequest:

@@ -106,8 +106,9 @@ def refused(
     if status in (400, 404, 409, 413, 415, 422):
         detail, where = f" ({code})" if word(code) else "", _param(param)
         at = f" at {where}" if where else ""
+        found = "has no such model, or is not at this address" if status == 404 else "found the request wrong"
         return UpstreamRejected(
-            f"The provider {provider} found the request wrong{at}{detail}.",
+            f"The provider {provider} {found}{at}{detail}.",
             param=where,
             code=reason if reason in _PUBLIC_CODES else None,
             **facts,

@@ -14,6 +14,7 @@ from gateway.keys.key_fields import NewKey, parsed
 
 PRODUCT: dict[str, Any] = {"name": "Mug", "price": {"amount": 5}, "category": {"path": ["home"]}}
 CHAT: dict[str, Any] = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}
+A_TARGET = "must be a provider and one of its models, such as openai/gpt-4o"
 ANY_TIME = "must be a time such as 2027-01-31T00:00:00Z"
 
 
@@ -42,6 +43,23 @@ def config(part: Mapping[str, Any]) -> None:
         (parse_chat, CHAT | {"messages": []}, "messages: must have at least 1 item"),
         (parse_chat, CHAT | {"temperature": 9}, "temperature: must be less than or equal to 2"),
         (parse_chat, CHAT | {"stream": "yes"}, "stream: must be true or false"),
+        (config, {"models": {"x": {"target": "m"}}}, f"models.x.target: {A_TARGET}"),
+        (config, {"prices": {"m": {"input": 1, "output": 1}}}, f"prices.m: {A_TARGET}"),
+        (
+            config,
+            {"models": {"my model": {"target": "openai/gpt-4"}}},
+            "models.my model: must be letters, digits and . _ : / @ -, a letter or digit first, at most 128",
+        ),
+        (
+            config,
+            {"vendors": {"My_Host": {"baseUrl": "https://host.example/v1"}}},
+            "vendors.My_Host: must be small letters, digits and hyphens, a letter first, at most 31",
+        ),
+        (
+            config,
+            {"vendors": {"x": {"baseUrl": "https://host.example/v1", "secret": "a/b"}}},
+            "vendors.x.secret: must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",
+        ),
         (config, {"rateLimits": {"gold": {}}}, "rateLimits.gold: must be 'free', 'basic', 'premium' or 'enterprise'"),
     ],
 )

@@ -76,6 +76,8 @@ def test_peculiarities_are_said_in_the_entry() -> None:
         (GROQ | {"baseUrl": "https://127.0.0.1:9001/2018-06-01"}, "vendors.groq.baseUrl"),
         (GROQ | {"baseUrl": "https://key@api.groq.com/v1"}, "vendors.groq.baseUrl"),
         (GROQ | {"baseUrl": "https://api.groq.com/v1?x=1"}, "vendors.groq.baseUrl"),
+        (GROQ | {"baseUrl": "https://api.groq.com/openai/v1/chat/completions"}, "vendors.groq.baseUrl"),
+        (GROQ | {"baseUrl": "https://api.groq.com/openai/v1/Chat/Completions/"}, "vendors.groq.baseUrl"),
         (GROQ | {"baseUrl": "https://" + "a" * 300}, "vendors.groq.baseUrl"),
         (GROQ | {"baseUrl": 5}, "vendors.groq.baseUrl"),
         ({"baseUrl": GROQ["baseUrl"]}, "vendors.groq.secret"),

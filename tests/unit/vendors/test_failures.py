@@ -51,6 +51,12 @@ def test_a_status_becomes_its_error(
     assert len(fake.seen) == 1, "an attempt is one request"
 
 
+def test_a_model_or_an_address_that_there_is_not_is_no_wrong_request(fake: FakeUpstream, openai: Provider) -> None:
+    """Whoever adds a provider meets both: its name for the model is another, or its base URL ends elsewhere."""
+    fake.script(Steer(status=404, code="model_not_found"))
+    assert "has no such model, or is not at this address (model_not_found)" in str(failure(openai, call()))
+
+
 @pytest.mark.parametrize(
     ("status", "named", "kind"),
     [
