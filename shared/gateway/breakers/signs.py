@@ -19,9 +19,9 @@ _OF_THE_REQUEST = (408, 424, 504)
 
 class Sign(StrEnum):
     """WELL and ILL move a breaker. NOTHING does not: a fault of ours or of the caller's, a refusal. LATE is what the
-    request may have brought about by itself: a deadline, ours or the host's, an answer that the model spoilt or made too
-    long. It says nothing where one key meets it, or it would suspend a model for all; of three keys and no success it
-    does."""
+    request may have brought about by itself: a deadline, ours or the host's, an answer that the model spoilt or made
+    too long. It says nothing where one key meets it, or it would suspend a model for all; of three keys and no success
+    it does."""
 
     WELL = "well"
     ILL = "ill"
