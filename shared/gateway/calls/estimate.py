@@ -176,12 +176,19 @@ def _parts(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _unbounded(body: Mapping[str, Any], parts: list[tuple[str, Mapping[str, Any]]]) -> str | None:
     """Where the first thing stands that the body names but does not hold."""
     for where, part in parts:
-        if part.get("type") not in _BOUNDED:
+        if part.get("type") not in _BOUNDED or (part["type"] in _IMAGES and _is_no_image(part.get("image_url"))):
             return where
     for number, message in enumerate(body.get("messages") or ()):
         if message.get("audio"):  # an earlier answer, by its id
             return f"messages[{number}].audio"
     return None
+
+
+def _is_no_image(given: Any) -> bool:
+    """Whether a data URL holds something else: some hosts take a PDF or a video by the name of an image."""
+    url = given.get("url") if isinstance(given, Mapping) else given
+    head = url[:64].strip().casefold() if isinstance(url, str) else ""
+    return head.startswith("data:") and not head.removeprefix("data:").lstrip().startswith("image/")
 
 
 def _window(price: Price, where: str) -> int:

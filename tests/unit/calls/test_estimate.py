@@ -102,6 +102,18 @@ def test_what_the_body_only_names_counts_as_all_the_model_can_read(body: dict[st
     assert refused.value.param == param
 
 
+@pytest.mark.parametrize("url", ["data:application/pdf;base64,AAAA", " DATA: video/mp4;base64,AAAA", "data:;base64,AA"])
+@pytest.mark.parametrize("kind", ["image_url", "input_image"])
+def test_what_is_no_image_counts_as_all_the_model_can_read(kind: str, url: str) -> None:
+    for image in ({"url": url}, url):
+        body = user([{"type": kind, "image_url": image}])
+        assert of(body, target="host/gemini").prompt == PRICE.max_input_tokens
+        with pytest.raises(BadRequest):
+            of(body, Price(input=MICRO, output=MICRO), "host/gemini")
+    held = of(user([{"type": kind, "image_url": {"url": "data:image/png;base64,AAAA"}}]), target="host/gemini").prompt
+    assert held < 30_000
+
+
 def test_a_prediction_may_be_billed_beside_the_answer() -> None:
     predicted = {"type": "content", "content": "word " * 1_000}
     more = of(user("hi") | {"prediction": predicted}).cost - of(user("hi")).cost
