@@ -20,6 +20,9 @@ from gateway.models.usage import Usage
 _MESSAGE_TOKENS = 8  # what a chat format adds around a message
 _CHAT_TOKENS = 128  # what it adds around the whole: some models (gpt-oss, Llama) are given a system text nobody sent
 _TOOL_TOKENS = 1_024  # and around tools or a schema for the answer: Claude's text for them has up to 935 tokens
+# The least that one tool, or a call of one, comes to: a translation gives it an id, a name that fits, an empty schema,
+# a result where none was sent. Usual ones have more bytes than that.
+_LEAST_TOOL_TOKENS = 80
 _RATE_IMAGE_TOKENS = 3_000  # what the token limit counts for an image: a rate is no promise of money
 _IMAGES = ("image_url", "input_image")
 _MARKS = ("cache_control", "cachePoint")
@@ -67,6 +70,7 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     text = _size(_without_data(body))
     around = _CHAT_TOKENS + _MESSAGE_TOKENS * len(body.get("messages") or ())
     around += _TOOL_TOKENS if any(body.get(name) for name in ("tools", "functions", "response_format")) else 0
+    around += sum(max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in _tools_and_calls(body))
     pictures = images * image_tokens(target)
     prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
     if (where := _unbounded(body, parts)) is not None:
@@ -171,6 +175,13 @@ def _parts(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         content = message.get("content")
         for index, part in enumerate(content if isinstance(content, list) else ()):
             yield f"messages[{number}].content[{index}]", part
+
+
+def _tools_and_calls(body: Mapping[str, Any]) -> Iterator[Any]:
+    for name in ("tools", "functions"):
+        yield from body.get(name) or ()
+    for message in body.get("messages") or ():
+        yield from message.get("tool_calls") or ()
 
 
 def _unbounded(body: Mapping[str, Any], parts: list[tuple[str, Mapping[str, Any]]]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -80,3 +80,34 @@ def test_twice_the_request_is_twice_the_work(name: str) -> None:
         return steps(run)
 
     assert work(400) < 2.5 * work(200)
+
+
+def words(value: Any) -> Iterator[str]:
+    """All that a model is told in a body: texts and names, but for Converse's own."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, below in value.items():
+            yield from (name,) if name in ("type", "properties") else ()
+            yield from words(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from words(below)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [HI, called(*[{"id": "a", "function": {"name": ".", "arguments": ""}}] * 500)], "tools": [tool()]},
+        {"messages": [HI], "tools": [{"function": {"name": chr(0x80 + at)}} for at in range(500)]},
+        {"messages": [HI, *[result("a", "")] * 500, *[{"role": "assistant"}] * 500]},
+    ],
+    ids=["calls", "tools", "results"],
+)
+def test_what_a_translation_adds_is_held_too(body: dict[str, Any]) -> None:
+    held = estimate(
+        body, Price(input=MICRO, output=MICRO), target="bedrock/anthropic.claude-x", choices=1, output_cap=1
+    )
+    request, dropped = read_request(body, cap=1)
+    written = write_request(request, dropped, metadata={}, one_tool=False)
+    assert sum(len(word.encode()) for word in words(written.body)) <= held.prompt
