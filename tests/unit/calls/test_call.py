@@ -64,8 +64,10 @@ class Host:
     def send(self, prepared: Prepared) -> Iterator[Event]:
         self.asked += 1
         usage = Usage(input_tokens=self.tokens)
-        if self.kind == "broken_off":
+        if self.kind in ("broken_off", "defect"):
             yield Chunk({})
+        if self.kind == "defect":
+            raise KeyError("an adapter's own fault")
         if self.kind != "answered":
             raise failure_of(self.kind, usage)
         yield Answer(ANSWER, usage)
@@ -234,3 +236,12 @@ def test_a_name_that_a_client_may_make_up_is_no_metric_of_its_own(
         call_of(replace(plan, targets=(target,)), state, Books(0)).gather()
     observability.flush("gateway", "completions")
     assert {line["Model"] for line in log_lines() if "Cost" in line} == {"ft:gpt-4o"}
+
+
+def test_a_defect_behind_the_first_content_is_no_call_that_was_never_sent() -> None:
+    plan, state = made([("defect", 100, 10), ("answered", 100, 10)])
+    books = Books(0)
+    with pytest.raises(KeyError):
+        call_of(plan, state, books).gather()
+    (outcome,) = books.settled
+    assert (outcome.cost, outcome.status) == (100, "aborted")
