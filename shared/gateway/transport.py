@@ -11,7 +11,7 @@ import ssl
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -20,6 +20,9 @@ from gateway.sockets import Resolve, TimedConnection, addresses_of
 MAX_BYTES = 6_291_456
 _CHUNK = 65_536
 _MOST_IDLE = 64  # kept for the next exchange; what comes back beyond is closed
+# A balancer closes an idle connection after a minute, a NAT gateway drops one without a word after six: what is sent
+# then is lost, and a call is charged for what nobody answers.
+_IDLE_SECONDS = 50.0
 
 
 class HttpError(Exception):
@@ -65,12 +68,14 @@ class Exchange:
     `measured` tells whether the body says itself where it ends: one that ends with its connection may have been cut.
     """
 
-    def __init__(self, pool: Connections, connection: TimedConnection, response: http.client.HTTPResponse) -> None:
+    def __init__(
+        self, pool: Connections, connection: TimedConnection, response: http.client.HTTPResponse, *, sent: bool
+    ) -> None:
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.getheaders()}
         self.measured = response.length is not None or response.chunked
         self._pool, self._connection, self._response = pool, connection, response
-        self._whole = False
+        self._whole, self._sent = False, sent  # of the answer, of the request
 
     def pieces(self, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
         """The body's bytes. Raises TimedOut, Broken or TooLarge."""
@@ -90,22 +95,23 @@ class Exchange:
         """Ends the exchange. The connection is kept only if the whole answer was read."""
         # After a status whose body nobody reads, what comes next on the connection could be this request's answer yet.
         bodiless = self.status < 200 or self.status in (204, 304)
-        keep = self._whole and not self._response.will_close and not bodiless
+        keep = self._whole and self._sent and not self._response.will_close and not bodiless
         self._response.close()
         self._pool.give_back(self._connection, keep=keep)
 
 
 class Connections:
     """Connections to one endpoint. Thread-safe: a connection serves one exchange at a time. `resolve` gives the
-    addresses of its host; what it raises (an OSError) means that there is no connection."""
+    addresses of its host; what it raises (an OSError) means that there is no connection. `clock` gives seconds, and
+    goes on while the function is frozen."""
 
-    def __init__(self, endpoint: str, resolve: Resolve = addresses_of) -> None:
+    def __init__(self, endpoint: str, resolve: Resolve = addresses_of, clock: Callable[[], float] = time.time) -> None:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("not an http(s) endpoint")
         self.host, self.prefix = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
         self._address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-        self._resolve = resolve
+        self._resolve, self._clock = resolve, clock
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._idle: deque[TimedConnection] = deque()
         weakref.finalize(self, _close, self._idle)
@@ -118,12 +124,8 @@ class Connections:
         connection = self._connection(time.monotonic() + timeout)
         try:
             with _translated():
-                try:
-                    connection.request(method, target, body, dict(headers))
-                except (ValueError, http.client.InvalidURL):
-                    # Found before anything is sent. Its text quotes the header, which may be a key.
-                    raise NotSent("the request is no HTTP") from None
-                return Exchange(self, connection, connection.getresponse())
+                sent = _sent(connection, method, target, body, headers)
+                return Exchange(self, connection, connection.getresponse(), sent=sent)
         except BaseException:
             connection.close()
             raise
@@ -147,6 +149,7 @@ class Connections:
     def give_back(self, connection: TimedConnection, *, keep: bool) -> None:
         """Called by an Exchange when it ends."""
         if keep and len(self._idle) < _MOST_IDLE:
+            connection.rested = self._clock()
             self._idle.append(connection)
         else:
             connection.close()
@@ -157,7 +160,7 @@ class Connections:
                 kept = self._idle.pop()
             except IndexError:  # another thread took the last one
                 break
-            if kept.usable():
+            if 0 <= self._clock() - kept.rested < _IDLE_SECONDS and kept.usable():
                 kept.deadline = deadline
                 return kept
             kept.close()
@@ -169,6 +172,19 @@ class Connections:
         except OSError as error:
             raise NotSent(f"no connection: {type(error).__name__}") from error
         return fresh
+
+
+def _sent(connection: TimedConnection, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> bool:
+    """Whether a request left whole. One that the other side stopped reading may have been answered (413: it is too
+    large), and that answer says what became of it."""
+    try:
+        connection.request(method, target, body, dict(headers))
+    except (ConnectionError, ssl.SSLError):
+        return False
+    except (ValueError, http.client.InvalidURL):
+        # Found before anything is sent. Its text quotes the header, which may be a key.
+        raise NotSent("the request is no HTTP") from None
+    return True
 
 
 def _close(connections: Iterable[TimedConnection]) -> None:

@@ -174,8 +174,10 @@ class Call:
         means, route = self.means, attempt.target.route
         means.breakers.tell(permit, attempt.signs(means.first_byte), means.rules, self.hold.row.key)
         observability.count("ProviderLatency", attempt.provider_ms, provider=route.provider)
-        # The model as the route resolved it: what a client sent could be anything.
-        observability.count("Cost", usd(attempt.cost.total), provider=route.provider, model=route.model)
+        # The model as the route resolved it, of fine-tuned ones the base: what a client sent could be anything, and
+        # each name would be a metric of its own.
+        model = attempt.target.breaker.model
+        observability.count("Cost", usd(attempt.cost.total), provider=route.provider, model=model)
         if attempt.status != "ok":
             observability.count("ProviderErrors", provider=route.provider)
         if attempt.usage is not None:
