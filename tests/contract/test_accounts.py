@@ -8,9 +8,13 @@ import pytest
 from gateway.billing.alerts import Alerts
 from gateway.billing.alerts_store import AlertStore
 from gateway.billing.counters import counted
-from gateway.errors import BudgetExceeded, GatewayError, RateLimited
+from gateway.dynamodb.attributes import to_item
+from gateway.dynamodb.client import Database
+from gateway.errors import BudgetExceeded, Conflict, GatewayError, NotFound, RateLimited, StoreUnavailable, Unauthorized
 from gateway.identity.account_ids import model_item, user_item
 from gateway.identity.caller import Caller, KeyLimits, ModelLimits
+from gateway.identity.store import KeyStore
+from gateway.identity.verification import caller_of
 from gateway.keys.keys import Keys
 from gateway.keys.standing import Standing
 from gateway.keys.teams import Teams
@@ -18,7 +22,7 @@ from gateway.keys.users import Users
 from gateway.ledger.closing.sweep_store import SweepCursor
 from gateway.ledger.holds import Hold
 from gateway.ledger.ledger import Ledger
-from tests.contract.conftest import CountingDatabase, LossyDatabase, Tables
+from tests.contract.conftest import CountingDatabase, DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_keys import ADMIN
 from tests.contract.world import NOW, World, at_once, paid
 
@@ -227,6 +231,63 @@ def test_a_user_s_limits_hold_and_end_at_the_next_paid_call(tables: Tables) -> N
     assert call() == ["key"]
 
 
+@pytest.mark.parametrize("scope", ["user", "team"])
+def test_limits_hold_for_every_key_when_a_change_that_was_cut_off_is_repeated(tables: Tables, scope: str) -> None:
+    """The record was written, and some keys were not told: the same change again tells them."""
+    world = World(tables, tiers=dict(FREE))
+    Teams(world.keys, world.limits_store).create({"id": "blue", "name": "Blue"}, ADMIN)
+    admin = keys_of(world)
+    before = [
+        admin.create({"name": "k", "user_id": "ann", "team_id": "blue"}, ADMIN)[1].caller(
+            world.keys.team("blue"), user=world.keys.user("ann")
+        )
+        for _ in range(3)
+    ]
+
+    def limit(database: Database) -> None:
+        keys = KeyStore(database, tables["api-keys"])
+        limits = {"max_budget": 0.001, "budget_duration": "daily"}
+        if scope == "user":
+            Users(keys, world.limits_store).put("ann", limits, ADMIN)
+        else:
+            Teams(keys, world.limits_store).change("blue", limits, ADMIN)
+
+    touched = 0
+
+    def cut_off(operation: str, _number: int) -> bool:
+        nonlocal touched
+        touched += operation == "TransactWriteItems"
+        return touched > 1
+
+    with pytest.raises(StoreUnavailable):
+        limit(DroppingDatabase(tables.database, cut_off))
+    limit(tables.database)
+    for caller in before:  # as authorizers have them cached
+        assert [each.account.scope for each in ask(world.ledger(), world, caller=caller).admitted] == ["key", scope]
+
+
+def test_a_user_whose_record_can_t_be_read_is_not_without_limits(tables: Tables) -> None:
+    """As of a team: nobody could say what limits its keys, so they call nothing, and no key is unbound by it."""
+    world = World(tables, user=LIMIT, tiers=dict(FREE))
+    ledger = world.ledger()
+    ask(ledger, world)
+    stored = {"id": user_item(world.user_id), "kind": "user", "user": world.user_id, "version": 2, "state": "active"}
+    tables.database.call("PutItem", {"TableName": tables["api-keys"], "Item": to_item(stored)})
+    assert caller_of(world.record, world.keys) is None
+    world.limits_store.set_state(user_item(world.user_id), "A", 2)
+    with pytest.raises(Unauthorized):  # under an authorizer's answer from before
+        ask(ledger, world)
+    assert world.drift() == {}
+    with pytest.raises(NotFound):
+        users_of(world).get(world.user_id)
+    limits = {"max_budget": 0.001, "budget_duration": "daily"}
+    users_of(world).put(world.user_id, limits, ADMIN)  # says anew what limits it: its keys call again
+    assert [each.account.scope for each in ask(ledger, world).admitted] == ["key", "user"]
+    tables.database.call("PutItem", {"TableName": tables["api-keys"], "Item": to_item(stored | {"version": "x"})})
+    with pytest.raises(Conflict):  # a record that begins anew would be older than its item of limits
+        users_of(world).put(world.user_id, limits, ADMIN)
+
+
 def test_a_removal_is_met_between_the_key_and_its_user(tables: Tables) -> None:
     """The user's item is told first, its keys afterwards: a call in between is not refused for it."""
     world = World(tables, user=LIMIT, tiers=dict(FREE))
@@ -276,6 +337,22 @@ def test_a_limit_on_a_model_holds_wherever_it_runs(tables: Tables, asked: str, l
     refused = refuse(ledger, world, 200, f"bedrock/{asked}")
     assert (refused.code, refused.details["scope"]) == ("budget_exceeded", "model")
     ask(ledger, world, 200, SONNET)
+
+
+@pytest.mark.parametrize(
+    ("limited", "asked"),
+    [
+        ("openai/gpt-4o", "openai/gpt-4o-2024-08-06"),
+        ("openai/gpt-4o-2024-08-06", "openai/gpt-4o"),
+        ("openai/ft:gpt-4o-2024-08-06", "openai/ft:gpt-4o-2024-08-06:acme::abc123"),
+    ],
+)
+def test_a_limit_on_a_model_is_not_left_by_another_name_of_it(tables: Tables, limited: str, asked: str) -> None:
+    world = World(tables, model_limits=(ModelLimits("smart", limited, LIMIT),), tiers=dict(FREE))
+    ledger = world.ledger()
+    ledger.settle(ask(ledger, world, 900, limited), paid(900))
+    assert refuse(ledger, world, 200, asked).details["scope"] == "model"
+    ask(ledger, world, 200, "openai/gpt-4o-mini-2024-07-18")
 
 
 def test_a_limit_on_a_model_outlives_the_alias_that_it_was_given_by(tables: Tables) -> None:

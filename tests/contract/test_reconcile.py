@@ -278,3 +278,40 @@ def test_hours_are_closed_though_no_record_can_be_read(tables: Tables) -> None:
 
     unread = LimitsStore(DroppingDatabase(tables.database, records), tables["limits"], tables["api-keys"])
     assert Reconciler(unread, world.row_store, lambda: world.now).reconcile().hours == 6
+
+
+def test_one_record_that_can_t_be_read_keeps_no_other_s_hours_open(tables: Tables) -> None:
+    """Whatever became of the record of a team or user: its own item stays, everybody's hours are closed."""
+    world = World(tables, KeyLimits(), team=KeyLimits(max_budget=1_000), user=KeyLimits(max_budget=1_000))
+    ledger = world.ledger()
+    hold = world.admit(ledger, 100)
+    # The releases are lost.
+    world.ledger(DroppingDatabase(tables.database, lambda _o, number: number >= 2)).settle(hold, paid(50))
+    world.now += 3 * HOUR
+    for account, broken in ((f"team#{world.team_id}", {}), (f"user#{world.user_id}", {"state": "revoked"})):
+        item = to_item({"id": account, **broken})
+        tables.database.call("PutItem", {"TableName": tables["api-keys"], "Item": item})
+    assert (world.reconcile().hours, world.drift()) == (3, {})
+    assert all(world.item(account) for account in (f"team#{world.team_id}", f"user#{world.user_id}"))
+
+
+def test_rows_of_the_code_before_are_their_team_s_too(tables: Tables) -> None:
+    """Rows that name their team's window, and have no list: neither their sweep nor a reconcile takes what they spent
+    out of the team's budget."""
+    world = World(tables, KeyLimits(), team=KeyLimits(max_budget=1_000))
+    ledger, team = world.ledger(), f"team#{world.team_id}"
+    world.sweeper().sweep()
+    ledger.settle(world.admit(ledger, 100), paid(70))
+    world.admit(ledger, 200)  # dies
+    for row in world.rows():
+        (account,) = row.pop("accounts")
+        row |= {"team_window": account["window"], "team_budget": 1_000}
+        tables.database.call("PutItem", {"TableName": tables["request-analytics"], "Item": to_item(row)})
+    later(world, 3)
+    item = world.item(team)
+    assert (item["used_2027-01"], item["spent_2027-01"], item["inflight"]) == (270, 270, 0)
+    a_call_an_hour(world, 6)
+    world.now += 8 * HOUR
+    assert world.reconcile().drift == 0
+    assert world.item(team)["spent_2027-01"] == 270 + 60
+    assert world.drift() == {}

@@ -68,9 +68,10 @@ class KeyStore:
         return record if record is not None and record.state == ACTIVE else None
 
     def user(self, user_id: str) -> UserRecord | None:
-        """As `get`. One whose limits were removed is None."""
+        """As `get`. One whose limits were removed is None. One that can't be read is there, damaged: whose limits
+        nobody knows is not without any."""
         record = self.user_record(user_id)
-        return record if record is not None and record.state == ACTIVE else None
+        return record if record is not None and record.state != REVOKED else None
 
     def user_record(self, user_id: str) -> UserRecord | None:
         """As `user`, with what a removal left: its version goes on."""
@@ -108,8 +109,8 @@ class KeyStore:
         self._update(team_item(record.id), team_record_item(record), version)
 
     def replace_user(self, record: UserRecord, *, version: int) -> None:
-        """As `replace`, over one that was removed too."""
-        self._update(user_item(record.id), user_record_item(record), version, revoked=True)
+        """As `replace`, over one that was removed too, or is damaged but for its version."""
+        self._update(user_item(record.id), user_record_item(record), version, any_state=True)
 
     def revoke_damaged(self, key_id: str, version: int) -> KeyRecord | None:
         """As `revoke`, whatever is stored there; `version` is what of it could be read."""
@@ -224,8 +225,8 @@ class KeyStore:
                 raise ConditionFailed("TransactWriteItems") from None
             raise StoreUnavailable("A data store is busy; try again.", retry_after=1) from canceled
 
-    def _update(self, identifier: str, item: Mapping[str, Any], version: int, *, revoked: bool = False) -> None:
-        request = self._changed(identifier, item, version, revoked=revoked) | {
+    def _update(self, identifier: str, item: Mapping[str, Any], version: int, *, any_state: bool = False) -> None:
+        request = self._changed(identifier, item, version, any_state=any_state) | {
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD"
         }
         try:
@@ -237,7 +238,7 @@ class KeyStore:
                 raise
 
     def _changed(
-        self, identifier: str, item: Mapping[str, Any], version: int, *, revoked: bool = False
+        self, identifier: str, item: Mapping[str, Any], version: int, *, any_state: bool = False
     ) -> dict[str, Any]:
         values = {name: value for name, value in item.items() if name != "id"}
         names = {f"#{number}": name for number, name in enumerate(values)}
@@ -248,13 +249,12 @@ class KeyStore:
             "Key": to_item({"id": identifier}),
             # An index's key must not be empty, so a key without a team has none.
             "UpdateExpression": f"SET {sets}" + (f" REMOVE {', '.join(gone)}" if gone else ""),
-            "ConditionExpression": "version = :version AND "
-            + ("#state IN (:active, :revoked)" if revoked else "#state = :active"),
-            "ExpressionAttributeNames": names | {"#state": "state"},
+            "ConditionExpression": "version = :version" + ("" if any_state else " AND #state = :active"),
+            "ExpressionAttributeNames": names | ({} if any_state else {"#state": "state"}),
             "ExpressionAttributeValues": to_item(
                 {f":{number}": value for number, value in enumerate(values.values())}
-                | {":version": version, ":active": ACTIVE}
-                | ({":revoked": REVOKED} if revoked else {})
+                | {":version": version}
+                | ({} if any_state else {":active": ACTIVE})
             ),
         }
 

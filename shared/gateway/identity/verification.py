@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from gateway.errors import Unauthorized
 from gateway.identity import key_text as keys
 from gateway.identity.caller import Caller
-from gateway.identity.store import KeyRecord, TeamRecord, UserRecord
+from gateway.identity.store import DAMAGED, KeyRecord, TeamRecord, UserRecord
 
 UNVERIFIED: Final = "unverified"  # context of a call let through because the key table did not answer
 
@@ -59,9 +59,10 @@ def current(caller: Caller, records: KeyReader, now: float) -> tuple[KeyRecord, 
 
 
 def caller_of(record: KeyRecord, records: KeyReader, generation: int | None = None) -> Caller | None:
-    """A record's caller with its team's and user's limits. None where its team is gone: nobody could say what limits it
-    then. A user that nobody limits has no record."""
+    """A record's caller with its team's and user's limits. None where its team is gone, or its user's record can't be
+    read: nobody could say what limits it then. A user that nobody limits has no record."""
     team = records.team(record.team_id) if record.team_id else None
-    if record.team_id and team is None:
+    user = records.user(record.user_id) if record.user_id else None
+    if (record.team_id and team is None) or (user is not None and user.state == DAMAGED):
         return None
-    return record.caller(team, generation, records.user(record.user_id) if record.user_id else None)
+    return record.caller(team, generation, user)

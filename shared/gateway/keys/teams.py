@@ -21,7 +21,7 @@ from gateway.keys.key_fields import parsed
 from gateway.keys.keys import PaidCalls, make_ready
 from gateway.keys.limit_fields import Label, Metadata, WithoutTier, settable_limits, shown_limits
 from gateway.keys.rights import check_sight, check_team
-from gateway.keys.telling import tell_keys
+from gateway.keys.telling import tell_keys, to_be_told
 from gateway.times import rfc3339
 
 _TRIES = 4
@@ -98,7 +98,7 @@ class Teams:
             return _filled(record, wanted)
 
         before, record = self._changed("change", team_id, patched, by, if_match)
-        if (before.terms() is None) != (record.terms() is None):
+        if to_be_told(before, record):
             # Keys of a team without limits are not looked at twice; from now on they are, or no longer.
             if record.terms() is not None:
                 make_ready(self.limits, team_item(team_id), record.version)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from gateway.errors import ConditionFailed, Conflict
 from gateway.identity.caller import Caller
+from gateway.identity.records import SharedRecord
 from gateway.identity.store import ACTIVE, KeyRecord, NoSuchTeam
 
 _TRIES = 4
@@ -23,6 +25,17 @@ class Touches(Protocol):
 
 class PaidCalls(Protocol):
     def set_state(self, account: str, state: str, version: int) -> None: ...
+
+
+def to_be_told(before: SharedRecord, after: SharedRecord) -> bool:
+    """Whether keys have to be told of a change of what limits them together: where it begins or ends. What changes
+    nothing repeats a change, of which some keys may not have been told."""
+    return limiting(before) != limiting(after) or (limiting(after) and replace(before, version=after.version) == after)
+
+
+def limiting(record: SharedRecord) -> bool:
+    """Whether a record limits anybody."""
+    return record.state == ACTIVE and record.terms() is not None
 
 
 def tell_keys(

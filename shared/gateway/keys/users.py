@@ -24,7 +24,7 @@ from gateway.keys.key_fields import parsed
 from gateway.keys.keys import PaidCalls, make_ready
 from gateway.keys.limit_fields import Label, Metadata, WithoutTier, shown_limits
 from gateway.keys.rights import check_sight_of_user, check_user
-from gateway.keys.telling import tell_keys
+from gateway.keys.telling import limiting, tell_keys, to_be_told
 from gateway.times import rfc3339
 
 _TRIES = 4
@@ -78,7 +78,7 @@ class Users:
 
     def get(self, user_id: str) -> UserRecord:
         record = self.records.user(user_id)
-        if record is None:
+        if record is None or record.state == DAMAGED:
             raise NotFound("Nothing limits such a user.", param="id")
         return record
 
@@ -111,27 +111,30 @@ class Users:
     ) -> UserRecord:
         for _ in range(_TRIES):
             stored = self.records.user_record(user_id)
-            if stored is not None and stored.state == DAMAGED:
-                raise Conflict("The user's record is damaged; an operator has to remove it.", code="user_damaged")
+            if stored is not None and stored.state == DAMAGED and not stored.version:  # by that the item is told
+                raise Conflict(
+                    "The user's record is damaged; an operator has to remove it, and its item of limits.",
+                    code="user_damaged",
+                )
             active = stored is not None and stored.state == ACTIVE
             if if_match is not None and (stored is None or not active or stored.version != if_match):
                 raise PreconditionFailed("The user's limits were changed since.", param="If-Match")
-            before = stored or UserRecord(user_id, "", rfc3339(self.now()), state=REVOKED, version=0)
-            after = replace(change(before), version=before.version + 1)
+            before = stored or UserRecord(user_id, "", "", state=REVOKED, version=0)
+            after = replace(change(before), version=before.version + 1, created=before.created or rfc3339(self.now()))
             try:
                 self.writes.put(by, stored, after)
             except ConditionFailed:
                 continue
-            self._take_hold(before if active else None, after, by)
+            self._take_hold(before, after, by)
             return after
         raise Conflict("The user's limits are being changed by others; try again.")
 
-    def _take_hold(self, before: UserRecord | None, after: UserRecord, by: Caller) -> None:
+    def _take_hold(self, before: UserRecord, after: UserRecord, by: Caller) -> None:
         """Make the change hold at the next paid call of each of the user's keys."""
-        item, limited = user_item(after.id), after.state == ACTIVE and after.terms() is not None
+        item = user_item(after.id)
         self.limits.set_state(item, "R" if after.state == REVOKED else "A", after.version)
-        if limited != (before is not None and before.terms() is not None):
-            if limited:
+        if to_be_told(before, after):
+            if limiting(after):
                 make_ready(self.limits, item, after.version)
             tell_keys(
                 self.records, self.writes, self.limits, by, lambda cursor: self.records.of_user(after.id, 100, cursor)

@@ -17,7 +17,7 @@ from gateway.identity.caller import Caller, ModelLimits, Shared
 from gateway.ledger.admission import Demand, Terms, Windows, terms_of, terms_of_limits
 from gateway.ledger.answers import refused
 from gateway.ledger.refusals import Refusal
-from gateway.models.geographies import anywhere
+from gateway.models.versions import one_model
 
 if TYPE_CHECKING:
     from gateway.config.document import TierLimits
@@ -48,8 +48,7 @@ def key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
 
 def further_accounts(caller: Caller, models: Collection[str], targets: Targets) -> list[Account]:
     """The accounts after the key's of a call that may go to these targets."""
-    asked = {anywhere(target) for target in models}
-    accounts = [model_account(caller, each) for each in caller.model_limits if asked & _meant(each, targets)]
+    accounts = [model_account(caller, each) for each in caller.model_limits if _covers(each, models, targets)]
     if caller.user is not None:
         accounts.append(user_account(caller.user_id, caller.user))
     if caller.team is not None:
@@ -57,10 +56,11 @@ def further_accounts(caller: Caller, models: Collection[str], targets: Targets) 
     return accounts
 
 
-def _meant(limit: ModelLimits, targets: Targets) -> set[str]:
-    """The models that a limit is on, wherever they run: what its name stood for when it was set, and what it does now.
-    An alias that is changed lifts no limit, and neither does the profile of another geography."""
-    return {anywhere(target) for target in (limit.target, targets(limit.name)) if target}
+def _covers(limit: ModelLimits, models: Collection[str], targets: Targets) -> bool:
+    """Whether one of these models is what a limit's name stood for when it was set, or stands for now. An alias that is
+    changed lifts no limit, and neither does another name of the model."""
+    meant = [target for target in (limit.target, targets(limit.name)) if target]
+    return any(one_model(target, asked) for target in meant for asked in models)
 
 
 def model_account(caller: Caller, limit: ModelLimits) -> Account:

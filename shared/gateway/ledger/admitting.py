@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from gateway.config.document import TierLimits
 from gateway.errors import ConditionFailed, GatewayError, RateLimited, StoreError, Unauthorized
 from gateway.identity.caller import Caller, Shared
+from gateway.identity.records import DAMAGED
 from gateway.identity.verification import KeyReader, current
 from gateway.ledger.accounts import (
     Account,
@@ -229,6 +230,8 @@ class Admissions:
             return next((model_account(fresh, each) for each in fresh.model_limits if each.name == account.model), None)
         if account.scope == "user":
             user = self.keys.user(caller.user_id)
+            if user is not None and user.state == DAMAGED:
+                raise Unauthorized("What limits the API key's user can't be read.")
             return None if user is None else user_account(user.id, Shared(user.version, user.limits))
         team = self.keys.team(caller.team_id)
         if team is None:

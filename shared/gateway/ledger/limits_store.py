@@ -174,11 +174,16 @@ class LimitsStore:
         of = {account: named(account) for account in accounts}
         keys = [{"id": record} for record in dict.fromkeys(each.record for each in of.values())]
         records = {item["id"]: item for item in read_all(self._database, self._keys_table, keys, consistent=True)}
+        # One record that can't be read whole must not keep the hours of all others open: it is not gone.
         return {
             account: records[each.record]["version"] if each.record in records else 0
             for account, each in of.items()
             if each.record not in records
-            or (each.scope in _KEPT_AS_REVOKED and records[each.record]["state"] == REVOKED)
+            or (
+                each.scope in _KEPT_AS_REVOKED
+                and records[each.record].get("state") == REVOKED
+                and type(records[each.record].get("version")) is int
+            )
         }
 
     def remove(self, item: Mapping[str, Any]) -> bool:

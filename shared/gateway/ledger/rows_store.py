@@ -11,6 +11,7 @@ from typing import Any
 from gateway.dynamodb.attributes import from_item, to_item
 from gateway.dynamodb.client import pages
 from gateway.errors import ConditionFailed
+from gateway.identity.account_ids import team_item
 from gateway.ledger.resizing.row_estimates import RowEstimates
 from gateway.models.usage import Usage
 
@@ -100,7 +101,9 @@ def minute_partition(seconds: int, suffix: int, length: str = "short") -> str:
 
 def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """`Row.holders` of a row as it is stored."""
-    return [(row["key"], row["window"]), *((each["id"], each["window"]) for each in row.get("accounts", ()))]
+    # Of a row that was written before rows had the list: a team alone could hold money beside the key.
+    team = [(team_item(row["team"]), row["team_window"])] if "team_window" in row else []
+    return [(row["key"], row["window"]), *team, *((each["id"], each["window"]) for each in row.get("accounts", ()))]
 
 
 @dataclass(slots=True)
@@ -168,12 +171,11 @@ class RowStore(RowEstimates):
         """What the rows of the hour that ends then (microseconds) come to, by item of `limits` and budget window: of
         every length. A row lies in a minute of the hour that it is booked in: both are its admission's moment."""
         sums: dict[tuple[str, str], Sum] = {}
-        last = hour_ends // 60_000_000
         fields = {
-            "ProjectionExpression": "#key, #window, accounts, #state, actual",
+            "ProjectionExpression": "#key, #window, accounts, team, team_window, #state, actual",
             "ExpressionAttributeNames": {"#minute": "minute", "#state": "state", "#key": "key", "#window": "window"},
         }
-        for minute in range(last - 60, last):
+        for minute in range(hour_ends // 60_000_000 - 60, hour_ends // 60_000_000):
             for length in LENGTHS:
                 for row in self._of_minute(minute, length, fields, {}):
                     for account, window in accounts_of(row):
@@ -270,8 +272,7 @@ class RowStore(RowEstimates):
 
 
 def _stored(account: RowAccount) -> dict[str, Any]:
-    budget = {} if account.budget is None else {"budget": account.budget}
-    return {"id": account.id, "window": account.window} | budget
+    return {"id": account.id, "window": account.window} | ({} if account.budget is None else {"budget": account.budget})
 
 
 def settled_facts(
