@@ -229,8 +229,9 @@ def test_an_attempt_that_has_no_room_gives_its_probe_back() -> None:
 def test_a_name_that_a_client_may_make_up_is_no_metric_of_its_own(
     log_lines: Callable[[], list[dict[str, Any]]],
 ) -> None:
-    observability.discard()
     plan, state = made([("answered", 100, 10)])
+    observability.flush("gateway", "completions")
+    log_lines()
     for name in ("ft:gpt-4o:acme:one:1", "ft:gpt-4o:acme:two:2"):
         target = replace(plan.first, route=Route("m", f"x/{name}", PRICE))
         call_of(replace(plan, targets=(target,)), state, Books(0)).gather()
