@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from gateway import observability, settings
+from gateway import context, observability, settings
 
 # No test is timed: a busy machine is no fault of what is tested.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -30,10 +30,9 @@ def gateway_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     settings.settings.cache_clear()
-    observability.discard()
-    yield
+    with context.entered(context.Context()):
+        yield
     settings.settings.cache_clear()
-    observability.discard()
 
 
 @pytest.fixture

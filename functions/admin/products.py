@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.api.message import Request, Response
-from gateway.catalogue.admin import MOST_ROWS, Kept
+from gateway.catalogue.admin import MOST_ROWS, VersionedProduct
 from gateway.catalogue.products import PRODUCT_ID
 from gateway.catalogue.rows import rows_of_csv
 from gateway.errors import BadRequest, NotFound
@@ -56,7 +56,7 @@ def _rows(request: Request) -> list[object]:
     return list(body["products"])
 
 
-def _shown(kept: Kept, status: int = 200) -> Response:
+def _shown(kept: VersionedProduct, status: int = 200) -> Response:
     return Response(status, kept.product.model_dump(mode="json"), {"etag": f'"{kept.version}"'})
 
 

@@ -171,7 +171,7 @@ def _models(request: Request) -> Response:
 
 def _one_model(request: Request) -> Response:
     name, service = request.parameters["id"], gateway().completions
-    route = service.catalog(service.config.get()).found(name, request.caller.models)
+    route = service.model_names(service.config.get()).found(name, request.caller.models)
     if route is None:
         raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
     return Response(200, _model(name, route.target))

@@ -85,12 +85,6 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
     context.current().metrics.append(measured)
 
 
-def discard() -> None:
-    """Forget what is pending here, and what stands in every line."""
-    context.current().metrics.clear()
-    context.current().keys.clear()
-
-
 def flush(gateway: str, function: str) -> None:
     """Write what is pending here as EMF: one line, or as many as one metric has values of different dimensions.
     `gateway` is the prefix of the deployment's names, `function` the function's whole name."""

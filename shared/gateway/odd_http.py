@@ -12,6 +12,7 @@ from gateway.http1 import Cut, Malformed
 from gateway.sockets import TimedConnection
 
 _PIECE = 65_536
+_INTERIM = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d\s")  # a status that another one follows; 101 ends the talk
 _HEADER = re.compile(rb"[!-9;-~]+:[\t\x20-\x7e]*\r?\n")
 
 
@@ -79,18 +80,23 @@ class _Fed(io.RawIOBase):
 
 
 class _Head:
-    """The lines of an answer's head, but for headers that are none: http.client takes the first of these (a name that
-    is not ASCII) for the body's beginning, and so misses the length that stands below it."""
+    """The lines of an answer's head, but for heads that come before it (100, 103: http.client takes the latter for the
+    answer, which then nobody reads, though it is billed), and for headers that are none: http.client takes the first of
+    these (a name that is not ASCII) for the body's beginning, and so misses the length that stands below it."""
 
     def __init__(self, plain: io.BufferedReader) -> None:
         self.plain, self._within = plain, False
 
     def readline(self, limit: int = -1) -> bytes:
         line = self.plain.readline(limit)
+        while not self._within and _INTERIM.match(line):
+            while line.strip(b"\r\n"):
+                line = self.plain.readline(limit)
+            line = self.plain.readline(limit)
         if self._within:
             while line.strip(b"\r\n") and len(line) < limit and not _HEADER.fullmatch(line):
                 line = self.plain.readline(limit)
-        self._within = bool(line.strip(b"\r\n"))  # after an empty one another status may follow
+        self._within = bool(line.strip(b"\r\n"))
         return line
 
     def close(self) -> None:

@@ -46,6 +46,7 @@ class TimedConnection:
         self._host, self._port = address
         self._secure, self._resolve = secure, resolve
         self.deadline = deadline
+        self.rested = 0.0  # since when it serves no exchange, by its pool's clock
         self.reader = Reader(self.receive)
         self._socket: socket.socket | None = None
 

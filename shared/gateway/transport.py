@@ -6,10 +6,11 @@ Here every receive is given what is left until the deadline. Redirects are answe
 
 from __future__ import annotations
 
+import ssl
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ from gateway.sockets import Resolve, TimedConnection, addresses_of
 
 MAX_BYTES = 6_291_456
 _MOST_IDLE = 64  # kept for the next exchange; what comes back beyond is closed
+# A balancer closes an idle connection after a minute, a NAT gateway drops one without a word after six: what is sent
+# then is lost, and a call is charged for what nobody answers.
+_IDLE_SECONDS = 50.0
 
 
 class HttpError(Exception):
@@ -98,10 +102,10 @@ class Exchange:
     `measured` tells whether the body says itself where it ends: one that ends with its connection may have been cut.
     """
 
-    def __init__(self, pool: Connections, connection: TimedConnection, answer: Answer) -> None:
+    def __init__(self, pool: Connections, connection: TimedConnection, answer: Answer, *, sent: bool) -> None:
         self.status, self.headers, self.measured = answer.status, answer.headers, answer.measured
         self._pool, self._connection, self._answer = pool, connection, answer
-        self._whole = False
+        self._whole, self._sent = False, sent  # of the answer, of the request
 
     def pieces(self, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
         """The body's bytes. Raises TimedOut, Broken or TooLarge."""
@@ -116,22 +120,23 @@ class Exchange:
 
     def close(self) -> None:
         """Ends the exchange. The connection is kept only if the whole answer was read."""
-        keep = self._whole and self._answer.reusable
+        keep = self._whole and self._sent and self._answer.reusable
         self._answer.close()
         self._pool.give_back(self._connection, keep=keep)
 
 
 class Connections:
     """Connections to one endpoint. Thread-safe: a connection serves one exchange at a time. `resolve` gives the
-    addresses of its host; what it raises (an OSError) means that there is no connection."""
+    addresses of its host; what it raises (an OSError) means that there is no connection. `clock` gives seconds, and
+    goes on while the function is frozen."""
 
-    def __init__(self, endpoint: str, resolve: Resolve = addresses_of) -> None:
+    def __init__(self, endpoint: str, resolve: Resolve = addresses_of, clock: Callable[[], float] = time.time) -> None:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("not an http(s) endpoint")
         self.host, self.prefix = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
         self._address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-        self._resolve = resolve
+        self._resolve, self._clock = resolve, clock
         self._secure = parts.scheme == "https"
         self._idle: deque[TimedConnection] = deque()
         weakref.finalize(self, _close, self._idle)
@@ -149,8 +154,8 @@ class Connections:
         connection = self._connection(time.monotonic() + timeout)
         try:
             with _translated():
-                connection.send(request)
-                return Exchange(self, connection, _answer(connection, method))
+                sent = _sent(connection, request)
+                return Exchange(self, connection, _answer(connection, method), sent=sent)
         except BaseException:
             connection.close()
             raise
@@ -174,6 +179,7 @@ class Connections:
     def give_back(self, connection: TimedConnection, *, keep: bool) -> None:
         """Called by an Exchange when it ends."""
         if keep and len(self._idle) < _MOST_IDLE:
+            connection.rested = self._clock()
             self._idle.append(connection)
         else:
             connection.close()
@@ -184,7 +190,7 @@ class Connections:
                 kept = self._idle.pop()
             except IndexError:  # another thread took the last one
                 break
-            if kept.usable():
+            if 0 <= self._clock() - kept.rested < _IDLE_SECONDS and kept.usable():
                 kept.deadline = deadline
                 return kept
             kept.close()
@@ -196,6 +202,16 @@ class Connections:
         except OSError as error:
             raise NotSent(f"no connection: {type(error).__name__}") from error
         return fresh
+
+
+def _sent(connection: TimedConnection, request: bytes) -> bool:
+    """Whether a request left whole. One that the other side stopped reading may have been answered (413: it is too
+    large), and that answer says what became of it."""
+    try:
+        connection.send(request)
+    except (ConnectionError, ssl.SSLError):
+        return False
+    return True
 
 
 def _answer(connection: TimedConnection, method: str) -> Answer:

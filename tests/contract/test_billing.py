@@ -187,8 +187,9 @@ def test_final_months_and_other_teams_are_left_alone(tables: Tables) -> None:
     assert bill.billing.correct(body, replace(ADMIN, team_id="blue"))[1]
     with pytest.raises(NotFound):
         bill.billing.statement("nobody", {"month": "2026-11"})
-    with pytest.raises(GatewayError):
-        bill.billing.statement("blue", {"mouth": "2026-11"})
+    for query in ({"mouth": "2026-11"}, {"month": "2026-11", "format": "xml"}):
+        with pytest.raises(BadRequest):
+            bill.billing.statement("blue", query)
 
 
 @pytest.mark.parametrize(

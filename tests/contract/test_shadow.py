@@ -113,7 +113,7 @@ def test_it_leaves_a_line_and_a_count_and_costs_no_request(tables: Tables, log_l
     database = CountingDatabase(tables.database)
     ledger = world.ledger(database)
     ledger.settle(world.admit(ledger), paid(100))
-    observability.discard()
+    observability.flush("ai-gateway-test", "f")
     log_lines()
     database.calls.clear()
     for cost in (150, 400):

@@ -337,8 +337,8 @@ def head(status: int) -> str:
 
 def test_a_status_that_is_no_success_costs_nothing(caller: Caller) -> None:
     bodies = ["", "[1]", '{"error": 5}', '{"error": {"code": ["x"], "param": 5}}', "<html>", '{"__type": 5}', "\xff"]
-    for status in (102, 103, 199, 300, 301, 304, 400, 418, 451, 500, 529, 599, 600, 999):
-        for body in bodies[:1] if status < 200 or status == 304 else bodies:
+    for status in (101, 300, 301, 304, 400, 418, 451, 500, 529, 599, 600, 999):
+        for body in bodies[:1] if status in (101, 304) else bodies:
             asked = caller.ask(Steer(wire=f"{head(status)}{len(body)}\r\n\r\n{body}"))
             is_refusal(asked.first, 400 if status == 400 else 502)
             freed(asked)
@@ -375,6 +375,7 @@ def test_an_absurd_retry_after(caller: Caller, wait: str) -> None:
         Steer(wire="HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n \n"),
         Steer(wire="HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + '\xef\xbb\xbf{"choices": [{"mess'),
         Steer(wire="HTTP/1.1 200 OK\r\n" + "a: b\r\n" * 200 + "\r\n{}"),
+        *(Steer(wire=f"HTTP/1.1 {status} X\r\n\r\n") for status in (100, 102, 103, 199)),  # the answer is yet to come
     ],
 )
 def test_what_nobody_can_know_costs_the_hold(caller: Caller, steer: Steer) -> None:

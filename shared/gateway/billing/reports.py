@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
@@ -52,7 +52,7 @@ class Reports:
 
     def usage(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Spend by a dimension over a range of UTC days. Raises BadRequest naming a wrong parameter."""
-        _known(query, _PARAMETERS)
+        check_parameters(query, _PARAMETERS)
         group_by, days = self._group(query), self._range(query)
         items = list(self._items(days, query))
         rows = [_row(group_by, value, cells) for value, cells in sorted(grouped(items, group_by).items())]
@@ -81,7 +81,7 @@ class Reports:
 
     def metrics(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Requests, errors, latency, tokens and cost, in all and by model, provider and tier."""
-        _known(query, frozenset({"from", "to", "key", "team"}))
+        check_parameters(query, frozenset({"from", "to", "key", "team"}))
         days = self._range(query)
         items = list(self._items(days, query))
         (total,) = grouped(items, "total").values() or (Counter(),)
@@ -128,7 +128,8 @@ def asked_for(item: Mapping[str, Any], query: Mapping[str, str]) -> bool:
     return "key" not in query or item.get("key", "") == query["key"]
 
 
-def _known(query: Mapping[str, str], names: frozenset[str]) -> None:
+def check_parameters(query: Mapping[str, str], names: Collection[str]) -> None:
+    """Raises BadRequest for a parameter that is none of these, and for a `format` that there is not."""
     for name in query:
         if name not in names:
             raise BadRequest(f"{name}: unknown parameter; known are {', '.join(sorted(names))}", param=name)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway import observability
 from gateway.billing.counters import grouped
-from gateway.billing.reports import NO_TEAM, Text, asked_for
+from gateway.billing.reports import NO_TEAM, Text, asked_for, check_parameters
 from gateway.billing.tables import dollars, table
 from gateway.dynamodb import cursors
 from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound
@@ -122,7 +122,7 @@ class Billing:
 
     def corrections(self, query: Mapping[str, str], limit: int) -> dict[str, Any]:
         """A month's corrections by id, of a team or key if asked. Raises BadRequest."""
-        _known(query, {"month", "team", "key", "limit", "cursor"})
+        check_parameters(query, {"month", "team", "key", "limit", "cursor"})
         month = self._month(query)
         listing = f"corrections:{month}"
         after = cursors.decode(query["cursor"], {"after": str}, listing)["after"] if "cursor" in query else ""
@@ -137,7 +137,7 @@ class Billing:
 
     def statement(self, team: str, query: Mapping[str, str]) -> dict[str, Any]:
         """What a team has to pay for a month: by key and model, and its corrections. `-` is keys without a team."""
-        _known(query, {"month", "format"})
+        check_parameters(query, {"month", "format"})
         month = self._month(query)
         of = "" if team == NO_TEAM else team
         first = date.fromisoformat(f"{month}-01")
@@ -209,12 +209,6 @@ def is_final(month: str, now: float) -> bool:
     """Whether a month's statements change no more by themselves; `now` in seconds since the epoch."""
     following = (datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC) + timedelta(days=32)).replace(day=1)
     return now >= (following + _FINAL_AFTER).timestamp()
-
-
-def _known(query: Mapping[str, str], names: set[str]) -> None:
-    for name in query:
-        if name not in names:
-            raise BadRequest(f"{name}: unknown parameter; known are {', '.join(sorted(names))}", param=name)
 
 
 def _figures(cells: Counter[str]) -> dict[str, Any]:

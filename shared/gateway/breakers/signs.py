@@ -12,13 +12,16 @@ from enum import StrEnum
 from gateway.errors import UpstreamError, UpstreamTimeout
 
 FIRST_BYTE_SECONDS = 20.0  # of an answer that is streamed: a model that is well has begun by then
-_UNREACHABLE = "unreachable"
+_UNREACHABLE, _TOO_LARGE = "unreachable", "too_large"
+# Statuses by which a host says that the request took its model too long, or that the model failed on it.
+_OF_THE_REQUEST = (408, 424, 504)
 
 
 class Sign(StrEnum):
-    """WELL and ILL move a breaker. NOTHING does not: a fault of ours or of the caller's, a refusal. LATE is our own
-    deadline: by itself it says nothing, since the call may just have been long; of three keys and no success it does.
-    """
+    """WELL and ILL move a breaker. NOTHING does not: a fault of ours or of the caller's, a refusal. LATE is what the
+    request may have brought about by itself: a deadline, ours or the host's, an answer that the model spoilt or made
+    too long. It says nothing where one key meets it, or it would suspend a model for all; of three keys and no success
+    it does."""
 
     WELL = "well"
     ILL = "ill"
@@ -46,10 +49,19 @@ def signs_of(
     if not failure.sent:
         return Signs(Sign.ILL, Sign.NOTHING) if _without_connection(failure) else SILENT
     if failure.upstream_status is not None:
-        return Signs(Sign.WELL, Sign.ILL if failure.failure else Sign.NOTHING)
+        return Signs(Sign.WELL, _answered(failure))
     if isinstance(failure, UpstreamTimeout):
         return Signs(Sign.NOTHING, Sign.ILL if streamed and silent_for >= first_byte else Sign.LATE)
-    return Signs(Sign.NOTHING, Sign.ILL)
+    return Signs(Sign.NOTHING, Sign.LATE if failure.reason == _TOO_LARGE else Sign.ILL)
+
+
+def _answered(failure: UpstreamError) -> Sign:
+    """What a status tells of the model."""
+    if not failure.failure:
+        return Sign.NOTHING
+    # An answer with its usage is the model's work, though it is none: a call of a tool that is no JSON, NaN in it.
+    spoilt = failure.usage is not None or failure.upstream_status in _OF_THE_REQUEST
+    return Sign.LATE if spoilt else Sign.ILL
 
 
 def _without_connection(failure: UpstreamError) -> bool:

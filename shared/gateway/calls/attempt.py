@@ -67,7 +67,8 @@ class Attempt:
             self._failed(failure)
             raise
         except Exception:
-            if self.verdict is Verdict.UNKNOWN:  # a provider turns what happens after sending into UpstreamErrors
+            # A provider turns what happens after sending into UpstreamErrors; where it did not, content shows it.
+            if self.verdict is Verdict.UNKNOWN and not self.delivered:
                 self.verdict, self.status = Verdict.NOT_SENT, "not_sent"
             raise
         finally:

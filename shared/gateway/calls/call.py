@@ -17,7 +17,7 @@ from gateway.errors import GatewayError, UpstreamUnavailable
 from gateway.ledger.charge import Verdict
 from gateway.ledger.holds import Hold, Outcome
 from gateway.ledger.ledger import Ledger
-from gateway.models.catalog import Route
+from gateway.models.model_names import Route
 from gateway.models.money import Cost, usd
 from gateway.models.usage import Usage, openai_usage
 from gateway.vendors.base import Answer, Event
@@ -174,8 +174,10 @@ class Call:
         means, route = self.means, attempt.target.route
         means.breakers.tell(permit, attempt.signs(means.first_byte), means.rules, self.hold.row.key)
         observability.count("ProviderLatency", attempt.provider_ms, provider=route.provider)
-        # The model as the route resolved it: what a client sent could be anything.
-        observability.count("Cost", usd(attempt.cost.total), provider=route.provider, model=route.model)
+        # The model as the route resolved it, of fine-tuned ones the base: what a client sent could be anything, and
+        # each name would be a metric of its own.
+        model = attempt.target.breaker.model
+        observability.count("Cost", usd(attempt.cost.total), provider=route.provider, model=model)
         if attempt.status != "ok":
             observability.count("ProviderErrors", provider=route.provider)
         if attempt.usage is not None:

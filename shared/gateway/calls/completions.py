@@ -25,7 +25,7 @@ from gateway.identity.caller import Caller
 from gateway.ledger.admission import Demand
 from gateway.ledger.holds import AdmissionRequest
 from gateway.ledger.ledger import Ledger
-from gateway.models.catalog import Catalog, Prices, Route, permits
+from gateway.models.model_names import ModelNames, Prices, Route, permits
 from gateway.vendors.base import ChatCall, Provider
 
 _DIALECT = "chat"
@@ -47,12 +47,12 @@ class Completions:
     now: Callable[[], float] = time.time
     first_byte: float = FIRST_BYTE_SECONDS
 
-    def catalog(self, config: Config) -> Catalog:
-        return Catalog(config, self.prices, self.providers)
+    def model_names(self, config: Config) -> ModelNames:
+        return ModelNames(config, self.prices, self.providers)
 
     def models(self, caller: Caller) -> Mapping[str, str]:
         """What this key may ask for: name to target."""
-        return self.catalog(self.config.get()).names(caller.models)
+        return self.model_names(self.config.get()).names(caller.models)
 
     def start(
         self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float, user_agent: str = ""
@@ -70,7 +70,7 @@ class Completions:
         """
         request = parse_chat(body)
         config = self.config.get()
-        route = self.catalog(config).resolve(request.model)
+        route = self.model_names(config).resolve(request.model)
         _allowed(caller, request, route.name, route.target)
         products = self._products(request)
         call, est = self._priced(
@@ -120,7 +120,7 @@ class Completions:
         config = self.config.get()
         try:
             request = parse_chat(body)
-            route = self.catalog(config).resolve(request.model)
+            route = self.model_names(config).resolve(request.model)
             _, est = self._priced(body, request, route, config.tier(caller.tier), "", seconds_left)
         except GatewayError:
             return
@@ -130,7 +130,7 @@ class Completions:
         """Raises Forbidden where a key may not ask this (any more), BadRequest. Nothing is admitted."""
         request = parse_chat(body)
         try:
-            route = self.catalog(self.config.get()).resolve(request.model)
+            route = self.model_names(self.config.get()).resolve(request.model)
         except (BadRequest, NotFound):  # not offered any more: what was answered stays answered
             _allowed(caller, request, request.model)
         else:

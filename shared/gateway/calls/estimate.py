@@ -9,7 +9,7 @@ import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from gateway.errors import BadRequest
 from gateway.models.caching import cached_by_marks
@@ -20,9 +20,13 @@ from gateway.models.usage import Usage
 _MESSAGE_TOKENS = 8  # what a chat format adds around a message
 _CHAT_TOKENS = 128  # what it adds around the whole: some models (gpt-oss, Llama) are given a system text nobody sent
 _TOOL_TOKENS = 1_024  # and around tools or a schema for the answer: Claude's text for them has up to 935 tokens
+# The least that one tool, or a call of one, comes to: a translation gives it an id, a name that fits, an empty schema,
+# a result where none was sent. Usual ones have more bytes than that.
+_LEAST_TOOL_TOKENS = 80
 _RATE_IMAGE_TOKENS = 3_000  # what the token limit counts for an image: a rate is no promise of money
 _IMAGES = ("image_url", "input_image")
 _MARKS = ("cache_control", "cachePoint")
+_LONGEST_STEP = 64  # of a name in a path that is told
 _SHORT = (None, "5m")  # how long a mark keeps what it marks, at the plain price of writing
 # Bytes to a token, where an estimate is to be typical: code and English have 3.5 to 4.5. A third at the plain price is
 # also what a turn costs that is written to the cache as a whole, at 1.25 times that.
@@ -66,6 +70,7 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     text = _size(_without_data(body))
     around = _CHAT_TOKENS + _MESSAGE_TOKENS * len(body.get("messages") or ())
     around += _TOOL_TOKENS if any(body.get(name) for name in ("tools", "functions", "response_format")) else 0
+    around += sum(max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in _tools_and_calls(body))
     pictures = images * image_tokens(target)
     prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
     if (where := _unbounded(body, parts)) is not None:
@@ -75,7 +80,7 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     output = choices * output_cap
     most = output + (_size(body["prediction"]) if body.get("prediction") else 0)
     prices, extra = _prices(body, price), images * (price.image or 0)
-    kept = {mark.ttl for mark in marks} if cached_by_marks(target) else None
+    kept = {mark.ttl in _SHORT for mark in marks} if cached_by_marks(target) else None
     cost = max(_cost(each, prompt, most, _dearest(each, prompt, kept)) for each in prices) + extra
     plain = max(_cost(each, typical, most, each.for_prompt(typical).input) for each in prices) + extra
     tokens = -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
@@ -95,26 +100,41 @@ def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
     raise BadRequest(message, param="service_tier", code="model_not_priced")
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Step(NamedTuple):
+    """Where a value stands: in what, and under which name there. A path is written only for a refusal: names are the
+    client's, of any length, and there may be many values below a long one."""
+
+    above: _Step | None
+    name: str | int
+
+    def path(self) -> str:
+        steps: list[str] = []
+        step: _Step | None = self
+        while step is not None:
+            name = step.name
+            steps.append(f"[{name}]" if isinstance(name, int) else f".{name[:_LONGEST_STEP]}")
+            step = step.above
+        return "".join(reversed(steps)).lstrip(".")
+
+
+class _Mark(NamedTuple):
     """Where a body asks for its prompt to be cached up to there, and for how long (None: as the vendor has it)."""
 
-    where: str
+    where: _Step
     ttl: Any
 
 
 def _marks(body: Mapping[str, Any]) -> Iterator[_Mark]:
     """Marks wherever they stand; what looks like one in a tool's schema counts too."""
-    waiting: list[tuple[str, Any]] = [("", body)]
+    waiting: list[tuple[_Step | None, Any]] = [(None, body)]
     while waiting:
         where, value = waiting.pop()
-        if isinstance(value, Mapping):
-            for name, below in value.items():
-                if name in _MARKS and below:
-                    yield _Mark(f"{where}.{name}".lstrip("."), below.get("ttl") if isinstance(below, Mapping) else None)
-            waiting += [(f"{where}.{name}", below) for name, below in value.items()]
-        elif isinstance(value, list):
-            waiting += [(f"{where}[{number}]", below) for number, below in enumerate(value)]
+        inside = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, below in inside:
+            if name in _MARKS and below:
+                yield _Mark(_Step(where, name), below.get("ttl") if isinstance(below, Mapping) else None)
+            if isinstance(below, (Mapping, list)):
+                waiting.append((_Step(where, name), below))
 
 
 def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price) -> None:
@@ -131,15 +151,15 @@ def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price) 
         refuse("prompt_cache_options.ttl")
     for mark in marks:
         if mark.ttl not in _SHORT and price.cache_write_1h is None:
-            refuse(f"{mark.where}.ttl")
+            refuse(f"{mark.where.path()}.ttl"[:128])
 
 
-def _dearest(price: Price, prompt: int, kept: set[Any] | None) -> int:
-    """What a token of such a prompt costs at most. `kept`: for how long marks ask for it to be cached, which writes it;
-    None where no mark is needed."""
+def _dearest(price: Price, prompt: int, kept: set[bool] | None) -> int:
+    """What a token of such a prompt costs at most. `kept`: whether each mark asks for it to be cached for a short time
+    only, which writes it; None where no mark is needed."""
     price = price.for_prompt(prompt)
     writes = (price.cache_write or 0) if kept is None or kept else 0
-    long = (price.cache_write_1h or 0) if kept is None or any(ttl not in _SHORT for ttl in kept) else 0
+    long = (price.cache_write_1h or 0) if kept is None or False in kept else 0
     return max(price.input, writes, long)
 
 
@@ -157,15 +177,29 @@ def _parts(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield f"messages[{number}].content[{index}]", part
 
 
+def _tools_and_calls(body: Mapping[str, Any]) -> Iterator[Any]:
+    for name in ("tools", "functions"):
+        yield from body.get(name) or ()
+    for message in body.get("messages") or ():
+        yield from message.get("tool_calls") or ()
+
+
 def _unbounded(body: Mapping[str, Any], parts: list[tuple[str, Mapping[str, Any]]]) -> str | None:
     """Where the first thing stands that the body names but does not hold."""
     for where, part in parts:
-        if part.get("type") not in _BOUNDED:
+        if part.get("type") not in _BOUNDED or (part["type"] in _IMAGES and _is_no_image(part.get("image_url"))):
             return where
     for number, message in enumerate(body.get("messages") or ()):
         if message.get("audio"):  # an earlier answer, by its id
             return f"messages[{number}].audio"
     return None
+
+
+def _is_no_image(given: Any) -> bool:
+    """Whether a data URL holds something else: some hosts take a PDF or a video by the name of an image."""
+    url = given.get("url") if isinstance(given, Mapping) else given
+    head = url[:64].strip().casefold() if isinstance(url, str) else ""
+    return head.startswith("data:") and not head.removeprefix("data:").lstrip().startswith("image/")
 
 
 def _window(price: Price, where: str) -> int:

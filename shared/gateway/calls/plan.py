@@ -9,7 +9,7 @@ from gateway.breakers.breaker import BreakerKey
 from gateway.calls.estimate import Estimate
 from gateway.dialects.chat.schema import ChatRequest
 from gateway.errors import GatewayError, StoreUnavailable, UpstreamError, UpstreamRejected, UpstreamTimeout
-from gateway.models.catalog import Route
+from gateway.models.model_names import Route
 from gateway.vendors.base import Prepared, Provider
 
 SETTLE_SECONDS = 1.0  # kept back from the deadline for settle and release

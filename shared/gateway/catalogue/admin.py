@@ -31,7 +31,7 @@ class Records(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class VersionedProduct:
     """A product with the version it is stored under, the ETag of its answers."""
 
     product: Product
@@ -61,24 +61,24 @@ class ProductAdmin:
     now: Callable[[], float] = time.time
     _noted: set[str] = field(default_factory=set)
 
-    def get(self, identifier: str) -> Kept:
+    def get(self, identifier: str) -> VersionedProduct:
         """Raises NotFound."""
         stored = self._stored(identifier, None)
-        return Kept(product(stored), stored.version)
+        return VersionedProduct(product(stored), stored.version)
 
-    def create(self, body: Mapping[str, Any], by: Caller) -> Kept:
+    def create(self, body: Mapping[str, Any], by: Caller) -> VersionedProduct:
         """Raises BadRequest naming the field, Conflict where the id is taken."""
         wanted = parse_new(body)
         if wanted.id and self.records.get(wanted.id):
             raise Conflict("There is a product of this id already.", param="id")
         return _logged("created", self._written(wanted, wanted.id or f"prod_{uuid.uuid4().hex[:16]}", None), by)
 
-    def replace(self, identifier: str, body: Mapping[str, Any], by: Caller, if_match: int | None) -> Kept:
+    def replace(self, identifier: str, body: Mapping[str, Any], by: Caller, if_match: int | None) -> VersionedProduct:
         """All fields anew. Raises BadRequest, NotFound, PreconditionFailed, Conflict."""
         wanted = parse_fields(_without_id(body, identifier))
         return _logged("replaced", self._written(wanted, identifier, self._stored(identifier, if_match)), by)
 
-    def change(self, identifier: str, patch: Mapping[str, Any], by: Caller, if_match: int | None) -> Kept:
+    def change(self, identifier: str, patch: Mapping[str, Any], by: Caller, if_match: int | None) -> VersionedProduct:
         """A JSON merge patch (RFC 7396). Raises as `replace`."""
         old = self._stored(identifier, if_match)
         wanted = parse_fields(merge_patch(product(old).fields(), _without_id(patch, identifier)))
@@ -128,7 +128,7 @@ class ProductAdmin:
             raise PreconditionFailed("The product was changed since; read it again.", param="If-Match")
         return stored
 
-    def _written(self, wanted: ProductFields | NewProduct, identifier: str, old: Stored | None) -> Kept:
+    def _written(self, wanted: ProductFields | NewProduct, identifier: str, old: Stored | None) -> VersionedProduct:
         now = rfc3339(self.now())
         made = product_of(identifier, wanted, product(old).created if old else now, now)
         new = stored_form(made, old.version + 1 if old else 1)
@@ -136,10 +136,10 @@ class ProductAdmin:
         self.records.add_categories(missing)
         self._noted |= missing
         self.records.save(new, old)
-        return Kept(made, new.version)
+        return VersionedProduct(made, new.version)
 
 
-def _logged(what: str, kept: Kept, by: Caller) -> Kept:
+def _logged(what: str, kept: VersionedProduct, by: Caller) -> VersionedProduct:
     observability.log.info(f"product {what}", extra={"product": kept.product.id, "by": by.key_id})
     return kept
 

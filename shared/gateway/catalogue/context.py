@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from gateway.catalogue.products import MOST_SEARCHED, TEXT, Filters, Product, ProductId, without_nulls
 
@@ -31,7 +31,9 @@ class McpContext(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    product_ids: Annotated[tuple[ProductId, ...], Field(max_length=MOST_PRODUCTS)] = Field((), alias="productIds")
+    product_ids: Annotated[tuple[ProductId, ...], FailFast(), Field(max_length=MOST_PRODUCTS)] = Field(
+        (), alias="productIds"
+    )
     search_query: Annotated[str, Field(max_length=MOST_SEARCHED), TEXT] | None = Field(None, alias="searchQuery")
     filters: Filters | None = None
 

@@ -257,7 +257,7 @@ def invalid(error: ValidationError) -> BadRequest:
 
 # The names that people choose, and what they may be: a pattern is hard to read.
 _PATTERNS = {
-    TARGET: "must be a provider and one of its models, such as openai/gpt-4o",
+    TARGET: "must be a provider and one of its models, such as my-host/my-model",
     ALIAS: "must be letters, digits and . _ : / @ -, a letter or digit first, at most 128",
     VENDOR: "must be small letters, digits and hyphens, a letter first, at most 31",
     KEY_NAME: "must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",

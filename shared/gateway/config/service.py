@@ -15,8 +15,8 @@ from gateway.config.document import Config, ConfiguredVendor, composed, effectiv
 from gateway.config.store import Overrides
 from gateway.destinations import Destinations
 from gateway.errors import BadRequest, Conflict, GatewayError, PreconditionFailed, StoreUnavailable
-from gateway.models.catalog import Catalog, Prices
 from gateway.models.geographies import nearest
+from gateway.models.model_names import ModelNames, Prices
 from gateway.models.vendors import packaged
 
 _FRESH_SECONDS = 10.0
@@ -117,7 +117,7 @@ class ConfigAdmin:
     def _check(self, config: Config) -> None:
         for name, vendor in config.vendors.items():
             self._check_vendor(name, vendor)
-        catalog = Catalog(config, self.prices, self.providers)
+        model_names = ModelNames(config, self.prices, self.providers)
         for target in config.prices:
             if target.partition("/")[0] not in (*packaged(), *config.vendors):
                 raise _unknown(f"prices.{target}", target)
@@ -125,9 +125,9 @@ class ConfigAdmin:
         for name, model in config.models.items():
             # A packaged alias of a provider that this deployment does without is no mistake of who changes the config.
             as_packaged = usual.get(name) == {"target": model.target}
-            if model.target.partition("/")[0] not in catalog.usable() and not as_packaged:
+            if model.target.partition("/")[0] not in model_names.usable() and not as_packaged:
                 raise _unknown(f"models.{name}.target", model.target)
-            if catalog.price(model.target) is None:
+            if model_names.price(model.target) is None:
                 raise BadRequest(
                     f"models.{name}.target: no price is known for {model.target}; set one under prices",
                     param=f"models.{name}.target",

@@ -1,6 +1,6 @@
 """Admit, hold, settle, release: no key spends more than its budget or calls more often than it may.
 
-admit: one conditional update of the key's item (the hold), then the row, OPEN, before any provider is called
+admit: one conditional update of the item of each account (the hold), then the row, OPEN, before any provider is called
 settle: the row SETTLED if it is OPEN; whoever wins that gives the rest of the hold back
 release: the same at a cost of nothing, for a call that never went out
 top_up, lower: hold more for a further attempt, or less once the prompt's usage is known

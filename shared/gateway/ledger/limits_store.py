@@ -1,12 +1,12 @@
 """The table `limits`: one item an account, and an admission is one conditional update of it.
 
-Attributes: `st` (A active, R revoked), `kv` (the record's version), `tat` and `ttat` (arrival times of requests and
-tokens; `tat_3` the same under a label, see `gateway.ledger.admission.Move`), `inflight`, `h_<hour>` and `d_<day>`
-(calls), `t_<day>` (tokens used and held), `used_<window>` (micro-dollars spent and held) and `spent_<window>`,
-`g_<day>` (hashes of a key's tags: gateway.ledger.tags); for each hour that is not reconciled yet `o_<hour>_<window>`
-(held), `s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way). Windows are in the names, so that a new
-one needs no reset: it is not there yet. No limit stands here: a changed one holds as soon as callers know it, and
-`kv` makes them know it.
+Attributes: `st` (A active, R revoked), `kv` (the record's version); what each limit counts, by its `attribute` in the
+table of limits (`gateway.limits.LIMITS`): of a bucket the arrival time (`tat_3` the same under a label, see
+`gateway.ledger.moves.Move`), of a window what was used and held in it (`t_<day>`); `used_<window>` (micro-dollars spent
+and held) and `spent_<window>`; `g_<day>` (hashes of a key's tags: gateway.ledger.tags); for each hour that is not
+reconciled yet `o_<hour>_<window>` (held), `s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way).
+Windows are in the names, so that a new one needs no reset: it is not there yet. No limit stands here: a changed one
+holds as soon as callers know it, and `kv` makes them know it.
 """
 
 from __future__ import annotations

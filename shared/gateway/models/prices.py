@@ -1,7 +1,7 @@
 """Model prices: packaged data with source and date, made by `make prices`.
 
 An unknown price is None, never zero: who gets None refuses the model. Prices set in the config win over these; that
-is decided where the config is (`gateway.models.catalog`).
+is decided where the config is (`gateway.models.model_names`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class PriceBook:
         self._regional: Mapping[str, Mapping[str, Any]] = data["regional"]
         self._source, self._date = str(data["source"]), str(data["date"])
         self._region = region
-        self._found: dict[str, Price] = {}
+        self._found: dict[str, Price] = {}  # by the row's name: what is asked for may be any fine-tuned model
 
     @classmethod
     def load(cls, region: str = "") -> PriceBook:
@@ -35,9 +35,10 @@ class PriceBook:
 
     def find(self, target: str) -> Price | None:
         """The price of `provider/model`; None where no price is known."""
-        price = self._found.get(target)
-        if price is None and (row := self._row(target)) is not None:
-            price = self._found[target] = _price(row, self._source, self._date)
+        name, row = self._row(target)
+        price = self._found.get(name)
+        if price is None and row is not None:
+            price = self._found[name] = _price(row, self._source, self._date)
         return price
 
     def targets(self) -> Iterable[str]:
@@ -57,13 +58,15 @@ class PriceBook:
             return geography in reached
         return not any(f"{provider}/{each}.{model}" in self._models for each in reached)
 
-    def _row(self, target: str) -> Mapping[str, Any] | None:
+    def _row(self, target: str) -> tuple[str, Mapping[str, Any] | None]:
+        """The row that has a target's price, where any has, and what to keep that price by."""
         provider, _, model = target.partition("/")
         row = self._regional.get(f"{self._region}/{target}") or self._models.get(target)
         if row is None and model.startswith("ft:"):
             # ft:<base model>:<organisation>:<suffix>:<id> costs what the source lists as ft:<base model>.
-            row = self._models.get(f"{provider}/ft:{model.split(':')[1]}")
-        return row
+            target = f"{provider}/ft:{model.split(':')[1]}"
+            row = self._models.get(target)
+        return target, row
 
     def _here(self) -> Iterable[str]:
         prefix = f"{self._region}/"

@@ -46,11 +46,6 @@ class Vendors:
             made = self._made[name] = vendor, self._connected(vendor)
         return made[1]
 
-    def region(self, name: str) -> str:
-        """The region that a provider's answer came from."""
-        made = self._made.get(name)
-        return made[1].region if made else "global"
-
     def _connected(self, vendor: Vendor) -> Provider:
         try:
             return connect(vendor, self._connection(vendor))

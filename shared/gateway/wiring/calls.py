@@ -36,9 +36,9 @@ class Calls(Stores):
 
     def target_of(self, name: str) -> str | None:
         """What a model's name stands for now; None where nothing answers to it."""
-        from gateway.models.catalog import Catalog
+        from gateway.models.model_names import ModelNames
 
-        route = Catalog(self.config_source.get(), self.prices, self.settings.providers).found(name)
+        route = ModelNames(self.config_source.get(), self.prices, self.settings.providers).found(name)
         return route.target if route else None
 
     @once

@@ -12,6 +12,7 @@ from gateway.errors import (
     UpstreamThrottled,
     UpstreamTimeout,
 )
+from gateway.models.usage import Usage
 from gateway.transport import Broken, NotSent, TimedOut, TooLarge
 from gateway.vendors.failures import faulty, refused, rejected_here, unanswered, unusable
 
@@ -25,13 +26,16 @@ WELL, ILL, LATE, NOTHING = Sign.WELL, Sign.ILL, Sign.LATE, Sign.NOTHING
         (unanswered("x", TimedOut("no connection in time", sent=False)), ILL, NOTHING),
         (unanswered("x", TimedOut("our deadline", sent=True)), NOTHING, LATE),
         (unanswered("x", Broken("reset")), NOTHING, ILL),
-        (unanswered("x", TooLarge("6 MB")), NOTHING, ILL),
+        (unanswered("x", TooLarge("6 MB")), NOTHING, LATE),
         (faulty("x", ValueError("a defect"), sent=False), NOTHING, NOTHING),
         (rejected_here("x", "no such field", "logprobs"), NOTHING, NOTHING),
         (UpstreamCredentials("unusable", provider="x", sent=False, reason="unusable_key"), NOTHING, NOTHING),
         (unusable("x", "schema"), WELL, ILL),
+        (unusable("x", "malformed_tool_use", usage=Usage(output_tokens=5)), WELL, LATE),
+        (unusable("x", "malformed", usage=Usage()), WELL, LATE),
         *((refused("x", status, {}), WELL, NOTHING) for status in (400, 401, 403, 404, 409, 413, 422, 429)),
-        *((refused("x", status, {}), WELL, ILL) for status in (408, 500, 502, 503, 504, 529)),
+        *((refused("x", status, {}), WELL, ILL) for status in (500, 502, 503, 529)),
+        *((refused("x", status, {}), WELL, LATE) for status in (408, 424, 504)),
     ],
 )
 def test_what_each_failure_tells(failure: UpstreamError, host: Sign, target: Sign) -> None:

@@ -1,6 +1,6 @@
 """A call of any plan, whatever its targets do: an oracle in plain arithmetic says what is asked, held, and paid."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import observability
 from gateway.breakers.breaker import Breaker, BreakerRules
 from gateway.breakers.breakers import Breakers
 from gateway.calls.call import Call, Means
@@ -18,7 +19,7 @@ from gateway.dialects.chat.schema import ChatRequest
 from gateway.errors import BudgetExceeded, GatewayError, UpstreamError
 from gateway.ledger.holds import Hold, Outcome
 from gateway.ledger.ledger import Ledger
-from gateway.models.catalog import Route
+from gateway.models.model_names import Route
 from gateway.models.money import MICRO, Price
 from gateway.models.usage import Usage
 from gateway.transport import Broken, NotSent, TimedOut
@@ -63,8 +64,10 @@ class Host:
     def send(self, prepared: Prepared) -> Iterator[Event]:
         self.asked += 1
         usage = Usage(input_tokens=self.tokens)
-        if self.kind == "broken_off":
+        if self.kind in ("broken_off", "defect"):
             yield Chunk({})
+        if self.kind == "defect":
+            raise KeyError("an adapter's own fault")
         if self.kind != "answered":
             raise failure_of(self.kind, usage)
         yield Answer(ANSWER, usage)
@@ -221,3 +224,25 @@ def test_an_attempt_that_has_no_room_gives_its_probe_back() -> None:
     assert (state[key].open, state[key].probes) == (True, 0)
     call_of(plan, state, Books(100)).gather()
     assert state[key].open is False
+
+
+def test_a_name_that_a_client_may_make_up_is_no_metric_of_its_own(
+    log_lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    plan, state = made([("answered", 100, 10)])
+    observability.flush("gateway", "completions")
+    log_lines()
+    for name in ("ft:gpt-4o:acme:one:1", "ft:gpt-4o:acme:two:2"):
+        target = replace(plan.first, route=Route("m", f"x/{name}", PRICE))
+        call_of(replace(plan, targets=(target,)), state, Books(0)).gather()
+    observability.flush("gateway", "completions")
+    assert {line["Model"] for line in log_lines() if "Cost" in line} == {"ft:gpt-4o"}
+
+
+def test_a_defect_behind_the_first_content_is_no_call_that_was_never_sent() -> None:
+    plan, state = made([("defect", 100, 10), ("answered", 100, 10)])
+    books = Books(0)
+    with pytest.raises(KeyError):
+        call_of(plan, state, books).gather()
+    (outcome,) = books.settled
+    assert (outcome.cost, outcome.status) == (100, "aborted")

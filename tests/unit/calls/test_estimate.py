@@ -1,5 +1,7 @@
 """A hold is an upper bound: whatever a provider may count for a request, the estimate is no less."""
 
+import json
+import tracemalloc
 import unicodedata
 from typing import Any
 
@@ -100,6 +102,18 @@ def test_what_the_body_only_names_counts_as_all_the_model_can_read(body: dict[st
     assert refused.value.param == param
 
 
+@pytest.mark.parametrize("url", ["data:application/pdf;base64,AAAA", " DATA: video/mp4;base64,AAAA", "data:;base64,AA"])
+@pytest.mark.parametrize("kind", ["image_url", "input_image"])
+def test_what_is_no_image_counts_as_all_the_model_can_read(kind: str, url: str) -> None:
+    for image in ({"url": url}, url):
+        body = user([{"type": kind, "image_url": image}])
+        assert of(body, target="host/gemini").prompt == PRICE.max_input_tokens
+        with pytest.raises(BadRequest):
+            of(body, Price(input=MICRO, output=MICRO), "host/gemini")
+    held = of(user([{"type": kind, "image_url": {"url": "data:image/png;base64,AAAA"}}]), target="host/gemini").prompt
+    assert held < 30_000
+
+
 def test_a_prediction_may_be_billed_beside_the_answer() -> None:
     predicted = {"type": "content", "content": "word " * 1_000}
     more = of(user("hi") | {"prediction": predicted}).cost - of(user("hi")).cost
@@ -155,3 +169,27 @@ def test_what_no_price_says_is_refused(body: dict[str, Any], param: str) -> None
 def test_what_a_price_says_passes() -> None:
     of(user([KEPT]), Price(input=1, output=1, cache_write=2, cache_write_1h=3))
     of(user("hi") | {"prompt_cache_retention": "24h", "tools": [{"type": "custom"}]})
+
+
+@pytest.mark.parametrize("ttl", [[1], {"a": 1}, 5, "2h", True])
+def test_a_mark_for_a_time_that_is_none_is_held_at_the_dearest(ttl: Any) -> None:
+    price = Price(input=MICRO, output=0, cache_write=2 * MICRO, cache_write_1h=3 * MICRO)
+    told = of(user([{**KEPT, "cache_control": {"ttl": ttl}}]), price, "bedrock/anthropic.claude-x")
+    assert told.cost >= 3 * told.prompt
+
+
+def test_what_stands_below_a_long_name_takes_no_memory() -> None:
+    """A body of 1 MB took 1 GB for each thousand of values below such a name."""
+    schema = {"a" * 1_000_000: [*[1] * 1_000, {}, {"cache_control": {"ttl": "1h"}}]}
+    body = user("hi") | {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]}
+    size = len(json.dumps(body))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest) as refused:
+            of(body)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 3 * size
+    assert refused.value.param is not None
+    assert len(refused.value.param) <= 128

@@ -18,7 +18,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from gateway.models.catalog import Route
+from gateway.models.model_names import Route
 from gateway.models.money import Price
 from gateway.transport import Broken, NotSent, TimedOut, TooLarge
 from gateway.vendors.base import ChatCall, Prepared, Provider

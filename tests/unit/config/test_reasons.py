@@ -14,7 +14,7 @@ from gateway.keys.key_fields import NewKey, parsed
 
 PRODUCT: dict[str, Any] = {"name": "Mug", "price": {"amount": 5}, "category": {"path": ["home"]}}
 CHAT: dict[str, Any] = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}
-A_TARGET = "must be a provider and one of its models, such as openai/gpt-4o"
+A_TARGET = "must be a provider and one of its models, such as my-host/my-model"
 ANY_TIME = "must be a time such as 2027-01-31T00:00:00Z"
 
 

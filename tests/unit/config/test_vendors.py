@@ -10,7 +10,7 @@ from gateway.config.document import parse_config
 from gateway.config.service import ConfigAdmin
 from gateway.destinations import Destinations
 from gateway.errors import BadRequest, NotFound
-from gateway.models.catalog import Catalog
+from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
 from tests.unit.config.test_config import MemoryConfig, change
 
@@ -28,8 +28,8 @@ def admin_of(*providers: str, destinations: Destinations | None = None) -> Confi
     return ConfigAdmin(MemoryConfig(), PriceBook.load(), providers or ("openai", "bedrock"), destinations=place)
 
 
-def catalog(document: dict[str, Any]) -> Catalog:
-    return Catalog(parse_config(document), PriceBook.load(), ("openai", "bedrock"))
+def model_names(document: dict[str, Any]) -> ModelNames:
+    return ModelNames(parse_config(document), PriceBook.load(), ("openai", "bedrock"))
 
 
 def refused(admin: ConfigAdmin, patch: dict[str, Any]) -> BadRequest:
@@ -45,7 +45,7 @@ def test_an_entry_a_model_and_a_price_are_a_provider() -> None:
     _, document = change(admin_of(), WHOLE)
     entry = document["vendors"]["groq"]
     assert entry == GROQ | {"credential": "key", "caps": [], "serviceTier": None, "passFields": []}
-    found = catalog(document)
+    found = model_names(document)
     for name in ("llama", TARGET, "meta-llama/llama-3.3-70b"):
         route = found.resolve(name)
         assert (route.target, route.provider, route.model) == (TARGET, "groq", "meta-llama/llama-3.3-70b")
@@ -129,7 +129,7 @@ def test_a_provider_that_models_or_prices_name_is_not_removed_alone() -> None:
     _, document = change(admin, gone | {"prices": {TARGET: None}, "models": {"llama": None}})
     assert (document["vendors"], "llama" in document["models"]) == ({}, False)
     with pytest.raises(NotFound):
-        catalog(document).resolve(TARGET)
+        model_names(document).resolve(TARGET)
 
 
 def test_a_packaged_alias_of_a_provider_that_is_not_used_here_stands_in_no_change_s_way() -> None:

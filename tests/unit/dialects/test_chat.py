@@ -1,5 +1,6 @@
 """Chat requests: what the gateway depends on is checked, all else passes."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -92,3 +93,28 @@ def test_the_enforced_cap(asked: dict[str, int], most: int | None, cap: int) -> 
 
 def test_a_tag_that_is_sent_twice_is_one() -> None:
     assert parse_chat({**GOOD, "tags": ["b", "a", "b", "A", "a"]}).tags == ["b", "a", "A"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"messages": [{"role": "assistant", "tool_calls": [1] * 100_000}]},
+        {"messages": [{"role": "assistant", "thinking_blocks": [1] * 100_000}]},
+        {"messages": [{"role": "user", "content": [1] * 100_000}]},
+        {"messages": [1] * 9_000},
+        {"tools": [1] * 9_000},
+        {"functions": [1] * 100_000},
+        {"modalities": [1] * 100_000},
+        {"mcpContext": {"productIds": [1] * 100_000}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_of_many_faults_the_first_is_told_and_no_other_kept(change: dict[str, Any]) -> None:
+    body = {**GOOD, **change}
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest):
+            parse_chat(body)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.config.document import parse_config
 from gateway.config.service import defaults
-from gateway.models.catalog import Catalog
 from gateway.models.geographies import GEOGRAPHIES, anywhere, geography_of, nearest, reach
+from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
 from tools.local.emulator import ROOT
 from tools.manifest import load
@@ -60,19 +60,20 @@ def packaged() -> Any:
 def test_each_shipped_alias_of_bedrock_answers_in_each_region(region: str) -> None:
     """By a profile that the region can name, priced, of a model that has not ended: a bare id is refused there."""
     config = parse_config(defaults(region))
-    catalog = Catalog(config, PriceBook.load(region), ("openai", "bedrock"))
+    model_names = ModelNames(config, PriceBook.load(region), ("openai", "bedrock"))
     aliases = {name for name, model in packaged().items() if isinstance(model["target"], dict)}
     present = aliases & set(config.models)
     assert {"claude-3-sonnet", "claude-3-haiku", "claude-3-5-sonnet"} <= present
     for name in present:
-        route = catalog.resolve(name)
+        route = model_names.resolve(name)
         assert route.provider == "bedrock"
         assert geography_of(route.model) in reach(region), route.target
         assert not any(ended in route.model for ended in ENDED), route.target
         assert route.price.input > 0
     if region.startswith(("us-e", "us-w", "eu-", "ap-", "ca-")):
         assert present == aliases
-        assert geography_of(catalog.resolve("claude-3-sonnet").model) != "global"  # not out of the geography unasked
+        # Not out of the geography unasked.
+        assert geography_of(model_names.resolve("claude-3-sonnet").model) != "global"
 
 
 def test_who_reads_the_config_knows_bedrock_s_region() -> None:

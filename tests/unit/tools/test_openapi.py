@@ -50,8 +50,12 @@ def test_routes_that_do_not_agree_are_named() -> None:
     manifest = load(ROOT)
     tables = dict(openapi.tables(manifest))
     openapi.agreed(manifest, tables)
-    first, second, *others = tables["health"]
-    tables["health"] = [replace(first, method_path="GET /nowhere"), replace(second, auth="bearer"), *others]
+    named = {route.method_path: route for route in tables["health"]}
+    wrong = {
+        "GET /health": replace(named["GET /health"], method_path="GET /nowhere"),
+        "GET /openapi.json": replace(named["GET /openapi.json"], auth="bearer"),
+    }
+    tables["health"] = [*(named | wrong).values()]
     tables["mcp"] = []
     with pytest.raises(openapi.DescriptionError) as refused:
         openapi.document(manifest, tables)

@@ -29,8 +29,10 @@ def settle_marks(homes: Sequence[list[Any]], dropped: list[str]) -> None:
             dropped.append(f"{mark.at}.ttl")
             home[at] = Mark("5m", mark.at)
         short = short or home[at].ttl != "1h"
-    for home, at in reversed(gone):
-        dropped.append(home.pop(at).at)
+    dropped += [home[at].at for home, at in reversed(gone)]
+    lost = {(id(home), at) for home, at in gone}
+    for home in homes if lost else ():
+        home[:] = [block for at, block in enumerate(home) if (id(home), at) not in lost]
 
 
 def _apart(home: list[Any], dropped: list[str]) -> list[Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any, Final
 
 from gateway.dialects.converse.names import Ids
 from gateway.dialects.neutral import (
@@ -37,6 +38,25 @@ class Spoken:
 
     speaker: Speaker
     blocks: list[Block]
+    _seen: int = field(default=0, init=False)  # how many blocks the last look at `said` knew, and what it found
+    _said: int = field(default=0, init=False)
+
+    def said(self) -> int:
+        """How many blocks there are up to the last that is no reasoning."""
+        at = len(self.blocks)
+        while at > self._seen and isinstance(self.blocks[at - 1], (Reasoning, Redacted)):
+            at -= 1
+        if at > self._seen:
+            self._said = at
+        self._seen = len(self.blocks)
+        return self._said
+
+    def put(self, mark: Mark, dropped: list[str]) -> bool:
+        """Put a mark behind what was said. False where nothing was."""
+        at = self.said()
+        if at and _put(mark, self.blocks, at, dropped):
+            self._said, self._seen = at + 1, self._seen + 1
+        return at > 0
 
 
 @dataclass(slots=True)
@@ -106,16 +126,25 @@ def _blank(block: Text, dropped: list[str]) -> bool:
 
 def _place(mark: Mark, talk: Conversation, dropped: list[str], *, in_system: bool) -> None:
     """A mark stands behind what it marks; behind what precedes, where that is nothing, or reasoning."""
-    homes: list[list[Block] | list[Tool | Mark]] = [talk.tools, talk.system]
-    homes += [] if in_system else [turn.blocks for turn in talk.turns]
-    for home in reversed(homes):
-        at = len(home)
-        while at and isinstance(home[at - 1], (Reasoning, Redacted)):
-            at -= 1
-        if at:
-            home.insert(at, mark)
-            return
-    dropped.append(mark.at)
+    if not in_system and any(turn.put(mark, dropped) for turn in reversed(talk.turns)):
+        return
+    if talk.system:
+        _put(mark, talk.system, len(talk.system), dropped)
+    elif talk.tools:
+        _put(mark, talk.tools, len(talk.tools), dropped)
+    else:
+        dropped.append(mark.at)
+
+
+def _put(mark: Mark, home: list[Any], at: int, dropped: list[str]) -> bool:
+    """Whether it was put there: of two marks behind the same block the first stays."""
+    before = home[at - 1]
+    if not isinstance(before, Mark):
+        home.insert(at, mark)
+        return True
+    if mark.ttl != before.ttl:
+        dropped.append(f"{mark.at}.ttl")
+    return False
 
 
 def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str]) -> None:
@@ -156,9 +185,10 @@ def _pair(talk: Conversation, dropped: list[str]) -> None:
             blocks = [_called(block, ids, open_calls) if isinstance(block, ToolUse) else block for block in turn.blocks]
         else:
             blocks = _answered(turn.blocks, open_calls, dropped)
-        while blocks and isinstance(mark := blocks[0], Mark):  # what it stood behind said nothing
-            del blocks[0]
-            _place(mark, talk, dropped, in_system=False)
+        leading = list(takewhile(lambda block: isinstance(block, Mark), blocks))
+        for mark in leading:  # what it stood behind said nothing
+            _place(mark, talk, dropped, in_system=False)  # type: ignore[arg-type]  # see above
+        blocks = blocks[len(leading) :]
         if talk.turns and talk.turns[-1].speaker == turn.speaker:  # what stood between said nothing
             talk.turns[-1].blocks += blocks
         elif blocks:

@@ -21,7 +21,7 @@ class Names:
         self._aliases: dict[str, str] = {}
         for name in known:
             if name not in taken:
-                alias = _alias(name, taken)
+                alias, _ = _alias(name, taken)
                 taken.add(alias)
                 self._aliases[name] = alias
 
@@ -39,19 +39,21 @@ class Ids:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._tried: dict[str, int] = {}  # aliases of an id that are taken: a history may have one id for all its calls
 
     def next(self, given: str) -> str:
-        fits = FITTING.fullmatch(given) and given not in self._taken
-        chosen = given if fits else _alias(given, self._taken)
+        chosen = given
+        if not FITTING.fullmatch(given) or given in self._taken:
+            chosen, self._tried[given] = _alias(given, self._taken, self._tried.get(given, 0))
         self._taken.add(chosen)
         return chosen
 
 
-def _alias(name: str, taken: set[str]) -> str:
-    number = 0
+def _alias(name: str, taken: set[str], number: int = 0) -> tuple[str, int]:
+    """The first alias that is free, from this number on, and the number after it."""
     while True:
         digest = hashlib.sha256(f"{number}:{name}".encode(errors="surrogatepass")).hexdigest()[:20]
         alias = f"{_ODD.sub('_', name[:_KEPT])}_{digest}"
-        if alias not in taken:
-            return alias
         number += 1
+        if alias not in taken:
+            return alias, number

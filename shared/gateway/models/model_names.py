@@ -61,8 +61,9 @@ def permits(allowed: Sequence[str], *names: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalog:
-    """`providers` are those of the deployment, in order of preference; the config's own come after them."""
+class ModelNames:
+    """What models may be asked for by, and what each name stands for. `providers` are those of the
+    deployment, in order of preference; the config's own come after them."""
 
     config: Offer
     prices: Prices

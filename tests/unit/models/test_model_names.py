@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from gateway.config.document import parse_config
 from gateway.dialects.chat.schema import parse_chat
 from gateway.errors import BadRequest, GatewayError, NotFound
-from gateway.models.catalog import Catalog, permits
+from gateway.models.model_names import ModelNames, permits
 from gateway.models.prices import PriceBook
 
 LIMITS = {tier: {"requestsPerMinute": 10} for tier in ("free", "basic", "premium", "enterprise")}
 CLAUDE = "anthropic.claude-3-5-sonnet-20240620-v1:0"
 
 
-def catalog(providers: tuple[str, ...] = ("openai", "bedrock"), **parts: Any) -> Catalog:
+def model_names(providers: tuple[str, ...] = ("openai", "bedrock"), **parts: Any) -> ModelNames:
     models = {"gpt-4": {"target": "openai/gpt-4"}, "claude": {"target": f"bedrock/{CLAUDE}"}}
-    return Catalog(parse_config({"rateLimits": LIMITS, "models": models} | parts), PriceBook.load(), providers)
+    return ModelNames(parse_config({"rateLimits": LIMITS, "models": models} | parts), PriceBook.load(), providers)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def catalog(providers: tuple[str, ...] = ("openai", "bedrock"), **parts: Any) ->
     ],
 )
 def test_resolves_aliases_and_own_names(name: str, target: str) -> None:
-    route = catalog().resolve(name)
+    route = model_names().resolve(name)
     assert (route.target, route.name) == (target, name)
     assert (f"{route.provider}/{route.model}") == target
     assert route.price.input > 0
@@ -42,44 +42,44 @@ def test_resolves_aliases_and_own_names(name: str, target: str) -> None:
 @pytest.mark.parametrize("name", ["no-such-model", "elsewhere/gpt-4"])
 def test_an_unknown_model_is_not_found(name: str) -> None:
     with pytest.raises(NotFound) as refused:
-        catalog().resolve(name)
+        model_names().resolve(name)
     assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
 
 
 def test_a_provider_that_is_not_configured() -> None:
     for name in ("gpt-4", "openai/gpt-4", "gpt-4o"):
         with pytest.raises(NotFound):
-            catalog(providers=("bedrock",)).resolve(name)
+            model_names(providers=("bedrock",)).resolve(name)
 
 
 def test_a_model_without_a_price_is_refused_never_free() -> None:
     with pytest.raises(BadRequest) as refused:
-        catalog().resolve("openai/unheard-of")
+        model_names().resolve("openai/unheard-of")
     assert refused.value.code == "model_not_priced"
     with pytest.raises(BadRequest):
-        catalog(models={"mine": {"target": "openai/unheard-of"}}).resolve("mine")
+        model_names(models={"mine": {"target": "openai/unheard-of"}}).resolve("mine")
 
 
 def test_an_embedding_model_answers_no_chat() -> None:
     with pytest.raises(BadRequest) as refused:
-        catalog().resolve("text-embedding-3-small")
+        model_names().resolve("text-embedding-3-small")
     assert refused.value.code == "model_not_supported"
-    assert "openai/text-embedding-3-small" not in catalog().names()
+    assert "openai/text-embedding-3-small" not in model_names().names()
 
 
 def test_a_price_of_the_config_wins_and_makes_a_model_reachable() -> None:
     prices = {"openai/mine": {"input": 1.5, "output": 0.0}, "openai/gpt-4": {"input": 1.0, "output": 2.0}}
-    priced = catalog(prices=prices)
+    priced = model_names(prices=prices)
     assert priced.resolve("mine").price.input == 1_500_000
     assert priced.resolve("gpt-4").price.output == 2_000_000
 
 
 def test_names_are_what_a_key_may_use() -> None:
-    names = catalog().names()
+    names = model_names().names()
     assert names["gpt-4"] == "openai/gpt-4"
     assert f"bedrock/{CLAUDE}" in names
-    assert catalog(providers=("bedrock",)).names().get("gpt-4") is None
-    assert catalog().names(["gpt-4"]) == {"gpt-4": "openai/gpt-4"}
+    assert model_names(providers=("bedrock",)).names().get("gpt-4") is None
+    assert model_names().names(["gpt-4"]) == {"gpt-4": "openai/gpt-4"}
 
 
 # Aliases of every kind: to what is priced, to what is not, to an embedding, to a provider that may not be there, to an
@@ -102,15 +102,15 @@ PROVIDERS: tuple[tuple[str, ...], ...] = (("openai", "bedrock"), ("bedrock", "op
 NAMES = (*ODD["models"], *ODD["prices"], "nobody", "gpt-4", "gpt-4o-2024-08-06", "amazon.nova-lite-v1:0", "a@b", "mine")
 
 
-def world(region: str, providers: tuple[str, ...]) -> Catalog:
-    return Catalog(parse_config({"rateLimits": LIMITS} | ODD), PriceBook.load(region), providers)
+def world(region: str, providers: tuple[str, ...]) -> ModelNames:
+    return ModelNames(parse_config({"rateLimits": LIMITS} | ODD), PriceBook.load(region), providers)
 
 
-def accepted(catalog: Catalog, name: str, allowed: list[str]) -> bool:
+def accepted(model_names: ModelNames, name: str, allowed: list[str]) -> bool:
     """Whether a completion by this name gets past the route's own checks: form, model, price, the key's models."""
     try:
         parse_chat({"model": name, "messages": [{"role": "user", "content": "hi"}]})
-        return permits(allowed, name, catalog.resolve(name).target)
+        return permits(allowed, name, model_names.resolve(name).target)
     except GatewayError:
         return False
 
@@ -118,12 +118,12 @@ def accepted(catalog: Catalog, name: str, allowed: list[str]) -> bool:
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("providers", PROVIDERS)
 def test_what_is_listed_is_accepted_and_each_accepted_alias_is_listed(region: str, providers: tuple[str, ...]) -> None:
-    catalog = world(region, providers)
-    names = catalog.names()
-    assert all(accepted(catalog, name, []) for name in names)
-    assert {name for name in ODD["models"] if accepted(catalog, name, [])} == set(ODD["models"]) & set(names)
-    assert all(catalog.resolve(name).target == target for name, target in names.items())
-    assert all(catalog.found(name) for name in names)
+    model_names = world(region, providers)
+    names = model_names.names()
+    assert all(accepted(model_names, name, []) for name in names)
+    assert {name for name in ODD["models"] if accepted(model_names, name, [])} == set(ODD["models"]) & set(names)
+    assert all(model_names.resolve(name).target == target for name, target in names.items())
+    assert all(model_names.found(name) for name in names)
 
 
 @settings(max_examples=60)
@@ -135,14 +135,14 @@ def test_what_is_listed_is_accepted_and_each_accepted_alias_is_listed(region: st
 def test_a_limited_key_is_listed_just_what_it_may_call(
     region: str, providers: tuple[str, ...], data: st.DataObject
 ) -> None:
-    catalog = world(region, providers)
-    pool = [*NAMES, *list(catalog.prices.targets())[:40]]
+    model_names = world(region, providers)
+    pool = [*NAMES, *list(model_names.prices.targets())[:40]]
     allowed = data.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=8))
-    names = catalog.names(allowed)
-    assert all(accepted(catalog, name, allowed) for name in names)
+    names = model_names.names(allowed)
+    assert all(accepted(model_names, name, allowed) for name in names)
     for name in {*pool, *allowed} - set(names):
         # Not listed: refused, or another spelling (the model's own name without a provider) of what is listed.
-        assert not accepted(catalog, name, allowed) or catalog.resolve(name).target in names.values()
-    assert set(names) >= {name for name in allowed if accepted(catalog, name, allowed)}
+        assert not accepted(model_names, name, allowed) or model_names.resolve(name).target in names.values()
+    assert set(names) >= {name for name in allowed if accepted(model_names, name, allowed)}
     for name in pool:
-        assert (catalog.found(name, allowed) is not None) == accepted(catalog, name, allowed)
+        assert (model_names.found(name, allowed) is not None) == accepted(model_names, name, allowed)
