@@ -25,7 +25,7 @@ def caller_of(request: Request, scope: str | None, identity: Callable[[], Identi
     else:
         try:
             caller = Caller.from_context(request.context)
-        except (KeyError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise Unauthorized("No API key was checked for this call.") from None
     if caller is None or (caller.expires and time.time() >= caller.expires):  # the context may be a minute old
         raise Unauthorized("The API key is unknown, expired or revoked.")

@@ -13,7 +13,7 @@ from gateway.breakers.breakers import Breakers, Permit
 from gateway.calls.attempt import Attempt
 from gateway.calls.plan import Plan, Target, moves_on, seconds_for
 from gateway.dialects.chat.schema import ChatRequest
-from gateway.errors import GatewayError, UpstreamUnavailable
+from gateway.errors import GatewayError, InternalError, UpstreamUnavailable
 from gateway.ledger.charge import Verdict
 from gateway.ledger.holds import Hold, Outcome
 from gateway.ledger.ledger import Ledger
@@ -90,7 +90,7 @@ class Call:
 
     def events(self) -> Iterator[Event]:
         """The events of the attempt that delivers; the last is the whole answer. Raises what ended the last attempt
-        (where none was made, what stood in its way), with what the call cost."""
+        (where none was made, what stood in its way), with what the call cost; of a defect, where it cost anything."""
         status = "aborted"
         try:
             yield from self._events()
@@ -98,6 +98,14 @@ class Call:
             status = error.code
             self._note(error)
             raise
+        except Exception as fault:
+            if not self.cost.total:
+                raise
+            # A repeat with the same Idempotency-Key must not be paid for again: what was paid is said.
+            observability.log.exception("a call that is paid for failed")
+            paid = InternalError("The gateway failed; the correlation id tells which log line.")
+            self._note(paid)
+            raise paid from fault
         finally:
             self._settle(self.attempts[-1].status if self.attempts else status)
 

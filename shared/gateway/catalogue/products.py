@@ -23,6 +23,7 @@ from pydantic import (
 from gateway.catalogue.words import folded
 from gateway.config.document import invalid
 
+_MOST_FIELDS = 100
 PRODUCT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 CATEGORY = r"^[a-z0-9][a-z0-9-]{0,47}$"
 MOST_CENTS = 10**11
@@ -50,8 +51,13 @@ def category_path(text: str) -> str:
 
 
 def without_nulls(fields: Any) -> Any:
-    """JSON's null where a field may be left out is the field left out; what must be there is missing then."""
-    return {name: value for name, value in fields.items() if value is not None} if isinstance(fields, dict) else fields
+    """JSON's null where a field may be left out is the field left out; what must be there is missing then. Of more
+    fields than any object here has, each would be a fault of its own, kept with its path."""
+    if not isinstance(fields, dict):
+        return fields
+    if len(fields) > _MOST_FIELDS:
+        raise ValueError(f"must have at most {_MOST_FIELDS} fields")
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _whole(value: Any) -> Any:

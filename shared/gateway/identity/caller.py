@@ -133,7 +133,8 @@ class Caller:
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Caller:
-        """The inverse. Raises KeyError or ValueError on anything that `to_context` can't have made."""
+        """The inverse. Raises KeyError, TypeError or ValueError on anything else than
+        `to_context` makes."""
         text = {name: str(value) for name, value in context.items()}
         return cls(
             key_id=text["keyId"],

@@ -94,6 +94,12 @@ def test_a_route_may_ask_for_the_record_as_it_is_now() -> None:
         caller_of(asked, "models", checked(Records(record(state="revoked"))), fresh=True)
 
 
+@pytest.mark.parametrize("damage", ['{"opus": {"target": "a/b", "a_later_limit": 1}}', '{"opus": 1}', "[", "5"])
+def test_a_context_that_another_version_made_lets_nobody_pass(damage: str) -> None:
+    with pytest.raises(Unauthorized):
+        caller_of(request(CALLER.to_context() | {"modelLimits": damage}), "models", checked(Records()))
+
+
 def test_the_context_carries_a_caller_whole() -> None:
     assert caller_of(request(CALLER.to_context()), "models", checked(Records())) == CALLER
     assert all(isinstance(value, str) for value in CALLER.to_context().values())

@@ -16,7 +16,7 @@ from gateway.calls.call import Call, Means
 from gateway.calls.estimate import Estimate
 from gateway.calls.plan import Plan, Target
 from gateway.dialects.chat.schema import ChatRequest
-from gateway.errors import BudgetExceeded, GatewayError, UpstreamError
+from gateway.errors import BudgetExceeded, GatewayError, InternalError, UpstreamError
 from gateway.ledger.holds import Hold, Outcome
 from gateway.ledger.ledger import Ledger
 from gateway.models.model_names import Route
@@ -242,7 +242,10 @@ def test_a_name_that_a_client_may_make_up_is_no_metric_of_its_own(
 def test_a_defect_behind_the_first_content_is_no_call_that_was_never_sent() -> None:
     plan, state = made([("defect", 100, 10), ("answered", 100, 10)])
     books = Books(0)
-    with pytest.raises(KeyError):
+    with pytest.raises(InternalError) as paid:
         call_of(plan, state, books).gather()
     (outcome,) = books.settled
     assert (outcome.cost, outcome.status) == (100, "aborted")
+    # What is kept under an Idempotency-Key is what cost money: a repeat is not paid for again.
+    assert (paid.value.charged, paid.value.headers["x-gateway-cost"]) == (100, "0.000100")
+    assert isinstance(paid.value.__cause__, KeyError)

@@ -115,3 +115,13 @@ def test_a_search_query_may_be_any_text(query: str) -> None:
     parsed = parse_chat({"model": "m", "messages": [USER], "mcpContext": {"searchQuery": query}}).mcp_context
     assert parsed is not None
     assert (parsed.search_query or "").encode()
+
+
+@pytest.mark.parametrize("where", ["mcpContext", "mcpContext.filters"])
+def test_of_many_unknown_fields_not_each_is_a_fault(where: str) -> None:
+    """A body may name hundreds of thousands; each would be kept with its path."""
+    many: Any = {f"f{number}": 1 for number in range(101)}
+    context = many if where == "mcpContext" else {"filters": many}
+    with pytest.raises(BadRequest, match="must have at most 100 fields") as refused:
+        parse_chat({"model": "m", "messages": [USER], "mcpContext": context})
+    assert refused.value.param == where
