@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.catalogue.products import MOST_SEARCHED, TEXT, Filters, Product, ProductId, without_nulls
+from gateway.catalogue.products import FIRST, MOST_SEARCHED, TEXT, Filters, Product, ProductId, without_nulls
 
 MOST_PRODUCTS: Final = 10
 BUDGET_TOKENS: Final = 2_000
@@ -31,7 +31,7 @@ class McpContext(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    product_ids: Annotated[tuple[ProductId, ...], FailFast(), Field(max_length=MOST_PRODUCTS)] = Field(
+    product_ids: Annotated[tuple[ProductId, ...], FIRST, Field(max_length=MOST_PRODUCTS)] = Field(
         (), alias="productIds"
     )
     search_query: Annotated[str, Field(max_length=MOST_SEARCHED), TEXT] | None = Field(None, alias="searchQuery")

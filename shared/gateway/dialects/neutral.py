@@ -23,7 +23,7 @@ class Text:
     """`rest`: what else a dialect says of this text (citations)."""
 
     text: str
-    rest: Mapping[str, Any] = NOTHING
+    rest: Mapping[str, Any] = field(default_factory=dict)
     at: str = field(default="", compare=False)
 
 
@@ -127,7 +127,7 @@ class Output:
     """The form of the answer: any JSON object, or JSON of a schema."""
 
     kind: Literal["json", "schema"]
-    schema: Mapping[str, Any] = NOTHING
+    schema: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     description: str = ""
     strict: bool | None = None
@@ -151,7 +151,7 @@ class Request:
     effort: str | None = None
     thinking: Mapping[str, Any] | None = None
     tier: str | None = None
-    rest: Mapping[str, Any] = NOTHING
+    rest: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +209,8 @@ class BlockStop:
 class Rest:
     """What this form has no words for: members of the message, and of what stands around it, by their names."""
 
-    message: Mapping[str, Any] = NOTHING
-    around: Mapping[str, Any] = NOTHING
+    message: Mapping[str, Any] = field(default_factory=dict)
+    around: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    FailFast,
     Field,
     ValidationError,
     WithJsonSchema,
@@ -21,6 +20,7 @@ from pydantic import (
 )
 
 from gateway.catalogue.context import McpContext
+from gateway.catalogue.products import FIRST
 from gateway.config.document import ALIAS, invalid
 from gateway.errors import BadRequest
 
@@ -66,7 +66,6 @@ Choice = Annotated[
     Any, AfterValidator(_text_or_object), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})
 ]
 Object = dict[Any, Any]
-First = FailFast()  # of a list's faults the first is told: a body has room for millions, each of which takes memory
 Flag = Annotated[bool, Field(strict=True)]
 Tokens = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False, strict=True)]
@@ -131,14 +130,14 @@ class Message(_Known):
     name: Text | None = None
     refusal: Text | None = None
     tool_call_id: Text | None = None
-    tool_calls: Annotated[list[ToolCall], First] | None = None
+    tool_calls: Annotated[list[ToolCall], FIRST] | None = None
     function_call: FunctionCall | None = None
     audio: Object | None = None
-    thinking_blocks: Annotated[list[ThinkingBlock], First] | None = None
+    thinking_blocks: Annotated[list[ThinkingBlock], FIRST] | None = None
 
 
 class _Parts(_Known):
-    content: Annotated[list[ContentPart], First]
+    content: Annotated[list[ContentPart], FIRST]
 
 
 class Tool(_Known):
@@ -163,7 +162,7 @@ class ChatRequest(_Known):
     """OpenAI's chat request. Unknown fields are allowed here; which of them a provider gets is said elsewhere."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
-    messages: Annotated[list[Message], First, Field(min_length=1, max_length=10_000)]
+    messages: Annotated[list[Message], FIRST, Field(min_length=1, max_length=10_000)]
     max_tokens: Tokens | None = None
     max_completion_tokens: Tokens | None = None
     n: Annotated[int, Field(ge=1, le=128, strict=True)] | None = None
@@ -178,14 +177,14 @@ class ChatRequest(_Known):
     top_logprobs: Annotated[int, Field(ge=0, le=20, strict=True)] | None = None
     stream: Flag | None = None
     stream_options: Object | None = None
-    tools: Annotated[list[Tool], First, Field(max_length=10_000)] | None = None
+    tools: Annotated[list[Tool], FIRST, Field(max_length=10_000)] | None = None
     tool_choice: Choice | None = None
     parallel_tool_calls: Flag | None = None
-    functions: Annotated[list[Object], First] | None = None
+    functions: Annotated[list[Object], FIRST] | None = None
     function_call: Choice | None = None
     response_format: ResponseFormat | None = None
     prediction: Object | None = None
-    modalities: Annotated[list[Text], First] | None = None
+    modalities: Annotated[list[Text], FIRST] | None = None
     metadata: Annotated[Object, AfterValidator(_texts_within)] | None = None
     store: Flag | None = None
     service_tier: Text | None = None
@@ -198,7 +197,7 @@ class ChatRequest(_Known):
     prompt_cache_retention: Text | None = None
     safety_identifier: Text | None = None
     user: Text | None = None
-    tags: Annotated[list[Tag], First, Field(max_length=10)] = Field(default_factory=list)
+    tags: Annotated[list[Tag], FIRST, Field(max_length=10)] = Field(default_factory=list)
     mcp_context: McpContext | None = Field(None, alias="mcpContext")
 
     @field_validator("tags")
