@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+# A script's own folder stands on the path, not the project's: what is imported from it comes behind this.
 sys.path[:0] = [str(ROOT), str(ROOT / "shared")]
 
 from gateway.aws.http import AwsHttp  # noqa: E402

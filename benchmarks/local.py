@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+# A script's own folder stands on the path, not the project's: what is imported from it comes behind this.
 sys.path[:0] = [str(ROOT), str(ROOT / "shared")]
 
 from tools.local.gateway import Gateway, Steps, running  # noqa: E402

@@ -24,7 +24,7 @@ class ConfigPatch(BaseModel):
     models: _ENTRIES = Field({}, description='Aliases: `{"llama": {"target": "groq/llama-3.3-70b-versatile"}}`.')
     prices: _ENTRIES = Field({}, description="US dollars per million tokens by `provider/model`.")
     vendors: _ENTRIES = Field({}, description="Providers that speak OpenAI's chat format, by name.")
-    circuitBreaker: dict[str, Any] = {}  # noqa: N815
+    circuitBreaker: dict[str, Any] = {}  # noqa: N815  as the config names it
 
 
 class VersionedConfig(BaseModel):
@@ -62,7 +62,7 @@ class BreakersOfProvider(Breaker):
 
 
 class Breakers(BaseModel):
-    circuitBreakers: dict[str, BreakersOfProvider]  # noqa: N815
+    circuitBreakers: dict[str, BreakersOfProvider]  # noqa: N815  as the original names it
 
 
 class BreakerAction(BaseModel):

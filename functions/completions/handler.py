@@ -77,18 +77,12 @@ def _complete(request: Request, shaped: Callable[[Request, Call, dict[str, Any]]
         text = made.text()
     except Exception as fault:
         observability.log.exception("an answer could not be written")
-        raise _paid(InternalError("The gateway failed; the correlation id tells which log line."), running) from fault
+        raise running.paid_for(InternalError()) from fault
     if len(text) * 2 > MOST_ANSWER_BYTES and len(json.dumps(text)) > MOST_ANSWER_BYTES:
         message = "The answer is larger than can be given here; ask for less."
         error = UpstreamError(message, provider=running.route.provider, code="answer_too_large", reason="too_large")
-        raise _paid(error, running)
+        raise running.paid_for(error)
     return Response(made.status, text, made.headers, made.media_type)
-
-
-def _paid(error: GatewayError, running: Call) -> GatewayError:
-    error.charged = running.cost.total
-    error.headers |= running.headers()
-    return error
 
 
 def _once(answer: Handler) -> Handler:

@@ -132,7 +132,10 @@ class RateLimited(GatewayError):
 
 
 class InternalError(GatewayError):
-    pass
+    """A defect of ours: the caller is told no more than where to look."""
+
+    def __init__(self) -> None:
+        super().__init__("The gateway failed; the correlation id tells which log line.")
 
 
 class StoreUnavailable(GatewayError):

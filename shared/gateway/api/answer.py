@@ -101,7 +101,10 @@ class _Exchange:
         except Exception as error:  # noqa: BLE001  the last line: the caller gets a shaped answer, the log the rest
             made = self.shaped(error)
             body = made.text()
-        # The two identifiers are this exchange's own, also where an answer that was kept is given again.
+        return self.addressed(made, body)
+
+    def addressed(self, made: Response, body: str | Iterator[bytes]) -> Response:
+        """The answer with the exchange's own identifiers, also where one that was kept is given again."""
         ids = {"x-correlation-id": self._request.correlation_id, "x-request-id": self._request.request_id}
         return replace(made, body=body, headers={"content-type": made.media_type, **made.headers, **ids})
 
@@ -111,8 +114,7 @@ class _Exchange:
             _log_refusal(error)
             return error_response(error, self._request.errors)
         observability.log.error("unexpected error", exc_info=error)
-        message = "The gateway failed; the correlation id tells which log line."
-        return error_response(InternalError(message), self._request.errors)
+        return error_response(InternalError(), self._request.errors)
 
     def account(self) -> None:
         this = self._context
@@ -145,7 +147,7 @@ class _Body(Iterator[bytes]):
             except Exception as error:
                 shaped = self._exchange.shaped(error)
                 self._end(shaped.status)
-                raise Broken(replace(shaped, body=shaped.text())) from error
+                raise Broken(self._exchange.addressed(shaped, shaped.text())) from error
             except BaseException:
                 self._end(500)
                 raise

@@ -61,10 +61,7 @@ def _whole(response: Response) -> Response:
     try:
         return replace(response, body=b"".join(response.body))
     except Broken as broken:
-        # Nothing was sent yet, so the caller gets what went wrong, under the same ids.
-        shaped = broken.response
-        ids = {name: response.headers[name] for name in ("x-correlation-id", "x-request-id")}
-        return replace(shaped, headers={"content-type": shaped.media_type, **shaped.headers, **ids})
+        return broken.response  # nothing was sent yet, so the caller gets what went wrong
 
 
 def _request(event: Event, context: Any, started: float) -> Request:

@@ -96,16 +96,14 @@ class Call:
             yield from self._events()
         except GatewayError as error:
             status = error.code
-            self._note(error)
+            self.paid_for(error)
             raise
         except Exception as fault:
             if not self.cost.total:
                 raise
             # A repeat with the same Idempotency-Key must not be paid for again: what was paid is said.
             observability.log.exception("a call that is paid for failed")
-            paid = InternalError("The gateway failed; the correlation id tells which log line.")
-            self._note(paid)
-            raise paid from fault
+            raise self.paid_for(InternalError()) from fault
         finally:
             self._settle(self.attempts[-1].status if self.attempts else status)
 
@@ -127,6 +125,12 @@ class Call:
             "x-gateway-attempts": str(len(self.attempts)),
             "x-gateway-fallbacks": str(self.fallbacks),
         }
+
+    def paid_for(self, error: GatewayError) -> GatewayError:
+        """The error, which says what the call cost: what is kept under an Idempotency-Key goes by that."""
+        error.charged = self.cost.total
+        error.headers |= self.headers()
+        return error
 
     def _events(self) -> Iterator[Event]:
         failure: GatewayError | None = None
@@ -191,10 +195,6 @@ class Call:
         if attempt.usage is not None:
             observability.count("InputTokens", attempt.usage.prompt_tokens, provider=route.provider)
             observability.count("OutputTokens", attempt.usage.output_tokens, provider=route.provider)
-
-    def _note(self, error: GatewayError) -> None:
-        error.charged = self.cost.total
-        error.headers |= self.headers()
 
     def _settle(self, status: str) -> None:
         """Book how the call ended. Never raises: the answer is given either way, and what is lost is swept later."""
