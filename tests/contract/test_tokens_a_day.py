@@ -14,7 +14,7 @@ from gateway.dynamodb.client import Database
 from gateway.errors import BudgetExceeded, RateLimited, StoreUnavailable
 from gateway.identity.caller import KeyLimits
 from gateway.ledger.admission import Windows
-from gateway.ledger.holds import Outcome
+from gateway.ledger.holds import Hold, Outcome
 from gateway.models.usage import Usage
 from tests.contract.conftest import CountingDatabase, DroppingDatabase, MeteredDatabase, Tables
 from tests.contract.world import NOW, World, at_once
@@ -32,16 +32,12 @@ def today(world: World, account: str | None = None) -> int | None:
     return tokens
 
 
-@pytest.mark.parametrize("owner", ["key", "tier", "team"])
-def test_exactly_so_many_under_fifty_threads(tables: Tables, owner: str) -> None:
-    limits = KeyLimits(tpd_limit=105)
-    tier = OPEN_TIER.model_copy(update={"tokens_per_day": 105 if owner == "tier" else 5_000})
-    team = limits if owner == "team" else None
-    world = World(tables, limits if owner == "key" else KeyLimits(), team=team, tiers={"free": tier})
+def fifty_containers(world: World, calls: int) -> tuple[list[Hold], list[tuple[Any, ...]]]:
+    """So many calls of ten tokens by each of fifty at once: those that were admitted, and what refused the others."""
     admitted, refused = [], []
 
     def container() -> None:
-        ledger, wanted = world.ledger(), 4
+        ledger, wanted = world.ledger(), calls
         while wanted:
             try:
                 admitted.append(world.admit(ledger, tokens=10))
@@ -52,6 +48,16 @@ def test_exactly_so_many_under_fifty_threads(tables: Tables, owner: str) -> None
             wanted -= 1
 
     at_once(50, container)
+    return admitted, refused
+
+
+@pytest.mark.parametrize("owner", ["key", "tier", "team"])
+def test_exactly_so_many_under_fifty_threads(tables: Tables, owner: str) -> None:
+    limits = KeyLimits(tpd_limit=105)
+    tier = OPEN_TIER.model_copy(update={"tokens_per_day": 105 if owner == "tier" else 5_000})
+    team = limits if owner == "team" else None
+    world = World(tables, limits if owner == "key" else KeyLimits(), team=team, tiers={"free": tier})
+    admitted, refused = fifty_containers(world, calls=4)
     assert (len(admitted), len(refused)) == (10, 190)
     assert set(refused) == {("tokens_day", 105, "2027-01-16T00:00:00.000Z")}
     assert today(world, f"team#{world.team_id}" if owner == "team" else None) == 100

@@ -7,8 +7,8 @@ from gateway.errors import RateLimited
 from gateway.identity.caller import Caller, KeyLimits
 from gateway.keys.standing import Standing
 from tests.contract.conftest import Tables
-from tests.contract.test_tokens_a_day import used
-from tests.contract.world import World, at_once
+from tests.contract.test_tokens_a_day import fifty_containers, used
+from tests.contract.world import World
 
 HOUR = 3_600_000_000
 LIMIT = KeyLimits(tph_limit=105)
@@ -25,20 +25,7 @@ def test_exactly_so_many_under_fifty_threads(tables: Tables, owner: str) -> None
     own = LIMIT if owner == "key" else KeyLimits()
     team, user = (LIMIT if owner == each else None for each in ("team", "user"))
     world = World(tables, own, tiers={"free": tier}, team=team, user=user)
-    admitted, refused = [], []
-
-    def container() -> None:
-        ledger, wanted = world.ledger(), 2
-        while wanted:
-            try:
-                admitted.append(world.admit(ledger, tokens=10))
-            except RateLimited as error:
-                if error.code == "contention":
-                    continue
-                refused.append((error.details["dimension"], error.details["limit"], error.details["reset"]))
-            wanted -= 1
-
-    at_once(50, container)
+    admitted, refused = fifty_containers(world, calls=2)
     assert (len(admitted), len(refused)) == (10, 90)
     assert set(refused) == {("tokens_hour", 105, "2027-01-15T09:00:00.000Z")}
     world.now += HOUR
