@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.chat.messages import messages_of, turns_of
-from gateway.dialects.chat.parts import mark, marks
 from gateway.dialects.chat.policy import check_fields
+from gateway.dialects.marks import mark, marks
 from gateway.dialects.neutral import Choice, Mark, Output, Request, Tool
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping
