@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gateway.dialects.marks import marks
 from gateway.dialects.messages.parts import blocks_of
-from gateway.dialects.messages.policy import check_fields, runs_here
+from gateway.dialects.messages.policy import OF_HEADERS, check_fields, runs_here
 from gateway.dialects.neutral import Choice, Mark, Output, Request, Text, Tool, Turn
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping
@@ -31,7 +31,7 @@ READ: Final = frozenset(
 )
 # How the request is delivered and kept, what it is called, what may be forgotten of it on the way.
 LEFT_OUT: Final = frozenset(("context_management", "diagnostics", "metadata"))
-_DELIVERY: Final = frozenset(("anthropic_beta", "anthropic_version", "betas", "model", "stream"))
+_DELIVERY: Final = frozenset(("model", "stream")) | OF_HEADERS
 # Values that ask for nothing that another dialect lacks.
 _NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {"service_tier": ("auto", "standard_only"), "speed": ("standard",)}
 # By chat's names for them.
@@ -118,7 +118,7 @@ def _tools(tools: Sequence[Any], dropped: list[str]) -> Iterator[Tool | Mark]:
     for index, given in enumerate(tools):
         tool, where = mapping(given), f"tools[{index}]"
         if not runs_here(tool) or tool.get("type") not in (None, "custom"):
-            raise refuse(f"{where}.type", "is known to Anthropic's models alone")
+            raise refuse(f"{where}.type", "is known to the models of this format alone")
         known = ("type", "name", "description", "input_schema", "strict", "cache_control")
         name_unknown({name: value for name, value in tool.items() if value is not False}, known, where, dropped)
         name, description = tool.get("name"), tool.get("description") or ""
