@@ -82,8 +82,6 @@ OF_HEADERS: Final = frozenset(("anthropic_beta", "anthropic_version", "betas"))
 _OWN_TOOLS: Final = ("bash_", "text_editor_", "computer_", "memory_", "browser_toolset_")
 _OF_MODELS: Final = ("fallbacks", "model", "models")
 _EDITS: Final = ("clear_",)  # any other edit of the context runs a model
-_FILES: Final = ("file",)
-_HOLDERS: Final = ("image", "document")
 
 
 def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None:
@@ -131,29 +129,39 @@ def _of_edits(management: Any) -> Iterator[tuple[str, str]]:
             yield f"context_management.edits[{number}].type", _AGAIN
 
 
+def links_in(body: Mapping[str, Any]) -> Iterator[str]:
+    """Where images and documents stand that are at an address."""
+    for where, block in _blocks(body):
+        source = block.get("source")
+        if isinstance(source, Mapping) and source.get("type") == "url":
+            yield f"{where}.source"
+
+
 def _of_content(present: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield from _of_blocks(present.get("system"), "system")
-    for number, message in enumerate(present.get("messages") or ()):
-        content = message.get("content") if isinstance(message, Mapping) else None
-        yield from _of_blocks(content, f"messages[{number}].content")
+    for where, block in _blocks(present):
+        source = block.get("source")
+        if block.get("type") == "container_upload":
+            yield f"{where}.type", _ABSENT
+        if isinstance(source, Mapping) and (source.get("type") == "file" or source.get("file_id") is not None):
+            yield f"{where}.source", _ABSENT  # anybody's who has files at this provider through this gateway
 
 
-def _of_blocks(content: Any, where: str) -> Iterator[tuple[str, str]]:
-    waiting: list[tuple[Any, str]] = [(content, where)]
-    while waiting:
-        blocks, above = waiting.pop()
-        for index, block in enumerate(blocks if isinstance(blocks, list) else ()):
-            if not isinstance(block, Mapping):
-                continue
-            here, source = f"{above}[{index}]", block.get("source")
-            if block.get("type") == "container_upload":
-                yield f"{here}.type", _ABSENT
-            if isinstance(source, Mapping) and (source.get("type") in _FILES or source.get("file_id") is not None):
-                yield f"{here}.source", _ABSENT  # anybody's who has an account at this provider's through this gateway
-            if block.get("type") in ("tool_result", "search_result"):
-                waiting.append((block.get("content"), f"{here}.content"))
-            elif isinstance(source, Mapping):
-                waiting.append((source.get("content"), f"{here}.source.content"))
+def _blocks(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """All blocks, with where they stand: those within others too."""
+    homes = [(body.get("system"), "system")]
+    for number, message in enumerate(body.get("messages") or ()):
+        homes.append((message.get("content") if isinstance(message, Mapping) else None, f"messages[{number}].content"))
+    for home in homes:
+        waiting: list[tuple[Any, str]] = [home]
+        while waiting:
+            blocks, above = waiting.pop()
+            for index, block in enumerate(blocks if isinstance(blocks, list) else ()):
+                if isinstance(block, Mapping):
+                    here, source = f"{above}[{index}]", block.get("source")
+                    yield here, block
+                    waiting.append((block.get("content"), f"{here}.content"))
+                    if isinstance(source, Mapping):
+                        waiting.append((source.get("content"), f"{here}.source.content"))
 
 
 def _refused(path: str, reason: str) -> BadRequest:
