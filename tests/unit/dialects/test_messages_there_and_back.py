@@ -65,9 +65,8 @@ def _sayable(request: Request) -> Request:
     output = Output("schema", request.output.schema) if request.output is not None else None
     thinking, cap = request.thinking, (request.cap or 1) + 2_000
     choice = None if thinking else request.choice
-    lone = (
-        [None, None] if thinking else [request.temperature, None if request.temperature is not None else request.top_p]
-    )
+    warm, top_p = (None, None) if thinking else (request.temperature, request.top_p)
+    top_p = None if warm is not None else top_p
     return Request(
         tuple(turns), request.tools, choice, request.parallel, output, cap, warm, top_p,
         None if thinking else request.top_k, request.stop, request.effort, {"type": "adaptive"} if thinking else None,
