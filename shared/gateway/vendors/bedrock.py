@@ -68,7 +68,7 @@ class BedrockProvider:
         if connection.credentials is None or not connection.region:
             raise ValueError("bedrock needs a region and credentials")
         self.name, self.region = vendor.name, connection.region
-        self._credentials, self._reread = connection.credentials, connection.reread
+        self._credentials, self._another = connection.credentials, connection.another
         self._connections = Connections(connection.endpoint, connection.destinations.resolver(connection.endpoint))
         self._path = self._connections.prefix + vendor.dialects["converse"]
 
@@ -86,14 +86,14 @@ class BedrockProvider:
         model = prepared.call.model
         target = self._path.replace("{model}", quote(model, safe=""))
 
-        def post(credentials: Credentials, seconds: float) -> Posted:
+        def post(credentials: Credentials | str, seconds: float) -> Posted:
             headers = self._signed(target, prepared.body, credentials)
             return posted(self.name, self._connections, target, prepared.body, headers, seconds)
 
         def failure(reply: HttpReply) -> UpstreamError:
             return status_failure(self.name, reply, prepared.call)
 
-        reply, measured = answered(self._credentials, self._reread, prepared.call.timeout, post, failure)
+        reply, measured = answered(self._credentials, self._another, prepared.call.timeout, post, failure)
         request_id = reply.headers.get("x-amzn-requestid", "")
         known = request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4()
         frame = {"id": f"chatcmpl-{known}", "created": int(time.time()), "model": model}
@@ -104,11 +104,14 @@ class BedrockProvider:
 
         yield answer_of(self.name, reply.body, measured=measured, usage_of=usage_of, completion_of=completed)
 
-    def _signed(self, target: str, body: bytes, credentials: Credentials) -> dict[str, str]:
+    def _signed(self, target: str, body: bytes, credentials: Credentials | str) -> dict[str, str]:
+        headers = {"content-type": "application/json", "accept": "application/json"}
+        if isinstance(credentials, str):
+            return headers | {"authorization": f"Bearer {credentials}"}
         return sign(
             host=self._connections.host,
             path=target,
-            headers={"content-type": "application/json", "accept": "application/json"},
+            headers=headers,
             body=body,
             credentials=credentials,
             region=self.region,

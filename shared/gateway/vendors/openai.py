@@ -20,6 +20,7 @@ from gateway.transport import Connections, HttpReply
 from gateway.vendors import Connection
 from gateway.vendors.answers import Posted, answer_of, answered, posted
 from gateway.vendors.base import ChatCall, Event, Prepared
+from gateway.vendors.credentials import usable
 from gateway.vendors.failures import refused
 
 _CAPS = ("max_completion_tokens", "max_tokens")
@@ -62,7 +63,7 @@ class OpenAIProvider:
         def failure(reply: HttpReply) -> UpstreamError:
             return _status_failure(self.name, reply)
 
-        reply, measured = answered(self._usable_key, self._connection.reread, call.timeout, post, failure)
+        reply, measured = answered(self._usable_key, self._connection.another, call.timeout, post, failure)
         yield answer_of(
             self.name,
             reply.body,
@@ -89,7 +90,7 @@ class OpenAIProvider:
 
     def _usable_key(self) -> str:
         key = self._connection.api_key() if self._connection.api_key else "none"
-        if not key.isascii() or not key.isprintable() or not key or " " in key:
+        if not usable(key):
             # http.client would quote such a header's value in its error.
             raise UpstreamCredentials(
                 f"The gateway's credential for {self.name} is unusable.",

@@ -4,6 +4,8 @@ asked for, and anew when the config says something else of it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 
 from gateway import observability
 from gateway.aws.sigv4 import Credentials
@@ -14,6 +16,7 @@ from gateway.settings import ProviderSettings, Settings, domain
 from gateway.vendors import Connection, connect
 from gateway.vendors.base import Provider
 from gateway.vendors.credentials import ProviderCredentials, Secrets
+from gateway.vendors.rotation import Rotation
 
 
 class Vendors:
@@ -57,19 +60,25 @@ class Vendors:
     def _connection(self, vendor: Vendor) -> Connection:
         said = self._settings.by_provider.get(vendor.name, ProviderSettings())
         secret = said.secret_id or (self._settings.provider_secret(vendor.secret) if vendor.secret else "")
-        keys = vendor.credential == "key"
-        return Connection(
+        plain = Connection(
             self._endpoint(vendor, said),
-            api_key=(lambda: self._held.api_key(vendor.name, secret)) if keys else None,
             region=self._region(said),
-            credentials=(lambda: self._aws(vendor, secret)) if vendor.credential == "aws" else None,
-            reread=(lambda seconds: self._held.reread(secret, seconds)) if secret else None,
             pass_fields=said.pass_fields,
             destinations=self._destinations,
         )
-
-    def _aws(self, vendor: Vendor, secret: str) -> Credentials:
-        return self._held.aws(vendor.name, secret) if secret else self._held.own(vendor.name, self._own)
+        if vendor.credential == "aws" and not secret:
+            return replace(plain, credentials=lambda: self._held.own(vendor.name, self._own))
+        if vendor.credential == "aws":
+            held = Rotation(
+                vendor.name, partial(self._held.aws, vendor.name, secret), partial(self._held.reread, secret)
+            )
+            return replace(plain, credentials=held.first, another=held.another)
+        if vendor.credential == "key":
+            keys = Rotation(
+                vendor.name, partial(self._held.keys, vendor.name, secret), partial(self._held.reread, secret)
+            )
+            return replace(plain, api_key=keys.first, another=keys.another)
+        return plain
 
     def _endpoint(self, vendor: Vendor, said: ProviderSettings) -> str:
         override = self._settings.override(vendor.service) if vendor.service else ""
