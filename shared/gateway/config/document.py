@@ -101,9 +101,11 @@ class TierLimits(_Part):
 
 
 class Alias(_Part):
-    """An alias: the name clients use, and what answers."""
+    """An alias: the name clients use, and what answers. `endpoint` names the provider's endpoint that is called
+    (`gateway.models.vendors`), else it is chosen by the client's dialect."""
 
     target: Target
+    endpoint: Annotated[str, Field(pattern=VENDOR)] | None = None
 
 
 class ConfiguredVendor(_Part):

@@ -11,13 +11,21 @@ from importlib import resources
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.config.document import Config, ConfiguredVendor, composed, effective_patch, merge_patch, parse_config
+from gateway.config.document import (
+    Alias,
+    Config,
+    ConfiguredVendor,
+    composed,
+    effective_patch,
+    merge_patch,
+    parse_config,
+)
 from gateway.config.store import Overrides
 from gateway.destinations import Destinations
 from gateway.errors import BadRequest, Conflict, GatewayError, PreconditionFailed, StoreUnavailable
 from gateway.models.geographies import nearest
 from gateway.models.model_names import ModelNames, Prices
-from gateway.models.vendors import packaged
+from gateway.models.vendors import Vendor, packaged
 
 _FRESH_SECONDS = 10.0
 _MOST_BYTES = 65_536  # of the overrides as JSON: far below what an item holds, and each container reads them
@@ -133,6 +141,7 @@ class ConfigAdmin:
                     param=f"models.{name}.target",
                     code="model_not_priced",
                 )
+            _check_endpoint(f"models.{name}.endpoint", model, {**packaged(), **config.providers})
 
     def _check_vendor(self, name: str, vendor: ConfiguredVendor) -> None:
         def refused(field: str, reason: str) -> BadRequest:
@@ -145,13 +154,21 @@ class ConfigAdmin:
             self.destinations.check(vendor.base_url)
         except ValueError as reason:
             raise refused(".baseUrl", str(reason)) from None
-        path = next((each for each in vendor.vendor(name).dialects.values() if _ends_in(vendor.base_url, each)), None)
+        paths = (each.path for each in vendor.vendor(name).endpoints.values())
+        path = next((each for each in paths if _ends_in(vendor.base_url, each)), None)
         if path:
             raise refused(".baseUrl", f"must end where {path} goes on: leave that off")
         if vendor.credential == "key" and vendor.secret is None:
             raise refused(".secret", 'is required: the name of the secret with its key; or say "credential": "none"')
         if vendor.credential == "none" and vendor.secret is not None:
             raise refused(".secret", 'is of no use with "credential": "none"')
+
+
+def _check_endpoint(path: str, model: Alias, vendors: Mapping[str, Vendor]) -> None:
+    vendor = vendors[model.target.partition("/")[0]]
+    if model.endpoint is not None and model.endpoint not in vendor.endpoints:
+        there = ", ".join(vendor.endpoints)
+        raise BadRequest(f"{path}: {vendor.name} has no endpoint of this name, but {there}", param=path)
 
 
 def _ends_in(base_url: str, path: str) -> bool:

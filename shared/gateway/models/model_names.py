@@ -12,10 +12,13 @@ from gateway.models.vendors import packaged
 
 
 class Alias(Protocol):
-    """A name that clients use, and the `provider/model` that answers to it."""
+    """A name that clients use, the `provider/model` that answers to it, and the endpoint it is called at, if that is
+    not chosen by the client's dialect."""
 
     @property
     def target(self) -> str: ...
+    @property
+    def endpoint(self) -> str | None: ...
 
 
 class Offer(Protocol):
@@ -40,11 +43,12 @@ class Prices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What answers a request: `name` as asked for, `target` as `provider/model`."""
+    """What answers a request: `name` as asked for, `target` as `provider/model`, `endpoint` if the config names one."""
 
     name: str
     target: str
     price: Price
+    endpoint: str = ""
 
     @property
     def provider(self) -> str:
@@ -101,7 +105,7 @@ class ModelNames:
             raise BadRequest(
                 f"The model '{name}' is no chat model ({price.mode}).", code="model_not_supported", param="model"
             )
-        return Route(name=name, target=target, price=price)
+        return Route(name=name, target=target, price=price, endpoint=(alias.endpoint if alias else None) or "")
 
     def price(self, target: str) -> Price | None:
         return self.config.price_overrides.get(target) or self.prices.find(target)

@@ -6,7 +6,11 @@ peculiarities of hosts by domain (`hosts`). Of a provider it says:
 - `kind`: the adapter of `gateway.vendors` that calls it; `credential`: `key` (a Bearer token), `aws`, or `none`.
 - `baseUrl`: `{region}` and `{domain}` are the region's that it is called in. `service`: what AWS's own variables for
   another endpoint (AWS_ENDPOINT_URL_<SERVICE>) call it.
-- `dialects`: the path of each wire format that it speaks.
+- `endpoints`: by name, where it takes calls, and in which wire format: `dialect`, `path` (`{model}` is the model's id,
+  quoted), `streamPath` where a stream has another one, and `signingName`, which a signature holds of the service.
+- `models`: which endpoints a model has, the one that is best for it first: the first line whose `pattern` fits its id
+  (without a geography in front, of an ARN what follows the last slash). `profile`: it answers by an inference profile
+  alone, so its id has to begin with a geography.
 
 Of a host, and of a provider in the config:
 
@@ -20,12 +24,15 @@ Of a host, and of a provider in the config:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from gateway.models.geographies import geography_of, own_id
 
 _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 
@@ -39,6 +46,28 @@ class Quirks:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider takes calls in one wire format. `path` goes on where its base URL ends; `stream_path` is the one
+    that answers as a stream. `signing_name` is empty where nothing is signed."""
+
+    name: str
+    dialect: str
+    path: str
+    stream_path: str
+    signing_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRule:
+    """Of models whose id fits `pattern`: the names of their endpoints, the best first; and whether they answer by an
+    inference profile alone."""
+
+    pattern: str
+    endpoints: tuple[str, ...]
+    profile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """`secret` is a name below the deployment's prefix for providers of the config; packaged ones have theirs from the
     deployment itself."""
@@ -46,7 +75,8 @@ class Vendor:
     name: str
     kind: str
     credential: str
-    dialects: Mapping[str, str]
+    endpoints: Mapping[str, Endpoint]
+    models: tuple[ModelRule, ...]
     base_url: str
     service: str = ""
     secret: str = ""
@@ -61,7 +91,8 @@ def packaged() -> Mapping[str, Vendor]:
             name=name,
             kind=said["kind"],
             credential=said["credential"],
-            dialects=said["dialects"],
+            endpoints=_endpoints(said["endpoints"]),
+            models=_rules(said["models"]),
             base_url=said["baseUrl"],
             service=said.get("service", ""),
         )
@@ -72,7 +103,44 @@ def packaged() -> Mapping[str, Vendor]:
 def configured(name: str, *, base_url: str, credential: str, secret: str, quirks: Quirks) -> Vendor:
     """A provider of the config."""
     said = _data()["configured"]
-    return Vendor(name, said["kind"], credential, said["dialects"], base_url=base_url, secret=secret, quirks=quirks)
+    return Vendor(
+        name,
+        said["kind"],
+        credential,
+        _endpoints(said["endpoints"]),
+        _rules(said["models"]),
+        base_url=base_url,
+        secret=secret,
+        quirks=quirks,
+    )
+
+
+def endpoints_of(vendor: Vendor, model: str) -> tuple[Endpoint, ...]:
+    """The endpoints at which a provider has a model, the best first."""
+    return tuple(vendor.endpoints[name] for name in _rule(vendor, model).endpoints)
+
+
+def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "") -> Endpoint:
+    """Where a call in a client's `dialect` goes: to the endpoint that speaks it, so that nothing has to be translated,
+    else to the best one. `forced` names one, whatever the list says. Raises LookupError for one that there is not."""
+    if forced:
+        return vendor.endpoints[forced]
+    had = endpoints_of(vendor, model)
+    return next((each for each in had if each.dialect == dialect), had[0])
+
+
+def needs_profile(vendor: Vendor, model: str) -> bool:
+    """Whether a model is asked for by its own id, and answers by an inference profile alone."""
+    return _rule(vendor, model).profile and geography_of(_id(model)) is None
+
+
+def _rule(vendor: Vendor, model: str) -> ModelRule:
+    known_by = own_id(_id(model))
+    return next(rule for rule in vendor.models if fnmatchcase(known_by, rule.pattern))
+
+
+def _id(model: str) -> str:
+    return model.rpartition("/")[2] if model.startswith("arn:") else model
 
 
 def quirks_at(endpoint: str, said: Quirks) -> Quirks:
@@ -86,6 +154,19 @@ def quirks_at(endpoint: str, said: Quirks) -> Quirks:
         service_tier=said.service_tier or known.get("serviceTier"),
         passes_all=bool(known.get("passesAll")),
     )
+
+
+def _endpoints(said: Mapping[str, Mapping[str, str]]) -> dict[str, Endpoint]:
+    return {
+        name: Endpoint(
+            name, each["dialect"], each["path"], each.get("streamPath", each["path"]), each.get("signingName", "")
+        )
+        for name, each in said.items()
+    }
+
+
+def _rules(said: Sequence[Mapping[str, Any]]) -> tuple[ModelRule, ...]:
+    return tuple(ModelRule(each["pattern"], tuple(each["endpoints"]), each.get("profile", False)) for each in said)
 
 
 @lru_cache(maxsize=1)

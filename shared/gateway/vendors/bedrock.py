@@ -70,7 +70,7 @@ class BedrockProvider:
         self.name, self.region = vendor.name, connection.region
         self._credentials, self._another = connection.credentials, connection.another
         self._connections = Connections(connection.endpoint, connection.destinations.resolver(connection.endpoint))
-        self._path = self._connections.prefix + vendor.dialects["converse"]
+        self._path = self._connections.prefix + vendor.endpoints["converse"].path
 
     def prepare(self, call: ChatCall) -> Prepared:
         """Raises BadRequest or UpstreamRejected for what Converse can't say."""

@@ -37,7 +37,7 @@ class OpenAIProvider:
         self._quirks = quirks_at(connection.endpoint, vendor.quirks)
         self._passed = frozenset((*self._quirks.pass_fields, *connection.pass_fields))
         self._connections = Connections(connection.endpoint, connection.destinations.resolver(connection.endpoint))
-        self._target = self._connections.prefix + vendor.dialects["chat"]
+        self._target = self._connections.prefix + vendor.endpoints["chat"].path
 
     def prepare(self, call: ChatCall) -> Prepared:
         """Raises BadRequest for what may not leave for this host."""

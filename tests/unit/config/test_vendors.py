@@ -148,3 +148,15 @@ def test_plain_http_and_this_machine_are_for_local_runs() -> None:
 def test_there_are_at_most_fifty() -> None:
     assert refused(admin_of(), {"vendors": {f"v{number}": GROQ for number in range(51)}}).param == "vendors"
     change(admin_of(), {"vendors": {f"v{number}": GROQ for number in range(50)}})
+
+
+def test_an_alias_may_name_the_endpoint_that_is_called() -> None:
+    admin = admin_of()
+    target = "bedrock/amazon.nova-lite-v1:0"
+    _, document = change(admin, {"models": {"nova": {"target": target, "endpoint": "converse"}}})
+    assert document["models"]["nova"] == {"target": target, "endpoint": "converse"}
+    assert model_names(document).resolve("nova").endpoint == "converse"
+    assert model_names(document).resolve(target).endpoint == ""
+    wrong = refused(admin, {"models": {"nova": {"endpoint": "mantle"}}})
+    assert wrong.param == "models.nova.endpoint"
+    assert "converse, invoke, openai" in wrong.message
