@@ -35,7 +35,7 @@ RULES = BreakerRules(failure_threshold=5, failure_ratio=0.5, window_ms=30_000, t
 
 
 class Prices:
-    def find(self, target: str) -> Price | None:
+    def find(self, target: str, region: str = "") -> Price | None:
         return PRICE if target == "openai/m" else None
 
     def targets(self) -> list[str]:
@@ -68,7 +68,7 @@ def service(world: World, provider: Callable[[str], Any]) -> Completions:
         config=ConfigSource(ConfigStore(database, state)),
         prices=Prices(),
         providers=("openai",),
-        provider=provider,
+        provider=lambda name, _region: provider(name),
         ledger=world.ledger(),
         breakers=breakers,
         catalogue=lambda: pytest.fail("no catalogue is needed"),
