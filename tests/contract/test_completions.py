@@ -21,7 +21,8 @@ from gateway.errors import RateLimited, StoreUnavailable, UpstreamTimeout, Upstr
 from gateway.identity.caller import KeyLimits
 from gateway.models.money import MICRO, Price
 from gateway.models.usage import Usage
-from gateway.vendors.base import Answer, ChatCall, Event, Prepared
+from gateway.models.vendors import packaged
+from gateway.vendors.base import Answer, Event, ModelCall, Prepared
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.world import World
 from tests.fakes.wired import wired
@@ -32,6 +33,7 @@ ANSWER: dict[str, Any] = {"choices": [{"index": 0, "message": {"role": "assistan
 
 KEY = BreakerKey("openai", "global", "m")
 RULES = BreakerRules(failure_threshold=5, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
+ENDPOINT = packaged()["openai"].endpoints["chat"]
 
 
 class Prices:
@@ -49,10 +51,10 @@ class Upstream:
 
     def __init__(self, usage: Usage | None = None, fails: Exception | None = None) -> None:
         self.usage, self.fails = usage, fails
-        self.calls: list[ChatCall] = []
+        self.calls: list[ModelCall] = []
 
-    def prepare(self, call: ChatCall) -> Prepared:
-        return Prepared(call, b"{}")
+    def prepare(self, call: ModelCall) -> Prepared:
+        return Prepared(call, ENDPOINT, b"{}")
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
         self.calls.append(prepared.call)

@@ -48,6 +48,10 @@ def connect(vendor: str | Vendor, connection: Connection) -> Provider:
         from gateway.vendors.openai import OpenAIProvider
 
         return OpenAIProvider(vendor, connection)
+    if vendor.kind == "anthropic":
+        from gateway.vendors.anthropic import AnthropicProvider
+
+        return AnthropicProvider(vendor, connection)
     if vendor.kind == "bedrock":
         from gateway.vendors.bedrock import BedrockProvider
 

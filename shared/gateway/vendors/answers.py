@@ -110,18 +110,26 @@ def _told(refusals: Sequence[UpstreamError]) -> UpstreamError:
     return limited[-1]
 
 
-def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, completion_of: CompletionOf) -> Answer:
+def answer_of(
+    provider: str,
+    data: bytes,
+    *,
+    measured: bool,
+    usage_of: UsageOf,
+    completion_of: CompletionOf,
+    tier: str | None = None,
+) -> Answer:
     """The answer in the body of a success. Raises UpstreamErrors, with the usage that came, where it is none.
 
     `measured`: the body said itself where it ends; else half an object, or nothing at all, is one that was cut off.
-    `completion_of` gives the `chat.completion`, None where the answer has not the promised shape.
+    `completion_of` gives the answer in the client's dialect, None where it has not the promised shape. `tier` is the
+    service tier that a header names.
     """
     value, sound = read_json(data)
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
     usage = usage_of(mapping(value).get("usage"))
-    named = mapping(value).get("service_tier") or mapping(mapping(value).get("serviceTier")).get("type")
-    tier = named if isinstance(named, str) else None
+    tier = _tier(mapping(value)) or tier
     if value is None or not sound:
         raise unusable(provider, "malformed", usage=usage, tier=tier)
     if value.get("error"):
@@ -134,7 +142,18 @@ def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, 
         raise unusable(provider, fault_word(fault), usage=usage, tier=tier) from None
     if body is None:
         raise unusable(provider, "schema", usage=usage, tier=tier)
-    return Answer(body=body, usage=usage)
+    return Answer(body, usage, tier)
+
+
+def _tier(answer: Mapping[str, Any]) -> str | None:
+    """The service tier that answered, wherever a dialect says it: chat at the top, Converse in an object, Messages
+    beside the counts."""
+    named = (
+        answer.get("service_tier")
+        or mapping(answer.get("serviceTier")).get("type")
+        or mapping(answer.get("usage")).get("service_tier")
+    )
+    return named if isinstance(named, str) else None
 
 
 def _may_be_cut(data: bytes) -> bool:

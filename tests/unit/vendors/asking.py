@@ -10,7 +10,7 @@ import pytest
 from gateway.destinations import Destinations
 from gateway.errors import UpstreamError
 from gateway.vendors import Connection
-from gateway.vendors.base import Answer, ChatCall, Provider
+from gateway.vendors.base import Answer, ModelCall, Provider
 
 OPENAI_KEY = "sk-canary0openai0key0f3a9"
 ACCESS_KEY = "AKIACANARYACCESSKEY0"
@@ -27,21 +27,21 @@ def at(endpoint: str, **said: Any) -> Connection:
     return Connection(endpoint, destinations=LOCAL, **said)
 
 
-def call(text: str = "hello", *, timeout: float = 10.0, cap: int = 100, **body: Any) -> ChatCall:
+def call(text: str = "hello", *, timeout: float = 10.0, cap: int = 100, **body: Any) -> ModelCall:
     messages = body.pop("messages", [{"role": "user", "content": text}])
-    return ChatCall(
+    return ModelCall(
         model=MODEL, body={"messages": messages, **body}, max_output_tokens=cap, timeout=timeout, correlation_id="cid-1"
     )
 
 
-def ask(provider: Provider, chat: ChatCall) -> Answer:
+def ask(provider: Provider, chat: ModelCall) -> Answer:
     """The one answer of an unstreamed call."""
     (answer,) = provider.send(provider.prepare(chat))
     assert isinstance(answer, Answer)
     return answer
 
 
-def failure(provider: Provider, chat: ChatCall) -> UpstreamError:
+def failure(provider: Provider, chat: ModelCall) -> UpstreamError:
     """The error of a call, after a look for keys in everything that a log could show of it."""
     with pytest.raises(UpstreamError) as caught:
         list(provider.send(provider.prepare(chat)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.dialects.converse.blocks import Files, written, written_tools
@@ -17,6 +16,7 @@ from gateway.dialects.converse.conversation import Conversation, conversation_of
 from gateway.dialects.converse.names import Names
 from gateway.dialects.neutral import Mark, Request, Text, Tool, ToolUse
 from gateway.dialects.unsupported import refuse
+from gateway.dialects.written import Written as Written  # also by this name, which vendors have it by
 
 # Fields of chat that change how an answer is found, billed or kept, not what is asked.
 LEFT_OUT: Final = frozenset(
@@ -54,18 +54,6 @@ _DELIVERY = ("model", "stream_options")
 JSON_SENTENCE: Final = "Answer with one JSON object and nothing else."
 _TIERS = ("priority", "flex", "reserved")
 _LONGEST_EFFORT = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A request as it leaves. `dropped`: paths of what it does not say. `names`: tools' names as the answer will have
-    them, to those that the client knows, where they differ. `turns` and `system`: where each block came from."""
-
-    body: dict[str, Any]
-    dropped: list[str]
-    names: Mapping[str, str]
-    turns: list[list[str]]
-    system: list[str]
 
 
 def write_request(request: Request, dropped: list[str], *, metadata: Mapping[str, str], one_tool: bool) -> Written:

@@ -1,0 +1,63 @@
+"""Chat as clients speak it, and as endpoints do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from gateway.dialects.asked import Asked
+from gateway.dialects.chat.answer import completion_of
+from gateway.dialects.chat.request import read_request, write_request
+from gateway.dialects.chat.same import leaving
+from gateway.dialects.chat.stream import chunks, completion, read_choice, read_chunks
+from gateway.dialects.chat.usage import usage_of
+from gateway.dialects.neutral import Delta, Request, Used
+from gateway.dialects.written import Written
+from gateway.models.usage import Usage
+
+
+class _Client:
+    """See `gateway.dialects.pairs.Client`."""
+
+    def read(self, asked: Asked) -> tuple[Request, list[str]]:
+        return read_request(asked.body, cap=asked.cap)
+
+    def whole(self, deltas: Iterable[Delta], *, known: str, model: str) -> dict[str, Any]:
+        return completion(deltas, _frame(known, model))
+
+    def events(self, deltas: Iterable[Delta], *, known: str, model: str) -> Iterator[dict[str, Any]]:
+        return chunks(deltas, _frame(known, model))
+
+
+class _Native:
+    """See `gateway.dialects.pairs.Native`."""
+
+    def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
+        return Written(leaving(write_request(request), asked), dropped, {})
+
+    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
+        usage = usage_of(answer.get("usage"))
+        body = completion_of(answer, usage, model="")
+        if body is None:
+            return None
+        tier = body.get("service_tier")
+        used = [] if usage is None else [Used(usage, tier if isinstance(tier, str) else "")]
+        return [*read_choice(body["choices"][0]), *used]
+
+    def stream(self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
+        return read_chunks(payload for _, payload in events)
+
+    def usage_of(self, value: object) -> Usage | None:
+        return usage_of(value)
+
+    def path(self, message: object, param: object, written: Written) -> str | None:
+        return None
+
+
+def _frame(known: str, model: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{known}", "created": int(time.time()), "model": model}
+
+
+CLIENT: Final = _Client()
+NATIVE: Final = _Native()
