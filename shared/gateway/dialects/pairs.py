@@ -9,14 +9,37 @@ deltas.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
-from gateway.dialects.asked import Asked
 from gateway.dialects.neutral import Delta, Request
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
+from gateway.models.vendors import Quirks
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
+    are enforced whatever the body says. `streamed`: the answer is wanted as it is made. `beta` is the client's header
+    of betas.
+
+    `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
+    `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither.
+    `quirks` are the endpoint's.
+    """
+
+    body: Mapping[str, Any]
+    model: str
+    cap: int
+    streamed: bool = False
+    beta: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    one_tool: bool = False
+    sampling: Literal["all", "one", "none"] = "one"
+    quirks: Quirks = field(default_factory=Quirks)
 
 
 class Client(Protocol):
@@ -28,8 +51,8 @@ class Client(Protocol):
     def whole(self, deltas: Iterable[Delta], *, known: str, model: str) -> dict[str, Any]:
         """The answer of these deltas. `known` is what the provider knows it by."""
 
-    def events(self, deltas: Iterable[Delta], *, known: str, model: str) -> Iterator[dict[str, Any]]:
-        """The same as it is made."""
+    def events(self, deltas: Iterable[Delta], *, known: str, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The same as it is made: events, kind (empty where they have none) and payload."""
 
 
 class Native(Protocol):

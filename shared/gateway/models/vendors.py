@@ -11,6 +11,7 @@ peculiarities of hosts by domain (`hosts`). Of a provider it says:
 - `models`: which endpoints a model has, the one that is best for it first: the first line whose `pattern` fits its id
   (without a geography in front, of an ARN what follows the last slash). `profile`: it answers by an inference profile
   alone, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
+  `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, where nothing is said), or `none`.
 
 Of a host, of an endpoint, and of a provider in the config:
 
@@ -22,7 +23,8 @@ Of a host, of an endpoint, and of a provider in the config:
 
 And of an endpoint alone:
 
-- `fixed`: fields that always leave with this value; `omits`: fields that never leave, since it knows none of them.
+- `fixed`: fields that always leave with this value.
+- `betasInBody`: betas, and the version, stand in the body, each beside its fields (`data/betas.json`).
 - `metadataHeader`: the header that takes what shall stand in the provider's log, where the body has no place for it.
 """
 
@@ -34,7 +36,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from gateway.models.geographies import geography_of, own_id
@@ -49,7 +51,7 @@ class Quirks:
     pass_fields: tuple[str, ...] = ()
     passes_all: bool = False
     fixed: tuple[tuple[str, Any], ...] = ()
-    omits: tuple[str, ...] = ()
+    betas_in_body: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,14 @@ class Endpoint:
 @dataclass(frozen=True, slots=True)
 class ModelRule:
     """Of models whose id fits `pattern`: the names of their endpoints, the best first; whether they answer by an
-    inference profile alone; and whether they take Anthropic's `tool_choice` among their own fields."""
+    inference profile alone; whether they take Anthropic's `tool_choice` among their own fields; and which of
+    temperature and `top_p`."""
 
     pattern: str
     endpoints: tuple[str, ...]
     profile: bool = False
     one_tool: bool = False
+    sampling: Literal["all", "one", "none"] = "one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
 
 def endpoints_of(vendor: Vendor, model: str) -> tuple[Endpoint, ...]:
     """The endpoints at which a provider has a model, the best first."""
-    return tuple(vendor.endpoints[name] for name in _rule(vendor, model).endpoints)
+    return tuple(vendor.endpoints[name] for name in rule_of(vendor, model).endpoints)
 
 
 def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "") -> Endpoint:
@@ -158,15 +162,11 @@ def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "") 
 
 def needs_profile(vendor: Vendor, model: str) -> bool:
     """Whether a model is asked for by its own id, and answers by an inference profile alone."""
-    return _rule(vendor, model).profile and geography_of(_id(model)) is None
+    return rule_of(vendor, model).profile and geography_of(_id(model)) is None
 
 
-def has_one_tool(vendor: Vendor, model: str) -> bool:
-    """Whether a model takes Anthropic's `tool_choice` among its own fields."""
-    return _rule(vendor, model).one_tool
-
-
-def _rule(vendor: Vendor, model: str) -> ModelRule:
+def rule_of(vendor: Vendor, model: str) -> ModelRule:
+    """What is known of a provider's model."""
     known_by = own_id(_id(model))
     return next(rule for rule in vendor.models if fnmatchcase(known_by, rule.pattern))
 
@@ -205,7 +205,7 @@ def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
             service_tier=said.get("serviceTier"),
             passes_all=said.get("passesAll", False),
             fixed=tuple(said.get("fixed", {}).items()),
-            omits=tuple(said.get("omits", ())),
+            betas_in_body=said.get("betasInBody", False),
         ),
     )
 
@@ -217,6 +217,7 @@ def _rules(said: Sequence[Mapping[str, Any]]) -> tuple[ModelRule, ...]:
             tuple(each["endpoints"]),
             profile=each.get("profile", False),
             one_tool=each.get("oneTool", False),
+            sampling=each.get("sampling", "one"),
         )
         for each in said
     )

@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from gateway.dialects.asked import Asked
-from gateway.dialects.pairs import Pair, pair
+from gateway.dialects.pairs import Asked, Pair, pair
 from gateway.dialects.unsupported import Unsupported, named
 from gateway.dialects.written import Written
 from gateway.errors import UpstreamError
 from gateway.models.usage import Usage
-from gateway.models.vendors import Endpoint, Quirks, Vendor, endpoint_for, has_one_tool, needs_profile, quirks_of
+from gateway.models.vendors import Endpoint, ModelRule, Quirks, Vendor, endpoint_for, needs_profile, quirks_of, rule_of
 from gateway.transport import Connections, HttpReply
 from gateway.vendors import Connection
 from gateway.vendors.answers import Posted, answer_of, answered, posted
@@ -39,7 +38,7 @@ class _Way:
     endpoint: Endpoint
     spoken: Pair
     quirks: Quirks
-    one_tool: bool
+    rule: ModelRule
 
 
 class Adapter(ABC):
@@ -97,8 +96,6 @@ class Adapter(ABC):
             written = way.spoken.request(self._asked(call, way))
         except Unsupported as reason:
             raise rejected_here(self.name, str(reason), reason.param) from None
-        for name in quirks.omits:
-            written.body.pop(name, None)
         for name, value in quirks.fixed:
             if written.body.get(name) not in (None, value):
                 written.dropped.append(name)
@@ -137,15 +134,17 @@ class Adapter(ABC):
             raise rejected_here(self.name, message, "model")
         quirks = quirks_of(self._vendor, endpoint, self._connection.endpoint)
         quirks = replace(quirks, pass_fields=(*quirks.pass_fields, *self._connection.pass_fields))
-        return _Way(endpoint, pair(call.dialect, endpoint.dialect), quirks, has_one_tool(self._vendor, call.model))
+        return _Way(endpoint, pair(call.dialect, endpoint.dialect), quirks, rule_of(self._vendor, call.model))
 
     def _asked(self, call: ModelCall, way: _Way) -> Asked:
         return Asked(
             call.body,
             call.model,
             call.max_output_tokens,
+            beta=call.beta,
             metadata=self.metadata(call),
-            one_tool=way.one_tool,
+            one_tool=way.rule.one_tool,
+            sampling=way.rule.sampling,
             quirks=way.quirks,
         )
 

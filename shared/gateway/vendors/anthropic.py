@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.dialects.messages.betas import betas_of
 from gateway.vendors.adapter import JSON_HEADERS, Adapter
 from gateway.vendors.base import Prepared
 from gateway.vendors.keys import AGENT, usable_key
@@ -21,4 +22,6 @@ class AnthropicProvider(Adapter):
         return usable_key(self.name, self._connection.api_key)
 
     def headers(self, held: str, target: str, prepared: Prepared) -> Mapping[str, str]:
-        return {**JSON_HEADERS, **AGENT, "anthropic-version": _VERSION, "x-api-key": held}
+        betas = betas_of(prepared.call.beta, prepared.call.body)
+        beta = {"anthropic-beta": ",".join(betas)} if betas else {}
+        return {**JSON_HEADERS, **AGENT, "anthropic-version": _VERSION, "x-api-key": held, **beta}

@@ -21,7 +21,8 @@ class ModelCall:
 
     `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
     fields are kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is
-    in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does.
+    in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does; `beta` the client's
+    header of betas.
 
     `correlation_id`, and `metadata` (names and ids of ours), may be passed on where the provider has a place for them.
     """
@@ -32,6 +33,7 @@ class ModelCall:
     timeout: float
     dialect: str = "chat"
     endpoint: str = ""
+    beta: str = ""
     correlation_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from gateway.dialects.asked import Asked
 from gateway.dialects.chat.answer import completion_of
 from gateway.dialects.chat.policy import check_fields
 from gateway.dialects.chat.usage import usage_of
+from gateway.dialects.pairs import Asked
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from gateway.dialects.asked import Asked
 from gateway.dialects.converse.answer import read_answer
-from gateway.dialects.converse.paths import chat_path
 from gateway.dialects.converse.request import write_request
 from gateway.dialects.converse.stream import read_events
 from gateway.dialects.converse.usage import usage_of
 from gateway.dialects.neutral import Delta, Request
+from gateway.dialects.pairs import Asked
+from gateway.dialects.paths import client_path
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
 
@@ -32,7 +32,7 @@ class _Native:
         return usage_of(value)
 
     def path(self, message: object, param: object, written: Written) -> str | None:
-        return chat_path(message, written) if isinstance(message, str) else None
+        return client_path(message, written) if isinstance(message, str) else None
 
 
 NATIVE: Final = _Native()
