@@ -37,7 +37,7 @@ ENDPOINT = packaged()["openai"].endpoints["chat"]
 
 
 class Prices:
-    def find(self, target: str) -> Price | None:
+    def find(self, target: str, region: str = "") -> Price | None:
         return PRICE if target == "openai/m" else None
 
     def targets(self) -> list[str]:
@@ -70,7 +70,7 @@ def service(world: World, provider: Callable[[str], Any]) -> Completions:
         config=ConfigSource(ConfigStore(database, state)),
         prices=Prices(),
         providers=("openai",),
-        provider=provider,
+        provider=lambda name, _region: provider(name),
         ledger=world.ledger(),
         breakers=breakers,
         catalogue=lambda: pytest.fail("no catalogue is needed"),

@@ -124,7 +124,7 @@ def _bedrock_verdict(
     model: str, operation: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer
 ) -> tuple[int, Steer]:
     # What Bedrock itself checks comes before what a test asks for.
-    if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential="):
+    if not headers.get("authorization", "").startswith(("AWS4-HMAC-SHA256 Credential=", "Bearer ")):
         return 403, Steer(error_type="MissingAuthenticationTokenException")
     judged = bedrock_api.invoke_faults if operation.startswith("invoke") else faults
     found = judged(body) if model else ["modelId: is empty"]

@@ -34,13 +34,14 @@ _GRACE_SECONDS = 30  # after the deadline a row may be swept
 
 @dataclass(slots=True)
 class Completions:
-    """`provider` gives the adapter of a configured provider by name, `catalogue` the products for an mcpContext.
+    """`provider` gives the adapter of a configured provider by name and region, `catalogue` the
+    products for an mcpContext.
     `now` is seconds since the epoch, `first_byte` the most of them that a stream may take to begin."""
 
     config: ConfigSource
     prices: Prices
     providers: tuple[str, ...]
-    provider: Callable[[str], Provider]
+    provider: Callable[[str, str], Provider]
     ledger: Ledger
     breakers: Breakers
     catalogue: Callable[[], Catalogue]
@@ -63,22 +64,26 @@ class Completions:
         return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent)
 
     def plan(self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float) -> Plan:
-        """Where a request goes: today the one target of the name that it asks for. Raises BadRequest, NotFound,
-        Forbidden, UpstreamRejected, UpstreamTimeout.
+        """Where a request goes: to the target of the name that it asks for, in each of its regions in order. Raises
+        BadRequest, NotFound, Forbidden, UpstreamRejected, UpstreamTimeout.
 
         Translated here: what can't be said to the provider was never a call.
         """
         request = parse_chat(body)
         config = self.config.get()
-        route = self.model_names(config).resolve(request.model)
+        names, tier = self.model_names(config), config.tier(caller.tier)
+        route = names.resolve(request.model)
         _allowed(caller, request, route.name, route.target)
         products = self._products(request)
-        call, est = self._priced(with_products(body, products), request, route, config.tier(caller.tier), seconds_left)
+        whole, targets = with_products(body, products), []
         rid = f"req_{uuid.uuid4().hex}"
         metadata = {"key-id": caller.key_id, "request-id": rid}
-        call = replace(call, correlation_id=correlation_id, metadata=metadata)
-        provider = self.provider(route.provider)
-        return Plan(request, (Target(route, provider, provider.prepare(call), est),), products, rid=rid)
+        for each in names.regions(route):
+            call, est = self._priced(whole, request, each, tier, seconds_left)
+            call = replace(call, correlation_id=correlation_id, metadata=metadata)
+            provider = self.provider(each.provider, each.region)
+            targets.append(Target(each, provider, provider.prepare(call), est))
+        return Plan(request, tuple(targets), products, rid=rid)
 
     def admit(self, caller: Caller, plan: Plan, *, correlation_id: str, ends: float, user_agent: str = "") -> Call:
         """Hold what a plan may cost; the call has until `ends` (`now`'s seconds). Raises BudgetExceeded, RateLimited,

@@ -96,6 +96,11 @@ class Vendor:
     secret: str = ""
     quirks: Quirks = field(default_factory=Quirks)
 
+    @property
+    def regional(self) -> bool:
+        """Whether it is in regions, and so may be called in one or another."""
+        return "{region}" in self.base_url
+
 
 @lru_cache(maxsize=1)
 def packaged() -> Mapping[str, Vendor]:

@@ -75,7 +75,7 @@ class Adapter(ABC):
                 self.name, reply, lambda message, param: spoken.path(message, param, self._asked(call, self._way(call)))
             )
 
-        reply, measured = answered(self.credential, self._connection.reread, call.timeout, post, failure)
+        reply, measured = answered(self.credential, self._connection.another, call.timeout, post, failure)
 
         def completed(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
             return spoken.answer(answer, usage, names=prepared.names, known=lambda: _known(reply), model=call.model)

@@ -28,14 +28,16 @@ class BedrockProvider(Adapter):
         super().__init__(vendor, connection)
         self.region, self._credentials = connection.region, connection.credentials
 
-    def credential(self) -> Credentials:
+    def credential(self) -> Credentials | str:
         return self._credentials()
 
-    def headers(self, held: Credentials, target: str, prepared: Prepared) -> Mapping[str, str]:
+    def headers(self, held: Credentials | str, target: str, prepared: Prepared) -> Mapping[str, str]:
         endpoint, headers = prepared.endpoint, dict(JSON_HEADERS)
         metadata = self.metadata(prepared.call) if endpoint.metadata_header else {}
         if metadata:
             headers[endpoint.metadata_header] = json.dumps(metadata, separators=(",", ":"))
+        if isinstance(held, str):
+            return {**headers, "authorization": f"Bearer {held}"}
         return sign(
             host=self._connections.host,
             path=target,

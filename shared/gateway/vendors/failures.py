@@ -71,6 +71,15 @@ STATUS_BY_TYPE = {
     "ResourceNotFoundException": 404,
 }
 
+# How a 403 says that it refuses the credential itself, by its code or its text: not the model, the country, the action.
+_NAMES_CREDENTIAL = re.compile(
+    r"api[ _-]?key|access[ _-]?key|\btoken\b|expired_?token|client_?token|authentication_?token|credential|signature"
+    r"|authentication failed|unrecognized_?client|account[ _](is )?(deactivated|suspended|disabled)",
+    re.IGNORECASE,
+)
+# How some hosts refuse a key by 400 (Gemini, xAI).
+_REFUSES_KEY = re.compile(r"(API key not valid|API key expired|Incorrect API key provided)\b")
+
 
 def unanswered(provider: str, error: HttpError) -> UpstreamError:
     """No whole answer came."""
@@ -128,8 +137,10 @@ def refused(
     if status in (400, 413, 422) and is_too_long(message):
         reason = code = "context_length_exceeded"
     facts: dict[str, Any] = {"provider": provider, "upstream_status": status, "reason": reason}
-    if status in (401, 403):
-        return UpstreamCredentials(f"The provider {provider} refused the gateway's credential.", **facts)
+    if status in (401, 402, 403) or (status == 400 and _says(_REFUSES_KEY.match, message)):
+        refusal = UpstreamCredentials(f"The provider {provider} refused the gateway's credential.", **facts)
+        refusal.of_credential = status != 403 or any(_says(_NAMES_CREDENTIAL.search, each) for each in (code, message))
+        return refusal
     if status in _OF_THE_REQUEST:
         detail, where = f" ({code})" if word(code) else "", _param(param)
         at = f" at {where}" if where else ""
@@ -169,7 +180,7 @@ def status_failure(provider: str, reply: HttpReply, path: Callable[[object, obje
 
 def is_too_long(message: object) -> bool:
     """Whether a text says that the prompt is longer than the model can read."""
-    return isinstance(message, str) and _TOO_LONG.search(message[:_LONGEST_READ]) is not None
+    return _says(_TOO_LONG.search, message)
 
 
 def rejected_here(provider: str, message: str, param: str) -> UpstreamRejected:
@@ -190,6 +201,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return _wait(parsedate_to_datetime(text or "").timestamp() - time.time())
     except (ValueError, OverflowError, TypeError, IndexError):  # the parser's, by what it stumbles over
         return None
+
+
+def _says(match: Callable[[str], re.Match[str] | None], text: object) -> bool:
+    return isinstance(text, str) and match(text[:_LONGEST_READ]) is not None
 
 
 def word(value: object) -> str | None:
