@@ -11,13 +11,21 @@ from importlib import resources
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.config.document import Config, ConfiguredVendor, composed, effective_patch, merge_patch, parse_config
+from gateway.config.document import (
+    Alias,
+    Config,
+    ConfiguredVendor,
+    composed,
+    effective_patch,
+    merge_patch,
+    parse_config,
+)
 from gateway.config.store import Overrides
 from gateway.destinations import Destinations
 from gateway.errors import BadRequest, Conflict, GatewayError, PreconditionFailed, StoreUnavailable
-from gateway.models.geographies import nearest
+from gateway.models.geographies import geography_of, nearest, reach
 from gateway.models.model_names import ModelNames, Prices
-from gateway.models.vendors import packaged
+from gateway.models.vendors import Vendor, packaged
 
 _FRESH_SECONDS = 10.0
 _MOST_BYTES = 65_536  # of the overrides as JSON: far below what an item holds, and each container reads them
@@ -127,12 +135,15 @@ class ConfigAdmin:
             as_packaged = usual.get(name) == {"target": model.target}
             if model.target.partition("/")[0] not in model_names.usable() and not as_packaged:
                 raise _unknown(f"models.{name}.target", model.target)
-            if model_names.price(model.target) is None:
+            if any(model_names.price(model.target, region) is None for region in model.regions or ("",)):
                 raise BadRequest(
                     f"models.{name}.target: no price is known for {model.target}; set one under prices",
                     param=f"models.{name}.target",
                     code="model_not_priced",
                 )
+            called = {**packaged(), **config.providers}[model.target.partition("/")[0]]
+            _check_endpoint(f"models.{name}.endpoint", model, called)
+            _check_regions(f"models.{name}.regions", model, called)
 
     def _check_vendor(self, name: str, vendor: ConfiguredVendor) -> None:
         def refused(field: str, reason: str) -> BadRequest:
@@ -145,13 +156,34 @@ class ConfigAdmin:
             self.destinations.check(vendor.base_url)
         except ValueError as reason:
             raise refused(".baseUrl", str(reason)) from None
-        path = next((each for each in vendor.vendor(name).dialects.values() if _ends_in(vendor.base_url, each)), None)
+        paths = (each.path for each in vendor.vendor(name).endpoints.values())
+        path = next((each for each in paths if _ends_in(vendor.base_url, each)), None)
         if path:
             raise refused(".baseUrl", f"must end where {path} goes on: leave that off")
         if vendor.credential == "key" and vendor.secret is None:
             raise refused(".secret", 'is required: the name of the secret with its key; or say "credential": "none"')
         if vendor.credential == "none" and vendor.secret is not None:
             raise refused(".secret", 'is of no use with "credential": "none"')
+
+
+def _check_regions(path: str, model: Alias, vendor: Vendor) -> None:
+    def refused(at: str, reason: str) -> BadRequest:
+        return BadRequest(f"{path}{at}: {reason}", param=f"{path}{at}")
+
+    if model.regions and not vendor.regional:
+        raise refused("", f"{vendor.name} has no regions")
+    geography = geography_of(model.target.partition("/")[2])
+    for number, region in enumerate(model.regions):
+        if region in model.regions[:number]:
+            raise refused(f"[{number}]", "is there twice")
+        if geography is not None and geography not in reach(region):
+            raise refused(f"[{number}]", f"{region} can't call a profile of {geography}")
+
+
+def _check_endpoint(path: str, model: Alias, vendor: Vendor) -> None:
+    if model.endpoint is not None and model.endpoint not in vendor.endpoints:
+        there = ", ".join(vendor.endpoints)
+        raise BadRequest(f"{path}: {vendor.name} has no endpoint of this name, but {there}", param=path)
 
 
 def _ends_in(base_url: str, path: str) -> bool:

@@ -42,8 +42,13 @@ def geography_of(model: str) -> str | None:
     return start if start in GEOGRAPHIES else None
 
 
+def own_id(model: str) -> str:
+    """A model's own id, of an inference profile's too."""
+    geography = geography_of(model)
+    return model if geography is None else model.removeprefix(f"{geography}.")
+
+
 def anywhere(target: str) -> str:
     """A target (`provider/model`) by its model's own id: the profiles of all geographies are one model."""
     provider, _, model = target.partition("/")
-    geography = geography_of(model)
-    return target if geography is None else f"{provider}/{model.removeprefix(f'{geography}.')}"
+    return target if geography_of(model) is None else f"{provider}/{own_id(model)}"

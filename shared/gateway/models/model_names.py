@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gateway.errors import BadRequest, GatewayError, NotFound
@@ -12,10 +12,15 @@ from gateway.models.vendors import packaged
 
 
 class Alias(Protocol):
-    """A name that clients use, and the `provider/model` that answers to it."""
+    """A name that clients use, the `provider/model` that answers to it, the endpoint it is called at, if that is not
+    chosen by the client's dialect, and the regions, in order, if not the deployment's."""
 
     @property
     def target(self) -> str: ...
+    @property
+    def endpoint(self) -> str | None: ...
+    @property
+    def regions(self) -> Sequence[str]: ...
 
 
 class Offer(Protocol):
@@ -31,20 +36,23 @@ class Offer(Protocol):
 
 
 class Prices(Protocol):
-    """Where prices come from: `find("provider/model")`, and every priced target there is."""
+    """Where prices come from: `find("provider/model")`, as it is in a region, and every priced target there is."""
 
-    def find(self, target: str) -> Price | None: ...
+    def find(self, target: str, region: str = "") -> Price | None: ...
 
     def targets(self) -> Iterable[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What answers a request: `name` as asked for, `target` as `provider/model`."""
+    """What answers a request: `name` as asked for, `target` as `provider/model`; `endpoint` and `region` if the config
+    names them."""
 
     name: str
     target: str
     price: Price
+    endpoint: str = ""
+    region: str = ""
 
     @property
     def provider(self) -> str:
@@ -77,7 +85,7 @@ class ModelNames:
         """An alias of the config, else `provider/model`, else a bare model name of the first provider that prices it.
 
         Raises NotFound (`model_not_found`) and, where a target has no price, BadRequest (`model_not_priced`): what
-        has no price is refused, never free.
+        has no price is refused, never free. Of several regions it is the first.
         """
         alias = self.config.models.get(name)
         target = alias.target if alias else self._own_name(name)
@@ -90,7 +98,8 @@ class ModelNames:
                 code="model_not_found",
                 param="model",
             )
-        price = self.price(target)
+        region = next(iter(alias.regions), "") if alias else ""
+        price = self.price(target, region)
         if price is None:
             raise BadRequest(
                 f"The model '{name}' has no price, so it can't be billed. An operator can set one in the config.",
@@ -101,10 +110,20 @@ class ModelNames:
             raise BadRequest(
                 f"The model '{name}' is no chat model ({price.mode}).", code="model_not_supported", param="model"
             )
-        return Route(name=name, target=target, price=price)
+        return Route(name, target, price, endpoint=(alias.endpoint if alias else None) or "", region=region)
 
-    def price(self, target: str) -> Price | None:
-        return self.config.price_overrides.get(target) or self.prices.find(target)
+    def regions(self, route: Route) -> tuple[Route, ...]:
+        """A route as it is in each of its alias's regions, in their order: elsewhere it may cost something else."""
+        alias = self.config.models.get(route.name)
+        if alias is None or not alias.regions:
+            return (route,)
+        priced = ((region, self.price(route.target, region)) for region in alias.regions)
+        return tuple(replace(route, region=region, price=price) for region, price in priced if price is not None)
+
+    def price(self, target: str, region: str = "") -> Price | None:
+        """What a target costs: in a region, or where models are called."""
+        said = self.config.price_overrides.get(target)
+        return said or (self.prices.find(target, region) if region else self.prices.find(target))
 
     def names(self, allowed: Sequence[str] = ()) -> Mapping[str, str]:
         """What a key may ask for: name to target, aliases first. Empty `allowed` means any.

@@ -26,6 +26,7 @@ class PriceBook:
         self._regional: Mapping[str, Mapping[str, Any]] = data["regional"]
         self._source, self._date = str(data["source"]), str(data["date"])
         self._region = region
+        self._others: dict[str, PriceBook] = {}
         self._found: dict[str, Price] = {}  # by the row's name: what is asked for may be any fine-tuned model
 
     @classmethod
@@ -33,13 +34,22 @@ class PriceBook:
         """The packaged prices, as they are where models are called in `region`. The file is read once a process."""
         return cls(_packaged(), region)
 
-    def find(self, target: str) -> Price | None:
-        """The price of `provider/model`; None where no price is known."""
+    def find(self, target: str, region: str = "") -> Price | None:
+        """The price of `provider/model`, in a region or in the book's own; None where no price is known."""
+        if region not in ("", self._region):
+            return self._elsewhere(region).find(target)
         name, row = self._row(target)
         price = self._found.get(name)
         if price is None and row is not None:
             price = self._found[name] = _price(row, self._source, self._date)
         return price
+
+    def _elsewhere(self, region: str) -> PriceBook:
+        book = self._others.get(region)
+        if book is None:
+            data = {"models": self._models, "regional": self._regional, "source": self._source, "date": self._date}
+            book = self._others[region] = PriceBook(data, region)
+        return book
 
     def targets(self) -> Iterable[str]:
         """What may be offered here, sorted: every target with a price, but profiles that this region can't name, models

@@ -6,26 +6,40 @@ peculiarities of hosts by domain (`hosts`). Of a provider it says:
 - `kind`: the adapter of `gateway.vendors` that calls it; `credential`: `key` (a Bearer token), `aws`, or `none`.
 - `baseUrl`: `{region}` and `{domain}` are the region's that it is called in. `service`: what AWS's own variables for
   another endpoint (AWS_ENDPOINT_URL_<SERVICE>) call it.
-- `dialects`: the path of each wire format that it speaks.
+- `endpoints`: by name, where it takes calls, and in which wire format: `dialect`, `path` (`{model}` is the model's id,
+  quoted), `streamPath` where a stream has another one, and `signingName`, which a signature holds of the service.
+- `models`: which endpoints a model has, the one that is best for it first: the first line whose `pattern` fits its id
+  (without a geography in front, of an ARN what follows the last slash). `profile`: it answers by an inference profile
+  alone, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
+  `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, where nothing is said), or `none`.
 
-Of a host, and of a provider in the config:
+Of a host, of an endpoint, and of a provider in the config:
 
 - `caps`: the names of the output cap that it takes, one at a time, the first where the client names none. Unknown, it
   always gets `max_tokens`, and the other name too where the client uses it.
 - `serviceTier`: what is asked for where the client asks for none: else a setting of our account, which may be a dearer
   tier, would decide what a call costs.
 - `passFields`: request fields beyond the dialect's own that may go there; `passesAll`: any field may.
+
+And of an endpoint alone:
+
+- `fixed`: fields that always leave with this value.
+- `betasInBody`: betas, and the version, stand in the body, each beside its fields (`data/betas.json`).
+- `metadataHeader`: the header that takes what shall stand in the provider's log, where the body has no place for it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
+
+from gateway.models.geographies import geography_of, own_id
 
 _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 
@@ -36,6 +50,35 @@ class Quirks:
     service_tier: str | None = None
     pass_fields: tuple[str, ...] = ()
     passes_all: bool = False
+    fixed: tuple[tuple[str, Any], ...] = ()
+    betas_in_body: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider takes calls in one wire format. `path` goes on where its base URL ends; `stream_path` is the one
+    that answers as a stream. `signing_name` is empty where nothing is signed."""
+
+    name: str
+    dialect: str
+    path: str
+    stream_path: str
+    signing_name: str = ""
+    metadata_header: str = ""
+    quirks: Quirks = field(default_factory=Quirks)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRule:
+    """Of models whose id fits `pattern`: the names of their endpoints, the best first; whether they answer by an
+    inference profile alone; whether they take Anthropic's `tool_choice` among their own fields; and which of
+    temperature and `top_p`."""
+
+    pattern: str
+    endpoints: tuple[str, ...]
+    profile: bool = False
+    one_tool: bool = False
+    sampling: Literal["all", "one", "none"] = "one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +89,17 @@ class Vendor:
     name: str
     kind: str
     credential: str
-    dialects: Mapping[str, str]
+    endpoints: Mapping[str, Endpoint]
+    models: tuple[ModelRule, ...]
     base_url: str
     service: str = ""
     secret: str = ""
     quirks: Quirks = field(default_factory=Quirks)
+
+    @property
+    def regional(self) -> bool:
+        """Whether it is in regions, and so may be called in one or another."""
+        return "{region}" in self.base_url
 
 
 @lru_cache(maxsize=1)
@@ -61,7 +110,8 @@ def packaged() -> Mapping[str, Vendor]:
             name=name,
             kind=said["kind"],
             credential=said["credential"],
-            dialects=said["dialects"],
+            endpoints=_endpoints(said["endpoints"]),
+            models=_rules(said["models"]),
             base_url=said["baseUrl"],
             service=said.get("service", ""),
         )
@@ -72,19 +122,104 @@ def packaged() -> Mapping[str, Vendor]:
 def configured(name: str, *, base_url: str, credential: str, secret: str, quirks: Quirks) -> Vendor:
     """A provider of the config."""
     said = _data()["configured"]
-    return Vendor(name, said["kind"], credential, said["dialects"], base_url=base_url, secret=secret, quirks=quirks)
+    return Vendor(
+        name,
+        said["kind"],
+        credential,
+        _endpoints(said["endpoints"]),
+        _rules(said["models"]),
+        base_url=base_url,
+        secret=secret,
+        quirks=quirks,
+    )
 
 
-def quirks_at(endpoint: str, said: Quirks) -> Quirks:
-    """What holds at an endpoint: what was said of the provider, over what is known of the host."""
-    host = urlsplit(endpoint).hostname or ""
+def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
+    """What holds at an endpoint: what was said of the provider, over what is known of the endpoint and of the host."""
+    known = quirks_at(base_url, vendor.quirks)
+    return replace(
+        endpoint.quirks,
+        caps=known.caps or endpoint.quirks.caps,
+        service_tier=known.service_tier or endpoint.quirks.service_tier,
+        pass_fields=(*known.pass_fields, *endpoint.quirks.pass_fields),
+        passes_all=known.passes_all or endpoint.quirks.passes_all,
+    )
+
+
+def endpoints_of(vendor: Vendor, model: str) -> tuple[Endpoint, ...]:
+    """The endpoints at which a provider has a model, the best first."""
+    return tuple(vendor.endpoints[name] for name in rule_of(vendor, model).endpoints)
+
+
+def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "") -> Endpoint:
+    """Where a call in a client's `dialect` goes: to the endpoint that speaks it, so that nothing has to be translated,
+    else to the best one. `forced` names one, whatever the list says. Raises LookupError for one that there is not."""
+    if forced:
+        return vendor.endpoints[forced]
+    had = endpoints_of(vendor, model)
+    return next((each for each in had if each.dialect == dialect), had[0])
+
+
+def needs_profile(vendor: Vendor, model: str) -> bool:
+    """Whether a model is asked for by its own id, and answers by an inference profile alone."""
+    return rule_of(vendor, model).profile and geography_of(_id(model)) is None
+
+
+def rule_of(vendor: Vendor, model: str) -> ModelRule:
+    """What is known of a provider's model."""
+    known_by = own_id(_id(model))
+    return next(rule for rule in vendor.models if fnmatchcase(known_by, rule.pattern))
+
+
+def _id(model: str) -> str:
+    return model.rpartition("/")[2] if model.startswith("arn:") else model
+
+
+def quirks_at(base_url: str, said: Quirks) -> Quirks:
+    """What holds at a base URL: what was said of the provider, over what is known of the host."""
+    host = urlsplit(base_url).hostname or ""
     hosts: Mapping[str, Mapping[str, Any]] = _data()["hosts"]
     known = next((each for domain, each in hosts.items() if host == domain or host.endswith(f".{domain}")), {})
     return replace(
         said,
         caps=said.caps or tuple(known.get("caps", ())),
         service_tier=said.service_tier or known.get("serviceTier"),
-        passes_all=bool(known.get("passesAll")),
+        passes_all=said.passes_all or bool(known.get("passesAll")),
+    )
+
+
+def _endpoints(said: Mapping[str, Mapping[str, Any]]) -> dict[str, Endpoint]:
+    return {name: _endpoint(name, each) for name, each in said.items()}
+
+
+def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(
+        name=name,
+        dialect=said["dialect"],
+        path=said["path"],
+        stream_path=said.get("streamPath", said["path"]),
+        signing_name=said.get("signingName", ""),
+        metadata_header=said.get("metadataHeader", ""),
+        quirks=Quirks(
+            caps=tuple(said.get("caps", ())),
+            service_tier=said.get("serviceTier"),
+            passes_all=said.get("passesAll", False),
+            fixed=tuple(said.get("fixed", {}).items()),
+            betas_in_body=said.get("betasInBody", False),
+        ),
+    )
+
+
+def _rules(said: Sequence[Mapping[str, Any]]) -> tuple[ModelRule, ...]:
+    return tuple(
+        ModelRule(
+            each["pattern"],
+            tuple(each["endpoints"]),
+            profile=each.get("profile", False),
+            one_tool=each.get("oneTool", False),
+            sampling=each.get("sampling", "one"),
+        )
+        for each in said
     )
 
 

@@ -7,7 +7,15 @@ import pytest
 from gateway.config.service import defaults
 from gateway.destinations import Destinations
 from gateway.models.prices import PriceBook
-from gateway.models.vendors import Quirks, configured, packaged, quirks_at
+from gateway.models.vendors import (
+    Quirks,
+    configured,
+    endpoint_for,
+    endpoints_of,
+    needs_profile,
+    packaged,
+    quirks_at,
+)
 
 OWN = Quirks(("max_completion_tokens", "max_tokens"), "default", (), passes_all=True)
 ONE_CAP = Quirks(("max_completion_tokens", "max_tokens"))
@@ -17,7 +25,12 @@ def test_what_is_packaged_is_whole() -> None:
     for name, vendor in packaged().items():
         assert vendor.name == name
         Destinations().check(vendor.base_url.replace("{region}", "eu-west-1").replace("{domain}", "amazonaws.com"))
-        assert all(path.startswith("/") for path in vendor.dialects.values())
+        for endpoint in vendor.endpoints.values():
+            assert endpoint.path.startswith("/")
+            assert endpoint.stream_path.startswith("/")
+            assert bool(endpoint.signing_name) is (vendor.credential == "aws")
+        assert all(set(rule.endpoints) <= set(vendor.endpoints) and rule.endpoints for rule in vendor.models)
+        assert vendor.models[-1].pattern == "*", "whatever a model is called, it has an endpoint"
     targets = {*PriceBook.load().targets(), *(model["target"] for model in defaults()["models"].values())}
     assert {target.partition("/")[0] for target in targets} <= set(packaged())
 
@@ -51,4 +64,60 @@ def test_what_is_said_of_a_provider_wins_over_what_is_known_of_its_host() -> Non
 
 def test_a_provider_of_the_config_speaks_the_chat_dialect() -> None:
     vendor = configured("groq", base_url="https://api.groq.com/openai/v1", credential="key", secret="g", quirks=OWN)
-    assert (vendor.name, vendor.credential, vendor.secret, set(vendor.dialects)) == ("groq", "key", "g", {"chat"})
+    assert (vendor.name, vendor.credential, vendor.secret, set(vendor.endpoints)) == ("groq", "key", "g", {"chat"})
+
+
+CLAUDE, GPT = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.openai.gpt-5.5"
+ARN = "arn:aws:bedrock:eu-west-1:123456789012"
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        (CLAUDE, ["converse", "invoke"]),
+        ("anthropic.claude-3-haiku-20240307-v1:0", ["converse", "invoke"]),
+        (f"{ARN}:inference-profile/{CLAUDE}", ["converse", "invoke"]),
+        (f"{ARN}:application-inference-profile/a1b2c3", ["converse"]),
+        ("amazon.nova-lite-v1:0", ["converse"]),
+        ("openai.gpt-oss-120b-1:0", ["converse"]),
+        (GPT, ["openai"]),
+        ("global.openai.gpt-5.5", ["openai"]),
+    ],
+)
+def test_a_model_s_endpoints_best_first(model: str, names: list[str]) -> None:
+    assert [each.name for each in endpoints_of(packaged()["bedrock"], model)] == names
+
+
+@pytest.mark.parametrize(
+    ("model", "dialect", "forced", "path"),
+    [
+        (CLAUDE, "chat", "", "/model/{model}/converse"),
+        (CLAUDE, "messages", "", "/model/{model}/invoke"),
+        (CLAUDE, "chat", "invoke", "/model/{model}/invoke"),
+        (CLAUDE, "messages", "converse", "/model/{model}/converse"),
+        (GPT, "chat", "", "/openai/v1/chat/completions"),
+        (GPT, "messages", "", "/openai/v1/chat/completions"),
+        ("openai.gpt-oss-20b-1:0", "chat", "openai", "/openai/v1/chat/completions"),
+    ],
+)
+def test_the_endpoint_of_the_client_s_own_dialect_comes_first(model: str, dialect: str, forced: str, path: str) -> None:
+    assert endpoint_for(packaged()["bedrock"], model, dialect, forced=forced).path == path
+
+
+def test_an_endpoint_that_there_is_not_is_a_look_up_error() -> None:
+    with pytest.raises(LookupError):
+        endpoint_for(packaged()["bedrock"], CLAUDE, "chat", forced="mantle")
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("openai.gpt-5.5", True),
+        (GPT, False),
+        (f"{ARN}:inference-profile/{GPT}", False),
+        ("openai.gpt-oss-120b-1:0", False),
+        (CLAUDE.removeprefix("eu."), False),
+    ],
+)
+def test_some_models_answer_by_a_profile_alone(model: str, expected: bool) -> None:
+    assert needs_profile(packaged()["bedrock"], model) is expected
