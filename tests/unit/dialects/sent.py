@@ -10,9 +10,11 @@ from typing import Any
 from gateway.dialects.chat.request import read_request as read_chat
 from gateway.dialects.chat.sending import write_for_host
 from gateway.dialects.converse.request import write_request as write_converse
-from gateway.dialects.messages.native import invoke_body, native_body
+from gateway.dialects.messages.native import native_body
 from gateway.dialects.messages.reading import read_request
 from gateway.dialects.messages.request import write_request
+from gateway.dialects.pairs import Asked, pair
+from gateway.models.vendors import Quirks
 from tests.upstream import chat_judge, converse_judge, messages_judge
 
 HI = {"role": "user", "content": "hi"}
@@ -42,8 +44,9 @@ def to_messages(body: Mapping[str, Any], cap: int = 4_000) -> Sent:
 
 
 def to_invoke(body: Mapping[str, Any], cap: int = 4_000, model: str = OPUS, beta: str | None = None) -> Sent:
-    dropped: list[str] = []
-    found = _over_the_wire(invoke_body(body, dropped, cap=cap, model=model, beta=beta))
+    asked = Asked(body, model, cap, beta=beta or "", quirks=Quirks(passes_all=True, betas_in_body=True))
+    written = pair("messages", "messages").request(asked)
+    found, dropped = _over_the_wire(written.body), written.dropped
     assert found["anthropic_version"] == "bedrock-2023-05-31"
     also = (*_OF_BETAS, "anthropic_version", "anthropic_beta")
     assert messages_judge.faults(found, also=also, model=False) == []

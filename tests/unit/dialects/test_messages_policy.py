@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from gateway.dialects.messages.betas import betas_of
-from gateway.dialects.messages.native import invoke_body, native_body
+from gateway.dialects.messages.native import native_body
 from gateway.dialects.messages.policy import DOCUMENTED, REFUSED, check_fields
+from gateway.dialects.pairs import Asked, pair
 from gateway.dialects.unsupported import Unsupported
 from gateway.errors import BadRequest
+from gateway.models.vendors import Quirks
 from tests.unit.dialects.sent import HI, to_invoke
 from tests.upstream.messages_judge import documented_fields
 
@@ -145,5 +147,10 @@ def test_a_beta_goes_with_its_field(
 def test_what_stands_at_an_address_is_not_for_invoke_model() -> None:
     image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
     with pytest.raises(Unsupported) as refused:
-        invoke_body(BODY | {"messages": [{"role": "user", "content": [image]}]}, [], cap=9, model="m")
+        to_invoke(BODY | {"messages": [{"role": "user", "content": [image]}]})
     assert refused.value.param == "messages[0].content[0].source"
+    part = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    asked = Asked({"messages": [{"role": "user", "content": [part]}]}, "m", 9, quirks=Quirks(betas_in_body=True))
+    with pytest.raises(Unsupported) as refused:
+        pair("chat", "messages").request(asked)
+    assert refused.value.param == "messages[0].content[0].image_url"

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.dialects.messages.policy import links_in
+from gateway.dialects.unsupported import refuse
+
 _DATA = Path(__file__).parents[2] / "data" / "betas.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 _MOST = 40
@@ -51,7 +54,10 @@ def betas_of(header: str | None, body: Mapping[str, Any]) -> list[str]:
 
 def pair(body: Mapping[str, Any], betas: Iterable[str], model: str, dropped: list[str]) -> dict[str, Any]:
     """The body for InvokeModel: with its version and the betas that this model has, a field's missing beta put beside
-    it, and without what the model has not. What is left out is named in `dropped`."""
+    it, and without what the model has not. What is left out is named in `dropped`. Raises Unsupported for what stands
+    at an address: it is not fetched there."""
+    for where in links_in(body):
+        raise refuse(where, "must be base64 in the request itself")
     version, models, fields = _table()
     asked = list(betas)
     kept = [name for name in asked if name in models and models[name].search(model)]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.messages.betas import betas_of, pair
-from gateway.dialects.messages.policy import OF_HEADERS, check_fields, links_in
+from gateway.dialects.messages.policy import OF_HEADERS, check_fields
 from gateway.dialects.messages.thinking import LEAST_BUDGET
-from gateway.dialects.unsupported import refuse
 from gateway.dialects.values import mapping
 
 _DELIVERY: Final = frozenset(("model", "stream")) | OF_HEADERS
@@ -37,14 +35,3 @@ def native_body(
             found["thinking"] = {**thinking, "budget_tokens": cap - 1}
             dropped.append("thinking.budget_tokens")
     return found
-
-
-def invoke_body(
-    body: Mapping[str, Any], dropped: list[str], *, cap: int, model: str, beta: str | None = None
-) -> dict[str, Any]:
-    """The same for Bedrock's InvokeModel and its stream: the version and the betas stand in the body, and what this
-    model has not there is left out and named. `beta` is the client's header of betas. Raises Unsupported for what
-    stands at an address: it is not fetched there."""
-    for where in links_in(body):
-        raise refuse(where, "must be base64 in the request itself")
-    return pair(native_body(body, dropped, cap=cap), betas_of(beta, body), model, dropped)

@@ -15,6 +15,7 @@ from gateway.dialects.messages.usage import usage_of
 from gateway.dialects.neutral import Delta, Request
 from gateway.dialects.pairs import Asked
 from gateway.dialects.paths import client_path
+from gateway.dialects.plain import no_links
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
 
@@ -36,6 +37,8 @@ class _Native:
     """See `gateway.dialects.pairs.Native`."""
 
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
+        if asked.quirks.betas_in_body:
+            no_links(request.turns)  # by the client's own path
         written = write_request(request, dropped, sampling=asked.sampling)
         return replace(written, body=leaving(written.body, written.dropped, asked))
 
