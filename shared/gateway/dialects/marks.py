@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.neutral import Mark
 from gateway.dialects.unsupported import name_unknown, refuse
 
 TTLS: Final = ("5m", "1h")
+_MOST: Final = 4  # marks in a request
 
 
 def marks(given: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Mark, ...]:
@@ -30,3 +31,39 @@ def marks(given: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Mar
 def mark(block: Mark) -> dict[str, Any]:
     """The member that says the same, beside what it marks."""
     return {"cache_control": {"type": "ephemeral", **({"ttl": block.ttl} if block.ttl else {})}}
+
+
+def settle_marks(homes: Sequence[list[Any]], dropped: list[str]) -> None:
+    """Put right the marks in the tools, the system's words and the turns, in this order. Of two behind the same block
+    the first stays; of more than four the last, which reach furthest; an hour behind a shorter time becomes a shorter
+    one, which costs no more. What is changed is named in `dropped`."""
+    marks: list[tuple[list[Any], int]] = []
+    for home in homes:
+        if any(isinstance(block, Mark) for block in home):
+            home[:] = _apart(home, dropped)
+            marks += [(home, at) for at, block in enumerate(home) if isinstance(block, Mark)]
+    if not marks:
+        return
+    gone, kept = marks[:-_MOST], marks[-_MOST:]
+    short = False
+    for home, at in kept:
+        mark = home[at]
+        if short and mark.ttl == "1h":
+            dropped.append(f"{mark.at}.ttl")
+            home[at] = Mark("5m", mark.at)
+        short = short or home[at].ttl != "1h"
+    dropped += [home[at].at for home, at in reversed(gone)]
+    lost = {(id(home), at) for home, at in gone}
+    for home in homes if lost else ():
+        home[:] = [block for at, block in enumerate(home) if (id(home), at) not in lost]
+
+
+def _apart(home: list[Any], dropped: list[str]) -> list[Any]:
+    found: list[Any] = []
+    for block in home:
+        if isinstance(block, Mark) and found and isinstance(found[-1], Mark):
+            if block.ttl != found[-1].ttl:
+                dropped.append(f"{block.at}.ttl")
+        else:
+            found.append(block)
+    return found

@@ -11,8 +11,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     WithJsonSchema,
@@ -22,23 +20,11 @@ from pydantic import (
 from gateway.catalogue.context import McpContext
 from gateway.catalogue.products import FIRST
 from gateway.config.document import ALIAS, invalid
+from gateway.dialects.fields import Flag, Known, Object, Text, Texts, Tokens, check_names_of
 from gateway.errors import BadRequest
 
 GATEWAY_FIELDS = frozenset({"tags", "fallbacks", "cache", "mcp", "mcpContext"})
 _LATER = ("fallbacks", "cache", "mcp")
-_LONGEST_NAME = 256  # of a field
-
-
-def _text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("must be text")
-    return value
-
-
-def _texts(value: Any) -> Any:
-    if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
-        raise ValueError("must be text, or a list of texts")
-    return value
 
 
 def _text_or_object(value: Any) -> Any:
@@ -59,26 +45,14 @@ def _texts_within(value: dict[Any, Any]) -> dict[Any, Any]:
     return value
 
 
-Text = Annotated[Any, AfterValidator(_text), WithJsonSchema({"type": "string"})]
-_LIST_OF_TEXTS = {"type": "array", "items": {"type": "string"}}
-Texts = Annotated[Any, AfterValidator(_texts), WithJsonSchema({"anyOf": [{"type": "string"}, _LIST_OF_TEXTS]})]
 Choice = Annotated[
     Any, AfterValidator(_text_or_object), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})
 ]
-Object = dict[Any, Any]
-Flag = Annotated[bool, Field(strict=True)]
-Tokens = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False, strict=True)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
 
 
-class _Known(BaseModel):
-    """A part of a request: what is named here is checked, anything else is not even looked at."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra={"additionalProperties": True})
-
-
-class ContentPart(_Known):
+class ContentPart(Known):
     """A typed part of a message's content."""
 
     type: Text
@@ -87,14 +61,14 @@ class ContentPart(_Known):
     cache_control: Object | None = None
 
 
-class FunctionCall(_Known):
+class FunctionCall(Known):
     """`arguments` is the text of a JSON object."""
 
     name: Text
     arguments: Text
 
 
-class ToolCall(_Known):
+class ToolCall(Known):
     """A tool that the model called."""
 
     id: Text | None = None
@@ -103,7 +77,7 @@ class ToolCall(_Known):
     custom: Object | None = None
 
 
-class ThinkingBlock(_Known):
+class ThinkingBlock(Known):
     """Reasoning as the gateway gave it, sent back."""
 
     type: Text
@@ -122,7 +96,7 @@ def _content(value: Any) -> Any:
     return value
 
 
-class Message(_Known):
+class Message(Known):
     """One message. `content` is text, a list of typed parts, or null beside tool calls."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
@@ -136,11 +110,11 @@ class Message(_Known):
     thinking_blocks: Annotated[list[ThinkingBlock], FIRST] | None = None
 
 
-class _Parts(_Known):
+class _Parts(Known):
     content: Annotated[list[ContentPart], FIRST]
 
 
-class Tool(_Known):
+class Tool(Known):
     """A tool that the model may call; a provider says which types it has."""
 
     type: Text | None = None
@@ -148,7 +122,7 @@ class Tool(_Known):
     custom: Object | None = None
 
 
-class Typed(_Known):
+class Typed(Known):
     """An object that says by `type` what it is."""
 
     type: Text
@@ -158,7 +132,7 @@ class ResponseFormat(Typed):
     json_schema: Object | None = None
 
 
-class ChatRequest(_Known):
+class ChatRequest(Known):
     """OpenAI's chat request. Unknown fields are allowed here; which of them a provider gets is said elsewhere."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
@@ -221,7 +195,7 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
     for name in _LATER:
         if body.get(name) is not None:
             raise BadRequest(f"{name}: not supported by this version", param=name, code="unsupported_parameter")
-    _check_bounds(body)
+    check_names_of(body)
     try:
         request = ChatRequest.model_validate(body)
         _check_parts(body["messages"])
@@ -234,12 +208,6 @@ def provider_body(body: Mapping[str, Any]) -> dict[str, Any]:
     """What goes to a provider: everything the client sent but the gateway's own fields and the way of delivery."""
     dropped = GATEWAY_FIELDS | {"model", "stream", "stream_options"}
     return {name: value for name, value in body.items() if name not in dropped}
-
-
-def _check_bounds(body: Mapping[str, Any]) -> None:
-    for name in body:
-        if len(name) > _LONGEST_NAME:
-            raise BadRequest("A field's name is too long.", param=name[:64])
 
 
 def _check_parts(messages: list[dict[str, Any]]) -> None:

@@ -10,11 +10,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dialects.caching import settle_marks
 from gateway.dialects.conversation import JSON_SENTENCE as JSON_SENTENCE
 from gateway.dialects.conversation import Conversation, conversation_of
 from gateway.dialects.converse.blocks import Files, written, written_tools
 from gateway.dialects.converse.documents import beside_documents
+from gateway.dialects.marks import settle_marks
 from gateway.dialects.names import Names
 from gateway.dialects.neutral import Mark, Request, Text, Tool, ToolUse
 from gateway.dialects.plain import no_links, plain

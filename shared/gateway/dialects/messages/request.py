@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from gateway.dialects.caching import settle_marks
 from gateway.dialects.conversation import JSON_SENTENCE, Conversation, conversation_of
-from gateway.dialects.marks import mark
+from gateway.dialects.marks import mark, settle_marks
 from gateway.dialects.messages.blocks import written
 from gateway.dialects.messages.thinking import settle_thinking
 from gateway.dialects.names import Names

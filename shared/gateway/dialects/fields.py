@@ -1,0 +1,47 @@
+"""Types of a request's fields, for any dialect.
+
+Text is asked for as such, not by pydantic's `str`: JSON may hold half of a surrogate pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+from gateway.errors import BadRequest
+
+_LONGEST_NAME = 256  # of a field
+
+
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    return value
+
+
+def _texts(value: Any) -> Any:
+    if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+        raise ValueError("must be text, or a list of texts")
+    return value
+
+
+Text = Annotated[Any, AfterValidator(_text), WithJsonSchema({"type": "string"})]
+_LIST_OF_TEXTS = {"type": "array", "items": {"type": "string"}}
+Texts = Annotated[Any, AfterValidator(_texts), WithJsonSchema({"anyOf": [{"type": "string"}, _LIST_OF_TEXTS]})]
+Object = dict[Any, Any]
+Flag = Annotated[bool, Field(strict=True)]
+Tokens = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
+
+
+class Known(BaseModel):
+    """A part of a request: what is named here is checked, anything else is not even looked at."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra={"additionalProperties": True})
+
+
+def check_names_of(body: Mapping[str, Any]) -> None:
+    for name in body:
+        if len(name) > _LONGEST_NAME:
+            raise BadRequest("A field's name is too long.", param=name[:64])
