@@ -11,6 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, NoReturn
 
+from gateway.calls.parts import (
+    is_image,
+    parts_of,
+    told_of_tools,
+    tools_and_calls,
+    unbounded,
+    wants_schema,
+    without_data,
+)
 from gateway.errors import BadRequest
 from gateway.models.caching import cached_by_marks
 from gateway.models.images import image_tokens
@@ -24,15 +33,12 @@ _TOOL_TOKENS = 1_024  # and around tools or a schema for the answer: Claude's te
 # a result where none was sent. Usual ones have more bytes than that.
 _LEAST_TOOL_TOKENS = 80
 _RATE_IMAGE_TOKENS = 3_000  # what the token limit counts for an image: a rate is no promise of money
-_IMAGES = ("image_url", "input_image")
 _MARKS = ("cache_control", "cachePoint")
 _LONGEST_STEP = 64  # of a name in a path that is told
 _SHORT = (None, "5m")  # how long a mark keeps what it marks, at the plain price of writing
 # Bytes to a token, where an estimate is to be typical: code and English have 3.5 to 4.5. A third at the plain price is
 # also what a turn costs that is written to the cache as a whole, at 1.25 times that.
 _TYPICAL_BYTES = 3
-# Parts whose bytes bound their tokens. What any other refers to or unpacks to (a PDF, a file's id) nobody sees here.
-_BOUNDED = frozenset((*_IMAGES, "text", "refusal", "input_audio", "thinking", "redacted_thinking"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +70,17 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     enforced cap, and all of a prediction, since what is rejected of it is billed beside the answer. Raises BadRequest
     for what has no bound, and for what is charged apart from tokens.
     """
-    parts, marks = list(_parts(body)), list(_marks(body))
+    parts, marks = list(parts_of(body)), list(_marks(body))
     _refuse_unpriced(body, marks, price)
-    images = sum(part.get("type") in _IMAGES for _, part in parts)
-    text = _size(_without_data(body))
+    images = sum(is_image(part) for _, part in parts)
+    text = _size(without_data(body))
     around = _CHAT_TOKENS + _MESSAGE_TOKENS * len(body.get("messages") or ())
-    around += _TOOL_TOKENS if any(body.get(name) for name in ("tools", "functions", "response_format")) else 0
-    around += sum(max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in _tools_and_calls(body))
+    around += _TOOL_TOKENS if wants_schema(body) or any(body.get(name) for name in ("tools", "functions")) else 0
+    around += sum(max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in tools_and_calls(body, parts))
+    around += told_of_tools(body)
     pictures = images * image_tokens(target)
     prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
-    if (where := _unbounded(body, parts)) is not None:
+    if (where := unbounded(body, parts)) is not None:
         prompt = typical = max(prompt, _window(price, where))
     if price.max_input_tokens is not None:
         prompt, typical = min(prompt, price.max_input_tokens), min(typical, price.max_input_tokens)
@@ -90,7 +97,7 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
 def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
     """The prices that a provider may ask, by the service tier that the body asks for. Raises BadRequest."""
     asked = body.get("service_tier")
-    if asked is None or asked == "default":
+    if asked in (None, "default", "standard_only"):
         return [price]
     if asked == "auto":  # our account's own setting decides, which nobody sees here
         return [price, *price.tiers.values()]
@@ -169,62 +176,11 @@ def _cost(price: Price, prompt: int, output: int, each: int) -> int:
     return -(-(prompt * each + output * output_price) // MICRO) + 1  # each part of a bill is rounded up by itself
 
 
-def _parts(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The typed parts of the messages, each with where it stands. What looks like one elsewhere is text."""
-    for number, message in enumerate(body.get("messages") or ()):
-        content = message.get("content")
-        for index, part in enumerate(content if isinstance(content, list) else ()):
-            yield f"messages[{number}].content[{index}]", part
-
-
-def _tools_and_calls(body: Mapping[str, Any]) -> Iterator[Any]:
-    for name in ("tools", "functions"):
-        yield from body.get(name) or ()
-    for message in body.get("messages") or ():
-        yield from message.get("tool_calls") or ()
-
-
-def _unbounded(body: Mapping[str, Any], parts: list[tuple[str, Mapping[str, Any]]]) -> str | None:
-    """Where the first thing stands that the body names but does not hold."""
-    for where, part in parts:
-        if part.get("type") not in _BOUNDED or (part["type"] in _IMAGES and _is_no_image(part.get("image_url"))):
-            return where
-    for number, message in enumerate(body.get("messages") or ()):
-        if message.get("audio"):  # an earlier answer, by its id
-            return f"messages[{number}].audio"
-    return None
-
-
-def _is_no_image(given: Any) -> bool:
-    """Whether a data URL holds something else: some hosts take a PDF or a video by the name of an image."""
-    url = given.get("url") if isinstance(given, Mapping) else given
-    head = url[:64].strip().casefold() if isinstance(url, str) else ""
-    return head.startswith("data:") and not head.removeprefix("data:").lstrip().startswith("image/")
-
-
 def _window(price: Price, where: str) -> int:
     """All that the model can read: a prompt can't be billed for more."""
     if price.max_input_tokens is None:
         raise BadRequest(f"{where}: what this part costs has no known bound with this model", param=where)
     return price.max_input_tokens
-
-
-def _without_data(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body without its images' data."""
-    return {**body, "messages": [_bare_message(message) for message in body.get("messages") or ()]}
-
-
-def _bare_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    content = message.get("content")
-    return {**message, "content": [_bare_part(part) for part in content]} if isinstance(content, list) else message
-
-
-def _bare_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    if part.get("type") not in _IMAGES:
-        return part
-    image = part.get("image_url")
-    kept = {name: value for name, value in image.items() if name != "url"} if isinstance(image, Mapping) else None
-    return {**part, "image_url": kept}
 
 
 def _size(value: Any) -> int:

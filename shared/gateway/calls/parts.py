@@ -1,0 +1,151 @@
+"""The typed parts of a prompt, of whatever dialect: where they stand, what their bytes bound, and which are images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+_IMAGES: Final = ("image_url", "input_image")
+# Parts whose bytes bound their tokens, with the parts within them. What any other refers to or unpacks to (a PDF, a
+# file's id, what a provider's own tool found) nobody sees here.
+_BOUNDED: Final = frozenset(
+    (
+        *_IMAGES,
+        "text",
+        "refusal",
+        "input_audio",
+        "thinking",
+        "redacted_thinking",
+        "tool_use",
+        "tool_result",
+        "search_result",
+    )
+)
+_CALLS: Final = ("tool_use", "tool_result")
+# Tools that the caller describes; of others a provider's own text tells the model, and of these it has documented how
+# long that is.
+_DESCRIBED: Final = (None, "function", "custom")
+_KNOWN_TOOLS: Final = ("bash_", "text_editor_", "computer_")
+_KNOWN_TOOL_TOKENS: Final = 2_000
+
+Part = Mapping[str, Any]
+
+
+def parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:
+    """The typed parts of the messages and those within them, each with where it stands. What looks like one elsewhere
+    is text."""
+    for number, message in enumerate(body.get("messages") or ()):
+        waiting = [(f"messages[{number}].content", message.get("content"))]
+        while waiting:
+            above, content = waiting.pop()
+            for index, part in enumerate(content if isinstance(content, list) else ()):
+                if not isinstance(part, Mapping):
+                    continue  # bytes
+                where = f"{above}[{index}]"
+                yield where, part
+                waiting += [(f"{where}.{name}", inner) for name, inner in _inside(part)]
+
+
+def is_image(part: Part) -> bool:
+    """Whether it is counted as an image, and not by its data's bytes."""
+    return part.get("type") in _IMAGES or (part.get("type") == "image" and _shows(part.get("source")))
+
+
+def tools_and_calls(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) -> Iterator[Any]:
+    """The tools, the calls of them, and results."""
+    for name in ("tools", "functions"):
+        yield from body.get(name) or ()
+    for message in body.get("messages") or ():
+        yield from message.get("tool_calls") or ()
+    yield from (part for _, part in parts if part.get("type") in _CALLS)
+
+
+def wants_schema(body: Mapping[str, Any]) -> bool:
+    """Whether the answer shall have a form, which some are told in a text of their own."""
+    output = body.get("output_config")
+    return bool(body.get("response_format") or (isinstance(output, Mapping) and output.get("format")))
+
+
+def told_of_tools(body: Mapping[str, Any]) -> int:
+    """The most tokens by which a provider describes its own tools, where that is known."""
+    return _KNOWN_TOOL_TOKENS * sum(_is_known(tool) for tool in body.get("tools") or ())
+
+
+def unbounded(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) -> str | None:
+    """Where the first thing stands that the body names but does not hold."""
+    for number, tool in enumerate(body.get("tools") or ()):
+        if tool.get("type") not in _DESCRIBED and not _is_known(tool):
+            return f"tools[{number}]"
+    for where, part in parts:
+        kind = part.get("type")
+        if kind in _IMAGES and _is_no_image(part.get("image_url")):
+            return where
+        if not isinstance(kind, str) or (
+            kind not in _BOUNDED and not is_image(part) and not (kind == "document" and _is_text(part))
+        ):
+            return where
+    for number, message in enumerate(body.get("messages") or ()):
+        if message.get("audio"):  # an earlier answer, by its id
+            return f"messages[{number}].audio"
+    return None
+
+
+def without_data(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without its images' data."""
+    return {**body, "messages": [_bare(message) for message in body.get("messages") or ()]}
+
+
+def _inside(part: Part) -> Iterator[tuple[str, Any]]:
+    source = part.get("source")
+    if part.get("type") in ("tool_result", "search_result"):
+        yield "content", part.get("content")
+    elif part.get("type") == "document" and isinstance(source, Mapping) and source.get("type") == "content":
+        yield "source.content", source.get("content")
+
+
+def _bare(holder: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message, a part or a source that holds parts, without the data of the images among them."""
+    content = holder.get("content")
+    return {**holder, "content": [_bare_part(part) for part in content]} if isinstance(content, list) else holder
+
+
+def _bare_part(part: Any) -> Any:
+    if not isinstance(part, Mapping):
+        return part
+    if part.get("type") in _IMAGES:
+        image = part.get("image_url")
+        kept = {name: value for name, value in image.items() if name != "url"} if isinstance(image, Mapping) else None
+        return {**part, "image_url": kept}
+    if is_image(part):
+        return {**part, "source": {name: value for name, value in part["source"].items() if name != "data"}}
+    for name, _inner in _inside(part):
+        return _bare(part) if name == "content" else {**part, "source": _bare(part["source"])}
+    return part
+
+
+def _shows(source: Any) -> bool:
+    """Whether it is the source of an image."""
+    if not isinstance(source, Mapping):
+        return False
+    media = source.get("media_type")
+    held = isinstance(source.get("data"), str) and isinstance(media, str) and media.casefold().startswith("image/")
+    return source.get("type") == "url" or (source.get("type") == "base64" and held)
+
+
+def _is_text(document: Part) -> bool:
+    """Whether its bytes bound it: it is text, or parts, and none of it is numbered to be cited."""
+    source, cited = document.get("source"), document.get("citations")
+    held = isinstance(source, Mapping) and source.get("type") in ("text", "content")
+    return held and not (isinstance(cited, Mapping) and cited.get("enabled"))
+
+
+def _is_known(tool: Mapping[str, Any]) -> bool:
+    kind = tool.get("type")
+    return isinstance(kind, str) and kind.startswith(_KNOWN_TOOLS)
+
+
+def _is_no_image(given: Any) -> bool:
+    """Whether a data URL holds something else: some hosts take a PDF or a video by the name of an image."""
+    url = given.get("url") if isinstance(given, Mapping) else given
+    head = url[:64].strip().casefold() if isinstance(url, str) else ""
+    return head.startswith("data:") and not head.removeprefix("data:").lstrip().startswith("image/")
