@@ -135,7 +135,7 @@ def _bedrock_verdict(
 
 def _bedrock_openai(headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
     known = {"x-amzn-requestid": _REQUEST_ID}
-    if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential="):
+    if not headers.get("authorization", "").startswith(("AWS4-HMAC-SHA256 Credential=", "Bearer ")):
         return _json(openai_api.error(401, Steer(code="invalid_api_key")), steer, 401, known)
     found = bedrock_api.chat_faults(body)
     status, steer = (400, Steer(message=found[0])) if found else (steer.status, steer)

@@ -26,7 +26,6 @@ from gateway.vendors.failures import rejected_here, status_failure
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # as providers name it
-_TIER_HEADER: Final = "x-amzn-bedrock-service-tier"
 _MOST_WAYS: Final = 1_000
 JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "accept": "application/json"}
 
@@ -86,7 +85,7 @@ class Adapter(ABC):
             measured=measured,
             usage_of=spoken.usage_of,
             completion_of=completed,
-            tier=reply.headers.get(_TIER_HEADER),
+            headers=reply.headers,
         )
 
     def written(self, call: ModelCall, way: _Way) -> Written:
