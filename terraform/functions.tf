@@ -9,6 +9,7 @@ locals {
     GATEWAY_STORE_TIMEOUT_SECONDS = ""
     # For a gateway on its user's own machine alone.
     GATEWAY_LOOPBACK_PROVIDERS = ""
+    ANTHROPIC_BASE_URL         = ""
     GATEWAY_PROVIDERS          = join(",", var.providers_enabled)
     ANTHROPIC_SECRET_ID        = try(local.secret_names["anthropic"], "")
     AZURE_BASE_URL             = var.azure_base_url

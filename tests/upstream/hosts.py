@@ -68,7 +68,8 @@ def _refusal(name: str, headers: Mapping[str, str], body: Mapping[str, Any], ste
     if found is not None:
         return found
     if steer.status != 200:
-        return steer.status, _ERRORS.get(name, openai_api.error)(steer.status, steer)
+        told: Callable[[int, Steer], Any] = _ERRORS.get(name, openai_api.error)
+        return steer.status, told(steer.status, steer)
     return 200, None
 
 

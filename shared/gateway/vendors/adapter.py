@@ -27,7 +27,6 @@ from gateway.vendors.quirks import apply
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # as providers name it
-_TIER_HEADER: Final = "x-amzn-bedrock-service-tier"
 _MOST_WAYS: Final = 1_000
 JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "accept": "application/json"}
 
@@ -87,7 +86,7 @@ class Adapter(ABC):
             measured=measured,
             usage_of=spoken.usage_of,
             completion_of=completed,
-            tier=reply.headers.get(_TIER_HEADER),
+            headers=reply.headers,
         )
 
     def written(self, call: ModelCall, way: _Way) -> Written:

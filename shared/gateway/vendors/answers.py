@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from gateway.destinations import ForbiddenAddress
+from gateway.dialects.neutral import NOTHING
 from gateway.dialects.unsupported import Unusable
-from gateway.dialects.values import mapping, read_json
+from gateway.dialects.values import count, mapping, read_json
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
@@ -16,6 +18,10 @@ from gateway.transport import MAX_BYTES, Broken, Connections, Exchange, HttpErro
 from gateway.vendors.base import Answer
 from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 
+_TIER: Final = "x-amzn-bedrock-service-tier"
+_COUNTS: Final = "x-amzn-bedrock-"
+_COUNTED: Final = ("input", "output", "cache-read-input", "cache-write-input")
+_DIGITS: Final = re.compile(r"[0-9]{1,10}")
 Held = TypeVar("Held")  # a credential
 Posted = tuple[HttpReply, bool]
 # Another credential for an attempt, None where there is none: given those that it was made with, what the last one met,
@@ -117,19 +123,19 @@ def answer_of(
     measured: bool,
     usage_of: UsageOf,
     completion_of: CompletionOf,
-    tier: str | None = None,
+    headers: Mapping[str, str] = NOTHING,
 ) -> Answer:
     """The answer in the body of a success. Raises UpstreamErrors, with the usage that came, where it is none.
 
     `measured`: the body said itself where it ends; else half an object, or nothing at all, is one that was cut off.
-    `completion_of` gives the answer in the client's dialect, None where it has not the promised shape. `tier` is the
-    service tier that a header names.
+    `completion_of` gives the answer in the client's dialect, None where it has not the promised shape. What `headers`
+    say of the tier counts more than what a model says, and of the counts where the body has none.
     """
     value, sound = read_json(data)
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
-    usage = usage_of(mapping(value).get("usage"))
-    tier = _tier(mapping(value)) or tier
+    usage = usage_of(mapping(value).get("usage")) or _counted(headers)
+    tier = headers.get(_TIER) or _tier(mapping(value))
     if value is None or not sound:
         raise unusable(provider, "malformed", usage=usage, tier=tier)
     if value.get("error"):
@@ -143,6 +149,21 @@ def answer_of(
     if body is None:
         raise unusable(provider, "schema", usage=usage, tier=tier)
     return Answer(body, usage, tier)
+
+
+def _counted(headers: Mapping[str, str]) -> Usage | None:
+    """The counts in an answer's headers, as Bedrock's InvokeModel has them."""
+    if f"{_COUNTS}input-token-count" not in headers:
+        return None
+    found = {name: _number(headers.get(f"{_COUNTS}{name}-token-count")) for name in _COUNTED}
+    fresh, output = found["input"], found["output"]
+    if fresh is None or output is None:
+        return None
+    return Usage(fresh, found["cache-read-input"] or 0, found["cache-write-input"] or 0, output_tokens=output)
+
+
+def _number(text: str | None) -> int | None:
+    return count(int(text)) if text is not None and _DIGITS.fullmatch(text) else None
 
 
 def _tier(answer: Mapping[str, Any]) -> str | None:

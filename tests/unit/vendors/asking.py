@@ -17,7 +17,7 @@ ACCESS_KEY = "AKIACANARYACCESSKEY0"
 SECRET_KEY = "canary/secret/key/9b1d"
 SESSION_TOKEN = "canary-session-token-77c2"
 CANARIES = (OPENAI_KEY, ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
-MODEL = "anthropic.claude-3-5-sonnet-20240620-v1:0"
+MODEL = "eu.anthropic.claude-3-5-sonnet-20240620-v1:0"
 
 LOCAL = Destinations(loopback=True)  # the fake upstream is on this machine
 

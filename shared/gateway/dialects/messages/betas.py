@@ -50,8 +50,8 @@ def betas_of(header: str | None, body: Mapping[str, Any]) -> list[str]:
 
 
 def pair(body: Mapping[str, Any], betas: Iterable[str], model: str, dropped: list[str]) -> dict[str, Any]:
-    """The body for InvokeModel: with its version, the betas that this model has and their fields, a field's missing beta put beside
-    it, and without what the model has not. What is left out is named in `dropped`."""
+    """The body for InvokeModel: with its version, the betas that this model has and their fields, a field's missing
+    beta put beside it, and without what the model has not. What is left out is named in `dropped`."""
     version, models, fields = _table()
     asked = list(betas)
     kept = [name for name in asked if name in models and models[name].search(model)]
