@@ -121,7 +121,7 @@ run "no_right_on_models_without_a_provider_that_needs_it" {
   }
 
   assert {
-    condition     = length(local.statements_on_models["completions"]) == 0 && !strcontains(jsonencode(local.statements["completions"]), "bedrock:") && keys(local.secret_names) == tolist(["openai"])
+    condition     = length(local.statements_on_models["completions"]) == 0 && !strcontains(jsonencode(local.statements["completions"]), "bedrock:") && join(",", keys(local.secret_names)) == "openai"
     error_message = "Where Bedrock is no provider, nothing may call it."
   }
 }
@@ -135,7 +135,7 @@ run "bedrock_by_a_secret_of_its_own" {
   }
 
   assert {
-    condition     = length(local.statements_on_models["completions"]) == 0 && local.statements_on_secrets["completions"][*].Sid == tolist(["SecretBedrock"]) && local.function_environment["completions"]["BEDROCK_SECRET_ID"] == "${local.prefix}/bedrock"
+    condition     = length(local.statements_on_models["completions"]) == 0 && join(",", local.statements_on_secrets["completions"][*].Sid) == "SecretBedrock" && local.function_environment["completions"]["BEDROCK_SECRET_ID"] == "${local.prefix}/bedrock"
     error_message = "What signs with a secret's credentials needs the secret, and no right of the role's."
   }
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 import gateway
 
 ROOT = Path(gateway.__file__).parent
-VENDOR = re.compile(r"openai|bedrock|anthropic", re.I)
+VENDOR = re.compile(r"openai|bedrock|anthropic|azure", re.I)
 
 # What else may say one, by where it stands (the beginning of a path), and why.
 ALLOWED = {

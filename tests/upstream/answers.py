@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from tests.upstream import anthropic_api, bedrock_api, eventstream, openai_api
+from tests.upstream import anthropic_api, bedrock_api, eventstream, hosts, openai_api
 from tests.upstream.converse_judge import faults
 from tests.upstream.messages_judge import faults as message_faults
 from tests.upstream.steering import Steer
@@ -40,6 +40,9 @@ def answer(method: str, path: str, headers: Mapping[str, str], body: Mapping[str
     path = path.partition("?")[0]
     if path.startswith("/model/"):
         return _bedrock(path, headers, body, steer)
+    if path.startswith("/hosts/") and path.endswith("/chat/completions"):
+        status, extra, whole = hosts.answer(path.split("/")[2], headers, body, steer)
+        return Reply(status, {"content-type": "application/json"} | extra, whole)
     if path == "/openai/v1/chat/completions":
         return _bedrock_openai(headers, body, steer)
     if path.startswith("/v1/messages"):

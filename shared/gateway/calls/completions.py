@@ -157,7 +157,7 @@ class Completions:
     ) -> tuple[ModelCall, Estimate]:
         cap = request.output_cap(tier.default_max_tokens, route.price.max_output_tokens)
         call = ModelCall(
-            model=route.model,
+            model=route.called,
             body=provider_body(body),
             max_output_tokens=cap,
             timeout=seconds_for(route.provider, seconds_left),

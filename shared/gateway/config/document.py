@@ -20,7 +20,7 @@ from gateway.errors import BadRequest
 from gateway.limits import LIMITS, NAMES
 from gateway.limits import Limit as LimitLine
 from gateway.models.money import Price, micro
-from gateway.models.vendors import Quirks, Vendor, configured
+from gateway.models.vendors import Quirks, Vendor, configured, known_hosts
 
 Limit = Annotated[int, Field(ge=1, le=10_000_000_000, strict=True)]
 
@@ -105,21 +105,24 @@ class TierLimits(_Part):
 class Alias(_Part):
     """An alias: the name clients use, and what answers. `endpoint` names the provider's endpoint that is called
     (`gateway.models.vendors`), else it is chosen by the client's dialect. `regions` are those that the target is called
-    in, in order, each where the ones before it fail; none is the deployment's own."""
+    in, in order, each where the ones before it fail; none is the deployment's own. `deployment` is what the model is
+    called at the provider, where that is not the target's name, which says what it costs."""
 
     target: Target
     endpoint: Annotated[str, Field(pattern=VENDOR)] | None = None
     regions: Annotated[tuple[Annotated[str, Field(pattern=REGION)], ...], Field(max_length=MOST_REGIONS)] = ()
+    deployment: Annotated[str, Field(pattern=ALIAS)] | None = None
 
 
 class ConfiguredVendor(_Part):
-    """A provider of the config: a host that speaks OpenAI's chat format over a Bearer token.
+    """A provider of the config: a host that speaks OpenAI's chat format over a Bearer token. One that has the name of a
+    known host is at that host's base URL, if none is said, and has a secret of that name.
 
     `secret` is a name below the deployment's own prefix for providers, so that no entry can name another secret. The
     others are its host's peculiarities (`gateway.models.vendors`).
     """
 
-    base_url: Annotated[str, Field(max_length=256)]
+    base_url: Annotated[str, Field(max_length=256)] | None = None
     credential: Literal["key", "none"] = "key"
     secret: Annotated[str, Field(pattern=KEY_NAME)] | None = None
     caps: Annotated[tuple[Literal["max_tokens", "max_completion_tokens"], ...], Field(max_length=2)] = ()
@@ -130,8 +133,14 @@ class ConfiguredVendor(_Part):
 
     def vendor(self, name: str) -> Vendor:
         quirks = Quirks(caps=self.caps, service_tier=self.service_tier, pass_fields=self.pass_fields)
+        known = known_hosts().get(name)
+        usual = name if known is not None and self.credential == "key" else ""
         return configured(
-            name, base_url=self.base_url, credential=self.credential, secret=self.secret or "", quirks=quirks
+            name,
+            base_url=self.base_url or known or "",
+            credential=self.credential,
+            secret=self.secret or usual,
+            quirks=quirks,
         )
 
 

@@ -144,6 +144,9 @@ class ConfigAdmin:
             called = {**packaged(), **config.providers}[model.target.partition("/")[0]]
             _check_endpoint(f"models.{name}.endpoint", model, called)
             _check_regions(f"models.{name}.regions", model, called)
+            if model.deployment is not None and called.regional:
+                path = f"models.{name}.deployment"
+                raise BadRequest(f"{path}: {called.name} has no deployments: its models' ids are targets", param=path)
 
     def _check_vendor(self, name: str, vendor: ConfiguredVendor) -> None:
         def refused(field: str, reason: str) -> BadRequest:
@@ -152,15 +155,18 @@ class ConfigAdmin:
 
         if name in packaged():
             raise refused("", "is the name of a packaged provider; choose another")
+        called = vendor.vendor(name)
+        if not called.base_url:
+            raise refused(".baseUrl", "is required: where the host is")
         try:
-            self.destinations.check(vendor.base_url)
+            self.destinations.check(called.base_url)
         except ValueError as reason:
             raise refused(".baseUrl", str(reason)) from None
-        paths = (each.path for each in vendor.vendor(name).endpoints.values())
-        path = next((each for each in paths if _ends_in(vendor.base_url, each)), None)
+        paths = (each.path for each in called.endpoints.values())
+        path = next((each for each in paths if _ends_in(called.base_url, each)), None)
         if path:
             raise refused(".baseUrl", f"must end where {path} goes on: leave that off")
-        if vendor.credential == "key" and vendor.secret is None:
+        if vendor.credential == "key" and not called.secret:
             raise refused(".secret", 'is required: the name of the secret with its key; or say "credential": "none"')
         if vendor.credential == "none" and vendor.secret is not None:
             raise refused(".secret", 'is of no use with "credential": "none"')

@@ -13,7 +13,8 @@ from gateway.models.vendors import packaged
 
 class Alias(Protocol):
     """A name that clients use, the `provider/model` that answers to it, the endpoint it is called at, if that is not
-    chosen by the client's dialect, and the regions, in order, if not the deployment's."""
+    chosen by the client's dialect, the regions, in order, if not the deployment's, and what the provider calls it, if
+    not by the target's name."""
 
     @property
     def target(self) -> str: ...
@@ -21,6 +22,8 @@ class Alias(Protocol):
     def endpoint(self) -> str | None: ...
     @property
     def regions(self) -> Sequence[str]: ...
+    @property
+    def deployment(self) -> str | None: ...
 
 
 class Offer(Protocol):
@@ -45,14 +48,15 @@ class Prices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What answers a request: `name` as asked for, `target` as `provider/model`; `endpoint` and `region` if the config
-    names them."""
+    """What answers a request: `name` as asked for, `target` as `provider/model`; `endpoint`, `region` and `deployment`
+    if the config names them."""
 
     name: str
     target: str
     price: Price
     endpoint: str = ""
     region: str = ""
+    deployment: str = ""
 
     @property
     def provider(self) -> str:
@@ -61,6 +65,11 @@ class Route:
     @property
     def model(self) -> str:
         return self.target.partition("/")[2]
+
+    @property
+    def called(self) -> str:
+        """What the provider calls the model."""
+        return self.deployment or self.model
 
 
 def permits(allowed: Sequence[str], *names: str) -> bool:
@@ -110,7 +119,8 @@ class ModelNames:
             raise BadRequest(
                 f"The model '{name}' is no chat model ({price.mode}).", code="model_not_supported", param="model"
             )
-        return Route(name, target, price, endpoint=(alias.endpoint if alias else None) or "", region=region)
+        said = {"endpoint": alias.endpoint or "", "deployment": alias.deployment or ""} if alias else {}
+        return Route(name, target, price, region=region, **said)
 
     def regions(self, route: Route) -> tuple[Route, ...]:
         """A route as it is in each of its alias's regions, in their order: elsewhere it may cost something else."""

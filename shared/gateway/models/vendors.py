@@ -1,7 +1,8 @@
 """Providers as data: where each is, how it is called, and what its host is peculiar about.
 
-`data/vendors.json` holds the packaged ones (`vendors`), what every provider of the config is (`configured`), and the
-peculiarities of hosts by domain (`hosts`). Of a provider it says:
+`data/vendors.json` holds the packaged ones (`vendors`), what every provider of the config is (`configured`), and what
+is known of hosts (`hosts`): their `baseUrl`, and what they are peculiar about, which holds at their `domain`, and for a
+provider of the config that has the host's name. Of a provider it says:
 
 - `kind`: the adapter of `gateway.vendors` that calls it; `credential`: `key` (a Bearer token), `aws`, or `none`.
 - `baseUrl`: `{region}` and `{domain}` are the region's that it is called in. `service`: what AWS's own variables for
@@ -20,6 +21,14 @@ Of a host, of an endpoint, and of a provider in the config:
 - `serviceTier`: what is asked for where the client asks for none: else a setting of our account, which may be a dearer
   tier, would decide what a call costs.
 - `passFields`: request fields beyond the dialect's own that may go there; `passesAll`: any field may.
+
+Of a host, since it would answer the whole request with an error:
+
+- `omits`: fields of ours that never leave; `drops`: fields that say nothing about the answer, and are left out and
+  named (`messages[].name` of each message); `refuses`: fields that do, and are refused by their path; `renames`: what
+  it calls a field.
+- `toolIdLength`: ids of tools' calls have just so many letters and digits there.
+- `keyHeader`: the header that takes its key, where that is no Bearer token.
 
 And of an endpoint alone:
 
@@ -52,6 +61,12 @@ class Quirks:
     passes_all: bool = False
     fixed: tuple[tuple[str, Any], ...] = ()
     betas_in_body: bool = False
+    omits: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()
+    tool_id_length: int = 0
+    key_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +151,11 @@ def configured(name: str, *, base_url: str, credential: str, secret: str, quirks
 
 def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
     """What holds at an endpoint: what was said of the provider, over what is known of the endpoint and of the host."""
-    known = quirks_at(base_url, vendor.quirks)
+    known = quirks_at(base_url, vendor.quirks, vendor.name)
     return replace(
-        endpoint.quirks,
+        known,
+        fixed=endpoint.quirks.fixed,
+        betas_in_body=endpoint.quirks.betas_in_body,
         caps=known.caps or endpoint.quirks.caps,
         service_tier=known.service_tier or endpoint.quirks.service_tier,
         pass_fields=(*known.pass_fields, *endpoint.quirks.pass_fields),
@@ -175,17 +192,30 @@ def _id(model: str) -> str:
     return model.rpartition("/")[2] if model.startswith("arn:") else model
 
 
-def quirks_at(base_url: str, said: Quirks) -> Quirks:
-    """What holds at a base URL: what was said of the provider, over what is known of the host."""
+def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
+    """What holds at a base URL: what was said of the provider of this name, over what is known of the host."""
     host = urlsplit(base_url).hostname or ""
     hosts: Mapping[str, Mapping[str, Any]] = _data()["hosts"]
-    known = next((each for domain, each in hosts.items() if host == domain or host.endswith(f".{domain}")), {})
+    there = (each for each in hosts.values() if f".{host}".endswith(f".{each.get('domain', '-')}"))
+    elsewhere = name in packaged() and packaged()[name].base_url  # such a one may be sent to any host
+    known = next(there, {} if elsewhere else hosts.get(name, {}))
     return replace(
         said,
         caps=said.caps or tuple(known.get("caps", ())),
         service_tier=said.service_tier or known.get("serviceTier"),
         passes_all=said.passes_all or bool(known.get("passesAll")),
+        omits=tuple(known.get("omits", ())),
+        drops=tuple(known.get("drops", ())),
+        refuses=tuple(known.get("refuses", ())),
+        renames=tuple(known.get("renames", {}).items()),
+        tool_id_length=known.get("toolIdLength", 0),
+        key_header=known.get("keyHeader", ""),
     )
+
+
+def known_hosts() -> Mapping[str, str]:
+    """Hosts that the config may turn on by their name, and their base URLs; "" where everybody has one's own."""
+    return {name: each.get("baseUrl", "") for name, each in _data()["hosts"].items() if name not in packaged()}
 
 
 def _endpoints(said: Mapping[str, Mapping[str, Any]]) -> dict[str, Endpoint]:

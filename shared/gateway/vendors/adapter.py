@@ -23,6 +23,7 @@ from gateway.vendors import Connection
 from gateway.vendors.answers import Posted, answer_of, answered, posted
 from gateway.vendors.base import Event, ModelCall, Prepared
 from gateway.vendors.failures import rejected_here, status_failure
+from gateway.vendors.quirks import apply
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # as providers name it
@@ -95,6 +96,7 @@ class Adapter(ABC):
             written = way.spoken.request(self._asked(call, way))
         except Unsupported as reason:
             raise rejected_here(self.name, str(reason), reason.param) from None
+        apply(written, quirks, self.name)
         for name, value in quirks.fixed:
             if written.body.get(name) not in (None, value):
                 written.dropped.append(name)

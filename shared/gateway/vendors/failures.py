@@ -163,12 +163,15 @@ def status_failure(provider: str, reply: HttpReply, path: Callable[[object, obje
     """The error of a status that is no success, whose body may be anything: an error object of OpenAI's, of Anthropic's
     or of AWS's form, HTML, nothing. `path` finds what it speaks of in the client's own request, by its message and its
     `param`."""
-    body = json_object(reply.body) or {}
+    # Gemini's comes in a list of one.
+    body = json_object(reply.body) or json_object(reply.body.strip().removeprefix(b"[").removesuffix(b"]")) or {}
     typed = reply.headers.get("x-amzn-errortype") or body.get("__type") or ""
     kind = word(str(typed).split(":")[0].rpartition("#")[2])
-    details = mapping(body.get("error", body))
+    error = body.get("error", body)
+    details = mapping(error)
     code = details.get("type") if body.get("type") == "error" else details.get("code")
-    message = details.get("message", details.get("Message"))
+    code = code if isinstance(code, str) else details.get("status")
+    message = error if isinstance(error, str) else details.get("message", details.get("Message"))
     status = STATUS_BY_TYPE.get(kind or "", reply.status)
     param = path(message, details.get("param")) if status in _OF_THE_REQUEST else None
     failure = refused(provider, status, reply.headers, code=kind or code, param=param, message=message)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.models.vendors import Vendor, quirks_at
+from gateway.vendors import Connection
 from gateway.vendors.adapter import JSON_HEADERS, Adapter
 from gateway.vendors.base import Prepared
 from gateway.vendors.keys import AGENT, usable_key
@@ -16,6 +18,10 @@ from gateway.vendors.keys import AGENT, usable_key
 class OpenAIProvider(Adapter):
     """See `gateway.vendors.base.Provider`."""
 
+    def __init__(self, vendor: Vendor, connection: Connection) -> None:
+        super().__init__(vendor, connection)
+        self._key_header = quirks_at(connection.endpoint, vendor.quirks, vendor.name).key_header
+
     def credential(self) -> str:
         return usable_key(self.name, self._connection.api_key)
 
@@ -23,4 +29,6 @@ class OpenAIProvider(Adapter):
         known = prepared.call.correlation_id
         usable = known and known.isascii() and known.isprintable() and len(known) <= 512
         traced = {"x-client-request-id": known} if usable else {}
-        return {**JSON_HEADERS, **AGENT, "authorization": f"Bearer {held}", **traced}
+        header = self._key_header
+        proof = {header: held} if header else {"authorization": f"Bearer {held}"}
+        return {**JSON_HEADERS, **AGENT, **proof, **traced}

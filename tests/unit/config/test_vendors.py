@@ -12,6 +12,7 @@ from gateway.destinations import Destinations
 from gateway.errors import BadRequest, NotFound
 from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
+from gateway.models.vendors import known_hosts
 from tests.unit.config.test_config import MemoryConfig, change
 
 GROQ = {"baseUrl": "https://api.groq.com/openai/v1", "secret": "groq"}
@@ -70,7 +71,6 @@ def test_peculiarities_are_said_in_the_entry() -> None:
 @pytest.mark.parametrize(
     ("entry", "param"),
     [
-        ({"secret": "groq"}, "vendors.groq.baseUrl"),
         (GROQ | {"baseUrl": "http://api.groq.com/v1"}, "vendors.groq.baseUrl"),
         (GROQ | {"baseUrl": "https://169.254.169.254/v1"}, "vendors.groq.baseUrl"),
         (GROQ | {"baseUrl": "https://127.0.0.1:9001/2018-06-01"}, "vendors.groq.baseUrl"),
@@ -80,7 +80,6 @@ def test_peculiarities_are_said_in_the_entry() -> None:
         (GROQ | {"baseUrl": "https://api.groq.com/openai/v1/Chat/Completions/"}, "vendors.groq.baseUrl"),
         (GROQ | {"baseUrl": "https://" + "a" * 300}, "vendors.groq.baseUrl"),
         (GROQ | {"baseUrl": 5}, "vendors.groq.baseUrl"),
-        ({"baseUrl": GROQ["baseUrl"]}, "vendors.groq.secret"),
         (GROQ | {"secret": "../openai"}, "vendors.groq.secret"),
         (GROQ | {"secret": "ai-gateway-prod/openai"}, "vendors.groq.secret"),
         (GROQ | {"secret": "arn:aws:secretsmanager:eu-west-1:1:secret:x"}, "vendors.groq.secret"),
@@ -154,7 +153,7 @@ def test_an_alias_may_name_the_endpoint_that_is_called() -> None:
     admin = admin_of()
     target = "bedrock/amazon.nova-lite-v1:0"
     _, document = change(admin, {"models": {"nova": {"target": target, "endpoint": "converse"}}})
-    assert document["models"]["nova"] == {"target": target, "endpoint": "converse", "regions": []}
+    assert document["models"]["nova"] == {"target": target, "endpoint": "converse", "regions": [], "deployment": None}
     assert model_names(document).resolve("nova").endpoint == "converse"
     assert model_names(document).resolve(target).endpoint == ""
     wrong = refused(admin, {"models": {"nova": {"endpoint": "mantle"}}})
@@ -189,3 +188,41 @@ def test_an_alias_may_name_the_regions_that_its_target_is_called_in() -> None:
 )
 def test_regions_that_can_not_be(target: str, regions: list[str], param: str) -> None:
     assert refused(admin_of(), {"models": {"nova": {"target": target, "regions": regions}}}).param == param
+
+
+def test_a_known_host_is_turned_on_by_its_name() -> None:
+    prices = {"groq/m": {"input": 1, "output": 1}}
+    _, document = change(admin_of(), {"vendors": {"groq": {}}, "prices": prices})
+    vendor = parse_config(document).providers["groq"]
+    assert (vendor.base_url, vendor.secret, vendor.credential) == ("https://api.groq.com/openai/v1", "groq", "key")
+    assert model_names(document).resolve("groq/m").provider == "groq"
+    assert "groq" not in model_names({**document, "vendors": {}, "prices": {}}).usable(), "off until it is said"
+    for name in known_hosts():
+        entry = {} if known_hosts()[name] else {"baseUrl": "https://models.example.com/v1"}
+        change(admin_of(), {"vendors": {name: entry}})
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "field"),
+    [
+        ("acme", {}, "baseUrl"),
+        ("acme", {"secret": "a"}, "baseUrl"),
+        ("acme", {"baseUrl": "https://models.example.com/v1"}, "secret"),
+        ("vllm", {}, "baseUrl"),
+    ],
+)
+def test_a_host_that_nobody_knows_has_to_be_told_whole(name: str, entry: dict[str, Any], field: str) -> None:
+    assert refused(admin_of(), {"vendors": {name: entry}}).param == f"vendors.{name}.{field}"
+
+
+def test_an_alias_may_name_what_the_provider_calls_the_model() -> None:
+    alias = {"gpt-eu": {"target": "openai/gpt-4o", "deployment": "prod-gpt-4o"}}
+    _, document = change(admin_of(), {"models": alias})
+    route = model_names(document).resolve("gpt-eu")
+    assert (route.target, route.model, route.called) == ("openai/gpt-4o", "gpt-4o", "prod-gpt-4o")
+    assert route.price == model_names(document).resolve("openai/gpt-4o").price
+    assert model_names(document).resolve("openai/gpt-4o").called == "gpt-4o"
+    wrong = {
+        "models": {"nova": {"target": "bedrock/eu.amazon.nova-lite-v1:0", "deployment": "us.amazon.nova-pro-v1:0"}}
+    }
+    assert refused(admin_of(), wrong).param == "models.nova.deployment", "a region and a price are its target's"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.config.service import defaults
@@ -24,7 +26,8 @@ ONE_CAP = Quirks(("max_completion_tokens", "max_tokens"))
 def test_what_is_packaged_is_whole() -> None:
     for name, vendor in packaged().items():
         assert vendor.name == name
-        Destinations().check(vendor.base_url.replace("{region}", "eu-west-1").replace("{domain}", "amazonaws.com"))
+        if vendor.base_url:  # else everybody has one's own, which the deployment says
+            Destinations().check(vendor.base_url.replace("{region}", "eu-west-1").replace("{domain}", "amazonaws.com"))
         for endpoint in vendor.endpoints.values():
             assert endpoint.path.startswith("/")
             assert endpoint.stream_path.startswith("/")
@@ -41,14 +44,24 @@ def test_what_is_packaged_is_whole() -> None:
         ("https://api.openai.com/v1", OWN),
         ("https://EU.api.OpenAI.com/v1", OWN),
         ("https://openai.com/v1", OWN),
-        ("https://x.openai.azure.com/openai/v1", ONE_CAP),
+        ("https://x.openai.azure.com/openai/v1", replace(ONE_CAP, key_header="api-key")),
         ("https://notopenai.com/v1", Quirks()),
         ("https://openai.com.evil.example/v1", Quirks()),
-        ("https://api.groq.com/openai/v1", Quirks()),
+        (
+            "https://api.groq.com/openai/v1",
+            replace(ONE_CAP, drops=("messages[].name",), refuses=("logit_bias", "logprobs", "top_logprobs")),
+        ),
     ],
 )
 def test_a_host_is_known_by_its_domain(endpoint: str, expected: Quirks) -> None:
     assert quirks_at(endpoint, Quirks()) == expected
+
+
+def test_a_known_host_is_known_by_its_name_too_and_a_packaged_provider_only_where_it_has_no_place_of_its_own() -> None:
+    elsewhere = "https://models.example.com/v1"
+    assert quirks_at(elsewhere, Quirks(), "mistral").tool_id_length == 9
+    assert quirks_at(elsewhere, Quirks(), "azure").key_header == "api-key"
+    assert quirks_at(elsewhere, Quirks(), "openai") == quirks_at(elsewhere, Quirks(), "acme") == Quirks()
 
 
 def test_what_is_said_of_a_provider_wins_over_what_is_known_of_its_host() -> None:

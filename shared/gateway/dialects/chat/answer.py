@@ -68,7 +68,9 @@ def _message(given: object) -> dict[str, Any] | None:
     if not isinstance(given, dict):
         return None
     message: dict[str, Any] = {**given, "role": "assistant", "content": given.get("content")}
-    if any(not isinstance(given.get(name), str | None) for name in ("content", "refusal")):
+    if isinstance(given.get("content"), list):
+        message |= _of_parts(given["content"]) or {}
+    if any(not isinstance(message.get(name), str | None) for name in ("content", "refusal")):
         return None
     if "tool_calls" in given:
         calls = _tool_calls(given["tool_calls"])
@@ -87,13 +89,34 @@ def _message(given: object) -> dict[str, Any] | None:
     return message
 
 
+def _of_parts(parts: list[object]) -> dict[str, str] | None:
+    """Text and thoughts of an answer in parts (Mistral's reasoning models); None for a part of another kind."""
+    said: dict[str, str] = {"content": ""}
+    for part in map(mapping, parts):
+        if part.get("type") == "text" and isinstance(part.get("text"), str):
+            said["content"] += part["text"]
+        elif part.get("type") == "thinking" and isinstance(part.get("thinking"), list):
+            thought = "".join(_text(mapping(each).get("text")) for each in part["thinking"])
+            said["reasoning_content"] = said.get("reasoning_content", "") + thought
+        else:
+            return None
+    return said
+
+
 def _tool_calls(given: object) -> list[dict[str, Any]] | None:
     if given is None:
         return []
     if not isinstance(given, list):
         return None
     calls = [_tool_call(each) for each in given]
-    return None if any(call is None for call in calls) else [call for call in calls if call is not None]
+    if any(call is None for call in calls):
+        return None
+    known: set[str] = set()
+    for call in filter(None, calls):
+        if call["id"] in known:  # a result could not say which call it belongs to
+            call["id"] = f"call_{uuid.uuid4().hex}"
+        known.add(call["id"])
+    return list(filter(None, calls))
 
 
 def _tool_call(given: object) -> dict[str, Any] | None:

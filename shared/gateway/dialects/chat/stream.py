@@ -226,6 +226,6 @@ def read_chunks(given: Iterable[Mapping[str, Any]]) -> Iterator[Delta]:
             if isinstance(choice.get("finish_reason"), str):
                 yield from reader.stop()
                 yield Finish(choice["finish_reason"])
-        usage = usage_of(chunk.get("usage"))
+        usage = usage_of(chunk.get("usage") or mapping(chunk.get("x_groq")).get("usage"))  # Groq's place for it
         if usage is not None:
             yield Used(usage)

@@ -13,7 +13,9 @@ def usage_of(value: object) -> Usage | None:
     if prompt is None or completion is None:
         return None
     details = mapping(usage.get("prompt_tokens_details"))
-    cached = min(count(details.get("cached_tokens")) or 0, prompt)
+    # Some hosts say it beside their counts: DeepSeek as `prompt_cache_hit_tokens`, Moonshot as `cached_tokens`.
+    hits = (details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"))
+    cached = min(next((each for each in map(count, hits) if each is not None), 0), prompt)
     written = min(count(details.get("cache_write_tokens")) or 0, prompt - cached)
     reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
     outside = _outside(prompt, completion, count(usage.get("total_tokens")), reasoning)
