@@ -45,8 +45,7 @@ def way(request: pytest.FixtureRequest, gateway: Gateway) -> str:
 
 
 def priced(usage: Usage) -> int:
-    per_million = {name: micro(PRICE[name]) for name in ("input", "output", "cached")}
-    return cost_of(usage, Price(**per_million, cache_write=micro(PRICE["cacheWrite"]))).total
+    return cost_of(usage, Price(micro(PRICE["input"]), micro(PRICE["output"]), cached=micro(PRICE["cached"]))).total
 
 
 def test_it_is_called_billed_and_named(gateway: Gateway, way: str) -> None:
