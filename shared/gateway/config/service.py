@@ -15,11 +15,9 @@ from gateway.config.document import (
     Alias,
     Config,
     ConfiguredVendor,
-    composed,
-    effective_patch,
-    merge_patch,
     parse_config,
 )
+from gateway.config.patches import composed, effective_patch, merge_patch
 from gateway.config.store import Overrides
 from gateway.destinations import Destinations
 from gateway.errors import BadRequest, Conflict, GatewayError, PreconditionFailed, StoreUnavailable

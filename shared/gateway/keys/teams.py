@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from gateway import observability
-from gateway.config.document import merge_patch
+from gateway.config.patches import merge_patch
 from gateway.errors import ConditionFailed, Conflict, NotFound, PreconditionFailed
 from gateway.identity.account_ids import team_item
 from gateway.identity.caller import Caller

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.document import composed, effective_patch, merge_patch, parse_config
+from gateway.config.document import parse_config
+from gateway.config.patches import composed, effective_patch, merge_patch
 from gateway.config.service import ConfigAdmin, ConfigSource, defaults
 from gateway.config.store import Overrides
 from gateway.errors import BadRequest, Conflict, PreconditionFailed, StoreUnavailable
