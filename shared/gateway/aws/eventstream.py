@@ -1,7 +1,7 @@
 """vnd.amazon.eventstream, the framing of Bedrock's streams, out of bytes that come in any pieces.
 
-A message: total length, headers' length, CRC of these two; headers; payload; CRC of all before. Each CRC is checked: what
-does not agree is no message, and nothing behind it can be found any more.
+A message: total length, headers' length, CRC of these two; headers; payload; CRC of all before. Each CRC is checked:
+what does not agree is no message, and nothing behind it can be found any more.
 Format: https://smithy.io/2.0/aws/amazon-eventstream.html
 """
 

@@ -14,7 +14,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Literal, Protocol, cast
 
-from gateway.dialects.neutral import Delta, Request
+from gateway.dialects.neutral import Delta, Failed, Finish, Request, Used
+from gateway.dialects.unsupported import Unusable
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
 from gateway.models.vendors import Quirks
@@ -130,6 +131,52 @@ class Translated:
     def path(self, message: object, param: object, asked: Asked) -> str | None:
         # The request is written once more: only an error asks where things stand.
         return self._native.path(message, param, self.request(asked))
+
+
+class Streams:
+    """The events of an answer as it is made, in the client's dialect. `heard` are the deltas that came so far."""
+
+    def __init__(self, client: str, native: str, *, known: str, model: str) -> None:
+        self._client = cast(Client, import_module(f"gateway.dialects.{client}.roles").CLIENT)
+        self._native = cast(Native, import_module(f"gateway.dialects.{native}.roles").NATIVE)
+        self._same, self._known, self._model = client == native, known, model
+        self.heard: list[Delta] = []
+
+    def events(
+        self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Type (empty where the dialect has none) and payload; in the client's own dialect as they came. Raises
+        Unusable."""
+        if not self._same:
+            deltas = self._tapped(self._native.stream(events, names))
+            yield from self._client.events(deltas, known=self._known, model=self._model)
+            return
+        seen: list[tuple[str, Mapping[str, Any]]] = []
+        for kind, event in events:
+            seen.append((kind, event))
+            yield kind, dict(event)
+        for _ in self._tapped(self._native.stream(seen, names)):
+            pass
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model said why its answer ends: one that did not was cut off."""
+        return any(isinstance(delta, Finish) for delta in self.heard)
+
+    @property
+    def used(self) -> Used | None:
+        return next((delta for delta in reversed(self.heard) if isinstance(delta, Used)), None)
+
+    def whole(self) -> dict[str, Any]:
+        """The whole answer. Raises Unusable."""
+        return self._client.whole(self.heard, known=self._known, model=self._model)
+
+    def _tapped(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
+        for delta in deltas:
+            if isinstance(delta, Failed) and not self._same:
+                raise Unusable(delta.kind)
+            self.heard.append(delta)
+            yield delta
 
 
 @lru_cache(maxsize=32)

@@ -12,17 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from gateway.dialects.pairs import Asked, Pair, pair
-from gateway.dialects.unsupported import Unsupported, named
+from gateway.dialects.pairs import Asked, Pair, Streams, pair
+from gateway.dialects.unsupported import Unsupported, Unusable, named
 from gateway.dialects.written import Written
 from gateway.errors import UpstreamError
 from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint, ModelRule, Quirks, Vendor, endpoint_for, needs_profile, quirks_of, rule_of
-from gateway.transport import Connections, HttpReply
+from gateway.transport import Broken, Connections, HttpError, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import Posted, answer_of, answered, posted
-from gateway.vendors.base import Event, ModelCall, Prepared
-from gateway.vendors.failures import rejected_here, status_failure
+from gateway.vendors.answers import Opened, answer_of, answered, opened, tier_in
+from gateway.vendors.base import Answer, Chunk, Event, ModelCall, Prepared
+from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
+from gateway.vendors.streams import StreamError, events_of
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # as providers name it
@@ -61,20 +62,11 @@ class Adapter(ABC):
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. Raises UpstreamErrors, and what the connection's credential raises."""
-        call, endpoint = prepared.call, prepared.endpoint
-        spoken = pair(call.dialect, endpoint.dialect)
-        target = self._connections.prefix + endpoint.path.replace("{model}", quote(call.model, safe=""))
+        return self._streamed(prepared) if prepared.call.streamed else self._whole(prepared)
 
-        def post(held: Any, seconds: float) -> Posted:
-            headers = self.headers(held, target, prepared)
-            return posted(self.name, self._connections, target, prepared.body, headers, seconds)
-
-        def failure(reply: HttpReply) -> UpstreamError:
-            return status_failure(
-                self.name, reply, lambda message, param: spoken.path(message, param, self._asked(call, self._way(call)))
-            )
-
-        reply, measured = answered(self.credential, self._connection.another, call.timeout, post, failure)
+    def _whole(self, prepared: Prepared) -> Iterator[Event]:
+        call, spoken = prepared.call, pair(prepared.call.dialect, prepared.endpoint.dialect)
+        reply, exchange = self._asked_of(prepared, prepared.endpoint.path, whole=True)
 
         def completed(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
             return spoken.answer(answer, usage, names=prepared.names, known=lambda: _known(reply), model=call.model)
@@ -82,11 +74,55 @@ class Adapter(ABC):
         yield answer_of(
             self.name,
             reply.body,
-            measured=measured,
+            measured=exchange.measured,
             usage_of=spoken.usage_of,
             completion_of=completed,
             headers=reply.headers,
         )
+
+    def _streamed(self, prepared: Prepared) -> Iterator[Event]:
+        call, begun = prepared.call, False
+        reply, exchange = self._asked_of(prepared, prepared.endpoint.stream_path, whole=False)
+        spoken = Streams(call.dialect, prepared.endpoint.dialect, known=_known(reply), model=call.model)
+        try:
+            came = events_of(exchange.pieces(), reply.headers.get("content-type", ""))
+            for kind, event in spoken.events(came, prepared.names):
+                begun = True
+                yield Chunk(event, kind)
+            if not spoken.ended:
+                raise Broken("the stream ends early")
+            used = spoken.used
+            answer = Answer(spoken.whole(), used.usage if used else None, tier_in(reply.headers, used))
+        except StreamError as told:
+            raise told.failure(self.name, begun=begun) from None
+        except Unusable as why:
+            used = spoken.used
+            raise unusable(self.name, why.reason, usage=used.usage if used else None) from None
+        except HttpError as error:
+            raise unanswered(self.name, error) from None
+        except Exception as fault:  # noqa: BLE001  ours, while we read what came: it has left all the same
+            raise faulty(self.name, fault, sent=True) from None
+        finally:
+            exchange.close()
+        yield answer
+
+    def _asked_of(self, prepared: Prepared, path: str, *, whole: bool) -> Opened:
+        """The answer of the endpoint: read, or about to be."""
+        call = prepared.call
+        target = self._connections.prefix + path.replace("{model}", quote(call.model, safe=""))
+
+        def post(held: Any, seconds: float) -> Opened:
+            headers = self.headers(held, target, prepared)
+            return opened(self.name, self._connections, target, prepared.body, headers, seconds, whole=whole)
+
+        def path_of(message: object, param: object) -> str | None:
+            way = self._way(call)
+            return way.spoken.path(message, param, self._asked(call, way))
+
+        def failure(reply: HttpReply) -> UpstreamError:
+            return status_failure(self.name, reply, path_of)
+
+        return answered(self.credential, self._connection.another, call.timeout, post, failure)
 
     def written(self, call: ModelCall, way: _Way) -> Written:
         """The request as it leaves, and what is needed to read what comes back."""
@@ -140,6 +176,7 @@ class Adapter(ABC):
             call.body,
             call.model,
             call.max_output_tokens,
+            streamed=call.streamed,
             beta=call.beta,
             metadata=self.metadata(call),
             one_tool=way.rule.one_tool,

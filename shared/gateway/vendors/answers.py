@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from gateway.destinations import ForbiddenAddress
-from gateway.dialects.neutral import NOTHING
+from gateway.dialects.neutral import NOTHING, Used
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import count, mapping, read_json
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
@@ -23,7 +23,8 @@ _COUNTS: Final = "x-amzn-bedrock-"
 _COUNTED: Final = ("input", "output", "cache-read-input", "cache-write-input")
 _DIGITS: Final = re.compile(r"[0-9]{1,10}")
 Held = TypeVar("Held")  # a credential
-Posted = tuple[HttpReply, bool]
+Rest = TypeVar("Rest")
+Opened = tuple[HttpReply, Exchange]
 # Another credential for an attempt, None where there is none: given those that it was made with, what the last one met,
 # and the seconds that finding it may take.
 Another = Callable[[Sequence[Held], UpstreamError, float], Held | None]
@@ -41,18 +42,28 @@ def body_of(exchange: Exchange) -> Iterator[bytes]:
             raise
 
 
-def posted(
-    provider: str, connections: Connections, target: str, body: bytes, headers: Mapping[str, str], timeout: float
-) -> Posted:
-    """One POST, read to its end within `timeout` seconds, and whether its body said where it ends. Any status is a
-    reply. Raises UpstreamErrors alone, which hold nothing of the request: its headers are credentials."""
+def opened(
+    provider: str,
+    connections: Connections,
+    target: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    timeout: float,
+    *,
+    whole: bool,
+) -> Opened:
+    """One POST, and its exchange; the answer is read to its end, and the exchange closed, where it is wanted `whole`,
+    and where its status is no success: any status is a reply. An exchange that is open is the caller's to close. Raises
+    UpstreamErrors alone, which hold nothing of the request: its headers are credentials."""
     try:
         exchange = connections.open("POST", target, body, headers, timeout)
+        if not whole and succeeded(exchange.status):
+            return HttpReply(exchange.status, exchange.headers, b""), exchange
         try:
             reply = HttpReply(exchange.status, exchange.headers, b"".join(body_of(exchange)))
         finally:
             exchange.close()
-        return reply, exchange.measured
+        return reply, exchange
     except HttpError as error:
         failure = unanswered(provider, error)
         if isinstance(error.__cause__, ForbiddenAddress):
@@ -66,9 +77,9 @@ def answered(
     credential: Callable[[], Held],
     another: Another[Held] | None,
     timeout: float,
-    post: Callable[[Held, float], Posted],
+    post: Callable[[Held, float], tuple[HttpReply, Rest]],
     failure: Callable[[HttpReply], UpstreamError],
-) -> Posted:
+) -> tuple[HttpReply, Rest]:
     """A success, of one attempt that takes at most `timeout` seconds. Raises UpstreamErrors, and what `credential`
     raises before anything was sent.
 
@@ -78,9 +89,9 @@ def answered(
     deadline = time.monotonic() + timeout
     tried, refusals, left = [credential()], list[UpstreamError](), timeout
     while True:
-        reply, measured = post(tried[-1], left)
+        reply, rest = post(tried[-1], left)
         if succeeded(reply.status):
-            return reply, measured
+            return reply, rest
         refusals.append(failure(reply))
         found = _another(another, tried, refusals[-1], deadline)
         left = deadline - time.monotonic()
@@ -149,6 +160,11 @@ def answer_of(
     if body is None:
         raise unusable(provider, "schema", usage=usage, tier=tier)
     return Answer(body, usage, tier)
+
+
+def tier_in(headers: Mapping[str, str], used: Used | None) -> str | None:
+    """The service tier that answered by a stream."""
+    return headers.get(_TIER) or (used.tier if used else None) or None
 
 
 def _counted(headers: Mapping[str, str]) -> Usage | None:

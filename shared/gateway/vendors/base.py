@@ -22,7 +22,7 @@ class ModelCall:
     `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
     fields are kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is
     in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does; `beta` the client's
-    header of betas.
+    header of betas. `streamed`: the provider is asked to send its answer as it is made.
 
     `correlation_id`, and `metadata` (names and ids of ours), may be passed on where the provider has a place for them.
     """
@@ -33,6 +33,7 @@ class ModelCall:
     timeout: float
     dialect: str = "chat"
     endpoint: str = ""
+    streamed: bool = False
     beta: str = ""
     correlation_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -53,9 +54,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One event of a stream in the client's dialect."""
+    """One event of a stream in the client's dialect; `kind` is its type, empty where the dialect has none."""
 
     body: dict[str, Any]
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""Answers as they are made: from every endpoint, in either client's dialect, and what ends them too early."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletionChunk
+
+from gateway.errors import UpstreamError, UpstreamThrottled, UpstreamTimeout
+from gateway.transport import Broken
+from gateway.vendors.base import Answer, Chunk, ModelCall, Provider
+from gateway.vendors.streams import StreamError, events_of
+from tests.unit.vendors.asking import ask, call, failure
+from tests.unit.vendors.test_endpoints import TOOLS, messages
+from tests.upstream import FakeUpstream, Steer
+from tests.upstream.eventstream import event, message
+from tests.upstream.messages_judge import answer_faults, stream_faults
+
+BINARY = "application/vnd.amazon.eventstream"
+TOLD = {
+    "openai": ("server_error", UpstreamError),
+    "anthropic": ("overloaded_error", UpstreamError),
+    "bedrock": ("throttlingException", UpstreamThrottled),
+    "bedrock_invoke": ("modelTimeoutException", UpstreamTimeout),
+    "bedrock_openai": ("server_error", UpstreamError),
+}
+
+
+def chat(**body: Any) -> ModelCall:
+    return replace(call("hello", **body), streamed=True)
+
+
+def streamed(provider: Provider, asked: ModelCall) -> tuple[list[Chunk], Answer]:
+    *chunks, answer = provider.send(provider.prepare(asked))
+    assert isinstance(answer, Answer)
+    found = [chunk for chunk in chunks if isinstance(chunk, Chunk)]
+    assert len(found) == len(chunks)
+    return found, answer
+
+
+def test_chat_from_every_endpoint(fake: FakeUpstream, provider: Provider) -> None:
+    chunks, answer = streamed(provider, chat())
+    for chunk in chunks:
+        ChatCompletionChunk.model_validate(chunk.body)
+    choices = [choice for chunk in chunks for choice in chunk.body["choices"]]
+    text = "".join(choice["delta"].get("content") or "" for choice in choices)
+    assert text == answer.body["choices"][0]["message"]["content"]
+    assert len([choice for choice in choices if choice["delta"].get("content")]) > 2
+    assert choices[-1]["finish_reason"] == answer.body["choices"][0]["finish_reason"] == "stop"
+    whole = ask(provider, replace(chat(), streamed=False))
+    assert (whole.body["choices"][0]["message"]["content"], whole.usage) == (text, answer.usage)
+    assert answer.usage is not None
+
+
+def test_messages_from_every_endpoint(fake: FakeUpstream, provider: Provider) -> None:
+    fake.decide = lambda seen: Steer(reasoning="Hm.", cached=5)
+    asked = replace(messages(), streamed=True)
+    chunks, answer = streamed(provider, asked)
+    assert stream_faults([(chunk.kind, chunk.body) for chunk in chunks]) == []
+    assert answer_faults(answer.body) == []
+    deltas = [chunk.body["delta"] for chunk in chunks if chunk.kind == "content_block_delta"]
+    text = "".join(delta["text"] for delta in deltas if delta["type"] == "text_delta")
+    assert text == answer.body["content"][-1]["text"]
+    assert answer.usage is not None
+    assert answer.usage.cached_tokens == 5
+
+
+def test_a_call_of_a_tool(fake: FakeUpstream, provider: Provider) -> None:
+    fake.script(Steer(tool="weather", arguments='{"city": "Oslo"}'))
+    chunks, answer = streamed(provider, chat(tools=TOOLS))
+    (called,) = answer.body["choices"][0]["message"]["tool_calls"]
+    assert (called["function"]["name"], json.loads(called["function"]["arguments"])) == ("weather", {"city": "Oslo"})
+    pieces = [part for chunk in chunks for choice in chunk.body["choices"] for part in _calls(choice)]
+    assert json.loads("".join(part["function"].get("arguments") or "" for part in pieces)) == {"city": "Oslo"}
+
+
+def _calls(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    return choice["delta"].get("tool_calls") or []
+
+
+@pytest.mark.parametrize("endpoint", TOLD)
+def test_an_error_in_the_stream(fake: FakeUpstream, endpoint: str, request: pytest.FixtureRequest) -> None:
+    provider: Provider = request.getfixturevalue(endpoint)
+    kind, wanted = TOLD[endpoint]
+    fake.script(Steer(stream_error=kind, after=0), Steer(stream_error=kind, after=3))
+    first = failure(provider, chat())
+    assert type(first) is wanted, "before anything was said it is what its status would have been"
+    assert first.upstream_status is not None
+    later = failure(provider, chat())
+    assert (type(later), later.upstream_status, later.sent) == (UpstreamError, None, True)
+
+
+def test_a_status_is_the_same_error_as_without_a_stream(fake: FakeUpstream, provider: Provider) -> None:
+    fake.script(Steer(status=429, retry_after="7"))
+    error = failure(provider, chat())
+    assert (type(error), error.retry_after) == (UpstreamThrottled, 7.0)
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_stream_that_breaks_may_be_billed(fake: FakeUpstream, provider: Provider, after: int) -> None:
+    fake.script(Steer(reset="body", after=after))
+    error = failure(provider, chat())
+    assert (error.sent, error.upstream_status, error.reason) == (True, None, "broken")
+
+
+def test_a_stream_that_goes_on_too_long(fake: FakeUpstream, provider: Provider) -> None:
+    fake.script(Steer(chunk_delay=0.3))
+    error = failure(provider, replace(chat(), timeout=0.5))
+    assert (type(error), error.sent) == (UpstreamTimeout, True)
+
+
+def test_a_connection_serves_another_stream(fake: FakeUpstream, provider: Provider) -> None:
+    for _ in range(2):
+        streamed(provider, chat())
+    assert len({seen.client for seen in fake.seen}) == 1
+
+
+def test_an_answer_that_nobody_reads_to_its_end_is_let_go(fake: FakeUpstream, provider: Provider) -> None:
+    events: Iterator[Any] = provider.send(provider.prepare(chat()))
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+    streamed(provider, chat())
+    assert len({seen.client for seen in fake.seen}) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"data: nonsense\n\n", ""),
+        (b"data: [1]\n\n", ""),
+        (b"x" * 20, BINARY),
+        (event("x", b"{}")[:-1], BINARY),
+        (event("x", b"[]"), BINARY),
+        (event("chunk", b'{"bytes": "%%%"}'), BINARY),
+        (event("chunk", b"{}"), BINARY),
+    ],
+)
+def test_what_is_no_event_breaks_the_stream(data: bytes, kind: str) -> None:
+    with pytest.raises(Broken):
+        list(events_of([data], kind))
+
+
+def test_an_error_that_nobody_knows_is_one_of_the_host_s() -> None:
+    unmodelled = message({":message-type": "error", ":error-code": "InternalFailure"}, b"")
+    for data, kind in ((unmodelled, BINARY), (b'data: {"error": "no"}\n\n', "")):
+        with pytest.raises(StreamError) as told:
+            list(events_of([data], kind))
+        assert told.value.failure("x", begun=False).upstream_status == 500
