@@ -18,7 +18,7 @@ def marks(given: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Mar
     control = given.get("cache_control")
     if control is None:
         return ()
-    where = f"{where}.cache_control"
+    where = f"{where}.cache_control" if where else "cache_control"
     if not isinstance(control, Mapping) or control.get("type") != "ephemeral":
         raise refuse(f"{where}.type", 'must be "ephemeral"')
     ttl = control.get("ttl")

@@ -37,7 +37,7 @@ from gateway.dialects.written import Written
 
 FAILED: Final = "(the tool failed)"
 _LONGEST_ID = 40  # OpenAI's
-_MOST_EFFORT: Final = {"max": "xhigh"}  # a word of Anthropic's alone
+_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 
 def write_for_host(request: Request, dropped: list[str], *, passed: Collection[str] = ()) -> Written:
@@ -54,9 +54,7 @@ def write_for_host(request: Request, dropped: list[str], *, passed: Collection[s
     choice = request.choice
     if choice is not None and choice.kind == "one":
         choice = Choice("one", names.of(choice.name))
-    effort = _MOST_EFFORT.get(request.effort or "", request.effort)
-    if effort != request.effort:
-        dropped.append(request.path("reasoning_effort"))
+    effort = _effort(request, dropped)
     fields = {
         "messages": [_simple(message) for message in messages_of(_turns(talk, names))],
         "tools": written_tools([_named(tool, names) for tool in tools]) or None,
@@ -137,6 +135,16 @@ def _choice(choice: Choice) -> Any:
     if choice.kind == "one":
         return {"type": "function", "function": {"name": choice.name}}
     return WORDS[choice.kind]
+
+
+def _effort(request: Request, dropped: list[str]) -> str | None:
+    path, effort = request.path("reasoning_effort"), request.effort
+    if effort == "max":  # a word of Anthropic's alone
+        dropped.append(path)
+        return "xhigh"
+    if effort and effort not in _EFFORTS:
+        raise refuse(path, f"must be one of {', '.join(_EFFORTS)} for this model")
+    return effort or None
 
 
 def _held(request: Request, dropped: list[str]) -> Output | None:

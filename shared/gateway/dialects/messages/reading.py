@@ -104,7 +104,7 @@ def _turns(body: Mapping[str, Any], dropped: list[str]) -> tuple[Turn, ...]:
         turns.append(Turn(role, blocks, where))
     if turns and (end := marks(body, "", dropped)):  # behind the last that can be kept
         last = turns[-1]
-        turns[-1] = Turn(last.speaker, (*last.blocks, Mark(end[0].ttl, "cache_control")), last.at)
+        turns[-1] = Turn(last.speaker, (*last.blocks, *end), last.at)
     return tuple(turns)
 
 
