@@ -22,10 +22,9 @@ ROOT = Path(__file__).parent.parent
 # A script's own folder stands on the path, not the project's: what is imported from it comes behind this.
 sys.path[:0] = [str(ROOT), str(ROOT / "shared")]
 
-from benchmarks.parts.place import PATH, Function, Place, Server, bare_proxy, function, place  # noqa: E402
+from benchmarks.parts.place import MODELS, PATH, Function, Place, Server, bare_proxy, function, place  # noqa: E402
 
 ROUNDS, CALLS, WARM_UP, COUNTED = 12, 100, 200, 20
-MODELS = {"OpenAI": "gpt-4", "Bedrock": "claude-3-sonnet"}
 BODY = {"max_tokens": 100, "messages": [{"role": "user", "content": "Hello!"}]}
 CONVERSE = {"messages": [{"role": "user", "content": [{"text": "Hello!"}]}], "inferenceConfig": {"maxTokens": 100}}
 

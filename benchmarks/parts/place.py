@@ -27,6 +27,7 @@ from tools.local.emulator import ROOT, free_port
 
 PARTS = Path(__file__).parent
 PATH = "/v1/chat/completions"
+MODELS = {"OpenAI": "gpt-4", "Bedrock": "claude-3-sonnet"}
 JSON = {"content-type": "application/json"}
 _UNLIMITED = 1_000_000_000
 _READY_SECONDS = 20.0
