@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,13 +40,9 @@ class _Line(logging.Formatter):
             "timestamp": f"{_second(int(record.created))}.{int(record.msecs):03d}+00:00",
             "service": _NAME,
         }
-        # The keys of the request that wrote it; what the line says itself comes first.
-        for key, value in this.keys.items():
-            if value is not None:
-                facts[key] = value
-        for key, value in record.__dict__.items():
-            if key not in _STANDARD:
-                facts[key] = value
+        # The keys of the request that wrote it; what the line says itself comes first. What is not known is left out.
+        said = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        facts |= {key: value for key, value in {**this.keys, **said}.items() if value is not None}
         if record.exc_info and record.exc_info[0] is not None:
             facts["exception"] = self.formatException(record.exc_info)
             facts["exception_name"] = record.exc_info[0].__name__
@@ -135,40 +131,52 @@ def flush(gateway: str, function: str) -> None:
     for name, value, dimensions in pending:
         values.setdefault((name, dimensions), []).append(value)
     pending.clear()
-    lines: list[dict[str, Any]] = []
-    own = {"FunctionName": function, "Gateway": gateway}
-    for (name, dimensions), numbers in values.items():
-        for start in range(0, len(numbers), _MOST_VALUES):
-            facts = own | dict(dimensions)
-            line = next((line for line in lines if name not in line and _agree(line, facts)), None)
-            if line is None:
-                lines.append(line := dict(own))
-            line |= facts | {name: numbers[start : start + _MOST_VALUES]}
-    now = time.time_ns() // 1_000_000
-    for line in lines:
-        names = tuple([name for name in line if name in METRICS])
-        directives = f'"_aws":{{"Timestamp":{now},"CloudWatchMetrics":{_directives(names)}}}'
+    measured = [
+        (key, numbers[start : start + _MOST_VALUES])
+        for key, numbers in values.items()
+        for start in range(0, len(numbers), _MOST_VALUES)
+    ]
+    stamp = f'{{"_aws":{{"Timestamp":{time.time_ns() // 1_000_000},'
+    for head, metrics in _lines(tuple([key for key, _ in measured]), gateway, function):
+        told = ",".join([f'"{name}":{_encode(measured[number][1])}' for name, number in metrics])
         # In one piece: two requests that end at once must not write into each other's line.
-        sys.stdout.write(f"{{{directives},{_encode(line)[1:]}\n")
-    if lines:
+        sys.stdout.write(f"{stamp}{head},{told}}}\n")
+    if measured:
         sys.stdout.flush()
+
+
+@lru_cache(maxsize=256)
+def _lines(
+    measured: tuple[tuple[str, _Dimensions], ...], gateway: str, function: str
+) -> list[tuple[str, list[tuple[str, int]]]]:
+    """How these metrics are told: of each line what stands before their values, as JSON, and which they are, by name
+    and number."""
+    lines: list[tuple[dict[str, str], dict[str, int]]] = []
+    own = {"FunctionName": function, "Gateway": gateway}
+    for number, (name, dimensions) in enumerate(measured):
+        facts = own | dict(dimensions)
+        line = next((each for each in lines if name not in each[1] and _agree(each[0], facts)), None)
+        if line is None:
+            lines.append(line := (dict(own), {}))
+        line[0].update(facts)
+        line[1][name] = number
+    return [
+        (f'"CloudWatchMetrics":{_encode(_directives(names))}}},{_encode(facts)[1:-1]}', list(names.items()))
+        for facts, names in lines
+    ]
 
 
 def _agree(line: Mapping[str, Any], facts: Mapping[str, str]) -> bool:
     return all(line.get(key, text) == text for key, text in facts.items())
 
 
-@lru_cache(maxsize=256)
-def _directives(names: tuple[str, ...]) -> str:
-    """What CloudWatch has to make of a line with these metrics, as JSON: one directive for all of the same
-    dimensions."""
+def _directives(names: Iterable[str]) -> list[dict[str, Any]]:
+    """What CloudWatch has to make of a line with these metrics: one directive for all of the same dimensions."""
     groups: dict[tuple[tuple[str, ...], ...], list[dict[str, str]]] = {}
     for name in names:
         spec = METRICS[name]
         groups.setdefault(spec.dimensions, []).append({"Name": name, "Unit": spec.unit})
-    return _encode(
-        [
-            {"Namespace": NAMESPACE, "Dimensions": [list(group) for group in dimensions], "Metrics": metrics}
-            for dimensions, metrics in groups.items()
-        ]
-    )
+    return [
+        {"Namespace": NAMESPACE, "Dimensions": [list(group) for group in dimensions], "Metrics": metrics}
+        for dimensions, metrics in groups.items()
+    ]
