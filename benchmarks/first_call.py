@@ -1,61 +1,70 @@
-"""What the first call of OpenAI's API costs a new process, and each later one: our own transport against the SDK.
+"""What a new process costs: CPU until the function completions is ready, of its first call, and of each later one.
+Beside it what the vendor's SDK alone would cost, to import and to call once.
 
-Run: python benchmarks/first_call.py
-Prints CPU milliseconds, the median of several processes; both talk to the fake upstream on this machine.
+Run: python benchmarks/first_call.py [other checkouts of the project, which are measured in turn with this one]
+Prints CPU milliseconds, the least of several processes, on upstreams that answer at once and without TLS.
 """
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
+from pathlib import Path
 
-from tests.upstream import FakeUpstream
+ROOT = Path(__file__).parent.parent
+# A script's own folder stands on the path, not the project's: what is imported from it comes behind this.
+sys.path[:0] = [str(ROOT), str(ROOT / "shared")]
 
-PROCESSES, CALLS = 5, 200
-_MEASURE = """
+from benchmarks.parts.place import MODELS, Place, function, place  # noqa: E402
+
+PROCESSES, LATER = 6, 20
+_SDK = """
 import sys, time
 start = time.process_time()
-{make}
-{call}
-first = time.process_time() - start
-later = time.process_time()
-for _ in range({calls}):
-    {call}
-print(first * 1_000, (time.process_time() - later) * 1_000 / {calls})
+import openai
+imported = time.process_time()
+client = openai.OpenAI(base_url=sys.argv[1], api_key='k', max_retries=0)
+ask = lambda: client.chat.completions.create(model='m', messages=[{{'role': 'user', 'content': 'hi'}}])
+ask()
+first = time.process_time()
+for _ in range({later}):
+    ask()
+print((imported - start) * 1e3, (first - imported) * 1e3, (time.process_time() - first) * 1e3 / {later})
 """
-WAYS: Mapping[str, tuple[str, str]] = {
-    "own transport": (
-        "from gateway.vendors import Connection, connect\n"
-        "from gateway.vendors.base import ModelCall\n"
-        "provider = connect('openai', Connection(sys.argv[1], api_key=lambda: 'k'))\n"
-        "asked = ModelCall('m', {'messages': [{'role': 'user', 'content': 'hi'}]}, 10, 10.0)",
-        "list(provider.send(provider.prepare(asked)))",
-    ),
-    "SDK": (
-        "import openai\nclient = openai.OpenAI(base_url=sys.argv[1], api_key='k', max_retries=0)",
-        "client.chat.completions.create(model='m', messages=[{'role': 'user', 'content': 'hi'}])",
-    ),
-}
 
 
-def measured(url: str, make: str, call: str) -> tuple[float, float]:
-    """CPU milliseconds of the first call, imports included, and of a later one."""
-    program = _MEASURE.format(make=make, call=call, calls=CALLS)
-    runs = []
-    for _ in range(PROCESSES):
-        done = subprocess.run([sys.executable, "-c", program, url], capture_output=True, text=True, check=True)
-        runs.append([float(part) for part in done.stdout.split()])
-    first, later = (statistics.median(column) for column in zip(*runs, strict=True))
-    return first, later
+def ours(where: Place, checkout: Path, model: str) -> list[float]:
+    """CPU milliseconds of the imports, the first call and a later one, of one process."""
+    event = where.event(model)
+    with function(where, checkout) as process:
+        began = process.ask("cpu")
+        process.call(event)
+        first = process.cpu()
+        for _ in range(LATER):
+            process.call(event)
+        later = (process.cpu() - first) / LATER
+    return [began["imported"] * 1e3, (first - began["all"]) * 1e3, later * 1e3]
+
+
+def sdk(where: Place) -> list[float]:
+    command = [sys.executable, "-c", _SDK.format(later=LATER), f"{where.upstream}/v1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [float(part) for part in done.stdout.split()]
 
 
 def main() -> None:
-    with FakeUpstream() as fake:
-        for name, (make, call) in WAYS.items():
-            first, later = measured(fake.openai_url, make, call)
-            print(f"{name:14} first call {first:6.0f} ms, each later one {later:5.2f} ms")
+    checkouts = {"": ROOT} | {f" ({Path(each).name})": Path(each).resolve() for each in sys.argv[1:]}
+    runs: dict[str, list[list[float]]] = {}
+    with place() as where:
+        for _ in range(PROCESSES):
+            for named, checkout in checkouts.items():
+                for vendor, model in MODELS.items():
+                    runs.setdefault(f"ours, {vendor}{named}", []).append(ours(where, checkout, model))
+            runs.setdefault("the SDK of OpenAI alone", []).append(sdk(where))
+    print("| CPU, ms | imports | first call | a later call |\n|---|---|---|---|")
+    for name, each in runs.items():
+        imports, first, later = (min(column) for column in zip(*each, strict=True))
+        print(f"| {name} | {imports:.0f} | {first:.0f} | {later:.1f} |")
 
 
 if __name__ == "__main__":

@@ -10,12 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 MOST_HEAD = 65_536  # bytes of a head, and of the trailers behind chunks
 _PIECE = 65_536
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
-_STATUS = re.compile(rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [\t\x20-\x7e]*)?")
-_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?)")
+# An end of CR LF CR LF, and none of LF alone; no blank before a line's end.
+_HEAD = re.compile(
+    rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [\t\x20-\x7e]*+)?+\r\n"
+    rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:(?:[ \t]*+(?=\r)|[\t\x20-\x7e]*+(?<![ \t]))\r\n)*+\r\n"
+)
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e]*)?\r?\n")
 _LONGEST_CHUNK_LINE = 4_096
@@ -23,7 +27,8 @@ _METHOD = re.compile(r"[A-Z]+")
 _TARGET = re.compile(r"/[!-~]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
-_ONCE = (b"content-length", b"transfer-encoding", b"connection")
+
+_TWICE = b", "
 
 Receive = Callable[[int], bytes]  # at most so many bytes; none where the other side has ended
 
@@ -38,27 +43,57 @@ class Cut(Malformed):
 
 def request_bytes(method: str, target: str, host: str, headers: Mapping[str, str], body: bytes) -> bytes:
     """A request as it leaves. Raises ValueError, which quotes nothing, for what would be another on the wire."""
-    lines = [f"{method} {target} HTTP/1.1"]
-    given = {name.lower() for name in headers}
-    if "host" not in given:
-        lines.append(f"Host: {host}")
+    start, names, end, counted = _shape(method, target, host, tuple(headers))
+    if not _VALUE.fullmatch("".join(headers.values())):
+        raise ValueError("a header that is none")
+    lines = "".join([name + value for name, value in zip(names, headers.values(), strict=True)])
+    length = "" if counted else f"\r\nContent-Length: {len(body)}"
+    return f"{start}{lines}{end}{length}\r\n\r\n".encode("ascii") + body
+
+
+@lru_cache(maxsize=256)
+def _shape(method: str, target: str, host: str, names: tuple[str, ...]) -> tuple[str, tuple[str, ...], str, bool]:
+    """What is the same in many requests: what stands before the values of headers and between them, what behind, and
+    whether the body's length is among them."""
+    given = {name.lower() for name in names}
     if not _METHOD.fullmatch(method) or not _TARGET.fullmatch(target) or not _VALUE.fullmatch(host):
         raise ValueError("a request line that is none")
-    for name, value in headers.items():
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise ValueError("a header that is none")
-        lines.append(f"{name}: {value}")
-    if "accept-encoding" not in given:
-        lines.append("Accept-Encoding: identity")
-    if not given & {"content-length", "transfer-encoding"}:
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join((*lines, "", "")).encode("ascii") + body
+    if not all(map(_NAME.fullmatch, names)):
+        raise ValueError("a header that is none")
+    start = f"{method} {target} HTTP/1.1" + ("" if "host" in given else f"\r\nHost: {host}")
+    end = "" if "accept-encoding" in given else "\r\nAccept-Encoding: identity"
+    counted = bool(given & {"content-length", "transfer-encoding"})
+    return start, tuple(f"\r\n{name}: " for name in names), end, counted
+
+
+class Headers(Mapping[str, str]):
+    """Header lines by lower-case name, read when somebody asks: of most answers nobody does. Of a repeated one the last
+    counts."""
+
+    def __init__(self, head: bytes) -> None:
+        self._head: bytes | None = head
+        self._read: dict[str, str] = {}
+
+    def _lines(self) -> dict[str, str]:
+        if self._head is not None:
+            lines = (line.partition(":") for line in self._head.decode("ascii").split("\r\n")[1:-2])
+            self._read, self._head = {name.lower(): value.strip(" \t") for name, _, value in lines}, None
+        return self._read
+
+    def __getitem__(self, name: str) -> str:
+        return self._lines()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines())
+
+    def __len__(self) -> int:
+        return len(self._lines())
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`length` is the body's in bytes, None where it comes in chunks; `keep` whether the connection may be used again.
-    Header names are lower-case; of a repeated header the last one counts."""
+    """`length` is the body's in bytes, None where it comes in chunks; `keep` whether the connection may be used
+    again."""
 
     status: int
     headers: Mapping[str, str]
@@ -95,6 +130,14 @@ class Reader:
     def body(self, head: Head) -> Iterator[bytes]:
         """The body's bytes as they arrive. Raises Malformed."""
         return self._chunks() if head.length is None else self._so_many(head.length)
+
+    def buffered(self, head: Head) -> bytes | None:
+        """The body, where all of it came with its head, as short ones do; else None, and nothing is read."""
+        if head.length is None or head.length > len(self.buffer):
+            return None
+        body = bytes(self.buffer[: head.length])
+        del self.buffer[: head.length]
+        return body
 
     def _so_many(self, left: int) -> Iterator[bytes]:
         while left:
@@ -144,27 +187,26 @@ class Reader:
 
 
 def _read_head(text: bytes) -> Head | Odd:
-    first, *lines = text.split(b"\r\n")
-    status = _STATUS.fullmatch(first)
-    if status is None or lines[-2:] != [b"", b""]:  # an end of CR LF CR LF, and none of LF alone
+    match = _HEAD.fullmatch(text)
+    if match is None:
         return Odd()
-    headers: dict[str, str] = {}
-    for line in lines[:-2]:
-        match = _LINE.fullmatch(line)
-        if match is None:
-            return Odd()
-        name = match[1].lower()
-        if name in _ONCE and name.decode() in headers:
-            return Odd()
-        headers[name.decode()] = match[2].decode()
-    return _framed(int(status[1]), headers)
-
-
-def _framed(status: int, headers: dict[str, str]) -> Head | Odd:
-    length, coding = headers.get("content-length"), headers.get("transfer-encoding")
+    lower = text.lower()
+    length, coding = _only(lower, b"\ncontent-length:"), _only(lower, b"\ntransfer-encoding:")
+    connection, status = _only(lower, b"\nconnection:"), int(match[1])
     if status in (204, 304) or (length is None) == (coding is None):  # no body, or nobody says how long, or two do
         return Odd()
-    keep = headers.get("connection", "keep-alive").lower() == "keep-alive"
-    if coding is not None:
-        return Head(status, headers, None, keep) if coding.lower() == "chunked" else Odd()
-    return Head(status, headers, int(length or ""), keep) if _LENGTH.fullmatch((length or "").encode()) else Odd()
+    if connection is _TWICE or (length is not None and not _LENGTH.fullmatch(length)):
+        return Odd()
+    if coding is not None and coding != b"chunked":
+        return Odd()
+    keep = connection is None or connection == b"keep-alive"
+    return Head(status, Headers(text), None if length is None else int(length), keep)
+
+
+def _only(lower: bytes, name: bytes) -> bytes | None:
+    """The value of a header that may come once, in small letters; what is no value where it comes twice."""
+    start = lower.find(name)
+    if start < 0:
+        return None
+    end = lower.index(b"\r", start)
+    return _TWICE if lower.find(name, end) >= 0 else lower[start + len(name) : end].strip(b" \t")

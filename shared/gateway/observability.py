@@ -11,27 +11,61 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger
-
 from gateway import context
 
-log: Final = Logger(service="gateway", log_uncaught_exceptions=False, use_rfc3339=True, utc=True)
+_NAME: Final = "gateway"
+log: Final = logging.getLogger(_NAME)
+# Made once: json.dumps makes one at each call. What JSON can't say is told in Python's words, half a surrogate pair is
+# escaped: a line is never lost for what stands in it.
+_encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_STANDARD: Final = frozenset((*logging.makeLogRecord({}).__dict__, "message", "asctime"))
 
 
-def _with_context(record: logging.LogRecord) -> bool:
-    """Give a line the keys of the request that wrote it; what the line says itself comes first."""
-    for key, value in context.current().keys.items():
-        if value is not None:
-            record.__dict__.setdefault(key, value)
-    return True
+class _Line(logging.Formatter):
+    """A record as one JSON line, with the names that Powertools for AWS Lambda gives its parts: of what is built on
+    those, nothing needs to change."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        this = context.current()
+        facts: dict[str, Any] = {
+            "level": record.levelname,
+            "location": f"{record.funcName}:{record.lineno}",
+            "message": record.getMessage(),
+            "timestamp": f"{_second(int(record.created))}.{int(record.msecs):03d}+00:00",
+            "service": _NAME,
+        }
+        # The keys of the request that wrote it; what the line says itself comes first. What is not known is left out.
+        said = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        facts |= {key: value for key, value in {**this.keys, **said}.items() if value is not None}
+        if record.exc_info and record.exc_info[0] is not None:
+            facts["exception"] = self.formatException(record.exc_info)
+            facts["exception_name"] = record.exc_info[0].__name__
+        if this.trace.startswith("Root="):
+            facts["xray_trace_id"] = this.trace[5:].partition(";")[0]
+        return _encode(facts)
 
 
-log.addFilter(_with_context)
+@lru_cache(maxsize=2)
+def _second(number: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(number))
+
+
+def _set_up() -> None:
+    written = logging.StreamHandler(sys.stdout)
+    written.setFormatter(_Line())
+    log.addHandler(written)
+    log.setLevel(logging.INFO)
+    for handler in logging.getLogger().handlers:  # Lambda's own: it would write each line once more
+        handler.addFilter(lambda record: record.name != _NAME)
+
+
+_set_up()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +94,9 @@ _registered: Final = _registry()
 NAMESPACE: Final[str] = _registered[0]
 METRICS: Final[Mapping[str, MetricSpec]] = _registered[1]
 OWN: Final = ("FunctionName", "Gateway")  # dimensions that `flush` knows; callers give the others
+_WANTED: Final = {  # of each metric, what callers give, in small letters and as it is filed
+    name: {key.lower(): key for key in spec.names if key not in OWN} for name, spec in METRICS.items()
+}
 _MOST_VALUES: Final = 100  # of one metric in one EMF line
 
 _Dimensions = tuple[tuple[str, str], ...]
@@ -68,7 +105,9 @@ _Dimensions = tuple[tuple[str, str], ...]
 def configure(service: str, level: str) -> None:
     """Name the function in every line of what runs here, and log from this level on. Called first in every run."""
     context.current().keys["service"] = service
-    log.setLevel(logging.getLevelName(level) if level in ("DEBUG", "INFO", "WARNING", "ERROR") else logging.INFO)
+    wanted = logging.getLevelName(level) if level in ("DEBUG", "INFO", "WARNING", "ERROR") else logging.INFO
+    if log.level != wanted:  # to set it anew forgets which levels are on
+        log.setLevel(wanted)
 
 
 def count(name: str, value: float = 1, **dimensions: str) -> None:
@@ -76,12 +115,11 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
 
     Raises KeyError for an unknown name and for dimensions that are not exactly the metric's.
     """
-    given = {key.capitalize(): text for key, text in dimensions.items()}
-    wanted = [key for key in METRICS[name].names if key not in OWN]
-    if wanted != sorted(given):
-        raise KeyError(f"{name} has the dimensions {wanted}, not {sorted(given)}")
+    wanted = _WANTED[name]
+    if dimensions.keys() != wanted.keys():
+        raise KeyError(f"{name} has the dimensions {[*wanted.values()]}, not {sorted(dimensions)}")
     # Micro-dollars are the finest there is, and each digit is paid for in the log.
-    measured = (name, round(value, 6), tuple((key, given[key]) for key in wanted))
+    measured = (name, round(value, 6), tuple([(key, dimensions[given]) for given, key in wanted.items()]))
     context.current().metrics.append(measured)
 
 
@@ -93,35 +131,52 @@ def flush(gateway: str, function: str) -> None:
     for name, value, dimensions in pending:
         values.setdefault((name, dimensions), []).append(value)
     pending.clear()
-    lines: list[dict[str, Any]] = []
-    own = {"FunctionName": function, "Gateway": gateway}
-    for (name, dimensions), numbers in values.items():
-        for start in range(0, len(numbers), _MOST_VALUES):
-            facts = own | dict(dimensions)
-            line = next((line for line in lines if name not in line and _agree(line, facts)), None)
-            if line is None:
-                lines.append(line := dict(own))
-            line |= facts | {name: numbers[start : start + _MOST_VALUES]}
-    now = time.time_ns() // 1_000_000
-    for line in lines:
-        facts = {"_aws": {"Timestamp": now, "CloudWatchMetrics": _directives(line)}} | line
+    measured = [
+        (key, numbers[start : start + _MOST_VALUES])
+        for key, numbers in values.items()
+        for start in range(0, len(numbers), _MOST_VALUES)
+    ]
+    stamp = f'{{"_aws":{{"Timestamp":{time.time_ns() // 1_000_000},'
+    for head, metrics in _lines(tuple([key for key, _ in measured]), gateway, function):
+        # Numbers are written alike in JSON and in Python.
+        told = ",".join([f'"{name}":{measured[number][1]}' for name, number in metrics])
         # In one piece: two requests that end at once must not write into each other's line.
-        sys.stdout.write(json.dumps(facts, separators=(",", ":")) + "\n")
-    if lines:
+        sys.stdout.write(f"{stamp}{head},{told}}}\n")
+    if measured:
         sys.stdout.flush()
+
+
+@lru_cache(maxsize=256)
+def _lines(
+    measured: tuple[tuple[str, _Dimensions], ...], gateway: str, function: str
+) -> list[tuple[str, list[tuple[str, int]]]]:
+    """How these metrics are told: of each line what stands before their values, as JSON, and which they are, by name
+    and number."""
+    lines: list[tuple[dict[str, str], dict[str, int]]] = []
+    own = {"FunctionName": function, "Gateway": gateway}
+    for number, (name, dimensions) in enumerate(measured):
+        facts = own | dict(dimensions)
+        line = next((each for each in lines if name not in each[1] and _agree(each[0], facts)), None)
+        if line is None:
+            lines.append(line := (dict(own), {}))
+        line[0].update(facts)
+        line[1][name] = number
+    return [
+        (f'"CloudWatchMetrics":{_encode(_directives(names))}}},{_encode(facts)[1:-1]}', list(names.items()))
+        for facts, names in lines
+    ]
 
 
 def _agree(line: Mapping[str, Any], facts: Mapping[str, str]) -> bool:
     return all(line.get(key, text) == text for key, text in facts.items())
 
 
-def _directives(line: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What CloudWatch has to make of a line: one directive for all metrics of the same dimensions."""
+def _directives(names: Iterable[str]) -> list[dict[str, Any]]:
+    """What CloudWatch has to make of a line with these metrics: one directive for all of the same dimensions."""
     groups: dict[tuple[tuple[str, ...], ...], list[dict[str, str]]] = {}
-    for name in line:
-        if name in METRICS:
-            spec = METRICS[name]
-            groups.setdefault(spec.dimensions, []).append({"Name": name, "Unit": spec.unit})
+    for name in names:
+        spec = METRICS[name]
+        groups.setdefault(spec.dimensions, []).append({"Name": name, "Unit": spec.unit})
     return [
         {"Namespace": NAMESPACE, "Dimensions": [list(group) for group in dimensions], "Metrics": metrics}
         for dimensions, metrics in groups.items()

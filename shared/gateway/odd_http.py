@@ -32,6 +32,9 @@ class OddAnswer:
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in self._response.getheaders()}
         self.measured = self._response.length is not None or self._response.chunked
 
+    def buffered(self) -> bytes | None:
+        return None
+
     def pieces(self) -> Iterator[bytes]:
         """The body's bytes as they arrive. Raises Malformed, and what the connection raises."""
         try:

@@ -118,8 +118,12 @@ def environment_credentials() -> Credentials | None:
 
     Read at every call: SnapStart and long-lived containers see them renewed.
     """
-    access, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    return Credentials(access, secret, os.environ.get("AWS_SESSION_TOKEN")) if access and secret else None
+    environ = os.environ
+    try:
+        access, secret = environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"]
+    except KeyError:
+        return None
+    return Credentials(access, secret, environ.get("AWS_SESSION_TOKEN")) if access and secret else None
 
 
 def tracing(header: str | None = None) -> Tracing:

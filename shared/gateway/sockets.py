@@ -21,6 +21,7 @@ AddressInfo = tuple[Any, Any, int, str, Any]
 Resolve = Callable[[str, int], Sequence[AddressInfo]]
 
 _CONNECT_SECONDS = 3.0
+_CLOSE_ENOUGH = 0.001  # seconds: to set a socket's timeout anew is a system call, and two are made in each exchange
 
 
 def addresses_of(host: str, port: int) -> Sequence[AddressInfo]:
@@ -49,6 +50,7 @@ class TimedConnection:
         self.rested = 0.0  # since when it serves no exchange, by its pool's clock
         self.reader = Reader(self.receive)
         self._socket: socket.socket | None = None
+        self._timeout = -1.0  # the socket's, as it was set here last
 
     def connect(self) -> None:
         plain = self._dial()
@@ -82,15 +84,11 @@ class TimedConnection:
         return left
 
     def send(self, data: bytes) -> None:
-        open_socket = self._open()
-        open_socket.settimeout(self.left())  # sendall's timeout is in total
-        open_socket.sendall(data)
+        self._ready().sendall(data)  # its timeout is in total
 
     def receive(self, most: int) -> bytes:
         """What has come, as soon as anything has; nothing where the other side has ended."""
-        open_socket = self._open()
-        open_socket.settimeout(self.left())
-        return open_socket.recv(most)
+        return self._ready().recv(most)
 
     def usable(self) -> bool:
         """Whether an idle connection may serve another exchange. One that is readable was closed by the other side: a
@@ -106,7 +104,12 @@ class TimedConnection:
             self._socket.close()
             self._socket = None
 
-    def _open(self) -> socket.socket:
+    def _ready(self) -> socket.socket:
+        """The socket, which waits for what is left."""
         if self._socket is None:
             raise ConnectionError("the connection is closed")
+        left = self.left()
+        if abs(left - self._timeout) > _CLOSE_ENOUGH:
+            self._socket.settimeout(left)
+            self._timeout = left
         return self._socket

@@ -64,7 +64,7 @@ class HttpReply:
 
 class Answer(Protocol):
     """An answer as it is read: its head, then its body. `reusable`, when the body is read, says whether the connection
-    may serve another exchange."""
+    may serve another exchange. `buffered` is the whole body where it is here already, else None."""
 
     status: int
     headers: Mapping[str, str]
@@ -73,6 +73,7 @@ class Answer(Protocol):
     @property
     def reusable(self) -> bool: ...
     def pieces(self) -> Iterator[bytes]: ...
+    def buffered(self) -> bytes | None: ...
     def close(self) -> None: ...
 
 
@@ -91,6 +92,9 @@ class _PlainAnswer:
 
     def pieces(self) -> Iterator[bytes]:
         return self._reader.body(self._head)
+
+    def buffered(self) -> bytes | None:
+        return self._reader.buffered(self._head)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -117,6 +121,16 @@ class Exchange:
                     raise TooLarge(f"an answer of more than {max_bytes} bytes")
                 yield piece
         self._whole = True
+
+    def whole(self, max_bytes: int = MAX_BYTES) -> bytes:
+        """The body in one piece. Raises as `pieces`."""
+        body = self._answer.buffered()
+        if body is None:
+            return b"".join(self.pieces(max_bytes))
+        if len(body) > max_bytes:
+            raise TooLarge(f"an answer of more than {max_bytes} bytes")
+        self._whole = True
+        return body
 
     def close(self) -> None:
         """Ends the exchange. The connection is kept only if the whole answer was read."""
@@ -172,7 +186,7 @@ class Connections:
         """One exchange, read to its end within `timeout` seconds. Raises NotSent, TimedOut, Broken or TooLarge."""
         exchange = self.open(method, target, body, headers, timeout)
         try:
-            return HttpReply(exchange.status, exchange.headers, b"".join(exchange.pieces(max_bytes)))
+            return HttpReply(exchange.status, exchange.headers, exchange.whole(max_bytes))
         finally:
             exchange.close()
 

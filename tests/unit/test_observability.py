@@ -1,13 +1,16 @@
-"""Metrics: one registry, EMF as CloudWatch reads it, bounded dimensions."""
+"""Metrics: one registry, EMF as CloudWatch reads it, bounded dimensions. Lines of the log, judged by Powertools."""
 
+import io
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
 
-from gateway import observability
+from gateway import context, observability
 from gateway.observability import METRICS, NAMESPACE
 from gateway.runs import run
 from tools.local.emulator import ROOT
@@ -144,3 +147,48 @@ def test_a_run_that_works_is_no_error(log_lines: Lines) -> None:
     assert line["service"] == "analytics"
     assert "Errors" not in metrics
     assert metrics["Latency"][0] >= 0
+
+
+@pytest.mark.parametrize("level", ["info", "warning", "error"])
+@pytest.mark.parametrize("raised", [None, ValueError("wrong"), KeyError("k")])
+def test_a_line_of_the_log_has_what_powertools_would_write(
+    log_lines: Lines, level: str, raised: Exception | None
+) -> None:
+    extra = {"rid": "req_1", "status": 200, "nothing": None, "list": [1, {"a": "ü"}], "other": {1}, "odd": b"x"}
+    output = io.StringIO()
+    logger = Logger(service=f"judge-{level}-{raised!r}", stream=output, use_rfc3339=True, utc=True)
+    for each in (logger, observability.log):
+        getattr(each, level)("what %s", "happened", extra=extra, exc_info=raised)
+    theirs, (ours,) = json.loads(output.getvalue()), log_lines()
+    theirs.pop("stack_trace", None)  # the exception's text once more, in parts
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", ours["timestamp"])
+    moments = [datetime.fromisoformat(each.pop("timestamp")) for each in (theirs, ours)]
+    assert timedelta() <= moments[1] - moments[0] < timedelta(minutes=5)
+    assert (ours.pop("service"), theirs.pop("service")[:6]) == ("gateway", "judge-")
+    assert ours == theirs
+
+
+def test_a_line_has_its_requests_keys_and_what_it_says_itself_comes_first(log_lines: Lines) -> None:
+    trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    with context.entered(context.Context(keys={"key_id": "k", "status": 1, "team": None}, trace=trace)):
+        observability.log.info("request", extra={"status": 200})
+    (line,) = log_lines()
+    assert (line["key_id"], line["status"], "team" in line) == ("k", 200, False)
+    assert line["xray_trace_id"] == "1-5759e988-bd862e3fe1be46a994272793"
+
+
+def test_no_line_is_lost_for_what_stands_in_it(log_lines: Lines) -> None:
+    observability.log.info("half \ud800", extra={"half": "\udfff", "endless": 10**400, "error": ValueError("x")})
+    (line,) = log_lines()
+    assert (line["message"], line["half"], line["endless"], line["error"]) == ("half \ud800", "\udfff", 10**400, "x")
+
+
+def test_the_same_metrics_are_told_alike_again(log_lines: Lines) -> None:
+    for value in (1, 2.5):
+        observability.count("Latency", value)
+        observability.count("Cost", value, provider="openai", model="gpt-4")
+        observability.flush("g", "f")
+    observability.count("Cost", 4, provider="openai", model="gpt-4o")
+    observability.flush("other", "f")
+    told = [(line["Gateway"], line.get("Latency"), line["Model"], line["Cost"]) for line in log_lines()]
+    assert told == [("g", [1], "gpt-4", [1]), ("g", [2.5], "gpt-4", [2.5]), ("other", None, "gpt-4o", [4])]

@@ -16,6 +16,7 @@ HEAVY = {
     "botocore.auth",
     "httpx2",
     "aws_xray_sdk",
+    "aws_lambda_powertools",
 }
 
 

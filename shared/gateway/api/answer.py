@@ -106,7 +106,7 @@ class _Exchange:
     def addressed(self, made: Response, body: str | Iterator[bytes]) -> Response:
         """The answer with the exchange's own identifiers, also where one that was kept is given again."""
         ids = {"x-correlation-id": self._request.correlation_id, "x-request-id": self._request.request_id}
-        return replace(made, body=body, headers={"content-type": made.media_type, **made.headers, **ids})
+        return Response(made.status, body, {"content-type": made.media_type, **made.headers, **ids}, made.media_type)
 
     def shaped(self, error: Exception) -> Response:
         """The answer for what was raised, which the log gets too."""

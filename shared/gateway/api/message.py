@@ -25,6 +25,7 @@ _LONGEST_NAME = 256  # of a field, as an error names it
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
+_written = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
@@ -115,7 +116,7 @@ class Response:
         """The body as text. Raises ValueError, TypeError for what JSON can't say, an iterator too."""
         if isinstance(self.body, str):
             return self.body
-        return json.dumps(self.body, separators=(",", ":"), allow_nan=False)
+        return _written(self.body)
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def parse_json(body: bytes) -> Any:
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
     try:
-        value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, parse_float=_finite)
+        value = _STRICT.decode(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
     for name, part in value.items() if isinstance(value, dict) else [("", value)]:
@@ -163,3 +164,7 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise BadRequest("The body holds a number that is too large.", code="invalid_json")
     return number
+
+
+# Made once: json.loads and json.dumps make one at each call.
+_STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

@@ -9,7 +9,7 @@ Half-open is no state of its own in storage: an open breaker whose time is over 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 State = Literal["closed", "open", "half_open"]
@@ -27,12 +27,20 @@ class BreakerKey:
     region: str = ""
     model: str = ""
 
-    @classmethod
-    def of_target(cls, vendor: str, model: str, region: str) -> BreakerKey:
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.vendor, self.region, self.model))
+
+    @staticmethod
+    @lru_cache(maxsize=1_024)
+    def of_target(vendor: str, model: str, region: str) -> BreakerKey:
         """The key of what a call goes to. Fine-tuned models of one base run on the same machines, and there may be
         thousands of them: they share a breaker, so that the items stay as few as the models that have a price."""
         base = ":".join(model.split(":")[:2]) if model.startswith("ft:") else model
-        return cls(vendor, region, base)
+        return BreakerKey(vendor, region, base)
 
     @classmethod
     def parse(cls, text: str) -> BreakerKey:

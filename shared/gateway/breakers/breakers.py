@@ -184,11 +184,12 @@ class Breakers:
         return next((breaker for breaker in way if breaker.state(now) == "open"), None)
 
     def _local(self, key: BreakerKey, now: int) -> _Local:
-        if key not in self._known:
+        found = self._known.get(key)
+        if found is None:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.pop(next(iter(self._known)))
-            self._known[key] = _Local(Breaker(key), read=now - _HINT_MS)
-        return self._known[key]
+            found = self._known[key] = _Local(Breaker(key), read=now - _HINT_MS)
+        return found
 
     @staticmethod
     def _guarded(action: Callable[[], T]) -> T | None:

@@ -74,6 +74,8 @@ class Call:
     @property
     def cost(self) -> Cost:
         """What all attempts cost; of one that has not ended, its estimate."""
+        if len(self.attempts) == 1:
+            return self.attempts[0].cost
         costs = [attempt.cost for attempt in self.attempts]
         return Cost(sum(cost.prompt for cost in costs), sum(cost.completion for cost in costs))
 

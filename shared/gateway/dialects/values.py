@@ -25,6 +25,8 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 def count(value: object) -> int | None:
     """A token count: a whole number from 0 up, however it is written (12.0), else None. 0 is a count, not "missing"."""
+    if type(value) is int:
+        return value if 0 <= value <= _MOST_TOKENS else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     whole = isinstance(value, int) or value.is_integer()

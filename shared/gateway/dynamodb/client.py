@@ -25,6 +25,9 @@ _REJECTED = {
     "UnknownOperationException",
     "ValidationException",
 }
+# Made once: json.dumps makes one at each call, and json.loads guesses an encoding.
+_written = json.JSONEncoder(separators=(",", ":")).encode
+_read = json.JSONDecoder().decode
 _BACKOFF_SECONDS = 0.05
 _CONFLICTS, _LONGEST_BACKOFF = 10, 0.4  # of one request with transactions: it waits a second or so in all
 _KEYS_A_READ = 100  # DynamoDB's limit of BatchGetItem
@@ -92,11 +95,8 @@ class DynamoDB:
         Raises ConditionFailed, TransactionCanceled, StoreRejected (our defect), StoreUnavailable (throttled,
         unreachable, no answer in time, no right to it).
         """
-        body = json.dumps(request, separators=(",", ":")).encode()
-        headers = {
-            "content-type": "application/x-amz-json-1.0",
-            "x-amz-target": f"DynamoDB_20120810.{operation}",
-        }
+        body = _written(request).encode()
+        headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"}
         for left in range(attempts - 1, -1, -1):
             try:
                 return self._posted(operation, body, headers)
@@ -127,7 +127,7 @@ class _Transient(Exception):
 
 def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
     try:
-        answer: dict[str, Any] = json.loads(reply.body) if reply.body else {}
+        answer: dict[str, Any] = _read(reply.body.decode()) if reply.body else {}
     except ValueError as error:
         raise _Transient(f"{operation}: no JSON in answer {reply.status}") from error
     if reply.status == 200:

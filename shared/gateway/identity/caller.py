@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 from gateway.limits import NUMBERS
@@ -54,7 +55,11 @@ class KeyLimits:
     def __getattr__(self, name: str) -> int | None:
         if name not in NUMBERS:
             raise AttributeError(name)
-        return dict(self.given).get(name)
+        return self._numbers.get(name)
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        return dict(self.given)
 
     @property
     def limited(self) -> bool:
@@ -135,7 +140,12 @@ class Caller:
     def from_context(cls, context: Mapping[str, Any]) -> Caller:
         """The inverse. Raises KeyError, TypeError or ValueError on anything else than
         `to_context` makes."""
-        text = {name: str(value) for name, value in context.items()}
+        # An authorizer's answer is kept for a minute, and comes with each call until then.
+        return _read_context(tuple([(name, str(value)) for name, value in context.items()]))
+
+    @classmethod
+    def of_text(cls, text: Mapping[str, str]) -> Caller:
+        """As `from_context`, where all is text."""
         return cls(
             key_id=text["keyId"],
             tier=text["tier"],
@@ -151,6 +161,11 @@ class Caller:
             user=_shared("user", text),
             model_limits=read_model_limits(json.loads(text.get("modelLimits") or "{}")),
         )
+
+
+@lru_cache(maxsize=256)
+def _read_context(pairs: tuple[tuple[str, str], ...]) -> Caller:
+    return Caller.of_text(dict(pairs))
 
 
 def stored_limits(limits: KeyLimits) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from gateway.identity.caller import DURATIONS, KeyLimits
+from gateway.identity.caller import KeyLimits
 from gateway.limits import LIMITS, WINDOWS, Limit
 
 if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
@@ -20,7 +21,7 @@ if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
 MINUTE = 60_000_000
 _SLACK = 250_000
 _SECOND = 1_000_000
-_DAY = 86_400 * _SECOND
+_HOUR = 3_600 * _SECOND
 _CATCH_UP = 50_000
 
 
@@ -104,6 +105,7 @@ class Terms:
         return held if isinstance(held, int) else None
 
 
+@lru_cache(maxsize=1_024)
 def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
     """A key's own limits over its tier's. A duration belongs to its budget: the tier's is for the tier's budget."""
     own = key.max_budget is not None or tier.budget is None
@@ -126,6 +128,7 @@ def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
     )
 
 
+@lru_cache(maxsize=1_024)
 def terms_of_limits(limits: KeyLimits) -> Terms:
     """Of what has no tier: what is not set is not limited."""
     given = dict(limits.given)
@@ -178,23 +181,11 @@ class Windows:
 
     @classmethod
     def at(cls, now: int, duration: str = "monthly") -> Windows:
-        moment = datetime.fromtimestamp(now // _SECOND, UTC)
-        hour = moment.replace(minute=0, second=0)
-        day = hour.replace(hour=0)
-        name, ends = _budget_window(day, duration)
-        return cls(
-            now=now,
-            hour=hour.strftime("%Y-%m-%dT%H"),
-            day=day.strftime("%Y-%m-%d"),
-            budget=name,
-            hour_ends=_micro(hour + timedelta(hours=1)),
-            day_ends=_micro(day + timedelta(days=1)),
-            budget_ends=_micro(ends) if ends else None,
-        )
+        return cls(now, *_windows(now // _HOUR, duration))
 
     @property
     def booking(self) -> Booking:
-        return Booking(self.hour, self.budget)
+        return booking_of(self.hour, self.budget)
 
     def attribute(self, limit: Limit) -> str:
         """Where an item counts a limit that is counted."""
@@ -205,7 +196,24 @@ class Windows:
         return {"hour": self.hour_ends, "day": self.day_ends}.get(limit.window)
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=16)
+def _windows(hour_number: int, duration: str) -> tuple[str, str, str, int, int, int | None]:
+    """All but `now` of the windows of an hour, which is numbered from the epoch."""
+    hour = datetime.fromtimestamp(hour_number * 3_600, UTC)
+    day = hour.replace(hour=0)
+    name, ends = _budget_window(day, duration)
+    hour_ends, day_ends = hour + timedelta(hours=1), day + timedelta(days=1)
+    return (
+        f"{hour:%Y-%m-%dT%H}",
+        f"{day:%Y-%m-%d}",
+        name,
+        _micro(hour_ends),
+        _micro(day_ends),
+        _micro(ends) if ends else None,
+    )
+
+
+@dataclass(frozen=True)
 class Booking:
     """Where a call's money stands on an item: in its hour, and in its budget's window; and its tokens. These are
     attributes' names."""
@@ -213,64 +221,50 @@ class Booking:
     hour: str
     window: str
 
-    @property
+    @cached_property
     def used(self) -> str:
         """Spent and held in the window: what a budget bounds."""
         return f"used_{self.window}"
 
-    @property
+    @cached_property
     def spent(self) -> str:
         return f"spent_{self.window}"
 
-    @property
+    @cached_property
     def held(self) -> str:
         """Held by calls of the hour that are under way. Where it is not there, the hour is reconciled."""
         return f"o_{self.hour}_{self.window}"
 
-    @property
+    @cached_property
     def booked(self) -> str:
         """Spent by calls of the hour."""
         return f"s_{self.hour}_{self.window}"
 
-    @property
+    @cached_property
     def calls(self) -> str:
         """Calls of the hour that are under way."""
         return f"n_{self.hour}_{self.window}"
 
-    @property
+    @cached_property
     def tokens(self) -> tuple[str, ...]:
         """Tokens of the hour's windows, used and held."""
         return tuple(each.counter(self.hour) for each in WINDOWS if each.unit == "tokens")
 
-    @property
+    @cached_property
     def ends(self) -> int:
         """When the hour is over, in microseconds since the epoch."""
         return _micro(datetime.strptime(self.hour, "%Y-%m-%dT%H").replace(tzinfo=UTC) + timedelta(hours=1))
 
 
+@lru_cache(maxsize=64)
+def booking_of(hour: str, window: str) -> Booking:
+    """One for all calls of an hour: its names are made once."""
+    return Booking(hour, window)
+
+
 def bookings_of(item: Mapping[str, Any]) -> list[Booking]:
     """The hours of an item that are not reconciled yet, oldest first."""
     return [Booking(*name[2:].split("_", 1)) for name in sorted(item) if name.startswith("o_")]
-
-
-def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
-    """Counters of hours and days gone by, which the next admission may remove. Those of an hour ago stay: a call that
-    comes late, or by a clock a moment behind, would find its own window empty. Yesterday's tokens stay too: a call of
-    yesterday may still be ending, and correct them. Of tags only the day's own stay: they decide of rows that open.
-    What a clock a moment ahead has begun is never gone by."""
-    before, yesterday = Windows.at(windows.now - 3_600 * _SECOND), Windows.at(windows.now - _DAY)
-    oldest = {"g_": windows.day}
-    for each in WINDOWS:
-        ended = yesterday if each.unit == "tokens" and each.window == "day" else before
-        oldest[each.attribute] = each.counter(ended.hour)[2:]
-    return sorted(name for name in item if name[:2] in oldest and name[2:] < oldest[name[:2]])[:20]
-
-
-def stale_windows(item: Mapping[str, Any], now: int) -> list[str]:
-    """Names of budget windows that ended more than two days ago and have no hour left to reconcile."""
-    current = {_budget_window(_day(now - days * _DAY), each)[0] for days in range(3) for each in DURATIONS}
-    kept = current | {booking.window for booking in bookings_of(item)}
-    return sorted(name for name in item if name.startswith(("used_", "spent_")) and name.partition("_")[2] not in kept)
 
 
 def _budget_window(day: datetime, duration: str) -> tuple[str, datetime | None]:
@@ -286,10 +280,6 @@ def _budget_window(day: datetime, duration: str) -> tuple[str, datetime | None]:
             return "total", None
         case _:
             raise ValueError(f"no such budget duration: {duration}")
-
-
-def _day(now: int) -> datetime:
-    return datetime.fromtimestamp(now // _SECOND, UTC).replace(hour=0, minute=0, second=0)
 
 
 def _micro(moment: datetime) -> int:

@@ -22,11 +22,12 @@ from gateway.ledger.accounts import (
     team_account,
     user_account,
 )
-from gateway.ledger.admission import Demand, Terms, Windows, stale_names
+from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.holds import Admitted
 from gateway.ledger.memory import Known, Memory
 from gateway.ledger.moves import Guess, Variant, kept_busy, variant_of
 from gateway.ledger.refusals import refusal_of, shadow_refusals
+from gateway.ledger.stale import stale_names
 from gateway.ledger.tags import new_marks, set_name
 
 _TRIES = 12  # the second fits as a rule; more are for callers that come out of order, and for changes of the record

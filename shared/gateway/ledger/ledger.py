@@ -19,7 +19,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.verification import KeyReader
 from gateway.ledger import admitting
 from gateway.ledger.accounts import Targets
-from gateway.ledger.admission import Booking, Demand, Windows
+from gateway.ledger.admission import Demand, Windows, booking_of
 from gateway.ledger.admitting import Admissions, Tiers
 from gateway.ledger.answers import report_shadowed
 from gateway.ledger.holds import AdmissionRequest, Admitted, Hold, Outcome, row_of
@@ -38,7 +38,7 @@ class Limits(admitting.Items, resizer.Items, Protocol):
 
 class Rows(resizer.Rows, Protocol):
     def open(self, row: Row) -> None: ...
-    def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None: ...
+    def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> bool: ...
 
 
 def _no_alias(_name: str) -> None:
@@ -123,7 +123,7 @@ class Ledger:
         ) | dict(outcome.facts)
         row = hold.row
         try:
-            won = self.rows.close(row.minute, row.rid, SETTLED, facts) is not None
+            won = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:
             self._lost("settle", row.rid, error)
             return
@@ -146,13 +146,13 @@ class Ledger:
         row, facts = hold.row, settled_facts(None, 0, 0, "not_recorded", 0, self.clock())
         try:
             closed = self.rows.close(row.minute, row.rid, SETTLED, facts)
-            if closed is None:
+            if not closed:
                 self.rows.open(row)
                 closed = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:
             self._lost("abandon", row.rid, error)
             return
-        if closed is not None:
+        if closed:
             self._release(row, actual=0, tokens=0)
 
     def _undo(self, admitted: Admitted, demand: Demand) -> None:
@@ -163,9 +163,9 @@ class Ledger:
     def _release(self, row: Row, actual: int, tokens: int) -> None:
         # Nobody asks for the tokens of a window that is over.
         now = Windows.at(self.clock()).booking.tokens
-        counters = tuple(name for name in Booking(row.hour, row.window).tokens if name in now)
+        counters = tuple(name for name in booking_of(row.hour, row.window).tokens if name in now)
         for account, window in row.holders:
-            booking = Booking(row.hour, window)
+            booking = booking_of(row.hour, window)
             self._give_back(account, Release(row.est, actual, booking, row.tokens, tokens, counters), row.rid)
 
     def _give_back(self, account: str, release: Release, rid: str) -> None:

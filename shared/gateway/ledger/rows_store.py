@@ -6,13 +6,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from gateway.dynamodb.attributes import from_item, to_item
+from gateway.dynamodb.attributes import to_item
 from gateway.dynamodb.client import pages
 from gateway.errors import ConditionFailed
 from gateway.identity.account_ids import team_item
-from gateway.ledger.resizing.row_estimates import RowEstimates
+from gateway.ledger.resizing.row_estimates import RowEstimates, ending
 from gateway.models.usage import Usage
 
 OPEN, SETTLED = "OPEN", "SETTLED"
@@ -96,7 +97,12 @@ class Row:
 
 
 def minute_partition(seconds: int, suffix: int, length: str = "short") -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M}#{'l' if length == 'long' else ''}{suffix}"
+    return f"{_minute(seconds // 60)}#{'l' if length == 'long' else ''}{suffix}"
+
+
+@lru_cache(maxsize=128)
+def _minute(number: int) -> str:
+    return f"{datetime.fromtimestamp(number * 60, UTC):%Y-%m-%dT%H:%M}"
 
 
 def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -245,17 +251,11 @@ class RowStore(RowEstimates):
             }
             yield from pages(self._database, request)
 
-    def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Settle or expire an open row with these facts; the row as it is then, None where it was closed before.
-
-        Who closes a row releases its hold, so exactly one does. The answer of a repeated attempt tells by `settled`,
-        a moment, whether the first one did it.
-        """
-        values = {":open": OPEN, ":state": state} | {
-            f":f{number}": value for number, value in enumerate(facts.values())
-        }
-        names = {"#state": "state"} | {f"#f{number}": name for number, name in enumerate(facts)}
-        sets = ", ".join(["#state = :state", *(f"#f{number} = :f{number}" for number in range(len(facts)))])
+    def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> bool:
+        """Settle an open row with these facts; False where it was closed before. Who closes a row releases its hold, so
+        exactly one does: it is asked for once, whatever becomes of the answer."""
+        sets, names, marks = ending(tuple(facts))
+        values = {":open": OPEN, ":state": state} | dict(zip(marks, facts.values(), strict=True))
         request = {
             "TableName": self._table,
             "Key": to_item({"minute": minute, "rid": rid}),
@@ -263,12 +263,12 @@ class RowStore(RowEstimates):
             "ConditionExpression": "#state = :open",
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item(values),
-            "ReturnValues": "ALL_NEW",
         }
         try:
-            return from_item(self._database.call("UpdateItem", request)["Attributes"])
+            self._database.call("UpdateItem", request)
         except ConditionFailed:
-            return None
+            return False
+        return True
 
 
 def _stored(account: RowAccount) -> dict[str, Any]:

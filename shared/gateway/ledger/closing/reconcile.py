@@ -20,8 +20,9 @@ from gateway import observability
 from gateway.dynamodb.attributes import size_of
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.identity.account_ids import named
-from gateway.ledger.admission import Booking, Windows, bookings_of, stale_names, stale_windows
+from gateway.ledger.admission import Booking, Windows, bookings_of
 from gateway.ledger.rows_store import Sum
+from gateway.ledger.stale import stale_names, stale_windows
 
 # Later than the last moment at which a row of the hour may be written. An hour waits for each row that is still open,
 # however long its call may take.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from gateway.dynamodb.attributes import from_item, to_item
@@ -10,6 +11,15 @@ from gateway.dynamodb.client import Database
 from gateway.errors import ConditionFailed
 
 _OPEN, EXPIRED = "OPEN", "EXPIRED"
+
+
+@lru_cache(maxsize=64)
+def ending(fields: tuple[str, ...]) -> tuple[str, Mapping[str, str], tuple[str, ...]]:
+    """What a row that ends with these fields is set to: expressions, names, and what stands for the fields' values;
+    `:state` is for its state."""
+    names = {"#state": "state"} | {f"#f{number}": name for number, name in enumerate(fields)}
+    sets = ["#state = :state", *(f"#f{number} = :f{number}" for number in range(len(fields)))]
+    return ", ".join(sets), names, tuple(f":f{number}" for number in range(len(fields)))
 
 
 class RowEstimates:
@@ -34,17 +44,15 @@ class RowEstimates:
     def expire(self, minute: str, rid: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
         """End an open row with these facts, at the cost of what it holds by then: that may have changed since it was
         read. The row as it is then; None where it was closed before."""
-        names = {"#state": "state"} | {f"#f{number}": name for number, name in enumerate(facts)}
-        values = {f":f{number}": value for number, value in enumerate(facts.values())}
-        sets = ["#state = :expired", "actual = est", "prompt_cost = est"]
-        sets += [f"#f{number} = :f{number}" for number in range(len(facts))]
+        sets, names, marks = ending(tuple(facts))
+        values = dict(zip(marks, facts.values(), strict=True))
         request = {
             "TableName": self._table,
             "Key": to_item({"minute": minute, "rid": rid}),
-            "UpdateExpression": "SET " + ", ".join(sets),
+            "UpdateExpression": f"SET {sets}, actual = est, prompt_cost = est",
             "ConditionExpression": "#state = :open",
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_item(values | {":open": _OPEN, ":expired": EXPIRED}),
+            "ExpressionAttributeValues": to_item(values | {":open": _OPEN, ":state": EXPIRED}),
             "ReturnValues": "ALL_NEW",
         }
         try:
