@@ -1,4 +1,4 @@
-"""`python -m tools.ci`: every check, in two lanes side by side, each step's seconds and CPU in a table at the end.
+"""`python -m tools.ci`: every check, in lanes side by side, each step's seconds and CPU in a table at the end.
 
 What one lane leaves idle of two cores the other uses: deploying, planning and waiting take one core at most. A step
 that fails ends the other lane too. Works where `make venv` has been: two steps must not make one environment at once.
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,9 +36,10 @@ class Step:
 
 JAVA = Step("dynamodb-local", ("java", "mvn"), "Java and Maven: no DynamoDB expression was judged on DynamoDB Local")
 TERRAFORM = Step("terraform-check", ("terraform",), "Terraform: its configuration was not checked")
-LANES = (
-    tuple(map(Step, ("lint", "types", "imports", "lock-check", "unit", "integration", "newman"))),
-    (TERRAFORM, JAVA),
+# Stages of lanes. What counts how callers at once hinder each other has the machine alone, and uses both cores.
+STAGES = (
+    (tuple(map(Step, ("lint", "types", "imports", "lock-check", "unit", "integration", "newman"))), (TERRAFORM,)),
+    ((JAVA,),),
 )
 
 
@@ -54,7 +55,7 @@ class Ran:
 
 
 class Run:
-    """All lanes under way. The first step that fails, or `end`, ends the others."""
+    """The lanes under way. The first step that fails, or `end`, ends the others."""
 
     def __init__(self, command: Sequence[str], logs: Path) -> None:
         self.started = time.monotonic()
@@ -129,18 +130,19 @@ def table(ran: Sequence[Ran]) -> str:
     return "\n".join(lines)
 
 
-def checked(lanes: Sequence[Sequence[Step]], command: Sequence[str], logs: Path) -> int:
-    """Run the lanes side by side, print each step and the table. Returns the exit code."""
+def checked(stages: Iterable[Sequence[Sequence[Step]]], command: Sequence[str], logs: Path) -> int:
+    """Run each stage's lanes side by side, print each step and the table. Returns the exit code."""
     logs.mkdir(parents=True, exist_ok=True)
     run = Run(command, logs)
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        under_way = [pool.submit(run.lane, steps) for steps in lanes]
-        try:
-            for lane in under_way:
-                lane.result()
-        except BaseException:  # an interrupt, or a lane that broke off and has checked nothing
-            run.end()
-            raise
+    for lanes in stages:
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            under_way = [pool.submit(run.lane, steps) for steps in lanes]
+            try:
+                for lane in under_way:
+                    lane.result()
+            except BaseException:  # an interrupt, or a lane that broke off and has checked nothing
+                run.end()
+                raise
     print(f"\n{table(run.ran)}\n== done in {time.monotonic() - run.started:.0f} s")
     for lack in run.missing:
         print(f"NOT CHECKED, this machine lacks {lack}")
@@ -154,7 +156,7 @@ def main() -> int:
     # Steps inherit neither: where these were ignored, as for a shell's background job, no step could be ended.
     for sent in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sent, interrupted)
-    return checked(LANES, ["make"], LOGS)
+    return checked(STAGES, ["make"], LOGS)
 
 
 if __name__ == "__main__":

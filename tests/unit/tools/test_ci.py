@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.ci import LANES, Ran, Step, checked, table
+from tools.ci import STAGES, Ran, Step, checked, table
 from tools.local.emulator import ROOT
 
 Making = Callable[[str], list[str]]
@@ -32,11 +32,12 @@ def making(tmp_path: Path) -> Making:
 
 
 def test_steps_of_all_lanes_pass(logs: Path, making: Making, capfd: pytest.CaptureFixture[str]) -> None:
-    command = making("one two three:\n\t@echo made $@\n")
-    assert checked([[Step("one"), Step("two")], [Step("three")]], command, logs) == 0
+    command = making("one two three four:\n\t@echo made $@\n")
+    assert checked([[[Step("one"), Step("two")], [Step("three")]], [[Step("four")]]], command, logs) == 0
     lines = capfd.readouterr().out.splitlines()
-    assert {"made one", "made two", "made three"} <= set(lines)
-    assert lines.index("made one") < lines.index("made two")
+    assert {"made one", "made two", "made three", "made four"} <= set(lines)
+    assert lines.index("made one") < lines.index("made two") < lines.index("made four")
+    assert lines.index("made three") < lines.index("made four")
 
 
 def test_a_failure_ends_the_other_lane_and_what_would_follow(logs: Path, making: Making, tmp_path: Path) -> None:
@@ -48,9 +49,9 @@ def test_a_failure_ends_the_other_lane_and_what_would_follow(logs: Path, making:
     script = f"""
 import sys
 import tools.ci as ci
-lanes = [[ci.Step("bad"), ci.Step("late")], [ci.Step("long"), ci.Step("late")]]
-ci.LANES, made = lanes, ci.checked
-ci.checked = lambda lanes, command, logs: made(lanes, {command!r}, ci.Path({str(logs)!r}))
+late = ci.Step("late")
+ci.STAGES, made = [[[ci.Step("bad"), late], [ci.Step("long"), late]], [[late]]], ci.checked
+ci.checked = lambda stages, command, logs: made(stages, {command!r}, ci.Path({str(logs)!r}))
 sys.exit(ci.main())
 """
     # A shell's background job ignores SIGINT, and so would every step.
@@ -68,7 +69,7 @@ sys.exit(ci.main())
 
 def test_a_lane_that_breaks_off_is_no_success(logs: Path, making: Making) -> None:
     with pytest.raises(FileNotFoundError):  # no log of such a name can be written
-        checked([[Step("no/folder")]], making("x:\n\t@true\n"), logs)
+        checked([[[Step("no/folder")]]], making("x:\n\t@true\n"), logs)
 
 
 @pytest.mark.parametrize(("ci", "status"), [("", 0), ("true", 1)])
@@ -77,7 +78,7 @@ def test_what_a_machine_lacks_is_said_and_is_an_error_in_ci(
 ) -> None:
     monkeypatch.setenv("CI", ci)
     steps = [Step("lacking", ("no-such-command",), "a thing: nothing was judged by it"), Step("right")]
-    assert checked([steps], making("right:\n\t@true\n"), logs) == status
+    assert checked([[steps]], making("right:\n\t@true\n"), logs) == status
     assert "NOT CHECKED, this machine lacks a thing" in capfd.readouterr().out
 
 
@@ -87,6 +88,6 @@ def test_the_table_has_a_line_a_step_in_their_order() -> None:
 
 
 def test_every_step_is_a_target_of_make() -> None:
-    for step in (step for lane in LANES for step in lane):
+    for step in (step for stage in STAGES for lane in stage for step in lane):
         run = subprocess.run(["make", "-n", step.target], cwd=ROOT, capture_output=True, check=False)
         assert run.returncode == 0, step
