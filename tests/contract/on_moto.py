@@ -89,6 +89,7 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_windows_pass_and_old_counters_go",
         "test_a_shadow_limit_counts_and_refuses_nobody",
         "test_one_call_too_large_for_a_minute_is_refused_without_a_wait",
+        "test_a_revoked_key_is_refused_at_once_whatever_the_caller_believes",
         "test_a_key_revoked_before_its_first_call",
         "test_a_changed_key_is_read_again",
         "test_a_used_up_budget_and_a_held_one",
@@ -101,12 +102,35 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_a_row_that_can_not_be_read_keeps_no_other_open",
         "test_a_sweep_after_a_pause_misses_no_minute",
         "test_no_edge_of_a_window_lets_more_through",
+        "test_a_remembered_refusal_tells_the_true_wait_each_time",
+        "test_what_refuses_a_large_call_refuses_no_smaller_one_that_fits",
+        "test_a_remembered_refusal_holds_no_request_in_memory",
+        "test_a_clock_that_jumped_back_keeps_no_refusal",
+        "test_a_refusal_names_what_was_hit_and_bears_the_headers",
+        "test_what_a_call_that_asks_for_too_much_is_told",
+        "test_a_call_stamped_before_the_edge_is_counted_in_its_own_window",
+        "test_a_row_that_arrives_after_it_was_given_up_charges_nobody",
+    ),
+    "test_long_calls": (
+        "test_a_long_call_over_an_edge_is_waited_for_and_booked_where_it_began",
+        "test_a_minute_with_a_row_that_is_not_due_is_not_passed",
+        "test_the_day_between_is_rebuilt_with_a_long_call_under_way_and_after_it",
+        "test_a_row_that_comes_when_its_minute_may_be_swept_is_no_call",
+        "test_a_call_longer_than_any_class_is_refused_before_anything_is_held",
     ),
     "test_reconcile": (
         "test_an_hour_waits_for_its_open_calls_and_a_late_release_changes_nothing",
         "test_a_hold_without_a_row_is_given_back",
         "test_the_hour_that_runs_is_left_alone",
         "test_windows_long_gone_are_forgotten",
+        "test_a_settled_hour_that_differs_from_its_rows_is_put_right_all_the_same",
+        "test_a_release_in_between_is_not_lost",
+        "test_the_items_of_deleted_keys_and_teams_go_when_nothing_is_left_to_reconcile",
+        "test_nothing_late_brings_back_what_was_removed",
+        "test_a_key_that_is_only_revoked_or_had_a_call_since_it_was_read_keeps_its_item",
+        "test_a_team_s_item_goes_though_its_deletion_did_not_come_to_it",
+        "test_hours_are_closed_though_no_record_can_be_read",
+        "test_one_record_that_can_t_be_read_keeps_no_other_s_hours_open",
     ),
     "test_shadow": (
         "test_what_is_under_way_and_what_is_spent",
@@ -127,6 +151,13 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_an_operators_breaker_takes_no_probe",
         "test_health_reads_breakers_and_what_was_observed",
         "test_a_record_is_parked_once",
+    ),
+    "test_tags": (
+        "test_a_tag_counts_once_a_call_and_what_finds_no_place_as_other",
+        "test_a_new_day_has_room_again_and_yesterday_s_tags_are_forgotten",
+        "test_known_tags_and_a_full_set_cost_nothing_and_what_a_container_does_not_know_one_more_write",
+        "test_names_of_every_kind_are_counted_under_themselves",
+        "test_a_record_too_large_to_keep_is_parked_by_its_name",
     ),
     "test_tokens_a_day": (
         "test_an_ended_call_counts_what_it_used",
@@ -173,7 +204,6 @@ NOT_ON_MOTO: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "test_reconcile": ("test_after_lost_replies_and_calls_that_never_arrived_drift_is_zero",),
         "test_shadow": ("test_under_fifty_threads_all_are_admitted_and_all_but_the_limit_reported",),
         "test_stores": (
-            "test_fifty_replaced_versions_are_kept_each_for_a_year_from_then",
             "test_of_many_updates_at_once_one_wins",
             "test_of_many_probes_at_once_three_go",
         ),
@@ -185,13 +215,36 @@ NOT_ON_MOTO: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "test_typical": ("test_a_budget_is_passed_by_what_calls_under_way_hold_too_little_at_most",),
     },
     "Write units: moto counts half of one for every write.": {
+        "test_tags": (
+            "test_ten_tags_of_their_own_a_call_cost_no_more_and_are_counted_as_the_rows_say",
+            "test_a_key_s_item_stays_within_a_write_unit_with_all_its_tags",
+            "test_hundreds_of_models_close_slots_by_their_size_and_cost_a_handful_of_units",
+        ),
         "test_tokens_a_day": ("test_with_every_limit_a_call_costs_four_write_units",),
     },
     "A transaction's token: moto applies it again.": {
         "test_keys": ("test_a_rotation_whose_reply_is_lost_is_one_rotation",),
     },
+    "A number of more digits than DynamoDB takes: moto takes it.": {
+        "test_tags": (
+            "test_what_the_table_refuses_for_the_item_itself_is_parked_at_once_and_counted_when_it_is_mended",
+        ),
+    },
     "What takes moto seconds, of long expressions or large items.": {
+        "test_long_calls": ("test_a_long_call_that_died_is_expired_when_it_is_due_and_not_before",),
+        "test_reconcile": (
+            "test_hours_that_hold_nothing_are_forgotten_together_and_change_no_sum",
+            "test_a_long_backlog_is_forgotten_by_and_by",
+            "test_rows_of_the_code_before_are_their_team_s_too",
+        ),
         "test_shadow": ("test_call_by_call_it_reports_what_enforcing_refuses",),
+        "test_stores": ("test_fifty_replaced_versions_are_kept_each_for_a_year_from_then",),
+        "test_tags": (
+            "test_containers_at_once_never_let_more_tags_in_than_there_is_room",
+            "test_rows_that_are_none_are_parked_and_everybody_else_s_bill_is_untouched",
+            "test_a_rebuild_keeps_slots_small_and_rows_where_they_are",
+            "test_a_day_s_sum_takes_no_more_when_it_is_large_and_nothing_ends_that_is_in_none",
+        ),
     },
 }
 

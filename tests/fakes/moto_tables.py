@@ -6,6 +6,7 @@ because moto loses updates of threads at once: what it answers says nothing of c
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -66,10 +67,30 @@ def answered(operation: str, request: dict[str, Any]) -> tuple[int, bytes]:
     """Status and body of an answer of DynamoDB."""
     handler = DynamoHandler()
     handler.current_account, handler.region = ACCOUNT, REGION
-    handler.body = handler.params = request
+    handler.body = handler.params = _with_bytes(request)
+    method = getattr(handler, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())
     with _one_at_a_time:
         try:
-            result = getattr(handler, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())()
-            return 200, json.dumps(result.result, default=str).encode()
+            return 200, json.dumps(method().result, default=_text).encode()
         except HTTPException as error:
             return 400, str(error.description).encode()
+        except Exception as error:  # noqa: BLE001  an answer that says what moto could not do, not a broken connection
+            return 500, json.dumps({"__type": "InternalServerError", "message": repr(error)}).encode()
+
+
+def _with_bytes(value: Any) -> Any:
+    """A request with binary values as bytes, as moto's HTTP layer hands them on."""
+    match value:
+        case {"B": str(text), **rest} if not rest:
+            return {"B": base64.b64decode(text)}
+        case {"BS": [str(), *_] as texts, **rest} if not rest:
+            return {"BS": [base64.b64decode(text) for text in texts]}
+        case dict():
+            return {name: _with_bytes(each) for name, each in value.items()}
+        case list():
+            return [_with_bytes(each) for each in value]
+    return value
+
+
+def _text(value: Any) -> str:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
