@@ -71,9 +71,9 @@ build: $(VENV)/.tools ## Build the zips for AWS (python3.13, arm64) into build/
 # --- checking --------------------------------------------------------------------------------------------------------
 
 .PHONY: test unit integration lint format types imports dynamodb-local lock-check bench
-test: unit integration ## Run the tests that need only what `make run` needs
+test: unit integration ## Run the tests that need only what `make run` needs; the ledger's on moto
 
-unit: $(VENV)/.test
+unit: $(VENV)/.test # and what tests/contract/on_moto.py names, on moto
 	@$(PYTEST) -m "not integration and not dynamodb_local and not terraform"
 
 integration: $(VENV)/.test $(EMULATOR)/.ready ## Deploy to an emulator and test end to end (ENDPOINT=http://... for a running one)
@@ -102,7 +102,7 @@ bench: $(VENV)/.test $(EMULATOR)/.ready ## Run the benchmarks; they compare in o
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script; done
 
 .PHONY: ci
-ci: ## Everything CI checks, from nothing
+ci: ## Everything CI checks, from nothing, in two lanes (tools/ci.py); prints each step's seconds
 	@tools/ci.sh
 
 # --- upkeep ----------------------------------------------------------------------------------------------------------

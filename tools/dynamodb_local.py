@@ -11,12 +11,14 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from tools.local.emulator import ROOT, free_port
 
 JARS = ROOT / ".local" / "dynamodb-local"
 _POM = ROOT / "tests" / "contract" / "dynamodb_local" / "pom.xml"
 _READY_SECONDS = 60.0
+_STARTS = 3  # whoever else is started may take the port that was free
 
 
 def fetch() -> Path:
@@ -32,32 +34,47 @@ def fetch() -> Path:
 @contextmanager
 def running() -> Iterator[str]:
     """A server with nothing in it, for as long as the block lasts; yields its endpoint."""
-    jars, port = fetch(), free_port()
-    command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={jars}", "-cp", f"{jars}/*"]
-    command += ["com.amazonaws.services.dynamodbv2.local.main.ServerRunner"]
-    command += ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
-    environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        process, port = _started(log)
         try:
-            _await(process, port)
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.kill()
-            process.wait()
+            _end(process)
 
 
-def _await(process: subprocess.Popen[bytes], port: int) -> None:
+def _started(log: IO[bytes]) -> tuple[subprocess.Popen[bytes], int]:
+    jars = fetch()
+    # C1 alone: a run is too short for C2 to earn back what it compiles.
+    command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={jars}", "-cp", f"{jars}/*"]
+    command += ["com.amazonaws.services.dynamodbv2.local.main.ServerRunner"]
+    command += ["-inMemory", "-sharedDb", "-disableTelemetry", "-port"]
+    environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    for _ in range(_STARTS):
+        port = free_port()
+        process = subprocess.Popen([*command, str(port)], stdout=log, stderr=log, env=environment)
+        if _ready(process, port):
+            return process, port
+        _end(process)
+    log.seek(0)
+    raise RuntimeError(f"DynamoDB Local does not start:\n{log.read().decode(errors='replace')[-2_000:]}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def _ready(process: subprocess.Popen[bytes], port: int) -> bool:
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2).close()
         except urllib.error.HTTPError as answer:  # it answers: a request without an operation is refused
             answer.close()
-            return
+            return True
         except OSError:
             time.sleep(0.1)
-    raise RuntimeError(f"DynamoDB Local is not ready (exit code {process.poll()})")
+    return False
 
 
 if __name__ == "__main__":

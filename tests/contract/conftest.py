@@ -2,62 +2,69 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from gateway.aws.http import AwsHttp, HttpReply
-from gateway.aws.sigv4 import Credentials
-from gateway.dynamodb.client import Database, DynamoDB
+from gateway.dynamodb.client import Database
 from gateway.errors import ConditionFailed, StoreUnavailable
 from gateway.transport import TimedOut
 from tests.contract.front import Front, Gateway, Place, variables
+from tests.contract.on_moto import on_moto
+from tests.contract.tables import Pool
+from tests.contract.tables import Tables as Tables
 from tests.upstream import FakeUpstream
 from tools import dynamodb_local
 from tools.local import seed
-from tools.local.deploy import table_request
 from tools.local.emulator import ROOT
 from tools.manifest import Names, load
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "pool" in metafunc.fixturenames and on_moto(metafunc.module.__name__, metafunc.function.__name__):
+        backends = [pytest.param("moto", marks=pytest.mark.moto), "dynamodb-local"]
+        metafunc.parametrize("pool", backends, indirect=True)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "contract" in item.path.parts:
+        if "contract" in item.path.parts and not item.get_closest_marker("moto"):
             item.add_marker(pytest.mark.dynamodb_local)
 
 
 @pytest.fixture(scope="session")
-def dynamodb_endpoint() -> Iterator[str]:
+def local_pool() -> Iterator[Pool]:
     with dynamodb_local.running() as endpoint:
-        yield endpoint
+        yield Pool(endpoint)
 
 
-@dataclass(slots=True)
-class Tables:
-    """A database with tables of its own, by symbolic name, and what it speaks through."""
+@pytest.fixture(scope="session")
+def moto_pool() -> Iterator[Pool]:
+    from tests.fakes.moto_tables import MotoTables  # loads half of moto: 2 s
 
-    database: Database
-    prefix: str
-    http: AwsHttp
-
-    def __getitem__(self, name: str) -> str:
-        return f"{self.prefix}-{name}"
+    with MotoTables() as endpoint:
+        yield Pool(endpoint)
 
 
 @pytest.fixture
-def tables(dynamodb_endpoint: str) -> Tables:
-    """All tables, empty, under a prefix of this test's own."""
-    credentials = Credentials("x", "y")
-    http = AwsHttp("dynamodb", "us-east-1", dynamodb_endpoint, lambda: credentials)
-    database = DynamoDB(http, timeout=30)
-    made = Tables(database, f"t-{secrets.token_hex(4)}", http)
-    for name, table in load(ROOT).tables.items():
-        database.call("CreateTable", table_request(made[name], table))
-    return made
+def pool(request: pytest.FixtureRequest) -> Pool:
+    """The tables of the backend that this test is on: DynamoDB Local, if nothing else is said."""
+    found: Pool = request.getfixturevalue("moto_pool" if getattr(request, "param", "") == "moto" else "local_pool")
+    return found
+
+
+@pytest.fixture
+def dynamodb_endpoint(pool: Pool) -> str:
+    return pool.endpoint
+
+
+@pytest.fixture
+def tables(pool: Pool) -> Tables:
+    """All tables, empty, and this test's own."""
+    return pool.take()
 
 
 @pytest.fixture

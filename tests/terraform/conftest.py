@@ -50,7 +50,7 @@ def copy() -> Path:
 
 
 @pytest.fixture(scope="session")
-def made(state: State) -> Iterator[Made]:
+def made(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     assert state.place == (REGION, ACCOUNT), "tools/terraform-check.sh applies for the place where the emulator is"
     emulator = start()
     try:
@@ -59,7 +59,7 @@ def made(state: State) -> Iterator[Made]:
             Recorder({"": emulator.endpoint, "bedrock": fake.url}) as recorder,
             Daemon() as daemon,
         ):
-            manifest, result = load(ROOT), built()
+            manifest, result = load(ROOT), built(tmp_path_factory.mktemp("build"))
             deployer = Deployer(session(emulator.endpoint), manifest, "dev")
             local = {
                 "OPENAI_BASE_URL": fake.openai_url,

@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from tools.build.target import BuildError, Target
@@ -45,15 +47,26 @@ def installed(requirements: str, target: Target, cache: Path, prefix: str, extra
     folder = cache / hashlib.sha256(identity.encode()).hexdigest()[:20]
     if (folder / ".complete").exists():
         return folder / "site"
-    shutil.rmtree(folder, ignore_errors=True)
-    site = folder / "site"
-    site.mkdir(parents=True)
-    if requirements.strip():
-        _install(requirements, target, folder, extra)
-    _clean(site)
-    compile_pyc(site, target, prefix)
-    (folder / ".complete").touch()
-    return site
+    cache.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=cache, prefix=".making-"))
+    try:
+        site = made / "site"
+        site.mkdir()
+        if requirements.strip():
+            _install(requirements, target, made, extra)
+        _clean(site)
+        compile_pyc(site, target, prefix)
+        (made / ".complete").touch()
+        made.chmod(0o755)
+        if not (folder / ".complete").exists():  # as it is, unless another build was faster
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                made.rename(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    if not (folder / ".complete").exists():
+        raise BuildError(f"{folder} can't be written")
+    return folder / "site"
 
 
 def compile_pyc(folder: Path, target: Target, prefix: str) -> None:
