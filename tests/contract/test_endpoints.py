@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletion
 from gateway.models.money import Price, cost_of, micro
 from gateway.models.usage import Usage
 from tests.contract.front import Gateway, Place
-from tests.upstream import Steer
+from tests.upstream import Steer, messages_judge
 
 CLAUDE = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 GPT = "bedrock/us.openai.gpt-5.5"
@@ -25,6 +25,11 @@ WAYS: dict[str, tuple[str, dict[str, str], str]] = {
 }
 PRICE = {"input": 3, "output": 15, "cached": 0.3, "cacheWrite": 3.75, "maxOutputTokens": 64_000}
 CHAT: dict[str, Any] = {"model": "it", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 50}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def judge() -> None:
+    messages_judge.warm()
 
 
 @pytest.fixture

@@ -416,16 +416,17 @@ def test_at_once_a_budget_is_exact_whatever_fails(gateway: Gateway, planned: Pla
     """Four callers at once on a budget for some of their calls: never more held and spent, and exact at the end."""
     assert gateway.post("/api/v1/admin/config", {"circuitBreaker": {"failureThreshold": 10_000}}).status == 200
     answers(gateway, openai=failure)
-    budget = planned.plan(FIRST, SECOND).est * 7 + 12_345
+    est = planned.plan(FIRST, SECOND).est
+    budget = est * 7 + 12_345
     tight = Planned(gateway, {"max_budget": budget / 1e6})
-    caller, service, plan = tight.caller, wiring.gateway().completions, tight.plan(FIRST, SECOND)
+    caller, service = tight.caller, wiring.gateway().completions
     passed: list[Call] = []
     over_it: list[int] = []
 
     def work() -> None:
         for _ in range(8):
             with suppress(GatewayError):
-                call = service.admit(caller, plan, correlation_id="c", ends=service.now() + 20)
+                call = service.admit(caller, tight.plan(FIRST, SECOND), correlation_id="c", ends=service.now() + 20)
                 call.gather()
                 passed.append(call)
             used = (amount for name, amount in tight.item().items() if name.startswith("used_"))
@@ -437,7 +438,7 @@ def test_at_once_a_budget_is_exact_whatever_fails(gateway: Gateway, planned: Pla
     assert (len(passed) == 32) is (failure is not LOST)
     assert sum(row["actual"] for row in rows) <= budget
     assert all(row["actual"] <= row["est"] for row in rows)
-    assert any(row["est"] > plan.est for row in rows) is (failure is LOST)
+    assert any(row["est"] > est for row in rows) is (failure is LOST)
     tight.settled()
 
 

@@ -48,6 +48,12 @@ def faults(body: Mapping[str, Any], *, also: Sequence[str] = (), model: bool = T
     return shape_faults(_adapter(params), given) or list(broken_rules(body))
 
 
+def warm() -> None:
+    """Read the types now: that takes seconds, which a test with a deadline has not."""
+    for name in ("MessageCreateParamsStreaming", "MessageCreateParamsNonStreaming"):
+        _adapter(name)
+
+
 def answer_faults(answer: Mapping[str, Any]) -> list[str]:
     """What is wrong with a whole message."""
     found = _model_faults("Message", answer)

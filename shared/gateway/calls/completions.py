@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +13,7 @@ from gateway.breakers.signs import FIRST_BYTE_SECONDS
 from gateway.calls.call import Call, Means
 from gateway.calls.clients import client_class
 from gateway.calls.estimate import Estimate, estimate
-from gateway.calls.plan import Plan, Target, seconds_for
+from gateway.calls.plan import Plan, Target, new_rid, seconds_for
 from gateway.catalogue.catalogue import Catalogue
 from gateway.catalogue.context import fitting, with_products
 from gateway.config.document import Config, TierLimits
@@ -76,7 +75,7 @@ class Completions:
         _allowed(caller, request, route.name, route.target)
         products = self._products(request)
         whole, targets = with_products(body, products), []
-        rid = f"req_{uuid.uuid4().hex}"
+        rid = new_rid()
         metadata = {"key-id": caller.key_id, "request-id": rid}
         for each in names.regions(route):
             call, est = self._priced(whole, request, each, tier, seconds_left)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -49,15 +50,20 @@ class Target:
         return replace(self.prepared, call=replace(self.prepared.call, timeout=seconds))
 
 
+def new_rid() -> str:
+    """A request's id."""
+    return f"req_{uuid.uuid4().hex}"
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt, `rid`
-    is the request's id, by which its row and the provider's own log know it."""
+    is the request's id, by which its row and the provider's own log know it: a plan is admitted once."""
 
     request: ChatRequest
     targets: tuple[Target, ...]
     products: list[dict[str, Any]] = field(default_factory=list)
-    rid: str = ""
+    rid: str = field(default_factory=new_rid)
 
     def __post_init__(self) -> None:
         if not 0 < len(self.targets) <= MOST_TARGETS:

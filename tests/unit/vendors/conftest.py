@@ -9,10 +9,15 @@ from gateway.models.vendors import ModelRule, packaged
 from gateway.vendors import connect
 from gateway.vendors.base import Provider
 from tests.unit.vendors.asking import ACCESS_KEY, OPENAI_KEY, SECRET_KEY, SESSION_TOKEN, at
-from tests.upstream import FakeUpstream
+from tests.upstream import FakeUpstream, messages_judge
 from tests.upstream.fixtures import fake
 
 __all__ = ["fake"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def judge() -> None:
+    messages_judge.warm()
 
 
 @pytest.fixture
