@@ -35,8 +35,11 @@ RULES = BreakerRules(failure_threshold=5, failure_ratio=0.5, window_ms=30_000, t
 
 
 class Prices:
-    def find(self, target: str) -> Price | None:
+    def find(self, target: str, place: str = "") -> Price | None:
         return PRICE if target == "openai/m" else None
+
+    def regional(self, target: str) -> bool:
+        return False
 
     def targets(self) -> list[str]:
         return ["openai/m"]

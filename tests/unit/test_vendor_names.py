@@ -53,8 +53,8 @@ def test_shared_code_learns_no_vendor_s_name() -> None:
     assert found - excused == set()
 
 
-def test_their_names_are_in_the_data_of_vendors_models_clients_and_the_default_config_alone() -> None:
+def test_their_names_are_in_the_data_of_vendors_models_and_clients_alone() -> None:
     naming = {path.name for path in (ROOT / "data").iterdir() if VENDOR.search(path.read_text(encoding="utf-8"))}
-    assert naming == {"caching.json", "clients.json", "config.json", "images.json", "prices.json", "vendors.json"}
+    assert naming == {"caching.json", "clients.json", "images.json", "models.json", "prices.json", "vendors.json"}
     vendors = json.loads((ROOT / "data" / "vendors.json").read_bytes())["vendors"]
     assert all(VENDOR.search(name) for name in vendors), "the pattern above has to know every packaged one"

@@ -14,7 +14,7 @@ from gateway.catalogue.products import NewProduct, Product, ProductFields, parse
 from gateway.catalogue.rows import UnreadLine
 from gateway.catalogue.search import weighted_terms
 from gateway.catalogue.store import Stored
-from gateway.config.document import merge_patch
+from gateway.config.patches import merge_patch
 from gateway.errors import BadRequest, Conflict, GatewayError, NotFound, PreconditionFailed
 from gateway.identity.caller import Caller
 from gateway.times import rfc3339

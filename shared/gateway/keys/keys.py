@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any, Literal, Protocol
 
 from gateway import observability
-from gateway.config.document import TierLimits, merge_patch
+from gateway.config.document import TierLimits
+from gateway.config.patches import merge_patch
 from gateway.errors import (
     BadRequest,
     ConditionFailed,

@@ -84,8 +84,8 @@ def inherited(actor: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def bound_by(actor: Caller) -> str | None:
-    """The field that bounds a key: its team, its user's limits, a limit of its own, its models, its end. None for one
-    that is unbound.
+    """The field that bounds a key: its team, its user's limits, a limit of its own, its models, its residency, its end.
+    None for one that is unbound.
 
     The secret before a rotation ends too, so who calls with it is bound.
     """
@@ -93,7 +93,8 @@ def bound_by(actor: Caller) -> str | None:
         return "team_id"
     if actor.user:
         return "user_id"
-    return _own_limit(actor) or ("models" if actor.models else "expires" if actor.expires else None)
+    bounds = (("models", actor.models), ("residency", actor.residency), ("expires", actor.expires))
+    return _own_limit(actor) or next((field for field, bound in bounds if bound), None)
 
 
 def _own_limit(actor: Caller) -> str | None:

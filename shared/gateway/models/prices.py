@@ -19,7 +19,8 @@ _DATA = Path(__file__).parent.parent / "data" / "prices.json"
 
 
 class PriceBook:
-    """Prices by target (`provider/model`). `regional` rows, named `region/provider/model`, win in their region."""
+    """Prices by target (`provider/model`). `regional` rows, named `place/provider/model`, win in their place: a region,
+    or a geography that a provider is bound to."""
 
     def __init__(self, data: Mapping[str, Any], region: str = "") -> None:
         self._models: Mapping[str, Mapping[str, Any]] = data["models"]
@@ -33,13 +34,17 @@ class PriceBook:
         """The packaged prices, as they are where models are called in `region`. The file is read once a process."""
         return cls(_packaged(), region)
 
-    def find(self, target: str) -> Price | None:
-        """The price of `provider/model`; None where no price is known."""
-        name, row = self._row(target)
+    def find(self, target: str, place: str = "") -> Price | None:
+        """The price of `provider/model`, in a geography if that has its own; None where no price is known."""
+        name, row = self._row(target, place)
         price = self._found.get(name)
         if price is None and row is not None:
             price = self._found[name] = _price(row, self._source, self._date)
         return price
+
+    def regional(self, target: str) -> bool:
+        """Whether the region has a price of its own for a target."""
+        return f"{self._region}/{target}" in self._regional
 
     def targets(self) -> Iterable[str]:
         """What may be offered here, sorted: every target with a price, but profiles that this region can't name, models
@@ -58,9 +63,11 @@ class PriceBook:
             return geography in reached
         return not any(f"{provider}/{each}.{model}" in self._models for each in reached)
 
-    def _row(self, target: str) -> tuple[str, Mapping[str, Any] | None]:
+    def _row(self, target: str, place: str) -> tuple[str, Mapping[str, Any] | None]:
         """The row that has a target's price, where any has, and what to keep that price by."""
         provider, _, model = target.partition("/")
+        if place and (there := self._regional.get(f"{place}/{target}")):
+            return f"{place}/{target}", there
         row = self._regional.get(f"{self._region}/{target}") or self._models.get(target)
         if row is None and model.startswith("ft:"):
             # ft:<base model>:<organisation>:<suffix>:<id> costs what the source lists as ft:<base model>.

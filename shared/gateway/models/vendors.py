@@ -11,6 +11,9 @@ peculiarities of hosts by domain (`hosts`). Of a provider it says:
 - `models`: which endpoints a model has, the one that is best for it first: the first line whose `pattern` fits its id
   (without a geography in front, of an ARN what follows the last slash). `profile`: it answers by an inference profile
   alone, so its id has to begin with a geography.
+- `geography`: where its models run and what it is sent is kept, where that is one geography (`eu`, `us`, ...) by its
+  contract. Not said, nobody knows: a key that is bound to a geography calls nothing there. A host of each region
+  (`{region}`) needs none: the region and the model's id tell.
 
 Of a host, and of a provider in the config:
 
@@ -81,6 +84,12 @@ class Vendor:
     service: str = ""
     secret: str = ""
     quirks: Quirks = field(default_factory=Quirks)
+    geography: str = ""
+
+    @property
+    def regional(self) -> bool:
+        """Whether it has a host a region, so that where it runs follows from the region and the model's id."""
+        return "{region}" in self.base_url
 
 
 @lru_cache(maxsize=1)
@@ -95,12 +104,15 @@ def packaged() -> Mapping[str, Vendor]:
             models=_rules(said["models"]),
             base_url=said["baseUrl"],
             service=said.get("service", ""),
+            geography=said.get("geography", ""),
         )
         for name, said in _data()["vendors"].items()
     }
 
 
-def configured(name: str, *, base_url: str, credential: str, secret: str, quirks: Quirks) -> Vendor:
+def configured(
+    name: str, *, base_url: str, credential: str, secret: str, quirks: Quirks, geography: str = ""
+) -> Vendor:
     """A provider of the config."""
     said = _data()["configured"]
     return Vendor(
@@ -112,6 +124,7 @@ def configured(name: str, *, base_url: str, credential: str, secret: str, quirks
         base_url=base_url,
         secret=secret,
         quirks=quirks,
+        geography=geography,
     )
 
 

@@ -44,7 +44,7 @@ def refused(admin: ConfigAdmin, patch: dict[str, Any]) -> BadRequest:
 def test_an_entry_a_model_and_a_price_are_a_provider() -> None:
     _, document = change(admin_of(), WHOLE)
     entry = document["vendors"]["groq"]
-    assert entry == GROQ | {"credential": "key", "caps": [], "serviceTier": None, "passFields": []}
+    assert entry == GROQ | {"credential": "key", "caps": [], "serviceTier": None, "passFields": [], "geography": None}
     found = model_names(document)
     for name in ("llama", TARGET, "meta-llama/llama-3.3-70b"):
         route = found.resolve(name)
