@@ -79,8 +79,10 @@ def check_sight_of_user(actor: Caller, user_id: str) -> None:
 
 
 def inherited(actor: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields of a new key with the user of whoever makes it, where they say none and may not bind it to another."""
-    return body if is_full(actor) or not actor.user_id else {"user_id": actor.user_id, **body}
+    """The fields of a new key with the user and the residency of whoever makes it, where they say none and may not bind
+    it to another."""
+    own = {"user_id": actor.user_id, "residency": actor.residency}
+    return body if is_full(actor) else {name: value for name, value in own.items() if value} | dict(body)
 
 
 def bound_by(actor: Caller) -> str | None:
