@@ -118,7 +118,7 @@ def test_a_rule_that_is_set_meanwhile_binds_the_next_call_and_nothing_is_held(
     service.start(cached, BODY, correlation_id="c", seconds_left=20).gather()
     path = f"/api/v1/admin/keys/{key_id}" if whose == "key" else "/api/v1/admin/teams/blue"
     for rule in ("us", "jp"):  # from none to one, and from one to another
-        cached = wiring.identity().verify(key) if rule == "jp" else cached
+        cached = wiring.identity().verify(key) or cached
         assert gateway.ask("PATCH", path, {"residency": rule}).status == 200
         stale = replace(cached, residency="", team_residency="")
         with pytest.raises(Forbidden) as refused:
