@@ -53,7 +53,7 @@ venv: $(VENV)/.lint $(EMULATOR)/.ready ## Create every environment that developm
 # --- running ---------------------------------------------------------------------------------------------------------
 
 .PHONY: run stop logs redeploy build
-run: $(VENV)/.tools $(EMULATOR)/.ready $(if $(filter local,$(LLM)),$(LOCAL)/llm/.ready) ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, LLM=emulator|local|openai|bedrock)
+run: $(VENV)/.tools $(EMULATOR)/.ready $(if $(filter local,$(LLM)),$(LOCAL)/llm/.ready) ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, LLM=emulator|local|openai|anthropic|bedrock)
 	@exec $(PY) -m tools.local run --port $(PORT) --llm $(LLM)
 
 stop: $(VENV)/.tools ## Stop the running gateway

@@ -28,9 +28,9 @@ print(first * 1_000, (time.process_time() - later) * 1_000 / {calls})
 WAYS: Mapping[str, tuple[str, str]] = {
     "own transport": (
         "from gateway.vendors import Connection, connect\n"
-        "from gateway.vendors.base import ChatCall\n"
+        "from gateway.vendors.base import ModelCall\n"
         "provider = connect('openai', Connection(sys.argv[1], api_key=lambda: 'k'))\n"
-        "asked = ChatCall('m', {'messages': [{'role': 'user', 'content': 'hi'}]}, 10, 10.0)",
+        "asked = ModelCall('m', {'messages': [{'role': 'user', 'content': 'hi'}]}, 10, 10.0)",
         "list(provider.send(provider.prepare(asked)))",
     ),
     "SDK": (

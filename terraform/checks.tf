@@ -86,6 +86,11 @@ resource "terraform_data" "preflight" {
     }
 
     precondition {
+      condition     = !contains(var.providers_enabled, "azure") || var.azure_base_url != ""
+      error_message = "azure in providers_enabled needs azure_base_url: the resource that is called."
+    }
+
+    precondition {
       condition     = length(local.unknown_functions) == 0
       error_message = "No such functions: ${join(", ", local.unknown_functions)}."
     }

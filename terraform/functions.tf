@@ -9,16 +9,19 @@ locals {
     GATEWAY_STORE_TIMEOUT_SECONDS = ""
     # For a gateway on its user's own machine alone.
     GATEWAY_LOOPBACK_PROVIDERS = ""
+    ANTHROPIC_BASE_URL         = ""
     GATEWAY_PROVIDERS          = join(",", var.providers_enabled)
+    ANTHROPIC_SECRET_ID        = try(local.secret_names["anthropic"], "")
+    AZURE_BASE_URL             = var.azure_base_url
+    AZURE_SECRET_ID            = try(local.secret_names["azure"], "")
     OPENAI_BASE_URL            = var.openai_base_url
     OPENAI_PASS_FIELDS         = join(",", var.openai_pass_fields)
     OPENAI_SECRET_ID           = try(local.secret_names["openai"], "")
     BEDROCK_REGION             = var.bedrock_region
-    # The function's own role calls Bedrock; a secret is for local runs alone.
-    BEDROCK_SECRET_ID   = ""
-    BUDGET_TOPIC_ARN    = local.budget_topic_arn
-    MCP_ALLOWED_HOSTS   = try(var.custom_domain.name, "")
-    MCP_ALLOWED_ORIGINS = join(",", var.mcp_allowed_origins)
+    BEDROCK_SECRET_ID          = try(local.secret_names["bedrock"], "")
+    BUDGET_TOPIC_ARN           = local.budget_topic_arn
+    MCP_ALLOWED_HOSTS          = try(var.custom_domain.name, "")
+    MCP_ALLOWED_ORIGINS        = join(",", var.mcp_allowed_origins)
   }
 
   function_environment = {

@@ -6,6 +6,7 @@ locals {
     for key, function in local.functions : key => concat(
       local.statements_to_run[key],
       local.statements_on_tables[key],
+      local.statements_on_models[key],
       local.statements_on_secrets[key],
       local.statements_named[key],
       local.statements_on_streams[key],
@@ -56,6 +57,35 @@ locals {
   table_sids = {
     for target in distinct(flatten([for function in values(local.functions) : keys(try(function.tables, {}))])) :
     target => "Table${replace(title(replace(replace(target, "/", "-"), "-", " ")), " ", "")}"
+  }
+
+  # Models of a provider that the role signs for, where it is one of the deployment's: in its regions, by model or by
+  # inference profile. By a profile a model runs in other regions too; there it may be called through one of ours alone.
+  model_places = [
+    for place in setproduct(distinct(concat([coalesce(var.bedrock_region, var.region)], var.bedrock_regions)), var.bedrock_models) :
+    { region = place[0], form = place[1] }
+  ]
+  model_profiles = [
+    for place in local.model_places :
+    "arn:${local.partition}:bedrock:${place.region}:${local.account}:inference-profile/*.${place.form}"
+  ]
+  statements_on_models = {
+    for key, function in local.functions : key => flatten([
+      for provider, actions in try(function.models, {}) : [
+        {
+          Sid      = "Models${title(provider)}"
+          Action   = [for action in sort(actions) : "${provider}:${action}"]
+          Resource = concat([for place in local.model_places : "arn:${local.partition}:bedrock:${place.region}::foundation-model/${place.form}"], local.model_profiles)
+          Profiles = null
+        },
+        {
+          Sid      = "Models${title(provider)}ByProfile"
+          Action   = [for action in sort(actions) : "${provider}:${action}"]
+          Resource = [for form in var.bedrock_models : "arn:${local.partition}:bedrock:*::foundation-model/${form}"]
+          Profiles = local.model_profiles
+        },
+      ] if contains(var.providers_enabled, provider) && contains(local.called_by_role, provider)
+    ])
   }
 
   # Secrets Manager appends six characters of its own choice to an ARN.

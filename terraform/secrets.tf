@@ -1,8 +1,11 @@
 locals {
+  # Providers that the functions' own role signs for, so that they need no secret.
+  called_by_role = var.bedrock_credentials == "role" ? ["bedrock"] : []
+
   # Secrets that a function names, of the providers in use. A name, not an ARN: the value is put there by `make secret`.
   secret_names = {
     for secret in toset(flatten([for function in values(local.functions) : try(function.secrets, [])])) :
-    secret => "${local.prefix}/${secret}" if contains(var.providers_enabled, secret)
+    secret => "${local.prefix}/${secret}" if contains(var.providers_enabled, secret) && !contains(local.called_by_role, secret)
   }
 }
 

@@ -150,8 +150,8 @@ variable "providers_enabled" {
   nullable    = false
 
   validation {
-    condition     = length(var.providers_enabled) > 0 && length(var.providers_enabled) == length(distinct(var.providers_enabled)) && alltrue([for name in var.providers_enabled : contains(["openai", "bedrock"], name)])
-    error_message = "providers_enabled must name openai, bedrock or both, each once."
+    condition     = length(var.providers_enabled) > 0 && length(var.providers_enabled) == length(distinct(var.providers_enabled)) && alltrue([for name in var.providers_enabled : contains(["anthropic", "azure", "bedrock", "openai"], name)])
+    error_message = "providers_enabled must name some of anthropic, azure, bedrock, openai, each once."
   }
 }
 
@@ -179,6 +179,18 @@ variable "openai_pass_fields" {
   }
 }
 
+variable "azure_base_url" {
+  description = "Base URL of the Azure OpenAI resource that is called: https://<resource>.openai.azure.com/openai/v1. Needed with azure in providers_enabled."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.azure_base_url == "" || can(regex("^https://[^/]+", var.azure_base_url))
+    error_message = "azure_base_url must begin with https://: the resource's key is sent there."
+  }
+}
+
 variable "bedrock_region" {
   description = "Region of the Bedrock endpoint; empty means the deployment's own."
   type        = string
@@ -188,6 +200,42 @@ variable "bedrock_region" {
   validation {
     condition     = var.bedrock_region == "" || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.bedrock_region))
     error_message = "bedrock_region must be empty or a region's code, for example us-east-1."
+  }
+}
+
+variable "bedrock_regions" {
+  description = "Further regions that models may be called in: those that aliases of the config name. [] for none."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.bedrock_regions) == length(distinct(var.bedrock_regions)) && alltrue([for region in var.bedrock_regions : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    error_message = "bedrock_regions must hold codes of regions, each once, for example us-east-1."
+  }
+}
+
+variable "bedrock_models" {
+  description = "Forms of the ids of Bedrock's models that may be called, without a geography in front, for example anthropic.claude-*. [\"*\"] for any: the config chooses."
+  type        = list(string)
+  default     = ["*"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.bedrock_models) > 0 && alltrue([for form in var.bedrock_models : can(regex("^[A-Za-z0-9*][A-Za-z0-9.:*-]*$", form))])
+    error_message = "bedrock_models must hold forms of model ids, such as anthropic.claude-* or *."
+  }
+}
+
+variable "bedrock_credentials" {
+  description = "role: the functions' own role signs calls to Bedrock. secret: credentials or API keys of a secret are used, set by `make secret PROVIDER=bedrock`, and the role has no right to call models."
+  type        = string
+  default     = "role"
+  nullable    = false
+
+  validation {
+    condition     = contains(["role", "secret"], var.bedrock_credentials)
+    error_message = "bedrock_credentials must be role or secret."
   }
 }
 

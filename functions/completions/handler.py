@@ -145,6 +145,7 @@ def _headers(running: Call, request: Request) -> dict[str, str]:
         "x-gateway-model": running.route.target,
         "x-gateway-provider": running.route.provider,
         "x-gateway-region": running.target.region,
+        "x-gateway-endpoint": running.target.prepared.endpoint.name,
         "x-gateway-cache": "BYPASS",
         "x-gateway-overhead-ms": f"{overhead:.1f}",
         **headers_of_end(running.route),

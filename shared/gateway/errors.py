@@ -182,8 +182,12 @@ class UpstreamError(GatewayError):
 
 
 class UpstreamCredentials(UpstreamError):
+    """`of_credential`: the credential itself was refused, so that another one may be let in; not the model, the region
+    or the country for the account that it belongs to."""
+
     default_code = "upstream_credentials"
     failure = False
+    of_credential = True
 
 
 class UpstreamRejected(UpstreamError):

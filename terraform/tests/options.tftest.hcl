@@ -113,6 +113,33 @@ run "bedrock_alone_needs_no_secret" {
   }
 }
 
+run "no_right_on_models_without_a_provider_that_needs_it" {
+  command = plan
+
+  variables {
+    providers_enabled = ["openai"]
+  }
+
+  assert {
+    condition     = length(local.statements_on_models["completions"]) == 0 && !strcontains(jsonencode(local.statements["completions"]), "bedrock:") && keys(local.secret_names) == tolist(["openai"])
+    error_message = "Where Bedrock is no provider, nothing may call it."
+  }
+}
+
+run "bedrock_by_a_secret_of_its_own" {
+  command = plan
+
+  variables {
+    providers_enabled   = ["bedrock"]
+    bedrock_credentials = "secret"
+  }
+
+  assert {
+    condition     = length(local.statements_on_models["completions"]) == 0 && local.statements_on_secrets["completions"][*].Sid == tolist(["SecretBedrock"]) && local.function_environment["completions"]["BEDROCK_SECRET_ID"] == "${local.prefix}/bedrock"
+    error_message = "What signs with a secret's credentials needs the secret, and no right of the role's."
+  }
+}
+
 run "values_that_make_no_sense" {
   command = plan
 
@@ -128,6 +155,10 @@ run "values_that_make_no_sense" {
     openai_base_url         = "http://plain.example.com"
     openai_pass_fields      = ["top k"]
     bedrock_region          = "Virginia"
+    bedrock_regions         = ["us-east-1", "us-east-1"]
+    bedrock_models          = ["a/b"]
+    bedrock_credentials     = "mine"
+    azure_base_url          = "http://models.example.com"
     secret_recovery_days    = 3
     kms_key_arn             = "alias/mine"
     log_retention_days      = 8
@@ -147,7 +178,7 @@ run "values_that_make_no_sense" {
 
   expect_failures = [
     var.name, var.account_ids, var.deploy_role_arn, var.emulator_endpoint, var.tags, var.gateway_version, var.profile,
-    var.providers_enabled, var.openai_base_url, var.bedrock_region, var.secret_recovery_days, var.kms_key_arn,
+    var.providers_enabled, var.openai_base_url, var.bedrock_region, var.bedrock_regions, var.bedrock_models, var.bedrock_credentials, var.azure_base_url, var.secret_recovery_days, var.kms_key_arn,
     var.log_retention_days, var.log_level, var.cors_allow_origins, var.mcp_allowed_origins, var.throttling,
     var.expected_load, var.reserved_concurrency, var.provisioned_concurrency, var.custom_domain, var.alarm_email,
     var.artifacts, var.spend_alarm_usd_per_hour, var.openai_pass_fields,

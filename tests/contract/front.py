@@ -188,6 +188,8 @@ def variables(place: Place, prefix: str, dynamodb_endpoint: str, fake: FakeUpstr
         "GATEWAY_LOOPBACK_PROVIDERS": "allow",
         "OPENAI_BASE_URL": fake.openai_url,
         "OPENAI_SECRET_ID": "openai",
+        "ANTHROPIC_BASE_URL": fake.url,
+        "ANTHROPIC_SECRET_ID": "anthropic",
         "BEDROCK_REGION": place.region,
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "x",

@@ -21,7 +21,8 @@ from gateway.errors import RateLimited, StoreUnavailable, UpstreamTimeout, Upstr
 from gateway.identity.caller import KeyLimits
 from gateway.models.money import MICRO, Price
 from gateway.models.usage import Usage
-from gateway.vendors.base import Answer, ChatCall, Event, Prepared
+from gateway.models.vendors import packaged
+from gateway.vendors.base import Answer, Event, ModelCall, Prepared
 from tests.contract.conftest import CountingDatabase, Tables
 from tests.contract.world import World
 from tests.fakes.wired import wired
@@ -32,10 +33,11 @@ ANSWER: dict[str, Any] = {"choices": [{"index": 0, "message": {"role": "assistan
 
 KEY = BreakerKey("openai", "global", "m")
 RULES = BreakerRules(failure_threshold=5, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
+ENDPOINT = packaged()["openai"].endpoints["chat"]
 
 
 class Prices:
-    def find(self, target: str, place: str = "") -> Price | None:
+    def find(self, target: str, region: str = "") -> Price | None:
         return PRICE if target == "openai/m" else None
 
     def regional(self, target: str) -> bool:
@@ -52,10 +54,10 @@ class Upstream:
 
     def __init__(self, usage: Usage | None = None, fails: Exception | None = None) -> None:
         self.usage, self.fails = usage, fails
-        self.calls: list[ChatCall] = []
+        self.calls: list[ModelCall] = []
 
-    def prepare(self, call: ChatCall) -> Prepared:
-        return Prepared(call, b"{}")
+    def prepare(self, call: ModelCall) -> Prepared:
+        return Prepared(call, ENDPOINT, b"{}")
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
         self.calls.append(prepared.call)
@@ -71,7 +73,7 @@ def service(world: World, provider: Callable[[str], Any]) -> Completions:
         config=ConfigSource(ConfigStore(database, state)),
         prices=Prices(),
         providers=("openai",),
-        provider=provider,
+        provider=lambda name, _region: provider(name),
         ledger=world.ledger(),
         breakers=breakers,
         catalogue=lambda: pytest.fail("no catalogue is needed"),

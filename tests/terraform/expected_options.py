@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.terraform.applied import State
-from tests.terraform.expected import FUNCTIONS, PREFIX, Expectation, must, one, same
+from tests.terraform.expected import FUNCTIONS, PREFIX, Expectation, account, must, one, same
 from tests.terraform.expected_compute import DOORS
 
 KEY = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
@@ -80,6 +80,10 @@ EVERYWHERE = {"LOG_LEVEL": "WARNING", "GATEWAY_VERSION": "9.9.9"}
 ENVIRONMENT = {
     "admin": {"BEDROCK_REGION": "us-east-1"},
     "completions": {
+        "GATEWAY_PROVIDERS": "anthropic,azure,bedrock,openai",
+        "ANTHROPIC_SECRET_ID": f"{PREFIX}/anthropic",
+        "AZURE_BASE_URL": "https://models.openai.azure.com/openai/v1",
+        "AZURE_SECRET_ID": f"{PREFIX}/azure",
         "BEDROCK_REGION": "us-east-1",
         "OPENAI_BASE_URL": "https://models.example.com/v1",
         "OPENAI_PASS_FIELDS": "top_k",
@@ -120,5 +124,22 @@ def settings(state: State) -> Iterator[str]:
     yield from same("throttles", {limits.pop("GET /health", None), *limits.values()}, {1, 7})
 
 
-_ALL = (encryption, key_rights, domain, capacity, variables, doors, settings)
+def models(state: State) -> Iterator[str]:
+    """The regions and the forms of ids that are said, and no others; elsewhere through their profiles alone."""
+    policies = {policy["role"]: json.loads(policy["policy"])["Statement"] for policy in state.of("aws_iam_role_policy")}
+    statements = {each["Sid"]: each for each in policies[FUNCTIONS["completions"]] if "Models" in each["Sid"]}
+    begin, forms = "arn:aws-us-gov:bedrock", ("anthropic.claude-*", "amazon.nova-*")
+    places = [(region, form) for region in ("us-east-1", "us-west-2") for form in forms]
+    profiles = {f"{begin}:{region}:{account(state)}:inference-profile/*.{form}" for region, form in places}
+    here = {f"{begin}:{region}::foundation-model/{form}" for region, form in places}
+    yield from same("models", set(statements["ModelsBedrock"]["Resource"]), here | profiles)
+    through = statements["ModelsBedrockByProfile"]
+    yield from same("models elsewhere", set(through["Resource"]), {f"{begin}:*::foundation-model/{f}" for f in forms})
+    condition = through.get("Condition", {}).get("StringLike", {}).get("bedrock:InferenceProfileArn")
+    yield from same("models elsewhere: through", set(condition or ()), profiles)
+    secrets = {secret["name"] for secret in state.of("aws_secretsmanager_secret")}
+    yield from same("secrets", secrets, {f"{PREFIX}/{name}" for name in ("anthropic", "azure", "openai")})
+
+
+_ALL = (models, encryption, key_rights, domain, capacity, variables, doors, settings)
 OPTIONS: dict[str, Expectation] = {each.__name__: each for each in _ALL}

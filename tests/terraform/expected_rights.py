@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.terraform.applied import State
-from tests.terraform.expected import FUNCTIONS, PREFIX, Expectation, account, arn, must, same
+from tests.terraform.expected import FUNCTIONS, PREFIX, REGION, Expectation, account, arn, must, same
 
 # Function -> table, or table/index -> DynamoDB's actions on it. Nothing else, and no other tables.
 ON_TABLES = {
@@ -71,6 +71,9 @@ ON_STATE = {
 }
 
 
+# Inference profiles, whatever their geography. Elsewhere a model is called through one of these alone.
+PROFILES = "inference-profile/*.*"
+
 _PLAIN = {"Sid", "Effect", "Action", "Resource"}
 
 
@@ -89,9 +92,9 @@ def _allowed(state: State, folder: str) -> Iterator[tuple[str, str]]:
         yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/openai-??????")
         # The one prefix of secrets that a provider of the config may name.
         yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/providers/*")
-        # A model is chosen by the config, and an inference profile routes to several regions.
-        yield "bedrock:InvokeModel", "arn:aws:bedrock:*::foundation-model/*"
-        yield "bedrock:InvokeModel", f"arn:aws:bedrock:*:{account(state)}:inference-profile/*"
+        # A model is chosen by the config, in the region that it is called in.
+        yield "bedrock:InvokeModel", f"arn:aws:bedrock:{REGION}::foundation-model/*"
+        yield "bedrock:InvokeModel", arn(state, "bedrock", PROFILES)
 
 
 def roles(state: State) -> Iterator[str]:
@@ -122,7 +125,11 @@ def rights(state: State) -> Iterator[str]:
         wanted = set(_allowed(state, folder))
         yield from (f"{name}: may {action} {resource}" for action, resource in sorted(found - wanted))
         yield from (f"{name}: may not {action} {resource}" for action, resource in sorted(wanted - found))
-        yield from same(f"{name}: rights on partitions", conditioned, dict(_on_partitions(state, folder)))
+        wanted_there = dict(_on_partitions(state, folder))
+        if folder == "completions":
+            through = {"StringLike": {"bedrock:InferenceProfileArn": [arn(state, "bedrock", PROFILES)]}}
+            wanted_there["bedrock:InvokeModel on arn:aws:bedrock:*::foundation-model/*"] = through
+        yield from same(f"{name}: rights with a condition", conditioned, wanted_there)
 
 
 def _on_partitions(state: State, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -59,13 +59,18 @@ class Call:
         yield Right(f"sns:{self.body['Action']}", self.body["TopicArn"])
 
     def _on_models(self, region: str, account: str) -> Iterator[Right]:
-        # Converse is authorised as InvokeModel; a profile on itself and on the models it may route to.
-        model = unquote(self.path.split("/")[2])
+        # Converse is authorised as InvokeModel; a profile on itself, and on its model wherever it may route to.
+        named = self.path.startswith("/model/")
+        model = unquote(self.path.split("/")[2]) if named else str(self.body["model"])
+        action = "bedrock:InvokeModel" + ("WithResponseStream" if self.path.endswith("-stream") else "")
         profile = _PROFILE.fullmatch(model)
-        if profile:
-            yield Right("bedrock:InvokeModel", f"arn:aws:bedrock:{region}:{account}:inference-profile/{model}")
-        name = profile["model"] if profile else model
-        yield Right("bedrock:InvokeModel", f"arn:aws:bedrock:{region}::foundation-model/{name}")
+        if profile is None:
+            yield Right(action, f"arn:aws:bedrock:{region}::foundation-model/{model}")
+            return
+        arn = f"arn:aws:bedrock:{region}:{account}:inference-profile/{model}"
+        yield Right(action, arn)
+        for there in (region, "eu-north-1", ""):
+            yield Right(action, f"arn:aws:bedrock:{there}::foundation-model/{profile['model']}", profile=arn)
 
 
 def _table_actions(operation: str, body: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:

@@ -9,33 +9,35 @@ from typing import Any
 
 _PARTITIONS = "ForAllValues:StringLike"
 _LEADING = "dynamodb:LeadingKeys"
+_PROFILE = "bedrock:InferenceProfileArn"
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """What a call needs: an action on a resource, and of a table's items those of one partition."""
+    """What a call needs: an action on a resource; of a table's items those of one partition; of a model, where it is
+    called through an inference profile, the profile's ARN."""
 
     action: str
     resource: str
     partition: str | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one line of a policy allows: an action on resources of this form and, if `partition` is said, the items of
-    partitions of that form alone. `sid` is the statement's."""
+    """What one line of a policy allows: an action on resources of this form and, if `partition` or `profile` is said,
+    the items of partitions of that form alone, or calls through profiles of that form. `sid` is the statement's."""
 
     sid: str
     action: str
     resource: str
     partition: str | None = None
+    profile: str | None = None
 
     def allows(self, right: Right) -> bool:
         if self.action != right.action or not fnmatch.fnmatchcase(right.resource, self.resource):
             return False
-        if self.partition is None:
-            return True
-        return right.partition is not None and fnmatch.fnmatchcase(right.partition, self.partition)
+        return _meets(right.partition, self.partition) and _meets(right.profile, self.profile)
 
 
 def grants(statements: Mapping[str, Any]) -> list[Grant]:
@@ -45,23 +47,30 @@ def grants(statements: Mapping[str, Any]) -> list[Grant]:
     for sid, (effect, actions, resources, condition) in statements.items():
         if effect != "Allow":
             raise ValueError(f"{sid}: {effect}")
-        partitions = _partitions(sid, condition)
         found += [
-            Grant(sid, action, resource, partition)
+            Grant(sid, action, resource, partition, profile)
             for action in actions
             for resource in resources
-            for partition in partitions
+            for partition, profile in _conditions(sid, condition)
         ]
     return found
 
 
-def _partitions(sid: str, condition: Mapping[str, Any]) -> list[str | None]:
+def _meets(value: str | None, form: str | None) -> bool:
+    return form is None or (value is not None and fnmatch.fnmatchcase(value, form))
+
+
+def _conditions(sid: str, condition: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:
+    """Partition and profile of each form that a condition allows."""
     if not condition:
-        return [None]
+        return [(None, None)]
+    profiles = condition.get("StringLike", {}).get(_PROFILE)
+    if profiles and condition == {"StringLike": {_PROFILE: profiles}}:
+        return [(None, profile) for profile in profiles]
     partitions = condition.get(_PARTITIONS, {}).get(_LEADING)
     if not partitions or condition != {_PARTITIONS: {_LEADING: partitions}, "Null": {_LEADING: "false"}}:
         raise ValueError(f"{sid}: a condition that nobody knows: {condition}")
-    return list(partitions)
+    return [(partition, None) for partition in partitions]
 
 
 def missing(used: Iterable[Right], granted: Iterable[Grant]) -> set[Right]:

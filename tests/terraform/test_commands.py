@@ -97,8 +97,8 @@ def test_products_are_loaded_again_without_harm(made: Made) -> None:
 def test_a_healthy_gateway_passes_the_smoke_test(made: Made) -> None:
     run = operate(made, "smoke", "--model", "gpt-4", GATEWAY_KEY=made.live.keys["enterprise"])
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count("ok ") == 8
-    assert "answers by nova-lite" in run.stdout  # Bedrock is configured, so it is called
+    assert run.stdout.count("ok ") == 9
+    assert "answers by nova-lite" in run.stdout  # each provider that is configured is called
     assert "answers by gpt-4" in run.stdout
     assert made.live.keys["enterprise"] not in run.stdout
 

@@ -20,6 +20,8 @@ VENDOR = re.compile(r"openai|bedrock|anthropic", re.I)
 ALLOWED = {
     ("", "openai_usage"): "usage in the chat dialect's form, by the dialect's own name",
     ("api/", "openai"): "a shape of errors is known by that name",
+    ("dialects/messages/", "anthropic_"): "fields of the format are called so",
+    ("dialects/messages/", "anthropic-beta"): "a header of the format is called so",
 }
 
 
@@ -55,6 +57,14 @@ def test_shared_code_learns_no_vendor_s_name() -> None:
 
 def test_their_names_are_in_the_data_of_vendors_models_and_clients_alone() -> None:
     naming = {path.name for path in (ROOT / "data").iterdir() if VENDOR.search(path.read_text(encoding="utf-8"))}
-    assert naming == {"caching.json", "clients.json", "images.json", "models.json", "prices.json", "vendors.json"}
+    assert naming == {
+        "betas.json",
+        "caching.json",
+        "clients.json",
+        "images.json",
+        "models.json",
+        "prices.json",
+        "vendors.json",
+    }
     vendors = json.loads((ROOT / "data" / "vendors.json").read_bytes())["vendors"]
     assert all(VENDOR.search(name) for name in vendors), "the pattern above has to know every packaged one"

@@ -1,4 +1,4 @@
-"""From a request and its steering to what goes on the wire: one place for both vendors' routes and their faults."""
+"""From a request and its steering to what goes on the wire: one place for all vendors' routes and their faults."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from tests.upstream import bedrock_api, eventstream, openai_api
+from tests.upstream import anthropic_api, bedrock_api, eventstream, openai_api
 from tests.upstream.converse_judge import faults
+from tests.upstream.messages_judge import faults as message_faults
 from tests.upstream.steering import Steer
 
 SECRET = "secretsmanager.GetSecretValue"
@@ -39,6 +40,10 @@ def answer(method: str, path: str, headers: Mapping[str, str], body: Mapping[str
     path = path.partition("?")[0]
     if path.startswith("/model/"):
         return _bedrock(path, headers, body, steer)
+    if path == "/openai/v1/chat/completions":
+        return _bedrock_openai(headers, body, steer)
+    if path.startswith("/v1/messages"):
+        return _anthropic(path, headers, body, steer)
     if not headers.get("authorization", "").startswith("Bearer "):
         return _openai_error(401, Steer(code="invalid_api_key"))
     if steer.status != 200:
@@ -48,15 +53,55 @@ def answer(method: str, path: str, headers: Mapping[str, str], body: Mapping[str
     if (method, path) == ("POST", "/v1/embeddings"):
         return _json(openai_api.embeddings(body), steer)
     if (method, path) == ("POST", "/v1/chat/completions"):
-        if body.get("stream"):
-            return Reply(200, {"content-type": "text/event-stream; charset=utf-8"}, parts=_sse(body, steer))
-        return _json(openai_api.completion(body, steer), steer)
+        return _chat(body, steer)
     return _openai_error(404, Steer(code="unknown_url"))
+
+
+def _chat(body: Mapping[str, Any], steer: Steer, headers: Mapping[str, str] | None = None) -> Reply:
+    if body.get("stream"):
+        streamed = {"content-type": "text/event-stream; charset=utf-8", **(headers or {})}
+        return Reply(200, streamed, parts=_sse(body, steer))
+    return _json(openai_api.completion(body, steer), steer, 200, headers)
+
+
+def _anthropic(path: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
+    status, steer = _anthropic_verdict(headers, body, steer)
+    known = {"request-id": "req_fake"}
+    if status != 200:
+        return _json(anthropic_api.error(status, steer), steer, status, known)
+    if path == "/v1/messages/count_tokens":
+        return _json(anthropic_api.count_tokens(body), steer, 200, known)
+    if body.get("stream"):
+        streamed = {"content-type": "text/event-stream; charset=utf-8", **known}
+        return Reply(200, streamed, parts=_messages_sse(body, steer))
+    return _json(anthropic_api.message(body, steer), steer, 200, known)
+
+
+def _anthropic_verdict(headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> tuple[int, Steer]:
+    if not headers.get("x-api-key"):
+        return 401, Steer(message="x-api-key header is required")
+    if headers.get("anthropic-version") != "2023-06-01":
+        return 400, Steer(message="anthropic-version: header is required")
+    also = ("context_management",) if "context-management-2025-06-27" in headers.get("anthropic-beta", "") else ()
+    found = [] if steer.status != 200 else message_faults({"max_tokens": 1, **body}, also=also)
+    return (400, Steer(message=found[0])) if found else (steer.status, steer)
+
+
+def _messages_sse(request: Mapping[str, Any], steer: Steer) -> Iterator[bytes]:
+    for number, event in enumerate(anthropic_api.events(request, steer)):
+        if steer.stream_error and number == steer.after:
+            yield _named(anthropic_api.error(500, Steer(error_type=steer.stream_error)))
+            return
+        yield _named(event)
+
+
+def _named(event: Mapping[str, Any]) -> bytes:
+    return b"event: " + str(event["type"]).encode() + b"\ndata: " + _dump(event) + b"\n\n"
 
 
 def _bedrock(path: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
     model, _, operation = path.removeprefix("/model/").rpartition("/")
-    status, steer = _bedrock_verdict(unquote(model), headers, body, steer)
+    status, steer = _bedrock_verdict(unquote(model), operation, headers, body, steer)
     request_id = {"x-amzn-requestid": _REQUEST_ID}
     if 300 <= status < 400:
         return _json({}, steer, status, request_id)
@@ -64,22 +109,39 @@ def _bedrock(path: str, headers: Mapping[str, str], body: Mapping[str, Any], ste
         kind, fault = bedrock_api.error(status, steer)
         typed = {"x-amzn-errortype": f"{kind}:http://internal.amazon.com/coral/{kind}/"}
         return _json(fault, steer, status, request_id | typed)
+    streamed = {"content-type": "application/vnd.amazon.eventstream", **request_id}
     if operation == "converse-stream":
-        streamed = {"content-type": "application/vnd.amazon.eventstream", **request_id}
-        return Reply(200, streamed, parts=_event_stream(body, steer))
+        return Reply(200, streamed, parts=_event_stream(bedrock_api.events(body, steer), steer))
+    if operation == "invoke-with-response-stream":
+        return Reply(200, streamed, parts=_event_stream(bedrock_api.invoke_events(body, steer), steer))
+    if operation == "invoke":
+        message = anthropic_api.message(body, steer)
+        return _json(message, steer, 200, request_id | bedrock_api.counted(message))
     return _json(bedrock_api.converse(body, steer), steer, 200, request_id)
 
 
 def _bedrock_verdict(
-    model: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer
+    model: str, operation: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer
 ) -> tuple[int, Steer]:
     # What Bedrock itself checks comes before what a test asks for.
-    if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential="):
+    if not headers.get("authorization", "").startswith(("AWS4-HMAC-SHA256 Credential=", "Bearer ")):
         return 403, Steer(error_type="MissingAuthenticationTokenException")
-    found = faults(body) if model else ["modelId: is empty"]
+    judged = bedrock_api.invoke_faults if operation.startswith("invoke") else faults
+    found = judged(body) if model else ["modelId: is empty"]
     if found:
         return 400, Steer(message=f"{len(found)} validation error(s) detected: {found[0]}")
     return steer.status, steer
+
+
+def _bedrock_openai(headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
+    known = {"x-amzn-requestid": _REQUEST_ID}
+    if not headers.get("authorization", "").startswith(("AWS4-HMAC-SHA256 Credential=", "Bearer ")):
+        return _json(openai_api.error(401, Steer(code="invalid_api_key")), steer, 401, known)
+    found = bedrock_api.chat_faults(body)
+    status, steer = (400, Steer(message=found[0])) if found else (steer.status, steer)
+    if status != 200:
+        return _json(openai_api.error(status, steer), steer, status, known)
+    return _chat(body, steer, known)
 
 
 def _sse(request: Mapping[str, Any], steer: Steer) -> Iterator[bytes]:
@@ -95,8 +157,8 @@ def _data(value: Mapping[str, Any]) -> bytes:
     return b"data: " + _dump(value) + b"\n\n"
 
 
-def _event_stream(request: Mapping[str, Any], steer: Steer) -> Iterator[bytes]:
-    for number, (kind, payload) in enumerate(bedrock_api.events(request, steer)):
+def _event_stream(events: Iterator[tuple[str, dict[str, Any]]], steer: Steer) -> Iterator[bytes]:
+    for number, (kind, payload) in enumerate(events):
         if steer.stream_error and number == steer.after:
             yield eventstream.exception(steer.stream_error, _dump({"message": "The fake ends this stream."}))
             return
@@ -125,9 +187,9 @@ def _damaged(body: bytes, steer: Steer) -> bytes:
         return steer.exact.encode("latin-1")
     return {
         "malformed": b'{"choices": [{"message": ',
-        "schema": b'{"choices": "none", "output": 5, "stopReason": []}',
+        "schema": b'{"choices": "none", "output": 5, "stopReason": [], "content": "none"}',
         "list": b"[1, 2]",
-        "nan": b'{"choices": [{"message": {}, "x": NaN}], "output": {"message": {"content": []}}, "stopReason": NaN}',
+        "nan": b'{"choices": [{"message": {}}], "output": {"message": {"content": []}}, "content": [], "stop": NaN}',
         "empty": b"",
         "huge": b'{"padding": "' + b"x" * (steer.size if steer.body == "huge" else 0) + b'"}',
         "gzip": gzip.compress(body + b" " * steer.size) if steer.body == "gzip" else b"",

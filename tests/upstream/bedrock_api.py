@@ -1,13 +1,20 @@
-"""Bedrock's bodies: Converse, the events of ConverseStream, errors."""
+"""Bedrock's bodies: Converse, the events of ConverseStream, InvokeModel around Anthropic's, errors."""
 
 from __future__ import annotations
 
+import base64
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from tests.upstream import anthropic_api
 from tests.upstream.counting import pieces, reply, tokens
+from tests.upstream.messages_judge import faults
 from tests.upstream.steering import Steer, last_user_text
+from tests.upstream.typed import shape_faults
 
 ERROR_TYPES = {
     400: "ValidationException",
@@ -59,10 +66,58 @@ def events(request: Mapping[str, Any], steer: Steer) -> Iterator[tuple[str, dict
         yield "metadata", {"usage": usage, "metrics": {"latencyMs": 12}}
 
 
+def invoke_events(request: Mapping[str, Any], steer: Steer) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Anthropic's events as InvokeModelWithResponseStream carries them; metrics stand in the last one."""
+    output = 0
+    for event in anthropic_api.events(request, steer):
+        output = event.get("usage", {}).get("output_tokens", output)
+        if event["type"] == "message_stop":
+            event["amazon-bedrock-invocationMetrics"] = {"outputTokenCount": output}
+        yield "chunk", {"bytes": base64.b64encode(json.dumps(event).encode()).decode(), "p": "abcd"}
+
+
+def counted(message: Mapping[str, Any]) -> dict[str, str]:
+    """The counts of InvokeModel's answer, as its headers say them."""
+    usage = message.get("usage")
+    if not usage:
+        return {}
+    names = {"input": "input_tokens", "output": "output_tokens"}
+    return {f"x-amzn-bedrock-{name}-token-count": str(usage[count]) for name, count in names.items()}
+
+
+def invoke_faults(body: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a body for InvokeModel on a model of Anthropic's; empty where Bedrock would take it."""
+    if body.get("anthropic_version") != "bedrock-2023-05-31":
+        return ["anthropic_version: Field required"]
+    known = {"context-management-2025-06-27": "context_management"}
+    also = [known[beta] for beta in body.get("anthropic_beta", ()) if beta in known]
+    given = {name: value for name, value in body.items() if name not in ("anthropic_version", "anthropic_beta")}
+    extra = [name for name in ("metadata", "service_tier") if name in given]
+    return [f"{name}: Extra inputs are not permitted" for name in extra] or faults(given, also=also, model=False)
+
+
+def chat_faults(body: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a chat body for the runtime's own OpenAI endpoint: the package's types, then its rules."""
+    model = str(body.get("model"))
+    if body.get("store") is not False:
+        return ["store: is true unless told, and what is stored outlives the call"]
+    if "openai.gpt-oss" not in model and model.partition(".")[0] not in ("us", "eu", "global"):
+        return ["model: on-demand throughput isn't supported; use an inference profile"]
+    return shape_faults(_chat_params(), body)
+
+
 def error(status: int, steer: Steer) -> tuple[str, dict[str, Any]]:
     """The error type, which goes into a header, and the body."""
     kind = steer.error_type or ERROR_TYPES.get(status, "InternalServerException")
     return kind, {"message": steer.message or f"The fake answers with {kind}."}
+
+
+@functools.cache
+def _chat_params() -> TypeAdapter[Any]:
+    # Imported here: a fake that is asked for another dialect alone starts without.
+    from openai.types.chat import completion_create_params as params
+
+    return TypeAdapter(params.CompletionCreateParamsStreaming | params.CompletionCreateParamsNonStreaming)
 
 
 def _reply(request: Mapping[str, Any], steer: Steer) -> tuple[str, int, bool]:

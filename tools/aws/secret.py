@@ -1,7 +1,7 @@
 """A provider's key goes from standard input to Secrets Manager: into no file, history, process list or state.
 
 A secret of a provider that Terraform knows is made by it. One of a provider that the config adds (`providers/<name>`)
-is made here, when its key is first set: the state never hears of it.
+is made here, when its key is first set: the state never hears of it. Several keys are a JSON list.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import getpass
 import re
 import sys
 
+from gateway.vendors.credentials import Held, read_credentials, usable
 from tools.aws.place import OperatorError, Place
 from tools.local.emulator import ROOT
 from tools.manifest import load
@@ -45,6 +46,16 @@ def put(place: Place, provider: str) -> str:
 def _value(provider: str) -> str:
     text = getpass.getpass(f"Key for {provider} (not shown): ") if sys.stdin.isatty() else sys.stdin.read()
     value = text.strip()
-    if len(value) < _SHORTEST or len(value.split()) != 1:
-        raise OperatorError("That is no key: it must be one word of 8 or more characters, on standard input.")
+    try:
+        held = read_credentials(value)
+    except ValueError as reason:
+        raise OperatorError(f"That {reason}.") from None
+    wrong = next((number for number, each in enumerate(held, start=1) if not _is_one(each)), None)
+    if wrong is not None:
+        which = f"Entry {wrong}" if len(held) > 1 else "That"
+        raise OperatorError(f"{which} is no key: it must be one word of 8 or more characters, on standard input.")
     return value
+
+
+def _is_one(held: Held) -> bool:
+    return usable(held) and (not isinstance(held, str) or len(held) >= _SHORTEST)

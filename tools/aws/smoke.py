@@ -13,7 +13,7 @@ from typing import Any
 from gateway.identity import key_text as keys
 
 _SECONDS = 35.0  # an HTTP API gives up after 30
-_CHEAP = ("nova-lite", "claude-3-haiku")
+_CHEAP = ("nova-lite", "claude-haiku", "claude-3-haiku", "gpt-mini", "gpt-4o-mini")
 _CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 16}
 
 
@@ -35,8 +35,8 @@ class Check:
 
 
 def checks(base_url: str, key: str, model: str) -> Iterator[Check]:
-    """One after the other. Without a key what needs one is left out. With one, Bedrock is called by its cheapest alias
-    where it is configured; and `model`, if one is given."""
+    """One after the other. Without a key what needs one is left out. With one, each provider is called once, by a cheap
+    model; and `model`, if one is given."""
     yield _check("is alive", {200}, _ask(base_url, "GET", "/health"))
     yield _check("sees its tables", {200}, _ask(base_url, "GET", "/api/v1/health/detailed"))
     yield _check("refuses no key", {401}, _ask(base_url, "GET", "/v1/models"))
@@ -47,19 +47,22 @@ def checks(base_url: str, key: str, model: str) -> Iterator[Check]:
         mine = {"authorization": f"Bearer {key}"}
         listed = _ask(base_url, "GET", "/v1/models", mine)
         yield _check("lists models", {200}, listed)
-        for name in dict.fromkeys(filter(None, (_bedrock_alias(listed), model))):
+        for name in dict.fromkeys(filter(None, (*_one_a_provider(listed), model))):
             answered = _ask(base_url, "POST", "/v1/chat/completions", mine, {"model": name} | _CHAT)
             yield _check(f"answers by {name}", {200}, answered)
 
 
-def _bedrock_alias(listed: Answer) -> str | None:
-    """The alias of Bedrock that costs least, as the gateway lists them; None where Bedrock is not configured."""
+def _one_a_provider(listed: Answer) -> Iterator[str]:
+    """A model of each provider as the gateway lists them: one that is known to cost little, else an alias, else any."""
     try:
         models = json.loads(listed.text)["data"] if listed.status == 200 else []
-        aliases = [each["id"] for each in models if each["owned_by"] == "bedrock" and "/" not in each["id"]]
+        named = [(str(each["owned_by"]), str(each["id"])) for each in models]
     except (ValueError, KeyError, TypeError):
-        return None
-    return next((name for name in _CHEAP if name in aliases), aliases[0] if aliases else None)
+        return
+    for owner in dict.fromkeys(owner for owner, _ in named):
+        names = [name for each, name in named if each == owner]
+        aliases = [name for name in names if "/" not in name]
+        yield next((name for name in _CHEAP if name in aliases), (aliases or names)[0])
 
 
 def _ask(

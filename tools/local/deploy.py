@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from tools.build import BuildResult
 from tools.manifest import Function, Manifest, Names, Table
-from tools.manifest.names import statements, variables
+from tools.manifest.names import Called, statements, variables
 
 ALIAS = "live"
 HOST_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"  # MiniStack hands a function that has it on to that address
@@ -168,7 +168,7 @@ class Deployer:
             FunctionName=name,
             Description=function.description,
             Runtime=f"python{built.target.python}",
-            Role=self._role(folder, function, name),
+            Role=self._role(folder, name, Called.of(environment)),
             Handler=function.handler,
             Code={"ZipFile": built.path(folder).read_bytes()},
             MemorySize=function.memory,
@@ -183,12 +183,12 @@ class Deployer:
         functions.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
         return name
 
-    def _role(self, folder: str, function: Function, name: str) -> str:
+    def _role(self, folder: str, name: str, called: Called) -> str:
         iam = self.client("iam")
         trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         role: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
-        rights = {"Version": "2012-10-17", "Statement": statements(self._manifest, folder, self.names)}
+        rights = {"Version": "2012-10-17", "Statement": statements(self._manifest, folder, self.names, called)}
         iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=json.dumps(rights))
         return role
 

@@ -1,4 +1,5 @@
-"""Where a local gateway's models are: the emulator's own, one on this machine, an OpenAI-compatible host, Bedrock."""
+"""Where a local gateway's models are: the emulator's own, one on this machine, an OpenAI-compatible host, Anthropic,
+Bedrock."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from tools.manifest import Names
 # An emulator that starts a process for each parallel call may keep a small machine busy for longer than AWS ever would.
 STORE_SECONDS = "20"
 _PROVIDER_KEY = "PROVIDER_KEY_"
-MODES = ("emulator", "local", "openai", "bedrock")
+MODES = ("emulator", "local", "openai", "anthropic", "bedrock")
 
 
 def options(
@@ -54,6 +55,16 @@ def options(
             "OPENAI_SECRET_ID": names.secret("openai"),
             "OPENAI_BASE_URL": environ.get("OPENAI_BASE_URL", ""),
             "OPENAI_PASS_FIELDS": environ.get("OPENAI_PASS_FIELDS", ""),
+        }
+    elif mode == "anthropic":
+        key = environ.get("ANTHROPIC_API_KEY", "")
+        if not key:
+            raise EmulatorError("LLM=anthropic needs ANTHROPIC_API_KEY.")
+        secrets["anthropic"] = key
+        values |= {
+            "GATEWAY_PROVIDERS": "anthropic,bedrock",
+            "ANTHROPIC_SECRET_ID": names.secret("anthropic"),
+            "ANTHROPIC_BASE_URL": environ.get("ANTHROPIC_BASE_URL", ""),
         }
     elif mode == "bedrock":
         region, credentials = _bedrock()

@@ -80,6 +80,10 @@ class Grant(_Strict):
         return resources
 
 
+# What a role may do with models of a provider that takes its signature. Converse is authorised as InvokeModel.
+ModelAction = Literal["InvokeModel", "InvokeModelWithResponseStream"]
+
+
 class Authorizer(_Strict):
     """This function is the API's authorizer; its answers are kept for `ttl` seconds."""
 
@@ -131,6 +135,7 @@ class Function(_Strict):
     authorizer: Authorizer | None = None
     tables: dict[str, Annotated[_Whole | _Parts, Discriminator(_form)]] = {}
     actions: list[Grant] = []
+    models: dict[Name, Annotated[list[ModelAction], Field(min_length=1)]] = {}
     secrets: list[Name] = []
     environment: list[str] = []
     event: Event | None = None

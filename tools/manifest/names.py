@@ -56,6 +56,26 @@ class Names:
         return self.arn("dynamodb", f"table/{self.table(table)}" + (f"/index/{index}" if index else ""))
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Which models a deployment calls: of these providers, in order of preference; by the role in these regions (none:
+    the deployment's own), by ids of these forms. Providers that `by_secret` names are called by credentials of a secret
+    where the role could sign."""
+
+    providers: tuple[str, ...] = ("openai", "bedrock")
+    regions: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ("*",)
+    by_secret: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> Called:
+        """As the variables of an environment say."""
+        providers = tuple(name for name in values.get("GATEWAY_PROVIDERS", "").split(",") if name)
+        regions = tuple(dict.fromkeys(filter(None, (values.get(f"{name.upper()}_REGION") for name in providers))))
+        secrets = frozenset(name for name in providers if values.get(f"{name.upper()}_SECRET_ID"))
+        return cls(providers, regions, by_secret=secrets)
+
+
 def variables(manifest: Manifest, folder: str, values: Mapping[str, str]) -> dict[str, str]:
     """The environment of a function: what every function gets and what it asks for, empty values left out."""
     wanted = [name for name, variable in manifest.environment.items() if variable.everywhere]
@@ -63,12 +83,12 @@ def variables(manifest: Manifest, folder: str, values: Mapping[str, str]) -> dic
     return {name: values[name] for name in wanted if values.get(name)}
 
 
-def statements(manifest: Manifest, folder: str, names: Names) -> list[Statement]:
+def statements(manifest: Manifest, folder: str, names: Names, called: Called | None = None) -> list[Statement]:
     """The statements of a function's policy: exactly what its manifest says, and its own log group."""
-    return list(_statements(manifest.functions[folder], folder, names))
+    return list(_statements(manifest.functions[folder], folder, names, called or Called()))
 
 
-def _statements(function: Function, folder: str, names: Names) -> Iterator[Statement]:
+def _statements(function: Function, folder: str, names: Names, called: Called) -> Iterator[Statement]:
     group = names.arn("logs", f"log-group:{names.log_group(folder, function)}:*")
     yield _allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [group])
     # X-Ray knows no resources: AWS allows nothing but "*" here.
@@ -80,7 +100,8 @@ def _statements(function: Function, folder: str, names: Names) -> Iterator[State
                 yield _allow(f"{sid}{action}", [f"dynamodb:{action}"], [arn]) | {"Condition": _of_partitions(keys)}
         else:
             yield _allow(sid, [f"dynamodb:{action}" for action in sorted(actions)], [arn])
-    for name in function.secrets:
+    yield from _on_models(function, names, called)
+    for name in (each for each in function.secrets if _has_secret(each, function, called)):
         # Secrets Manager ends every ARN with six random characters.
         arn = names.arn("secretsmanager", f"secret:{names.secret(name)}-??????")
         yield _allow(f"Secret{name.capitalize()}", ["secretsmanager:GetSecretValue"], [arn])
@@ -93,6 +114,25 @@ def _statements(function: Function, folder: str, names: Names) -> Iterator[State
         yield _allow(
             f"Named{number}", sorted(grant.actions), [_filled(resource, names) for resource in grant.resources]
         )
+
+
+def _has_secret(provider: str, function: Function, called: Called) -> bool:
+    return provider in called.providers and (provider not in function.models or provider in called.by_secret)
+
+
+def _on_models(function: Function, names: Names, called: Called) -> Iterator[Statement]:
+    """By a profile a model runs in other regions too: there it may be called through one of ours alone."""
+    begin = f"arn:{names.partition}:bedrock"
+    places = [(region, form) for region in called.regions or (names.region,) for form in called.forms]
+    profiles = [f"{begin}:{region}:{names.account}:inference-profile/*.{form}" for region, form in places]
+    for provider, actions in function.models.items():
+        if provider in called.providers and provider not in called.by_secret:
+            sid, allowed = _sid("Models", provider), [f"{provider}:{action}" for action in sorted(actions)]
+            models = [f"{begin}:{region}::foundation-model/{form}" for region, form in places]
+            yield _allow(sid, allowed, [*models, *profiles])
+            anywhere = [f"{begin}:*::foundation-model/{form}" for form in called.forms]
+            through = {"StringLike": {"bedrock:InferenceProfileArn": sorted(profiles)}}
+            yield _allow(f"{sid}ByProfile", allowed, anywhere) | {"Condition": through}
 
 
 def _allow(sid: str, actions: list[str], resources: list[str]) -> Statement:

@@ -97,8 +97,7 @@ class Attempt:
         self.verdict, self.status = Verdict.ANSWERED, "ok"
         self.usage = answer.usage or self._counted(answer.body)
         # The tier that answered is billed, whatever tier was asked for.
-        tier = answer.body.get("service_tier")
-        self.bill = cost_of(self.usage, self.target.route.price.for_tier(tier if isinstance(tier, str) else None))
+        self.bill = cost_of(self.usage, self.target.route.price.for_tier(answer.tier))
 
     def _failed(self, failure: UpstreamError) -> None:
         self.verdict = verdict_of(sent=failure.sent, status=failure.upstream_status)
@@ -109,7 +108,8 @@ class Attempt:
 
     def _counted(self, body: Mapping[str, Any]) -> Usage:
         # Bytes are never fewer than byte-level tokens, but of images; neither part can be more than what was held.
-        text = json.dumps(body.get("choices", []), ensure_ascii=False).encode(errors="replace")
+        said = body.get("choices", body.get("content", []))
+        text = json.dumps(said, ensure_ascii=False).encode(errors="replace")
         most = self.prepared.call.max_output_tokens * self.choices
         prompt = min(_size(self.prepared.call.body), self.target.est.prompt)
         return Usage(input_tokens=prompt, output_tokens=min(len(text), most), source="counted")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +31,7 @@ from gateway.models import residency
 from gateway.models.geographies import strictest
 from gateway.models.listing import listed
 from gateway.models.model_names import ModelNames, Prices, Route, permits
-from gateway.vendors.base import ChatCall, Provider
+from gateway.vendors.base import ModelCall, Provider
 
 _DIALECT = "chat"
 _GRACE_SECONDS = 30  # after the deadline a row may be swept
@@ -39,14 +39,15 @@ _GRACE_SECONDS = 30  # after the deadline a row may be swept
 
 @dataclass(slots=True)
 class Completions:
-    """`provider` gives the adapter of a configured provider by name, `catalogue` the products for an mcpContext.
+    """`provider` gives the adapter of a configured provider by name and region, `catalogue` the
+    products for an mcpContext.
     `now` is seconds since the epoch, `first_byte` the most of them that a stream may take to begin; `region` is where
-    models are called."""
+    models are called unless an alias says another."""
 
     config: ConfigSource
     prices: Prices
     providers: tuple[str, ...]
-    provider: Callable[[str], Provider]
+    provider: Callable[[str, str], Provider]
     ledger: Ledger
     breakers: Breakers
     catalogue: Callable[[], Catalogue]
@@ -80,31 +81,36 @@ class Completions:
         return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent)
 
     def plan(self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float) -> Plan:
-        """Where a request goes: today the one target of the name that it asks for. Raises BadRequest, NotFound,
-        Forbidden, UpstreamRejected, UpstreamTimeout.
+        """Where a request goes: to the target of the name that it asks for, in each of its regions in order. Raises
+        BadRequest, NotFound, Forbidden, UpstreamRejected, UpstreamTimeout.
 
         Translated here: what can't be said to the provider was never a call.
         """
         request = parse_chat(body)
         config = self.config.get()
-        route = self.model_names(config).resolve(request.model, residency_of(caller, config))
+        names, tier, rule = self.model_names(config), config.tier(caller.tier), residency_of(caller, config)
+        route = names.resolve(request.model, rule)
         _allowed(caller, request, route.name, route.target)
         tell_of_end(route)
         products = self._products(request)
-        call, est = self._priced(
-            with_products(body, products), request, route, config.tier(caller.tier), correlation_id, seconds_left
-        )
-        provider = self.provider(route.provider)
-        return Plan(request, (Target(route, provider, provider.prepare(call), est),), products)
+        whole, targets = with_products(body, products), []
+        rid = f"req_{uuid.uuid4().hex}"
+        metadata = {"key-id": caller.key_id, "request-id": rid}
+        for each in names.regions(route, rule):
+            call, est = self._priced(whole, request, each, tier, seconds_left)
+            call = replace(call, correlation_id=correlation_id, metadata=metadata)
+            provider = self.provider(each.provider, each.region)
+            targets.append(Target(each, provider, provider.prepare(call), est))
+        return Plan(request, tuple(targets), products, rid=rid)
 
     def admit(self, caller: Caller, plan: Plan, *, correlation_id: str, ends: float, user_agent: str = "") -> Call:
         """Hold what a plan may cost; the call has until `ends` (`now`'s seconds). Raises BudgetExceeded, RateLimited,
         Unauthorized, Forbidden, UpstreamUnavailable, StoreUnavailable; nothing is held then."""
         config = self.config.get()
         self.breakers.check([target.breaker for target in plan.targets])
-        first, rid = plan.first, f"req_{uuid.uuid4().hex}"
+        first = plan.first
         asked = AdmissionRequest(
-            rid=rid,
+            rid=plan.rid,
             model=first.route.name,
             target=first.route.target,
             provider=first.route.provider,
@@ -131,7 +137,7 @@ class Completions:
             self.ledger.release(hold)
             raise
         means = Means(self.ledger, self.breakers, _rules(config), self.now, self.first_byte)
-        return Call(rid, plan, hold, ends, means)
+        return Call(plan.rid, plan, hold, ends, means)
 
     def check(self, caller: Caller, body: Mapping[str, Any], *, seconds_left: float) -> None:
         """Raises RateLimited or BudgetExceeded where the ledger knows, without asking, that it refuses this call now;
@@ -140,7 +146,7 @@ class Completions:
         try:
             request = parse_chat(body)
             route = self.model_names(config).resolve(request.model, residency_of(caller, config))
-            _, est = self._priced(body, request, route, config.tier(caller.tier), "", seconds_left)
+            _, est = self._priced(body, request, route, config.tier(caller.tier), seconds_left)
         except GatewayError:
             return
         self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens, typical=est.typical), (route.target,))
@@ -171,16 +177,16 @@ class Completions:
         request: ChatRequest,
         route: Route,
         tier: TierLimits,
-        correlation_id: str,
         seconds_left: float,
-    ) -> tuple[ChatCall, Estimate]:
+    ) -> tuple[ModelCall, Estimate]:
         cap = request.output_cap(tier.default_max_tokens, route.price.max_output_tokens)
-        call = ChatCall(
+        call = ModelCall(
             model=route.model,
             body=provider_body(body),
             max_output_tokens=cap,
             timeout=seconds_for(route.provider, seconds_left),
-            correlation_id=correlation_id,
+            dialect=_DIALECT,
+            endpoint=route.endpoint,
         )
         return call, estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
 

@@ -51,11 +51,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt."""
+    """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt, `rid`
+    is the request's id, by which its row and the provider's own log know it."""
 
     request: ChatRequest
     targets: tuple[Target, ...]
     products: list[dict[str, Any]] = field(default_factory=list)
+    rid: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < len(self.targets) <= MOST_TARGETS:

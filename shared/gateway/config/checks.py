@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from gateway.config.document import Alias, Config, ConfiguredVendor
 from gateway.destinations import Destinations
 from gateway.errors import BadRequest
+from gateway.models.geographies import geography_of, reach
 from gateway.models.model_names import ModelNames
-from gateway.models.vendors import packaged
+from gateway.models.vendors import Vendor, packaged
 
 _UNSAID = {
     "maxInputTokens": "its window is unknown: the provider alone can say that a prompt is too long",
@@ -50,7 +51,7 @@ def _check_alias(path: str, alias: Alias, model_names: ModelNames) -> None:
     if alias.target is not None:
         if alias.target.partition("/")[0] not in model_names.usable():
             raise _unknown(f"{path}.target", alias.target)
-        if model_names.price(alias.target) is None:
+        if any(model_names.price(alias.target, region) is None for region in alias.regions or ("",)):
             raise BadRequest(
                 f"{path}.target: no price is known for {alias.target}; set one under prices",
                 param=f"{path}.target",
@@ -60,14 +61,32 @@ def _check_alias(path: str, alias: Alias, model_names: ModelNames) -> None:
         if model_names.cards.named(name) is None:
             where = f"{path}.models[{index}]"
             raise BadRequest(f"{where}: there is no model card of this name; name a target instead", param=where)
-    if alias.endpoint is not None:
-        _check_endpoint(f"{path}.endpoint", alias, model_names)
+    vendor = model_names.vendor(alias.target.partition("/")[0]) if alias.target else None
+    _check_endpoint(f"{path}.endpoint", alias, vendor)
+    _check_regions(f"{path}.regions", alias, vendor)
 
 
-def _check_endpoint(path: str, alias: Alias, model_names: ModelNames) -> None:
-    if alias.target is None:
+def _check_regions(path: str, alias: Alias, vendor: Vendor | None) -> None:
+    def refused(at: str, reason: str) -> BadRequest:
+        return BadRequest(f"{path}{at}: {reason}", param=f"{path}{at}")
+
+    if alias.regions and (vendor is None or alias.target is None):
+        raise refused("", "is of no use without a target, which is called there")
+    if alias.regions and vendor is not None and not vendor.regional:
+        raise refused("", f"{vendor.name} has no regions")
+    geography = geography_of((alias.target or "").partition("/")[2])
+    for number, region in enumerate(alias.regions):
+        if region in alias.regions[:number]:
+            raise refused(f"[{number}]", "is there twice")
+        if geography is not None and geography not in reach(region):
+            raise refused(f"[{number}]", f"{region} can't call a profile of {geography}")
+
+
+def _check_endpoint(path: str, alias: Alias, vendor: Vendor | None) -> None:
+    if alias.endpoint is None:
+        return
+    if vendor is None:
         raise BadRequest(f"{path}: is of no use without a target, whose provider has it", param=path)
-    vendor = {**packaged(), **model_names.config.providers}[alias.target.partition("/")[0]]
     if alias.endpoint not in vendor.endpoints:
         there = ", ".join(vendor.endpoints)
         raise BadRequest(f"{path}: {vendor.name} has no endpoint of this name, but {there}", param=path)

@@ -48,6 +48,8 @@ VENDOR = r"^[a-z][a-z0-9-]{0,30}$"
 # Every target is an alias by its form too: whatever has a price can be asked for by its own name.
 TARGET = r"^[a-z][a-z0-9-]{0,30}/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$"
 ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$"
+REGION = r"^[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}$"
+MOST_REGIONS = 8
 KEY_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"  # of the secret that has a provider's key
 Target = Annotated[str, Field(pattern=TARGET, max_length=128)]
 
@@ -109,12 +111,14 @@ class Alias(_Part):
     """An alias: the name clients use, and what answers: a target; or models by their cards' names, in order of
     preference, of which a deployment calls the first that it can. A target, where there is one, goes before models.
     `endpoint` names the provider's endpoint that is called (`gateway.models.vendors`), else it is chosen by the
-    client's dialect."""
+    client's dialect. `regions` are those that the target is called in, in order, each where the ones before it fail;
+    none is the deployment's own."""
 
     target: Target | None = None
     models: Annotated[tuple[Annotated[str, Field(pattern=ALIAS)], ...], Field(max_length=8)] = ()
 
     endpoint: Annotated[str, Field(pattern=VENDOR)] | None = None
+    regions: Annotated[tuple[Annotated[str, Field(pattern=REGION)], ...], Field(max_length=MOST_REGIONS)] = ()
 
     @model_validator(mode="after")
     def _something_answers(self) -> Alias:
@@ -257,6 +261,7 @@ _PATTERNS = {
     TARGET: "must be a provider and one of its models, such as my-host/my-model",
     ALIAS: "must be letters, digits and . _ : / @ -, a letter or digit first, at most 128",
     VENDOR: "must be small letters, digits and hyphens, a letter first, at most 31",
+    REGION: "must be the code of a region, such as eu-central-1",
     KEY_NAME: "must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",
 }
 

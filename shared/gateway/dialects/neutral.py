@@ -37,13 +37,27 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """An image or a document (a pdf) that stands elsewhere: whoever runs the model fetches it."""
+
+    kind: Literal["image", "document"]
+    url: str
+    name: str = ""
+    rest: Mapping[str, Any] = field(default_factory=dict)
+    at: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """`format` is a file's usual ending (pdf, txt, ...); `data` is base64."""
+    """`format` is a file's usual ending (pdf, txt, ...); `data` is base64. `parts`: what it consists of where it is no
+    file; then both are empty. `rest`: what else a dialect says of it (whether it may be cited, what it is about)."""
 
     format: str
     name: str
     data: str
     at: str = field(default="", compare=False)
+    parts: tuple[Text | Image, ...] = ()
+    rest: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class ToolResult:
     """What the tool said that was called under `id`."""
 
     id: str
-    content: tuple[Text | Image | Document, ...]
+    content: tuple[Text | Image | Link | Document, ...]
     failed: bool = False
     at: str = field(default="", compare=False)
 
@@ -91,7 +105,7 @@ class Mark:
     at: str = field(default="", compare=False)
 
 
-Block = Text | Image | Document | ToolUse | ToolResult | Reasoning | Redacted | Mark
+Block = Text | Image | Link | Document | ToolUse | ToolResult | Reasoning | Redacted | Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +119,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """`schema` is a JSON schema of the input, as it was given; None where none was."""
+    """`schema` is a JSON schema of the input, as it was given, `schema_at` where; None where none was."""
 
     name: str
     description: str = ""
     schema: Mapping[str, Any] | None = None
     strict: bool | None = None
     at: str = field(default="", compare=False)
+    schema_at: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +151,8 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class Request:
     """None, or empty, is what was not said. `cap` are the most output tokens, enforced; `effort` is how much a model
-    shall think, in its vendor's words, and `thinking` the object by which Anthropic's models are told the same."""
+    shall think, in its vendor's words, and `thinking` the object by which Anthropic's models are told the same.
+    `paths`: what the client calls a field, by chat's name for it, where it has another."""
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool | Mark, ...] = ()
@@ -152,6 +168,11 @@ class Request:
     thinking: Mapping[str, Any] | None = None
     tier: str | None = None
     rest: Mapping[str, Any] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def path(self, name: str) -> str:
+        """What the client calls the field that chat calls `name`."""
+        return self.paths.get(name, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +181,26 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What the prompt came to, told before the answer ends; the last Used counts all."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
     """Deltas of a block bear its number; blocks are numbered from 0 in order."""
 
     block: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CitationDelta:
+    """Where the text of this block comes from, as its vendor says it."""
+
+    block: int
+    citation: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +251,12 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Why the answer ends: stop, length, tool_calls, content_filter; or a word of the dialect that it came by."""
+    """Why the answer ends: stop, length, tool_calls, content_filter; or a word of the dialect that it came by. `exact`
+    is its vendor's word where that says more, `sequence` the stop sequence that ended it."""
 
     reason: str
+    exact: str = ""
+    sequence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +275,9 @@ class Failed:
 
 Delta = (
     Start
+    | Told
     | TextDelta
+    | CitationDelta
     | ReasoningDelta
     | SignatureDelta
     | RedactedDelta

@@ -19,8 +19,8 @@ WARNED_DAYS = 60  # before a model's end its answers tell of it
 
 class Alias(Protocol):
     """A name that clients use, and what answers to it: the `provider/model`, or the model cards in order of preference,
-    of which a deployment calls the first that it can; and the endpoint it is called at, if that is not chosen by the
-    client's dialect."""
+    of which a deployment calls the first that it can; the endpoint it is called at, if that is not chosen by the
+    client's dialect; and the regions that a target is called in, in order, if not the deployment's."""
 
     @property
     def target(self) -> str | None: ...
@@ -28,6 +28,8 @@ class Alias(Protocol):
     def models(self) -> Sequence[str]: ...
     @property
     def endpoint(self) -> str | None: ...
+    @property
+    def regions(self) -> Sequence[str]: ...
 
 
 class Offer(Protocol):
@@ -43,10 +45,10 @@ class Offer(Protocol):
 
 
 class Prices(Protocol):
-    """Where prices come from: `find("provider/model")`, there or in a geography that has its own, whether the region
-    that models are called in has one for itself, and every priced target there is."""
+    """Where prices come from: `find("provider/model")`, as it is in a region or geography, whether the region that
+    models are called in has one for itself, and every priced target there is."""
 
-    def find(self, target: str, place: str = "") -> Price | None: ...
+    def find(self, target: str, region: str = "") -> Price | None: ...
 
     def regional(self, target: str) -> bool: ...
 
@@ -55,14 +57,15 @@ class Prices(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What answers a request: `name` as asked for, `target` as `provider/model`, `endpoint` if the config names one.
-    `ending` is the day (YYYY-MM-DD) of the model's end where that is near, `successor` the name to ask for instead.
-    """
+    """What answers a request: `name` as asked for, `target` as `provider/model`; `endpoint` and `region` if the config
+    names them. `ending` is the day (YYYY-MM-DD) of the model's end where that is near, `successor` the name to ask for
+    instead."""
 
     name: str
     target: str
     price: Price
     endpoint: str = ""
+    region: str = ""
     ending: str = ""
     successor: str = ""
 
@@ -112,10 +115,21 @@ class ModelNames:
             failure = max(failure, found, key=lambda each: each[0])
         raise failure[1]
 
-    def price(self, target: str) -> Price | None:
-        """The config's, with what the price list knows beside money where that says nothing; else the price list's."""
+    def regions(self, route: Route, residency: str = "") -> tuple[Route, ...]:
+        """A route as it is in each of its alias's regions that keeps a rule of residency, in their order: elsewhere it
+        may cost something else."""
+        alias = self.config.models.get(route.name)
+        if alias is None or not alias.regions:
+            return (route,)
+        kept = [region for region in alias.regions if self.keeps(route.target, region, residency)]
+        priced = ((region, self.price(route.target, region)) for region in kept)
+        return tuple(replace(route, region=region, price=price) for region, price in priced if price is not None)
+
+    def price(self, target: str, region: str = "") -> Price | None:
+        """What a target costs in a region, or where models are called: the config's, with what the price list knows
+        beside money where that says nothing; else the price list's."""
         vendor = self.vendor(target.partition("/")[0])
-        place = vendor.geography if vendor else ""
+        place = region or (vendor.geography if vendor else "")
         listed = self.prices.find(target, place) if place else self.prices.find(target)
         own = self.config.price_overrides.get(target)
         if own is None or listed is None:
@@ -167,7 +181,10 @@ class ModelNames:
         provider = target.partition("/")[0]
         if provider not in self.usable():
             return 1, _unknown(f"The model '{name}' needs the provider {provider}, which is not configured.")
-        price = self.price(target)
+        alias = self.config.models.get(name)
+        regions = alias.regions if alias and alias.target == target else ()
+        region = next((each for each in regions if self.keeps(target, each, residency)), next(iter(regions), ""))
+        price = self.price(target, region)
         if price is None:
             reason = f"The model '{name}' has no price, so it can't be billed. An operator can set one in the config."
             return 2, BadRequest(reason, code="model_not_priced", param="model")
@@ -178,8 +195,7 @@ class ModelNames:
         if vendor is not None and needs_profile(vendor, target.partition("/")[2]):
             reason = f"The model '{name}' answers by an inference profile alone: its id begins with a geography."
             return 3, BadRequest(reason, code="model_not_supported", param="model")
-        alias = self.config.models.get(name)
-        route = Route(name, target, price, endpoint=(alias.endpoint if alias else None) or "")
+        route = Route(name, target, price, endpoint=(alias.endpoint if alias else None) or "", region=region)
         if price.ends and self.today:
             card = self.cards.of(target)
             route = replace(route, successor=price.successor or (card.successor if card else ""))
@@ -187,7 +203,7 @@ class ModelNames:
                 return 4, _ended(route)
             if price.ends <= _later(self.today, WARNED_DAYS):
                 route = replace(route, ending=price.ends)
-        if not self.keeps(target, self.region, residency):
+        if not self.keeps(target, region or self.region, residency):
             return 5, rules.refused(name, residency)
         return route
 

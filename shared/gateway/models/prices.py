@@ -27,6 +27,7 @@ class PriceBook:
         self._regional: Mapping[str, Mapping[str, Any]] = data["regional"]
         self._source, self._date = str(data["source"]), str(data["date"])
         self._region = region
+        self._others: dict[str, PriceBook] = {}
         self._found: dict[str, Price] = {}  # by the row's name: what is asked for may be any fine-tuned model
 
     @classmethod
@@ -34,9 +35,11 @@ class PriceBook:
         """The packaged prices, as they are where models are called in `region`. The file is read once a process."""
         return cls(_packaged(), region)
 
-    def find(self, target: str, place: str = "") -> Price | None:
-        """The price of `provider/model`, in a geography if that has its own; None where no price is known."""
-        name, row = self._row(target, place)
+    def find(self, target: str, region: str = "") -> Price | None:
+        """The price of `provider/model`, in a region or in the book's own; None where no price is known."""
+        if region not in ("", self._region):
+            return self._elsewhere(region).find(target)
+        name, row = self._row(target)
         price = self._found.get(name)
         if price is None and row is not None:
             price = self._found[name] = _price(row, self._source, self._date)
@@ -45,6 +48,13 @@ class PriceBook:
     def regional(self, target: str) -> bool:
         """Whether the region has a price of its own for a target."""
         return f"{self._region}/{target}" in self._regional
+
+    def _elsewhere(self, region: str) -> PriceBook:
+        book = self._others.get(region)
+        if book is None:
+            data = {"models": self._models, "regional": self._regional, "source": self._source, "date": self._date}
+            book = self._others[region] = PriceBook(data, region)
+        return book
 
     def targets(self) -> Iterable[str]:
         """What may be offered here, sorted: every target with a price, but profiles that this region can't name, models
@@ -63,11 +73,9 @@ class PriceBook:
             return geography in reached
         return not any(f"{provider}/{each}.{model}" in self._models for each in reached)
 
-    def _row(self, target: str, place: str) -> tuple[str, Mapping[str, Any] | None]:
+    def _row(self, target: str) -> tuple[str, Mapping[str, Any] | None]:
         """The row that has a target's price, where any has, and what to keep that price by."""
         provider, _, model = target.partition("/")
-        if place and (there := self._regional.get(f"{place}/{target}")):
-            return f"{place}/{target}", there
         row = self._regional.get(f"{self._region}/{target}") or self._models.get(target)
         if row is None and model.startswith("ft:"):
             # ft:<base model>:<organisation>:<suffix>:<id> costs what the source lists as ft:<base model>.

@@ -10,18 +10,25 @@ peculiarities of hosts by domain (`hosts`). Of a provider it says:
   quoted), `streamPath` where a stream has another one, and `signingName`, which a signature holds of the service.
 - `models`: which endpoints a model has, the one that is best for it first: the first line whose `pattern` fits its id
   (without a geography in front, of an ARN what follows the last slash). `profile`: it answers by an inference profile
-  alone, so its id has to begin with a geography.
+  alone, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
+  `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, where nothing is said), or `none`.
 - `geography`: where its models run and what it is sent is kept, where that is one geography (`eu`, `us`, ...) by its
   contract. Not said, nobody knows: a key that is bound to a geography calls nothing there. A host of each region
   (`{region}`) needs none: the region and the model's id tell.
 
-Of a host, and of a provider in the config:
+Of a host, of an endpoint, and of a provider in the config:
 
 - `caps`: the names of the output cap that it takes, one at a time, the first where the client names none. Unknown, it
   always gets `max_tokens`, and the other name too where the client uses it.
 - `serviceTier`: what is asked for where the client asks for none: else a setting of our account, which may be a dearer
   tier, would decide what a call costs.
 - `passFields`: request fields beyond the dialect's own that may go there; `passesAll`: any field may.
+
+And of an endpoint alone:
+
+- `fixed`: fields that always leave with this value.
+- `betasInBody`: betas, and the version, stand in the body, each beside its fields (`data/betas.json`).
+- `metadataHeader`: the header that takes what shall stand in the provider's log, where the body has no place for it.
 """
 
 from __future__ import annotations
@@ -32,7 +39,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from gateway.models.geographies import geography_of, own_id
@@ -46,6 +53,8 @@ class Quirks:
     service_tier: str | None = None
     pass_fields: tuple[str, ...] = ()
     passes_all: bool = False
+    fixed: tuple[tuple[str, Any], ...] = ()
+    betas_in_body: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +67,21 @@ class Endpoint:
     path: str
     stream_path: str
     signing_name: str = ""
+    metadata_header: str = ""
+    quirks: Quirks = field(default_factory=Quirks)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRule:
-    """Of models whose id fits `pattern`: the names of their endpoints, the best first; and whether they answer by an
-    inference profile alone."""
+    """Of models whose id fits `pattern`: the names of their endpoints, the best first; whether they answer by an
+    inference profile alone; whether they take Anthropic's `tool_choice` among their own fields; and which of
+    temperature and `top_p`."""
 
     pattern: str
     endpoints: tuple[str, ...]
     profile: bool = False
+    one_tool: bool = False
+    sampling: Literal["all", "one", "none"] = "one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +102,8 @@ class Vendor:
 
     @property
     def regional(self) -> bool:
-        """Whether it has a host a region, so that where it runs follows from the region and the model's id."""
+        """Whether it is in regions, and so may be called in one or another: where it runs follows from the region and
+        the model's id."""
         return "{region}" in self.base_url
 
 
@@ -128,9 +143,21 @@ def configured(
     )
 
 
+def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
+    """What holds at an endpoint: what was said of the provider, over what is known of the endpoint and of the host."""
+    known = quirks_at(base_url, vendor.quirks)
+    return replace(
+        endpoint.quirks,
+        caps=known.caps or endpoint.quirks.caps,
+        service_tier=known.service_tier or endpoint.quirks.service_tier,
+        pass_fields=(*known.pass_fields, *endpoint.quirks.pass_fields),
+        passes_all=known.passes_all or endpoint.quirks.passes_all,
+    )
+
+
 def endpoints_of(vendor: Vendor, model: str) -> tuple[Endpoint, ...]:
     """The endpoints at which a provider has a model, the best first."""
-    return tuple(vendor.endpoints[name] for name in _rule(vendor, model).endpoints)
+    return tuple(vendor.endpoints[name] for name in rule_of(vendor, model).endpoints)
 
 
 def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "") -> Endpoint:
@@ -144,10 +171,11 @@ def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "") 
 
 def needs_profile(vendor: Vendor, model: str) -> bool:
     """Whether a model is asked for by its own id, and answers by an inference profile alone."""
-    return _rule(vendor, model).profile and geography_of(_id(model)) is None
+    return rule_of(vendor, model).profile and geography_of(_id(model)) is None
 
 
-def _rule(vendor: Vendor, model: str) -> ModelRule:
+def rule_of(vendor: Vendor, model: str) -> ModelRule:
+    """What is known of a provider's model."""
     known_by = own_id(_id(model))
     return next(rule for rule in vendor.models if fnmatchcase(known_by, rule.pattern))
 
@@ -156,30 +184,52 @@ def _id(model: str) -> str:
     return model.rpartition("/")[2] if model.startswith("arn:") else model
 
 
-def quirks_at(endpoint: str, said: Quirks) -> Quirks:
-    """What holds at an endpoint: what was said of the provider, over what is known of the host."""
-    host = urlsplit(endpoint).hostname or ""
+def quirks_at(base_url: str, said: Quirks) -> Quirks:
+    """What holds at a base URL: what was said of the provider, over what is known of the host."""
+    host = urlsplit(base_url).hostname or ""
     hosts: Mapping[str, Mapping[str, Any]] = _data()["hosts"]
     known = next((each for domain, each in hosts.items() if host == domain or host.endswith(f".{domain}")), {})
     return replace(
         said,
         caps=said.caps or tuple(known.get("caps", ())),
         service_tier=said.service_tier or known.get("serviceTier"),
-        passes_all=bool(known.get("passesAll")),
+        passes_all=said.passes_all or bool(known.get("passesAll")),
     )
 
 
-def _endpoints(said: Mapping[str, Mapping[str, str]]) -> dict[str, Endpoint]:
-    return {
-        name: Endpoint(
-            name, each["dialect"], each["path"], each.get("streamPath", each["path"]), each.get("signingName", "")
-        )
-        for name, each in said.items()
-    }
+def _endpoints(said: Mapping[str, Mapping[str, Any]]) -> dict[str, Endpoint]:
+    return {name: _endpoint(name, each) for name, each in said.items()}
+
+
+def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(
+        name=name,
+        dialect=said["dialect"],
+        path=said["path"],
+        stream_path=said.get("streamPath", said["path"]),
+        signing_name=said.get("signingName", ""),
+        metadata_header=said.get("metadataHeader", ""),
+        quirks=Quirks(
+            caps=tuple(said.get("caps", ())),
+            service_tier=said.get("serviceTier"),
+            passes_all=said.get("passesAll", False),
+            fixed=tuple(said.get("fixed", {}).items()),
+            betas_in_body=said.get("betasInBody", False),
+        ),
+    )
 
 
 def _rules(said: Sequence[Mapping[str, Any]]) -> tuple[ModelRule, ...]:
-    return tuple(ModelRule(each["pattern"], tuple(each["endpoints"]), each.get("profile", False)) for each in said)
+    return tuple(
+        ModelRule(
+            each["pattern"],
+            tuple(each["endpoints"]),
+            profile=each.get("profile", False),
+            one_tool=each.get("oneTool", False),
+            sampling=each.get("sampling", "one"),
+        )
+        for each in said
+    )
 
 
 @lru_cache(maxsize=1)

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.destinations import Destinations
 from gateway.models.vendors import Vendor, packaged
 
 if TYPE_CHECKING:
     from gateway.aws.sigv4 import Credentials
+    from gateway.errors import UpstreamError
     from gateway.vendors.base import Provider
 
 
@@ -21,15 +22,16 @@ class Connection:
 
     `endpoint` is a base URL (OpenAI's ends in `/v1`), which may lead to `destinations` alone. `api_key` and
     `credentials` are asked at every call, so that a rotated secret takes effect; what they raise is raised to the
-    caller of `send`. `reread`, given the seconds that it may take, reads the secret behind them anew: asked where the
-    provider refuses what they gave. `pass_fields` are what the deployment lets pass, beside the vendor's own.
+    caller of `send`. `credentials` sign a request, or are a key, which goes out as a Bearer token. `another` gives
+    another one of either where the provider refuses or limits what they gave (`gateway.vendors.answers.answered`).
+    `pass_fields` are what the deployment lets pass, beside the vendor's own.
     """
 
     endpoint: str
     api_key: Callable[[], str] | None = None
     region: str = ""
-    credentials: Callable[[], Credentials] | None = None
-    reread: Callable[[float], None] | None = None
+    credentials: Callable[[], Credentials | str] | None = None
+    another: Callable[[Any, UpstreamError, float], Any] | None = None
     pass_fields: tuple[str, ...] = ()
     destinations: Destinations = field(default_factory=Destinations)
 
@@ -46,6 +48,10 @@ def connect(vendor: str | Vendor, connection: Connection) -> Provider:
         from gateway.vendors.openai import OpenAIProvider
 
         return OpenAIProvider(vendor, connection)
+    if vendor.kind == "anthropic":
+        from gateway.vendors.anthropic import AnthropicProvider
+
+        return AnthropicProvider(vendor, connection)
     if vendor.kind == "bedrock":
         from gateway.vendors.bedrock import BedrockProvider
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from gateway.destinations import ForbiddenAddress
+from gateway.dialects.neutral import NOTHING
 from gateway.dialects.unsupported import Unusable
-from gateway.dialects.values import mapping, read_json
-from gateway.errors import UpstreamCredentials, UpstreamError
+from gateway.dialects.values import count, mapping, read_json
+from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
 from gateway.transport import MAX_BYTES, Broken, Connections, Exchange, HttpError, HttpReply
 from gateway.vendors.base import Answer
 from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 
+_TIER: Final = "x-amzn-bedrock-service-tier"
+_COUNTS: Final = "x-amzn-bedrock-"
+_COUNTED: Final = ("input", "output", "cache-read-input", "cache-write-input")
+_DIGITS: Final = re.compile(r"[0-9]{1,10}")
 Held = TypeVar("Held")  # a credential
 Posted = tuple[HttpReply, bool]
+# Another credential for an attempt, None where there is none: given those that it was made with, what the last one met,
+# and the seconds that finding it may take.
+Another = Callable[[Sequence[Held], UpstreamError, float], Held | None]
 UsageOf = Callable[[object], Usage | None]
 CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
 
@@ -55,7 +64,7 @@ def posted(
 
 def answered(
     credential: Callable[[], Held],
-    reread: Callable[[float], None] | None,
+    another: Another[Held] | None,
     timeout: float,
     post: Callable[[Held, float], Posted],
     failure: Callable[[HttpReply], UpstreamError],
@@ -63,51 +72,70 @@ def answered(
     """A success, of one attempt that takes at most `timeout` seconds. Raises UpstreamErrors, and what `credential`
     raises before anything was sent.
 
-    A credential that the provider refuses is read anew, and if there is another one now, the request is sent once more
-    at once: it was rotated, and for the refusal nothing is billed.
+    Where the provider refuses or limits a credential, for which nothing is billed, the request is sent once more at
+    once with `another` one, as long as there is one: each once. Whatever may be billed is never sent again.
     """
     deadline = time.monotonic() + timeout
-    held = credential()
-    reply, measured = post(held, timeout)
-    if succeeded(reply.status):
-        return reply, measured
-    error = failure(reply)
-    another = _another(held, credential, reread, deadline) if isinstance(error, UpstreamCredentials) else None
-    left = deadline - time.monotonic()
-    if another is None or left <= 0:
-        raise error
-    reply, measured = post(another, left)
-    if not succeeded(reply.status):
-        raise failure(reply)
-    return reply, measured
+    tried, refusals, left = [credential()], list[UpstreamError](), timeout
+    while True:
+        reply, measured = post(tried[-1], left)
+        if succeeded(reply.status):
+            return reply, measured
+        refusals.append(failure(reply))
+        found = _another(another, tried, refusals[-1], deadline)
+        left = deadline - time.monotonic()
+        if found is None or left <= 0:
+            raise _told(refusals)
+        tried.append(found)
 
 
 def _another(
-    refused: Held, credential: Callable[[], Held], reread: Callable[[float], None] | None, deadline: float
+    another: Another[Held] | None, tried: Sequence[Held], refusal: UpstreamError, deadline: float
 ) -> Held | None:
     left = deadline - time.monotonic()
-    if reread is None or left <= 0:
+    of_credential = isinstance(refusal, UpstreamThrottled) or (
+        isinstance(refusal, UpstreamCredentials) and refusal.of_credential
+    )
+    if another is None or left <= 0 or not of_credential:
         return None
     try:
-        reread(left)
-        held = credential()
+        found = another(tried, refusal, left)
     except Exception:  # noqa: BLE001  whatever became of the secret: the provider's refusal is what happened
         return None
-    return held if held != refused else None
+    return None if found in tried else found
 
 
-def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, completion_of: CompletionOf) -> Answer:
+def _told(refusals: Sequence[UpstreamError]) -> UpstreamError:
+    """What they come to: a credential that is limited will be let in again, so a retry is worth it, after the shortest
+    wait."""
+    limited = [each for each in refusals if isinstance(each, UpstreamThrottled)]
+    if not limited or not isinstance(refusals[-1], (UpstreamThrottled, UpstreamCredentials)):
+        return refusals[-1]
+    waits = [each.retry_after for each in limited if each.retry_after is not None]
+    limited[-1].retry_after = min(waits, default=None)
+    return limited[-1]
+
+
+def answer_of(
+    provider: str,
+    data: bytes,
+    *,
+    measured: bool,
+    usage_of: UsageOf,
+    completion_of: CompletionOf,
+    headers: Mapping[str, str] = NOTHING,
+) -> Answer:
     """The answer in the body of a success. Raises UpstreamErrors, with the usage that came, where it is none.
 
     `measured`: the body said itself where it ends; else half an object, or nothing at all, is one that was cut off.
-    `completion_of` gives the `chat.completion`, None where the answer has not the promised shape.
+    `completion_of` gives the answer in the client's dialect, None where it has not the promised shape. What `headers`
+    say of the tier counts more than what a model says, and of the counts where the body has none.
     """
     value, sound = read_json(data)
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
-    usage = usage_of(mapping(value).get("usage"))
-    named = mapping(value).get("service_tier") or mapping(mapping(value).get("serviceTier")).get("type")
-    tier = named if isinstance(named, str) else None
+    usage = usage_of(mapping(value).get("usage")) or _counted(headers)
+    tier = headers.get(_TIER) or _tier(mapping(value))
     if value is None or not sound:
         raise unusable(provider, "malformed", usage=usage, tier=tier)
     if value.get("error"):
@@ -120,7 +148,33 @@ def answer_of(provider: str, data: bytes, *, measured: bool, usage_of: UsageOf, 
         raise unusable(provider, fault_word(fault), usage=usage, tier=tier) from None
     if body is None:
         raise unusable(provider, "schema", usage=usage, tier=tier)
-    return Answer(body=body, usage=usage)
+    return Answer(body, usage, tier)
+
+
+def _counted(headers: Mapping[str, str]) -> Usage | None:
+    """The counts in an answer's headers, as Bedrock's InvokeModel has them."""
+    if f"{_COUNTS}input-token-count" not in headers:
+        return None
+    found = {name: _number(headers.get(f"{_COUNTS}{name}-token-count")) for name in _COUNTED}
+    fresh, output = found["input"], found["output"]
+    if fresh is None or output is None:
+        return None
+    return Usage(fresh, found["cache-read-input"] or 0, found["cache-write-input"] or 0, output_tokens=output)
+
+
+def _number(text: str | None) -> int | None:
+    return count(int(text)) if text is not None and _DIGITS.fullmatch(text) else None
+
+
+def _tier(answer: Mapping[str, Any]) -> str | None:
+    """The service tier that answered, wherever a dialect says it: chat at the top, Converse in an object, Messages
+    beside the counts."""
+    named = (
+        answer.get("service_tier")
+        or mapping(answer.get("serviceTier")).get("type")
+        or mapping(answer.get("usage")).get("service_tier")
+    )
+    return named if isinstance(named, str) else None
 
 
 def _may_be_cut(data: bytes) -> bool:

@@ -1,8 +1,8 @@
 """What a provider is to the rest of the gateway: two narrow steps.
 
-The gateway's own chat format is OpenAI's: a provider takes an OpenAI request body and gives OpenAI bodies back,
-so that a field we never heard of still passes. `prepare` translates, before anything is held or sent; `send` is an
-iterator of events: a JSON answer is one `Answer`; a streamed one is `Chunk`s and then an `Answer` gathered from them.
+A provider takes a request in the client's dialect and gives answers in it, whatever the endpoint speaks that it is sent
+to. `prepare` chooses the endpoint and translates, before anything is held or sent; `send` is an iterator of events: a
+JSON answer is one `Answer`; a streamed one is `Chunk`s and then an `Answer` gathered from them.
 """
 
 from __future__ import annotations
@@ -12,30 +12,40 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway.models.usage import Usage
+from gateway.models.vendors import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
-class ChatCall:
+class ModelCall:
     """One attempt at one provider.
 
-    `model` is the provider's own id. `body` is the OpenAI request without gateway fields; unknown fields are
-    kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is in
-    seconds, for the whole attempt. `correlation_id` may be passed on where the provider has a place for it.
+    `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
+    fields are kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is
+    in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does; `beta` the client's
+    header of betas.
+
+    `correlation_id`, and `metadata` (names and ids of ours), may be passed on where the provider has a place for them.
     """
 
     model: str
     body: Mapping[str, Any]
     max_output_tokens: int
     timeout: float
+    dialect: str = "chat"
+    endpoint: str = ""
+    beta: str = ""
     correlation_id: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A call as it leaves: `body` are the bytes on the wire. `dropped`: paths of the request that they do not say, fit
-    for a header. `names`: tools' names as the answer will have them, to the client's, where they differ."""
+    """A call as it leaves for an `endpoint`: `body` are the bytes on the wire. `dropped`: paths of the request that
+    they do not say, fit for a header. `names`: tools' names as the answer will have them, to the client's, where they
+    differ."""
 
-    call: ChatCall
+    call: ModelCall
+    endpoint: Endpoint
     body: bytes
     dropped: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
@@ -43,20 +53,22 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One OpenAI `chat.completion.chunk` object."""
+    """One event of a stream in the client's dialect."""
 
     body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole OpenAI `chat.completion` object, of the types that OpenAI's SDK has, and the tokens it is billed by.
+    """The whole answer in the client's dialect, of the types that its SDK has, and the tokens it is billed by.
 
-    `usage` is None only where the provider sent none that could be read: a count of 0 is not "missing".
+    `usage` is None only where the provider sent none that could be read: a count of 0 is not "missing". `tier` is the
+    service tier that answered, where the provider names it.
     """
 
     body: dict[str, Any]
     usage: Usage | None
+    tier: str | None = None
 
 
 Event = Chunk | Answer
@@ -70,7 +82,7 @@ class Provider(Protocol):
         """Where its answers come from; "global" where the vendor has no regions."""
         ...
 
-    def prepare(self, call: ChatCall) -> Prepared:
+    def prepare(self, call: ModelCall) -> Prepared:
         """The call in the provider's own format. Sends nothing. Raises BadRequest or UpstreamRejected (`sent` false),
         with the path of the field that can't be had."""
         ...

@@ -1,16 +1,23 @@
-"""Providers' credentials out of secrets. One that can't be had makes its provider unavailable, nothing else."""
+"""Providers' credentials out of secrets. One that can't be had makes its provider unavailable, nothing else.
+
+A secret's text is one credential or, as a JSON list, several (`gateway.vendors.rotation` says which is used). A
+credential is a key as it is, or `{"api_key": "..."}`; for a provider that takes signed requests too,
+`{"access_key_id": "...", "secret_access_key": "..."}` and perhaps `session_token`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from gateway import observability
 from gateway.aws.secrets import SecretUnavailable
 from gateway.aws.sigv4 import Credentials
-from gateway.errors import UpstreamUnavailable
+from gateway.errors import UpstreamCredentials, UpstreamUnavailable
+
+Held = str | Credentials
 
 
 class Secrets(Protocol):
@@ -20,25 +27,21 @@ class Secrets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderCredentials:
-    """Raises UpstreamUnavailable (not sent, nothing is charged) where a secret can't be had."""
+    """Raises UpstreamUnavailable (not sent, nothing is charged) where a secret can't be had, or holds no credential of
+    the kind; UpstreamCredentials, not sent either, where none of them could stand in a header."""
 
     secrets: Callable[[], Secrets]
+    _read: dict[tuple[str, str], tuple[str, tuple[Any, ...]]] = field(default_factory=dict, repr=False)
 
-    def api_key(self, provider: str, secret_id: str) -> str:
-        """The secret's text as a key."""
-        try:
-            return self.secrets().get(secret_id)
-        except SecretUnavailable as error:
-            raise _unavailable(provider, error) from None
+    def keys(self, provider: str, secret_id: str) -> tuple[str, ...]:
+        """The secret's keys, in their order."""
+        found: tuple[str, ...] = self._held(provider, secret_id, read_keys)
+        return found
 
-    def aws(self, provider: str, secret_id: str) -> Credentials:
-        """The secret as AWS credentials: JSON with access_key_id, secret_access_key and perhaps session_token."""
-        text = self.api_key(provider, secret_id)
-        try:
-            parts = json.loads(text)
-            return Credentials(parts["access_key_id"], parts["secret_access_key"], parts.get("session_token"))
-        except (ValueError, KeyError, TypeError):
-            raise _unavailable(provider, SecretUnavailable(f"{secret_id} holds no AWS credentials")) from None
+    def aws(self, provider: str, secret_id: str) -> tuple[Held, ...]:
+        """The secret's AWS credentials and keys, in their order."""
+        found: tuple[Held, ...] = self._held(provider, secret_id, read_credentials)
+        return found
 
     def reread(self, secret_id: str, seconds: float) -> None:
         """Read a secret anew that the provider refused, within so many seconds."""
@@ -50,6 +53,79 @@ class ProviderCredentials:
             return source()
         except Exception as error:  # noqa: BLE001  botocore's, behind its door: nothing has left, whatever it was
             raise _unavailable(provider, error) from None
+
+    def _held(self, provider: str, secret_id: str, read: Callable[[str], tuple[Held, ...]]) -> tuple[Any, ...]:
+        try:
+            text = self.secrets().get(secret_id)
+        except SecretUnavailable as error:
+            raise _unavailable(provider, error) from None
+        known = self._read.get((provider, secret_id))
+        if known is not None and known[0] == text:
+            return known[1]
+        try:
+            said = read(text)
+        except ValueError as reason:
+            raise _unavailable(provider, SecretUnavailable(f"{secret_id} {reason}")) from None
+        held = tuple(dict.fromkeys(each for each in said if usable(each)))
+        if not held:
+            message = f"The gateway's credential for {provider} is unusable."
+            raise UpstreamCredentials(message, provider=provider, sent=False, reason="unusable_key")
+        for number, each in enumerate(said, start=1):
+            if not usable(each):
+                facts = {"provider": provider, "credential": f"{number} of {len(said)}"}
+                observability.log.error("a provider credential is unusable", extra=facts)
+        self._read[provider, secret_id] = text, held
+        return held
+
+
+def read_keys(text: str) -> tuple[str, ...]:
+    """A secret's keys. Raises ValueError, which quotes nothing of it."""
+    held = tuple(_key(each) for each in _entries(text))
+    if None in held:
+        raise ValueError('must hold a key, or as JSON a list of keys, each as text or {"api_key": "..."}')
+    return tuple(each for each in held if each is not None)
+
+
+def read_credentials(text: str) -> tuple[Held, ...]:
+    """A secret's AWS credentials and keys. Raises ValueError, which quotes nothing of it."""
+    held = tuple(_aws(each) or _key(each) for each in _entries(text))
+    if None in held:
+        raise ValueError(
+            'must hold AWS credentials, {"access_key_id": "...", "secret_access_key": "..."} and perhaps'
+            ' "session_token", or a key; or as JSON a list of them'
+        )
+    return tuple(each for each in held if each is not None)
+
+
+def usable(held: Held) -> bool:
+    """Whether it may stand in a header: an HTTP library would quote it in its error."""
+    parts = (held,) if isinstance(held, str) else (held.access_key, held.secret_key, held.token or "none")
+    return all(part and part.isascii() and part.isprintable() and " " not in part for part in parts)
+
+
+def _entries(text: str) -> list[Any]:
+    """What a secret lists; its text itself where it is no JSON of ours."""
+    try:
+        said = json.loads(text) if text.startswith(("[", "{")) else text
+    except ValueError:
+        said = text
+    if said == []:
+        raise ValueError("holds an empty list")
+    return said if isinstance(said, list) else [said]
+
+
+def _key(said: object) -> str | None:
+    key = said.get("api_key") if isinstance(said, Mapping) and len(said) == 1 else said
+    return key if isinstance(key, str) else None
+
+
+def _aws(said: object) -> Credentials | None:
+    if not isinstance(said, Mapping):
+        return None
+    access, secret, token = (said.get(name) for name in ("access_key_id", "secret_access_key", "session_token"))
+    if not isinstance(access, str) or not isinstance(secret, str) or not isinstance(token, str | None):
+        return None
+    return Credentials(access, secret, token)
 
 
 def _unavailable(provider: str, error: Exception) -> UpstreamUnavailable:

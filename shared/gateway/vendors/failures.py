@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.dialects.values import json_object, mapping
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamRejected, UpstreamThrottled, UpstreamTimeout
 from gateway.models.usage import Usage
-from gateway.transport import HttpError, TimedOut, TooLarge
+from gateway.transport import HttpError, HttpReply, TimedOut, TooLarge
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,63}")
 _PARAM = re.compile(r"[A-Za-z_]+(\[\d{1,6}\]|\.[A-Za-z_]+){0,12}")
@@ -43,6 +44,41 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_READ = 4_000
+_OF_THE_REQUEST = (400, 404, 409, 413, 415, 422)  # statuses that find a request wrong
+_SHOULD_RETRY = "x-should-retry"  # how OpenAI and Anthropic tell their SDKs
+
+# What an error type of AWS means in HTTP; its own status is not always telling (IAM's refusals come as 400).
+STATUS_BY_TYPE = {
+    "AccessDeniedException": 403,
+    "ExpiredToken": 403,
+    "ExpiredTokenException": 403,
+    "IncompleteSignature": 403,
+    "InvalidClientTokenId": 403,
+    "InvalidSignatureException": 403,
+    "MissingAuthenticationToken": 403,
+    "MissingAuthenticationTokenException": 403,
+    "UnrecognizedClientException": 403,
+    "ThrottlingException": 429,
+    "TooManyRequestsException": 429,
+    "ServiceQuotaExceededException": 429,
+    "ModelNotReadyException": 429,
+    "ModelTimeoutException": 408,
+    "ModelErrorException": 502,
+    "ModelStreamErrorException": 502,
+    "InternalServerException": 500,
+    "ServiceUnavailableException": 503,
+    "ValidationException": 400,
+    "ResourceNotFoundException": 404,
+}
+
+# How a 403 says that it refuses the credential itself, by its code or its text: not the model, the country, the action.
+_NAMES_CREDENTIAL = re.compile(
+    r"api[ _-]?key|access[ _-]?key|\btoken\b|expired_?token|client_?token|authentication_?token|credential|signature"
+    r"|authentication failed|unrecognized_?client|account[ _](is )?(deactivated|suspended|disabled)",
+    re.IGNORECASE,
+)
+# How some hosts refuse a key by 400 (Gemini, xAI).
+_REFUSES_KEY = re.compile(r"(API key not valid|API key expired|Incorrect API key provided)\b")
 
 
 def unanswered(provider: str, error: HttpError) -> UpstreamError:
@@ -101,9 +137,11 @@ def refused(
     if status in (400, 413, 422) and is_too_long(message):
         reason = code = "context_length_exceeded"
     facts: dict[str, Any] = {"provider": provider, "upstream_status": status, "reason": reason}
-    if status in (401, 403):
-        return UpstreamCredentials(f"The provider {provider} refused the gateway's credential.", **facts)
-    if status in (400, 404, 409, 413, 415, 422):
+    if status in (401, 402, 403) or (status == 400 and _says(_REFUSES_KEY.match, message)):
+        refusal = UpstreamCredentials(f"The provider {provider} refused the gateway's credential.", **facts)
+        refusal.of_credential = status != 403 or any(_says(_NAMES_CREDENTIAL.search, each) for each in (code, message))
+        return refusal
+    if status in _OF_THE_REQUEST:
         detail, where = f" ({code})" if word(code) else "", _param(param)
         at = f" at {where}" if where else ""
         found = "has no such model, or is not at this address" if status == 404 else "found the request wrong"
@@ -121,9 +159,28 @@ def refused(
     return UpstreamError(f"The provider {provider} failed with status {status}.", retry_after=wait, **facts)
 
 
+def status_failure(provider: str, reply: HttpReply, path: Callable[[object, object], str | None]) -> UpstreamError:
+    """The error of a status that is no success, whose body may be anything: an error object of OpenAI's, of Anthropic's
+    or of AWS's form, HTML, nothing. `path` finds what it speaks of in the client's own request, by its message and its
+    `param`."""
+    body = json_object(reply.body) or {}
+    typed = reply.headers.get("x-amzn-errortype") or body.get("__type") or ""
+    kind = word(str(typed).split(":")[0].rpartition("#")[2])
+    details = mapping(body.get("error", body))
+    code = details.get("type") if body.get("type") == "error" else details.get("code")
+    message = details.get("message", details.get("Message"))
+    status = STATUS_BY_TYPE.get(kind or "", reply.status)
+    param = path(message, details.get("param")) if status in _OF_THE_REQUEST else None
+    failure = refused(provider, status, reply.headers, code=kind or code, param=param, message=message)
+    failure.upstream_status = reply.status
+    if reply.headers.get(_SHOULD_RETRY) in ("true", "false"):
+        failure.headers[_SHOULD_RETRY] = reply.headers[_SHOULD_RETRY]
+    return failure
+
+
 def is_too_long(message: object) -> bool:
     """Whether a text says that the prompt is longer than the model can read."""
-    return isinstance(message, str) and _TOO_LONG.search(message[:_LONGEST_READ]) is not None
+    return _says(_TOO_LONG.search, message)
 
 
 def rejected_here(provider: str, message: str, param: str) -> UpstreamRejected:
@@ -144,6 +201,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return _wait(parsedate_to_datetime(text or "").timestamp() - time.time())
     except (ValueError, OverflowError, TypeError, IndexError):  # the parser's, by what it stumbles over
         return None
+
+
+def _says(match: Callable[[str], re.Match[str] | None], text: object) -> bool:
+    return isinstance(text, str) and match(text[:_LONGEST_READ]) is not None
 
 
 def word(value: object) -> str | None:

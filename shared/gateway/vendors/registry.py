@@ -4,6 +4,8 @@ asked for, and anew when the config says something else of it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 
 from gateway import observability
 from gateway.aws.sigv4 import Credentials
@@ -14,6 +16,7 @@ from gateway.settings import ProviderSettings, Settings, domain
 from gateway.vendors import Connection, connect
 from gateway.vendors.base import Provider
 from gateway.vendors.credentials import ProviderCredentials, Secrets
+from gateway.vendors.rotation import Rotation
 
 
 class Vendors:
@@ -29,53 +32,57 @@ class Vendors:
     ) -> None:
         self._settings, self._configured, self._own, self._destinations = settings, configured, own, destinations
         self._held = ProviderCredentials(secrets)
-        self._made: dict[str, tuple[Vendor, Provider]] = {}
+        self._made: dict[tuple[str, str], tuple[Vendor, Provider]] = {}
 
     def names(self) -> tuple[str, ...]:
         """In order of preference: the deployment's, then the config's."""
         return tuple(dict.fromkeys((*self._settings.providers, *self._configured())))
 
-    def provider(self, name: str) -> Provider:
-        """The adapter of a provider. Raises NotFound for one that there is not (any more), UpstreamUnavailable for one
-        whose base URL leads where none may be. Credentials are read at every call: a rotated secret takes effect."""
+    def provider(self, name: str, region: str = "") -> Provider:
+        """The adapter of a provider, in a region or in the deployment's. Raises NotFound for one that there is not (any
+        more), UpstreamUnavailable for one whose base URL leads where none may be. Credentials are read at every call: a
+        rotated secret takes effect."""
         vendor = packaged().get(name) if name in self._settings.providers else self._configured().get(name)
         if vendor is None:
             raise NotFound(f"There is no provider {name} here (any more).", code="model_not_found", param="model")
-        made = self._made.get(name)
+        said = self._settings.by_provider.get(name, ProviderSettings())
+        region = (region if vendor.regional else "") or said.region or self._settings.region
+        made = self._made.get((name, region))
         if made is None or made[0] != vendor:
-            made = self._made[name] = vendor, self._connected(vendor)
+            made = self._made[name, region] = vendor, self._connected(vendor, said, region)
         return made[1]
 
-    def _connected(self, vendor: Vendor) -> Provider:
+    def _connected(self, vendor: Vendor, said: ProviderSettings, region: str) -> Provider:
         try:
-            return connect(vendor, self._connection(vendor))
+            return connect(vendor, self._connection(vendor, said, region))
         except ValueError as error:
             observability.log.error("a provider can't be called", extra={"provider": vendor.name, "reason": str(error)})
             message = f"The provider {vendor.name} can't be called now."
             raise UpstreamUnavailable(message, provider=vendor.name, sent=False, reason="base_url") from None
 
-    def _connection(self, vendor: Vendor) -> Connection:
-        said = self._settings.by_provider.get(vendor.name, ProviderSettings())
+    def _connection(self, vendor: Vendor, said: ProviderSettings, region: str) -> Connection:
         secret = said.secret_id or (self._settings.provider_secret(vendor.secret) if vendor.secret else "")
-        keys = vendor.credential == "key"
-        return Connection(
-            self._endpoint(vendor, said),
-            api_key=(lambda: self._held.api_key(vendor.name, secret)) if keys else None,
-            region=self._region(said),
-            credentials=(lambda: self._aws(vendor, secret)) if vendor.credential == "aws" else None,
-            reread=(lambda seconds: self._held.reread(secret, seconds)) if secret else None,
+        plain = Connection(
+            self._endpoint(vendor, said, region),
+            region=region,
             pass_fields=said.pass_fields,
             destinations=self._destinations,
         )
+        if vendor.credential == "aws" and not secret:
+            return replace(plain, credentials=lambda: self._held.own(vendor.name, self._own))
+        if vendor.credential == "aws":
+            held = Rotation(
+                vendor.name, partial(self._held.aws, vendor.name, secret), partial(self._held.reread, secret)
+            )
+            return replace(plain, credentials=held.first, another=held.another)
+        if vendor.credential == "key":
+            keys = Rotation(
+                vendor.name, partial(self._held.keys, vendor.name, secret), partial(self._held.reread, secret)
+            )
+            return replace(plain, api_key=keys.first, another=keys.another)
+        return plain
 
-    def _aws(self, vendor: Vendor, secret: str) -> Credentials:
-        return self._held.aws(vendor.name, secret) if secret else self._held.own(vendor.name, self._own)
-
-    def _endpoint(self, vendor: Vendor, said: ProviderSettings) -> str:
+    def _endpoint(self, vendor: Vendor, said: ProviderSettings, region: str) -> str:
         override = self._settings.override(vendor.service) if vendor.service else ""
-        region = self._region(said)
         usual = vendor.base_url.replace("{region}", region).replace("{domain}", domain(region))
         return said.base_url or override or usual
-
-    def _region(self, said: ProviderSettings) -> str:
-        return said.region or self._settings.region

@@ -38,6 +38,11 @@ resource "aws_iam_role_policy" "this" {
             Null                      = { "dynamodb:LeadingKeys" = "false" }
           } if partitions != null
         },
+        {
+          for profiles in [statement.Profiles] : "Condition" => {
+            StringLike = { "bedrock:InferenceProfileArn" = sort(profiles) }
+          } if profiles != null
+        },
       )
     ]
   })

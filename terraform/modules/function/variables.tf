@@ -80,6 +80,7 @@ variable "statements" {
     Action     = list(string)
     Resource   = list(string)
     Partitions = optional(list(string)) # of a table: the only ones that the actions may meet
+    Profiles   = optional(list(string)) # inference profiles: the only ones that a model may be called through
   }))
 }
 

@@ -22,12 +22,14 @@ from gateway.ledger.ledger import Ledger
 from gateway.models.model_names import Route
 from gateway.models.money import MICRO, Price
 from gateway.models.usage import Usage
+from gateway.models.vendors import packaged
 from gateway.transport import Broken, NotSent, TimedOut
-from gateway.vendors.base import Answer, ChatCall, Chunk, Event, Prepared, Provider
+from gateway.vendors.base import Answer, Chunk, Event, ModelCall, Prepared, Provider
 from gateway.vendors.failures import refused, unanswered, unusable
 from tests.fakes.breakers import MemoryState
 
 RULES = BreakerRules(failure_threshold=5, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
+ENDPOINT = packaged()["openai"].endpoints["chat"]
 REQUEST = ChatRequest.model_validate({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
 PRICE = Price(input=MICRO, output=MICRO)  # a token is a micro-dollar
 ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hello"}}]}
@@ -58,8 +60,8 @@ class Host:
     region: str = "global"
     asked: int = 0
 
-    def prepare(self, call: ChatCall) -> Prepared:
-        return Prepared(call, b"")
+    def prepare(self, call: ModelCall) -> Prepared:
+        return Prepared(call, ENDPOINT, b"")
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
         self.asked += 1
@@ -144,11 +146,11 @@ def made(plan: list[tuple[str, int, int]], typical: bool = False) -> tuple[Plan,
     state, targets = MemoryState(), []
     for number, (kind, est, tokens) in enumerate(plan):
         host = Host(kind, min(tokens, est))
-        call = ChatCall(model=f"m{number}", body={}, max_output_tokens=1, timeout=0)
+        call = ModelCall(model=f"m{number}", body={}, max_output_tokens=1, timeout=0)
         route = Route("m", f"x/m{number}", PRICE)
         money = (3 * est, est) if typical else (est, est // 2)
         estimate = Estimate(money[0], est, 1, money[1], 1, ())
-        target = Target(route, cast(Provider, host), Prepared(call, b""), estimate)
+        target = Target(route, cast(Provider, host), Prepared(call, ENDPOINT, b""), estimate)
         targets.append(target)
         if kind == "suspended":
             state.force_open(target.breaker, 0)

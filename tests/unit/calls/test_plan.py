@@ -20,10 +20,12 @@ from gateway.errors import (
 )
 from gateway.models.model_names import Route
 from gateway.models.money import Price
+from gateway.models.vendors import packaged
 from gateway.transport import Broken, NotSent, TimedOut, TooLarge
-from gateway.vendors.base import ChatCall, Prepared, Provider
+from gateway.vendors.base import ModelCall, Prepared, Provider
 from gateway.vendors.failures import refused, rejected_here, unanswered, unusable
 
+ENDPOINT = packaged()["openai"].endpoints["chat"]
 REQUEST = ChatRequest.model_validate({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
 
 
@@ -34,9 +36,11 @@ class Place:
 
 
 def target(cost: int, tokens: int, model: str = "openai/m") -> Target:
-    call = ChatCall(model="m", body={}, max_output_tokens=1, timeout=20.0)
+    call = ModelCall(model="m", body={}, max_output_tokens=1, timeout=20.0)
     route = Route("m", model, Price(input=1, output=1))
-    return Target(route, cast(Provider, Place()), Prepared(call, b"{}"), Estimate(cost, tokens, 1, cost // 2, 1, ()))
+    return Target(
+        route, cast(Provider, Place()), Prepared(call, ENDPOINT, b"{}"), Estimate(cost, tokens, 1, cost // 2, 1, ())
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**6)), min_size=1, max_size=MOST_TARGETS))

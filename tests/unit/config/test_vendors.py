@@ -154,9 +154,38 @@ def test_an_alias_may_name_the_endpoint_that_is_called() -> None:
     admin = admin_of()
     target = "bedrock/amazon.nova-lite-v1:0"
     _, document = change(admin, {"models": {"nova": {"target": target, "endpoint": "converse"}}})
-    assert document["models"]["nova"] == {"target": target, "endpoint": "converse"}
+    assert document["models"]["nova"] == {"target": target, "endpoint": "converse", "regions": []}
     assert model_names(document).resolve("nova").endpoint == "converse"
     assert model_names(document).resolve(target).endpoint == ""
     wrong = refused(admin, {"models": {"nova": {"endpoint": "mantle"}}})
     assert wrong.param == "models.nova.endpoint"
     assert "converse, invoke, openai" in wrong.message
+
+
+def test_an_alias_may_name_the_regions_that_its_target_is_called_in() -> None:
+    admin = admin_of()
+    target, regions = "bedrock/us.amazon.nova-lite-v1:0", ["us-west-2", "us-east-1"]
+    _, document = change(admin, {"models": {"nova-us": {"target": target, "regions": regions}}})
+    assert document["models"]["nova-us"]["regions"] == regions
+    names = model_names(document)
+    routes = names.regions(names.resolve("nova-us"))
+    assert [(route.name, route.target, route.region) for route in routes] == [
+        ("nova-us", target, region) for region in regions
+    ]
+    plain = names.resolve(target)
+    assert names.regions(plain) == (plain,)
+    assert plain.region == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "regions", "param"),
+    [
+        ("bedrock/us.amazon.nova-lite-v1:0", ["us-east-1", "eu-west-1"], "models.nova.regions[1]"),
+        ("bedrock/us.amazon.nova-lite-v1:0", ["us-east-1", "us-east-1"], "models.nova.regions[1]"),
+        ("bedrock/us.amazon.nova-lite-v1:0", ["Frankfurt"], "models.nova.regions[0]"),
+        ("bedrock/us.amazon.nova-lite-v1:0", [f"us-east-{number}" for number in range(1, 10)], "models.nova.regions"),
+        ("openai/gpt-4o", ["us-east-1"], "models.nova.regions"),
+    ],
+)
+def test_regions_that_can_not_be(target: str, regions: list[str], param: str) -> None:
+    assert refused(admin_of(), {"models": {"nova": {"target": target, "regions": regions}}}).param == param

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from gateway.dialects.converse.conversation import NO_MESSAGE, NO_RESULT
+from gateway.dialects.conversation import NO_MESSAGE, NO_RESULT
 from gateway.dialects.converse.request import JSON_SENTENCE
 from tests.unit.dialects.translating import HI, PIXEL, Translated, called, marked, result, tool, used
 

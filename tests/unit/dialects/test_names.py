@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.converse.names import Ids, Names
+from gateway.dialects.names import Ids, Names
 from gateway.vendors.base import Provider
 from tests.unit.dialects.translating import HI, called, result, tool, translated, used
 from tests.unit.vendors.asking import ask, call

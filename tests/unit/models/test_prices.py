@@ -69,6 +69,12 @@ def test_a_region_has_its_own_price() -> None:
     assert [price.input for price in found if price] == [3, 2]
     assert (list(here.targets()), list(elsewhere.targets())) == (["bedrock/m", "bedrock/only"], ["bedrock/m"])
     assert here.find("eu-west-1/bedrock/m") is None
+    for book in (here, elsewhere, PriceBook(rows)):
+        asked = [book.find("bedrock/m", region) for region in ("eu-west-1", "us-east-1", "eu-west-1")]
+        assert [price.input for price in asked if price] == [3, 2, 3]
+        assert asked[0] is asked[2], "read once"
+    assert elsewhere.find("bedrock/only") is None
+    assert elsewhere.find("bedrock/only", "eu-west-1") == here.find("bedrock/only")
 
 
 def test_every_packaged_row_is_a_price(data: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tools.local.emulator import ROOT
 from tools.manifest import ManifestError, Names, load
-from tools.manifest.names import statements, variables
+from tools.manifest.names import Called, statements, variables
 
 Edit = Callable[[dict[str, Any]], Any]
 
@@ -200,3 +200,45 @@ def test_handlers_serve_exactly_the_described_routes_with_the_same_access(folder
     module = __import__(described.handler.rpartition(".")[0], fromlist=["handler"])
     assert {route.method_path: route.auth for route in getattr(module, "ROUTES", ())} == described.routes
     assert len((ROOT / "functions" / folder / "README.md").read_text().splitlines()) <= 15
+
+
+def _on_models(called: Called) -> dict[str, tuple[list[str], list[str], Any]]:
+    """Sid -> actions, resources, condition of completions' rights on models and secrets of theirs."""
+    found = statements(load(ROOT), "completions", Names("dev", region="eu-central-1"), called)
+    return {
+        each["Sid"]: (each["Action"], each["Resource"], each.get("Condition"))
+        for each in found
+        if each["Sid"].startswith(("Models", "SecretBedrock"))
+    }
+
+
+def test_rights_on_models_follow_the_regions_and_the_forms_of_ids() -> None:
+    found = _on_models(Called(("bedrock",), ("us-east-1", "us-west-2"), ("anthropic.claude-*", "amazon.nova-*")))
+    actions, resources, condition = found["ModelsBedrock"]
+    assert (actions, condition) == (["bedrock:InvokeModel"], None)
+    assert len(resources) == 8
+    assert "arn:aws:bedrock:us-west-2::foundation-model/amazon.nova-*" in resources
+    profile = "arn:aws:bedrock:us-west-2:000000000000:inference-profile/*.anthropic.claude-*"
+    assert profile in resources
+    _, resources, condition = found["ModelsBedrockByProfile"]
+    assert resources == [
+        "arn:aws:bedrock:*::foundation-model/anthropic.claude-*",
+        "arn:aws:bedrock:*::foundation-model/amazon.nova-*",
+    ]
+    assert profile in condition["StringLike"]["bedrock:InferenceProfileArn"]
+    assert not [each for each in resources if "eu-central-1" in each]
+    (usual,) = [each for each in _on_models(Called())["ModelsBedrock"][1] if "foundation-model" in each]
+    assert usual == "arn:aws:bedrock:eu-central-1::foundation-model/*"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"GATEWAY_PROVIDERS": "openai"}, {"GATEWAY_PROVIDERS": "openai,azure", "BEDROCK_REGION": "us-east-1"}, {}],
+)
+def test_where_a_provider_is_none_there_is_no_right_on_its_models(values: dict[str, str]) -> None:
+    assert _on_models(Called.of(values)) == {}
+
+
+def test_where_a_secret_has_the_credentials_the_role_may_read_it_and_call_no_model() -> None:
+    called = Called.of({"GATEWAY_PROVIDERS": "bedrock", "BEDROCK_SECRET_ID": "ai-gateway-dev/bedrock"})
+    assert list(_on_models(called)) == ["SecretBedrock"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -10,12 +11,13 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import pytest
 
-from tools.aws import backend
+from tools.aws import backend, secret
 from tools.aws.described import described
 from tools.aws.place import OperatorError, Place, place
 from tools.local.emulator import ROOT
@@ -309,3 +311,50 @@ def test_what_is_applied_was_built_for_aws_just_before(
         assert code == 0, said
         assert log[-2] == "-m tools.build --target aws"
         assert f" -chdir=terraform {command} -var-file=" in log[-1]
+
+
+class _Secrets:
+    """Secrets Manager of a place where every secret is made already."""
+
+    def __init__(self) -> None:
+        self.put: dict[str, str] = {}
+
+    def put_secret_value(self, *, SecretId: str, SecretString: str) -> None:  # noqa: N803  boto3's names
+        self.put[SecretId] = SecretString
+
+
+def _secret_put(monkeypatch: pytest.MonkeyPatch, text: str) -> dict[str, str]:
+    secrets = _Secrets()
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    place = SimpleNamespace(names=SimpleNamespace(secret=lambda name: f"p/{name}"), client=lambda service: secrets)
+    secret.put(cast("Place", place), "providers/groq")
+    return secrets.put
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-12345678",
+        '["sk-12345678", {"api_key": "sk-87654321"}]',
+        '[{"access_key_id": "AKIA", "secret_access_key": "s"}, "sk-12345678"]',
+    ],
+)
+def test_a_secret_is_one_credential_or_a_list(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    assert _secret_put(monkeypatch, f"{text}\n") == {"p/providers/groq": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "That is no key"),
+        ("short", "That is no key"),
+        ("two words of canary", "That is no key"),
+        ('["sk-12345678", "two words of canary"]', "Entry 2 is no key"),
+        ('["sk-12345678", {"canary": "x"}]', "must hold"),
+        ("[]", "an empty list"),
+    ],
+)
+def test_what_is_no_credential_is_not_put_and_not_shown(monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
+    with pytest.raises(OperatorError, match=said) as refused:
+        _secret_put(monkeypatch, text)
+    assert "canary" not in str(refused.value)

@@ -117,26 +117,25 @@ BEDROCK = {"bedrock/x": "bedrock", "claude-3-haiku": "bedrock", "nova-lite": "be
 @pytest.mark.parametrize(
     ("models", "key", "model", "called"),
     [
-        (BEDROCK | {"gpt-4": "openai"}, "good", "", ["nova-lite"]),
+        (BEDROCK | {"gpt-4": "openai"}, "good", "", ["nova-lite", "gpt-4"]),
         (BEDROCK, "good", "gpt-4", ["nova-lite", "gpt-4"]),
         (BEDROCK, "good", "nova-lite", ["nova-lite"]),
         ({"mine": "bedrock", "bedrock/x": "bedrock"}, "good", "", ["mine"]),
-        ({"gpt-4": "openai"}, "good", "", []),
+        ({"gpt-4": "openai"}, "good", "", ["gpt-4"]),
+        (BEDROCK | {"anthropic/x": "anthropic", "anthropic/y": "anthropic"}, "good", "", ["nova-lite", "anthropic/x"]),
         ({"gpt-4": "openai"}, "good", "gpt-4", ["gpt-4"]),
         (BEDROCK, "", "", []),
         (BEDROCK, "bad", "", []),
     ],
 )
-def test_bedrock_is_called_where_it_is_configured(
-    models: dict[str, str], key: str, model: str, called: list[str]
-) -> None:
+def test_each_provider_is_called_once(models: dict[str, str], key: str, model: str, called: list[str]) -> None:
     with serving(models, set()) as (address, seen):
         found = list(smoke.checks(address, key, model))
     assert seen == called
     assert all(check.passed for check in found) == (key != "bad")
 
 
-def test_a_bedrock_that_does_not_answer_fails() -> None:
+def test_a_provider_that_does_not_answer_fails() -> None:
     with serving(BEDROCK, {"nova-lite"}) as (address, _):
         (failed,) = [check for check in smoke.checks(address, "good", "") if not check.passed]
     assert failed.name == "answers by nova-lite"

@@ -10,14 +10,14 @@ import pytest
 from gateway.destinations import Destinations
 from gateway.errors import UpstreamError
 from gateway.vendors import Connection
-from gateway.vendors.base import Answer, ChatCall, Provider
+from gateway.vendors.base import Answer, ModelCall, Provider
 
 OPENAI_KEY = "sk-canary0openai0key0f3a9"
 ACCESS_KEY = "AKIACANARYACCESSKEY0"
 SECRET_KEY = "canary/secret/key/9b1d"
 SESSION_TOKEN = "canary-session-token-77c2"
 CANARIES = (OPENAI_KEY, ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
-MODEL = "anthropic.claude-3-5-sonnet-20240620-v1:0"
+MODEL = "eu.anthropic.claude-3-5-sonnet-20240620-v1:0"
 
 LOCAL = Destinations(loopback=True)  # the fake upstream is on this machine
 
@@ -27,21 +27,21 @@ def at(endpoint: str, **said: Any) -> Connection:
     return Connection(endpoint, destinations=LOCAL, **said)
 
 
-def call(text: str = "hello", *, timeout: float = 10.0, cap: int = 100, **body: Any) -> ChatCall:
+def call(text: str = "hello", *, timeout: float = 10.0, cap: int = 100, **body: Any) -> ModelCall:
     messages = body.pop("messages", [{"role": "user", "content": text}])
-    return ChatCall(
+    return ModelCall(
         model=MODEL, body={"messages": messages, **body}, max_output_tokens=cap, timeout=timeout, correlation_id="cid-1"
     )
 
 
-def ask(provider: Provider, chat: ChatCall) -> Answer:
+def ask(provider: Provider, chat: ModelCall) -> Answer:
     """The one answer of an unstreamed call."""
     (answer,) = provider.send(provider.prepare(chat))
     assert isinstance(answer, Answer)
     return answer
 
 
-def failure(provider: Provider, chat: ChatCall) -> UpstreamError:
+def failure(provider: Provider, chat: ModelCall) -> UpstreamError:
     """The error of a call, after a look for keys in everything that a log could show of it."""
     with pytest.raises(UpstreamError) as caught:
         list(provider.send(provider.prepare(chat)))

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.aws.sigv4 import Credentials
+from gateway.models.vendors import ModelRule, packaged
 from gateway.vendors import connect
 from gateway.vendors.base import Provider
 from tests.unit.vendors.asking import ACCESS_KEY, OPENAI_KEY, SECRET_KEY, SESSION_TOKEN, at
@@ -18,13 +21,37 @@ def openai(fake: FakeUpstream) -> Provider:
 
 
 @pytest.fixture
+def anthropic(fake: FakeUpstream) -> Provider:
+    return connect("anthropic", at(fake.url, api_key=lambda: OPENAI_KEY))
+
+
+@pytest.fixture
 def bedrock(fake: FakeUpstream) -> Provider:
+    return bedrock_at(fake, "converse")
+
+
+@pytest.fixture
+def bedrock_invoke(fake: FakeUpstream) -> Provider:
+    return bedrock_at(fake, "invoke")
+
+
+@pytest.fixture
+def bedrock_openai(fake: FakeUpstream) -> Provider:
+    return bedrock_at(fake, "openai")
+
+
+def bedrock_at(fake: FakeUpstream, endpoint: str) -> Provider:
+    """Bedrock, whose every model has that endpoint alone."""
     credentials = Credentials(ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
-    return connect("bedrock", at(fake.url, region="eu-west-1", credentials=lambda: credentials))
+    vendor = replace(packaged()["bedrock"], models=(ModelRule("*", (endpoint,), one_tool=False),))
+    return connect(vendor, at(fake.url, region="eu-west-1", credentials=lambda: credentials))
 
 
-@pytest.fixture(params=["openai", "bedrock"])
+ENDPOINTS = ("openai", "anthropic", "bedrock", "bedrock_invoke", "bedrock_openai")
+
+
+@pytest.fixture(params=ENDPOINTS)
 def provider(request: pytest.FixtureRequest) -> Provider:
-    """Each vendor in turn, for what must hold for all."""
+    """Each endpoint of each vendor in turn, for what must hold for all."""
     found: Provider = request.getfixturevalue(request.param)
     return found

@@ -18,7 +18,7 @@ from gateway.dialects.unsupported import Unusable
 from gateway.errors import UpstreamRejected
 from gateway.models.usage import Usage, openai_usage
 from gateway.vendors import connect
-from gateway.vendors.base import ChatCall, Prepared, Provider
+from gateway.vendors.base import ModelCall, Prepared, Provider
 from tests.unit.vendors.asking import MODEL, ask, at, call, failure
 from tests.upstream import FakeUpstream, Steer
 from tests.upstream.converse_judge import faults
@@ -52,13 +52,13 @@ USED = [
 ]
 
 
-def prepared(chat: ChatCall) -> Prepared:
+def prepared(chat: ModelCall) -> Prepared:
     credentials = Credentials("AKIA", "secret")
     provider = connect("bedrock", at("http://127.0.0.1:9", region="eu-west-1", credentials=lambda: credentials))
     return provider.prepare(chat)
 
 
-def _request(chat: ChatCall) -> dict[str, Any]:
+def _request(chat: ModelCall) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(prepared(chat).body)
     assert faults(body) == []
     return body

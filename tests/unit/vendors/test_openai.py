@@ -78,7 +78,7 @@ AZURE = "https://example.openai.azure.com/openai/v1"
     ],
 )
 def test_the_cap_is_always_in_the_request(endpoint: str, asked: dict[str, Any], expected: dict[str, int]) -> None:
-    body = made(at(endpoint, api_key=lambda: "k")).request_body(call(cap=100, **asked))
+    body = json.loads(made(at(endpoint, api_key=lambda: "k")).prepare(call(cap=100, **asked)).body)
     assert {name: value for name, value in body.items() if name.startswith("max_")} == expected
 
 
@@ -100,7 +100,7 @@ def test_an_unknown_field_is_for_openai_or_for_the_host_that_lists_it() -> None:
 def test_openai_is_told_the_service_tier_that_was_priced() -> None:
     def sent(endpoint: str, **asked: Any) -> Any:
         provider = made(at(endpoint, api_key=lambda: "k"))
-        return provider.request_body(call(**asked)).get("service_tier")
+        return json.loads(provider.prepare(call(**asked)).body).get("service_tier")
 
     assert [sent(OWN), sent(OWN, service_tier=None), sent(OWN, service_tier="flex")] == ["default", "default", "flex"]
     assert sent(OTHER) is None

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.chat.request import read_request
-from gateway.dialects.converse.paths import chat_path
 from gateway.dialects.converse.request import Written, write_request
+from gateway.dialects.paths import client_path
 from gateway.errors import UpstreamRejected
 from gateway.vendors.base import Provider
 from gateway.vendors.failures import is_too_long
@@ -132,7 +132,7 @@ def _written() -> Written:
 def test_a_validation_speaks_of_the_clients_own_field(
     fake: FakeUpstream, bedrock: Provider, message: str, path: str | None
 ) -> None:
-    assert chat_path(message, _written()) == path
+    assert client_path(message, _written()) == path
     fake.script(Steer(status=400, message=message))
     error = failure(bedrock, call(messages=MESSAGES, tools=TOOLS))
     assert isinstance(error, UpstreamRejected)
@@ -144,7 +144,7 @@ def test_a_validation_speaks_of_the_clients_own_field(
 
 @given(st.text(max_size=80), st.from_regex(r"(messages|system|tools|x)([.\[/]?[0-9a-z@:]{0,9}){0,4}", fullmatch=True))
 def test_a_path_is_one_of_the_clients_or_none(noise: str, path: str) -> None:
-    found = chat_path(f"{noise}{path}: {noise}", _written())
+    found = client_path(f"{noise}{path}: {noise}", _written())
     assert found is None or found.partition("[")[0].partition(".")[0] in {
         *("messages", "tools", "tool_choice", "temperature", "top_p", "top_k", "stop", "thinking", "response_format"),
         *("reasoning_effort", "service_tier", "max_completion_tokens", "thinking.budget_tokens"),

@@ -8,14 +8,13 @@ from typing import Any
 
 from gateway.dialects.chat.parts import (
     assistant_part,
-    mark,
-    marks,
     text_part,
     thinking,
     thinking_part,
     user_part,
     written,
 )
+from gateway.dialects.marks import mark, marks
 from gateway.dialects.neutral import Block, Mark, Reasoning, Redacted, Text, ToolResult, ToolUse, Turn
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping, read_json

@@ -1,30 +1,16 @@
-"""The typed parts of a message's content, and the marks beside them."""
+"""The typed parts of a message's content."""
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from gateway.dialects.neutral import Document, Image, Mark, Reasoning, Redacted, Text
+from gateway.dialects.files import DOCUMENTS, IMAGES, base64_of
+from gateway.dialects.neutral import Document, Image, Link, Reasoning, Redacted, Text
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping
 
-Part = Text | Image | Document | Reasoning | Redacted
-TTLS: Final = ("5m", "1h")
-IMAGES: Final[Mapping[str, str]] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "gif": "gif", "webp": "webp"}
-# By media type, and by a file name's ending.
-DOCUMENTS: Final[Mapping[str, str]] = {
-    "application/pdf": "pdf",
-    "text/csv": "csv",
-    "application/msword": "doc",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
-    "application/vnd.ms-excel": "xls",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-    "text/html": "html",
-    "text/plain": "txt",
-    "text/markdown": "md",
-}
+Part = Text | Image | Link | Document | Reasoning | Redacted
 
 
 def text_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text:
@@ -36,7 +22,7 @@ def text_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text:
     raise refuse(where, "only text is supported by this model here")
 
 
-def user_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text | Image | Document:
+def user_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text | Image | Link | Document:
     """What a user may say, or a tool: text, an image, a file."""
     kind = part.get("type")
     if kind == "image_url":
@@ -67,43 +53,18 @@ def thinking_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Re
     raise refuse(where, "must be a thinking block as it was given")
 
 
-def marks(given: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Mark, ...]:
-    """The mark beside a part, a message or a tool: Anthropic's, as clients of many gateways put it there. Raises
-    Unsupported for one of another kind."""
-    control = given.get("cache_control")
-    if control is None:
-        return ()
-    where = f"{where}.cache_control"
-    if not isinstance(control, Mapping) or control.get("type") != "ephemeral":
-        raise refuse(f"{where}.type", 'must be "ephemeral"')
-    ttl = control.get("ttl")
-    if ttl is not None and ttl not in TTLS:
-        raise refuse(f"{where}.ttl", "must be 5m or 1h")
-    name_unknown(control, ("type", "ttl"), where, dropped)
-    return (Mark(ttl or "", at=where),)
-
-
-def base64_of(data: str, where: str) -> str:
-    """Sound base64, with the padding that some leave out. Raises Unsupported."""
-    data += "=" * (-len(data) % 4)
-    try:
-        binascii.a2b_base64(data, strict_mode=True)
-    except ValueError:
-        raise refuse(where, "must be base64") from None
-    if not data:
-        raise refuse(where, "must be base64, and not empty")
-    return data
-
-
-def _image(given: object, where: str, dropped: list[str]) -> Image:
+def _image(given: object, where: str, dropped: list[str]) -> Image | Link:
     image = {"url": given} if isinstance(given, str) else mapping(given)
+    if image.get("detail") not in (None, "auto"):
+        dropped.append(f"{where}.detail")
+    name_unknown(image, ("url", "detail"), where, dropped)
+    url = image.get("url")
+    if isinstance(url, str) and url[:8].casefold().startswith(("https://", "http://")):
+        return Link("image", url, at=where)
     media, data = _data_url(image.get("url"))
     kind, _, name = media.partition("/")
     if kind != "image" or name not in IMAGES:
         raise refuse(where, "must be a base64 data URL of a png, jpeg, gif or webp image")
-    if image.get("detail") not in (None, "auto"):
-        dropped.append(f"{where}.detail")
-    name_unknown(image, ("url", "detail"), where, dropped)
     return Image(IMAGES[name], base64_of(data, where), at=where)
 
 
@@ -128,14 +89,18 @@ def _data_url(given: object) -> tuple[str, str]:
     return media, data
 
 
-def written(block: Text | Image | Document) -> dict[str, Any]:
-    """The part that says the same."""
+def written(block: Text | Image | Link | Document) -> dict[str, Any]:
+    """The part that says the same. Raises Unsupported for a document that stands elsewhere: there is none."""
     if isinstance(block, Text):
         return {"type": "text", "text": block.text}
     if isinstance(block, Image):
         return {"type": "image_url", "image_url": {"url": f"data:image/{block.format};base64,{block.data}"}}
+    if isinstance(block, Link):
+        if block.kind == "document":
+            raise refuse(block.at, "must be a document as base64 in the request itself")
+        return {"type": "image_url", "image_url": {"url": block.url}}
     media = next(media for media, kind in DOCUMENTS.items() if kind == block.format)
-    file = {"filename": f"{block.name}.{block.format}", "file_data": f"data:{media};base64,{block.data}"}
+    file = {"filename": f"{block.name or 'document'}.{block.format}", "file_data": f"data:{media};base64,{block.data}"}
     return {"type": "file", "file": file}
 
 
@@ -145,8 +110,3 @@ def thinking(block: Reasoning | Redacted) -> dict[str, Any]:
         return {"type": "redacted_thinking", "data": block.data}
     signed = {"signature": block.signature} if block.signature else {}
     return {"type": "thinking", "thinking": block.text, **signed}
-
-
-def mark(block: Mark) -> dict[str, Any]:
-    """The member that says the same, beside what it marks."""
-    return {"cache_control": {"type": "ephemeral", **({"ttl": block.ttl} if block.ttl else {})}}

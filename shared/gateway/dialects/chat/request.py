@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.chat.messages import messages_of, turns_of
-from gateway.dialects.chat.parts import mark, marks
 from gateway.dialects.chat.policy import check_fields
+from gateway.dialects.marks import mark, marks
 from gateway.dialects.neutral import Choice, Mark, Output, Request, Tool
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping
@@ -33,6 +33,7 @@ READ: Final = frozenset(
 )
 _THINKING = ("type", "budget_tokens", "display")
 _CHOICES: Final = {"auto": "auto", "required": "any", "none": "none"}
+WORDS: Final = {read: written for written, read in _CHOICES.items()}
 _TIERS = ("auto", "default")  # what nobody has to be told
 
 
@@ -126,17 +127,16 @@ def _output(wanted: Mapping[str, Any], dropped: list[str]) -> Output | None:
 
 def write_request(request: Request) -> dict[str, Any]:
     """The chat body that says the same; all of the neutral form has words in it."""
-    words = {read: written for written, read in _CHOICES.items()}
     choice = request.choice
     if choice is not None:
         one = {"type": "function", "function": {"name": choice.name}}
-        chosen = one if choice.kind == "one" else words[choice.kind]
+        chosen = one if choice.kind == "one" else WORDS[choice.kind]
     fields = {
         "messages": messages_of(request.turns),
-        "tools": _written_tools(request.tools) or None,
+        "tools": written_tools(request.tools) or None,
         "tool_choice": None if choice is None else chosen,
         "parallel_tool_calls": request.parallel,
-        "response_format": _written_output(request.output),
+        "response_format": written_output(request.output),
         "max_completion_tokens": request.cap,
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -149,7 +149,7 @@ def write_request(request: Request) -> dict[str, Any]:
     return {**request.rest, **{name: value for name, value in fields.items() if value is not None}}
 
 
-def _written_tools(tools: Sequence[Tool | Mark]) -> list[dict[str, Any]]:
+def written_tools(tools: Sequence[Tool | Mark]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for tool in tools:
         if isinstance(tool, Mark):
@@ -161,7 +161,7 @@ def _written_tools(tools: Sequence[Tool | Mark]) -> list[dict[str, Any]]:
     return found
 
 
-def _written_output(output: Output | None) -> dict[str, Any] | None:
+def written_output(output: Output | None) -> dict[str, Any] | None:
     if output is None:
         return None
     if output.kind == "json":

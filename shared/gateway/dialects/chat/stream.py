@@ -7,12 +7,15 @@ from itertools import count
 from typing import Any
 
 from gateway.dialects.chat.parts import thinking, thinking_part
+from gateway.dialects.chat.reader import REASONING, Reader
 from gateway.dialects.chat.usage import usage_of
 from gateway.dialects.neutral import (
     NOTHING,
     ArgumentsDelta,
     BlockStop,
+    CitationDelta,
     Delta,
+    Failed,
     Finish,
     Reasoning,
     ReasoningDelta,
@@ -49,9 +52,9 @@ def completion(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, A
             calls[delta.block] = {"id": delta.id, "type": "function", "function": function}
         elif isinstance(delta, ArgumentsDelta) and delta.block in calls:
             calls[delta.block]["function"]["arguments"] += delta.text
-        elif isinstance(delta, Rest):
-            message |= delta.message
-            choice |= delta.around
+        elif isinstance(delta, (Rest, CitationDelta)):
+            message |= thoughts.beyond(delta)
+            choice |= delta.around if isinstance(delta, Rest) else NOTHING
         elif isinstance(delta, Finish):
             choice["finish_reason"] = delta.reason
         elif isinstance(delta, Used):
@@ -93,8 +96,13 @@ def chunks(deltas: Iterable[Delta], frame: Mapping[str, Any], index: int = 0) ->
             yield chunk({"tool_calls": [{"index": at, "id": delta.id, "type": "function", "function": function}]})
         elif isinstance(delta, ArgumentsDelta) and delta.block in calls:
             yield chunk({"tool_calls": [{"index": calls[delta.block], "function": {"arguments": delta.text}}]})
+        elif isinstance(delta, CitationDelta):
+            yield chunk({"other_content": [{"citation": delta.citation}]})
         elif isinstance(delta, Rest):
             yield chunk(dict(delta.message), around=delta.around)
+        elif isinstance(delta, Failed):
+            error = {"message": delta.message or "The provider's answer broke off.", "type": "upstream_error"}
+            yield {"error": {**error, "param": None, "code": "upstream_error"}}
         elif isinstance(delta, Finish):
             if thoughts.blocks:
                 yield chunk({"thinking_blocks": thoughts.written()})
@@ -102,11 +110,12 @@ def chunks(deltas: Iterable[Delta], frame: Mapping[str, Any], index: int = 0) ->
 
 
 class _Thoughts:
-    """The reasoning among deltas."""
+    """The reasoning among deltas, and what else stands in no text."""
 
     def __init__(self) -> None:
         self.blocks: dict[int, Reasoning | Redacted] = {}
         self.spoken: list[str] = []
+        self._others: list[Any] = []  # citations, and blocks that nobody here knows
 
     def hear(self, delta: Delta) -> None:
         if isinstance(delta, RedactedDelta):
@@ -122,22 +131,35 @@ class _Thoughts:
                 signature += delta.signature
             self.blocks[delta.block] = Reasoning(text, signature)
 
+    def beyond(self, delta: Rest | CitationDelta) -> dict[str, Any]:
+        """The members of the message that hold what chat has no words for: all of it so far."""
+        if isinstance(delta, Rest) and "other_content" not in delta.message:
+            return dict(delta.message)
+        said = delta.message if isinstance(delta, Rest) else {"other_content": [{"citation": delta.citation}]}
+        self._others += said["other_content"]
+        return {**said, "other_content": list(self._others)}
+
     def written(self) -> list[dict[str, Any]]:
         return [thinking(block) for block in self.blocks.values()]
 
 
-def read_choice(choice: Mapping[str, Any]) -> Iterator[Delta]:
-    """The deltas of one whole choice. What the neutral form has no words for is a Rest."""
+def read_choice(choice: Mapping[str, Any], *, foreign: bool = False) -> Iterator[Delta]:
+    """The deltas of one whole choice. What the neutral form has no words for is a Rest. `foreign`: they are for another
+    dialect, so calls and reasoning are read though they hold more than that."""
     given = mapping(choice.get("message"))
     message = {name: value for name, value in given.items() if name != "role" and value is not None}
     yield Start()
     numbers = count()
     yield from _thoughts_of(message, numbers)
+    spoken = next((name for name in REASONING if isinstance(message.get(name), str)), None) if foreign else None
+    if spoken is not None:
+        number = next(numbers)
+        yield from (ReasoningDelta(number, message.pop(spoken)), BlockStop(number))
     if isinstance(message.get("content"), str):
         number = next(numbers)
         yield TextDelta(number, message.pop("content"))
         yield BlockStop(number)
-    yield from _calls_of(message, numbers)
+    yield from _calls_of(message, numbers, foreign=foreign)
     around = {} if choice.get("logprobs") is None else {"logprobs": choice["logprobs"]}
     if message or around:
         yield Rest(message, around)
@@ -167,10 +189,10 @@ def _thoughts_of(message: dict[str, Any], numbers: Iterator[int]) -> Iterator[De
         yield BlockStop(number)
 
 
-def _calls_of(message: dict[str, Any], numbers: Iterator[int]) -> Iterator[Delta]:
+def _calls_of(message: dict[str, Any], numbers: Iterator[int], *, foreign: bool) -> Iterator[Delta]:
     """Taken out of the message where all are plain calls of functions; else each gets its number, as in a stream."""
     calls = message.pop("tool_calls", None) or []
-    if not all(_is_plain(call) for call in calls):
+    if not all(_is_function(call) if foreign else _is_plain(call) for call in calls):
         message["tool_calls"] = [{"index": at, **call} for at, call in enumerate(calls)]
         return
     for number, call in zip(numbers, calls, strict=False):
@@ -181,15 +203,23 @@ def _calls_of(message: dict[str, Any], numbers: Iterator[int]) -> Iterator[Delta
 
 def _is_plain(call: Mapping[str, Any]) -> bool:
     function = mapping(call.get("function"))
-    texts = (call.get("id"), function.get("name"), function.get("arguments"))
     whole = call.keys() == {"id", "type", "function"} and function.keys() == {"name", "arguments"}
-    return whole and call["type"] == "function" and all(isinstance(text, str) for text in texts)
+    return whole and call["type"] == "function" and _is_function(call)
+
+
+def _is_function(call: Mapping[str, Any]) -> bool:
+    function = mapping(call.get("function"))
+    return all(isinstance(text, str) for text in (call.get("id"), function.get("name"), function.get("arguments")))
 
 
 def read_chunks(given: Iterable[Mapping[str, Any]]) -> Iterator[Delta]:
-    """The deltas of a stream's chunks, as they come; of several choices the first."""
-    reader = _Reader()
+    """The deltas of a stream's chunks, as they come; of several choices the first. An error among them is a Failed."""
+    reader = Reader()
     for chunk in given:
+        if error := mapping(chunk.get("error")):
+            said = (error.get("type") or error.get("code"), error.get("message"))
+            yield Failed(*(text if isinstance(text, str) else "" for text in said))
+            return
         choice = next((each for each in chunk.get("choices") or () if each.get("index", 0) == 0), None)
         if choice is not None:
             yield from reader.hear(mapping(choice.get("delta")))
@@ -199,63 +229,3 @@ def read_chunks(given: Iterable[Mapping[str, Any]]) -> Iterator[Delta]:
         usage = usage_of(chunk.get("usage"))
         if usage is not None:
             yield Used(usage)
-
-
-class _Reader:
-    """Which block is open: chat numbers calls alone."""
-
-    def __init__(self) -> None:
-        self._numbers = count()
-        self._open: tuple[Any, int] | None = None
-        self._reasoning: int | None = None
-
-    def hear(self, delta: Mapping[str, Any]) -> Iterator[Delta]:
-        if delta.get("role"):
-            yield Start()
-        if text := delta.get("reasoning_content"):
-            yield from self._at("reasoning")
-            self._reasoning = self._number
-            yield ReasoningDelta(self._number, text)
-        if text := delta.get("content"):
-            yield from self._at("text")
-            yield TextDelta(self._number, text)
-        for call in delta.get("tool_calls") or ():
-            yield from self._call(call)
-        for block in delta.get("thinking_blocks") or ():
-            yield from self._thought(thinking_part(mapping(block), "thinking_blocks", []))
-
-    @property
-    def _number(self) -> int:
-        return self._open[1] if self._open else 0
-
-    def _at(self, what: object) -> Iterator[Delta]:
-        if self._open is None or self._open[0] != what:
-            yield from self.stop()
-            self._open = (what, next(self._numbers))
-
-    def _call(self, call: Mapping[str, Any]) -> Iterator[Delta]:
-        function = mapping(call.get("function"))
-        yield from self._at(call.get("index", 0))
-        if call.get("id"):
-            yield ToolStart(self._number, call["id"], function.get("name") or "")
-        if function.get("arguments"):
-            yield ArgumentsDelta(self._number, function["arguments"])
-
-    def _thought(self, block: Reasoning | Redacted) -> Iterator[Delta]:
-        if isinstance(block, Reasoning) and self._reasoning is not None:
-            if block.signature:  # its text has come before
-                yield SignatureDelta(self._reasoning, block.signature)
-            return
-        yield from self.stop()
-        number = next(self._numbers)
-        if isinstance(block, Redacted):
-            yield RedactedDelta(number, block.data)
-        else:
-            yield ReasoningDelta(number, block.text)
-            yield SignatureDelta(number, block.signature)
-        yield BlockStop(number)
-
-    def stop(self) -> Iterator[Delta]:
-        if self._open is not None:
-            yield BlockStop(self._open[1])
-            self._open = None

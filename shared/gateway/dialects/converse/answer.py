@@ -24,7 +24,7 @@ from gateway.dialects.neutral import (
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import mapping
 
-_FINISH_REASONS: Final = {
+FINISH_REASONS: Final = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -33,17 +33,24 @@ _FINISH_REASONS: Final = {
     "guardrail_intervened": "content_filter",
     "content_filtered": "content_filter",
 }
+# Those that say more than the neutral word.
+_EXACT: Final = ("stop_sequence", "model_context_window_exceeded", "guardrail_intervened")
 KNOWN: Final = frozenset(("text", "toolUse", "reasoningContent"))
 
 
 def finish_reason(stop_reason: str) -> str:
     """The neutral word for a stopReason. Raises Unusable for one of an answer that is none (`malformed_tool_use`), and
     for one that nobody here knows: it may say that the answer is not what it seems, so it is no plain stop."""
-    found = _FINISH_REASONS.get(stop_reason)
+    found = FINISH_REASONS.get(stop_reason)
     if found is None:
         known = stop_reason in ("malformed_tool_use", "malformed_model_output")
         raise Unusable(stop_reason if known else "unknown_stop_reason")
     return found
+
+
+def finish_of(stop_reason: str) -> Finish:
+    """The end by a stopReason. Raises Unusable as `finish_reason` does."""
+    return Finish(finish_reason(stop_reason), stop_reason if stop_reason in _EXACT else "")
 
 
 def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
@@ -58,7 +65,7 @@ def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Del
     for number, block in enumerate(content):
         deltas += _of_block(number, block, names)
     deltas += others([block for block in content if not block.keys() <= KNOWN])
-    deltas.append(Finish(finish_reason(answer["stopReason"])))
+    deltas.append(finish_of(answer["stopReason"]))
     return [*deltas, *used_in(answer)]
 
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.dialects.converse.names import Names
+from gateway.dialects.names import Names
 from gateway.dialects.neutral import (
     Block,
     Document,
     Image,
+    Link,
     Mark,
     Reasoning,
     Redacted,
@@ -19,6 +20,7 @@ from gateway.dialects.neutral import (
     ToolResult,
     ToolUse,
 )
+from gateway.dialects.tools import check_names, object_schema
 from gateway.dialects.unsupported import refuse
 
 _ODD = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
@@ -59,6 +61,8 @@ def written(block: Block, names: Names, files: Files) -> dict[str, Any]:
     if isinstance(block, Document):
         source = {"bytes": block.data}
         return {"document": {"format": block.format, "name": files.name(block.name), "source": source}}
+    if isinstance(block, Link):
+        raise refuse(block.at, "must be base64 in the request itself")
     if isinstance(block, Redacted):
         return {"reasoningContent": {"redactedContent": block.data}}
     return {"reasoningContent": {"reasoningText": _reasoning(block)}}
@@ -71,28 +75,15 @@ def _reasoning(block: Reasoning) -> dict[str, Any]:
 def written_tools(tools: Sequence[Tool | Mark], names: Names, dropped: list[str]) -> list[dict[str, Any]]:
     """The tools with their marks. Raises Unsupported for two of one name, and for an input that is no object. `strict`
     is left out: most models of Bedrock refuse it, and the schema itself is there."""
-    seen: set[str] = set()
+    check_names(tools)
     found: list[dict[str, Any]] = []
     for tool in tools:
         if isinstance(tool, Mark):
             found.append(written(tool, names, Files()))
             continue
-        if tool.name in seen:
-            raise refuse(f"{tool.at}.name", "stands twice among the tools")
-        seen.add(tool.name)
         if tool.strict:
             dropped.append(f"{tool.at}.strict")
         described = {"description": tool.description} if tool.description.strip() else {}
-        spec = {"name": names.of(tool.name), **described, "inputSchema": {"json": _schema(tool)}}
+        spec = {"name": names.of(tool.name), **described, "inputSchema": {"json": object_schema(tool)}}
         found.append({"toolSpec": spec})
     return found
-
-
-def _schema(tool: Tool) -> dict[str, Any]:
-    schema = dict(tool.schema or {"type": "object", "properties": {}})
-    kind = schema.get("type")
-    if kind == "object":
-        return schema
-    if kind in (None, "", []) or (isinstance(kind, list) and "object" in kind):
-        return {**schema, "type": "object"}
-    raise refuse(f"{tool.at}.parameters.type", 'must be "object" for this model')

@@ -8,73 +8,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from gateway.dialects.caching import settle_marks
+from gateway.dialects.conversation import JSON_SENTENCE as JSON_SENTENCE
+from gateway.dialects.conversation import Conversation, conversation_of
 from gateway.dialects.converse.blocks import Files, written, written_tools
-from gateway.dialects.converse.caching import settle_marks
-from gateway.dialects.converse.conversation import Conversation, conversation_of
-from gateway.dialects.converse.names import Names
+from gateway.dialects.converse.documents import beside_documents
+from gateway.dialects.names import Names
 from gateway.dialects.neutral import Mark, Request, Text, Tool, ToolUse
+from gateway.dialects.plain import no_links, plain
+from gateway.dialects.rest import check_rest
+from gateway.dialects.tools import check_choice
 from gateway.dialects.unsupported import refuse
+from gateway.dialects.written import Written as Written  # also by this name, which vendors have it by
 
-# Fields of chat that change how an answer is found, billed or kept, not what is asked.
-LEFT_OUT: Final = frozenset(
-    (
-        "frequency_penalty",
-        "metadata",
-        "prediction",
-        "presence_penalty",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "seed",
-        "store",
-        "user",
-        "verbosity",
-    )
-)
-# Values that ask for nothing Converse lacks.
-NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
-    "frequency_penalty": (0,),
-    "logit_bias": ({},),
-    "logprobs": (False,),
-    "metadata": ({},),
-    "modalities": (["text"], []),
-    "n": (1,),
-    "presence_penalty": (0,),
-    "prompt_cache_options": ({},),
-    "store": (False,),
-    "stream": (False, True),  # how it is delivered is the gateway's own matter
-    "top_logprobs": (0,),
-    "user": ("",),
-}
-_DELIVERY = ("model", "stream_options")
-JSON_SENTENCE: Final = "Answer with one JSON object and nothing else."
 _TIERS = ("priority", "flex", "reserved")
 _LONGEST_EFFORT = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A request as it leaves. `dropped`: paths of what it does not say. `names`: tools' names as the answer will have
-    them, to those that the client knows, where they differ. `turns` and `system`: where each block came from."""
-
-    body: dict[str, Any]
-    dropped: list[str]
-    names: Mapping[str, str]
-    turns: list[list[str]]
-    system: list[str]
 
 
 def write_request(request: Request, dropped: list[str], *, metadata: Mapping[str, str], one_tool: bool) -> Written:
     """Raises Unsupported. `metadata` stands in Bedrock's invocation log; `one_tool`: the model takes Anthropic's
     `tool_choice` among its own fields, by which it calls one tool at a time."""
     dropped = list(dropped)
-    _check_rest(request.rest, dropped)
+    check_rest(request.rest, dropped)
     tools = _offered(request, dropped)
-    talk = conversation_of(request.turns, tools, dropped)
+    no_links(request.turns)
+    talk = conversation_of(plain(request.turns, dropped), tools, dropped)
+    beside_documents(talk)
     if request.output is not None and request.output.kind == "json":
         talk.system.append(Text(JSON_SENTENCE))
     settle_marks([talk.tools, talk.system, *(turn.blocks for turn in talk.turns)], dropped)
@@ -99,29 +60,14 @@ def write_request(request: Request, dropped: list[str], *, metadata: Mapping[str
         names.originals,
         [[block.at for block in turn.blocks] for turn in talk.turns],
         [block.at for block in talk.system],
+        request.paths,
     )
-
-
-def _check_rest(rest: Mapping[str, Any], dropped: list[str]) -> None:
-    for name, value in rest.items():
-        if name in _DELIVERY or value in NEUTRAL.get(name, ()):
-            continue
-        if name in LEFT_OUT:
-            dropped.append(name)
-        elif name in NEUTRAL:
-            raise refuse(name, "this value is not supported by this model")
-        else:
-            raise refuse(name, "not supported by this model")
 
 
 def _offered(request: Request, dropped: list[str]) -> list[Tool | Mark]:
     """The tools that may be called, with their marks."""
+    check_choice(request)
     choice = request.choice
-    known = {tool.name for tool in request.tools if isinstance(tool, Tool)}
-    if choice is not None and choice.kind == "one" and choice.name not in known:
-        raise refuse("tool_choice", "names no tool of this request")
-    if choice is not None and choice.kind == "any" and not known:
-        raise refuse("tool_choice", "asks for a tool, and there is none")
     if choice is not None and choice.kind == "none":
         dropped += [mark.at for mark in request.tools if isinstance(mark, Mark)]
         return []
@@ -139,9 +85,9 @@ def _inference(request: Request, dropped: list[str], *, one_of_two: bool) -> dic
     if one_of_two and temperature is not None and top_p == 1:
         top_p = None
     if temperature is not None and temperature > 1:
-        dropped.append("temperature")
+        dropped.append(request.path("temperature"))
         temperature = 1
-    dropped += [f"stop[{at}]" for at, text in enumerate(request.stop) if not text.strip()]
+    dropped += [f"{request.path('stop')}[{at}]" for at, text in enumerate(request.stop) if not text.strip()]
     config = {
         "maxTokens": request.cap,
         "temperature": temperature,
@@ -173,7 +119,7 @@ def _own_fields(request: Request, *, tools: bool, one_tool: bool, dropped: list[
             forced = request.choice is not None and request.choice.kind in ("any", "one")
             fields["tool_choice"] = {**({} if forced else {"type": "auto"}), "disable_parallel_tool_use": True}
         else:
-            dropped.append("parallel_tool_calls")
+            dropped.append(request.path("parallel_tool_calls"))
     return fields
 
 
@@ -181,12 +127,12 @@ def _output_config(request: Request, dropped: list[str]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if request.effort:
         if len(request.effort) > _LONGEST_EFFORT:
-            raise refuse("reasoning_effort", f"has at most {_LONGEST_EFFORT} characters")
+            raise refuse(request.path("reasoning_effort"), f"has at most {_LONGEST_EFFORT} characters")
         config["effort"] = request.effort
     output = request.output
     if output is not None and output.kind == "schema":
         if output.strict is False:
-            dropped.append("response_format.json_schema.strict")  # a schema is always held to
+            dropped.append(request.path("response_format.json_schema.strict"))  # a schema is always held to
         # No longer than the estimate counted it: as the client's JSON, without escapes for what is not ASCII.
         schema = json.dumps(output.schema, ensure_ascii=False, separators=(",", ":"))
         said = {"schema": schema, "name": output.name, "description": output.description}
@@ -199,5 +145,5 @@ def _tier(request: Request) -> dict[str, str]:
     if request.tier is None:
         return {}
     if request.tier not in _TIERS:
-        raise refuse("service_tier", "this value is not supported by this model")
+        raise refuse(request.path("service_tier"), "this value is not supported by this model")
     return {"type": request.tier}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from gateway.dialects.converse.answer import KNOWN, finish_reason, others, used_in
+from gateway.dialects.converse.answer import FINISH_REASONS, KNOWN, finish_of, others, used_in
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     BlockStop,
@@ -44,7 +44,7 @@ def read_events(events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[
         elif kind == "messageStop":
             yield from others(beyond)
             try:
-                yield Finish(finish_reason(str(event.get("stopReason"))))
+                yield finish_of(str(event.get("stopReason")))
             except Unusable as why:
                 yield Failed(why.reason)
         elif kind == "metadata":
@@ -80,7 +80,8 @@ def write_events(deltas: Iterable[Delta]) -> Iterator[tuple[str, dict[str, Any]]
         if isinstance(delta, Start):
             yield "messageStart", {"role": "assistant"}
         elif isinstance(delta, Finish):
-            yield "messageStop", {"stopReason": _STOP_REASONS.get(delta.reason, delta.reason)}
+            known = delta.exact if delta.exact in FINISH_REASONS else _STOP_REASONS.get(delta.reason, delta.reason)
+            yield "messageStop", {"stopReason": known}
         elif isinstance(delta, Used):
             yield "metadata", _metadata(delta)
         elif isinstance(delta, Failed):

@@ -1,4 +1,4 @@
-"""Names and ids that Converse takes, for those that it doesn't: the same for the same history, and each its own."""
+"""Names and ids that a dialect takes, for those that it doesn't: the same for the same history, and each its own."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-FITTING: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+LONGEST: Final = 64  # of a name or an id, for Converse and for OpenAI
+FITTING: Final = re.compile(r"[a-zA-Z0-9_-]+")
 _ODD = re.compile(r"[^a-zA-Z0-9_-]")
-_KEPT = 40  # characters of an odd name that stay readable
+_KEPT, _DIGEST = 40, 20  # characters of an odd name that stay readable, and of its hash
 
 
 class Names:
     """Tools' names. Those that fit stay as they are; all are known before the first is asked for."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], longest: int = LONGEST) -> None:
         known = list(dict.fromkeys(names))
-        taken = {name for name in known if FITTING.fullmatch(name)}
+        taken = {name for name in known if len(name) <= longest and FITTING.fullmatch(name)}
         self._aliases: dict[str, str] = {}
         for name in known:
             if name not in taken:
@@ -37,23 +38,25 @@ class Names:
 class Ids:
     """Ids of tool calls, in the order of the history: one that comes again is another call's, and gets its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = LONGEST) -> None:
+        self._longest = longest
         self._taken: set[str] = set()
         self._tried: dict[str, int] = {}  # aliases of an id that are taken: a history may have one id for all its calls
 
     def next(self, given: str) -> str:
         chosen = given
-        if not FITTING.fullmatch(given) or given in self._taken:
-            chosen, self._tried[given] = _alias(given, self._taken, self._tried.get(given, 0))
+        if len(given) > self._longest or not FITTING.fullmatch(given) or given in self._taken:
+            kept = min(_KEPT, self._longest - _DIGEST - 1)
+            chosen, self._tried[given] = _alias(given, self._taken, self._tried.get(given, 0), kept)
         self._taken.add(chosen)
         return chosen
 
 
-def _alias(name: str, taken: set[str], number: int = 0) -> tuple[str, int]:
+def _alias(name: str, taken: set[str], number: int = 0, kept: int = _KEPT) -> tuple[str, int]:
     """The first alias that is free, from this number on, and the number after it."""
     while True:
-        digest = hashlib.sha256(f"{number}:{name}".encode(errors="surrogatepass")).hexdigest()[:20]
-        alias = f"{_ODD.sub('_', name[:_KEPT])}_{digest}"
+        digest = hashlib.sha256(f"{number}:{name}".encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
+        alias = f"{_ODD.sub('_', name[:kept])}_{digest}"
         number += 1
         if alias not in taken:
             return alias, number

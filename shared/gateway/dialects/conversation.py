@@ -1,5 +1,6 @@
-"""A conversation as Converse takes it: the system's words apart, then the user and the assistant in turn, the user
-first and last in what tools need, no text blank, every tool call answered at once, no result without its call."""
+"""A conversation as strict dialects take it (Converse, Messages, many hosts of chat): the system's words apart, then
+the user and the assistant in turn, the user first and last in what tools need, no text blank, every tool call answered
+at once, no result without its call."""
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Final
 
-from gateway.dialects.converse.names import Ids
+from gateway.dialects.names import Ids
 from gateway.dialects.neutral import (
     Block,
     Document,
     Image,
+    Link,
     Mark,
     Reasoning,
     Redacted,
@@ -26,10 +28,10 @@ from gateway.dialects.neutral import (
 )
 from gateway.dialects.unsupported import refuse
 
-# What stands where Converse wants something and nothing was said: a few tokens each.
+# What stands where something is wanted and nothing was said: a few tokens each.
 NO_MESSAGE: Final = "(no message)"
 NO_RESULT: Final = "(no result)"
-_MOST_DOCUMENTS = 5
+JSON_SENTENCE: Final = "Answer with one JSON object and nothing else."
 
 
 @dataclass(slots=True)
@@ -68,17 +70,24 @@ class Conversation:
     turns: list[Spoken]
 
 
-def conversation_of(turns: Sequence[Turn], tools: Sequence[Tool | Mark], dropped: list[str]) -> Conversation:
-    """Raises Unsupported where nothing is said at all. What is lost is named in `dropped`."""
+def conversation_of(
+    turns: Sequence[Turn],
+    tools: Sequence[Tool | Mark],
+    dropped: list[str],
+    *,
+    ids: Ids | None = None,
+    words: bool = True,
+) -> Conversation:
+    """Raises Unsupported where nothing is said at all. What is lost is named in `dropped`. `ids` makes those of calls
+    fit; `words`: calls and results become words where no tools may be called."""
     talk = Conversation(list(tools), [], [])
     for turn in turns:
-        _hear(talk, turn if tools else _told(turn), dropped)
-    _pair(talk, dropped)
+        _hear(talk, turn if tools or not words else _told(turn), dropped)
+    _pair(talk, ids or Ids(), dropped)
     if not talk.turns:
         _system_alone(talk, turns, dropped)
     if talk.turns[0].speaker == "assistant":
         talk.turns.insert(0, Spoken("user", [Text(NO_MESSAGE)]))
-    _beside_documents(talk)
     last = talk.turns[-1]
     for at in reversed(range(len(last.blocks) if last.speaker == "assistant" else 0)):
         if isinstance(block := last.blocks[at], Text):
@@ -157,7 +166,7 @@ def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str])
 
 
 def _told(turn: Turn) -> Turn:
-    """Calls and results as words: Converse takes their blocks only where tools may be called."""
+    """Calls and results as words: their blocks are taken only where tools may be called."""
     if not any(isinstance(block, (ToolUse, ToolResult)) for block in turn.blocks):
         return turn
     blocks: list[Block] = []
@@ -174,10 +183,10 @@ def _told(turn: Turn) -> Turn:
     return Turn(turn.speaker, tuple(blocks), turn.at)
 
 
-def _pair(talk: Conversation, dropped: list[str]) -> None:
+def _pair(talk: Conversation, ids: Ids, dropped: list[str]) -> None:
     """Every call is answered in the next turn, before anything else there; a result without its call is the user's
-    words. Ids become such as Converse takes."""
-    ids, turns = Ids(), talk.turns
+    words. Ids become such as fit."""
+    turns = talk.turns
     open_calls: dict[str, list[tuple[str, str]]] = {}  # by the client's id: ours, and where the call stood
     talk.turns = []
     for turn in turns:
@@ -229,20 +238,6 @@ def _answered(blocks: list[Block], open_calls: dict[str, list[tuple[str, str]]],
     return [*results, *words]
 
 
-def _some(result: ToolResult, dropped: list[str]) -> tuple[Text | Image | Document, ...]:
+def _some(result: ToolResult, dropped: list[str]) -> tuple[Text | Image | Link | Document, ...]:
     content = tuple(part for part in result.content if not (isinstance(part, Text) and _blank(part, dropped)))
     return content or (Text(NO_RESULT),)
-
-
-def _beside_documents(talk: Conversation) -> None:
-    """A document needs words beside it."""
-    count = 0
-    for turn in talk.turns:
-        found = [block for block in turn.blocks if isinstance(block, Document)]
-        inner = [part for block in turn.blocks if isinstance(block, ToolResult) for part in block.content]
-        for document in (*found, *(part for part in inner if isinstance(part, Document))):
-            count += 1
-            if count > _MOST_DOCUMENTS:
-                raise refuse(document.at, f"a request holds at most {_MOST_DOCUMENTS} documents for this model")
-        if found and not any(isinstance(block, Text) for block in turn.blocks):
-            turn.blocks.append(Text(NO_MESSAGE))

@@ -1,4 +1,4 @@
-"""From the words of a ValidationException to the path of the client's field that it speaks of.
+"""From the words of an endpoint's error to the path of the client's field that it speaks of.
 
 Only what has the form of a path and begins with a known name is taken: the text may quote an account, an ARN, a host.
 """
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from gateway.dialects.converse.request import Written
+from gateway.dialects.written import Written
 
-# Converse's names, and those that its models have for the same.
+# Converse's names, and those of Messages, which its models have too, for what chat calls so.
 _FIELDS: Final = {
     "inferenceConfig.maxTokens": "max_completion_tokens",
     "inferenceConfig.stopSequences": "stop",
@@ -46,21 +46,21 @@ _LONGEST_READ = 4_000
 _OF_MODEL, _MARK = "The model returned", ".cache_control"
 
 
-def chat_path(message: str, written: Written) -> str | None:
-    """The path in the chat request of the first field that the message names; None where none is known."""
+def client_path(message: str, written: Written) -> str | None:
+    """The path in the client's request of the first field that the message names; None where none is known."""
     if _OF_MODEL in message:  # a model numbers blocks without the cache's marks
         written = replace(written, turns=[[at for at in turn if not at.endswith(_MARK)] for turn in written.turns])
     for found in _PATH.finditer(message[:_LONGEST_READ]):
         steps = [step for step in _STEP.findall(found[1]) if step != "member"]
         # A bare word of prose (system, messages) is a path only where something follows it, or a colon.
         if len(steps) > 1 or message[found.end() : found.end() + 1] in (":", "'", '"'):
-            path = _chat(steps, written)
+            path = _client(steps, written)
             if path:
                 return path
     return None
 
 
-def _chat(steps: Sequence[str], written: Written) -> str | None:
+def _client(steps: Sequence[str], written: Written) -> str | None:
     root, numbers = steps[0], [int(step) for step in steps[1:] if step.isdigit()]
     if root == "messages" and numbers:
         return _place(written.turns, numbers) or "messages"
@@ -73,7 +73,7 @@ def _chat(steps: Sequence[str], written: Written) -> str | None:
     for length in (2, 1):
         field = _FIELDS.get(".".join(step for step in steps[:length] if not step.isdigit()))
         if field:
-            return field
+            return written.paths.get(field, field)
     return None
 
 

@@ -1,0 +1,66 @@
+"""Chat as clients speak it, and as endpoints do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from gateway.dialects.chat.answer import completion_of
+from gateway.dialects.chat.request import read_request
+from gateway.dialects.chat.same import leaving
+from gateway.dialects.chat.sending import write_for_host
+from gateway.dialects.chat.stream import chunks, completion, read_choice, read_chunks
+from gateway.dialects.chat.usage import usage_of
+from gateway.dialects.neutral import Delta, Request, Used
+from gateway.dialects.pairs import Asked
+from gateway.dialects.written import Written
+from gateway.models.usage import Usage
+
+
+class _Client:
+    """See `gateway.dialects.pairs.Client`."""
+
+    def read(self, asked: Asked) -> tuple[Request, list[str]]:
+        return read_request(asked.body, cap=asked.cap)
+
+    def whole(self, deltas: Iterable[Delta], *, known: str, model: str) -> dict[str, Any]:
+        return completion(deltas, _frame(known, model))
+
+    def events(self, deltas: Iterable[Delta], *, known: str, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        return (("", chunk) for chunk in chunks(deltas, _frame(known, model)))
+
+
+class _Native:
+    """See `gateway.dialects.pairs.Native`."""
+
+    def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
+        written = write_for_host(request, dropped, passed=asked.quirks.pass_fields)
+        return replace(written, body=leaving(written.body, asked))
+
+    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
+        usage = usage_of(answer.get("usage"))
+        body = completion_of(answer, usage, model="")
+        if body is None:
+            return None
+        tier = body.get("service_tier")
+        used = [] if usage is None else [Used(usage, tier if isinstance(tier, str) else "")]
+        return [*read_choice(body["choices"][0], foreign=True), *used]
+
+    def stream(self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
+        return read_chunks(payload for _, payload in events)
+
+    def usage_of(self, value: object) -> Usage | None:
+        return usage_of(value)
+
+    def path(self, message: object, param: object, written: Written) -> str | None:
+        return written.paths.get(param) if isinstance(param, str) else None
+
+
+def _frame(known: str, model: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{known}", "created": int(time.time()), "model": model}
+
+
+CLIENT: Final = _Client()
+NATIVE: Final = _Native()

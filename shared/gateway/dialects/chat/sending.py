@@ -1,0 +1,180 @@
+"""From the neutral form to a chat body for any host: OpenAI's own fields, a conversation that strict servers take.
+
+What chat can't say and would change the answer's meaning is refused by its path; all else is done as far as it can be
+and named. docs/dialects.md has the table, and a test reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from gateway.dialects.chat.messages import messages_of
+from gateway.dialects.chat.request import WORDS, written_output, written_tools
+from gateway.dialects.conversation import Conversation, conversation_of
+from gateway.dialects.names import Ids, Names
+from gateway.dialects.neutral import (
+    Block,
+    Choice,
+    Link,
+    Mark,
+    Output,
+    Reasoning,
+    Redacted,
+    Request,
+    Text,
+    Tool,
+    ToolResult,
+    ToolUse,
+    Turn,
+)
+from gateway.dialects.plain import plain
+from gateway.dialects.rest import check_rest
+from gateway.dialects.tools import check_choice, check_names, object_schema
+from gateway.dialects.unsupported import refuse
+from gateway.dialects.values import mapping
+from gateway.dialects.written import Written
+
+FAILED: Final = "(the tool failed)"
+_LONGEST_ID = 40  # OpenAI's
+_MOST_EFFORT: Final = {"max": "xhigh"}  # a word of Anthropic's alone
+
+
+def write_for_host(request: Request, dropped: list[str], *, passed: Collection[str] = ()) -> Written:
+    """Raises Unsupported. `passed`: fields beyond OpenAI's own that the host takes (`top_k`)."""
+    dropped = list(dropped)
+    check_rest(request.rest, dropped)
+    check_choice(request)
+    check_names(request.tools)
+    tools = [tool for tool in request.tools if isinstance(tool, Tool)]
+    dropped += [tool.at for tool in request.tools if isinstance(tool, Mark)]
+    turns = tuple(_speakable(plain(request.turns, dropped), dropped))
+    talk = conversation_of(turns, tools, dropped, ids=Ids(_LONGEST_ID), words=False)
+    names = _names(talk, tools)
+    choice = request.choice
+    if choice is not None and choice.kind == "one":
+        choice = Choice("one", names.of(choice.name))
+    effort = _MOST_EFFORT.get(request.effort or "", request.effort)
+    if effort != request.effort:
+        dropped.append(request.path("reasoning_effort"))
+    fields = {
+        "messages": [_simple(message) for message in messages_of(_turns(talk, names))],
+        "tools": written_tools([_named(tool, names) for tool in tools]) or None,
+        "tool_choice": None if choice is None or not tools else _choice(choice),
+        "parallel_tool_calls": request.parallel if tools else None,
+        "response_format": written_output(_held(request, dropped)),
+        "max_completion_tokens": request.cap,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "stop": list(request.stop) or None,
+        "reasoning_effort": effort,
+        "service_tier": request.tier,
+        **_beyond(request, passed, dropped),
+    }
+    body = {name: value for name, value in fields.items() if value is not None}
+    places = [[block.at for block in turn.blocks] for turn in talk.turns]
+    return Written(body, dropped, names.originals, places, [block.at for block in talk.system], request.paths)
+
+
+def _speakable(turns: Sequence[Turn], dropped: list[str]) -> Iterator[Turn]:
+    """Without what OpenAI's form has no place for: marks (its cache needs none), reasoning of earlier turns. Results
+    are text: what else a tool gave, the user gives behind it."""
+    for turn in turns:
+        blocks: list[Block] = []
+        beside: list[Block] = []
+        for block in turn.blocks:
+            if isinstance(block, (Mark, Reasoning, Redacted)):
+                dropped.append(block.at)
+            elif isinstance(block, ToolResult):
+                texts = tuple(part for part in block.content if isinstance(part, Text))
+                beside += [part for part in block.content if not isinstance(part, Text)]
+                failed = (Text(FAILED, at=block.at),) if block.failed else ()
+                blocks.append(ToolResult(block.id, (*failed, *texts), at=block.at))
+            else:
+                _check_file(block)
+                blocks.append(block)
+        for part in beside:
+            _check_file(part)
+        yield Turn(turn.speaker, (*blocks, *beside), turn.at)
+
+
+def _check_file(block: Block) -> None:
+    if isinstance(block, Link) and block.kind == "document":
+        raise refuse(block.at, "must be a document as base64 in the request itself")
+
+
+def _names(talk: Conversation, tools: Sequence[Tool]) -> Names:
+    used = [block.name for turn in talk.turns for block in turn.blocks if isinstance(block, ToolUse)]
+    return Names((*(tool.name for tool in tools), *used))
+
+
+def _named(tool: Tool, names: Names) -> Tool:
+    return Tool(names.of(tool.name), tool.description, object_schema(tool), tool.strict, tool.at)
+
+
+def _turns(talk: Conversation, names: Names) -> Iterator[Turn]:
+    if talk.system:
+        yield Turn("system", tuple(talk.system))
+    for turn in talk.turns:
+        yield Turn(turn.speaker, tuple(_block(block, names) for block in turn.blocks))
+
+
+def _block(block: Block, names: Names) -> Block:
+    if isinstance(block, ToolUse):
+        return ToolUse(block.id, names.of(block.name), block.input, block.at)
+    return block
+
+
+def _simple(message: dict[str, Any]) -> dict[str, Any]:
+    """Texts alone as one: some hosts take no list."""
+    parts = message["content"]
+    if any(part["type"] != "text" for part in parts):
+        return message
+    return message | {"content": "\n\n".join(part["text"] for part in parts) or None}
+
+
+def _choice(choice: Choice) -> Any:
+    if choice.kind == "one":
+        return {"type": "function", "function": {"name": choice.name}}
+    return WORDS[choice.kind]
+
+
+def _held(request: Request, dropped: list[str]) -> Output | None:
+    """A schema has a name, and is held to where OpenAI can hold to it: all its objects are closed, and want all of
+    their members."""
+    output = request.output
+    if output is None or output.kind != "schema":
+        return output
+    strict = output.strict
+    if strict is None:
+        strict = _is_closed(output.schema)
+        dropped += [] if strict else [request.path("response_format.json_schema.strict")]
+    return Output("schema", output.schema, output.name or "answer", output.description, strict)
+
+
+def _is_closed(schema: Any) -> bool:
+    waiting = [schema]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            members = value.get("properties")
+            if value.get("type") == "object" or isinstance(members, dict):
+                wanted = value.get("required")
+                if value.get("additionalProperties") is not False or not isinstance(wanted, list):
+                    return False
+                if any(name not in wanted for name in mapping(members)):
+                    return False
+            waiting += [*(mapping(members).values()), *(each for name, each in value.items() if name != "properties")]
+    return True
+
+
+def _beyond(request: Request, passed: Collection[str], dropped: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in (("top_k", request.top_k), ("thinking", request.thinking)):
+        if value is not None and name in passed:
+            found[name] = value
+        elif value is not None and mapping(value).get("type") != "disabled":
+            dropped.append(request.path(name))
+    return found

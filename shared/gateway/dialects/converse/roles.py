@@ -1,0 +1,38 @@
+"""Converse as an endpoint speaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from gateway.dialects.converse.answer import read_answer
+from gateway.dialects.converse.request import write_request
+from gateway.dialects.converse.stream import read_events
+from gateway.dialects.converse.usage import usage_of
+from gateway.dialects.neutral import Delta, Request
+from gateway.dialects.pairs import Asked
+from gateway.dialects.paths import client_path
+from gateway.dialects.written import Written
+from gateway.models.usage import Usage
+
+
+class _Native:
+    """See `gateway.dialects.pairs.Native`."""
+
+    def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
+        return write_request(request, dropped, metadata=asked.metadata, one_tool=asked.one_tool)
+
+    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
+        return read_answer(answer, names)
+
+    def stream(self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
+        return read_events(events, names)
+
+    def usage_of(self, value: object) -> Usage | None:
+        return usage_of(value)
+
+    def path(self, message: object, param: object, written: Written) -> str | None:
+        return client_path(message, written) if isinstance(message, str) else None
+
+
+NATIVE: Final = _Native()

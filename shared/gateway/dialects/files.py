@@ -1,0 +1,35 @@
+"""Images and documents as base64: which formats there are, and what is sound."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.dialects.unsupported import refuse
+
+IMAGES: Final[Mapping[str, str]] = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "gif": "gif", "webp": "webp"}
+# By media type, and by a file name's ending.
+DOCUMENTS: Final[Mapping[str, str]] = {
+    "application/pdf": "pdf",
+    "text/csv": "csv",
+    "application/msword": "doc",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.ms-excel": "xls",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "text/html": "html",
+    "text/plain": "txt",
+    "text/markdown": "md",
+}
+
+
+def base64_of(data: str, where: str) -> str:
+    """Sound base64, with the padding that some leave out. Raises Unsupported."""
+    data += "=" * (-len(data) % 4)
+    try:
+        binascii.a2b_base64(data, strict_mode=True)
+    except ValueError:
+        raise refuse(where, "must be base64") from None
+    if not data:
+        raise refuse(where, "must be base64, and not empty")
+    return data

@@ -1,0 +1,161 @@
+"""Which fields of a Messages request may leave, for whom: one table.
+
+A field that is paid for apart from tokens or at another price than the model's own, that names another model, or that
+brings in content which the body does not hold is refused by its path, whatever its value; null is as good as absent.
+What stands at an address (an image, a pdf) passes: it is bounded by what the model can read. All else of Anthropic's
+own fields passes: it costs nothing, or the estimate prices it. What nobody here has heard of passes to Anthropic
+itself; another host gets it only where its operator lists it.
+
+`tests/unit/dialects/test_messages_policy.py` says of each field of Anthropic's SDK which of these it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any, Final
+
+from gateway.errors import BadRequest
+
+_PAID = "costs what no price here says, so it can't be billed"
+_NAMES = "names other models than the one that was asked for"
+_ABSENT = "brings in content that this body does not hold, so nobody can say what it costs"
+_HIDDEN = "may hold any field under another name"
+_CAP = "sets an output cap beside max_tokens"
+_ELSEWHERE = "says where the request goes, which is the gateway's to decide"
+_AGAIN = "lets the model run more often than once, so it can't be billed"
+
+# By name in small letters. Those of Anthropic's API are marked; the others are those of gateways and routers.
+REFUSED: Final[Mapping[str, str]] = {
+    "billing_policy": _PAID,  # Anthropic
+    "compaction": _AGAIN,  # Anthropic
+    "container": _ABSENT,  # Anthropic: files of an earlier call, paid by the hour
+    "fallback_credit_token": _PAID,  # Anthropic
+    "fallbacks": _NAMES,  # Anthropic
+    "inference_geo": _ELSEWHERE,  # Anthropic: some places have a price of their own
+    "mcp_servers": _ABSENT,  # Anthropic: servers of others, called in the middle of the answer
+    "thread": _ABSENT,  # Anthropic: an earlier conversation
+    "user_profile_id": _ELSEWHERE,  # Anthropic: a header, by which another may be billed
+    "workspace_id": _ELSEWHERE,  # Anthropic: a header
+    "api_base": _ELSEWHERE,
+    "api_key": _ELSEWHERE,
+    "base_url": _ELSEWHERE,
+    "extra_body": _HIDDEN,
+    "extra_headers": _ELSEWHERE,
+    "extra_query": _ELSEWHERE,
+    "max_completion_tokens": _CAP,
+    "max_output_tokens": _CAP,
+    "max_tokens_to_sample": _CAP,
+    "models": _NAMES,
+    "n": _AGAIN,
+    "plugins": _PAID,
+    "provider": _NAMES,
+    "route": _NAMES,
+}
+# Anthropic's fields, but for those refused above: what every host may get.
+DOCUMENTED: Final = frozenset(
+    (
+        "cache_control",
+        "context_management",
+        "diagnostics",
+        "max_tokens",
+        "messages",
+        "metadata",
+        "model",
+        "output_config",
+        "service_tier",
+        "speed",
+        "stop_sequences",
+        "stream",
+        "system",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_p",
+    )
+)
+# Headers by nature, which some clients put into the body: taken out, and put there anew where a host wants them.
+OF_HEADERS: Final = frozenset(("anthropic_beta", "anthropic_version", "betas"))
+# Tools that the caller runs; any other is run by the provider, for a fee a use or with content from elsewhere.
+_OWN_TOOLS: Final = ("bash_", "text_editor_", "computer_", "memory_", "browser_toolset_")
+_OF_MODELS: Final = ("fallbacks", "model", "models")
+_EDITS: Final = ("clear_",)  # any other edit of the context runs a model
+_FILES: Final = ("file",)
+_HOLDERS: Final = ("image", "document")
+
+
+def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None:
+    """Raises BadRequest with the path of the first field that may not leave. `passed`: what the host's operator lists
+    beyond Anthropic's own fields; None where everything unknown may pass."""
+    present = {name: value for name, value in body.items() if value is not None}
+    for name in present:
+        reason = REFUSED.get(name.casefold())
+        if reason is None and name not in DOCUMENTED and name.casefold() in DOCUMENTED:
+            reason = "is no field; the one that is has small letters alone"
+        if reason is None and passed is not None and name not in DOCUMENTED | OF_HEADERS | passed:
+            reason = "is no field of this format, and this gateway's operator has not listed it for this host"
+        if reason is not None:
+            raise _refused(name, reason)
+    inside = (_of_speed(present), _of_tools(present.get("tools")), _of_edits(present.get("context_management")))
+    for where, reason in (*chain(*inside), *_of_content(present)):
+        raise _refused(where, reason)
+
+
+def runs_here(tool: Mapping[str, Any]) -> bool:
+    """Whether a tool is the caller's own to run."""
+    kind = tool.get("type")
+    return kind in (None, "custom") or (isinstance(kind, str) and kind.startswith(_OWN_TOOLS))
+
+
+def _of_speed(present: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if present.get("speed") not in (None, "standard"):
+        yield "speed", _PAID  # several times the price
+
+
+def _of_tools(tools: Any) -> Iterator[tuple[str, str]]:
+    for number, tool in enumerate(tools or ()):
+        if not runs_here(tool):
+            yield f"tools[{number}].type", _PAID
+        for name in _OF_MODELS:
+            if tool.get(name) is not None:
+                yield f"tools[{number}].{name}", _NAMES
+
+
+def _of_edits(management: Any) -> Iterator[tuple[str, str]]:
+    edits = management.get("edits") if isinstance(management, Mapping) else None
+    for number, edit in enumerate(edits if isinstance(edits, list) else ()):
+        kind = edit.get("type") if isinstance(edit, Mapping) else None
+        if not isinstance(kind, str) or not kind.startswith(_EDITS):
+            yield f"context_management.edits[{number}].type", _AGAIN
+
+
+def _of_content(present: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from _of_blocks(present.get("system"), "system")
+    for number, message in enumerate(present.get("messages") or ()):
+        content = message.get("content") if isinstance(message, Mapping) else None
+        yield from _of_blocks(content, f"messages[{number}].content")
+
+
+def _of_blocks(content: Any, where: str) -> Iterator[tuple[str, str]]:
+    waiting: list[tuple[Any, str]] = [(content, where)]
+    while waiting:
+        blocks, above = waiting.pop()
+        for index, block in enumerate(blocks if isinstance(blocks, list) else ()):
+            if not isinstance(block, Mapping):
+                continue
+            here, source = f"{above}[{index}]", block.get("source")
+            if block.get("type") == "container_upload":
+                yield f"{here}.type", _ABSENT
+            if isinstance(source, Mapping) and (source.get("type") in _FILES or source.get("file_id") is not None):
+                yield f"{here}.source", _ABSENT  # anybody's who has an account at this provider's through this gateway
+            if block.get("type") in ("tool_result", "search_result"):
+                waiting.append((block.get("content"), f"{here}.content"))
+            elif isinstance(source, Mapping):
+                waiting.append((source.get("content"), f"{here}.source.content"))
+
+
+def _refused(path: str, reason: str) -> BadRequest:
+    path = path[:128]
+    return BadRequest(f"{path}: {reason}", param=path, code="unsupported_parameter")

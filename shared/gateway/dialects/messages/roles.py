@@ -1,0 +1,73 @@
+"""Messages as clients speak it, and as endpoints do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from gateway.dialects.messages.answer import read_answer, write_answer
+from gateway.dialects.messages.betas import betas_of, pair
+from gateway.dialects.messages.reading import read_request
+from gateway.dialects.messages.request import write_request
+from gateway.dialects.messages.stream import read_events, write_events
+from gateway.dialects.messages.usage import usage_of
+from gateway.dialects.neutral import Delta, Request
+from gateway.dialects.pairs import Asked
+from gateway.dialects.paths import client_path
+from gateway.dialects.written import Written
+from gateway.models.usage import Usage
+
+
+class _Client:
+    """See `gateway.dialects.pairs.Client`."""
+
+    def read(self, asked: Asked) -> tuple[Request, list[str]]:
+        return read_request(asked.body, cap=asked.cap)
+
+    def whole(self, deltas: Iterable[Delta], *, known: str, model: str) -> dict[str, Any]:
+        return write_answer(deltas, _frame(known, model))
+
+    def events(self, deltas: Iterable[Delta], *, known: str, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        return write_events(deltas, _frame(known, model))
+
+
+class _Native:
+    """See `gateway.dialects.pairs.Native`."""
+
+    def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
+        written = write_request(request, dropped, sampling=asked.sampling)
+        return replace(written, body=leaving(written.body, written.dropped, asked))
+
+    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
+        return read_answer(answer, names)
+
+    def stream(self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
+        return read_events(events, names)
+
+    def usage_of(self, value: object) -> Usage | None:
+        return usage_of(value)
+
+    def path(self, message: object, param: object, written: Written) -> str | None:
+        return client_path(message, written) if isinstance(message, str) else None
+
+
+def leaving(given: Mapping[str, Any], dropped: list[str], asked: Asked) -> dict[str, Any]:
+    """A body as it leaves: with our model id and, where none is named, the service tier that was priced; or, where
+    betas stand in the body, paired with those that the model has there (`gateway.dialects.messages.betas`)."""
+    quirks, body = asked.quirks, dict(given)
+    if quirks.betas_in_body:
+        return pair(body, betas_of(asked.beta, asked.body), asked.model, dropped)
+    if quirks.service_tier:
+        body["service_tier"] = body.get("service_tier") or quirks.service_tier
+    if asked.streamed:
+        body["stream"] = True
+    return body | {"model": asked.model}
+
+
+def _frame(known: str, model: str) -> dict[str, Any]:
+    return {"id": f"msg_{known}", "model": model}
+
+
+CLIENT: Final = _Client()
+NATIVE: Final = _Native()

@@ -1,0 +1,283 @@
+"""The events of Anthropic's streams into deltas, and deltas into such events.
+
+API: https://platform.claude.com/docs/en/build-with-claude/streaming
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from gateway.dialects.messages.stops import finish_of, stop_reason
+from gateway.dialects.messages.usage import tier_of, usage_of, uses_of_server_tools, written_usage
+from gateway.dialects.neutral import (
+    ArgumentsDelta,
+    BlockStop,
+    CitationDelta,
+    Delta,
+    Failed,
+    Finish,
+    ReasoningDelta,
+    RedactedDelta,
+    Rest,
+    SignatureDelta,
+    Start,
+    TextDelta,
+    Told,
+    ToolStart,
+    Used,
+)
+from gateway.dialects.unsupported import Unusable
+from gateway.dialects.values import count, mapping
+from gateway.models.usage import Usage
+
+PING: Final[tuple[str, dict[str, Any]]] = ("ping", {"type": "ping"})
+# By the status that an error of that type has: a stream has no status of its own.
+_KINDS: Final[Mapping[str, str]] = {
+    "overloaded_error": "overloaded_error",
+    "rate_limit_error": "rate_limit_error",
+    "throttlingException": "rate_limit_error",
+    "serviceUnavailableException": "overloaded_error",
+    "timeout_error": "timeout_error",
+}
+_PIECES: Final = (
+    ("text_delta", "text", TextDelta),
+    ("thinking_delta", "thinking", ReasoningDelta),
+    ("signature_delta", "signature", SignatureDelta),
+    ("input_json_delta", "partial_json", ArgumentsDelta),
+)
+
+
+def read_events(events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
+    """The deltas of a stream's events (type and payload), as they come. An error among them, and a stop reason of an
+    answer that is none, is a Failed. What is unknown is left out, blocks of the provider's own tools are a Rest."""
+    reader = _Reader(names)
+    for kind, event in events:
+        yield from reader.hear(kind, event)
+
+
+class _Reader:
+    """What was told so far: counts are cumulative, and each event says some of them."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+        self._usage: dict[str, Any] = {}
+        self._known: set[int] = set()
+        self._others: list[Mapping[str, Any]] = []
+
+    def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Delta]:
+        number = count(event.get("index"))
+        if kind == "message_start":
+            yield Start()
+            self._usage.update(mapping(mapping(event.get("message")).get("usage")))
+            if told := usage_of(self._usage):
+                yield Told(told)
+        elif kind == "message_delta":
+            yield from self._end(event)
+        elif kind == "error":
+            error = mapping(event.get("error"))
+            said = [error.get(name) for name in ("type", "message")]
+            yield Failed(*(text if isinstance(text, str) else "" for text in said))
+        elif number is None:
+            return
+        elif kind == "content_block_start":
+            yield from self._start(number, mapping(event.get("content_block")))
+        elif kind == "content_block_delta" and number in self._known:
+            yield from _piece(number, mapping(event.get("delta")))
+        elif kind == "content_block_stop" and number in self._known:
+            yield BlockStop(number)
+
+    def _start(self, number: int, block: Mapping[str, Any]) -> Iterator[Delta]:
+        kind = block.get("type")
+        if kind not in ("text", "thinking", "redacted_thinking", "tool_use"):
+            self._others.append(block)
+            return
+        self._known.add(number)
+        if kind == "tool_use":
+            name, id = (block[each] if isinstance(block.get(each), str) else "" for each in ("name", "id"))
+            yield ToolStart(number, id, self._names.get(name, name))
+            if block.get("input"):
+                yield ArgumentsDelta(number, json.dumps(block["input"], ensure_ascii=False, separators=(",", ":")))
+        for name, made in (("text", TextDelta), ("thinking", ReasoningDelta), ("signature", SignatureDelta)):
+            if isinstance(said := block.get(name), str) and said:
+                yield made(number, said)
+        if isinstance(data := block.get("data"), str):
+            yield RedactedDelta(number, data)
+
+    def _end(self, event: Mapping[str, Any]) -> Iterator[Delta]:
+        told = {name: value for name, value in mapping(event.get("usage")).items() if value is not None}
+        self._usage.update(told)
+        delta = mapping(event.get("delta"))
+        if isinstance(why := delta.get("stop_reason"), str):
+            yield from others(self._others, self._usage, delta.get("stop_details"))
+            try:
+                yield finish_of(why, delta.get("stop_sequence"))
+            except Unusable as unknown:
+                yield Failed(unknown.reason)
+        if usage := usage_of(self._usage):
+            yield Used(usage, tier_of(self._usage))
+
+
+def _piece(number: int, delta: Mapping[str, Any]) -> Iterator[Delta]:
+    kind = delta.get("type")
+    for known, name, made in _PIECES:
+        if kind == known and isinstance(said := delta.get(name), str):
+            if said:
+                yield made(number, said)
+            return
+    if kind == "citations_delta":
+        yield CitationDelta(number, mapping(delta.get("citation")))
+
+
+def others(blocks: list[Mapping[str, Any]], usage: object, details: object) -> list[Rest]:
+    """What is said beyond text, calls and reasoning, as it came: blocks of the provider's own tools, how often these
+    ran, what is told of a refusal."""
+    said = {"other_content": blocks, "server_tool_use": dict(uses_of_server_tools(usage)), "stop_details": details}
+    known = {name: value for name, value in said.items() if value}
+    return [Rest(known)] if known else []
+
+
+def write_events(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The events of a message, type and payload, in the order that Anthropic documents. `frame` are its id and model.
+    What ends in a word that Messages has not is an `error`."""
+    writer = Writer(frame)
+    for delta in deltas:
+        yield from writer.write(delta)
+    yield from writer.end()
+
+
+class Writer:
+    """Which blocks are open. `message_delta` waits for the counts, which most dialects tell behind the end, and
+    `message_start` for the first content: what the prompt came to may be known by then. `failed` is why there is no
+    end."""
+
+    def __init__(self, frame: Mapping[str, Any]) -> None:
+        self._frame = frame
+        self.failed = ""
+        self._begun = self._over = self._pinged = self._called = False
+        self._told = Usage()
+        self._indexes: dict[int, int] = {}  # by the number of each block that is open
+        self._next = 0
+        self._redacted: dict[int, str] = {}
+        self._rest: dict[str, Any] = {}
+        self._refused = False
+        self._finish: Finish | None = None
+        self._used: Used | None = None
+
+    def write(self, delta: Delta) -> Iterator[tuple[str, dict[str, Any]]]:
+        if self._over:
+            return
+        if isinstance(delta, Told):
+            self._told = delta.usage
+        elif isinstance(delta, Rest):
+            yield from self._beyond(delta)
+        elif isinstance(delta, Finish):
+            self._finish = delta
+        elif isinstance(delta, Used):
+            self._used = delta
+        elif isinstance(delta, Failed):
+            yield from self._fail(delta.kind, delta.message)
+        elif isinstance(delta, BlockStop):
+            yield from self._stop(delta.block)
+        elif isinstance(delta, RedactedDelta):
+            self._redacted[delta.block] = self._redacted.get(delta.block, "") + delta.data
+        elif not isinstance(delta, Start):
+            yield from self._said(delta)
+
+    def _start(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        if self._begun:
+            return
+        self._begun = True
+        told = written_usage(self._told)
+        message = {
+            **self._frame,
+            "type": "message",
+            "role": "assistant",
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": told,
+        }
+        yield "message_start", {"type": "message_start", "message": message}
+
+    def _open(self, number: int, block: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield from self._start()
+        index = self._indexes[number] = self._next
+        self._next += 1
+        yield "content_block_start", {"type": "content_block_start", "index": index, "content_block": block}
+        if not self._pinged:
+            self._pinged = True
+            yield PING
+
+    def _said(
+        self, delta: TextDelta | CitationDelta | ReasoningDelta | SignatureDelta | ToolStart | ArgumentsDelta
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        number = delta.block
+        if isinstance(delta, ToolStart):
+            self._called = True
+            block = {"type": "tool_use", "id": delta.id, "name": delta.name, "input": {}}
+            yield from self._open(number, block)
+            return
+        piece = _written(delta)
+        if number not in self._indexes:
+            if isinstance(delta, ArgumentsDelta) or piece in ({"type": "text_delta", "text": ""}, None):
+                return  # of no call; or an empty text, which Anthropic refuses when it is sent back
+            thought = isinstance(delta, (ReasoningDelta, SignatureDelta))
+            block = {"type": "thinking", "thinking": "", "signature": ""} if thought else {"type": "text", "text": ""}
+            yield from self._open(number, block)
+        index = self._indexes[number]
+        yield "content_block_delta", {"type": "content_block_delta", "index": index, "delta": piece}
+
+    def _stop(self, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        if number in self._redacted:
+            yield from self._open(number, {"type": "redacted_thinking", "data": self._redacted.pop(number)})
+        if number in self._indexes:
+            index = self._indexes.pop(number)
+            yield "content_block_stop", {"type": "content_block_stop", "index": index}
+
+    def _beyond(self, rest: Rest) -> Iterator[tuple[str, dict[str, Any]]]:
+        """A refusal of chat's is text, and an end of its own; all else stands beside the end, as it came."""
+        said = {**rest.around, **rest.message}
+        refusal = said.pop("refusal", None)
+        if isinstance(refusal, str) and refusal:
+            yield from self._said(TextDelta(-1, refusal))
+            yield from self._stop(-1)
+            self._refused = True
+        self._rest |= said
+
+    def end(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        if self._over:
+            return
+        for number in (*self._redacted, *self._indexes):
+            yield from self._stop(number)
+        if self._finish is None:
+            yield from self._fail("incomplete")
+            return
+        try:
+            why = "refusal" if self._refused else stop_reason(self._finish, called=self._called)
+        except Unusable as unknown:
+            yield from self._fail(unknown.reason)
+            return
+        yield from self._start()
+        used = self._used or Used(self._told)
+        delta = {"stop_reason": why, "stop_sequence": self._finish.sequence or None}
+        rest = {"other": self._rest} if self._rest else {}
+        usage = written_usage(used.usage, used.tier)
+        yield "message_delta", {"type": "message_delta", "delta": delta, "usage": usage, **rest}
+        yield "message_stop", {"type": "message_stop"}
+
+    def _fail(self, kind: str, message: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        self._over, self.failed = True, kind
+        error = {"type": _KINDS.get(kind, "api_error"), "message": message or "The provider's answer broke off."}
+        yield "error", {"type": "error", "error": error}
+
+
+def _written(
+    delta: TextDelta | CitationDelta | ReasoningDelta | SignatureDelta | ArgumentsDelta,
+) -> dict[str, Any] | None:
+    if isinstance(delta, CitationDelta):
+        return {"type": "citations_delta", "citation": delta.citation}
+    kind, name = next((kind, name) for kind, name, made in _PIECES if isinstance(delta, made))
+    text = delta.signature if isinstance(delta, SignatureDelta) else delta.text
+    return {"type": kind, name: text}

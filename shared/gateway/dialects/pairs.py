@@ -1,0 +1,143 @@
+"""From a client's dialect to an endpoint's and back, for any two of them: each dialect knows its own half.
+
+`<dialect>/roles.py` has a dialect's halves: `CLIENT` of one that clients speak, `NATIVE` of one that an endpoint does;
+`<dialect>/same.py` what is done where it is both. The same dialect on both sides is passed through, after policing:
+nothing is translated, so nothing is lost. Otherwise a request goes through the neutral form, and an answer through its
+deltas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Literal, Protocol, cast
+
+from gateway.dialects.neutral import Delta, Request
+from gateway.dialects.written import Written
+from gateway.models.usage import Usage
+from gateway.models.vendors import Quirks
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
+    are enforced whatever the body says. `streamed`: the answer is wanted as it is made. `beta` is the client's header
+    of betas.
+
+    `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
+    `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither.
+    `quirks` are the endpoint's.
+    """
+
+    body: Mapping[str, Any]
+    model: str
+    cap: int
+    streamed: bool = False
+    beta: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    one_tool: bool = False
+    sampling: Literal["all", "one", "none"] = "one"
+    quirks: Quirks = field(default_factory=Quirks)
+
+
+class Client(Protocol):
+    """The half of a dialect that clients speak."""
+
+    def read(self, asked: Asked) -> tuple[Request, list[str]]:
+        """What a body says, and the paths of what it says in vain. Raises BadRequest, Unsupported."""
+
+    def whole(self, deltas: Iterable[Delta], *, known: str, model: str) -> dict[str, Any]:
+        """The answer of these deltas. `known` is what the provider knows it by."""
+
+    def events(self, deltas: Iterable[Delta], *, known: str, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The same as it is made: events, kind (empty where they have none) and payload."""
+
+
+class Native(Protocol):
+    """The half of a dialect that an endpoint speaks."""
+
+    def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
+        """The body that says it, but for what is the endpoint's own. Raises Unsupported, BadRequest."""
+
+    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
+        """Of a whole answer; None where it has not the promised shape. Raises Unusable."""
+
+    def stream(self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
+        """Of a stream's events, type and payload. Raises Unusable."""
+
+    def usage_of(self, value: object) -> Usage | None:
+        """The counts in an answer's `usage`; None where they can't be read."""
+
+    def path(self, message: object, param: object, written: Written) -> str | None:
+        """The path in the client's request of what an error speaks of; None where that is unknown. `written` is the
+        request as it left."""
+
+
+class Pair(Protocol):
+    """One client's dialect and one endpoint's."""
+
+    def request(self, asked: Asked) -> Written:
+        """The body that leaves. Raises BadRequest for what may not, Unsupported for what the endpoint has no words
+        for."""
+
+    def answer(
+        self,
+        answer: Mapping[str, Any],
+        usage: Usage | None,
+        *,
+        names: Mapping[str, str],
+        known: Callable[[], str],
+        model: str,
+    ) -> dict[str, Any] | None:
+        """A whole answer as the client reads it; None where it has not the promised shape. `names` gives tools' own
+        names for those that the endpoint was told, `known` gives what the provider knows it by. Raises
+        Unusable."""
+
+    def usage_of(self, value: object) -> Usage | None:
+        """The counts in the endpoint's `usage`; None where they can't be read."""
+
+    def path(self, message: object, param: object, asked: Asked) -> str | None:
+        """The path in the client's request of what an error speaks of."""
+
+
+class Translated:
+    """Two dialects. See `Pair`."""
+
+    def __init__(self, client: Client, native: Native) -> None:
+        self._client, self._native = client, native
+
+    def request(self, asked: Asked) -> Written:
+        request, dropped = self._client.read(asked)
+        return self._native.write(request, dropped, asked)
+
+    def answer(
+        self,
+        answer: Mapping[str, Any],
+        usage: Usage | None,
+        *,
+        names: Mapping[str, str],
+        known: Callable[[], str],
+        model: str,
+    ) -> dict[str, Any] | None:
+        deltas = self._native.deltas(answer, names)
+        return None if deltas is None else self._client.whole(deltas, known=known(), model=model)
+
+    def usage_of(self, value: object) -> Usage | None:
+        return self._native.usage_of(value)
+
+    def path(self, message: object, param: object, asked: Asked) -> str | None:
+        # The request is written once more: only an error asks where things stand.
+        return self._native.path(message, param, self.request(asked))
+
+
+@lru_cache(maxsize=32)
+def pair(client: str, native: str) -> Pair:
+    """Dialects are loaded when they are first spoken."""
+    if client == native:
+        return cast(Pair, import_module(f"gateway.dialects.{client}.same").SAME)
+    return Translated(
+        cast(Client, import_module(f"gateway.dialects.{client}.roles").CLIENT),
+        cast(Native, import_module(f"gateway.dialects.{native}.roles").NATIVE),
+    )

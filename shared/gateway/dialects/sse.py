@@ -1,0 +1,74 @@
+"""Server-sent events, out of bytes that come in any pieces and into text.
+
+Format: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from gateway.dialects.values import json_object
+
+_LINE = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
+
+
+class Parser:
+    """Pieces in, events out: each its name (empty where none was said) and its data. An event that is not closed by an
+    empty line is none. Bytes that are no UTF-8 become U+FFFD."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []  # of the line that has no end yet
+        self._after_return = False  # a line feed now belongs to the end that was there
+        self._first = True
+        self._name = ""
+        self._data: list[str] = []
+
+    def feed(self, piece: bytes) -> Iterator[tuple[str, str]]:
+        if self._after_return and piece:
+            piece, self._after_return = piece.removeprefix(b"\n"), False
+        self._after_return = piece.endswith(b"\r") or (self._after_return and not piece)
+        *ends, rest = _LINE.split(piece)
+        for line in ends:
+            whole = b"".join((*self._pieces, line))
+            self._pieces.clear()
+            yield from self._line(whole)
+        if rest:
+            self._pieces.append(rest)
+
+    def _line(self, line: bytes) -> Iterator[tuple[str, str]]:
+        if self._first:
+            self._first, line = False, line.removeprefix(_BOM)
+        if not line:
+            if self._data:
+                yield self._name, "\n".join(self._data)
+            self._name, self._data = "", []
+            return
+        name, _, value = line.partition(b":")
+        text = value.removeprefix(b" ").decode(errors="replace")
+        if name == b"event":
+            self._name = text
+        elif name == b"data":
+            self._data.append(text)
+
+
+def typed_events(pieces: Iterable[bytes]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The events of a stream whose data are JSON objects, each by its `type`, or else its name. One that holds none is
+    an `error`."""
+    parser = Parser()
+    for piece in pieces:
+        for name, data in parser.feed(piece):
+            event = json_object(data)
+            if event is None:
+                yield "error", {"type": "error", "error": {"type": "invalid_event"}}
+            else:
+                kind = event.get("type")
+                yield kind if isinstance(kind, str) else name, event
+
+
+def written(kind: str, event: Mapping[str, Any]) -> bytes:
+    """An event with its name, as it goes over the wire."""
+    return f"event: {kind}\ndata: {json.dumps(event, separators=(',', ':'), allow_nan=False)}\n\n".encode("ascii")

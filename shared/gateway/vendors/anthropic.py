@@ -1,0 +1,27 @@
+"""Anthropic's own API: its key in a header of its own, and the version of the API that is meant.
+
+API: https://docs.anthropic.com/en/api/overview
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.dialects.messages.betas import betas_of
+from gateway.vendors.adapter import JSON_HEADERS, Adapter
+from gateway.vendors.base import Prepared
+from gateway.vendors.keys import AGENT, usable_key
+
+_VERSION = "2023-06-01"
+
+
+class AnthropicProvider(Adapter):
+    """See `gateway.vendors.base.Provider`."""
+
+    def credential(self) -> str:
+        return usable_key(self.name, self._connection.api_key)
+
+    def headers(self, held: str, target: str, prepared: Prepared) -> Mapping[str, str]:
+        betas = betas_of(prepared.call.beta, prepared.call.body)
+        beta = {"anthropic-beta": ",".join(betas)} if betas else {}
+        return {**JSON_HEADERS, **AGENT, "anthropic-version": _VERSION, "x-api-key": held, **beta}

@@ -1,0 +1,89 @@
+"""Which of a provider's credentials an attempt is made with, in this container.
+
+One that works is kept to. One that is limited rests as long as the provider asks, a refused one until the secret has
+been read anew; meanwhile the others are used. Where all rest, the one that is ready soonest is tried, and that one
+alone: a provider that asks for patience is not asked once a credential.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from gateway import observability
+from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
+
+Held = TypeVar("Held")  # a key, or AWS credentials
+
+REFUSED_SECONDS = 300.0  # as long as a container keeps a secret
+_LIMITED_SECONDS = 15.0  # where the provider names no time
+_LONGEST_SECONDS = 3_600.0
+
+
+class Rotation(Generic[Held]):
+    """`read` gives the credentials as they are now, at least one; what it raises is raised by `first`. `reread` has the
+    secret behind them read anew, in at most so many seconds. `start`, from 0 to 1, says which of them comes first: at
+    random, so that containers spread over them. `clock` gives seconds of a steady clock."""
+
+    def __init__(
+        self,
+        provider: str,
+        read: Callable[[], Sequence[Held]],
+        reread: Callable[[float], None],
+        *,
+        start: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._provider, self._read, self._reread, self._clock = provider, read, reread, clock
+        self._start = random.random() if start is None else start  # noqa: S311  spreads, and hides nothing
+        self._current: Held | None = None
+        self._rests: dict[Held, float] = {}
+
+    def first(self) -> Held:
+        """The credential that an attempt begins with."""
+        held, now, rests = self._read(), self._clock(), self._rests
+        awake = [each for each in held if rests.get(each, now) <= now]
+        self._current = self._chosen(held, awake) if awake else min(held, key=lambda each: rests[each])
+        return self._current
+
+    def another(self, tried: Sequence[Held], refusal: UpstreamError, seconds: float) -> Held | None:
+        """Another one for an attempt that was made with `tried`, the last of which met a refusal. None where there is
+        none that is awake. Takes at most so many seconds. Raises what `read` raises."""
+        held = self._read()
+        self._rest(held, tried[-1], refusal)
+        found = self._untried(held, tried)
+        if found is None and isinstance(refusal, UpstreamCredentials):
+            self._reread(seconds)  # it may have been replaced since
+            found = self._untried(self._read(), tried)
+        return found
+
+    def _untried(self, held: Sequence[Held], tried: Sequence[Held]) -> Held | None:
+        now = self._clock()
+        left = [each for each in held if each not in tried and self._rests.get(each, now) <= now]
+        if not left:
+            return None
+        self._current = self._chosen(held, left)
+        return self._current
+
+    def _chosen(self, held: Sequence[Held], awake: Sequence[Held]) -> Held:
+        """The current one if it is among them, else the next one of those that are awake, round the list."""
+        current = self._current
+        if current is not None and current in awake:
+            return current
+        after = held.index(current) if current is not None and current in held else int(self._start * len(held))
+        return next(each for each in (*held[after:], *held[:after]) if each in awake)
+
+    def _rest(self, held: Sequence[Held], refused: Held, refusal: UpstreamError) -> None:
+        now = self._clock()
+        seconds = REFUSED_SECONDS
+        if isinstance(refusal, UpstreamThrottled):
+            asked = _LIMITED_SECONDS if refusal.retry_after is None else refusal.retry_after
+            seconds = min(asked, _LONGEST_SECONDS)
+        resting = {each: until for each, until in self._rests.items() if each in held and until > now}
+        self._rests = resting | {refused: now + seconds}
+        if len(held) > 1 and refused in held:
+            which = f"{held.index(refused) + 1} of {len(held)}"
+            facts = {"provider": self._provider, "credential": which, "status": refusal.upstream_status}
+            observability.log.warning("a provider credential rests", extra=facts | {"seconds": seconds})

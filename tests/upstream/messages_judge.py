@@ -1,0 +1,116 @@
+"""Whether Anthropic would take a body sent to Messages, and whether an answer is one of its own: by the types of its
+package, then by the rules that no type says. Every body that the fake gets is judged by it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from tests.upstream.messages_rules import broken_rules
+from tests.upstream.typed import shape_faults
+
+# Fields that the package no longer types, and earlier models still take.
+_SAMPLING = ("temperature", "top_p", "top_k")
+_ERRORS = (
+    "invalid_request_error",
+    "authentication_error",
+    "billing_error",
+    "permission_error",
+    "not_found_error",
+    "rate_limit_error",
+    "timeout_error",
+    "api_error",
+    "overloaded_error",
+)
+
+
+@functools.cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    # Imported here: a fake that is asked for another dialect alone starts without.
+    import anthropic.types
+    from anthropic.types import message_create_params
+
+    return TypeAdapter(getattr(message_create_params, name, None) or getattr(anthropic.types, name))
+
+
+def faults(body: Mapping[str, Any], *, also: Sequence[str] = (), model: bool = True) -> list[str]:
+    """What is wrong with a body, in words that begin with a path; empty where Anthropic would take it. `also`: fields
+    that a beta adds; without `model`, where that stands in the path."""
+    given = {name: value for name, value in body.items() if name not in (*_SAMPLING, *also)}
+    if not model:
+        if "model" in given or "stream" in given:
+            return ["model: Extra inputs are not permitted"]
+        given["model"] = "claude"
+    params = "MessageCreateParamsStreaming" if given.get("stream") else "MessageCreateParamsNonStreaming"
+    return shape_faults(_adapter(params), given) or list(broken_rules(body))
+
+
+def answer_faults(answer: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a whole message."""
+    found = _model_faults("Message", answer)
+    found += [] if answer.get("stop_reason") else ["stop_reason: is missing"]
+    for at, block in enumerate(answer.get("content", ())):
+        if block.get("type") == "text" and not block.get("text"):
+            found.append(f"content.{at}.text: is empty, and refused when it is sent back")
+    return found
+
+
+def event_faults(kind: str, event: Mapping[str, Any]) -> list[str]:
+    """What is wrong with an event of a stream."""
+    if event.get("type") != kind:
+        return [f"{kind}: its data are of type {event.get('type')}"]
+    if kind == "ping":
+        return [] if event == {"type": "ping"} else ["ping: holds something"]
+    if kind == "error":
+        error = event.get("error", {})
+        sound = error.get("type") in _ERRORS and isinstance(error.get("message"), str) and error["message"]
+        return [] if sound else [f"error: {error}"]
+    return _model_faults("RawMessageStreamEvent", event)
+
+
+def stream_faults(events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """What is wrong with a stream: its events, and their order as Anthropic documents it."""
+    found = [fault for kind, event in events for fault in event_faults(kind, event)]
+    kinds = [kind for kind, _ in events if kind != "ping"]
+    if kinds and kinds[-1] == "error":
+        kinds = kinds[:-1]
+    elif kinds[-2:] != ["message_delta", "message_stop"] or kinds.count("message_delta") != 1:
+        found.append(f"the end: {kinds[-2:]}")
+    if kinds and (kinds[0] != "message_start" or kinds.count("message_start") != 1):
+        found.append(f"the start: {kinds[:1]}")
+    opened: list[int] = []
+    closed: list[int] = []
+    for kind, event in events:
+        index = event.get("index")
+        if kind == "content_block_start" and index is not None:
+            found += [] if index == len(opened) else [f"content_block_start: {index} behind {opened}"]
+            opened.append(index)
+        elif index is not None and (index not in opened or index in closed):
+            found.append(f"{kind}: {index} is not open")
+        if kind == "content_block_stop" and index is not None:
+            closed.append(index)
+        if kind == "message_delta" and opened != sorted(closed):
+            found.append(f"message_delta: of {opened} only {closed} are closed")
+    return found
+
+
+def _model_faults(name: str, value: Any) -> list[str]:
+    try:
+        _adapter(name).validate_python(value)
+    except ValidationError as error:
+        return [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+    return []
+
+
+def documented_fields() -> frozenset[str]:
+    """The names of all fields of a request, with those of betas."""
+    from anthropic.types import message_create_params as usual
+    from anthropic.types.beta import message_create_params as beta
+
+    names: set[str] = set()
+    for params in (usual.MessageCreateParamsNonStreaming, beta.MessageCreateParamsNonStreaming):
+        names |= get_type_hints(params).keys()
+    return frozenset((*names, *_SAMPLING))
