@@ -154,7 +154,7 @@ def test_an_alias_may_name_the_endpoint_that_is_called() -> None:
     admin = admin_of()
     target = "bedrock/amazon.nova-lite-v1:0"
     _, document = change(admin, {"models": {"nova": {"target": target, "endpoint": "converse"}}})
-    assert document["models"]["nova"] == {"target": target, "endpoint": "converse", "regions": []}
+    assert document["models"]["nova"] == {"target": target, "endpoint": "converse"}
     assert model_names(document).resolve("nova").endpoint == "converse"
     assert model_names(document).resolve(target).endpoint == ""
     wrong = refused(admin, {"models": {"nova": {"endpoint": "mantle"}}})
