@@ -111,8 +111,8 @@ ci: ## Everything CI checks, from nothing, in two lanes (tools/ci.py); prints ea
 lock: $(VENV)/.tools ## Compile the locks anew
 	@$(PY) -m tools.locks compile
 
-prices: $(VENV)/.tools ## Extract the model prices anew from the pinned release
-	@$(PY) -m tools.prices
+prices: $(VENV)/.tools ## Make the price list and the model cards anew from the pinned release
+	@$(PY) -m tools.models write
 
 clean: ## Remove everything that was installed or built here
 	@rm -rf $(LOCAL) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

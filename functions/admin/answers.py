@@ -27,9 +27,15 @@ class ConfigPatch(BaseModel):
     circuitBreaker: dict[str, Any] = {}  # noqa: N815  as the config names it
 
 
+class Unsaid(BaseModel):
+    param: str
+    message: str
+
+
 class VersionedConfig(BaseModel):
     version: int
     config: Config
+    missing: list[Unsaid] = Field(description="What is not known of models that the config brings in.")
 
 
 class Metrics(BaseModel):

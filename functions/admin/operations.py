@@ -22,7 +22,8 @@ def post_config(request: Request, caller: Caller) -> Response:
 
 
 def _config(version: int, document: dict[str, Any]) -> Response:
-    return Response(200, {"version": version, "config": document}, {"etag": f'"{version}"'})
+    missing = gateway().config_admin.missing(document)
+    return Response(200, {"version": version, "config": document, "missing": missing}, {"etag": f'"{version}"'})
 
 
 def metrics(request: Request, caller: Caller) -> Response:

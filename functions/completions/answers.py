@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class Completion(BaseModel):
@@ -34,10 +35,22 @@ class KeyStanding(BaseModel):
 
 
 class Model(BaseModel):
+    """OpenAI's fields, and what an agent needs to know beside them."""
+
     id: str
     object: Literal["model"]
-    created: int
+    created: int = Field(description="Seconds since the epoch; 0 where nobody knows.")
     owned_by: str
+    shutdown_date: date | None = Field(description="The UTC day from which it answers no more, if one is announced.")
+    successor: str | None = Field(description="The name to ask for instead then.")
+    target: str
+    model: str | None = Field(description="The model's name, whoever serves it.")
+    family: str | None
+    context_window: int | None = Field(description="In tokens; null where nobody knows.")
+    max_output_tokens: int | None
+    capabilities: list[str]
+    dialects: list[str] = Field(description="The wire formats that it is called in.")
+    pricing: dict[str, Any] = Field(description="US dollars per million tokens.")
 
 
 class Models(BaseModel):

@@ -14,6 +14,7 @@ from gateway.api.message import Request, Response
 from gateway.api.routes import Described, Handler, Route
 from gateway.api.sse import event_stream
 from gateway.calls.call import Call
+from gateway.calls.ending import headers_of_end
 from gateway.calls.idempotency import Kept
 from gateway.errors import BadRequest, GatewayError, InternalError, NotFound, UpstreamError
 from gateway.models.money import usd
@@ -147,6 +148,7 @@ def _headers(running: Call, request: Request) -> dict[str, str]:
         "x-gateway-endpoint": running.target.prepared.endpoint.name,
         "x-gateway-cache": "BYPASS",
         "x-gateway-overhead-ms": f"{overhead:.1f}",
+        **headers_of_end(running.route),
         **({"x-gateway-dropped": ", ".join(running.dropped)} if running.dropped else {}),
         **running.hold.headers(),
     } | _context(running)
@@ -160,20 +162,19 @@ def _context(running: Call) -> dict[str, str]:
 
 
 def _models(request: Request) -> Response:
-    listed = gateway().completions.models(request.caller)
-    return Response(200, {"object": "list", "data": [_model(name, target) for name, target in listed.items()]})
+    asked = request.query.get("all", "false")
+    if asked not in ("true", "false"):
+        raise BadRequest("all: must be true or false", param="all")
+    shown = gateway().completions.models(request.caller, everything=asked == "true")
+    return Response(200, {"object": "list", "data": shown})
 
 
 def _one_model(request: Request) -> Response:
-    name, service = request.parameters["id"], gateway().completions
-    route = service.model_names(service.config.get()).found(name, request.caller.models)
-    if route is None:
+    name = request.parameters["id"]
+    shown = gateway().completions.model(request.caller, name)
+    if shown is None:
         raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
-    return Response(200, _model(name, route.target))
-
-
-def _model(name: str, target: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": target.partition("/")[0]}
+    return Response(200, shown)
 
 
 def _key(request: Request) -> Response:
@@ -230,7 +231,8 @@ ROUTES = (
         auth="bearer",
         scope="models",
         described=Described(
-            summary="The models that this key may use.",
+            summary="The aliases that this key may use, or with all=true every model.",
+            query={"all": {"type": "string", "enum": ["true", "false"], "default": "false"}},
             answers={200: f"{_ANSWERS}:Models"},
         ),
     ),

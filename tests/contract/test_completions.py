@@ -40,6 +40,9 @@ class Prices:
     def find(self, target: str, region: str = "") -> Price | None:
         return PRICE if target == "openai/m" else None
 
+    def regional(self, target: str) -> bool:
+        return False
+
     def targets(self) -> list[str]:
         return ["openai/m"]
 

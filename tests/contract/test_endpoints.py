@@ -17,7 +17,7 @@ CLAUDE = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 GPT = "bedrock/us.openai.gpt-5.5"
 # By the endpoint's name: the alias's target and what it says, and the path that is called.
 WAYS: dict[str, tuple[str, dict[str, str], str]] = {
-    "chat": ("openai/gpt-4", {}, "/v1/chat/completions"),
+    "chat": ("openai/gpt-6.1-sol", {}, "/v1/chat/completions"),
     "messages": ("anthropic/claude-sonnet-4-5", {}, "/v1/messages"),
     "converse": (CLAUDE, {}, "/converse"),
     "invoke": (CLAUDE, {"endpoint": "invoke"}, "/invoke"),

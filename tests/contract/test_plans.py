@@ -37,7 +37,7 @@ from tests.fakes.database import Clock
 from tests.upstream import Steer
 from tests.upstream.server import Seen
 
-FIRST, SECOND = "openai/gpt-4", "bedrock/us.amazon.nova-pro-v1:0"
+FIRST, SECOND = "openai/gpt-6.1-sol", "bedrock/us.amazon.nova-pro-v1:0"
 BODY = {"max_tokens": 100, "messages": [{"role": "user", "content": "hello"}]}
 LOST = Steer(reset="after", wire="no HTTP at all\r\n\r\n")  # it was sent, and nobody knows what came of it
 
@@ -289,7 +289,7 @@ def test_where_no_time_is_left_there_is_no_further_attempt(gateway: Gateway, pla
 
 def test_one_whose_breaker_is_open_is_passed_over_without_an_attempt(gateway: Gateway, planned: Planned) -> None:
     store = wiring.gateway().breaker_store
-    store.force_open(BreakerKey.parse("openai/gpt-4@global"), 1)
+    store.force_open(BreakerKey.parse("openai/gpt-6.1-sol@global"), 1)
     call = planned.call(planned.plan(FIRST, SECOND))
     call.gather()
     row = planned.row
@@ -380,7 +380,7 @@ def test_a_stream_that_does_not_begin_is_ill_and_a_whole_answer_that_is_late_is_
     with pytest.raises(UpstreamTimeout):
         planned.call(plan, service, seconds=2.2).gather()
     (breaker,) = breakers().values()
-    assert (breaker.key.text, breaker.failures) == ("openai/gpt-4@global", int(streamed))
+    assert (breaker.key.text, breaker.failures) == ("openai/gpt-6.1-sol@global", int(streamed))
     assert breaker.slow == (frozenset() if streamed else {planned.key})
     assert planned.row["actual"] == plan.est
 
@@ -417,7 +417,7 @@ def test_at_once_a_budget_is_exact_whatever_fails(gateway: Gateway, planned: Pla
     assert gateway.post("/api/v1/admin/config", {"circuitBreaker": {"failureThreshold": 10_000}}).status == 200
     answers(gateway, openai=failure)
     est = planned.plan(FIRST, SECOND).est
-    budget = est * 7 + 12_345
+    budget = est * 7 + 345
     tight = Planned(gateway, {"max_budget": budget / 1e6})
     caller, service = tight.caller, wiring.gateway().completions
     passed: list[Call] = []
@@ -506,11 +506,11 @@ def test_operators_see_and_switch_single_breakers_and_health_shows_the_provider(
         gateway.post("/v1/chat/completions", body)
     path = "/api/v1/admin/circuit-breakers"
     shown = gateway.ask("GET", path).body["circuitBreakers"]["openai"]
-    assert (shown["state"], shown["breakers"]["openai/gpt-4@global"]["failures"]) == ("open", 5)
+    assert (shown["state"], shown["breakers"]["openai/gpt-6.1-sol@global"]["failures"]) == ("open", 5)
     assert gateway.ask("GET", "/api/v1/health", key="").body["services"]["openai"] == "degraded"
-    other = gateway.post("/v1/chat/completions", BODY | {"model": "openai/gpt-4o"})
+    other = gateway.post("/v1/chat/completions", BODY | {"model": "openai/gpt-6-luna"})
     assert other.status == 200
-    reset = gateway.post(path, {"action": "reset", "breakers": ["openai/gpt-4@global"]})
+    reset = gateway.post(path, {"action": "reset", "breakers": ["openai/gpt-6.1-sol@global"]})
     assert reset.body["circuitBreakers"]["openai"]["state"] == "closed"
-    wrong = gateway.post(path, {"action": "open", "breakers": ["openai/gpt-4"]})
+    wrong = gateway.post(path, {"action": "open", "breakers": ["openai/gpt-6.1-sol"]})
     assert (wrong.status, wrong.error["param"]) == (400, "breakers")

@@ -16,7 +16,7 @@ from tests.contract.front import Gateway
 from tests.reply import Reply
 from tests.upstream import Steer
 
-MODELS = {"openai": "openai/gpt-4", "bedrock": "bedrock/amazon.nova-lite-v1:0"}
+MODELS = {"openai": "openai/gpt-6.1-sol", "bedrock": "bedrock/amazon.nova-lite-v1:0"}
 CANARY = "canary-answer-4b1d"
 USAGE = Usage(input_tokens=100, output_tokens=50)
 HUGE = "1" + "0" * 30

@@ -55,14 +55,14 @@ def test_shared_code_learns_no_vendor_s_name() -> None:
     assert found - excused == set()
 
 
-def test_their_names_are_in_the_data_of_vendors_models_clients_and_the_default_config_alone() -> None:
+def test_their_names_are_in_the_data_of_vendors_models_and_clients_alone() -> None:
     naming = {path.name for path in (ROOT / "data").iterdir() if VENDOR.search(path.read_text(encoding="utf-8"))}
     assert naming == {
         "betas.json",
         "caching.json",
         "clients.json",
-        "config.json",
         "images.json",
+        "models.json",
         "prices.json",
         "vendors.json",
     }

@@ -11,12 +11,16 @@ from gateway.aws.http import AwsHttp
 from gateway.aws.sigv4 import Credentials
 from gateway.catalogue.admin import ProductAdmin
 from gateway.catalogue.store import ProductStore
+from gateway.config.document import parse_config
 from gateway.config.service import defaults
 from gateway.config.store import ConfigStore, Overrides
 from gateway.dynamodb.client import Database, DynamoDB
 from gateway.identity import key_text as keys
 from gateway.identity.caller import SCOPES, TIERS, Caller
 from gateway.identity.store import KeyRecord, KeyStore
+from gateway.models.model_names import ModelNames
+from gateway.models.prices import PriceBook
+from gateway.models.vendors import endpoints_of, packaged
 from gateway.times import rfc3339
 from tools.local.products import products
 from tools.manifest import Names
@@ -58,17 +62,22 @@ def _key(store: KeyStore, name: str, tier: str, scopes: tuple[str, ...]) -> str:
 def seed_models(
     database: Database, names: Names, target: str = _STAND_IN, price: Mapping[str, float] | None = None
 ) -> None:
-    """Point aliases at one model: those that Bedrock does not serve, so that each works with the emulator alone; with
-    a price of its own all of them. It's a version of the config."""
-    models = {
-        alias: {"target": target}
-        for alias, model in defaults(names.region)["models"].items()
-        if price is not None or not model["target"].startswith("bedrock/")
-    }
+    """Point aliases at one model: those that the emulator's Bedrock does not serve, so that each works with it alone;
+    with a price of its own all of them. It's a version of the config."""
+    served = _served_by_bedrock(names.region)
+    models = {alias: {"target": target} for alias in defaults()["models"] if price is not None or alias not in served}
     changes: dict[str, object] = {"models": models} | ({"prices": {target: dict(price)}} if price is not None else {})
     now = rfc3339(time.time())
     store = ConfigStore(database, names.table("state"))
     store.save(Overrides(0, {}), changes, by="make run", at=now)
+
+
+def _served_by_bedrock(region: str) -> set[str]:
+    """The packaged aliases that Bedrock answers by Converse, which is all that emulators know of it."""
+    found = ModelNames(parse_config(defaults()), PriceBook.load(region), ("bedrock",), region)
+    routes = (found.found(alias) for alias in defaults()["models"])
+    vendor = packaged()["bedrock"]
+    return {route.name for route in routes if route and endpoints_of(vendor, route.model)[0].dialect == "converse"}
 
 
 def seed_products(database: Database, names: Names) -> int:

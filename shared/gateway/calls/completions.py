@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.breakers.breaker import BreakerRules
@@ -12,6 +13,7 @@ from gateway.breakers.breakers import Breakers
 from gateway.breakers.signs import FIRST_BYTE_SECONDS
 from gateway.calls.call import Call, Means
 from gateway.calls.clients import client_class
+from gateway.calls.ending import tell_of_end
 from gateway.calls.estimate import Estimate, estimate
 from gateway.calls.plan import Plan, Target, new_rid, seconds_for
 from gateway.catalogue.catalogue import Catalogue
@@ -24,6 +26,9 @@ from gateway.identity.caller import Caller
 from gateway.ledger.admission import Demand
 from gateway.ledger.holds import AdmissionRequest
 from gateway.ledger.ledger import Ledger
+from gateway.models import residency
+from gateway.models.geographies import strictest
+from gateway.models.listing import listed
 from gateway.models.model_names import ModelNames, Prices, Route, permits
 from gateway.vendors.base import ModelCall, Provider
 
@@ -35,7 +40,8 @@ _GRACE_SECONDS = 30  # after the deadline a row may be swept
 class Completions:
     """`provider` gives the adapter of a configured provider by name and region, `catalogue` the
     products for an mcpContext.
-    `now` is seconds since the epoch, `first_byte` the most of them that a stream may take to begin."""
+    `now` is seconds since the epoch, `first_byte` the most of them that a stream may take to begin; `region` is where
+    models are called unless an alias says another."""
 
     config: ConfigSource
     prices: Prices
@@ -46,13 +52,24 @@ class Completions:
     catalogue: Callable[[], Catalogue]
     now: Callable[[], float] = time.time
     first_byte: float = FIRST_BYTE_SECONDS
+    region: str = ""
 
     def model_names(self, config: Config) -> ModelNames:
-        return ModelNames(config, self.prices, self.providers)
+        today = datetime.fromtimestamp(self.now(), UTC).date().isoformat()
+        return ModelNames(config, self.prices, self.providers, self.region, today)
 
-    def models(self, caller: Caller) -> Mapping[str, str]:
-        """What this key may ask for: name to target."""
-        return self.model_names(self.config.get()).names(caller.models)
+    def models(self, caller: Caller, *, everything: bool = False) -> list[dict[str, Any]]:
+        """What this key may ask for, as it is shown: aliases and its own models, or everything."""
+        config = self.config.get()
+        names, rule = self.model_names(config), residency_of(caller, config)
+        return [listed(route, names) for route in names.routes(caller.models, rule, everything=everything)]
+
+    def model(self, caller: Caller, name: str) -> dict[str, Any] | None:
+        """As `models`, one of them; any that a call by this key would be let through with."""
+        config = self.config.get()
+        names = self.model_names(config)
+        route = names.found(name, caller.models, residency_of(caller, config))
+        return listed(route, names) if route else None
 
     def start(
         self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float, user_agent: str = ""
@@ -70,14 +87,15 @@ class Completions:
         """
         request = parse_chat(body)
         config = self.config.get()
-        names, tier = self.model_names(config), config.tier(caller.tier)
-        route = names.resolve(request.model)
+        names, tier, rule = self.model_names(config), config.tier(caller.tier), residency_of(caller, config)
+        route = names.resolve(request.model, rule)
         _allowed(caller, request, route.name, route.target)
+        tell_of_end(route)
         products = self._products(request)
         whole, targets = with_products(body, products), []
         rid = new_rid()
         metadata = {"key-id": caller.key_id, "request-id": rid}
-        for each in names.regions(route):
+        for each in names.regions(route, rule):
             call, est = self._priced(whole, request, each, tier, seconds_left)
             call = replace(call, correlation_id=correlation_id, metadata=metadata)
             provider = self.provider(each.provider, each.region)
@@ -113,6 +131,7 @@ class Completions:
         try:
             for target in plan.targets:  # the record may have been read anew
                 _allowed(hold.caller, plan.request, target.route.name, target.route.target)
+                self._check_residency(hold.caller, config, target)
         except Forbidden:
             self.ledger.release(hold)
             raise
@@ -125,7 +144,7 @@ class Completions:
         config = self.config.get()
         try:
             request = parse_chat(body)
-            route = self.model_names(config).resolve(request.model)
+            route = self.model_names(config).resolve(request.model, residency_of(caller, config))
             _, est = self._priced(body, request, route, config.tier(caller.tier), seconds_left)
         except GatewayError:
             return
@@ -133,13 +152,18 @@ class Completions:
 
     def permit(self, caller: Caller, body: Mapping[str, Any]) -> None:
         """Raises Forbidden where a key may not ask this (any more), BadRequest. Nothing is admitted."""
-        request = parse_chat(body)
+        request, config = parse_chat(body), self.config.get()
         try:
-            route = self.model_names(self.config.get()).resolve(request.model)
+            route = self.model_names(config).resolve(request.model, residency_of(caller, config))
         except (BadRequest, NotFound):  # not offered any more: what was answered stays answered
             _allowed(caller, request, request.model)
         else:
             _allowed(caller, request, route.name, route.target)
+
+    def _check_residency(self, caller: Caller, config: Config, target: Target) -> None:
+        rule, route = residency_of(caller, config), target.route
+        if not self.model_names(config).keeps(route.target, target.region, rule):
+            raise residency.refused(route.name, rule)
 
     def _products(self, request: ChatRequest) -> list[dict[str, Any]]:
         if request.mcp_context is None:
@@ -164,6 +188,11 @@ class Completions:
             endpoint=route.endpoint,
         )
         return call, estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
+
+
+def residency_of(caller: Caller, config: Config) -> str:
+    """The rule that binds a key's calls to a geography: its own, its team's and the config's, the narrowest of them."""
+    return strictest(caller.bound_to, config.residency or "")
 
 
 def _allowed(caller: Caller, request: ChatRequest, name: str, *others: str) -> None:

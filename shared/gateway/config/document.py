@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.alias_generators import to_camel
 
 from gateway.errors import BadRequest
 from gateway.limits import LIMITS, NAMES
 from gateway.limits import Limit as LimitLine
+from gateway.models.geographies import RESIDENCIES
 from gateway.models.money import Price, micro
 from gateway.models.vendors import Quirks, Vendor, configured, known_hosts
 
@@ -35,8 +37,11 @@ Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict
 Duration = Literal["daily", "weekly", "monthly", "total"]  # UTC windows of a budget
 if TYPE_CHECKING:
     LimitName = str
+    Geography = str
 else:
     LimitName = Literal[NAMES]
+    Geography = Literal[RESIDENCIES]
+Capability = Literal["caching", "documents", "images", "reasoning", "schemas", "streaming", "tools"]
 MOST_ENTRIES = 500  # aliases, and prices: each container reads all of them every ten seconds
 MOST_VENDORS = 50
 VENDOR = r"^[a-z][a-z0-9-]{0,30}$"
@@ -103,15 +108,25 @@ class TierLimits(_Part):
 
 
 class Alias(_Part):
-    """An alias: the name clients use, and what answers. `endpoint` names the provider's endpoint that is called
-    (`gateway.models.vendors`), else it is chosen by the client's dialect. `regions` are those that the target is called
-    in, in order, each where the ones before it fail; none is the deployment's own. `deployment` is what the model is
-    called at the provider, where that is not the target's name, which says what it costs."""
+    """An alias: the name clients use, and what answers: a target; or models by their cards' names, in order of
+    preference, of which a deployment calls the first that it can. A target, where there is one, goes before models.
+    `endpoint` names the provider's endpoint that is called (`gateway.models.vendors`), else it is chosen by the
+    client's dialect. `regions` are those that the target is called in, in order, each where the ones before it fail;
+    none is the deployment's own. `deployment` is what the target's model is called at its provider, where that is not
+    the target's name, which says what it costs."""
 
-    target: Target
+    target: Target | None = None
+    models: Annotated[tuple[Annotated[str, Field(pattern=ALIAS)], ...], Field(max_length=8)] = ()
+
     endpoint: Annotated[str, Field(pattern=VENDOR)] | None = None
     regions: Annotated[tuple[Annotated[str, Field(pattern=REGION)], ...], Field(max_length=MOST_REGIONS)] = ()
     deployment: Annotated[str, Field(pattern=ALIAS)] | None = None
+
+    @model_validator(mode="after")
+    def _something_answers(self) -> Alias:
+        if self.target is None and not self.models:
+            raise ValueError("must have a target, or models")
+        return self
 
 
 class ConfiguredVendor(_Part):
@@ -119,7 +134,8 @@ class ConfiguredVendor(_Part):
     known host is at that host's base URL, if none is said, and has a secret of that name.
 
     `secret` is a name below the deployment's own prefix for providers, so that no entry can name another secret. The
-    others are its host's peculiarities (`gateway.models.vendors`).
+    others are its host's peculiarities (`gateway.models.vendors`); `geography` is where it runs and keeps what it is
+    sent, where that is one by its contract.
     """
 
     base_url: Annotated[str, Field(max_length=256)] | None = None
@@ -131,6 +147,8 @@ class ConfiguredVendor(_Part):
         tuple[Annotated[str, Field(pattern=r"^(tools\.)?[A-Za-z0-9_-]{1,64}$")], ...], Field(max_length=100)
     ] = ()
 
+    geography: Geography | None = None
+
     def vendor(self, name: str) -> Vendor:
         quirks = Quirks(caps=self.caps, service_tier=self.service_tier, pass_fields=self.pass_fields)
         known = known_hosts().get(name)
@@ -141,12 +159,14 @@ class ConfiguredVendor(_Part):
             credential=self.credential,
             secret=self.secret or usual,
             quirks=quirks,
+            geography=self.geography or "",
         )
 
 
 class PriceOverride(_Part):
-    """US dollars per million tokens, as price lists print them; and, in tokens, the most that the model writes, and the
-    most that it can read."""
+    """US dollars per million tokens, as price lists print them; in tokens, the most that the model writes, and the most
+    that it can read; what it can do, the day from which it answers no more, and the name to ask for instead then.
+    """
 
     input: Dollars
     output: Dollars
@@ -155,6 +175,9 @@ class PriceOverride(_Part):
     cache_write_1h: Annotated[Dollars | None, Field(alias="cacheWrite1h")] = None
     max_output_tokens: Limit | None = None
     max_input_tokens: Limit | None = None
+    capabilities: Annotated[tuple[Capability, ...], Field(max_length=10)] = ()
+    ends: date | None = None
+    successor: Annotated[str, Field(pattern=ALIAS)] | None = None
 
     def price(self) -> Price:
         def if_set(dollars: float | None) -> int | None:
@@ -168,6 +191,9 @@ class PriceOverride(_Part):
             cache_write_1h=if_set(self.cache_write_1h),
             max_output_tokens=self.max_output_tokens,
             max_input_tokens=self.max_input_tokens,
+            capabilities=tuple(sorted(set(self.capabilities))),
+            ends=self.ends.isoformat() if self.ends else "",
+            successor=self.successor or "",
             source="config",
         )
 
@@ -184,7 +210,8 @@ class CircuitBreaker(_Part):
 
 
 class Config(_Part):
-    """The effective config. Every tier of the product is present."""
+    """The effective config. Every tier of the product is present. `residency` binds the calls of every key to a
+    geography; a key or a team may be bound to a narrower one."""
 
     rate_limits: dict[Literal["free", "basic", "premium", "enterprise"], TierLimits]
     models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Alias], Field(max_length=MOST_ENTRIES)] = Field(
@@ -195,6 +222,7 @@ class Config(_Part):
         dict[Annotated[str, Field(pattern=VENDOR)], ConfiguredVendor], Field(max_length=MOST_VENDORS)
     ] = Field(default_factory=dict)
     circuit_breaker: CircuitBreaker = CircuitBreaker()
+    residency: Geography | None = None
 
     @cached_property
     def price_overrides(self) -> dict[str, Price]:

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from gateway.limits import NUMBERS
+from gateway.models.geographies import strictest
 
 SCOPES = ("completions", "models", "catalogue", "mcp", "admin")
 TIERS = ("free", "basic", "premium", "enterprise")
@@ -96,7 +97,8 @@ class Caller:
     call although this object may come from an authorizer's answer that is a minute old. Empty `models` means any.
     `team_id` and `user_id` are empty where there is none, `team` and `user` None where nothing limits them. `expires`
     is in seconds since the epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation
-    adds one.
+    adds one. `residency` is the geography that its own rule binds its calls to, `team_residency` its team's, each empty
+    for none.
     """
 
     key_id: str
@@ -112,6 +114,13 @@ class Caller:
     user_id: str = ""
     user: Shared | None = None
     model_limits: tuple[ModelLimits, ...] = ()
+    residency: str = ""
+    team_residency: str = ""
+
+    @property
+    def bound_to(self) -> str:
+        """The geography that its calls are bound to, by its own rule and its team's; empty for none."""
+        return strictest(self.residency, self.team_residency)
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
@@ -128,6 +137,8 @@ class Caller:
             "teamId": self.team_id,
             "userId": self.user_id,
             "expires": str(self.expires),
+            "residency": self.residency,
+            "teamResidency": self.team_residency,
         } | _spelled("key", self.limits)
         for owner, shared in (("team", self.team), ("user", self.user)):
             if shared is not None:
@@ -160,6 +171,8 @@ class Caller:
             user_id=text.get("userId", ""),
             user=_shared("user", text),
             model_limits=read_model_limits(json.loads(text.get("modelLimits") or "{}")),
+            residency=text.get("residency", ""),
+            team_residency=text.get("teamResidency", ""),
         )
 
 

@@ -5,7 +5,7 @@ No pydantic here: the authorizer starts with this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -26,14 +26,16 @@ from gateway.identity.caller import (
     stored_limits,
     stored_model_limits,
 )
+from gateway.models.geographies import RESIDENCIES
 
 ACTIVE, REVOKED = "active", "revoked"
 DAMAGED = "damaged"  # of a record that can't be read whole; nobody's call passes by it, full admins can end it
 _YEAR_10000 = 253_402_300_800
+_RULES = ("", *RESIDENCIES)
 KEY, TEAM, USER = "key", "team", "user"  # kinds of records
 
 
-S = TypeVar("S", bound="SharedRecord")
+S = TypeVar("S", "TeamRecord", "UserRecord")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class KeyRecord:
     """One key as stored. `digest` is the SHA-256 in hex; the key itself is nowhere.
 
     `created` is RFC 3339 in UTC; `expires` seconds since the epoch, 0 for never. `version` grows with every change,
-    `generation` with every rotation; the secret before works until `previous_until`.
+    `generation` with every rotation; the secret before works until `previous_until`. `residency` is the geography
+    that its calls are bound to, empty for none.
     """
 
     id: str
@@ -62,6 +65,7 @@ class KeyRecord:
     previous_digest: str = field(default="", repr=False)
     previous_until: int = 0
     model_limits: tuple[ModelLimits, ...] = ()
+    residency: str = ""
 
     def generation_of(self, key: str) -> int | None:
         """Which of the record's secrets a key has, None for neither."""
@@ -99,6 +103,8 @@ class KeyRecord:
             user_id=self.user_id,
             user=user.terms() if user else None,
             model_limits=self.model_limits,
+            residency=self.residency,
+            team_residency=team.residency if team else "",
         )
 
 
@@ -121,7 +127,9 @@ class SharedRecord:
 
 @dataclass(frozen=True, slots=True)
 class TeamRecord(SharedRecord):
-    """A team of keys."""
+    """A team of keys. `residency` binds the calls of each of them."""
+
+    residency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,7 @@ def key_item(record: KeyRecord) -> dict[str, Any]:
         "previous_digest": record.previous_digest,
         "previous_until": record.previous_until,
         "model_limits": stored_model_limits(record.model_limits),
+        "residency": record.residency,
     } | {  # an index key must not be empty
         name: value for name, value in (("team_id", record.team_id), ("user_id", record.user_id)) if value
     }
@@ -175,6 +184,7 @@ def key_record(item: Mapping[str, Any]) -> KeyRecord:
             previous_digest=item.get("previous_digest", ""),
             previous_until=item.get("previous_until", 0),
             model_limits=read_model_limits(item.get("model_limits", {})),
+            residency=item.get("residency", ""),
         )
         if record.tier in TIERS and set(record.scopes) <= set(SCOPES) and _typed(record):
             return record
@@ -194,7 +204,7 @@ def key_record(item: Mapping[str, Any]) -> KeyRecord:
     )
 
 
-def _typed(record: KeyRecord | SharedRecord) -> bool:
+def _typed(record: KeyRecord | TeamRecord | UserRecord) -> bool:
     """Whether each field has its type, each limit can hold, and each moment lies where a calendar has it."""
     texts = [record.id, record.name, record.created, *record.metadata, *record.metadata.values()]
     numbers: list[Any] = [record.version]
@@ -212,6 +222,7 @@ def _typed(record: KeyRecord | SharedRecord) -> bool:
         and all(type(number) is int for number in [*numbers, *moments])
         and all(map(_can_hold, limits))
         and all(0 <= moment < _YEAR_10000 for moment in moments)
+        and (isinstance(record, UserRecord) or record.residency in _RULES)
     )
 
 
@@ -230,7 +241,8 @@ def _version(item: Mapping[str, Any]) -> int:
 
 
 def team_record_item(record: TeamRecord) -> dict[str, Any]:
-    return {"id": team_item(record.id), "kind": TEAM, "team": record.id, **_shared_fields(record)}
+    own = {"id": team_item(record.id), "kind": TEAM, "team": record.id, "residency": record.residency}
+    return own | _shared_fields(record)
 
 
 def user_record_item(record: UserRecord) -> dict[str, Any]:
@@ -239,7 +251,7 @@ def user_record_item(record: UserRecord) -> dict[str, Any]:
 
 def team_record(item: Mapping[str, Any]) -> TeamRecord:
     """As `key_record`."""
-    return _shared_record(TeamRecord, TEAM, item)
+    return _shared_record(lambda **fields: TeamRecord(**fields, residency=item.get("residency", "")), TEAM, item)
 
 
 def user_record(item: Mapping[str, Any]) -> UserRecord:
@@ -258,7 +270,7 @@ def _shared_fields(record: SharedRecord) -> dict[str, Any]:
     }
 
 
-def _shared_record(form: type[S], kind: str, item: Mapping[str, Any]) -> S:
+def _shared_record(form: Callable[..., S], kind: str, item: Mapping[str, Any]) -> S:
     try:
         record = form(
             id=item[kind],
@@ -275,4 +287,4 @@ def _shared_record(form: type[S], kind: str, item: Mapping[str, Any]) -> S:
         pass
     observability.log.error("a stored %s can't be read", kind, extra={f"damaged_{kind}": item.get("id")})
     identifier = str(item.get("id")).removeprefix(f"{kind}#")
-    return form(identifier, "", str(item.get("created", "")), state=DAMAGED, version=_version(item))
+    return form(id=identifier, name="", created=str(item.get("created", "")), state=DAMAGED, version=_version(item))

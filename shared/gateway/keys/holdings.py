@@ -10,6 +10,7 @@ from gateway.config.document import TierLimits
 from gateway.identity.caller import TIERS, KeyLimits, ModelLimits
 from gateway.ledger.admission import Terms, terms_of
 from gateway.limits import LIMITS, NUMBERS
+from gateway.models.geographies import strictest
 from gateway.models.money import usd
 
 _RATES = {each.burst[1]: each.key_field for each in LIMITS if each.burst}
@@ -31,6 +32,8 @@ class Holder(Protocol):
     def expires(self) -> int: ...
     @property
     def limits(self) -> KeyLimits: ...
+    @property
+    def residency(self) -> str: ...
     @property
     def model_limits(self) -> tuple[ModelLimits, ...]: ...
 
@@ -60,6 +63,8 @@ def _all(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
         yield More("models", "its own models are limited, the key's must be among them")
     if has.team_id and wants.team_id != has.team_id:
         yield More("team_id", f"it belongs to the team '{has.team_id}'")
+    if has.residency and strictest(has.residency, wants.residency) != wants.residency:
+        yield More("residency", f"its own calls stay within '{has.residency}', the key's must too")
     if has.expires and not 0 < wants.expires <= has.expires:
         yield More("expires", "it expires itself, the key must not outlive it")
     yield from _numbers(has.limits, wants.limits)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from gateway.config.document import ALIAS, invalid
+from gateway.config.document import ALIAS, Geography, invalid
 from gateway.errors import BadRequest
 from gateway.identity.caller import SCOPES, ModelLimits
 from gateway.identity.store import KeyRecord
@@ -27,7 +27,7 @@ Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
 
 class NewKey(LimitFields):
     """The fields of a key, by LiteLLM's names where those exist. `model_limits` is what a key may ask of one model, by
-    any of its names."""
+    any of its names; `residency` the geography that its calls are bound to."""
 
     name: Label
     tier: Literal["free", "basic", "premium", "enterprise"] = "free"
@@ -35,6 +35,7 @@ class NewKey(LimitFields):
     models: Annotated[tuple[Annotated[str, Field(pattern=ALIAS)], ...], Field(max_length=100)] = ()
     team_id: Name = ""
     user_id: Name = ""
+    residency: Geography | None = None
     expires: datetime | None = None
     model_limits: Annotated[
         dict[Annotated[str, Field(pattern=ALIAS)], WithoutTier], Field(max_length=MOST_MODEL_LIMITS)
@@ -85,6 +86,7 @@ def shown(record: KeyRecord, last_used: int = 0) -> dict[str, Any]:
         "models": list(record.models),
         "team_id": record.team_id or None,
         "user_id": record.user_id or None,
+        "residency": record.residency or None,
         **shown_limits(record.limits),
         "model_limits": {each.name: shown_limits(each.limits) for each in record.model_limits},
         "expires": rfc3339(record.expires) if record.expires else None,
@@ -107,7 +109,9 @@ def settable(record: KeyRecord) -> dict[str, Any]:
         "metadata": dict(record.metadata),
         "model_limits": {each.name: settable_limits(each.limits) for each in record.model_limits},
         **settable_limits(record.limits),
-    } | ({"expires": rfc3339(record.expires)} if record.expires else {})
+        **({"expires": rfc3339(record.expires)} if record.expires else {}),
+        **({"residency": record.residency} if record.residency else {}),
+    }
 
 
 def filled(record: KeyRecord, wanted: NewKey, targets: Callable[[str], str | None]) -> KeyRecord:
@@ -120,6 +124,7 @@ def filled(record: KeyRecord, wanted: NewKey, targets: Callable[[str], str | Non
         models=wanted.models,
         team_id=wanted.team_id,
         user_id=wanted.user_id,
+        residency=wanted.residency or "",
         expires=int(wanted.expires.timestamp()) if wanted.expires else 0,
         limits=wanted.limits(),
         model_limits=_model_limits(record, wanted, targets),

@@ -79,13 +79,15 @@ def check_sight_of_user(actor: Caller, user_id: str) -> None:
 
 
 def inherited(actor: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields of a new key with the user of whoever makes it, where they say none and may not bind it to another."""
-    return body if is_full(actor) or not actor.user_id else {"user_id": actor.user_id, **body}
+    """The fields of a new key with the user and the residency of whoever makes it, where they say none and may not bind
+    it to another."""
+    own = {"user_id": actor.user_id, "residency": actor.residency}
+    return body if is_full(actor) else {name: value for name, value in own.items() if value} | dict(body)
 
 
 def bound_by(actor: Caller) -> str | None:
-    """The field that bounds a key: its team, its user's limits, a limit of its own, its models, its end. None for one
-    that is unbound.
+    """The field that bounds a key: its team, its user's limits, a limit of its own, its models, its residency, its end.
+    None for one that is unbound.
 
     The secret before a rotation ends too, so who calls with it is bound.
     """
@@ -93,7 +95,8 @@ def bound_by(actor: Caller) -> str | None:
         return "team_id"
     if actor.user:
         return "user_id"
-    return _own_limit(actor) or ("models" if actor.models else "expires" if actor.expires else None)
+    bounds = (("models", actor.models), ("residency", actor.residency), ("expires", actor.expires))
+    return _own_limit(actor) or next((field for field, bound in bounds if bound), None)
 
 
 def _own_limit(actor: Caller) -> str | None:

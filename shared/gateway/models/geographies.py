@@ -1,4 +1,5 @@
-"""Where a region of Bedrock may send a call: the inference profiles that it can name, `us.`, `eu.`, ..., nearest first.
+"""Where a region of Bedrock may send a call: the inference profiles that it can name, `us.`, `eu.`, ..., nearest first;
+and in which geography a region lies itself.
 
 A profile's model runs in any region of its geography; `global.` in any commercial region of the world. Source: Amazon
 Bedrock's user guide, "Supported Regions and models for inference profiles".
@@ -21,9 +22,30 @@ _REACH = (
     ("ap-south-", ("in", "apac", "global")),
     ("ap-", ("apac", "global")),
     ("cn-", ()),
+    ("eusc-", ()),
     ("", ("global",)),
 )
 GEOGRAPHIES = frozenset(geography for _, reached in _REACH for geography in reached)
+# Where a region lies: London and Zurich are no part of the European Union, Canada none of the United States.
+_LIES = (
+    ("us-gov-", "us-gov"),
+    ("us-", "us"),
+    ("eu-west-2", "uk"),
+    ("eu-central-2", "ch"),
+    ("eu-", "eu"),
+    ("eusc-", "eu"),
+    ("ap-northeast-1", "jp"),
+    ("ap-northeast-3", "jp"),
+    ("ap-southeast-2", "au"),
+    ("ap-southeast-4", "au"),
+    ("ap-south-", "in"),
+    ("ap-", "apac"),
+    *((f"{each}-", each) for each in ("af", "ca", "cn", "il", "me", "mx", "sa")),
+)
+_PARTS = {"apac": frozenset(("apac", "au", "in", "jp"))}
+# What a rule may bind calls to. Nothing is bound by a rule that allows the world.
+RESIDENCIES = tuple(sorted({*(lies for _, lies in _LIES), *GEOGRAPHIES} - {"global"}))
+NOWHERE = "-"  # what two rules allow that have nothing in common
 
 
 def reach(region: str) -> tuple[str, ...]:
@@ -52,3 +74,24 @@ def anywhere(target: str) -> str:
     """A target (`provider/model`) by its model's own id: the profiles of all geographies are one model."""
     provider, _, model = target.partition("/")
     return target if geography_of(model) is None else f"{provider}/{own_id(model)}"
+
+
+def lies_in(region: str) -> str:
+    """The geography of a region; empty where it is unknown."""
+    return next((geography for start, geography in _LIES if region.startswith(start)), "")
+
+
+def within(geography: str, residency: str) -> bool:
+    """Whether what runs in a geography, empty where nobody knows which, keeps a rule; without a rule anything does."""
+    return not residency or geography == residency or geography in _PARTS.get(residency, ())
+
+
+def strictest(*rules: str) -> str:
+    """What holds where several rules do, empty for none: the narrower; `NOWHERE` where they have nothing in common."""
+    holds = ""
+    for rule in filter(None, rules):
+        if within(rule, holds):
+            holds = rule
+        elif not within(holds, rule):
+            return NOWHERE
+    return holds

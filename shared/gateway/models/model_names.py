@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from typing import Protocol
 
 from gateway.errors import BadRequest, GatewayError, NotFound
+from gateway.models import residency as rules
+from gateway.models.cards import Card, Cards
+from gateway.models.geographies import geography_of, reach
 from gateway.models.money import Price
-from gateway.models.vendors import packaged
+from gateway.models.vendors import Vendor, needs_profile, packaged
+
+WARNED_DAYS = 60  # before a model's end its answers tell of it
 
 
 class Alias(Protocol):
-    """A name that clients use, the `provider/model` that answers to it, the endpoint it is called at, if that is not
-    chosen by the client's dialect, the regions, in order, if not the deployment's, and what the provider calls it, if
-    not by the target's name."""
+    """A name that clients use, and what answers to it: the `provider/model`, or the model cards in order of preference,
+    of which a deployment calls the first that it can; the endpoint it is called at, if that is not chosen by the
+    client's dialect; the regions that a target is called in, in order, if not the deployment's; and what the provider
+    calls it, if not by the target's name."""
 
     @property
-    def target(self) -> str: ...
+    def target(self) -> str | None: ...
+    @property
+    def models(self) -> Sequence[str]: ...
     @property
     def endpoint(self) -> str | None: ...
     @property
@@ -35,13 +44,16 @@ class Offer(Protocol):
     @property
     def price_overrides(self) -> Mapping[str, Price]: ...
     @property
-    def vendors(self) -> Mapping[str, object]: ...
+    def providers(self) -> Mapping[str, Vendor]: ...
 
 
 class Prices(Protocol):
-    """Where prices come from: `find("provider/model")`, as it is in a region, and every priced target there is."""
+    """Where prices come from: `find("provider/model")`, as it is in a region or geography, whether the region that
+    models are called in has one for itself, and every priced target there is."""
 
     def find(self, target: str, region: str = "") -> Price | None: ...
+
+    def regional(self, target: str) -> bool: ...
 
     def targets(self) -> Iterable[str]: ...
 
@@ -49,7 +61,8 @@ class Prices(Protocol):
 @dataclass(frozen=True, slots=True)
 class Route:
     """What answers a request: `name` as asked for, `target` as `provider/model`; `endpoint`, `region` and `deployment`
-    if the config names them."""
+    if the config names them. `ending` is the day (YYYY-MM-DD) of the model's end where that is near, `successor` the
+    name to ask for instead."""
 
     name: str
     target: str
@@ -57,6 +70,8 @@ class Route:
     endpoint: str = ""
     region: str = ""
     deployment: str = ""
+    ending: str = ""
+    successor: str = ""
 
     @property
     def provider(self) -> str:
@@ -80,80 +95,187 @@ def permits(allowed: Sequence[str], *names: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class ModelNames:
     """What models may be asked for by, and what each name stands for. `providers` are those of the
-    deployment, in order of preference; the config's own come after them."""
+    deployment, in order of preference; the config's own come after them. Models are called in `region`; `today` is the
+    UTC date (YYYY-MM-DD) that ends of life are held against, empty for none."""
 
     config: Offer
     prices: Prices
     providers: tuple[str, ...]
+    region: str = ""
+    today: str = ""
+    cards: Cards = field(default_factory=Cards.load)
 
     def usable(self) -> tuple[str, ...]:
         """The providers that can be called, in order of preference."""
-        return tuple(dict.fromkeys((*self.providers, *self.config.vendors)))
+        return tuple(dict.fromkeys((*self.providers, *self.config.providers)))
 
-    def resolve(self, name: str) -> Route:
-        """An alias of the config, else `provider/model`, else a bare model name of the first provider that prices it.
+    def resolve(self, name: str, residency: str = "") -> Route:
+        """An alias of the config, else `provider/model`, else the name of a model, of the first provider that has it.
+        With a `residency` the first that keeps it.
 
-        Raises NotFound (`model_not_found`) and, where a target has no price, BadRequest (`model_not_priced`): what
-        has no price is refused, never free. Of several regions it is the first.
+        Raises NotFound (`model_not_found`, `model_end_of_life`), Forbidden (`residency`) and, where a target has no
+        price, BadRequest (`model_not_priced`): what has no price is refused, never free.
         """
-        alias = self.config.models.get(name)
-        target = alias.target if alias else self._own_name(name)
-        if target is None:
-            raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
-        provider = target.partition("/")[0]
-        if provider not in self.usable():
-            raise NotFound(
-                f"The model '{name}' needs the provider {provider}, which is not configured.",
-                code="model_not_found",
-                param="model",
-            )
-        region = next(iter(alias.regions), "") if alias else ""
-        price = self.price(target, region)
-        if price is None:
-            raise BadRequest(
-                f"The model '{name}' has no price, so it can't be billed. An operator can set one in the config.",
-                code="model_not_priced",
-                param="model",
-            )
-        if price.mode != "chat":
-            raise BadRequest(
-                f"The model '{name}' is no chat model ({price.mode}).", code="model_not_supported", param="model"
-            )
-        said = {"endpoint": alias.endpoint or "", "deployment": alias.deployment or ""} if alias else {}
-        return Route(name, target, price, region=region, **said)
+        failure: tuple[int, GatewayError] = (0, _unknown(f"The model '{name}' does not exist here."))
+        for target in self._targets(name, residency):
+            found = self._judged(name, target, residency)
+            if isinstance(found, Route):
+                return found
+            failure = max(failure, found, key=lambda each: each[0])
+        raise failure[1]
 
-    def regions(self, route: Route) -> tuple[Route, ...]:
-        """A route as it is in each of its alias's regions, in their order: elsewhere it may cost something else."""
+    def regions(self, route: Route, residency: str = "") -> tuple[Route, ...]:
+        """A route as it is in each of its alias's regions that keeps a rule of residency, in their order: elsewhere it
+        may cost something else."""
         alias = self.config.models.get(route.name)
-        if alias is None or not alias.regions:
+        if alias is None or not alias.regions or alias.target != route.target:
             return (route,)
-        priced = ((region, self.price(route.target, region)) for region in alias.regions)
+        kept = [region for region in alias.regions if self.keeps(route.target, region, residency)]
+        priced = ((region, self.price(route.target, region)) for region in kept)
         return tuple(replace(route, region=region, price=price) for region, price in priced if price is not None)
 
     def price(self, target: str, region: str = "") -> Price | None:
-        """What a target costs: in a region, or where models are called."""
-        said = self.config.price_overrides.get(target)
-        return said or (self.prices.find(target, region) if region else self.prices.find(target))
+        """What a target costs in a region, or where models are called: the config's, with what the price list knows
+        beside money where that says nothing; else the price list's."""
+        vendor = self.vendor(target.partition("/")[0])
+        place = region or (vendor.geography if vendor else "")
+        listed = self.prices.find(target, place) if place else self.prices.find(target)
+        own = self.config.price_overrides.get(target)
+        if own is None or listed is None:
+            return own or listed
+        return replace(
+            own,
+            max_output_tokens=own.max_output_tokens or listed.max_output_tokens,
+            max_input_tokens=own.max_input_tokens or listed.max_input_tokens,
+            capabilities=own.capabilities or listed.capabilities,
+            ends=own.ends or listed.ends,
+        )
+
+    def vendor(self, name: str) -> Vendor | None:
+        """A provider by name, packaged or the config's own."""
+        return packaged().get(name) or self.config.providers.get(name)
+
+    def keeps(self, target: str, region: str, residency: str) -> bool:
+        """Whether a target that is called in a region keeps a rule of residency."""
+        provider, _, model = target.partition("/")
+        vendor = self.vendor(provider)
+        return not residency or (vendor is not None and rules.keeps(vendor, model, region, residency))
 
     def names(self, allowed: Sequence[str] = ()) -> Mapping[str, str]:
-        """What a key may ask for: name to target, aliases first. Empty `allowed` means any.
+        """What a key may ask for: name to target, aliases first. Empty `allowed` means any."""
+        return {route.name: route.target for route in self.routes(allowed)}
+
+    def routes(self, allowed: Sequence[str] = (), residency: str = "", *, everything: bool = True) -> list[Route]:
+        """What a key may ask for, aliases first; without `everything` they and the key's own models alone.
 
         Made by resolving each name, so that what is listed is what a call is let through with.
         """
-        own = sorted({*self.prices.targets(), *self.config.price_overrides})
-        routes = (self.found(name, allowed) for name in dict.fromkeys((*sorted(self.config.models), *own, *allowed)))
-        return {route.name: route.target for route in routes if route is not None}
+        own = sorted({*self.prices.targets(), *self.config.price_overrides}) if everything else ()
+        routes = (
+            self.found(name, allowed, residency)
+            for name in dict.fromkeys((*sorted(self.config.models), *own, *allowed))
+        )
+        return [route for route in routes if route is not None]
 
-    def found(self, name: str, allowed: Sequence[str] = ()) -> Route | None:
+    def found(self, name: str, allowed: Sequence[str] = (), residency: str = "") -> Route | None:
         """The route of a name that a key may ask for; None where it may not, or no call by it would be let through."""
         try:
-            route = self.resolve(name)
+            route = self.resolve(name, residency)
         except GatewayError:
             return None
         return route if permits(allowed, route.name, route.target) else None
 
-    def _own_name(self, name: str) -> str | None:
-        if name.partition("/")[0] in (*packaged(), *self.config.vendors):
-            return name
-        targets = (f"{provider}/{name}" for provider in self.usable())
-        return next((target for target in targets if self.price(target)), None)
+    def _judged(self, name: str, target: str, residency: str) -> Route | tuple[int, GatewayError]:
+        """What answers a name by a target; else why it does not, and how far it came: the furthest says most."""
+        provider = target.partition("/")[0]
+        if provider not in self.usable():
+            return 1, _unknown(f"The model '{name}' needs the provider {provider}, which is not configured.")
+        alias = self.config.models.get(name)
+        regions = alias.regions if alias and alias.target == target else ()
+        region = next((each for each in regions if self.keeps(target, each, residency)), next(iter(regions), ""))
+        price = self.price(target, region)
+        if price is None:
+            reason = f"The model '{name}' has no price, so it can't be billed. An operator can set one in the config."
+            return 2, BadRequest(reason, code="model_not_priced", param="model")
+        if price.mode != "chat":
+            reason = f"The model '{name}' is no chat model ({price.mode})."
+            return 3, BadRequest(reason, code="model_not_supported", param="model")
+        vendor = self.vendor(provider)
+        if vendor is not None and needs_profile(vendor, target.partition("/")[2]):
+            reason = f"The model '{name}' answers by an inference profile alone: its id begins with a geography."
+            return 3, BadRequest(reason, code="model_not_supported", param="model")
+        route = Route(name, target, price, region=region)
+        if alias is not None:
+            deployment = alias.deployment if alias.target == target else None
+            route = replace(route, endpoint=alias.endpoint or "", deployment=deployment or "")
+        if price.ends and self.today:
+            card = self.cards.of(target)
+            route = replace(route, successor=price.successor or (card.successor if card else ""))
+            if price.ends <= self.today:
+                return 4, _ended(route)
+            if price.ends <= _later(self.today, WARNED_DAYS):
+                route = replace(route, ending=price.ends)
+        if not self.keeps(target, region or self.region, residency):
+            return 5, rules.refused(name, residency)
+        return route
+
+    def _targets(self, name: str, residency: str) -> Iterator[str]:
+        """What a name may stand for, the best first."""
+        alias = self.config.models.get(name)
+        if alias is not None and alias.target:
+            yield alias.target
+            card = self.cards.of(alias.target) if residency else None
+            if card is not None:  # the same model there, by the profile of another geography
+                yield from self._served(card, name, (alias.target.partition("/")[0],))
+        elif alias is not None:
+            for each in filter(None, map(self.cards.named, alias.models)):
+                yield from self._served(each, name, self.usable())
+                yield from self._served(each, name, [vendor for vendor in each.at if vendor not in self.usable()])
+        elif name.partition("/")[0] in (*packaged(), *self.config.providers):
+            yield name
+        else:
+            card = self.cards.named(name)
+            if card is not None:
+                yield from self._served(card, name, self.usable())
+            yield from (f"{each}/{name}" for each in self.usable() if self.price(f"{each}/{name}"))
+
+    def _served(self, card: Card, name: str, providers: Iterable[str]) -> Iterator[str]:
+        """A model's targets, of each provider in turn: by the very id that was asked for, else by the profile of the
+        nearest geography, else by its first id."""
+        for provider in providers:
+            ids = card.at.get(provider, ())
+            vendor = self.vendor(provider)
+            if name in ids:
+                yield f"{provider}/{name}"
+            elif vendor is not None and vendor.regional:
+                yield from (f"{provider}/{model}" for model in self._reachable(provider, ids))
+            elif ids:
+                yield f"{provider}/{ids[0]}"
+
+    def _reachable(self, provider: str, ids: Sequence[str]) -> list[str]:
+        """The inference profiles that the region can name, nearest first; then the model's own id where it has no
+        profile at all, or a price of this very region: else it answers by a profile alone."""
+        by_geography = {geography_of(model): model for model in ids}
+        profiles = [by_geography[each] for each in reach(self.region) if each in by_geography]
+        own = by_geography.pop(None, None)
+        if own is not None and (not by_geography or self.prices.regional(f"{provider}/{own}")):
+            return [*profiles, own]
+        return profiles
+
+
+def _unknown(message: str) -> NotFound:
+    return NotFound(message, code="model_not_found", param="model")
+
+
+def _ended(route: Route) -> NotFound:
+    instead = f" Ask for '{route.successor}' instead." if route.successor else ""
+    return NotFound(
+        f"The model '{route.name}' reached its end of life on {route.price.ends}.{instead}",
+        code="model_end_of_life",
+        param="model",
+        details={"ended": route.price.ends, "successor": route.successor or None},
+    )
+
+
+def _later(day: str, days: int) -> str:
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()

@@ -18,7 +18,9 @@ class Price:
     A price of a cached or cache-written token that the source lacks is the plain input price (write: 1.25 and 2
     times is a provider's habit, not a fact, so nothing is guessed here). `image` is micro-dollars per image.
     `long` replaces the whole price of a call whose prompt has more than `long_above` tokens; `tiers` are the
-    prices of OpenAI's other service tiers ("flex", "priority", ...). `source` and `date` say where from.
+    prices of OpenAI's other service tiers ("flex", "priority", ...). `source` and `date` say where from. `ends` is the
+    day (YYYY-MM-DD, UTC) from which the model answers no more here, empty where none is announced, `successor` the name
+    to ask for instead, where the config says one.
     """
 
     input: int
@@ -36,6 +38,8 @@ class Price:
     long_above: int | None = None
     long: Price | None = None
     tiers: Mapping[str, Price] = field(default_factory=dict)
+    ends: str = ""
+    successor: str = ""
 
     def for_prompt(self, tokens: int) -> Price:
         """The price that holds for a prompt of so many tokens. For a hold, give the upper bound."""

@@ -19,7 +19,8 @@ _DATA = Path(__file__).parent.parent / "data" / "prices.json"
 
 
 class PriceBook:
-    """Prices by target (`provider/model`). `regional` rows, named `region/provider/model`, win in their region."""
+    """Prices by target (`provider/model`). `regional` rows, named `place/provider/model`, win in their place: a region,
+    or a geography that a provider is bound to."""
 
     def __init__(self, data: Mapping[str, Any], region: str = "") -> None:
         self._models: Mapping[str, Mapping[str, Any]] = data["models"]
@@ -43,6 +44,10 @@ class PriceBook:
         if price is None and row is not None:
             price = self._found[name] = _price(row, self._source, self._date)
         return price
+
+    def regional(self, target: str) -> bool:
+        """Whether the region has a price of its own for a target."""
+        return f"{self._region}/{target}" in self._regional
 
     def _elsewhere(self, region: str) -> PriceBook:
         book = self._others.get(region)

@@ -13,6 +13,9 @@ provider of the config that has the host's name. Of a provider it says:
   (without a geography in front, of an ARN what follows the last slash). `profile`: it answers by an inference profile
   alone, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
   `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, where nothing is said), or `none`.
+- `geography`: where its models run and what it is sent is kept, where that is one geography (`eu`, `us`, ...) by its
+  contract. Not said, nobody knows: a key that is bound to a geography calls nothing there. A host of each region
+  (`{region}`) needs none: the region and the model's id tell.
 
 Of a host, of an endpoint, and of a provider in the config:
 
@@ -110,10 +113,12 @@ class Vendor:
     service: str = ""
     secret: str = ""
     quirks: Quirks = field(default_factory=Quirks)
+    geography: str = ""
 
     @property
     def regional(self) -> bool:
-        """Whether it is in regions, and so may be called in one or another."""
+        """Whether it is in regions, and so may be called in one or another: where it runs follows from the region and
+        the model's id."""
         return "{region}" in self.base_url
 
 
@@ -129,12 +134,15 @@ def packaged() -> Mapping[str, Vendor]:
             models=_rules(said["models"]),
             base_url=said["baseUrl"],
             service=said.get("service", ""),
+            geography=said.get("geography", ""),
         )
         for name, said in _data()["vendors"].items()
     }
 
 
-def configured(name: str, *, base_url: str, credential: str, secret: str, quirks: Quirks) -> Vendor:
+def configured(
+    name: str, *, base_url: str, credential: str, secret: str, quirks: Quirks, geography: str = ""
+) -> Vendor:
     """A provider of the config."""
     said = _data()["configured"]
     return Vendor(
@@ -146,6 +154,7 @@ def configured(name: str, *, base_url: str, credential: str, secret: str, quirks
         base_url=base_url,
         secret=secret,
         quirks=quirks,
+        geography=geography,
     )
 
 

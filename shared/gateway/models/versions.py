@@ -1,10 +1,11 @@
-"""Which targets are one model, whatever they are called: in every geography, with a version's date or without it, and
-of tuned ones all that have one base."""
+"""Which targets are one model, whatever they are called: whoever serves it, in every geography, with a version's date
+or without it, and of tuned ones all that have one base."""
 
 from __future__ import annotations
 
 import re
 
+from gateway.models.cards import Cards
 from gateway.models.geographies import anywhere
 
 _DATE = re.compile(r"-(?:\d{4}-\d\d-\d\d|\d{4})$")  # gpt-4o-2024-08-06, gpt-4-0613
@@ -16,7 +17,13 @@ def one_model(one: str, other: str) -> bool:
     here knows which of its versions a name without a date stands for: it is each of them. Two versions are two models.
     """
     one, other = anywhere(one), anywhere(other)
-    return one == other or one == _wider(other) or other == _wider(one)
+    return one == other or one == _wider(other) or other == _wider(one) or _one_card(one, other)
+
+
+def _one_card(one: str, other: str) -> bool:
+    cards = Cards.load()
+    card = cards.of(one)
+    return card is not None and card == cards.of(other)
 
 
 def _wider(target: str) -> str:

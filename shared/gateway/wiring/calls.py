@@ -38,14 +38,15 @@ class Calls(Stores):
         """What a model's name stands for now; None where nothing answers to it."""
         from gateway.models.model_names import ModelNames
 
-        route = ModelNames(self.config_source.get(), self.prices, self.settings.providers).found(name)
+        config, settings = self.config_source.get(), self.settings
+        route = ModelNames(config, self.prices, settings.providers, settings.model_region).found(name)
         return route.target if route else None
 
     @once
     def config_source(self) -> ConfigSource:
         from gateway.config.service import ConfigSource
 
-        return ConfigSource(self.config_store, region=self.settings.model_region)
+        return ConfigSource(self.config_store)
 
     @once
     def prices(self) -> PriceBook:
@@ -62,6 +63,7 @@ class Calls(Stores):
             config=self.config_source,
             prices=self.prices,
             providers=self.settings.providers,
+            region=self.settings.model_region,
             provider=self.vendors.provider,
             ledger=self.ledger,
             breakers=Breakers(self.breaker_store, lambda: time.time_ns() // 1_000_000),

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config.checks import check
 from gateway.config.document import parse_config
 from gateway.config.patches import composed, effective_patch, merge_patch
 from gateway.config.service import ConfigAdmin, ConfigSource, defaults
 from gateway.config.store import Overrides
+from gateway.destinations import Destinations
 from gateway.errors import BadRequest, Conflict, PreconditionFailed, StoreUnavailable
+from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
 from tests.fakes.database import Clock
 
@@ -64,7 +67,7 @@ def test_the_packaged_config_is_valid_and_its_models_have_prices(admin: ConfigAd
         10_000,
     ]
     assert {"gpt-4", "gpt-3.5-turbo", "claude-3-sonnet"} <= set(config.models)
-    admin._check(config)
+    check(config, ModelNames(config, PriceBook.load(), ("openai", "bedrock")), Destinations())
 
 
 def test_the_originals_update_is_accepted(admin: ConfigAdmin) -> None:

@@ -23,7 +23,7 @@ def key(body: Mapping[str, Any]) -> None:
 
 
 def config(part: Mapping[str, Any]) -> None:
-    parse_config({**defaults("eu-central-1"), **part})
+    parse_config({**defaults(), **part})
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def refused(admin: ConfigAdmin, patch: dict[str, Any]) -> BadRequest:
 def test_an_entry_a_model_and_a_price_are_a_provider() -> None:
     _, document = change(admin_of(), WHOLE)
     entry = document["vendors"]["groq"]
-    assert entry == GROQ | {"credential": "key", "caps": [], "serviceTier": None, "passFields": []}
+    assert entry == GROQ | {"credential": "key", "caps": [], "serviceTier": None, "passFields": [], "geography": None}
     found = model_names(document)
     for name in ("llama", TARGET, "meta-llama/llama-3.3-70b"):
         route = found.resolve(name)
@@ -153,7 +153,7 @@ def test_an_alias_may_name_the_endpoint_that_is_called() -> None:
     admin = admin_of()
     target = "bedrock/amazon.nova-lite-v1:0"
     _, document = change(admin, {"models": {"nova": {"target": target, "endpoint": "converse"}}})
-    assert document["models"]["nova"] == {"target": target, "endpoint": "converse", "regions": [], "deployment": None}
+    assert document["models"]["nova"] == {"target": target, "endpoint": "converse"}
     assert model_names(document).resolve("nova").endpoint == "converse"
     assert model_names(document).resolve(target).endpoint == ""
     wrong = refused(admin, {"models": {"nova": {"endpoint": "mantle"}}})

@@ -54,6 +54,7 @@ BOUND: dict[str, dict[str, Any]] = {
     "user_id": {"user_id": "ann", "user": BUDGET},
     "model_limits": {"model_limits": (ModelLimits("opus", "bedrock/opus", KeyLimits(max_budget=5)),)},
     "models": {"models": ("gpt-4",)},
+    "residency": {"residency": "eu"},
     "expires": {"expires": SOON},
     **{name: {"limits": KeyLimits(**numbers(name, 5))} for name in NUMBERS},
 }
@@ -200,6 +201,9 @@ ABOVE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "tier": ({"tier": "basic"}, {"tier": "premium"}),
     "models": ({"models": ("gpt-4",)}, {"models": ("gpt-4", "other")}),
     "any model": ({"models": ("gpt-4",)}, {}),
+    "residency": ({"residency": "apac"}, {"residency": "eu"}),
+    "any residency": ({"residency": "eu"}, {}),
+    "wider residency": ({"residency": "jp"}, {"residency": "apac"}),
     "team_id": ({"team_id": "blue", "team": BUDGET}, {"team_id": "red"}),
     "no team": ({"team_id": "blue", "team": BUDGET}, {}),
     "expires": ({"expires": SOON}, {"expires": LATER}),
@@ -227,7 +231,7 @@ def test_nobody_acts_on_what_has_more_before_or_after(action: KeyAction, case: s
         assert asked(action, actor, below, above)
 
 
-@pytest.mark.parametrize("case", ["team_id", "models", "expires", "tier"])
+@pytest.mark.parametrize("case", ["team_id", "models", "residency", "expires", "tier"])
 @pytest.mark.parametrize("action", get_args(KeyAction))
 def test_what_is_within_its_own_an_admin_may_do(action: KeyAction, case: str) -> None:
     own = ABOVE[case][0]
@@ -473,3 +477,15 @@ def test_a_refusal_says_no_more_than_is_so(actor: Caller, said: str) -> None:
     with pytest.raises(Forbidden) as error:
         check_area("config", actor)
     assert error.value.message.startswith(said)
+
+
+def test_a_bound_key_makes_keys_that_are_bound_no_less() -> None:
+    bound = replace(FULL, residency="apac")
+    assert inherited(bound, {"name": "k"}) == {"name": "k", "residency": "apac"}
+    assert inherited(bound, {"name": "k", "residency": "jp"})["residency"] == "jp"
+    assert inherited(FULL, {"name": "k"}) == {"name": "k"}
+    narrower = replace(RECORD, tier="free", scopes=("models",), residency="jp")
+    assert asked("create", bound, None, narrower) is None
+    # What its team is bound to binds the team's keys too: nothing need be said again.
+    member = replace(FULL, team_id="blue", team=BUDGET, team_residency="eu")
+    assert asked("create", member, None, replace(narrower, team_id="blue", residency="")) is None

@@ -1,28 +1,21 @@
-"""Which inference profiles a region can name, and that each shipped alias has one that is priced and not at its end."""
-
-import json
-from typing import Any
+"""Which inference profiles a region can name, where a region lies, and which rules have something in common."""
 
 import pytest
 
-from gateway.config.document import parse_config
-from gateway.config.service import defaults
-from gateway.models.geographies import GEOGRAPHIES, anywhere, geography_of, nearest, reach
-from gateway.models.model_names import ModelNames
-from gateway.models.prices import PriceBook
+from gateway.models.geographies import (
+    GEOGRAPHIES,
+    NOWHERE,
+    RESIDENCIES,
+    anywhere,
+    geography_of,
+    lies_in,
+    nearest,
+    reach,
+    strictest,
+    within,
+)
 from tools.local.emulator import ROOT
 from tools.manifest import load
-
-# Bedrock's commercial regions and GovCloud's; model-lifecycle tells what has ended there.
-REGIONS = (
-    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "ca-west-1", "mx-central-1", "sa-east-1"),
-    *("eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3"),
-    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2", "ap-southeast-1"),
-    *("ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-east-2", "me-south-1"),
-    *("me-central-1", "il-central-1", "af-south-1"),
-)
-GOV = ("us-gov-west-1", "us-gov-east-1")
-ENDED = ("claude-3", "claude-v", "claude-instant", "claude-sonnet-4-2", "claude-opus-4-2", "titan-text")
 
 
 @pytest.mark.parametrize(
@@ -52,30 +45,6 @@ def test_a_profile_is_told_from_a_model() -> None:
     ] == [*("eu", "us-gov", None, None)]
 
 
-def packaged() -> Any:
-    return json.loads((ROOT / "shared" / "gateway" / "data" / "config.json").read_text(encoding="utf-8"))["models"]
-
-
-@pytest.mark.parametrize("region", [*REGIONS, *GOV])
-def test_each_shipped_alias_of_bedrock_answers_in_each_region(region: str) -> None:
-    """By a profile that the region can name, priced, of a model that has not ended: a bare id is refused there."""
-    config = parse_config(defaults(region))
-    model_names = ModelNames(config, PriceBook.load(region), ("openai", "bedrock"))
-    aliases = {name for name, model in packaged().items() if isinstance(model["target"], dict)}
-    present = aliases & set(config.models)
-    assert {"claude-3-sonnet", "claude-3-haiku", "claude-3-5-sonnet"} <= present
-    for name in present:
-        route = model_names.resolve(name)
-        assert route.provider == "bedrock"
-        assert geography_of(route.model) in reach(region), route.target
-        assert not any(ended in route.model for ended in ENDED), route.target
-        assert route.price.input > 0
-    if region.startswith(("us-e", "us-w", "eu-", "ap-", "ca-")):
-        assert present == aliases
-        # Not out of the geography unasked.
-        assert geography_of(model_names.resolve("claude-3-sonnet").model) != "global"
-
-
 def test_who_reads_the_config_knows_bedrock_s_region() -> None:
     """Else an admin would be shown, and could check, another config than completions have."""
     functions = load(ROOT).functions
@@ -96,10 +65,33 @@ def test_a_model_is_one_wherever_it_runs(target: str, meant: str) -> None:
     assert anywhere(target) == meant
 
 
-def test_no_shipped_target_is_another_s_geography() -> None:
-    for name, model in packaged().items():
-        if isinstance(model["target"], dict):
-            for geography, target in model["target"].items():
-                assert target.startswith(f"bedrock/{geography}."), (name, geography)
-        else:
-            assert model["target"].startswith("openai/")
+@pytest.mark.parametrize(
+    ("region", "geography"),
+    [
+        *(("us-east-1", "us"), ("us-gov-west-1", "us-gov"), ("ca-central-1", "ca"), ("sa-east-1", "sa")),
+        *(("eu-central-1", "eu"), ("eu-west-1", "eu"), ("eu-west-2", "uk"), ("eu-central-2", "ch")),
+        *(("ap-northeast-1", "jp"), ("ap-southeast-2", "au"), ("ap-south-1", "in"), ("ap-southeast-1", "apac")),
+        *(("cn-north-1", "cn"), ("eusc-de-east-1", "eu"), ("xx-north-1", ""), ("", "")),
+    ],
+)
+def test_where_a_region_lies(region: str, geography: str) -> None:
+    assert lies_in(region) == geography
+    assert geography in ("", *RESIDENCIES)
+
+
+def test_a_rule_is_kept_within_its_geography_alone() -> None:
+    assert "global" not in RESIDENCIES
+    for rule in RESIDENCIES:
+        assert within(rule, rule)
+        assert not within("global", rule)
+        assert not within("", rule), "nobody knows where"
+        kept = {geography for geography in RESIDENCIES if within(geography, rule)}
+        assert kept == ({"apac", "au", "in", "jp"} if rule == "apac" else {rule})
+    assert all(within(geography, "") for geography in ("", "global", *RESIDENCIES))
+
+
+def test_of_two_rules_the_narrower_holds_and_of_contradicting_ones_none() -> None:
+    assert (strictest(), strictest("", ""), strictest("eu", ""), strictest("", "eu")) == ("", "", "eu", "eu")
+    assert (strictest("apac", "jp"), strictest("jp", "apac"), strictest("jp", "au")) == ("jp", "jp", NOWHERE)
+    assert (strictest("eu", "us"), strictest("eu", "us", "eu"), strictest(NOWHERE, "eu")) == (NOWHERE,) * 3
+    assert not any(within(geography, NOWHERE) for geography in ("", "global", *RESIDENCIES))

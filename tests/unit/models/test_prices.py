@@ -10,7 +10,7 @@ import pytest
 
 import gateway.models
 from gateway.models.prices import PriceBook
-from tools.prices import Refused, extract, place_of, price_of, render
+from tools.models.prices import Refused, extract, place_of, price_of, render
 
 DATA = Path(gateway.models.__file__).parent.parent / "data" / "prices.json"
 
@@ -33,7 +33,7 @@ def test_known_prices() -> None:
     assert gpt5 is not None
     assert (gpt5.input, gpt5.cached, gpt5.output) == (1_250_000, 125_000, 10_000_000)
     assert gpt5.for_tier("priority").input == 2_500_000
-    assert {"tools", "vision", "reasoning"} <= set(gpt5.capabilities)
+    assert {"tools", "images", "reasoning"} <= set(gpt5.capabilities)
     sonnet = book.find("bedrock/us.anthropic.claude-sonnet-4-20250514-v1:0")
     assert sonnet is not None
     assert (sonnet.cache_write, sonnet.long_above, sonnet.for_prompt(200_001).output) == (
@@ -125,7 +125,7 @@ def test_every_number_is_whole(data: dict[str, Any]) -> None:
 
 def test_the_file_is_small_sorted_and_says_where_from(data: dict[str, Any]) -> None:
     text = DATA.read_text(encoding="utf-8")
-    assert len(text) <= 260_000
+    assert len(text) <= 300_000
     assert "MIT" in data["license"]
     head = {"source": data["source"], "date": data["date"]}
     assert all(head.values())
@@ -138,7 +138,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_price_is_taken_over_exactly() -> None:
-    assert price_of(row()) == {"input": 300_000, "output": 1_200_000}
+    assert price_of(row()) == {"input": 300_000, "output": 1_200_000, "capabilities": ["streaming"]}
     # In binary floating point this is 1100000.0000000002 or so.
     assert price_of(row(input_cost_per_token=Decimal("0.0000011")))["input"] == 1_100_000
 
@@ -165,20 +165,40 @@ def test_what_is_not_exact_is_refused(changes: dict[str, Any], reason: str) -> N
 
 def test_rows_that_contradict_each_other_are_both_refused() -> None:
     bedrock = row(litellm_provider="bedrock")
-    models, _, refused = extract({"m": bedrock, "bedrock/m": {**bedrock, "input_cost_per_token": Decimal("1e-06")}})
+    dearer = {**bedrock, "input_cost_per_token": Decimal("1e-06")}
+    models, _, refused = extract({"a.m": bedrock, "bedrock/a.m": dearer})
     assert models == {}
-    assert "/bedrock/m" in refused
-    models, _, refused = extract({"m": bedrock, "bedrock/m": bedrock})
-    assert (list(models), refused) == (["bedrock/m"], {})
+    assert "/bedrock/a.m" in refused
+    models, _, refused = extract({"a.m": bedrock, "bedrock/a.m": bedrock})
+    assert (list(models), refused) == (["bedrock/a.m"], {})
 
 
 def test_places() -> None:
     bedrock = row(litellm_provider="bedrock")
-    assert place_of("bedrock/us-gov-west-1/m", bedrock) == ("us-gov-west-1", "bedrock/m")
-    assert place_of("us.m", bedrock) == ("", "bedrock/us.m")
-    for name in ("bedrock/*/1-month-commitment/m", "bedrock/us-east-1/1-month-commitment/m", "bedrock/invoke/m"):
+    assert place_of("bedrock/us-gov-west-1/a.m", bedrock) == ("us-gov-west-1", "bedrock/a.m")
+    assert place_of("us.a.m-v1:0", bedrock) == ("", "bedrock/us.a.m-v1:0")
+    for name in ("bedrock/*/1-month-commitment/a.m", "bedrock/us-east-1/1-month-commitment/a.m", "bedrock/invoke/a.m"):
         with pytest.raises(Refused, match="a kind of its own"):
             place_of(name, bedrock)
+    azure = row(litellm_provider="azure")
+    assert place_of("azure/eu/gpt-5.4", azure) == ("eu", "azure/gpt-5.4")
+    assert place_of("azure/global/gpt-5.4", azure) == place_of("azure/gpt-5.4", azure) == ("", "azure/gpt-5.4")
+    with pytest.raises(Refused, match="a kind of its own"):
+        place_of("azure/low/1024-x-1024/gpt-image-1", azure)
+
+
+@pytest.mark.parametrize("name", ["a.m@20251001", "claude-sonnet-4-5-20250929-v1:0", "anthropic.Claude"])
+def test_what_the_api_takes_as_no_id_is_not_offered(name: str) -> None:
+    """What is listed can be called: the API's own pattern of a model's id has no @."""
+    with pytest.raises(Refused, match="no id"):
+        place_of(name, row(litellm_provider="bedrock"))
+
+
+def test_a_place_may_have_a_price_of_its_own() -> None:
+    rows = {"source": "s", "date": "d", "models": {"azure/m": {"input": 2, "output": 2}}}
+    book = PriceBook(rows | {"regional": {"eu/azure/m": {"input": 3, "output": 3, "ends": "2027-01-01"}}}, "us-east-1")
+    found = [book.find("azure/m", place) for place in ("eu", "us", "")]
+    assert [(price.input, price.ends) for price in found if price] == [(3, "2027-01-01"), (2, ""), (2, "")]
 
 
 @pytest.mark.parametrize("name", ["gpt-4o-search-preview-2025-03-11", "gpt-5-search-api"])

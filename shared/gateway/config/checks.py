@@ -1,0 +1,137 @@
+"""What a config must hold to beyond its form, and what it leaves unsaid of its models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.config.document import Alias, Config, ConfiguredVendor
+from gateway.destinations import Destinations
+from gateway.errors import BadRequest
+from gateway.models.geographies import geography_of, reach
+from gateway.models.model_names import ModelNames
+from gateway.models.vendors import Vendor, packaged
+
+_UNSAID = {
+    "maxInputTokens": "its window is unknown: the provider alone can say that a prompt is too long",
+    "maxOutputTokens": "the most that it writes is unknown: the provider alone can say that a cap is too high",
+    "capabilities": "what it can do is unknown to who lists models",
+}
+
+
+def check(config: Config, model_names: ModelNames, destinations: Destinations) -> None:
+    """Raises BadRequest, naming the path of what is wrong."""
+    for name, vendor in config.vendors.items():
+        _check_vendor(name, vendor, destinations)
+    for target in config.prices:
+        if target.partition("/")[0] not in (*packaged(), *config.vendors):
+            raise _unknown(f"prices.{target}", target)
+    for name, alias in config.models.items():
+        _check_alias(f"models.{name}", alias, model_names)
+
+
+def missing(config: Config, model_names: ModelNames) -> list[dict[str, str]]:
+    """What is not known of models that the config itself brings in: the path of the field that would say it, and why
+    it matters."""
+    targets = dict.fromkeys((*config.prices, *(each.target for each in config.models.values() if each.target)))
+    return [
+        {"param": f"prices.{target}.{field}", "message": f"{target}: {_UNSAID[field]}"}
+        for target in targets
+        for field in _unsaid(target, model_names)
+    ]
+
+
+def _unsaid(target: str, model_names: ModelNames) -> Iterator[str]:
+    price = model_names.price(target)
+    if price is not None:
+        said = (price.max_input_tokens, price.max_output_tokens, price.capabilities)
+        yield from (field for field, value in zip(_UNSAID, said, strict=True) if not value)
+
+
+def _check_alias(path: str, alias: Alias, model_names: ModelNames) -> None:
+    if alias.target is not None:
+        if alias.target.partition("/")[0] not in model_names.usable():
+            raise _unknown(f"{path}.target", alias.target)
+        if any(model_names.price(alias.target, region) is None for region in alias.regions or ("",)):
+            raise BadRequest(
+                f"{path}.target: no price is known for {alias.target}; set one under prices",
+                param=f"{path}.target",
+                code="model_not_priced",
+            )
+    for index, name in enumerate(alias.models):
+        if model_names.cards.named(name) is None:
+            where = f"{path}.models[{index}]"
+            raise BadRequest(f"{where}: there is no model card of this name; name a target instead", param=where)
+    vendor = model_names.vendor(alias.target.partition("/")[0]) if alias.target else None
+    _check_endpoint(f"{path}.endpoint", alias, vendor)
+    _check_regions(f"{path}.regions", alias, vendor)
+    _check_deployment(f"{path}.deployment", alias, vendor)
+
+
+def _check_deployment(path: str, alias: Alias, vendor: Vendor | None) -> None:
+    if alias.deployment is None:
+        return
+    if vendor is None:
+        raise BadRequest(f"{path}: is of no use without a target, whose model is called so", param=path)
+    if vendor.regional:
+        raise BadRequest(f"{path}: {vendor.name} has no deployments: its models' ids are targets", param=path)
+
+
+def _check_regions(path: str, alias: Alias, vendor: Vendor | None) -> None:
+    def refused(at: str, reason: str) -> BadRequest:
+        return BadRequest(f"{path}{at}: {reason}", param=f"{path}{at}")
+
+    if alias.regions and (vendor is None or alias.target is None):
+        raise refused("", "is of no use without a target, which is called there")
+    if alias.regions and vendor is not None and not vendor.regional:
+        raise refused("", f"{vendor.name} has no regions")
+    geography = geography_of((alias.target or "").partition("/")[2])
+    for number, region in enumerate(alias.regions):
+        if region in alias.regions[:number]:
+            raise refused(f"[{number}]", "is there twice")
+        if geography is not None and geography not in reach(region):
+            raise refused(f"[{number}]", f"{region} can't call a profile of {geography}")
+
+
+def _check_endpoint(path: str, alias: Alias, vendor: Vendor | None) -> None:
+    if alias.endpoint is None:
+        return
+    if vendor is None:
+        raise BadRequest(f"{path}: is of no use without a target, whose provider has it", param=path)
+    if alias.endpoint not in vendor.endpoints:
+        there = ", ".join(vendor.endpoints)
+        raise BadRequest(f"{path}: {vendor.name} has no endpoint of this name, but {there}", param=path)
+
+
+def _check_vendor(name: str, vendor: ConfiguredVendor, destinations: Destinations) -> None:
+    def refused(field: str, reason: str) -> BadRequest:
+        path = f"vendors.{name}{field}"
+        return BadRequest(f"{path}: {reason}", param=path)
+
+    if name in packaged():
+        raise refused("", "is the name of a packaged provider; choose another")
+    called = vendor.vendor(name)
+    if not called.base_url:
+        raise refused(".baseUrl", "is required: where the host is")
+    try:
+        destinations.check(called.base_url)
+    except ValueError as reason:
+        raise refused(".baseUrl", str(reason)) from None
+    paths = (each.path for each in called.endpoints.values())
+    path = next((each for each in paths if _ends_in(called.base_url, each)), None)
+    if path:
+        raise refused(".baseUrl", f"must end where {path} goes on: leave that off")
+    if vendor.credential == "key" and not called.secret:
+        raise refused(".secret", 'is required: the name of the secret with its key; or say "credential": "none"')
+    if vendor.credential == "none" and vendor.secret is not None:
+        raise refused(".secret", 'is of no use with "credential": "none"')
+
+
+def _ends_in(base_url: str, path: str) -> bool:
+    return base_url.rstrip("/").lower().endswith(f"/{path.strip('/')}")
+
+
+def _unknown(path: str, target: str) -> BadRequest:
+    vendor = target.partition("/")[0]
+    return BadRequest(
+        f"{path}: there is no provider {vendor} here; add it under vendors, or remove this entry too", param=path
+    )

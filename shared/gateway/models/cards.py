@@ -1,0 +1,79 @@
+"""Model cards: what a model is, whoever serves it. Packaged data with its sources, made by `make prices`.
+
+Of each model its ids by vendor (the one to call first, inference profiles of each geography among them), its family,
+when it was made, and who takes over from it where it ends. What differs by vendor and geography stands with its price.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from gateway.models.geographies import geography_of
+
+_DATA = Path(__file__).parent.parent / "data" / "models.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One model. `created` is a date (YYYY-MM-DD), empty where it is unknown, as `family` and `successor` are."""
+
+    name: str
+    at: Mapping[str, tuple[str, ...]]
+    family: str = ""
+    created: str = ""
+    successor: str = ""
+
+
+class Cards:
+    """Cards by name, and by whatever id a vendor has for the model."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._models: Mapping[str, Mapping[str, Any]] = data["models"]
+
+    @classmethod
+    def load(cls) -> Cards:
+        """The packaged cards. The file is read once a process, when a card is first asked for."""
+        return _packaged()
+
+    def named(self, name: str) -> Card | None:
+        """The model that is called so, here or by any vendor."""
+        return self._card(name if name in self._models else self._names.get(name, ""))
+
+    def of(self, target: str) -> Card | None:
+        """The model of a target (`provider/model`)."""
+        return self._card(self._targets.get(target, ""))
+
+    def all(self) -> tuple[Card, ...]:
+        return tuple(card for name in self._models if (card := self._card(name)))
+
+    def _card(self, name: str) -> Card | None:
+        said = self._models.get(name)
+        if said is None:
+            return None
+        at = {vendor: tuple(ids) for vendor, ids in said["at"].items()}
+        return Card(name, at, said.get("family", ""), said.get("created", ""), said.get("successor", ""))
+
+    @cached_property
+    def _targets(self) -> Mapping[str, str]:
+        return {
+            f"{vendor}/{model}": name
+            for name, said in self._models.items()
+            for vendor, ids in said["at"].items()
+            for model in ids
+        }
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        """By ids without a geography: a profile's id is asked for as it is, in the region that can name it."""
+        own = ((target.partition("/")[2], name) for target, name in self._targets.items())
+        return {model: name for model, name in own if geography_of(model) is None}
+
+
+@lru_cache(maxsize=1)
+def _packaged() -> Cards:
+    return Cards(json.loads(_DATA.read_bytes()))

@@ -1,0 +1,52 @@
+"""A model as `GET /v1/models` shows it: OpenAI's fields, and what an agent needs to know beside them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.models.model_names import ModelNames, Route
+from gateway.models.money import Price, usd
+from gateway.models.vendors import endpoints_of
+
+_RATES = ("input", "output", "cached", "cache_write", "cache_write_1h")
+
+
+def listed(route: Route, names: ModelNames) -> dict[str, Any]:
+    """`context_window` and `max_output_tokens` are in tokens, null where nobody knows; `created` in seconds since the
+    epoch, 0 where nobody knows; `shutdown_date` is a UTC date (YYYY-MM-DD), null where no end is announced; `pricing`
+    is in US dollars per million tokens."""
+    card, price, vendor = names.cards.of(route.target), route.price, names.vendor(route.provider)
+    endpoints = endpoints_of(vendor, route.model) if vendor else ()
+    return {
+        "id": route.name,
+        "object": "model",
+        "created": _epoch(card.created) if card else 0,
+        "owned_by": route.provider,
+        "shutdown_date": price.ends or None,
+        "successor": route.successor or None,
+        "target": route.target,
+        "model": card.name if card else None,
+        "family": (card.family or None) if card else None,
+        "context_window": price.max_input_tokens,
+        "max_output_tokens": price.max_output_tokens,
+        "capabilities": list(price.capabilities),
+        "dialects": list(dict.fromkeys(each.dialect for each in endpoints)),
+        "pricing": {"currency": "USD", "per": "million tokens", **_pricing(price), "source": price.source}
+        | ({"date": price.date} if price.date else {}),
+    }
+
+
+def _pricing(price: Price) -> dict[str, Any]:
+    rates: dict[str, Any] = {name: usd(value) for name in _RATES if (value := getattr(price, name)) is not None}
+    if price.image is not None:
+        rates["image"] = usd(price.image)
+    if price.long is not None:
+        rates["long"] = {"above": price.long_above, **_pricing(price.long)}
+    if price.tiers:
+        rates["tiers"] = {name: _pricing(tier) for name, tier in price.tiers.items()}
+    return rates
+
+
+def _epoch(day: str) -> int:
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) if day else 0

@@ -1,0 +1,110 @@
+"""Models in the config: aliases by target and by card, what an entry may say, and what is told to be missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.config.document import parse_config
+from gateway.config.service import ConfigAdmin
+from gateway.errors import BadRequest
+from gateway.models.model_names import ModelNames
+from gateway.models.prices import PriceBook
+from tests.unit.config.test_config import MemoryConfig, change
+
+HOST = {"baseUrl": "https://models.example.com/v1", "credential": "none"}
+SAID = {
+    "input": 1.0,
+    "output": 2.0,
+    "maxInputTokens": 1_000,
+    "maxOutputTokens": 100,
+    "capabilities": ["tools", "streaming"],
+    "ends": "2027-05-01",
+    "successor": "gpt-mini",
+}
+
+
+@pytest.fixture
+def admin() -> ConfigAdmin:
+    return ConfigAdmin(MemoryConfig(), PriceBook.load("eu-central-1"), ("openai", "bedrock"), "eu-central-1")
+
+
+def test_an_alias_stands_for_models_or_for_a_target(admin: ConfigAdmin) -> None:
+    models = {"opus": {"models": ["claude-opus-5-5", "claude-opus-4-8"]}, "mine": {"target": "openai/gpt-6-luna"}}
+    _, document = change(admin, {"models": models})
+    assert {name: document["models"][name] for name in models} == models
+    names = ModelNames(parse_config(document), admin.prices, admin.providers, admin.region)
+    assert names.resolve("opus").target == "bedrock/eu.anthropic.claude-opus-5-5"
+    assert names.resolve("mine").target == "openai/gpt-6-luna"
+    # A target goes before the models that a packaged alias has.
+    _, document = change(admin, {"models": {"gpt-4": {"target": "openai/gpt-6-luna"}}})
+    names = ModelNames(parse_config(document), admin.prices, admin.providers, admin.region)
+    assert names.resolve("gpt-4").target == "openai/gpt-6-luna"
+    _, document = change(admin, {"models": {"gpt-4": {"target": None}}})
+    assert document["models"]["gpt-4"] == {"models": ["gpt-6.1-sol"]}
+
+
+@pytest.mark.parametrize(
+    ("patch", "param"),
+    [
+        ({"models": {"x": {}}}, "models.x"),
+        ({"models": {"x": {"models": []}}}, "models.x"),
+        ({"models": {"x": {"models": ["nobody"]}}}, "models.x.models[0]"),
+        ({"models": {"x": {"models": ["gpt-6-sol", "openai/gpt-6-sol"]}}}, "models.x.models[1]"),
+        ({"models": {"x": {"models": ["gpt-6-sol"], "endpoint": "chat"}}}, "models.x.endpoint"),
+        ({"models": {"x": {"models": ["gpt-6-sol"] * 9}}}, "models.x.models"),
+        ({"prices": {"openai/x": SAID | {"ends": "soon"}}}, "prices.openai/x.ends"),
+        ({"prices": {"openai/x": SAID | {"capabilities": ["magic"]}}}, "prices.openai/x.capabilities[0]"),
+        ({"vendors": {"mine": HOST | {"geography": "mars"}}}, "vendors.mine.geography"),
+        ({"vendors": {"mine": HOST | {"geography": "global"}}}, "vendors.mine.geography"),
+        ({"residency": "-"}, "residency"),
+    ],
+)
+def test_what_is_wrong_is_named(admin: ConfigAdmin, patch: dict[str, Any], param: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        change(admin, patch)
+    assert refused.value.param == param
+    assert refused.value.message.startswith(param)
+
+
+def test_a_model_is_added_whole_in_one_change(admin: ConfigAdmin) -> None:
+    patch = {
+        "vendors": {"mine": HOST | {"geography": "eu"}},
+        "models": {"small": {"target": "mine/small"}},
+        "prices": {"mine/small": SAID},
+    }
+    _, document = change(admin, patch)
+    assert admin.missing(document) == []
+    names = ModelNames(parse_config(document), admin.prices, admin.providers, admin.region, "2027-04-01")
+    route = names.resolve("small", "eu")
+    assert (route.target, route.ending, route.successor) == ("mine/small", "2027-05-01", "gpt-mini")
+    assert (route.price.max_input_tokens, route.price.max_output_tokens) == (1_000, 100)
+    assert route.price.capabilities == ("streaming", "tools")
+
+
+def test_an_admin_is_told_what_is_missing(admin: ConfigAdmin) -> None:
+    patch = {
+        "vendors": {"mine": HOST},
+        "models": {"small": {"target": "mine/small"}, "known": {"target": "openai/gpt-6-luna"}},
+        "prices": {"mine/small": {"input": 1.0, "output": 2.0}, "openai/gpt-6-sol": {"input": 1.0, "output": 2.0}},
+    }
+    _, document = change(admin, patch)
+    fields = ("maxInputTokens", "maxOutputTokens", "capabilities")
+    told = admin.missing(document)
+    assert [each["param"] for each in told] == [f"prices.mine/small.{field}" for field in fields]
+    assert all("unknown" in each["message"] for each in told)
+    # Without a price there is no model: that is refused, by its path.
+    with pytest.raises(BadRequest, match="no price is known"):
+        change(admin, {"models": {"dear": {"target": "mine/dear"}}})
+
+
+def test_a_price_of_one_s_own_keeps_what_the_list_knows_beside_money(admin: ConfigAdmin) -> None:
+    _, document = change(admin, {"prices": {"openai/gpt-6-luna": {"input": 1.0, "output": 2.0}}})
+    names = ModelNames(parse_config(document), admin.prices, admin.providers, admin.region)
+    own, listed = names.price("openai/gpt-6-luna"), admin.prices.find("openai/gpt-6-luna")
+    assert own is not None
+    assert listed is not None
+    assert (own.input, own.cached, own.source) == (1_000_000, None, "config")
+    assert (own.max_input_tokens, own.max_output_tokens) == (listed.max_input_tokens, listed.max_output_tokens)
+    assert own.capabilities == listed.capabilities

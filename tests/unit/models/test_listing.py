@@ -1,0 +1,74 @@
+"""What `GET /v1/models` shows of a model, judged by the types of OpenAI's own package."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from openai.types import Model
+from pydantic import TypeAdapter
+
+from functions.completions.answers import Model as Described
+from gateway.config.document import parse_config
+from gateway.config.service import defaults
+from gateway.models.listing import listed
+from gateway.models.model_names import ModelNames
+from gateway.models.prices import PriceBook
+
+
+def names(region: str = "us-east-1", **parts: object) -> ModelNames:
+    document = {**defaults(), **parts}
+    return ModelNames(parse_config(document), PriceBook.load(region), ("openai", "bedrock"), region, "2026-11-27")
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "us-gov-west-1"])
+def test_each_is_openai_s_model_and_what_the_document_says(region: str) -> None:
+    found = names(region)
+    shown = [listed(route, found) for route in found.routes()]
+    assert len(shown) > 100
+    for each in json.loads(json.dumps(shown)):
+        assert TypeAdapter(Model).validate_python(each, strict=True).id == each["id"]
+        assert set(Described.model_validate_json(json.dumps(each), strict=True).model_dump()) == set(each)
+        assert each["dialects"]
+        assert each["pricing"]["input"] > 0
+        assert found.resolve(each["id"]).target == each["target"]
+
+
+def test_an_agent_learns_window_output_abilities_prices_and_the_end() -> None:
+    found = names()
+    shown = listed(found.resolve("claude-opus-4-1"), found)
+    assert shown["shutdown_date"] == "2027-01-08"
+    assert shown["successor"] == "claude-opus-5-5"
+    assert datetime.fromtimestamp(shown["created"], UTC).date().isoformat() == "2025-08-05"
+    assert (shown["model"], shown["family"]) == ("claude-opus-4-1", "claude-opus")
+    assert (shown["context_window"], shown["max_output_tokens"]) == (200_000, 32_000)
+    assert {"tools", "images", "documents", "reasoning", "schemas", "caching", "streaming"} == set(
+        shown["capabilities"]
+    )
+    assert shown["dialects"] == ["converse", "messages"]
+    assert shown["pricing"] == {
+        "currency": "USD",
+        "per": "million tokens",
+        "input": 15.0,
+        "output": 75.0,
+        "cached": 1.5,
+        "cache_write": 18.75,
+        "source": found.resolve("claude-opus-4-1").price.source,
+        "date": "2026-11-24",
+    }
+    long = listed(found.resolve("claude-haiku"), found)["pricing"]["long"]
+    assert (long["above"], long["input"] > 0) == (100_000, True)
+    tiers = listed(found.resolve("gpt"), found)["pricing"]["tiers"]
+    assert set(tiers) == {"flex", "priority", "ultrafast"}
+
+
+def test_what_nobody_knows_is_null() -> None:
+    vendors = {"mine": {"baseUrl": "https://models.example.com/v1", "credential": "none"}}
+    found = names(vendors=vendors, prices={"mine/m": {"input": 1.0, "output": 2.0}})
+    shown = listed(found.resolve("mine/m"), found)
+    assert [shown[field] for field in ("context_window", "max_output_tokens", "model", "family", "shutdown_date")] == [
+        None
+    ] * 5
+    assert (shown["created"], shown["capabilities"], shown["owned_by"]) == (0, [], "mine")
+    assert shown["pricing"]["source"] == "config"

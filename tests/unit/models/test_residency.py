@@ -1,0 +1,131 @@
+"""A key that is bound to a geography calls nothing that is not known to stay there, and is shown nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.config.document import parse_config
+from gateway.config.service import defaults
+from gateway.errors import Forbidden, GatewayError
+from gateway.models.geographies import NOWHERE, geography_of, lies_in, within
+from gateway.models.model_names import ModelNames
+from gateway.models.prices import PriceBook
+
+HOSTS = {
+    "here": {"baseUrl": "https://here.example.com/v1", "credential": "none", "geography": "eu"},
+    "there": {"baseUrl": "https://there.example.com/v1", "credential": "none", "geography": "us"},
+    "unknown": {"baseUrl": "https://unknown.example.com/v1", "credential": "none"},
+}
+PRICES = {f"{name}/m": {"input": 1.0, "output": 1.0} for name in HOSTS}
+
+
+def names(region: str, providers: tuple[str, ...] = ("openai", "bedrock"), **parts: Any) -> ModelNames:
+    document = {**defaults(), "vendors": HOSTS, "prices": PRICES, **parts}
+    return ModelNames(parse_config(document), PriceBook.load(region), providers, region, "2026-11-27")
+
+
+def refused(found: ModelNames, name: str, rule: str) -> Forbidden:
+    with pytest.raises(Forbidden) as error:
+        found.resolve(name, rule)
+    assert (error.value.status, error.value.code, error.value.param) == (403, "residency", "model")
+    assert error.value.details == {"residency": rule}
+    return error.value
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "eu-west-2", "ap-northeast-1", "us-gov-west-1", ""])
+@pytest.mark.parametrize("rule", ["eu", "us", "apac", "jp", "us-gov", "uk", NOWHERE])
+def test_whatever_is_listed_stays_within_the_rule(region: str, rule: str) -> None:
+    """Over every name there is: never a `global.` profile, no region and no host of another geography, or of none."""
+    for route in names(region).routes(residency=rule):
+        assert route.provider in ("bedrock", "here", "there")
+        if route.provider == "bedrock":
+            assert within(lies_in(region), rule)
+            assert within(geography_of(route.model) or lies_in(region), rule), route.target
+        else:
+            assert HOSTS[route.provider]["geography"] == rule
+        assert geography_of(route.model) != "global"
+
+
+def test_a_rule_chooses_the_profile_and_the_vendor() -> None:
+    found = names("eu-central-1")
+    assert found.resolve("claude-opus", "eu").target == "bedrock/eu.anthropic.claude-opus-5-5"
+    sydney = names("ap-southeast-2")
+    assert sydney.resolve("claude-opus", "au").target == "bedrock/au.anthropic.claude-opus-5-5"
+    assert sydney.resolve("claude-opus", "apac").target == "bedrock/au.anthropic.claude-opus-5-5"
+    assert names("ap-southeast-1").resolve("claude-opus", "apac").target == "bedrock/apac.anthropic.claude-opus-5-5"
+    refused(names("ap-southeast-1"), "claude-opus", "au")
+    # The first provider is nobody knows where; the same model stays within the rule at the second.
+    virginia = names("us-east-1")
+    assert virginia.resolve("gpt").target == "openai/gpt-6.1-sol"
+    assert virginia.resolve("gpt", "us").target == "bedrock/us.openai.gpt-6.1-sol"
+    assert virginia.resolve("gpt-6.1-sol", "us").target == "bedrock/us.openai.gpt-6.1-sol"
+
+
+def test_an_alias_of_an_admin_s_goes_to_the_profile_of_the_rule() -> None:
+    models = {"mine": {"target": "bedrock/global.anthropic.claude-opus-5-5"}}
+    found = names("eu-central-1", models=models)
+    assert found.resolve("mine").target == models["mine"]["target"]
+    assert found.resolve("mine", "eu").target == "bedrock/eu.anthropic.claude-opus-5-5"
+
+
+@pytest.mark.parametrize(
+    ("region", "rule", "name"),
+    [
+        ("eu-central-1", "eu", "bedrock/global.anthropic.claude-opus-5-5"),  # named outright
+        ("eu-central-1", "eu", "bedrock/us.anthropic.claude-opus-5-5"),
+        ("eu-central-1", "eu", "gpt"),  # there is no profile of Europe's
+        ("eu-central-1", "eu", "openai/gpt-6.1-sol"),
+        ("eu-central-1", "us", "claude-opus"),
+        ("us-east-1", "eu", "claude-opus"),
+        ("us-east-1", "eu", "bedrock/eu.anthropic.claude-opus-5-5"),  # entered by a region outside
+        ("eu-west-2", "eu", "claude-opus"),
+        ("ca-central-1", "us", "claude-opus"),
+        ("us-gov-west-1", "us", "claude-opus"),
+        ("sa-east-1", "sa", "claude-opus"),
+        ("eu-central-1", "eu", "there/m"),
+        ("eu-central-1", "eu", "unknown/m"),
+        ("eu-central-1", NOWHERE, "here/m"),
+    ],
+)
+def test_what_is_elsewhere_or_nobody_knows_where_is_refused(region: str, rule: str, name: str) -> None:
+    error = refused(names(region), name, rule)
+    assert name in error.message
+    assert ("contradict" in error.message) is (rule == NOWHERE)
+
+
+@pytest.mark.parametrize(
+    ("region", "rule", "target"),
+    [
+        ("eu-central-1", "eu", "here/m"),
+        ("us-east-1", "eu", "here/m"),  # a host of its own: the region is Bedrock's
+        ("eu-central-1", "eu", "bedrock/minimax.minimax-m2.5"),  # by its own id, in the region
+        ("eu-west-2", "uk", "bedrock/minimax.minimax-m2.5"),
+        ("us-gov-west-1", "us-gov", "bedrock/us-gov.anthropic.claude-opus-5-5"),
+    ],
+)
+def test_what_stays_is_called(region: str, rule: str, target: str) -> None:
+    assert names(region).resolve(target, rule).target == target
+    assert names(region).keeps(target, region, rule)
+
+
+def test_a_target_is_held_against_the_region_that_it_is_called_in() -> None:
+    """A plan may go to several regions: each is judged by its own."""
+    found, target = names("eu-central-1"), "bedrock/eu.anthropic.claude-opus-5-5"
+    assert [found.keeps(target, region, "eu") for region in ("eu-central-1", "eu-west-1", "us-east-1", "")] == [
+        *(True, True, False, False)
+    ]
+    assert not found.keeps("nobody/m", "eu-central-1", "eu")
+    assert found.keeps("nobody/m", "eu-central-1", "")
+
+
+def test_without_a_rule_nothing_changes() -> None:
+    for region in ("us-east-1", "eu-central-1", "sa-east-1"):
+        found = names(region)
+        for alias in found.config.models:
+            try:
+                route = found.resolve(alias)
+            except GatewayError:
+                continue
+            assert found.resolve(alias, "") == route
