@@ -107,6 +107,7 @@ class Key(BaseModel):
     models: list[str]
     team_id: str | None
     user_id: str | None
+    residency: str | None
     model_limits: dict[str, LimitsOnAModel]
     expires: str | None
     created: str
@@ -131,6 +132,7 @@ class Team(BaseModel):
 
     id: str
     name: str
+    residency: str | None
     created: str
     version: int
     metadata: dict[str, Any]
