@@ -24,6 +24,7 @@ class ConfigPatch(BaseModel):
     models: _ENTRIES = Field({}, description='Aliases: `{"llama": {"target": "groq/llama-3.3-70b-versatile"}}`.')
     prices: _ENTRIES = Field({}, description="US dollars per million tokens by `provider/model`.")
     vendors: _ENTRIES = Field({}, description="Providers that speak OpenAI's chat format, by name.")
+    residency: str | None = Field(None, description="The geography that every key's calls are bound to: `eu`.")
     circuitBreaker: dict[str, Any] = {}  # noqa: N815  as the config names it
 
 
