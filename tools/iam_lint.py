@@ -12,13 +12,15 @@ from typing import Any
 # Findings that are known to be none: action -> why, and the resource forms that parliament misses.
 EXPLAINED: dict[str, tuple[str, frozenset[str]]] = {
     "bedrock:InvokeModel": (
-        "Each form of resource is one way to call; the gateway calls by foundation model and inference profile alone.",
+        "Each form of resource is one way to call; the gateway calls by foundation model and inference profile alone. "
+        "One statement has both, one has models alone, for where a profile leads.",
         frozenset(
             {
                 "arn:*:bedrock:*:*:application-inference-profile/*",
                 "arn:*:bedrock:*:*:async-invoke/*",
                 "arn:*:bedrock:*:*:default-prompt-router/*",
                 "arn:*:bedrock:*:*:imported-model/*",
+                "arn:*:bedrock:*:*:inference-profile/*",
                 "arn:*:bedrock:*:*:marketplace/model-endpoint/all-access",
                 "arn:*:bedrock:*:*:provisioned-model/*",
             }

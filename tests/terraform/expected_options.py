@@ -135,7 +135,7 @@ def models(state: State) -> Iterator[str]:
     yield from same("models", set(statements["ModelsBedrock"]["Resource"]), here | profiles)
     through = statements["ModelsBedrockByProfile"]
     yield from same("models elsewhere", set(through["Resource"]), {f"{begin}:*::foundation-model/{f}" for f in forms})
-    condition = through.get("Condition", {}).get("StringLike", {}).get("bedrock:InferenceProfileArn")
+    condition = through.get("Condition", {}).get("ArnLike", {}).get("bedrock:InferenceProfileArn")
     yield from same("models elsewhere: through", set(condition or ()), profiles)
     secrets = {secret["name"] for secret in state.of("aws_secretsmanager_secret")}
     yield from same("secrets", secrets, {f"{PREFIX}/{name}" for name in ("anthropic", "azure", "openai")})

@@ -127,7 +127,7 @@ def rights(state: State) -> Iterator[str]:
         yield from (f"{name}: may not {action} {resource}" for action, resource in sorted(wanted - found))
         wanted_there = dict(_on_partitions(state, folder))
         if folder == "completions":
-            through = {"StringLike": {"bedrock:InferenceProfileArn": [arn(state, "bedrock", PROFILES)]}}
+            through = {"ArnLike": {"bedrock:InferenceProfileArn": [arn(state, "bedrock", PROFILES)]}}
             wanted_there["bedrock:InvokeModel on arn:aws:bedrock:*::foundation-model/*"] = through
         yield from same(f"{name}: rights with a condition", conditioned, wanted_there)
 

@@ -64,8 +64,8 @@ def _conditions(sid: str, condition: Mapping[str, Any]) -> list[tuple[str | None
     """Partition and profile of each form that a condition allows."""
     if not condition:
         return [(None, None)]
-    profiles = condition.get("StringLike", {}).get(_PROFILE)
-    if profiles and condition == {"StringLike": {_PROFILE: profiles}}:
+    profiles = condition.get("ArnLike", {}).get(_PROFILE)
+    if profiles and condition == {"ArnLike": {_PROFILE: profiles}}:
         return [(None, profile) for profile in profiles]
     partitions = condition.get(_PARTITIONS, {}).get(_LEADING)
     if not partitions or condition != {_PARTITIONS: {_LEADING: partitions}, "Null": {_LEADING: "false"}}:

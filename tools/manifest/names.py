@@ -131,7 +131,7 @@ def _on_models(function: Function, names: Names, called: Called) -> Iterator[Sta
             models = [f"{begin}:{region}::foundation-model/{form}" for region, form in places]
             yield _allow(sid, allowed, [*models, *profiles])
             anywhere = [f"{begin}:*::foundation-model/{form}" for form in called.forms]
-            through = {"StringLike": {"bedrock:InferenceProfileArn": sorted(profiles)}}
+            through = {"ArnLike": {"bedrock:InferenceProfileArn": sorted(profiles)}}
             yield _allow(f"{sid}ByProfile", allowed, anywhere) | {"Condition": through}
 
 

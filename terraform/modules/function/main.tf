@@ -40,7 +40,7 @@ resource "aws_iam_role_policy" "this" {
         },
         {
           for profiles in [statement.Profiles] : "Condition" => {
-            StringLike = { "bedrock:InferenceProfileArn" = sort(profiles) }
+            ArnLike = { "bedrock:InferenceProfileArn" = sort(profiles) }
           } if profiles != null
         },
       )

@@ -225,7 +225,7 @@ def test_rights_on_models_follow_the_regions_and_the_forms_of_ids() -> None:
         "arn:aws:bedrock:*::foundation-model/anthropic.claude-*",
         "arn:aws:bedrock:*::foundation-model/amazon.nova-*",
     ]
-    assert profile in condition["StringLike"]["bedrock:InferenceProfileArn"]
+    assert profile in condition["ArnLike"]["bedrock:InferenceProfileArn"]
     assert not [each for each in resources if "eu-central-1" in each]
     (usual,) = [each for each in _on_models(Called())["ModelsBedrock"][1] if "foundation-model" in each]
     assert usual == "arn:aws:bedrock:eu-central-1::foundation-model/*"
