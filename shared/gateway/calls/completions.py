@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from gateway.breakers.breaker import BreakerRules
@@ -30,6 +29,7 @@ from gateway.models import residency
 from gateway.models.geographies import strictest
 from gateway.models.listing import listed
 from gateway.models.model_names import ModelNames, Prices, Route, permits
+from gateway.times import utc_date
 from gateway.vendors.base import ModelCall, Provider
 
 _DIALECT = "chat"
@@ -55,8 +55,7 @@ class Completions:
     region: str = ""
 
     def model_names(self, config: Config) -> ModelNames:
-        today = datetime.fromtimestamp(self.now(), UTC).date().isoformat()
-        return ModelNames(config, self.prices, self.providers, self.region, today)
+        return ModelNames(config, self.prices, self.providers, self.region, utc_date(self.now()))
 
     def models(self, caller: Caller, *, everything: bool = False) -> list[dict[str, Any]]:
         """What this key may ask for, as it is shown: aliases and its own models, or everything."""
