@@ -172,7 +172,10 @@ def test_what_anthropic_finds_wrong_is_told_by_the_client_s_own_path(fake: FakeU
 
 
 def test_anthropic_is_told_key_version_and_betas(fake: FakeUpstream, anthropic: Provider) -> None:
-    ask(anthropic, messages(beta="context-management-2025-06-27, odd name", anthropic_beta=["files-api-2025-04-14"]))
+    given = "context-management-2025-06-27, odd name, context-1m-2025-08-07"
+    asked = messages(beta=given, anthropic_beta=["files-api-2025-04-14"])
+    assert anthropic.prepare(asked).dropped == ("anthropic-beta.context-1m-2025-08-07",)
+    ask(anthropic, asked)
     headers = fake.seen[0].headers
     assert (headers["x-api-key"], headers["anthropic-version"]) == (OPENAI_KEY, "2023-06-01")
     assert headers["anthropic-beta"] == "context-management-2025-06-27,files-api-2025-04-14"
