@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 from gateway.dialects.neutral import Delta, Failed, Finish, Request, Used
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
-from gateway.models.vendors import Quirks
+from gateway.models.vendors import Quirks, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Asked:
     beta: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     one_tool: bool = False
-    sampling: Literal["all", "one", "none"] = "one"
+    sampling: Sampling = "one"
     quirks: Quirks = field(default_factory=Quirks)
 
 

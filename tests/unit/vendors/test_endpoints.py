@@ -303,3 +303,31 @@ def test_counts_may_stand_in_headers_alone(fake: FakeUpstream, bedrock_invoke: P
 def test_the_tier_that_answers_may_stand_in_a_header(fake: FakeUpstream, bedrock_invoke: Provider) -> None:
     fake.script(Steer(header="x-amzn-bedrock-service-tier: flex"))
     assert ask(bedrock_invoke, call()).tier == "flex"
+
+
+SAMPLED: dict[str, Any] = {"temperature": 0.5, "top_p": 0.9, "top_k": 5}
+
+
+@pytest.mark.parametrize(
+    ("model", "dropped"),
+    [
+        ("eu.anthropic.claude-opus-4-7", ("temperature", "top_p", "top_k")),
+        (CLAUDE, ("top_p",)),
+        ("eu.amazon.nova-pro-v1:0", ()),
+    ],
+)
+def test_a_model_is_sampled_as_it_takes_it_at_every_endpoint(
+    fake: FakeUpstream, anthropic: Provider, model: str, dropped: tuple[str, ...]
+) -> None:
+    prepared = at_bedrock(fake).prepare(replace(call(**SAMPLED), model=model))
+    assert (prepared.endpoint.name, prepared.dropped) == ("converse", dropped)
+    own = sent(prepared).get("additionalModelRequestFields", {})
+    left = {"temperature": "temperature", "top_p": "topP"}
+    said = {name: sent(prepared)["inferenceConfig"].get(there) for name, there in left.items()} | {
+        "top_k": own.get("top_k")
+    }
+    assert said == {name: None if name in dropped else value for name, value in SAMPLED.items()}
+    if "claude" in model:
+        there = anthropic.prepare(replace(call(**SAMPLED), model=model.removeprefix("eu.anthropic.")))
+        assert there.dropped == dropped
+        assert {name: sent(there).get(name) for name in SAMPLED} == said

@@ -79,7 +79,7 @@ class _Fixed:
     """A config that stays as it is."""
 
     def __init__(self, **parts: object) -> None:
-        self._config = parse_config(defaults() | parts)
+        self._config = parse_config({**defaults(), **parts})
 
     def get(self) -> Config:
         return self._config
