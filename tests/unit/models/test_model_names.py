@@ -146,3 +146,17 @@ def test_a_limited_key_is_listed_just_what_it_may_call(
     assert set(names) >= {name for name in allowed if accepted(model_names, name, allowed)}
     for name in pool:
         assert (model_names.found(name, allowed) is not None) == accepted(model_names, name, allowed)
+
+
+def test_what_a_name_stands_for_is_kept_for_a_config_and_no_more_names_than_a_bound() -> None:
+    found = model_names(models={"a": {"target": "openai/gpt-4o"}})
+    route = found.resolve("a")
+    assert found.resolve("a") is route
+    others = [f"openai/ft:gpt-4o-mini-2024-07-18:{number}" for number in range(300)]
+    for name in others:
+        assert found.resolve(name).name == name
+    assert found.resolve("a") == route
+    assert found.resolve("a") is not route
+    with pytest.raises(NotFound):
+        found.resolve("nobody")
+    assert model_names(models={"nobody": {"target": "openai/gpt-4o"}}).resolve("nobody").target == "openai/gpt-4o"

@@ -1,12 +1,13 @@
 """A gateway is its settings: two may stand side by side, and each thing of one is made once."""
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
 from gateway.config.document import Config, parse_config
 from gateway.config.service import defaults
-from gateway.errors import StoreUnavailable
+from gateway.errors import NotFound, StoreUnavailable
 from gateway.identity.caller import Caller, KeyLimits, ModelLimits
 from gateway.ledger.accounts import further_accounts
 from gateway.settings import read_settings
@@ -111,3 +112,20 @@ def test_a_name_stands_for_what_a_call_by_it_would_go_to(
     caller = Caller("k", "free", (), 1, residency=bound_to, model_limits=(limit,))
     found = further_accounts(caller, [target or SECOND], gateway.target_of)
     assert [each.model for each in found] == ([] if target is None else ["best"])
+
+
+def test_what_names_stand_for_is_found_anew_with_the_day_and_the_config() -> None:
+    gateway = made("days")
+    gateway.database = ScriptedDatabase({})
+    ending: dict[str, object] = {"openai/gpt-4o": {"input": 1, "output": 1, "ends": "2026-11-28"}}
+    config, other = _Fixed(prices=ending).get(), _Fixed().get()
+    completions = gateway.completions
+    midnight = datetime(2026, 11, 28, tzinfo=UTC).timestamp()
+    completions.now = lambda: midnight - 1
+    names = completions.model_names(config)
+    assert names.resolve("openai/gpt-4o").ending == "2026-11-28"
+    assert completions.model_names(config) is names
+    assert completions.model_names(other).resolve("openai/gpt-4o").ending != "2026-11-28"
+    completions.now = lambda: midnight
+    with pytest.raises(NotFound):
+        completions.model_names(config).resolve("openai/gpt-4o")
