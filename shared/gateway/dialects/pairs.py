@@ -137,8 +137,7 @@ class Streams:
     """The events of an answer as it is made, in the client's dialect. `heard` are the deltas that came so far."""
 
     def __init__(self, client: str, native: str, *, known: str, model: str) -> None:
-        self._client = cast(Client, import_module(f"gateway.dialects.{client}.roles").CLIENT)
-        self._native = cast(Native, import_module(f"gateway.dialects.{native}.roles").NATIVE)
+        self._client, self._native = _halves(client, native)
         self._same, self._known, self._model = client == native, known, model
         self.heard: list[Delta] = []
 
@@ -184,7 +183,9 @@ def pair(client: str, native: str) -> Pair:
     """Dialects are loaded when they are first spoken."""
     if client == native:
         return cast(Pair, import_module(f"gateway.dialects.{client}.same").SAME)
-    return Translated(
-        cast(Client, import_module(f"gateway.dialects.{client}.roles").CLIENT),
-        cast(Native, import_module(f"gateway.dialects.{native}.roles").NATIVE),
-    )
+    return Translated(*_halves(client, native))
+
+
+def _halves(client: str, native: str) -> tuple[Client, Native]:
+    spoken, there = (import_module(f"gateway.dialects.{each}.roles") for each in (client, native))
+    return cast(Client, spoken.CLIENT), cast(Native, there.NATIVE)
