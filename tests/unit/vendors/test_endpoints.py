@@ -331,3 +331,20 @@ def test_a_model_is_sampled_as_it_takes_it_at_every_endpoint(
         there = anthropic.prepare(replace(call(**SAMPLED), model=model.removeprefix("eu.anthropic.")))
         assert there.dropped == dropped
         assert {name: sent(there).get(name) for name in SAMPLED} == said
+
+
+@pytest.mark.parametrize(
+    ("named", "path"),
+    [
+        ("stop", "stop_sequences"),
+        ("temperature", "temperature"),
+        ("messages[3].content", None),  # of the messages as they left, which the client did not send
+        ("secret-host", None),
+    ],
+)
+def test_what_a_host_of_chat_names_is_told_a_client_of_messages_as_it_calls_it(
+    fake: FakeUpstream, openai: Provider, named: str, path: str | None
+) -> None:
+    body = json.dumps({"error": {"message": "no", "param": named}})
+    fake.script(Steer(wire=f"HTTP/1.1 400 Bad Request\r\ncontent-length: {len(body)}\r\n\r\n{body}"))
+    assert failure(openai, messages()).param == path
