@@ -140,7 +140,7 @@ class ModelNames:
         beside money where that says nothing; else the price list's."""
         vendor = self.vendor(target.partition("/")[0])
         place = region or (vendor.geography if vendor else "")
-        listed = self.prices.find(target, place) if place else self.prices.find(target)
+        listed = self.prices.find(target, place)
         own = self.config.price_overrides.get(target)
         if own is None or listed is None:
             return own or listed
@@ -162,12 +162,9 @@ class ModelNames:
         vendor = self.vendor(provider)
         return not residency or (vendor is not None and rules.keeps(vendor, model, region, residency))
 
-    def names(self, allowed: Sequence[str] = ()) -> Mapping[str, str]:
-        """What a key may ask for: name to target, aliases first. Empty `allowed` means any."""
-        return {route.name: route.target for route in self.routes(allowed)}
-
     def routes(self, allowed: Sequence[str] = (), residency: str = "", *, everything: bool = True) -> list[Route]:
-        """What a key may ask for, aliases first; without `everything` they and the key's own models alone.
+        """What a key may ask for, any model where `allowed` is empty, aliases first; without `everything` they and the key's
+        own models alone.
 
         Made by resolving each name, so that what is listed is what a call is let through with.
         """
