@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 
+def utc_date(seconds: float) -> str:
+    """The day of a moment in seconds since the epoch, in UTC: 2026-11-24."""
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
 def rfc3339(seconds: float) -> str:
     """Seconds since the epoch as RFC 3339 in UTC with milliseconds: 2026-11-24T04:20:00.000Z."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -113,7 +113,8 @@ class World:
         used = database or self.tables.database
         limits = LimitsStore(used, self.tables["limits"], self.tables["api-keys"])
         rows = RowStore(used, self.tables["request-analytics"])
-        return Ledger(limits, rows, keys or self.keys, self.clock or (lambda: self.now), targets=self.aliases.get)
+        clock = self.clock or (lambda: self.now)
+        return Ledger(limits, rows, keys or self.keys, clock, targets=lambda name, _rule: self.aliases.get(name))
 
     def request(self, est: int = 100, tokens: int = 10, seconds: int = 60) -> AdmissionRequest:
         with self.lock:

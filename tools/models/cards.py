@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.models.geographies import geography_of
+from gateway.models.geographies import geography_of, own_id
 from tools.models.source import Row, compact, lines, source
 
 _DATE = re.compile(r"-(20\d\d)-?(\d\d)-?(\d\d)$")
@@ -93,8 +93,7 @@ def _target(name: str) -> str:
 def _full_name(target: str, kept: Mapping[str, Any]) -> str:
     """A model's name with its date, as YYYYMMDD or YYYY-MM-DD, where its id has one."""
     vendor, _, model = target.partition("/")
-    geography = geography_of(model)
-    own = model if geography is None else model.removeprefix(f"{geography}.")
+    own = own_id(model)
     if vendor == "bedrock":  # its ids are `maker.model`
         own = own.partition(".")[2] or own
     if own in kept["names"]:

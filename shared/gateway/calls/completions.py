@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.breakers.breaker import BreakerRules
@@ -30,6 +29,7 @@ from gateway.models import residency
 from gateway.models.geographies import strictest
 from gateway.models.listing import listed
 from gateway.models.model_names import ModelNames, Prices, Route, permits
+from gateway.times import utc_date
 from gateway.vendors.base import ModelCall, Provider
 
 _DIALECT = "chat"
@@ -53,10 +53,14 @@ class Completions:
     now: Callable[[], float] = time.time
     first_byte: float = FIRST_BYTE_SECONDS
     region: str = ""
+    _names: ModelNames | None = field(default=None, init=False, repr=False)
 
     def model_names(self, config: Config) -> ModelNames:
-        today = datetime.fromtimestamp(self.now(), UTC).date().isoformat()
-        return ModelNames(config, self.prices, self.providers, self.region, today)
+        """The same as long as the config and the day are: what a name stands for is found once."""
+        today, names = utc_date(self.now()), self._names
+        if names is None or names.config is not config or names.today != today:
+            names = self._names = ModelNames(config, self.prices, self.providers, self.region, today)
+        return names
 
     def models(self, caller: Caller, *, everything: bool = False) -> list[dict[str, Any]]:
         """What this key may ask for, as it is shown: aliases and its own models, or everything."""
@@ -129,9 +133,7 @@ class Completions:
         )
         hold = self.ledger.admit(caller, config.tier, asked)
         try:
-            for target in plan.targets:  # the record may have been read anew
-                _allowed(hold.caller, plan.request, target.route.name, target.route.target)
-                self._check_residency(hold.caller, config, target)
+            self._check_plan(hold.caller, config, plan)  # the record may have been read anew
         except Forbidden:
             self.ledger.release(hold)
             raise
@@ -160,10 +162,14 @@ class Completions:
         else:
             _allowed(caller, request, route.name, route.target)
 
-    def _check_residency(self, caller: Caller, config: Config, target: Target) -> None:
-        rule, route = residency_of(caller, config), target.route
-        if not self.model_names(config).keeps(route.target, target.region, rule):
-            raise residency.refused(route.name, rule)
+    def _check_plan(self, caller: Caller, config: Config, plan: Plan) -> None:
+        """Raises Forbidden where a key may not ask this of each target."""
+        names, rule = self.model_names(config), residency_of(caller, config)
+        for target in plan.targets:
+            route = target.route
+            _allowed(caller, plan.request, route.name, route.target)
+            if not names.keeps(route.target, target.region, rule):
+                raise residency.refused(route.name, rule)
 
     def _products(self, request: ChatRequest) -> list[dict[str, Any]]:
         if request.mcp_context is None:

@@ -9,7 +9,7 @@ from gateway.destinations import Destinations
 from gateway.errors import BadRequest
 from gateway.models.geographies import geography_of, reach
 from gateway.models.model_names import ModelNames
-from gateway.models.vendors import Vendor, packaged
+from gateway.models.vendors import Vendor, needs_profile, packaged
 
 _UNSAID = {
     "maxInputTokens": "its window is unknown: the provider alone can say that a prompt is too long",
@@ -48,6 +48,7 @@ def _unsaid(target: str, model_names: ModelNames) -> Iterator[str]:
 
 
 def _check_alias(path: str, alias: Alias, model_names: ModelNames) -> None:
+    vendor = model_names.vendor(alias.target.partition("/")[0]) if alias.target else None
     if alias.target is not None:
         if alias.target.partition("/")[0] not in model_names.usable():
             raise _unknown(f"{path}.target", alias.target)
@@ -57,11 +58,13 @@ def _check_alias(path: str, alias: Alias, model_names: ModelNames) -> None:
                 param=f"{path}.target",
                 code="model_not_priced",
             )
+        if vendor is not None and needs_profile(vendor, alias.target.partition("/")[2]):
+            reason = "this model answers by an inference profile alone: its id begins with a geography, such as us."
+            raise BadRequest(f"{path}.target: {reason}", param=f"{path}.target", code="model_not_supported")
     for index, name in enumerate(alias.models):
         if model_names.cards.named(name) is None:
             where = f"{path}.models[{index}]"
             raise BadRequest(f"{where}: there is no model card of this name; name a target instead", param=where)
-    vendor = model_names.vendor(alias.target.partition("/")[0]) if alias.target else None
     _check_endpoint(f"{path}.endpoint", alias, vendor)
     _check_regions(f"{path}.regions", alias, vendor)
     _check_deployment(f"{path}.deployment", alias, vendor)

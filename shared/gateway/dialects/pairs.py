@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 from gateway.dialects.neutral import Delta, Failed, Finish, Request, Used
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
-from gateway.models.vendors import Quirks
+from gateway.models.vendors import Quirks, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Asked:
     beta: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     one_tool: bool = False
-    sampling: Literal["all", "one", "none"] = "one"
+    sampling: Sampling = "one"
     quirks: Quirks = field(default_factory=Quirks)
 
 
@@ -137,8 +137,7 @@ class Streams:
     """The events of an answer as it is made, in the client's dialect. `heard` are the deltas that came so far."""
 
     def __init__(self, client: str, native: str, *, known: str, model: str) -> None:
-        self._client = cast(Client, import_module(f"gateway.dialects.{client}.roles").CLIENT)
-        self._native = cast(Native, import_module(f"gateway.dialects.{native}.roles").NATIVE)
+        self._client, self._native = _halves(client, native)
         self._same, self._known, self._model = client == native, known, model
         self.heard: list[Delta] = []
 
@@ -184,7 +183,9 @@ def pair(client: str, native: str) -> Pair:
     """Dialects are loaded when they are first spoken."""
     if client == native:
         return cast(Pair, import_module(f"gateway.dialects.{client}.same").SAME)
-    return Translated(
-        cast(Client, import_module(f"gateway.dialects.{client}.roles").CLIENT),
-        cast(Native, import_module(f"gateway.dialects.{native}.roles").NATIVE),
-    )
+    return Translated(*_halves(client, native))
+
+
+def _halves(client: str, native: str) -> tuple[Client, Native]:
+    spoken, there = (import_module(f"gateway.dialects.{each}.roles") for each in (client, native))
+    return cast(Client, spoken.CLIENT), cast(Native, there.NATIVE)

@@ -1,11 +1,14 @@
-"""Fields of chat that no model of another dialect takes: which are left out and named, which may not be."""
+"""Fields that not every model takes: those of chat that no model of another dialect does, which are left out and named
+or may not be; and those of sampling."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway.dialects.neutral import Request
 from gateway.dialects.unsupported import refuse
+from gateway.models.vendors import Sampling
 
 # They change how an answer is found, billed or kept, not what is asked.
 LEFT_OUT: Final = frozenset(
@@ -53,3 +56,21 @@ def check_rest(rest: Mapping[str, Any], dropped: list[str]) -> None:
             raise refuse(name, "this value is not supported by this model")
         else:
             raise refuse(name, "not supported by this model")
+
+
+def sampling_of(request: Request, takes: Sampling, dropped: list[str]) -> dict[str, float]:
+    """`temperature`, at most 1, `top_p` and `top_k`, as far as a model takes them: of two where it takes one the
+    temperature. What is left out or changed is named in `dropped`, where it asked for anything: 1 does not."""
+    given = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
+    said: dict[str, float] = {name: value for name, value in given.items() if value is not None}
+    if said.get("temperature", 0) > 1:
+        dropped.append(request.path("temperature"))
+        said["temperature"] = 1
+    gone: tuple[str, ...] = ("temperature", "top_p", "top_k") if takes == "none" else ()
+    if takes == "one" and "temperature" in said:
+        gone = ("top_p",)
+    for name in gone:
+        value = said.pop(name, None)
+        if value not in (None, 1) or (name == "top_k" and value is not None):
+            dropped.append(request.path(name))
+    return said

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from gateway.dialects.values import json_object
 
 _LINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
@@ -53,20 +51,6 @@ class Parser:
             self._name = text
         elif name == b"data":
             self._data.append(text)
-
-
-def typed_events(pieces: Iterable[bytes]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The events of a stream whose data are JSON objects, each by its `type`, or else its name. One that holds none is
-    an `error`."""
-    parser = Parser()
-    for piece in pieces:
-        for name, data in parser.feed(piece):
-            event = json_object(data)
-            if event is None:
-                yield "error", {"type": "error", "error": {"type": "invalid_event"}}
-            else:
-                kind = event.get("type")
-                yield kind if isinstance(kind, str) else name, event
 
 
 def written(kind: str, event: Mapping[str, Any]) -> bytes:

@@ -22,7 +22,9 @@ from gateway.models.versions import one_model
 if TYPE_CHECKING:
     from gateway.config.document import TierLimits
 
-Targets = Callable[[str], str | None]  # what a model's name stands for now, None where for nothing
+# What a model's name stands for now, None where for nothing; the second is the geography that the calls of who asks
+# are bound to, empty for none.
+Targets = Callable[[str, str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
 
 def further_accounts(caller: Caller, models: Collection[str], targets: Targets) -> list[Account]:
     """The accounts after the key's of a call that may go to these targets."""
-    accounts = [model_account(caller, each) for each in caller.model_limits if _covers(each, models, targets)]
+    accounts = [model_account(caller, each) for each in caller.model_limits if _covers(caller, each, models, targets)]
     if caller.user is not None:
         accounts.append(user_account(caller.user_id, caller.user))
     if caller.team is not None:
@@ -56,10 +58,10 @@ def further_accounts(caller: Caller, models: Collection[str], targets: Targets) 
     return accounts
 
 
-def _covers(limit: ModelLimits, models: Collection[str], targets: Targets) -> bool:
-    """Whether one of these models is what a limit's name stood for when it was set, or stands for now. An alias that is
-    changed lifts no limit, and neither does another name of the model."""
-    meant = [target for target in (limit.target, targets(limit.name)) if target]
+def _covers(caller: Caller, limit: ModelLimits, models: Collection[str], targets: Targets) -> bool:
+    """Whether one of these models is what a limit's name stood for when it was set, or stands for now and for this
+    caller. An alias that is changed lifts no limit, and neither does another name of the model."""
+    meant = [target for target in (limit.target, targets(limit.name, caller.bound_to)) if target]
     return any(one_model(target, asked) for target in meant for asked in models)
 
 

@@ -41,7 +41,7 @@ class Rows(resizer.Rows, Protocol):
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> bool: ...
 
 
-def _no_alias(_name: str) -> None:
+def _no_alias(_name: str, _residency: str) -> None:
     return None
 
 

@@ -7,8 +7,6 @@ Bedrock's user guide, "Supported Regions and models for inference profiles".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 # By the beginning of a region's name; the first that fits counts.
 _REACH = (
     ("us-gov-", ("us-gov",)),
@@ -51,11 +49,6 @@ NOWHERE = "-"  # what two rules allow that have nothing in common
 def reach(region: str) -> tuple[str, ...]:
     """The geographies whose profiles a region may call, nearest first."""
     return next(reached for start, reached in _REACH if region.startswith(start))
-
-
-def nearest(by_geography: Mapping[str, str], region: str) -> str | None:
-    """The entry of the nearest geography that has one; None where a region reaches none."""
-    return next((by_geography[each] for each in reach(region) if each in by_geography), None)
 
 
 def geography_of(model: str) -> str | None:

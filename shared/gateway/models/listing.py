@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.models.model_names import ModelNames, Route
 from gateway.models.money import Price, usd
-from gateway.models.vendors import endpoints_of
+from gateway.models.vendors import Endpoint, Vendor, endpoints_of
 
 _RATES = ("input", "output", "cached", "cache_write", "cache_write_1h")
 
@@ -17,7 +17,7 @@ def listed(route: Route, names: ModelNames) -> dict[str, Any]:
     epoch, 0 where nobody knows; `shutdown_date` is a UTC date (YYYY-MM-DD), null where no end is announced; `pricing`
     is in US dollars per million tokens."""
     card, price, vendor = names.cards.of(route.target), route.price, names.vendor(route.provider)
-    endpoints = endpoints_of(vendor, route.model) if vendor else ()
+    endpoints = _endpoints(vendor, route) if vendor else ()
     return {
         "id": route.name,
         "object": "model",
@@ -35,6 +35,14 @@ def listed(route: Route, names: ModelNames) -> dict[str, Any]:
         "pricing": {"currency": "USD", "per": "million tokens", **_pricing(price), "source": price.source}
         | ({"date": price.date} if price.date else {}),
     }
+
+
+def _endpoints(vendor: Vendor, route: Route) -> tuple[Endpoint, ...]:
+    """Those that a call by this name may go to: the one that an alias names, if it does."""
+    if not route.endpoint:
+        return endpoints_of(vendor, route.model)
+    named = vendor.endpoints.get(route.endpoint)
+    return (named,) if named else ()
 
 
 def _pricing(price: Price) -> dict[str, Any]:

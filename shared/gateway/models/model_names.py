@@ -15,6 +15,7 @@ from gateway.models.money import Price
 from gateway.models.vendors import Vendor, needs_profile, packaged
 
 WARNED_DAYS = 60  # before a model's end its answers tell of it
+_MOST_ROUTES = 256  # kept at a time: names are the clients'
 
 
 class Alias(Protocol):
@@ -104,6 +105,7 @@ class ModelNames:
     region: str = ""
     today: str = ""
     cards: Cards = field(default_factory=Cards.load)
+    _resolved: dict[tuple[str, str], Route] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def usable(self) -> tuple[str, ...]:
         """The providers that can be called, in order of preference."""
@@ -116,13 +118,12 @@ class ModelNames:
         Raises NotFound (`model_not_found`, `model_end_of_life`), Forbidden (`residency`) and, where a target has no
         price, BadRequest (`model_not_priced`): what has no price is refused, never free.
         """
-        failure: tuple[int, GatewayError] = (0, _unknown(f"The model '{name}' does not exist here."))
-        for target in self._targets(name, residency):
-            found = self._judged(name, target, residency)
-            if isinstance(found, Route):
-                return found
-            failure = max(failure, found, key=lambda each: each[0])
-        raise failure[1]
+        route = self._resolved.get((name, residency))
+        if route is None:
+            if len(self._resolved) >= _MOST_ROUTES:
+                self._resolved.clear()
+            route = self._resolved[name, residency] = self._resolve(name, residency)
+        return route
 
     def regions(self, route: Route, residency: str = "") -> tuple[Route, ...]:
         """A route as it is in each of its alias's regions that keeps a rule of residency, in their order: elsewhere it
@@ -139,7 +140,7 @@ class ModelNames:
         beside money where that says nothing; else the price list's."""
         vendor = self.vendor(target.partition("/")[0])
         place = region or (vendor.geography if vendor else "")
-        listed = self.prices.find(target, place) if place else self.prices.find(target)
+        listed = self.prices.find(target, place)
         own = self.config.price_overrides.get(target)
         if own is None or listed is None:
             return own or listed
@@ -161,12 +162,9 @@ class ModelNames:
         vendor = self.vendor(provider)
         return not residency or (vendor is not None and rules.keeps(vendor, model, region, residency))
 
-    def names(self, allowed: Sequence[str] = ()) -> Mapping[str, str]:
-        """What a key may ask for: name to target, aliases first. Empty `allowed` means any."""
-        return {route.name: route.target for route in self.routes(allowed)}
-
     def routes(self, allowed: Sequence[str] = (), residency: str = "", *, everything: bool = True) -> list[Route]:
-        """What a key may ask for, aliases first; without `everything` they and the key's own models alone.
+        """What a key may ask for, any model where `allowed` is empty, aliases first; without `everything` they and the key's
+        own models alone.
 
         Made by resolving each name, so that what is listed is what a call is let through with.
         """
@@ -184,6 +182,15 @@ class ModelNames:
         except GatewayError:
             return None
         return route if permits(allowed, route.name, route.target) else None
+
+    def _resolve(self, name: str, residency: str) -> Route:
+        failure: tuple[int, GatewayError] = (0, _unknown(f"The model '{name}' does not exist here."))
+        for target in self._targets(name, residency):
+            found = self._judged(name, target, residency)
+            if isinstance(found, Route):
+                return found
+            failure = max(failure, found, key=lambda each: each[0])
+        raise failure[1]
 
     def _judged(self, name: str, target: str, residency: str) -> Route | tuple[int, GatewayError]:
         """What answers a name by a target; else why it does not, and how far it came: the furthest says most."""

@@ -55,6 +55,8 @@ from gateway.models.geographies import geography_of, own_id
 
 _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 
+Sampling = Literal["all", "one", "none"]  # which of temperature and `top_p` a model takes; with none no `top_k` either
+
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
@@ -96,7 +98,7 @@ class ModelRule:
     endpoints: tuple[str, ...]
     profile: bool = False
     one_tool: bool = False
-    sampling: Literal["all", "one", "none"] = "one"
+    sampling: Sampling = "one"
 
 
 @dataclass(frozen=True, slots=True)

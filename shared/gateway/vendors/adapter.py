@@ -34,9 +34,12 @@ JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "a
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """Where calls of a client's dialect for a model go, and what they become on the way."""
+    """Where calls of a client's dialect for a model go, and what they become on the way. `path` and `stream_path` are
+    the endpoint's for this model."""
 
     endpoint: Endpoint
+    path: str
+    stream_path: str
     spoken: Pair
     quirks: Quirks
     rule: ModelRule
@@ -66,8 +69,9 @@ class Adapter(ABC):
         return self._streamed(prepared) if prepared.call.streamed else self._whole(prepared)
 
     def _whole(self, prepared: Prepared) -> Iterator[Event]:
-        call, spoken = prepared.call, pair(prepared.call.dialect, prepared.endpoint.dialect)
-        reply, exchange = self._asked_of(prepared, prepared.endpoint.path, whole=True)
+        call, way = prepared.call, self._way(prepared.call)
+        spoken = way.spoken
+        reply, exchange = self._asked_of(prepared, way.path, whole=True)
 
         def completed(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
             return spoken.answer(answer, usage, names=prepared.names, known=lambda: _known(reply), model=call.model)
@@ -83,7 +87,7 @@ class Adapter(ABC):
 
     def _streamed(self, prepared: Prepared) -> Iterator[Event]:
         call, begun = prepared.call, False
-        reply, exchange = self._asked_of(prepared, prepared.endpoint.stream_path, whole=False)
+        reply, exchange = self._asked_of(prepared, self._way(call).stream_path, whole=False)
         spoken = Streams(call.dialect, prepared.endpoint.dialect, known=_known(reply), model=call.model)
         try:
             came = events_of(exchange.pieces(), reply.headers.get("content-type", ""))
@@ -107,10 +111,9 @@ class Adapter(ABC):
             exchange.close()
         yield answer
 
-    def _asked_of(self, prepared: Prepared, path: str, *, whole: bool) -> Opened:
+    def _asked_of(self, prepared: Prepared, target: str, *, whole: bool) -> Opened:
         """The answer of the endpoint: read, or about to be."""
         call = prepared.call
-        target = self._connections.prefix + path.replace("{model}", quote(call.model, safe=""))
 
         def post(held: Any, seconds: float) -> Opened:
             headers = self.headers(held, target, prepared)
@@ -171,7 +174,17 @@ class Adapter(ABC):
             raise rejected_here(self.name, message, "model")
         quirks = quirks_of(self._vendor, endpoint, self._connection.endpoint)
         quirks = replace(quirks, pass_fields=(*quirks.pass_fields, *self._connection.pass_fields))
-        return _Way(endpoint, pair(call.dialect, endpoint.dialect), quirks, rule_of(self._vendor, call.model))
+        return _Way(
+            endpoint,
+            self._target(endpoint.path, call),
+            self._target(endpoint.stream_path, call),
+            pair(call.dialect, endpoint.dialect),
+            quirks,
+            rule_of(self._vendor, call.model),
+        )
+
+    def _target(self, path: str, call: ModelCall) -> str:
+        return self._connections.prefix + path.replace("{model}", quote(call.model, safe=""))
 
     def _asked(self, call: ModelCall, way: _Way) -> Asked:
         return Asked(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from gateway.destinations import ForbiddenAddress
@@ -14,7 +15,7 @@ from gateway.dialects.values import count, mapping, read_json
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
-from gateway.transport import MAX_BYTES, Broken, Connections, Exchange, HttpError, HttpReply
+from gateway.transport import Broken, Connections, Exchange, HttpError, HttpReply
 from gateway.vendors.base import Answer
 from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 
@@ -32,14 +33,15 @@ UsageOf = Callable[[object], Usage | None]
 CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
 
 
-def body_of(exchange: Exchange) -> Iterator[bytes]:
+def body_of(exchange: Exchange) -> bytes:
     """The bytes of an answer. Raises HttpErrors; not for a status that is no success, which says all there is to know,
-    whatever becomes of its body."""
-    try:
-        yield from exchange.pieces(MAX_BYTES)
-    except HttpError:
-        if succeeded(exchange.status):
-            raise
+    whatever becomes of its body: then they are those that came."""
+    if succeeded(exchange.status):
+        return exchange.whole()
+    came: list[bytes] = []
+    with suppress(HttpError):
+        came.extend(exchange.pieces())
+    return b"".join(came)
 
 
 def opened(
@@ -60,7 +62,7 @@ def opened(
         if not whole and succeeded(exchange.status):
             return HttpReply(exchange.status, exchange.headers, b""), exchange
         try:
-            reply = HttpReply(exchange.status, exchange.headers, b"".join(body_of(exchange)))
+            reply = HttpReply(exchange.status, exchange.headers, body_of(exchange))
         finally:
             exchange.close()
         return reply, exchange

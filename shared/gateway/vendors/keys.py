@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.errors import UpstreamCredentials
+from gateway.vendors.credentials import usable
 
 AGENT: Final[Mapping[str, str]] = {"user-agent": "ai-model-gateway"}  # some hosts turn away who names nothing
 
@@ -14,8 +15,7 @@ def usable_key(provider: str, key_of: Callable[[], str] | None) -> str:
     """A provider's key, "none" where it asks for none. Raises UpstreamCredentials (not sent) for one that may not stand
     in a header, and what `key_of` raises."""
     key = key_of() if key_of else "none"
-    if not key.isascii() or not key.isprintable() or not key or " " in key:
-        # An HTTP library would quote such a header's value in its error.
+    if not usable(key):
         raise UpstreamCredentials(
             f"The gateway's credential for {provider} is unusable.",
             provider=provider,

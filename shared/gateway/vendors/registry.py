@@ -70,15 +70,12 @@ class Vendors:
         )
         if vendor.credential == "aws" and not secret:
             return replace(plain, credentials=lambda: self._held.own(vendor.name, self._own))
+        reread = partial(self._held.reread, secret)
         if vendor.credential == "aws":
-            held = Rotation(
-                vendor.name, partial(self._held.aws, vendor.name, secret), partial(self._held.reread, secret)
-            )
+            held = Rotation(vendor.name, partial(self._held.aws, vendor.name, secret), reread)
             return replace(plain, credentials=held.first, another=held.another)
         if vendor.credential == "key":
-            keys = Rotation(
-                vendor.name, partial(self._held.keys, vendor.name, secret), partial(self._held.reread, secret)
-            )
+            keys = Rotation(vendor.name, partial(self._held.keys, vendor.name, secret), reread)
             return replace(plain, api_key=keys.first, another=keys.another)
         return plain
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from gateway.times import utc_date
 from gateway.wiring.once import once
 from gateway.wiring.stores import Stores, own_credentials
 
@@ -34,12 +35,15 @@ class Calls(Stores):
         clock = lambda: time.time_ns() // 1_000  # noqa: E731  microseconds
         return Ledger(self.limits_store, self.row_store, self.key_store, clock, targets=self.target_of)
 
-    def target_of(self, name: str) -> str | None:
-        """What a model's name stands for now; None where nothing answers to it."""
+    def target_of(self, name: str, residency: str = "") -> str | None:
+        """What a model's name stands for today, to a key whose calls are bound to a geography; None where nothing
+        answers to it."""
+        from gateway.models.geographies import strictest
         from gateway.models.model_names import ModelNames
 
-        config, settings = self.config_source.get(), self.settings
-        route = ModelNames(config, self.prices, settings.providers, settings.model_region).found(name)
+        config, settings, today = self.config_source.get(), self.settings, utc_date(time.time())
+        names = ModelNames(config, self.prices, settings.providers, settings.model_region, today)
+        route = names.found(name, residency=strictest(residency, config.residency or ""))
         return route.target if route else None
 
     @once

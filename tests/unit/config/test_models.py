@@ -50,6 +50,7 @@ def test_an_alias_stands_for_models_or_for_a_target(admin: ConfigAdmin) -> None:
     [
         ({"models": {"x": {}}}, "models.x"),
         ({"models": {"x": {"models": []}}}, "models.x"),
+        ({"models": {"x": {"target": "bedrock/openai.gpt-6-sol"}}}, "models.x.target"),
         ({"models": {"x": {"models": ["nobody"]}}}, "models.x.models[0]"),
         ({"models": {"x": {"models": ["gpt-6-sol", "openai/gpt-6-sol"]}}}, "models.x.models[1]"),
         ({"models": {"x": {"models": ["gpt-6-sol"], "endpoint": "chat"}}}, "models.x.endpoint"),

@@ -14,6 +14,7 @@ from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
 from gateway.models.vendors import known_hosts
 from tests.unit.config.test_config import MemoryConfig, change
+from tests.unit.models.offered import offered
 
 GROQ = {"baseUrl": "https://api.groq.com/openai/v1", "secret": "groq"}
 TARGET = "groq/meta-llama/llama-3.3-70b"
@@ -51,7 +52,7 @@ def test_an_entry_a_model_and_a_price_are_a_provider() -> None:
         route = found.resolve(name)
         assert (route.target, route.provider, route.model) == (TARGET, "groq", "meta-llama/llama-3.3-70b")
         assert (route.price.input, route.price.output, route.price.max_input_tokens) == (590_000, 790_000, 131_072)
-        assert found.names()[route.name if name != "meta-llama/llama-3.3-70b" else "llama"] == TARGET
+        assert offered(found)[route.name if name != "meta-llama/llama-3.3-70b" else "llama"] == TARGET
     vendor = parse_config(document).providers["groq"]
     assert (vendor.base_url, vendor.secret) == (GROQ["baseUrl"], "groq")
 

@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from gateway.dialects.conversation import NO_MESSAGE, NO_RESULT
-from gateway.dialects.converse.request import JSON_SENTENCE
+from gateway.dialects.conversation import JSON_SENTENCE, NO_MESSAGE, NO_RESULT
 from tests.unit.dialects.translating import HI, PIXEL, Translated, called, marked, result, tool, used
 
 Check = Callable[[Translated], object]
@@ -401,6 +400,26 @@ SAID: dict[str, list[tuple[dict[str, Any], list[str], Check]]] = {
             [],
             lambda found: found.body["inferenceConfig"] == {"maxTokens": 100, "temperature": 0.5},
         )
+    ],
+    "another `top_p` beside a `temperature`, Claude from 4 on": [
+        (
+            field(temperature=0.5, top_p=0.9, top_k=5),
+            ["top_p"],
+            lambda found: (
+                found.body["inferenceConfig"] == {"maxTokens": 100, "temperature": 0.5}
+                and found.body["additionalModelRequestFields"] == {"top_k": 5}
+            ),
+        )
+    ],
+    "`temperature`, `top_p`, `top_k`, Claude Opus from 4.7 on": [
+        (
+            field(temperature=0.5, top_p=0.9, top_k=5),
+            ["temperature", "top_p", "top_k"],
+            lambda found: (
+                found.body["inferenceConfig"] == {"maxTokens": 100} and "additionalModelRequestFields" not in found.body
+            ),
+        ),
+        (field(top_p=0.9), ["top_p"], lambda found: found.body["inferenceConfig"] == {"maxTokens": 100}),
     ],
     "blank `stop` sequences": [
         (field(stop=["\n", "a"]), ["stop[0]"], lambda found: found.body["inferenceConfig"]["stopSequences"] == ["a"])

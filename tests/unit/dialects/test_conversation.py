@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.converse.request import JSON_SENTENCE
+from gateway.dialects.conversation import JSON_SENTENCE
 from gateway.dialects.unsupported import Unsupported
 from tests.unit.dialects.test_any_request import FIELDS, MESSAGES
 from tests.unit.dialects.translating import HI, PIXEL, called, marked, result, tool, translated, used

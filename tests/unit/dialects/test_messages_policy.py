@@ -129,6 +129,7 @@ def test_betas_are_named_once_and_nothing_else() -> None:
         ("sonnet-4-20250514-v1:0", None, EFFORT, None, ["output_config.effort"]),
         ("opus-4-7", f"{AGENT},oauth-2025-04-20", {}, [AGENT], ["anthropic-beta.oauth-2025-04-20"]),
         ("sonnet-4-20250514-v1:0", None, STRICT, None, ["tools[0].strict"]),
+        ("sonnet-4-5-20250929-v1:0", "context-1m-2025-08-07", {}, None, ["anthropic-beta.context-1m-2025-08-07"]),
     ],
 )
 def test_a_beta_goes_with_its_field(

@@ -3,6 +3,8 @@ is written is judged by Anthropic's and OpenAI's own types."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -37,7 +39,7 @@ from gateway.dialects.neutral import (
     Turn,
     Used,
 )
-from gateway.dialects.sse import typed_events, written
+from gateway.dialects.sse import Parser, written
 from gateway.dialects.unsupported import Unusable
 from gateway.models.usage import Usage
 from tests.unit.dialects.test_there_and_back import FRAME, _joined, _over_the_wire, requests, streams
@@ -132,6 +134,16 @@ def answers(draw: st.DrawFn) -> list[Delta]:
     usage = Used(used.usage, draw(st.sampled_from(["", "priority"])))
     told = Told(Usage(used.usage.input_tokens, used.usage.cached_tokens))
     return [known[0], told, *_cited(known[1:]), draw(st.sampled_from(ends)), usage]
+
+
+def typed_events(pieces: Iterable[bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The events that came over the wire, type and payload."""
+    parser = Parser()
+    for piece in pieces:
+        for name, data in parser.feed(piece):
+            event = json.loads(data)
+            assert event["type"] == name
+            yield name, event
 
 
 @settings(deadline=None)

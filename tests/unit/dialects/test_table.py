@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.dialects.unsupported import Unsupported
+from gateway.models.vendors import Sampling
 from tests.unit.dialects.table_refused import REFUSED
 from tests.unit.dialects.table_sent import SAID
 from tests.unit.dialects.translating import translated
@@ -30,11 +31,15 @@ def test_every_row_is_tried_and_every_trial_is_a_row() -> None:
     assert set(rows.values()) == FATES
 
 
+def _sampling(row: str) -> Sampling:
+    return "none" if "Claude Opus from 4.7" in row else "one" if "Claude from 4 on" in row else "all"
+
+
 @pytest.mark.parametrize("row", SAID)
 def test_what_is_sent(row: str) -> None:
     fate = table()[row]
     for body, named, check in SAID[row]:
-        found = translated(body, one_tool="Claude from 4 on" in row)
+        found = translated(body, one_tool="Claude from 4 on" in row, sampling=_sampling(row))
         assert found.dropped == named, body
         assert bool(named) == (fate == "named"), row
         assert check(found), found.body

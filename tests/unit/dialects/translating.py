@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.dialects.chat.request import read_request
 from gateway.dialects.converse.request import write_request
+from gateway.models.vendors import Sampling
 from tests.upstream.converse_judge import faults
 
 HI = {"role": "user", "content": "hi"}
@@ -22,10 +23,10 @@ class Translated:
     names: Mapping[str, str]
 
 
-def translated(chat: Mapping[str, Any], *, one_tool: bool = False) -> Translated:
+def translated(chat: Mapping[str, Any], *, one_tool: bool = False, sampling: Sampling = "all") -> Translated:
     """Raises BadRequest and Unsupported, as the translation does; fails where Bedrock would refuse what is sent."""
     request, dropped = read_request(chat, cap=100)
-    written = write_request(request, dropped, metadata={}, one_tool=one_tool)
+    written = write_request(request, dropped, metadata={}, one_tool=one_tool, sampling=sampling)
     body = json.loads(json.dumps(written.body, allow_nan=False))
     assert faults(body) == [], body
     return Translated(body, written.dropped, written.names)

@@ -13,6 +13,7 @@ from gateway.errors import NotFound
 from gateway.models.cards import Cards
 from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
+from tests.unit.models.offered import offered
 
 ROW = {"input": 1_000_000, "output": 1_000_000}
 OLD, HERE = "openai/old", "openai/new"
@@ -68,7 +69,7 @@ def test_past_it_is_refused_with_its_successor_s_name(today: str) -> None:
         assert (error.status, error.code, error.param) == (404, "model_end_of_life", "model")
         assert error.details == {"ended": "2027-03-31", "successor": "new"}
         assert "'new'" in error.message
-        assert name not in names(today).names()
+        assert name not in offered(names(today))
     assert names(today).resolve("new").target == HERE
 
 

@@ -3,13 +3,11 @@
 import pytest
 
 from gateway.models.geographies import (
-    GEOGRAPHIES,
     NOWHERE,
     RESIDENCIES,
     anywhere,
     geography_of,
     lies_in,
-    nearest,
     reach,
     strictest,
     within,
@@ -34,9 +32,6 @@ from tools.manifest import load
 )
 def test_a_region_reaches_its_own_geography_first(region: str, reached: tuple[str, ...]) -> None:
     assert reach(region) == reached
-    by_geography = {geography: geography for geography in GEOGRAPHIES}
-    assert nearest(by_geography, region) == (reached[0] if reached else None)
-    assert nearest({"mars": "x"}, region) is None
 
 
 def test_a_profile_is_told_from_a_model() -> None:

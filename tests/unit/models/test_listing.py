@@ -72,3 +72,10 @@ def test_what_nobody_knows_is_null() -> None:
     ] * 5
     assert (shown["created"], shown["capabilities"], shown["owned_by"]) == (0, [], "mine")
     assert shown["pricing"]["source"] == "config"
+
+
+def test_an_alias_that_names_an_endpoint_is_called_in_its_dialect_alone() -> None:
+    target = "bedrock/us.anthropic.claude-sonnet-4-6"
+    found = names(models={"native": {"target": target, "endpoint": "invoke"}, "any": {"target": target}})
+    dialects = {name: listed(found.resolve(name), found)["dialects"] for name in ("native", "any")}
+    assert dialects == {"native": ["messages"], "any": ["converse", "messages"]}

@@ -11,6 +11,7 @@ from gateway.dialects.chat.schema import parse_chat
 from gateway.errors import BadRequest, GatewayError, NotFound
 from gateway.models.model_names import ModelNames, permits
 from gateway.models.prices import PriceBook
+from tests.unit.models.offered import offered
 
 LIMITS = {tier: {"requestsPerMinute": 10} for tier in ("free", "basic", "premium", "enterprise")}
 CLAUDE = "anthropic.claude-3-5-sonnet-20240620-v1:0"
@@ -64,7 +65,7 @@ def test_an_embedding_model_answers_no_chat() -> None:
     with pytest.raises(BadRequest) as refused:
         model_names().resolve("text-embedding-3-small")
     assert refused.value.code == "model_not_supported"
-    assert "openai/text-embedding-3-small" not in model_names().names()
+    assert "openai/text-embedding-3-small" not in offered(model_names())
 
 
 def test_a_price_of_the_config_wins_and_makes_a_model_reachable() -> None:
@@ -75,11 +76,11 @@ def test_a_price_of_the_config_wins_and_makes_a_model_reachable() -> None:
 
 
 def test_names_are_what_a_key_may_use() -> None:
-    names = model_names().names()
+    names = offered(model_names())
     assert names["gpt-4"] == "openai/gpt-4"
     assert f"bedrock/{CLAUDE}" in names
-    assert model_names(providers=("bedrock",)).names().get("gpt-4") is None
-    assert model_names().names(["gpt-4"]) == {"gpt-4": "openai/gpt-4"}
+    assert offered(model_names(providers=("bedrock",))).get("gpt-4") is None
+    assert offered(model_names(), ["gpt-4"]) == {"gpt-4": "openai/gpt-4"}
 
 
 # Aliases of every kind: to what is priced, to what is not, to an embedding, to a provider that may not be there, to an
@@ -119,7 +120,7 @@ def accepted(model_names: ModelNames, name: str, allowed: list[str]) -> bool:
 @pytest.mark.parametrize("providers", PROVIDERS)
 def test_what_is_listed_is_accepted_and_each_accepted_alias_is_listed(region: str, providers: tuple[str, ...]) -> None:
     model_names = world(region, providers)
-    names = model_names.names()
+    names = offered(model_names)
     assert all(accepted(model_names, name, []) for name in names)
     assert {name for name in ODD["models"] if accepted(model_names, name, [])} == set(ODD["models"]) & set(names)
     assert all(model_names.resolve(name).target == target for name, target in names.items())
@@ -138,7 +139,7 @@ def test_a_limited_key_is_listed_just_what_it_may_call(
     model_names = world(region, providers)
     pool = [*NAMES, *list(model_names.prices.targets())[:40]]
     allowed = data.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=8))
-    names = model_names.names(allowed)
+    names = offered(model_names, allowed)
     assert all(accepted(model_names, name, allowed) for name in names)
     for name in {*pool, *allowed} - set(names):
         # Not listed: refused, or another spelling (the model's own name without a provider) of what is listed.
@@ -146,3 +147,17 @@ def test_a_limited_key_is_listed_just_what_it_may_call(
     assert set(names) >= {name for name in allowed if accepted(model_names, name, allowed)}
     for name in pool:
         assert (model_names.found(name, allowed) is not None) == accepted(model_names, name, allowed)
+
+
+def test_what_a_name_stands_for_is_kept_for_a_config_and_no_more_names_than_a_bound() -> None:
+    found = model_names(models={"a": {"target": "openai/gpt-4o"}})
+    route = found.resolve("a")
+    assert found.resolve("a") is route
+    others = [f"openai/ft:gpt-4o-mini-2024-07-18:{number}" for number in range(300)]
+    for name in others:
+        assert found.resolve(name).name == name
+    assert found.resolve("a") == route
+    assert found.resolve("a") is not route
+    with pytest.raises(NotFound):
+        found.resolve("nobody")
+    assert model_names(models={"nobody": {"target": "openai/gpt-4o"}}).resolve("nobody").target == "openai/gpt-4o"

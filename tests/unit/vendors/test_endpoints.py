@@ -172,7 +172,10 @@ def test_what_anthropic_finds_wrong_is_told_by_the_client_s_own_path(fake: FakeU
 
 
 def test_anthropic_is_told_key_version_and_betas(fake: FakeUpstream, anthropic: Provider) -> None:
-    ask(anthropic, messages(beta="context-management-2025-06-27, odd name", anthropic_beta=["files-api-2025-04-14"]))
+    given = "context-management-2025-06-27, odd name, context-1m-2025-08-07"
+    asked = messages(beta=given, anthropic_beta=["files-api-2025-04-14"])
+    assert anthropic.prepare(asked).dropped == ("anthropic-beta.context-1m-2025-08-07",)
+    ask(anthropic, asked)
     headers = fake.seen[0].headers
     assert (headers["x-api-key"], headers["anthropic-version"]) == (OPENAI_KEY, "2023-06-01")
     assert headers["anthropic-beta"] == "context-management-2025-06-27,files-api-2025-04-14"
@@ -300,3 +303,48 @@ def test_counts_may_stand_in_headers_alone(fake: FakeUpstream, bedrock_invoke: P
 def test_the_tier_that_answers_may_stand_in_a_header(fake: FakeUpstream, bedrock_invoke: Provider) -> None:
     fake.script(Steer(header="x-amzn-bedrock-service-tier: flex"))
     assert ask(bedrock_invoke, call()).tier == "flex"
+
+
+SAMPLED: dict[str, Any] = {"temperature": 0.5, "top_p": 0.9, "top_k": 5}
+
+
+@pytest.mark.parametrize(
+    ("model", "dropped"),
+    [
+        ("eu.anthropic.claude-opus-4-7", ("temperature", "top_p", "top_k")),
+        (CLAUDE, ("top_p",)),
+        ("eu.amazon.nova-pro-v1:0", ()),
+    ],
+)
+def test_a_model_is_sampled_as_it_takes_it_at_every_endpoint(
+    fake: FakeUpstream, anthropic: Provider, model: str, dropped: tuple[str, ...]
+) -> None:
+    prepared = at_bedrock(fake).prepare(replace(call(**SAMPLED), model=model))
+    assert (prepared.endpoint.name, prepared.dropped) == ("converse", dropped)
+    own = sent(prepared).get("additionalModelRequestFields", {})
+    left = {"temperature": "temperature", "top_p": "topP"}
+    said = {name: sent(prepared)["inferenceConfig"].get(there) for name, there in left.items()} | {
+        "top_k": own.get("top_k")
+    }
+    assert said == {name: None if name in dropped else value for name, value in SAMPLED.items()}
+    if "claude" in model:
+        there = anthropic.prepare(replace(call(**SAMPLED), model=model.removeprefix("eu.anthropic.")))
+        assert there.dropped == dropped
+        assert {name: sent(there).get(name) for name in SAMPLED} == said
+
+
+@pytest.mark.parametrize(
+    ("named", "path"),
+    [
+        ("stop", "stop_sequences"),
+        ("temperature", "temperature"),
+        ("messages[3].content", None),  # of the messages as they left, which the client did not send
+        ("secret-host", None),
+    ],
+)
+def test_what_a_host_of_chat_names_is_told_a_client_of_messages_as_it_calls_it(
+    fake: FakeUpstream, openai: Provider, named: str, path: str | None
+) -> None:
+    body = json.dumps({"error": {"message": "no", "param": named}})
+    fake.script(Steer(wire=f"HTTP/1.1 400 Bad Request\r\ncontent-length: {len(body)}\r\n\r\n{body}"))
+    assert failure(openai, messages()).param == path

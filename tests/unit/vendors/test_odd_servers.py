@@ -110,3 +110,11 @@ def test_what_is_broken_stays_broken(fake: FakeUpstream) -> None:
     fake.script(Steer(wire="HTTP/1.1 103 Early Hints\r\nlink: a"))
     with pytest.raises(Broken):
         Connections(fake.url).request("POST", "/v1/chat/completions", b"{}", {}, 10)
+
+
+def test_what_came_of_a_refusal_that_breaks_off_is_read(fake: FakeUpstream) -> None:
+    """Its status says that nothing is billed, and the words that came say why."""
+    said = json.dumps({"error": {"message": "no", "code": "model_gone"}})
+    fake.script(Steer(wire=f"HTTP/1.1 404 Not Found\r\ncontent-length: {len(said) + 9}\r\n\r\n{said}"))
+    refusal = failure(provider_at(fake.url), call())
+    assert (refusal.upstream_status, refusal.reason) == (404, "model_gone")

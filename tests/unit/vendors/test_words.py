@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.chat.request import read_request
-from gateway.dialects.converse.request import Written, write_request
+from gateway.dialects.converse.request import write_request
 from gateway.dialects.paths import client_path
+from gateway.dialects.written import Written
 from gateway.errors import UpstreamRejected
 from gateway.vendors.base import Provider
 from gateway.vendors.failures import is_too_long

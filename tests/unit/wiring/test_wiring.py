@@ -1,10 +1,15 @@
 """A gateway is its settings: two may stand side by side, and each thing of one is made once."""
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
-from gateway.errors import StoreUnavailable
+from gateway.config.document import Config, parse_config
+from gateway.config.service import defaults
+from gateway.errors import NotFound, StoreUnavailable
+from gateway.identity.caller import Caller, KeyLimits, ModelLimits
+from gateway.ledger.accounts import further_accounts
 from gateway.settings import read_settings
 from gateway.wiring import Gateway
 from gateway.wiring.once import once
@@ -69,3 +74,58 @@ def test_a_fake_is_taken_where_it_was_set() -> None:
     gateway.database = DownDatabase()
     with pytest.raises(StoreUnavailable):
         gateway.key_store.get("abc")
+
+
+class _Fixed:
+    """A config that stays as it is."""
+
+    def __init__(self, **parts: object) -> None:
+        self._config = parse_config({**defaults(), **parts})
+
+    def get(self) -> Config:
+        return self._config
+
+
+ANY_TWO: dict[str, object] = {"models": {"best": {"models": ["gpt-6.1-sol", "claude-opus-5-5"]}}}
+FIRST, SECOND = "bedrock/global.openai.gpt-6.1-sol", "bedrock/eu.anthropic.claude-opus-5-5"
+
+
+@pytest.mark.parametrize(
+    ("parts", "bound_to", "target"),
+    [
+        ({}, "", FIRST),
+        ({}, "eu", SECOND),
+        ({"residency": "eu"}, "", SECOND),
+        ({"residency": "eu"}, "us", None),
+        ({"prices": {FIRST: {"input": 1, "output": 1, "ends": "2020-01-01"}}}, "", SECOND),
+    ],
+)
+def test_a_name_stands_for_what_a_call_by_it_would_go_to(
+    parts: dict[str, object], bound_to: str, target: str | None
+) -> None:
+    """A limit on a model holds for it: by the rule that binds the key, and where the first model has ended."""
+    variables = {"GATEWAY_ENVIRONMENT": "test", "GATEWAY_TABLE_PREFIX": "t", "GATEWAY_PROVIDERS": "bedrock"}
+    gateway = Gateway(read_settings(variables | {"AWS_REGION": "eu-central-1"}))
+    gateway.config_source = _Fixed(**ANY_TWO | parts)  # type: ignore[assignment]  # all that is asked of one
+    assert gateway.target_of("best", bound_to) == target
+    limit = ModelLimits("best", FIRST, KeyLimits())
+    caller = Caller("k", "free", (), 1, residency=bound_to, model_limits=(limit,))
+    found = further_accounts(caller, [target or SECOND], gateway.target_of)
+    assert [each.model for each in found] == ([] if target is None else ["best"])
+
+
+def test_what_names_stand_for_is_found_anew_with_the_day_and_the_config() -> None:
+    gateway = made("days")
+    gateway.database = ScriptedDatabase({})
+    ending: dict[str, object] = {"openai/gpt-4o": {"input": 1, "output": 1, "ends": "2026-11-28"}}
+    config, other = _Fixed(prices=ending).get(), _Fixed().get()
+    completions = gateway.completions
+    midnight = datetime(2026, 11, 28, tzinfo=UTC).timestamp()
+    completions.now = lambda: midnight - 1
+    names = completions.model_names(config)
+    assert names.resolve("openai/gpt-4o").ending == "2026-11-28"
+    assert completions.model_names(config) is names
+    assert completions.model_names(other).resolve("openai/gpt-4o").ending != "2026-11-28"
+    completions.now = lambda: midnight
+    with pytest.raises(NotFound):
+        completions.model_names(config).resolve("openai/gpt-4o")

@@ -33,7 +33,7 @@ READ: Final = frozenset(
 )
 _THINKING = ("type", "budget_tokens", "display")
 _CHOICES: Final = {"auto": "auto", "required": "any", "none": "none"}
-WORDS: Final = {read: written for written, read in _CHOICES.items()}
+_WORDS: Final = {read: written for written, read in _CHOICES.items()}
 _TIERS = ("auto", "default")  # what nobody has to be told
 
 
@@ -127,14 +127,10 @@ def _output(wanted: Mapping[str, Any], dropped: list[str]) -> Output | None:
 
 def write_request(request: Request) -> dict[str, Any]:
     """The chat body that says the same; all of the neutral form has words in it."""
-    choice = request.choice
-    if choice is not None:
-        one = {"type": "function", "function": {"name": choice.name}}
-        chosen = one if choice.kind == "one" else WORDS[choice.kind]
     fields = {
         "messages": messages_of(request.turns),
         "tools": written_tools(request.tools) or None,
-        "tool_choice": None if choice is None else chosen,
+        "tool_choice": None if request.choice is None else written_choice(request.choice),
         "parallel_tool_calls": request.parallel,
         "response_format": written_output(request.output),
         "max_completion_tokens": request.cap,
@@ -159,6 +155,12 @@ def written_tools(tools: Sequence[Tool | Mark]) -> list[dict[str, Any]]:
         function = {"name": tool.name, **{name: value for name, value in said.items() if value is not None}}
         found.append({"type": "function", "function": function})
     return found
+
+
+def written_choice(choice: Choice) -> Any:
+    if choice.kind == "one":
+        return {"type": "function", "function": {"name": choice.name}}
+    return _WORDS[choice.kind]
 
 
 def written_output(output: Output | None) -> dict[str, Any] | None:

@@ -18,6 +18,9 @@ from gateway.dialects.pairs import Asked
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
 
+# What every client calls so too: its own name of it is the path.
+_SHARED: Final = frozenset(("messages", "temperature", "tool_choice", "tools", "top_p"))
+
 
 class _Client:
     """See `gateway.dialects.pairs.Client`."""
@@ -55,7 +58,9 @@ class _Native:
         return usage_of(value)
 
     def path(self, message: object, param: object, written: Written) -> str | None:
-        return written.paths.get(param) if isinstance(param, str) else None
+        if not isinstance(param, str):
+            return None
+        return written.paths.get(param, param if param in _SHARED else None)
 
 
 def _frame(known: str, model: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from gateway.dialects.chat.messages import messages_of
-from gateway.dialects.chat.request import WORDS, written_output, written_tools
+from gateway.dialects.chat.request import written_choice, written_output, written_tools
 from gateway.dialects.conversation import Conversation, conversation_of
 from gateway.dialects.names import Ids, Names
 from gateway.dialects.neutral import (
@@ -58,7 +58,7 @@ def write_for_host(request: Request, dropped: list[str], *, passed: Collection[s
     fields = {
         "messages": [_simple(message) for message in messages_of(_turns(talk, names))],
         "tools": written_tools([_named(tool, names) for tool in tools]) or None,
-        "tool_choice": None if choice is None or not tools else _choice(choice),
+        "tool_choice": None if choice is None or not tools else written_choice(choice),
         "parallel_tool_calls": request.parallel if tools else None,
         "response_format": written_output(_held(request, dropped)),
         "max_completion_tokens": request.cap,
@@ -129,12 +129,6 @@ def _simple(message: dict[str, Any]) -> dict[str, Any]:
     if any(part["type"] != "text" for part in parts):
         return message
     return message | {"content": "\n\n".join(part["text"] for part in parts) or None}
-
-
-def _choice(choice: Choice) -> Any:
-    if choice.kind == "one":
-        return {"type": "function", "function": {"name": choice.name}}
-    return WORDS[choice.kind]
 
 
 def _effort(request: Request, dropped: list[str]) -> str | None:

@@ -10,26 +10,34 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dialects.conversation import JSON_SENTENCE as JSON_SENTENCE
-from gateway.dialects.conversation import Conversation, conversation_of
+from gateway.dialects.conversation import JSON_SENTENCE, Conversation, conversation_of
 from gateway.dialects.converse.blocks import Files, written, written_tools
 from gateway.dialects.converse.documents import beside_documents
 from gateway.dialects.marks import settle_marks
 from gateway.dialects.names import Names
 from gateway.dialects.neutral import Mark, Request, Text, Tool, ToolUse
 from gateway.dialects.plain import no_links, plain
-from gateway.dialects.rest import check_rest
+from gateway.dialects.rest import check_rest, sampling_of
 from gateway.dialects.tools import check_choice
 from gateway.dialects.unsupported import refuse
-from gateway.dialects.written import Written as Written  # also by this name, which vendors have it by
+from gateway.dialects.written import Written
+from gateway.models.vendors import Sampling
 
 _TIERS = ("priority", "flex", "reserved")
 _LONGEST_EFFORT = 16
 
 
-def write_request(request: Request, dropped: list[str], *, metadata: Mapping[str, str], one_tool: bool) -> Written:
+def write_request(
+    request: Request,
+    dropped: list[str],
+    *,
+    metadata: Mapping[str, str],
+    one_tool: bool,
+    sampling: Sampling = "all",
+) -> Written:
     """Raises Unsupported. `metadata` stands in Bedrock's invocation log; `one_tool`: the model takes Anthropic's
-    `tool_choice` among its own fields, by which it calls one tool at a time."""
+    `tool_choice` among its own fields, by which it calls one tool at a time; `sampling`: which of
+    `temperature` and `top_p` it takes."""
     dropped = list(dropped)
     check_rest(request.rest, dropped)
     tools = _offered(request, dropped)
@@ -40,10 +48,11 @@ def write_request(request: Request, dropped: list[str], *, metadata: Mapping[str
         talk.system.append(Text(JSON_SENTENCE))
     settle_marks([talk.tools, talk.system, *(turn.blocks for turn in talk.turns)], dropped)
     names, files = _names(talk), Files()
-    own = _own_fields(request, tools=bool(tools), one_tool=one_tool, dropped=dropped)
+    sampled = sampling_of(request, sampling, dropped)
+    own = _own_fields(request, sampled.pop("top_k", None), tools=bool(tools), one_tool=one_tool, dropped=dropped)
     optional = {
         "system": [written(block, names, files) for block in talk.system],
-        "inferenceConfig": _inference(request, dropped, one_of_two=one_tool),
+        "inferenceConfig": _inference(request, sampled, dropped),
         "toolConfig": _tool_config(request, talk, names, dropped),
         "outputConfig": _output_config(request, dropped),
         "additionalModelRequestFields": own,
@@ -79,19 +88,12 @@ def _names(talk: Conversation) -> Names:
     return Names([*(tool.name for tool in talk.tools if isinstance(tool, Tool)), *used])
 
 
-def _inference(request: Request, dropped: list[str], *, one_of_two: bool) -> dict[str, Any]:
-    """`one_of_two`: the model takes a temperature or `topP`, not both; then one that cuts nothing is left out."""
-    temperature, top_p = request.temperature, request.top_p
-    if one_of_two and temperature is not None and top_p == 1:
-        top_p = None
-    if temperature is not None and temperature > 1:
-        dropped.append(request.path("temperature"))
-        temperature = 1
+def _inference(request: Request, sampled: Mapping[str, float], dropped: list[str]) -> dict[str, Any]:
     dropped += [f"{request.path('stop')}[{at}]" for at, text in enumerate(request.stop) if not text.strip()]
     config = {
         "maxTokens": request.cap,
-        "temperature": temperature,
-        "topP": top_p,
+        "temperature": sampled.get("temperature"),
+        "topP": sampled.get("top_p"),
         "stopSequences": [text for text in request.stop if text.strip()] or None,
     }
     return {name: value for name, value in config.items() if value is not None}
@@ -109,9 +111,11 @@ def _tool_config(request: Request, talk: Conversation, names: Names, dropped: li
     return config
 
 
-def _own_fields(request: Request, *, tools: bool, one_tool: bool, dropped: list[str]) -> dict[str, Any]:
+def _own_fields(
+    request: Request, top_k: float | None, *, tools: bool, one_tool: bool, dropped: list[str]
+) -> dict[str, Any]:
     """Fields of the models themselves. Not every one may pass: some raise the output cap."""
-    given = {"thinking": request.thinking, "top_k": request.top_k}
+    given = {"thinking": request.thinking, "top_k": top_k}
     fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if request.parallel is False and tools:
         if one_tool:

@@ -21,6 +21,8 @@ from gateway.dialects.unsupported import refuse
 _DATA = Path(__file__).parents[2] / "data" / "betas.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 _MOST = 40
+# They let a prompt be longer than the window that the price list has of a model, by which it is held.
+_BEYOND = ("context-1m-",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,17 @@ def _table() -> tuple[str, dict[str, re.Pattern[str]], dict[str, list[_Field]]]:
 
 
 def betas_of(header: str | None, body: Mapping[str, Any]) -> list[str]:
-    """The betas that a client asks for: in its header, and in the body where some clients put them. Each once, without
-    what is no name of one."""
+    """The betas that a client asks for and that may leave: in its header, and in the body where some clients put them.
+    Each once, without what is no name of one."""
+    return [name for name in _asked(header, body) if not name.startswith(_BEYOND)]
+
+
+def withheld(header: str | None, body: Mapping[str, Any]) -> list[str]:
+    """Those that may not leave: what they let a call cost is not held. As paths, to be named."""
+    return [f"anthropic-beta.{name}" for name in _asked(header, body) if name.startswith(_BEYOND)]
+
+
+def _asked(header: str | None, body: Mapping[str, Any]) -> list[str]:
     given = [each.strip() for each in (header or "").split(",")]
     for name in ("betas", "anthropic_beta"):
         listed = body.get(name)
@@ -52,7 +63,7 @@ def betas_of(header: str | None, body: Mapping[str, Any]) -> list[str]:
     return [name for name in dict.fromkeys(given) if _NAME.fullmatch(name)][:_MOST]
 
 
-def pair(body: Mapping[str, Any], betas: Iterable[str], model: str, dropped: list[str]) -> dict[str, Any]:
+def with_betas(body: Mapping[str, Any], betas: Iterable[str], model: str, dropped: list[str]) -> dict[str, Any]:
     """The body for InvokeModel: with its version and the betas that this model has, a field's missing beta put beside
     it, and without what the model has not. What is left out is named in `dropped`. Raises Unsupported for what stands
     at an address: it is not fetched there."""

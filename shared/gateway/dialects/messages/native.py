@@ -24,9 +24,8 @@ def native_body(
     thinking = mapping(found.get("thinking"))
     budget = thinking.get("budget_tokens")
     asked = body.get("max_tokens")
-    lowered = (
-        not isinstance(asked, int) or cap < asked
-    )  # where it is not, the fault is the client's, and told by the host
+    # Where the cap is not lowered, a budget that has no room is the client's fault, which the host tells.
+    lowered = not isinstance(asked, int) or cap < asked
     if lowered and isinstance(budget, int) and budget >= cap:
         if cap <= LEAST_BUDGET:
             del found["thinking"]

@@ -7,8 +7,8 @@ API: https://platform.claude.com/docs/en/api/messages
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from gateway.dialects.conversation import JSON_SENTENCE, Conversation, conversation_of
 from gateway.dialects.marks import mark, settle_marks
@@ -16,17 +16,18 @@ from gateway.dialects.messages.blocks import written
 from gateway.dialects.messages.thinking import settle_thinking
 from gateway.dialects.names import Names
 from gateway.dialects.neutral import Block, Mark, Reasoning, Request, Text, Tool, ToolUse, Turn
-from gateway.dialects.rest import check_rest
+from gateway.dialects.rest import check_rest, sampling_of
 from gateway.dialects.tools import check_choice, check_names, object_schema
 from gateway.dialects.unsupported import refuse
 from gateway.dialects.written import Written
+from gateway.models.vendors import Sampling
 
 LONGEST_NAME: Final = 128  # of a tool
 _CHOICES: Final = {"auto": "auto", "any": "any", "one": "tool", "none": "none"}
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 
-def write_request(request: Request, dropped: list[str], *, sampling: Literal["all", "one", "none"] = "one") -> Written:
+def write_request(request: Request, dropped: list[str], *, sampling: Sampling = "one") -> Written:
     """Raises Unsupported. `sampling`: whether the model takes `temperature` and `top_p`, one of them, or neither, and
     then no `top_k`."""
     dropped = list(dropped)
@@ -43,7 +44,7 @@ def write_request(request: Request, dropped: list[str], *, sampling: Literal["al
     optional = {
         "system": written(talk.system, names),
         "tools": _tools(talk.tools, names),
-        "tool_choice": _choice(request, talk, names, dropped),
+        "tool_choice": _choice(request, talk, names),
         "output_config": _output_config(request, dropped),
         "stop_sequences": _stop(request, dropped),
     }
@@ -51,7 +52,7 @@ def write_request(request: Request, dropped: list[str], *, sampling: Literal["al
         "max_tokens": request.cap,
         "messages": [{"role": turn.speaker, "content": written(turn.blocks, names)} for turn in talk.turns],
         **{name: value for name, value in optional.items() if value},
-        **_sampling(request, sampling, dropped),
+        **sampling_of(request, sampling, dropped),
     }
     if request.tier is not None:
         raise refuse(request.path("service_tier"), "this value is not supported by this model")
@@ -88,7 +89,7 @@ def _tools(tools: Sequence[Tool | Mark], names: Names) -> list[dict[str, Any]]:
     return found
 
 
-def _choice(request: Request, talk: Conversation, names: Names, dropped: list[str]) -> dict[str, Any]:
+def _choice(request: Request, talk: Conversation, names: Names) -> dict[str, Any]:
     if not talk.tools:
         return {}
     choice = request.choice
@@ -122,19 +123,3 @@ def _output_config(request: Request, dropped: list[str]) -> dict[str, Any]:
 def _stop(request: Request, dropped: list[str]) -> list[str]:
     dropped += [f"{request.path('stop')}[{at}]" for at, text in enumerate(request.stop) if not text.strip()]
     return [text for text in request.stop if text.strip()]
-
-
-def _sampling(request: Request, takes: str, dropped: list[str]) -> Mapping[str, Any]:
-    given = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
-    said = {name: value for name, value in given.items() if value is not None}
-    if said.get("temperature", 0) > 1:
-        dropped.append(request.path("temperature"))
-        said["temperature"] = 1
-    gone: tuple[str, ...] = ("temperature", "top_p", "top_k") if takes == "none" else ()
-    if takes == "one" and "temperature" in said:
-        gone = ("top_p",)
-    for name in gone:
-        value = said.pop(name, None)
-        if value not in (None, 1) or (name == "top_k" and value is not None):
-            dropped.append(request.path(name))
-    return said

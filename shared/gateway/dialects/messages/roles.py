@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.dialects.messages.answer import read_answer, write_answer
-from gateway.dialects.messages.betas import betas_of, pair
+from gateway.dialects.messages.betas import betas_of, with_betas, withheld
 from gateway.dialects.messages.reading import read_request
 from gateway.dialects.messages.request import write_request
 from gateway.dialects.messages.stream import read_events, write_events
@@ -59,8 +59,9 @@ def leaving(given: Mapping[str, Any], dropped: list[str], asked: Asked) -> dict[
     """A body as it leaves: with our model id and, where none is named, the service tier that was priced; or, where
     betas stand in the body, paired with those that the model has there (`gateway.dialects.messages.betas`)."""
     quirks, body = asked.quirks, dict(given)
+    dropped += withheld(asked.beta, asked.body)
     if quirks.betas_in_body:
-        return pair(body, betas_of(asked.beta, asked.body), asked.model, dropped)
+        return with_betas(body, betas_of(asked.beta, asked.body), asked.model, dropped)
     if quirks.service_tier:
         body["service_tier"] = body.get("service_tier") or quirks.service_tier
     if asked.streamed:

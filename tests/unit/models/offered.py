@@ -1,0 +1,11 @@
+"""What a key may ask for, name to target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gateway.models.model_names import ModelNames
+
+
+def offered(names: ModelNames, allowed: Sequence[str] = ()) -> Mapping[str, str]:
+    return {route.name: route.target for route in names.routes(allowed)}
