@@ -402,6 +402,15 @@ SAID: dict[str, list[tuple[dict[str, Any], list[str], Check]]] = {
             lambda found: found.body["inferenceConfig"] == {"maxTokens": 100, "temperature": 0.5},
         )
     ],
+    "`temperature`, `top_p`, `top_k` for a model without sampling": [
+        (
+            field(temperature=0.5, top_p=0.5, top_k=5),
+            ["temperature", "top_p", "top_k"],
+            lambda found: (
+                found.body["inferenceConfig"] == {"maxTokens": 100} and "additionalModelRequestFields" not in found.body
+            ),
+        )
+    ],
     "blank `stop` sequences": [
         (field(stop=["\n", "a"]), ["stop[0]"], lambda found: found.body["inferenceConfig"]["stopSequences"] == ["a"])
     ],

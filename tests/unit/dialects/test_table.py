@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from gateway.dialects.unsupported import Unsupported
@@ -34,7 +36,8 @@ def test_every_row_is_tried_and_every_trial_is_a_row() -> None:
 def test_what_is_sent(row: str) -> None:
     fate = table()[row]
     for body, named, check in SAID[row]:
-        found = translated(body, one_tool="Claude from 4 on" in row)
+        sampling: Literal["one", "none"] = "none" if "without sampling" in row else "one"
+        found = translated(body, one_tool="Claude from 4 on" in row, sampling=sampling)
         assert found.dropped == named, body
         assert bool(named) == (fate == "named"), row
         assert check(found), found.body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gateway.dialects.chat.request import read_request
 from gateway.dialects.converse.request import write_request
@@ -22,10 +22,12 @@ class Translated:
     names: Mapping[str, str]
 
 
-def translated(chat: Mapping[str, Any], *, one_tool: bool = False) -> Translated:
+def translated(
+    chat: Mapping[str, Any], *, one_tool: bool = False, sampling: Literal["all", "one", "none"] = "one"
+) -> Translated:
     """Raises BadRequest and Unsupported, as the translation does; fails where Bedrock would refuse what is sent."""
     request, dropped = read_request(chat, cap=100)
-    written = write_request(request, dropped, metadata={}, one_tool=one_tool)
+    written = write_request(request, dropped, metadata={}, one_tool=one_tool, sampling=sampling)
     body = json.loads(json.dumps(written.body, allow_nan=False))
     assert faults(body) == [], body
     return Translated(body, written.dropped, written.names)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from gateway.dialects.conversation import JSON_SENTENCE as JSON_SENTENCE
 from gateway.dialects.conversation import Conversation, conversation_of
@@ -27,9 +28,17 @@ _TIERS = ("priority", "flex", "reserved")
 _LONGEST_EFFORT = 16
 
 
-def write_request(request: Request, dropped: list[str], *, metadata: Mapping[str, str], one_tool: bool) -> Written:
+def write_request(
+    request: Request,
+    dropped: list[str],
+    *,
+    metadata: Mapping[str, str],
+    one_tool: bool,
+    sampling: Literal["all", "one", "none"] = "one",
+) -> Written:
     """Raises Unsupported. `metadata` stands in Bedrock's invocation log; `one_tool`: the model takes Anthropic's
-    `tool_choice` among its own fields, by which it calls one tool at a time."""
+    `tool_choice` among its own fields, by which it calls one tool at a time. `sampling` as in `Asked`: what a model
+    that takes none is told of it would be its ValidationException, so it is left out."""
     dropped = list(dropped)
     check_rest(request.rest, dropped)
     tools = _offered(request, dropped)
@@ -40,6 +49,8 @@ def write_request(request: Request, dropped: list[str], *, metadata: Mapping[str
         talk.system.append(Text(JSON_SENTENCE))
     settle_marks([talk.tools, talk.system, *(turn.blocks for turn in talk.turns)], dropped)
     names, files = _names(talk), Files()
+    if sampling == "none":
+        request = _without_sampling(request, dropped)
     own = _own_fields(request, tools=bool(tools), one_tool=one_tool, dropped=dropped)
     optional = {
         "system": [written(block, names, files) for block in talk.system],
@@ -77,6 +88,16 @@ def _offered(request: Request, dropped: list[str]) -> list[Tool | Mark]:
 def _names(talk: Conversation) -> Names:
     used = (block.name for turn in talk.turns for block in turn.blocks if isinstance(block, ToolUse))
     return Names([*(tool.name for tool in talk.tools if isinstance(tool, Tool)), *used])
+
+
+def _without_sampling(request: Request, dropped: list[str]) -> Request:
+    given = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
+    dropped += [
+        request.path(name)
+        for name, value in given.items()
+        if value is not None and (value != 1 or name == "top_k")  # 1 is what the model does anyhow
+    ]
+    return replace(request, temperature=None, top_p=None, top_k=None)
 
 
 def _inference(request: Request, dropped: list[str], *, one_of_two: bool) -> dict[str, Any]:

@@ -20,7 +20,9 @@ class _Native:
     """See `gateway.dialects.pairs.Native`."""
 
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
-        return write_request(request, dropped, metadata=asked.metadata, one_tool=asked.one_tool)
+        return write_request(
+            request, dropped, metadata=asked.metadata, one_tool=asked.one_tool, sampling=asked.sampling
+        )
 
     def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
         return read_answer(answer, names)
