@@ -46,6 +46,8 @@ def test_what_is_packaged_is_whole() -> None:
         ("https://EU.api.OpenAI.com/v1", OWN),
         ("https://openai.com/v1", OWN),
         ("https://x.openai.azure.com/openai/v1", replace(ONE_CAP, key_header="api-key")),
+        ("https://api.together.ai/v1", Quirks(("max_tokens",))),
+        ("https://api.together.xyz/v1", Quirks(("max_tokens",))),
         ("https://notopenai.com/v1", Quirks()),
         ("https://openai.com.evil.example/v1", Quirks()),
         (
