@@ -12,7 +12,14 @@ from tools.models.prices import Refused, place_of
 from tools.models.source import Row, compact, source
 
 _CONFIG = Path(__file__).parents[2] / "shared" / "gateway" / "data" / "config.json"
-_FIELDS = ("litellm_provider", "mode", "max_input_tokens", "max_output_tokens", "deprecation_date")
+_FIELDS = (
+    "litellm_provider",
+    "mode",
+    "max_input_tokens",
+    "max_output_tokens",
+    "deprecation_date",
+    "supports_sampling_params",
+)
 
 
 def render(rows: Mapping[str, Row], cards: Mapping[str, Row]) -> str:

@@ -11,10 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-VERSION = "1.109.1"
+VERSION = "1.110.2"
 WHEEL = f"litellm-{VERSION}-cp310-abi3-manylinux_2_28_x86_64.whl"
-SHA256 = "1c8b4dd671fa0cd0850aa751678704ff77e595fb1e6085b2dc3be39ee19bdaaf"
-TAKEN = "2026-11-24"  # when the prices were taken over; raise it together with VERSION
+SHA256 = "9d94d1c7d524b6fd10c14f9c8c6c4f0ac31705f9964ac59dcfd8337c046d8917"
+TAKEN = "2026-11-27"  # when the prices were taken over; raise it together with VERSION
 MEMBER = "litellm/model_prices_and_context_window_backup.json"
 LICENSE = "MIT License, Copyright (c) 2023 Berri AI; the full notice is in NOTICE"
 KEPT = Path(__file__).parent / "kept.json"

@@ -101,8 +101,8 @@ def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
         return [price]
     if asked == "auto":  # our account's own setting decides, which nobody sees here
         return [price, *price.tiers.values()]
-    if isinstance(asked, str) and asked in price.tiers:
-        return [price.tiers[asked]]
+    if isinstance(asked, str) and (other := price.of_tier(asked)) is not None:
+        return [other]
     message = "service_tier: this model has no price for it, so it can't be billed"
     raise BadRequest(message, param="service_tier", code="model_not_priced")
 

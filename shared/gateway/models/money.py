@@ -9,6 +9,8 @@ from decimal import Decimal
 from gateway.models.usage import Usage
 
 MICRO = 1_000_000
+# OpenAI has two names for one tier: https://developers.openai.com/api/docs/guides/fast-mode
+_TIER_NAMES = {"fast": "priority"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,13 @@ class Price:
             return self
         return self.long
 
+    def of_tier(self, service_tier: str) -> Price | None:
+        """The price of another service tier than the usual one; None where there is none."""
+        return self.tiers.get(_TIER_NAMES.get(service_tier, service_tier))
+
     def for_tier(self, service_tier: str | None) -> Price:
         """The price of the service tier that an answer names."""
-        return self.tiers.get(service_tier or "", self)
+        return self.of_tier(service_tier or "") or self
 
 
 @dataclass(frozen=True, slots=True)

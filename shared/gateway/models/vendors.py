@@ -1,8 +1,8 @@
 """Providers as data: where each is, how it is called, and what its host is peculiar about.
 
 `data/vendors.json` holds the packaged ones (`vendors`), what every provider of the config is (`configured`), and what
-is known of hosts (`hosts`): their `baseUrl`, and what they are peculiar about, which holds at their `domain`, and for a
-provider of the config that has the host's name. Of a provider it says:
+is known of hosts (`hosts`): their `baseUrl`, and what they are peculiar about, which holds at their `domains`, and for
+a provider of the config that has the host's name. Of a provider it says:
 
 - `kind`: the adapter of `gateway.vendors` that calls it; `credential`: `key` (a Bearer token), `aws`, or `none`.
 - `baseUrl`: `{region}` and `{domain}` are the region's that it is called in. `service`: what AWS's own variables for
@@ -207,7 +207,7 @@ def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
     """What holds at a base URL: what was said of the provider of this name, over what is known of the host."""
     host = urlsplit(base_url).hostname or ""
     hosts: Mapping[str, Mapping[str, Any]] = _data()["hosts"]
-    there = (each for each in hosts.values() if f".{host}".endswith(f".{each.get('domain', '-')}"))
+    there = (each for each in hosts.values() if f".{host}".endswith(tuple(f".{it}" for it in each.get("domains", ()))))
     elsewhere = name in packaged() and packaged()[name].base_url  # such a one may be sent to any host
     known = next(there, {} if elsewhere else hosts.get(name, {}))
     return replace(

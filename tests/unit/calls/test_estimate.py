@@ -139,10 +139,11 @@ def test_the_service_tier_that_may_answer_is_held() -> None:
     def cost(tier: str | None) -> int:
         return of(user("hi") | {"service_tier": tier}, price, cap=100_000).cost // 10_000  # the output's part
 
-    assert [cost(tier) for tier in (None, "default", "flex", "priority", "auto")] == [100, 100, 50, 200, 200]
+    asked = (None, "default", "flex", "priority", "fast", "auto")
+    assert [cost(tier) for tier in asked] == [100, 100, 50, 200, 200, 200]
 
 
-@pytest.mark.parametrize("tier", ["priority", "scale", "", 5, ["flex"]])
+@pytest.mark.parametrize("tier", ["priority", "fast", "scale", "", 5, ["flex"]])
 def test_a_service_tier_without_a_price_is_refused(tier: Any) -> None:
     with pytest.raises(BadRequest) as refused:
         of(user("hi") | {"service_tier": tier}, Price(input=1, output=1, tiers={"flex": PRICE}))

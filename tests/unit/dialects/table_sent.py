@@ -411,7 +411,7 @@ SAID: dict[str, list[tuple[dict[str, Any], list[str], Check]]] = {
             ),
         )
     ],
-    "`temperature`, `top_p`, `top_k`, Claude Opus from 4.7 on": [
+    "`temperature`, `top_p`, `top_k`, Claude Opus from 4.7 on and every Claude from 5 on": [
         (
             field(temperature=0.5, top_p=0.9, top_k=5),
             ["temperature", "top_p", "top_k"],

@@ -22,6 +22,7 @@ OF_HEADERS = {"betas"}
 EFFORT = {"output_config": {"effort": "low"}}
 STRICT = {"tools": [{"name": "f", "input_schema": {"type": "object"}, "strict": True}]}
 AGENT = "claude-code-20250219"
+INTERLEAVED = "interleaved-thinking-2025-05-14"
 
 
 def refusal(body: dict[str, Any], passed: frozenset[str] | None = None) -> str | None:
@@ -127,7 +128,20 @@ def test_betas_are_named_once_and_nothing_else() -> None:
         ("opus-4-5", None, EFFORT, ["effort-2025-11-24"], []),
         ("opus-4-7", "effort-2025-11-24", EFFORT, None, ["anthropic-beta.effort-2025-11-24"]),
         ("sonnet-4-20250514-v1:0", None, EFFORT, None, ["output_config.effort"]),
-        ("opus-4-7", f"{AGENT},oauth-2025-04-20", {}, [AGENT], ["anthropic-beta.oauth-2025-04-20"]),
+        (
+            "opus-4-7",
+            f"{AGENT},oauth-2025-04-20",
+            {},
+            None,
+            [f"anthropic-beta.{AGENT}", "anthropic-beta.oauth-2025-04-20"],
+        ),
+        ("sonnet-4-5-20250929-v1:0", INTERLEAVED, {}, [INTERLEAVED], []),
+        ("opus-4-6-v1", INTERLEAVED, {}, [INTERLEAVED], []),
+        ("sonnet-4-20250514-v1:0", INTERLEAVED, {}, [INTERLEAVED], []),
+        ("opus-4-7", INTERLEAVED, {}, None, [f"anthropic-beta.{INTERLEAVED}"]),
+        ("opus-4-8", INTERLEAVED, {}, None, [f"anthropic-beta.{INTERLEAVED}"]),
+        ("sonnet-5-5", INTERLEAVED, {}, None, [f"anthropic-beta.{INTERLEAVED}"]),
+        ("opus-5", "computer-use-2025-11-24", {}, ["computer-use-2025-11-24"], []),
         ("sonnet-4-20250514-v1:0", None, STRICT, None, ["tools[0].strict"]),
         ("sonnet-4-5-20250929-v1:0", "context-1m-2025-08-07", {}, None, ["anthropic-beta.context-1m-2025-08-07"]),
     ],

@@ -55,7 +55,7 @@ def test_an_agent_learns_window_output_abilities_prices_and_the_end() -> None:
         "cached": 1.5,
         "cache_write": 18.75,
         "source": found.resolve("claude-opus-4-1").price.source,
-        "date": "2026-11-24",
+        "date": "2026-11-27",
     }
     long = listed(found.resolve("claude-haiku"), found)["pricing"]["long"]
     assert (long["above"], long["input"] > 0) == (100_000, True)

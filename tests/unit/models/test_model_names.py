@@ -1,5 +1,7 @@
 """From a name to a target and a price."""
 
+import json
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -38,6 +40,17 @@ def test_resolves_aliases_and_own_names(name: str, target: str) -> None:
     assert (route.target, route.name) == (target, name)
     assert (f"{route.provider}/{route.model}") == target
     assert route.price.input > 0
+
+
+def test_each_packaged_alias_reaches_a_model_that_has_not_ended() -> None:
+    aliases = json.loads(resources.files("gateway").joinpath("data/config.json").read_bytes())["models"]
+    cards = json.loads(resources.files("gateway").joinpath("data/models.json").read_bytes())
+    prices = PriceBook.load()
+    for name, said in aliases.items():
+        at = [cards["models"][each]["at"] for each in said["models"]]
+        targets = {f"{vendor}/{each}" for places in at for vendor, ids in places.items() for each in ids}
+        found = [prices.find(target) for target in targets]
+        assert any(each and (not each.ends or each.ends > cards["date"]) for each in found), name
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "elsewhere/gpt-4"])

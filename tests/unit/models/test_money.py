@@ -95,6 +95,7 @@ def test_service_tiers() -> None:
     fast = Price(input=2, output=2)
     price = Price(input=1, output=1, tiers={"priority": fast})
     assert price.for_tier("priority") is fast
+    assert price.for_tier("fast") is fast, "the same tier by its other name"
     assert [price.for_tier(tier) for tier in (None, "", "default", "flex")] == [price] * 4
 
 

@@ -16,7 +16,9 @@ from gateway.models.vendors import (
     needs_profile,
     packaged,
     quirks_at,
+    rule_of,
 )
+from tests.unit.models.price_file import ROWS
 
 OWN = Quirks(("max_completion_tokens", "max_tokens"), "default", (), passes_all=True)
 ONE_CAP = Quirks(("max_completion_tokens", "max_tokens"))
@@ -44,6 +46,8 @@ def test_what_is_packaged_is_whole() -> None:
         ("https://EU.api.OpenAI.com/v1", OWN),
         ("https://openai.com/v1", OWN),
         ("https://x.openai.azure.com/openai/v1", replace(ONE_CAP, key_header="api-key")),
+        ("https://api.together.ai/v1", Quirks(("max_tokens",))),
+        ("https://api.together.xyz/v1", Quirks(("max_tokens",))),
         ("https://notopenai.com/v1", Quirks()),
         ("https://openai.com.evil.example/v1", Quirks()),
         (
@@ -133,3 +137,13 @@ def test_an_endpoint_that_there_is_not_is_a_look_up_error() -> None:
 )
 def test_some_models_answer_by_a_profile_alone(model: str, expected: bool) -> None:
     assert needs_profile(packaged()["bedrock"], model) is expected
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, row in ROWS.items() if "claude" in name and row["litellm_provider"] != "azure")
+)
+def test_which_claude_takes_sampling_is_what_the_price_file_says(name: str) -> None:
+    row = ROWS[name]
+    vendor = {"bedrock_converse": "bedrock"}.get(row["litellm_provider"], row["litellm_provider"])
+    takes = rule_of(packaged()[vendor], name.rpartition("/")[2]).sampling != "none"
+    assert takes is (row.get("supports_sampling_params") is not False)

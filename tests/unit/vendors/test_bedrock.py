@@ -387,6 +387,39 @@ def test_one_tool_at_a_time_where_the_model_can_be_told(model: str, own: bool) -
     assert ("additionalModelRequestFields" in json.loads(asked.body)) is own
 
 
+@pytest.mark.parametrize(
+    ("model", "takes"),
+    [
+        ("us.anthropic.claude-opus-4-6-v1", True),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", True),
+        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", True),
+        ("amazon.nova-lite-v1:0", True),
+        ("us.anthropic.claude-opus-4-7", False),
+        ("us.anthropic.claude-opus-4-8", False),
+        ("eu.anthropic.claude-opus-5", False),
+        ("global.anthropic.claude-opus-5-5", False),
+        ("us.anthropic.claude-sonnet-5", False),
+        ("us.anthropic.claude-sonnet-5-5", False),
+        ("us.anthropic.claude-haiku-5-5", False),
+        ("us.anthropic.claude-fable-5-1", False),
+        ("us.anthropic.claude-mythos-5-1", False),
+    ],
+)
+def test_no_sampling_where_the_model_refuses_it(model: str, takes: bool) -> None:
+    asked = prepared(replace(call(temperature=0.5, top_k=3), model=model))
+    sent = json.loads(asked.body)
+    assert ("temperature" in sent["inferenceConfig"]) is takes
+    assert ("top_k" in sent.get("additionalModelRequestFields", {})) is takes
+    assert (list(asked.dropped) == []) is takes
+    assert takes or list(asked.dropped) == ["temperature", "top_k"]
+
+
+def test_sampling_that_changes_nothing_is_left_out_in_silence() -> None:
+    asked = prepared(replace(call(temperature=1, top_p=1), model="us.anthropic.claude-sonnet-5-5"))
+    assert json.loads(asked.body)["inferenceConfig"].keys() == {"maxTokens"}
+    assert not asked.dropped
+
+
 def test_other_content_blocks() -> None:
     blocks = [
         {"reasoningContent": {"redactedContent": "c2VjcmV0"}},
