@@ -163,8 +163,8 @@ class ModelNames:
         return not residency or (vendor is not None and rules.keeps(vendor, model, region, residency))
 
     def routes(self, allowed: Sequence[str] = (), residency: str = "", *, everything: bool = True) -> list[Route]:
-        """What a key may ask for, any model where `allowed` is empty, aliases first; without `everything` they and the key's
-        own models alone.
+        """What a key may ask for, any model where `allowed` is empty, aliases first; without `everything` they and the
+        key's own models alone.
 
         Made by resolving each name, so that what is listed is what a call is let through with.
         """
