@@ -269,6 +269,7 @@ _PATTERNS = {
     KEY_NAME: "must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",
 }
 
+A_DATE = "must be a date such as 2027-12-31"
 # What pydantic says in words of Python, said in words of JSON.
 _REASONS = {
     "missing": "is required",
@@ -285,6 +286,10 @@ _REASONS = {
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
     "float_type": "must be a number",
+    "date_type": A_DATE,
+    "date_parsing": A_DATE,
+    "date_from_datetime_parsing": A_DATE,
+    "date_from_datetime_inexact": A_DATE,
     "datetime_type": "must be a time such as 2027-01-31T00:00:00Z",
     "datetime_parsing": "must be a time such as 2027-01-31T00:00:00Z",
     "datetime_from_date_parsing": "must be a time such as 2027-01-31T00:00:00Z",

@@ -14,6 +14,7 @@ from gateway.models.geographies import geography_of, reach
 from gateway.models.money import Price
 from gateway.models.vendors import Vendor, needs_profile, packaged
 
+_SHOWN = "; GET /v1/models lists what a key may ask for."
 WARNED_DAYS = 60  # before a model's end its answers tell of it
 
 
@@ -116,7 +117,7 @@ class ModelNames:
         Raises NotFound (`model_not_found`, `model_end_of_life`), Forbidden (`residency`) and, where a target has no
         price, BadRequest (`model_not_priced`): what has no price is refused, never free.
         """
-        failure: tuple[int, GatewayError] = (0, _unknown(f"The model '{name}' does not exist here."))
+        failure: tuple[int, GatewayError] = (0, _unknown(f"The model '{name}' does not exist here{_SHOWN}"))
         for target in self._targets(name, residency):
             found = self._judged(name, target, residency)
             if isinstance(found, Route):
