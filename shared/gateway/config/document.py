@@ -269,7 +269,6 @@ _PATTERNS = {
     KEY_NAME: "must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",
 }
 
-A_DATE = "must be a date such as 2027-12-31"
 # What pydantic says in words of Python, said in words of JSON.
 _REASONS = {
     "missing": "is required",
@@ -286,10 +285,8 @@ _REASONS = {
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
     "float_type": "must be a number",
-    "date_type": A_DATE,
-    "date_parsing": A_DATE,
-    "date_from_datetime_parsing": A_DATE,
-    "date_from_datetime_inexact": A_DATE,
+    "date_type": "must be a date such as 2027-12-31",
+    "date_parsing": "must be a date such as 2027-12-31",
     "datetime_type": "must be a time such as 2027-01-31T00:00:00Z",
     "datetime_parsing": "must be a time such as 2027-01-31T00:00:00Z",
     "datetime_from_date_parsing": "must be a time such as 2027-01-31T00:00:00Z",
@@ -300,4 +297,4 @@ _COUNTED = re.compile(r" after validation, not \d+$")
 
 def _reason(kind: str, message: str) -> str:
     said = _SUBJECT.sub("must ", message.removeprefix("Value error, "))
-    return _REASONS.get(kind) or _COUNTED.sub("", said)
+    return _REASONS.get("date_type" if kind.startswith("date_from") else kind) or _COUNTED.sub("", said)
