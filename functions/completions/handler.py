@@ -16,7 +16,7 @@ from gateway.api.sse import event_stream
 from gateway.calls.call import Call
 from gateway.calls.ending import headers_of_end
 from gateway.calls.idempotency import Kept
-from gateway.errors import BadRequest, GatewayError, InternalError, NotFound, UpstreamError
+from gateway.errors import BadRequest, GatewayError, InternalError, UpstreamError
 from gateway.models.money import usd
 from gateway.wiring import gateway, identity
 
@@ -170,11 +170,7 @@ def _models(request: Request) -> Response:
 
 
 def _one_model(request: Request) -> Response:
-    name = request.parameters["id"]
-    shown = gateway().completions.model(request.caller, name)
-    if shown is None:
-        raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
-    return Response(200, shown)
+    return Response(200, gateway().completions.model(request.caller, request.parameters["id"]))
 
 
 def _key(request: Request) -> Response:

@@ -57,6 +57,8 @@ def test_a_limited_key_is_shown_what_it_may_call(gateway: Gateway) -> None:
     key, _ = gateway.new_key(models=wanted)
     listed = {each["id"] for each in gateway.ask("GET", "/v1/models", key=key).body["data"]}
     assert listed == {*wanted, "gpt-6-luna", "gpt-nano"} - {"nobody"}
+    assert "This key may not" in gateway.ask("GET", "/v1/models/gpt-4", key=key).error["message"]
+    assert "GET /v1/models" in gateway.ask("GET", "/v1/models/nobody").error["message"]
     for name in {*wanted, "gpt-nano", "gpt-4", "nova-pro"}:
         status = gateway.ask("POST", "/v1/chat/completions", CHAT | {"model": name}, key=key).status
         assert (status == 200) == (name in listed), name

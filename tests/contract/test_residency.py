@@ -73,7 +73,9 @@ def test_a_key_that_is_bound_calls_and_is_shown_what_stays_alone(gateway: Gatewa
         for path in ("/v1/chat/completions", "/api/v1/completions"):
             refused = gateway.ask("POST", path, BODY | {"model": name}, key=key)
             assert (refused.status, refused.error["code"], refused.error["param"]) == (403, "residency", "model")
-        assert gateway.ask("GET", f"/v1/models/{name}", key=key).status == 404
+        hidden = gateway.ask("GET", f"/v1/models/{name}", key=key)
+        assert (hidden.status, hidden.error["code"]) == (404, "model_not_found")
+        assert hidden.error["message"] == refused.error["message"], "which says why"
     assert len(gateway.fake.seen) == seen, "nothing was sent"
     shown = gateway.ask("GET", "/v1/models?all=true", key=key).body["data"]
     targets = {each["target"].removeprefix("bedrock/") for each in shown}

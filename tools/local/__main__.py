@@ -15,7 +15,7 @@ from tools.local import state
 from tools.local.deploy import Deployer, Deployment
 from tools.local.emulator import REGION, ROOT, EmulatorError
 from tools.local.gateway import BUILD, Gateway, Steps, built, running, session
-from tools.local.modes import MODES
+from tools.local.modes import FIRST_MODEL, MODES
 from tools.manifest import ManifestError, Names, load
 
 _STOP_SECONDS = 120.0  # fifty workers leave fifty folders to remove
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with running(arguments.port, arguments.llm, steps) as gateway:
             state.write(_facts(gateway))
-            print(f"  {steps.seconds:5.1f} s  ready\n{_greeting(gateway)}", flush=True)
+            print(f"  {steps.seconds:5.1f} s  ready\n{_greeting(gateway, arguments.llm)}", flush=True)
             code = gateway.emulator.process.wait()
             print(f"The emulator ended by itself ({code}):\n{gateway.emulator.log()}", file=sys.stderr)
             return 1
@@ -120,9 +120,9 @@ def _facts(gateway: Gateway) -> dict[str, object]:
     }
 
 
-def _greeting(gateway: Gateway) -> str:
+def _greeting(gateway: Gateway, mode: str) -> str:
     url, free, admin = gateway.emulator.base_url, gateway.keys["free"], gateway.keys["admin"]
-    chat = """{"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}"""
+    chat = f"""{{"model": "{FIRST_MODEL[mode]}", "messages": [{{"role": "user", "content": "Hello!"}}]}}"""
     return f"""
 Try it:
 

@@ -17,7 +17,7 @@ from tools.local import llm, seed
 from tools.local.deploy import Deployer, Deployment
 from tools.local.emulator import ACCOUNT, REGION, ROOT, VENV, Emulator, start
 from tools.local.modes import options
-from tools.manifest import Manifest, load
+from tools.manifest import Manifest, Names, load
 
 BUILD = ROOT / "build" / "local"
 
@@ -61,7 +61,7 @@ def made(
     progress("demo keys and products")
     database = seed.database(emulator.endpoint, REGION, ACCOUNT)
     keys = seed.seed_keys(database, deployer.names)
-    if mode == "emulator":
+    if mode in ("emulator", "anthropic"):
         seed.seed_models(database, deployer.names)
     elif mode == "local":
         seed.seed_models(database, deployer.names, llm.TARGET, llm.PRICE)
@@ -77,6 +77,7 @@ def running(port: int | None, mode: str, progress: Callable[[str], None]) -> Ite
         if mode == "local":
             progress("small model")
             environ = stack.enter_context(llm.serving(llm.command())).environ()
+        options(mode, Names("local", REGION), environ)  # what the environment lacks is said at once
         progress("emulator")
         emulator = start(port)
         stack.callback(emulator.stop)

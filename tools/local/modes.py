@@ -16,7 +16,15 @@ from tools.manifest import Names
 # An emulator that starts a process for each parallel call may keep a small machine busy for longer than AWS ever would.
 STORE_SECONDS = "20"
 _PROVIDER_KEY = "PROVIDER_KEY_"
-MODES = ("emulator", "local", "openai", "anthropic", "bedrock")
+# The model that the first lines ask: one that the mode has at hand, by a name that costs little where it costs.
+FIRST_MODEL = {
+    "emulator": "gpt-4",
+    "local": "gpt-4",
+    "openai": "gpt-mini",
+    "anthropic": "claude-haiku",
+    "bedrock": "nova-lite",
+}
+MODES = tuple(FIRST_MODEL)
 
 
 def options(

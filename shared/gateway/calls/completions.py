@@ -68,12 +68,20 @@ class Completions:
         names, rule = self.model_names(config), residency_of(caller, config)
         return [listed(route, names) for route in names.routes(caller.models, rule, everything=everything)]
 
-    def model(self, caller: Caller, name: str) -> dict[str, Any] | None:
-        """As `models`, one of them; any that a call by this key would be let through with."""
+    def model(self, caller: Caller, name: str) -> dict[str, Any]:
+        """As `models`, one of them; any that a call by this key would be let through with. Raises NotFound, which says
+        why a call would not be."""
         config = self.config.get()
         names = self.model_names(config)
-        route = names.found(name, caller.models, residency_of(caller, config))
-        return listed(route, names) if route else None
+        try:
+            route = names.resolve(name, residency_of(caller, config))
+        except NotFound:
+            raise
+        except GatewayError as error:
+            raise NotFound(error.message, code="model_not_found", param="model") from None
+        if not permits(caller.models, route.name, route.target):
+            raise NotFound(f"This key may not call the model '{name}'.", code="model_not_found", param="model")
+        return listed(route, names)
 
     def start(
         self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float, user_agent: str = ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from gateway.config.document import Alias, Config, ConfiguredVendor
 from gateway.destinations import Destinations
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, GatewayError
 from gateway.models.geographies import geography_of, reach
 from gateway.models.model_names import ModelNames
 from gateway.models.vendors import Vendor, needs_profile, packaged
@@ -27,16 +28,37 @@ def check(config: Config, model_names: ModelNames, destinations: Destinations) -
             raise _unknown(f"prices.{target}", target)
     for name, alias in config.models.items():
         _check_alias(f"models.{name}", alias, model_names)
+    for target, price in config.prices.items():
+        if price.successor and _answers(price.successor, model_names) == target:
+            path = f"prices.{target}.successor"
+            raise BadRequest(f"{path}: is this very model; say which to ask for instead", param=path)
+
+
+def check_patch(patch: Mapping[str, Any], config: Config) -> None:
+    """Raises BadRequest where a change says which models answer an alias, and it goes on to be answered by its target:
+    a merge patch leaves what it does not name."""
+    said = patch.get("models")
+    for name, entry in said.items() if isinstance(said, Mapping) else ():
+        alias = config.models.get(name)
+        if isinstance(entry, Mapping) and entry.get("models") and "target" not in entry and alias and alias.target:
+            path = f"models.{name}.models"
+            reason = 'is of no use beside its target, which goes before: remove that too ("target": null)'
+            raise BadRequest(f"{path}: {reason}", param=path)
 
 
 def missing(config: Config, model_names: ModelNames) -> list[dict[str, str]]:
     """What is not known of models that the config itself brings in: the path of the field that would say it, and why
     it matters."""
     targets = dict.fromkeys((*config.prices, *(each.target for each in config.models.values() if each.target)))
-    return [
+    unsaid = [
         {"param": f"prices.{target}.{field}", "message": f"{target}: {_UNSAID[field]}"}
         for target in targets
         for field in _unsaid(target, model_names)
+    ]
+    return unsaid + [
+        {"param": f"prices.{target}.successor", "message": f"{target}: nothing here answers to '{price.successor}'"}
+        for target, price in config.prices.items()
+        if price.successor and not _answers(price.successor, model_names)
     ]
 
 
@@ -45,6 +67,14 @@ def _unsaid(target: str, model_names: ModelNames) -> Iterator[str]:
     if price is not None:
         said = (price.max_input_tokens, price.max_output_tokens, price.capabilities)
         yield from (field for field, value in zip(_UNSAID, said, strict=True) if not value)
+
+
+def _answers(name: str, model_names: ModelNames) -> str:
+    """The target that answers to a name; empty for none."""
+    try:
+        return model_names.resolve(name).target
+    except GatewayError:
+        return ""
 
 
 def _check_alias(path: str, alias: Alias, model_names: ModelNames) -> None:
@@ -135,6 +165,8 @@ def _ends_in(base_url: str, path: str) -> bool:
 
 def _unknown(path: str, target: str) -> BadRequest:
     vendor = target.partition("/")[0]
-    return BadRequest(
-        f"{path}: there is no provider {vendor} here; add it under vendors, or remove this entry too", param=path
-    )
+    if vendor in packaged():  # no entry of the config can bring it
+        reason = f"this deployment does not use {vendor}; name it in its providers (GATEWAY_PROVIDERS)"
+    else:
+        reason = f"there is no provider {vendor} here; add it under vendors"
+    return BadRequest(f"{path}: {reason}, or remove this entry too", param=path)

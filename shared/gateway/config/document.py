@@ -285,6 +285,8 @@ _REASONS = {
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
     "float_type": "must be a number",
+    "date_type": "must be a date such as 2027-12-31",
+    "date_parsing": "must be a date such as 2027-12-31",
     "datetime_type": "must be a time such as 2027-01-31T00:00:00Z",
     "datetime_parsing": "must be a time such as 2027-01-31T00:00:00Z",
     "datetime_from_date_parsing": "must be a time such as 2027-01-31T00:00:00Z",
@@ -295,4 +297,4 @@ _COUNTED = re.compile(r" after validation, not \d+$")
 
 def _reason(kind: str, message: str) -> str:
     said = _SUBJECT.sub("must ", message.removeprefix("Value error, "))
-    return _REASONS.get(kind) or _COUNTED.sub("", said)
+    return _REASONS.get("date_type" if kind.startswith("date_from") else kind) or _COUNTED.sub("", said)

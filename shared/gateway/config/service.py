@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.config.checks import check, missing
+from gateway.config.checks import check, check_patch, missing
 from gateway.config.document import Config, parse_config
 from gateway.config.patches import composed, effective_patch, merge_patch
 from gateway.config.store import Overrides
@@ -91,6 +91,7 @@ class ConfigAdmin:
         document = effective_patch(composed(current.document, patch), defaults())
         effective = merge_patch(defaults(), document)
         config = parse_config(effective)
+        check_patch(patch, config)
         check(config, self._model_names(config), self.destinations)
         size = len(json.dumps(document, separators=(",", ":")))
         if size > _MOST_BYTES:

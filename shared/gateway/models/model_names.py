@@ -14,6 +14,7 @@ from gateway.models.geographies import geography_of, reach
 from gateway.models.money import Price
 from gateway.models.vendors import Vendor, needs_profile, packaged
 
+_SHOWN = "; GET /v1/models lists what a key may ask for."
 WARNED_DAYS = 60  # before a model's end its answers tell of it
 _MOST_ROUTES = 256  # kept at a time: names are the clients'
 
@@ -184,7 +185,7 @@ class ModelNames:
         return route if permits(allowed, route.name, route.target) else None
 
     def _resolve(self, name: str, residency: str) -> Route:
-        failure: tuple[int, GatewayError] = (0, _unknown(f"The model '{name}' does not exist here."))
+        failure: tuple[int, GatewayError] = (0, _unknown(f"The model '{name}' does not exist here{_SHOWN}"))
         for target in self._targets(name, residency):
             found = self._judged(name, target, residency)
             if isinstance(found, Route):

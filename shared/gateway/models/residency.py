@@ -25,7 +25,7 @@ def keeps(vendor: Vendor, model: str, region: str, residency: str) -> bool:
 def refused(name: str, residency: str) -> Forbidden:
     """Why nothing is sent. It tells no host: only that none is known to keep the rule."""
     reason = (
-        "its key's rule and its team's contradict each other"
+        "the rules of its key, its team and the config contradict each other"
         if residency == NOWHERE
         else f"nothing is known to answer it that stays within '{residency}'"
     )

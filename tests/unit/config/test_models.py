@@ -60,6 +60,11 @@ def test_an_alias_stands_for_models_or_for_a_target(admin: ConfigAdmin) -> None:
         ({"vendors": {"mine": HOST | {"geography": "mars"}}}, "vendors.mine.geography"),
         ({"vendors": {"mine": HOST | {"geography": "global"}}}, "vendors.mine.geography"),
         ({"residency": "-"}, "residency"),
+        ({"prices": {"openai/x": SAID | {"successor": "openai/x"}}}, "prices.openai/x.successor"),
+        (
+            {"models": {"x": {"target": "openai/x"}}, "prices": {"openai/x": SAID | {"successor": "x"}}},
+            "prices.openai/x.successor",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(admin: ConfigAdmin, patch: dict[str, Any], param: str) -> None:
@@ -98,6 +103,30 @@ def test_an_admin_is_told_what_is_missing(admin: ConfigAdmin) -> None:
     # Without a price there is no model: that is refused, by its path.
     with pytest.raises(BadRequest, match="no price is known"):
         change(admin, {"models": {"dear": {"target": "mine/dear"}}})
+
+
+def test_a_successor_that_nobody_can_ask_for_is_told(admin: ConfigAdmin) -> None:
+    _, document = change(admin, {"prices": {"openai/gpt-6-luna": SAID | {"successor": "nobody"}}})
+    assert [each["param"] for each in admin.missing(document)] == ["prices.openai/gpt-6-luna.successor"]
+
+
+def test_models_beside_a_target_that_goes_before_them_are_refused(admin: ConfigAdmin) -> None:
+    change(admin, {"models": {"mine": {"target": "openai/gpt-6-luna"}}})
+    wanted = {"models": ["claude-opus-5-5"]}
+    with pytest.raises(BadRequest, match='"target": null') as refused:
+        change(admin, {"models": {"mine": wanted}})
+    assert refused.value.param == "models.mine.models"
+    _, document = change(admin, {"models": {"mine": wanted | {"target": None}}})
+    assert document["models"]["mine"] == wanted
+    both = wanted | {"target": "openai/gpt-6-luna"}  # as it is read, so it may be sent back
+    _, document = change(admin, {"models": {"mine": both}})
+    assert change(admin, {"models": document["models"]})[1]["models"]["mine"] == both
+
+
+@pytest.mark.parametrize(("provider", "said"), [("anthropic", "GATEWAY_PROVIDERS"), ("my-host", "under vendors")])
+def test_a_provider_that_is_not_there_is_told_how_to_come_by(admin: ConfigAdmin, provider: str, said: str) -> None:
+    with pytest.raises(BadRequest, match=said):
+        change(admin, {"models": {"next": {"target": f"{provider}/next"}}, "prices": {}})
 
 
 def test_a_price_of_one_s_own_keeps_what_the_list_knows_beside_money(admin: ConfigAdmin) -> None:

@@ -15,6 +15,7 @@ from gateway.keys.key_fields import NewKey, parsed
 PRODUCT: dict[str, Any] = {"name": "Mug", "price": {"amount": 5}, "category": {"path": ["home"]}}
 CHAT: dict[str, Any] = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}
 A_TARGET = "must be a provider and one of its models, such as my-host/my-model"
+A_DAY = "must be a date such as 2027-12-31"
 ANY_TIME = "must be a time such as 2027-01-31T00:00:00Z"
 
 
@@ -60,6 +61,14 @@ def config(part: Mapping[str, Any]) -> None:
             {"vendors": {"x": {"baseUrl": "https://host.example/v1", "secret": "a/b"}}},
             "vendors.x.secret: must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",
         ),
+        *[
+            (
+                config,
+                {"prices": {"openai/m": {"input": 1, "output": 1, "ends": ends}}},
+                f"prices.openai/m.ends: {A_DAY}",
+            )
+            for ends in ("soon", "2027-13-01", 20271231, "2027-12-31T10:00:00Z", True)
+        ],
         (config, {"rateLimits": {"gold": {}}}, "rateLimits.gold: must be 'free', 'basic', 'premium' or 'enterprise'"),
     ],
 )
