@@ -139,7 +139,7 @@ def test_the_service_tier_that_may_answer_is_held() -> None:
     def cost(tier: str | None) -> int:
         return of(user("hi") | {"service_tier": tier}, price, cap=100_000).cost // 10_000  # the output's part
 
-    assert [cost(tier) for tier in (None, "default", "flex", "priority", "auto")] == [100, 100, 50, 200, 200]
+    assert [cost(tier) for tier in (None, "default", "flex", "priority", "auto")] == [100, 100, 100, 200, 200]
 
 
 @pytest.mark.parametrize("tier", ["priority", "scale", "", 5, ["flex"]])
