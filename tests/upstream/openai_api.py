@@ -38,6 +38,7 @@ def chunks(request: Mapping[str, Any], steer: Steer) -> Iterator[dict[str, Any]]
     prompt = last_user_text(request.get("messages", []))
     text, output, cut = reply(prompt, _cap(request), steer)
     head = {"id": _id(prompt), "object": "chat.completion.chunk", "created": _CREATED, "model": request.get("model")}
+    head["service_tier"] = "default"
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
         return {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}

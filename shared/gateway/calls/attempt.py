@@ -96,15 +96,22 @@ class Attempt:
     def _answered(self, answer: Answer) -> None:
         self.verdict, self.status = Verdict.ANSWERED, "ok"
         self.usage = answer.usage or self._counted(answer.body)
-        # The tier that answered is billed, whatever tier was asked for.
-        self.bill = cost_of(self.usage, self.target.route.price.for_tier(answer.tier))
+        self.bill = self._billed(self.usage, answer.tier)
 
     def _failed(self, failure: UpstreamError) -> None:
         self.verdict = verdict_of(sent=failure.sent, status=failure.upstream_status)
         self.status, self.failure = failure.code, failure
         if isinstance(failure.usage, Usage):
             self.usage = failure.usage
-            self.bill = cost_of(failure.usage, self.target.route.price.for_tier(failure.tier))
+            self.bill = self._billed(failure.usage, failure.tier)
+
+    def _billed(self, usage: Usage, tier: str | None) -> Cost:
+        """The tier that answered is billed, whatever tier was asked for. Where the answer names none, it is the
+        one that was asked for, or the usual one: the dearer."""
+        price, asked = self.target.route.price, self.prepared.call.body.get("service_tier")
+        if tier or not isinstance(asked, str):
+            return cost_of(usage, price.for_tier(tier))
+        return max((cost_of(usage, each) for each in (price, price.for_tier(asked))), key=lambda cost: cost.total)
 
     def _counted(self, body: Mapping[str, Any]) -> Usage:
         # Bytes are never fewer than byte-level tokens, but of images; neither part can be more than what was held.

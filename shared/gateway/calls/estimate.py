@@ -95,14 +95,15 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
 
 
 def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
-    """The prices that a provider may ask, by the service tier that the body asks for. Raises BadRequest."""
+    """The prices that a provider may ask, by the service tier that the body asks for: the answer says which it got, and
+    may have got the usual one. Raises BadRequest."""
     asked = body.get("service_tier")
     if asked in (None, "default", "standard_only"):
         return [price]
     if asked == "auto":  # our account's own setting decides, which nobody sees here
         return [price, *price.tiers.values()]
     if isinstance(asked, str) and (other := price.of_tier(asked)) is not None:
-        return [other]
+        return [other, price]
     message = "service_tier: this model has no price for it, so it can't be billed"
     raise BadRequest(message, param="service_tier", code="model_not_priced")
 

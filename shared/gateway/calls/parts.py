@@ -32,10 +32,14 @@ Part = Mapping[str, Any]
 
 
 def parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:
-    """The typed parts of the messages and those within them, each with where it stands. What looks like one elsewhere
-    is text."""
-    for number, message in enumerate(body.get("messages") or ()):
-        waiting = [(f"messages[{number}].content", message.get("content"))]
+    """The typed parts of the messages and of what is said before them, and those within them, each with where it
+    stands. What looks like one elsewhere is text."""
+    homes = [("system", body.get("system"))]
+    homes += [
+        (f"messages[{at}].content", message.get("content")) for at, message in enumerate(body.get("messages") or ())
+    ]
+    for home in homes:
+        waiting = [home]
         while waiting:
             above, content = waiting.pop()
             for index, part in enumerate(content if isinstance(content, list) else ()):

@@ -134,12 +134,14 @@ class Translated:
 
 
 class Streams:
-    """The events of an answer as it is made, in the client's dialect. `heard` are the deltas that came so far."""
+    """The events of an answer as it is made, in the client's dialect. `heard` are the deltas that came so far,
+    `failed` is why the answer is none."""
 
     def __init__(self, client: str, native: str, *, known: str, model: str) -> None:
         self._client, self._native = _halves(client, native)
         self._same, self._known, self._model = client == native, known, model
         self.heard: list[Delta] = []
+        self.failed = ""
 
     def events(
         self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]
@@ -172,10 +174,14 @@ class Streams:
 
     def _tapped(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
         for delta in deltas:
-            if isinstance(delta, Failed) and not self._same:
-                raise Unusable(delta.kind)
-            self.heard.append(delta)
-            yield delta
+            if isinstance(delta, Failed):
+                self.failed = self.failed or delta.kind
+            else:
+                self.heard.append(delta)
+            if self._same or not self.failed:
+                yield delta
+        if self.failed and not self._same:  # now that all was read: the counts come behind the end
+            raise Unusable(self.failed)
 
 
 @lru_cache(maxsize=32)

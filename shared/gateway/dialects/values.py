@@ -23,6 +23,11 @@ def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def objects(value: object) -> list[Mapping[str, Any]]:
+    """The objects in a list; none where it is no list."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
 def count(value: object) -> int | None:
     """A token count: a whole number from 0 up, however it is written (12.0), else None. 0 is a count, not "missing"."""
     if type(value) is int:

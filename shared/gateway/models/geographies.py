@@ -57,6 +57,11 @@ def geography_of(model: str) -> str | None:
     return start if start in GEOGRAPHIES else None
 
 
+def without_arn(model: str) -> str:
+    """The id that an ARN names by its end; any other as it is."""
+    return model.rpartition("/")[2] if model.startswith("arn:") else model
+
+
 def own_id(model: str) -> str:
     """A model's own id, of an inference profile's too."""
     geography = geography_of(model)
@@ -65,8 +70,8 @@ def own_id(model: str) -> str:
 
 def anywhere(target: str) -> str:
     """A target (`provider/model`) by its model's own id: the profiles of all geographies are one model."""
-    provider, _, model = target.partition("/")
-    return target if geography_of(model) is None else f"{provider}/{own_id(model)}"
+    provider, slash, model = target.partition("/")
+    return f"{provider}{slash}{own_id(without_arn(model))}"
 
 
 def lies_in(region: str) -> str:

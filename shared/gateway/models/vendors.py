@@ -51,7 +51,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from gateway.models.geographies import geography_of, own_id
+from gateway.models.geographies import geography_of, own_id, without_arn
 
 _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 
@@ -190,17 +190,13 @@ def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "") 
 
 def needs_profile(vendor: Vendor, model: str) -> bool:
     """Whether a model is asked for by its own id, and answers by an inference profile alone."""
-    return rule_of(vendor, model).profile and geography_of(_id(model)) is None
+    return rule_of(vendor, model).profile and geography_of(without_arn(model)) is None
 
 
 def rule_of(vendor: Vendor, model: str) -> ModelRule:
     """What is known of a provider's model."""
-    known_by = own_id(_id(model))
+    known_by = own_id(without_arn(model))
     return next(rule for rule in vendor.models if fnmatchcase(known_by, rule.pattern))
-
-
-def _id(model: str) -> str:
-    return model.rpartition("/")[2] if model.startswith("arn:") else model
 
 
 def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:

@@ -95,14 +95,17 @@ class Adapter(ABC):
                 begun = True
                 yield Chunk(event, kind)
             if not spoken.ended:
-                raise Broken("the stream ends early")
+                raise Unusable(spoken.failed) if spoken.failed else Broken("the stream ends early")
             used = spoken.used
             answer = Answer(spoken.whole(), used.usage if used else None, tier_in(reply.headers, used))
         except StreamError as told:
             raise told.failure(self.name, begun=begun) from None
         except Unusable as why:
             used = spoken.used
-            raise unusable(self.name, why.reason, usage=used.usage if used else None) from None
+            if used is None and begun:  # something was said, and nobody counts it
+                raise StreamError(why.reason, None).failure(self.name, begun=True) from None
+            tier = tier_in(reply.headers, used)
+            raise unusable(self.name, why.reason, usage=used.usage if used else None, tier=tier) from None
         except HttpError as error:
             raise unanswered(self.name, error) from None
         except Exception as fault:  # noqa: BLE001  ours, while we read what came: it has left all the same

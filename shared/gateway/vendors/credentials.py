@@ -104,11 +104,11 @@ def usable(held: Held) -> bool:
 
 
 def _entries(text: str) -> list[Any]:
-    """What a secret lists; its text itself where it is no JSON of ours."""
+    """What a secret lists; its text itself where it does not begin as JSON. Raises ValueError."""
     try:
         said = json.loads(text) if text.startswith(("[", "{")) else text
-    except ValueError:
-        said = text
+    except (ValueError, RecursionError):  # sent as it is, it would show several, or what signs
+        raise ValueError("begins as JSON and is none") from None
     if said == []:
         raise ValueError("holds an empty list")
     return said if isinstance(said, list) else [said]

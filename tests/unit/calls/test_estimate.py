@@ -140,7 +140,7 @@ def test_the_service_tier_that_may_answer_is_held() -> None:
         return of(user("hi") | {"service_tier": tier}, price, cap=100_000).cost // 10_000  # the output's part
 
     asked = (None, "default", "flex", "priority", "fast", "auto")
-    assert [cost(tier) for tier in asked] == [100, 100, 50, 200, 200, 200]
+    assert [cost(tier) for tier in asked] == [100, 100, 100, 200, 200, 200]
 
 
 @pytest.mark.parametrize("tier", ["priority", "fast", "scale", "", 5, ["flex"]])

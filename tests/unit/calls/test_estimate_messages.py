@@ -167,3 +167,17 @@ def _without(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without(each) for name, each in value.items() if name not in ("image", "image_url", "source")}
     return [_without(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}},
+        {"type": "document", "source": {"type": "url", "url": "https://example.com/a.pdf"}},
+        {"type": "made_tomorrow", "text": "x"},
+    ],
+)
+def test_what_the_body_does_not_hold_is_held_by_the_window_in_the_system_text_too(part: dict[str, Any]) -> None:
+    assert held(asks(text(), system=[text()])).prompt < 1_000
+    assert held(asks(text(), system=[text(), part])).prompt == WINDOW
+    assert held(asks(text(), system=[PICTURE])).prompt >= image_tokens(TARGET)

@@ -60,6 +60,8 @@ def test_what_nobody_knows_passes_where_the_host_takes_all() -> None:
         ({"tools": [{"name": "f", "model": "x"}]}, "tools[0].model"),
         ({"tools": [{"type": 5}]}, "tools[0].type"),
         ({"context_management": {"edits": [5]}}, "context_management.edits[0].type"),
+        ({"context_management": {"edits": {"type": "compact"}}}, "context_management.edits"),
+        ({"context_management": {"edits": [], "made_tomorrow": {"type": "x"}}}, "context_management.made_tomorrow"),
         ({"system": [{"type": "text", "text": "a"}, {"type": "container_upload"}]}, "system[1].type"),
         (
             {

@@ -18,7 +18,24 @@ HOSTS = {
     "there": {"baseUrl": "https://there.example.com/v1", "credential": "none", "geography": "us"},
     "unknown": {"baseUrl": "https://unknown.example.com/v1", "credential": "none"},
 }
-PRICES = {f"{name}/m": {"input": 1.0, "output": 1.0} for name in HOSTS}
+# Targets that an admin may give a price: whose ARN, or beginning, says where they run.
+ARN = "bedrock/arn:aws:bedrock"
+HERE = [
+    f"{ARN}:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-opus-5-5",
+    f"{ARN}:eu-central-1::foundation-model/amazon.nova-lite-v1:0",
+    f"{ARN}:eu-central-1:123456789012:provisioned-model/a1b2c3",
+]
+ELSEWHERE = [
+    f"{ARN}:eu-central-1:123456789012:inference-profile/global.anthropic.claude-opus-5-5",
+    f"{ARN}:us-east-1:123456789012:inference-profile/eu.anthropic.claude-opus-5-5",
+    f"{ARN}:us-east-1::foundation-model/amazon.nova-lite-v1:0",
+    f"{ARN}:eu-central-1:123456789012:application-inference-profile/a1b2c3",  # of whichever geography
+    f"{ARN}:eu-central-1:123456789012:default-prompt-router/anthropic.claude:1",
+    "bedrock/arn:aws",
+    "bedrock/zz.anthropic.claude-opus-5-5",
+    "bedrock/GLOBAL.anthropic.claude-opus-5-5",
+]
+PRICES = {target: {"input": 1.0, "output": 1.0} for target in (*(f"{name}/m" for name in HOSTS), *HERE, *ELSEWHERE)}
 
 
 def names(region: str, providers: tuple[str, ...] = ("openai", "bedrock"), **parts: Any) -> ModelNames:
@@ -90,6 +107,7 @@ def test_an_alias_of_an_admin_s_goes_to_the_profile_of_the_rule() -> None:
         ("eu-central-1", "eu", "there/m"),
         ("eu-central-1", "eu", "unknown/m"),
         ("eu-central-1", NOWHERE, "here/m"),
+        *(("eu-central-1", "eu", target) for target in ELSEWHERE),
     ],
 )
 def test_what_is_elsewhere_or_nobody_knows_where_is_refused(region: str, rule: str, name: str) -> None:
@@ -106,6 +124,7 @@ def test_what_is_elsewhere_or_nobody_knows_where_is_refused(region: str, rule: s
         ("eu-central-1", "eu", "bedrock/minimax.minimax-m2.5"),  # by its own id, in the region
         ("eu-west-2", "uk", "bedrock/minimax.minimax-m2.5"),
         ("us-gov-west-1", "us-gov", "bedrock/us-gov.anthropic.claude-opus-5-5"),
+        *(("eu-central-1", "eu", target) for target in HERE),
     ],
 )
 def test_what_stays_is_called(region: str, rule: str, target: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.aws.sigv4 import Credentials
 from gateway.errors import UpstreamUnavailable
-from gateway.vendors.credentials import ProviderCredentials
+from gateway.vendors.credentials import ProviderCredentials, read_credentials, read_keys
 
 
 def test_own_credentials_that_can_not_be_had_make_the_provider_unavailable_and_nothing_sent() -> None:
@@ -18,3 +18,11 @@ def test_own_credentials_that_can_not_be_had_make_the_provider_unavailable_and_n
     assert (refused.value.sent, refused.value.reason) == (False, "credentials")
     known = Credentials("a", "b")
     assert held.own("bedrock", lambda: known) is known
+
+
+@pytest.mark.parametrize("text", ['["k1", "k2"', '{"access_key_id": "A", "secret_access_key": "canary"', "[" * 100_000])
+def test_a_secret_that_is_cut_off_is_no_key(text: str) -> None:
+    """It would go out as one, with all that it holds."""
+    for read in (read_keys, read_credentials):
+        with pytest.raises(ValueError, match="begins as JSON and is none"):
+            read(text)

@@ -150,3 +150,27 @@ def test_an_error_that_nobody_knows_is_one_of_the_host_s() -> None:
         with pytest.raises(StreamError) as told:
             list(events_of([data], kind))
         assert told.value.failure("x", begun=False).upstream_status == 500
+
+
+@pytest.mark.parametrize("endpoint", ["anthropic", "bedrock", "bedrock_invoke"])
+@pytest.mark.parametrize("asked", [chat(), replace(messages(), streamed=True)], ids=["chat", "messages"])
+def test_a_stream_that_ends_in_a_word_nobody_knows_is_billed_by_its_counts(
+    fake: FakeUpstream, endpoint: str, asked: ModelCall, request: pytest.FixtureRequest
+) -> None:
+    """They come behind that word."""
+    provider: Provider = request.getfixturevalue(endpoint)
+    usage = streamed(provider, asked)[1].usage
+    fake.decide = lambda seen: Steer(finish="unheard_of")
+    error = failure(provider, asked)
+    assert (error.upstream_status, error.reason, error.usage) == (200, "unknown_stop_reason", usage)
+    assert usage is not None
+
+
+def test_a_stream_without_counts_that_ends_so_may_be_billed(fake: FakeUpstream, bedrock: Provider) -> None:
+    fake.decide = lambda seen: Steer(finish="unheard_of", body="no-usage")
+    error = failure(bedrock, chat())
+    assert (error.upstream_status, error.reason, error.usage) == (None, "unknown_stop_reason", None)
+
+
+def test_a_stream_s_tier_is_the_one_that_answered(fake: FakeUpstream, openai: Provider) -> None:
+    assert streamed(openai, chat(service_tier="priority"))[1].tier == "default"  # the fake's own

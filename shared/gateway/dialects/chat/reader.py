@@ -23,7 +23,7 @@ from gateway.dialects.neutral import (
     TextDelta,
     ToolStart,
 )
-from gateway.dialects.values import mapping
+from gateway.dialects.values import mapping, objects
 
 REASONING = ("reasoning_content", "reasoning")  # DeepSeek's name for it, and OpenRouter's and vLLM's
 
@@ -48,15 +48,15 @@ class Reader:
             yield from self._at("reasoning")
             self._reasoning = self._number
             yield ReasoningDelta(self._number, text)
-        if text := delta.get("content"):
+        if isinstance(text := delta.get("content"), str) and text:
             yield from self._at("text")
             yield TextDelta(self._number, text)
         if isinstance(refusal := delta.get("refusal"), str) and refusal:
             yield Rest({"refusal": refusal})
-        for call in delta.get("tool_calls") or ():
+        for call in objects(delta.get("tool_calls")):
             yield from self._call(call)
-        for block in delta.get("thinking_blocks") or ():
-            yield from self._thought(thinking_part(mapping(block), "thinking_blocks", []))
+        for block in objects(delta.get("thinking_blocks")):
+            yield from self._thought(thinking_part(block, "thinking_blocks", []))
 
     @property
     def _number(self) -> int:
@@ -69,7 +69,7 @@ class Reader:
 
     def _call(self, call: Mapping[str, Any]) -> Iterator[Delta]:
         function = mapping(call.get("function"))
-        index, id, name = call.get("index", 0), call.get("id") or "", function.get("name") or ""
+        index, id, name = call.get("index", 0), _text(call.get("id")), _text(function.get("name"))
         goes_on = self._open is not None and self._open[0] == index
         if not goes_on or (id and name and id != self._id):
             if not id and not name:  # of a call that another has come behind, or that never began
@@ -79,8 +79,8 @@ class Reader:
             yield from self._at(index)
             self._id = id or f"call_{uuid.uuid4().hex}"
             yield ToolStart(self._number, self._id, name)
-        if function.get("arguments"):
-            yield ArgumentsDelta(self._number, function["arguments"])
+        if arguments := _text(function.get("arguments")):
+            yield ArgumentsDelta(self._number, arguments)
 
     def _thought(self, block: Reasoning | Redacted) -> Iterator[Delta]:
         if isinstance(block, Reasoning) and self._reasoning is not None:
@@ -100,3 +100,7 @@ class Reader:
         if self._open is not None:
             yield BlockStop(self._open[1])
             self._open = None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

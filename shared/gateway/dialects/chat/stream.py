@@ -29,7 +29,7 @@ from gateway.dialects.neutral import (
     Used,
 )
 from gateway.dialects.unsupported import Unsupported
-from gateway.dialects.values import mapping
+from gateway.dialects.values import mapping, objects
 from gateway.models.usage import openai_usage
 
 
@@ -213,14 +213,16 @@ def _is_function(call: Mapping[str, Any]) -> bool:
 
 
 def read_chunks(given: Iterable[Mapping[str, Any]]) -> Iterator[Delta]:
-    """The deltas of a stream's chunks, as they come; of several choices the first. An error among them is a Failed."""
-    reader = Reader()
+    """The deltas of a stream's chunks, as they come; of several choices the first. An error among them is a Failed. Any
+    of them may name the service tier."""
+    reader, tier = Reader(), ""
     for chunk in given:
+        tier = chunk["service_tier"] if isinstance(chunk.get("service_tier"), str) else tier
         if error := mapping(chunk.get("error")):
             said = (error.get("type") or error.get("code"), error.get("message"))
             yield Failed(*(text if isinstance(text, str) else "" for text in said))
             return
-        choice = next((each for each in chunk.get("choices") or () if each.get("index", 0) == 0), None)
+        choice = next((each for each in objects(chunk.get("choices")) if each.get("index", 0) == 0), None)
         if choice is not None:
             yield from reader.hear(mapping(choice.get("delta")))
             if isinstance(choice.get("finish_reason"), str):
@@ -228,4 +230,4 @@ def read_chunks(given: Iterable[Mapping[str, Any]]) -> Iterator[Delta]:
                 yield Finish(choice["finish_reason"])
         usage = usage_of(chunk.get("usage") or mapping(chunk.get("x_groq")).get("usage"))  # Groq's place for it
         if usage is not None:
-            yield Used(usage)
+            yield Used(usage, tier)

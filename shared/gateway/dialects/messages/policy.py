@@ -122,7 +122,11 @@ def _of_tools(tools: Any) -> Iterator[tuple[str, str]]:
 
 
 def _of_edits(management: Any) -> Iterator[tuple[str, str]]:
-    edits = management.get("edits") if isinstance(management, Mapping) else None
+    said = management if isinstance(management, Mapping) else {}
+    for name, value in said.items():
+        if value is not None and (name != "edits" or not isinstance(value, list)):
+            yield f"context_management.{name}", _AGAIN
+    edits = said.get("edits")
     for number, edit in enumerate(edits if isinstance(edits, list) else ()):
         kind = edit.get("type") if isinstance(edit, Mapping) else None
         if not isinstance(kind, str) or not kind.startswith(_EDITS):
