@@ -42,7 +42,7 @@ def test_an_alias_stands_for_models_or_for_a_target(admin: ConfigAdmin) -> None:
     names = ModelNames(parse_config(document), admin.prices, admin.providers, admin.region)
     assert names.resolve("gpt-4").target == "openai/gpt-6-luna"
     _, document = change(admin, {"models": {"gpt-4": {"target": None}}})
-    assert document["models"]["gpt-4"] == {"models": ["gpt-6.1-sol"]}
+    assert document["models"]["gpt-4"] == {"models": ["gpt-5.4"]}
 
 
 @pytest.mark.parametrize(

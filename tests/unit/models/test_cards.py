@@ -104,8 +104,8 @@ def _living(card: Card) -> bool:
 
 
 def test_a_bedrock_only_deployment_has_gpt_and_an_openai_only_one_has_no_claude() -> None:
-    assert names("us-east-1", ("bedrock",)).resolve("gpt").target == "bedrock/us.openai.gpt-6.1-sol"
-    assert names("us-east-1", ("openai",)).resolve("gpt").target == "openai/gpt-6.1-sol"
+    assert names("us-east-1", ("bedrock",)).resolve("gpt").target == "bedrock/us.openai.gpt-5.4"
+    assert names("us-east-1", ("openai",)).resolve("gpt").target == "openai/gpt-5.4"
     with pytest.raises(NotFound) as refused:
         names("us-east-1", ("openai",)).resolve("claude-opus")
     assert refused.value.code == "model_not_found"

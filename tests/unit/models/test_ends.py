@@ -121,4 +121,4 @@ def test_what_the_packaged_data_says_holds() -> None:
         packaged("2027-04-08", "anthropic", "bedrock").resolve(sonnet)
     with pytest.raises(NotFound, match=r"Ask for 'gpt-6\.1-sol'"):
         packaged("2026-11-27", "openai").resolve("openai/gpt-4")
-    assert packaged("2026-11-27", "openai").resolve("gpt-4").target == "openai/gpt-6.1-sol"
+    assert packaged("2026-11-27", "openai").resolve("gpt-4").target == "openai/gpt-5.4"

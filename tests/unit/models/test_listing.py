@@ -60,7 +60,7 @@ def test_an_agent_learns_window_output_abilities_prices_and_the_end() -> None:
     long = listed(found.resolve("claude-haiku"), found)["pricing"]["long"]
     assert (long["above"], long["input"] > 0) == (100_000, True)
     tiers = listed(found.resolve("gpt"), found)["pricing"]["tiers"]
-    assert set(tiers) == {"flex", "priority", "ultrafast"}
+    assert set(tiers) == {"flex", "priority"}
 
 
 def test_what_nobody_knows_is_null() -> None:

@@ -78,8 +78,8 @@ def test_a_rule_chooses_the_profile_and_the_vendor() -> None:
     refused(names("ap-southeast-1"), "claude-opus", "au")
     # The first provider is nobody knows where; the same model stays within the rule at the second.
     virginia = names("us-east-1")
-    assert virginia.resolve("gpt").target == "openai/gpt-6.1-sol"
-    assert virginia.resolve("gpt", "us").target == "bedrock/us.openai.gpt-6.1-sol"
+    assert virginia.resolve("gpt").target == "openai/gpt-5.4"
+    assert virginia.resolve("gpt", "us").target == "bedrock/us.openai.gpt-5.4"
     assert virginia.resolve("gpt-6.1-sol", "us").target == "bedrock/us.openai.gpt-6.1-sol"
 
 
