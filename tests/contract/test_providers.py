@@ -55,7 +55,7 @@ def test_it_is_called_billed_and_named(gateway: Gateway, host: FakeUpstream) -> 
 
 
 def test_it_is_offered_and_has_a_breaker(gateway: Gateway, host: FakeUpstream) -> None:
-    listed = {model["id"]: model["owned_by"] for model in gateway.ask("GET", "/v1/models").body["data"]}
+    listed = {model["id"]: model["owned_by"] for model in gateway.ask("GET", "/v1/models?all=true").body["data"]}
     assert (listed["big"], listed[TARGET]) == ("acme", "acme")
     opened = gateway.post("/api/v1/admin/circuit-breakers", {"action": "open", "providers": ["acme"]})
     assert opened.status == 200, opened.text
