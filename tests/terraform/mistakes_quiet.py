@@ -122,9 +122,9 @@ QUIET: dict[str, Mistake] = {
     "a resource is let go": Mistake(
         in_(
             "secrets.tf",
-            "locals {\n  # Secrets that",
+            "locals {\n  # Providers that",
             "removed {\n  from = aws_sqs_queue.old\n  lifecycle {\n    destroy = false\n  }\n}\n"
-            "locals {\n  # Secrets that",
+            "locals {\n  # Providers that",
         ),
         r"unseen: removed",
         "blocks",

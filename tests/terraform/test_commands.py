@@ -85,7 +85,7 @@ def test_what_is_no_key_is_refused(made: Made, said: str) -> None:
 def test_a_provider_without_a_secret_is_refused(made: Made, provider: str) -> None:
     run = operate(made, "secret", "--provider", provider, said=KEY)
     assert run.returncode == 1
-    assert "PROVIDER is one of openai" in run.stderr
+    assert "PROVIDER is one of anthropic, azure, bedrock, openai" in run.stderr
 
 
 def test_products_are_loaded_again_without_harm(made: Made) -> None:

@@ -25,7 +25,7 @@ DIFFERENT = {
         "tables",
     ),
     "an extra right": (
-        Change("terraform/iam.tf", "sort(actions)", 'sort(concat(actions, ["Scan"]))'),
+        Change("terraform/iam.tf", 'sort(actions) : "dynamodb:', 'sort(concat(actions, ["Scan"])) : "dynamodb:'),
         "policies",
     ),
     "a wrong variable": (
