@@ -114,7 +114,7 @@ def test_a_user_s_budget_and_a_model_s_bind_its_keys(gateway: Live) -> None:
     assert gateway.admin("DELETE", "/users/ann@example.com").status == 200
     limits = {"model_limits": {"gpt-4": {"max_budget": 0.01, "budget_duration": "daily"}}}
     assert gateway.admin("PATCH", f"/keys/{key_id}", limits).status == 200
-    refused = gateway.complete(key, "x", model="openai/gpt-6.1-sol", max_tokens=4_000)  # by its own name
+    refused = gateway.complete(key, "x", model="openai/gpt-5.4", max_tokens=4_000)  # by its own name
     assert (refused.status, refused.body["error"]["scope"], refused.body["error"]["model"]) == (402, "model", "gpt-4")
     assert gateway.complete(key, "x", max_tokens=10).status == 200
     mine = gateway.call("GET", "/v1/key", headers=bearer(key)).body
