@@ -501,7 +501,7 @@ def test_through_the_routes_attempts_and_fallbacks_are_true_and_the_client_is_a_
 
 
 def test_operators_see_and_switch_single_breakers_and_health_shows_the_provider(gateway: Gateway) -> None:
-    body = BODY | {"model": "gpt-4", "messages": [{"role": "user", "content": "[[fake status=500]]"}]}
+    body = BODY | {"model": FIRST, "messages": [{"role": "user", "content": "[[fake status=500]]"}]}
     for _ in range(6):
         gateway.post("/v1/chat/completions", body)
     path = "/api/v1/admin/circuit-breakers"
