@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -74,7 +75,7 @@ def ways(stack: ExitStack, where: Place, others: list[Path]) -> list[Way]:
         named = "" if checkout == ROOT else f" ({checkout.name})"
         for vendor, model in MODELS.items():
             ours, event = stack.enter_context(function(where, checkout)), where.event(model)
-            call = lambda ours=ours, event=event: ours.call(event)  # noqa: E731
+            call = partial(ours.call, event)
             found.append(Way(f"ours, {vendor}{named}", call, ours.cpu, f"upstream, {vendor}", ours))
     return found
 
