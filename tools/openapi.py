@@ -41,6 +41,7 @@ _ERRORS = {
 }
 _HEADERS = {
     "if-match": "The ETag of an earlier answer: refused with 412 where it changed since.",
+    "anthropic-version": "Sent by Anthropic's clients: answers and errors come in their shape.",
     "idempotency-key": "The same key and body within a day is answered, and billed, once.",
 }
 _FIXED = {
@@ -107,7 +108,7 @@ Tables = Mapping[str, Sequence[Route]]
 def tables(manifest: Manifest) -> Tables:
     """The routes of every function that has some, by its folder."""
     return {
-        folder: importlib.import_module(function.handler.rpartition(".")[0]).ROUTES
+        folder: importlib.import_module(f"functions.{folder}.handler").ROUTES
         for folder, function in sorted(manifest.functions.items())
         if function.routes
     }
@@ -138,7 +139,9 @@ def document(manifest: Manifest, routes: Tables) -> dict[str, Any]:
     for folder, table in sorted(routes.items()):
         for route in table:
             method, path = route.method_path.split(" ")
-            paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[method.lower()] = _operation(folder, route, schemas)
+            operations = paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})
+            if method.lower() not in operations:  # a route of two doors is described once
+                operations[method.lower()] = _operation(folder, route, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
