@@ -41,6 +41,7 @@ _ERRORS = {
 }
 _HEADERS = {
     "if-match": "The ETag of an earlier answer: refused with 412 where it changed since.",
+    "anthropic-version": "Sent by Anthropic's clients: answers and errors come in their shape.",
     "idempotency-key": "The same key and body within a day is answered, and billed, once.",
 }
 _FIXED = {
@@ -138,7 +139,9 @@ def document(manifest: Manifest, routes: Tables) -> dict[str, Any]:
     for folder, table in sorted(routes.items()):
         for route in table:
             method, path = route.method_path.split(" ")
-            paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[method.lower()] = _operation(folder, route, schemas)
+            operations = paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})
+            if method.lower() not in operations:  # a route of two doors is described once
+                operations[method.lower()] = _operation(folder, route, schemas)
     return {
         "openapi": "3.1.0",
         "info": {

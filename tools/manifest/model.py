@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]
 AttributeType = Literal["S", "N", "B"]
-Auth = Literal["public", "api-key", "bearer"]
+Auth = Literal["public", "api-key", "bearer", "key"]  # key: the function checks it itself, at the door that streams
 DynamoAction = Literal[
     "BatchGetItem",
     "BatchWriteItem",
@@ -129,8 +129,10 @@ class Function(_Strict):
     memory: Annotated[int, Field(ge=128, le=10_240, strict=True)]
     timeout: Annotated[int, Field(ge=1, le=900, strict=True)]
     name: Name | None = None
+    door: Literal["http", "stream"] = "http"
     routes: dict[
-        Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) (/([A-Za-z0-9._-]+|\{[a-z_]+\+?\}))+$")], Auth
+        Annotated[str, Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) (/|(/([A-Za-z0-9._-]+|\{[a-z_]+\+?\}))+)$")],
+        Auth,
     ] = {}
     authorizer: Authorizer | None = None
     tables: dict[str, Annotated[_Whole | _Parts, Discriminator(_form)]] = {}
@@ -142,7 +144,7 @@ class Function(_Strict):
 
     @model_validator(mode="after")
     def _in_time(self) -> Function:
-        if self.routes and self.timeout > HTTP_API_SECONDS:
+        if self.routes and self.door == "http" and self.timeout > HTTP_API_SECONDS:
             raise ValueError(f"timeout: {self.timeout} s, but an HTTP API waits {HTTP_API_SECONDS} s")
         return self
 
@@ -165,7 +167,10 @@ class Manifest(_Strict):
         return sorted({route.split(" ")[0] for route in self.routes()})
 
     def routes(self) -> dict[str, tuple[str, Auth]]:
-        """Route key to function and kind of authorization."""
+        """Route key of the HTTP API to function and kind of authorization."""
         return {
-            route: (name, auth) for name, function in self.functions.items() for route, auth in function.routes.items()
+            route: (name, auth)
+            for name, function in self.functions.items()
+            if function.door == "http"
+            for route, auth in function.routes.items()
         }

@@ -88,14 +88,14 @@ def _many(root: Path, file: str, model: type[M], problems: list[str]) -> dict[st
 
 
 def _routes(manifest: Manifest, _root: Path) -> Iterator[str]:
-    owners: dict[str, str] = {}
+    owners: dict[tuple[str, str], str] = {}
     for name, function in manifest.functions.items():
         for route in function.routes:
             # Two names for the same parameter are the same route to API Gateway.
             form = "/".join(
                 "{}" if part.startswith("{") and not part.endswith("+}") else part for part in route.split("/")
             )
-            other = owners.setdefault(form, name)
+            other = owners.setdefault((function.door, form), name)
             if other != name:
                 yield f"{_file(name)}: routes.{route}: {_file(other)} has this route too"
 
