@@ -37,4 +37,4 @@ ROUTES = (
 def app(settings: Settings, ending: threading.Event) -> Port:
     """The WSGI application. Once `ending` is set, streams under way are ended as if their clients had gone."""
     serves = service("stream", ROUTES, identity, SentKeys())
-    return Port(serves, adapter=settings.adapter, ending=ending)
+    return Port(serves, settings.adapter, settings.stream_seconds, settings.cors_origins, ending)

@@ -26,8 +26,8 @@ class ProviderSettings:
 class Settings:
     """One function's environment. Empty strings mean "not set".
 
-    `adapter`: it runs on Lambda, behind AWS's Lambda Web Adapter. `host`, `port` and `threads` are those of a function
-    that listens.
+    `adapter`: it runs on Lambda, behind AWS's Lambda Web Adapter. `host`, `port`, `threads`, `stream_seconds` and
+    `cors_origins` are those of a function that listens.
     """
 
     environment: str
@@ -50,6 +50,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     threads: int = 8
+    stream_seconds: float = 890.0
+    cors_origins: tuple[str, ...] = ()
 
     def table(self, name: str) -> str:
         """The real name of a table of shared/tables.json."""
@@ -103,6 +105,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         host=environ.get("HOST") or "127.0.0.1",
         port=int(environ.get("AWS_LWA_PORT") or environ.get("PORT") or 8080),
         threads=int(environ.get("GATEWAY_THREADS") or 8),
+        stream_seconds=float(environ.get("GATEWAY_STREAM_SECONDS") or 890),
+        cors_origins=_listed(environ, "GATEWAY_CORS_ORIGINS"),
     )
 
 

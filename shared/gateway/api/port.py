@@ -44,12 +44,13 @@ class CutOff(Exception):
 @dataclass(frozen=True, slots=True)
 class Port:
     """The application. `adapter`: the server stands behind Lambda's adapter, which alone can reach it, and whose words
-    of the request's surroundings hold; `seconds` is the longest that an answer may take. Once `ending` is set, every
-    client counts as gone."""
+    of the request's surroundings hold; `seconds` is the longest that an answer may take, `origins` whose pages may
+    call. Once `ending` is set, every client counts as gone."""
 
     service: Service
     adapter: bool = False
     seconds: float = LONGEST_SECONDS
+    origins: tuple[str, ...] = ()
     ending: threading.Event = field(default_factory=threading.Event)
     _paths: Paths = field(init=False)
 
@@ -61,14 +62,15 @@ class Port:
             request, found = self._request(environ)
         except Exception as fault:  # noqa: BLE001  no request of HTTP; the client gets a shaped answer all the same
             return _written(failed(self.service, _unknown(), fault), start)
+        origin = request.headers.get("origin")
         if request.route.startswith("OPTIONS "):
             methods = found.methods if found else ()
-            return _written(Response(204 if found else 404, "", cors.preflight(methods)), start)
+            return _written(Response(204 if found else 404, "", cors.preflight(methods, origin, self.origins)), start)
         response = answer(self.service, request, lambda: _body(environ, request))
-        response = replace(response, headers={**response.headers, **cors.shown(request.headers.get("origin"))})
-        if not isinstance(response.body, Iterator):
-            return _written(response, start)
-        return _streamed(response, request, start)
+        shown = cors.shown(origin, self.origins)
+        if isinstance(response.body, Iterator):
+            return _streamed(response, request, shown, start)
+        return _written(_with(response, shown), start)
 
     def refuse(self, fault: Exception, path: str, headers: Mapping[str, str], start: StartResponse) -> list[bytes]:
         """The answer to what the server could not take as a request. `headers` have lower-case names."""
@@ -135,15 +137,20 @@ class _Pieces(Iterator[bytes]):
         self._body.close()
 
 
-def _streamed(response: Response, request: Request, start: StartResponse) -> Iterable[bytes]:
+def _with(response: Response, headers: Mapping[str, str]) -> Response:
+    return replace(response, headers={**response.headers, **headers})
+
+
+def _streamed(
+    response: Response, request: Request, headers: Mapping[str, str], start: StartResponse
+) -> Iterable[bytes]:
     """The head goes out with the first piece: what goes wrong until then has a status of its own."""
     body = response.body
     try:
         first = next(body, b"")
     except Broken as broken:
-        extra = cors.shown(request.headers.get("origin"))
-        return _written(replace(broken.response, headers={**broken.response.headers, **extra}), start)
-    start(_status(response.status), _safe(response.headers))
+        return _written(_with(broken.response, headers), start)
+    start(_status(response.status), _safe({**response.headers, **headers}))
     return _Pieces(first, body, request.gone)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.api.routes import Auth, Described, Route, Schema
+from gateway.api.routes import Auth, Described, Handler, Route, Schema
 from gateway.handlers.chat import chat, once
 from gateway.handlers.key import key
 from gateway.handlers.models import dialect_of, models, one_model
@@ -19,50 +19,40 @@ _FOR = ("anthropic-version",)
 
 def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
     """Those of a door that checks keys so; `streamed` says how its streams come."""
+    completion = Route(
+        method_path="POST /v1/chat/completions",
+        handler=once(chat),
+        auth=auth,
+        scope="completions",
+        described=Described(
+            summary=f"A chat completion, exactly OpenAI's; with stream its events {streamed}.",
+            body=CHAT,
+            headers=ONCE,
+            answers={200: f"{ANSWERS}:Completion"},
+            errors=FAILURES,
+            media=("text/event-stream",),
+        ),
+    )
+    own = Described(
+        summary="The caller's own limits, and what is used and left of them.",
+        answers={200: f"{ANSWERS}:KeyStanding"},
+    )
+    every = Described(
+        summary="The aliases that this key may use, or with all=true every model.",
+        query=_ALL | _PAGES | _PLACES,
+        headers=_FOR,
+        answers={200: f"{ANSWERS}:Models"},
+    )
+    one = Described(summary="One model.", headers=_FOR, answers={200: f"{ANSWERS}:Model"})
     return (
-        Route(
-            method_path="POST /v1/chat/completions",
-            handler=once(chat),
-            auth=auth,
-            scope="completions",
-            described=Described(
-                summary=f"A chat completion, exactly OpenAI's; with stream its events {streamed}.",
-                body=CHAT,
-                headers=ONCE,
-                answers={200: f"{ANSWERS}:Completion"},
-                errors=FAILURES,
-                media=("text/event-stream",),
-            ),
-        ),
-        Route(
-            method_path="GET /v1/key",
-            handler=key,
-            auth=auth,
-            scope=None,
-            described=Described(
-                summary="The caller's own limits, and what is used and left of them.",
-                answers={200: f"{ANSWERS}:KeyStanding"},
-            ),
-        ),
-        Route(
-            method_path="GET /v1/models",
-            handler=models,
-            auth=auth,
-            scope="models",
-            errors_by=dialect_of,
-            described=Described(
-                summary="The aliases that this key may use, or with all=true every model.",
-                query=_ALL | _PAGES | _PLACES,
-                headers=_FOR,
-                answers={200: f"{ANSWERS}:Models"},
-            ),
-        ),
-        Route(
-            method_path="GET /v1/models/{id+}",
-            handler=one_model,
-            auth=auth,
-            scope="models",
-            errors_by=dialect_of,
-            described=Described(summary="One model.", headers=_FOR, answers={200: f"{ANSWERS}:Model"}),
-        ),
+        completion,
+        Route(method_path="GET /v1/key", handler=key, auth=auth, scope=None, described=own),
+        _of_models("GET /v1/models", models, auth, every),
+        _of_models("GET /v1/models/{id+}", one_model, auth, one),
+    )
+
+
+def _of_models(method_path: str, handler: Handler, auth: Auth, described: Described) -> Route:
+    return Route(
+        method_path=method_path, handler=handler, auth=auth, scope="models", errors_by=dialect_of, described=described
     )
