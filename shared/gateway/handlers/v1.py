@@ -41,9 +41,9 @@ def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
         summary="The aliases that this key may use, or with all=true every model.",
         query=_ALL | _PAGES | _PLACES,
         headers=_FOR,
-        answers={200: f"{ANSWERS}:Models"},
+        answers={200: f"{ANSWERS}:ModelList"},
     )
-    one = Described(summary="One model.", headers=_FOR, answers={200: f"{ANSWERS}:Model"})
+    one = Described(summary="One model.", headers=_FOR, answers={200: f"{ANSWERS}:OneModel"})
     return (
         completion,
         Route(method_path="GET /v1/key", handler=key, auth=auth, scope=None, described=own),
