@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from gateway.api.message import Dialect
-from gateway.api.routes import Described, Route
+from gateway.api.routes import Auth, Described, Route
 from tools.local.emulator import ROOT
 from tools.manifest import Manifest, load
 
@@ -68,6 +68,27 @@ _FIXED = {
         "required": ["message"],
         "properties": {"message": {"type": "string"}, "error": {"type": "object"}},
     },
+    "MessagesError": {
+        "description": "In Anthropic's shape.",
+        "type": "object",
+        "required": ["type", "error", "request_id"],
+        "properties": {
+            "type": {"const": "error"},
+            "error": {
+                "type": "object",
+                "required": ["type", "message"],
+                "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+            },
+            "request_id": {"type": ["string", "null"]},
+        },
+    },
+    "MessagesRefused": {
+        "description": "By the HTTP API a message alone, by a function a MessagesError.",
+        "anyOf": [
+            {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},
+            {"$ref": "#/components/schemas/MessagesError"},
+        ],
+    },
     "RpcError": {
         "description": "JSON-RPC's error; `data` is what an Error has.",
         "type": "object",
@@ -94,8 +115,24 @@ _FIXED = {
         ],
     },
 }
-_ERRORS_OF: Mapping[Dialect, str] = {"openai": "Error", "gateway": "Error", "jsonrpc": "RpcError"}
-_REFUSALS: Mapping[Dialect, str] = {"openai": "Refused", "gateway": "Refused", "jsonrpc": "RpcRefused"}
+_SECURITY: Mapping[Auth, Sequence[str]] = {
+    "public": (),
+    "api-key": ("api-key",),
+    "bearer": ("bearer",),
+    "key": ("bearer", "api-key"),
+}
+_ERRORS_OF: Mapping[Dialect, str] = {
+    "openai": "Error",
+    "gateway": "Error",
+    "jsonrpc": "RpcError",
+    "messages": "MessagesError",
+}
+_REFUSALS: Mapping[Dialect, str] = {
+    "openai": "Refused",
+    "gateway": "Refused",
+    "jsonrpc": "RpcRefused",
+    "messages": "MessagesRefused",
+}
 
 
 class DescriptionError(Exception):
@@ -171,7 +208,7 @@ def _operation(folder: str, route: Route, schemas: dict[str, Any]) -> dict[str, 
         "summary": described.summary,
         "responses": {str(status): _answer(status, described, schemas) for status in described.answers}
         | {str(status): _error(status, route) for status in _errors(route) if status not in described.answers},
-        "security": [] if route.auth == "public" else [{route.auth: []}],
+        "security": [{scheme: []} for scheme in _SECURITY[route.auth]],
     }
     parameters = _parameters(path, described, schemas)
     if parameters:
@@ -222,8 +259,10 @@ def _answer(status: int, described: Described, schemas: dict[str, Any]) -> dict[
 
 def _error(status: int, route: Route) -> dict[str, Any]:
     name = _REFUSALS if status in (401, 403) else _ERRORS_OF
-    reference = {"$ref": f"#/components/schemas/{name[route.errors]}"}
-    return {"description": _ERRORS[status], "content": {"application/json": {"schema": reference}}}
+    told: tuple[Dialect, ...] = (route.errors, "messages") if route.errors_by else (route.errors,)
+    forms = [{"$ref": f"#/components/schemas/{name[dialect]}"} for dialect in told]
+    schema = forms[0] if len(forms) == 1 else {"anyOf": forms}
+    return {"description": _ERRORS[status], "content": {"application/json": {"schema": schema}}}
 
 
 def _schema(described: Any, schemas: dict[str, Any], mode: Any) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 
 class Completion(BaseModel):
@@ -56,3 +56,33 @@ class Model(BaseModel):
 class Models(BaseModel):
     object: Literal["list"]
     data: list[Model]
+
+
+class MessagesModel(BaseModel):
+    """Anthropic's fields, for its clients."""
+
+    type: Literal["model"]
+    id: str
+    display_name: str
+    created_at: datetime
+    lifecycle: Literal["active", "deprecated"]
+    retires_at: datetime | None
+    max_input_tokens: int | None
+    max_tokens: int | None
+
+
+class MessagesModels(BaseModel):
+    """A page."""
+
+    data: list[MessagesModel]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+class ModelList(RootModel[Models | MessagesModels]):
+    """For OpenAI's clients, or for Anthropic's."""
+
+
+class OneModel(RootModel[Model | MessagesModel]):
+    """For OpenAI's clients, or for Anthropic's."""

@@ -2,242 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
-from typing import Any
-
-from gateway import observability
-from gateway.api.errors import error_response
 from gateway.api.http_api import http_api
-from gateway.api.message import Request, Response
-from gateway.api.routes import Described, Handler, Route
-from gateway.api.sse import event_stream
-from gateway.calls.call import Call
-from gateway.calls.ending import headers_of_end
-from gateway.calls.idempotency import Kept
-from gateway.errors import BadRequest, GatewayError, InternalError, UpstreamError
-from gateway.models.money import usd
-from gateway.wiring import gateway, identity
+from gateway.api.routes import Described, Route
+from gateway.handlers import v1
+from gateway.handlers.chat import chat_with_details, once, whole
+from gateway.wiring import identity
 
-# A function may answer 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
-MOST_ANSWER_BYTES = 6_000_000
-
-
-def _openai(request: Request) -> Response:
-    """`POST /v1/chat/completions`: the body is exactly OpenAI's, with the cost added to `usage`."""
-    return _complete(request, _as_openai)
-
-
-def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Response:
-    body = _with_cost(body, running)
-    headers = _headers(running, request)
-    if running.request.stream:
-        # This door can't stream: the whole answer goes out as a valid event stream in one piece, and says so.
-        usage = bool((running.request.stream_options or {}).get("include_usage"))
-        buffered = {"x-gateway-stream": "buffered", "cache-control": "no-cache"}
-        return Response(200, event_stream(body, usage=usage), headers | buffered, media_type="text/event-stream")
-    return Response(200, body, headers)
-
-
-def _gateway(request: Request) -> Response:
-    """`POST /api/v1/completions`: OpenAI's body plus the gateway's own fields."""
-    return _complete(request, _as_gateway)
-
-
-def _as_gateway(request: Request, running: Call, body: dict[str, Any]) -> Response:
-    cost = running.cost
-    extra: dict[str, Any] = {
-        "provider": running.route.provider,
-        "latency": round((time.monotonic() - request.started) * 1_000),
-        "cached": False,
-        "cost": {
-            "total": usd(cost.total),
-            "prompt": usd(cost.prompt),
-            "completion": usd(cost.completion),
-            "currency": "USD",
-        },
-    }
-    if running.request.mcp_context is not None:
-        extra["mcpContext"] = {"products": running.products}
-    return Response(200, _with_cost(body, running) | extra, _headers(running, request))
-
-
-def _complete(request: Request, shaped: Callable[[Request, Call, dict[str, Any]], Response]) -> Response:
-    running = gateway().completions.start(
-        request.caller,
-        request.json(),
-        correlation_id=request.correlation_id,
-        seconds_left=request.seconds_left(),
-        user_agent=request.headers.get("user-agent", ""),
-    )
-    body = running.gather()
-    # Paid for by now: an error says so, that a repeated request is not paid for again.
-    try:
-        made = shaped(request, running, body)
-        text = made.text()
-    except Exception as fault:
-        observability.log.exception("an answer could not be written")
-        raise running.paid_for(InternalError()) from fault
-    if len(text) * 2 > MOST_ANSWER_BYTES and len(json.dumps(text)) > MOST_ANSWER_BYTES:
-        message = "The answer is larger than can be given here; ask for less."
-        error = UpstreamError(message, provider=running.route.provider, code="answer_too_large", reason="too_large")
-        raise running.paid_for(error)
-    return Response(made.status, text, made.headers, made.media_type)
-
-
-def _once(answer: Handler) -> Handler:
-    """A handler that with an Idempotency-Key answers, and bills, a repeated request once."""
-
-    def route(request: Request) -> Response:
-        sent = request.headers.get("idempotency-key")
-        if sent is None:
-            return answer(request)
-        caller = request.caller
-        # Before the key is claimed: a flood of calls over their limit must cost no writes.
-        gateway().completions.check(caller, request.json(), seconds_left=request.seconds_left())
-
-        def kept() -> Kept:
-            made = answer(request)
-            return Kept(made.status, made.text(), made.media_type, made.headers)
-
-        def failed(error: GatewayError) -> Kept:
-            made = error_response(error, request.errors)
-            return Kept(made.status, made.text(), made.media_type, made.headers)
-
-        def permitted() -> None:
-            # An answer that is there already goes through no admission: the key's record is asked for here.
-            gateway().completions.permit(gateway().identity.fresh(caller), request.json())
-
-        fingerprint = request.route.encode() + b"\n" + request.body
-        first, again = gateway().idempotency.once(
-            caller.key_id, sent, fingerprint, request.seconds_left(), kept, failed=failed, permitted=permitted
-        )
-        replayed = {"idempotency-replayed": "true"} if again else {}
-        return Response(first.status, first.text, {**first.headers, **replayed}, first.media_type)
-
-    return route
-
-
-def _whole(answer: Handler) -> Handler:
-    """A handler whose answers are never streamed: who asks for a stream is told first where there is one."""
-
-    def route(request: Request) -> Response:
-        if request.json().get("stream") is True:
-            message = "stream: this route answers whole; POST /v1/chat/completions streams"
-            raise BadRequest(message, param="stream", code="unsupported_parameter")
-        return answer(request)
-
-    return route
-
-
-def _with_cost(body: dict[str, Any], running: Call) -> dict[str, Any]:
-    details = {"prompt": usd(running.cost.prompt), "completion": usd(running.cost.completion), "currency": "USD"}
-    usage = dict(body.get("usage") or {}) | {"cost": usd(running.cost.total), "cost_details": details}
-    return body | {"usage": usage}
-
-
-def _headers(running: Call, request: Request) -> dict[str, str]:
-    overhead = max(0.0, (time.monotonic() - request.started) * 1_000 - running.provider_ms)
-    observability.count("Overhead", overhead)
-    return {
-        **running.headers(),
-        "x-gateway-model": running.route.target,
-        "x-gateway-provider": running.route.provider,
-        "x-gateway-region": running.target.region,
-        "x-gateway-endpoint": running.target.prepared.endpoint.name,
-        "x-gateway-cache": "BYPASS",
-        "x-gateway-overhead-ms": f"{overhead:.1f}",
-        **headers_of_end(running.route),
-        **({"x-gateway-dropped": ", ".join(running.dropped)} if running.dropped else {}),
-        **running.hold.headers(),
-    } | _context(running)
-
-
-def _context(running: Call) -> dict[str, str]:
-    """Which products went into the prompt, on routes whose body has no room for it too."""
-    if running.request.mcp_context is None:
-        return {}
-    return {"x-gateway-context-products": ", ".join(str(product["id"]) for product in running.products)}
-
-
-def _models(request: Request) -> Response:
-    asked = request.query.get("all", "false")
-    if asked not in ("true", "false"):
-        raise BadRequest("all: must be true or false", param="all")
-    shown = gateway().completions.models(request.caller, everything=asked == "true")
-    return Response(200, {"object": "list", "data": shown})
-
-
-def _one_model(request: Request) -> Response:
-    return Response(200, gateway().completions.model(request.caller, request.parameters["id"]))
-
-
-def _key(request: Request) -> Response:
-    """`GET /v1/key`: the caller's own limits and what is left of them; any key may ask."""
-    return Response(200, gateway().standing.of(request.caller, gateway().completions.config.get().tier))
-
-
-_ANSWERS = "functions.completions.answers"
-_CHAT = "gateway.dialects.chat.schema:ChatRequest"
-_ONCE = ("idempotency-key",)
-_FAILURES = (402, 404, 409, 422, 429, 502, 503, 504)
 ROUTES = (
     Route(
         method_path="POST /api/v1/completions",
-        handler=_whole(_once(_gateway)),
+        handler=whole(once(chat_with_details)),
         auth="api-key",
         scope="completions",
         errors="gateway",
         described=Described(
             summary="A chat completion, with provider, latency and cost.",
-            body=_CHAT,
-            headers=_ONCE,
-            answers={200: f"{_ANSWERS}:GatewayCompletion"},
-            errors=_FAILURES,
+            body=v1.CHAT,
+            headers=v1.ONCE,
+            answers={200: f"{v1.ANSWERS}:GatewayCompletion"},
+            errors=v1.FAILURES,
         ),
     ),
-    Route(
-        method_path="POST /v1/chat/completions",
-        handler=_once(_openai),
-        auth="bearer",
-        scope="completions",
-        described=Described(
-            summary="A chat completion, exactly OpenAI's; with stream its events in one piece.",
-            body=_CHAT,
-            headers=_ONCE,
-            answers={200: f"{_ANSWERS}:Completion"},
-            errors=_FAILURES,
-            media=("text/event-stream",),
-        ),
-    ),
-    Route(
-        method_path="GET /v1/key",
-        handler=_key,
-        auth="bearer",
-        scope=None,
-        described=Described(
-            summary="The caller's own limits, and what is used and left of them.",
-            answers={200: f"{_ANSWERS}:KeyStanding"},
-        ),
-    ),
-    Route(
-        method_path="GET /v1/models",
-        handler=_models,
-        auth="bearer",
-        scope="models",
-        described=Described(
-            summary="The aliases that this key may use, or with all=true every model.",
-            query={"all": {"type": "string", "enum": ["true", "false"], "default": "false"}},
-            answers={200: f"{_ANSWERS}:Models"},
-        ),
-    ),
-    Route(
-        method_path="GET /v1/models/{id+}",
-        handler=_one_model,
-        auth="bearer",
-        scope="models",
-        described=Described(summary="One model.", answers={200: f"{_ANSWERS}:Model"}),
-    ),
+    *v1.routes("bearer", streamed="in one piece"),
 )
 handler = http_api("completions", ROUTES, identity)

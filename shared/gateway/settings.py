@@ -24,7 +24,11 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One function's environment. Empty strings mean "not set"."""
+    """One function's environment. Empty strings mean "not set".
+
+    `adapter`: it runs on Lambda, behind AWS's Lambda Web Adapter. `host`, `port`, `threads`, `stream_seconds` and
+    `cors_origins` are those of a function that listens.
+    """
 
     environment: str
     table_prefix: str
@@ -42,6 +46,12 @@ class Settings:
     mcp_allowed_hosts: tuple[str, ...] = ()
     loopback_providers: bool = False
     runtime_api: str = ""
+    adapter: bool = False
+    host: str = "127.0.0.1"
+    port: int = 8080
+    threads: int = 8
+    stream_seconds: float = 890.0
+    cors_origins: tuple[str, ...] = ()
 
     def table(self, name: str) -> str:
         """The real name of a table of shared/tables.json."""
@@ -90,7 +100,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         mcp_allowed_origins=_listed(environ, "MCP_ALLOWED_ORIGINS"),
         mcp_allowed_hosts=_listed(environ, "MCP_ALLOWED_HOSTS"),
         loopback_providers=environ.get("GATEWAY_LOOPBACK_PROVIDERS", "") == "allow",
-        runtime_api=environ.get("AWS_LAMBDA_RUNTIME_API", ""),
+        runtime_api=(runtime_api := environ.get("AWS_LAMBDA_RUNTIME_API", "")),
+        adapter=bool(runtime_api and environ.get("AWS_LWA_INVOKE_MODE")),
+        host=environ.get("HOST") or "127.0.0.1",
+        port=int(environ.get("AWS_LWA_PORT") or environ.get("PORT") or 8080),
+        threads=int(environ.get("GATEWAY_THREADS") or 8),
+        stream_seconds=float(environ.get("GATEWAY_STREAM_SECONDS") or 890),
+        cors_origins=_listed(environ, "GATEWAY_CORS_ORIGINS"),
     )
 
 

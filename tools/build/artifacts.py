@@ -65,7 +65,8 @@ def build(target: Target, out: Path, root: Path = ROOT, cache: Path | None = Non
         site = installed(needed(layer), target, cache, _LAYER, extra)
         artifacts["layer-dependencies"] = _archive(out, "layer-dependencies", files_below(site, "python/"))
         code = _compiled(root / "shared" / "gateway", Path(scratch) / "gateway", target, f"{_LAYER}/gateway")
-        artifacts["layer-gateway"] = _archive(out, "layer-gateway", files_below(code, "python/gateway/"))
+        own = files_below(code, "python/gateway/") | {"python/cors.json": root / "shared" / "cors.json"}
+        artifacts["layer-gateway"] = _archive(out, "layer-gateway", own)
         for folder in sorted(path.parent for path in root.glob("functions/*/function.json")):
             entries = _function(folder, layer, target, cache, Path(scratch), extra)
             artifacts[folder.name] = _archive(out, folder.name, entries)

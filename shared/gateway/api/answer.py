@@ -37,7 +37,8 @@ def answer(service: Service, request: Request, read: Callable[[], bytes] | None 
     A BaseException that is no Exception (the process is to end, the task is cancelled) is accounted for and goes on.
     """
     route = service.routes.get(request.route)
-    request.errors = route.errors if route else "openai"
+    if route is not None:
+        request.errors = route.errors_by(request) if route.errors_by else route.errors
     return _Exchange(service, request).run(lambda: _routed(service, route, request, read))
 
 
@@ -58,7 +59,8 @@ def _routed(service: Service, route: Route | None, request: Request, read: Calla
         from gateway.api.access import caller_of
 
         assert service.identity is not None  # noqa: S101  `service` has seen to it
-        request.by = caller_of(request, route.scope, service.identity, fresh=route.fresh)
+        request.by = caller_of(request, route.scope, service.identity, fresh=route.fresh, callers=service.callers)
+        context.current().keys["key_id"] = request.by.key_id
     if read is not None:
         request.body = read()
     return route.handler(request)
@@ -106,15 +108,17 @@ class _Exchange:
     def addressed(self, made: Response, body: str | Iterator[bytes]) -> Response:
         """The answer with the exchange's own identifiers, also where one that was kept is given again."""
         ids = {"x-correlation-id": self._request.correlation_id, "x-request-id": self._request.request_id}
+        if self._request.errors == "messages":  # the name that Anthropic's clients read it by
+            ids["request-id"] = self._request.request_id
         return Response(made.status, body, {"content-type": made.media_type, **made.headers, **ids}, made.media_type)
 
     def shaped(self, error: Exception) -> Response:
         """The answer for what was raised, which the log gets too."""
         if isinstance(error, GatewayError):
             _log_refusal(error)
-            return error_response(error, self._request.errors)
+            return error_response(error, self._request.errors, self._request.request_id)
         observability.log.error("unexpected error", exc_info=error)
-        return error_response(InternalError(), self._request.errors)
+        return error_response(InternalError(), self._request.errors, self._request.request_id)
 
     def account(self) -> None:
         this = self._context

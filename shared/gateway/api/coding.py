@@ -1,4 +1,4 @@
-"""Bodies as they come over the wire: base64 of the event, then gzip where the client says so, never past the limit."""
+"""Bodies as they come over the wire: base64 of an event, then gzip where the client says so, never past the limit."""
 
 from __future__ import annotations
 
@@ -20,13 +20,18 @@ def body_of(text: str, *, in_base64: bool, encoding: str) -> bytes:
     text/* on as text, whatever their coding: a packed one has lost its bytes by then, and is refused as such.
     """
     if len(text) > MAX_BODY_BYTES * 4 // 3 + 4:
-        raise _too_large()
+        raise too_large()
     try:
         body = base64.b64decode(text, validate=True) if in_base64 else text.encode()
     except (binascii.Error, ValueError):  # UnicodeEncodeError is one too
         raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
+    return decoded(body, encoding, in_base64=in_base64)
+
+
+def decoded(body: bytes, encoding: str, *, in_base64: bool = True) -> bytes:
+    """As `body_of`, of the bytes as they were sent."""
     if len(body) > MAX_BODY_BYTES:
-        raise _too_large()
+        raise too_large()
     codings = [name for part in encoding.split(",") if (name := part.strip().lower()) not in ("", "identity")]
     if not codings or not body:
         return body
@@ -47,13 +52,13 @@ def _unpacked(body: bytes) -> bytes:
     except zlib.error:
         raise _no_gzip() from None
     if len(unpacked) > MAX_BODY_BYTES:
-        raise _too_large()
+        raise too_large()
     if not unpacking.eof or unpacking.unused_data:
         raise _no_gzip()
     return unpacked
 
 
-def _too_large() -> BodyTooLarge:
+def too_large() -> BodyTooLarge:
     return BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
 
 

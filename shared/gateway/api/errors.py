@@ -6,20 +6,23 @@ import math
 from typing import Any
 
 from gateway.api.message import Dialect, Response
+from gateway.error_shapes import messages_error, messages_status, openai_error
 from gateway.errors import GatewayError, NotFound
 from gateway.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, RpcError, failure
 
 
-def error_response(error: GatewayError, dialect: Dialect = "openai") -> Response:
-    """The answer for an error."""
+def error_response(error: GatewayError, dialect: Dialect = "openai", request_id: str = "") -> Response:
+    """The answer for an error. `request_id` stands in the body of Messages'."""
     status = error.status
     if isinstance(error, NotFound) and error.code == "model_not_found" and dialect == "gateway":
         status = 400
-    facts = {"message": error.message, "type": error.type, "param": error.param, "code": error.code} | error.details
     headers = dict(error.headers)
     if error.retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
         headers["retry-after-ms"] = str(max(1, math.ceil(error.retry_after * 1_000)))
+    if dialect == "messages":
+        return Response(messages_status(error), messages_error(error, request_id), headers)
+    facts = openai_error(error)
     body: dict[str, Any] = {"error": facts, "message": error.message}
     if dialect == "jsonrpc":
         code = INVALID_REQUEST if status < 500 else INTERNAL_ERROR

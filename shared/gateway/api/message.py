@@ -7,7 +7,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # whoever asks for no key loads nothing of keys
 
 # How errors are told. openai: OpenAI's shape, plus a top-level `message` for API Gateway's clients. gateway: the same,
 # but that an unknown model is a 400, as with the original of /api/v1. jsonrpc: an error object, with these as its data.
-Dialect = Literal["openai", "gateway", "jsonrpc"]
+# messages: Anthropic's shape.
+Dialect = Literal["openai", "gateway", "jsonrpc", "messages"]
 MAX_BODY_BYTES = 5 * 1024 * 1024
 _LONGEST_NAME = 256  # of a field, as an error names it
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
@@ -29,11 +30,17 @@ _written = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Request:
     """`headers` have lower-case names, `body` is decoded; `context` is what the authorizer handed on; `started` and
     `deadline` are on time.monotonic. `by` is who called, on a route that asks for a key, and
-    `errors` the dialect of the route's."""
+    `errors` the dialect of the route's. `source` is the client's address, empty where the door is not told. `streams`
+    says whether the door gives a body on as it is made; `gone` says whether the client has hung up, as far as the door
+    can see: whoever waits for something else on its behalf asks now and then."""
 
     route: str
     path: str
@@ -48,6 +55,9 @@ class Request:
     deadline: float = math.inf
     by: Caller | None = None
     errors: Dialect = "openai"
+    source: str = ""
+    streams: bool = False
+    gone: Callable[[], bool] = _never
     _parsed: dict[str, Any] | None = field(default=None, init=False, repr=False)
 
     @property

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from gateway.api.message import Dialect, Request, Response
 
 if TYPE_CHECKING:
+    from gateway.identity.caller import Caller
     from gateway.identity.verification import Identity
 
-Auth = Literal["public", "api-key", "bearer"]
+# api-key, bearer: an authorizer of the API's has checked the header X-API-Key, or Authorization. key: the app checks
+# whichever header a key was sent in.
+Auth = Literal["public", "api-key", "bearer", "key"]
 Handler = Callable[[Request], Response]
+Callers = Callable[[Request, "Identity"], "Caller"]
 # A schema, or where the type stands that has one ("gateway.keys.key_fields:NewKey"): a pydantic model or a TypedDict.
 # By name, since functions must not load what only the document is made of.
 Schema = str | Mapping[str, Any]
@@ -41,7 +45,8 @@ class Described:
 class Route:
     """`method_path` as API Gateway has it: "GET /v1/models/{id+}". `scope` is what the key must have, None for any key;
     it is said of every route, so that none is left out by mistake. With `fresh` the key's record is read at each call:
-    by an answer that the authorizer has cached, a key that was revoked a moment ago would go on."""
+    by an answer that was kept, a key that was revoked a moment ago would go on. `errors` is the dialect that errors are
+    told in; where it depends on the request, `errors_by` says it."""
 
     method_path: str
     handler: Handler
@@ -49,6 +54,7 @@ class Route:
     scope: str | None
     described: Described
     errors: Dialect = "openai"
+    errors_by: Callable[[Request], Dialect] | None = None
     fresh: bool = False
 
     def __post_init__(self) -> None:
@@ -58,14 +64,21 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a function answers: its name in logs, its routes by `method_path`, and who knows whose key it is."""
+    """What a function answers: its name in logs, its routes by `method_path`, and who knows whose key it is. `callers`
+    finds who calls by the request's own headers, at a door that has no authorizer before it."""
 
     name: str
     routes: Mapping[str, Route]
     identity: Callable[[], Identity] | None = None
+    callers: Callers | None = None
 
 
-def service(name: str, routes: Iterable[Route], identity: Callable[[], Identity] | None = None) -> Service:
+def service(
+    name: str,
+    routes: Iterable[Route],
+    identity: Callable[[], Identity] | None = None,
+    callers: Callers | None = None,
+) -> Service:
     """A service of these routes. Raises ValueError where one stands there twice, or asks for keys that nobody knows."""
     found: dict[str, Route] = {}
     for route in routes:
@@ -73,4 +86,4 @@ def service(name: str, routes: Iterable[Route], identity: Callable[[], Identity]
             raise ValueError(f"{route.method_path} stands there twice.")
         if route.auth != "public" and identity is None:
             raise ValueError(f"{route.method_path} asks for a key, but {name} knows no keys.")
-    return Service(name, found, identity)
+    return Service(name, found, identity, callers)

@@ -11,13 +11,15 @@ import hmac
 import re
 import secrets
 import zlib
+from collections.abc import Mapping
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _FORM = re.compile(r"sk-([0-9A-Za-z]{12})-[0-9A-Za-z]{32}[0-9A-Za-z]{6}", re.ASCII)
 _BEARER = re.compile(r"bearer +(.*)", re.ASCII | re.IGNORECASE)
 KEY_ID = r"[0-9A-Za-z]{1,64}"  # any that could ever be one
 TEAM_ID = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
-X_API_KEY, AUTHORIZATION = "x-api-key", "authorization"
+X_API_KEY, API_KEY, AUTHORIZATION = "x-api-key", "api-key", "authorization"
+HEADERS = (AUTHORIZATION, X_API_KEY, API_KEY)  # that a key may be sent in
 
 
 def new_key(identifier: str | None = None) -> str:
@@ -40,10 +42,17 @@ def key_id(key: str) -> str | None:
 
 def in_header(header: str, value: str) -> str:
     """The key that a header of this (lower-case) name carries: bare, or behind `Bearer`; else empty."""
-    if header == X_API_KEY:
+    if header in (X_API_KEY, API_KEY):
         return value.strip(" \t")
     match = _BEARER.fullmatch(value.strip(" \t")) if header == AUTHORIZATION else None
     return match[1] if match else ""
+
+
+def sent(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys in all of the headers that one may be sent in (lower-case names), each once. A header that was sent
+    twice comes as one, its values with commas between, and no key has a comma."""
+    values = ((name, value) for name in HEADERS for value in headers.get(name, "").split(","))
+    return tuple(dict.fromkeys(filter(None, (in_header(name, value) for name, value in values))))
 
 
 def header_of(value: str) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.models.model_names import ModelNames, Route
+from gateway.models.model_names import CLAUDE_CODE, ModelNames, Route
 from gateway.models.money import Price, usd
 from gateway.models.vendors import Endpoint, Vendor, endpoints_of
 
+_KEPT = re.compile("claude|anthropic", re.IGNORECASE)
+_RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"
 _RATES = ("input", "output", "cached", "cache_write", "cache_write_1h")
 
 
@@ -34,6 +37,31 @@ def listed(route: Route, names: ModelNames) -> dict[str, Any]:
         "dialects": list(dict.fromkeys(each.dialect for each in endpoints)),
         "pricing": {"currency": "USD", "per": "million tokens", **_pricing(price), "source": price.source}
         | ({"date": price.date} if price.date else {}),
+    }
+
+
+def discovered(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A list for Anthropic's clients. Claude Code keeps names that hold `claude` or `anthropic` alone, so that every
+    other model has another name beside its own; those it keeps come first, for a client that reads one page."""
+    kept = [each for each in shown if _KEPT.search(each["id"])]
+    others = [each for each in shown if not _KEPT.search(each["id"])]
+    return [*kept, *({**each, "id": CLAUDE_CODE + each["id"]} for each in others), *others]
+
+
+def in_messages(shown: dict[str, Any]) -> dict[str, Any]:
+    """One of `listed` in Anthropic's shape, with what else is known beside it. `retires_at` is null, and the lifecycle
+    active, where no end is announced."""
+    retires = shown["shutdown_date"]
+    return {
+        "type": "model",
+        "id": shown["id"],
+        "display_name": shown["model"] or shown["id"].removeprefix(CLAUDE_CODE),
+        "created_at": datetime.fromtimestamp(shown["created"], UTC).strftime(_RFC_3339),
+        "lifecycle": "deprecated" if retires else "active",
+        "retires_at": f"{retires}T00:00:00Z" if retires else None,
+        "max_input_tokens": shown["context_window"],
+        "max_tokens": shown["max_output_tokens"],
+        **{name: shown[name] for name in ("target", "family", "successor", "owned_by", "dialects", "pricing")},
     }
 
 

@@ -15,6 +15,7 @@ from gateway.models.money import Price
 from gateway.models.vendors import Vendor, needs_profile, packaged
 
 _SHOWN = "; GET /v1/models lists what a key may ask for."
+CLAUDE_CODE = "claude-code/"  # before any name: the same model, by a name that Claude Code keeps
 WARNED_DAYS = 60  # before a model's end its answers tell of it
 _MOST_ROUTES = 256  # kept at a time: names are the clients'
 
@@ -119,6 +120,7 @@ class ModelNames:
         Raises NotFound (`model_not_found`, `model_end_of_life`), Forbidden (`residency`) and, where a target has no
         price, BadRequest (`model_not_priced`): what has no price is refused, never free.
         """
+        name = self._plain(name)
         route = self._resolved.get((name, residency))
         if route is None:
             if len(self._resolved) >= _MOST_ROUTES:
@@ -183,6 +185,11 @@ class ModelNames:
         except GatewayError:
             return None
         return route if permits(allowed, route.name, route.target) else None
+
+    def _plain(self, name: str) -> str:
+        """A name without what stands before it for Claude Code's sake."""
+        taken = name in self.config.models or CLAUDE_CODE.rstrip("/") in self.config.providers
+        return name if taken else name.removeprefix(CLAUDE_CODE)
 
     def _resolve(self, name: str, residency: str) -> Route:
         failure: tuple[int, GatewayError] = (0, _unknown(f"The model '{name}' does not exist here{_SHOWN}"))

@@ -46,6 +46,7 @@ def project(tmp_path: Path) -> Path:
         "requirements/layer.txt": common,
         "shared/gateway/__init__.py": "NAME = 'gateway'\n",
         "shared/gateway/data/facts.json": "{}",
+        "shared/cors.json": "{}",
         "functions/hello/function.json": "{}",
         "functions/hello/handler.py": "import own\n\n\ndef handler(event, context):\n    return own.VALUE\n",
         "functions/hello/__init__.py": "",

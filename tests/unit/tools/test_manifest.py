@@ -65,7 +65,11 @@ def test_the_projects_own_descriptions_are_right() -> None:
     assert manifest.routes()["POST /v1/chat/completions"] == ("completions", "bearer")
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("key", ["mode", "layers", "memroy"])
+=======
+@pytest.mark.parametrize("key", ["doors", "mode", "layers", "memroy"])
+>>>>>>> 9c08573a2bae417bb4ae0b8a887a7596a5b9427c
 def test_a_key_that_nothing_reads_is_refused(root: Path, key: str) -> None:
     add(root, "greet", **{key: "http"})
     assert [each for each in problems(root) if "greet" in each and key in each]

@@ -25,7 +25,9 @@ def test_it_is_valid_and_has_every_route() -> None:
     document = json.loads(openapi.OUT.read_text(encoding="utf-8"))
     validate(document)
     operations = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    routes = {tuple(route.replace("+}", "}").split(" ")) for route in load(ROOT).routes()}
+    routes = {
+        tuple(route.replace("+}", "}").split(" ")) for each in load(ROOT).functions.values() for route in each.routes
+    }
     assert operations == routes
     for path, methods in document["paths"].items():
         for operation in methods.values():

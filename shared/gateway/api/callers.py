@@ -1,0 +1,60 @@
+"""Who is calling, by the key that the request itself carries: for a door that has no authorizer before it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.api.message import Request
+from gateway.errors import Unauthorized
+from gateway.identity import key_text as keys
+from gateway.identity.caller import Caller
+from gateway.identity.verification import Identity
+
+KEPT_SECONDS = 60.0  # as an authorizer's answers
+MOST_KEPT = 4_096
+
+
+@dataclass(slots=True)
+class SentKeys:
+    """Callers by the keys that they send. A key that was found good is known for a minute by its digest, the text of
+    none is kept; one that was refused is asked for again, after form and checksum. `clock` is on time.monotonic."""
+
+    clock: Callable[[], float] = time.monotonic
+    _known: OrderedDict[str, tuple[float, Caller]] = field(default_factory=OrderedDict, init=False, repr=False)
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __call__(self, request: Request, identity: Identity) -> Caller:
+        """Raises Unauthorized where no key is sent, one that is not good, or two that differ; StoreUnavailable."""
+        sent = keys.sent(request.headers)
+        if len(sent) > 1:
+            raise Unauthorized("Two different API keys were sent; send one.", code="several_api_keys")
+        if not sent:
+            raise Unauthorized("No API key was sent: use Authorization: Bearer, x-api-key or api-key.")
+        if keys.key_id(sent[0]) is None:
+            raise _refused()
+        digest, now = keys.digest(sent[0]), self.clock()
+        known = self._known.get(digest)
+        if known is not None and now < known[0]:
+            return known[1]
+        caller = identity.verify(sent[0])
+        if caller is None:
+            with self._turn:
+                self._known.pop(digest, None)
+            raise _refused()
+        self._keep(digest, now + KEPT_SECONDS, caller)
+        return caller
+
+    def _keep(self, digest: str, until: float, caller: Caller) -> None:
+        with self._turn:
+            self._known[digest] = until, caller
+            self._known.move_to_end(digest)
+            if len(self._known) > MOST_KEPT:
+                self._known.popitem(last=False)
+
+
+def _refused() -> Unauthorized:
+    return Unauthorized("The API key is unknown, expired or revoked.")

@@ -1,0 +1,44 @@
+"""An error as each wire format tells it: in an answer, and in a stream whose head has gone out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.errors import GatewayError, UpstreamError, UpstreamUnavailable
+
+OVERLOADED = 529  # as Anthropic's API says it
+_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    OVERLOADED: "overloaded_error",
+}
+_OVERLOADED_UPSTREAM = (503, OVERLOADED)
+_TOO_LONG = "context_length_exceeded"
+
+
+def openai_error(error: GatewayError) -> dict[str, Any]:
+    """What stands at `error` in OpenAI's shape."""
+    return {"message": error.message, "type": error.type, "param": error.param, "code": error.code} | error.details
+
+
+def messages_status(error: GatewayError) -> int:
+    """An error's status as Anthropic's API gives it: a provider that is overloaded, or left alone for a while, is 529,
+    which its clients wait for."""
+    overloaded = isinstance(error, UpstreamUnavailable) or (
+        isinstance(error, UpstreamError) and error.upstream_status in _OVERLOADED_UPSTREAM
+    )
+    return OVERLOADED if overloaded else error.status
+
+
+def messages_error(error: GatewayError, request_id: str = "") -> dict[str, Any]:
+    """The whole body in Anthropic's shape. Its clients know a prompt that is too long by words."""
+    status = messages_status(error)
+    kind = _TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
+    message = f"prompt is too long: {error.message}" if error.code == _TOO_LONG else error.message
+    facts = error.details | {"type": kind, "message": message, "code": error.code, "param": error.param}
+    return {"type": "error", "error": facts, "request_id": request_id or None}

@@ -1,0 +1,19 @@
+"""`HEAD /`: a client's first question, whether anybody is there."""
+
+from __future__ import annotations
+
+from gateway.api.message import Request, Response
+from gateway.api.routes import Described, Route
+
+
+def _here(_request: Request) -> Response:
+    return Response(200, "")
+
+
+ROOT = Route(
+    method_path="HEAD /",
+    handler=_here,
+    auth="public",
+    scope=None,
+    described=Described(summary="Whether the gateway is there; asks nothing.", answers={200: {}}),
+)

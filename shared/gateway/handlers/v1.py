@@ -1,0 +1,58 @@
+"""The routes below /v1 that every door has: one table, so that whoever changes doors meets the same API."""
+
+from __future__ import annotations
+
+from gateway.api.routes import Auth, Described, Handler, Route, Schema
+from gateway.handlers.chat import chat, once
+from gateway.handlers.key import key
+from gateway.handlers.models import dialect_of, models, one_model
+
+ANSWERS = "functions.completions.answers"  # types for the OpenAPI document
+CHAT = "gateway.dialects.chat.schema:ChatRequest"
+ONCE = ("idempotency-key",)
+FAILURES = (402, 404, 409, 422, 429, 502, 503, 504)
+_PAGES: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}}
+_PLACES: dict[str, Schema] = {name: {"type": "string"} for name in ("after_id", "before_id")}
+_ALL: dict[str, Schema] = {"all": {"type": "string", "enum": ["true", "false"], "default": "false"}}
+_FOR = ("anthropic-version",)
+
+
+def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
+    """Those of a door that checks keys so; `streamed` says how its streams come."""
+    completion = Route(
+        method_path="POST /v1/chat/completions",
+        handler=once(chat),
+        auth=auth,
+        scope="completions",
+        described=Described(
+            summary=f"A chat completion, exactly OpenAI's; with stream its events {streamed}.",
+            body=CHAT,
+            headers=ONCE,
+            answers={200: f"{ANSWERS}:Completion"},
+            errors=FAILURES,
+            media=("text/event-stream",),
+        ),
+    )
+    own = Described(
+        summary="The caller's own limits, and what is used and left of them.",
+        answers={200: f"{ANSWERS}:KeyStanding"},
+    )
+    every = Described(
+        summary="The aliases that this key may use, or with all=true every model.",
+        query=_ALL | _PAGES | _PLACES,
+        headers=_FOR,
+        answers={200: f"{ANSWERS}:ModelList"},
+    )
+    one = Described(summary="One model.", headers=_FOR, answers={200: f"{ANSWERS}:OneModel"})
+    return (
+        completion,
+        Route(method_path="GET /v1/key", handler=key, auth=auth, scope=None, described=own),
+        _of_models("GET /v1/models", models, auth, every),
+        _of_models("GET /v1/models/{id+}", one_model, auth, one),
+    )
+
+
+def _of_models(method_path: str, handler: Handler, auth: Auth, described: Described) -> Route:
+    return Route(
+        method_path=method_path, handler=handler, auth=auth, scope="models", errors_by=dialect_of, described=described
+    )
