@@ -1,6 +1,6 @@
 """AWS's own metrics that a gateway may be watched by, with the sets of dimensions that AWS files them under.
 
-From "Monitoring HTTP APIs with CloudWatch metrics" and "Amazon API Gateway dimensions and metrics" (REST APIs), "Types of
+From "Monitoring HTTP APIs with CloudWatch metrics" and "Amazon API Gateway dimensions and metrics" (REST), "Types of
 metrics for Lambda functions", "DynamoDB metrics and dimensions" and "Available CloudWatch metrics for Amazon SQS".
 """
 

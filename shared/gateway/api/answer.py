@@ -77,6 +77,7 @@ class _Exchange:
             keys={"key_id": request.context.get("keyId") or None},
             started=request.started,
             deadline=request.deadline,
+            trace=request.trace,
         )
 
     def run(self, work: Callable[[], Response]) -> Response:
