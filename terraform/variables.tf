@@ -130,7 +130,7 @@ variable "gateway_version" {
 }
 
 variable "profile" {
-  description = "minimal: what the gateway needs to run. full: alarms and a dashboard too (about 7.50 US dollars a month)."
+  description = "minimal: what the gateway needs to run. full: alarms and a dashboard too (about 7.90 US dollars a month)."
   type        = string
   default     = "minimal"
   nullable    = false
