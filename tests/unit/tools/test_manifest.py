@@ -65,7 +65,7 @@ def test_the_projects_own_descriptions_are_right() -> None:
     assert manifest.routes()["POST /v1/chat/completions"] == ("completions", "bearer")
 
 
-@pytest.mark.parametrize("key", ["mode", "layers", "memroy"])
+@pytest.mark.parametrize("key", ["doors", "mode", "layers", "memroy"])
 def test_a_key_that_nothing_reads_is_refused(root: Path, key: str) -> None:
     add(root, "greet", **{key: "http"})
     assert [each for each in problems(root) if "greet" in each and key in each]
