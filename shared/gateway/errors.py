@@ -138,6 +138,17 @@ class InternalError(GatewayError):
         super().__init__("The gateway failed; the correlation id tells which log line.")
 
 
+class ClientGone(GatewayError):
+    """Nobody waits for the answer any more. (499 is nginx's status for it; it is for the log alone.)"""
+
+    status = 499
+    type = "invalid_request_error"
+    default_code = "client_closed_request"
+
+    def __init__(self) -> None:
+        super().__init__("The client has closed the connection.")
+
+
 class StoreUnavailable(GatewayError):
     status = 503
     default_code = "store_unavailable"

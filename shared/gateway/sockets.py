@@ -90,6 +90,17 @@ class TimedConnection:
         """What has come, as soon as anything has; nothing where the other side has ended."""
         return self._ready().recv(most)
 
+    def wait(self, seconds: float) -> bool:
+        """Whether something comes (be it the end) within so many seconds. Raises TimeoutError at the deadline."""
+        connected = self._socket
+        if connected is None or self.reader.buffer or (isinstance(connected, ssl.SSLSocket) and connected.pending()):
+            return True
+        waiting = select.poll()
+        waiting.register(connected, select.POLLIN)
+        found = waiting.poll(1_000 * min(seconds, self.left()))
+        self.left()
+        return bool(found)
+
     def usable(self) -> bool:
         """Whether an idle connection may serve another exchange. One that is readable was closed by the other side: a
         write on it would be lost without a trace."""

@@ -111,11 +111,18 @@ class Exchange:
         self._pool, self._connection, self._answer = pool, connection, answer
         self._whole, self._sent = False, sent  # of the answer, of the request
 
-    def pieces(self, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
-        """The body's bytes. Raises TimedOut, Broken or TooLarge."""
+    def pieces(self, max_bytes: int = MAX_BYTES, wake: float | None = None) -> Iterator[bytes]:
+        """The body's bytes; none of them each time when `wake` seconds have passed without any. Raises TimedOut, Broken
+        or TooLarge."""
         size = 0
         with _translated():
-            for piece in self._answer.pieces():
+            pieces = self._answer.pieces()
+            while True:
+                while wake is not None and not self._connection.wait(wake):
+                    yield b""
+                piece = next(pieces, None)
+                if piece is None:
+                    break
                 size += len(piece)
                 if size > max_bytes:
                     raise TooLarge(f"an answer of more than {max_bytes} bytes")
@@ -139,6 +146,31 @@ class Exchange:
         self._pool.give_back(self._connection, keep=keep)
 
 
+class Sent:
+    """A request that has left, be it in part; its answer has not begun."""
+
+    def __init__(self, pool: Connections, connection: TimedConnection, method: str, *, whole: bool) -> None:
+        self._pool, self._connection, self._method, self._whole = pool, connection, method, whole
+
+    def answers(self, seconds: float) -> bool:
+        """Whether an answer begins within so many seconds. Raises TimedOut."""
+        with _translated():
+            return self._connection.wait(seconds)
+
+    def exchange(self) -> Exchange:
+        """The answer, as soon as its status and headers are here. Raises TimedOut or Broken."""
+        try:
+            with _translated():
+                answer = _answer(self._connection, self._method)
+                return Exchange(self._pool, self._connection, answer, sent=self._whole)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 class Connections:
     """Connections to one endpoint. Thread-safe: a connection serves one exchange at a time. `resolve` gives the
     addresses of its host; what it raises (an OSError) means that there is no connection. `clock` gives seconds, and
@@ -156,9 +188,14 @@ class Connections:
         weakref.finalize(self, _close, self._idle)
 
     def open(self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Exchange:
-        """Send a request and wait for status and headers; `timeout` is for the whole exchange, body included.
+        """As `begin`, and wait for status and headers. Close what you get."""
+        return self.begin(method, target, body, headers, timeout).exchange()
 
-        `target` is the percent-encoded path with its query. Raises NotSent, TimedOut or Broken. Close what you get.
+    def begin(self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Sent:
+        """Send a request; `timeout` is for the whole exchange, body included.
+
+        `target` is the percent-encoded path with its query. Raises NotSent, TimedOut or Broken. Close what you get, or
+        take its exchange.
         """
         try:
             request = request_bytes(method, target, self.host, headers, body)
@@ -168,8 +205,7 @@ class Connections:
         connection = self._connection(time.monotonic() + timeout)
         try:
             with _translated():
-                sent = _sent(connection, request)
-                return Exchange(self, connection, _answer(connection, method), sent=sent)
+                return Sent(self, connection, method, whole=_sent(connection, request))
         except BaseException:
             connection.close()
             raise

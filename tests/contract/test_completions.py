@@ -149,7 +149,7 @@ def test_an_answer_that_nobody_reads_to_its_end_is_paid(tables: Tables) -> None:
     completions = service(world, lambda _name: Upstream(Usage(input_tokens=1, output_tokens=1)))
     events = completions.start(world.caller, BODY, correlation_id="c", seconds_left=20).events()
     next(events)
-    events.close()  # type: ignore[attr-defined]  # a generator's
+    events.close()
     (row,) = world.rows()
     assert (row["actual"], row["status"]) == (11, "ok")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.breakers.signs import ANSWERED, SILENT, Signs, signs_of
@@ -14,14 +14,16 @@ from gateway.errors import UpstreamError
 from gateway.ledger.charge import Verdict, charge, verdict_of
 from gateway.models.money import Cost, cost_of
 from gateway.models.usage import Usage
-from gateway.vendors.base import Answer, Event, Prepared
+from gateway.vendors.base import QUIET, Answer, Chunk, Counted, Event, Prepared
 
 
 @dataclass(slots=True)
 class Attempt:
     """`events` may be taken once. What the fields say holds when it has ended; before, nobody knows what it costs.
 
-    `choices` is how many answers were asked for. `delivered`: content came, be it a part of an answer.
+    `choices` is how many answers were asked for. `delivered`: content came, be it a part of an answer. `counted` is
+    what the provider has counted so far, `pieces` and `size` are what was seen of the answer: pieces of text, each a
+    token at least, and bytes.
     """
 
     target: Target
@@ -34,16 +36,23 @@ class Attempt:
     failure: UpstreamError | None = None
     provider_ms: float = 0.0
     first_byte_ms: float | None = None
+    delivered: bool = False
+    counted: Usage | None = None
+    pieces: int = 0
+    size: int = 0
 
     @property
-    def delivered(self) -> bool:
-        return self.first_byte_ms is not None
+    def bound(self) -> int:
+        """The most that it may cost, in micro-dollars: less than was estimated, once the provider has told what the
+        prompt came to."""
+        est = self.target.est
+        return est.cost if self.counted is None else min(est.cost, est.once_told(self.counted))
 
     @property
     def cost(self) -> Cost:
         """Where nobody can know what it did: the upper bound, though less may be held, for who could make it unknown
         would have the difference for nothing."""
-        return charge(self.verdict, self.bill, self.target.est.cost)
+        return charge(self.verdict, self.bill, self.bound)
 
     @property
     def uncounted(self) -> int:
@@ -53,15 +62,16 @@ class Attempt:
     def events(self) -> Iterator[Event]:
         """The provider's events; the last is the whole answer. Raises UpstreamErrors.
 
-        What ends it otherwise costs nothing before anything was sent, and the estimate where nobody reads to the end.
+        What ends it otherwise costs nothing before anything was sent, and where nobody reads to the end what was seen,
+        or the upper bound.
         """
         started = time.monotonic()
         try:
             for event in self.target.provider.send(self.prepared):
-                if self.first_byte_ms is None:
-                    self.first_byte_ms = (time.monotonic() - started) * 1_000
-                if isinstance(event, Answer):
-                    self._answered(event)
+                if event is not QUIET:
+                    if self.first_byte_ms is None:
+                        self.first_byte_ms = (time.monotonic() - started) * 1_000
+                    self._heard(event)
                 yield event
         except UpstreamError as failure:
             self._failed(failure)
@@ -73,6 +83,8 @@ class Attempt:
             raise
         finally:
             self.provider_ms = (time.monotonic() - started) * 1_000
+            if self.verdict is Verdict.UNKNOWN and self.delivered:
+                self._cut()
 
     def signs(self, first_byte: float) -> Signs:
         """What it tells breakers; `first_byte` is the most seconds that a stream may take to begin."""
@@ -92,6 +104,37 @@ class Attempt:
             "verdict": str(self.verdict),
             "cost": self.cost.total,
         } | {name: count for name, count in tokens.items() if count}
+
+    def _heard(self, event: Chunk | Counted | Answer) -> None:
+        if isinstance(event, Counted):
+            self.counted = event.usage
+        elif isinstance(event, Answer):
+            self.delivered = True
+            self._answered(event)
+        else:
+            self.delivered = self.delivered or event.content
+            self.pieces, self.size = self.pieces + event.pieces, self.size + event.size
+
+    def _cut(self) -> None:
+        """The answer broke off, or nobody read on: what was seen of it is billed. A model that may think where nobody
+        sees it may have produced more: then the upper bound is."""
+        if self._may_think():
+            return
+        told, call = self.counted or Usage(), self.prepared.call
+        most = call.max_output_tokens * self.choices
+        # Bytes are never fewer than byte-level tokens.
+        output = max(told.output_tokens, min(max(self.pieces, self.size), most))
+        fresh = min(_size(call.body), self.target.est.prompt) if self.counted is None else told.input_tokens
+        usage = replace(told, input_tokens=fresh, output_tokens=output, source="counted")
+        bill = self._billed(usage, None)
+        if bill.total < self.bound:
+            self.verdict, self.usage, self.bill = Verdict.CUT, usage, bill
+
+    def _may_think(self) -> bool:
+        price, body = self.target.route.price, self.prepared.call.body
+        thinking = body.get("thinking")
+        off = isinstance(thinking, Mapping) and thinking.get("type") == "disabled"
+        return "reasoning" in price.capabilities and not off and body.get("reasoning_effort") != "none"
 
     def _answered(self, answer: Answer) -> None:
         self.verdict, self.status = Verdict.ANSWERED, "ok"

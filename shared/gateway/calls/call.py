@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -10,17 +11,17 @@ from typing import Any
 from gateway import observability
 from gateway.breakers.breaker import BreakerRules
 from gateway.breakers.breakers import Breakers, Permit
+from gateway.calls.asked import Asked, Spoken, spoken
 from gateway.calls.attempt import Attempt
 from gateway.calls.plan import Plan, Target, moves_on, seconds_for
-from gateway.dialects.chat.schema import ChatRequest
-from gateway.errors import GatewayError, InternalError, UpstreamUnavailable
+from gateway.errors import ClientGone, GatewayError, InternalError, UpstreamUnavailable
 from gateway.ledger.charge import Verdict
 from gateway.ledger.holds import Hold, Outcome
 from gateway.ledger.ledger import Ledger
 from gateway.models.model_names import Route
 from gateway.models.money import Cost, usd
-from gateway.models.usage import Usage, openai_usage
-from gateway.vendors.base import Answer, Event
+from gateway.models.usage import Usage
+from gateway.vendors.base import QUIET, Answer, Counted, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,16 @@ class Call:
     means: Means
     attempts: list[Attempt] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
+    _lowered: bool = False
     fallbacks: int = 0  # targets that were passed over, or did not deliver, before the one that was tried last
 
     @property
-    def request(self) -> ChatRequest:
+    def request(self) -> Asked:
         return self.plan.request
+
+    @property
+    def spoken(self) -> Spoken:
+        return spoken(self.plan.dialect)
 
     @property
     def products(self) -> list[dict[str, Any]]:
@@ -90,7 +96,7 @@ class Call:
         """How long all attempts took."""
         return sum(attempt.provider_ms for attempt in self.attempts)
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event]:
         """The events of the attempt that delivers; the last is the whole answer. Raises what ended the last attempt
         (where none was made, what stood in its way), with what the call cost; of a defect, where it cost anything."""
         status = "aborted"
@@ -109,21 +115,29 @@ class Call:
         finally:
             self._settle(self.attempts[-1].status if self.attempts else status)
 
-    def gather(self) -> dict[str, Any]:
-        """The whole answer, an OpenAI chat completion, with the usage that was billed where none came."""
-        for event in self.events():
-            if isinstance(event, Answer):
-                self.answer = event.body
-        usage = self.attempts[-1].usage
-        if usage is not None and "usage" not in self.answer:
-            self.answer = self.answer | {"usage": openai_usage(usage)}
-        return self.answer
+    def gather(self, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+        """The whole answer in the client's dialect, with the usage that was billed where none came, and the cost.
+        `gone` tells that nobody waits for it any more: then ClientGone is raised, and the call ended."""
+        with closing(self.events()) as events:
+            for event in events:
+                if isinstance(event, Answer):
+                    self.answer = event.body
+                elif event is QUIET and gone():
+                    raise ClientGone
+        return self.spoken.billed(self.answer, self.attempts[-1].usage, self.price())
 
-    def headers(self) -> dict[str, str]:
-        """Which call it was, how it went, and what it cost: of an answer and of a failure alike."""
+    def price(self) -> dict[str, Any]:
+        """What it cost, in US dollars, as it stands beside the usage of an answer."""
+        cost = self.cost
+        details = {"prompt": usd(cost.prompt), "completion": usd(cost.completion), "currency": "USD"}
+        return {"cost": usd(cost.total), "cost_details": details}
+
+    def headers(self, *, ended: bool = True) -> dict[str, str]:
+        """Which call it was, how it went, and what it cost: of an answer and of a failure alike. Of one that has not
+        `ended` nobody knows the cost yet."""
         return {
             "x-gateway-request-id": self.rid,
-            "x-gateway-cost": f"{usd(self.cost.total):.6f}",
+            **({"x-gateway-cost": f"{usd(self.cost.total):.6f}"} if ended else {}),
             "x-gateway-attempts": str(len(self.attempts)),
             "x-gateway-fallbacks": str(self.fallbacks),
         }
@@ -147,7 +161,10 @@ class Call:
                 break
             self.fallbacks = number
             try:
-                yield from attempt.events()
+                for event in attempt.events():
+                    if isinstance(event, Counted):
+                        self._lower(attempt)
+                    yield event
                 return
             except GatewayError as error:
                 failure = error
@@ -183,6 +200,14 @@ class Call:
         missing = self.cost.total + target.held(self.hold.typical) - self.hold.row.est
         if missing > 0:
             self.hold = self.means.ledger.top_up(self.hold, missing)
+
+    def _lower(self, attempt: Attempt) -> None:
+        """The provider has told what the prompt came to: less may be held for the rest. Once, where it is worth it."""
+        if self._lowered or len(self.attempts) > 1:
+            return
+        self._lowered = True
+        if self.hold.worth_lowering(attempt.bound):
+            self.hold = self.means.ledger.lower(self.hold, attempt.bound)
 
     def _ended(self, attempt: Attempt, permit: Permit) -> None:
         means, route = self.means, attempt.target.route

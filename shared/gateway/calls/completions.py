@@ -10,6 +10,7 @@ from typing import Any
 from gateway.breakers.breaker import BreakerRules
 from gateway.breakers.breakers import Breakers
 from gateway.breakers.signs import FIRST_BYTE_SECONDS
+from gateway.calls.asked import Asked, spoken
 from gateway.calls.call import Call, Means
 from gateway.calls.clients import client_class
 from gateway.calls.ending import tell_of_end
@@ -19,7 +20,6 @@ from gateway.catalogue.catalogue import Catalogue
 from gateway.catalogue.context import fitting, with_products
 from gateway.config.document import Config, TierLimits
 from gateway.config.service import ConfigSource
-from gateway.dialects.chat.schema import ChatRequest, parse_chat, provider_body
 from gateway.errors import BadRequest, Forbidden, GatewayError, NotFound
 from gateway.identity.caller import Caller
 from gateway.ledger.admission import Demand
@@ -32,8 +32,22 @@ from gateway.models.model_names import ModelNames, Prices, Route, permits
 from gateway.times import utc_date
 from gateway.vendors.base import ModelCall, Provider
 
-_DIALECT = "chat"
 _GRACE_SECONDS = 30  # after the deadline a row may be swept
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a request comes and its answer goes: the client's dialect and its header of betas; whether the door streams
+    what is asked for as a stream, and after how many seconds of a provider's silence it wants to be told (None for
+    never)."""
+
+    dialect: str = "chat"
+    streams: bool = False
+    wake: float | None = None
+    beta: str = ""
+
+
+WHOLE_CHAT = Way()
 
 
 @dataclass(slots=True)
@@ -84,20 +98,35 @@ class Completions:
         return listed(route, names)
 
     def start(
-        self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float, user_agent: str = ""
+        self,
+        caller: Caller,
+        body: Mapping[str, Any],
+        *,
+        correlation_id: str,
+        seconds_left: float,
+        user_agent: str = "",
+        way: Way = WHOLE_CHAT,
     ) -> Call:
         """Check, price, translate and admit one request. Raises as `plan` and `admit` do; nothing is held then."""
         ends = self.now() + seconds_left
-        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left)
+        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
         return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent)
 
-    def plan(self, caller: Caller, body: Mapping[str, Any], *, correlation_id: str, seconds_left: float) -> Plan:
+    def plan(
+        self,
+        caller: Caller,
+        body: Mapping[str, Any],
+        *,
+        correlation_id: str,
+        seconds_left: float,
+        way: Way = WHOLE_CHAT,
+    ) -> Plan:
         """Where a request goes: to the target of the name that it asks for, in each of its regions in order. Raises
         BadRequest, NotFound, Forbidden, UpstreamRejected, UpstreamTimeout.
 
         Translated here: what can't be said to the provider was never a call.
         """
-        request = parse_chat(body)
+        request = spoken(way.dialect).parse(body)
         config = self.config.get()
         names, tier, rule = self.model_names(config), config.tier(caller.tier), residency_of(caller, config)
         route = names.resolve(request.model, rule)
@@ -107,12 +136,14 @@ class Completions:
         whole, targets = with_products(body, products), []
         rid = new_rid()
         metadata = {"key-id": caller.key_id, "request-id": rid}
+        streamed = way.streams and request.streamed
         for each in names.regions(route, rule):
-            call, est = self._priced(whole, request, each, tier, seconds_left)
+            call, est = self._priced(whole, request, each, tier, seconds_left, way.dialect)
             call = replace(call, correlation_id=correlation_id, metadata=metadata)
+            call = replace(call, streamed=streamed, wake=way.wake, beta=way.beta)
             provider = self.provider(each.provider, each.region)
-            targets.append(Target(each, provider, provider.prepare(call), est))
-        return Plan(request, tuple(targets), products, rid=rid)
+            targets.append(Target(each, provider, provider.prepare(call), est, streamed))
+        return Plan(request, tuple(targets), products, rid=rid, dialect=way.dialect)
 
     def admit(self, caller: Caller, plan: Plan, *, correlation_id: str, ends: float, user_agent: str = "") -> Call:
         """Hold what a plan may cost; the call has until `ends` (`now`'s seconds). Raises BudgetExceeded, RateLimited,
@@ -133,8 +164,8 @@ class Completions:
             models=plan.models,
             typical=plan.typical,
             facts={
-                "dialect": _DIALECT,
-                "streamed": plan.request.stream is True,
+                "dialect": plan.dialect,
+                "streamed": plan.request.streamed,
                 "client": client_class(user_agent),
                 "region": first.region,
             },
@@ -148,21 +179,21 @@ class Completions:
         means = Means(self.ledger, self.breakers, _rules(config), self.now, self.first_byte)
         return Call(plan.rid, plan, hold, ends, means)
 
-    def check(self, caller: Caller, body: Mapping[str, Any], *, seconds_left: float) -> None:
+    def check(self, caller: Caller, body: Mapping[str, Any], *, seconds_left: float, dialect: str = "chat") -> None:
         """Raises RateLimited or BudgetExceeded where the ledger knows, without asking, that it refuses this call now;
         whatever else is wrong with it, `start` says."""
         config = self.config.get()
         try:
-            request = parse_chat(body)
+            request = spoken(dialect).parse(body)
             route = self.model_names(config).resolve(request.model, residency_of(caller, config))
-            _, est = self._priced(body, request, route, config.tier(caller.tier), seconds_left)
+            _, est = self._priced(body, request, route, config.tier(caller.tier), seconds_left, dialect)
         except GatewayError:
             return
         self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens, typical=est.typical), (route.target,))
 
-    def permit(self, caller: Caller, body: Mapping[str, Any]) -> None:
+    def permit(self, caller: Caller, body: Mapping[str, Any], *, dialect: str = "chat") -> None:
         """Raises Forbidden where a key may not ask this (any more), BadRequest. Nothing is admitted."""
-        request, config = parse_chat(body), self.config.get()
+        request, config = spoken(dialect).parse(body), self.config.get()
         try:
             route = self.model_names(config).resolve(request.model, residency_of(caller, config))
         except (BadRequest, NotFound):  # not offered any more: what was answered stays answered
@@ -179,7 +210,7 @@ class Completions:
             if not names.keeps(route.target, target.region, rule):
                 raise residency.refused(route.name, rule)
 
-    def _products(self, request: ChatRequest) -> list[dict[str, Any]]:
+    def _products(self, request: Asked) -> list[dict[str, Any]]:
         if request.mcp_context is None:
             return []
         return fitting(self.catalogue().context(request.mcp_context))
@@ -187,18 +218,19 @@ class Completions:
     def _priced(
         self,
         body: Mapping[str, Any],
-        request: ChatRequest,
+        request: Asked,
         route: Route,
         tier: TierLimits,
         seconds_left: float,
+        dialect: str,
     ) -> tuple[ModelCall, Estimate]:
-        cap = request.output_cap(tier.default_max_tokens, route.price.max_output_tokens)
+        cap = request.cap(tier, route.price.max_output_tokens)
         call = ModelCall(
             model=route.called,
-            body=provider_body(body),
+            body=spoken(dialect).leaving(body),
             max_output_tokens=cap,
             timeout=seconds_for(route.provider, seconds_left),
-            dialect=_DIALECT,
+            dialect=dialect,
             endpoint=route.endpoint,
         )
         return call, estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
@@ -209,7 +241,7 @@ def residency_of(caller: Caller, config: Config) -> str:
     return strictest(caller.bound_to, config.residency or "")
 
 
-def _allowed(caller: Caller, request: ChatRequest, name: str, *others: str) -> None:
+def _allowed(caller: Caller, request: Asked, name: str, *others: str) -> None:
     """Whether a key may ask for a model by any of its names, with what the request asks beside it."""
     if not caller.may("completions"):
         raise Forbidden("This API key lacks the scope 'completions'.")

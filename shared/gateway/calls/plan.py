@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.breakers.breaker import BreakerKey
+from gateway.calls.asked import Asked
 from gateway.calls.estimate import Estimate
-from gateway.dialects.chat.schema import ChatRequest
 from gateway.errors import GatewayError, StoreUnavailable, UpstreamError, UpstreamRejected, UpstreamTimeout
 from gateway.models.model_names import Route
 from gateway.vendors.base import Prepared, Provider
@@ -58,12 +58,14 @@ def new_rid() -> str:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt, `rid`
-    is the request's id, by which its row and the provider's own log know it: a plan is admitted once."""
+    is the request's id, by which its row and the provider's own log know it: a plan is admitted once. `dialect` is the
+    client's."""
 
-    request: ChatRequest
+    request: Asked
     targets: tuple[Target, ...]
     products: list[dict[str, Any]] = field(default_factory=list)
     rid: str = field(default_factory=new_rid)
+    dialect: str = "chat"
 
     def __post_init__(self) -> None:
         if not 0 < len(self.targets) <= MOST_TARGETS:

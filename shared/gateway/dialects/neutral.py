@@ -289,3 +289,11 @@ Delta = (
     | Used
     | Failed
 )
+
+
+def text_of(delta: Delta) -> str:
+    """What a delta says of the answer's own text: each piece that is not empty is a token at least. A signature and
+    what is redacted are no tokens of the answer."""
+    if isinstance(delta, (TextDelta, ReasoningDelta, ArgumentsDelta)):
+        return delta.text
+    return delta.name if isinstance(delta, ToolStart) else ""

@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from gateway.dialects.neutral import Delta, Failed, Finish, Request, Used
+from gateway.dialects.neutral import Delta, Failed, Finish, Request, Told, Used
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
@@ -43,6 +43,23 @@ class Asked:
     quirks: Quirks = field(default_factory=Quirks)
 
 
+class Reader(Protocol):
+    """The events of one stream into deltas."""
+
+    def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Delta]:
+        """The deltas of the next event, by its type (empty where it has none) and payload. Raises Unusable."""
+
+
+class Writer(Protocol):
+    """Deltas into the events of one stream: each its type (empty where the dialect has none) and payload."""
+
+    def write(self, delta: Delta) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The events that a delta makes."""
+
+    def end(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Those that are left when all deltas have come."""
+
+
 class Client(Protocol):
     """The half of a dialect that clients speak."""
 
@@ -52,8 +69,8 @@ class Client(Protocol):
     def whole(self, deltas: Iterable[Delta], *, known: str, model: str) -> dict[str, Any]:
         """The answer of these deltas. `known` is what the provider knows it by."""
 
-    def events(self, deltas: Iterable[Delta], *, known: str, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The same as it is made: events, kind (empty where they have none) and payload."""
+    def writer(self, *, known: str, model: str) -> Writer:
+        """The same as it is made."""
 
 
 class Native(Protocol):
@@ -65,8 +82,8 @@ class Native(Protocol):
     def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
         """Of a whole answer; None where it has not the promised shape. Raises Unusable."""
 
-    def stream(self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
-        """Of a stream's events, type and payload. Raises Unusable."""
+    def reader(self, names: Mapping[str, str]) -> Reader:
+        """Of a stream's events."""
 
     def usage_of(self, value: object) -> Usage | None:
         """The counts in an answer's `usage`; None where they can't be read."""
@@ -133,31 +150,55 @@ class Translated:
         return self._native.path(message, param, self.request(asked))
 
 
-class Streams:
-    """The events of an answer as it is made, in the client's dialect. `heard` are the deltas that came so far,
-    `failed` is why the answer is none."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One event of an answer in the client's dialect, None where what was heard makes none (yet), and the deltas that
+    were heard with it: each stands in one piece."""
 
-    def __init__(self, client: str, native: str, *, known: str, model: str) -> None:
-        self._client, self._native = _halves(client, native)
-        self._same, self._known, self._model = client == native, known, model
+    kind: str
+    event: dict[str, Any] | None
+    deltas: tuple[Delta, ...] = ()
+
+
+class Stream:
+    """An answer as it is made, in the client's dialect. `heard` are the deltas that came so far, `failed` is why the
+    answer is none."""
+
+    def __init__(self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str) -> None:
+        self._client, there = _halves(client, native)
+        self._reader = there.reader(names)
+        self._writer = None if client == native else self._client.writer(known=known, model=model)
+        self._known, self._model = known, model
         self.heard: list[Delta] = []
         self.failed = ""
 
-    def events(
-        self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Type (empty where the dialect has none) and payload; in the client's own dialect as they came. Raises
+    def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Piece]:
+        """What the provider's next event makes; in the client's own dialect it is passed on as it came. Raises
         Unusable."""
-        if not self._same:
-            deltas = self._tapped(self._native.stream(events, names))
-            yield from self._client.events(deltas, known=self._known, model=self._model)
+        deltas = tuple(self._tapped(self._reader.hear(kind, event)))
+        if self._writer is None:
+            yield Piece(kind, dict(event), deltas)
             return
-        seen: list[tuple[str, Mapping[str, Any]]] = []
-        for kind, event in events:
-            seen.append((kind, event))
-            yield kind, dict(event)
-        for _ in self._tapped(self._native.stream(seen, names)):
-            pass
+        for delta in deltas:
+            heard: tuple[Delta, ...] = (delta,)
+            for name, payload in self._writer.write(delta):
+                yield Piece(name, payload, heard)
+                heard = ()
+            if heard:
+                yield Piece("", None, heard)
+
+    def end(self) -> Iterator[Piece]:
+        """What is left when the provider's last event was heard. Raises Unusable where the answer is none."""
+        if self._writer is not None:
+            if self.failed:  # now that all was read: the counts come behind the end
+                raise Unusable(self.failed)
+            for kind, event in self._writer.end():
+                yield Piece(kind, event)
+
+    @property
+    def same(self) -> bool:
+        """Whether the provider speaks the client's dialect."""
+        return self._writer is None
 
     @property
     def ended(self) -> bool:
@@ -173,15 +214,14 @@ class Streams:
         return self._client.whole(self.heard, known=self._known, model=self._model)
 
     def _tapped(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
+        """The deltas that may be passed on: none behind a failure, which the end tells."""
         for delta in deltas:
             if isinstance(delta, Failed):
                 self.failed = self.failed or delta.kind
             else:
                 self.heard.append(delta)
-            if self._same or not self.failed:
-                yield delta
-        if self.failed and not self._same:  # now that all was read: the counts come behind the end
-            raise Unusable(self.failed)
+                if not self.failed or isinstance(delta, (Told, Used)):
+                    yield delta
 
 
 @lru_cache(maxsize=32)

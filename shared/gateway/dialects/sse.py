@@ -53,6 +53,13 @@ class Parser:
             self._data.append(text)
 
 
+def event_of(data: str, kind: str = "") -> bytes:
+    """An event of such data, as it goes over the wire; its name where it has one."""
+    name = f"event: {kind}\n" if kind else ""
+    lines = data.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\ndata: ")
+    return f"{name}data: {lines}\n\n".encode(errors="replace")
+
+
 def written(kind: str, event: Mapping[str, Any]) -> bytes:
     """An event with its name, as it goes over the wire."""
     return f"event: {kind}\ndata: {json.dumps(event, separators=(',', ':'), allow_nan=False)}\n\n".encode("ascii")

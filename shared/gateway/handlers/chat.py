@@ -1,4 +1,4 @@
-"""Chat completions, whichever door they come in by."""
+"""Paid calls, whichever door and dialect they come in by."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from gateway.api.message import Request, Response
 from gateway.api.routes import Handler
 from gateway.api.sse import event_stream
 from gateway.calls.call import Call
+from gateway.calls.completions import Way
 from gateway.calls.ending import headers_of_end
 from gateway.calls.idempotency import Kept
+from gateway.calls.streaming import Streaming
 from gateway.errors import BadRequest, GatewayError, InternalError, UpstreamError
 from gateway.models.money import usd
 from gateway.wiring import gateway
 
 # A function may answer 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
 MOST_ANSWER_BYTES = 6_000_000
+_WAKE_SECONDS = 1.0  # while a provider is silent: how soon a client that has hung up is seen
+_AS_IT_COMES = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 def chat(request: Request) -> Response:
@@ -28,12 +32,20 @@ def chat(request: Request) -> Response:
     return _complete(request, _as_openai)
 
 
+def messages(request: Request) -> Response:
+    """`POST /v1/messages`: exactly Anthropic's, with the cost added to `usage`."""
+    return _complete(request, _plain, "messages")
+
+
+def _plain(request: Request, running: Call, body: dict[str, Any]) -> Response:
+    return Response(200, body, _headers(running, request))
+
+
 def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Response:
-    body = _with_cost(body, running)
     headers = _headers(running, request)
-    if running.request.stream:
+    if running.request.streamed:
         # This door can't stream: the whole answer goes out as a valid event stream in one piece, and says so.
-        usage = bool((running.request.stream_options or {}).get("include_usage"))
+        usage = bool((request.json().get("stream_options") or {}).get("include_usage"))
         buffered = {"x-gateway-stream": "buffered", "cache-control": "no-cache"}
         return Response(200, event_stream(body, usage=usage), headers | buffered, media_type="text/event-stream")
     return Response(200, body, headers)
@@ -59,18 +71,25 @@ def _as_gateway(request: Request, running: Call, body: dict[str, Any]) -> Respon
     }
     if running.request.mcp_context is not None:
         extra["mcpContext"] = {"products": running.products}
-    return Response(200, _with_cost(body, running) | extra, _headers(running, request))
+    return Response(200, body | extra, _headers(running, request))
 
 
-def _complete(request: Request, shaped: Callable[[Request, Call, dict[str, Any]], Response]) -> Response:
+def _complete(
+    request: Request, shaped: Callable[[Request, Call, dict[str, Any]], Response], dialect: str = "chat"
+) -> Response:
+    beta, wake = request.headers.get("anthropic-beta", ""), _WAKE_SECONDS if request.streams else None
     running = gateway().completions.start(
         request.caller,
         request.json(),
         correlation_id=request.correlation_id,
         seconds_left=request.seconds_left(),
         user_agent=request.headers.get("user-agent", ""),
+        way=Way(dialect, streams=request.streams, wake=wake, beta=beta),
     )
-    body = running.gather()
+    if running.target.streamed:
+        begun = Streaming(running, request.gone).begun()
+        return Response(200, begun, _headers(running, request) | _AS_IT_COMES, media_type="text/event-stream")
+    body = running.gather(request.gone)
     # Paid for by now: an error says so, that a repeated request is not paid for again.
     try:
         made = shaped(request, running, body)
@@ -78,7 +97,7 @@ def _complete(request: Request, shaped: Callable[[Request, Call, dict[str, Any]]
     except Exception as fault:
         observability.log.exception("an answer could not be written")
         raise running.paid_for(InternalError()) from fault
-    if len(text) * 2 > MOST_ANSWER_BYTES and len(json.dumps(text)) > MOST_ANSWER_BYTES:
+    if not request.streams and len(text) * 2 > MOST_ANSWER_BYTES and len(json.dumps(text)) > MOST_ANSWER_BYTES:
         message = "The answer is larger than can be given here; ask for less."
         error = UpstreamError(message, provider=running.route.provider, code="answer_too_large", reason="too_large")
         raise running.paid_for(error)
@@ -130,17 +149,11 @@ def whole(answered: Handler) -> Handler:
     return route
 
 
-def _with_cost(body: dict[str, Any], running: Call) -> dict[str, Any]:
-    details = {"prompt": usd(running.cost.prompt), "completion": usd(running.cost.completion), "currency": "USD"}
-    usage = dict(body.get("usage") or {}) | {"cost": usd(running.cost.total), "cost_details": details}
-    return body | {"usage": usage}
-
-
 def _headers(running: Call, request: Request) -> dict[str, str]:
     overhead = max(0.0, (time.monotonic() - request.started) * 1_000 - running.provider_ms)
     observability.count("Overhead", overhead)
     return {
-        **running.headers(),
+        **running.headers(ended=not running.target.streamed),
         "x-gateway-model": running.route.target,
         "x-gateway-provider": running.route.provider,
         "x-gateway-region": running.target.region,

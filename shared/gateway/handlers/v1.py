@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from gateway.api.routes import Auth, Described, Handler, Route, Schema
-from gateway.handlers.chat import chat, once
+from gateway.handlers.chat import chat, messages, once
 from gateway.handlers.key import key
 from gateway.handlers.models import dialect_of, models, one_model
 
 ANSWERS = "functions.completions.answers"  # types for the OpenAPI document
 CHAT = "gateway.dialects.chat.schema:ChatRequest"
+MESSAGES = "gateway.dialects.messages.schema:MessagesRequest"
 ONCE = ("idempotency-key",)
 FAILURES = (402, 404, 409, 422, 429, 502, 503, 504)
 _PAGES: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}}
@@ -50,6 +51,26 @@ def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
         _of_models("GET /v1/models", models, auth, every),
         _of_models("GET /v1/models/{id+}", one_model, auth, one),
     )
+
+
+def messages_routes(auth: Auth) -> tuple[Route, ...]:
+    """Those in Anthropic's dialect, of a door that streams."""
+    message = Route(
+        method_path="POST /v1/messages",
+        handler=once(messages),
+        auth=auth,
+        scope="completions",
+        errors="messages",
+        described=Described(
+            summary="A message, exactly Anthropic's; with stream its events as they come.",
+            body=MESSAGES,
+            headers=ONCE,
+            answers={200: {"type": "object"}},
+            errors=FAILURES,
+            media=("text/event-stream",),
+        ),
+    )
+    return (message,)
 
 
 def _of_models(method_path: str, handler: Handler, auth: Auth, described: Described) -> Route:

@@ -12,7 +12,8 @@ class Verdict(StrEnum):
 
     ANSWERED: as promised. UNUSABLE: an answer came whole with a status of success, and it is none (an error object,
     HTML, no choices). REFUSED: a status that is no success. NOT_SENT: nothing reached the provider. UNKNOWN: it left,
-    and nobody can know what was produced (our deadline, a reset, a hang-up, an answer that was cut off).
+    and nobody can know what was produced (our deadline, a reset, a hang-up, an answer that was cut off). CUT: it ended
+    so when content had come, and all that was produced until then was seen.
     """
 
     ANSWERED = "answered"
@@ -20,6 +21,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"
     NOT_SENT = "not_sent"
     UNKNOWN = "unknown"
+    CUT = "cut"
 
 
 def charge(verdict: Verdict, bill: Cost | None, hold: int) -> Cost:
@@ -27,7 +29,7 @@ def charge(verdict: Verdict, bill: Cost | None, hold: int) -> Cost:
     micro-dollars."""
     if verdict is Verdict.UNKNOWN:
         return Cost(prompt=hold, completion=0)
-    if verdict in (Verdict.ANSWERED, Verdict.UNUSABLE) and bill is not None:
+    if verdict in (Verdict.ANSWERED, Verdict.UNUSABLE, Verdict.CUT) and bill is not None:
         return bill
     return Cost(0, 0)
 

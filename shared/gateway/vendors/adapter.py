@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from gateway.dialects.pairs import Asked, Pair, Streams, pair
+from gateway.dialects.pairs import Asked, Pair, Stream, pair
 from gateway.dialects.unsupported import Unsupported, Unusable, named
 from gateway.dialects.written import Written
 from gateway.errors import UpstreamError
@@ -20,11 +20,11 @@ from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint, ModelRule, Quirks, Vendor, endpoint_for, needs_profile, quirks_of, rule_of
 from gateway.transport import Broken, Connections, HttpError, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import Opened, answer_of, answered, opened, tier_in
-from gateway.vendors.base import Answer, Chunk, Event, ModelCall, Prepared
+from gateway.vendors.answers import Opened, Waiting, answer_of, answered, opened, tier_in
+from gateway.vendors.base import QUIET, Answer, Event, ModelCall, Prepared
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
 from gateway.vendors.quirks import apply
-from gateway.vendors.streams import StreamError, events_of
+from gateway.vendors.streams import StreamError, relayed
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # as providers name it
@@ -71,7 +71,7 @@ class Adapter(ABC):
     def _whole(self, prepared: Prepared) -> Iterator[Event]:
         call, way = prepared.call, self._way(prepared.call)
         spoken = way.spoken
-        reply, exchange = self._asked_of(prepared, way.path, whole=True)
+        reply, exchange = yield from self._asked_of(prepared, way.path, whole=True)
 
         def completed(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
             return spoken.answer(answer, usage, names=prepared.names, known=lambda: _known(reply), model=call.model)
@@ -87,21 +87,21 @@ class Adapter(ABC):
 
     def _streamed(self, prepared: Prepared) -> Iterator[Event]:
         call, begun = prepared.call, False
-        reply, exchange = self._asked_of(prepared, self._way(call).stream_path, whole=False)
-        spoken = Streams(call.dialect, prepared.endpoint.dialect, known=_known(reply), model=call.model)
+        reply, exchange = yield from self._asked_of(prepared, self._way(call).stream_path, whole=False)
+        native = prepared.endpoint.dialect
+        stream = Stream(call.dialect, native, prepared.names, known=_known(reply), model=call.model)
         try:
-            came = events_of(exchange.pieces(), reply.headers.get("content-type", ""))
-            for kind, event in spoken.events(came, prepared.names):
-                begun = True
-                yield Chunk(event, kind)
-            if not spoken.ended:
-                raise Unusable(spoken.failed) if spoken.failed else Broken("the stream ends early")
-            used = spoken.used
-            answer = Answer(spoken.whole(), used.usage if used else None, tier_in(reply.headers, used))
+            for event in relayed(exchange, reply.headers, stream, call.wake):
+                begun = begun or event is not QUIET
+                yield event
+            if not stream.ended:
+                raise Unusable(stream.failed) if stream.failed else Broken("the stream ends early")
+            used = stream.used
+            answer = Answer(stream.whole(), used.usage if used else None, tier_in(reply.headers, used))
         except StreamError as told:
             raise told.failure(self.name, begun=begun) from None
         except Unusable as why:
-            used = spoken.used
+            used = stream.used
             if used is None and begun:  # something was said, and nobody counts it
                 raise StreamError(why.reason, None).failure(self.name, begun=True) from None
             tier = tier_in(reply.headers, used)
@@ -114,13 +114,14 @@ class Adapter(ABC):
             exchange.close()
         yield answer
 
-    def _asked_of(self, prepared: Prepared, target: str, *, whole: bool) -> Opened:
+    def _asked_of(self, prepared: Prepared, target: str, *, whole: bool) -> Waiting[Opened]:
         """The answer of the endpoint: read, or about to be."""
         call = prepared.call
 
-        def post(held: Any, seconds: float) -> Opened:
+        def post(held: Any, seconds: float) -> Waiting[Opened]:
             headers = self.headers(held, target, prepared)
-            return opened(self.name, self._connections, target, prepared.body, headers, seconds, whole=whole)
+            body, pool = prepared.body, self._connections
+            return opened(self.name, pool, target, body, headers, seconds, whole=whole, wake=call.wake)
 
         def path_of(message: object, param: object) -> str | None:
             way = self._way(call)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Final, Literal, TypeVar
 
 from gateway.destinations import ForbiddenAddress
 from gateway.dialects.neutral import NOTHING, Used
@@ -16,7 +15,7 @@ from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
 from gateway.transport import Broken, Connections, Exchange, HttpError, HttpReply
-from gateway.vendors.base import Answer
+from gateway.vendors.base import QUIET, Answer, Quiet
 from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 
 _TIER: Final = "x-amzn-bedrock-service-tier"
@@ -26,22 +25,13 @@ _DIGITS: Final = re.compile(r"[0-9]{1,10}")
 Held = TypeVar("Held")  # a credential
 Rest = TypeVar("Rest")
 Opened = tuple[HttpReply, Exchange]
+Got = TypeVar("Got")
+Waiting = Generator[Literal[Quiet.QUIET], None, Got]  # what is waited for, and QUIET while it does not come
 # Another credential for an attempt, None where there is none: given those that it was made with, what the last one met,
 # and the seconds that finding it may take.
 Another = Callable[[Sequence[Held], UpstreamError, float], Held | None]
 UsageOf = Callable[[object], Usage | None]
 CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
-
-
-def body_of(exchange: Exchange) -> bytes:
-    """The bytes of an answer. Raises HttpErrors; not for a status that is no success, which says all there is to know,
-    whatever becomes of its body: then they are those that came."""
-    if succeeded(exchange.status):
-        return exchange.whole()
-    came: list[bytes] = []
-    with suppress(HttpError):
-        came.extend(exchange.pieces())
-    return b"".join(came)
 
 
 def opened(
@@ -53,19 +43,21 @@ def opened(
     timeout: float,
     *,
     whole: bool,
-) -> Opened:
+    wake: float | None = None,
+) -> Waiting[Opened]:
     """One POST, and its exchange; the answer is read to its end, and the exchange closed, where it is wanted `whole`,
-    and where its status is no success: any status is a reply. An exchange that is open is the caller's to close. Raises
-    UpstreamErrors alone, which hold nothing of the request: its headers are credentials."""
+    and where its status is no success: any status is a reply. An exchange that is open is the caller's to close. It is
+    QUIET each time when `wake` seconds have passed in silence. Raises UpstreamErrors alone, which hold nothing of the
+    request: its headers are credentials."""
     try:
-        exchange = connections.open("POST", target, body, headers, timeout)
+        exchange = yield from _begun(connections, target, body, headers, timeout, wake)
         if not whole and succeeded(exchange.status):
             return HttpReply(exchange.status, exchange.headers, b""), exchange
         try:
-            reply = HttpReply(exchange.status, exchange.headers, body_of(exchange))
+            came = yield from _body(exchange, wake)
+            return HttpReply(exchange.status, exchange.headers, came), exchange
         finally:
             exchange.close()
-        return reply, exchange
     except HttpError as error:
         failure = unanswered(provider, error)
         if isinstance(error.__cause__, ForbiddenAddress):
@@ -75,13 +67,51 @@ def opened(
     raise failure  # outside the handlers: what went wrong may quote a header, and must not be its context
 
 
+def _begun(
+    connections: Connections,
+    target: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    timeout: float,
+    wake: float | None,
+) -> Waiting[Exchange]:
+    if wake is None:
+        return connections.open("POST", target, body, headers, timeout)
+    sent = connections.begin("POST", target, body, headers, timeout)
+    try:
+        while not sent.answers(wake):
+            yield QUIET
+    except BaseException:
+        sent.close()
+        raise
+    return sent.exchange()
+
+
+def _body(exchange: Exchange, wake: float | None) -> Waiting[bytes]:
+    """The bytes of an answer. Raises HttpErrors; not for a status that is no success, which says all there is to know,
+    whatever becomes of its body: then they are those that came."""
+    if wake is None and succeeded(exchange.status):
+        return exchange.whole()
+    came: list[bytes] = []
+    try:
+        for piece in exchange.pieces(wake=wake):
+            if piece:
+                came.append(piece)
+            else:
+                yield QUIET
+    except HttpError:
+        if succeeded(exchange.status):
+            raise
+    return b"".join(came)
+
+
 def answered(
     credential: Callable[[], Held],
     another: Another[Held] | None,
     timeout: float,
-    post: Callable[[Held, float], tuple[HttpReply, Rest]],
+    post: Callable[[Held, float], Waiting[tuple[HttpReply, Rest]]],
     failure: Callable[[HttpReply], UpstreamError],
-) -> tuple[HttpReply, Rest]:
+) -> Waiting[tuple[HttpReply, Rest]]:
     """A success, of one attempt that takes at most `timeout` seconds. Raises UpstreamErrors, and what `credential`
     raises before anything was sent.
 
@@ -91,7 +121,7 @@ def answered(
     deadline = time.monotonic() + timeout
     tried, refusals, left = [credential()], list[UpstreamError](), timeout
     while True:
-        reply, rest = post(tried[-1], left)
+        reply, rest = yield from post(tried[-1], left)
         if succeeded(reply.status):
             return reply, rest
         refusals.append(failure(reply))

@@ -2,14 +2,16 @@
 
 A provider takes a request in the client's dialect and gives answers in it, whatever the endpoint speaks that it is sent
 to. `prepare` chooses the endpoint and translates, before anything is held or sent; `send` is an iterator of events: a
-JSON answer is one `Answer`; a streamed one is `Chunk`s and then an `Answer` gathered from them.
+JSON answer is one `Answer`; a streamed one is `Chunk`s and then an `Answer` gathered from them. Between them a provider
+may tell what was used so far, and be `QUIET`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from enum import Enum
+from typing import Any, Final, Literal, Protocol
 
 from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint
@@ -22,7 +24,8 @@ class ModelCall:
     `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
     fields are kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is
     in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does; `beta` the client's
-    header of betas. `streamed`: the provider is asked to send its answer as it is made.
+    header of betas. `streamed`: the provider is asked to send its answer as it is made; `wake` is how many seconds it
+    may be silent before QUIET is told, and again each time, None for never.
 
     `correlation_id`, and `metadata` (names and ids of ours), may be passed on where the provider has a place for them.
     """
@@ -34,6 +37,7 @@ class ModelCall:
     dialect: str = "chat"
     endpoint: str = ""
     streamed: bool = False
+    wake: float | None = None
     beta: str = ""
     correlation_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -54,10 +58,36 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One event of a stream in the client's dialect; `kind` is its type, empty where the dialect has none."""
+    """One event of a stream in the client's dialect; `kind` is its type, empty where the dialect has none. `data` is
+    its text as it came, where the provider speaks the client's dialect.
+
+    `content`: it says something of the answer, and not only that it begins. `pieces` are how many pieces of the
+    answer's text came with it that are not empty, each a token at least, and `size` their bytes, each token one at
+    least.
+    """
 
     body: dict[str, Any]
     kind: str = ""
+    data: str = ""
+    content: bool = True
+    pieces: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the provider has counted so far: of the prompt all, of the answer what it says."""
+
+    usage: Usage
+
+
+class Quiet(Enum):
+    """The provider was silent for as long as the call's `wake` says."""
+
+    QUIET = "quiet"
+
+
+QUIET: Final = Quiet.QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +103,7 @@ class Answer:
     tier: str | None = None
 
 
-Event = Chunk | Answer
+Event = Chunk | Counted | Answer | Literal[Quiet.QUIET]
 
 
 class Provider(Protocol):

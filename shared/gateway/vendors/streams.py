@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Protocol
 
 from gateway.aws.eventstream import Decoder
+from gateway.dialects.neutral import BlockStop, Start, Told, Used, text_of
+from gateway.dialects.pairs import Piece, Stream
 from gateway.dialects.sse import Parser
 from gateway.dialects.values import json_object, mapping
 from gateway.errors import UpstreamError
-from gateway.transport import Broken
+from gateway.transport import Broken, Exchange
+from gateway.vendors.base import QUIET, Chunk, Counted, Event
 from gateway.vendors.failures import STATUS_BY_TYPE, refused, word
 
-Events = Iterator[tuple[str, Mapping[str, Any]]]
+Events = Iterator[tuple[str, dict[str, Any], str]]
 _BINARY: Final = "application/vnd.amazon.eventstream"
 _ERRORS: Final = ("exception", "error")  # modelled, and not
 _DONE: Final = "[DONE]"
@@ -50,55 +53,101 @@ class StreamError(Exception):
         return refused(provider, status, {}, code=self.kind, message=self.message)
 
 
-def events_of(pieces: Iterable[bytes], content_type: str) -> Events:
-    """The events of a stream, type (empty where it has none) and payload. Raises StreamError for an error among them,
-    Broken for what is no such stream, or ends within an event."""
-    found = _binary(pieces) if content_type.startswith(_BINARY) else _text(pieces)
-    for kind, event in found:
-        if event.get("error"):
-            error = mapping(event["error"])
-            named = error.get("type") if kind == "error" else error.get("code") or error.get("type")
-            raise StreamError(str(named), error.get("message"))
-        yield kind, event
+def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream, wake: float | None) -> Iterator[Event]:
+    """A stream's events in the client's dialect, as they come. Raises StreamError, Unusable, HttpErrors."""
+    frames = frames_of(headers.get("content-type", ""))
+    for came in exchange.pieces(wake=wake):
+        if not came:
+            yield QUIET
+        for kind, event, data in frames.feed(came):
+            for piece in stream.hear(kind, event):
+                yield from _told(piece, data if stream.same else "")
+    frames.end()
+    for piece in stream.end():
+        yield from _told(piece, "")
 
 
-def _text(pieces: Iterable[bytes]) -> Events:
-    parser = Parser()
-    for piece in pieces:
-        for name, data in parser.feed(piece):
+def _told(piece: Piece, data: str) -> Iterator[Event]:
+    counted = next((each.usage for each in reversed(piece.deltas) if isinstance(each, (Told, Used))), None)
+    if counted is not None:
+        yield Counted(counted)
+    if piece.event is not None:
+        said = [len(text.encode(errors="replace")) for text in map(text_of, piece.deltas) if text]
+        content = any(not isinstance(each, (Start, Told, Used, BlockStop)) for each in piece.deltas)
+        yield Chunk(piece.event, piece.kind, data, content, len(said), sum(said))
+
+
+class Frames(Protocol):
+    """What frames the events of a stream. `feed` gives those that are whole by now: type (empty where it has none),
+    payload, and the payload's own text where the stream is text. It raises StreamError for an error among them, Broken
+    for what is no such stream; `end` Broken where the stream ends within an event."""
+
+    def feed(self, piece: bytes) -> Events: ...
+    def end(self) -> None: ...
+
+
+def frames_of(content_type: str) -> Frames:
+    """What frames the events of an answer of this type."""
+    return _Binary() if content_type.startswith(_BINARY) else _Text()
+
+
+class _Text:
+    def __init__(self) -> None:
+        self._parser = Parser()
+
+    def feed(self, piece: bytes) -> Events:
+        for name, data in self._parser.feed(piece):
             if data == _DONE:
                 continue  # read on: a connection is kept where its answer was read to the end
             event = json_object(data)
             if event is None:
                 raise Broken("an event is no JSON object")
-            kind = event.get("type")
-            yield kind if isinstance(kind, str) else name, event
+            said = event.get("type")
+            kind = said if isinstance(said, str) else name
+            yield kind, _sound(kind, event), data
+
+    def end(self) -> None:
+        """An event that no empty line ends is none."""
 
 
-def _binary(pieces: Iterable[bytes]) -> Events:
-    decoder = Decoder()
-    for piece in pieces:
+class _Binary:
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+
+    def feed(self, piece: bytes) -> Events:
         try:
-            messages = list(decoder.feed(piece))
+            messages = list(self._decoder.feed(piece))
         except ValueError as damaged:
             raise Broken(str(damaged)) from None
         for message in messages:
-            event = json_object(message.payload or b"{}")
+            event, data = json_object(message.payload or b"{}"), ""
             if message.headers.get(":message-type") in _ERRORS:
                 raise StreamError(message.kind, mapping(event).get("message"))
             if message.kind == "chunk" and event is not None:
-                event = _inner(event.get("bytes"))
+                event, data = _inner(event.get("bytes"))
             if event is None:
                 raise Broken("an event is no JSON object")
-            kind = event.get("type") if message.kind == "chunk" else message.kind
-            yield kind if isinstance(kind, str) else "", event
-    if not decoder.whole:
-        raise Broken("the stream ends within an event")
+            said = event.get("type") if message.kind == "chunk" else message.kind
+            kind = said if isinstance(said, str) else ""
+            yield kind, _sound(kind, event), data
+
+    def end(self) -> None:
+        if not self._decoder.whole:
+            raise Broken("the stream ends within an event")
 
 
-def _inner(data: object) -> dict[str, Any] | None:
-    """The model's own event, in InvokeModel's."""
+def _sound(kind: str, event: dict[str, Any]) -> dict[str, Any]:
+    if event.get("error"):
+        error = mapping(event["error"])
+        named = error.get("type") if kind == "error" else error.get("code") or error.get("type")
+        raise StreamError(str(named), error.get("message"))
+    return event
+
+
+def _inner(data: object) -> tuple[dict[str, Any] | None, str]:
+    """The model's own event, in InvokeModel's, and its text."""
     try:
-        return json_object(base64.b64decode(data, validate=True)) if isinstance(data, str) else None
+        text = base64.b64decode(data, validate=True).decode() if isinstance(data, str) else ""
     except (binascii.Error, ValueError):
-        return None
+        return None, ""
+    return json_object(text), text

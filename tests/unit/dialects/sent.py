@@ -10,9 +10,9 @@ from typing import Any
 from gateway.dialects.chat.request import read_request as read_chat
 from gateway.dialects.chat.sending import write_for_host
 from gateway.dialects.converse.request import write_request as write_converse
-from gateway.dialects.messages.native import native_body
 from gateway.dialects.messages.reading import read_request
 from gateway.dialects.messages.request import write_request
+from gateway.dialects.messages.same import native_body
 from gateway.dialects.pairs import Asked, pair
 from gateway.models.vendors import Quirks
 from tests.upstream import chat_judge, converse_judge, messages_judge

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config.document import TierLimits
 from gateway.dialects.chat.schema import parse_chat, provider_body
 from gateway.errors import BadRequest
 
+TIER = TierLimits(requests_per_minute=10)
 GOOD: dict[str, Any] = {"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -88,7 +90,7 @@ def test_unknown_fields_pass_untouched(extra: dict[str, int]) -> None:
     ],
 )
 def test_the_enforced_cap(asked: dict[str, int], most: int | None, cap: int) -> None:
-    assert parse_chat(GOOD | asked).output_cap(1_024, most) == cap
+    assert parse_chat(GOOD | asked).cap(TIER, most) == cap
 
 
 def test_a_tag_that_is_sent_twice_is_one() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.dialects.messages.betas import betas_of
-from gateway.dialects.messages.native import native_body
 from gateway.dialects.messages.policy import DOCUMENTED, REFUSED, check_fields
+from gateway.dialects.messages.same import native_body
 from gateway.dialects.pairs import Asked, pair
 from gateway.dialects.unsupported import Unsupported
 from gateway.errors import BadRequest

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from gateway.config.document import TierLimits
 from gateway.dialects.messages.schema import parse_messages
 from gateway.errors import BadRequest
 
+TIER = TierLimits(requests_per_minute=10)
 GOOD: dict[str, Any] = {"model": "claude", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -59,4 +61,4 @@ def test_a_wrong_field_is_named(change: dict[str, Any], param: str) -> None:
 
 def test_what_nobody_knows_passes() -> None:
     request = parse_messages(GOOD | {"something_new": 5} | block(type="newer", x=1))
-    assert (request.output_cap(None), request.output_cap(5)) == (9, 5)
+    assert (request.cap(TIER, None), request.cap(TIER, 5)) == (9, 5)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.pairs import Streams
+from gateway.dialects.pairs import Stream
 from gateway.dialects.unsupported import Unusable
 from gateway.models.usage import Usage
 
@@ -40,20 +40,26 @@ def put(chunks: list[dict[str, Any]], path: tuple[Any, ...], value: Any) -> list
     return [each for each in changed if isinstance(each, dict)]
 
 
+def hear(stream: Stream, chunks: list[dict[str, Any]]) -> None:
+    for chunk in chunks:
+        list(stream.hear("", chunk))
+    list(stream.end())
+
+
 @pytest.mark.parametrize("client", ["chat", "messages"])
 @pytest.mark.parametrize("path", [path for path in paths(CHUNKS[:4]) if len(path) > 1], ids=str)
 def test_no_value_of_a_chunk_is_a_fault_of_ours(client: str, path: tuple[Any, ...]) -> None:
     for value in ODD:
-        stream = Streams(client, "chat", known="k", model="m")
+        stream = Stream(client, "chat", {}, known="k", model="m")
         with suppress(Unusable):  # a call that never began
-            list(stream.events((("", chunk) for chunk in put(CHUNKS, path, value)), {}))
+            hear(stream, put(CHUNKS, path, value))
         assert stream.used is not None
         assert stream.used.usage == Usage(input_tokens=10, output_tokens=5)
 
 
 @pytest.mark.parametrize("client", ["chat", "messages"])
 def test_the_tier_that_any_chunk_names_is_told_with_the_counts(client: str) -> None:
-    stream = Streams(client, "chat", known="k", model="m")
-    list(stream.events((("", chunk) for chunk in CHUNKS), {}))
+    stream = Stream(client, "chat", {}, known="k", model="m")
+    hear(stream, CHUNKS)
     assert stream.used is not None
     assert stream.used.tier == "priority"

@@ -21,7 +21,7 @@ from gateway.errors import (
 )
 from gateway.models.usage import Usage
 from gateway.vendors import connect
-from gateway.vendors.base import ModelCall, Prepared, Provider
+from gateway.vendors.base import Answer, ModelCall, Prepared, Provider
 from tests.unit.vendors.asking import OPENAI_KEY, ask, at, call, failure
 from tests.unit.vendors.conftest import ENDPOINTS
 from tests.upstream import FakeUpstream, Steer
@@ -101,6 +101,7 @@ def test_an_exchange_and_its_counts(fake: FakeUpstream, provider: Provider, endp
     prepared = provider.prepare(asked)
     assert prepared.endpoint.name == NAMES[endpoint]
     (answer,) = provider.send(prepared)
+    assert isinstance(answer, Answer)
     ChatCompletion.model_validate(answer.body)
     assert answer.body["choices"][0]["message"]["content"] == "Hello there."
     assert answer.body["choices"][0]["finish_reason"] == "stop"

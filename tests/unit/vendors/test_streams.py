@@ -12,8 +12,8 @@ from openai.types.chat import ChatCompletionChunk
 
 from gateway.errors import UpstreamError, UpstreamThrottled, UpstreamTimeout
 from gateway.transport import Broken
-from gateway.vendors.base import Answer, Chunk, ModelCall, Provider
-from gateway.vendors.streams import StreamError, events_of
+from gateway.vendors.base import Answer, Chunk, Counted, ModelCall, Provider
+from gateway.vendors.streams import StreamError, frames_of
 from tests.unit.vendors.asking import ask, call, failure
 from tests.unit.vendors.test_endpoints import TOOLS, messages
 from tests.upstream import FakeUpstream, Steer
@@ -35,7 +35,7 @@ def chat(**body: Any) -> ModelCall:
 
 
 def streamed(provider: Provider, asked: ModelCall) -> tuple[list[Chunk], Answer]:
-    *chunks, answer = provider.send(provider.prepare(asked))
+    *chunks, answer = (each for each in provider.send(provider.prepare(asked)) if not isinstance(each, Counted))
     assert isinstance(answer, Answer)
     found = [chunk for chunk in chunks if isinstance(chunk, Chunk)]
     assert len(found) == len(chunks)
@@ -140,15 +140,21 @@ def test_an_answer_that_nobody_reads_to_its_end_is_let_go(fake: FakeUpstream, pr
     ],
 )
 def test_what_is_no_event_breaks_the_stream(data: bytes, kind: str) -> None:
+    frames = frames_of(kind)
+
+    def read() -> None:
+        list(frames.feed(data))
+        frames.end()
+
     with pytest.raises(Broken):
-        list(events_of([data], kind))
+        read()
 
 
 def test_an_error_that_nobody_knows_is_one_of_the_host_s() -> None:
     unmodelled = message({":message-type": "error", ":error-code": "InternalFailure"}, b"")
     for data, kind in ((unmodelled, BINARY), (b'data: {"error": "no"}\n\n', "")):
         with pytest.raises(StreamError) as told:
-            list(events_of([data], kind))
+            list(frames_of(kind).feed(data))
         assert told.value.failure("x", begun=False).upstream_status == 500
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from gateway.dialects.chat.answer import completion_of
 from gateway.dialects.chat.request import read_request
 from gateway.dialects.chat.same import leaving
 from gateway.dialects.chat.sending import write_for_host
-from gateway.dialects.chat.stream import chunks, completion, read_choice, read_chunks
+from gateway.dialects.chat.stream import ChunkReader, ChunkWriter, completion, read_choice
 from gateway.dialects.chat.usage import usage_of
 from gateway.dialects.neutral import Delta, Request, Used
 from gateway.dialects.pairs import Asked
@@ -31,8 +31,8 @@ class _Client:
     def whole(self, deltas: Iterable[Delta], *, known: str, model: str) -> dict[str, Any]:
         return completion(deltas, _frame(known, model))
 
-    def events(self, deltas: Iterable[Delta], *, known: str, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        return (("", chunk) for chunk in chunks(deltas, _frame(known, model)))
+    def writer(self, *, known: str, model: str) -> ChunkWriter:
+        return ChunkWriter(_frame(known, model))
 
 
 class _Native:
@@ -51,8 +51,8 @@ class _Native:
         used = [] if usage is None else [Used(usage, tier if isinstance(tier, str) else "")]
         return [*read_choice(body["choices"][0], foreign=True), *used]
 
-    def stream(self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
-        return read_chunks(payload for _, payload in events)
+    def reader(self, names: Mapping[str, str]) -> ChunkReader:
+        return ChunkReader()
 
     def usage_of(self, value: object) -> Usage | None:
         return usage_of(value)

@@ -19,7 +19,7 @@ from pydantic import (
 
 from gateway.catalogue.context import McpContext
 from gateway.catalogue.products import FIRST
-from gateway.config.document import ALIAS, invalid
+from gateway.config.document import ALIAS, TierLimits, invalid
 from gateway.dialects.fields import Flag, Known, Object, Text, Texts, Tokens, check_names_of
 from gateway.errors import BadRequest
 
@@ -183,10 +183,14 @@ class ChatRequest(Known):
     def choices(self) -> int:
         return self.n or 1
 
-    def output_cap(self, default: int, most: int | None) -> int:
+    @property
+    def streamed(self) -> bool:
+        return self.stream is True
+
+    def cap(self, tier: TierLimits, most: int | None) -> int:
         """The output tokens to enforce per choice: what is asked for, else the tier's default; at most the model's."""
         asked = [cap for cap in (self.max_tokens, self.max_completion_tokens) if cap is not None]
-        cap = min(asked) if asked else default
+        cap = min(asked) if asked else tier.default_max_tokens
         return min(cap, most) if most else cap
 
 

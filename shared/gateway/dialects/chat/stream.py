@@ -72,41 +72,60 @@ def completion(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, A
 
 
 def chunks(deltas: Iterable[Delta], frame: Mapping[str, Any], index: int = 0) -> Iterator[dict[str, Any]]:
-    """The `chat.completion.chunk`s of one choice, as the deltas come; no usage. Thinking blocks stand whole in the last
-    before the end: a client can't put together what has no index."""
-    base = {**frame, "object": "chat.completion.chunk"}
-
-    def chunk(delta: dict[str, Any], finish: str | None = None, around: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
-        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish, **around}
-        return {**base, "choices": [choice]}
-
-    calls: dict[int, int] = {}
-    thoughts = _Thoughts()
+    """The `chat.completion.chunk`s of one choice, as the deltas come; no usage."""
+    writer = ChunkWriter(frame, index)
     for delta in deltas:
+        for _, chunk in writer.write(delta):
+            yield chunk
+
+
+class ChunkWriter:
+    """The `chat.completion.chunk`s of one choice, a delta at a time; no usage. Thinking blocks stand whole in the last
+    before the end: a client can't put together what has no index."""
+
+    def __init__(self, frame: Mapping[str, Any], index: int = 0) -> None:
+        self._base, self._index = {**frame, "object": "chat.completion.chunk"}, index
+        self._calls: dict[int, int] = {}
+        self._thoughts = _Thoughts()
+
+    def write(self, delta: Delta) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Type (chat has none) and payload."""
+        thoughts = self._thoughts
         thoughts.hear(delta)
         if isinstance(delta, Start):
-            yield chunk({"role": "assistant", "content": ""})
+            yield self._chunk({"role": "assistant", "content": ""})
         elif isinstance(delta, TextDelta):
-            yield chunk({"content": delta.text})
+            yield self._chunk({"content": delta.text})
         elif isinstance(delta, ReasoningDelta):
-            yield chunk({"reasoning_content": delta.text})
+            yield self._chunk({"reasoning_content": delta.text})
         elif isinstance(delta, ToolStart):
-            at = calls.setdefault(delta.block, len(calls))
+            at = self._calls.setdefault(delta.block, len(self._calls))
             function = {"name": delta.name, "arguments": ""}
-            yield chunk({"tool_calls": [{"index": at, "id": delta.id, "type": "function", "function": function}]})
-        elif isinstance(delta, ArgumentsDelta) and delta.block in calls:
-            yield chunk({"tool_calls": [{"index": calls[delta.block], "function": {"arguments": delta.text}}]})
+            yield self._chunk({"tool_calls": [{"index": at, "id": delta.id, "type": "function", "function": function}]})
+        elif isinstance(delta, ArgumentsDelta) and delta.block in self._calls:
+            arguments = {"index": self._calls[delta.block], "function": {"arguments": delta.text}}
+            yield self._chunk({"tool_calls": [arguments]})
         elif isinstance(delta, CitationDelta):
-            yield chunk({"other_content": [{"citation": delta.citation}]})
+            yield self._chunk({"other_content": [{"citation": delta.citation}]})
         elif isinstance(delta, Rest):
-            yield chunk(dict(delta.message), around=delta.around)
+            yield self._chunk(dict(delta.message), around=delta.around)
         elif isinstance(delta, Failed):
             error = {"message": delta.message or "The provider's answer broke off.", "type": "upstream_error"}
-            yield {"error": {**error, "param": None, "code": "upstream_error"}}
+            yield "", {"error": {**error, "param": None, "code": "upstream_error"}}
         elif isinstance(delta, Finish):
             if thoughts.blocks:
-                yield chunk({"thinking_blocks": thoughts.written()})
-            yield chunk({}, delta.reason)
+                yield self._chunk({"thinking_blocks": thoughts.written()})
+            yield self._chunk({}, delta.reason)
+
+    def end(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What is left when all deltas have come: nothing."""
+        return iter(())
+
+    def _chunk(
+        self, delta: dict[str, Any], finish: str | None = None, around: Mapping[str, Any] = NOTHING
+    ) -> tuple[str, dict[str, Any]]:
+        choice = {"index": self._index, "delta": delta, "logprobs": None, "finish_reason": finish, **around}
+        return "", {**self._base, "choices": [choice]}
 
 
 class _Thoughts:
@@ -213,21 +232,34 @@ def _is_function(call: Mapping[str, Any]) -> bool:
 
 
 def read_chunks(given: Iterable[Mapping[str, Any]]) -> Iterator[Delta]:
-    """The deltas of a stream's chunks, as they come; of several choices the first. An error among them is a Failed. Any
-    of them may name the service tier."""
-    reader, tier = Reader(), ""
+    """The deltas of a stream's chunks, as they come."""
+    reader = ChunkReader()
     for chunk in given:
-        tier = chunk["service_tier"] if isinstance(chunk.get("service_tier"), str) else tier
+        yield from reader.hear("", chunk)
+
+
+class ChunkReader:
+    """The deltas of a stream's chunks, a chunk at a time; of several choices the first. An error among them is a
+    Failed, and the last. Any of them may name the service tier."""
+
+    def __init__(self) -> None:
+        self._reader, self._tier, self._over = Reader(), "", False
+
+    def hear(self, kind: str, chunk: Mapping[str, Any]) -> Iterator[Delta]:
+        if self._over:
+            return
+        self._tier = chunk["service_tier"] if isinstance(chunk.get("service_tier"), str) else self._tier
         if error := mapping(chunk.get("error")):
+            self._over = True
             said = (error.get("type") or error.get("code"), error.get("message"))
             yield Failed(*(text if isinstance(text, str) else "" for text in said))
             return
         choice = next((each for each in objects(chunk.get("choices")) if each.get("index", 0) == 0), None)
         if choice is not None:
-            yield from reader.hear(mapping(choice.get("delta")))
+            yield from self._reader.hear(mapping(choice.get("delta")))
             if isinstance(choice.get("finish_reason"), str):
-                yield from reader.stop()
+                yield from self._reader.stop()
                 yield Finish(choice["finish_reason"])
         usage = usage_of(chunk.get("usage") or mapping(chunk.get("x_groq")).get("usage"))  # Groq's place for it
         if usage is not None:
-            yield Used(usage, tier)
+            yield Used(usage, self._tier)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.converse.answer import read_answer
 from gateway.dialects.converse.request import write_request
-from gateway.dialects.converse.stream import read_events
+from gateway.dialects.converse.stream import EventReader
 from gateway.dialects.converse.usage import usage_of
 from gateway.dialects.neutral import Delta, Request
 from gateway.dialects.pairs import Asked
@@ -27,8 +27,8 @@ class _Native:
     def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
         return read_answer(answer, names)
 
-    def stream(self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
-        return read_events(events, names)
+    def reader(self, names: Mapping[str, str]) -> EventReader:
+        return EventReader(names)
 
     def usage_of(self, value: object) -> Usage | None:
         return usage_of(value)

@@ -32,17 +32,28 @@ _STOP_REASONS: Final = {
 
 
 def read_events(events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
-    """The deltas of ConverseStream's events (type and payload), as they come. An exception among them, and a
-    stopReason of an answer that is none, is a Failed."""
-    beyond: list[Mapping[str, Any]] = []
+    """The deltas of ConverseStream's events (type and payload), as they come."""
+    reader = EventReader(names)
     for kind, event in events:
+        yield from reader.hear(kind, event)
+
+
+class EventReader:
+    """The deltas of ConverseStream's events, an event at a time. An exception among them, and a stopReason of an answer
+    that is none, is a Failed. `names` gives tools' own names for those that the endpoint was told."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+        self._beyond: list[Mapping[str, Any]] = []
+
+    def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Delta]:
         said = {**mapping(event.get("start")), **mapping(event.get("delta"))}
-        beyond += [said] if not said.keys() <= KNOWN else []
+        self._beyond += [said] if not said.keys() <= KNOWN else []
         number = event.get("contentBlockIndex")
         if kind == "messageStart":
             yield Start()
         elif kind == "messageStop":
-            yield from others(beyond)
+            yield from others(self._beyond)
             try:
                 yield finish_of(str(event.get("stopReason")))
             except Unusable as why:
@@ -53,7 +64,7 @@ def read_events(events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[
             message = event.get("message")
             yield Failed(kind, message if isinstance(message, str) else "")
         elif isinstance(number, int) and not isinstance(number, bool):
-            yield from _of_event(kind, number, event, names)
+            yield from _of_event(kind, number, event, self._names)
 
 
 def _of_event(kind: str, number: int, event: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Delta]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from gateway.dialects.messages.answer import read_answer, write_answer
 from gateway.dialects.messages.betas import betas_of, with_betas, withheld
 from gateway.dialects.messages.reading import read_request
 from gateway.dialects.messages.request import write_request
-from gateway.dialects.messages.stream import read_events, write_events
+from gateway.dialects.messages.stream import Reader, Writer
 from gateway.dialects.messages.usage import usage_of
 from gateway.dialects.neutral import Delta, Request
 from gateway.dialects.pairs import Asked
@@ -29,8 +29,8 @@ class _Client:
     def whole(self, deltas: Iterable[Delta], *, known: str, model: str) -> dict[str, Any]:
         return write_answer(deltas, _frame(known, model))
 
-    def events(self, deltas: Iterable[Delta], *, known: str, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        return write_events(deltas, _frame(known, model))
+    def writer(self, *, known: str, model: str) -> Writer:
+        return Writer(_frame(known, model))
 
 
 class _Native:
@@ -45,8 +45,8 @@ class _Native:
     def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
         return read_answer(answer, names)
 
-    def stream(self, events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
-        return read_events(events, names)
+    def reader(self, names: Mapping[str, str]) -> Reader:
+        return Reader(names)
 
     def usage_of(self, value: object) -> Usage | None:
         return usage_of(value)

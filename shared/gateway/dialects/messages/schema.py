@@ -7,12 +7,12 @@ ever meets another one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema
 
 from gateway.catalogue.products import FIRST
-from gateway.config.document import ALIAS, invalid
+from gateway.config.document import ALIAS, TierLimits, invalid
 from gateway.dialects.fields import Flag, Known, Object, Text, Tokens, check_names_of
 from gateway.errors import BadRequest
 
@@ -81,7 +81,15 @@ class MessagesRequest(Known):
     context_management: Object | None = None
     diagnostics: Object | None = None
 
-    def output_cap(self, most: int | None) -> int:
+    choices: ClassVar[int] = 1
+    tags: ClassVar[tuple[str, ...]] = ()
+    mcp_context: ClassVar[None] = None
+
+    @property
+    def streamed(self) -> bool:
+        return self.stream is True
+
+    def cap(self, tier: TierLimits, most: int | None) -> int:
         """The output tokens to enforce: what is asked for, at most the model's."""
         return min(self.max_tokens, most) if most else self.max_tokens
 

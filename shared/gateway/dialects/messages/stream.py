@@ -52,12 +52,12 @@ _PIECES: Final = (
 def read_events(events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
     """The deltas of a stream's events (type and payload), as they come. An error among them, and a stop reason of an
     answer that is none, is a Failed. What is unknown is left out, blocks of the provider's own tools are a Rest."""
-    reader = _Reader(names)
+    reader = Reader(names)
     for kind, event in events:
         yield from reader.hear(kind, event)
 
 
-class _Reader:
+class Reader:
     """What was told so far: counts are cumulative, and each event says some of them."""
 
     def __init__(self, names: Mapping[str, str]) -> None:

@@ -1,0 +1,71 @@
+"""What a client's dialect is to a paid call: how its requests are read, how its answers are billed, how a stream of
+them is put on the wire. Each dialect that clients speak has its own in `gateway.dialects.<dialect>.spoken`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from gateway.catalogue.context import McpContext
+from gateway.config.document import TierLimits
+from gateway.errors import GatewayError
+from gateway.models.usage import Usage
+
+
+class Asked(Protocol):
+    """A request, as far as a paid call depends on it."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def choices(self) -> int:
+        """How many answers are asked for."""
+
+    @property
+    def streamed(self) -> bool: ...
+    @property
+    def tags(self) -> Sequence[str]: ...
+    @property
+    def mcp_context(self) -> McpContext | None: ...
+    def cap(self, tier: TierLimits, most: int | None) -> int:
+        """The output tokens to enforce, for each choice; `most` is the model's own limit."""
+
+
+class Delivery(Protocol):
+    """One stream on its way to the client, as bytes."""
+
+    def ping(self) -> bytes:
+        """What says, between two events, that the answer is still being made."""
+
+    def chunk(self, kind: str, event: dict[str, Any], data: str) -> bytes:
+        """An event of the answer; `data` is its text, where it came in this dialect. Empty where it is kept for the
+        end."""
+
+    def end(self, usage: Usage | None, cost: Mapping[str, Any]) -> bytes:
+        """The last events: the end, with what was used and what it cost (`cost` and `cost_details`)."""
+
+    def error(self, error: GatewayError) -> bytes:
+        """The last events of an answer that ends in an error."""
+
+
+class Spoken(Protocol):
+    """A dialect as clients speak it."""
+
+    def parse(self, body: Mapping[str, Any]) -> Asked:
+        """Raises BadRequest, which names the field."""
+
+    def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What goes to a provider: all but the gateway's own fields and the way of delivery."""
+
+    def billed(self, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]) -> dict[str, Any]:
+        """A whole answer with what was used, where it does not say so, and what it cost."""
+
+    def delivery(self, asked: Asked) -> Delivery: ...
+
+
+@lru_cache(maxsize=8)
+def spoken(dialect: str) -> Spoken:
+    """Dialects are loaded when they are first spoken."""
+    return cast(Spoken, import_module(f"gateway.dialects.{dialect}.spoken").SPOKEN)

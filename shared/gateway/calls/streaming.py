@@ -1,0 +1,97 @@
+"""A call's answer as a stream of bytes in the client's dialect.
+
+Nothing is sent before the first content, so that another attempt stays possible, and an error has its true status.
+Where the provider is silent for long, a ping goes out first: from then on errors are told in the stream.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from gateway import observability
+from gateway.calls.asked import Delivery
+from gateway.calls.call import Call
+from gateway.errors import ClientGone, GatewayError, InternalError
+from gateway.vendors.base import QUIET, Chunk
+
+PING_SECONDS = 10.0
+_COMMENT = b": ping\n\n"  # no event at all: before the first one, some readers know none but that
+Gone = Callable[[], bool]
+
+
+@dataclass(slots=True)
+class Streaming:
+    """One call's stream. `gone` tells that the client has hung up; `clock` gives seconds of a steady clock."""
+
+    call: Call
+    gone: Gone = lambda: False
+    clock: Callable[[], float] = time.monotonic
+
+    def begun(self) -> Iterator[bytes]:
+        """The stream, begun: its first bytes are there. Raises what ended the call before, with its status. Read it to
+        its end, or close it: either way the call is settled."""
+        pieces = self._pieces()
+        first = next(pieces)
+        return _Begun(first, pieces)
+
+    def _pieces(self) -> Generator[bytes]:
+        sent = False
+        try:
+            for piece in self._said():
+                sent = True
+                yield piece
+        except ClientGone:
+            raise
+        except GatewayError as error:
+            if not sent:
+                raise
+            yield self._delivery().error(error)
+        except Exception:
+            if not sent:
+                raise
+            observability.log.exception("a stream failed")
+            yield self._delivery().error(InternalError())
+
+    def _said(self) -> Generator[bytes]:
+        """The answer's bytes, with pings. What an attempt said before its first content is held back, and goes with
+        it."""
+        begun, held, attempts, last = False, b"", 0, self.clock()
+        delivery = self._delivery()
+        with closing(self.call.events()) as events:
+            for event in events:
+                if self.gone():
+                    raise ClientGone
+                if attempts != len(self.call.attempts):
+                    attempts, held, delivery = len(self.call.attempts), b"", self._delivery()
+                out = b""
+                if isinstance(event, Chunk):
+                    held += delivery.chunk(event.kind, event.body, event.data)
+                    begun = begun or event.content
+                    out, held = (held, b"") if begun else (b"", held)
+                elif event is QUIET and self.clock() - last >= PING_SECONDS:
+                    out = delivery.ping() if begun else _COMMENT
+                if out:
+                    last = self.clock()
+                    yield out
+        yield held + delivery.end(self.call.attempts[-1].usage, self.call.price())
+
+    def _delivery(self) -> Delivery:
+        return self.call.spoken.delivery(self.call.request)
+
+
+class _Begun(Iterator[bytes]):
+    """The pieces of a stream whose first is there already."""
+
+    def __init__(self, first: bytes, rest: Generator[bytes]) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+
+    def __next__(self) -> bytes:
+        first, self._first = self._first, None
+        return next(self._rest) if first is None else first
+
+    def close(self) -> None:
+        self._rest.close()
