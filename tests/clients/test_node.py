@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from tests.clients.conftest import MODELS, NATIVE, Served
+from tests.clients.known import known
+from tests.integration.conftest import Live
 from tools.local.emulator import ROOT
 
 SUITES = ROOT / "tests" / "clients" / "sdk"
@@ -18,24 +19,12 @@ _SECONDS = 240.0
 
 
 @pytest.mark.parametrize("suite", ["openai", "anthropic", "vercel"])
-def test_suite(gateway: Served, suite: str) -> None:
+def test_suite(gateway: Live, suite: str) -> None:
     for file in SUITES.glob("*.mjs"):
         shutil.copy(file, INSTALLED)  # a module finds its packages in the folders above it
-    command = [str(NODE), "--test", "--test-reporter=spec", f"{suite}.test.mjs"]
+    command = [str(NODE), "--test", "--test-timeout=30000", "--test-reporter=spec", f"{suite}.test.mjs"]
     given = {"PATH": os.environ["PATH"], "AI_SDK_LOG_WARNINGS": "false"} | known(gateway)
-    ran = subprocess.run(command, cwd=INSTALLED, env=given, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    ran = subprocess.run(
+        command, cwd=INSTALLED, env=given, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
-def known(gateway: Served) -> dict[str, str]:
-    """What a suite knows of the gateway: its address, keys of which one has no budget left and one no further call."""
-    limited, _ = gateway.live.new_key(rpm_limit=1)
-    gateway.live.complete(limited)
-    return {
-        "GATEWAY_URL": gateway.url,
-        "GATEWAY_KEY": gateway.live.new_key()[0],
-        "GATEWAY_KEY_BROKE": gateway.live.new_key(max_budget=0.000001)[0],
-        "GATEWAY_KEY_LIMITED": limited,
-        "GATEWAY_MODELS": ",".join(MODELS),
-        "GATEWAY_MODELS_NATIVE": ",".join(NATIVE),
-    }

@@ -15,7 +15,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 URL, KEY = os.environ["GATEWAY_URL"], os.environ["GATEWAY_KEY"]
 MODELS = os.environ["GATEWAY_MODELS"].split(",")
-NATIVE = os.environ["GATEWAY_MODELS_NATIVE"].split(",")
+NATIVE = os.environ["GATEWAY_MODELS_MESSAGES"].split(",")
 
 
 class Chat(ChatModelIntegrationTests):

@@ -33,3 +33,6 @@ export async function thrown(promise) {
   }
   return assert.fail("nothing was thrown");
 }
+
+// Of names: one of the gateway's own. A provider's is called by, and not listed.
+export const plain = (model) => !model.includes("/");

@@ -6,7 +6,7 @@ import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
-import { DIES, FILLED, KEY, MODELS, PROMPT, SCHEMA, TWO_CALLS, URL, env, thrown } from "./gateway.mjs";
+import { DIES, FILLED, KEY, MODELS, PROMPT, SCHEMA, TWO_CALLS, URL, env, plain, thrown } from "./gateway.mjs";
 
 const client = (apiKey = KEY) => new OpenAI({ apiKey, baseURL: `${URL}/v1`, maxRetries: 0 });
 const said = (content) => [{ role: "user", content }];
@@ -112,6 +112,6 @@ test("errors are the library's own classes", async () => {
 
 test("models are listed and found", async () => {
   const listed = await Array.fromAsync(client().models.list());
-  assert.ok(MODELS.every((model) => listed.some((found) => found.id === model)));
+  assert.ok(MODELS.filter(plain).every((model) => listed.some((found) => found.id === model)));
   assert.equal((await client().models.retrieve(MODELS[0])).id, MODELS[0]);
 });

@@ -9,7 +9,7 @@ import { z } from "zod";
 
 import { DIES, FILLED, KEY, MODELS, PROMPT, TWO_CALLS, URL, env, thrown } from "./gateway.mjs";
 
-const NATIVE = env("GATEWAY_MODELS_NATIVE").split(",");
+const NATIVE = env("GATEWAY_MODELS_MESSAGES").split(",");
 const chat = (model, apiKey = KEY) => createOpenAI({ apiKey, baseURL: `${URL}/v1` }).chat(model);
 const messages = (model, apiKey = KEY) => createAnthropic({ apiKey, baseURL: `${URL}/v1` })(model);
 const asked = { maxRetries: 0 };
