@@ -1,5 +1,7 @@
 """Where a session's calls count: an item by what stands in the row alone, of a KB, and none once it may be gone."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,8 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.billing.counters import Counted, counted
+from gateway.billing.counting import Counting, too_large
+from gateway.billing.places import Part, Place
 from gateway.billing.reports import hit_rate
 from gateway.billing.sessions.places import KEPT_SECONDS, SessionPlace, place_of_item
+from gateway.dynamodb.attributes import size_of
+from gateway.errors import StoreRejected, StoreUnavailable
 from tests.unit.billing.test_counters import ROW
 
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -118,9 +124,54 @@ def test_an_item_takes_rows_as_long_as_nothing_can_have_removed_it() -> None:
     assert counted(ROW).place.open(10**12)
 
 
+def test_the_item_of_a_full_slot_is_what_one_write_unit_holds() -> None:
+    named = NAMED | {"agent": UUID, "class": "compaction"}
+    fields = {"key": "k" * 12, "team": "a-team-of-platforms", "model": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"}
+    counts = dict.fromkeys(TOKENS, 199999) | {"output_tokens": 63_999, "actual": 9_999_999}
+    rows = [of_session(named, n=n, rid=f"req_{n}", status="error", **fields, **counts) for n in range(1, 33)]
+    parts = [row.session for row in rows if row.session is not None]
+    (where,) = {part.place for part in parts}
+    sums: Counter[str] = Counter()
+    for part in parts:
+        sums.update(part.counters)
+    assert not too_large(where, sums, len(parts))
+    marks = len(parts) * 12  # bytes, not their base64
+    size = size_of({**where.item_key, **where.facts, **sums, "ids": ""}) + marks
+    print(f"{size} bytes")
+    assert 700 < size <= 1_024
+
+
 def test_a_slot_has_room_for_its_numbers_and_some_twins_and_is_never_merged() -> None:
     slots = {place(of_session(n=number)).slot for number in range(1, 129)}
     assert slots == {"0", "32", "64", "96"}
     assert place(of_session(n=1)).most_rows == 48
     assert place(of_session(n=5_000)).slot == "4992"
     assert not place(of_session(n=100)).full(10**6)
+
+
+class Refusing:
+    """A table that refuses what counts in one kind of place, and does not answer for the other."""
+
+    def __init__(self, refused: type[Place]) -> None:
+        self.refused = refused
+
+    def add(self, place: Place, _rows: Sequence[Part]) -> dict[str, Any]:
+        if type(place) is self.refused:
+            raise StoreRejected("UpdateItem", "ValidationException", "too large")
+        raise StoreUnavailable("no answer")
+
+    def seal(self, place: Place) -> dict[str, Any]:
+        raise NotImplementedError(place)
+
+    def merge(self, place: Place, now: int) -> None:
+        raise NotImplementedError(place, now)
+
+
+@pytest.mark.parametrize("refused", [Place, SessionPlace])
+def test_a_row_comes_again_as_long_as_one_of_its_places_does_not_answer(refused: type[Place]) -> None:
+    row = of_session(created=HOUR * 1_000_000)
+    counting = Counting(Refusing(refused), lambda: HOUR, lambda _seconds: None)
+    (left,) = counting.count([row])
+    assert (left.row, left.refused) == (row, "")
+    (left,) = Counting(Refusing(refused), lambda: 1e12, lambda _seconds: None).count([row])  # in no session any more
+    assert bool(left.refused) == (refused is Place)
