@@ -1,6 +1,7 @@
 """Sessions' bills: every call once whatever the stream does, a write unit more where a session is named, gone in time,
 erased for good."""
 
+import io
 import json
 import os
 import random
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from functions.stream.handler import app as stream_app
 from gateway.billing.counting import Counting
 from gateway.billing.parked_store import ParkedStore
 from gateway.billing.redrive import redrive
@@ -30,6 +32,7 @@ from gateway.identity.store import KeyRecord, KeyStore
 from gateway.ledger.closing.reconcile import Reconciler
 from gateway.ledger.holds import Outcome
 from gateway.models.usage import Usage
+from gateway.settings import settings
 from gateway.wiring import gateway as wired
 from tests.contract.conftest import LossyDatabase, MeteredDatabase, Tables
 from tests.contract.front import Gateway
@@ -40,6 +43,7 @@ from tests.contract.test_tags import items_of
 from tests.contract.world import NOW, World, at_once
 from tests.fakes.database import Clock
 from tests.functions.stream_driver import drive
+from tests.upstream import messages_judge
 
 SEEDS = range(100 if os.environ.get("PROVE") else 4)
 SESSIONS = [f"0f8fad5b-d9cb-469f-a165-70867728950{n}" for n in range(3)]
@@ -488,3 +492,46 @@ def test_a_team_s_admin_sees_its_team_s_sessions_and_erases_none(gateway: Gatewa
     assert gateway.ask("DELETE", f"/api/v1/admin/usage/sessions?key={blue_id}", key=blue).status == 403
     assert gateway.ask("GET", "/api/v1/admin/usage/sessions").body["error"]["param"] == "key"
     assert gateway.ask("GET", f"/api/v1/admin/usage/sessions/nothing?key={blue_id}").status == 404
+
+
+def at_the_streaming_door(path: str, key: str, body: Any, **headers: str) -> str:
+    """The whole of what the second door answers; its headers in WSGI's names."""
+    told: list[str] = []
+    sent = json.dumps(body).encode()
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": path,
+        "REQUEST_URI": path,
+        "QUERY_STRING": "",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(sent)),
+        "HTTP_AUTHORIZATION": f"Bearer {key}",
+        "wsgi.input": io.BytesIO(sent),
+        **headers,
+    }
+    pieces = stream_app(settings(), threading.Event())(environ, lambda status, _headers: told.append(status))
+    text = b"".join(pieces).decode()
+    assert told[0].startswith("200"), text
+    return text
+
+
+def test_a_session_at_the_streaming_door_in_both_dialects(gateway: Gateway) -> None:
+    messages_judge.warm()
+    key, key_id = gateway.new_key()
+    words = "[[fake cached=900 cache-write=70 cache-write-1h=30]]"
+    body = {
+        "model": "bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "messages": [{"role": "user", "content": f"hello {words}"}],
+        "max_tokens": 50,
+        "stream": True,
+    }
+    headers = {"HTTP_X_CLAUDE_CODE_SESSION_ID": SESSIONS[0], "HTTP_X_CLAUDE_CODE_REQUEST_CLASS": "main"}
+    user = {"metadata": {"user_id": f"user_ab12_account__session_{SESSIONS[0]}"}}
+    at_the_streaming_door("/v1/messages", key, body | user, **headers)
+    at_the_streaming_door("/v1/chat/completions", key, body | {"user": "user_ab12_account_"}, **headers)
+    consume(gateway)
+    one = gateway.ask("GET", f"/api/v1/admin/usage/sessions/{SESSIONS[0]}?key={key_id}").body
+    assert (one["requests"], one["errors"], one["cache_read_tokens"]) == (2, 0, 1_800)
+    assert (one["cache_write_5m_tokens"], one["cache_write_1h_tokens"]) == (140, 60)
+    assert len(one["by_user"]) == 1  # the same person, by whichever field
+    assert one["cost_micro_usd"] == sum(values["actual"] for values in gateway.rows())

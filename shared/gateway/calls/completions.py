@@ -33,13 +33,7 @@ from gateway.models.model_names import ModelNames, Prices, Route, permits
 from gateway.times import utc_date
 from gateway.vendors.base import ModelCall, Provider
 
-        way: Way = WHOLE_CHAT,
-        facts: Mapping[str, Any] = NO_FACTS,
-    ) -> Call:
-        """Check, price, translate and admit one request. Raises as `plan` and `admit` do; nothing is held then."""
-        ends = self.now() + seconds_left
-        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
-        return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent, facts=facts)
+NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 _GRACE_SECONDS = 30  # after the deadline a row may be swept
 
 
@@ -113,21 +107,13 @@ class Completions:
         correlation_id: str,
         seconds_left: float,
         user_agent: str = "",
-<<<<<<< HEAD
         way: Way = WHOLE_CHAT,
-    ) -> Call:
-        """Check, price, translate and admit one request. Raises as `plan` and `admit` do; nothing is held then."""
-        ends = self.now() + seconds_left
-        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
-        return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent)
-=======
         facts: Mapping[str, Any] = NO_FACTS,
     ) -> Call:
         """Check, price, translate and admit one request. Raises as `plan` and `admit` do; nothing is held then."""
         ends = self.now() + seconds_left
-        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left)
+        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
         return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent, facts=facts)
->>>>>>> 3005743 (A session's calls count in items of their own, as a key's day does)
 
     def plan(
         self,
