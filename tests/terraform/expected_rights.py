@@ -77,8 +77,8 @@ ON_STATE = {
     "stream": {
         "BatchGetItem": "health",
         "DeleteItem": "idempotency#*",
-        "GetItem": "config",
-        "PutItem": "idempotency#*",
+        "GetItem": "config session-secrets",
+        "PutItem": "idempotency#* session-secrets",
         "UpdateItem": "health idempotency#*",
     },
     "sweeper": {"GetItem": "sweeper", "PutItem": "sweeper"},
