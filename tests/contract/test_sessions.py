@@ -515,7 +515,8 @@ def at_the_streaming_door(path: str, key: str, body: Any, **headers: str) -> str
     return text
 
 
-def test_a_session_at_the_streaming_door_in_both_dialects(gateway: Gateway) -> None:
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_session_at_the_streaming_door_in_both_dialects(gateway: Gateway, streamed: bool) -> None:
     messages_judge.warm()
     key, key_id = gateway.new_key()
     words = "[[fake cached=900 cache-write=70 cache-write-1h=30]]"
@@ -523,7 +524,7 @@ def test_a_session_at_the_streaming_door_in_both_dialects(gateway: Gateway) -> N
         "model": "bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0",
         "messages": [{"role": "user", "content": f"hello {words}"}],
         "max_tokens": 50,
-        "stream": True,
+        "stream": streamed,
     }
     headers = {"HTTP_X_CLAUDE_CODE_SESSION_ID": SESSIONS[0], "HTTP_X_CLAUDE_CODE_REQUEST_CLASS": "main"}
     user = {"metadata": {"user_id": f"user_ab12_account__session_{SESSIONS[0]}"}}
