@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,22 +65,25 @@ class Place:
 
     def stream_url(self) -> str:
         """The address of the door that streams, to which clients add /v1/...: that of the custom domain, or the REST
-        API's own with its stage; of an emulator what the gateway that runs says. Raises OperatorError where there is
-        none."""
+        API's own with its stage; with an emulator STREAM_URL, or what the gateway that runs says. Raises OperatorError
+        where there is none."""
         if self.endpoint:
-            running = state.read()
-            if running is None or running.get("endpoint") != self.endpoint:
-                raise OperatorError("Which address streams is known of the gateway that `make run` serves alone.")
-            return str(running["stream_url"])
+            running = state.read() or {}
+            known = running.get("stream_url") if running.get("endpoint") == self.endpoint else None
+            if not (found := os.environ.get("STREAM_URL") or known):
+                raise OperatorError(
+                    "STREAM_URL must say which address streams: the emulator is not that of `make run`."
+                )
+            return str(found)
         name = f"{self.names.prefix}-stream"
         pages = self.client("apigateway").get_paginator("get_rest_apis").paginate()
-        found = [api for page in pages for api in page["items"] if api["name"] == name]
-        if len(found) != 1:
-            raise OperatorError(f"There are {len(found)} REST APIs named {name} in {self.names.region}.")
-        domains = self._custom_domains(found[0]["id"], STAGE)
+        apis = [api for page in pages for api in page["items"] if api["name"] == name]
+        if len(apis) != 1:
+            raise OperatorError(f"There are {len(apis)} REST APIs named {name} in {self.names.region}.")
+        domains = self._custom_domains(apis[0]["id"], STAGE)
         if domains:
             return f"https://{domains[0].removesuffix('/v1')}"
-        return f"https://{found[0]['id']}.execute-api.{self.names.region}.{domain(self.names.region)}/{STAGE}"
+        return f"https://{apis[0]['id']}.execute-api.{self.names.region}.{domain(self.names.region)}/{STAGE}"
 
     def _custom_domains(self, api_id: str, stage: str = "$default") -> list[str]:
         """Domain names mapped to the API's stage, each with its path if it has one; those without a path first."""

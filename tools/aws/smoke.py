@@ -50,7 +50,7 @@ def checks(base_url: str, key: str, model: str, stream_url: str = "") -> Iterato
         mine = {"authorization": f"Bearer {key}"}
         listed = _ask(base_url, "GET", "/v1/models", mine)
         yield _check("lists models", {200}, listed)
-        named = list(dict.fromkeys(filter(None, (*one_a_provider(listed.text), model))))
+        named = list(dict.fromkeys(filter(None, (*one_a_provider(listed.text if listed.status == 200 else ""), model))))
         for name in named:
             answered = _ask(base_url, "POST", "/v1/chat/completions", mine, {"model": name} | _CHAT)
             yield _check(f"answers by {name}", {200}, answered)
