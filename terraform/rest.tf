@@ -129,7 +129,7 @@ resource "aws_api_gateway_deployment" "stream" {
 
 resource "aws_api_gateway_stage" "stream" {
   #checkov:skip=CKV_AWS_120:an answer of a model is one caller's own, and a stream can't be cached
-  #checkov:skip=CKV2_AWS_29:a web ACL costs 6 dollars a month and 0.60 a million requests; web_acl_arn names one
+  #checkov:skip=CKV2_AWS_29:a web ACL costs 6 dollars a month and 0.60 a million requests; the variable web_acl_arn names one
   #checkov:skip=CKV2_AWS_51:callers have keys; a certificate for each of their machines is none of ours to give
 
   rest_api_id          = aws_api_gateway_rest_api.stream.id
@@ -180,6 +180,13 @@ resource "aws_lambda_permission" "stream" {
   qualifier     = module.function[local.streaming].alias
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_api_gateway_rest_api.stream.execution_arn}/${local.stage}/*"
+}
+
+resource "aws_wafv2_web_acl_association" "stream" {
+  count = var.web_acl_arn == null ? 0 : 1
+
+  resource_arn = aws_api_gateway_stage.stream.arn
+  web_acl_arn  = var.web_acl_arn
 }
 
 # Behind one host: the longest path wins, so that /v1/* is this door's and all else the HTTP API's.
