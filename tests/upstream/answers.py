@@ -90,8 +90,16 @@ def _anthropic_verdict(headers: Mapping[str, str], body: Mapping[str, Any], stee
     gone = SAMPLING if version > "2023-06-01" else ()
     also = ("context_management",) if "context-management-2025-06-27" in headers.get("anthropic-beta", "") else ()
     found = [f"{name}: Extra inputs are not permitted" for name in gone if name in body]
-    found += [] if steer.status != 200 else message_faults({"max_tokens": 1, **body}, also=also)
+    found += [] if steer.status != 200 else message_faults({"max_tokens": 1, **_known(headers, body)}, also=also)
     return (400, Steer(message=found[0])) if found else (steer.status, steer)
+
+
+def _known(headers: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without what a beta adds to each turn."""
+    if "per-turn-control-2026-07-01" not in headers.get("anthropic-beta", ""):
+        return dict(body)
+    turns = [{name: value for name, value in turn.items() if name != "output_config"} for turn in body["messages"]]
+    return {**body, "messages": turns}
 
 
 def _messages_sse(request: Mapping[str, Any], steer: Steer) -> Iterator[bytes]:
