@@ -15,12 +15,18 @@ _STOP_SECONDS = 10.0
 
 @contextmanager
 def environment(
-    runtime: str, app: Sequence[str], variables: Mapping[str, str], log: Path, *, port: int | None = None
+    runtime: str,
+    app: Sequence[str],
+    variables: Mapping[str, str],
+    log: Path,
+    *,
+    port: int | None = None,
+    folder: Path = ROOT,
 ) -> Iterator[None]:
     """One environment for as long as the block lasts: it takes one event at a time of the Runtime API at `runtime`.
 
-    `variables` are those that the function is deployed with, `app` the command that its handler is; it listens on
-    AWS_LWA_PORT, a free one if `port` is None. Both processes write to `log`.
+    `variables` are those that the function is deployed with, `app` the command that its handler is, in `folder`; it
+    listens on AWS_LWA_PORT, a free one if `port` is None. Both processes write to `log`.
     """
     lambdas = {
         "AWS_LAMBDA_RUNTIME_API": runtime,
@@ -35,7 +41,7 @@ def environment(
     with ExitStack() as stack:
         out = stack.enter_context(log.open("ab"))
         for command in (list(app), [str(ADAPTER)]):
-            process = subprocess.Popen(command, cwd=ROOT, env=given, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            process = subprocess.Popen(command, cwd=folder, env=given, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
             stack.callback(_end, process)
         yield
 

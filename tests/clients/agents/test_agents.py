@@ -1,4 +1,4 @@
-"""Claude Code and opencode themselves: what they ask is answered and billed, what goes wrong is told in their own words."""
+"""Claude Code and opencode themselves: what they ask is answered and billed, what fails is told in their own words."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_budget_that_runs_out_in_mid_session(gateway: Live, agent: Agent) -> N
     """The first turn costs far more than it held: the next one finds nothing left."""
     key, key_id = gateway.new_key(max_budget=6)
     greedy = agent.reads()
-    gateway.fake.decide = turns(Steer(tool=greedy.tool, arguments=greedy.arguments, cached=30_000_000))
+    gateway.fake.decide = turns(Steer(tool=greedy.tool, arguments=greedy.arguments, cached=60_000_000))
     said = agent.ask(gateway, key)
     assert (said.code, agent.broke in said.text) == (1, True), said
     assert {row["state"] for row in rows(gateway, key_id)} == {"SETTLED"}
