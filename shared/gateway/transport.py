@@ -114,11 +114,13 @@ class Exchange:
     def pieces(self, max_bytes: int = MAX_BYTES, wake: float | None = None) -> Iterator[bytes]:
         """The body's bytes; none of them each time when `wake` seconds have passed without any. Raises TimedOut, Broken
         or TooLarge."""
-        size = 0
+        size, told = 0, self.headers.get("content-length", "")
+        length = int(told) if told.isdecimal() and len(told) < 16 else None
         with _translated():
             pieces = self._answer.pieces()
             while True:
-                while wake is not None and not self._connection.wait(wake):
+                # Behind a body that is whole nothing comes: the connection stays, for the next exchange.
+                while wake is not None and size != length and not self._connection.wait(wake):
                     yield b""
                 piece = next(pieces, None)
                 if piece is None:
