@@ -11,8 +11,14 @@ from tests.integration.conftest import Live
 MESSAGES: Any = [{"role": "user", "content": '[[fake text="Good day"]]'}]
 
 
+@pytest.fixture
+def gateway(doors: Live) -> Live:
+    """At each door."""
+    return doors
+
+
 def client(gateway: Live, key: str, **options: Any) -> openai.OpenAI:
-    return openai.OpenAI(api_key=key, base_url=f"{gateway.base_url}/v1", max_retries=0, **options)
+    return openai.OpenAI(api_key=key, base_url=gateway.url("/v1/"), max_retries=0, **options)
 
 
 def test_gets_an_answer_from_either_provider(gateway: Live) -> None:
