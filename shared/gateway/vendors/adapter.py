@@ -89,19 +89,23 @@ class Adapter(ABC):
         call, begun = prepared.call, False
         reply, exchange = yield from self._asked_of(prepared, self._way(call).stream_path, whole=False)
         native = prepared.endpoint.dialect
-        stream = Stream(call.dialect, native, prepared.names, known=_known(reply), model=call.model)
+        most, known = call.max_output_tokens * call.choices, _known(reply)
+        stream = Stream(
+            call.dialect, native, prepared.names, known=known, model=call.model, most=most, choices=call.choices
+        )
+        tap = stream.tap
         try:
-            for event in relayed(exchange, reply.headers, stream, call.wake):
+            for event in relayed(exchange, reply.headers, stream):
                 begun = begun or event is not QUIET
                 yield event
-            if not stream.ended:
-                raise Unusable(stream.failed) if stream.failed else Broken("the stream ends early")
-            used = stream.used
-            answer = Answer(stream.whole(), used.usage if used else None, tier_in(reply.headers, used))
+            if not tap.ended and not stream.beyond:
+                raise Broken("the stream ends early")
+            used = tap.used
+            answer = Answer({}, used.usage if used else None, tier_in(reply.headers, used))
         except StreamError as told:
             raise told.failure(self.name, begun=begun) from None
         except Unusable as why:
-            used = stream.used
+            used = tap.used
             if used is None and begun:  # something was said, and nobody counts it
                 raise StreamError(why.reason, None).failure(self.name, begun=True) from None
             tier = tier_in(reply.headers, used)
@@ -121,7 +125,7 @@ class Adapter(ABC):
         def post(held: Any, seconds: float) -> Waiting[Opened]:
             headers = self.headers(held, target, prepared)
             body, pool = prepared.body, self._connections
-            return opened(self.name, pool, target, body, headers, seconds, whole=whole, wake=call.wake)
+            return opened(self.name, pool, target, body, headers, seconds, call.waits, whole=whole)
 
         def path_of(message: object, param: object) -> str | None:
             way = self._way(call)
