@@ -18,7 +18,7 @@ def completion(chunks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     state: ChatCompletionStreamState[Any] = ChatCompletionStreamState()
     for chunk in chunks:
         state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
-    return state.get_final_completion().model_dump(exclude_unset=True)
+    return state.current_completion_snapshot.model_dump(exclude_unset=True)
 
 
 def message(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

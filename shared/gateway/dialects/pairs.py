@@ -249,7 +249,7 @@ class _Translation:
         return events + self._last() if self.ended else events
 
     def cut(self) -> Events:
-        return self._passed([Finish("length")]).events + self._last()
+        return [(kind, event, "") for kind, event in self._writer.write(Finish("length"))] + self._last()
 
     def _last(self) -> Events:
         events = [(kind, event, "") for kind, event in self._writer.end()]

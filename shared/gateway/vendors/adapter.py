@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from gateway.vendors import Connection
 from gateway.vendors.answers import Opened, Waiting, answer_of, answered, opened, tier_in
 from gateway.vendors.base import QUIET, Answer, Event, ModelCall, Prepared
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
+from gateway.vendors.masking import masked
 from gateway.vendors.quirks import apply
 from gateway.vendors.streams import StreamError, relayed
 
@@ -103,7 +104,7 @@ class Adapter(ABC):
             used = tap.used
             answer = Answer({}, used.usage if used else None, tier_in(reply.headers, used))
         except StreamError as told:
-            raise told.failure(self.name, begun=begun) from None
+            raise told.failure(self.name, begun=begun, mask=self._mask(prepared)) from None
         except Unusable as why:
             used = tap.used
             if used is None and begun:  # something was said, and nobody counts it
@@ -122,7 +123,10 @@ class Adapter(ABC):
         """The answer of the endpoint: read, or about to be."""
         call = prepared.call
 
+        used: list[str] = []
+
         def post(held: Any, seconds: float) -> Waiting[Opened]:
+            used.extend([held] if isinstance(held, str) else [])
             headers = self.headers(held, target, prepared)
             body, pool = prepared.body, self._connections
             return opened(self.name, pool, target, body, headers, seconds, call.waits, whole=whole)
@@ -132,9 +136,15 @@ class Adapter(ABC):
             return way.spoken.path(message, param, self._asked(call, way))
 
         def failure(reply: HttpReply) -> UpstreamError:
-            return status_failure(self.name, reply, path_of)
+            return status_failure(self.name, reply, path_of, self._mask(prepared, *used))
 
         return answered(self.credential, self._connection.another, call.timeout, post, failure)
+
+    def _mask(self, prepared: Prepared, *secrets: str) -> Callable[[object], str] | None:
+        """What makes the provider's words of an error fit to be shown: to who speaks its dialect."""
+        if prepared.call.dialect != prepared.endpoint.dialect:
+            return None
+        return lambda text: masked(text, self._connections.host, *secrets)
 
     def written(self, call: ModelCall, way: _Way) -> Written:
         """The request as it leaves, and what is needed to read what comes back."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from gateway.aws.eventstream import Decoder
 from gateway.dialects.pairs import Heard, Stream
 from gateway.dialects.sse import MOST_EVENT, Parser
 from gateway.dialects.values import json_object, mapping
-from gateway.errors import UpstreamError
+from gateway.errors import UpstreamCredentials, UpstreamError
 from gateway.transport import Broken, Exchange, HttpError
 from gateway.vendors.base import QUIET, Chunk, Counted, Event
 from gateway.vendors.failures import STATUS_BY_TYPE, refused, word
@@ -34,6 +34,16 @@ _STATUS: Final[Mapping[str, int]] = {
 }
 
 
+# The types that a client does something about.
+_TOLD_BY: Final[Mapping[int, str]] = {
+    408: "timeout_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
 class StreamError(Exception):
     """The stream ends in an error of the provider's; `kind` is its name of it."""
 
@@ -41,15 +51,21 @@ class StreamError(Exception):
         super().__init__(kind)
         self.kind, self.message = kind, message
 
-    def failure(self, provider: str, *, begun: bool) -> UpstreamError:
-        """What it means. `begun`: something was said before, so that nobody can know what it costs."""
-        if begun:
-            return UpstreamError(
-                f"The answer of {provider} broke off.", provider=provider, reason=word(self.kind) or "error_in_stream"
-            )
+    def failure(self, provider: str, *, begun: bool, mask: Callable[[object], str] | None = None) -> UpstreamError:
+        """What it means. `begun`: something was said before, so that nobody can know what it costs. With a `mask`,
+        which makes its words fit to be shown, they are told to the client."""
         kind = self.kind[:1].upper() + self.kind[1:]
         status = STATUS_BY_TYPE.get(kind) or _STATUS.get(self.kind, 500)
-        return refused(provider, status, {}, code=self.kind, message=self.message)
+        if begun:
+            failure = UpstreamError(
+                f"The answer of {provider} broke off.", provider=provider, reason=word(self.kind) or "error_in_stream"
+            )
+            failure.told_kind = _TOLD_BY.get(status, "")
+        else:
+            failure = refused(provider, status, {}, code=self.kind, message=self.message)
+        if mask is not None and not isinstance(failure, UpstreamCredentials):
+            failure.told, failure.told_kind = mask(self.message), word(self.kind) or failure.told_kind
+        return failure
 
 
 def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream) -> Iterator[Event]:
