@@ -41,7 +41,7 @@ def begun(gateway: Live, key: str, **body: Any) -> socket.socket:
 def rows(gateway: Live, key_id: str) -> list[dict[str, Any]]:
     database = seed.database(gateway.endpoint, REGION, ACCOUNT)
     found = database.call("Scan", {"TableName": gateway.deployment.tables["request-analytics"]})
-    return [row for row in map(from_item, found["Items"]) if row.get("key_id") == key_id]
+    return [row for row in map(from_item, found["Items"]) if row.get("key") == key_id]
 
 
 def test_a_client_that_hangs_up_ends_the_call_and_its_row(streaming: Live) -> None:
