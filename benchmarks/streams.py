@@ -118,9 +118,7 @@ def costs(where: Place, bare: tuple[str, int], ours: tuple[str, int]) -> None:
 
 
 def first_bytes(where: Place, urls: dict[str, str]) -> None:
-    print(
-        "\n| 200 ms to the first token, 100 ms to each other | first of the text, ms | of direct | gaps, ms: median, most |"
-    )
+    print("\n| 200 ms to the first token, 100 ms to others | its text after, ms | of direct | gaps, ms: median, most |")
     print("|---|---|---|---|")
     clients = {name: Client(url, where.key) for name, url in urls.items()}
     for client in clients.values():
