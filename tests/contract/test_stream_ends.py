@@ -78,7 +78,7 @@ def events_in(sent: bytes) -> Events:
 
 def test_beyond_its_cap_it_is_ended_and_billed(gateway: Gateway, way: str, dialect: str) -> None:
     gateway.fake.decide = lambda seen: Steer(text=LONG, chunk_delay=0.01)
-    more = {"stream_options": {"include_usage": True}} if dialect == "chat" else {}
+    more: dict[str, Any] = {"stream_options": {"include_usage": True}} if dialect == "chat" else {}
     events = events_in(b"".join(pieces(gateway, dialect, max_tokens=20, **more)))
     (row,) = gateway.rows()
     assert (row["state"], row["status"], row["output_tokens"]) == ("SETTLED", "ok", 20)
