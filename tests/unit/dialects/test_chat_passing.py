@@ -161,3 +161,15 @@ def test_each_choice_s_delta_is_a_token_at_least() -> None:
     stream.hear("", chunk({"content": "y"}))
     assert stream.beyond
     assert [event["choices"][0]["index"] for _, event, _ in stream.tap.cut()] == [0, 1]
+
+
+def test_what_a_host_counts_is_no_more_than_the_cap() -> None:
+    stream = Stream("chat", "chat", {}, known="k", model="m", most=5)
+    stream.hear("", chunk({"content": "a"}, usage=COUNTS))
+    assert not stream.beyond
+    more = COUNTS | {"completion_tokens": 6, "total_tokens": 16}
+    stream.hear("", chunk({"content": "b"}, usage=more))
+    assert stream.beyond
+    ended = Stream("chat", "chat", {}, known="k", model="m", most=5)
+    ended.hear("", chunk({}, "stop", usage=more))
+    assert not ended.beyond, "it has ended: it is billed as it was told"
