@@ -15,6 +15,7 @@ from tools.local.emulator import ROOT
 ENVIRONMENTS = ("dev", "staging", "prod")
 # Prefix of a resource's type, longest first -> the provider's name of the service it calls.
 SERVICES = {
+    "aws_api_gateway": "apigateway",
     "aws_apigatewayv2": "apigatewayv2",
     "aws_caller_identity": "sts",
     "aws_cloudwatch_log": "cloudwatchlogs",
@@ -28,6 +29,7 @@ SERVICES = {
     "aws_servicequotas": "servicequotas",
     "aws_sns": "sns",
     "aws_sqs": "sqs",
+    "aws_wafv2": "wafv2",
 }
 NO_SERVICE = {"aws_partition"}
 DESCRIPTIONS = sorted((ROOT / "functions").glob("*/function.json"))
