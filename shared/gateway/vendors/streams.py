@@ -14,7 +14,7 @@ from gateway.dialects.values import json_object, mapping
 from gateway.errors import UpstreamCredentials, UpstreamError
 from gateway.transport import Broken, Exchange, HttpError
 from gateway.vendors.base import QUIET, Chunk, Counted, Event
-from gateway.vendors.failures import STATUS_BY_TYPE, refused, word
+from gateway.vendors.failures import STATUS_BY_TYPE, kind_told, refused, word
 
 Events = Iterator[tuple[str, dict[str, Any], str]]
 _BINARY: Final = "application/vnd.amazon.eventstream"
@@ -60,11 +60,11 @@ class StreamError(Exception):
             failure = UpstreamError(
                 f"The answer of {provider} broke off.", provider=provider, reason=word(self.kind) or "error_in_stream"
             )
-            failure.told_kind = _TOLD_BY.get(status, "")
+            failure.told_kind = _TOLD_BY.get(status, "")  # whose clients wait for it, or try again
         else:
             failure = refused(provider, status, {}, code=self.kind, message=self.message)
         if mask is not None and not isinstance(failure, UpstreamCredentials):
-            failure.told, failure.told_kind = mask(self.message), word(self.kind) or failure.told_kind
+            failure.told, failure.told_kind = mask(self.message), kind_told(self.kind) or failure.told_kind
         return failure
 
 
