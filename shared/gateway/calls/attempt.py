@@ -120,15 +120,19 @@ class Attempt:
         sees it may have produced more: then the upper bound is."""
         if self._may_think():
             return
+        usage = self._seen()
+        bill = self._billed(usage, None)
+        if bill.total < self.bound:
+            self.verdict, self.usage, self.bill = Verdict.CUT, usage, bill
+
+    def _seen(self) -> Usage:
+        """What was used by what was seen of a stream."""
         told, call = self.counted or Usage(), self.prepared.call
         most = call.max_output_tokens * self.choices
         # Bytes are never fewer than byte-level tokens.
         output = max(told.output_tokens, min(max(self.pieces, self.size), most))
         fresh = min(_size(call.body), self.target.est.prompt) if self.counted is None else told.input_tokens
-        usage = replace(told, input_tokens=fresh, output_tokens=output, source="counted")
-        bill = self._billed(usage, None)
-        if bill.total < self.bound:
-            self.verdict, self.usage, self.bill = Verdict.CUT, usage, bill
+        return replace(told, input_tokens=fresh, output_tokens=output, source="counted")
 
     def _may_think(self) -> bool:
         price, body = self.target.route.price, self.prepared.call.body
@@ -138,7 +142,7 @@ class Attempt:
 
     def _answered(self, answer: Answer) -> None:
         self.verdict, self.status = Verdict.ANSWERED, "ok"
-        self.usage = answer.usage or self._counted(answer.body)
+        self.usage = answer.usage or (self._seen() if self.target.streamed else self._counted(answer.body))
         self.bill = self._billed(self.usage, answer.tier)
 
     def _failed(self, failure: UpstreamError) -> None:

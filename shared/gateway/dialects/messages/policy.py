@@ -81,8 +81,8 @@ OF_HEADERS: Final = frozenset(("anthropic_beta", "anthropic_version", "betas"))
 # Tools that the caller runs; any other is run by the provider, for a fee a use or with content from elsewhere.
 _OWN_TOOLS: Final = ("bash_", "text_editor_", "computer_", "memory_", "browser_toolset_")
 _OF_MODELS: Final = ("fallbacks", "model", "models")
-# What Anthropic's own package goes by: its tool runners send a `thread` unasked, and the whole conversation once they are
-# told that this provider can't hold one.
+# Tool runners of Anthropic's own package send a `thread` unasked; told that this provider can't hold one, they send the
+# whole conversation.
 _UNTHREADED: Final = {"details": {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}}
 _EDITS: Final = ("clear_",)  # any other edit of the context runs a model
 
