@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.integration.conftest import Live
 from tests.upstream import FakeUpstream
 from tools.local import seed
 from tools.local.deploy import ALIAS, Deployer, Options
 from tools.local.emulator import ACCOUNT, REGION, ROOT, Emulator, start
-from tools.local.gateway import built, session
+from tools.local.gateway import BUILD, built, session
 from tools.local.modes import STORE_SECONDS
 from tools.manifest import Names, load
 
@@ -21,18 +22,19 @@ MODELS = ("gpt-4o", *MESSAGES, "nova-lite")
 
 
 @contextmanager
-def deployed() -> Iterator[Live]:
-    """The gateway, with both doors on one port, for as long as the block lasts."""
+def deployed(build: Path = BUILD) -> Iterator[Live]:
+    """The gateway, with both doors on one port, for as long as the block lasts. `build`: the folder that it is built
+    into, one for each of those that run at once."""
     with FakeUpstream() as fake:
         emulator = start()
         try:
-            yield _made(emulator, fake)
+            yield _made(emulator, fake, build)
         finally:
             emulator.stop()
 
 
-def _made(emulator: Emulator, fake: FakeUpstream) -> Live:
-    manifest, result = load(ROOT), built()
+def _made(emulator: Emulator, fake: FakeUpstream, build: Path) -> Live:
+    manifest, result = load(ROOT), built(build)
     deployer = Deployer(session(emulator.endpoint), manifest, f"cl-{secrets.token_hex(3)}")
     deployment = deployer.deploy(result, _options(deployer.names, emulator, fake))
     emulator.listen(deployment.functions["stream"], ALIAS)

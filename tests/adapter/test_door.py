@@ -17,7 +17,7 @@ from tests.clients.rows import billed, rows
 from tests.deployed import deployed
 from tests.integration.conftest import Live
 from tests.upstream import Steer
-from tools.local.emulator import ACCOUNT, REGION, VENV
+from tools.local.emulator import ACCOUNT, REGION, ROOT, VENV
 from tools.local.host.deployed import Lambda
 
 SERVER = [str(VENV / "bin" / "python"), "-P", "-m", "functions.stream.server"]
@@ -26,7 +26,7 @@ SAID = "one two three four"
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    with deployed() as live:
+    with deployed(ROOT / "build" / "adapter") as live:
         yield live
 
 
