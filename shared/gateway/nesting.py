@@ -7,6 +7,11 @@ from typing import Any, Final
 MOST_LEVELS: Final = 100
 
 
+def is_shallow_text(text: str) -> bool:
+    """Whether JSON text has too few brackets to hold so many levels. Of what has more, `is_shallow` knows."""
+    return text.count("{") + text.count("[") <= MOST_LEVELS
+
+
 def is_shallow(value: Any, most: int = MOST_LEVELS) -> bool:
     """Whether a JSON value has at most so many levels of objects and lists. Needs no recursion itself."""
     level = [value] if isinstance(value, (dict, list)) else []

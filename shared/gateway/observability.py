@@ -12,10 +12,9 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway import context
 
@@ -68,8 +67,7 @@ def _set_up() -> None:
 _set_up()
 
 
-@dataclass(frozen=True, slots=True)
-class MetricSpec:
+class MetricSpec(NamedTuple):
     """CloudWatch's unit, the sets of dimensions a value is filed under, and what it means."""
 
     unit: str
@@ -115,12 +113,17 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
 
     Raises KeyError for an unknown name and for dimensions that are not exactly the metric's.
     """
-    wanted = _WANTED[name]
+    # Micro-dollars are the finest there is, and each digit is paid for in the log.
+    context.current().metrics.append((name, round(value, 6), _filed(name, tuple(dimensions.items()))))
+
+
+@lru_cache(maxsize=256)
+def _filed(name: str, given: _Dimensions) -> _Dimensions:
+    """The dimensions that a value is filed under, by what a caller gives."""
+    wanted, dimensions = _WANTED[name], dict(given)
     if dimensions.keys() != wanted.keys():
         raise KeyError(f"{name} has the dimensions {[*wanted.values()]}, not {sorted(dimensions)}")
-    # Micro-dollars are the finest there is, and each digit is paid for in the log.
-    measured = (name, round(value, 6), tuple([(key, dimensions[given]) for given, key in wanted.items()]))
-    context.current().metrics.append(measured)
+    return tuple([(key, dimensions[given]) for given, key in wanted.items()])
 
 
 def flush(gateway: str, function: str) -> None:

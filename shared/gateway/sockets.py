@@ -97,9 +97,7 @@ class TimedConnection:
         connected = self._socket
         if connected is None or self.reader.buffer or (isinstance(connected, ssl.SSLSocket) and connected.pending()):
             return True
-        waiting = select.poll()
-        waiting.register(connected, select.POLLIN)
-        found = waiting.poll(1_000 * min(seconds, self.left()))
+        found = self._waiting.poll(1_000 * min(seconds, self.left()))
         self.left()
         return bool(found)
 

@@ -1,6 +1,6 @@
 """A call's accounts on DynamoDB Local: its key, its key on one model, its user, its team. Each holds, all or none."""
 
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

@@ -1,6 +1,6 @@
 """The life of keys and teams on DynamoDB Local: every change holds at the next paid call, whatever is cached."""
 
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

@@ -5,7 +5,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import date
 from typing import Any
 

@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from dataclasses import replace
+from copy import replace
 
 import pytest
 

@@ -1,7 +1,7 @@
 """Breakers in memory, by the rules of their store."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from copy import replace
 
 from gateway.breakers.breaker import PROBE_LEASE_MS, Breaker, BreakerKey, BreakerRules
 from gateway.errors import StoreUnavailable

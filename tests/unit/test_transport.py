@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway import sockets
-from gateway.transport import Broken, Connections, HttpError, HttpReply, NotSent, TooLarge
+from gateway.transport import MAX_BYTES, Broken, Connections, HttpError, HttpReply, NotSent, TooLarge
 
 Serve = Callable[[socket.socket], None]
 
@@ -70,8 +70,8 @@ def answering(*answers: bytes) -> Serve:
     return serve
 
 
-def ask(connections: Connections, **more: int) -> HttpReply:
-    return connections.request("POST", "/", b"", {}, 10.0, **more)
+def ask(connections: Connections, max_bytes: int = MAX_BYTES) -> HttpReply:
+    return connections.request("POST", "/", b"", {}, 10.0, max_bytes)
 
 
 @pytest.fixture

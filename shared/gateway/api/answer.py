@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from copy import replace
 
 from gateway import context, observability, runs
 from gateway.api.errors import error_response

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from copy import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 

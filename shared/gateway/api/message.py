@@ -9,10 +9,11 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
-from gateway.nesting import MOST_LEVELS, is_shallow
+from gateway.nesting import MOST_LEVELS, is_shallow, is_shallow_text
 
 if TYPE_CHECKING:  # whoever asks for no key loads nothing of keys
     from gateway.identity.caller import Caller
@@ -114,14 +115,13 @@ class Request:
         return self.deadline - time.monotonic()
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """`body` is text, anything JSON can say, or an iterator of bytes, which whoever takes it reads to its end or
     closes."""
 
     status: int = 200
     body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     media_type: str = "application/json"
 
     def text(self) -> str:
@@ -147,9 +147,12 @@ def parse_json(body: bytes) -> Any:
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
     try:
-        value = _STRICT.decode(body.decode("utf-8-sig"))
+        text = body.decode().removeprefix("\ufeff")
+        value = _STRICT.decode(text)
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
+    if is_shallow_text(text):
+        return value
     for name, part in value.items() if isinstance(value, dict) else [("", value)]:
         if not is_shallow(part):
             name = name[:_LONGEST_NAME]

@@ -8,24 +8,23 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
 _DATE: Final = "x-amz-date"
 Header = tuple[str, str]
 
 
-class Credentials(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Credentials:
     """An AWS identity; the secret parts stay out of `repr`."""
 
     access_key: str
-    secret_key: str
-    token: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Credentials(access_key={self.access_key!r})"
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
 
 
 class Signer:

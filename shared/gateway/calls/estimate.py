@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
 from typing import Any, NamedTuple, NoReturn
 
 from gateway.calls.parts import (
@@ -41,8 +41,7 @@ _SHORT = (None, "5m")  # how long a mark keeps what it marks, at the plain price
 _TYPICAL_BYTES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """`cost` is the upper bound in micro-dollars, `prompt` that of the prompt's tokens, `typical` what such a call
     costs at most as a rule: never more than `cost`. `tokens` is what the token limit counts: four bytes of prompt a
     token, as OpenAI's own limiter has it, and the whole output cap; a rate is no promise of money.

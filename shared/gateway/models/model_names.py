@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.errors import BadRequest, GatewayError, NotFound
 from gateway.models import residency as rules
@@ -61,8 +62,7 @@ class Prices(Protocol):
     def targets(self) -> Iterable[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """What answers a request: `name` as asked for, `target` as `provider/model`; `endpoint`, `region` and `deployment`
     if the config names them. `ending` is the day (YYYY-MM-DD) of the model's end where that is near, `successor` the
     name to ask for instead."""

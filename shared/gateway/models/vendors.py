@@ -44,11 +44,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.models.geographies import geography_of, own_id, without_arn
@@ -58,8 +58,7 @@ _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 Sampling = Literal["all", "one", "none"]  # which of temperature and `top_p` a model takes; with none no `top_k` either
 
 
-@dataclass(frozen=True, slots=True)
-class Quirks:
+class Quirks(NamedTuple):
     caps: tuple[str, ...] = ()
     service_tier: str | None = None
     pass_fields: tuple[str, ...] = ()
@@ -74,8 +73,7 @@ class Quirks:
     key_header: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where a provider takes calls in one wire format. `path` goes on where its base URL ends; `stream_path` is the one
     that answers as a stream. `signing_name` is empty where nothing is signed."""
 
@@ -85,11 +83,10 @@ class Endpoint:
     stream_path: str
     signing_name: str = ""
     metadata_header: str = ""
-    quirks: Quirks = field(default_factory=Quirks)
+    quirks: Quirks = Quirks()
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRule:
+class ModelRule(NamedTuple):
     """Of models whose id fits `pattern`: the names of their endpoints, the best first; whether they answer by an
     inference profile alone; whether they take Anthropic's `tool_choice` among their own fields; and which of
     temperature and `top_p`."""
@@ -101,8 +98,7 @@ class ModelRule:
     sampling: Sampling = "one"
 
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
+class Vendor(NamedTuple):
     """`secret` is a name below the deployment's prefix for providers of the config; packaged ones have theirs from the
     deployment itself."""
 
@@ -114,7 +110,7 @@ class Vendor:
     base_url: str
     service: str = ""
     secret: str = ""
-    quirks: Quirks = field(default_factory=Quirks)
+    quirks: Quirks = Quirks()
     geography: str = ""
 
     @property

@@ -8,8 +8,8 @@ import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from copy import replace
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from gateway.dialects.pairs import Asked, Pair, Stream, pair
@@ -32,8 +32,7 @@ _MOST_WAYS: Final = 1_000
 JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "accept": "application/json"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(NamedTuple):
     """Where calls of a client's dialect for a model go, and what they become on the way. `path` and `stream_path` are
     the endpoint's for this model."""
 

@@ -1,7 +1,7 @@
 """The breaker's service over a store in memory; contract/ judges the real one."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import pytest

@@ -1,7 +1,8 @@
 """A call of any plan, whatever its targets do: an oracle in plain arithmetic says what is asked, held, and paid."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 

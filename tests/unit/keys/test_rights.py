@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from copy import replace
 from itertools import combinations
 from typing import Any, get_args
 

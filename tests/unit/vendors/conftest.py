@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from copy import replace
 
 import pytest
 

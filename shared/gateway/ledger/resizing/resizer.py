@@ -8,7 +8,8 @@ that, the reconcile gives back. Nothing is given back twice: where a reply was l
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.errors import ConditionFailed, GatewayError, StoreError, StoreUnavailable
