@@ -132,7 +132,7 @@ class Reader:
     def head(self) -> Head | Odd:
         """The next answer's head. It stays in the buffer where it is odd. Raises Cut where it does not come whole."""
         start = 0
-        while (end := _HEAD_ENDS.search(self.buffer, start)) is None:
+        while not self.buffer or (end := _HEAD_ENDS.search(self.buffer, start)) is None:
             if len(self.buffer) > MOST_HEAD:
                 return _ODD
             start = max(0, len(self.buffer) - 2)

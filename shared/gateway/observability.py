@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from gateway import context
+from gateway.json_text import writer
 
 _NAME: Final = "gateway"
 log: Final = logging.getLogger(_NAME)
-# Made once: json.dumps makes one at each call. What JSON can't say is told in Python's words, half a surrogate pair is
-# escaped: a line is never lost for what stands in it.
-_encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+# What JSON can't say is told in Python's words, half a surrogate pair is escaped: a line is never lost for its content.
+_encode: Final = writer(default=str)
 _STANDARD: Final = frozenset((*logging.makeLogRecord({}).__dict__, "message", "asctime"))
 
 
@@ -56,6 +56,9 @@ def _second(number: int) -> str:
 
 
 def _set_up() -> None:
+    # No line says which thread, process or task wrote it: not asked for, as logging's own notes on cost advise.
+    for each in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
+        setattr(logging, each, False)
     written = logging.StreamHandler(sys.stdout)
     written.setFormatter(_Line())
     log.addHandler(written)

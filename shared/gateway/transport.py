@@ -292,6 +292,8 @@ class _translated:  # noqa: N801 - a context manager used like a function; conte
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
         if isinstance(error, TimeoutError):
             raise TimedOut("no answer in time", sent=True) from error
         # ValueError: what came is no HTTP.

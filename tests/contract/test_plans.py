@@ -6,7 +6,8 @@ No route makes such a plan yet: here two plans of one target each are put togeth
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 

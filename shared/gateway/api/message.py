@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
+from gateway.json_text import writer
 from gateway.nesting import MOST_LEVELS, is_shallow, is_shallow_text
 
 if TYPE_CHECKING:  # whoever asks for no key loads nothing of keys
@@ -27,7 +28,7 @@ _LONGEST_NAME = 256  # of a field, as an error names it
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
-_written = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_written = writer(allow_nan=False)
 _VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
@@ -181,5 +182,5 @@ def _finite(text: str) -> float:
     return number
 
 
-# Made once: json.loads and json.dumps make one at each call.
+# Made once: json.loads makes one at each call.
 _STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

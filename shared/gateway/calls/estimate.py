@@ -5,7 +5,6 @@ A hold is never less than what a correct bill can be, but where an admin chose o
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from copy import replace
@@ -21,6 +20,7 @@ from gateway.calls.parts import (
     without_data,
 )
 from gateway.errors import BadRequest
+from gateway.json_text import writer
 from gateway.models.caching import cached_by_marks
 from gateway.models.images import image_tokens
 from gateway.models.money import MICRO, Price, cost_of
@@ -39,6 +39,8 @@ _SHORT = (None, "5m")  # how long a mark keeps what it marks, at the plain price
 # Bytes to a token, where an estimate is to be typical: code and English have 3.5 to 4.5. A third at the plain price is
 # also what a turn costs that is written to the cache as a whole, at 1.25 times that.
 _TYPICAL_BYTES = 3
+
+_written = writer(ascii_only=False)
 
 
 class Estimate(NamedTuple):
@@ -136,11 +138,11 @@ def _marks(body: Mapping[str, Any]) -> Iterator[_Mark]:
     waiting: list[tuple[_Step | None, Any]] = [(None, body)]
     while waiting:
         where, value = waiting.pop()
-        inside = value.items() if isinstance(value, Mapping) else enumerate(value)
+        inside = enumerate(value) if isinstance(value, list) else value.items()
         for name, below in inside:
             if name in _MARKS and below:
                 yield _Mark(_Step(where, name), below.get("ttl") if isinstance(below, Mapping) else None)
-            if isinstance(below, (Mapping, list)):
+            if isinstance(below, (dict, list)):  # as JSON is read
                 waiting.append((_Step(where, name), below))
 
 
@@ -186,7 +188,7 @@ def _window(price: Price, where: str) -> int:
 def _size(value: Any) -> int:
     """The bytes of a value as JSON; or of its normalised text, where that is longer: some tokenizers normalise first
     (NFKC, Claude's published one), and one character may become eighteen."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _written(value)
     size = len(text.encode(errors="surrogatepass"))
     return size if unicodedata.is_normalized("NFKC", text) else max(size, _normalised_size(text))
 

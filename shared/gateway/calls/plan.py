@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, field, replace
-from typing import Any
+import secrets
+from copy import replace
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from gateway.breakers.breaker import BreakerKey
 from gateway.calls.asked import Asked
@@ -20,8 +21,7 @@ LEAST_SECONDS = 1.0  # with less there is no sense in starting
 _OF_THE_TARGET = (404, 409)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A model at a vendor: its price, what it may cost, and the call as it would leave for it.
 
     `streamed`: the provider is asked to send its answer as it is made.
@@ -52,7 +52,7 @@ class Target:
 
 def new_rid() -> str:
     """A request's id."""
-    return f"req_{uuid.uuid4().hex}"
+    return f"req_{secrets.token_hex(16)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,8 +149,7 @@ class Translated:
         return self._native.path(message, param, self.request(asked))
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One event of an answer in the client's dialect, None where what was heard makes none (yet), and the deltas that
     were heard with it: each stands in one piece."""
 

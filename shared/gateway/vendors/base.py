@@ -9,16 +9,15 @@ may tell what was used so far, and be `QUIET`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, Literal, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCall:
+class ModelCall(NamedTuple):
     """One attempt at one provider.
 
     `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
@@ -40,11 +39,10 @@ class ModelCall:
     wake: float | None = None
     beta: str = ""
     correlation_id: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A call as it leaves for an `endpoint`: `body` are the bytes on the wire. `dropped`: paths of the request that
     they do not say, fit for a header. `names`: tools' names as the answer will have them, to the client's, where they
     differ."""
@@ -53,11 +51,10 @@ class Prepared:
     endpoint: Endpoint
     body: bytes
     dropped: tuple[str, ...] = ()
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One event of a stream in the client's dialect; `kind` is its type, empty where the dialect has none. `data` is
     its text as it came, where the provider speaks the client's dialect.
 
@@ -74,8 +71,7 @@ class Chunk:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """What the provider has counted so far: of the prompt all, of the answer what it says."""
 
     usage: Usage
@@ -90,8 +86,7 @@ class Quiet(Enum):
 QUIET: Final = Quiet.QUIET
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The whole answer in the client's dialect, of the types that its SDK has, and the tokens it is billed by.
 
     `usage` is None only where the provider sent none that could be read: a count of 0 is not "missing". `tier` is the
