@@ -13,8 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
-from gateway.json_text import writer
-from gateway.nesting import MOST_LEVELS, is_shallow, is_shallow_text
+from gateway.json_text import MOST_LEVELS, is_shallow, is_shallow_text, writer
 
 if TYPE_CHECKING:  # whoever asks for no key loads nothing of keys
     from gateway.identity.caller import Caller

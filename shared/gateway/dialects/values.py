@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
-from gateway.nesting import is_shallow, is_shallow_text
+from gateway.json_text import is_shallow, is_shallow_text
 
 _MOST_TOKENS = 100_000_000  # no model reads or writes as many; a larger count is none
 
