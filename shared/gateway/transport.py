@@ -188,11 +188,9 @@ class Connections:
         self._idle: deque[TimedConnection] = deque()
         weakref.finalize(self, _close, self._idle)
 
-    def open(
-        self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float, *, fixed: Fixed = ()
-    ) -> Exchange:
+    def open(self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Exchange:
         """As `begin`, and wait for status and headers. Close what you get."""
-        return self.begin(method, target, body, headers, timeout, fixed=fixed).exchange()
+        return self.begin(method, target, body, headers, timeout).exchange()
 
     def begin(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float, *, fixed: Fixed = ()
@@ -227,7 +225,7 @@ class Connections:
         fixed: Fixed = (),
     ) -> HttpReply:
         """One exchange, read to its end within `timeout` seconds. Raises NotSent, TimedOut, Broken or TooLarge."""
-        exchange = self.open(method, target, body, headers, timeout, fixed=fixed)
+        exchange = self.begin(method, target, body, headers, timeout, fixed=fixed).exchange()
         try:
             return HttpReply(exchange.status, exchange.headers, exchange.whole(max_bytes))
         finally:
