@@ -1,6 +1,6 @@
 """A call's accounts on DynamoDB Local: its key, its key on one model, its user, its team. Each holds, all or none."""
 
-from copy import replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,7 +46,7 @@ def world_of(tables: Tables, scope: str, limits: KeyLimits = LIMIT) -> World:
 
 
 def ask(ledger: Ledger, world: World, est: int = 100, *models: str, caller: Caller | None = None) -> Hold:
-    request = replace(world.request(est), models=models or (OPUS,))
+    request = world.request(est)._replace(models=models or (OPUS,))
     return ledger.admit(caller or world.caller, world.tiers.__getitem__, request)
 
 

@@ -1,6 +1,6 @@
 """The life of keys and teams on DynamoDB Local: every change holds at the next paid call, whatever is cached."""
 
-from copy import replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,7 +189,7 @@ def test_what_was_too_much_for_the_whole_limit_before_a_change(tables: Tables) -
     ledger = world.ledger(database, records)
 
     def refuse(tokens: int = 10) -> GatewayError:
-        request = replace(world.request(300), tokens=tokens)
+        request = world.request(300)._replace(tokens=tokens)
         with pytest.raises(GatewayError) as refused:
             ledger.admit(before, world.tiers.__getitem__, request)
         return refused.value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from copy import replace
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,7 +125,7 @@ class Attempt:
         # Bytes are never fewer than byte-level tokens.
         output = max(told.output_tokens, min(max(self.pieces, self.size), most))
         fresh = min(_size(call.body), self.target.est.prompt) if self.counted is None else told.input_tokens
-        usage = replace(told, input_tokens=fresh, output_tokens=output, source="counted")
+        usage = told._replace(input_tokens=fresh, output_tokens=output, source="counted")
         bill = self._billed(usage, None)
         if bill.total < self.bound:
             self.verdict, self.usage, self.bill = Verdict.CUT, usage, bill

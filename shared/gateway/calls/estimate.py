@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping
-from copy import replace
 from typing import Any, NamedTuple, NoReturn
 
 from gateway.calls.parts import (
@@ -59,7 +58,7 @@ class Estimate(NamedTuple):
 
     def once_told(self, usage: Usage) -> int:
         """The upper bound when a provider has told what the prompt came to: that, and all of the output."""
-        whole = replace(usage, output_tokens=self.output, reasoning_tokens=0)
+        whole = usage._replace(output_tokens=self.output, reasoning_tokens=0)
         return max(cost_of(whole, price).total for price in self.prices)
 
 

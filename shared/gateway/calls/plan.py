@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from copy import replace
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -47,7 +46,7 @@ class Target(NamedTuple):
 
     def within(self, seconds: float) -> Prepared:
         """The call, which may take so many seconds."""
-        return replace(self.prepared, call=replace(self.prepared.call, timeout=seconds))
+        return self.prepared._replace(call=self.prepared.call._replace(timeout=seconds))
 
 
 def new_rid() -> str:

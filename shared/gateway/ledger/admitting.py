@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection
-from copy import replace
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,7 +88,7 @@ class Admissions:
         fresh = demand.of(each.account.terms for each in admitted)
         if fresh.est > asked.est:  # an account whose record was read anew wants the upper bound held
             self._undo(admitted, asked)
-            asked = replace(asked, est=demand.est)
+            asked = asked._replace(est=demand.est)
             caller, admitted = self._all(caller, key_account(caller, tiers), tiers, asked, models)
         return caller, tuple(admitted), asked.est
 
@@ -136,7 +135,7 @@ class Admissions:
     def _further(self, account: Account, caller: Caller, key: Admitted, demand: Demand) -> Admitted | None:
         return self._admitted(
             account,
-            replace(demand, tags=()),  # a key's alone
+            demand._replace(tags=()),  # a key's alone
             self._known(account, caller),
             lambda: self._again(account, caller),
             lambda: key.windows.now,  # one moment for all, so that one hour holds the money of all

@@ -44,7 +44,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from copy import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -159,8 +158,7 @@ def configured(
 def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
     """What holds at an endpoint: what was said of the provider, over what is known of the endpoint and of the host."""
     known = quirks_at(base_url, vendor.quirks, vendor.name)
-    return replace(
-        known,
+    return known._replace(
         fixed=endpoint.quirks.fixed,
         betas_in_body=endpoint.quirks.betas_in_body,
         caps=known.caps or endpoint.quirks.caps,
@@ -202,8 +200,7 @@ def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
     there = (each for each in hosts.values() if f".{host}".endswith(tuple(f".{it}" for it in each.get("domains", ()))))
     elsewhere = name in packaged() and packaged()[name].base_url  # such a one may be sent to any host
     known = next(there, {} if elsewhere else hosts.get(name, {}))
-    return replace(
-        said,
+    return said._replace(
         caps=said.caps or tuple(known.get("caps", ())),
         service_tier=said.service_tier or known.get("serviceTier"),
         passes_all=said.passes_all or bool(known.get("passesAll")),

@@ -7,7 +7,6 @@ import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from copy import replace
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -177,7 +176,7 @@ class Adapter(ABC):
             message = f"The model {call.model} answers by an inference profile alone, such as us.{call.model}."
             raise rejected_here(self.name, message, "model")
         quirks = quirks_of(self._vendor, endpoint, self._connection.endpoint)
-        quirks = replace(quirks, pass_fields=(*quirks.pass_fields, *self._connection.pass_fields))
+        quirks = quirks._replace(pass_fields=(*quirks.pass_fields, *self._connection.pass_fields))
         return _Way(
             endpoint,
             self._target(endpoint.path, call),

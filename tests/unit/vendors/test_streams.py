@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from copy import replace
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ TOLD = {
 
 
 def chat(**body: Any) -> ModelCall:
-    return replace(call("hello", **body), streamed=True)
+    return call("hello", **body)._replace(streamed=True)
 
 
 def streamed(provider: Provider, asked: ModelCall) -> tuple[list[Chunk], Answer]:
@@ -51,14 +50,14 @@ def test_chat_from_every_endpoint(fake: FakeUpstream, provider: Provider) -> Non
     assert text == answer.body["choices"][0]["message"]["content"]
     assert len([choice for choice in choices if choice["delta"].get("content")]) > 2
     assert choices[-1]["finish_reason"] == answer.body["choices"][0]["finish_reason"] == "stop"
-    whole = ask(provider, replace(chat(), streamed=False))
+    whole = ask(provider, chat()._replace(streamed=False))
     assert (whole.body["choices"][0]["message"]["content"], whole.usage) == (text, answer.usage)
     assert answer.usage is not None
 
 
 def test_messages_from_every_endpoint(fake: FakeUpstream, provider: Provider) -> None:
     fake.decide = lambda seen: Steer(reasoning="Hm.", cached=5)
-    asked = replace(messages(), streamed=True)
+    asked = messages()._replace(streamed=True)
     chunks, answer = streamed(provider, asked)
     assert stream_faults([(chunk.kind, chunk.body) for chunk in chunks]) == []
     assert answer_faults(answer.body) == []
@@ -109,7 +108,7 @@ def test_a_stream_that_breaks_may_be_billed(fake: FakeUpstream, provider: Provid
 
 def test_a_stream_that_goes_on_too_long(fake: FakeUpstream, provider: Provider) -> None:
     fake.script(Steer(chunk_delay=0.3))
-    error = failure(provider, replace(chat(), timeout=0.5))
+    error = failure(provider, chat()._replace(timeout=0.5))
     assert (type(error), error.sent) == (UpstreamTimeout, True)
 
 
@@ -159,7 +158,7 @@ def test_an_error_that_nobody_knows_is_one_of_the_host_s() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["anthropic", "bedrock", "bedrock_invoke"])
-@pytest.mark.parametrize("asked", [chat(), replace(messages(), streamed=True)], ids=["chat", "messages"])
+@pytest.mark.parametrize("asked", [chat(), messages()._replace(streamed=True)], ids=["chat", "messages"])
 def test_a_stream_that_ends_in_a_word_nobody_knows_is_billed_by_its_counts(
     fake: FakeUpstream, endpoint: str, asked: ModelCall, request: pytest.FixtureRequest
 ) -> None:
