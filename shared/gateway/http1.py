@@ -219,6 +219,29 @@ def _patiently(read: Callable[[], Got]) -> Generator[bytes, None, Got]:
             yield b""
 
 
+class PlainAnswer:
+    """What the lean reader reads: it says itself where its body ends."""
+
+    measured = True
+
+    def __init__(self, head: Head, reader: Reader) -> None:
+        self.status, self.headers = head.status, head.headers
+        self._head, self._reader = head, reader
+
+    @property
+    def reusable(self) -> bool:
+        return self._head.keep and not self._reader.buffer
+
+    def pieces(self) -> Iterator[bytes]:
+        return self._reader.body(self._head)
+
+    def buffered(self) -> bytes | None:
+        return self._reader.buffered(self._head)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 def _read_head(text: bytes) -> Head | Odd:
     match = _HEAD.fullmatch(text)
     if match is None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from gateway.http1 import Head, Reader, Silence, request_bytes
+from gateway.http1 import Head, PlainAnswer, Silence, request_bytes
 from gateway.sockets import NO_WAITS, Resolve, TimedConnection, Waits, addresses_of
 
 Fixed = tuple[tuple[str, str], ...]
@@ -75,29 +75,6 @@ class Answer(Protocol):
     def pieces(self) -> Iterator[bytes]: ...
     def buffered(self) -> bytes | None: ...
     def close(self) -> None: ...
-
-
-class _PlainAnswer:
-    """What the lean reader reads: it says itself where its body ends."""
-
-    measured = True
-
-    def __init__(self, head: Head, reader: Reader) -> None:
-        self.status, self.headers = head.status, head.headers
-        self._head, self._reader = head, reader
-
-    @property
-    def reusable(self) -> bool:
-        return self._head.keep and not self._reader.buffer
-
-    def pieces(self) -> Iterator[bytes]:
-        return self._reader.body(self._head)
-
-    def buffered(self) -> bytes | None:
-        return self._reader.buffered(self._head)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class Exchange:
@@ -284,7 +261,7 @@ def _sent(connection: TimedConnection, request: bytes) -> bool:
 def _answer(connection: TimedConnection, method: str) -> Answer:
     head = connection.reader.head()
     if isinstance(head, Head):
-        return _PlainAnswer(head, connection.reader)
+        return PlainAnswer(head, connection.reader)
     from gateway.odd_http import OddAnswer  # seldom needed, and the standard library's parser is slow to load
 
     return OddAnswer(connection, method)
