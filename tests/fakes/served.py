@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from functions.stream.server import listening
@@ -21,7 +20,7 @@ _SECONDS = 20.0
 def served(application: Port, settings: Settings) -> Iterator[int]:
     """Its port, for as long as the block lasts."""
     server: Any = listening(
-        application, replace(settings, host="127.0.0.1", port=0, threads=16), asyncore_loop_timeout=0.02
+        application, settings._replace(host="127.0.0.1", port=0, threads=16), asyncore_loop_timeout=0.02
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
