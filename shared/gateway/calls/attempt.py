@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.breakers.signs import ANSWERED, SILENT, Signs, signs_of
@@ -132,7 +132,7 @@ class Attempt:
         # Bytes are never fewer than byte-level tokens.
         output = max(told.output_tokens, min(max(self.pieces, self.size), most))
         fresh = min(_size(call.body), self.target.est.prompt) if self.counted is None else told.input_tokens
-        return replace(told, input_tokens=fresh, output_tokens=output, source="counted")
+        return told._replace(input_tokens=fresh, output_tokens=output, source="counted")
 
     def _may_think(self) -> bool:
         price, body = self.target.route.price, self.prepared.call.body
