@@ -227,8 +227,8 @@ def test_a_host_that_does_not_stream_is_told_as_a_stream(
     asked = (chat() if dialect == "chat" else messages())._replace(streamed=True)
     own = json.dumps(ask(provider, (chat() if endpoint == "openai" else messages())._replace(streamed=False)).body)
     for body in (own, own.replace('"usage"', '"error": {"x": 1}, "usage"')):
-        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        fake.script(Steer(wire=head + body))
+        head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"  # as the fake will
+        fake.script(Steer(wire=f"{head}content-length: {len(body)}\r\n\r\n{body}"))
     chunks, answer = streamed(provider, asked)
     whole = gathered(dialect, said(chunks))
     text = whole["choices"][0]["message"]["content"] if dialect == "chat" else whole["content"][-1]["text"]
