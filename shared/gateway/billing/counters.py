@@ -42,6 +42,7 @@ _MOST_TAGS = 20
 _MOST_ATTEMPTS = 32
 _LARGEST = 10**18  # tokens, micro-dollars, milliseconds: sums of them stay far within DynamoDB's 38 digits
 SUM = "-"
+_NO_ERRORS = ("ok", "client_closed_request")  # how a call may end by nobody's fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ class PoisonRow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A row as counters of its place. `settled` is in microseconds; a correction has no provider."""
+    """A row as counters of its place. `settled` is in microseconds; a correction has no provider. `ok`: it was answered
+    whole; `failed`: it ended in an error, which a client's hanging up is not."""
 
     rid: str
     place: Place
@@ -106,6 +108,7 @@ class Counted:
     tokens: int
     settled: int
     bounded: tuple[Bounded, ...] = ()
+    failed: bool = False
 
     @property
     def key(self) -> str:
@@ -153,6 +156,7 @@ def counted(row: Mapping[str, Any]) -> Counted:
             counters={name: amount for name, amount in counters.items() if amount},
             provider=provider,
             ok=row["status"] == "ok",
+            failed=bool(measures["err"]),
             latency_ms=latency,
             tokens=measures["in"] + measures["out"],
             settled=_settled(row),
@@ -193,7 +197,7 @@ def _measures(row: Mapping[str, Any]) -> dict[str, int]:
     written = _whole(row, "cache_write_tokens") + _whole(row, "cache_write_1h_tokens")
     return {
         "n": 1,
-        "err": 0 if row["status"] == "ok" else 1,
+        "err": 0 if row["status"] in _NO_ERRORS else 1,
         "in": _whole(row, "input_tokens") + cached + written,
         "cached": cached,
         "out": _whole(row, "output_tokens"),

@@ -76,9 +76,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What the provider has counted so far: of the prompt all, of the answer what it says."""
+    """What the provider has counted so far: of the prompt all, of the answer what it says. `final`: the answer has said
+    why it ends, so that this is all of it; `tier` is the service tier that answered, where it is named."""
 
     usage: Usage
+    final: bool = False
+    tier: str = ""
 
 
 class Quiet(Enum):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from gateway.aws.eventstream import Decoder
-from gateway.dialects.neutral import BlockStop, Start, Told, Used, text_of
+from gateway.dialects.neutral import BlockStop, Start, Told, Used
 from gateway.dialects.pairs import Piece, Stream
 from gateway.dialects.sse import Parser
 from gateway.dialects.values import json_object, mapping
@@ -16,6 +16,7 @@ from gateway.errors import UpstreamError
 from gateway.transport import Broken, Exchange
 from gateway.vendors.base import QUIET, Chunk, Counted, Event
 from gateway.vendors.failures import STATUS_BY_TYPE, refused, word
+from gateway.vendors.seen import seen
 
 Events = Iterator[tuple[str, dict[str, Any], str]]
 _BINARY: Final = "application/vnd.amazon.eventstream"
@@ -61,20 +62,22 @@ def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream, wake
             yield QUIET
         for kind, event, data in frames.feed(came):
             for piece in stream.hear(kind, event):
-                yield from _told(piece, data if stream.same else "")
+                yield from _told(piece, data if stream.same else "", stream)
     frames.end()
     for piece in stream.end():
-        yield from _told(piece, "")
+        yield from _told(piece, "", stream)
 
 
-def _told(piece: Piece, data: str) -> Iterator[Event]:
-    counted = next((each.usage for each in reversed(piece.deltas) if isinstance(each, (Told, Used))), None)
-    if counted is not None:
-        yield Counted(counted)
+def _told(piece: Piece, data: str, stream: Stream) -> Iterator[Event]:
+    counted = next((each for each in reversed(piece.deltas) if isinstance(each, (Told, Used))), None)
+    if isinstance(counted, Used):
+        yield Counted(counted.usage, final=stream.ended, tier=counted.tier)
+    elif counted is not None:
+        yield Counted(counted.usage)
     if piece.event is not None:
-        said = [len(text.encode(errors="replace")) for text in map(text_of, piece.deltas) if text]
+        pieces, size = seen(piece, same=stream.same)
         content = any(not isinstance(each, (Start, Told, Used, BlockStop)) for each in piece.deltas)
-        yield Chunk(piece.event, piece.kind, data, content, len(said), sum(said))
+        yield Chunk(piece.event, piece.kind, data, content, pieces, size)
 
 
 class Frames(Protocol):
