@@ -12,6 +12,7 @@ PY := $(BIN)/python
 UV := $(BIN)/uv
 PORT ?= 8080
 LLM ?= emulator
+DOORS ?= one
 FN ?= completions
 ENDPOINT ?=
 export UV_NO_PROGRESS := 1
@@ -53,8 +54,8 @@ venv: $(VENV)/.lint $(EMULATOR)/.ready ## Create every environment that developm
 # --- running ---------------------------------------------------------------------------------------------------------
 
 .PHONY: run stop logs redeploy build
-run: $(VENV)/.tools $(EMULATOR)/.ready $(if $(filter local,$(LLM)),$(LOCAL)/llm/.ready) ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, LLM=emulator|local|openai|anthropic|bedrock)
-	@exec $(PY) -m tools.local run --port $(PORT) --llm $(LLM)
+run: $(VENV)/.tools $(EMULATOR)/.ready $(if $(filter local,$(LLM)),$(LOCAL)/llm/.ready) ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, DOORS=one|split, LLM=emulator|local|openai|anthropic|bedrock)
+	@exec $(PY) -m tools.local run --port $(PORT) --llm $(LLM) --doors $(DOORS)
 
 stop: $(VENV)/.tools ## Stop the running gateway
 	@$(PY) -m tools.local stop

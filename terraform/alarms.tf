@@ -81,6 +81,20 @@ locals {
       evaluations = 3
       metrics     = { latency = { namespace = "AWS/ApiGateway", metric = "Latency", dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = "p99" } }
     }
+    "${local.prefix}-stream-5xx" = {
+      runbook     = "stream-5xx"
+      description = "The door that streams answered 10 or more times in 5 minutes with a server error."
+      threshold   = 10
+      metrics     = { answers = { namespace = "AWS/ApiGateway", metric = "5XXError", dimensions = { ApiName = aws_api_gateway_rest_api.stream.name }, stat = "Sum" } }
+    }
+    # After 10 seconds of silence a ping goes out: what takes longer than that has heard nothing from the model until then.
+    "${local.prefix}-first-byte" = {
+      runbook     = "first-byte"
+      description = "For 15 minutes one stream in ten began after 10 seconds or more."
+      threshold   = 10000
+      evaluations = 3
+      metrics     = { wait = { namespace = local.own, metric = "FirstByte", dimensions = { Gateway = local.prefix }, stat = "p90" } }
+    }
     "${local.prefix}-overhead-p99" = {
       runbook     = "overhead-p99"
       description = "For 15 minutes the gateway's own share of one completion in a hundred was 1 second or more."

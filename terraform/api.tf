@@ -145,4 +145,6 @@ resource "aws_apigatewayv2_api_mapping" "this" {
   api_id      = aws_apigatewayv2_api.this.id
   domain_name = aws_apigatewayv2_domain_name.this[count.index].domain_name
   stage       = aws_apigatewayv2_stage.this.name
+  # Every path that no other mapping has (rest.tf).
+  api_mapping_key = null
 }

@@ -17,7 +17,7 @@ locals {
   # Runs at the same time = arrivals a second x seconds that each takes.
   expected_concurrency = ceil(sum(concat([0], [
     for tier, count in var.expected_load.keys : count * try(local.defaults.rateLimits[tier].requestsPerMinute, 0)
-  ])) / 60 * var.expected_load.latency_seconds)
+  ])) / 60 * var.expected_load.latency_seconds + var.expected_load.streams)
 }
 
 # What has to be right before anything is made. Conditions here, unlike those of variables, do not stand in the way of destroy.
@@ -48,6 +48,26 @@ resource "terraform_data" "preflight" {
     precondition {
       condition     = alltrue([for route in local.route_list : contains(concat(["public"], keys(local.authorizers)), route.access)])
       error_message = "Routes with an access that no authorizer stands for: ${join(", ", [for route in local.route_list : "${route.route} (${route.access})" if !contains(concat(["public"], keys(local.authorizers)), route.access)])}."
+    }
+
+    precondition {
+      condition     = length(local.functions_that_stream) == 1
+      error_message = "One function has to be behind the door that streams; there are ${length(local.functions_that_stream)}: ${join(", ", keys(local.functions_that_stream))}."
+    }
+
+    precondition {
+      condition     = local.stream_seconds > 0 && local.stream_seconds <= local.stream_wait_seconds - 10
+      error_message = "A stream may take ${local.stream_seconds} seconds, its function and API Gateway ${local.stream_wait_seconds}: it has to end 10 seconds before them, so that its last event and the bill are written. Lower stream.seconds."
+    }
+
+    precondition {
+      condition     = var.adapter_layer_arn != null || contains(keys(local.adapter.accounts), local.partition)
+      error_message = "Nobody is known to publish the Lambda Web Adapter in the partition ${local.partition}: name a copy of its layer in adapter_layer_arn."
+    }
+
+    precondition {
+      condition     = var.adapter_layer_arn == null ? true : split(":", var.adapter_layer_arn)[3] == var.region
+      error_message = "adapter_layer_arn is a layer of another region than ${var.region}: a function uses layers of its own region alone."
     }
 
     precondition {

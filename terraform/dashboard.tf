@@ -66,6 +66,31 @@ locals {
       ]
     },
     {
+      title = "Streams: how many, how soon?"
+      charts = [
+        {
+          title = "Answers of the door that streams"
+          lines = [
+            for metric, label in { Count = "requests", "4XXError" = "4xx", "5XXError" = "5xx" } :
+            { namespace = "AWS/ApiGateway", metric = metric, dimensions = { ApiName = aws_api_gateway_rest_api.stream.name }, stat = "Sum", label = label }
+          ]
+        },
+        {
+          title = "Time to first byte (ms)"
+          lines = [for stat in ["p50", "p90", "p99"] : { namespace = local.own, metric = "FirstByte", dimensions = { Gateway = local.prefix }, stat = stat, label = stat }]
+        },
+        {
+          # One stream is one execution.
+          title = "Streams under way"
+          lines = [{ namespace = "AWS/Lambda", metric = "ConcurrentExecutions", dimensions = { FunctionName = local.function_names[local.streaming] }, stat = "Maximum", label = "most at once" }]
+        },
+        {
+          title = "How long they take (ms)"
+          lines = [for stat in ["p50", "p90", "Maximum"] : { namespace = "AWS/Lambda", metric = "Duration", dimensions = { FunctionName = local.function_names[local.streaming] }, stat = stat, label = stat }]
+        },
+      ]
+    },
+    {
       title = "Cost: what is spent, on what?"
       charts = [
         {

@@ -7,6 +7,8 @@ locals {
     LOG_LEVEL            = var.log_level
     # For emulators alone: the default is AWS's measure.
     GATEWAY_STORE_TIMEOUT_SECONDS = ""
+    # Lambda gives an environment one request at a time.
+    GATEWAY_THREADS = ""
     # For a gateway on its user's own machine alone.
     GATEWAY_LOOPBACK_PROVIDERS = ""
     ANTHROPIC_BASE_URL         = ""
@@ -20,15 +22,20 @@ locals {
     BEDROCK_REGION             = var.bedrock_region
     BEDROCK_SECRET_ID          = try(local.secret_names["bedrock"], "")
     BUDGET_TOPIC_ARN           = local.budget_topic_arn
+    GATEWAY_CORS_ORIGINS       = join(",", var.cors_allow_origins)
+    GATEWAY_STREAM_SECONDS     = tostring(local.stream_seconds)
     MCP_ALLOWED_HOSTS          = try(var.custom_domain.name, "")
     MCP_ALLOWED_ORIGINS        = join(",", var.mcp_allowed_origins)
   }
 
   function_environment = {
-    for key, function in local.functions : key => {
-      for name, variable in local.variables : name => local.environment_values[name]
-      if(try(variable.everywhere, false) || contains(try(function.environment, []), name)) && try(local.environment_values[name], "") != ""
-    }
+    for key, function in local.functions : key => merge(
+      {
+        for name, variable in local.variables : name => local.environment_values[name]
+        if(try(variable.everywhere, false) || contains(try(function.environment, []), name)) && try(local.environment_values[name], "") != ""
+      },
+      contains(keys(local.functions_that_stream), key) ? local.adapter.environment : {},
+    )
   }
 }
 
@@ -42,7 +49,7 @@ module "function" {
   memory      = each.value.memory
   timeout     = each.value.timeout
   package     = local.artifacts["${each.key}.zip"]
-  layers      = [for layer in local.layers : aws_lambda_layer_version.this[layer].arn]
+  layers      = concat([for layer in local.layers : aws_lambda_layer_version.this[layer].arn], contains(keys(local.functions_that_stream), each.key) ? [local.adapter_layer] : [])
   environment = local.function_environment[each.key]
   statements  = local.statements[each.key]
 

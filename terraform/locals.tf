@@ -11,6 +11,7 @@ locals {
   tables    = jsondecode(file("${local.root}/shared/tables.json"))
   variables = jsondecode(file("${local.root}/shared/environment.json"))
   cors      = jsondecode(file("${local.root}/shared/cors.json"))
+  adapter   = jsondecode(file("${local.root}/shared/adapter.json"))
   defaults  = jsondecode(file("${local.root}/shared/gateway/data/config.json"))
 
   function_names = { for key, function in local.functions : key => "${local.prefix}-${try(function.name, key)}" }
@@ -28,7 +29,11 @@ locals {
     ]...),
   )
 
-  functions_with_routes = { for key, function in local.functions : key => function if try(function.routes, null) != null }
+  # By the door that their requests come in by.
+  functions_with_routes = { for key, function in local.functions : key => function if try(function.routes, null) != null && try(function.door, "http") == "http" }
+  functions_that_stream = { for key, function in local.functions : key => function if try(function.door, "http") == "stream" }
+  streaming             = one(keys(local.functions_that_stream))
+
   functions_on_streams  = { for key, function in local.functions : key => function if contains(keys(local.tables), try(function.event.stream, "")) }
   functions_on_schedule = { for key, function in local.functions : key => function if try(function.event.schedule, null) != null }
 
@@ -39,4 +44,11 @@ locals {
     ]
   ])
   routes = { for route in local.route_list : route.route => route... }
+
+  # Seconds: API Gateway waits for a stream as long as the function may take, unless an older provider caps what can be
+  # said; the longest stream ends ten seconds before the first of the two, so that its last event and the bill are written.
+  stream_wait_seconds = min(local.functions_that_stream[local.streaming].timeout, var.stream.wait_seconds)
+  stream_seconds      = coalesce(var.stream.seconds, local.stream_wait_seconds - 10)
+  own_log_role        = var.api_gateway_log_role == "own" && !local.emulated
+  adapter_layer       = coalesce(var.adapter_layer_arn, "arn:${local.partition}:lambda:${var.region}:${lookup(local.adapter.accounts, local.partition, "000000000000")}:layer:${local.adapter.layers["arm64"]}:${local.adapter.version}")
 }

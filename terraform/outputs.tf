@@ -15,8 +15,13 @@ output "url" {
 }
 
 output "openai_base_url" {
-  description = "Base URL for OpenAI's client libraries."
+  description = "Base URL for OpenAI's client libraries: answers within 29 seconds and whole, unless a custom domain leads to the door that streams."
   value       = "${local.url}/v1"
+}
+
+output "stream_url" {
+  description = "Base URL of the door that streams: for Anthropic's clients as it is, for OpenAI's with /v1 behind it. With a custom domain the same host as url."
+  value       = var.custom_domain == null ? aws_api_gateway_stage.stream.invoke_url : local.url
 }
 
 output "curl" {
@@ -46,7 +51,7 @@ output "secrets" {
 
 output "log_groups" {
   description = "Names of the log groups."
-  value       = merge({ for key, function in module.function : key => function.log_group }, { access = aws_cloudwatch_log_group.access.name })
+  value       = merge({ for key, function in module.function : key => function.log_group }, { access = aws_cloudwatch_log_group.access.name, stream_access = aws_cloudwatch_log_group.stream_access.name })
 }
 
 output "alarm_topic" {
@@ -71,5 +76,5 @@ output "custom_domain_target" {
 
 output "idle_cost_usd_per_month" {
   description = "What stands still costs, from list prices (docs/deployment.md); calls come on top."
-  value       = merge(local.idle_costs, { total = sum(values(local.idle_costs)) })
+  value       = merge(local.idle_costs, { total = sum([for cost in values(local.idle_costs) : cost * 100]) / 100 })
 }

@@ -25,6 +25,7 @@ provider "aws" {
   dynamic "endpoints" {
     for_each = var.emulator_endpoint[*]
     content {
+      apigateway     = endpoints.value
       apigatewayv2   = endpoints.value
       cloudwatch     = endpoints.value
       cloudwatchlogs = endpoints.value

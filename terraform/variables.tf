@@ -130,7 +130,7 @@ variable "gateway_version" {
 }
 
 variable "profile" {
-  description = "minimal: what the gateway needs to run. full: alarms and a dashboard too (about 7.50 US dollars a month)."
+  description = "minimal: what the gateway needs to run. full: alarms and a dashboard too (about 7.90 US dollars a month)."
   type        = string
   default     = "minimal"
   nullable    = false
@@ -305,7 +305,7 @@ variable "log_level" {
 # Traffic
 
 variable "cors_allow_origins" {
-  description = "Origins whose pages may call the API from a browser; [\"*\"] allows all, [] none. Keys never travel in cookies, so that no origin gains a right by it."
+  description = "Origins whose pages may call the APIs from a browser; [\"*\"] allows all, [] none. Keys never travel in cookies, so that no origin gains a right by it."
   type        = list(string)
   default     = ["*"]
   nullable    = false
@@ -329,7 +329,7 @@ variable "mcp_allowed_origins" {
 }
 
 variable "throttling" {
-  description = "Requests a second (rate) and at once (burst) for each route, and exceptions by route key, for example {\"GET /health\" = {rate = 20, burst = 40}}."
+  description = "Requests a second (rate) and at once (burst) for each route of the HTTP API, and exceptions by route key, for example {\"GET /health\" = {rate = 20, burst = 40}}."
   type = object({
     rate   = optional(number, 200)
     burst  = optional(number, 400)
@@ -344,14 +344,72 @@ variable "throttling" {
   }
 }
 
-variable "expected_load" {
-  description = "Keys of each tier that run at their limit at the same time, and seconds that a call takes: compared with the account's Lambda concurrency."
+variable "stream" {
+  description = <<-TEXT
+    The door that streams.
+    - rate, burst: requests a second, and at once; each stream holds a Lambda execution for as long as it takes.
+    - wait_seconds: how long API Gateway waits for an answer's end, 900 at most. More than 300 takes a release of the AWS
+      provider of December 2025 or later (6.26): set 300 with an older one.
+    - seconds: the longest that a stream may take; null means 10 less than the function and API Gateway allow.
+  TEXT
   type = object({
-    keys            = optional(map(number), { free = 5 })
-    latency_seconds = optional(number, 10)
+    rate         = optional(number, 50)
+    burst        = optional(number, 100)
+    wait_seconds = optional(number, 900)
+    seconds      = optional(number)
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition     = var.stream.rate > 0 && var.stream.burst > 0
+    error_message = "stream must allow more than no requests."
+  }
+
+  validation {
+    condition     = var.stream.wait_seconds >= 30 && var.stream.wait_seconds <= 900 && floor(var.stream.wait_seconds) == var.stream.wait_seconds
+    error_message = "stream.wait_seconds must be whole seconds from 30 to 900, the longest that API Gateway streams."
+  }
+}
+
+variable "adapter_layer_arn" {
+  description = "ARN of the layer with the Lambda Web Adapter for arm64; null means AWS's own public layer (shared/adapter.json). Needed where AWS publishes none: outside of the commercial regions, or for a copy of your own."
+  type        = string
+  default     = null
+
+  validation {
+    # Version 29 of the public layer was withdrawn.
+    condition     = var.adapter_layer_arn == null ? true : can(regex("^arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", var.adapter_layer_arn)) && !can(regex(":layer:LambdaAdapterLayer[A-Za-z0-9]+:29$", var.adapter_layer_arn))
+    error_message = "adapter_layer_arn must be the ARN of a layer's version, and not version 29 of AWS's own: that release was withdrawn."
+  }
+}
+
+variable "api_gateway_log_role" {
+  description = "own: make the role by which API Gateway logs, and set it for the account in this region, which has one for all of its REST APIs. account: it is set already, by another environment in the same account and region or by hand."
+  type        = string
+  default     = "own"
+  nullable    = false
+
+  validation {
+    condition     = contains(["own", "account"], var.api_gateway_log_role)
+    error_message = "api_gateway_log_role must be own or account."
+  }
+}
+
+variable "expected_load" {
+  description = "Keys of each tier that run at their limit at the same time, seconds that a call takes, and streams that run at the same time: compared with the account's Lambda concurrency."
+  type = object({
+    keys            = optional(map(number), { free = 5 })
+    latency_seconds = optional(number, 10)
+    streams         = optional(number, 0)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.expected_load.streams == floor(abs(var.expected_load.streams))
+    error_message = "expected_load.streams must be a whole number, 0 or more."
+  }
 
   validation {
     condition     = var.expected_load.latency_seconds > 0 && var.expected_load.latency_seconds <= 29
@@ -396,7 +454,7 @@ variable "snap_start" {
 }
 
 variable "custom_domain" {
-  description = "Host name for the API and the ARN of its certificate in ACM, same region. The DNS record is yours to set: output custom_domain_target."
+  description = "One host name for both APIs (/v1/* is the one that streams), and the ARN of its certificate in ACM, same region. The DNS record is yours to set: output custom_domain_target."
   type = object({
     name            = string
     certificate_arn = string

@@ -145,7 +145,7 @@ Tables = Mapping[str, Sequence[Route]]
 def tables(manifest: Manifest) -> Tables:
     """The routes of every function that has some, by its folder."""
     return {
-        folder: importlib.import_module(function.handler.rpartition(".")[0]).ROUTES
+        folder: importlib.import_module(f"functions.{folder}.handler").ROUTES
         for folder, function in sorted(manifest.functions.items())
         if function.routes
     }

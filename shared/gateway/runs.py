@@ -36,12 +36,13 @@ def job(service: str, correlation_id: str) -> Iterator[Context]:
 
 
 def begin(this: Context) -> Context:
-    """The context again, with what stands in every line of its run and the trace that Lambda has given it."""
+    """The context again, with what stands in every line of its run and the trace that Lambda has given it, where nobody
+    else has."""
     this.keys |= {
         "correlation_id": this.correlation_id or None,
         "request_id": this.request_id or None,
     }
-    this.trace = tracing().header
+    this.trace = this.trace or tracing().header
     return this
 
 

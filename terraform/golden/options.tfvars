@@ -22,3 +22,6 @@ gateway_version          = "9.9.9"
 log_level                = "WARNING"
 tags                     = { team = "platform" }
 throttling               = { rate = 7, burst = 9, routes = { "GET /health" = { rate = 1, burst = 2 } } }
+stream                   = { rate = 3, burst = 5, wait_seconds = 300, seconds = 120 }
+adapter_layer_arn        = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:layer:adapter:1"
+api_gateway_log_role     = "account"

@@ -15,7 +15,7 @@ run "plan" {
   }
 
   assert {
-    condition     = alltrue([for key, route in aws_apigatewayv2_route.this : contains(["GET /health", "GET /openapi.json"], key) || startswith(key, "GET /api/v1/health") ? route.authorization_type == "NONE" : route.authorization_type == "CUSTOM"])
+    condition     = alltrue([for key, route in aws_apigatewayv2_route.this : contains(["GET /health", "GET /openapi.json", "HEAD /"], key) || startswith(key, "GET /api/v1/health") ? route.authorization_type == "NONE" : route.authorization_type == "CUSTOM"])
     error_message = "Only the health routes and the OpenAPI document are public."
   }
 
@@ -30,7 +30,7 @@ run "plan" {
   }
 
   assert {
-    condition     = toset(keys(local.functions)) == toset(["admin", "analytics", "authorizer", "completions", "health", "mcp", "reconciler", "sweeper"])
+    condition     = toset(keys(local.functions)) == toset(["admin", "analytics", "authorizer", "completions", "health", "mcp", "reconciler", "stream", "sweeper"])
     error_message = "A function was added or lost: say so here."
   }
 

@@ -14,8 +14,8 @@ run "watched" {
   }
 
   assert {
-    condition     = [for row in local.rows : split(":", row.title)[0]] == ["Up", "Fast", "Cost", "Refused", "Ill", "Bill", "DynamoDB"]
-    error_message = "The dashboard answers, in this order: is it up, is it fast, what does it cost, who is refused, which provider is ill, does the bill keep up, do the tables."
+    condition     = [for row in local.rows : split(":", row.title)[0]] == ["Up", "Fast", "Streams", "Cost", "Refused", "Ill", "Bill", "DynamoDB"]
+    error_message = "The dashboard answers, in this order: is it up, is it fast, do streams begin soon, what does it cost, who is refused, which provider is ill, does the bill keep up, do the tables."
   }
 
   assert {
@@ -28,7 +28,7 @@ run "watched" {
       [for pair in setproduct(values(local.function_names), ["errors", "throttles"]) : join("-", pair)],
       [for name in values(local.table_names) : "${name}-table-throttles"],
       [for provider in var.providers_enabled : "${local.prefix}-${provider}-breaker-open"],
-      [for name in ["api-5xx", "api-p99", "overhead-p99", "budget", "overruns", "rows-parked", "rows-stuck", "reconciler-silent", "sweeper-silent", "analytics-iterator-age", "analytics-uncounted", "analytics-failure-queue"] : "${local.prefix}-${name}"],
+      [for name in ["api-5xx", "api-p99", "first-byte", "stream-5xx", "overhead-p99", "budget", "overruns", "rows-parked", "rows-stuck", "reconciler-silent", "sweeper-silent", "analytics-iterator-age", "analytics-uncounted", "analytics-failure-queue"] : "${local.prefix}-${name}"],
     ))))
     error_message = "Alarms on errors, p99, throttles, breakers, iterator age, failure queue, budget, tables, the schedule and parked rows; none in the profile minimal."
   }
@@ -69,7 +69,7 @@ run "watched" {
   }
 
   assert {
-    condition     = alltrue([for function in module.function : function.log_retention_days == var.log_retention_days]) && aws_cloudwatch_log_group.access.retention_in_days == var.log_retention_days
+    condition     = alltrue([for function in module.function : function.log_retention_days == var.log_retention_days]) && aws_cloudwatch_log_group.access.retention_in_days == var.log_retention_days && aws_cloudwatch_log_group.stream_access.retention_in_days == var.log_retention_days
     error_message = "Every log is kept for as long as asked for, and no longer."
   }
 

@@ -29,7 +29,7 @@ run "defaults_reserve_nothing" {
   }
 
   assert {
-    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 7.9 : 0.4)
+    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 8.3 : 0.4)
     error_message = "What stands still costs something else than docs/deployment.md says."
   }
 }
@@ -103,7 +103,7 @@ run "bedrock_alone_needs_no_secret" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["${local.prefix}-budget"].threshold == 10 && !contains(keys(aws_cloudwatch_metric_alarm.this), "${local.prefix}-openai-breaker-open") && alltrue([for chart in local.rows[4].charts : length(chart.lines) < 4])
+    condition     = aws_cloudwatch_metric_alarm.this["${local.prefix}-budget"].threshold == 10 && !contains(keys(aws_cloudwatch_metric_alarm.this), "${local.prefix}-openai-breaker-open") && alltrue([for chart in local.rows[5].charts : length(chart.lines) < 4])
     error_message = "Nobody watches a provider that is off."
   }
 
@@ -167,6 +167,9 @@ run "values_that_make_no_sense" {
     mcp_allowed_origins     = ["example.com/"]
     throttling              = { rate = 0 }
     expected_load           = { latency_seconds = 60 }
+    stream                  = { rate = 0, wait_seconds = 901 }
+    adapter_layer_arn       = "arn:aws:lambda:eu-central-1:753240598075:layer:LambdaAdapterLayerArm64:29"
+    api_gateway_log_role    = "mine"
     reserved_concurrency    = { admin = 0 }
     provisioned_concurrency = { admin = 0.5 }
     custom_domain           = { name = "localhost", certificate_arn = "none" }
@@ -181,7 +184,7 @@ run "values_that_make_no_sense" {
     var.providers_enabled, var.openai_base_url, var.bedrock_region, var.bedrock_regions, var.bedrock_models, var.bedrock_credentials, var.azure_base_url, var.secret_recovery_days, var.kms_key_arn,
     var.log_retention_days, var.log_level, var.cors_allow_origins, var.mcp_allowed_origins, var.throttling,
     var.expected_load, var.reserved_concurrency, var.provisioned_concurrency, var.custom_domain, var.alarm_email,
-    var.artifacts, var.spend_alarm_usd_per_hour, var.openai_pass_fields,
+    var.artifacts, var.spend_alarm_usd_per_hour, var.openai_pass_fields, var.stream, var.adapter_layer_arn, var.api_gateway_log_role,
   ]
 }
 

@@ -131,6 +131,7 @@ def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
         "LOG_LEVEL": "DEBUG",
         "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS,
         "GATEWAY_LOOPBACK_PROVIDERS": "allow",
+        "GATEWAY_CORS_ORIGINS": "*",
         "GATEWAY_PROVIDERS": "openai,bedrock",
         "OPENAI_SECRET_ID": names.secret("openai"),
         "BUDGET_TOPIC_ARN": names.budget_topic,
@@ -140,7 +141,7 @@ def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
     return Options(
         values=values,
         secrets={"openai": OPENAI_KEY, "providers/another": ANOTHER_KEY},
-        overrides={"completions": {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": fake.url}},
+        overrides={name: {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": fake.url} for name in ("completions", "stream")},
         api_id=place.api_id,
         host_url=place.host_url,
     )

@@ -104,7 +104,8 @@ def _functions(state: State) -> dict[str, Any]:
             "description": function["description"],
             "memory": function["memory_size"],
             "timeout": function["timeout"],
-            "layers": [layer_name(arn) for arn in function["layers"]],
+            # The adapter's layer is another account's, and where no Lambda is, nobody's.
+            "layers": [layer_name(arn) for arn in function["layers"] if arn.split(":")[4] == state.place[1]],
             "tracing": function["tracing_config"][0]["mode"],
             "environment": function["environment"][0]["variables"],
             "alias": aliases[function["function_name"]],
@@ -129,8 +130,11 @@ def _trust(state: State) -> dict[str, Any]:
 def _permissions(state: State) -> dict[str, Any]:
     (api,) = state.of("aws_apigatewayv2_api")
     authorizers = {item["id"]: item["name"] for item in state.of("aws_apigatewayv2_authorizer")}
+    (rest,) = state.of("aws_api_gateway_rest_api")
     facts: dict[str, Any] = {}
     for item in state.of("aws_lambda_permission"):
+        if rest["id"] in item["source_arn"]:
+            continue  # the server behind the REST API is asked itself elsewhere
         source = anonymous(item["source_arn"], api["id"], authorizers)
         facts.setdefault(item["function_name"], []).append(
             (item["principal"], item["action"], item["qualifier"], source)

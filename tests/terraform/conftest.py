@@ -18,7 +18,7 @@ from tests.terraform import made as emulated
 from tests.terraform.applied import State
 from tests.terraform.everything import do_everything
 from tests.terraform.forms import Facts
-from tests.terraform.making import Daemon, Made
+from tests.terraform.making import Daemon, Made, Server
 from tests.terraform.recording import Recorder
 from tests.upstream import FakeUpstream
 from tools.local import seed
@@ -86,7 +86,12 @@ def made(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mad
             keys = seed.seed_keys(database, deployer.names)
             seed.seed_products(database, deployer.names)
             live = Live(emulator.base_url, keys, deployer, deployment, fake, emulator.endpoint, manifest, result)
-            yield Made(live, recorder, daemon, frozenset({*local, *overrides["health"], HOST_VARIABLE}))
+            assert manifest.streaming
+            name = deployment.functions[manifest.streaming]
+            function = deployer.client("lambda").get_function_configuration(FunctionName=name)
+            log = tmp_path_factory.mktemp("stream") / "log"
+            with Server(manifest.streaming, function["Environment"]["Variables"], name, log) as server:
+                yield Made(live, recorder, daemon, frozenset({*local, *overrides["health"], HOST_VARIABLE}), server)
     finally:
         emulator.stop()
 

@@ -1,7 +1,7 @@
 """AWS's own metrics that a gateway may be watched by, with the sets of dimensions that AWS files them under.
 
-From "Monitoring HTTP APIs with CloudWatch metrics" (API Gateway), "Types of metrics for Lambda functions", "DynamoDB
-metrics and dimensions" and "Available CloudWatch metrics for Amazon SQS".
+From "Monitoring HTTP APIs with CloudWatch metrics" and "Amazon API Gateway dimensions and metrics" (REST), "Types of
+metrics for Lambda functions", "DynamoDB metrics and dimensions" and "Available CloudWatch metrics for Amazon SQS".
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ def _by(*groups: str) -> Dimensions:
 
 
 _API = _by("ApiId", "ApiId Stage", "ApiId Method Resource Stage")
+_REST = _by("ApiName", "ApiName Stage", "ApiName Method Resource Stage")
 _FUNCTION = _by("FunctionName", "FunctionName Resource", "FunctionName Resource ExecutedVersion", "")
 _TABLE = _by("TableName", "TableName GlobalSecondaryIndexName")
 _OPERATION = _by("TableName Operation")
 _QUEUE = _by("QueueName")
 
 AWS_METRICS: dict[str, dict[str, Dimensions]] = {
-    "AWS/ApiGateway": dict.fromkeys(("4xx", "5xx", "Count", "DataProcessed", "IntegrationLatency", "Latency"), _API),
+    "AWS/ApiGateway": dict.fromkeys(("4xx", "5xx", "DataProcessed"), _API)
+    | dict.fromkeys(("4XXError", "5XXError"), _REST)
+    | dict.fromkeys(("Count", "IntegrationLatency", "Latency"), _API + _REST),
     "AWS/Lambda": dict.fromkeys(
         ("ConcurrentExecutions", "Duration", "Errors", "Invocations", "IteratorAge", "Throttles"), _FUNCTION
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ def do_everything(made: Made) -> None:
         _keys_and_config_are_kept,
         _teams_are_kept,
         _users_are_kept,
+        _answers_are_streamed,
         _requests_are_repeated,
         _limits_are_tried,
         _ledger_goes_wrong,
@@ -56,6 +58,44 @@ def _models_are_called(made: Made) -> None:
     eventually(lambda: live.admin("GET", f"/usage?key={key_id}").body["total"]["requests"] >= 5)
     for path in ("/health", "/api/v1/health", "/api/v1/health/detailed", "/api/v1/health/metrics"):
         assert live.call("GET", path).status in (200, 503)
+
+
+def _answers_are_streamed(made: Made) -> None:
+    """The paid calls once more, at the door that streams: as they come and whole, well and ill."""
+    live, server = made.live, made.server
+    key, key_id = live.new_key()
+    sent = {"authorization": f"Bearer {key}"}
+    messages = [{"role": "user", "content": "hello"}]
+    for model in ("gpt-4", "bedrock/amazon.nova-lite-v1:0", "bedrock/eu.amazon.nova-lite-v1:0", "another/m"):
+        for stream in (True, False):
+            body = {"model": model, "messages": messages, "stream": stream}
+            reply = server.call("POST", "/v1/chat/completions", body, sent, trace=_trace())
+            assert reply.status == 200, reply.text
+    context = {"productIds": ["prod-0001"], "searchQuery": "headphones", "filters": {"category": "electronics"}}
+    for wanted in (context, {"filters": {"category": "electronics"}}):
+        with_products = {"model": "gpt-4", "messages": messages, "mcpContext": wanted}
+        assert server.call("POST", "/v1/chat/completions", with_products, sent).status == 200
+    unknown = {"model": "gpt-4", "messages": messages, "mcpContext": {"filters": {"category": "Spaceships"}}}
+    assert server.call("POST", "/v1/chat/completions", unknown, sent).status == 400
+    for path in ("/v1/models", "/v1/models/gpt-4", "/v1/key"):
+        assert server.call("GET", path, headers={"x-api-key": key}).status == 200
+    assert server.call("GET", "/v1/models", headers={"x-api-key": "gk-nobody"}).status == 401
+    once = {**sent, "idempotency-key": "once"}
+    for asked, status in (({"model": "gpt-4"}, 400), ({"model": "gpt-4", "messages": messages}, 200)):
+        assert server.call("POST", "/v1/chat/completions", asked, once).status == status
+    ill = {"model": "gpt-4", "messages": [{"role": "user", "content": "[[fake status=500]]"}], "stream": True}
+    assert server.call("POST", "/v1/chat/completions", ill, sent).status >= 500
+    database = seed.database(live.endpoint, live.deployer.names.region, live.deployer.names.account)
+    new, new_id = live.new_key()  # its item is made by the first call where it is not there
+    limits = live.deployer.names.table("limits")
+    database.call("DeleteItem", {"TableName": limits, "Key": to_item({"id": new_id})})
+    good = {"model": "gpt-4", "messages": messages, "stream": True}
+    assert server.call("POST", "/v1/chat/completions", good, {"api-key": new}).status == 200
+    eventually(lambda: live.admin("GET", f"/usage?key={key_id}").body["total"]["requests"] >= 10)
+
+
+def _trace() -> str:
+    return f"Root=1-{os.urandom(4).hex()}-{os.urandom(12).hex()};Parent={os.urandom(8).hex()};Sampled=1"
 
 
 def _catalogue_is_kept_and_read(made: Made) -> None:

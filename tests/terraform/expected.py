@@ -22,6 +22,7 @@ FUNCTIONS = {
     "health": f"{PREFIX}-health",
     "mcp": f"{PREFIX}-mcp",
     "reconciler": f"{PREFIX}-reconciler",
+    "stream": f"{PREFIX}-stream",
     "sweeper": f"{PREFIX}-sweeper",
 }
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.terraform.applied import State
-from tests.terraform.expected import FUNCTIONS, PREFIX, Expectation, arn, live, must, one, same
+from tests.terraform.expected import FUNCTIONS, PREFIX, REGION, Expectation, arn, live, must, one, same
 
-# Megabytes and seconds: an HTTP API waits 30 seconds at most.
+# Megabytes and seconds: an HTTP API waits 30 seconds at most, a REST API that streams 900.
 SIZES = {
     "admin": (512, 29),
     "analytics": (256, 60),
@@ -19,13 +19,27 @@ SIZES = {
     "health": (128, 5),
     "mcp": (512, 29),
     "reconciler": (256, 300),
+    "stream": (512, 900),
     "sweeper": (256, 60),
 }
 ENVIRONMENT = {
     "admin": {"GATEWAY_PROVIDERS": "openai,bedrock"},
     "completions": {"GATEWAY_PROVIDERS": "openai,bedrock", "OPENAI_SECRET_ID": f"{PREFIX}/openai"},
     "health": {"GATEWAY_PROVIDERS": "openai,bedrock"},
+    "stream": {
+        "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
+        "AWS_LWA_INVOKE_MODE": "response_stream",
+        "AWS_LWA_PORT": "8080",
+        "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS": "200-399",
+        "AWS_LWA_READINESS_CHECK_PATH": "/ready",
+        "GATEWAY_CORS_ORIGINS": "*",
+        "GATEWAY_PROVIDERS": "openai,bedrock",
+        "GATEWAY_STREAM_SECONDS": "890",
+        "OPENAI_SECRET_ID": f"{PREFIX}/openai",
+    },
 }
+# What is no handler of Python's, and the layer that starts it: the public one of AWS's, version 30 (29 was withdrawn).
+SERVERS = {"stream": ("functions/stream/run.sh", "753240598075:layer:LambdaAdapterLayerArm64:30")}
 # What stands in front of whom: the beginning of a path -> its function and the header's authorizer. The longest counts.
 DOORS: dict[str, tuple[str, str | None]] = {
     "/api/v1/admin/": ("admin", "api-key"),
@@ -50,6 +64,14 @@ NEEDED_ROUTES = {
     *("GET /api/v1/products", "POST /api/v1/admin/keys", "GET /api/v1/admin/usage", "POST /api/v1/admin/config"),
 }
 KINDS = {
+    *("aws_api_gateway_account", "aws_api_gateway_deployment", "aws_api_gateway_gateway_response"),
+    *("aws_api_gateway_integration", "aws_api_gateway_method", "aws_api_gateway_method_settings"),
+    *(
+        "aws_api_gateway_resource",
+        "aws_api_gateway_rest_api",
+        "aws_api_gateway_stage",
+        "aws_iam_role_policy_attachment",
+    ),
     *("aws_apigatewayv2_api", "aws_apigatewayv2_authorizer", "aws_apigatewayv2_integration", "aws_apigatewayv2_route"),
     *("aws_apigatewayv2_stage", "aws_cloudwatch_dashboard", "aws_cloudwatch_log_group", "aws_cloudwatch_metric_alarm"),
     *("aws_cloudwatch_query_definition", "aws_dynamodb_table", "aws_iam_role", "aws_iam_role_policy"),
@@ -78,13 +100,14 @@ def functions(state: State) -> Iterator[str]:
     for folder, name in FUNCTIONS.items():
         function = found.get(name, {})
         memory, timeout = SIZES[folder]
+        handler, adapter = SERVERS.get(folder, (f"functions.{folder}.handler.handler", None))
         wanted: dict[str, Any] = {
             "runtime": "python3.13",
             "architectures": ["arm64"],
             "package_type": "Zip",
             "publish": True,
         }
-        wanted |= {"handler": f"functions.{folder}.handler.handler", "memory_size": memory, "timeout": timeout}
+        wanted |= {"handler": handler, "memory_size": memory, "timeout": timeout}
         wanted |= {"role": roles.get(name), "kms_key_arn": None, "image_uri": None, "snap_start": [], "vpc_config": []}
         # A reservation is an upper bound too: 0 would stop the function, 1 would refuse all callers but one.
         wanted |= {"reserved_concurrent_executions": -1, "source_code_hash": function.get("code_sha256")}
@@ -94,6 +117,7 @@ def functions(state: State) -> Iterator[str]:
         if len(str(function.get("source_code_hash"))) != 44:
             yield f"{name}: no checksum, so that a changed zip is not deployed"
         layers = [arn(state, "lambda", f"layer:{PREFIX}-{layer}:1") for layer in ("dependencies", "gateway")]
+        layers += [f"arn:aws:lambda:{REGION}:{adapter}"] if adapter else []
         yield from same(f"{name}: layers", function.get("layers"), layers)
         yield from must(f"{name}: tracing", one(function.get("tracing_config")), mode="Active")
         log: dict[str, Any] = {"log_format": "JSON", "log_group": f"/aws/lambda/{name}"}
@@ -241,6 +265,8 @@ def permissions(state: State) -> Iterator[str]:
     needed = {(FUNCTIONS[folder], f"{gateway['execution_arn']}/$default/*") for folder, _ in DOORS.values()}
     for each in state.of("aws_apigatewayv2_authorizer"):
         needed.add((FUNCTIONS["authorizer"], f"{gateway['execution_arn']}/authorizers/{each['id']}"))
+    (rest,) = state.of("aws_api_gateway_rest_api")
+    needed.add((FUNCTIONS["stream"], f"{rest['execution_arn']}/live/*"))
     found = state.of("aws_lambda_permission")
     yield from same("who may be called", {(each["function_name"], each["source_arn"]) for each in found}, needed)
     for each in found:

@@ -154,12 +154,13 @@ def secrets(state: State) -> Iterator[str]:
         for policy in state.of("aws_iam_role_policy")
         if "secretsmanager:GetSecretValue" in policy["policy"]
     }
-    yield from same("who reads a secret", readers, {FUNCTIONS["completions"]})
+    yield from same("who reads a secret", readers, {FUNCTIONS["completions"], FUNCTIONS["stream"]})
 
 
 def logs(state: State) -> Iterator[str]:
     found = {each["name"]: each for each in state.of("aws_cloudwatch_log_group")}
-    names = {f"/aws/lambda/{name}" for name in FUNCTIONS.values()} | {f"/aws/apigateway/{PREFIX}-api"}
+    names = {f"/aws/lambda/{name}" for name in FUNCTIONS.values()}
+    names |= {f"/aws/apigateway/{PREFIX}-{api}" for api in ("api", "stream")}
     yield from same("log groups", set(found), names)
     for name, each in found.items():
         yield from must(name, each, retention_in_days=365, log_group_class={None, "", "STANDARD"}, kms_key_id=None)

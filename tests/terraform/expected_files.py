@@ -17,9 +17,21 @@ META = {"count", "for_each", "depends_on"}
 # Everything that is set, of each kind of resource, and always. What is not here keeps the provider's default: no policy
 # beside the role's own, no limit on a table's writes, no input of a schedule, no log level that drops the metrics.
 SET = {
+    "aws_api_gateway_account": "cloudwatch_role_arn",
+    "aws_api_gateway_deployment": "description rest_api_id triggers lifecycle(create_before_destroy)",
+    "aws_api_gateway_gateway_response": "response_parameters response_templates response_type rest_api_id status_code",
+    "aws_api_gateway_integration": "http_method integration_http_method resource_id response_transfer_mode rest_api_id"
+    " timeout_milliseconds type uri",
+    "aws_api_gateway_method": "authorization http_method resource_id rest_api_id",
+    "aws_api_gateway_method_settings": "method_path rest_api_id stage_name settings(data_trace_enabled logging_level"
+    " metrics_enabled throttling_burst_limit throttling_rate_limit)",
+    "aws_api_gateway_resource": "parent_id path_part rest_api_id",
+    "aws_api_gateway_rest_api": "description disable_execute_api_endpoint name endpoint_configuration(types)",
+    "aws_api_gateway_stage": "deployment_id description rest_api_id stage_name xray_tracing_enabled"
+    " access_log_settings(destination_arn format)",
     "aws_apigatewayv2_api": "description disable_execute_api_endpoint name protocol_type"
     " cors_configuration(allow_headers allow_methods allow_origins expose_headers max_age)",
-    "aws_apigatewayv2_api_mapping": "api_id domain_name stage",
+    "aws_apigatewayv2_api_mapping": "api_id api_mapping_key domain_name stage",
     "aws_apigatewayv2_authorizer": "api_id authorizer_payload_format_version authorizer_result_ttl_in_seconds"
     " authorizer_type authorizer_uri enable_simple_responses identity_sources name",
     "aws_apigatewayv2_domain_name": "domain_name"
@@ -42,6 +54,7 @@ SET = {
     " point_in_time_recovery(enabled) server_side_encryption(enabled kms_key_arn) ttl(attribute_name enabled)",
     "aws_iam_role": "assume_role_policy description name",
     "aws_iam_role_policy": "name policy role",
+    "aws_iam_role_policy_attachment": "policy_arn role",
     "aws_lambda_alias": "description function_name function_version name",
     "aws_lambda_event_source_mapping": "batch_size bisect_batch_on_function_error event_source_arn function_name"
     " function_response_types maximum_batching_window_in_seconds maximum_record_age_in_seconds maximum_retry_attempts"
@@ -83,6 +96,9 @@ def attributes(terraform: Path) -> Iterator[str]:
 
 # What AWS chooses and changes is asked for: the value of today, written out, would be true in a plan and stay for ever.
 WIRED = {
+    ("aws_api_gateway_integration", "uri"): "module.function[local.streaming].alias_arn",
+    ("aws_api_gateway_stage", "deployment_id"): "aws_api_gateway_deployment.stream.id",
+    ("aws_api_gateway_stage", "depends_on"): "[aws_api_gateway_account.this]",
     ("aws_apigatewayv2_authorizer", "authorizer_uri"): "module.function[local.authorizer].invoke_arn",
     ("aws_apigatewayv2_integration", "integration_uri"): "module.function[each.key].invoke_arn",
     ("aws_apigatewayv2_route", "authorizer_id"): "aws_apigatewayv2_authorizer.this[",
@@ -95,7 +111,10 @@ WIRED = {
     ("aws_lambda_function", "layers"): "var.layers",
     ("aws_lambda_function", "source_code_hash"): "var.package.hash",
     ("aws_lambda_layer_version", "depends_on"): "[terraform_data.preflight]",
-    ("aws_lambda_permission", "source_arn"): "${aws_apigatewayv2_api.this.execution_arn}/",
+    ("aws_lambda_permission", "source_arn"): (
+        "${aws_apigatewayv2_api.this.execution_arn}/",
+        "${aws_api_gateway_rest_api.stream.execution_arn}/",
+    ),
     ("aws_scheduler_schedule", "target.arn"): "module.function[each.key].alias_arn",
     ("module", "layers"): "aws_lambda_layer_version.this[layer].arn",
     ("module", "package"): 'local.artifacts["${each.key}.zip"]',
@@ -110,13 +129,15 @@ def wired(terraform: Path) -> Iterator[str]:
         kind = block.labels[0] if block.kind == "resource" else block.kind
         texts = dict(_texts(block.body, ""))
         if kind != "module" or block.labels == ("function",):
-            asked |= {(kind, name): text for name, text in texts.items()}
+            for name, text in texts.items():
+                asked[kind, name] = f"{asked.get((kind, name), '')}\n{text}"
         for name, text in texts.items():
             if any(word in text for word in IMPURE):
                 yield f"{kind}: {name} is not the same tomorrow, or elsewhere: {text}"
-    for (kind, name), reference in WIRED.items():
-        if reference not in asked.get((kind, name), ""):
-            yield f"{kind}: {name} does not ask for {reference}"
+    for (kind, name), wanted in WIRED.items():
+        for reference in [wanted] if isinstance(wanted, str) else wanted:
+            if reference not in asked.get((kind, name), ""):
+                yield f"{kind}: {name} does not ask for {reference}"
 
 
 def blocks(terraform: Path) -> Iterator[str]:
@@ -185,14 +206,14 @@ def preflight(terraform: Path) -> Iterator[str]:
         for life in block.body.of("lifecycle")
         for condition in life.body.of("precondition")
     ]
-    if len(conditions) < 15:
-        yield f"preflight: {len(conditions)} conditions, there were 15"
+    if len(conditions) < 19:
+        yield f"preflight: {len(conditions)} conditions, there were 19"
     for block in (block for folder in FOLDERS for block in Sources(terraform).module(folder).of("variable")):
         conditions += [each.body.attributes["condition"] for each in block.body.of("validation")]
     for block in root.of("check"):
         conditions += [each.body.attributes["condition"] for each in block.body.of("assert")]
-    if len(conditions) < 54:
-        yield f"preflight, variables and checks: {len(conditions)} conditions, there were 54"
+    if len(conditions) < 63:
+        yield f"preflight, variables and checks: {len(conditions)} conditions, there were 63"
     for condition in conditions:
         asks = any(word in condition for word in ("var.", "local."))
         if not asks or any(word in condition for word in ("|| true", "true ||", ">= 0")):

@@ -47,6 +47,14 @@ ON_TABLES = {
         "limits": "DeleteItem Scan UpdateItem",
         "request-analytics": "Query",
     },
+    "stream": {
+        "api-keys": "ConditionCheckItem GetItem",
+        "limits": "GetItem PutItem UpdateItem",
+        "product-catalog": "BatchGetItem Query",
+        "product-catalog/index/by-category": "Query",
+        "product-catalog/index/by-term": "Query",
+        "request-analytics": "PutItem UpdateItem",
+    },
     "sweeper": {"limits": "UpdateItem", "request-analytics": "Query UpdateItem"},
 }
 # Function -> action on `state` -> the partitions that it may meet. Config and prices are the admin's alone to write.
@@ -67,13 +75,24 @@ ON_STATE = {
         "UpdateItem": "health idempotency#*",
     },
     "health": {"Query": "health"},
+    "stream": {
+        "BatchGetItem": "health",
+        "DeleteItem": "idempotency#*",
+        "GetItem": "config",
+        "PutItem": "idempotency#*",
+        "UpdateItem": "health idempotency#*",
+    },
     "sweeper": {"GetItem": "sweeper", "PutItem": "sweeper"},
 }
 
 
 # Inference profiles, whatever their geography. Elsewhere a model is called through one of these alone.
 PROFILES = "inference-profile/*.*"
+# Who calls models, and how: the door that streams lets them answer as they go too.
+ON_MODELS = {"completions": ["InvokeModel"], "stream": ["InvokeModel", "InvokeModelWithResponseStream"]}
 
+# Roles that no function has -> who takes them.
+OTHERS = {f"{PREFIX}-api-logs": "apigateway.amazonaws.com", f"{PREFIX}-scheduler": "scheduler.amazonaws.com"}
 _PLAIN = {"Sid", "Effect", "Action", "Resource"}
 
 
@@ -88,20 +107,21 @@ def _allowed(state: State, folder: str) -> Iterator[tuple[str, str]]:
     if folder == "analytics":
         yield "sns:Publish", arn(state, "sns", f"{PREFIX}-budgets")
         yield "sqs:SendMessage", arn(state, "sqs", f"{FUNCTIONS[folder]}-failures")
-    if folder == "completions":
+    if folder in ON_MODELS:
         yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/openai-??????")
         # The one prefix of secrets that a provider of the config may name.
         yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/providers/*")
         # A model is chosen by the config, in the region that it is called in.
-        yield "bedrock:InvokeModel", f"arn:aws:bedrock:{REGION}::foundation-model/*"
-        yield "bedrock:InvokeModel", arn(state, "bedrock", PROFILES)
+        for action in ON_MODELS[folder]:
+            yield f"bedrock:{action}", f"arn:aws:bedrock:{REGION}::foundation-model/*"
+            yield f"bedrock:{action}", arn(state, "bedrock", PROFILES)
 
 
 def roles(state: State) -> Iterator[str]:
     found = {role["name"]: role for role in state.of("aws_iam_role")}
-    yield from same("roles", set(found), {*FUNCTIONS.values(), f"{PREFIX}-scheduler"})
+    yield from same("roles", set(found), {*FUNCTIONS.values(), *OTHERS})
     for name, role in found.items():
-        service = "scheduler.amazonaws.com" if name == f"{PREFIX}-scheduler" else "lambda.amazonaws.com"
+        service = OTHERS.get(name, "lambda.amazonaws.com")
         trust: dict[str, Any] = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
         if service.startswith("scheduler"):
             trust["Condition"] = {"StringEquals": {"aws:SourceAccount": account(state)}}
@@ -126,9 +146,10 @@ def rights(state: State) -> Iterator[str]:
         yield from (f"{name}: may {action} {resource}" for action, resource in sorted(found - wanted))
         yield from (f"{name}: may not {action} {resource}" for action, resource in sorted(wanted - found))
         wanted_there = dict(_on_partitions(state, folder))
-        if folder == "completions":
+        if folder in ON_MODELS:
             through = {"ArnLike": {"bedrock:InferenceProfileArn": [arn(state, "bedrock", PROFILES)]}}
-            wanted_there["bedrock:InvokeModel on arn:aws:bedrock:*::foundation-model/*"] = through
+            actions = " ".join(f"bedrock:{action}" for action in ON_MODELS[folder])
+            wanted_there[f"{actions} on arn:aws:bedrock:*::foundation-model/*"] = through
         yield from same(f"{name}: rights with a condition", conditioned, wanted_there)
 
 
@@ -147,4 +168,15 @@ def _rights_of(statement: dict[str, Any]) -> str:
     return f"{' '.join(statement['Action'])} on {' '.join(statement['Resource'])}"
 
 
-RIGHTS: dict[str, Expectation] = {each.__name__: each for each in (roles, rights)}
+def log_role(state: State) -> Iterator[str]:
+    """The account's role for the logs of REST APIs has what AWS gives it for that, and nothing else."""
+    name = f"{PREFIX}-api-logs"
+    attached = [(each["role"], each["policy_arn"]) for each in state.of("aws_iam_role_policy_attachment")]
+    policy = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+    yield from same("policies of AWS's own", attached, [(name, policy)])
+    (role,) = (role for role in state.of("aws_iam_role") if role["name"] == name)
+    (settings,) = state.of("aws_api_gateway_account")
+    yield from must("API Gateway's settings", settings, cloudwatch_role_arn=role["arn"])
+
+
+RIGHTS: dict[str, Expectation] = {each.__name__: each for each in (roles, rights, log_role)}

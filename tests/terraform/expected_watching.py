@@ -65,6 +65,10 @@ def wanted_alarms(state: State) -> dict[str, Watched]:
     return made | {
         f"{PREFIX}-api-5xx": Watched(frozenset({_aws("ApiGateway", "5xx", "ApiId", gateway["id"])}), (1, 20), 300),
         f"{PREFIX}-api-p99": Watched(frozenset({latency}), (5_000, 29_000), 900, 3),
+        f"{PREFIX}-stream-5xx": Watched(
+            frozenset({_aws("ApiGateway", "5XXError", "ApiName", f"{PREFIX}-stream")}), (1, 20), 300
+        ),
+        f"{PREFIX}-first-byte": Watched(frozenset({_own("FirstByte", "p90")}), (5_000, 30_000), 900, 3),
         f"{PREFIX}-overhead-p99": Watched(frozenset({_own("Overhead", "p99")}), (100, 5_000), 900, 3),
         f"{PREFIX}-budget": Watched(frozenset(cost), (1, 100), 3_600),
         f"{PREFIX}-overruns": Watched(frozenset({_own("Overruns")}), (1, 1), 300),
@@ -178,6 +182,8 @@ def outputs(state: State) -> Iterator[str]:
     (gateway,) = state.of("aws_apigatewayv2_api")
     url = f"https://{gateway['id']}.execute-api.{REGION}.amazonaws.com"
     wanted = {"url": url, "openai_base_url": f"{url}/v1", "curl": f"curl -sS {url}/health", "region": REGION}
+    (rest,) = state.of("aws_api_gateway_rest_api")
+    wanted |= {"stream_url": f"https://{rest['id']}.execute-api.{REGION}.amazonaws.com/live"}
     wanted |= {"alarm_topic": arn(state, "sns", TOPIC)}
     yield from must("outputs", values, **wanted)
     yield from same("output functions", values.get("functions"), FUNCTIONS)
@@ -188,7 +194,8 @@ def outputs(state: State) -> Iterator[str]:
 
 def nothing_hidden(state: State) -> Iterator[str]:
     """A stage, an alarm and a schedule that nobody reads again: no second copy shadows the first."""
-    for kind in ("aws_apigatewayv2_api", "aws_apigatewayv2_stage", "aws_cloudwatch_dashboard", "terraform_data"):
+    once = ("aws_api_gateway_rest_api", "aws_api_gateway_stage", "aws_apigatewayv2_api", "aws_apigatewayv2_stage")
+    for kind in (*once, "aws_cloudwatch_dashboard", "terraform_data"):
         yield from same(kind, len(state.of(kind)), 1)
     (stage,) = state.of("aws_apigatewayv2_stage")
     yield from same("stage: access logs", len(one([stage]).get("access_log_settings", [])), 1)

@@ -13,6 +13,7 @@ AARCH64, X86_64 = 0xB7, 0x3E  # e_machine of an ELF file
 SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
 # What is there to find, beside each function's own handler.
 HELD = {
+    "stream.zip": {"functions/stream/server.py", "functions/stream/run.sh", "waitress/server.py"},
     "layer-dependencies.zip": {"python/pydantic/__init__.py", f"python/pydantic_core/_pydantic_core{SUFFIX}"},
     "layer-gateway.zip": {"python/gateway/wiring/__init__.py", "python/gateway/data/config.json"},
 }
@@ -28,6 +29,8 @@ def zips(terraform: Path) -> Iterator[str]:
             with zipfile.ZipFile(folder / name) as archive:
                 names = archive.namelist()
                 yield from (f"{name}: without {each}" for each in sorted(files - set(names)))
+                runs = {each for each in names if archive.getinfo(each).external_attr >> 16 & 0o111}
+                yield from same(f"{name}: can be run", runs, {each for each in names if each.endswith("/run.sh")})
                 for each in (each for each in names if ".so" in Path(each).suffixes):
                     machine = int.from_bytes(archive.open(each).read(20)[18:20], "little")
                     if machine != AARCH64 or not each.endswith((SUFFIX, ".abi3.so")):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.integration.conftest import Live
+from tests.integration.waiting import eventually
+from tests.reply import Reply
 from tests.terraform.recording import Recorder
+from tools.local.emulator import ACCOUNT, REGION, ROOT
 
 
 class Daemon:
@@ -43,14 +54,75 @@ class Daemon:
         self._socket.close()
 
 
+class Server:
+    """The door that streams as its function would be started, with the variables that it was deployed with: a context
+    manager. What it logs goes to `log`."""
+
+    def __init__(self, folder: str, variables: Mapping[str, str], name: str, log: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._command = [sys.executable, "-m", f"functions.{folder}.server"]
+        self._variables = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}",
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_LAMBDA_FUNCTION_NAME": name,
+            "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",  # it is behind the adapter
+            **variables,
+            "AWS_LWA_PORT": str(self.port),
+        }
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Server:
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(self._command, cwd=ROOT, env=self._variables, stdout=log, stderr=log)
+
+        def ready() -> bool:
+            with suppress(OSError):
+                return self.call("GET", self._variables["AWS_LWA_READINESS_CHECK_PATH"]).status == 200
+            return False
+
+        eventually(ready)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait()
+
+    def call(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, trace: str = ""
+    ) -> Reply:
+        """One request as the adapter makes it, read to its end."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        run = {"deadline": int(time.time() * 1_000) + 900_000} | ({"xray_trace_id": trace} if trace else {})
+        sent = {"x-amzn-lambda-context": json.dumps(run), "x-amzn-request-context": "{}", **(headers or {})}
+        data = None
+        if body is not None:
+            data, sent["content-type"] = json.dumps(body).encode(), "application/json"
+        try:
+            connection.request(method, path, data, sent)
+            reply = connection.getresponse()
+            return Reply(
+                reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read().decode()
+            )
+        finally:
+            connection.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
-    """`local` names the variables that it has for being local."""
+    """`local` names the variables that it has for being local; `server` is the door that streams."""
 
     live: Live
     recorder: Recorder
     daemon: Daemon
     local: frozenset[str]
+    server: Server
 
     def logged(self) -> list[dict[str, Any]]:
         """Every JSON line that any function wrote."""
@@ -59,4 +131,5 @@ class Made:
         for name in self.live.deployment.functions.values():
             for page in pages.paginate(logGroupName=f"/aws/lambda/{name}"):
                 lines += [json.loads(event["message"]) for event in page["events"] if event["message"].startswith("{")]
-        return lines
+        written = self.server.log.read_text(encoding="utf-8").split("\n")[:-1]  # what stands after it is half a line
+        return lines + [json.loads(line) for line in written if line.startswith("{")]

@@ -16,6 +16,7 @@ from tests.terraform.expected_data import DATA
 from tests.terraform.expected_files import FILES
 from tests.terraform.expected_options import OPTIONS
 from tests.terraform.expected_rights import RIGHTS
+from tests.terraform.expected_streaming import STREAMING
 from tests.terraform.expected_watching import WATCHING
 from tests.terraform.mistakes import Change, Mistake
 from tools.golden.__main__ import found, planned_blocks
@@ -70,7 +71,7 @@ def noticed(copy: Path, into: Path, *changes: Change) -> tuple[list[str], dict[s
         lines.append(f"{block}: {line.strip()}")
     prod, options = (planned(json.loads((plans / f"{name}.json").read_bytes())) for name in ("prod", "options"))
     files = {name: list(reader(folder)) for name, reader in FILES.items()}
-    failed = failures(prod, COMPUTE | DATA | RIGHTS | WATCHING) | failures(options, OPTIONS)
+    failed = failures(prod, COMPUTE | DATA | RIGHTS | STREAMING | WATCHING) | failures(options, OPTIONS)
     return lines, failed | {name: wrong for name, wrong in files.items() if wrong}
 
 

@@ -15,11 +15,12 @@ from tests.terraform.expected_data import DATA
 from tests.terraform.expected_files import FILES
 from tests.terraform.expected_options import OPTIONS
 from tests.terraform.expected_rights import RIGHTS
+from tests.terraform.expected_streaming import STREAMING
 from tests.terraform.expected_watching import WATCHING
 from tests.terraform.sabotage import changed
 from tools.golden.plans import planned as plan
 
-PROD = COMPUTE | DATA | RIGHTS | WATCHING
+PROD = COMPUTE | DATA | RIGHTS | STREAMING | WATCHING
 
 
 def _planned(copy: Path, name: str, folder: Path) -> State:
@@ -58,5 +59,5 @@ def test_the_files_say_what_they_must(name: str, copy: Path) -> None:
 
 
 def test_no_expectation_hides_another_of_its_name() -> None:
-    parts = (COMPUTE, DATA, RIGHTS, WATCHING, OPTIONS, FILES)
+    parts = (COMPUTE, DATA, RIGHTS, STREAMING, WATCHING, OPTIONS, FILES)
     assert len({name for part in parts for name in part}) == sum(len(part) for part in parts)

@@ -12,9 +12,10 @@ from tests.terraform.forms import Facts
 from tests.terraform.mistakes import MISTAKES as OPEN
 from tests.terraform.mistakes import Change
 from tests.terraform.mistakes_quiet import QUIET
+from tests.terraform.mistakes_streaming import STREAMED
 from tests.terraform.sabotage import VARIABLES, applied_with, batches, changed, noticed, terraform
 
-MISTAKES = OPEN | QUIET
+MISTAKES = OPEN | QUIET | STREAMED
 DIFFERENT = {
     "a renamed route": (
         Change("terraform/api.tf", "= each.key\n  target", '= replace(each.key, "/metrics", "/figures")\n  target'),
@@ -54,6 +55,14 @@ REFUSED = {
     "a variable without a value": (
         Change("terraform/functions.tf", "    LOG_LEVEL", "    LOG_LEVELS"),
         "environment_values in functions.tf differ",
+    ),
+    "streams that outlast their function": (
+        Change("functions/stream/function.json", '"timeout": 900', '"timeout": 10'),
+        "it has to end 10 seconds before them",
+    ),
+    "two functions at the door that streams": (
+        Change("functions/mcp/function.json", '"timeout": 29', '"door": "stream", "timeout": 29'),
+        "One function has to be behind the door that streams; there are 2: mcp, stream.",
     ),
     "a chart of a metric that nobody counts": (
         Change("terraform/dashboard.tf", 'metric = "Overhead"', 'metric = "Overheads"'),

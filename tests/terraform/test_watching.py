@@ -94,6 +94,7 @@ def test_awss_own_metrics_are_documented_ones(state: State) -> None:
 
 def test_what_awss_metrics_are_asked_for_exists(state: State) -> None:
     names = {
+        "ApiName": {api["name"] for api in state.of("aws_api_gateway_rest_api")},
         "ApiId": {api["id"] for api in state.of("aws_apigatewayv2_api")},
         "FunctionName": {function["function_name"] for function in state.of("aws_lambda_function")},
         "QueueName": {queue["name"] for queue in state.of("aws_sqs_queue")},

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
-_MODE = 0o100644 << 16
+_MODE, _SCRIPT = 0o100644 << 16, 0o100755 << 16
 
 
 def files_below(folder: Path, prefix: str = "") -> dict[str, Path]:
@@ -18,7 +18,8 @@ def files_below(folder: Path, prefix: str = "") -> dict[str, Path]:
 
 
 def write_zip(file: Path, entries: Mapping[str, Path | bytes]) -> int:
-    """Write an archive; the same entries give the same bytes. Returns the size of what is in it."""
+    """Write an archive; the same entries give the same bytes. Returns the size of what is in it. Scripts, and they
+    alone, can be run: whatever the mode of the file they are made from."""
     size = 0
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(entries):
@@ -27,7 +28,7 @@ def write_zip(file: Path, entries: Mapping[str, Path | bytes]) -> int:
             info = zipfile.ZipInfo(name, _EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3  # Unix, whatever the machine
-            info.external_attr = _MODE
+            info.external_attr = _SCRIPT if name.endswith(".sh") else _MODE
             archive.writestr(info, data)
             size += len(data)
     return size

@@ -12,8 +12,8 @@ from types import FrameType
 
 from tools.build import BuildError
 from tools.local import state
-from tools.local.deploy import Deployer, Deployment
-from tools.local.emulator import REGION, ROOT, EmulatorError
+from tools.local.deploy import ALIAS, Deployer, Deployment
+from tools.local.emulator import REGION, ROOT, EmulatorError, listen
 from tools.local.gateway import BUILD, Gateway, Steps, built, running, session
 from tools.local.modes import FIRST_MODEL, MODES
 from tools.manifest import ManifestError, Names, load
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     steps = Steps()
     print(f"Starting the gateway on http://127.0.0.1:{arguments.port}", flush=True)
     try:
-        with running(arguments.port, arguments.llm, steps) as gateway:
+        with running(arguments.port, arguments.llm, steps, split=arguments.doors == "split") as gateway:
             state.write(_facts(gateway))
             print(f"  {steps.seconds:5.1f} s  ready\n{_greeting(gateway, arguments.llm)}", flush=True)
             code = gateway.emulator.process.wait()
@@ -89,6 +89,8 @@ def redeploy(_arguments: argparse.Namespace) -> int:
     if added:
         raise EmulatorError(f"New functions need a new start: {', '.join(sorted(added))}.")
     deployer.redeploy(result, deployment, changed)
+    if changed & {"stream", "layer-dependencies", "layer-gateway"}:
+        listen(str(facts["host_url"]), deployment.functions["stream"], ALIAS)
     state.write(facts | {"layers": deployment.layers})
     print(f"{', '.join(sorted(changed)) or 'nothing'} changed; done in {time.monotonic() - started:.1f} s")
     return 0
@@ -110,7 +112,9 @@ def _facts(gateway: Gateway) -> dict[str, object]:
     return {
         "base_url": gateway.emulator.base_url,
         "region": REGION,
+        "stream_url": _stream_url(gateway),
         "endpoint": gateway.emulator.endpoint,
+        "host_url": gateway.emulator.host_url,
         "prefix": gateway.deployment.names.prefix,
         "api_id": gateway.deployment.api_id,
         "functions": list(gateway.deployment.functions),
@@ -120,10 +124,20 @@ def _facts(gateway: Gateway) -> dict[str, object]:
     }
 
 
+def _stream_url(gateway: Gateway) -> str:
+    """Where /v1 streams."""
+    emulator = gateway.emulator
+    return emulator.stream_url if emulator.http_port == emulator.port else emulator.base_url
+
+
 def _greeting(gateway: Gateway, mode: str) -> str:
+    stream = _stream_url(gateway)
     url, free, admin = gateway.emulator.base_url, gateway.keys["free"], gateway.keys["admin"]
     chat = f"""{{"model": "{FIRST_MODEL[mode]}", "messages": [{{"role": "user", "content": "Hello!"}}]}}"""
-    return f"""
+    asked = chat.removesuffix("}") + ', "stream": true}'
+    message = chat.removesuffix("}") + ', "max_tokens": 100}'
+    apart = "" if stream == url else f"\nThe doors are apart: the HTTP API on {url}, the one that streams on {stream}\n"
+    return f"""{apart}
 Try it:
 
   curl -s {url}/health
@@ -134,7 +148,13 @@ Try it:
   curl -s {url}/v1/chat/completions -H 'Authorization: Bearer {free}' \\
     -H 'content-type: application/json' -d '{chat}'
 
-  curl -s {url}/v1/models -H 'Authorization: Bearer {free}'
+  curl -sN {stream}/v1/chat/completions -H 'Authorization: Bearer {free}' \\
+    -H 'content-type: application/json' -d '{asked}'
+
+  curl -s {stream}/v1/messages -H 'x-api-key: {free}' -H 'anthropic-version: 2023-06-01' \\
+    -H 'content-type: application/json' -d '{message}'
+
+  curl -s {stream}/v1/models -H 'Authorization: Bearer {free}'
 
   curl -s '{url}/api/v1/admin/usage?group_by=model' -H 'X-API-Key: {admin}'
 
@@ -149,6 +169,7 @@ def main() -> int:
     parser.add_argument("command", choices=["run", "stop", "logs", "redeploy"])
     parser.add_argument("--port", type=_port, default=8080)
     parser.add_argument("--llm", choices=MODES, default="emulator")
+    parser.add_argument("--doors", choices=["one", "split"], default="one")
     parser.add_argument("--function", default="completions")
     arguments = parser.parse_args()
     commands = {"run": run, "stop": stop, "logs": logs, "redeploy": redeploy}

@@ -1,5 +1,5 @@
-"""MiniStack and the host of its functions as child processes: an environment and a folder of their own, nothing left
-behind."""
+"""MiniStack, the host of its functions and a router before both doors as child processes: an environment and a folder
+of their own, nothing left behind."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 VENV = ROOT / ".local" / "emulator"
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+STAGE = "live"  # of the streaming door's API
 _READY_SECONDS = 60.0
 
 
@@ -37,16 +38,23 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Emulator:
-    """`port` serves the gateway, `control` the AWS APIs, `host_url` runs functions. `api_id` is the id the API must be
-    created with."""
+    """`port` serves the gateway, by both of its doors or by the HTTP API alone; `http_port` and `stream_port` serve one
+    door each. `control` serves the AWS APIs, `host_url` runs functions. `api_id` is the id the API must be created
+    with."""
 
     port: int
+    http_port: int
+    stream_port: int
     control: int
     host_port: int
     api_id: str
-    process: subprocess.Popen[bytes] = field(repr=False)
-    host: subprocess.Popen[bytes] = field(repr=False)
     folder: Path
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """MiniStack's own."""
+        return self.processes[0]
 
     @property
     def endpoint(self) -> str:
@@ -60,6 +68,20 @@ class Emulator:
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def http_url(self) -> str:
+        """The HTTP API alone, as without a custom domain on AWS."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def stream_url(self) -> str:
+        """The streaming door alone, with its stage."""
+        return f"http://127.0.0.1:{self.stream_port}/{STAGE}"
+
+    def listen(self, function: str, version: str) -> None:
+        """Serve what is deployed of a function that listens, from now on. Raises EmulatorError."""
+        listen(self.host_url, function, version)
+
     def log(self, lines: int = 20) -> str:
         """The end of what the emulator wrote."""
         text = (self.folder / "emulator.log").read_text(encoding="utf-8", errors="replace")
@@ -67,9 +89,20 @@ class Emulator:
 
     def stop(self) -> None:
         """End it and all its workers, and remove its folder."""
-        for process in (self.host, self.process):
+        for process in reversed(self.processes):
             _end(process)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def listen(host_url: str, function: str, version: str) -> None:
+    """As `Emulator.listen`, of one that another process started."""
+    request = urllib.request.Request(f"{host_url}/listening/{function}/{version}", b"", method="POST")  # noqa: S310  ours
+    try:
+        with urllib.request.urlopen(request, timeout=_READY_SECONDS + 30) as reply:  # noqa: S310  ours
+            reply.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            raise EmulatorError(f"{function} does not listen: {error.read().decode()}") from None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -84,37 +117,45 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             break
 
 
-def start(port: int | None = None, venv: Path = VENV) -> Emulator:
-    """Start MiniStack with the gateway's front on `port` (a free one if None). Raises EmulatorError."""
+def start(port: int | None = None, venv: Path = VENV, *, split: bool = False) -> Emulator:
+    """Start MiniStack with the gateway on `port` (a free one if None); `split` puts the HTTP API alone there. Raises
+    EmulatorError."""
     python = venv / "bin" / "python"
     if not python.exists():
         raise EmulatorError("The emulator is not installed; `make run` installs it.")
     port = port or free_port()
     _check_free(port)
     folder = Path(tempfile.mkdtemp(prefix="ai-gateway-"))
-    control, host_port, api_id = free_port(), free_port(), secrets.token_hex(4)
+    control, host_port, stream_port, api_id = free_port(), free_port(), free_port(), secrets.token_hex(4)
+    http_port = port if split else free_port()
     # An empty environment: the server's variables leak into every function that it runs itself.
     environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "TMPDIR": str(folder)}
     settings = {
         "GATEWAY_PORT": str(control),
-        "FRONT_PORT": str(port),
+        "FRONT_PORT": str(http_port),
         "FRONT_API": api_id,
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     command = [str(python), "-m", "hypercorn", "front:app", "--workers", "0"]
-    command += ["--bind", f"127.0.0.1:{control}", "--bind", f"127.0.0.1:{port}"]
-    process = _started(command, environment | settings, folder / "emulator.log")
+    command += ["--bind", f"127.0.0.1:{control}", "--bind", f"127.0.0.1:{http_port}"]
+    emulator = Emulator(port, http_port, stream_port, control, host_port, api_id, folder)
+    emulator.processes.append(_started(command, environment | settings, folder / "emulator.log"))
     settings = {
         "PYTHONPATH": str(ROOT),
         "HOST_PORT": str(host_port),
+        "STREAM_PORT": str(stream_port),
         "EMULATOR": f"http://127.0.0.1:{control}",
         "REGION": REGION,
         "ACCOUNT": ACCOUNT,
     }
-    host = _started([str(python), "-m", "tools.local.host.server"], environment | settings, folder / "host.log")
-    emulator = Emulator(port, control, host_port, api_id, process, host, folder)
+    host = [str(python), "-m", "tools.local.host.server"]
+    emulator.processes.append(_started(host, environment | settings, folder / "host.log"))
+    if not split:
+        settings = {"ROUTER_PORT": str(port), "HTTP_PORT": str(http_port), "STREAM_PORT": str(stream_port)}
+        router = [str(python), str(Path(__file__).with_name("router.py"))]
+        emulator.processes.append(_started(router, environment | settings, folder / "router.log"))
     try:
         _await(emulator)
     except EmulatorError:

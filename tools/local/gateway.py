@@ -14,7 +14,7 @@ from localstack_client.session import Session
 
 from tools.build import BuildResult, build, local_target
 from tools.local import llm, seed
-from tools.local.deploy import Deployer, Deployment
+from tools.local.deploy import ALIAS, Deployer, Deployment
 from tools.local.emulator import ACCOUNT, REGION, ROOT, VENV, Emulator, start
 from tools.local.modes import options
 from tools.manifest import Manifest, Names, load
@@ -58,6 +58,8 @@ def made(
     deployer = Deployer(session(emulator.endpoint), manifest or load(ROOT), "local", progress)
     wanted = options(mode, deployer.names, environ, api_id=emulator.api_id, host_url=emulator.host_url)
     deployment = deployer.deploy(result, wanted)
+    progress("streaming door")
+    emulator.listen(deployment.functions["stream"], ALIAS)
     progress("demo keys and products")
     database = seed.database(emulator.endpoint, REGION, ACCOUNT)
     keys = seed.seed_keys(database, deployer.names)
@@ -70,8 +72,9 @@ def made(
 
 
 @contextmanager
-def running(port: int | None, mode: str, progress: Callable[[str], None]) -> Iterator[Gateway]:
-    """A gateway on a port (a free one if None) for as long as the block lasts. Raises EmulatorError, BuildError."""
+def running(port: int | None, mode: str, progress: Callable[[str], None], *, split: bool = False) -> Iterator[Gateway]:
+    """A gateway on a port (a free one if None) for as long as the block lasts; `split` gives its doors a port each.
+    Raises EmulatorError, BuildError."""
     with ExitStack() as stack:
         environ: Mapping[str, str] = os.environ
         if mode == "local":
@@ -79,7 +82,7 @@ def running(port: int | None, mode: str, progress: Callable[[str], None]) -> Ite
             environ = stack.enter_context(llm.serving(llm.command())).environ()
         options(mode, Names("local", REGION), environ)  # what the environment lacks is said at once
         progress("emulator")
-        emulator = start(port)
+        emulator = start(port, split=split)
         stack.callback(emulator.stop)
         yield made(emulator, mode, progress, environ=environ)
 

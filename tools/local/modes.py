@@ -46,6 +46,7 @@ def options(
         "LOG_LEVEL": environ.get("GATEWAY_LOG_LEVEL", "INFO"),
         "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS,
         "GATEWAY_LOOPBACK_PROVIDERS": "allow",
+        "GATEWAY_CORS_ORIGINS": "*",
         "GATEWAY_PROVIDERS": "bedrock",
         "BUDGET_TOPIC_ARN": names.budget_topic,
     }
@@ -80,7 +81,11 @@ def options(
         values |= {"BEDROCK_SECRET_ID": names.secret("bedrock"), "BEDROCK_REGION": region}
         overrides.setdefault("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"https://bedrock-runtime.{region}.amazonaws.com")
     return Options(
-        values=values, secrets=secrets, overrides={"completions": overrides}, api_id=api_id, host_url=host_url
+        values=values,
+        secrets=secrets,
+        overrides={"completions": overrides, "stream": overrides},
+        api_id=api_id,
+        host_url=host_url,
     )
 
 

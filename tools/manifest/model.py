@@ -20,7 +20,10 @@ DynamoAction = Literal[
     "Scan",
     "UpdateItem",
 ]
-HTTP_API_SECONDS = 29  # an HTTP API gives up after 30
+# What a request comes in by: the HTTP API, or the REST API that hands on an answer as it is made.
+Door = Literal["http", "stream"]
+# The most seconds that a function behind it may take: an HTTP API gives up after 30, a stream is cut after 900.
+DOOR_SECONDS: dict[Door, int] = {"http": 29, "stream": 900}
 _PLACEHOLDERS = ("{partition}", "{region}", "{account}", "{prefix}")
 
 
@@ -121,19 +124,24 @@ def _form(value: Any) -> str:
     return "[parts]" if isinstance(value, dict) else "[whole]"
 
 
+# Who checks the key: an authorizer by the one header or the other; at the door that streams the function itself.
+_CHECKED: dict[Door, tuple[Auth, ...]] = {"http": ("public", "api-key", "bearer"), "stream": ("public", "key")}
+_STARTED: dict[Door, str] = {"http": "a function by its dotted path", "stream": "functions/<name>/run.sh"}
+
+
 class Function(_Strict):
     """A function.json. Only description, handler, memory and timeout (seconds) must be there."""
 
     description: Annotated[str, Field(min_length=10, max_length=256)]
-    handler: Annotated[str, Field(pattern=r"^functions(\.[a-z_][a-z0-9_]*){2,}$")]
+    handler: Annotated[str, Field(pattern=r"^functions((\.[a-z_][a-z0-9_]*){2,}|/[a-z_][a-z0-9_]*/run\.sh)$")]
     memory: Annotated[int, Field(ge=128, le=10_240, strict=True)]
     timeout: Annotated[int, Field(ge=1, le=900, strict=True)]
     name: Name | None = None
-    door: Literal["http", "stream"] = "http"
     routes: dict[
         Annotated[str, Field(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) (/|(/([A-Za-z0-9._-]+|\{[a-z_]+\+?\}))+)$")],
         Auth,
     ] = {}
+    door: Door = "http"
     authorizer: Authorizer | None = None
     tables: dict[str, Annotated[_Whole | _Parts, Discriminator(_form)]] = {}
     actions: list[Grant] = []
@@ -143,10 +151,32 @@ class Function(_Strict):
     event: Event | None = None
 
     @model_validator(mode="after")
-    def _in_time(self) -> Function:
-        if self.routes and self.door == "http" and self.timeout > HTTP_API_SECONDS:
-            raise ValueError(f"timeout: {self.timeout} s, but an HTTP API waits {HTTP_API_SECONDS} s")
+    def _by_its_door(self) -> Function:
+        if self.routes and self.timeout > (most := DOOR_SECONDS[self.door]):
+            raise ValueError(f"timeout: {self.timeout} s, but the door {self.door} waits {most} s")
+        if self.door == "stream" and not self.routes:
+            raise ValueError("door: stream, but there are no routes")
+        for route, auth in self.routes.items():
+            if auth not in _CHECKED[self.door]:
+                raise ValueError(
+                    f"routes.{route}: {auth}, but the door {self.door} has {', '.join(_CHECKED[self.door])}"
+                )
+        if (self.door == "stream") != self.handler.endswith("/run.sh"):
+            raise ValueError(f"handler: {self.handler}, but the door {self.door} starts {_STARTED[self.door]}")
+        if self.door == "stream" and (self.event or self.authorizer):
+            raise ValueError("door: a server takes requests alone, neither events nor an authorizer's")
         return self
+
+
+class Adapter(_Strict):
+    """shared/adapter.json: the Lambda Web Adapter, which stands between Lambda and a server on a port. `environment` is
+    what a function behind it gets beside its own variables, `layers` the layer's name by architecture, `accounts` the
+    account that publishes it by partition."""
+
+    environment: dict[str, str]
+    layers: dict[str, str]
+    accounts: dict[str, Annotated[str, Field(pattern=r"^\d{12}$")]]
+    version: Annotated[int, Field(ge=30)]
 
 
 class Manifest(_Strict):
@@ -156,21 +186,27 @@ class Manifest(_Strict):
     tables: dict[str, Table]
     environment: dict[str, Variable]
     cors: Cors
+    adapter: Adapter
 
     @property
     def authorizer(self) -> str:
         """The name of the function that is the authorizer."""
         return next(name for name, function in self.functions.items() if function.authorizer)
 
+    @property
+    def streaming(self) -> str | None:
+        """The name of the function behind the door that streams, if there is one."""
+        return next((name for name, function in self.functions.items() if function.door == "stream"), None)
+
     def methods(self) -> list[str]:
-        """The HTTP methods that routes have."""
+        """The HTTP methods that routes of the HTTP API have."""
         return sorted({route.split(" ")[0] for route in self.routes()})
 
-    def routes(self) -> dict[str, tuple[str, Auth]]:
-        """Route key of the HTTP API to function and kind of authorization."""
+    def routes(self, door: Door = "http") -> dict[str, tuple[str, Auth]]:
+        """Route key of a door to function and kind of authorization."""
         return {
             route: (name, auth)
             for name, function in self.functions.items()
-            if function.door == "http"
             for route, auth in function.routes.items()
+            if function.door == door
         }

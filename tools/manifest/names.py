@@ -77,10 +77,12 @@ class Called:
 
 
 def variables(manifest: Manifest, folder: str, values: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a function: what every function gets and what it asks for, empty values left out."""
+    """The environment of a function: what every function gets and what it asks for, empty values left out; of one that
+    is a server, what its adapter goes by."""
     wanted = [name for name, variable in manifest.environment.items() if variable.everywhere]
     wanted += manifest.functions[folder].environment
-    return {name: values[name] for name in wanted if values.get(name)}
+    adapter = manifest.adapter.environment if manifest.functions[folder].door == "stream" else {}
+    return {name: values[name] for name in wanted if values.get(name)} | adapter
 
 
 def statements(manifest: Manifest, folder: str, names: Names, called: Called | None = None) -> list[Statement]:

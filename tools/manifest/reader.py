@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tools.manifest.model import Cors, DynamoAction, Function, Manifest, Table, Variable
+from tools.manifest.model import Adapter, Cors, DynamoAction, Function, Manifest, Table, Variable
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -28,16 +28,18 @@ def load(root: Path) -> Manifest:
     tables = _many(root, "shared/tables.json", Table, problems)
     environment = _many(root, "shared/environment.json", Variable, problems)
     cors = _one("shared/cors.json", _read(root / "shared/cors.json", "shared/cors.json", problems), Cors, problems)
+    file = "shared/adapter.json"
+    adapter = _one(file, _read(root / file, file, problems), Adapter, problems)
     functions: dict[str, Function] = {}
     for path in sorted(root.glob("functions/*/function.json")):
         file = path.relative_to(root).as_posix()
         function = _one(file, _read(path, file, problems), Function, problems)
         if function is not None:
             functions[path.parent.name] = function
-    if cors is None:
+    if cors is None or adapter is None:
         raise ManifestError(problems)
-    manifest = Manifest(functions=functions, tables=tables, environment=environment, cors=cors)
-    for check in (_routes, _handlers, _tables, _environment, _events, _authorizers, _names):
+    manifest = Manifest(functions=functions, tables=tables, environment=environment, cors=cors, adapter=adapter)
+    for check in (_routes, _doors, _handlers, _tables, _environment, _events, _authorizers, _names):
         problems += check(manifest, root)
     if problems:
         raise ManifestError(problems)
@@ -100,13 +102,21 @@ def _routes(manifest: Manifest, _root: Path) -> Iterator[str]:
                 yield f"{_file(name)}: routes.{route}: {_file(other)} has this route too"
 
 
+def _doors(manifest: Manifest, _root: Path) -> Iterator[str]:
+    found = [name for name, function in manifest.functions.items() if function.door == "stream"]
+    yield from (f"{_file(name)}: door: only one function can be behind it, {found[0]} is" for name in found[1:])
+
+
 def _handlers(manifest: Manifest, root: Path) -> Iterator[str]:
     for name, function in manifest.functions.items():
-        module = function.handler.rpartition(".")[0].split(".")
-        if module[1] != name:
+        if function.door == "stream":
+            path = function.handler
+        else:
+            path = function.handler.rpartition(".")[0].replace(".", "/") + ".py"
+        if path.split("/")[1] != name:
             yield f"{_file(name)}: handler: {function.handler} lies outside functions/{name}"
-        elif not root.joinpath(*module).with_suffix(".py").is_file():
-            yield f"{_file(name)}: handler: there is no {'/'.join(module)}.py"
+        elif not (root / path).is_file():
+            yield f"{_file(name)}: handler: there is no {path}"
 
 
 def _tables(manifest: Manifest, _root: Path) -> Iterator[str]:

@@ -77,6 +77,7 @@ class _Exchange:
             keys={"key_id": request.context.get("keyId") or None},
             started=request.started,
             deadline=request.deadline,
+            trace=request.trace,
         )
 
     def run(self, work: Callable[[], Response]) -> Response:
@@ -136,7 +137,7 @@ class _Body(Iterator[bytes]):
 
     def __init__(self, exchange: _Exchange, own: Context, pieces: Iterator[bytes]) -> None:
         self._exchange, self._context, self._pieces = exchange, own, pieces
-        self._over = False
+        self._begun = self._over = False
         self._turn = threading.RLock()
 
     def __next__(self) -> bytes:
@@ -144,7 +145,11 @@ class _Body(Iterator[bytes]):
             if self._over:
                 raise StopIteration
             try:
-                return next(self._pieces)
+                piece = next(self._pieces)
+                if not self._begun:
+                    self._begun = True
+                    observability.count("FirstByte", self._context.elapsed())
+                return piece
             except StopIteration:
                 self._end()
                 raise

@@ -38,9 +38,10 @@ def _never() -> bool:
 class Request:
     """`headers` have lower-case names, `body` is decoded; `context` is what the authorizer handed on; `started` and
     `deadline` are on time.monotonic. `by` is who called, on a route that asks for a key, and
-    `errors` the dialect of the route's. `source` is the client's address, empty where the door is not told. `streams`
-    says whether the door gives a body on as it is made; `gone` says whether the client has hung up, as far as the door
-    can see: whoever waits for something else on its behalf asks now and then."""
+    `errors` the dialect of the route's. `source` is the client's address, `trace` the header of its trace, both
+    empty where the door is not told. `streams` says whether the door gives a body on as it is made; `gone` says
+    whether the client has hung up, as far as the door can see: whoever waits for something else on its behalf
+    asks now and then."""
 
     route: str
     path: str
@@ -56,6 +57,7 @@ class Request:
     by: Caller | None = None
     errors: Dialect = "openai"
     source: str = ""
+    trace: str = ""
     streams: bool = False
     gone: Callable[[], bool] = _never
     _parsed: dict[str, Any] | None = field(default=None, init=False, repr=False)

@@ -85,9 +85,9 @@ class Port:
         path, _, query = _target(environ).partition("?")
         method = environ["REQUEST_METHOD"]
         found = self._paths.find(path)
-        source, own, left = environ.get("REMOTE_ADDR") or "", None, self.seconds
+        source, own, left, trace = environ.get("REMOTE_ADDR") or "", None, self.seconds, ""
         if self.adapter:
-            source, own, left = _surroundings(headers, left)
+            source, own, left, trace = _surroundings(headers, left)
         asked = Request(
             route=f"{method} {found.path if found else path[:_LONGEST_PATH]}",
             path=path,
@@ -101,6 +101,7 @@ class Port:
             deadline=started + left,
             errors=_dialect(path, headers),
             source=source,
+            trace=trace,
             streams=True,
             gone=self._gone(environ),
         )
@@ -185,16 +186,21 @@ def _headers(environ: Environ) -> Iterator[tuple[str, str]]:
             yield name.replace("_", "-").lower(), value
 
 
-def _surroundings(headers: Mapping[str, str], longest: float) -> tuple[str, str | None, float]:
-    """What the adapter tells of a request: the client's address, the platform's id of it, and how long the function may
-    still take. Nothing of it says who calls."""
+def _surroundings(headers: Mapping[str, str], longest: float) -> tuple[str, str | None, float, str]:
+    """What the adapter tells of a request: the client's address, the platform's id of it, how long the function may
+    still take, and its trace. Nothing of it says who calls."""
     context, run = _object(headers.get(_REQUEST_CONTEXT)), _object(headers.get(_LAMBDA_CONTEXT))
     identity = context.get("identity")
     address = identity.get("sourceIp") if isinstance(identity, dict) else None
     own, ends = context.get("requestId"), run.get("deadline")  # milliseconds since the epoch
     if isinstance(ends, (int, float)) and math.isfinite(ends):
         longest = min(longest, ends / 1_000 - time.time() - RESERVE_SECONDS)
-    return address if isinstance(address, str) else "", own if isinstance(own, str) else None, longest
+    trace = run.get("xray_trace_id")  # which Lambda puts into the environment of functions that it calls itself
+    return _text(address), own if isinstance(own, str) else None, longest, _text(trace)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _object(text: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from gateway import context, observability
+from gateway import observability
 from gateway.calls.asked import Delivery
 from gateway.calls.call import Call
 from gateway.errors import ClientGone, GatewayError, InternalError
@@ -71,9 +71,7 @@ class Streaming:
                 out = b""
                 if isinstance(event, Chunk):
                     held += delivery.chunk(event.kind, event.body, event.data)
-                    if event.content and not begun:
-                        begun = True
-                        observability.count("FirstByte", context.current().elapsed())
+                    begun = begun or event.content
                     out, held = (held, b"") if begun else (b"", held)
                 elif event is QUIET and self.clock() - last >= PING_SECONDS:
                     out = delivery.ping() if begun else _COMMENT

@@ -19,12 +19,12 @@ variable "description" {
 }
 
 variable "handler" {
-  description = "Dotted path of the handler in the zip."
+  description = "Dotted path of the handler in the zip, or the script there that starts a server."
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)+$", var.handler))
-    error_message = "handler must be a dotted path such as functions.health.handler.handler."
+    condition     = can(regex("^[a-z_][a-z0-9_]*((\\.[a-z_][a-z0-9_]*)+|(/[a-z_][a-z0-9_]*)+\\.sh)$", var.handler))
+    error_message = "handler must be a dotted path such as functions.health.handler.handler, or a script such as functions/stream/run.sh."
   }
 }
 

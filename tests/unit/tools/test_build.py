@@ -14,6 +14,7 @@ import pytest
 from tools.build import BuildError, BuildResult, build, local_target
 from tools.build.dependencies import needed
 from tools.local.emulator import ROOT
+from tools.manifest import load
 
 TARGET = local_target(Path(sys.executable))
 
@@ -133,6 +134,28 @@ def test_code_runs_from_the_unpacked_zips_by_its_pyc(project: Path, tmp_path: Pa
     assert value == "2"
     assert Path(cached).exists()
     assert filename in ("/var/task/functions/hello/handler.py", str(place / "functions/hello/handler.py"))
+
+
+def test_a_script_can_be_run_whatever_its_mode_was(project: Path, tmp_path: Path) -> None:
+    (project / "functions/bare/run.sh").write_text("#!/bin/sh\n")
+    (project / "functions/bare/run.sh").chmod(0o600)
+    with zipfile.ZipFile(made(project, tmp_path / "out").path("bare")) as archive:
+        modes = {each.filename: each.external_attr >> 16 & 0o777 for each in archive.infolist()}
+    assert modes.pop("functions/bare/run.sh") == 0o755
+    assert set(modes.values()) == {0o644}
+
+
+def test_a_server_is_started_with_the_layers_on_its_path(tmp_path: Path) -> None:
+    """As the adapter's wrapper does it: by the handler's path below the task's root, with Lambda's own environment."""
+    python = tmp_path / "python3"
+    python.write_text('#!/bin/sh\necho "$PYTHONPATH $*"\n')
+    python.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "LAMBDA_TASK_ROOT": "/var/task"}
+    manifest = load(ROOT)
+    assert manifest.streaming
+    script = ROOT / manifest.functions[manifest.streaming].handler
+    run = subprocess.run([script], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout == f"/var/task:/opt/python -m functions.{manifest.streaming}.server\n"
 
 
 def test_a_pth_file_is_refused(project: Path, tmp_path: Path) -> None:

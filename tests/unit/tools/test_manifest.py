@@ -20,7 +20,7 @@ GRANT = {"actions": ["s3:GetObject"], "resources": ["arn:{partition}:s3:::{bucke
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """The project's own descriptions, to be spoilt."""
-    for file in ("shared/tables.json", "shared/environment.json", "shared/cors.json"):
+    for file in ("shared/tables.json", "shared/environment.json", "shared/cors.json", "shared/adapter.json"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
     for folder in ROOT.glob("functions/*/"):
@@ -154,6 +154,60 @@ def test_what_is_wrong_is_named_by_file_and_key(root: Path, change: Edit, expect
     assert any(all(part in problem for part in expected) for problem in named), found
 
 
+STREAMING = {
+    "door": "stream",
+    "handler": "functions/other/run.sh",
+    "routes": {"POST /v1/other": "key", "HEAD /": "public"},
+    "timeout": 900,
+}
+
+
+def test_the_door_that_streams_has_routes_of_its_own() -> None:
+    manifest = load(ROOT)
+    assert manifest.streaming == "stream"
+    assert manifest.routes("stream")["POST /v1/chat/completions"] == ("stream", "key")
+    assert {name for name, _ in manifest.routes().values()}.isdisjoint({"stream"})
+
+
+def test_a_server_gets_what_its_adapter_goes_by_and_others_do_not() -> None:
+    manifest = load(ROOT)
+    given = variables(manifest, "stream", {"LOG_LEVEL": "INFO"})
+    assert given == {"LOG_LEVEL": "INFO"} | manifest.adapter.environment
+    assert given["AWS_LWA_INVOKE_MODE"] == "response_stream"
+    assert f"GET {given['AWS_LWA_READINESS_CHECK_PATH']}" in manifest.routes("stream")
+    assert variables(manifest, "completions", {"LOG_LEVEL": "INFO"}) == {"LOG_LEVEL": "INFO"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"timeout": 901}, "timeout"),
+        ({"routes": {}}, "door: stream, but there are no routes"),
+        ({"routes": {"GET /x": "bearer"}}, "routes.GET /x: bearer, but the door stream has public, key"),
+        ({"door": "http", "handler": "functions.other.handler.handler", "timeout": 5}, "routes.POST /v1/other: key"),
+        ({"handler": "functions.other.handler.handler"}, "the door stream starts functions/<name>/run.sh"),
+        ({"handler": "functions/another/run.sh"}, "lies outside functions/other"),
+        ({}, "there is no functions/other/run.sh"),
+        ({"event": {"schedule": "rate(1 minute)"}}, "a server takes requests alone"),
+        ({"door": "window"}, "door"),
+    ],
+)
+def test_what_is_wrong_at_the_door_that_streams(root: Path, change: dict[str, Any], expected: str) -> None:
+    shutil.rmtree(root / "functions/stream")
+    add(root, "other", **STREAMING | change)
+    assert [each for each in problems(root) if each.startswith("functions/other/") and expected in each]
+
+
+def test_two_functions_at_the_door_that_streams(root: Path) -> None:
+    (add(root, "other", **STREAMING | {"routes": {"GET /other": "key"}}) / "run.sh").touch()
+    assert problems(root) == ["functions/stream/function.json: door: only one function can be behind it, other is"]
+
+
+def test_an_adapter_that_was_withdrawn(root: Path) -> None:
+    edit(root, "shared/adapter.json", lambda adapter: adapter.update(version=29))
+    assert any("shared/adapter.json: version" in each for each in problems(root))
+
+
 def test_the_same_path_with_another_parameters_name_is_the_same_route(root: Path) -> None:
     add(root, "other", routes={"GET /api/v1/admin/keys/{name}": "public"})
     assert any("routes.GET /api/v1/admin/keys/{name}" in problem for problem in problems(root))
@@ -197,7 +251,7 @@ def test_no_function_may_do_everything() -> None:
 @pytest.mark.parametrize("folder", sorted(load(ROOT).functions))
 def test_handlers_serve_exactly_the_described_routes_with_the_same_access(folder: str) -> None:
     described = load(ROOT).functions[folder]
-    module = __import__(described.handler.rpartition(".")[0], fromlist=["handler"])
+    module = __import__(f"functions.{folder}.handler", fromlist=["ROUTES"])
     assert {route.method_path: route.auth for route in getattr(module, "ROUTES", ())} == described.routes
     assert len((ROOT / "functions" / folder / "README.md").read_text().splitlines()) <= 15
 

@@ -5,6 +5,9 @@ layers anew for each parallel call, within its one process, and are without numb
 its function; else one is started, two at a time, and whichever is free first takes the call. Code, layers, variables
 and limits are those that were deployed: they are asked of the emulator's Lambda API, by function and version.
 
+A function that listens on a port is no matter of invocations: `POST /listening/<name>` starts its server, or starts it
+anew with what is deployed then, on `STREAM_PORT`.
+
 Runs in the emulator's venv: `HOST_PORT` and `EMULATOR` say where, `REGION` and `ACCOUNT` whose.
 """
 
@@ -12,7 +15,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socketserver
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -22,9 +27,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tools.local.host.deployed import Deployed, Lambda
+from tools.local.host.listening import Listening
 from tools.local.host.logs import Logs
 from tools.local.host.process import Failed, Worker
 
+_LISTENING = "/listening/"
 _MOST_PROCESSES = 8  # of a function: more are no faster on a laptop, and each takes 30 MB
 _AT_ONCE = threading.BoundedSemaphore(2)  # starts that run side by side
 
@@ -100,13 +107,22 @@ class Pool:
 class Host:
     """All pools by function and version; an older version's go when a newer one is first called."""
 
-    def __init__(self, functions: Lambda, logs: Logs) -> None:
-        self._functions, self._logs = functions, logs
+    def __init__(self, functions: Lambda, logs: Logs, listening: Listening) -> None:
+        self._functions, self._logs, self._listening = functions, logs, listening
         self._pools: dict[str, tuple[str, Pool]] = {}
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def call(self, name: str, version: str, event: bytes, facts: dict[str, Any]) -> bytes:
         return self._pool(name, version).call(event, facts)
+
+    def listen(self, name: str, version: str) -> None:
+        """Serve a function on the port. Raises OSError, TimeoutError."""
+        deployed = self._functions.get(name, version)
+        self._listening.start(deployed, lambda line: self._logs.write(name, deployed.stream, line))
+
+    def end(self) -> None:
+        """Nothing is asked any more; streams under way are settled."""
+        self._listening.end()
 
     def _pool(self, name: str, version: str) -> Pool:
         with self._locks[name]:
@@ -130,6 +146,20 @@ class Handler(BaseHTTPRequestHandler):
     host: Host
 
     def do_POST(self) -> None:
+        if self.path.startswith(_LISTENING):
+            return self._listen(self.path.removeprefix(_LISTENING))
+        return self._invoke()
+
+    def _listen(self, named: str) -> None:
+        name, _, version = named.partition("/")
+        try:
+            self.host.listen(name, version)
+        except Exception as failure:  # noqa: BLE001  whoever asked is told
+            self._answer(502, json.dumps(f"{type(failure).__name__}: {failure}").encode())
+        else:
+            self._answer(200, b"{}")
+
+    def _invoke(self) -> None:
         event = self.rfile.read(int(self.headers["content-length"]))
         facts = {
             "deadline": int(self.headers["x-amzn-lambda-deadline-ms"]) / 1_000,
@@ -142,6 +172,9 @@ class Handler(BaseHTTPRequestHandler):
             status, answer = 200, self.host.call(name, version, event, facts)
         except Failed as failure:
             status, answer = 502, json.dumps(failure.facts).encode()
+        self._answer(status, answer)
+
+    def _answer(self, status: int, answer: bytes) -> None:
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(answer)))
@@ -163,8 +196,13 @@ class Server(ThreadingHTTPServer):
 
 def main() -> None:
     functions = Lambda(os.environ["EMULATOR"], os.environ["REGION"], os.environ["ACCOUNT"])
-    Handler.host = Host(functions, Logs(functions.client("logs")))
-    Server(("127.0.0.1", int(os.environ["HOST_PORT"])), Handler).serve_forever()
+    host = Handler.host = Host(functions, Logs(functions.client("logs")), Listening(int(os.environ["STREAM_PORT"])))
+    server = Server(("127.0.0.1", int(os.environ["HOST_PORT"])), Handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server.serve_forever()
+    finally:
+        host.end()
 
 
 if __name__ == "__main__":

@@ -40,14 +40,14 @@ def _content(value: Any) -> Any:
 Content = Annotated[Any, AfterValidator(_content), WithJsonSchema(_BLOCKS)]
 
 
-class Message(Known):
+class MessageParam(Known):
     """One turn: text, or a list of typed blocks."""
 
     role: Literal["user", "assistant", "system"]
     content: Content
 
 
-class Tool(Known):
+class ToolParam(Known):
     """A tool that the model may call. `type` is absent, or custom, where its input is described here."""
 
     name: Text | None = None
@@ -62,10 +62,10 @@ class MessagesRequest(Known):
     """Anthropic's request. Unknown fields are allowed here; which of them a provider gets is said elsewhere."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
-    messages: Annotated[list[Message], FIRST, Field(min_length=1, max_length=100_000)]
+    messages: Annotated[list[MessageParam], FIRST, Field(min_length=1, max_length=100_000)]
     max_tokens: Tokens
     system: Content | None = None
-    tools: Annotated[list[Tool], FIRST, Field(max_length=10_000)] | None = None
+    tools: Annotated[list[ToolParam], FIRST, Field(max_length=10_000)] | None = None
     tool_choice: Object | None = None
     thinking: Object | None = None
     output_config: Object | None = None

@@ -1,0 +1,111 @@
+# The door that streams. Run for each environment, like gateway.tftest.hcl.
+
+override_data {
+  target = data.aws_servicequotas_service_quota.concurrency
+  values = { value = 100000 }
+}
+
+run "streams" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(aws_api_gateway_integration.stream)) == toset(["path", "root"]) && alltrue([for each in aws_api_gateway_integration.stream : each.response_transfer_mode == "STREAM" && each.timeout_milliseconds == 900000])
+    error_message = "Every path is handed on as it comes, for up to 15 minutes."
+  }
+
+  assert {
+    condition     = alltrue([for method in aws_api_gateway_method.stream : method.http_method == "ANY" && method.authorization == "NONE"])
+    error_message = "The function asks for the key itself, and answers preflights and unknown paths."
+  }
+
+  assert {
+    condition     = local.function_environment["stream"]["GATEWAY_STREAM_SECONDS"] == "890" && local.function_environment["stream"]["AWS_LWA_INVOKE_MODE"] == "response_stream" && alltrue([for name in keys(local.adapter.environment) : startswith(name, "AWS_LWA_") || name == "AWS_LAMBDA_EXEC_WRAPPER"])
+    error_message = "A stream ends 10 seconds before its function, and the adapter goes by names of its own."
+  }
+
+  assert {
+    condition     = local.adapter_layer == "arn:aws:lambda:${var.region}:753240598075:layer:LambdaAdapterLayerArm64:30"
+    error_message = "The adapter is AWS's public layer for arm64."
+  }
+
+  assert {
+    condition     = length(keys(local.function_environment["health"])) < length(keys(local.function_environment["stream"])) && !contains(keys(local.function_environment["completions"]), "AWS_LAMBDA_EXEC_WRAPPER")
+    error_message = "Only the door that streams is a server."
+  }
+
+  assert {
+    condition     = aws_api_gateway_stage.stream.xray_tracing_enabled && one(aws_api_gateway_stage.stream.access_log_settings).format == jsonencode(local.rest_access_log) && one(aws_api_gateway_method_settings.stream.settings).throttling_rate_limit == var.stream.rate
+    error_message = "The stage traces, logs and limits."
+  }
+
+  assert {
+    condition     = toset([for statement in local.statements_on_models["stream"] : statement.Sid]) == toset(["ModelsBedrock", "ModelsBedrockByProfile"]) && alltrue([for statement in local.statements_on_models["stream"] : statement.Action == ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]])
+    error_message = "Models may answer this door as they go."
+  }
+
+  assert {
+    condition     = length(aws_api_gateway_account.this) == 1 && length(aws_apigatewayv2_api_mapping.stream) == 0
+    error_message = "The role for logs is set; no domain was asked for."
+  }
+}
+
+run "an_older_provider_and_pages_of_nobody" {
+  command = plan
+
+  variables {
+    stream               = { wait_seconds = 300 }
+    cors_allow_origins   = []
+    api_gateway_log_role = "account"
+    custom_domain        = { name = "api.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/1" }
+  }
+
+  assert {
+    condition     = alltrue([for each in aws_api_gateway_integration.stream : each.timeout_milliseconds == 300000]) && local.function_environment["stream"]["GATEWAY_STREAM_SECONDS"] == "290"
+    error_message = "What API Gateway waits bounds the longest stream."
+  }
+
+  assert {
+    condition     = alltrue([for each in aws_api_gateway_gateway_response.stream : !contains(keys(each.response_parameters), "gatewayresponse.header.access-control-allow-origin")]) && !contains(keys(local.function_environment["stream"]), "GATEWAY_CORS_ORIGINS")
+    error_message = "No origins, no CORS."
+  }
+
+  assert {
+    condition     = length(aws_api_gateway_account.this) == 0 && length(aws_iam_role.api_logs) == 0
+    error_message = "The account's role is somebody else's."
+  }
+
+  assert {
+    condition     = output.stream_url == output.url && aws_apigatewayv2_api_mapping.stream[0].api_mapping_key == "v1" && aws_api_gateway_rest_api.stream.disable_execute_api_endpoint
+    error_message = "Behind one host /v1/* is this door's."
+  }
+}
+
+run "a_stream_that_outlasts_its_function" {
+  command = plan
+
+  variables {
+    stream = { seconds = 895 }
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
+run "an_adapter_of_another_region" {
+  command = plan
+
+  variables {
+    adapter_layer_arn = "arn:aws:lambda:us-west-1:123456789012:layer:adapter:1"
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
+run "more_streams_than_executions" {
+  command = plan
+
+  variables {
+    expected_load = { keys = {}, streams = 100001 }
+  }
+
+  expect_failures = [check.lambda_concurrency]
+}

@@ -1,0 +1,92 @@
+"""Deliberate mistakes at the door that streams. See mistakes.py."""
+
+from __future__ import annotations
+
+from tests.terraform.mistakes import Change, Mistake, in_
+
+STREAMED: dict[str, Mistake] = {
+    "streams are held back until they end": Mistake(
+        in_("rest.tf", '= "STREAM"', '= "BUFFERED"'),
+        r'integration.stream.*\+ response_transfer_mode = "BUFFERED"',
+        "streaming",
+    ),
+    "streams come by whatever is newest": Mistake(
+        in_(
+            "rest.tf",
+            "module.function[local.streaming].alias_arn}",
+            'replace(module.function[local.streaming].alias_arn, ":live", "")}',
+        ),
+        r"integration.stream.*\+ uri = .*-stream/response-streaming",
+        "streaming",
+    ),
+    "bodies come in base64": Mistake(
+        in_("rest.tf", "  # No binary media types:", '  binary_media_types = ["*/*"]\n  # No binary media types:'),
+        r"\+ binary_media_types = ",
+        "rest_api",
+    ),
+    "only AWS's own may stream": Mistake(
+        in_("rest.tf", 'authorization = "NONE"', 'authorization = "AWS_IAM"'),
+        r'method.stream.*\+ authorization = "AWS_IAM"',
+        "every_path",
+    ),
+    "a changed API is not deployed": Mistake(
+        in_("rest.tf", "each.response_transfer_mode, each.timeout_milliseconds]", "each.response_transfer_mode]"),
+        r"deployment.stream: \+ triggers.integrations",
+        "rest_deployed",
+    ),
+    "a flood of bad keys is let in": Mistake(
+        in_("rest.tf", "= var.stream.rate", "= 10000"), r"\+ settings\[0\].throttling_rate_limit = 10000", "rest_limits"
+    ),
+    "prompts are logged": Mistake(
+        in_("rest.tf", "data_trace_enabled     = false", "data_trace_enabled     = true"),
+        r"\+ settings\[0\].data_trace_enabled = true",
+        "rest_limits",
+    ),
+    "streams are not traced": Mistake(
+        in_("rest.tf", "xray_tracing_enabled = true", "xray_tracing_enabled = false"),
+        r"\+ xray_tracing_enabled = false",
+        "rest_stage",
+    ),
+    "nobody knows when a stream began": Mistake(
+        in_("rest.tf", '    first_content_ms = "$context.integration.timeToFirstContent"\n', ""),
+        r"- access_log_settings\[0\].format\{\}.first_content_ms",
+        "rest_stage",
+    ),
+    "what is refused has no id": Mistake(
+        in_("rest.tf", '"gatewayresponse.header.x-request-id" = "context.requestId"', ""),
+        r"- response_parameters.gatewayresponse.header.x-request-id",
+        "own_answers",
+    ),
+    "a throttled caller is told of a fault": Mistake(
+        in_("rest.tf", 'status = "429"', 'status = "500"'), r'THROTTLED.*\+ status_code = "500"', "own_answers"
+    ),
+    "any API of the account may stream": Mistake(
+        in_(
+            "rest.tf",
+            "${aws_api_gateway_rest_api.stream.execution_arn}/${local.stage}/*",
+            '${replace(aws_api_gateway_rest_api.stream.execution_arn, aws_api_gateway_rest_api.stream.id, "*")}/*',
+        ),
+        r"lambda_permission.stream: \+ source_arn = ",
+        "permissions",
+    ),
+    "the role for logs may do anything": Mistake(
+        in_("rest.tf", "service-role/AmazonAPIGatewayPushToCloudWatchLogs", "AdministratorAccess"),
+        r"\+ policy_arn = .*AdministratorAccess",
+        "log_role",
+    ),
+    "the custom domain streams nothing": Mistake(
+        in_("rest.tf", 'api_mapping_key = "v1"', 'api_mapping_key = "stream"'),
+        r'options: .*\+ api_mapping_key = "stream"',
+        "domain",
+    ),
+    "an adapter that nobody tried": Mistake(
+        Change("shared/adapter.json", '"version": 30', '"version": 31'),
+        r"\+ layers.*LambdaAdapterLayerArm64:31",
+        "functions",
+    ),
+    "the adapter waits for the whole answer": Mistake(
+        Change("shared/adapter.json", '"response_stream"', '"buffered"'),
+        r'\["stream"\].*\+ .*AWS_LWA_INVOKE_MODE = "buffered"',
+        "environment",
+    ),
+}
