@@ -2,7 +2,7 @@
 than whether the item is there, and at no signature. It stands for the service where only its callers are measured: it
 answers what DynamoDB would, as long as nothing stands in a call's way, and leaves the cores to them.
 
-Prints its URL and serves until it is ended.
+Prints its URL and serves until it is ended. Run: python dynamodb.py [seconds that each answer takes]
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import re
 import socketserver
 import sys
+import time
 from typing import Any
 
 Item = dict[str, Any]
@@ -108,12 +109,14 @@ class Handler(socketserver.StreamRequestHandler):
                 headers[name.lower()] = value.strip()
             body = self.rfile.read(int(headers[b"content-length"]))
             operation = headers[b"x-amz-target"].decode().partition(".")[2]
+            time.sleep(TAKES)
             status, answer = TABLES.answer(operation, json.loads(body))
             text = json.dumps(answer, separators=(",", ":")).encode()
             self.wfile.write(_ANSWER % (status, len(text), text))
 
 
 TABLES = Tables()
+TAKES = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
 
 if __name__ == "__main__":
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:

@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +36,12 @@ _READY_SECONDS = 20.0
 @dataclass(frozen=True, slots=True)
 class Place:
     """`upstream` is where both vendors answer, `environment` the functions' own, `caller` an enterprise's key that no
-    limit stands in the way of."""
+    limit stands in the way of, `key` its text."""
 
     upstream: str
     environment: Mapping[str, str]
     caller: Caller
+    key: str
 
     def event(self, model: str, prompt: str = "Hello!") -> str:
         """What API Gateway would hand on: a paid call, its key checked."""
@@ -64,18 +65,18 @@ class Place:
 
 
 @contextmanager
-def place() -> Iterator[Place]:
-    """Both servers, and a key."""
+def place(takes: float = 0.0) -> Iterator[Place]:
+    """Both servers, of which DynamoDB takes so many seconds to answer, and a key."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}"}
     upstream = [sys.executable, "-m", "tests.upstream"]
-    dynamodb = [sys.executable, str(PARTS / "dynamodb.py")]
+    dynamodb = [sys.executable, str(PARTS / "dynamodb.py"), str(takes)]
     with _running(upstream, environment, cwd=ROOT) as one, _running(dynamodb, environment, cwd=ROOT) as other:
         url, endpoint = (str(each.stdout.readline()).strip() for each in (one, other) if each.stdout)
         prefix = f"b-{secrets.token_hex(4)}"
-        yield Place(url, environment | _variables(prefix, endpoint, url), _caller(endpoint, prefix))
+        yield Place(url, environment | _variables(prefix, endpoint, url), *_caller(endpoint, prefix))
 
 
-def _caller(endpoint: str, prefix: str) -> Caller:
+def _caller(endpoint: str, prefix: str) -> tuple[Caller, str]:
     database = DynamoDB(AwsHttp("dynamodb", "us-east-1", endpoint, lambda: Credentials("x", "y")), timeout=30)
     keys, text = KeyStore(database, f"{prefix}-api-keys"), key_text.new_key()
     limits = KeyLimits(rpm_limit=_UNLIMITED, rpd_limit=_UNLIMITED, max_budget=10**12)
@@ -92,7 +93,7 @@ def _caller(endpoint: str, prefix: str) -> Caller:
     caller = Identity(keys, time.time).verify(text)
     if caller is None:
         raise SystemExit("the key that was made is unknown")
-    return caller
+    return caller, text
 
 
 def _variables(prefix: str, dynamodb: str, upstream: str) -> dict[str, str]:
@@ -164,24 +165,50 @@ class Server:
 
 @contextmanager
 def bare_proxy(where: Place) -> Iterator[Server]:
+    with _listening(lambda port: [str(PARTS / "proxy.py"), where.upstream, str(port)], {}, "/cpu") as (url, _):
+        yield Server(url)
+
+
+@contextmanager
+def bare_proxy_process(where: Place) -> Iterator[tuple[str, int]]:
+    """Its URL and its process."""
+    with _listening(lambda port: [str(PARTS / "proxy.py"), where.upstream, str(port)], {}, "/cpu") as found:
+        yield found
+
+
+@contextmanager
+def door(where: Place, **more: str) -> Iterator[tuple[str, int]]:
+    """The streaming door as it is deployed, but for the adapter: its URL and its process."""
+    environment = {**where.environment, "GATEWAY_THREADS": "256", **more}
+    with _listening(lambda port: ["-m", "functions.stream.server"], environment, "/ready") as found:
+        yield found
+
+
+@contextmanager
+def _listening(
+    command: Callable[[int], list[str]], environment: Mapping[str, str], ready: str
+) -> Iterator[tuple[str, int]]:
     port = free_port()
-    command = [sys.executable, str(PARTS / "proxy.py"), where.upstream, str(port)]
-    with _running(command, {"PATH": os.environ["PATH"]}, cwd=ROOT) as process:
-        proxy, deadline = Server(f"http://127.0.0.1:{port}"), time.monotonic() + _READY_SECONDS
+    said = {"PATH": os.environ["PATH"], "PORT": str(port), **environment}
+    with _running([sys.executable, *command(port)], said, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + _READY_SECONDS
         while True:
             try:
-                proxy.cpu()
+                Connections(url).request("GET", ready, b"", {}, 30)
                 break
             except NotSent:
                 if time.monotonic() > deadline or process.poll() is not None:
                     raise
                 time.sleep(0.1)
-        yield proxy
+        yield url, process.pid
 
 
 @contextmanager
-def _running(command: list[str], environment: Mapping[str, str], cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+def _running(
+    command: list[str], environment: Mapping[str, str], cwd: Path, stdout: int = subprocess.PIPE
+) -> Iterator[subprocess.Popen[str]]:
+    """What nobody reads must go nowhere: a pipe that is full stops whoever writes into it."""
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": stdout, "text": True}
     process = subprocess.Popen(command, env=environment, cwd=cwd, **pipes)
     try:
         yield process

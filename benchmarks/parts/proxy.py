@@ -12,7 +12,7 @@ import httpx2
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 UPSTREAM, PORT = sys.argv[1], int(sys.argv[2])
@@ -23,9 +23,24 @@ OF_THE_CONNECTION = {"host", "content-length", "connection", "transfer-encoding"
 async def forward(request: Request) -> Response:
     body = await request.body()
     headers = {name: value for name, value in request.headers.items() if name not in OF_THE_CONNECTION}
+    if b'"stream": true' in body:
+        asked = CLIENT.build_request(request.method, UPSTREAM + request.url.path, content=body, headers=headers)
+        stream = await CLIENT.send(asked, stream=True)
+        kind = stream.headers["content-type"]
+        return StreamingResponse(stream.aiter_raw(), stream.status_code, media_type=kind, background=_Closing(stream))
     reply = await CLIENT.request(request.method, UPSTREAM + request.url.path, content=body, headers=headers)
     back = {name: value for name, value in reply.headers.items() if name not in OF_THE_CONNECTION}
     return Response(reply.content, reply.status_code, back)
+
+
+class _Closing:
+    """Closes an answer that was passed on."""
+
+    def __init__(self, stream: httpx2.Response) -> None:
+        self._stream = stream
+
+    async def __call__(self) -> None:
+        await self._stream.aclose()
 
 
 async def cpu(_: Request) -> Response:

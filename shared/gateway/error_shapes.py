@@ -36,9 +36,14 @@ def messages_status(error: GatewayError) -> int:
 
 
 def messages_error(error: GatewayError, request_id: str = "") -> dict[str, Any]:
-    """The whole body in Anthropic's shape. Its clients know a prompt that is too long by words."""
+    """The whole body in Anthropic's shape. Its clients know errors by words: those of a provider come first, if any.
+    That a prompt is too long is told by words too."""
     status = messages_status(error)
     kind = _TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
-    message = f"prompt is too long: {error.message}" if error.code == _TOO_LONG else error.message
+    message = error.message
+    if isinstance(error, UpstreamError):
+        kind, message = error.told_kind or kind, error.told or message
+    if error.code == _TOO_LONG and "prompt is too long" not in message.lower():
+        message = f"prompt is too long: {message}"
     facts = error.details | {"type": kind, "message": message, "code": error.code, "param": error.param}
     return {"type": "error", "error": facts, "request_id": request_id or None}

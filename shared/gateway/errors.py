@@ -161,7 +161,8 @@ class UpstreamError(GatewayError):
     `failure` tells whether the circuit breaker counts it: overload and refusals of our request do not.
     `upstream_status` is the provider's HTTP status where an answer came whole, None where none did. `reason` is a
     short fixed word for logs. `usage` is the domain's Usage that came with an answer which is none, `tier` the service
-    tier that it names.
+    tier that it names. `told_kind` and `told` are the type and the words that the provider itself told it by, fit to be
+    shown; empty where the client shall not see them.
     """
 
     status = 502
@@ -188,6 +189,7 @@ class UpstreamError(GatewayError):
         self.sent = sent
         self.upstream_status = upstream_status
         self.reason = reason
+        self.told_kind = self.told = ""
         self.usage = usage
         self.tier = tier
 

@@ -8,9 +8,10 @@ each head with its e-mail parser, which costs more than all the rest of an excha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 MOST_HEAD = 65_536  # bytes of a head, and of the trailers behind chunks
 _PIECE = 65_536
@@ -31,6 +32,12 @@ _VALUE = re.compile(r"[\t\x20-\x7e]*")
 _TWICE = b", "
 
 Receive = Callable[[int], bytes]  # at most so many bytes; none where the other side has ended
+Got = TypeVar("Got")
+
+
+class Silence(Exception):
+    """Nothing has come for as long as the reader wants to wait at once. What was read stays read: the same may be
+    asked again."""
 
 
 class Malformed(ValueError):
@@ -114,7 +121,8 @@ class Reader:
         self.buffer = bytearray()
 
     def head(self) -> Head | Odd:
-        """The next answer's head. It stays in the buffer where it is odd. Raises Cut where it does not come whole."""
+        """The next answer's head. It stays in the buffer where it is odd. Raises Cut where it does not come whole, and
+        what `receive` does."""
         start = 0
         while (end := _HEAD_ENDS.search(self.buffer, start)) is None:
             if len(self.buffer) > MOST_HEAD:
@@ -128,7 +136,7 @@ class Reader:
         return read
 
     def body(self, head: Head) -> Iterator[bytes]:
-        """The body's bytes as they arrive. Raises Malformed."""
+        """The body's bytes as they arrive, none of them at each Silence. Raises Malformed."""
         return self._chunks() if head.length is None else self._so_many(head.length)
 
     def buffered(self, head: Head) -> bytes | None:
@@ -141,7 +149,7 @@ class Reader:
 
     def _so_many(self, left: int) -> Iterator[bytes]:
         while left:
-            if not self.buffer and not self._more():
+            if not self.buffer and not (yield from _patiently(self._more)):
                 raise Cut("the body is shorter than it was said to be")
             piece = bytes(self.buffer[:left])
             del self.buffer[:left]
@@ -149,12 +157,13 @@ class Reader:
             yield piece
 
     def _chunks(self) -> Iterator[bytes]:
-        while size := self._chunk_size():
+        while size := (yield from _patiently(self._chunk_size)):
             yield from self._so_many(size)
-            if self._line(2).strip(b"\r\n"):
+            if (yield from _patiently(lambda: self._line(2))).strip(b"\r\n"):
                 raise Malformed("a chunk is longer than it was said to be")
         seen = 0
-        while (line := self._line(MOST_HEAD)).strip(b"\r\n"):  # trailers: nobody asked for them
+        # Trailers: nobody asked for them.
+        while (line := (yield from _patiently(lambda: self._line(MOST_HEAD)))).strip(b"\r\n"):
             seen += len(line)
             if seen > MOST_HEAD:
                 raise Malformed("trailers without end")
@@ -184,6 +193,15 @@ class Reader:
         piece = self._receive(_PIECE)
         self.buffer += piece
         return bool(piece)
+
+
+def _patiently(read: Callable[[], Got]) -> Generator[bytes, None, Got]:
+    """What is read, and nothing each time when it does not come."""
+    while True:
+        try:
+            return read()
+        except Silence:
+            yield b""
 
 
 def _read_head(text: bytes) -> Head | Odd:

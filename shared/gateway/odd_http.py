@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.http1 import Cut, Malformed
+from gateway.http1 import Cut, Malformed, Silence
 from gateway.sockets import TimedConnection
 
 _PIECE = 65_536
@@ -23,6 +23,7 @@ class OddAnswer:
 
     def __init__(self, connection: TimedConnection, method: str) -> None:
         """Reads the head. Raises Malformed, and what the connection raises."""
+        self._connection, connection.patient = connection, True
         self._response = _Response(_Socket(connection), method=method)  # type: ignore[arg-type]  # all it uses
         try:
             self._response.begin()
@@ -36,15 +37,33 @@ class OddAnswer:
         return None
 
     def pieces(self) -> Iterator[bytes]:
-        """The body's bytes as they arrive. Raises Malformed, and what the connection raises."""
+        """The body's bytes as they arrive, none of them at each Silence. Raises Malformed, and what the connection
+        raises."""
         try:
-            # read1 returns after one receive; read would wait for a full buffer.
-            while piece := self._response.read1(_PIECE):
+            while True:
+                while not self._comes():
+                    yield b""
+                # read1 returns after one receive; read would wait for a full buffer.
+                if not (piece := self._response.read1(_PIECE)):
+                    break
                 yield piece
         except (http.client.HTTPException, ValueError) as fault:
             raise _malformed(fault) from None
         if self._response.length:  # bytes announced that never came
             raise Cut("the body is shorter than it was said to be")
+
+    def _comes(self) -> bool:
+        """Whether anything is there to be read, be it the end. Only to look loses nothing where nothing comes."""
+        if self._response.fp is None:
+            return True
+        self._connection.patient = False
+        try:
+            self._response.fp.peek(1)
+        except Silence:
+            return False
+        finally:
+            self._connection.patient = True
+        return True
 
     def close(self) -> None:
         self._response.close()

@@ -6,21 +6,23 @@ left until the deadline.
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from gateway.http1 import Reader
+from gateway.http1 import Reader, Silence
 
 # What socket.getaddrinfo gives: family, type, protocol, canonical name, address.
 AddressInfo = tuple[Any, Any, int, str, Any]
 Resolve = Callable[[str, int], Sequence[AddressInfo]]
 
-_CONNECT_SECONDS = 3.0
+CONNECT_SECONDS = 3.0
 _CLOSE_ENOUGH = 0.001  # seconds: to set a socket's timeout anew is a system call, and two are made in each exchange
 
 
@@ -36,16 +38,40 @@ def tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long an exchange waits, in seconds, beside its deadline: for a connection to each address; for the first
+    byte of an answer, and for the next one; None as long as the deadline lets it. `wake`: after how long a silence
+    whoever waits is told of it, and again each time; None for never."""
+
+    connect: float = CONNECT_SECONDS
+    first_byte: float | None = None
+    idle: float | None = None
+    wake: float | None = None
+
+
+NO_WAITS = Waits()
+
+
 class TimedConnection:
     """A connection to a host, at the addresses that `resolve` gives for its name. `deadline` is on the steady clock;
     `reader` reads what comes, `secure` says whether TLS is spoken. connect, send and receive raise OSErrors, among them
     TimeoutError."""
 
     def __init__(
-        self, address: tuple[str, int], deadline: float, resolve: Resolve = addresses_of, *, secure: bool
+        self,
+        address: tuple[str, int],
+        deadline: float,
+        resolve: Resolve = addresses_of,
+        *,
+        secure: bool,
+        connect: float = CONNECT_SECONDS,
     ) -> None:
         self._host, self._port = address
-        self._secure, self._resolve = secure, resolve
+        self._secure, self._resolve, self._most_connect = secure, resolve, connect
+        self._wake = self._silence = math.inf
+        self._heard = 0.0  # when the last byte came, or the request had left
+        self.patient = False  # whether Silence is not raised now, for a reader that would lose what it has read
         self.deadline = deadline
         self.rested = 0.0  # since when it serves no exchange, by its pool's clock
         self.reader = Reader(self.receive)
@@ -67,7 +93,7 @@ class TimedConnection:
         for family, kind, protocol, _, address in self._resolve(self._host, self._port):
             candidate = socket.socket(family, kind, protocol)
             try:
-                candidate.settimeout(min(self.left(), _CONNECT_SECONDS))
+                candidate.settimeout(min(self.left(), self._most_connect))
                 candidate.connect(address)
                 candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return candidate
@@ -83,23 +109,31 @@ class TimedConnection:
             raise TimeoutError("the deadline passed")
         return left
 
+    def wait_for(self, silence: float | None, wake: float | None = None) -> None:
+        """From now on nothing may come for `silence` seconds at most; each time when `wake` of them have passed so,
+        receiving raises Silence."""
+        self._silence, self._wake, self.patient = silence or math.inf, wake or math.inf, False
+        self._heard = time.monotonic()
+
     def send(self, data: bytes) -> None:
-        self._ready().sendall(data)  # its timeout is in total
+        self._ready(self.left()).sendall(data)  # its timeout is in total
 
     def receive(self, most: int) -> bytes:
-        """What has come, as soon as anything has; nothing where the other side has ended."""
-        return self._ready().recv(most)
-
-    def wait(self, seconds: float) -> bool:
-        """Whether something comes (be it the end) within so many seconds. Raises TimeoutError at the deadline."""
-        connected = self._socket
-        if connected is None or self.reader.buffer or (isinstance(connected, ssl.SSLSocket) and connected.pending()):
-            return True
-        waiting = select.poll()
-        waiting.register(connected, select.POLLIN)
-        found = waiting.poll(1_000 * min(seconds, self.left()))
-        self.left()
-        return bool(found)
+        """What has come, as soon as anything has; nothing where the other side has ended. Raises Silence."""
+        left = self.left()
+        if self._silence < math.inf:
+            left = min(left, self._heard + self._silence - time.monotonic())
+            if left <= 0:
+                raise TimeoutError("nothing came for too long")
+        try:
+            came = self._ready(left if self.patient else min(left, self._wake)).recv(most)
+        except TimeoutError:
+            if self._wake < left and not self.patient:
+                raise Silence from None
+            raise
+        if self._silence < math.inf:
+            self._heard = time.monotonic()
+        return came
 
     def usable(self) -> bool:
         """Whether an idle connection may serve another exchange. One that is readable was closed by the other side: a
@@ -115,12 +149,11 @@ class TimedConnection:
             self._socket.close()
             self._socket = None
 
-    def _ready(self) -> socket.socket:
-        """The socket, which waits for what is left."""
+    def _ready(self, seconds: float) -> socket.socket:
+        """The socket, which waits for so long."""
         if self._socket is None:
             raise ConnectionError("the connection is closed")
-        left = self.left()
-        if abs(left - self._timeout) > _CLOSE_ENOUGH:
-            self._socket.settimeout(left)
-            self._timeout = left
+        if abs(seconds - self._timeout) > _CLOSE_ENOUGH:
+            self._socket.settimeout(seconds)
+            self._timeout = seconds
         return self._socket

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from gateway.http1 import Head, Reader, request_bytes
-from gateway.sockets import Resolve, TimedConnection, addresses_of
+from gateway.http1 import Head, Reader, Silence, request_bytes
+from gateway.sockets import NO_WAITS, Resolve, TimedConnection, Waits, addresses_of
 
 MAX_BYTES = 6_291_456
+_TO_THE_END = 0.25  # seconds, for the rest of an answer that has said its last word
 _MOST_IDLE = 64  # kept for the next exchange; what comes back beyond is closed
 # A balancer closes an idle connection after a minute, a NAT gateway drops one without a word after six: what is sent
 # then is lost, and a call is charged for what nobody answers.
@@ -111,23 +112,21 @@ class Exchange:
         self._pool, self._connection, self._answer = pool, connection, answer
         self._whole, self._sent = False, sent  # of the answer, of the request
 
-    def pieces(self, max_bytes: int = MAX_BYTES, wake: float | None = None) -> Iterator[bytes]:
-        """The body's bytes; none of them each time when `wake` seconds have passed without any. Raises TimedOut, Broken
-        or TooLarge."""
+    def pieces(self, max_bytes: int | None = MAX_BYTES) -> Iterator[bytes]:
+        """The body's bytes; none of them each time when nothing has come for as long as the exchange's waits say. Of
+        any size where `max_bytes` is None. Raises TimedOut, Broken or TooLarge."""
         size = 0
         with _translated():
-            pieces = self._answer.pieces()
-            while True:
-                while wake is not None and not self._connection.wait(wake):
-                    yield b""
-                piece = next(pieces, None)
-                if piece is None:
-                    break
+            for piece in self._answer.pieces():
                 size += len(piece)
-                if size > max_bytes:
+                if max_bytes is not None and size > max_bytes:
                     raise TooLarge(f"an answer of more than {max_bytes} bytes")
                 yield piece
         self._whole = True
+
+    def to_the_end(self) -> None:
+        """What is still to come is nobody's: it is not waited for long."""
+        self._connection.wait_for(_TO_THE_END)
 
     def whole(self, max_bytes: int = MAX_BYTES) -> bytes:
         """The body in one piece. Raises as `pieces`."""
@@ -149,20 +148,23 @@ class Exchange:
 class Sent:
     """A request that has left, be it in part; its answer has not begun."""
 
-    def __init__(self, pool: Connections, connection: TimedConnection, method: str, *, whole: bool) -> None:
+    def __init__(
+        self, pool: Connections, connection: TimedConnection, method: str, waits: Waits, *, whole: bool
+    ) -> None:
         self._pool, self._connection, self._method, self._whole = pool, connection, method, whole
+        self._waits = waits
+        connection.wait_for(waits.first_byte, waits.wake)
 
-    def answers(self, seconds: float) -> bool:
-        """Whether an answer begins within so many seconds. Raises TimedOut."""
-        with _translated():
-            return self._connection.wait(seconds)
-
-    def exchange(self) -> Exchange:
-        """The answer, as soon as its status and headers are here. Raises TimedOut or Broken."""
+    def answer(self) -> Exchange | None:
+        """The answer, as soon as its status and headers are here; None each time when the waits' `wake` has passed
+        without a byte of them. Raises TimedOut or Broken."""
         try:
             with _translated():
                 answer = _answer(self._connection, self._method)
-                return Exchange(self._pool, self._connection, answer, sent=self._whole)
+            self._connection.wait_for(self._waits.idle, self._waits.wake)
+            return Exchange(self._pool, self._connection, answer, sent=self._whole)
+        except Silence:
+            return None
         except BaseException:
             self.close()
             raise
@@ -189,23 +191,27 @@ class Connections:
 
     def open(self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Exchange:
         """As `begin`, and wait for status and headers. Close what you get."""
-        return self.begin(method, target, body, headers, timeout).exchange()
+        exchange = self.begin(method, target, body, headers, timeout).answer()
+        assert exchange is not None  # noqa: S101  nobody is woken
+        return exchange
 
-    def begin(self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Sent:
-        """Send a request; `timeout` is for the whole exchange, body included.
+    def begin(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float, waits: Waits = NO_WAITS
+    ) -> Sent:
+        """Send a request; `timeout` is for the whole exchange, body included, and `waits` for parts of it.
 
         `target` is the percent-encoded path with its query. Raises NotSent, TimedOut or Broken. Close what you get, or
-        take its exchange.
+        take its answer.
         """
         try:
             request = request_bytes(method, target, self.host, headers, body)
         except ValueError:
             # Its text would quote the header, which may be a key.
             raise NotSent("the request is no HTTP") from None
-        connection = self._connection(time.monotonic() + timeout)
+        connection = self._connection(time.monotonic() + timeout, waits.connect)
         try:
             with _translated():
-                return Sent(self, connection, method, whole=_sent(connection, request))
+                return Sent(self, connection, method, waits, whole=_sent(connection, request))
         except BaseException:
             connection.close()
             raise
@@ -234,7 +240,7 @@ class Connections:
         else:
             connection.close()
 
-    def _connection(self, deadline: float) -> TimedConnection:
+    def _connection(self, deadline: float, connect: float) -> TimedConnection:
         while self._idle:
             try:
                 kept = self._idle.pop()
@@ -244,7 +250,7 @@ class Connections:
                 kept.deadline = deadline
                 return kept
             kept.close()
-        fresh = TimedConnection(self._address, deadline, self._resolve, secure=self._secure)
+        fresh = TimedConnection(self._address, deadline, self._resolve, secure=self._secure, connect=connect)
         try:
             fresh.connect()
         except TimeoutError as error:

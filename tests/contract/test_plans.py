@@ -374,11 +374,12 @@ def test_a_stream_that_does_not_begin_is_ill_and_a_whole_answer_that_is_late_is_
     gateway: Gateway, planned: Planned, streamed: bool
 ) -> None:
     answers(gateway, openai=Steer(delay=30))
-    service = replace(wiring.gateway().completions, first_byte=0.5)
+    gateway.post("/api/v1/admin/config", {"timeouts": {"firstByteMs": 1_000}})
+    gateway.restart()
     plan = planned.plan(FIRST)
     plan = replace(plan, targets=(replace(plan.first, streamed=streamed),))
     with pytest.raises(UpstreamTimeout):
-        planned.call(plan, service, seconds=2.2).gather()
+        planned.call(plan, seconds=2.5).gather()
     (breaker,) = breakers().values()
     assert (breaker.key.text, breaker.failures) == ("openai/gpt-6.1-sol@global", int(streamed))
     assert breaker.slow == (frozenset() if streamed else {planned.key})

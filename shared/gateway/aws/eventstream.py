@@ -39,9 +39,11 @@ _KINDS: Final = (":event-type", ":exception-type", ":error-code")
 
 
 class Decoder:
-    """Pieces in, messages out. `feed` raises ValueError for what is no such stream."""
+    """Pieces in, messages out. `feed` raises ValueError for what is no such stream, and for a message of more than
+    `most` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
         self._buffer = bytearray()
 
     @property
@@ -53,7 +55,7 @@ class Decoder:
         self._buffer += piece
         while len(self._buffer) >= _PRELUDE:
             total, headers, crc = struct.unpack_from(">III", self._buffer)
-            if zlib.crc32(self._buffer[:8]) != crc or not _LEAST + headers <= total <= _MOST:
+            if zlib.crc32(self._buffer[:8]) != crc or not _LEAST + headers <= total <= self._most:
                 raise ValueError("no event stream")
             if len(self._buffer) < total:
                 return

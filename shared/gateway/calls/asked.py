@@ -43,11 +43,12 @@ class Delivery(Protocol):
         """An event of the answer; `data` is its text, where it came in this dialect. Empty where it is kept for the
         end."""
 
-    def end(self, usage: Usage | None, cost: Mapping[str, Any]) -> bytes:
-        """The last events: the end, with what was used and what it cost (`cost` and `cost_details`)."""
+    def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
+        """The last events: the end, with what was used, and beside it what headers could not tell any more: what it
+        cost, and how it went."""
 
-    def error(self, error: GatewayError) -> bytes:
-        """The last events of an answer that ends in an error."""
+    def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
+        """The last events of an answer that ends in an error, with the same beside it."""
 
 
 class Spoken(Protocol):

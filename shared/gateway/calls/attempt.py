@@ -146,8 +146,7 @@ class Attempt:
             self.verdict, self.usage = Verdict.CUT, self.counted.usage
             self.bill = self._billed(self.usage, self.counted.tier or None)
         elif self.unread <= _UNREAD_SECONDS and not self._may_think():
-            before = self.told.output_tokens if self.told else 0
-            usage, bill = self._seen(max(before, self.pieces, self.size) + _UNDER_WAY, self.told)
+            usage, bill = self._seen(self._came() + _UNDER_WAY)
             if bill.total < self.bound:
                 self.verdict, self.usage, self.bill = Verdict.CUT, usage, bill
 
@@ -155,10 +154,14 @@ class Attempt:
         route = self.target.route
         return may_think(route.target, route.price.capabilities, json.loads(self.prepared.body or b"{}"))
 
-    def _seen(self, output: int, told: Usage | None = None) -> tuple[Usage, Cost]:
-        """What so much of an answer used and costs: bytes are never fewer than byte-level tokens."""
+    def _came(self) -> int:
+        """The most tokens that what came of a stream may have: bytes are never fewer than byte-level tokens."""
+        return max(self.told.output_tokens if self.told else 0, self.pieces, self.size)
+
+    def _seen(self, output: int) -> tuple[Usage, Cost]:
+        """What so much of an answer used and costs."""
         est = self.target.est
-        return est.seen(told, min(output + est.unasked, est.output))
+        return est.seen(self.told, min(output + est.unasked, est.output))
 
     def _answered(self, answer: Answer) -> None:
         self.verdict, self.status = Verdict.ANSWERED, "ok"
@@ -166,7 +169,8 @@ class Attempt:
             self.usage, self.bill = answer.usage, self._billed(answer.usage, answer.tier)
         else:
             said = answer.body.get("choices", answer.body.get("content", []))
-            self.usage, self.bill = self._seen(len(json.dumps(said, ensure_ascii=False).encode(errors="replace")))
+            whole = len(json.dumps(said, ensure_ascii=False).encode(errors="replace"))
+            self.usage, self.bill = self._seen(self._came() if self.target.streamed else whole)
 
     def _failed(self, failure: UpstreamError) -> None:
         self.verdict = verdict_of(sent=failure.sent, status=failure.upstream_status)

@@ -9,7 +9,6 @@ from typing import Any
 
 from gateway.breakers.breaker import BreakerRules
 from gateway.breakers.breakers import Breakers
-from gateway.breakers.signs import FIRST_BYTE_SECONDS
 from gateway.calls.asked import Asked, spoken
 from gateway.calls.call import Call, Means
 from gateway.calls.clients import client_class
@@ -29,6 +28,7 @@ from gateway.models import residency
 from gateway.models.geographies import strictest
 from gateway.models.listing import listed
 from gateway.models.model_names import ModelNames, Prices, Route, permits
+from gateway.sockets import Waits
 from gateway.times import utc_date
 from gateway.vendors.base import ModelCall, Provider
 
@@ -54,8 +54,7 @@ WHOLE_CHAT = Way()
 class Completions:
     """`provider` gives the adapter of a configured provider by name and region, `catalogue` the
     products for an mcpContext.
-    `now` is seconds since the epoch, `first_byte` the most of them that a stream may take to begin; `region` is where
-    models are called unless an alias says another."""
+    `now` is seconds since the epoch; `region` is where models are called unless an alias says another."""
 
     config: ConfigSource
     prices: Prices
@@ -65,7 +64,6 @@ class Completions:
     breakers: Breakers
     catalogue: Callable[[], Catalogue]
     now: Callable[[], float] = time.time
-    first_byte: float = FIRST_BYTE_SECONDS
     region: str = ""
     _names: ModelNames | None = field(default=None, init=False, repr=False)
 
@@ -108,6 +106,7 @@ class Completions:
         way: Way = WHOLE_CHAT,
     ) -> Call:
         """Check, price, translate and admit one request. Raises as `plan` and `admit` do; nothing is held then."""
+        seconds_left = min(seconds_left, self.config.get().timeouts.total_ms / 1_000)
         ends = self.now() + seconds_left
         plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
         return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent)
@@ -137,10 +136,11 @@ class Completions:
         rid = new_rid()
         metadata = {"key-id": caller.key_id, "request-id": rid}
         streamed = way.streams and request.streamed
+        waits = _waits(config, way.wake, streamed=streamed)
         for each in names.regions(route, rule):
             call, est = self._priced(whole, request, each, tier, seconds_left, way.dialect)
             call = replace(call, correlation_id=correlation_id, metadata=metadata)
-            call = replace(call, streamed=streamed, wake=way.wake, beta=way.beta)
+            call = replace(call, streamed=streamed, waits=waits, beta=way.beta)
             provider = self.provider(each.provider, each.region)
             targets.append(Target(each, provider, provider.prepare(call), est, streamed))
         return Plan(request, tuple(targets), products, rid=rid, dialect=way.dialect)
@@ -176,7 +176,7 @@ class Completions:
         except Forbidden:
             self.ledger.release(hold)
             raise
-        means = Means(self.ledger, self.breakers, _rules(config), self.now, self.first_byte)
+        means = Means(self.ledger, self.breakers, _rules(config), self.now, config.timeouts.first_byte_ms / 1_000)
         return Call(plan.rid, plan, hold, ends, means)
 
     def check(self, caller: Caller, body: Mapping[str, Any], *, seconds_left: float, dialect: str = "chat") -> None:
@@ -229,6 +229,7 @@ class Completions:
             model=route.called,
             body=spoken(dialect).leaving(body),
             max_output_tokens=cap,
+            choices=request.choices,
             timeout=seconds_for(route.provider, seconds_left),
             dialect=dialect,
             endpoint=route.endpoint,
@@ -249,6 +250,13 @@ def _allowed(caller: Caller, request: Asked, name: str, *others: str) -> None:
         raise Forbidden(f"This API key may not use the model '{name}'.", code="model_not_allowed", param="model")
     if request.mcp_context is not None and not caller.may("catalogue"):
         raise Forbidden("mcpContext needs an API key with the scope 'catalogue'.", param="mcpContext")
+
+
+def _waits(config: Config, wake: float | None, *, streamed: bool) -> Waits:
+    """An answer that is not streamed begins when all of it is made: how long that takes says nothing of its host."""
+    limits = config.timeouts
+    first_byte = limits.first_byte_ms / 1_000 if streamed else None
+    return Waits(limits.connect_ms / 1_000, first_byte, limits.idle_ms / 1_000, wake)
 
 
 def _rules(config: Config) -> BreakerRules:

@@ -10,14 +10,16 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from gateway import observability
 from gateway.calls.asked import Delivery
 from gateway.calls.call import Call
 from gateway.errors import ClientGone, GatewayError, InternalError
-from gateway.vendors.base import QUIET, Chunk
+from gateway.vendors.base import Chunk
 
 PING_SECONDS = 10.0
+_MOST_HELD = 65_536  # bytes: of what is no content, more is not held back
 _COMMENT = b": ping\n\n"  # no event at all: before the first one, some readers know none but that
 Gone = Callable[[], bool]
 
@@ -48,19 +50,19 @@ class Streaming:
         except GatewayError as error:
             if not sent:
                 raise
-            yield self._delivery().error(error)
+            yield self._delivery().error(error, self._facts())
         except Exception as fault:
             if not sent:
                 if self.call.cost.total:  # a repeat with the same Idempotency-Key must not be paid for again
                     raise self.call.paid_for(InternalError()) from fault
                 raise
             observability.log.exception("a stream failed")
-            yield self._delivery().error(InternalError())
+            yield self._delivery().error(InternalError(), self._facts())
 
     def _said(self) -> Generator[bytes]:
         """The answer's bytes, with pings. What an attempt said before its first content is held back, and goes with
         it."""
-        begun, held, attempts, last = False, b"", 0, self.clock()
+        begun, held, attempts, last = False, b"", 0, self.clock()  # when something was sent last
         delivery = self._delivery()
         with closing(self.call.events()) as events, self._watched():
             for event in events:
@@ -69,16 +71,23 @@ class Streaming:
                 if attempts != len(self.call.attempts):
                     attempts, held, delivery = len(self.call.attempts), b"", self._delivery()
                 out = b""
-                if isinstance(event, Chunk):
+                if isinstance(event, Chunk) and (begun or event.content or event.kind != "ping"):
                     held += delivery.chunk(event.kind, event.body, event.data)
-                    begun = begun or event.content
+                    begun = begun or event.content or len(held) > _MOST_HELD
                     out, held = (held, b"") if begun else (b"", held)
-                elif event is QUIET and self.clock() - last >= PING_SECONDS:
+                now = self.clock()
+                if not out and now - last >= PING_SECONDS:
                     out = delivery.ping() if begun else _COMMENT
                 if out:
-                    last = self.clock()
+                    last = now
                     yield out
-        yield held + delivery.end(self.call.attempts[-1].usage, self.call.price())
+        yield held + delivery.end(self.call.attempts[-1].usage, self._facts())
+
+    def _facts(self) -> dict[str, Any]:
+        """What the headers, which went out before, could not tell, or not for sure."""
+        call = self.call
+        how = {"attempts": len(call.attempts), "fallbacks": call.fallbacks, "model": call.route.target}
+        return {**call.price(), "gateway": {"request_id": call.rid, **how, "region": call.target.region}}
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

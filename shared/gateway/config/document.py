@@ -1,4 +1,4 @@
-"""The gateway's config: tiers, models, prices, providers, circuit breaker.
+"""The gateway's config: tiers, models, prices, providers, circuit breaker, timeouts.
 
 Defaults are packaged, overrides are versioned data.
 
@@ -8,7 +8,6 @@ document, so a part may be sent alone, and null removes an entry.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.alias_generators import to_camel
 
+from gateway.config.reasons import reason
 from gateway.errors import BadRequest
 from gateway.limits import LIMITS, NAMES
 from gateway.limits import Limit as LimitLine
@@ -209,6 +209,17 @@ class CircuitBreaker(_Part):
     half_open_calls: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
 
 
+class Timeouts(_Part):
+    """How long a provider may take, in milliseconds: until a connection to one of its addresses is there; until the
+    first byte of an answer that is streamed; from one byte to the next; and in all, as far as the door has that
+    long."""
+
+    connect_ms: Annotated[int, Field(ge=100, le=30_000, strict=True)] = 3_000
+    first_byte_ms: Annotated[int, Field(ge=1_000, le=890_000, strict=True)] = 120_000
+    idle_ms: Annotated[int, Field(ge=1_000, le=890_000, strict=True)] = 300_000
+    total_ms: Annotated[int, Field(ge=1_000, le=890_000, strict=True)] = 890_000
+
+
 class Config(_Part):
     """The effective config. Every tier of the product is present. `residency` binds the calls of every key to a
     geography; a key or a team may be bound to a narrower one."""
@@ -222,6 +233,7 @@ class Config(_Part):
         dict[Annotated[str, Field(pattern=VENDOR)], ConfiguredVendor], Field(max_length=MOST_VENDORS)
     ] = Field(default_factory=dict)
     circuit_breaker: CircuitBreaker = CircuitBreaker()
+    timeouts: Timeouts = Timeouts()
     residency: Geography | None = None
 
     @cached_property
@@ -256,8 +268,8 @@ def invalid(error: ValidationError) -> BadRequest:
     loc = [part for part in first["loc"] if part != "[key]"]  # pydantic's mark that the name itself is wrong
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     param = path[:256] or None  # a name in it may be the caller's, of any length
-    reason = _PATTERNS.get(str(first.get("ctx", {}).get("pattern"))) or _reason(first["type"], first["msg"])
-    return BadRequest(f"{param}: {reason}" if param else reason, param=param)
+    why = _PATTERNS.get(str(first.get("ctx", {}).get("pattern"))) or reason(first["type"], first["msg"])
+    return BadRequest(f"{param}: {why}" if param else why, param=param)
 
 
 # The names that people choose, and what they may be: a pattern is hard to read.
@@ -268,33 +280,3 @@ _PATTERNS = {
     REGION: "must be the code of a region, such as eu-central-1",
     KEY_NAME: "must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",
 }
-
-# What pydantic says in words of Python, said in words of JSON.
-_REASONS = {
-    "missing": "is required",
-    "extra_forbidden": "is unknown",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "dataclass_type": "must be an object",
-    "dict_type": "must be an object",
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
-    "string_type": "must be text",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "float_type": "must be a number",
-    "date_type": "must be a date such as 2027-12-31",
-    "date_parsing": "must be a date such as 2027-12-31",
-    "datetime_type": "must be a time such as 2027-01-31T00:00:00Z",
-    "datetime_parsing": "must be a time such as 2027-01-31T00:00:00Z",
-    "datetime_from_date_parsing": "must be a time such as 2027-01-31T00:00:00Z",
-}
-_SUBJECT = re.compile(r"^[A-Z][a-z]+(?: input)? should ")
-_COUNTED = re.compile(r" after validation, not \d+$")
-
-
-def _reason(kind: str, message: str) -> str:
-    said = _SUBJECT.sub("must ", message.removeprefix("Value error, "))
-    return _REASONS.get("date_type" if kind.startswith("date_from") else kind) or _COUNTED.sub("", said)

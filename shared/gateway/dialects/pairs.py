@@ -8,13 +8,14 @@ deltas.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from gateway.dialects.neutral import Delta, Failed, Finish, Request, Told, Used
+from gateway.dialects.neutral import BlockStop, Delta, Failed, Finish, Request, Rest, Start, Told, Used, text_of
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
@@ -46,12 +47,22 @@ class Asked:
 class Reader(Protocol):
     """The events of one stream into deltas."""
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing comes behind what was heard that matters."""
+
     def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Delta]:
         """The deltas of the next event, by its type (empty where it has none) and payload. Raises Unusable."""
 
+    def end(self, *, done: bool) -> Iterable[Delta]:
+        """Those that are left when the last event was heard; `done`: it said that it was the last."""
+
 
 class Writer(Protocol):
-    """Deltas into the events of one stream: each its type (empty where the dialect has none) and payload."""
+    """Deltas into the events of one stream: each its type (empty where the dialect has none) and payload. `failed` is
+    why there is no end, once it was asked for."""
+
+    failed: str
 
     def write(self, delta: Delta) -> Iterator[tuple[str, dict[str, Any]]]:
         """The events that a delta makes."""
@@ -150,78 +161,127 @@ class Translated:
         return self._native.path(message, param, self.request(asked))
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One event of an answer in the client's dialect, None where what was heard makes none (yet), and the deltas that
-    were heard with it: each stands in one piece."""
+Events = list[tuple[str, dict[str, Any], str]]  # type, payload, and the text of one that came in the client's dialect
 
-    kind: str
-    event: dict[str, Any] | None
-    deltas: tuple[Delta, ...] = ()
+
+@dataclass(slots=True)
+class Heard:
+    """What a provider's event comes to: `events` for the client, in its dialect. `content`: they say something of the
+    answer, and not only that it begins; `pieces` are the pieces of its text that are not empty, `size` their bytes.
+    `counted` is what the provider has counted by now, where it says so."""
+
+    events: Events = field(default_factory=list)
+    content: bool = False
+    pieces: int = 0
+    size: int = 0
+    counted: Usage | None = None
+
+
+class Tap(Protocol):
+    """An answer on its way. `ended`: the model said why it ends; `over`: nothing comes behind that matters; `used` is
+    what it is billed by."""
+
+    @property
+    def ended(self) -> bool: ...
+    @property
+    def over(self) -> bool: ...
+    @property
+    def used(self) -> Used | None: ...
+    def hear(self, kind: str, event: dict[str, Any], data: str) -> Heard:
+        """The provider's next event: type, payload, and its text where the provider's stream is text."""
+
+    def end(self, *, done: bool) -> Events:
+        """What is left when the provider's last event was heard; `done`: it said that it was the last. Raises Unusable
+        where the answer is none."""
+
+    def cut(self) -> Events:
+        """What ends it here, as an answer that reached its cap."""
 
 
 class Stream:
-    """An answer as it is made, in the client's dialect. `heard` are the deltas that came so far, `failed` is why the
-    answer is none."""
+    """An answer as it is made, in the client's dialect: the provider's own events where it speaks that, else written
+    anew. `most` are the output tokens that were asked for in all, of so many `choices`."""
 
-    def __init__(self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str) -> None:
-        self._client, there = _halves(client, native)
-        self._reader = there.reader(names)
-        self._writer = None if client == native else self._client.writer(known=known, model=model)
-        self._known, self._model = known, model
-        self.heard: list[Delta] = []
-        self.failed = ""
+    def __init__(
+        self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str, most: int, choices: int = 1
+    ) -> None:
+        spoken, there = _halves(client, native)
+        if client == native:
+            made = import_module(f"gateway.dialects.{client}.same").Passing(known=known, model=model, choices=choices)
+            self.tap = cast(Tap, made)
+        else:
+            self.tap = _Translation(there.reader(names), spoken.writer(known=known, model=model))
+        self._most, self._pieces, self._told = most, 0, 0
 
-    def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Piece]:
-        """What the provider's next event makes; in the client's own dialect it is passed on as it came. Raises
-        Unusable."""
-        deltas = tuple(self._tapped(self._reader.hear(kind, event)))
-        if self._writer is None:
-            yield Piece(kind, dict(event), deltas)
-            return
-        for delta in deltas:
-            heard: tuple[Delta, ...] = (delta,)
-            for name, payload in self._writer.write(delta):
-                yield Piece(name, payload, heard)
-                heard = ()
-            if heard:
-                yield Piece("", None, heard)
-
-    def end(self) -> Iterator[Piece]:
-        """What is left when the provider's last event was heard. Raises Unusable where the answer is none."""
-        if self._writer is not None:
-            if self.failed:  # now that all was read: the counts come behind the end
-                raise Unusable(self.failed)
-            for kind, event in self._writer.end():
-                yield Piece(kind, event)
+    def hear(self, kind: str, event: dict[str, Any], data: str = "") -> Heard:
+        heard = self.tap.hear(kind, event, data)
+        self._pieces += heard.pieces
+        if heard.counted is not None:
+            self._told = heard.counted.output_tokens
+        return heard
 
     @property
-    def same(self) -> bool:
-        """Whether the provider speaks the client's dialect."""
-        return self._writer is None
+    def beyond(self) -> bool:
+        """Whether an answer that has not ended is longer than it may be, by what the provider has counted or by its
+        pieces, each a token at least; never by bytes."""
+        return max(self._pieces, self._told) > self._most and not self.tap.ended
+
+
+class _Translation:
+    """See `Tap`."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader, self._writer = reader, writer
+        self.ended, self.used = False, cast("Used | None", None)
+        self._failed = ""
 
     @property
-    def ended(self) -> bool:
-        """Whether the model said why its answer ends: one that did not was cut off."""
-        return any(isinstance(delta, Finish) for delta in self.heard)
+    def over(self) -> bool:
+        return self._reader.over
 
-    @property
-    def used(self) -> Used | None:
-        return next((delta for delta in reversed(self.heard) if isinstance(delta, Used)), None)
+    def hear(self, kind: str, event: dict[str, Any], data: str) -> Heard:
+        return self._passed(self._reader.hear(kind, event))
 
-    def whole(self) -> dict[str, Any]:
-        """The whole answer. Raises Unusable."""
-        return self._client.whole(self.heard, known=self._known, model=self._model)
+    def end(self, *, done: bool) -> Events:
+        events = self._passed(self._reader.end(done=done)).events
+        if self._failed:  # now that all was read: the counts come behind the end
+            raise Unusable(self._failed)
+        return events + self._last() if self.ended else events
 
-    def _tapped(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
-        """The deltas that may be passed on: none behind a failure, which the end tells."""
+    def cut(self) -> Events:
+        return [(kind, event, "") for kind, event in self._writer.write(Finish("length"))] + self._last()
+
+    def _last(self) -> Events:
+        events = [(kind, event, "") for kind, event in self._writer.end()]
+        if self._writer.failed:
+            raise Unusable(self._writer.failed)
+        return events
+
+    def _passed(self, deltas: Iterable[Delta]) -> Heard:
+        """What deltas come to: behind a failure, which the end tells, their counts alone."""
+        heard = Heard()
         for delta in deltas:
             if isinstance(delta, Failed):
-                self.failed = self.failed or delta.kind
-            else:
-                self.heard.append(delta)
-                if not self.failed or isinstance(delta, (Told, Used)):
-                    yield delta
+                self._failed = self._failed or delta.kind
+                continue
+            self.ended = self.ended or isinstance(delta, Finish)
+            if isinstance(delta, (Told, Used)):
+                heard.counted = delta.usage
+                self.used = delta if isinstance(delta, Used) else self.used
+            elif self._failed:
+                continue
+            elif text := _said(delta):
+                heard.pieces += 1
+                heard.size += len(text.encode(errors="replace"))
+            heard.content = heard.content or not isinstance(delta, (Start, Told, Used, BlockStop))
+            heard.events += [(kind, event, "") for kind, event in self._writer.write(delta)]
+        return heard
+
+
+def _said(delta: Delta) -> str:
+    if isinstance(delta, Rest):  # whatever it is: it was produced
+        return json.dumps(delta.message, ensure_ascii=False) if delta.message else ""
+    return text_of(delta)
 
 
 @lru_cache(maxsize=32)

@@ -12,11 +12,13 @@ from typing import Any
 
 _LINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
+MOST_EVENT = 4 * 1024 * 1024  # bytes
 
 
 class Parser:
     """Pieces in, events out: each its name (empty where none was said) and its data. An event that is not closed by an
-    empty line is none. Bytes that are no UTF-8 become U+FFFD."""
+    empty line is none. Bytes that are no UTF-8 become U+FFFD. `feed` raises ValueError for an event of more than
+    `MOST_EVENT` bytes."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []  # of the line that has no end yet
@@ -24,6 +26,7 @@ class Parser:
         self._first = True
         self._name = ""
         self._data: list[str] = []
+        self._size = 0  # of the event that has no end yet
 
     def feed(self, piece: bytes) -> Iterator[tuple[str, str]]:
         if self._after_return and piece:
@@ -36,6 +39,7 @@ class Parser:
             yield from self._line(whole)
         if rest:
             self._pieces.append(rest)
+            self._grow(len(rest))
 
     def _line(self, line: bytes) -> Iterator[tuple[str, str]]:
         if self._first:
@@ -43,14 +47,20 @@ class Parser:
         if not line:
             if self._data:
                 yield self._name, "\n".join(self._data)
-            self._name, self._data = "", []
+            self._name, self._data, self._size = "", [], 0
             return
+        self._grow(len(line))
         name, _, value = line.partition(b":")
         text = value.removeprefix(b" ").decode(errors="replace")
         if name == b"event":
             self._name = text
         elif name == b"data":
             self._data.append(text)
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > MOST_EVENT:
+            raise ValueError("an event without end")
 
 
 def event_of(data: str, kind: str = "") -> bytes:

@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from gateway.vendors import Connection
 from gateway.vendors.answers import Opened, Waiting, answer_of, answered, opened, tier_in
 from gateway.vendors.base import QUIET, Answer, Event, ModelCall, Prepared
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
+from gateway.vendors.masking import masked
 from gateway.vendors.quirks import apply
 from gateway.vendors.streams import StreamError, relayed
 
@@ -89,19 +90,23 @@ class Adapter(ABC):
         call, begun = prepared.call, False
         reply, exchange = yield from self._asked_of(prepared, self._way(call).stream_path, whole=False)
         native = prepared.endpoint.dialect
-        stream = Stream(call.dialect, native, prepared.names, known=_known(reply), model=call.model)
+        most, known = call.max_output_tokens * call.choices, _known(reply)
+        stream = Stream(
+            call.dialect, native, prepared.names, known=known, model=call.model, most=most, choices=call.choices
+        )
+        tap = stream.tap
         try:
-            for event in relayed(exchange, reply.headers, stream, call.wake):
+            for event in relayed(exchange, reply.headers, stream):
                 begun = begun or event is not QUIET
                 yield event
-            if not stream.ended:
-                raise Unusable(stream.failed) if stream.failed else Broken("the stream ends early")
-            used = stream.used
-            answer = Answer(stream.whole(), used.usage if used else None, tier_in(reply.headers, used))
+            if not tap.ended and not stream.beyond:
+                raise Broken("the stream ends early")
+            used = tap.used
+            answer = Answer({}, used.usage if used else None, tier_in(reply.headers, used))
         except StreamError as told:
-            raise told.failure(self.name, begun=begun) from None
+            raise told.failure(self.name, begun=begun, mask=self._mask(prepared)) from None
         except Unusable as why:
-            used = stream.used
+            used = tap.used
             if used is None and begun:  # something was said, and nobody counts it
                 raise StreamError(why.reason, None).failure(self.name, begun=True) from None
             tier = tier_in(reply.headers, used)
@@ -118,19 +123,28 @@ class Adapter(ABC):
         """The answer of the endpoint: read, or about to be."""
         call = prepared.call
 
+        used: list[str] = []
+
         def post(held: Any, seconds: float) -> Waiting[Opened]:
+            used.extend([held] if isinstance(held, str) else [])
             headers = self.headers(held, target, prepared)
             body, pool = prepared.body, self._connections
-            return opened(self.name, pool, target, body, headers, seconds, whole=whole, wake=call.wake)
+            return opened(self.name, pool, target, body, headers, seconds, call.waits, whole=whole)
 
         def path_of(message: object, param: object) -> str | None:
             way = self._way(call)
             return way.spoken.path(message, param, self._asked(call, way))
 
         def failure(reply: HttpReply) -> UpstreamError:
-            return status_failure(self.name, reply, path_of)
+            return status_failure(self.name, reply, path_of, self._mask(prepared, *used))
 
         return answered(self.credential, self._connection.another, call.timeout, post, failure)
+
+    def _mask(self, prepared: Prepared, *secrets: str) -> Callable[[object], str] | None:
+        """What makes the provider's words of an error fit to be shown: to who speaks its dialect."""
+        if prepared.call.dialect != prepared.endpoint.dialect:
+            return None
+        return lambda text: masked(text, self._connections.host, *secrets)
 
     def written(self, call: ModelCall, way: _Way) -> Written:
         """The request as it leaves, and what is needed to read what comes back."""

@@ -14,7 +14,8 @@ from gateway.dialects.values import count, mapping, read_json
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
-from gateway.transport import Broken, Connections, Exchange, HttpError, HttpReply
+from gateway.sockets import Waits
+from gateway.transport import Broken, Connections, Exchange, HttpError, HttpReply, Sent
 from gateway.vendors.base import QUIET, Answer, Quiet
 from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 
@@ -41,20 +42,20 @@ def opened(
     body: bytes,
     headers: Mapping[str, str],
     timeout: float,
+    waits: Waits,
     *,
     whole: bool,
-    wake: float | None = None,
 ) -> Waiting[Opened]:
     """One POST, and its exchange; the answer is read to its end, and the exchange closed, where it is wanted `whole`,
     and where its status is no success: any status is a reply. An exchange that is open is the caller's to close. It is
-    QUIET each time when `wake` seconds have passed in silence. Raises UpstreamErrors alone, which hold nothing of the
-    request: its headers are credentials."""
+    QUIET each time when so many seconds have passed in silence as `waits` say. Raises UpstreamErrors alone, which hold
+    nothing of the request: its headers are credentials."""
     try:
-        exchange = yield from _begun(connections, target, body, headers, timeout, wake)
+        exchange = yield from _begun(connections.begin("POST", target, body, headers, timeout, waits))
         if not whole and succeeded(exchange.status):
             return HttpReply(exchange.status, exchange.headers, b""), exchange
         try:
-            came = yield from _body(exchange, wake)
+            came = yield from _body(exchange, woken=waits.wake is not None)
             return HttpReply(exchange.status, exchange.headers, came), exchange
         finally:
             exchange.close()
@@ -67,34 +68,24 @@ def opened(
     raise failure  # outside the handlers: what went wrong may quote a header, and must not be its context
 
 
-def _begun(
-    connections: Connections,
-    target: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    timeout: float,
-    wake: float | None,
-) -> Waiting[Exchange]:
-    if wake is None:
-        return connections.open("POST", target, body, headers, timeout)
-    sent = connections.begin("POST", target, body, headers, timeout)
+def _begun(sent: Sent) -> Waiting[Exchange]:
     try:
-        while not sent.answers(wake):
+        while (exchange := sent.answer()) is None:
             yield QUIET
     except BaseException:
         sent.close()
         raise
-    return sent.exchange()
+    return exchange
 
 
-def _body(exchange: Exchange, wake: float | None) -> Waiting[bytes]:
+def _body(exchange: Exchange, *, woken: bool) -> Waiting[bytes]:
     """The bytes of an answer. Raises HttpErrors; not for a status that is no success, which says all there is to know,
     whatever becomes of its body: then they are those that came."""
-    if wake is None and succeeded(exchange.status):
+    if not woken and succeeded(exchange.status):
         return exchange.whole()
     came: list[bytes] = []
     try:
-        for piece in exchange.pieces(wake=wake):
+        for piece in exchange.pieces():
             if piece:
                 came.append(piece)
             else:

@@ -2,8 +2,8 @@
 
 A provider takes a request in the client's dialect and gives answers in it, whatever the endpoint speaks that it is sent
 to. `prepare` chooses the endpoint and translates, before anything is held or sent; `send` is an iterator of events: a
-JSON answer is one `Answer`; a streamed one is `Chunk`s and then an `Answer` gathered from them. Between them a provider
-may tell what was used so far, and be `QUIET`.
+JSON answer is one `Answer`; a streamed one is `Chunk`s and then an `Answer` that says what it is billed by. Between
+them a provider may tell what was used so far, and be `QUIET`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Protocol
 
 from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint
+from gateway.sockets import NO_WAITS, Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class ModelCall:
     `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
     fields are kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is
     in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does; `beta` the client's
-    header of betas. `streamed`: the provider is asked to send its answer as it is made; `wake` is how many seconds it
-    may be silent before QUIET is told, and again each time, None for never.
+    header of betas. `streamed`: the provider is asked to send its answer as it is made, of which there are so many
+    `choices`. `waits` say how long what may take, and after how much silence QUIET is told, and again each time.
 
     `correlation_id`, and `metadata` (names and ids of ours), may be passed on where the provider has a place for them.
     """
@@ -37,7 +38,8 @@ class ModelCall:
     dialect: str = "chat"
     endpoint: str = ""
     streamed: bool = False
-    wake: float | None = None
+    choices: int = 1
+    waits: Waits = NO_WAITS
     beta: str = ""
     correlation_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -95,7 +97,8 @@ QUIET: Final = Quiet.QUIET
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole answer in the client's dialect, of the types that its SDK has, and the tokens it is billed by.
+    """The whole answer in the client's dialect, of the types that its SDK has, and the tokens it is billed by. Of a
+    stream, which was told in chunks, the `body` is empty.
 
     `usage` is None only where the provider sent none that could be read: a count of 0 is not "missing". `tier` is the
     service tier that answered, where the provider names it.

@@ -159,10 +159,15 @@ def refused(
     return UpstreamError(f"The provider {provider} failed with status {status}.", retry_after=wait, **facts)
 
 
-def status_failure(provider: str, reply: HttpReply, path: Callable[[object, object], str | None]) -> UpstreamError:
+def status_failure(
+    provider: str,
+    reply: HttpReply,
+    path: Callable[[object, object], str | None],
+    mask: Callable[[object], str] | None = None,
+) -> UpstreamError:
     """The error of a status that is no success, whose body may be anything: an error object of OpenAI's, of Anthropic's
     or of AWS's form, HTML, nothing. `path` finds what it speaks of in the client's own request, by its message and its
-    `param`."""
+    `param`. With a `mask`, which makes its words fit to be shown, they are told to the client."""
     # Gemini's comes in a list of one.
     body = json_object(reply.body) or json_object(reply.body.strip().removeprefix(b"[").removesuffix(b"]")) or {}
     typed = reply.headers.get("x-amzn-errortype") or body.get("__type") or ""
@@ -176,6 +181,8 @@ def status_failure(provider: str, reply: HttpReply, path: Callable[[object, obje
     param = path(message, details.get("param")) if status in _OF_THE_REQUEST else None
     failure = refused(provider, status, reply.headers, code=kind or code, param=param, message=message)
     failure.upstream_status = reply.status
+    if mask is not None and not isinstance(failure, UpstreamCredentials):
+        failure.told, failure.told_kind = mask(message), word(details.get("type")) or ""
     if reply.headers.get(_SHOULD_RETRY) in ("true", "false"):
         failure.headers[_SHOULD_RETRY] = reply.headers[_SHOULD_RETRY]
     return failure

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from gateway.aws.eventstream import Decoder
-from gateway.dialects.neutral import BlockStop, Start, Told, Used
-from gateway.dialects.pairs import Piece, Stream
-from gateway.dialects.sse import Parser
+from gateway.dialects.pairs import Heard, Stream
+from gateway.dialects.sse import MOST_EVENT, Parser
 from gateway.dialects.values import json_object, mapping
-from gateway.errors import UpstreamError
-from gateway.transport import Broken, Exchange
+from gateway.errors import UpstreamCredentials, UpstreamError
+from gateway.transport import Broken, Exchange, HttpError
 from gateway.vendors.base import QUIET, Chunk, Counted, Event
 from gateway.vendors.failures import STATUS_BY_TYPE, refused, word
-from gateway.vendors.seen import seen
 
 Events = Iterator[tuple[str, dict[str, Any], str]]
 _BINARY: Final = "application/vnd.amazon.eventstream"
@@ -36,6 +34,16 @@ _STATUS: Final[Mapping[str, int]] = {
 }
 
 
+# The types that a client does something about.
+_TOLD_BY: Final[Mapping[int, str]] = {
+    408: "timeout_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
 class StreamError(Exception):
     """The stream ends in an error of the provider's; `kind` is its name of it."""
 
@@ -43,50 +51,73 @@ class StreamError(Exception):
         super().__init__(kind)
         self.kind, self.message = kind, message
 
-    def failure(self, provider: str, *, begun: bool) -> UpstreamError:
-        """What it means. `begun`: something was said before, so that nobody can know what it costs."""
-        if begun:
-            return UpstreamError(
-                f"The answer of {provider} broke off.", provider=provider, reason=word(self.kind) or "error_in_stream"
-            )
+    def failure(self, provider: str, *, begun: bool, mask: Callable[[object], str] | None = None) -> UpstreamError:
+        """What it means. `begun`: something was said before, so that nobody can know what it costs. With a `mask`,
+        which makes its words fit to be shown, they are told to the client."""
         kind = self.kind[:1].upper() + self.kind[1:]
         status = STATUS_BY_TYPE.get(kind) or _STATUS.get(self.kind, 500)
-        return refused(provider, status, {}, code=self.kind, message=self.message)
+        if begun:
+            failure = UpstreamError(
+                f"The answer of {provider} broke off.", provider=provider, reason=word(self.kind) or "error_in_stream"
+            )
+            failure.told_kind = _TOLD_BY.get(status, "")
+        else:
+            failure = refused(provider, status, {}, code=self.kind, message=self.message)
+        if mask is not None and not isinstance(failure, UpstreamCredentials):
+            failure.told, failure.told_kind = mask(self.message), word(self.kind) or failure.told_kind
+        return failure
 
 
-def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream, wake: float | None) -> Iterator[Event]:
-    """A stream's events in the client's dialect, as they come. Raises StreamError, Unusable, HttpErrors."""
+def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream) -> Iterator[Event]:
+    """A stream's events in the client's dialect, as they come; QUIET where bytes come that make none, and each time
+    when the provider is silent. One that goes beyond its cap is ended here. Raises StreamError, Unusable, HttpErrors.
+    """
     frames = frames_of(headers.get("content-type", ""))
-    for came in exchange.pieces(wake=wake):
-        if not came:
-            yield QUIET
-        for kind, event, data in frames.feed(came):
-            for piece in stream.hear(kind, event):
-                yield from _told(piece, data if stream.same else "", stream)
-    frames.end()
-    for piece in stream.end():
-        yield from _told(piece, "", stream)
+    tap, over = stream.tap, False
+    try:
+        for came in exchange.pieces(max_bytes=None):
+            told = over
+            for kind, event, data in () if over else frames.feed(came):
+                heard = stream.hear(kind, event, data)
+                if stream.beyond:
+                    yield from _told(Heard(tap.cut(), content=True, counted=heard.counted), stream)
+                    return
+                for each in _told(heard, stream):
+                    told = True
+                    yield each
+            if not told:
+                yield QUIET
+            if not over and (frames.done or tap.over):
+                over = True
+                exchange.to_the_end()  # a connection is kept where its answer was read to the end
+    except HttpError:
+        if not over:  # all was said
+            raise
+    for kind, event, data in () if over else frames.end():
+        yield from _told(stream.hear(kind, event, data), stream)
+    yield from _told(Heard(tap.end(done=frames.done), content=True), stream)
 
 
-def _told(piece: Piece, data: str, stream: Stream) -> Iterator[Event]:
-    counted = next((each for each in reversed(piece.deltas) if isinstance(each, (Told, Used))), None)
-    if isinstance(counted, Used):
-        yield Counted(counted.usage, final=stream.ended, tier=counted.tier)
-    elif counted is not None:
-        yield Counted(counted.usage)
-    if piece.event is not None:
-        pieces, size = seen(piece, same=stream.same)
-        content = any(not isinstance(each, (Start, Told, Used, BlockStop)) for each in piece.deltas)
-        yield Chunk(piece.event, piece.kind, data, content, pieces, size)
+def _told(heard: Heard, stream: Stream) -> Iterator[Event]:
+    if heard.counted is not None:
+        used = stream.tap.used
+        yield Counted(heard.counted, final=stream.tap.ended, tier=used.tier if used else "")
+    pieces, size = heard.pieces, heard.size
+    for kind, event, data in heard.events:
+        yield Chunk(event, kind, data, heard.content, pieces, size)
+        pieces = size = 0
 
 
 class Frames(Protocol):
     """What frames the events of a stream. `feed` gives those that are whole by now: type (empty where it has none),
     payload, and the payload's own text where the stream is text. It raises StreamError for an error among them, Broken
-    for what is no such stream; `end` Broken where the stream ends within an event."""
+    for what is no such stream. `end` gives one that is whole, though nothing closed it; it raises Broken where the
+    stream ends within an event. `done`: the host said that the last one came."""
+
+    done: bool
 
     def feed(self, piece: bytes) -> Events: ...
-    def end(self) -> None: ...
+    def end(self) -> Events: ...
 
 
 def frames_of(content_type: str) -> Frames:
@@ -97,25 +128,36 @@ def frames_of(content_type: str) -> Frames:
 class _Text:
     def __init__(self) -> None:
         self._parser = Parser()
+        self.done = False
 
     def feed(self, piece: bytes) -> Events:
-        for name, data in self._parser.feed(piece):
-            if data == _DONE:
-                continue  # read on: a connection is kept where its answer was read to the end
-            event = json_object(data)
-            if event is None:
-                raise Broken("an event is no JSON object")
-            said = event.get("type")
-            kind = said if isinstance(said, str) else name
-            yield kind, _sound(kind, event), data
+        try:
+            for name, data in self._parser.feed(piece):
+                if data == _DONE:
+                    self.done = True
+                if self.done or not data.strip():
+                    continue
+                event = json_object(data)
+                if event is None:
+                    raise Broken("an event is no JSON object")
+                said = event.get("type")
+                kind = said if isinstance(said, str) else name
+                yield kind, _sound(kind, event), data
+        except ValueError as endless:
+            raise Broken(str(endless)) from None
 
-    def end(self) -> None:
-        """An event that no empty line ends is none."""
+    def end(self) -> Events:
+        """The last event may lack the line that closes it. One that is cut off is none."""
+        try:
+            yield from self.feed(b"\n\n")
+        except Broken:
+            return
 
 
 class _Binary:
     def __init__(self) -> None:
-        self._decoder = Decoder()
+        self._decoder = Decoder(MOST_EVENT)
+        self.done = False
 
     def feed(self, piece: bytes) -> Events:
         try:
@@ -134,14 +176,15 @@ class _Binary:
             kind = said if isinstance(said, str) else ""
             yield kind, _sound(kind, event), data
 
-    def end(self) -> None:
+    def end(self) -> Events:
         if not self._decoder.whole:
             raise Broken("the stream ends within an event")
+        return iter(())
 
 
 def _sound(kind: str, event: dict[str, Any]) -> dict[str, Any]:
-    if event.get("error"):
-        error = mapping(event["error"])
+    if event.get("error") or kind == "error":
+        error = mapping(event.get("error")) or event
         named = error.get("type") if kind == "error" else error.get("code") or error.get("type")
         raise StreamError(str(named), error.get("message"))
     return event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.calls import attempt as attempts
 from gateway.calls.attempt import Attempt
 from gateway.calls.estimate import Estimate, estimate
 from gateway.calls.plan import Target
@@ -156,7 +156,8 @@ def test_a_prompt_that_nobody_counted_is_billed_by_its_bound_and_not_by_the_byte
     assert est.prompt > 1_000
     whole, _ = made([Answer({"choices": [{"message": {"content": "hi"}}]}, None)], messages=[{"content": [image]}])
     list(whole.events())
-    assert whole.usage is not None and whole.usage.input_tokens > 1_000
+    assert whole.usage is not None
+    assert whole.usage.input_tokens > 1_000
 
 
 def test_what_is_rejected_of_a_prediction_is_billed_though_nobody_sees_it() -> None:
@@ -174,7 +175,7 @@ def test_what_waits_behind_a_reader_who_does_not_read_is_not_given_away(
     seconds: float, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(attempts.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     attempt, est = made([chunk(5), chunk(5), chunk(5)])
     reading = cast(Any, attempt.events())
     for _ in range(2):

@@ -42,24 +42,24 @@ def put(chunks: list[dict[str, Any]], path: tuple[Any, ...], value: Any) -> list
 
 def hear(stream: Stream, chunks: list[dict[str, Any]]) -> None:
     for chunk in chunks:
-        list(stream.hear("", chunk))
-    list(stream.end())
+        stream.hear("", chunk)
+    stream.tap.end(done=False)
 
 
 @pytest.mark.parametrize("client", ["chat", "messages"])
 @pytest.mark.parametrize("path", [path for path in paths(CHUNKS[:4]) if len(path) > 1], ids=str)
 def test_no_value_of_a_chunk_is_a_fault_of_ours(client: str, path: tuple[Any, ...]) -> None:
     for value in ODD:
-        stream = Stream(client, "chat", {}, known="k", model="m")
+        stream = Stream(client, "chat", {}, known="k", model="m", most=100)
         with suppress(Unusable):  # a call that never began
             hear(stream, put(CHUNKS, path, value))
-        assert stream.used is not None
-        assert stream.used.usage == Usage(input_tokens=10, output_tokens=5)
+        assert stream.tap.used is not None
+        assert stream.tap.used.usage == Usage(input_tokens=10, output_tokens=5)
 
 
 @pytest.mark.parametrize("client", ["chat", "messages"])
 def test_the_tier_that_any_chunk_names_is_told_with_the_counts(client: str) -> None:
-    stream = Stream(client, "chat", {}, known="k", model="m")
+    stream = Stream(client, "chat", {}, known="k", model="m", most=100)
     hear(stream, CHUNKS)
-    assert stream.used is not None
-    assert stream.used.tier == "priority"
+    assert stream.tap.used is not None
+    assert stream.tap.used.tier == "priority"

@@ -12,8 +12,9 @@ from openai.types.chat import ChatCompletionChunk
 
 from gateway.errors import UpstreamError, UpstreamThrottled, UpstreamTimeout
 from gateway.transport import Broken
-from gateway.vendors.base import Answer, Chunk, Counted, ModelCall, Provider
+from gateway.vendors.base import Answer, Chunk, Counted, ModelCall, Provider, Quiet
 from gateway.vendors.streams import StreamError, frames_of
+from tests.gathered import gathered
 from tests.unit.vendors.asking import ask, call, failure
 from tests.unit.vendors.test_endpoints import TOOLS, messages
 from tests.upstream import FakeUpstream, Steer
@@ -35,11 +36,15 @@ def chat(**body: Any) -> ModelCall:
 
 
 def streamed(provider: Provider, asked: ModelCall) -> tuple[list[Chunk], Answer]:
-    *chunks, answer = (each for each in provider.send(provider.prepare(asked)) if not isinstance(each, Counted))
+    *chunks, answer = (each for each in provider.send(provider.prepare(asked)) if not isinstance(each, Counted | Quiet))
     assert isinstance(answer, Answer)
     found = [chunk for chunk in chunks if isinstance(chunk, Chunk)]
     assert len(found) == len(chunks)
     return found, answer
+
+
+def said(chunks: list[Chunk]) -> list[tuple[str, dict[str, Any]]]:
+    return [(chunk.kind, chunk.body) for chunk in chunks]
 
 
 def test_chat_from_every_endpoint(fake: FakeUpstream, provider: Provider) -> None:
@@ -48,9 +53,9 @@ def test_chat_from_every_endpoint(fake: FakeUpstream, provider: Provider) -> Non
         ChatCompletionChunk.model_validate(chunk.body)
     choices = [choice for chunk in chunks for choice in chunk.body["choices"]]
     text = "".join(choice["delta"].get("content") or "" for choice in choices)
-    assert text == answer.body["choices"][0]["message"]["content"]
+    assert text == gathered("chat", said(chunks))["choices"][0]["message"]["content"]
     assert len([choice for choice in choices if choice["delta"].get("content")]) > 2
-    assert choices[-1]["finish_reason"] == answer.body["choices"][0]["finish_reason"] == "stop"
+    assert choices[-1]["finish_reason"] == "stop"
     whole = ask(provider, replace(chat(), streamed=False))
     assert (whole.body["choices"][0]["message"]["content"], whole.usage) == (text, answer.usage)
     assert answer.usage is not None
@@ -60,19 +65,20 @@ def test_messages_from_every_endpoint(fake: FakeUpstream, provider: Provider) ->
     fake.decide = lambda seen: Steer(reasoning="Hm.", cached=5)
     asked = replace(messages(), streamed=True)
     chunks, answer = streamed(provider, asked)
-    assert stream_faults([(chunk.kind, chunk.body) for chunk in chunks]) == []
-    assert answer_faults(answer.body) == []
+    assert stream_faults(said(chunks)) == []
+    whole = gathered("messages", said(chunks))
+    assert answer_faults(whole) == []
     deltas = [chunk.body["delta"] for chunk in chunks if chunk.kind == "content_block_delta"]
     text = "".join(delta["text"] for delta in deltas if delta["type"] == "text_delta")
-    assert text == answer.body["content"][-1]["text"]
+    assert text == whole["content"][-1]["text"]
     assert answer.usage is not None
     assert answer.usage.cached_tokens == 5
 
 
 def test_a_call_of_a_tool(fake: FakeUpstream, provider: Provider) -> None:
     fake.script(Steer(tool="weather", arguments='{"city": "Oslo"}'))
-    chunks, answer = streamed(provider, chat(tools=TOOLS))
-    (called,) = answer.body["choices"][0]["message"]["tool_calls"]
+    chunks, _ = streamed(provider, chat(tools=TOOLS))
+    (called,) = gathered("chat", said(chunks))["choices"][0]["message"]["tool_calls"]
     assert (called["function"]["name"], json.loads(called["function"]["arguments"])) == ("weather", {"city": "Oslo"})
     pieces = [part for chunk in chunks for choice in chunk.body["choices"] for part in _calls(choice)]
     assert json.loads("".join(part["function"].get("arguments") or "" for part in pieces)) == {"city": "Oslo"}
@@ -144,7 +150,7 @@ def test_what_is_no_event_breaks_the_stream(data: bytes, kind: str) -> None:
 
     def read() -> None:
         list(frames.feed(data))
-        frames.end()
+        list(frames.end())
 
     with pytest.raises(Broken):
         read()
@@ -159,17 +165,29 @@ def test_an_error_that_nobody_knows_is_one_of_the_host_s() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["anthropic", "bedrock", "bedrock_invoke"])
-@pytest.mark.parametrize("asked", [chat(), replace(messages(), streamed=True)], ids=["chat", "messages"])
 def test_a_stream_that_ends_in_a_word_nobody_knows_is_billed_by_its_counts(
-    fake: FakeUpstream, endpoint: str, asked: ModelCall, request: pytest.FixtureRequest
+    fake: FakeUpstream, endpoint: str, request: pytest.FixtureRequest
 ) -> None:
     """They come behind that word."""
+    asked = chat()
     provider: Provider = request.getfixturevalue(endpoint)
     usage = streamed(provider, asked)[1].usage
     fake.decide = lambda seen: Steer(finish="unheard_of")
     error = failure(provider, asked)
     assert (error.upstream_status, error.reason, error.usage) == (200, "unknown_stop_reason", usage)
     assert usage is not None
+
+
+@pytest.mark.parametrize("endpoint", ["anthropic", "bedrock_invoke"])
+def test_in_the_client_s_own_dialect_it_is_the_client_s_to_judge(
+    fake: FakeUpstream, endpoint: str, request: pytest.FixtureRequest
+) -> None:
+    provider: Provider = request.getfixturevalue(endpoint)
+    usage = streamed(provider, replace(messages(), streamed=True))[1].usage
+    fake.decide = lambda seen: Steer(finish="unheard_of")
+    chunks, answer = streamed(provider, replace(messages(), streamed=True))
+    assert gathered("messages", said(chunks))["stop_reason"] == "unheard_of"
+    assert answer.usage == usage
 
 
 def test_a_stream_without_counts_that_ends_so_may_be_billed(fake: FakeUpstream, bedrock: Provider) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.schema import ChatRequest, parse_chat, provider_body
 from gateway.dialects.sse import event_of
+from gateway.dialects.values import mapping
 from gateway.error_shapes import openai_error
 from gateway.errors import GatewayError
 from gateway.models.usage import Usage, openai_usage
 
+# Where it stands once alone as a name, it is no text of anybody's: there a quote is escaped.
+_NULL: Final = re.compile(r',\s*"usage"\s*:\s*null')
+_NOTHING_ELSE: Final = frozenset(("id", "object", "created", "model", "service_tier", "system_fingerprint", "choices"))
 _DONE: Final = b"data: [DONE]\n\n"
 _FRAME: Final = ("id", "created", "model", "service_tier", "system_fingerprint")
 
@@ -35,7 +40,7 @@ class _Spoken:
 
 class _Delivery:
     """See `gateway.calls.asked.Delivery`. The usage is a chunk of its own, and only where it was asked for: the
-    provider is always asked for it."""
+    provider is always asked for it. Where it was not, what it says beside is a comment."""
 
     def __init__(self, *, usage: bool) -> None:
         self._wants_usage = usage
@@ -49,21 +54,35 @@ class _Delivery:
         if not self._frame:
             self._frame = {name: event[name] for name in _FRAME if name in event}
         if "usage" in event or "x_groq" in event:
-            self._usage = event.get("usage") or self._usage
-            event, data = {name: value for name, value in event.items() if name not in ("usage", "x_groq")}, ""
-            if not event.get("choices"):
+            event, data = self._without_usage(event, data)
+            if event.keys() <= _NOTHING_ELSE and not event["choices"]:
                 return b""
-        return event_of(data or json.dumps(event, separators=(",", ":"), allow_nan=False))
+        return event_of(data or _text(event))
 
-    def end(self, usage: Usage | None, cost: Mapping[str, Any]) -> bytes:
+    def _without_usage(self, event: dict[str, Any], data: str) -> tuple[dict[str, Any], str]:
+        """Hosts that are asked for it say it in a chunk of its own, in the last one, or in each, as null until then."""
+        said = event.get("usage")
+        if said is None and "x_groq" not in event and data.count('"usage"') == 1:
+            if self._wants_usage:
+                return event, data  # as OpenAI says it to who asks for it
+            data, found = _NULL.subn("", data)
+            return {name: value for name, value in event.items() if name != "usage"}, data if found else ""
+        self._usage = mapping(said) or self._usage
+        return {name: value for name, value in event.items() if name not in ("usage", "x_groq")}, ""
+
+    def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
         if not self._wants_usage:
-            return _DONE
+            return f": {_text(facts)}\n\n".encode() + _DONE
         counted = self._usage or (openai_usage(usage) if usage is not None else {})
-        last = {**self._frame, "object": "chat.completion.chunk", "choices": [], "usage": {**counted, **cost}}
-        return event_of(json.dumps(last, separators=(",", ":"), allow_nan=False)) + _DONE
+        last = {**self._frame, "object": "chat.completion.chunk", "choices": [], "usage": {**counted, **facts}}
+        return event_of(_text(last)) + _DONE
 
-    def error(self, error: GatewayError) -> bytes:
-        return event_of(json.dumps({"error": openai_error(error)}, separators=(",", ":"))) + _DONE
+    def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
+        return event_of(_text({"error": {**openai_error(error), **facts}})) + _DONE
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    return json.dumps(event, separators=(",", ":"), allow_nan=False)
 
 
 SPOKEN: Final = _Spoken()

@@ -85,6 +85,7 @@ class ChunkWriter:
 
     def __init__(self, frame: Mapping[str, Any], index: int = 0) -> None:
         self._base, self._index = {**frame, "object": "chat.completion.chunk"}, index
+        self.failed = ""
         self._calls: dict[int, int] = {}
         self._thoughts = _Thoughts()
 
@@ -243,23 +244,33 @@ class ChunkReader:
     Failed, and the last. Any of them may name the service tier."""
 
     def __init__(self) -> None:
-        self._reader, self._tier, self._over = Reader(), "", False
+        self._reader, self._tier, self.over = Reader(), "", False
+        self._begun = self._called = self._finished = False
 
     def hear(self, kind: str, chunk: Mapping[str, Any]) -> Iterator[Delta]:
-        if self._over:
+        if self.over:
             return
         self._tier = chunk["service_tier"] if isinstance(chunk.get("service_tier"), str) else self._tier
         if error := mapping(chunk.get("error")):
-            self._over = True
+            self.over = True
             said = (error.get("type") or error.get("code"), error.get("message"))
             yield Failed(*(text if isinstance(text, str) else "" for text in said))
             return
         choice = next((each for each in objects(chunk.get("choices")) if each.get("index", 0) == 0), None)
         if choice is not None:
+            self._begun = True
+            self._called = self._called or bool(mapping(choice.get("delta")).get("tool_calls"))
             yield from self._reader.hear(mapping(choice.get("delta")))
-            if isinstance(choice.get("finish_reason"), str):
+            if isinstance(why := choice.get("finish_reason"), str) and why:  # some hosts say it empty in every chunk
+                self._finished = True
                 yield from self._reader.stop()
-                yield Finish(choice["finish_reason"])
+                yield Finish(why)
         usage = usage_of(chunk.get("usage") or mapping(chunk.get("x_groq")).get("usage"))  # Groq's place for it
         if usage is not None:
             yield Used(usage, self._tier)
+
+    def end(self, *, done: bool) -> Iterator[Delta]:
+        """The end of an answer that the host ended without saying why."""
+        if done and self._begun and not self._finished:
+            yield from self._reader.stop()
+            yield Finish("tool_calls" if self._called else "stop")

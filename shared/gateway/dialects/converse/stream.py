@@ -44,6 +44,7 @@ class EventReader:
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
+        self._stopped = self.over = False
         self._beyond: list[Mapping[str, Any]] = []
 
     def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Delta]:
@@ -53,18 +54,24 @@ class EventReader:
         if kind == "messageStart":
             yield Start()
         elif kind == "messageStop":
+            self._stopped = True
             yield from others(self._beyond)
             try:
                 yield finish_of(str(event.get("stopReason")))
             except Unusable as why:
                 yield Failed(why.reason)
         elif kind == "metadata":
+            self.over = self._stopped
             yield from used_in(event)
         elif kind.endswith("Exception"):
             message = event.get("message")
             yield Failed(kind, message if isinstance(message, str) else "")
         elif isinstance(number, int) and not isinstance(number, bool):
             yield from _of_event(kind, number, event, self._names)
+
+    def end(self, *, done: bool) -> tuple[Delta, ...]:
+        """Nothing: an end is told."""
+        return ()
 
 
 def _of_event(kind: str, number: int, event: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[Delta]:

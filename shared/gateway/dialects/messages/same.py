@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.messages.answer import read_answer
 from gateway.dialects.messages.policy import DOCUMENTED, OF_HEADERS, check_fields
 from gateway.dialects.messages.roles import leaving
 from gateway.dialects.messages.thinking import LEAST_BUDGET
-from gateway.dialects.messages.usage import usage_of
-from gateway.dialects.pairs import Asked
+from gateway.dialects.messages.usage import tier_of, usage_of
+from gateway.dialects.neutral import Used
+from gateway.dialects.pairs import Asked, Events, Heard
 from gateway.dialects.unsupported import Unusable
-from gateway.dialects.values import mapping
+from gateway.dialects.values import count, mapping
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
 
@@ -86,5 +87,80 @@ def native_body(
             dropped.append("thinking.budget_tokens")
     return found
 
+
+class Passing:
+    """See `gateway.dialects.pairs.Tap`: events as they came, of whatever type. Why a message ends is the client's to
+    judge, whatever the word."""
+
+    def __init__(self, *, known: str, model: str, choices: int) -> None:
+        self.ended = self.over = False
+        self.used: Used | None = None
+        self._frame = {"id": f"msg_{known}", "model": model, "type": "message", "role": "assistant"}
+        self._usage: dict[str, Any] = {}  # counts are cumulative, and each event says some of them
+        self._open: dict[int, None] = {}  # numbers of blocks
+
+    def hear(self, kind: str, event: dict[str, Any], data: str) -> Heard:
+        heard = Heard()
+        if kind == "content_block_delta":
+            self._said(mapping(event.get("delta")).items(), heard)
+        elif kind == "content_block_start":
+            self._start(event, heard)
+        elif kind == "content_block_stop":
+            self._open.pop(count(event.get("index")) or 0, None)
+        elif kind == "message_start":
+            event, data = self._begun(event, data)
+            self._told(mapping(mapping(event["message"]).get("usage")), heard)
+        elif kind == "message_delta":
+            heard.content = True
+            self.ended = self.ended or isinstance(mapping(event.get("delta")).get("stop_reason"), str)
+            told = mapping(event.get("usage"))
+            self._told(told, heard)
+            if heard.counted is not None and count(told.get("output_tokens")) is not None:
+                self.used = Used(heard.counted, tier_of(self._usage))
+        self.over = self.over or kind == "message_stop"
+        heard.events.append((kind, event, data))
+        return heard
+
+    def _start(self, event: Mapping[str, Any], heard: Heard) -> None:
+        block = mapping(event.get("content_block"))
+        self._open[count(event.get("index")) or 0] = None
+        if block.get("type") in ("text", "thinking"):
+            self._said(block.items(), heard)
+        else:
+            heard.content = True
+            self._said([("name", block.get("name"))], heard)
+
+    def _said(self, members: Iterable[tuple[str, object]], heard: Heard) -> None:
+        for name, text in members:
+            if name in _TEXTS and isinstance(text, str) and text:
+                heard.pieces += 1
+                heard.size += len(text.encode(errors="replace"))
+            heard.content = heard.content or (name != "type" and bool(text))
+
+    def _begun(self, event: dict[str, Any], data: str) -> tuple[dict[str, Any], str]:
+        message = mapping(event.get("message"))
+        if all(isinstance(message.get(name), str) for name in self._frame):
+            return event, data
+        said = {name: text for name, text in message.items() if name not in self._frame or isinstance(text, str)}
+        return {**event, "message": {**self._frame, **said}}, ""
+
+    def _told(self, usage: Mapping[str, Any], heard: Heard) -> None:
+        self._usage |= {name: value for name, value in usage.items() if value is not None}
+        heard.counted = usage_of(self._usage) if usage else None
+
+    def end(self, *, done: bool) -> Events:
+        return []
+
+    def cut(self) -> Events:
+        events: Events = [
+            ("content_block_stop", {"type": "content_block_stop", "index": number}, "") for number in self._open
+        ]
+        delta = {"stop_reason": "max_tokens", "stop_sequence": None}
+        events.append(("message_delta", {"type": "message_delta", "delta": delta, "usage": {}}, ""))
+        return [*events, ("message_stop", {"type": "message_stop"}, "")]
+
+
+# Members of a block or a delta that are text of the answer, each a token at least.
+_TEXTS: Final = frozenset(("text", "thinking", "partial_json", "name"))
 
 SAME: Final = _Same()

@@ -9,12 +9,12 @@ from typing import Any, Final
 from gateway.dialects.messages.schema import MessagesRequest, parse_messages
 from gateway.dialects.messages.usage import written_usage
 from gateway.dialects.sse import event_of
+from gateway.dialects.values import mapping
 from gateway.error_shapes import messages_error
 from gateway.errors import GatewayError
 from gateway.models.usage import Usage
 
 _DELIVERY: Final = frozenset(("model", "stream"))
-_LAST: Final = ("message_delta", "message_stop")
 
 
 class _Spoken:
@@ -35,32 +35,34 @@ class _Spoken:
 
 
 class _Delivery:
-    """See `gateway.calls.asked.Delivery`. `message_delta`, which has the counts, waits for the cost: nothing but
+    """See `gateway.calls.asked.Delivery`. `message_delta`, which has the counts, waits for the cost: little but
     `message_stop` comes behind it."""
 
     def __init__(self) -> None:
-        self._last: list[tuple[str, dict[str, Any]]] = []
+        self._last: list[tuple[str, dict[str, Any], str]] = []
 
     def ping(self) -> bytes:
         return event_of('{"type":"ping"}', "ping")
 
     def chunk(self, kind: str, event: dict[str, Any], data: str) -> bytes:
-        if kind in _LAST:
-            self._last.append((kind, event))
-            return b""
-        return event_of(data or _text(event), kind)
+        if kind != "message_delta" and not self._last:
+            return event_of(data or _text(event), kind)
+        before, self._last = (self._last, []) if kind == "message_delta" else ([], self._last)
+        self._last.append((kind, event, data))
+        return b"".join(event_of(data or _text(event), kind) for kind, event, data in before)
 
-    def end(self, usage: Usage | None, cost: Mapping[str, Any]) -> bytes:
+    def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
         sent = b""
-        for kind, event in self._last:
+        for kind, event, data in self._last:
             if kind == "message_delta":
-                counted = event.get("usage") or (written_usage(usage) if usage is not None else {})
-                event = {**event, "usage": {**counted, **cost}}
-            sent += event_of(_text(event), kind)
+                counted = mapping(event.get("usage")) or (written_usage(usage) if usage is not None else {})
+                event, data = {**event, "usage": {**counted, **facts}}, ""
+            sent += event_of(data or _text(event), kind)
         return sent
 
-    def error(self, error: GatewayError) -> bytes:
-        return event_of(_text(messages_error(error)), "error")
+    def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
+        told = messages_error(error)
+        return event_of(_text({**told, "error": {**told["error"], **facts}}), "error")
 
 
 def _text(event: Mapping[str, Any]) -> str:

@@ -64,6 +64,7 @@ class Reader:
         self._names = names
         self._usage: dict[str, Any] = {}
         self._known: set[int] = set()
+        self.over = False
         self._others: list[Mapping[str, Any]] = []
 
     def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Delta]:
@@ -75,6 +76,8 @@ class Reader:
                 yield Told(told)
         elif kind == "message_delta":
             yield from self._end(event)
+        elif kind == "message_stop":
+            self.over = True
         elif kind == "error":
             error = mapping(event.get("error"))
             said = [error.get(name) for name in ("type", "message")]
@@ -87,6 +90,10 @@ class Reader:
             yield from _piece(number, mapping(event.get("delta")))
         elif kind == "content_block_stop" and number in self._known:
             yield BlockStop(number)
+
+    def end(self, *, done: bool) -> tuple[Delta, ...]:
+        """Nothing: an end is told."""
+        return ()
 
     def _start(self, number: int, block: Mapping[str, Any]) -> Iterator[Delta]:
         kind = block.get("type")
@@ -115,7 +122,8 @@ class Reader:
                 yield finish_of(why, delta.get("stop_sequence"))
             except Unusable as unknown:
                 yield Failed(unknown.reason)
-        if usage := usage_of(self._usage):
+        # What a message begins with counts no answer yet.
+        if count(told.get("output_tokens")) is not None and (usage := usage_of(self._usage)):
             yield Used(usage, tier_of(self._usage))
 
 
@@ -158,6 +166,7 @@ class Writer:
         self._begun = self._over = self._pinged = self._called = False
         self._told = Usage()
         self._indexes: dict[int, int] = {}  # by the number of each block that is open
+        self._kinds: dict[int, str] = {}
         self._next = 0
         self._redacted: dict[int, str] = {}
         self._rest: dict[str, Any] = {}
@@ -204,6 +213,7 @@ class Writer:
     def _open(self, number: int, block: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from self._start()
         index = self._indexes[number] = self._next
+        self._kinds[number] = block["type"]
         self._next += 1
         yield "content_block_start", {"type": "content_block_start", "index": index, "content_block": block}
         if not self._pinged:
@@ -220,10 +230,12 @@ class Writer:
             yield from self._open(number, block)
             return
         piece = _written(delta)
-        if number not in self._indexes:
-            if isinstance(delta, ArgumentsDelta) or piece in ({"type": "text_delta", "text": ""}, None):
+        thought = isinstance(delta, (ReasoningDelta, SignatureDelta))
+        kind = "tool_use" if isinstance(delta, ArgumentsDelta) else "thinking" if thought else "text"
+        if self._kinds.get(number) != kind:
+            if kind == "tool_use" or piece in ({"type": "text_delta", "text": ""}, None):
                 return  # of no call; or an empty text, which Anthropic refuses when it is sent back
-            thought = isinstance(delta, (ReasoningDelta, SignatureDelta))
+            yield from self._stop(number)  # a block of another kind ends where this one begins
             block = {"type": "thinking", "thinking": "", "signature": ""} if thought else {"type": "text", "text": ""}
             yield from self._open(number, block)
         index = self._indexes[number]
@@ -234,6 +246,7 @@ class Writer:
             yield from self._open(number, {"type": "redacted_thinking", "data": self._redacted.pop(number)})
         if number in self._indexes:
             index = self._indexes.pop(number)
+            del self._kinds[number]
             yield "content_block_stop", {"type": "content_block_stop", "index": index}
 
     def _beyond(self, rest: Rest) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -268,7 +281,7 @@ class Writer:
         yield "message_stop", {"type": "message_stop"}
 
     def _fail(self, kind: str, message: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-        self._over, self.failed = True, kind
+        self._over, self.failed = True, kind or "error_in_stream"
         error = {"type": _KINDS.get(kind, "api_error"), "message": message or "The provider's answer broke off."}
         yield "error", {"type": "error", "error": error}
 
