@@ -38,6 +38,7 @@ provider "aws" {
       sns            = endpoints.value
       sqs            = endpoints.value
       sts            = endpoints.value
+      wafv2          = endpoints.value
     }
   }
 }

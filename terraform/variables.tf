@@ -384,6 +384,17 @@ variable "adapter_layer_arn" {
   }
 }
 
+variable "web_acl_arn" {
+  description = "ARN of a regional web ACL of AWS WAF that stands before the door that streams, such as one with a rule by address; null for none. An HTTP API takes none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.web_acl_arn == null ? true : can(regex("^arn:aws[a-z-]*:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/", var.web_acl_arn))
+    error_message = "web_acl_arn must be the ARN of a regional web ACL."
+  }
+}
+
 variable "api_gateway_log_role" {
   description = "own: make the role by which API Gateway logs, and set it for the account in this region, which has one for all of its REST APIs. account: it is set already, by another environment in the same account and region or by hand."
   type        = string

@@ -9,23 +9,25 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+_CALLS = frozenset(
+    {
+        "arn:*:bedrock:*:*:application-inference-profile/*",
+        "arn:*:bedrock:*:*:async-invoke/*",
+        "arn:*:bedrock:*:*:default-prompt-router/*",
+        "arn:*:bedrock:*:*:imported-model/*",
+        "arn:*:bedrock:*:*:inference-profile/*",
+        "arn:*:bedrock:*:*:marketplace/model-endpoint/all-access",
+        "arn:*:bedrock:*:*:provisioned-model/*",
+    }
+)
+_WAYS = (
+    "Each form of resource is one way to call; the gateway calls by foundation model and inference profile alone. "
+    "One statement has both, one has models alone, for where a profile leads."
+)
 # Findings that are known to be none: action -> why, and the resource forms that parliament misses.
 EXPLAINED: dict[str, tuple[str, frozenset[str]]] = {
-    "bedrock:InvokeModel": (
-        "Each form of resource is one way to call; the gateway calls by foundation model and inference profile alone. "
-        "One statement has both, one has models alone, for where a profile leads.",
-        frozenset(
-            {
-                "arn:*:bedrock:*:*:application-inference-profile/*",
-                "arn:*:bedrock:*:*:async-invoke/*",
-                "arn:*:bedrock:*:*:default-prompt-router/*",
-                "arn:*:bedrock:*:*:imported-model/*",
-                "arn:*:bedrock:*:*:inference-profile/*",
-                "arn:*:bedrock:*:*:marketplace/model-endpoint/all-access",
-                "arn:*:bedrock:*:*:provisioned-model/*",
-            }
-        ),
-    ),
+    "bedrock:InvokeModel": (_WAYS, _CALLS),
+    "bedrock:InvokeModelWithResponseStream": (_WAYS, _CALLS),
     "dynamodb:ListStreams": (
         "Lambda asks for it on the stream it reads, as AWS's own policy template for stream readers grants it.",
         frozenset({"*"}),

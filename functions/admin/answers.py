@@ -52,6 +52,51 @@ class Usage(BaseModel):
     next_cursor: str | None
 
 
+class SessionFigures(BaseModel):
+    requests: int
+    errors: int
+    fresh_input_tokens: int
+    cache_read_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    cache_hit_rate: float | None = Field(description="Of all prompt tokens, those read from a cache.")
+    output_tokens: int
+    cost: float
+    cost_micro_usd: int
+    currency: Literal["USD"]
+
+
+class SessionSum(SessionFigures):
+    session: str
+    first_hour: str
+    last_hour: str
+    complete: bool
+
+
+class SessionOfKey(SessionSum):
+    key: str
+
+
+class Sessions(BaseModel):
+    object: Literal["list"]
+    data: list[SessionOfKey]
+    next_cursor: str | None
+
+
+class Session(SessionSum):
+    object: Literal["session"]
+    by_key: dict[str, SessionFigures]
+    by_agent: dict[str, SessionFigures]
+    by_class: dict[str, SessionFigures]
+    by_user: dict[str, SessionFigures]
+    by_model: dict[str, dict[str, Any]]
+
+
+class Erased(BaseModel):
+    erased: int
+    complete: bool
+
+
 class Breaker(BaseModel):
     state: Literal["closed", "open", "half_open"]
     forced: bool

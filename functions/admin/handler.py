@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from functions.admin import billing, keys, operations, products, teams, users
+from functions.admin import billing, keys, operations, products, sessions, teams, users
 from functions.admin.asked import checked
 from gateway import wiring
 from gateway.api.http_api import http_api
@@ -28,6 +28,7 @@ _DATE: Schema = {"type": "string", "format": "date"}
 _FORMAT: Schema = {"enum": ["json", "csv"]}
 _PAGE: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000}, "cursor": _TEXT}
 _DAYS: dict[str, Schema] = {"from": _DATE, "to": _DATE, "key": _TEXT, "team": _TEXT}
+_WHOSE: dict[str, Schema] = {"key": _TEXT, "user_id": _TEXT}  # one of them
 _CSV = ("text/csv",)
 
 
@@ -97,6 +98,34 @@ ROUTES = (
             },
             answers=_answer("Usage"),
             media=_CSV,
+        ),
+    ),
+    _admin(
+        "GET usage/sessions",
+        sessions.list_sessions,
+        Described(
+            summary="Coding agents' sessions of the last 30 days, of a key or of a user's keys.",
+            query=_WHOSE | {"team": _TEXT} | _PAGE,
+            answers=_answer("Sessions"),
+        ),
+    ),
+    _admin(
+        "GET usage/sessions/{id}",
+        sessions.get_session,
+        Described(
+            summary="What one session came to, by key, agent, class, user and model.",
+            query=_WHOSE | {"team": _TEXT},
+            answers=_answer("Session"),
+        ),
+    ),
+    _sets(
+        "sessions",
+        "DELETE usage/sessions",
+        sessions.erase_sessions,
+        Described(
+            summary="Erase what sessions came to, of a key or of a person.",
+            query=_WHOSE | {"session": _TEXT, "user": _TEXT},
+            answers=_answer("Erased"),
         ),
     ),
     _admin(

@@ -25,3 +25,4 @@ throttling               = { rate = 7, burst = 9, routes = { "GET /health" = { r
 stream                   = { rate = 3, burst = 5, wait_seconds = 300, seconds = 120 }
 adapter_layer_arn        = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:layer:adapter:1"
 api_gateway_log_role     = "account"
+web_acl_arn              = "arn:aws-us-gov:wafv2:us-gov-west-1:123456789012:regional/webacl/streams/1"

@@ -147,6 +147,12 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_hours_are_closed_though_no_record_can_be_read",
         "test_one_record_that_can_t_be_read_keeps_no_other_s_hours_open",
     ),
+    "test_sessions": (
+        "test_what_is_over_is_counted_no_more_and_shown_no_more",
+        "test_what_is_counted_while_it_is_erased_is_not_lost_and_said",
+        "test_a_session_s_bill_from_the_call_to_the_admin",
+        "test_a_team_s_admin_sees_its_team_s_sessions_and_erases_none",
+    ),
     "test_shadow": (
         "test_what_is_under_way_and_what_is_spent",
         "test_it_leaves_a_line_and_a_count_and_costs_no_request",
@@ -217,6 +223,10 @@ NOT_ON_MOTO: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "test_clocks_that_differ_admit_at_most_their_difference_more",
         ),
         "test_reconcile": ("test_after_lost_replies_and_calls_that_never_arrived_drift_is_zero",),
+        "test_sessions": (
+            "test_consumers_at_once_and_a_reader_that_sees_no_call_twice",
+            "test_a_month_has_one_secret_whoever_makes_it",
+        ),
         "test_shadow": ("test_under_fifty_threads_all_are_admitted_and_all_but_the_limit_reported",),
         "test_stores": (
             "test_of_many_updates_at_once_one_wins",
@@ -230,6 +240,7 @@ NOT_ON_MOTO: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "test_typical": ("test_a_budget_is_passed_by_what_calls_under_way_hold_too_little_at_most",),
     },
     "Write units: moto counts half of one for every write.": {
+        "test_sessions": ("test_a_session_costs_a_write_unit_a_call_and_only_where_it_is_named",),
         "test_tags": (
             "test_ten_tags_of_their_own_a_call_cost_no_more_and_are_counted_as_the_rows_say",
             "test_a_key_s_item_stays_within_a_write_unit_with_all_its_tags",
@@ -251,6 +262,14 @@ NOT_ON_MOTO: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "test_hours_that_hold_nothing_are_forgotten_together_and_change_no_sum",
             "test_a_long_backlog_is_forgotten_by_and_by",
             "test_rows_of_the_code_before_are_their_team_s_too",
+        ),
+        "test_sessions": (
+            "test_every_call_of_a_session_counts_once_whatever_happens",
+            "test_an_item_closes_by_its_size_and_another_takes_what_follows",
+            "test_what_is_erased_is_gone_and_comes_back_by_nothing",
+            "test_a_user_s_sessions_are_listed_over_all_of_their_keys",
+            "test_a_rebuild_counts_in_sessions_what_was_lost_and_nothing_twice",
+            "test_a_session_at_the_streaming_door_in_both_dialects",
         ),
         "test_shadow": ("test_call_by_call_it_reports_what_enforcing_refuses",),
         "test_stores": ("test_fifty_replaced_versions_are_kept_each_for_a_year_from_then",),

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from gateway.billing.counters import counted, grouped
+from gateway.billing.counters import counted
 from gateway.billing.parked_store import ParkedStore
 from gateway.billing.rebuild import Rebuild, Rebuilt
 from gateway.billing.redrive import redrive
+from gateway.billing.reports import grouped
 from gateway.billing.store import UsageStore
 from gateway.dynamodb.attributes import from_item, size_of, to_item
 from gateway.identity.caller import KeyLimits

@@ -36,6 +36,22 @@ def test_a_month_of_a_team(gateway: Live) -> None:
     eventually(lambda: gateway.admin("GET", f"/keys/{key_id}").body["last_used"])
 
 
+def test_a_session_s_bill_comes_through_the_stream_and_is_erased(gateway: Live) -> None:
+    session = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    key, key_id = gateway.new_key()
+    body = {"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}], "user": "anne@example.com"}
+    headers = {"authorization": f"Bearer {key}", "x-claude-code-session-id": session}
+    reply = gateway.call("POST", "/v1/chat/completions", body, headers)
+    assert reply.status == 200, reply.text
+    listed = eventually(lambda: gateway.admin("GET", f"/usage/sessions?key={key_id}").body["data"])
+    assert [(each["session"], each["requests"]) for each in listed] == [(session, 1)]
+    assert listed[0]["cost_micro_usd"] == round(float(reply.headers["x-gateway-cost"]) * 1_000_000)
+    assert gateway.admin("GET", f"/usage/sessions/{session}?key={key_id}").body["by_key"][key_id]["requests"] == 1
+    erased = gateway.admin("DELETE", f"/usage/sessions?key={key_id}&user=anne@example.com")
+    assert erased.body == {"erased": 1, "complete": True}
+    assert gateway.admin("GET", f"/usage/sessions?key={key_id}").body["data"] == []
+
+
 def test_a_budget_alert_reaches_the_topic(gateway: Live) -> None:
     key, key_id = gateway.new_key(max_budget=0.5)
     reply = gateway.complete(key, "[[fake cache-write=9000000]]", model="bedrock/amazon.nova-lite-v1:0")

@@ -85,7 +85,7 @@ def made(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mad
             database = seed.database(emulator.endpoint, REGION, ACCOUNT)
             keys = seed.seed_keys(database, deployer.names)
             seed.seed_products(database, deployer.names)
-            live = Live(emulator.base_url, keys, deployer, deployment, fake, emulator.endpoint, manifest, result)
+            live = Live(emulator.http_url, keys, deployer, deployment, fake, emulator.endpoint, manifest, result)
             assert manifest.streaming
             name = deployment.functions[manifest.streaming]
             function = deployer.client("lambda").get_function_configuration(FunctionName=name)

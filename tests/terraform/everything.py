@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from gateway.dynamodb.attributes import to_item
 from gateway.identity.caller import SCOPES
@@ -29,6 +30,7 @@ def do_everything(made: Made) -> None:
         _teams_are_kept,
         _users_are_kept,
         _answers_are_streamed,
+        _sessions_are_billed,
         _requests_are_repeated,
         _limits_are_tried,
         _ledger_goes_wrong,
@@ -96,6 +98,24 @@ def _answers_are_streamed(made: Made) -> None:
 
 def _trace() -> str:
     return f"Root=1-{os.urandom(4).hex()}-{os.urandom(12).hex()};Parent={os.urandom(8).hex()};Sampled=1"
+
+
+def _sessions_are_billed(made: Made) -> None:
+    live, session = made.live, "0f8fad5b-d9cb-469f-a165-70867728950e"
+    key, key_id = live.new_key()
+    body = {"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}], "user": "anne@example.com"}
+    headers = {"authorization": f"Bearer {key}", "x-claude-code-session-id": session}
+    assert live.call("POST", "/v1/chat/completions", body, headers).status == 200
+    eventually(lambda: live.admin("GET", f"/usage/sessions?key={key_id}").body["data"])
+    assert live.admin("GET", f"/usage/sessions/{session}?key={key_id}").status == 200
+    erased = live.admin("DELETE", f"/usage/sessions?key={key_id}&user=anne@example.com")
+    assert erased.body == {"erased": 1, "complete": True}
+    database = seed.database(live.endpoint, live.deployer.names.region, live.deployer.names.account)
+    secret = to_item({"pk": "session-secrets", "sk": f"{datetime.now(UTC):%Y-%m}"})
+    database.call(
+        "DeleteItem", {"TableName": live.deployer.names.table("state"), "Key": secret}
+    )  # either door makes it
+    assert made.server.call("POST", "/v1/chat/completions", body | {"stream": True}, headers).status == 200
 
 
 def _catalogue_is_kept_and_read(made: Made) -> None:

@@ -51,10 +51,12 @@ DOORS: dict[str, tuple[str, str | None]] = {
     "/api/v1/health": ("health", None),
     "/health": ("health", None),
     "/openapi.json": ("health", None),
+    "/": ("health", None),  # this path alone
 }
 NEEDED_ROUTES = {
     *(
         "GET /health",
+        "HEAD /",
         "POST /v1/chat/completions",
         "POST /api/v1/completions",
         "GET /v1/models",
@@ -79,6 +81,12 @@ KINDS = {
     *("aws_lambda_function_event_invoke_config", "aws_lambda_permission", "aws_scheduler_schedule"),
     *("aws_secretsmanager_secret", "aws_sns_topic", "aws_sqs_queue", "terraform_data"),
 }
+
+
+def door_of(path: str) -> tuple[str, str | None] | None:
+    """What has to stand in front of a path, None where nobody expects it."""
+    begins = (begin for begin in DOORS if path == begin or (begin != "/" and path.startswith(begin)))
+    return DOORS.get(max(begins, key=len, default=""))
 
 
 def _by_name(state: State) -> dict[str, dict[str, Any]]:
@@ -173,7 +181,9 @@ def api(state: State) -> Iterator[str]:
     )
     cors = one(gateway["cors_configuration"])
     yield from must("CORS", cors, allow_origins=["*"], max_age=3600, allow_credentials={False, None})
-    yield from same("CORS: methods", set(cors.get("allow_methods", ())), {"GET", "POST", "PUT", "PATCH", "DELETE"})
+    yield from same(
+        "CORS: methods", set(cors.get("allow_methods", ())), {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+    )
     for header in ("authorization", "content-type", "x-api-key", "idempotency-key", "mcp-protocol-version"):
         if header not in cors.get("allow_headers", ()):
             yield f"CORS: a page may not send {header}"
@@ -221,15 +231,14 @@ def routes(state: State) -> Iterator[str]:
     if NEEDED_ROUTES - set(found):
         yield f"routes: without {sorted(NEEDED_ROUTES - set(found))}"
     for key, route in found.items():
-        path = key.partition(" ")[2]
-        begin = max((begin for begin in DOORS if path.startswith(begin)), key=len, default=None)
-        if begin is None:
+        door = door_of(key.partition(" ")[2])
+        if door is None:
             yield f"{key}: nobody expects this route"
             continue
-        folder, authorizer = DOORS[begin]
+        folder, authorizer = door
         wanted = {"api_id": gateway["id"], "authorization_type": "CUSTOM" if authorizer else "NONE"}
         yield from must(key, route, **wanted)
-        if not authorizer and not key.startswith("GET "):
+        if not authorizer and not key.startswith(("GET ", "HEAD ")):
             yield f"{key}: changes something, and asks nobody who they are"
         yield from same(f"{key}: authorizer", authorizers.get(route["authorizer_id"] or ""), authorizer)
         yield from same(f"{key}: function", targets.get(route["target"]), _invoked(state, folder))

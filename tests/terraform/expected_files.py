@@ -75,6 +75,7 @@ SET = {
     "aws_sns_topic_subscription": "endpoint protocol topic_arn",
     "aws_sqs_queue": "kms_data_key_reuse_period_seconds kms_master_key_id message_retention_seconds name"
     " sqs_managed_sse_enabled",
+    "aws_wafv2_web_acl_association": "resource_arn web_acl_arn",
     "terraform_data": "input lifecycle.precondition(condition error_message)",
 }
 DATA_SOURCES = {"aws_caller_identity", "aws_partition"}
@@ -99,6 +100,7 @@ WIRED = {
     ("aws_api_gateway_integration", "uri"): "module.function[local.streaming].alias_arn",
     ("aws_api_gateway_stage", "deployment_id"): "aws_api_gateway_deployment.stream.id",
     ("aws_api_gateway_stage", "depends_on"): "[aws_api_gateway_account.this]",
+    ("aws_wafv2_web_acl_association", "resource_arn"): "aws_api_gateway_stage.stream.arn",
     ("aws_apigatewayv2_authorizer", "authorizer_uri"): "module.function[local.authorizer].invoke_arn",
     ("aws_apigatewayv2_integration", "integration_uri"): "module.function[each.key].invoke_arn",
     ("aws_apigatewayv2_route", "authorizer_id"): "aws_apigatewayv2_authorizer.this[",

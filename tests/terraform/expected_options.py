@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.terraform.applied import State
 from tests.terraform.expected import FUNCTIONS, PREFIX, Expectation, account, must, one, same
-from tests.terraform.expected_compute import DOORS
+from tests.terraform.expected_compute import door_of
 
 KEY = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 # What a key of one's own can encrypt -> the attribute that names it.
@@ -112,8 +112,7 @@ def doors(state: State) -> Iterator[str]:
     authorizers = {each["id"]: each["name"] for each in state.of("aws_apigatewayv2_authorizer")}
     for route in state.of("aws_apigatewayv2_route"):
         key = route["route_key"]
-        path = key.partition(" ")[2]
-        _, authorizer = DOORS[max((begin for begin in DOORS if path.startswith(begin)), key=len)]
+        _, authorizer = door_of(key.partition(" ")[2]) or ("", "nobody's")
         yield from must(key, route, authorization_type="CUSTOM" if authorizer else "NONE")
         yield from same(key, authorizers.get(route["authorizer_id"] or ""), authorizer)
     for table in state.of("aws_dynamodb_table"):
@@ -129,6 +128,9 @@ def rest_streams(state: State) -> Iterator[str]:
     limits = {"throttling_rate_limit": 3, "throttling_burst_limit": 5}
     yield from must("REST API: limits", one(settings["settings"]), **limits)
     yield from same("API Gateway's settings", state.of("aws_api_gateway_account"), [])
+    acls = [each["web_acl_arn"] for each in state.of("aws_wafv2_web_acl_association")]
+    acl = "arn:aws-us-gov:wafv2:us-gov-west-1:123456789012:regional/webacl/streams/1"
+    yield from same("web ACL", acls, [acl])
     function = next(each for each in state.of("aws_lambda_function") if each["function_name"] == FUNCTIONS["stream"])
     layer = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:layer:adapter:1"
     yield from same("the adapter's layer", function["layers"][-1], layer)

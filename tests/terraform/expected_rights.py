@@ -19,7 +19,6 @@ ON_TABLES = {
         "limits": "PutItem UpdateItem",
         "product-catalog": "DeleteItem GetItem PutItem",
         "request-analytics": "PutItem Query",
-        "usage": "Query",
     },
     "analytics": {
         "limits": "GetItem",
@@ -61,7 +60,7 @@ ON_TABLES = {
 ON_STATE = {
     "admin": {
         "BatchGetItem": "health used#*",
-        "GetItem": "config",
+        "GetItem": "config session-secrets",
         "PutItem": "config",
         "Query": "health",
         "UpdateItem": "health",
@@ -70,20 +69,22 @@ ON_STATE = {
     "completions": {
         "BatchGetItem": "health",
         "DeleteItem": "idempotency#*",
-        "GetItem": "config",
-        "PutItem": "idempotency#*",
+        "GetItem": "config session-secrets",
+        "PutItem": "idempotency#* session-secrets",
         "UpdateItem": "health idempotency#*",
     },
     "health": {"Query": "health"},
     "stream": {
         "BatchGetItem": "health",
         "DeleteItem": "idempotency#*",
-        "GetItem": "config",
-        "PutItem": "idempotency#*",
+        "GetItem": "config session-secrets",
+        "PutItem": "idempotency#* session-secrets",
         "UpdateItem": "health idempotency#*",
     },
     "sweeper": {"GetItem": "sweeper", "PutItem": "sweeper"},
 }
+# The same on `usage`: what sessions came to may be erased, the bill is the consumer's alone to write.
+ON_USAGE = {"admin": {"PutItem": "session#*", "Query": "20* session#*"}}
 
 
 # Inference profiles, whatever their geography. Elsewhere a model is called through one of these alone.
@@ -155,13 +156,14 @@ def rights(state: State) -> Iterator[str]:
 
 def _on_partitions(state: State, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Right and condition: of a call that names partitions, all of these forms."""
-    table = arn(state, "dynamodb", f"table/{PREFIX}-state")
-    for action, partitions in ON_STATE.get(folder, {}).items():
-        condition = {
-            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions.split()},
-            "Null": {"dynamodb:LeadingKeys": "false"},
-        }
-        yield _rights_of({"Action": [f"dynamodb:{action}"], "Resource": [table]}), condition
+    for name, granted in (("state", ON_STATE), ("usage", ON_USAGE)):
+        table = arn(state, "dynamodb", f"table/{PREFIX}-{name}")
+        for action, partitions in granted.get(folder, {}).items():
+            condition = {
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions.split()},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            }
+            yield _rights_of({"Action": [f"dynamodb:{action}"], "Resource": [table]}), condition
 
 
 def _rights_of(statement: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ def operate(
     """`python -m tools.aws`, with `said` on its standard input."""
     line = [sys.executable, "-m", "tools.aws", command, "--env", "dev", "--endpoint", made.live.endpoint, *arguments]
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    settings = {**inherited, "PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}", **environment}
+    settings = {**inherited, "PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}", "STREAM_URL": made.server.url, **environment}
     return subprocess.run(line, cwd=ROOT, input=said, env=settings, capture_output=True, text=True, check=False)
 
 
@@ -97,10 +97,21 @@ def test_products_are_loaded_again_without_harm(made: Made) -> None:
 def test_a_healthy_gateway_passes_the_smoke_test(made: Made) -> None:
     run = operate(made, "smoke", "--model", "gpt-4", GATEWAY_KEY=made.live.keys["enterprise"])
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count("ok ") == 9
+    assert run.stdout.count("ok ") == 11
     assert "answers by nova-lite" in run.stdout  # each provider that is configured is called
     assert "answers by gpt-4" in run.stdout
     assert made.live.keys["enterprise"] not in run.stdout
+
+
+def test_what_only_aws_can_show_is_run_as_far_as_an_emulator_goes(made: Made) -> None:
+    before = {key["id"] for key in as_admin(made, made.live.keys["admin"]).body["data"]}
+    run = operate(made, "verify-aws", "--model", "gpt-4o-mini", GATEWAY_KEY=made.live.keys["admin"])
+    assert run.returncode == 0, run.stdout + run.stderr
+    for name in ("bills a hang-up once", "takes 5 MiB", "believes no context header", "costs little"):
+        assert f"ok       {name}: " in run.stdout
+    assert "not run  outlives 30 seconds: an emulator's models answer at once" in run.stdout
+    assert made.live.keys["admin"] not in run.stdout
+    assert {key["id"] for key in as_admin(made, made.live.keys["admin"]).body["data"]} == before
 
 
 def test_a_gateway_that_is_not_there_fails_the_smoke_test(made: Made) -> None:

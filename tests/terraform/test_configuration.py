@@ -29,6 +29,7 @@ SERVICES = {
     "aws_servicequotas": "servicequotas",
     "aws_sns": "sns",
     "aws_sqs": "sqs",
+    "aws_wafv2": "wafv2",
 }
 NO_SERVICE = {"aws_partition"}
 DESCRIPTIONS = sorted((ROOT / "functions").glob("*/function.json"))

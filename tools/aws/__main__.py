@@ -6,16 +6,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gateway.errors import StoreError, StoreUnavailable
-from tools.aws import backend, bill, keys, secret, smoke
+from tools.aws import backend, bill, keys, secret, smoke, verify
 from tools.aws.described import described
 from tools.aws.place import OperatorError, Place, place
 from tools.local import seed
+from tools.local.emulator import ROOT
 
 Command = Callable[[Place, argparse.Namespace], int]
 
@@ -59,13 +61,29 @@ def _seed(where: Place, _arguments: argparse.Namespace) -> int:
 
 
 def _smoke(where: Place, arguments: argparse.Namespace) -> int:
-    url = where.base_url()
+    url, stream = where.base_url(), where.stream_url()
     print(url)
+    print(f"{stream} (streams)")
     passed = True
-    for check in smoke.checks(url, os.environ.get("GATEWAY_KEY", ""), arguments.model):
+    for check in smoke.checks(url, os.environ.get("GATEWAY_KEY", ""), arguments.model, stream):
         print(f"  {'ok    ' if check.passed else 'FAILED'} {check.name}" + ("" if check.passed else f": {check.said}"))
         passed = passed and check.passed
     return 0 if passed else 1
+
+
+def _verify(where: Place, arguments: argparse.Namespace) -> int:
+    admin = os.environ.get("GATEWAY_KEY", "")
+    if not admin:
+        raise OperatorError("GATEWAY_KEY must hold an admin's key: read -rs GATEWAY_KEY && export GATEWAY_KEY.")
+    asked = verify.Verification(where, where.base_url(), where.stream_url(), admin, arguments.model)
+    seen = []
+    for each in asked.run():
+        print(each.line(), flush=True)
+        seen.append(each)
+    file = ROOT / ".local" / f"verify-aws-{where.names.environment}.md"
+    file.write_text(verify.report(where.names.prefix, where.names.region, seen, time.time()), encoding="utf-8")
+    print(f"written to {file.relative_to(ROOT)}")
+    return 1 if any(each.passed is False for each in seen) else 0
 
 
 def _said(outcome: tuple[list[str], bool]) -> int:
@@ -90,6 +108,7 @@ COMMANDS: dict[str, Command] = {
     "secret": _secret,
     "seed": _seed,
     "smoke": _smoke,
+    "verify-aws": _verify,
     "redrive": _redrive,
     "rebuild": _rebuild,
 }
@@ -102,7 +121,11 @@ def main() -> int:
     parser.add_argument("--endpoint", default="", help="an emulator that stands in for AWS")
     parser.add_argument("--file", default="", help="where the settings of the state are written (backend)")
     parser.add_argument("--provider", default="openai", help="whose secret (secret)")
-    parser.add_argument("--model", default="", help="a further model to call, which costs its price (smoke)")
+    parser.add_argument(
+        "--model",
+        default="",
+        help="a further model to call, which costs its price (smoke); the model that is called (verify-aws)",
+    )
     parser.add_argument("--from", dest="first", default="", help="the first UTC day (rebuild)")
     parser.add_argument("--to", dest="last", default="", help="the last UTC day (rebuild)")
     parser.add_argument("--apply", default="", help="yes: put right what differs (rebuild)")

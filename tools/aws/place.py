@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from gateway.aws.http import AwsHttp
 from gateway.aws.sigv4 import Credentials
 from gateway.dynamodb.client import Database, DynamoDB
+from gateway.settings import domain
 from tools.aws.described import TERRAFORM, Description, OperatorError, described
-from tools.local.emulator import ACCOUNT, REGION
+from tools.local import state
+from tools.local.emulator import ACCOUNT, REGION, STAGE
 from tools.local.gateway import session as emulated
 from tools.manifest import Names
 
@@ -60,15 +63,37 @@ class Place:
             raise OperatorError(f"{name} answers by its custom domain alone, and no domain is mapped to it.")
         return str(found[0]["ApiEndpoint"])
 
-    def _custom_domains(self, api_id: str) -> list[str]:
+    def stream_url(self) -> str:
+        """The address of the door that streams, to which clients add /v1/...: that of the custom domain, or the REST
+        API's own with its stage; with an emulator STREAM_URL, or what the gateway that runs says. Raises OperatorError
+        where there is none."""
+        if self.endpoint:
+            running = state.read() or {}
+            known = running.get("stream_url") if running.get("endpoint") == self.endpoint else None
+            if not (found := os.environ.get("STREAM_URL") or known):
+                raise OperatorError(
+                    "STREAM_URL must say which address streams: the emulator is not that of `make run`."
+                )
+            return str(found)
+        name = f"{self.names.prefix}-stream"
+        pages = self.client("apigateway").get_paginator("get_rest_apis").paginate()
+        apis = [api for page in pages for api in page["items"] if api["name"] == name]
+        if len(apis) != 1:
+            raise OperatorError(f"There are {len(apis)} REST APIs named {name} in {self.names.region}.")
+        domains = self._custom_domains(apis[0]["id"], STAGE)
+        if domains:
+            return f"https://{domains[0].removesuffix('/v1')}"
+        return f"https://{apis[0]['id']}.execute-api.{self.names.region}.{domain(self.names.region)}/{STAGE}"
+
+    def _custom_domains(self, api_id: str, stage: str = "$default") -> list[str]:
         """Domain names mapped to the API's stage, each with its path if it has one; those without a path first."""
         api = self.client("apigatewayv2")
         found: list[tuple[str, str]] = []
         for page in api.get_paginator("get_domain_names").paginate():
-            for domain in page["Items"]:
-                for mapping in api.get_api_mappings(DomainName=domain["DomainName"], MaxResults="500")["Items"]:
-                    if (mapping["ApiId"], mapping["Stage"]) == (api_id, "$default"):
-                        found.append((mapping.get("ApiMappingKey") or "", domain["DomainName"]))
+            for each in page["Items"]:
+                for mapping in api.get_api_mappings(DomainName=each["DomainName"], MaxResults="500")["Items"]:
+                    if (mapping["ApiId"], mapping["Stage"]) == (api_id, stage):
+                        found.append((mapping.get("ApiMappingKey") or "", each["DomainName"]))
         return [f"{name}/{path}" if path else name for path, name in sorted(found)]
 
     def _credentials(self) -> Credentials:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.identity import key_text as keys
+from tools.aws.streaming import ask, chat, ended
 
 _SECONDS = 35.0  # an HTTP API gives up after 30
 _CHEAP = ("nova-lite", "claude-haiku", "claude-3-haiku", "gpt-mini", "gpt-4o-mini")
@@ -34,28 +35,36 @@ class Check:
     said: str
 
 
-def checks(base_url: str, key: str, model: str) -> Iterator[Check]:
+def checks(base_url: str, key: str, model: str, stream_url: str = "") -> Iterator[Check]:
     """One after the other. Without a key what needs one is left out. With one, each provider is called once, by a cheap
-    model; and `model`, if one is given."""
+    model, and `model`, if one is given; the first of them streams too, where `stream_url` says at which address."""
     yield _check("is alive", {200}, _ask(base_url, "GET", "/health"))
     yield _check("sees its tables", {200}, _ask(base_url, "GET", "/api/v1/health/detailed"))
     yield _check("refuses no key", {401}, _ask(base_url, "GET", "/v1/models"))
     unknown = {"authorization": f"Bearer {keys.new_key()}"}
     yield _check("refuses an unknown key", {401, 403}, _ask(base_url, "GET", "/v1/models", unknown))
     yield _check("knows its routes", {404}, _ask(base_url, "GET", "/no/such/route"))
+    if stream_url:
+        yield _check("refuses no key where it streams", {401}, _ask(stream_url, "GET", "/v1/models"))
     if key:
         mine = {"authorization": f"Bearer {key}"}
         listed = _ask(base_url, "GET", "/v1/models", mine)
         yield _check("lists models", {200}, listed)
-        for name in dict.fromkeys(filter(None, (*_one_a_provider(listed), model))):
+        named = list(dict.fromkeys(filter(None, (*one_a_provider(listed.text if listed.status == 200 else ""), model))))
+        for name in named:
             answered = _ask(base_url, "POST", "/v1/chat/completions", mine, {"model": name} | _CHAT)
             yield _check(f"answers by {name}", {200}, answered)
+        if stream_url and named:
+            answer = ask(stream_url, "POST", "/v1/chat/completions", mine, chat(named[0], "Say hello.", 16))
+            said = f"{answer.status} ...{answer.text[-120:]}" if answer.status else answer.text
+            yield Check(f"streams by {named[0]}", ended(answer), said)
 
 
-def _one_a_provider(listed: Answer) -> Iterator[str]:
-    """A model of each provider as the gateway lists them: one that is known to cost little, else an alias, else any."""
+def one_a_provider(listed: str) -> Iterator[str]:
+    """A model of each provider as the gateway lists them: one that is known to cost little, else an alias, else any.
+    None where the text is no list."""
     try:
-        models = json.loads(listed.text)["data"] if listed.status == 200 else []
+        models = json.loads(listed)["data"]
         named = [(str(each["owned_by"]), str(each["id"])) for each in models]
     except (ValueError, KeyError, TypeError):
         return

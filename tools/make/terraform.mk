@@ -27,7 +27,7 @@ APPLY ?=
 export STATE_BUCKET ENDPOINT APPROVE
 OPERATE = $(PY) -m tools.aws $@ --env $(ENV) --endpoint "$(ENDPOINT)"
 
-.PHONY: plan apply destroy bootstrap-key secret seed smoke redrive rebuild
+.PHONY: plan apply destroy bootstrap-key secret seed smoke verify-aws redrive rebuild
 plan: $(VENV)/.test ## Show what a deployment would change (ENV=dev, STATE_BUCKET= the first time)
 	@tools/deploy.sh $@ $(ENV)
 
@@ -47,6 +47,9 @@ seed: $(VENV)/.test ## Load the demo products (ENV=dev)
 	@$(OPERATE)
 
 smoke: $(VENV)/.test ## Check a deployment; with GATEWAY_KEY set also as its user, with MODEL= a paid call (ENV=dev)
+	@$(OPERATE) --model "$(MODEL)"
+
+verify-aws: $(VENV)/.test ## Check what only AWS can show, for less than a dollar; GATEWAY_KEY is an admin's (ENV=dev, MODEL=)
 	@$(OPERATE) --model "$(MODEL)"
 
 redrive: $(VENV)/.test ## Count records that the stream consumer had put aside (ENV=dev)

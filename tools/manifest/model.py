@@ -112,8 +112,9 @@ class Event(_Strict):
 
 
 # What of a table: all of it (its actions), or of each action the partitions that it may meet, by their keys or by how
-# these begin ("idempotency#*"). A partition's name is written out: nothing shorter than it is a right.
-LeadingKey = Annotated[str, Field(pattern=r"^[a-z][a-z-]*(#\*)?$")]
+# these begin ("idempotency#*"). A partition's name is written out: nothing shorter than it is a right, but for months,
+# which begin alike ("20*").
+LeadingKey = Annotated[str, Field(pattern=r"^([a-z][a-z-]*(#\*)?|20\*)$")]
 _Whole = Annotated[list[DynamoAction], Field(min_length=1), Tag("[whole]")]
 _Parts = Annotated[
     dict[DynamoAction, Annotated[list[LeadingKey], Field(min_length=1)]], Field(min_length=1), Tag("[parts]")

@@ -17,23 +17,19 @@ last.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.billing.places import Part, Place, slot_of
+from gateway.billing.sessions.counted import session_part
+
 DIMENSIONS = {"model": "m", "provider": "p", "tier": "t", "tag": "g", "hour": "h"}
-_GROWTH = 1.3  # from one bucket's middle to the next: percentiles are right to 14 %
+GROWTH = 1.3  # from one bucket's middle to the next: percentiles are right to 14 %
 _SCHEMAS = (1,)
-# Up to which number of a day how many rows share a slot. An item's size is what each write of it costs: the first slots
-# stay within a KB, and who calls so often that slots get larger comes in batches, which share that cost.
-_SLOTS = ((64, 16), (1 << 17, 64), (1 << 21, 512), (1 << 63, 4096))
-_MERGED_FROM = 64  # the few slots before that are cheaper left alone
-_LEAST_ROWS = 64  # that a slot takes before it is closed for their number alone: corrections, rows without a number
 _CORRECTIONS = "c"
 # What a row may hold. More was never written by this gateway, and would be others' to pay: names and numbers of all
 # rows of a place stand in one item.
@@ -41,53 +37,7 @@ _LONGEST_NAME = 256  # bytes
 _MOST_TAGS = 20
 _MOST_ATTEMPTS = 32
 _LARGEST = 10**18  # tokens, micro-dollars, milliseconds: sums of them stay far within DynamoDB's 38 digits
-SUM = "-"
 _NO_ERRORS = ("ok", "client_closed_request")  # how a call may end by nobody's fault
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where rows are counted. `slot` is the first number in it, with `.1` and so on behind it where the one before was
-    closed, `c` for corrections; or SUM, where closed slots are added up."""
-
-    day: str
-    key: str
-    team: str
-    slot: str
-
-    @property
-    def following(self) -> Place:
-        """Where a row goes that finds the slot closed."""
-        first, _, again = self.slot.partition(".")
-        return Place(self.day, self.key, self.team, f"{first}.{int(again or 0) + 1}")
-
-    @property
-    def sum(self) -> Place:
-        return Place(self.day, self.key, self.team, SUM)
-
-    @property
-    def chain(self) -> str:
-        """The slot that this one is of, or goes on from."""
-        return self.slot.partition(".")[0]
-
-    @property
-    def most_rows(self) -> int:
-        """As many rows as one item takes, whatever came into it."""
-        return max(_LEAST_ROWS, _size(int(self.chain)) if self.chain.isdigit() else 0)
-
-    def full(self, rows: int) -> bool:
-        """Whether so many rows are all that will come, as a rule, and the slot is one to merge into its day."""
-        return self.slot.isdigit() and int(self.slot) >= _MERGED_FROM and rows >= _size(int(self.slot))
-
-
-def _size(number: int) -> int:
-    return next(size for most, size in _SLOTS if number < most)
-
-
-def slot_of(number: int) -> str:
-    """The slot of a day's call, the first of which is number 1; 0 is a row that does not know its number."""
-    place = max(number - 1, 0)
-    return str(place - place % _size(place))
 
 
 class PoisonRow(Exception):
@@ -95,13 +45,11 @@ class PoisonRow(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Part):
     """A row as counters of its place. `settled` is in microseconds; a correction has no provider. `ok`: it was answered
-    whole; `failed`: it ended in an error, which a client's hanging up is not."""
+    whole; `failed`: it ended in an error, which a client's hanging up is not. `session` is what counts in the bill of
+    the session that the call was of, where it names one."""
 
-    rid: str
-    place: Place
-    counters: Mapping[str, int]
     provider: str
     ok: bool
     latency_ms: int
@@ -109,15 +57,11 @@ class Counted:
     settled: int
     bounded: tuple[Bounded, ...] = ()
     failed: bool = False
+    session: Part | None = None
 
     @property
     def key(self) -> str:
         return self.place.key
-
-    @property
-    def mark(self) -> str:
-        """What an item remembers the row by: 96 bits of a hash of its id, in base64 as DynamoDB sends bytes."""
-        return base64.b64encode(hashlib.sha256(self.rid.encode()).digest()[:12]).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +94,10 @@ def counted(row: Mapping[str, Any]) -> Counted:
                 counters.update({f"{mark}|{measure}": amount for measure, amount in used.items()})
         if row["status"] == "ok":
             counters[f"x|{provider}|{tier}|{model}|l{bucket(latency)}"] += 1
+        place = _place(row, f"{moment:%Y-%m-%d}", slot_of(_whole(row, "n")))
         return Counted(
             rid=_name(row["rid"]),
-            place=_place(row, f"{moment:%Y-%m-%d}", slot_of(_whole(row, "n"))),
+            place=place,
             counters={name: amount for name, amount in counters.items() if amount},
             provider=provider,
             ok=row["status"] == "ok",
@@ -161,6 +106,7 @@ def counted(row: Mapping[str, Any]) -> Counted:
             tokens=measures["in"] + measures["out"],
             settled=_settled(row),
             bounded=tuple(_bounded(row)),
+            session=session_part(row, place, counters),
         )
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise PoisonRow(f"{type(error).__name__}: {error}") from None
@@ -259,44 +205,4 @@ def _bounded(row: Mapping[str, Any]) -> Iterator[Bounded]:
 
 def bucket(latency_ms: int) -> int:
     """The histogram bucket of a latency: logarithmic, from 1 ms."""
-    return round(math.log(max(latency_ms, 1), _GROWTH))
-
-
-def percentile(histogram: Mapping[int, int], share: float) -> int | None:
-    """The latency in ms that this share of calls did not exceed, to a bucket's width; None without calls."""
-    total = sum(histogram.values())
-    seen = 0
-    for number in sorted(histogram):
-        seen += histogram[number]
-        if seen >= share * total:
-            return round(_GROWTH**number)
-    return None
-
-
-def grouped(items: Iterable[Mapping[str, Any]], group_by: str) -> dict[str, Counter[str]]:
-    """Measures by the values of a dimension, over rollup items of (key, day)."""
-    groups: dict[str, Counter[str]] = {}
-    for item in items:
-        for value, measure, amount in _cells(item, group_by):
-            groups.setdefault(value, Counter())[measure] += amount
-    return groups
-
-
-def _cells(item: Mapping[str, Any], group_by: str) -> Iterable[tuple[str, str, int]]:
-    of_item = {"key": item["key"], "team": item.get("team", ""), "day": item["day"], "total": "total"}
-    wanted = DIMENSIONS.get(group_by, "*")
-    for name, amount in item.items():
-        if not isinstance(amount, int):  # a fact of the item, or damage: a report shows what can be read
-            continue
-        dimension, _, rest = name.partition("|")
-        if dimension == "x" and wanted not in ("h", "g"):
-            provider, tier, last = rest.split("|", 2)
-            model, _, measure = last.rpartition("|")
-            yield {"m": model, "p": provider, "t": tier}.get(wanted) or of_item[group_by], measure, amount
-            continue
-        if dimension != wanted or not rest:
-            continue
-        value, _, measure = rest.rpartition("|")
-        if wanted == "h":
-            value = f"{item['day']}T{value}"
-        yield (value if wanted != "*" else of_item[group_by]), measure, amount
+    return round(math.log(max(latency_ms, 1), GROWTH))

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gateway import observability
-from gateway.billing.counters import Counted, Place
-from gateway.billing.store import COUNTERS_AN_UPDATE, ROWS_AN_UPDATE, SLOT_BYTES, counters_of
+from gateway.billing.counters import Counted
+from gateway.billing.places import Part, Place
+from gateway.billing.store import COUNTERS_AN_UPDATE, ROWS_AN_UPDATE, counters_of
 from gateway.context import carried
 from gateway.dynamodb.attributes import size_of
 from gateway.errors import ConditionFailed, StoreError, StoreRejected, StoreUnavailable
@@ -23,17 +24,25 @@ _AT_ONCE = 8  # writes under way: a batch of a hundred keys is a hundred of them
 
 
 class Places(Protocol):
-    def add(self, place: Place, rows: Sequence[Counted]) -> dict[str, Any]: ...
+    def add(self, place: Place, rows: Sequence[Part]) -> dict[str, Any]: ...
     def seal(self, place: Place) -> dict[str, Any]: ...
     def merge(self, place: Place, now: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
-    """A row that is not counted. `refused` says why the store will never take it; it is empty where the store did not
-    answer, so that nobody knows."""
+    """A row that is not counted, in one of its places at least. `refused` says why the store will never take it; it is
+    empty where the store did not answer, so that nobody knows."""
 
     row: Counted
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """As `Uncounted`, of one place."""
+
+    part: Part
     refused: str = ""
 
 
@@ -71,23 +80,35 @@ class Counting:
         """Count rows that were not counted before; those that are not counted then.
 
         Giving a row again is safe at any time: each stands in one item, by what is written in the row alone, and that
-        item tells whether it is in there. A row that the store refuses for what it is keeps no other back.
+        item tells whether it is in there. A row that the store refuses for what it is keeps no other back. What counts
+        in a session's bill goes the same way, as long as its item may be there: later it is in no session's bill.
         """
-        places: dict[Place, dict[str, Counted]] = {}
+        places: dict[Place, dict[str, Part]] = {}
+        now = self.now()
         for row in rows:
             places.setdefault(row.place, {})[row.rid] = row
+            if row.session is not None and row.session.place.open(now):
+                places.setdefault(row.session.place, {})[row.rid] = row.session
         if len(places) < 2:
             left = [self._of_place(*each) for each in places.items()]
         else:
             with ThreadPoolExecutor(min(_AT_ONCE, len(places))) as pool:
                 left = list(pool.map(carried(self._of_place), places, places.values()))
-        return [each for group in left for each in group]
+        reasons: dict[str, set[str]] = {}
+        for each in (each for group in left for each in group):
+            reasons.setdefault(each.part.rid, set()).add(each.refused)
+        # What nobody knows of must come again, though the other place refuse the row.
+        return [
+            Uncounted(row, min(reasons[row.rid]))
+            for row in {row.rid: row for row in rows}.values()
+            if row.rid in reasons
+        ]
 
-    def _of_place(self, place: Place, rows: Mapping[str, Counted]) -> list[Uncounted]:
+    def _of_place(self, place: Place, rows: Mapping[str, Part]) -> list[_Left]:
         # One after the other: whether a slot is closed is known when the rows before are in it.
-        return [left for group in _groups(rows.values()) for left in self._counted(place, group)]
+        return [left for group in _groups(rows.values(), place) for left in self._counted(place, group)]
 
-    def _counted(self, place: Place, rows: list[Counted]) -> list[Uncounted]:
+    def _counted(self, place: Place, rows: list[Part]) -> list[_Left]:
         tries = _TRIES
         while tries:
             while rows and (marks := self._closed.get(place)) is not None:
@@ -107,7 +128,7 @@ class Counting:
                     rows = [row for row in rows if row.mark not in marks]
             except StoreRejected as error:
                 if len(rows) == 1:
-                    return [Uncounted(rows[0], str(error))]
+                    return [_Left(rows[0], str(error))]
                 return [left for row in rows for left in self._counted(place, [row])]
             except (StoreUnavailable, StoreError) as error:
                 # It may have been applied all the same: the item tells at the next try.
@@ -118,7 +139,7 @@ class Counting:
             else:
                 self._close(place, item)
                 return []
-        return [Uncounted(row) for row in rows]
+        return [_Left(row) for row in rows]
 
     def _close(self, place: Place, item: dict[str, Any]) -> None:
         """Merge a slot that is full; close one that would become too large for what each write of it costs."""
@@ -134,16 +155,17 @@ class Counting:
 
 def too_large(place: Place, counters: Mapping[str, int], rows: int) -> bool:
     """Whether a place with so much in it takes no more rows."""
-    return rows >= place.most_rows or size_of(counters) > SLOT_BYTES
+    return rows >= place.most_rows or size_of(counters) > place.most_bytes
 
 
-def _groups(rows: Iterable[Counted]) -> Iterator[list[Counted]]:
+def _groups(rows: Iterable[Part], place: Place) -> Iterator[list[Part]]:
     """Rows of one place, so many at once and with so many counters as one update and a slot can take."""
-    group: list[Counted] = []
+    group: list[Part] = []
     names: dict[str, int] = {}
+    most = min(ROWS_AN_UPDATE, place.most_rows)
     for row in rows:
         both = names | dict(row.counters)
-        if group and (len(group) == ROWS_AN_UPDATE or len(both) > COUNTERS_AN_UPDATE or size_of(both) > SLOT_BYTES):
+        if group and (len(group) == most or len(both) > COUNTERS_AN_UPDATE or size_of(both) > place.most_bytes):
             yield group
             group, both = [], dict(row.counters)
         group.append(row)

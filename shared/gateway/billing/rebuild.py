@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
-from gateway.billing.counters import SUM, Counted, Place, PoisonRow, counted
+from gateway.billing.counters import Counted, PoisonRow, counted
 from gateway.billing.counting import Counting, too_large
+from gateway.billing.places import SUM, Place
 from gateway.billing.store import counters_of, place_of
 from gateway.errors import ConditionFailed, StoreRejected
 from gateway.ledger.rows_store import KEPT_SECONDS, OPEN

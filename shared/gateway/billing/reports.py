@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
-from gateway.billing.counters import grouped, percentile
+from gateway.billing.counters import DIMENSIONS, GROWTH
 from gateway.billing.tables import dollars, table
 from gateway.dynamodb import cursors
 from gateway.errors import BadRequest
@@ -173,6 +173,7 @@ def _figures(cells: Counter[str]) -> dict[str, Any]:
         "errors": cells["err"],
         "input_tokens": cells["in"],
         "cached_tokens": cells["cached"],
+        "cache_hit_rate": hit_rate(cells["cached"], cells["in"]),
         "output_tokens": cells["out"],
         "cost": usd(cells["cost"]),
         "cost_micro_usd": cells["cost"],
@@ -182,7 +183,52 @@ def _figures(cells: Counter[str]) -> dict[str, Any]:
     }
 
 
+def hit_rate(read: int, prompt: int) -> float | None:
+    """Which share of all prompt tokens was read from a cache; None without any."""
+    return round(read / prompt, 4) if prompt else None
+
+
 def _measured(cells: Counter[str]) -> dict[str, Any]:
     histogram = {int(name[1:]): count for name, count in cells.items() if name[0] == "l" and name[1:].isdigit()}
     shares: Iterable[tuple[str, float]] = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
     return _figures(cells) | {"latency_ms": {name: percentile(histogram, share) for name, share in shares}}
+
+
+def percentile(histogram: Mapping[int, int], share: float) -> int | None:
+    """The latency in ms that this share of calls did not exceed, to a bucket's width; None without calls."""
+    total = sum(histogram.values())
+    seen = 0
+    for number in sorted(histogram):
+        seen += histogram[number]
+        if seen >= share * total:
+            return round(GROWTH**number)
+    return None
+
+
+def grouped(items: Iterable[Mapping[str, Any]], group_by: str) -> dict[str, Counter[str]]:
+    """Measures by the values of a dimension, over rollup items of (key, day)."""
+    groups: dict[str, Counter[str]] = {}
+    for item in items:
+        for value, measure, amount in _cells(item, group_by):
+            groups.setdefault(value, Counter())[measure] += amount
+    return groups
+
+
+def _cells(item: Mapping[str, Any], group_by: str) -> Iterable[tuple[str, str, int]]:
+    of_item = {"key": item["key"], "team": item.get("team", ""), "day": item["day"], "total": "total"}
+    wanted = DIMENSIONS.get(group_by, "*")
+    for name, amount in item.items():
+        if not isinstance(amount, int):  # a fact of the item, or damage: a report shows what can be read
+            continue
+        dimension, _, rest = name.partition("|")
+        if dimension == "x" and wanted not in ("h", "g"):
+            provider, tier, last = rest.split("|", 2)
+            model, _, measure = last.rpartition("|")
+            yield {"m": model, "p": provider, "t": tier}.get(wanted) or of_item[group_by], measure, amount
+            continue
+        if dimension != wanted or not rest:
+            continue
+        value, _, measure = rest.rpartition("|")
+        if wanted == "h":
+            value = f"{item['day']}T{value}"
+        yield (value if wanted != "*" else of_item[group_by]), measure, amount

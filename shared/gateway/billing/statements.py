@@ -15,8 +15,7 @@ from typing import Annotated, Any, Protocol
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway import observability
-from gateway.billing.counters import grouped
-from gateway.billing.reports import NO_TEAM, Text, asked_for, check_parameters
+from gateway.billing.reports import NO_TEAM, Text, asked_for, check_parameters, grouped
 from gateway.billing.tables import dollars, table
 from gateway.dynamodb import cursors
 from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound

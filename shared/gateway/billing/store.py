@@ -9,14 +9,13 @@ before it is full is sealed too, and stays by itself; a sum that is large is `fu
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from gateway.billing.counters import SUM, Counted, Place
+from gateway.billing.places import SHARDS, SUM, Part, Place, shard_of
 from gateway.context import carried
 from gateway.dynamodb.attributes import from_item, size_of, to_item
 from gateway.dynamodb.client import Database, pages
@@ -25,9 +24,7 @@ from gateway.errors import ConditionFailed
 ROWS_AN_UPDATE = 64  # an expression holds 4 KB and 300 operators
 COUNTERS_AN_UPDATE = 200
 _COUNTERS_A_MERGE = 280  # it has no rows
-SLOT_BYTES = 8_192  # of counters: what each write of a slot costs
 _SUM_BYTES = 65_536  # with the names of its slots
-_SHARDS = 4  # partitions of a month, by key: what is written at one time can use a thousand units a second of each
 _REMEMBERED = 10_000  # sums that a container knows to be full
 _AT_ONCE = 8  # queries under way: a report reads all partitions of its months
 _SEALED_SECONDS = 500 * 86_400  # longer than any row, or a record that was put aside, lives
@@ -39,7 +36,7 @@ class UsageStore:
         self._table = table
         self._full: set[Place] = set()
 
-    def add(self, place: Place, rows: Sequence[Counted]) -> dict[str, Any]:
+    def add(self, place: Place, rows: Sequence[Part]) -> dict[str, Any]:
         """Add rows to their place, all or none, at most ROWS_AN_UPDATE of them; the item as it is then.
 
         Raises ConditionFailed with the item as it is: some rows are in it (`ids`), or it is sealed.
@@ -89,7 +86,7 @@ class UsageStore:
 
     def items(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]:
         """As `between`, with every item; one that is in its day's sum too has `apart`, True."""
-        shards = [_shard(key)] if key else range(_SHARDS)
+        shards = [shard_of(key)] if key else SHARDS
         parts = [f"{month}#{shard}" for month in _months(first, last) for shard in shards]
         if first > last:
             return
@@ -108,23 +105,23 @@ class UsageStore:
         request: dict[str, Any] = {"TableName": self._table, **_unchanged("ids", "BS", read)}
         sealed = {"sealed": True} if "sealed" in read else {}
         if marks or sealed:
-            item = to_item({**_key(place), **_facts(place), **counters, **sealed})
+            item = to_item({**place.item_key, **place.facts, **counters, **sealed})
             item |= {"ids": {"BS": sorted(marks)}} if marks else {}
             self._database.call("PutItem", request | {"Item": item})
         else:
-            self._database.call("DeleteItem", request | {"Key": to_item(_key(place))})
+            self._database.call("DeleteItem", request | {"Key": to_item(place.item_key)})
 
     def part(self, place: Place, read: Mapping[str, Any]) -> None:
         """Forget a day's sum as it was read: each slot counts by itself again. Raises ConditionFailed where a slot was
         merged since."""
-        request = {"TableName": self._table, "Key": to_item(_key(place.sum)), **_unchanged("merged", "SS", read)}
+        request = {"TableName": self._table, "Key": to_item(place.sum.item_key), **_unchanged("merged", "SS", read)}
         self._database.call("DeleteItem", request)
 
     def seal(self, place: Place) -> dict[str, Any]:
         """Close a slot, and the item as it stays. May be repeated."""
         request = {
             "TableName": self._table,
-            "Key": to_item(_key(place)),
+            "Key": to_item(place.item_key),
             "UpdateExpression": "SET sealed = :yes",
             "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(sealed)",
             "ExpressionAttributeValues": to_item({":yes": True}),
@@ -142,7 +139,7 @@ class UsageStore:
         names = {f"#{number}": name for number, name in enumerate(values)}
         request = {
             "TableName": self._table,
-            "Key": to_item(_key(place)),
+            "Key": to_item(place.item_key),
             "UpdateExpression": "SET " + ", ".join(f"#{number} = :{number}" for number in range(len(values))),
             "ConditionExpression": "attribute_exists(pk)",
             "ExpressionAttributeNames": names,
@@ -159,14 +156,14 @@ class UsageStore:
     def _adding(
         self, place: Place, counters: Mapping[str, int], name: str, members: Mapping[str, Any]
     ) -> dict[str, Any]:
-        facts = _facts(place)
+        facts = place.facts
         names = {f"#{n}": counter for n, counter in enumerate(counters)} | {f"#{fact}": fact for fact in facts}
         values = {f":{n}": amount for n, amount in enumerate(counters.values())}
         sets = ", ".join(f"#{fact} = :{fact}" for fact in facts)
         adds = ", ".join([*(f"#{n} :{n}" for n in range(len(counters))), f"{name} :members"])
         return {
             "TableName": self._table,
-            "Key": to_item(_key(place)),
+            "Key": to_item(place.item_key),
             "UpdateExpression": f"SET {sets} ADD {adds}",
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": to_item(values | {f":{fact}": value for fact, value in facts.items()})
@@ -208,25 +205,10 @@ def place_of(item: Mapping[str, Any]) -> Place:
     return Place(item["day"], item["key"], item["team"], item["slot"])
 
 
-def _shard(key: str) -> int:
-    return zlib.crc32(key.encode()) % _SHARDS
-
-
-def _key(place: Place) -> dict[str, str]:
-    return {
-        "pk": f"{place.day[:7]}#{_shard(place.key)}",
-        "sk": f"{place.day}#{place.key}#{place.team}#{place.slot}",
-    }
-
-
 def _months(first: str, last: str) -> list[str]:
     (year, month), (last_year, last_month) = (map(int, day[:7].split("-")) for day in (first, last))
     numbers = range(year * 12 + month - 1, last_year * 12 + last_month)
     return [f"{number // 12}-{number % 12 + 1:02}" for number in numbers]
-
-
-def _facts(place: Place) -> dict[str, str]:
-    return {"day": place.day, "key": place.key, "team": place.team, "slot": place.slot}
 
 
 def _unchanged(name: str, kind: str, read: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from gateway.breakers.breaker import BreakerRules
@@ -32,6 +33,7 @@ from gateway.sockets import Waits
 from gateway.times import utc_date
 from gateway.vendors.base import ModelCall, Provider
 
+NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 _GRACE_SECONDS = 30  # after the deadline a row may be swept
 
 
@@ -104,12 +106,13 @@ class Completions:
         seconds_left: float,
         user_agent: str = "",
         way: Way = WHOLE_CHAT,
+        facts: Mapping[str, Any] = NO_FACTS,
     ) -> Call:
         """Check, price, translate and admit one request. Raises as `plan` and `admit` do; nothing is held then."""
         seconds_left = min(seconds_left, self.config.get().timeouts.total_ms / 1_000)
         ends = self.now() + seconds_left
         plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
-        return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent)
+        return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent, facts=facts)
 
     def plan(
         self,
@@ -145,9 +148,19 @@ class Completions:
             targets.append(Target(each, provider, provider.prepare(call), est, streamed))
         return Plan(request, tuple(targets), products, rid=rid, dialect=way.dialect)
 
-    def admit(self, caller: Caller, plan: Plan, *, correlation_id: str, ends: float, user_agent: str = "") -> Call:
-        """Hold what a plan may cost; the call has until `ends` (`now`'s seconds). Raises BudgetExceeded, RateLimited,
-        Unauthorized, Forbidden, UpstreamUnavailable, StoreUnavailable; nothing is held then."""
+    def admit(
+        self,
+        caller: Caller,
+        plan: Plan,
+        *,
+        correlation_id: str,
+        ends: float,
+        user_agent: str = "",
+        facts: Mapping[str, Any] = NO_FACTS,
+    ) -> Call:
+        """Hold what a plan may cost; the call has until `ends` (`now`'s seconds), its row these further `facts`. Raises
+        BudgetExceeded, RateLimited, Unauthorized, Forbidden, UpstreamUnavailable, StoreUnavailable; nothing is held
+        then."""
         config = self.config.get()
         self.breakers.check([target.breaker for target in plan.targets])
         first = plan.first
@@ -168,6 +181,7 @@ class Completions:
                 "streamed": plan.request.streamed,
                 "client": client_class(user_agent),
                 "region": first.region,
+                **facts,
             },
         )
         hold = self.ledger.admit(caller, config.tier, asked)

@@ -85,6 +85,7 @@ def _complete(
         seconds_left=request.seconds_left(),
         user_agent=request.headers.get("user-agent", ""),
         way=Way(dialect, streams=request.streams, wake=wake, beta=beta),
+        facts=gateway().marks.facts(request.caller.key_id, request.headers, request.json()),
     )
     if running.target.streamed:
         begun = Streaming(running, request.gone).begun()

@@ -18,7 +18,7 @@ from gateway.limits import NUMBERS
 
 KeyAction = Literal["create", "change", "rotate", "revoke", "delete"]
 TeamAction = Literal["create", "change", "delete"]
-Area = Literal["config", "breakers", "corrections", "products"]
+Area = Literal["config", "breakers", "corrections", "products", "sessions"]
 CODE = "not_permitted"
 
 
@@ -197,6 +197,7 @@ _AREAS: Mapping[Area, str] = {
     "breakers": "circuit breakers",
     "corrections": "the bill",
     "products": "the catalogue",
+    "sessions": "what is kept of sessions",
 }
 
 

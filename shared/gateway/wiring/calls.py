@@ -13,6 +13,7 @@ from gateway.wiring.stores import Stores, own_credentials
 if TYPE_CHECKING:
     from gateway.calls.completions import Completions
     from gateway.calls.idempotency import Idempotency
+    from gateway.calls.sessions.marks import Marks
     from gateway.catalogue.catalogue import Catalogue
     from gateway.config.service import ConfigSource
     from gateway.destinations import Destinations
@@ -95,6 +96,13 @@ class Calls(Stores):
         from gateway.calls.idempotency_store import ClaimStore
 
         return Idempotency(ClaimStore(self.database, self.settings.table("state")), time.time)
+
+    @once
+    def marks(self) -> Marks:
+        from gateway.calls.sessions.marks import Marks
+        from gateway.calls.sessions.secrets_store import MarkSecrets
+
+        return Marks(MarkSecrets(self.database, self.settings.table("state")))
 
     @once
     def standing(self) -> Standing:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gateway.billing.alerts import Alerts
     from gateway.billing.consumer import Rollup
     from gateway.billing.reports import Reports
+    from gateway.billing.sessions.bills import SessionBills
     from gateway.billing.statements import Billing
     from gateway.breakers.admin import BreakerAdmin
     from gateway.catalogue.admin import ProductAdmin
@@ -59,6 +60,13 @@ class Duties(Calls):
         from gateway.billing.reports import Reports
 
         return Reports(self.usage_store)
+
+    @once
+    def session_bills(self) -> SessionBills:
+        from gateway.billing.sessions.bills import SessionBills
+        from gateway.billing.sessions.store import SessionStore
+
+        return SessionBills(SessionStore(self.database, self.settings.table("usage")), self.key_store, self.marks)
 
     @once
     def sweeper(self) -> Sweeper:

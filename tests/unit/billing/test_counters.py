@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.billing.counters import Place, PoisonRow, counted, slot_of
+from gateway.billing.counters import PoisonRow, counted
+from gateway.billing.places import Place, slot_of
 
 ROW: dict[str, Any] = {
     "v": 1,

@@ -25,9 +25,10 @@ class Api:
 
     def __init__(self, mappings: dict[str, list[dict[str, str]]], disabled: bool = False) -> None:
         self.mappings, self.disabled = mappings, disabled
+        self.rest = [{"name": "ai-gateway-prod-stream", "id": "no"}, {"name": "ai-gateway-dev-stream", "id": "rest"}]
 
     def client(self, service: str) -> "Api":
-        assert service == "apigatewayv2"
+        assert service in ("apigateway", "apigatewayv2")
         return self
 
     def get_paginator(self, operation: str) -> Any:
@@ -35,7 +36,10 @@ class Api:
             "get_apis": [API | {"DisableExecuteApiEndpoint": self.disabled}],
             "get_domain_names": [{"DomainName": name} for name in self.mappings],
         }
-        pages = [{"Items": [each]} for each in items[operation]]  # a page each
+        if operation == "get_rest_apis":
+            pages = [{"items": [each]} for each in self.rest]
+        else:
+            pages = [{"Items": [each]} for each in items[operation]]  # a page each
         return type("Paginator", (), {"paginate": lambda _self: pages})()
 
     def get_api_mappings(self, *, DomainName: str, MaxResults: str) -> dict[str, Any]:  # noqa: N803  AWS's spelling
@@ -70,6 +74,22 @@ def test_without_one_the_api_s_own_address_is() -> None:
             url(mappings, disabled=True)
 
 
+def stream_url(
+    mappings: dict[str, list[dict[str, str]]], environment: str = "dev", region: str = "eu-central-1"
+) -> str:
+    return Place(Names(environment, region=region, account="1"), Api(mappings)).stream_url()
+
+
+def test_streams_come_by_the_rest_api_or_by_the_domain_that_it_is_mapped_to() -> None:
+    assert stream_url({}) == "https://rest.execute-api.eu-central-1.amazonaws.com/live"
+    assert stream_url({}, region="cn-north-1") == "https://rest.execute-api.cn-north-1.amazonaws.com.cn/live"
+    both = [mapped(), mapped("rest", "live", "v1")]
+    assert stream_url({"ai.example.com": both}) == "https://ai.example.com"
+    assert stream_url({"ai.example.com": [mapped()]}).startswith("https://rest.")
+    with pytest.raises(OperatorError, match="0 REST APIs named ai-gateway-staging-stream"):
+        stream_url({}, "staging")
+
+
 class _Gateway(BaseHTTPRequestHandler):
     models: ClassVar[list[dict[str, str]]]
     called: ClassVar[list[str]]
@@ -82,9 +102,20 @@ class _Gateway(BaseHTTPRequestHandler):
         return self._say(404 if "no/such" in self.path else 200, {})
 
     def do_POST(self) -> None:
-        model = json.loads(self.rfile.read(int(self.headers["content-length"])))["model"]
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        model = body["model"]
         self.called.append(model)
+        if body.get("stream"):
+            self._stream(model)
+            return
         self._say(400 if model in self.failing else 200, {"message": "on-demand throughput isn't supported"})
+
+    def _stream(self, model: str) -> None:
+        end = b"" if model in self.failing else b"data: [DONE]\n\n"
+        self.send_response(200)
+        self.end_headers()
+        for piece in (b"data: {}\n\n", end):
+            self.wfile.write(piece)
 
     def _say(self, status: int, body: Any) -> None:
         data = json.dumps(body).encode()
@@ -146,3 +177,14 @@ def test_a_domain_that_leads_nowhere_is_no_answer() -> None:
     found = list(smoke.checks("http://127.0.0.1:1", "good", "gpt-4"))
     assert not any(check.passed for check in found)
     assert "no answer" in found[0].said
+
+
+def test_the_first_model_streams_too_and_to_its_end() -> None:
+    with serving(BEDROCK, set()) as (address, seen):
+        found = {check.name: check.passed for check in smoke.checks(address, "good", "gpt-4", address)}
+    assert seen == ["nova-lite", "gpt-4", "nova-lite"]
+    assert found["refuses no key where it streams"]
+    assert found["streams by nova-lite"]
+    with serving(BEDROCK, {"nova-lite"}) as (address, _):
+        found = {check.name: check.passed for check in smoke.checks(address, "good", "", address)}
+    assert not found["streams by nova-lite"]

@@ -1,0 +1,85 @@
+"""What a coding agent says of the session that a call is of, as its row may hold it. Pure.
+
+A session's id stands as it was sent where it is a UUID: random, and of nobody. Whatever else a client names (an agent
+may bear a name, a user an e-mail address) stands as a mark: a keyed hash, cut short. None of it says who calls: the key
+does. What is odd is left out, and is never an error.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+SESSION, AGENT, CLASS = "x-claude-code-session-id", "x-claude-code-agent-id", "x-claude-code-request-class"
+# As the client of these headers has them; any other is CLASS_OF_OTHERS, since a word of the caller's own may say more.
+CLASSES = frozenset({"main", "subagent", "workflow", "compaction", "auxiliary"})
+CLASS_OF_OTHERS = "other"
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_NAME = re.compile(r"[!-~]{1,128}", re.ASCII)
+_LONGEST_USER = 512  # characters; both surfaces take fewer
+_OF_A_SESSION = re.compile(r"_session_[0-9A-Za-z-]*$", re.ASCII)
+_HASH_BYTES = 12
+
+# A mark of what a client names, by its kind; empty where none can be made.
+Marking = Callable[[str, str], str]
+
+
+def session_facts(headers: Mapping[str, str], body: Mapping[str, Any], marking: Marking) -> dict[str, Any]:
+    """What the row says: `session` with `id` and, as far as they are known, `agent`, `class` and `user`. Empty where
+    no session is named. `headers` have lower-case names; what they and the body hold may be anything."""
+    session = _named(headers, SESSION, "session", marking)
+    if not session:
+        return {}
+    user = _user(body)
+    found = {
+        "id": session,
+        "agent": _named(headers, AGENT, "agent", marking),
+        "class": _class(headers),
+        "user": marking("user", user) if user else "",
+    }
+    return {"session": {name: value for name, value in found.items() if value}}
+
+
+def mark(secret: bytes, key_id: str, kind: str, text: str) -> str:
+    """16 letters of a keyed hash. Two keys' marks of one person are not alike: nobody is followed from key to key."""
+    told = "\0".join((key_id, kind, text)).encode("utf-8", "replace")
+    digest = hmac.new(secret, told, hashlib.sha256).digest()[:_HASH_BYTES]
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+def person(text: str) -> str:
+    """Whom a user id means, without what in it is one session's: a coding agent puts both into one text, in one of two
+    forms."""
+    if text.startswith("{"):
+        try:
+            parts = json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+        if isinstance(parts, dict):
+            parts.pop("session_id", None)
+            return json.dumps(parts, sort_keys=True)
+    return _OF_A_SESSION.sub("", text)
+
+
+def _named(headers: Mapping[str, str], header: str, kind: str, marking: Marking) -> str:
+    text = headers.get(header, "").strip()
+    if _UUID.fullmatch(text.lower()):
+        return text.lower()
+    return marking(kind, text) if _NAME.fullmatch(text) else ""
+
+
+def _class(headers: Mapping[str, str]) -> str:
+    text = headers.get(CLASS, "").strip().lower()
+    return text if text in CLASSES else CLASS_OF_OTHERS if text else ""
+
+
+def _user(body: Mapping[str, Any]) -> str:
+    metadata = body.get("metadata")
+    named = (body.get("user"), metadata.get("user_id") if isinstance(metadata, Mapping) else None)
+    text = next((each for each in named if isinstance(each, str) and each.strip()), "")
+    return person(text) if len(text) <= _LONGEST_USER else ""
