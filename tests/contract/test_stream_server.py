@@ -152,9 +152,9 @@ def test_two_hundred_streams_of_which_every_other_client_leaves(gateway: Gateway
     # One that left may have been answered by the time that it was seen.
     assert ends.count("ok") + ends.count("client_closed_request") == 201
     assert ends.count("client_closed_request") > 50
-    until(
-        lambda: served.threads == threads and served.sockets <= sockets + 64, "as before"
-    )  # idle connections are kept
+    # Idle connections are kept for the next calls, to the provider and to the tables: 64 of each.
+    until(lambda: served.sockets <= sockets + 128, "its sockets are closed")
+    assert served.threads == threads
 
 
 def test_kill_9_in_mid_stream_charges_the_hold_as_it_was_lowered(
