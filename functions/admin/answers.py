@@ -26,6 +26,7 @@ class ConfigPatch(BaseModel):
     vendors: _ENTRIES = Field({}, description="Providers that speak OpenAI's chat format, by name.")
     residency: str | None = Field(None, description="The geography that every key's calls are bound to: `eu`.")
     circuitBreaker: dict[str, Any] = {}  # noqa: N815  as the config names it
+    timeouts: dict[str, Any] = Field({}, description="How long a provider may take, in milliseconds.")
 
 
 class Unsaid(BaseModel):

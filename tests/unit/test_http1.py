@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http1 import MOST_HEAD, Cut, Head, Malformed, Odd, Reader, request_bytes
+from gateway.http1 import MOST_HEAD, Cut, Head, Malformed, Odd, Reader, Silence, request_bytes
 
 NAMES = st.sampled_from(["Server", "x-amzn-RequestId", "Date", "X_odd.name", "content-type", "Connection"])
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=30).map(str.strip)
@@ -114,6 +115,27 @@ SIZES = st.lists(st.integers(1, 40), max_size=20)
 def test_a_plain_answer_is_read_as_it_was_written(answer: tuple[bytes, Read], sizes: list[int]) -> None:
     data, said = answer
     assert lean(data, sizes) == said
+
+
+@given(answers(), SIZES, st.lists(st.booleans(), max_size=40))
+def test_silences_between_any_bytes_lose_nothing(
+    answer: tuple[bytes, Read], sizes: list[int], silences: list[bool]
+) -> None:
+    data, said = answer
+    come, waiting = pieces_of(data, sizes), list(silences)
+
+    def receive(most: int) -> bytes:
+        if waiting and waiting.pop():
+            raise Silence
+        return bytes(come(most))
+
+    reader, head = Reader(receive), None
+    while head is None:
+        with suppress(Silence):
+            head = reader.head()
+    assert isinstance(head, Head)
+    pieces = list(reader.body(head))
+    assert (head.status, b"".join(pieces)) == (said.status, said.body)
 
 
 @given(answers(), SIZES, st.data())

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway import sockets
-from gateway.transport import Broken, Connections, HttpError, HttpReply, NotSent, TooLarge
+from gateway.sockets import Waits
+from gateway.transport import Broken, Connections, HttpError, HttpReply, NotSent, TimedOut, TooLarge
 
 Serve = Callable[[socket.socket], None]
 
@@ -230,3 +231,73 @@ def test_what_is_no_header_never_leaves_and_is_never_quoted(
         connections.request("POST", "/", b"", headers, 10.0)
     assert (type(fault.value), fault.value.sent, seen) == (NotSent, False, [])
     assert "evil" not in repr(fault.value) + repr(fault.value.__context__)
+
+
+DRIPPING = (
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=1\r\nllo\r\n0\r\nX: 1\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\nhello",
+)
+
+
+@pytest.mark.parametrize("answer", DRIPPING, ids=["by length", "in chunks", "of an odd form"])
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "over TLS"])
+def test_who_waits_is_woken_wherever_an_answer_stops(
+    serving: Callable[..., int], certified: ssl.SSLContext, answer: bytes, secure: bool
+) -> None:
+    """A byte comes each time that its reader was woken, and never before."""
+    woken = threading.Semaphore(0)
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        for at in range(len(answer)):
+            if at > answer.index(b"\r\n\r\n") + 3 or not answer.startswith(b"HTTP/1.0"):
+                assert woken.acquire(timeout=10)
+            connection.sendall(answer[at : at + 1])
+
+    port = serving(serve, certified) if secure else serving(serve)
+    scheme, host = ("https", "localhost") if secure else ("http", "127.0.0.1")
+    sent = Connections(f"{scheme}://{host}:{port}").begin("POST", "/", b"", {}, 10.0, Waits(wake=0.005))
+    woken.release()
+    while (exchange := sent.answer()) is None:
+        woken.release()
+    said = b""
+    for piece in exchange.pieces():
+        said += piece
+        if not piece:
+            woken.release()
+    exchange.close()
+    assert said == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("waits", "sent"),
+    [
+        (Waits(first_byte=0.05), b""),
+        (Waits(first_byte=0.05), b"HTTP/1.1 200 OK\r\nX: 1"),
+        (Waits(idle=0.05), b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"),
+        (Waits(idle=0.05, wake=0.01), b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"),
+        (Waits(first_byte=0.05, wake=0.01), b""),
+        (Waits(idle=0.05), b"HTTP/1.0 200 OK\r\n\r\nhe"),
+        (Waits(idle=0.05, wake=0.01), b"HTTP/1.0 200 OK\r\n\r\nhe"),
+    ],
+)
+def test_a_silence_has_its_own_limit(serving: Callable[..., int], waits: Waits, sent: bytes) -> None:
+    ended = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(sent)
+        ended.wait(10)
+
+    asked = Connections(f"http://127.0.0.1:{serving(serve)}").begin("POST", "/", b"", {}, 10.0, waits)
+
+    def read() -> None:
+        while (exchange := asked.answer()) is None:
+            pass
+        list(exchange.pieces())
+
+    with pytest.raises(TimedOut):
+        read()
+    asked.close()
+    ended.set()

@@ -93,7 +93,7 @@ def _anthropic_verdict(headers: Mapping[str, str], body: Mapping[str, Any], stee
 def _messages_sse(request: Mapping[str, Any], steer: Steer) -> Iterator[bytes]:
     for number, event in enumerate(anthropic_api.events(request, steer)):
         if steer.stream_error and number == steer.after:
-            yield _named(anthropic_api.error(500, Steer(error_type=steer.stream_error)))
+            yield _named(anthropic_api.error(500, Steer(error_type=steer.stream_error, message=steer.message)))
             return
         yield _named(event)
 
@@ -150,7 +150,7 @@ def _bedrock_openai(headers: Mapping[str, str], body: Mapping[str, Any], steer: 
 def _sse(request: Mapping[str, Any], steer: Steer) -> Iterator[bytes]:
     for number, chunk in enumerate(openai_api.chunks(request, steer)):
         if steer.stream_error and number == steer.after:
-            yield _data(openai_api.error(500, Steer(message=steer.stream_error)))
+            yield _data(openai_api.error(500, Steer(message=steer.message or steer.stream_error)))
             return
         yield _data(chunk)
     yield b"data: [DONE]\n\n"
@@ -163,7 +163,9 @@ def _data(value: Mapping[str, Any]) -> bytes:
 def _event_stream(events: Iterator[tuple[str, dict[str, Any]]], steer: Steer) -> Iterator[bytes]:
     for number, (kind, payload) in enumerate(events):
         if steer.stream_error and number == steer.after:
-            yield eventstream.exception(steer.stream_error, _dump({"message": "The fake ends this stream."}))
+            yield eventstream.exception(
+                steer.stream_error, _dump({"message": steer.message or "The fake ends this stream."})
+            )
             return
         yield eventstream.event(kind, _dump(payload))
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from gateway.errors import UpstreamError, UpstreamTimeout
 
-FIRST_BYTE_SECONDS = 20.0  # of an answer that is streamed: a model that is well has begun by then
+FIRST_BYTE_SECONDS = 120.0  # of an answer that is streamed, unless the config says another limit
 _UNREACHABLE, _TOO_LARGE = "unreachable", "too_large"
 # Statuses by which a host says that the request took its model too long, or that the model failed on it.
 _OF_THE_REQUEST = (408, 424, 504)

@@ -205,7 +205,7 @@ class Stream:
     def __init__(
         self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str, most: int, choices: int = 1
     ) -> None:
-        spoken, there = _halves(client, native)
+        spoken, there = halves(client, native)
         if client == native:
             made = import_module(f"gateway.dialects.{client}.same").Passing(known=known, model=model, choices=choices)
             self.tap = cast(Tap, made)
@@ -289,9 +289,10 @@ def pair(client: str, native: str) -> Pair:
     """Dialects are loaded when they are first spoken."""
     if client == native:
         return cast(Pair, import_module(f"gateway.dialects.{client}.same").SAME)
-    return Translated(*_halves(client, native))
+    return Translated(*halves(client, native))
 
 
-def _halves(client: str, native: str) -> tuple[Client, Native]:
+def halves(client: str, native: str) -> tuple[Client, Native]:
+    """What a client's dialect is to clients, and an endpoint's to endpoints."""
     spoken, there = (import_module(f"gateway.dialects.{each}.roles") for each in (client, native))
     return cast(Client, spoken.CLIENT), cast(Native, there.NATIVE)

@@ -20,12 +20,12 @@ from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint, ModelRule, Quirks, Vendor, endpoint_for, needs_profile, quirks_of, rule_of
 from gateway.transport import Broken, Connections, HttpError, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import Opened, Waiting, answer_of, answered, opened, tier_in
+from gateway.vendors.answers import Opened, Waiting, answer_of, answered, opened, read, tier_in
 from gateway.vendors.base import QUIET, Answer, Event, ModelCall, Prepared
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
 from gateway.vendors.masking import masked
 from gateway.vendors.quirks import apply
-from gateway.vendors.streams import StreamError, relayed
+from gateway.vendors.streams import StreamError, relayed, retold
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # as providers name it
@@ -70,17 +70,19 @@ class Adapter(ABC):
         return self._streamed(prepared) if prepared.call.streamed else self._whole(prepared)
 
     def _whole(self, prepared: Prepared) -> Iterator[Event]:
-        call, way = prepared.call, self._way(prepared.call)
-        spoken = way.spoken
-        reply, exchange = yield from self._asked_of(prepared, way.path, whole=True)
+        reply, exchange = yield from self._asked_of(prepared, self._way(prepared.call).path, whole=True)
+        yield self._answer(prepared, reply, reply.body, measured=exchange.measured)
+
+    def _answer(self, prepared: Prepared, reply: HttpReply, data: bytes, *, measured: bool) -> Answer:
+        call, spoken = prepared.call, self._way(prepared.call).spoken
 
         def completed(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
             return spoken.answer(answer, usage, names=prepared.names, known=lambda: _known(reply), model=call.model)
 
-        yield answer_of(
+        return answer_of(
             self.name,
-            reply.body,
-            measured=exchange.measured,
+            data,
+            measured=measured,
             usage_of=spoken.usage_of,
             completion_of=completed,
             headers=reply.headers,
@@ -96,6 +98,12 @@ class Adapter(ABC):
         )
         tap = stream.tap
         try:
+            if reply.headers.get("content-type", "").startswith("application/json"):  # the host does not stream
+                data = yield from read(exchange)
+                whole = self._answer(prepared, reply, data, measured=exchange.measured)
+                yield from retold(call.dialect, whole.body, known=known, model=call.model)
+                yield replace(whole, body={})
+                return
             for event in relayed(exchange, reply.headers, stream):
                 begun = begun or event is not QUIET
                 yield event
@@ -113,6 +121,8 @@ class Adapter(ABC):
             raise unusable(self.name, why.reason, usage=used.usage if used else None, tier=tier) from None
         except HttpError as error:
             raise unanswered(self.name, error) from None
+        except UpstreamError:
+            raise
         except Exception as fault:  # noqa: BLE001  ours, while we read what came: it has left all the same
             raise faulty(self.name, fault, sent=True) from None
         finally:

@@ -182,7 +182,7 @@ def status_failure(
     failure = refused(provider, status, reply.headers, code=kind or code, param=param, message=message)
     failure.upstream_status = reply.status
     if mask is not None and not isinstance(failure, UpstreamCredentials):
-        failure.told, failure.told_kind = mask(message), word(details.get("type")) or ""
+        failure.told, failure.told_kind = mask(message), kind_told(details.get("type"))
     if reply.headers.get(_SHOULD_RETRY) in ("true", "false"):
         failure.headers[_SHOULD_RETRY] = reply.headers[_SHOULD_RETRY]
     return failure
@@ -215,6 +215,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _says(match: Callable[[str], re.Match[str] | None], text: object) -> bool:
     return isinstance(text, str) and match(text[:_LONGEST_READ]) is not None
+
+
+def kind_told(value: object) -> str:
+    """An error's type as OpenAI and Anthropic have them; empty for AWS's, which their clients don't know."""
+    kind = word(value) or ""
+    return kind if kind.endswith("_error") or kind == "request_too_large" else ""
 
 
 def word(value: object) -> str | None:

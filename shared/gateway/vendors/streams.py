@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from gateway.aws.eventstream import Decoder
-from gateway.dialects.pairs import Heard, Stream
+from gateway.dialects.pairs import Heard, Stream, halves
 from gateway.dialects.sse import MOST_EVENT, Parser
 from gateway.dialects.values import json_object, mapping
 from gateway.errors import UpstreamCredentials, UpstreamError
 from gateway.transport import Broken, Exchange, HttpError
 from gateway.vendors.base import QUIET, Chunk, Counted, Event
-from gateway.vendors.failures import STATUS_BY_TYPE, refused, word
+from gateway.vendors.failures import STATUS_BY_TYPE, kind_told, refused, word
 
 Events = Iterator[tuple[str, dict[str, Any], str]]
 _BINARY: Final = "application/vnd.amazon.eventstream"
@@ -60,11 +61,11 @@ class StreamError(Exception):
             failure = UpstreamError(
                 f"The answer of {provider} broke off.", provider=provider, reason=word(self.kind) or "error_in_stream"
             )
-            failure.told_kind = _TOLD_BY.get(status, "")
+            failure.told_kind = _TOLD_BY.get(status, "")  # whose clients wait for it, or try again
         else:
             failure = refused(provider, status, {}, code=self.kind, message=self.message)
         if mask is not None and not isinstance(failure, UpstreamCredentials):
-            failure.told, failure.told_kind = mask(self.message), word(self.kind) or failure.told_kind
+            failure.told, failure.told_kind = mask(self.message), kind_told(self.kind) or failure.told_kind
         return failure
 
 
@@ -96,6 +97,20 @@ def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream) -> I
     for kind, event, data in () if over else frames.end():
         yield from _told(stream.hear(kind, event, data), stream)
     yield from _told(Heard(tap.end(done=frames.done), content=True), stream)
+
+
+def retold(dialect: str, answer: Mapping[str, Any], *, known: str, model: str) -> Iterator[Event]:
+    """A whole answer in the client's dialect, as events of its stream; of several choices the first. Raises
+    Unusable."""
+    client, native = halves(dialect, dialect)
+    writer = client.writer(known=known, model=model)
+    size = len(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
+    for delta in native.deltas(answer, {}) or ():
+        for kind, event in writer.write(delta):
+            yield Chunk(event, kind, "", content=True, size=size)
+            size = 0
+    for kind, event in writer.end():
+        yield Chunk(event, kind)
 
 
 def _told(heard: Heard, stream: Stream) -> Iterator[Event]:

@@ -11,6 +11,7 @@ import pytest
 from openai.types.chat import ChatCompletionChunk
 
 from gateway.errors import UpstreamError, UpstreamThrottled, UpstreamTimeout
+from gateway.models.usage import Usage
 from gateway.transport import Broken
 from gateway.vendors.base import Answer, Chunk, Counted, ModelCall, Provider, Quiet
 from gateway.vendors.streams import StreamError, frames_of
@@ -198,3 +199,42 @@ def test_a_stream_without_counts_that_ends_so_may_be_billed(fake: FakeUpstream, 
 
 def test_a_stream_s_tier_is_the_one_that_answered(fake: FakeUpstream, openai: Provider) -> None:
     assert streamed(openai, chat(service_tier="priority"))[1].tier == "default"  # the fake's own
+
+
+def _chunked(*parts: str) -> str:
+    return "".join(f"{len(part):x}\r\n{part}\r\n" for part in parts)
+
+
+def test_what_becomes_of_a_connection_behind_the_last_word_is_nobody_s_matter(
+    fake: FakeUpstream, openai: Provider
+) -> None:
+    frame = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    said = [{**frame, "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]}]
+    said.append({**frame, "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}})
+    events = [f"data: {json.dumps(each)}\n\n" for each in said]
+    head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    fake.script(Steer(wire=head + _chunked(*events, "data: [DONE]\n\n")), Steer(wire=head + _chunked(*events)))
+    chunks, answer = streamed(openai, chat())
+    assert (len(chunks), answer.usage) == (2, Usage(input_tokens=3, output_tokens=2))
+    assert failure(openai, chat()).reason == "broken", "without it, more may have been to come"
+
+
+@pytest.mark.parametrize("endpoint", ["openai", "anthropic"])
+@pytest.mark.parametrize("dialect", ["chat", "messages"])
+def test_a_host_that_does_not_stream_is_told_as_a_stream(
+    fake: FakeUpstream, endpoint: str, dialect: str, request: pytest.FixtureRequest
+) -> None:
+    provider: Provider = request.getfixturevalue(endpoint)
+    asked = replace(chat() if dialect == "chat" else messages(), streamed=True)
+    own = json.dumps(ask(provider, replace(chat() if endpoint == "openai" else messages(), streamed=False)).body)
+    for body in (own, own.replace('"usage"', '"error": {"x": 1}, "usage"')):
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        fake.script(Steer(wire=head + body))
+    chunks, answer = streamed(provider, asked)
+    whole = gathered(dialect, said(chunks))
+    text = whole["choices"][0]["message"]["content"] if dialect == "chat" else whole["content"][-1]["text"]
+    assert text
+    assert text in own
+    assert (answer.body, answer.usage is not None) == ({}, True)
+    refused = failure(provider, asked)
+    assert (refused.reason, refused.usage) == ("error_in_answer", answer.usage)
