@@ -143,8 +143,6 @@ def test_a_hang_up_at_every_piece(gateway: Gateway, dialect: str, name: str) -> 
             assert row["attempts"][0]["verdict"] == "cut"
         if told:
             assert row["actual"] == first["actual"]
-    costs = [row["actual"] for row in rows if row.get("usage_source") == "counted"]
-    assert costs == sorted(costs)
 
 
 @pytest.mark.parametrize(("dialect", "name"), PAIRS)

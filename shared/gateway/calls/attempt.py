@@ -7,6 +7,7 @@ stands for the whole; else what was seen of it, where all that is produced can b
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,10 +22,11 @@ from gateway.models.thinking import may_think
 from gateway.models.usage import Usage
 from gateway.vendors.base import QUIET, Answer, Chunk, Counted, Event, Prepared
 
-_UNDER_WAY = 32  # tokens that were made, and had not come, when an answer broke off
-# Who takes an event later than so many seconds lets others wait behind it; for so many in all, and what waits there is
-# no moment's worth any more: it was produced, and nobody has seen it.
-_HINDERS, _UNREAD_SECONDS = 0.05, 1.0
+# Of an answer that broke off, tokens that were made and had not come: a moment's worth; and so many for each second
+# beyond it of a provider's silence, since some tell the input of a tool only when it is whole, and for each that events
+# waited for their reader, who had others wait behind them.
+_UNDER_WAY, _A_SECOND = 32, 250
+_MOMENT, _HINDERS = 0.5, 0.05
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class Attempt:
     `choices` is how many answers were asked for. `delivered`: content came, be it a part of an answer. `told` is what
     the provider said last that the prompt came to, `counted` its count of the whole, until more comes behind it;
     `pieces` and `size` are what was seen of the answer: pieces of text, each a token at least, and bytes. `unread` are
-    the seconds that events had to wait for their reader.
+    the seconds that events had to wait for their reader, `silent` those since the last piece came.
     """
 
     target: Target
@@ -53,6 +55,8 @@ class Attempt:
     pieces: int = 0
     size: int = 0
     unread: float = 0.0
+    silent: float = 0.0
+    _last: float = 0.0  # when a piece came
 
     @property
     def bound(self) -> int:
@@ -78,7 +82,7 @@ class Attempt:
         What ends it otherwise costs nothing before anything was sent, and where nobody reads to the end what was seen,
         or the upper bound.
         """
-        started, given = time.monotonic(), 0.0
+        started = self._last = time.monotonic()
         try:
             for event in self.target.provider.send(self.prepared):
                 if event is not QUIET:
@@ -87,8 +91,8 @@ class Attempt:
                     self._heard(event)
                 given = time.monotonic()
                 yield event
-                self._taken(given)
-                given = 0.0
+                waited = time.monotonic() - given
+                self.unread += waited if waited > _HINDERS else 0.0
         except UpstreamError as failure:
             self._failed(failure)
             raise
@@ -98,9 +102,8 @@ class Attempt:
                 self.verdict, self.status = Verdict.NOT_SENT, "not_sent"
             raise
         finally:
-            self.provider_ms = (time.monotonic() - started) * 1_000
-            if given:
-                self._taken(given)
+            ended = time.monotonic()
+            self.provider_ms, self.silent = (ended - started) * 1_000, ended - self._last
             if self.verdict is Verdict.UNKNOWN and self.delivered:
                 self._cut()
 
@@ -134,19 +137,17 @@ class Attempt:
         else:
             self.delivered = self.delivered or event.content
             self.pieces, self.size = self.pieces + event.pieces, self.size + event.size
-            self.counted = None if event.pieces else self.counted
-
-    def _taken(self, given: float) -> None:
-        waited = time.monotonic() - given
-        self.unread += waited if waited > _HINDERS else 0.0
+            if event.pieces:
+                self.counted, self._last = None, time.monotonic()
 
     def _cut(self) -> None:
         """The answer broke off, or nobody read on."""
         if self.counted is not None:
             self.verdict, self.usage = Verdict.CUT, self.counted.usage
             self.bill = self._billed(self.usage, self.counted.tier or None)
-        elif self.unread <= _UNREAD_SECONDS and not self._may_think():
-            usage, bill = self._seen(self._came() + _UNDER_WAY)
+        elif not self._may_think():
+            unseen = math.ceil(_A_SECOND * (self.unread + max(0.0, self.silent - _MOMENT)))
+            usage, bill = self._seen(self._came() + _UNDER_WAY + unseen)
             if bill.total < self.bound:
                 self.verdict, self.usage, self.bill = Verdict.CUT, usage, bill
 

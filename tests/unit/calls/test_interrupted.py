@@ -170,17 +170,33 @@ def test_what_is_rejected_of_a_prediction_is_billed_though_nobody_sees_it() -> N
     assert est.unasked > 100
 
 
-@pytest.mark.parametrize(("seconds", "verdict"), [(0.9, Verdict.CUT), (1.2, Verdict.UNKNOWN)])
-def test_what_waits_behind_a_reader_who_does_not_read_is_not_given_away(
-    seconds: float, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("waits", "silence", "unseen"),
+    [
+        ((0.04, 0.04), 0.0, 0),  # as long as it takes to write an event out
+        ((0.0, 0.0), 0.5, 0),
+        ((0.25, 0.0), 0.0, 63),
+        ((0.25, 0.125), 0.125, 94),
+        ((0.0, 0.0), 0.75, 63),  # the input of a tool may have been made meanwhile
+        ((0.25, 0.0), 0.75, 125),
+        ((0.0, 0.0), 60.0, CAP),
+        ((60.0, 0.0), 0.0, CAP),
+    ],
+)
+def test_what_was_made_while_nothing_came_or_nobody_read_is_not_given_away(
+    waits: tuple[float, float], silence: float, unseen: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    attempt, est = made([chunk(5), chunk(5), chunk(5)])
+    attempt, est = made([chunk(5), chunk(5), QUIET])
     reading = cast(Any, attempt.events())
-    for _ in range(2):
+    for wait in waits:
         next(reading)
-        now[0] += seconds / 2
+        now[0] += wait
+    next(reading)
+    now[0] += silence - waits[1]
     reading.close()
-    assert attempt.verdict is verdict
-    assert (attempt.cost.total == est.cost) is (verdict is Verdict.UNKNOWN)
+    assert attempt.verdict is Verdict.CUT
+    assert attempt.usage is not None
+    assert attempt.usage.output_tokens == min(10 + UNDER_WAY + unseen, CAP)
+    assert attempt.cost.total <= est.cost
