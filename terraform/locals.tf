@@ -32,7 +32,7 @@ locals {
   # By the door that their requests come in by.
   functions_with_routes = { for key, function in local.functions : key => function if try(function.routes, null) != null && try(function.door, "http") == "http" }
   functions_that_stream = { for key, function in local.functions : key => function if try(function.door, "http") == "stream" }
-  streaming             = one(keys(local.functions_that_stream))
+  streaming             = try(keys(local.functions_that_stream)[0], "") # checks.tf sees to it that there is one
 
   functions_on_streams  = { for key, function in local.functions : key => function if contains(keys(local.tables), try(function.event.stream, "")) }
   functions_on_schedule = { for key, function in local.functions : key => function if try(function.event.schedule, null) != null }

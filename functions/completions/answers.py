@@ -86,3 +86,8 @@ class ModelList(RootModel[Models | MessagesModels]):
 
 class OneModel(RootModel[Model | MessagesModel]):
     """For OpenAI's clients, or for Anthropic's."""
+
+
+class TokenCount(BaseModel):
+    input_tokens: int
+    estimated: bool = Field(description="Whether it was estimated here, four bytes a token.")

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import NamedTuple
 
 from gateway.sockets import AddressInfo, Resolve, addresses_of
 
@@ -48,8 +48,7 @@ class ForbiddenAddress(OSError):
     """A host leads where no provider may be. Nothing was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Destinations:
+class Destinations(NamedTuple):
     """What a provider's base URL may lead to. `loopback` is for a gateway that runs on its user's own machine: plain
     http, and that machine. `runtime_api` is Lambda's own, as `host:port`; `lookup` finds a name's addresses."""
 

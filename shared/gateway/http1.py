@@ -9,27 +9,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 MOST_HEAD = 65_536  # bytes of a head, and of the trailers behind chunks
 _PIECE = 65_536
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
-# An end of CR LF CR LF, and none of LF alone; no blank before a line's end.
+# An end of CR LF CR LF, and none of LF alone; no blank before a line's end. What says where the body ends may be said
+# once, and in these words alone: `(?(n)(?!))` fails where the group was met before.
 _HEAD = re.compile(
     rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [\t\x20-\x7e]*+)?+\r\n"
-    rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:(?:[ \t]*+(?=\r)|[\t\x20-\x7e]*+(?<![ \t]))\r\n)*+\r\n"
+    rb"(?:(?:(?i:content-length):(?(2)(?!))[ \t]*+([0-9]{1,15})"
+    rb"|(?i:transfer-encoding):(?(3)(?!))[ \t]*+((?i:chunked))"
+    rb"|(?i:connection):(?(4)(?!))[ \t]*+((?:[\t\x20-\x7e]*+(?<![ \t]))?+)"
+    rb"|(?!(?i:content-length|transfer-encoding|connection):)"
+    rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:(?:[ \t]*+(?=\r)|[\t\x20-\x7e]*+(?<![ \t])))\r\n)*+\r\n"
 )
-_LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e]*)?\r?\n")
 _LONGEST_CHUNK_LINE = 4_096
 _METHOD = re.compile(r"[A-Z]+")
 _TARGET = re.compile(r"/[!-~]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
-
-_TWICE = b", "
 
 Receive = Callable[[int], bytes]  # at most so many bytes; none where the other side has ended
 Got = TypeVar("Got")
@@ -48,26 +49,39 @@ class Cut(Malformed):
     """The answer ended early."""
 
 
-def request_bytes(method: str, target: str, host: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A request as it leaves. Raises ValueError, which quotes nothing, for what would be another on the wire."""
-    start, names, end, counted = _shape(method, target, host, tuple(headers))
-    if not _VALUE.fullmatch("".join(headers.values())):
+def request_bytes(
+    method: str,
+    target: str,
+    host: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    fixed: tuple[tuple[str, str], ...] = (),
+) -> bytes:
+    """A request as it leaves. `fixed` are further headers, those that are the same in many requests: they are looked at
+    once. Raises ValueError, which quotes nothing, for what would be another request on the wire."""
+    start, names, end, counted = _shape(method, target, host, tuple(headers), fixed)
+    values = headers.values()
+    if not _VALUE.fullmatch("".join(values)):
         raise ValueError("a header that is none")
-    lines = "".join([name + value for name, value in zip(names, headers.values(), strict=True)])
+    lines = "".join([name + value for name, value in zip(names, values, strict=True)])
     length = "" if counted else f"\r\nContent-Length: {len(body)}"
     return f"{start}{lines}{end}{length}\r\n\r\n".encode("ascii") + body
 
 
 @lru_cache(maxsize=256)
-def _shape(method: str, target: str, host: str, names: tuple[str, ...]) -> tuple[str, tuple[str, ...], str, bool]:
+def _shape(
+    method: str, target: str, host: str, names: tuple[str, ...], fixed: tuple[tuple[str, str], ...]
+) -> tuple[str, tuple[str, ...], str, bool]:
     """What is the same in many requests: what stands before the values of headers and between them, what behind, and
     whether the body's length is among them."""
-    given = {name.lower() for name in names}
+    every = (*(name for name, _ in fixed), *names)
+    given = {name.lower() for name in every}
     if not _METHOD.fullmatch(method) or not _TARGET.fullmatch(target) or not _VALUE.fullmatch(host):
         raise ValueError("a request line that is none")
-    if not all(map(_NAME.fullmatch, names)):
+    if not all(map(_NAME.fullmatch, every)) or not all(_VALUE.fullmatch(value) for _, value in fixed):
         raise ValueError("a header that is none")
     start = f"{method} {target} HTTP/1.1" + ("" if "host" in given else f"\r\nHost: {host}")
+    start += "".join(f"\r\n{name}: {value}" for name, value in fixed)
     end = "" if "accept-encoding" in given else "\r\nAccept-Encoding: identity"
     counted = bool(given & {"content-length", "transfer-encoding"})
     return start, tuple(f"\r\n{name}: " for name in names), end, counted
@@ -97,8 +111,7 @@ class Headers(Mapping[str, str]):
         return len(self._lines())
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """`length` is the body's in bytes, None where it comes in chunks; `keep` whether the connection may be used
     again."""
 
@@ -108,9 +121,11 @@ class Head:
     keep: bool
 
 
-@dataclass(frozen=True, slots=True)
 class Odd:
     """A head that is not read here."""
+
+
+_ODD = Odd()
 
 
 class Reader:
@@ -124,9 +139,9 @@ class Reader:
         """The next answer's head. It stays in the buffer where it is odd. Raises Cut where it does not come whole, and
         what `receive` does."""
         start = 0
-        while (end := _HEAD_ENDS.search(self.buffer, start)) is None:
+        while not self.buffer or (end := _HEAD_ENDS.search(self.buffer, start)) is None:
             if len(self.buffer) > MOST_HEAD:
-                return Odd()
+                return _ODD
             start = max(0, len(self.buffer) - 2)
             if not self._more():
                 raise Cut("the connection was closed before the answer's head was whole")
@@ -204,27 +219,36 @@ def _patiently(read: Callable[[], Got]) -> Generator[bytes, None, Got]:
             yield b""
 
 
+class PlainAnswer:
+    """What the lean reader reads: it says itself where its body ends."""
+
+    measured = True
+
+    def __init__(self, head: Head, reader: Reader) -> None:
+        self.status, self.headers = head.status, head.headers
+        self._head, self._reader = head, reader
+
+    @property
+    def reusable(self) -> bool:
+        return self._head.keep and not self._reader.buffer
+
+    def pieces(self) -> Iterator[bytes]:
+        return self._reader.body(self._head)
+
+    def buffered(self) -> bytes | None:
+        return self._reader.buffered(self._head)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 def _read_head(text: bytes) -> Head | Odd:
     match = _HEAD.fullmatch(text)
     if match is None:
-        return Odd()
-    lower = text.lower()
-    length, coding = _only(lower, b"\ncontent-length:"), _only(lower, b"\ntransfer-encoding:")
-    connection, status = _only(lower, b"\nconnection:"), int(match[1])
-    if status in (204, 304) or (length is None) == (coding is None):  # no body, or nobody says how long, or two do
-        return Odd()
-    if connection is _TWICE or (length is not None and not _LENGTH.fullmatch(length)):
-        return Odd()
-    if coding is not None and coding != b"chunked":
-        return Odd()
-    keep = connection is None or connection == b"keep-alive"
+        return _ODD
+    said, length, coding, connection = match.groups()
+    status = int(said)
+    if (length is None) == (coding is None) or status in (204, 304):  # nobody says how long, or two do, or no body
+        return _ODD
+    keep = connection is None or connection.lower() == b"keep-alive"
     return Head(status, Headers(text), None if length is None else int(length), keep)
-
-
-def _only(lower: bytes, name: bytes) -> bytes | None:
-    """The value of a header that may come once, in small letters; what is no value where it comes twice."""
-    start = lower.find(name)
-    if start < 0:
-        return None
-    end = lower.index(b"\r", start)
-    return _TWICE if lower.find(name, end) >= 0 else lower[start + len(name) : end].strip(b" \t")

@@ -6,15 +6,14 @@ It lies below the rooms that read it: config and identity have their fields from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 Kind = Literal["bucket", "window", "gauge", "money"]
 Unit = Literal["requests", "tokens", "money"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """One limit. `field` is a tier's (in JSON in camelCase), `key_field` that of a key, a team, a user, a key on one
     model.
 
@@ -37,8 +36,7 @@ class Limit:
     @property
     def name(self) -> str:
         """In `shadow`, in metrics and logs."""
-        first, *more = self.field.split("_")
-        return "budget" if self.kind == "money" else first + "".join(map(str.title, more))
+        return "budget" if self.kind == "money" else _camel_case(self.field)
 
     def asks(self, tokens: int) -> int:
         """How much of it a call takes that may use so many tokens."""
@@ -47,6 +45,12 @@ class Limit:
     def counter(self, hour: str) -> str:
         """The attribute that counts in the window of this UTC hour (2026-11-24T05)."""
         return f"{self.attribute}{hour if self.window == 'hour' else hour[:10]}"
+
+
+@lru_cache(maxsize=32)
+def _camel_case(field: str) -> str:
+    first, *more = field.split("_")
+    return first + "".join(map(str.title, more))
 
 
 # In the order in which a refusal names them.

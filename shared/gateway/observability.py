@@ -12,18 +12,17 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway import context
+from gateway.json_text import writer
 
 _NAME: Final = "gateway"
 log: Final = logging.getLogger(_NAME)
-# Made once: json.dumps makes one at each call. What JSON can't say is told in Python's words, half a surrogate pair is
-# escaped: a line is never lost for what stands in it.
-_encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+# What JSON can't say is told in Python's words, half a surrogate pair is escaped: a line is never lost for its content.
+_encode: Final = writer(default=str)
 _STANDARD: Final = frozenset((*logging.makeLogRecord({}).__dict__, "message", "asctime"))
 
 
@@ -57,6 +56,9 @@ def _second(number: int) -> str:
 
 
 def _set_up() -> None:
+    # No line says which thread, process or task wrote it: not asked for, as logging's own notes on cost advise.
+    for each in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
+        setattr(logging, each, False)
     written = logging.StreamHandler(sys.stdout)
     written.setFormatter(_Line())
     log.addHandler(written)
@@ -68,8 +70,7 @@ def _set_up() -> None:
 _set_up()
 
 
-@dataclass(frozen=True, slots=True)
-class MetricSpec:
+class MetricSpec(NamedTuple):
     """CloudWatch's unit, the sets of dimensions a value is filed under, and what it means."""
 
     unit: str
@@ -115,12 +116,17 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
 
     Raises KeyError for an unknown name and for dimensions that are not exactly the metric's.
     """
-    wanted = _WANTED[name]
+    # Micro-dollars are the finest there is, and each digit is paid for in the log.
+    context.current().metrics.append((name, round(value, 6), _filed(name, tuple(dimensions.items()))))
+
+
+@lru_cache(maxsize=256)
+def _filed(name: str, given: _Dimensions) -> _Dimensions:
+    """The dimensions that a value is filed under, by what a caller gives."""
+    wanted, dimensions = _WANTED[name], dict(given)
     if dimensions.keys() != wanted.keys():
         raise KeyError(f"{name} has the dimensions {[*wanted.values()]}, not {sorted(dimensions)}")
-    # Micro-dollars are the finest there is, and each digit is paid for in the log.
-    measured = (name, round(value, 6), tuple([(key, dimensions[given]) for given, key in wanted.items()]))
-    context.current().metrics.append(measured)
+    return tuple([(key, dimensions[given]) for given, key in wanted.items()])
 
 
 def flush(gateway: str, function: str) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.aws.sigv4 import Credentials
 from gateway.tracing import Tracing
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderSettings:
+class ProviderSettings(NamedTuple):
     """What the deployment says of one of its providers, in variables that begin with its name: another base URL, the
     id of its secret, fields that may pass to its host, the region that it is called in."""
 
@@ -22,8 +21,7 @@ class ProviderSettings:
     region: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """One function's environment. Empty strings mean "not set".
 
     `adapter`: it runs on Lambda, behind AWS's Lambda Web Adapter. `host`, `port`, `threads`, `stream_seconds` and
@@ -130,10 +128,7 @@ def settings() -> Settings:
 
 
 def environment_credentials() -> Credentials | None:
-    """The execution role's credentials, which Lambda puts into the environment; None where they come otherwise.
-
-    Read at every call: SnapStart and long-lived containers see them renewed.
-    """
+    """The execution role's credentials, which Lambda puts into the environment; None where they come otherwise."""
     environ = os.environ
     try:
         access, secret = environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"]

@@ -77,6 +77,7 @@ class TimedConnection:
         self.reader = Reader(self.receive)
         self._socket: socket.socket | None = None
         self._timeout = -1.0  # the socket's, as it was set here last
+        self._waiting = select.poll()
 
     def connect(self) -> None:
         plain = self._dial()
@@ -85,6 +86,7 @@ class TimedConnection:
         except BaseException:
             plain.close()
             raise
+        self._waiting.register(self._socket, select.POLLIN)
 
     def _dial(self) -> socket.socket:
         # One look-up: the addresses that were judged are those connected to; TLS and the Host header keep to the name.
@@ -140,9 +142,7 @@ class TimedConnection:
         write on it would be lost without a trace."""
         if self._socket is None or self.reader.buffer:
             return False
-        waiting = select.poll()
-        waiting.register(self._socket, select.POLLIN)
-        return not waiting.poll(0)
+        return not self._waiting.poll(0)
 
     def close(self) -> None:
         if self._socket is not None:

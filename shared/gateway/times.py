@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def utc_date(seconds: float) -> str:
     """The day of a moment in seconds since the epoch, in UTC: 2026-11-24."""
-    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+    return _day(int(seconds // 86_400))
+
+
+@lru_cache(maxsize=8)
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * 86_400, UTC).date().isoformat()
 
 
 def rfc3339(seconds: float) -> str:

@@ -11,8 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _HEADER: Final = b'{"format": "json", "version": 1}\n'
 _TRACE: Final = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}", re.ASCII)
@@ -20,8 +19,7 @@ _SPAN: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _NOT_A_NAME: Final = re.compile(r"[^\w\s.:/%&#=+\\\-@]", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Tracing:
+class Tracing(NamedTuple):
     """`header` is what Lambda says of this run's trace (_X_AMZN_TRACE_ID), `daemon` its AWS_XRAY_DAEMON_ADDRESS."""
 
     header: str

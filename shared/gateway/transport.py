@@ -11,13 +11,13 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from gateway.http1 import Head, Reader, Silence, request_bytes
+from gateway.http1 import Head, PlainAnswer, Silence, request_bytes
 from gateway.sockets import NO_WAITS, Resolve, TimedConnection, Waits, addresses_of
 
+Fixed = tuple[tuple[str, str], ...]
 MAX_BYTES = 6_291_456
 _TO_THE_END = 0.25  # seconds, for the rest of an answer that has said its last word
 _MOST_IDLE = 64  # kept for the next exchange; what comes back beyond is closed
@@ -54,8 +54,7 @@ class TooLarge(HttpError):
     """The answer is larger than the caller allows."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpReply:
+class HttpReply(NamedTuple):
     """Status, headers (lower-case names, printable ASCII: any other header is left out) and the whole body."""
 
     status: int
@@ -76,29 +75,6 @@ class Answer(Protocol):
     def pieces(self) -> Iterator[bytes]: ...
     def buffered(self) -> bytes | None: ...
     def close(self) -> None: ...
-
-
-class _PlainAnswer:
-    """What the lean reader reads: it says itself where its body ends."""
-
-    measured = True
-
-    def __init__(self, head: Head, reader: Reader) -> None:
-        self.status, self.headers = head.status, head.headers
-        self._head, self._reader = head, reader
-
-    @property
-    def reusable(self) -> bool:
-        return self._head.keep and not self._reader.buffer
-
-    def pieces(self) -> Iterator[bytes]:
-        return self._reader.body(self._head)
-
-    def buffered(self) -> bytes | None:
-        return self._reader.buffered(self._head)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class Exchange:
@@ -189,22 +165,32 @@ class Connections:
         self._idle: deque[TimedConnection] = deque()
         weakref.finalize(self, _close, self._idle)
 
-    def open(self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Exchange:
+    def open(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float, *, fixed: Fixed = ()
+    ) -> Exchange:
         """As `begin`, and wait for status and headers. Close what you get."""
-        exchange = self.begin(method, target, body, headers, timeout).answer()
+        exchange = self.begin(method, target, body, headers, timeout, fixed=fixed).answer()
         assert exchange is not None  # noqa: S101  nobody is woken
         return exchange
 
     def begin(
-        self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float, waits: Waits = NO_WAITS
+        self,
+        method: str,
+        target: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout: float,
+        waits: Waits = NO_WAITS,
+        *,
+        fixed: Fixed = (),
     ) -> Sent:
         """Send a request; `timeout` is for the whole exchange, body included, and `waits` for parts of it.
 
-        `target` is the percent-encoded path with its query. Raises NotSent, TimedOut or Broken. Close what you get, or
-        take its answer.
+        `target` is the percent-encoded path with its query, `fixed` are headers that are the same in many requests.
+        Raises NotSent, TimedOut or Broken. Close what you get, or take its answer.
         """
         try:
-            request = request_bytes(method, target, self.host, headers, body)
+            request = request_bytes(method, target, self.host, headers, body, fixed)
         except ValueError:
             # Its text would quote the header, which may be a key.
             raise NotSent("the request is no HTTP") from None
@@ -224,9 +210,11 @@ class Connections:
         headers: Mapping[str, str],
         timeout: float,
         max_bytes: int = MAX_BYTES,
+        *,
+        fixed: Fixed = (),
     ) -> HttpReply:
         """One exchange, read to its end within `timeout` seconds. Raises NotSent, TimedOut, Broken or TooLarge."""
-        exchange = self.open(method, target, body, headers, timeout)
+        exchange = self.open(method, target, body, headers, timeout, fixed=fixed)
         try:
             return HttpReply(exchange.status, exchange.headers, exchange.whole(max_bytes))
         finally:
@@ -273,7 +261,7 @@ def _sent(connection: TimedConnection, request: bytes) -> bool:
 def _answer(connection: TimedConnection, method: str) -> Answer:
     head = connection.reader.head()
     if isinstance(head, Head):
-        return _PlainAnswer(head, connection.reader)
+        return PlainAnswer(head, connection.reader)
     from gateway.odd_http import OddAnswer  # seldom needed, and the standard library's parser is slow to load
 
     return OddAnswer(connection, method)
@@ -291,6 +279,8 @@ class _translated:  # noqa: N801 - a context manager used like a function; conte
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
         if isinstance(error, TimeoutError):
             raise TimedOut("no answer in time", sent=True) from error
         # ValueError: what came is no HTTP.

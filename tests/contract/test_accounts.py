@@ -46,7 +46,7 @@ def world_of(tables: Tables, scope: str, limits: KeyLimits = LIMIT) -> World:
 
 
 def ask(ledger: Ledger, world: World, est: int = 100, *models: str, caller: Caller | None = None) -> Hold:
-    request = replace(world.request(est), models=models or (OPUS,))
+    request = world.request(est)._replace(models=models or (OPUS,))
     return ledger.admit(caller or world.caller, world.tiers.__getitem__, request)
 
 

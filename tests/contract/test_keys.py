@@ -189,7 +189,7 @@ def test_what_was_too_much_for_the_whole_limit_before_a_change(tables: Tables) -
     ledger = world.ledger(database, records)
 
     def refuse(tokens: int = 10) -> GatewayError:
-        request = replace(world.request(300), tokens=tokens)
+        request = world.request(300)._replace(tokens=tokens)
         with pytest.raises(GatewayError) as refused:
             ledger.admit(before, world.tiers.__getitem__, request)
         return refused.value

@@ -8,7 +8,6 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -225,7 +224,7 @@ def test_a_session_costs_a_write_unit_a_call_and_only_where_it_is_named(
         world = worlds[number % keys]
         world.now = int(clock.now * 1e6)
         session = {"id": SESSIONS[number % keys % 3], "agent": MARK, "class": "subagent", "user": MARK}
-        asking = replace(world.request(100_000), facts={"session": session} if named else {})
+        asking = world.request(100_000)._replace(facts={"session": session} if named else {})
         ledger = world.ledger(asked[named])
         hold = ledger.admit(world.caller, world.tiers.__getitem__, asking)
         ledger.settle(hold, Outcome(Usage(90, 8_000, 700, 300, 150), 12_345, 0, "ok", 2_000))

@@ -247,7 +247,7 @@ def test_all_limits_at_once_stay_four_writes_and_small_expressions(tables: Table
     busy = world.ledger(recording)
     busy.memory = ledger.memory
     tags = tuple(f"tag-{number}" for number in range(10))
-    busy.settle(busy.admit(world.caller, world.tiers.__getitem__, replace(world.request(), tags=tags)), used(3))
+    busy.settle(busy.admit(world.caller, world.tiers.__getitem__, world.request()._replace(tags=tags)), used(3))
     request = recording.requests[0]
     expressions = request["UpdateExpression"], request["ConditionExpression"]
     assert "REMOVE" in expressions[0]

@@ -25,7 +25,7 @@ DAY = "2027-01-15"
 
 
 def ask(ledger: Ledger, world: World, est: int = 600, typical: int = 200, caller: Caller | None = None) -> Hold:
-    request = replace(world.request(est), typical=typical)
+    request = world.request(est)._replace(typical=typical)
     return ledger.admit(caller or world.caller, world.tiers.__getitem__, request)
 
 

@@ -20,8 +20,8 @@ from tests.reply import Reply
 from tests.upstream import FakeUpstream
 from tools.build import BuildResult
 from tools.local import seed
-from tools.local.deploy import Deployer, Deployment, Options
-from tools.local.emulator import ACCOUNT, REGION, ROOT, start
+from tools.local.deploy import ALIAS, Deployer, Deployment, Options
+from tools.local.emulator import ACCOUNT, REGION, ROOT, listen, start
 from tools.local.gateway import built, session
 from tools.local.modes import STORE_SECONDS
 from tools.manifest import Manifest, load
@@ -39,17 +39,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to deploy: `base_url` of an API by its id."""
+    """Where to deploy: `base_url` of an API by its id. `doors` are where /v1 is answered, by their names, where the
+    streaming one can run."""
 
     endpoint: str
     base_url: Callable[[str], str]
     api_id: str | None
     host_url: str | None = None
+    doors: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A deployed gateway and what a test needs of it. `keys` by name: free, basic, premium, enterprise, admin."""
+    """A deployed gateway and what a test needs of it. `keys` by name: free, basic, premium, enterprise, admin. `v1_url`
+    is where what is below /v1 is asked, one of `doors`."""
 
     base_url: str
     keys: Mapping[str, str]
@@ -59,6 +62,12 @@ class Live:
     endpoint: str
     manifest: Manifest
     built: BuildResult = field(repr=False)
+    v1_url: str = ""
+    doors: Mapping[str, str] = field(default_factory=dict)
+
+    def url(self, path: str) -> str:
+        """Where a path is asked."""
+        return (self.v1_url if self.v1_url and path.startswith("/v1/") else self.base_url) + path
 
     def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
         sent = dict(headers or {})
@@ -66,7 +75,7 @@ class Live:
         if body is not None:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             sent.setdefault("content-type", "application/json")
-        request = urllib.request.Request(self.base_url + path, data, sent, method=method)  # noqa: S310  loopback
+        request = urllib.request.Request(self.url(path), data, sent, method=method)  # noqa: S310  loopback
         try:
             with urllib.request.urlopen(request, timeout=240) as reply:  # noqa: S310  loopback
                 return _reply(reply.status, reply.headers, reply.read())
@@ -103,7 +112,8 @@ def place() -> Iterator[Place]:
         return
     emulator = start()
     try:
-        yield Place(emulator.endpoint, lambda _api: emulator.base_url, emulator.api_id, emulator.host_url)
+        doors = {"one": emulator.base_url, "http": emulator.http_url, "stream": emulator.stream_url}
+        yield Place(emulator.endpoint, lambda _api: emulator.base_url, emulator.api_id, emulator.host_url, doors)
     finally:
         emulator.stop()
 
@@ -118,7 +128,19 @@ def live(place: Place) -> Iterator[Live]:
         keys = seed.seed_keys(database, deployer.names)
         seed.seed_products(database, deployer.names)
         base_url = place.base_url(deployment.api_id)
-        yield Live(base_url, keys, deployer, deployment, fake, place.endpoint, manifest, result)
+        if place.host_url:
+            listen(place.host_url, deployment.functions["stream"], ALIAS)
+        yield Live(
+            base_url,
+            keys,
+            deployer,
+            deployment,
+            fake,
+            place.endpoint,
+            manifest,
+            result,
+            doors=place.doors or {"http": base_url},
+        )
         deployer.remove(deployment)
 
 
@@ -145,6 +167,22 @@ def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
         api_id=place.api_id,
         host_url=place.host_url,
     )
+
+
+# The doors that answer /v1: both on one port, and each apart, as without a custom domain on AWS.
+DOORS = ("http",) if os.environ.get("ENDPOINT") else ("one", "http", "stream")
+
+
+@pytest.fixture(params=DOORS)
+def doors(request: pytest.FixtureRequest, gateway: Live) -> Live:
+    """The gateway, whose /v1 is asked at each of its doors."""
+    return replace(gateway, v1_url=gateway.doors[request.param])
+
+
+@pytest.fixture(params=[door for door in DOORS if door != "http"])
+def streaming(request: pytest.FixtureRequest, gateway: Live) -> Live:
+    """The gateway, whose /v1 is asked where it streams."""
+    return replace(gateway, v1_url=gateway.doors[request.param])
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 from tests.integration.conftest import Live
 from tests.integration.waiting import eventually
@@ -26,7 +27,8 @@ def test_a_change_of_a_key_holds_at_its_next_call_under_a_cached_authorizer(gate
 
 
 def test_a_key_in_any_other_header_does_not_exist(gateway: Live) -> None:
-    """The API keeps the authorizer's answer by one header; twice, so that the second is the kept one."""
+    """The HTTP API keeps the authorizer's answer by one header; twice, so that the second is the kept one."""
+    gateway = replace(gateway, v1_url=gateway.doors["http"])
     key, _ = gateway.new_key()
     shared = {"authorization": "Basic c2hhcmVk"}
     for headers in (shared | {"x-api-key": key}, shared | {"x-api-key": key}, shared):

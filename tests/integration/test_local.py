@@ -77,17 +77,21 @@ def test_serves_with_curl_lines_that_work_and_leaves_nothing_behind(checkout: Pa
         assert state.stat().st_mode & 0o777 == 0o600
         assert (facts["base_url"], facts["pid"]) == (f"http://127.0.0.1:{port}", process.pid)
         commands = re.findall(r"^  curl .*?(?<!\\)$", printed, re.MULTILINE | re.DOTALL)
-        assert len(commands) == 6
+        assert len(commands) == 8
         for command in commands:
             shown = subprocess.run(["bash", "-c", f"{command} --fail"], capture_output=True, text=True, check=False)
             assert shown.returncode == 0, command + shown.stdout
-            assert "error" not in json.loads(shown.stdout)
+            if "-sN" in command:
+                assert shown.stdout.endswith("data: [DONE]\n\n")
+            else:
+                assert "error" not in json.loads(shown.stdout)
 
         code, output = finished(tool(checkout, "run", "--port", str(free_port())))
         assert (code, str(process.pid) in output, facts["base_url"] in output) == (1, True, True)
         code, output = finished(tool(checkout, "logs", "--function", "completions"))
         assert code == 0
         assert '"message":"request"' in output
+        assert '"route":"POST /v1/messages"' in finished(tool(checkout, "logs", "--function", "stream"))[1]
         assert finished(tool(checkout, "logs", "--function", "nothing"))[0] == 1
 
         source = checkout / "shared" / "gateway" / "health" / "health.py"

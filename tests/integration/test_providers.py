@@ -34,7 +34,7 @@ def test_a_host_is_added_called_billed_and_removed(gateway: Live, host: FakeUpst
     assert (refused.status, refused.body["error"]["param"]) == (400, f"prices.{TARGET}")
     assert gateway.admin("POST", "/config", ENTRY | {"vendors": {"another": entry}}).status == 200
     asked: Any = [{"role": "user", "content": "[[fake text=hello]]"}]
-    with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=key, max_retries=0) as sdk:
+    with openai.OpenAI(base_url=gateway.url("/v1/"), api_key=key, max_retries=0) as sdk:
 
         def answered() -> Any:
             try:

@@ -47,6 +47,7 @@ def loaded(code: str) -> set[str]:
             "import functions.completions.handler; from gateway.wiring import gateway; gateway().completions",
             {"pydantic"},
         ),
+        ("import functions.stream.server; from gateway.wiring import gateway; gateway().completions", {"pydantic"}),
         ("import functions.completions.handler; import gateway.vendors.bedrock", {"pydantic"}),
         ("import functions.completions.handler; import gateway.vendors.openai", {"pydantic"}),
         ("import functions.admin.handler; from gateway.wiring import gateway; gateway().config_admin", {"pydantic"}),

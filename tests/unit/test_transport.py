@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway import sockets
 from gateway.sockets import Waits
-from gateway.transport import Broken, Connections, HttpError, HttpReply, NotSent, TimedOut, TooLarge
+from gateway.transport import MAX_BYTES, Broken, Connections, HttpError, HttpReply, NotSent, TimedOut, TooLarge
 
 Serve = Callable[[socket.socket], None]
 
@@ -71,8 +71,8 @@ def answering(*answers: bytes) -> Serve:
     return serve
 
 
-def ask(connections: Connections, **more: int) -> HttpReply:
-    return connections.request("POST", "/", b"", {}, 10.0, **more)
+def ask(connections: Connections, max_bytes: int = MAX_BYTES) -> HttpReply:
+    return connections.request("POST", "/", b"", {}, 10.0, max_bytes)
 
 
 @pytest.fixture

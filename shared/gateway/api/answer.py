@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from gateway import context, observability, runs
 from gateway.api.errors import error_response
@@ -93,7 +92,7 @@ class _Exchange:
             finally:
                 if not open_body:
                     self.account()
-        return replace(made, body=_Body(self, self._context, made.body)) if open_body else made
+        return made._replace(body=_Body(self, self._context, made.body)) if open_body else made
 
     def _made(self, work: Callable[[], Response]) -> Response:
         """The answer with its body as text or iterator, shaped where something was raised."""

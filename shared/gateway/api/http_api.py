@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -59,7 +58,7 @@ def _whole(response: Response) -> Response:
     if isinstance(response.body, str):
         return response
     try:
-        return replace(response, body=b"".join(response.body))
+        return response._replace(body=b"".join(response.body))
     except Broken as broken:
         return broken.response  # nothing was sent yet, so the caller gets what went wrong
 

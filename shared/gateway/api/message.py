@@ -9,10 +9,11 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
-from gateway.nesting import MOST_LEVELS, is_shallow
+from gateway.json_text import MOST_LEVELS, is_shallow, is_shallow_text, writer
 
 if TYPE_CHECKING:  # whoever asks for no key loads nothing of keys
     from gateway.identity.caller import Caller
@@ -26,7 +27,7 @@ _LONGEST_NAME = 256  # of a field, as an error names it
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
-_written = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_written = writer(allow_nan=False)
 _VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
@@ -114,14 +115,13 @@ class Request:
         return self.deadline - time.monotonic()
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """`body` is text, anything JSON can say, or an iterator of bytes, which whoever takes it reads to its end or
     closes."""
 
     status: int = 200
     body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     media_type: str = "application/json"
 
     def text(self) -> str:
@@ -147,9 +147,12 @@ def parse_json(body: bytes) -> Any:
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
     try:
-        value = _STRICT.decode(body.decode("utf-8-sig"))
+        text = body.decode().removeprefix("\ufeff")
+        value = _STRICT.decode(text)
     except (ValueError, RecursionError):
         raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
+    if is_shallow_text(text):
+        return value
     for name, part in value.items() if isinstance(value, dict) else [("", value)]:
         if not is_shallow(part):
             name = name[:_LONGEST_NAME]
@@ -178,5 +181,5 @@ def _finite(text: str) -> float:
     return number
 
 
-# Made once: json.loads and json.dumps make one at each call.
+# Made once: json.loads makes one at each call.
 _STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

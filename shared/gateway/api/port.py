@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -139,7 +139,7 @@ class _Pieces(Iterator[bytes]):
 
 
 def _with(response: Response, headers: Mapping[str, str]) -> Response:
-    return replace(response, headers={**response.headers, **headers})
+    return response._replace(headers={**response.headers, **headers})
 
 
 def _streamed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gateway.api.message import Dialect, Request, Response
 
@@ -62,8 +62,7 @@ class Route:
             raise ValueError(f"{self.method_path} is public, so it can ask for no scope and no key's record.")
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """What a function answers: its name in logs, its routes by `method_path`, and who knows whose key it is. `callers`
     finds who calls by the request's own headers, at a door that has no authorizer before it."""
 

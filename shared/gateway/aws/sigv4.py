@@ -5,13 +5,17 @@ Source: "Create a signed AWS API request", AWS General Reference. Tests compare 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
+from typing import Final
 from urllib.parse import quote
+
+_DATE: Final = "x-amz-date"
+Header = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,41 @@ class Credentials:
     access_key: str
     secret_key: str = field(repr=False)
     token: str | None = field(default=None, repr=False)
+
+
+class Signer:
+    """What is the same in each request to one path with the same headers: `fixed` are those headers as they leave, the
+    service's own among them."""
+
+    def __init__(
+        self, host: str, path: str, headers: tuple[Header, ...], credentials: Credentials, region: str, service: str
+    ) -> None:
+        fixed = {name.lower(): value for name, value in headers} | {"host": host}
+        if credentials.token:
+            fixed["x-amz-security-token"] = credentials.token
+        self.fixed = tuple(fixed.items())
+        self._secret, self._access = credentials.secret_key, credentials.access_key
+        self._region, self._service = region, service
+        names = sorted((*fixed, _DATE))
+        self._names, dated = ";".join(names), names.index(_DATE)
+        lines = [f"{name}:{' '.join(fixed.get(name, '').split())}\n" for name in names]
+        # The canonical request up to the date's value, and from there to the body's digest. The path is encoded once
+        # more, as every service but S3 wants it.
+        self._before = f"POST\n{quote(path, safe='/-_.~')}\n\n{''.join(lines[:dated])}{_DATE}:"
+        self._after = f"\n{''.join(lines[dated + 1 :])}\n{self._names}\n"
+
+    def changing(self, body: bytes, now: float | None = None) -> dict[str, str]:
+        """The headers that are another request's for another body or another second: `x-amz-date`, `authorization`."""
+        stamp = _stamp(int(time.time() if now is None else now))
+        digest = sha256(f"{self._before}{stamp}{self._after}{sha256(body).hexdigest()}".encode()).hexdigest()
+        scope, key = _scope(self._secret, stamp[:8], self._region, self._service)
+        signature = hmac.digest(key, f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}".encode(), "sha256").hex()
+        told = f"Credential={self._access}/{scope}, SignedHeaders={self._names}, Signature={signature}"
+        return {_DATE: stamp, "authorization": f"AWS4-HMAC-SHA256 {told}"}
+
+
+# Made once for an operation, and anew when the credentials are.
+signer = lru_cache(maxsize=64)(Signer)
 
 
 def sign(
@@ -38,21 +77,8 @@ def sign(
 
     `path` is percent-encoded as it goes on the wire; `now` is in seconds since the epoch.
     """
-    stamp = _stamp(int(time.time() if now is None else now))
-    sent = {name.lower(): value for name, value in headers.items()} | {"host": host, "x-amz-date": ""}
-    if credentials.token:
-        sent["x-amz-security-token"] = credentials.token
-    before, after, signed = _canonical(path, tuple(sent.items()))
-    sent["x-amz-date"] = stamp
-    canonical = f"{before}{stamp}{after}{hashlib.sha256(body).hexdigest()}"
-    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
-    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    key = _signing_key(credentials.secret_key, stamp[:8], region, service)
-    signature = hmac.digest(key, text.encode(), "sha256").hex()
-    sent["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, SignedHeaders={signed}, Signature={signature}"
-    )
-    return sent
+    made = signer(host, path, tuple(headers.items()), credentials, region, service)
+    return dict(made.fixed) | made.changing(body, now)
 
 
 @lru_cache(maxsize=4)
@@ -60,23 +86,10 @@ def _stamp(second: int) -> str:
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
-@lru_cache(maxsize=64)
-def _canonical(path: str, sent: tuple[tuple[str, str], ...]) -> tuple[str, str, str]:
-    """The canonical request up to the date's value, and from there to the body's digest; and the signed headers. The
-    same for every request of an operation."""
-    values = dict(sent)
-    names = sorted(values)
-    signed = ";".join(names)
-    lines = [f"{name}:{' '.join(values[name].split())}\n" for name in names]
-    # Encoded once more, as every service but S3 wants it.
-    start, dated = f"POST\n{quote(path, safe='/-_.~')}\n\n", names.index("x-amz-date")
-    before = start + "".join(lines[:dated]) + "x-amz-date:"
-    return before, "\n" + "".join(lines[dated + 1 :]) + f"\n{signed}\n", signed
-
-
 @lru_cache(maxsize=8)
-def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
+def _scope(secret: str, day: str, region: str, service: str) -> tuple[str, bytes]:
+    """Where and when a signature holds, and the key that it is made with."""
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return key
+    return f"{day}/{region}/{service}/aws4_request", key

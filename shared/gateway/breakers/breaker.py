@@ -8,9 +8,8 @@ Half-open is no state of its own in storage: an open breaker whose time is over 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 State = Literal["closed", "open", "half_open"]
 LONGEST_OPEN_MS = 600_000
@@ -18,21 +17,13 @@ PROBE_LEASE_MS = 30_000
 SLOW_KEYS = 3
 
 
-@dataclass(frozen=True)
-class BreakerKey:
+class BreakerKey(NamedTuple):
     """What a breaker stands before: a model of a vendor in a region; the vendor's host in that region (no model), which
     all its models share; or the vendor with all it has (neither), which only an operator opens."""
 
     vendor: str
     region: str = ""
     model: str = ""
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash((self.vendor, self.region, self.model))
 
     @staticmethod
     @lru_cache(maxsize=1_024)
@@ -49,15 +40,20 @@ class BreakerKey:
         vendor, _, model = before.partition("/")
         return cls(vendor, region, model)
 
-    @cached_property
+    @property
     def text(self) -> str:
         return self.vendor + (f"/{self.model}" if self.model else "") + (f"@{self.region}" if self.region else "")
 
-    @cached_property
+    @property
+    def way(self) -> tuple[BreakerKey, BreakerKey, BreakerKey]:
+        """What stands before a target: the vendor as a whole, its host, and itself."""
+        return _way(self)
+
+    @property
     def host(self) -> BreakerKey:
         return BreakerKey(self.vendor, self.region)
 
-    @cached_property
+    @property
     def whole(self) -> BreakerKey:
         """The vendor's own: an operator's switch for all that it has."""
         return BreakerKey(self.vendor)
@@ -71,8 +67,12 @@ class BreakerKey:
         return not self.region and not self.model
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
+@lru_cache(maxsize=1_024)
+def _way(key: BreakerKey) -> tuple[BreakerKey, BreakerKey, BreakerKey]:
+    return key.whole, key.host, key
+
+
+class Breaker(NamedTuple):
     """What all functions share about one key.
 
     `failures` and `successes` count the window that began at `window` (a multiple of the window's length); `slow` are
@@ -104,8 +104,7 @@ class Breaker:
         return 60.0 if self.forced else max(self.until - now, 1_000) / 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerRules:
+class BreakerRules(NamedTuple):
     """From the config; see `CircuitBreaker` there."""
 
     failure_threshold: int

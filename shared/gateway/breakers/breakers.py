@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from types import MappingProxyType
+from typing import NamedTuple, Protocol, TypeVar
 
 from gateway import observability
 from gateway.breakers.breaker import SLOW_KEYS, Breaker, BreakerKey, BreakerRules
@@ -45,13 +46,12 @@ class _Local:
     since: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(NamedTuple):
     """Leave to call a target; `probes` are the breakers on its way, as they were leased, whose closing its answer
     decides."""
 
     target: BreakerKey
-    probes: Mapping[BreakerKey, Breaker] = field(default_factory=dict)
+    probes: Mapping[BreakerKey, Breaker] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -66,14 +66,14 @@ class Breakers:
         """Leave to call. Raises UpstreamUnavailable, at once and with retry_after, where a breaker on the way is
         open."""
         now = self.clock()
-        self._look((target,), now)
-        shut = self._shut(target, now)
+        (way,) = self._looked((target,), now)
+        shut = _shut(way, now)
         if shut is not None:
             raise _suspended(shut, now)
         probes: dict[BreakerKey, Breaker] = {}
-        for key in (target.host, target):
-            breaker = self._local(key, now).breaker
-            if breaker.state(now) != "half_open":
+        for local in way[1:]:
+            breaker, key = local.breaker, local.breaker.key
+            if not breaker.open or breaker.state(now) != "half_open":
                 continue
             leased = self._guarded(lambda key=key: self.store.lease_probe(key, now, rules))  # type: ignore[misc]  # bound now
             if leased is None:
@@ -86,15 +86,15 @@ class Breakers:
         """Raises as `acquire` where a breaker is open on the way to each of these; takes no probe of one that is half
         open."""
         now = self.clock()
-        self._look(targets, now)
-        shut = [self._shut(target, now) for target in targets]
+        shut = [_shut(way, now) for way in self._looked(targets, now)]
         if shut and shut[0] is not None and all(shut):
             raise _suspended(shut[0], now)
 
     def tell(self, permit: Permit, signs: Signs, rules: BreakerRules, key_id: str) -> None:
         """What became of a call by this API key. Each permit is told of once: what says nothing gives its probes
         back."""
-        for key, sign in ((permit.target.host, signs.host), (permit.target, signs.target)):
+        _, host, target = permit.target.way
+        for key, sign in ((host, signs.host), (target, signs.target)):
             probe = permit.probes.get(key)
             if sign is Sign.WELL:
                 self._well(key, probe, rules)
@@ -164,24 +164,18 @@ class Breakers:
         if seen is not None:
             local.breaker, local.read, local.wrote, local.successes = seen, now, now, 0
 
-    def _look(self, targets: Sequence[BreakerKey], now: int) -> None:
-        """Read what is not known well enough of the ways to these, at once."""
-        way = [key for target in targets for key in (target.whole, target.host, target)]
-        old = [key for key in way if not 0 <= now - self._local(key, now).read < _HINT_MS]
-        read = self._guarded(lambda: self.store.read(old)) if old else None
-        for key in old:
-            local = self._local(key, now)
-            local.read = now
-            if read is not None:
-                local.breaker = read.get(key) or Breaker(key)
-
-    def _shut(self, target: BreakerKey, now: int) -> Breaker | None:
-        """The first breaker on the way that lets nobody through."""
-        whole = self._local(target.whole, now).breaker
-        if whole.open and whole.forced:
-            return whole
-        way = (self._local(key, now).breaker for key in (target.host, target))
-        return next((breaker for breaker in way if breaker.state(now) == "open"), None)
+    def _looked(self, targets: Sequence[BreakerKey], now: int) -> list[list[_Local]]:
+        """What is known of the ways to these: of each the vendor as a whole, its host and itself. What is not known
+        well enough is read first, all at once."""
+        ways = [[self._local(key, now) for key in target.way] for target in targets]
+        old = [local for way in ways for local in way if not 0 <= now - local.read < _HINT_MS]
+        if old:
+            read = self._guarded(lambda: self.store.read([local.breaker.key for local in old]))
+            for local in old:
+                local.read = now
+                if read is not None:
+                    local.breaker = read.get(local.breaker.key) or Breaker(local.breaker.key)
+        return ways
 
     def _local(self, key: BreakerKey, now: int) -> _Local:
         found = self._known.get(key)
@@ -198,6 +192,14 @@ class Breakers:
         except (StoreError, GatewayError) as error:
             observability.log.warning("circuit breaker state is out of reach", extra={"reason": type(error).__name__})
             return None
+
+
+def _shut(way: Sequence[_Local], now: int) -> Breaker | None:
+    """The first breaker on a way that lets nobody through. The vendor's as a whole opens only by an operator."""
+    whole, *others = (local.breaker for local in way)
+    if whole.open and whole.forced:
+        return whole
+    return next((breaker for breaker in others if breaker.open and breaker.state(now) == "open"), None)
 
 
 def _suspended(breaker: Breaker, now: int) -> UpstreamUnavailable:

@@ -6,8 +6,8 @@ that one model's calls suspend what no other could reach either. Whatever answer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from gateway.errors import UpstreamError, UpstreamTimeout
 
@@ -29,8 +29,7 @@ class Sign(StrEnum):
     NOTHING = "nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
+class Signs(NamedTuple):
     """What one attempt tells of its host, and of its target: the model there."""
 
     host: Sign

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -142,8 +142,8 @@ class Completions:
         waits = _waits(config, way.wake, streamed=streamed)
         for each in names.regions(route, rule):
             call, est = self._priced(whole, request, each, tier, seconds_left, way.dialect)
-            call = replace(call, correlation_id=correlation_id, metadata=metadata)
-            call = replace(call, streamed=streamed, waits=waits, beta=way.beta)
+            call = call._replace(correlation_id=correlation_id, metadata=metadata)
+            call = call._replace(streamed=streamed, waits=waits, beta=way.beta)
             provider = self.provider(each.provider, each.region)
             targets.append(Target(each, provider, provider.prepare(call), est, streamed))
         return Plan(request, tuple(targets), products, rid=rid, dialect=way.dialect)

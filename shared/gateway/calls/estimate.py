@@ -5,10 +5,8 @@ A hold is never less than what a correct bill can be, but where an admin chose o
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, NoReturn
 
 from gateway.calls.parts import (
@@ -21,6 +19,7 @@ from gateway.calls.parts import (
     without_data,
 )
 from gateway.errors import BadRequest
+from gateway.json_text import writer
 from gateway.models.caching import cached_by_marks
 from gateway.models.images import image_tokens
 from gateway.models.money import MICRO, Cost, Price, cost_of
@@ -40,9 +39,10 @@ _SHORT = (None, "5m")  # how long a mark keeps what it marks, at the plain price
 # also what a turn costs that is written to the cache as a whole, at 1.25 times that.
 _TYPICAL_BYTES = 3
 
+_written = writer(ascii_only=False)
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+
+class Estimate(NamedTuple):
     """`cost` is the upper bound in micro-dollars, `prompt` that of the prompt's tokens, `typical` what such a call
     costs at most as a rule: never more than `cost`. `tokens` is what the token limit counts: four bytes of prompt a
     token, as OpenAI's own limiter has it, and the whole output cap; a rate is no promise of money.
@@ -62,14 +62,14 @@ class Estimate:
 
     def once_told(self, usage: Usage) -> int:
         """The upper bound when a provider has told what the prompt came to: that, and all of the output."""
-        whole = replace(usage, output_tokens=self.output, reasoning_tokens=0)
+        whole = usage._replace(output_tokens=self.output, reasoning_tokens=0)
         return max(cost_of(whole, price).total for price in self.prices)
 
     def seen(self, told: Usage | None, output: int) -> tuple[Usage, Cost]:
         """What a call used and costs at most of which no usage came: so many tokens of an answer, and the prompt that
         was `told`, or all that it may come to. By the dearest service tier that may have answered."""
         if told is not None:
-            usage = replace(told, output_tokens=output, reasoning_tokens=0, source="counted")
+            usage = told._replace(output_tokens=output, reasoning_tokens=0, source="counted")
             costs = [cost_of(usage, price) for price in self.prices]
         else:
             usage = Usage(input_tokens=self.prompt, output_tokens=output, source="counted")
@@ -157,11 +157,11 @@ def _marks(body: Mapping[str, Any]) -> Iterator[_Mark]:
     waiting: list[tuple[_Step | None, Any]] = [(None, body)]
     while waiting:
         where, value = waiting.pop()
-        inside = value.items() if isinstance(value, Mapping) else enumerate(value)
+        inside = enumerate(value) if isinstance(value, list) else value.items()
         for name, below in inside:
             if name in _MARKS and below:
                 yield _Mark(_Step(where, name), below.get("ttl") if isinstance(below, Mapping) else None)
-            if isinstance(below, (Mapping, list)):
+            if isinstance(below, (dict, list)):  # as JSON is read
                 waiting.append((_Step(where, name), below))
 
 
@@ -207,7 +207,7 @@ def _window(price: Price, where: str) -> int:
 def _size(value: Any) -> int:
     """The bytes of a value as JSON; or of its normalised text, where that is longer: some tokenizers normalise first
     (NFKC, Claude's published one), and one character may become eighteen."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _written(value)
     size = len(text.encode(errors="surrogatepass"))
     return size if unicodedata.is_normalized("NFKC", text) else max(size, _normalised_size(text))
 

@@ -18,7 +18,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gateway import observability
 from gateway.errors import BadRequest, Conflict, GatewayError, StoreError, StoreUnavailable, UnprocessableContent
@@ -28,8 +28,7 @@ MAX_KEPT_BYTES = 256 * 1_024  # compressed and in base64; an item of DynamoDB ha
 _FORM = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """An answer as it is kept: status, body text, media type, headers."""
 
     status: int

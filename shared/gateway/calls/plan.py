@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass, field, replace
-from typing import Any
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from gateway.breakers.breaker import BreakerKey
 from gateway.calls.asked import Asked
@@ -20,8 +20,7 @@ LEAST_SECONDS = 1.0  # with less there is no sense in starting
 _OF_THE_TARGET = (404, 409)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A model at a vendor: its price, what it may cost, and the call as it would leave for it.
 
     `streamed`: the provider is asked to send its answer as it is made.
@@ -47,12 +46,12 @@ class Target:
 
     def within(self, seconds: float) -> Prepared:
         """The call, which may take so many seconds."""
-        return replace(self.prepared, call=replace(self.prepared.call, timeout=seconds))
+        return self.prepared._replace(call=self.prepared.call._replace(timeout=seconds))
 
 
 def new_rid() -> str:
     """A request's id."""
-    return f"req_{uuid.uuid4().hex}"
+    return f"req_{secrets.token_hex(16)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,148 +8,161 @@ and has no place here stands in `rest`, by its name there: the writer of the oth
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from gateway.models.usage import Usage
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 Speaker = Literal["system", "user", "assistant"]
+Kind = TypeVar("Kind", bound=type)
+_WHERE: Final = ("at", "schema_at", "paths")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+def told_apart(kind: Kind) -> Kind:
+    """The named tuple, equal to what says the same and is of its own class alone: among plain tuples a piece of text
+    would be equal to a piece of reasoning, and a start, which says nothing, would be false."""
+    made: Any = kind
+    said = [number for number, name in enumerate(made._fields) if name not in _WHERE]
+    made.__eq__ = lambda self, other: self.__class__ is other.__class__ and all(self[n] == other[n] for n in said)
+    made.__ne__ = lambda self, other: not self.__eq__(other)
+    made.__hash__ = lambda self: hash((kind, *(self[each] for each in said)))
+    made.__bool__ = lambda self: True
+    return kind
+
+
+@told_apart
+class Text(NamedTuple):
     """`rest`: what else a dialect says of this text (citations)."""
 
     text: str
-    rest: Mapping[str, Any] = field(default_factory=dict)
-    at: str = field(default="", compare=False)
+    rest: Mapping[str, Any] = NOTHING
+    at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+@told_apart
+class Image(NamedTuple):
     """`format` is png, jpeg, gif or webp; `data` is base64."""
 
     format: str
     data: str
-    at: str = field(default="", compare=False)
+    at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+@told_apart
+class Link(NamedTuple):
     """An image or a document (a pdf) that stands elsewhere: whoever runs the model fetches it."""
 
     kind: Literal["image", "document"]
     url: str
     name: str = ""
-    rest: Mapping[str, Any] = field(default_factory=dict)
-    at: str = field(default="", compare=False)
+    rest: Mapping[str, Any] = NOTHING
+    at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+@told_apart
+class Document(NamedTuple):
     """`format` is a file's usual ending (pdf, txt, ...); `data` is base64. `parts`: what it consists of where it is no
     file; then both are empty. `rest`: what else a dialect says of it (whether it may be cited, what it is about)."""
 
     format: str
     name: str
     data: str
-    at: str = field(default="", compare=False)
+    at: str = ""
     parts: tuple[Text | Image, ...] = ()
-    rest: Mapping[str, Any] = field(default_factory=dict)
+    rest: Mapping[str, Any] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class ToolUse:
+@told_apart
+class ToolUse(NamedTuple):
     """A call of a tool; `input` is JSON."""
 
     id: str
     name: str
     input: Mapping[str, Any]
-    at: str = field(default="", compare=False)
+    at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+@told_apart
+class ToolResult(NamedTuple):
     """What the tool said that was called under `id`."""
 
     id: str
     content: tuple[Text | Image | Link | Document, ...]
     failed: bool = False
-    at: str = field(default="", compare=False)
+    at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reasoning:
+@told_apart
+class Reasoning(NamedTuple):
     """`signature` is empty where a model signs nothing."""
 
     text: str
     signature: str = ""
-    at: str = field(default="", compare=False)
+    at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Redacted:
+@told_apart
+class Redacted(NamedTuple):
     """Reasoning that only its model can read; `data` is base64."""
 
     data: str
-    at: str = field(default="", compare=False)
+    at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+@told_apart
+class Mark(NamedTuple):
     """All that stands before may be kept in the provider's cache; `ttl` is 5m, 1h, or empty for what is usual."""
 
     ttl: str = ""
-    at: str = field(default="", compare=False)
+    at: str = ""
 
 
 Block = Text | Image | Link | Document | ToolUse | ToolResult | Reasoning | Redacted | Mark
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+@told_apart
+class Turn(NamedTuple):
     """One message. Neighbours may have the same speaker, until a dialect wants otherwise."""
 
     speaker: Speaker
     blocks: tuple[Block, ...]
-    at: str = field(default="", compare=False)
+    at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+@told_apart
+class Tool(NamedTuple):
     """`schema` is a JSON schema of the input, as it was given, `schema_at` where; None where none was."""
 
     name: str
     description: str = ""
     schema: Mapping[str, Any] | None = None
     strict: bool | None = None
-    at: str = field(default="", compare=False)
-    schema_at: str = field(default="", compare=False)
+    at: str = ""
+    schema_at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+@told_apart
+class Choice(NamedTuple):
     """Which tool: the model's choice, any but at least one, the one of that `name`, none."""
 
     kind: Literal["auto", "any", "one", "none"]
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+@told_apart
+class Output(NamedTuple):
     """The form of the answer: any JSON object, or JSON of a schema."""
 
     kind: Literal["json", "schema"]
-    schema: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] = NOTHING
     name: str = ""
     description: str = ""
     strict: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+@told_apart
+class Request(NamedTuple):
     """None, or empty, is what was not said. `cap` are the most output tokens, enforced; `effort` is how much a model
     shall think, in its vendor's words, and `thinking` the object by which Anthropic's models are told the same.
     `paths`: what the client calls a field, by chat's name for it, where it has another."""
@@ -167,90 +180,90 @@ class Request:
     effort: str | None = None
     thinking: Mapping[str, Any] | None = None
     tier: str | None = None
-    rest: Mapping[str, Any] = field(default_factory=dict)
-    paths: Mapping[str, str] = field(default_factory=dict, compare=False)
+    rest: Mapping[str, Any] = NOTHING
+    paths: Mapping[str, str] = NOTHING
 
     def path(self, name: str) -> str:
         """What the client calls the field that chat calls `name`."""
         return self.paths.get(name, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+@told_apart
+class Start(NamedTuple):
     """The answer begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+@told_apart
+class Told(NamedTuple):
     """What the prompt came to, told before the answer ends; the last Used counts all."""
 
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class TextDelta:
+@told_apart
+class TextDelta(NamedTuple):
     """Deltas of a block bear its number; blocks are numbered from 0 in order."""
 
     block: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class CitationDelta:
+@told_apart
+class CitationDelta(NamedTuple):
     """Where the text of this block comes from, as its vendor says it."""
 
     block: int
     citation: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
+@told_apart
+class ReasoningDelta(NamedTuple):
     block: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureDelta:
+@told_apart
+class SignatureDelta(NamedTuple):
     block: int
     signature: str
 
 
-@dataclass(frozen=True, slots=True)
-class RedactedDelta:
+@told_apart
+class RedactedDelta(NamedTuple):
     block: int
     data: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolStart:
+@told_apart
+class ToolStart(NamedTuple):
     block: int
     id: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ArgumentsDelta:
+@told_apart
+class ArgumentsDelta(NamedTuple):
     """A piece of the JSON text of a call's input."""
 
     block: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class BlockStop:
+@told_apart
+class BlockStop(NamedTuple):
     block: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+@told_apart
+class Rest(NamedTuple):
     """What this form has no words for: members of the message, and of what stands around it, by their names."""
 
-    message: Mapping[str, Any] = field(default_factory=dict)
-    around: Mapping[str, Any] = field(default_factory=dict)
+    message: Mapping[str, Any] = NOTHING
+    around: Mapping[str, Any] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+@told_apart
+class Finish(NamedTuple):
     """Why the answer ends: stop, length, tool_calls, content_filter; or a word of the dialect that it came by. `exact`
     is its vendor's word where that says more, `sequence` the stop sequence that ended it."""
 
@@ -259,36 +272,22 @@ class Finish:
     sequence: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+@told_apart
+class Used(NamedTuple):
     usage: Usage
     tier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+@told_apart
+class Failed(NamedTuple):
     """The stream ends in an error; `kind` is the vendor's name of it."""
 
     kind: str
     message: str = ""
 
 
-Delta = (
-    Start
-    | Told
-    | TextDelta
-    | CitationDelta
-    | ReasoningDelta
-    | SignatureDelta
-    | RedactedDelta
-    | ToolStart
-    | ArgumentsDelta
-    | BlockStop
-    | Rest
-    | Finish
-    | Used
-    | Failed
-)
+_Said = TextDelta | CitationDelta | ReasoningDelta | SignatureDelta | RedactedDelta | ToolStart | ArgumentsDelta
+Delta = Start | Told | _Said | BlockStop | Rest | Finish | Used | Failed
 
 
 def text_of(delta: Delta) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Protocol, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, cast
 
 from gateway.dialects.neutral import BlockStop, Delta, Failed, Finish, Request, Rest, Start, Told, Used, text_of
 from gateway.dialects.unsupported import Unusable
@@ -22,8 +23,7 @@ from gateway.models.usage import Usage
 from gateway.models.vendors import Quirks, Sampling
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
     are enforced whatever the body says. `streamed`: the answer is wanted as it is made. `beta` is the client's header
     of betas.
@@ -38,10 +38,10 @@ class Asked:
     cap: int
     streamed: bool = False
     beta: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = MappingProxyType({})
     one_tool: bool = False
     sampling: Sampling = "one"
-    quirks: Quirks = field(default_factory=Quirks)
+    quirks: Quirks = Quirks()
 
 
 class Reader(Protocol):

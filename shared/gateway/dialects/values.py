@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, NoReturn
 
-from gateway.nesting import is_shallow
+from gateway.json_text import is_shallow, is_shallow_text
 
 _MOST_TOKENS = 100_000_000  # no model reads or writes as many; a larger count is none
 
@@ -20,7 +20,7 @@ def json_object(data: bytes | str) -> dict[str, Any] | None:
 
 def mapping(value: object) -> Mapping[str, Any]:
     """`value` where it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def objects(value: object) -> list[Mapping[str, Any]]:
@@ -42,20 +42,41 @@ def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
     """The JSON object in `data`, and whether all of it is sound: NaN and numbers without end are read as null, so that
     the rest (the usage) can be read all the same."""
     sound = True
-
-    def none(_text: str) -> None:
-        nonlocal sound
-        sound = False
-
-    def finite(text: str) -> float | None:
-        number = float(text)
-        if math.isfinite(number):
-            return number
-        none(text)
-        return None
-
     try:
-        value = json.loads(data, parse_constant=none, parse_float=finite)
+        text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
+        try:
+            value = _SOUND.decode(text)
+        except _Unsound:
+            value, sound = _ANY.decode(text), False
     except (ValueError, RecursionError):
         return None, False
-    return (value, sound) if isinstance(value, dict) and is_shallow(value) else (None, False)
+    if not isinstance(value, dict) or not (is_shallow_text(text) or is_shallow(value)):
+        return None, False
+    return value, sound
+
+
+class _Unsound(Exception):
+    """A number that is none."""
+
+
+def _refuse(_text: str) -> NoReturn:
+    raise _Unsound
+
+
+def _none(_text: str) -> None:
+    return None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
+def _finite_or_none(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+# Made once: json.loads makes one at each call.
+_SOUND: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_ANY: Final = json.JSONDecoder(parse_constant=_none, parse_float=_finite_or_none)

@@ -64,7 +64,16 @@ def to_item(values: Mapping[str, Any]) -> dict[str, AttributeValue]:
 
 
 def from_item(item: Mapping[str, Any]) -> Item:
-    return {name: from_attribute(value) for name, value in item.items()}
+    values = {}
+    for name, attribute in item.items():
+        ((kind, value),) = attribute.items()
+        if kind == "S":  # as with `to_item`
+            values[name] = value
+        elif kind == "N" and value.isdecimal():
+            values[name] = int(value)
+        else:
+            values[name] = from_attribute(attribute)
+    return values
 
 
 def size_of(item: Mapping[str, Any]) -> int:

@@ -15,6 +15,7 @@ from gateway import observability
 from gateway.aws.http import HttpError, HttpReply
 from gateway.dynamodb.attributes import from_item, to_item
 from gateway.errors import ConditionFailed, StoreRejected, StoreUnavailable, TransactionCanceled
+from gateway.json_text import writer
 
 # What a wrong request is answered. All else (throttled, no rights, a disabled KMS key, an expired token, no table) is
 # a store that can't be had, whatever the status: it must not read as somebody's being refused.
@@ -25,9 +26,8 @@ _REJECTED = {
     "UnknownOperationException",
     "ValidationException",
 }
-# Made once: json.dumps makes one at each call, and json.loads guesses an encoding.
-_written = json.JSONEncoder(separators=(",", ":")).encode
-_read = json.JSONDecoder().decode
+_written = writer()
+_read = json.JSONDecoder().decode  # json.loads guesses an encoding
 _BACKOFF_SECONDS = 0.05
 _CONFLICTS, _LONGEST_BACKOFF = 10, 0.4  # of one request with transactions: it waits a second or so in all
 _KEYS_A_READ = 100  # DynamoDB's limit of BatchGetItem

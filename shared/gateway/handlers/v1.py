@@ -6,6 +6,7 @@ from gateway.api.routes import Auth, Described, Handler, Route, Schema
 from gateway.handlers.chat import chat, messages, once
 from gateway.handlers.key import key
 from gateway.handlers.models import dialect_of, models, one_model
+from gateway.handlers.tokens import count_tokens
 
 ANSWERS = "functions.completions.answers"  # types for the OpenAPI document
 CHAT = "gateway.dialects.chat.schema:ChatRequest"
@@ -70,7 +71,20 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
             media=("text/event-stream",),
         ),
     )
-    return (message,)
+    counted = Route(
+        method_path="POST /v1/messages/count_tokens",
+        handler=count_tokens,
+        auth=auth,
+        scope="completions",
+        errors="messages",
+        described=Described(
+            summary="How many tokens a message's prompt comes to, estimated; never billed.",
+            body={"type": "object"},
+            answers={200: f"{ANSWERS}:TokenCount"},
+            errors=(404,),
+        ),
+    )
+    return (message, counted)
 
 
 def _of_models(method_path: str, handler: Handler, auth: Auth, described: Described) -> Route:

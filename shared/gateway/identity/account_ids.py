@@ -5,8 +5,7 @@ No key's id can look like one of these: it has no `#`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Scope = Literal["key", "model", "user", "team"]
 TEAM_PREFIX, USER_PREFIX, MODEL_PREFIX = "team#", "user#", "model#"
@@ -27,8 +26,7 @@ def model_item(key_id: str, name: str) -> str:
     return f"{MODEL_PREFIX}{key_id}#{name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """Whose an item is. `id` is the key's, the user's or the team's; `model` is empty but in a limit on one."""
 
     scope: Scope

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.limits import NUMBERS
 from gateway.models.geographies import strictest
@@ -71,16 +71,14 @@ class KeyLimits:
 _NAMES = {name: name.title().replace("_", "") for name in NUMBERS}  # rpm_limit is keyRpmLimit, or teamRpmLimit
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(NamedTuple):
     """What a key's team or user is limited to, over all of its keys. `version` is that of the record."""
 
     version: int
     limits: KeyLimits
 
 
-@dataclass(frozen=True, slots=True)
-class ModelLimits:
+class ModelLimits(NamedTuple):
     """What a key may ask of one model. `name` is the admin's word, an alias as a rule; `target` is what it stood for
     when it was given. The limit holds for that, and for what the name stands for now."""
 

@@ -8,8 +8,7 @@ others share. Each account after the key's is there only where something limits 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.errors import GatewayError
 from gateway.identity.account_ids import Scope, model_item, team_item, user_item
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 Targets = Callable[[str, str], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """An item that has to admit a call, on which terms. `version` is that of the record that it follows; `tier` the
     key's, of what several keys share its scope; `model` is the name in a key's limit on one."""
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.identity.caller import KeyLimits
-from gateway.limits import LIMITS, WINDOWS, Limit
+from gateway.limits import BUCKETS, LIMITS, WINDOWS, Limit
 
 if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
     from gateway.config.document import TierLimits
@@ -25,18 +25,18 @@ _HOUR = 3_600 * _SECOND
 _CATCH_UP = 50_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bucket:
     """A leaky bucket of `limit` units a minute, of which `burst` may come at once."""
 
     limit: int
     burst: int
 
-    @property
+    @cached_property
     def slack(self) -> int:
         return min(_SLACK, self.cost(self.burst) // 2)
 
-    @property
+    @cached_property
     def step(self) -> int:
         """T: how far one unit moves the bucket on, rounded up to the microsecond, so never a unit too many."""
         return -(-MINUTE // self.limit)
@@ -76,7 +76,7 @@ class Bucket:
         return min(whole, min(_CATCH_UP, max(4 * self.step, whole // 100)) << (refusals - 1))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Terms:
     """What holds for one account now: a key's own limits over its tier's, or all that limits a user, a team, or a key
     on one model. `limits` has what is limited, by the field of a tier; a budget in micro-dollars."""
@@ -99,7 +99,21 @@ class Terms:
         held = self.limits.get(limit.field)
         return held.limit if isinstance(held, Bucket) else held
 
-    @property
+    @cached_property
+    def buckets(self) -> tuple[tuple[Limit, Bucket], ...]:
+        """The limits that are buckets, each with its own."""
+        held = ((limit, self.bucket(limit)) for limit in BUCKETS)
+        return tuple((limit, bucket) for limit, bucket in held if bucket is not None)
+
+    @cached_property
+    def wholes(self) -> tuple[tuple[Limit, int], ...]:
+        """The enforced limits, each with the most that there ever is of it: of a bucket its burst."""
+        whole = ((limit, self.limits.get(limit.field)) for limit in LIMITS if self.enforced(limit.name))
+        return tuple(
+            (limit, held.burst if isinstance(held, Bucket) else held) for limit, held in whole if held is not None
+        )
+
+    @cached_property
     def budget(self) -> int | None:
         held = self.limits.get("max_budget")
         return held if isinstance(held, int) else None
@@ -148,8 +162,7 @@ def _held(limit: Limit, number: int, burst: int | None) -> Bucket | int:
     return Bucket(number, burst or number) if limit.kind == "bucket" else number
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What one call asks for: money to hold, and tokens, both upper bounds; and tags to count it under. `typical` is
     what it may hold instead where who pays for it says so."""
 
@@ -167,8 +180,7 @@ class Demand:
         return Demand(est, self.tokens, self.tags)
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(NamedTuple):
     """The UTC windows that a moment lies in, as attribute names, and when they end (microseconds)."""
 
     now: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.config.document import TierLimits
@@ -78,23 +78,24 @@ class Admissions:
         theirs: it was made.
         """
         further = further_accounts(caller, models, self.targets)
-        asked = demand.of(each.terms for each in (key_account(caller, tiers), *further))
+        key = key_account(caller, tiers)
+        asked = demand.of(each.terms for each in (key, *further))
         if further:  # before the key counts the call; a key alone is checked by its admission
             self.check(caller, tiers, demand, models)
             for account in further:
                 self._check_hopeless(account, caller, asked)
-        caller, admitted = self._all(caller, tiers, asked, models)
+        caller, admitted = self._all(caller, key, tiers, asked, models)
         fresh = demand.of(each.account.terms for each in admitted)
         if fresh.est > asked.est:  # an account whose record was read anew wants the upper bound held
             self._undo(admitted, asked)
-            asked = replace(asked, est=demand.est)
-            caller, admitted = self._all(caller, tiers, asked, models)
+            asked = asked._replace(est=demand.est)
+            caller, admitted = self._all(caller, key_account(caller, tiers), tiers, asked, models)
         return caller, tuple(admitted), asked.est
 
     def _all(
-        self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]
+        self, caller: Caller, account: Account, tiers: Tiers, demand: Demand, models: Collection[str]
     ) -> tuple[Caller, list[Admitted]]:
-        caller, key = self._key(caller, tiers, demand)
+        caller, key = self._key(caller, account, tiers, demand)
         admitted = [key]
         try:
             for account in further_accounts(caller, models, self.targets):
@@ -118,7 +119,7 @@ class Admissions:
             if not known.asks_too_much(account, demand, windows):
                 known.check_refused(account, demand, windows)
 
-    def _key(self, caller: Caller, tiers: Tiers, demand: Demand) -> tuple[Caller, Admitted]:
+    def _key(self, caller: Caller, account: Account, tiers: Tiers, demand: Demand) -> tuple[Caller, Admitted]:
         freshest = caller
 
         def reread() -> Account:
@@ -126,7 +127,6 @@ class Admissions:
             freshest = self._fresh(freshest)
             return key_account(freshest, tiers)
 
-        account = key_account(caller, tiers)
         admitted = self._admitted(account, demand, self._known(account, caller), reread, self.clock)
         if admitted is None:
             raise AssertionError("a key's account is always there")
@@ -135,7 +135,7 @@ class Admissions:
     def _further(self, account: Account, caller: Caller, key: Admitted, demand: Demand) -> Admitted | None:
         return self._admitted(
             account,
-            replace(demand, tags=()),  # a key's alone
+            demand._replace(tags=()),  # a key's alone
             self._known(account, caller),
             lambda: self._again(account, caller),
             lambda: key.windows.now,  # one moment for all, so that one hour holds the money of all

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway import observability
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited
 from gateway.identity.account_ids import Scope
 from gateway.ledger.admission import Bucket, Demand, Terms, Windows
 from gateway.ledger.refusals import Refusal
-from gateway.limits import BUCKETS
 from gateway.models.money import usd
 from gateway.times import rfc3339
 
 _SECOND = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Whose:
+class _Whose(NamedTuple):
     """Whose limit it is, in an answer's words and facts."""
 
     scope: Scope
@@ -99,10 +96,8 @@ def _dollars(micro: int) -> str:
 
 def rate_headers(terms: Terms, item: Mapping[str, Any], now: int) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for limit in BUCKETS:
-        bucket = terms.bucket(limit)
-        if bucket is not None:
-            headers |= _bucket_headers(limit.unit, bucket, item.get(limit.attribute, 0), now)
+    for limit, bucket in terms.buckets:
+        headers |= _bucket_headers(limit.unit, bucket, item.get(limit.attribute, 0), now)
     return headers
 
 

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from gateway.dynamodb.attributes import to_item
-from gateway.ledger.admission import Bucket, Demand, Terms, Windows
+from gateway.ledger.admission import Bucket, Demand, Terms, Windows, booking_of
 from gateway.ledger.moves import Move, Variant
 from gateway.ledger.tags import ROOM, set_name
-from gateway.limits import BUCKETS, COUNTED
+from gateway.limits import COUNTED
+
+# Of what is counted: the letter of its placeholders, what adds to it, and what bounds it.
+_COUNTS: Final = tuple(
+    (
+        limit,
+        mark,
+        f"#{mark} = if_not_exists(#{mark}, :zero) + {':tokens' if limit.unit == 'tokens' else ':one'}",
+        f"(attribute_not_exists(#{mark}) OR #{mark} <= :{mark})",
+    )
+    for limit, mark in ((each, each.attribute[0]) for each in COUNTED)
+)
+_HOLD: Final = (
+    "#u = if_not_exists(#u, :zero) + :est",
+    "#o = if_not_exists(#o, :zero) + :est",
+    "#n = if_not_exists(#n, :zero) + :one",
+)
+
+
+@lru_cache(maxsize=16)
+def _names(hour: str, budget: str) -> Mapping[str, str]:
+    """What every admission of an hour and a budget's window names: what is counted, and the hold."""
+    booking = booking_of(hour, budget)
+    names = {
+        f"#{mark}": limit.counter(hour) if limit.kind == "window" else limit.attribute for limit, mark, *_ in _COUNTS
+    }
+    return names | {"#u": booking.used, "#o": booking.held, "#n": booking.calls}
 
 
 @dataclass(slots=True)
@@ -52,11 +79,11 @@ def admission(
     marks: Sequence[str],
 ) -> Expression:
     """The expression of an admission, on the terms that hold for the account at this version of its record."""
-    expression = Expression()
+    expression = Expression(names=dict(_names(windows.hour, windows.budget)))
     _active(expression, version)
     _buckets(expression, terms, demand, windows, variant)
-    _counters(expression, terms, demand, windows)
-    _money(expression, terms, demand, windows)
+    _counters(expression, terms, demand)
+    _money(expression, terms, demand)
     _tags(expression, marks, windows)
     _forget(expression, stale)
     return expression
@@ -68,11 +95,9 @@ def _active(expression: Expression, version: int) -> None:
 
 
 def _buckets(expression: Expression, terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> None:
-    for limit in BUCKETS:
-        bucket = terms.bucket(limit)
-        if bucket is not None:
-            move, units = variant.of(limit.attribute), limit.asks(demand.tokens)
-            _bucket(expression, limit.attribute, bucket, units, windows.now, move)
+    for limit, bucket in terms.buckets:
+        move, units = variant.of(limit.attribute), limit.asks(demand.tokens)
+        _bucket(expression, limit.attribute, bucket, units, windows.now, move)
 
 
 def _bucket(expression: Expression, name: str, bucket: Bucket, units: int, now: int, move: Move) -> None:
@@ -104,19 +129,16 @@ def _bucket(expression: Expression, name: str, bucket: Bucket, units: int, now: 
     expression.conditions.append(f"(({others}) OR (attribute_not_exists({label}) AND ({idle})))")
 
 
-def _counters(expression: Expression, terms: Terms, demand: Demand, windows: Windows) -> None:
+def _counters(expression: Expression, terms: Terms, demand: Demand) -> None:
     """Each is counted, limited or not: a limit that is set in the middle of a window holds at once."""
     expression.values |= {":zero": 0, ":one": 1, ":tokens": demand.tokens}
-    for limit in COUNTED:
-        mark, asked = limit.attribute[0], limit.asks(demand.tokens)
-        expression.names[f"#{mark}"] = windows.attribute(limit)
-        added = ":tokens" if limit.unit == "tokens" else ":one"
-        expression.sets.append(f"#{mark} = if_not_exists(#{mark}, :zero) + {added}")
+    for limit, mark, added, condition in _COUNTS:
+        expression.sets.append(added)
         most = terms.most(limit)
         if most is not None and terms.enforced(limit.name):
             # What exceeds the whole limit was refused before: a window that is not there yet has room.
-            expression.values[f":{mark}"] = most - asked
-            expression.conditions.append(f"(attribute_not_exists(#{mark}) OR #{mark} <= :{mark})")
+            expression.values[f":{mark}"] = most - limit.asks(demand.tokens)
+            expression.conditions.append(condition)
 
 
 def _tags(expression: Expression, marks: Sequence[str], windows: Windows) -> None:
@@ -127,15 +149,9 @@ def _tags(expression: Expression, marks: Sequence[str], windows: Windows) -> Non
         expression.conditions.append("(attribute_not_exists(#g) OR size(#g) <= :g)")
 
 
-def _money(expression: Expression, terms: Terms, demand: Demand, windows: Windows) -> None:
-    booking = windows.booking
-    expression.names |= {"#u": booking.used, "#o": booking.held, "#n": booking.calls}
+def _money(expression: Expression, terms: Terms, demand: Demand) -> None:
     expression.values[":est"] = demand.est
-    expression.sets += [
-        "#u = if_not_exists(#u, :zero) + :est",
-        "#o = if_not_exists(#o, :zero) + :est",
-        "#n = if_not_exists(#n, :zero) + :one",
-    ]
+    expression.sets += _HOLD
     if terms.budget is not None and terms.enforced("budget"):
         # As with a counter.
         expression.values[":room"] = terms.budget - demand.est

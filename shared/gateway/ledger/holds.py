@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from gateway.identity.caller import Caller
 from gateway.ledger.accounts import Account
@@ -17,8 +17,7 @@ from gateway.models.money import usd
 from gateway.models.usage import Usage
 
 
-@dataclass(frozen=True, slots=True)
-class AdmissionRequest:
+class AdmissionRequest(NamedTuple):
     """One call to admit. `est` in micro-dollars, the upper bound; `deadline` in seconds since the epoch. `models` is
     every target (`provider/model`) that the call may go to, in order; where it is empty, `target` alone. `typical` is
     what such a call costs as a rule: it is held where its accounts say so. `facts` are further fields of the row, which
@@ -34,12 +33,11 @@ class AdmissionRequest:
     correlation_id: str = ""
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
     typical: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a call ended. Costs in micro-dollars; `status` is "ok" or an error code. `uncounted` are the tokens that were
     held for attempts of which nobody knows what they used. `facts` are further fields of the row: its attempts, and
     what it says otherwise since another target answered."""
@@ -50,7 +48,7 @@ class Outcome:
     status: str
     latency_ms: int
     uncounted: int = 0
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def cost(self) -> int:
@@ -63,8 +61,7 @@ class Outcome:
         return (self.uncounted or held) if self.cost else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """An account that admitted a call: on what terms, in which windows, and its item as it was then. `shadowed` would
     have refused it, were they enforced."""
 
@@ -80,8 +77,7 @@ class Admitted:
         return None if budget is None else max(0, budget - self.item.get(self.windows.booking.used, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """An admitted call: its row, whose call it is by the freshest record, and who admitted it, the key first. `bound`
     is the most that it was to cost when it was admitted; `typical` that less than that was held."""
 

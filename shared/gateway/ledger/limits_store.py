@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.dynamodb.attributes import from_item, to_item
 from gateway.dynamodb.client import Database, pages, read_all
@@ -28,8 +27,7 @@ from gateway.ledger.moves import Variant
 _KEPT_AS_REVOKED = ("team", "user")  # a key's record is deleted, these stay: their versions go on
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """What an ended call gives back and what it spent, in micro-dollars, and where that is booked. The tokens that
     were held and used correct the `counters` of such that somebody may still ask for."""
 

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from gateway.ledger.admission import Bucket, Demand, Terms
-from gateway.limits import BUCKETS
 
 Form = Literal["idle", "busy", "either", "over"]
 _LABELS = 8
 _SECOND = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """How an update moves a bucket on, since an expression can't take the later of two times.
 
     idle: the bucket starts anew from the clock; right where it is idle.
@@ -45,11 +44,10 @@ class Move:
 _IDLE = Move()
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(NamedTuple):
     """How an update moves the buckets on, by their attributes."""
 
-    moves: Mapping[str, Move] = field(default_factory=dict)
+    moves: Mapping[str, Move] = MappingProxyType({})
 
     def of(self, attribute: str) -> Move:
         return self.moves.get(attribute, _IDLE)
@@ -70,9 +68,7 @@ class Guess:
 def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
     """The moves that fit what is known. An arrival time only grows, so a bucket that was busy at `now` is so still."""
 
-    def move(bucket: Bucket | None, name: str, units: int, limit: str) -> Move:
-        if bucket is None:
-            return Move()
+    def move(bucket: Bucket, name: str, units: int, limit: str) -> Move:
         start, known = now - bucket.slack, guess.item.get(name)
         if not terms.enforced(limit) and not bucket.conforms(known or 0, units, now):
             return Move("over")
@@ -89,8 +85,8 @@ def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
 
     return Variant(
         {
-            each.attribute: move(terms.bucket(each), each.attribute, each.asks(demand.tokens), each.name)
-            for each in BUCKETS
+            each.attribute: move(bucket, each.attribute, each.asks(demand.tokens), each.name)
+            for each, bucket in terms.buckets
         }
     )
 
@@ -109,10 +105,8 @@ def kept_busy(
     """The buckets that others keep busy: a call found them so, though by what its container had `seen` last they were
     idle. `item` is as the admission left it."""
     busy = []
-    for each in BUCKETS:
-        bucket, name = terms.bucket(each), each.attribute
-        if bucket is None:
-            continue
+    for each, bucket in terms.buckets:
+        name = each.attribute
         moved = bucket.cost(each.asks(demand.tokens)) + variant.of(name).extra
         if seen.get(name, 0) < now - bucket.slack < item.get(name, 0) - moved:
             busy.append(name)

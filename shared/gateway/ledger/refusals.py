@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.ledger.admission import Bucket, Demand, Terms, Windows
 from gateway.ledger.moves import Variant
@@ -15,8 +14,7 @@ _MONEY = next(each for each in LIMITS if each.kind == "money")
 _BY_DIMENSION = {each.dimension: each for each in LIMITS} | {"budget_held": _MONEY}
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a call was not admitted. `wait` is in microseconds, None where waiting does not help. `dimension` is that of
     a limit, or `budget_held`: what is left is held by calls under way."""
 
@@ -52,14 +50,13 @@ def shadow_refusals(
 
 def hopeless(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
     """Every enforced limit of which a call asks for more than the whole: no waiting can help. `item` may be empty."""
-    for limit in LIMITS:
-        most, bucket = terms.most(limit), terms.bucket(limit)
-        whole = bucket.burst if bucket else most
+    for limit, whole in terms.wholes:
         asked = demand.est if limit.kind == "money" else limit.asks(demand.tokens)
-        if most is None or whole is None or asked <= whole or not terms.enforced(limit.name):
+        if asked <= whole:
             continue
+        bucket, most = terms.bucket(limit), whole
         if bucket is not None:
-            used = bucket.burst - bucket.left(item.get(limit.attribute, 0), windows.now)
+            most, used = bucket.limit, bucket.burst - bucket.left(item.get(limit.attribute, 0), windows.now)
         else:
             used = item.get(windows.booking.spent if limit.kind == "money" else windows.attribute(limit), 0)
         yield Refusal(limit.dimension, most, used, None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from gateway.dynamodb.attributes import to_item
 from gateway.dynamodb.client import pages
@@ -28,8 +29,7 @@ _CORRECTIONS = "correction"  # a partition of their own: neither sweeper nor rec
 KEPT_SECONDS = 400 * 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class RowAccount:
+class RowAccount(NamedTuple):
     """An item of `limits` beside the key's that holds a row's money too: in which window, and what bounds that
     (micro-dollars), None where nothing does."""
 
@@ -38,8 +38,7 @@ class RowAccount:
     budget: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars,
     `tokens` are those held of the day's.
 
@@ -65,10 +64,10 @@ class Row:
     budget: int | None = None
     accounts: tuple[RowAccount, ...] = ()
     correlation: str = ""
-    tags: tuple[str, ...] = field(default_factory=tuple)
+    tags: tuple[str, ...] = ()
     number: int = 0
     tokens: int = 0
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def length(self) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 _DATA = Path(__file__).parent.parent / "data" / "caching.json"
 
 
+@lru_cache(maxsize=1_024)
 def cached_by_marks(target: str) -> bool:
     """Whether `target` (`provider/model`) caches nothing without a mark."""
     return _by_marks().search(target) is not None

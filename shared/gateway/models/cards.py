@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.models.geographies import geography_of
 
 _DATA = Path(__file__).parent.parent / "data" / "models.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """One model. `created` is a date (YYYY-MM-DD), empty where it is unknown, as `family` and `successor` are."""
 
     name: str

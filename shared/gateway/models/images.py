@@ -10,6 +10,7 @@ from pathlib import Path
 _DATA = Path(__file__).parent.parent / "data" / "images.json"
 
 
+@lru_cache(maxsize=1_024)
 def image_tokens(target: str) -> int:
     """The most that one image is counted as at `target` (`provider/model`); the first pattern that is found counts."""
     table, others = _table()

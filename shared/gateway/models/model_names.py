@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.errors import BadRequest, GatewayError, NotFound
 from gateway.models import residency as rules
@@ -61,8 +61,7 @@ class Prices(Protocol):
     def targets(self) -> Iterable[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """What answers a request: `name` as asked for, `target` as `provider/model`; `endpoint`, `region` and `deployment`
     if the config names them. `ending` is the day (YYYY-MM-DD) of the model's end where that is near, `successor` the
     name to ask for instead."""
@@ -136,7 +135,7 @@ class ModelNames:
             return (route,)
         kept = [region for region in alias.regions if self.keeps(route.target, region, residency)]
         priced = ((region, self.price(route.target, region)) for region in kept)
-        return tuple(replace(route, region=region, price=price) for region, price in priced if price is not None)
+        return tuple(route._replace(region=region, price=price) for region, price in priced if price is not None)
 
     def price(self, target: str, region: str = "") -> Price | None:
         """What a target costs in a region, or where models are called: the config's, with what the price list knows
@@ -147,8 +146,7 @@ class ModelNames:
         own = self.config.price_overrides.get(target)
         if own is None or listed is None:
             return own or listed
-        return replace(
-            own,
+        return own._replace(
             max_output_tokens=own.max_output_tokens or listed.max_output_tokens,
             max_input_tokens=own.max_input_tokens or listed.max_input_tokens,
             capabilities=own.capabilities or listed.capabilities,
@@ -222,14 +220,14 @@ class ModelNames:
         route = Route(name, target, price, region=region)
         if alias is not None:
             deployment = alias.deployment if alias.target == target else None
-            route = replace(route, endpoint=alias.endpoint or "", deployment=deployment or "")
+            route = route._replace(endpoint=alias.endpoint or "", deployment=deployment or "")
         if price.ends and self.today:
             card = self.cards.of(target)
-            route = replace(route, successor=price.successor or (card.successor if card else ""))
+            route = route._replace(successor=price.successor or (card.successor if card else ""))
             if price.ends <= self.today:
                 return 4, _ended(route)
             if price.ends <= _later(self.today, WARNED_DAYS):
-                route = replace(route, ending=price.ends)
+                route = route._replace(ending=price.ends)
         if not self.keeps(target, region or self.region, residency):
             return 5, rules.refused(name, residency)
         return route

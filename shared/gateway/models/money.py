@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
+from typing import NamedTuple
 
 from gateway.models.usage import Usage
 
@@ -13,8 +14,7 @@ MICRO = 1_000_000
 _TIER_NAMES = {"fast": "priority"}
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """What a model costs, in micro-dollars per million tokens (3 USD per million = 3_000_000).
 
     A price of a cached or cache-written token that the source lacks is the plain input price (write: 1.25 and 2
@@ -39,7 +39,7 @@ class Price:
     capabilities: tuple[str, ...] = ()
     long_above: int | None = None
     long: Price | None = None
-    tiers: Mapping[str, Price] = field(default_factory=dict)
+    tiers: Mapping[str, Price] = MappingProxyType({})
     ends: str = ""
     successor: str = ""
 
@@ -58,8 +58,7 @@ class Price:
         return self.of_tier(service_tier or "") or self
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Micro-dollars; `total` is the sum, each part rounded up once."""
 
     prompt: int

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Source = Literal["provider", "counted", "estimate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Disjoint token counts: every billed token is in exactly one of the first five.
 
     `input_tokens` are the uncached prompt tokens (OpenAI's `prompt_tokens` minus the cached ones; Bedrock's

@@ -44,11 +44,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.models.geographies import geography_of, own_id, without_arn
@@ -58,8 +57,7 @@ _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 Sampling = Literal["all", "one", "none"]  # which of temperature and `top_p` a model takes; with none no `top_k` either
 
 
-@dataclass(frozen=True, slots=True)
-class Quirks:
+class Quirks(NamedTuple):
     caps: tuple[str, ...] = ()
     service_tier: str | None = None
     pass_fields: tuple[str, ...] = ()
@@ -74,8 +72,7 @@ class Quirks:
     key_header: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where a provider takes calls in one wire format. `path` goes on where its base URL ends; `stream_path` is the one
     that answers as a stream. `signing_name` is empty where nothing is signed."""
 
@@ -85,11 +82,10 @@ class Endpoint:
     stream_path: str
     signing_name: str = ""
     metadata_header: str = ""
-    quirks: Quirks = field(default_factory=Quirks)
+    quirks: Quirks = Quirks()
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRule:
+class ModelRule(NamedTuple):
     """Of models whose id fits `pattern`: the names of their endpoints, the best first; whether they answer by an
     inference profile alone; whether they take Anthropic's `tool_choice` among their own fields; and which of
     temperature and `top_p`."""
@@ -101,8 +97,7 @@ class ModelRule:
     sampling: Sampling = "one"
 
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
+class Vendor(NamedTuple):
     """`secret` is a name below the deployment's prefix for providers of the config; packaged ones have theirs from the
     deployment itself."""
 
@@ -114,7 +109,7 @@ class Vendor:
     base_url: str
     service: str = ""
     secret: str = ""
-    quirks: Quirks = field(default_factory=Quirks)
+    quirks: Quirks = Quirks()
     geography: str = ""
 
     @property
@@ -163,8 +158,7 @@ def configured(
 def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
     """What holds at an endpoint: what was said of the provider, over what is known of the endpoint and of the host."""
     known = quirks_at(base_url, vendor.quirks, vendor.name)
-    return replace(
-        known,
+    return known._replace(
         fixed=endpoint.quirks.fixed,
         betas_in_body=endpoint.quirks.betas_in_body,
         caps=known.caps or endpoint.quirks.caps,
@@ -206,8 +200,7 @@ def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
     there = (each for each in hosts.values() if f".{host}".endswith(tuple(f".{it}" for it in each.get("domains", ()))))
     elsewhere = name in packaged() and packaged()[name].base_url  # such a one may be sent to any host
     known = next(there, {} if elsewhere else hosts.get(name, {}))
-    return replace(
-        said,
+    return said._replace(
         caps=said.caps or tuple(known.get("caps", ())),
         service_tier=said.service_tier or known.get("serviceTier"),
         passes_all=said.passes_all or bool(known.get("passesAll")),

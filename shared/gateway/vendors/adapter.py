@@ -3,19 +3,18 @@ all that sets one apart from another."""
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from gateway.dialects.pairs import Asked, Pair, Stream, pair
 from gateway.dialects.unsupported import Unsupported, Unusable, named
 from gateway.dialects.written import Written
 from gateway.errors import UpstreamError
+from gateway.json_text import writer
 from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint, ModelRule, Quirks, Vendor, endpoint_for, needs_profile, quirks_of, rule_of
 from gateway.transport import Broken, Connections, HttpError, HttpReply
@@ -29,12 +28,12 @@ from gateway.vendors.streams import StreamError, relayed, retold
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # as providers name it
+_written: Final = writer(allow_nan=False)
 _MOST_WAYS: Final = 1_000
 JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "accept": "application/json"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(NamedTuple):
     """Where calls of a client's dialect for a model go, and what they become on the way. `path` and `stream_path` are
     the endpoint's for this model."""
 
@@ -61,7 +60,7 @@ class Adapter(ABC):
         way = self._way(call)
         written = self.written(call, way)
         # ASCII: JSON may hold a lone surrogate, which UTF-8 has no bytes for.
-        body = json.dumps(written.body, separators=(",", ":"), allow_nan=False).encode("ascii")
+        body = _written(written.body).encode("ascii")
         dropped = named(written.dropped) if written.dropped else ()
         return Prepared(call, way.endpoint, body, dropped, written.names)
 
@@ -102,7 +101,7 @@ class Adapter(ABC):
                 data = yield from read(exchange)
                 whole = self._answer(prepared, reply, data, measured=exchange.measured)
                 yield from retold(call.dialect, whole.body, known=known, model=call.model)
-                yield replace(whole, body={})
+                yield whole._replace(body={})
                 return
             for event in relayed(exchange, reply.headers, stream):
                 begun = begun or event is not QUIET
@@ -201,7 +200,7 @@ class Adapter(ABC):
             message = f"The model {call.model} answers by an inference profile alone, such as us.{call.model}."
             raise rejected_here(self.name, message, "model")
         quirks = quirks_of(self._vendor, endpoint, self._connection.endpoint)
-        quirks = replace(quirks, pass_fields=(*quirks.pass_fields, *self._connection.pass_fields))
+        quirks = quirks._replace(pass_fields=(*quirks.pass_fields, *self._connection.pass_fields))
         return _Way(
             endpoint,
             self._target(endpoint.path, call),

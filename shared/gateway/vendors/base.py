@@ -9,17 +9,16 @@ them a provider may tell what was used so far, and be `QUIET`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, Literal, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint
 from gateway.sockets import NO_WAITS, Waits
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCall:
+class ModelCall(NamedTuple):
     """One attempt at one provider.
 
     `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
@@ -42,11 +41,10 @@ class ModelCall:
     waits: Waits = NO_WAITS
     beta: str = ""
     correlation_id: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A call as it leaves for an `endpoint`: `body` are the bytes on the wire. `dropped`: paths of the request that
     they do not say, fit for a header. `names`: tools' names as the answer will have them, to the client's, where they
     differ."""
@@ -55,11 +53,10 @@ class Prepared:
     endpoint: Endpoint
     body: bytes
     dropped: tuple[str, ...] = ()
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One event of a stream in the client's dialect; `kind` is its type, empty where the dialect has none. `data` is
     its text as it came, where the provider speaks the client's dialect.
 
@@ -76,8 +73,7 @@ class Chunk:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """What the provider has counted so far: of the prompt all, of the answer what it says. `final`: the answer has said
     why it ends, so that this is all of it; `tier` is the service tier that answered, where it is named."""
 
@@ -95,8 +91,7 @@ class Quiet(Enum):
 QUIET: Final = Quiet.QUIET
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The whole answer in the client's dialect, of the types that its SDK has, and the tokens it is billed by. Of a
     stream, which was told in chunks, the `body` is empty.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway.settings import environment_credentials
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
 
 def own_credentials() -> Credentials:
-    """The execution role's, asked for at every call: they are renewed while a container lives."""
+    """The execution role's, asked for every second: they are renewed while a container lives."""
+    return _credentials(int(time.monotonic()))
+
+
+@lru_cache(maxsize=1)
+def _credentials(_second: int) -> Credentials:
     found = environment_credentials()
     if found is None:
         # Not on plain Lambda: SnapStart hands them out by a container endpoint, which botocore knows how to ask.

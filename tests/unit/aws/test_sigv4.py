@@ -1,6 +1,7 @@
 """Our signer against botocore's, byte for byte."""
 
 from datetime import UTC, datetime
+from typing import Any
 from unittest import mock
 from urllib.parse import quote
 
@@ -44,6 +45,36 @@ def test_signs_as_botocore_does(
         auth.SigV4Auth(BotoCredentials("AKIDEXAMPLE", secret, token), "dynamodb", "eu-west-1").add_auth(request)
     assert ours["x-amz-date"] == request.headers["X-Amz-Date"]
     assert ours["authorization"] == request.headers["Authorization"]
+
+
+def test_what_is_kept_of_an_operation_is_its_own() -> None:
+    """Another body, second, day, credential or header: another signature, whatever was signed before."""
+    asked: dict[str, Any] = {
+        "host": "h",
+        "path": "/",
+        "headers": {"x-target": "a"},
+        "body": b"1",
+        "credentials": Credentials("AKID", "secret", "token"),
+        "region": "eu-west-1",
+        "service": "dynamodb",
+        "now": 1_000_000_000,
+    }
+    others: list[dict[str, Any]] = [
+        {"body": b"2"},
+        {"now": 1_000_000_001},
+        {"now": 1_000_086_400},
+        {"headers": {"x-target": "b"}},
+        {"credentials": Credentials("AKID", "other", "token")},
+        {"credentials": Credentials("AKID", "secret", "renewed")},
+        {"region": "eu-west-2"},
+        {"service": "bedrock"},
+        {"host": "other"},
+        {"path": "/other"},
+    ]
+    first = sign(**asked)
+    signed = [sign(**asked | other)["authorization"] for other in others]
+    assert len({first["authorization"], *signed}) == len(others) + 1
+    assert sign(**asked) == first
 
 
 def test_secrets_stay_out_of_repr() -> None:

@@ -88,7 +88,7 @@ def test_a_request_through_messages(request: Request) -> None:
     if wanted.parallel is False and wanted.choice is None:  # which Messages says beside a choice
         assert found.choice is not None
         assert found.choice.kind == "auto"
-        found = Request(found.turns, found.tools, None, *(getattr(found, name) for name in Request.__slots__[3:]))
+        found = found._replace(choice=None)
     assert found == _joined(wanted)
 
 

@@ -37,7 +37,7 @@ every_terms = st.builds(
     max_budget=st.one_of(st.none(), small),
     duration=st.sampled_from(["daily", "total"]),
 )
-demands = st.builds(Demand, est=small, tokens=st.integers(0, 25))
+demands = st.builds(lambda est, tokens: Demand(est, tokens), small, st.integers(0, 25))
 
 
 def admitted(item: dict[str, Any], terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> dict[str, Any]:

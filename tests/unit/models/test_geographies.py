@@ -41,9 +41,10 @@ def test_a_profile_is_told_from_a_model() -> None:
 
 
 def test_who_reads_the_config_knows_bedrock_s_region() -> None:
-    """Else an admin would be shown, and could check, another config than completions have."""
+    """Else an admin would be shown, and could check, another config than completions have, at either door."""
     functions = load(ROOT).functions
-    assert {name for name in functions if "BEDROCK_REGION" in functions[name].environment} == {"admin", "completions"}
+    readers = {name for name in functions if "BEDROCK_REGION" in functions[name].environment}
+    assert readers == {"admin", "completions", "stream"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from gateway.models.usage import Usage
 counts = st.integers(0, 5_000_000)
 rates = st.integers(0, 10**9)
 usages = st.builds(
-    Usage,
+    lambda **given: Usage(**given),
     input_tokens=counts,
     cached_tokens=counts,
     cache_write_tokens=counts,
@@ -22,7 +22,7 @@ usages = st.builds(
     output_tokens=counts,
 )
 prices = st.builds(
-    Price,
+    lambda **given: Price(**given),  # a NamedTuple itself would be given what nobody named too
     input=rates,
     output=rates,
     cached=st.none() | rates,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from gateway.destinations import Destinations
@@ -45,14 +43,14 @@ def test_what_is_packaged_is_whole() -> None:
         ("https://api.openai.com/v1", OWN),
         ("https://EU.api.OpenAI.com/v1", OWN),
         ("https://openai.com/v1", OWN),
-        ("https://x.openai.azure.com/openai/v1", replace(ONE_CAP, key_header="api-key")),
+        ("https://x.openai.azure.com/openai/v1", ONE_CAP._replace(key_header="api-key")),
         ("https://api.together.ai/v1", Quirks(("max_tokens",))),
         ("https://api.together.xyz/v1", Quirks(("max_tokens",))),
         ("https://notopenai.com/v1", Quirks()),
         ("https://openai.com.evil.example/v1", Quirks()),
         (
             "https://api.groq.com/openai/v1",
-            replace(ONE_CAP, drops=("messages[].name",), refuses=("logit_bias", "logprobs", "top_logprobs")),
+            ONE_CAP._replace(drops=("messages[].name",), refuses=("logit_bias", "logprobs", "top_logprobs")),
         ),
     ],
 )

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from gateway.aws.sigv4 import Credentials
@@ -48,7 +46,7 @@ def bedrock_openai(fake: FakeUpstream) -> Provider:
 def bedrock_at(fake: FakeUpstream, endpoint: str) -> Provider:
     """Bedrock, whose every model has that endpoint alone."""
     credentials = Credentials(ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
-    vendor = replace(packaged()["bedrock"], models=(ModelRule("*", (endpoint,), one_tool=False),))
+    vendor = packaged()["bedrock"]._replace(models=(ModelRule("*", (endpoint,), one_tool=False),))
     return connect(vendor, at(fake.url, region="eu-west-1", credentials=lambda: credentials))
 
 

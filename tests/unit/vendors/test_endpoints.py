@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -258,7 +257,7 @@ def test_an_end_that_nobody_knows_is_the_client_s_to_judge(fake: FakeUpstream, c
 )
 def test_bedrock_by_model_and_dialect(fake: FakeUpstream, model: str, dialect: str, forced: str, path: str) -> None:
     base = call() if dialect == "chat" else messages()
-    asked = replace(base, model=model, endpoint=forced)
+    asked = base._replace(model=model, endpoint=forced)
     ask(at_bedrock(fake), asked)
     assert fake.seen[0].path.endswith(path)
     assert "/eu-west-1/bedrock/aws4_request" in fake.seen[0].headers["authorization"]
@@ -268,8 +267,8 @@ def test_a_model_without_its_profile_and_an_endpoint_that_there_is_not_are_told_
     fake: FakeUpstream,
 ) -> None:
     for asked, word in (
-        (replace(call(), model="openai.gpt-5.5"), "us.openai.gpt-5.5"),
-        (replace(call(), endpoint="mantle"), "no endpoint mantle"),
+        (call()._replace(model="openai.gpt-5.5"), "us.openai.gpt-5.5"),
+        (call()._replace(endpoint="mantle"), "no endpoint mantle"),
     ):
         with pytest.raises(UpstreamRejected, match=word) as refused:
             at_bedrock(fake).prepare(asked)
@@ -285,7 +284,7 @@ def test_nothing_is_stored_at_bedrock(fake: FakeUpstream, bedrock_openai: Provid
 
 def test_ids_of_ours_stand_in_bedrock_s_log(fake: FakeUpstream, bedrock: Provider, bedrock_invoke: Provider) -> None:
     ids = {"key-id": "key_1", "request-id": "req_1", "odd": "a\nb"}
-    asked = replace(call(), metadata=ids)
+    asked = call()._replace(metadata=ids)
     known = {"correlation-id": "cid-1", "key-id": "key_1", "request-id": "req_1"}
     assert sent(bedrock.prepare(asked))["requestMetadata"] == known
     ask(bedrock_invoke, asked)
@@ -320,7 +319,7 @@ SAMPLED: dict[str, Any] = {"temperature": 0.5, "top_p": 0.9, "top_k": 5}
 def test_a_model_is_sampled_as_it_takes_it_at_every_endpoint(
     fake: FakeUpstream, anthropic: Provider, model: str, dropped: tuple[str, ...]
 ) -> None:
-    prepared = at_bedrock(fake).prepare(replace(call(**SAMPLED), model=model))
+    prepared = at_bedrock(fake).prepare(call(**SAMPLED)._replace(model=model))
     assert (prepared.endpoint.name, prepared.dropped) == ("converse", dropped)
     own = sent(prepared).get("additionalModelRequestFields", {})
     left = {"temperature": "temperature", "top_p": "topP"}
@@ -329,7 +328,7 @@ def test_a_model_is_sampled_as_it_takes_it_at_every_endpoint(
     }
     assert said == {name: None if name in dropped else value for name, value in SAMPLED.items()}
     if "claude" in model:
-        there = anthropic.prepare(replace(call(**SAMPLED), model=model.removeprefix("eu.anthropic.")))
+        there = anthropic.prepare(call(**SAMPLED)._replace(model=model.removeprefix("eu.anthropic.")))
         assert there.dropped == dropped
         assert {name: sent(there).get(name) for name in SAMPLED} == said
 

@@ -143,8 +143,7 @@ def azure(world: World) -> Provider:
 
 def deployed(text: str = "hello", **said: Any) -> Any:
     """A call of the resource's deployment."""
-    chat = call(text, **said)
-    return type(chat)(**{name: getattr(chat, name) for name in chat.__slots__} | {"model": "prod-gpt-4o"})
+    return call(text, **said)._replace(model="prod-gpt-4o")
 
 
 def test_azure(world: World, azure: Provider) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +32,7 @@ TOLD = {
 
 
 def chat(**body: Any) -> ModelCall:
-    return replace(call("hello", **body), streamed=True)
+    return call("hello", **body)._replace(streamed=True)
 
 
 def streamed(provider: Provider, asked: ModelCall) -> tuple[list[Chunk], Answer]:
@@ -57,14 +56,14 @@ def test_chat_from_every_endpoint(fake: FakeUpstream, provider: Provider) -> Non
     assert text == gathered("chat", said(chunks))["choices"][0]["message"]["content"]
     assert len([choice for choice in choices if choice["delta"].get("content")]) > 2
     assert choices[-1]["finish_reason"] == "stop"
-    whole = ask(provider, replace(chat(), streamed=False))
+    whole = ask(provider, chat()._replace(streamed=False))
     assert (whole.body["choices"][0]["message"]["content"], whole.usage) == (text, answer.usage)
     assert answer.usage is not None
 
 
 def test_messages_from_every_endpoint(fake: FakeUpstream, provider: Provider) -> None:
     fake.decide = lambda seen: Steer(reasoning="Hm.", cached=5)
-    asked = replace(messages(), streamed=True)
+    asked = messages()._replace(streamed=True)
     chunks, answer = streamed(provider, asked)
     assert stream_faults(said(chunks)) == []
     whole = gathered("messages", said(chunks))
@@ -116,7 +115,7 @@ def test_a_stream_that_breaks_may_be_billed(fake: FakeUpstream, provider: Provid
 
 def test_a_stream_that_goes_on_too_long(fake: FakeUpstream, provider: Provider) -> None:
     fake.script(Steer(chunk_delay=0.3))
-    error = failure(provider, replace(chat(), timeout=0.5))
+    error = failure(provider, chat()._replace(timeout=0.5))
     assert (type(error), error.sent) == (UpstreamTimeout, True)
 
 
@@ -184,9 +183,9 @@ def test_in_the_client_s_own_dialect_it_is_the_client_s_to_judge(
     fake: FakeUpstream, endpoint: str, request: pytest.FixtureRequest
 ) -> None:
     provider: Provider = request.getfixturevalue(endpoint)
-    usage = streamed(provider, replace(messages(), streamed=True))[1].usage
+    usage = streamed(provider, messages()._replace(streamed=True))[1].usage
     fake.decide = lambda seen: Steer(finish="unheard_of")
-    chunks, answer = streamed(provider, replace(messages(), streamed=True))
+    chunks, answer = streamed(provider, messages()._replace(streamed=True))
     assert gathered("messages", said(chunks))["stop_reason"] == "unheard_of"
     assert answer.usage == usage
 
@@ -225,8 +224,8 @@ def test_a_host_that_does_not_stream_is_told_as_a_stream(
     fake: FakeUpstream, endpoint: str, dialect: str, request: pytest.FixtureRequest
 ) -> None:
     provider: Provider = request.getfixturevalue(endpoint)
-    asked = replace(chat() if dialect == "chat" else messages(), streamed=True)
-    own = json.dumps(ask(provider, replace(chat() if endpoint == "openai" else messages(), streamed=False)).body)
+    asked = (chat() if dialect == "chat" else messages())._replace(streamed=True)
+    own = json.dumps(ask(provider, (chat() if endpoint == "openai" else messages())._replace(streamed=False)).body)
     for body in (own, own.replace('"usage"', '"error": {"x": 1}, "usage"')):
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         fake.script(Steer(wire=head + body))

@@ -179,8 +179,8 @@ def _usage(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, counts in _DETAILS.items():
         details = usage.pop(name, None)
         if isinstance(details, dict):
-            sound = {key: value for key, value in details.items() if key not in counts or count(value) is not None}
-            usage[name] = {key: count(value) if key in counts else value for key, value in sound.items()}
+            read = {key: count(value) if key in counts else value for key, value in details.items()}
+            usage[name] = {key: value for key, value in read.items() if key not in counts or value is not None}
     return usage
 
 

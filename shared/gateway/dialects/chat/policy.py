@@ -232,7 +232,9 @@ def _brought(where: str, holder: Any) -> Iterator[tuple[str, str, str]]:
 
 def _of_inner(present: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for where in _INNER:
-        inside = present.get(where)
+        if where not in present:
+            continue
+        inside = present[where]
         for name, value in inside.items() if isinstance(inside, Mapping) else ():
             if value is not None and name.casefold() in _INNER_NAMES:
                 yield where, name, REFUSED.get(name.casefold(), _NAMES)

@@ -11,9 +11,8 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.dialects.messages.policy import links_in
 from gateway.dialects.unsupported import refuse
@@ -25,8 +24,7 @@ _MOST = 40
 _BEYOND = ("context-1m-",)
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     """Which models take the field at `path`, and with which beta (none: without)."""
 
     path: str

@@ -8,7 +8,7 @@ that, the reconcile gives back. Nothing is given back twice: where a reply was l
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.errors import ConditionFailed, GatewayError, StoreError, StoreUnavailable
@@ -43,7 +43,7 @@ class Resizer:
         except GatewayError:
             self._give_back(taken, row, more)
             raise
-        topped = replace(row, est=row.est + more)
+        topped = row._replace(est=row.est + more)
         try:
             self.rows.set_est(row.minute, row.rid, row.est, topped.est)
         except ConditionFailed as refused:
@@ -54,7 +54,7 @@ class Resizer:
         except (StoreUnavailable, StoreError) as error:
             self.lost("top up the row", row.rid, error)
             raise _unavailable() from error
-        return replace(hold, row=topped, admitted=tuple(taken), bound=hold.bound + more)
+        return hold._replace(row=topped, admitted=tuple(taken), bound=hold.bound + more)
 
     def lower(self, hold: Hold, est: int) -> Hold:
         """See `Ledger.lower`."""
@@ -69,14 +69,14 @@ class Resizer:
             self.lost("lower the row", row.rid, error)
             return hold
         lowered = tuple(self._given_back(each, row, row.est - est) for each in hold.admitted)
-        return replace(hold, row=replace(row, est=est), admitted=lowered, bound=est)
+        return hold._replace(row=row._replace(est=est), admitted=lowered, bound=est)
 
     def _taken(self, admitted: Admitted, row: Row, more: int) -> Admitted:
         """Raises BudgetExceeded, RateLimited, StoreUnavailable: then perhaps it was taken all the same."""
         account, booking, terms = admitted.account, admitted.windows.booking, admitted.account.terms
         most = terms.budget - more if terms.budget is not None and terms.enforced("budget") else None
         try:
-            return replace(admitted, item=self.limits.resize(account.id, booking, more, most))
+            return admitted._replace(item=self.limits.resize(account.id, booking, more, most))
         except ConditionFailed as refused:
             item = refused.item or {}
             demand = Demand(more, 0)
@@ -94,7 +94,7 @@ class Resizer:
 
     def _given_back(self, admitted: Admitted, row: Row, less: int) -> Admitted:
         try:
-            return replace(admitted, item=self.limits.resize(admitted.account.id, admitted.windows.booking, -less))
+            return admitted._replace(item=self.limits.resize(admitted.account.id, admitted.windows.booking, -less))
         except ConditionFailed:  # the hour was reconciled: that gave it back
             return admitted
         except (StoreUnavailable, StoreError) as error:

@@ -1,0 +1,51 @@
+"""JSON as text, by encoders that are made once. And how deep a value may be: what is read at one depth of calls may be
+too deep to copy or write at another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from json import encoder
+from typing import Any, Final
+
+MOST_LEVELS: Final = 100
+
+
+def writer(
+    *, ascii_only: bool = True, allow_nan: bool = True, default: Callable[[Any], Any] | None = None
+) -> Callable[[Any], str]:
+    """What writes a value without blanks. `default` says what stands for a value that JSON has not; without it such a
+    value raises TypeError.
+
+    json.dumps makes an encoder at each call, and JSONEncoder.encode the part of it that is written in C: half of what a
+    short text costs. Only what looks for a value that holds itself is left out, which no JSON does that was read.
+    """
+    made = json.JSONEncoder(
+        ensure_ascii=ascii_only, check_circular=False, allow_nan=allow_nan, separators=(",", ":"), default=default
+    )
+    make: Any = getattr(encoder, "c_make_encoder", None)  # what json itself uses, where the interpreter has it
+    if make is None:
+        return made.encode
+    string = encoder.encode_basestring_ascii if ascii_only else encoder.encode_basestring
+    parts = make(None, made.default, string, None, ":", ",", False, False, allow_nan)
+    return lambda value: "".join(parts(value, 0))
+
+
+def is_shallow_text(text: str) -> bool:
+    """Whether JSON text has too few brackets to hold so many levels. Of what has more, `is_shallow` knows."""
+    return text.count("{") + text.count("[") <= MOST_LEVELS
+
+
+def is_shallow(value: Any, most: int = MOST_LEVELS) -> bool:
+    """Whether a JSON value has at most so many levels of objects and lists. Needs no recursion itself."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(most):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return True
+    return False

@@ -1,0 +1,116 @@
+"""The key that a request carries itself: in which header, how often, and for how long an answer holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.api import callers
+from gateway.api.callers import KEPT_SECONDS, SentKeys
+from gateway.api.message import Request
+from gateway.errors import StoreUnavailable, Unauthorized
+from gateway.identity import key_text as keys
+from gateway.identity.verification import Identity
+from tests.unit.api.test_access import KEY, Records, record
+
+OTHER = keys.new_key()
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def request(**headers: str) -> Request:
+    return Request("GET /x", "/x", {name.replace("_", "-"): text for name, text in headers.items()}, b"")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": f"Bearer {KEY}"},
+        {"authorization": f"bearer  {KEY} "},
+        {"x_api_key": KEY},
+        {"api_key": f" {KEY}"},
+        {"authorization": f"Bearer {KEY}", "x_api_key": KEY, "api_key": KEY},
+        {"authorization": f"Bearer {KEY}, Bearer {KEY}"},
+        {"x_api_key": f"{KEY}, {KEY}"},
+        {"authorization": f"Basic {OTHER}", "x_api_key": KEY},
+        {"authorization": "Bearer ", "api_key": KEY},
+        {"x_api_key": "", "authorization": f"Bearer {KEY}"},
+    ],
+)
+def test_one_key_in_any_of_its_headers_and_as_often_as_one_likes(headers: dict[str, str]) -> None:
+    caller = SentKeys()(request(**headers), Identity(Records(record()), lambda: 0.0))
+    assert caller.key_id == keys.key_id(KEY)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": f"Bearer {KEY}", "x_api_key": OTHER},
+        {"x_api_key": KEY, "api_key": OTHER},
+        {"x_api_key": f"{KEY}, {OTHER}"},
+        {"authorization": f"Bearer {KEY}, Bearer {OTHER}"},
+        {"authorization": f"Bearer {KEY}", "x_api_key": "something"},
+        {"authorization": f"Bearer {KEY}", "x_api_key": KEY[:-1]},
+    ],
+)
+def test_two_keys_are_none(headers: dict[str, str]) -> None:
+    records = Records(record())
+    with pytest.raises(Unauthorized) as refused:
+        SentKeys()(request(**headers), Identity(records, lambda: 0.0))
+    assert (refused.value.code, records.reads) == ("several_api_keys", 0)
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": KEY}, {"authorization": f"Basic {KEY}"}, {"cookie": KEY}])
+def test_no_key_is_a_refusal_that_says_where_one_goes(headers: dict[str, str]) -> None:
+    with pytest.raises(Unauthorized, match="x-api-key"):
+        SentKeys()(request(**headers), Identity(Records(record()), lambda: 0.0))
+
+
+def test_what_was_found_good_holds_for_a_minute_at_most() -> None:
+    records, clock = Records(record()), Clock()
+    sent, identity = SentKeys(clock), Identity(records, lambda: 0.0)
+    for _ in range(3):
+        sent(request(x_api_key=KEY), identity)
+    assert records.reads == 1
+    records.record = record(state="revoked")
+    clock.now += KEPT_SECONDS - 0.1
+    assert sent(request(authorization=f"Bearer {KEY}"), identity).version == record().version
+    clock.now += 0.1
+    for reads in (2, 3):  # a refusal is kept for no time
+        with pytest.raises(Unauthorized):
+            sent(request(x_api_key=KEY), identity)
+        assert records.reads == reads
+
+
+def test_a_table_that_does_not_answer_refuses_nobody() -> None:
+    records = Records(record(), down=True)
+    sent, identity = SentKeys(), Identity(records, lambda: 0.0)
+    with pytest.raises(StoreUnavailable):
+        sent(request(x_api_key=KEY), identity)
+    records.down = False
+    assert sent(request(x_api_key=KEY), identity)
+    records.down = True
+    assert sent(request(x_api_key=KEY), identity)  # as long as it is known
+
+
+def test_form_and_checksum_are_asked_before_the_table() -> None:
+    records = Records(record())
+    for wrong in (KEY[:-1] + ("a" if KEY[-1] != "a" else "b"), "sk-x", "a" * 100_000):
+        with pytest.raises(Unauthorized):
+            SentKeys()(request(x_api_key=wrong), Identity(records, lambda: 0.0))
+    assert records.reads == 0
+
+
+def test_memory_is_bounded_and_holds_no_text_of_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callers, "MOST_KEPT", 3)
+    sent, made = SentKeys(), [keys.new_key() for _ in range(5)]
+    records = {str(keys.key_id(key)): record(id=keys.key_id(key), digest=keys.digest(key)) for key in made}
+    for key in (*made, *made):
+        found = Records(records[str(keys.key_id(key))])
+        assert sent(request(x_api_key=key), Identity(found, lambda: 0.0)).key_id == keys.key_id(key)
+        assert found.reads == 1  # pushed out by those after it
+    assert not any(key in repr(sent) + repr(sent._known) for key in made)

@@ -1,0 +1,36 @@
+"""What is written is what json.dumps writes, byte for byte."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.json_text import writer
+
+ANY_TEXT = st.text(st.characters(codec=None, categories=None))  # half surrogate pairs too: clients send them
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=4),
+    max_leaves=20,
+)
+WRITERS = {ascii_only: writer(ascii_only=ascii_only) for ascii_only in (True, False)}
+
+
+@given(VALUES, st.booleans())
+def test_any_value_is_written_as_json_dumps_writes_it(value: Any, ascii_only: bool) -> None:
+    assert WRITERS[ascii_only](value) == json.dumps(value, separators=(",", ":"), ensure_ascii=ascii_only)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_has_not_is_refused_where_that_is_asked_for(number: float) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        writer(allow_nan=False)({"a": [number]})
+
+
+def test_what_json_has_not_is_told_by_the_default_or_refused() -> None:
+    assert writer(default=str)({"a": {1}}) == '{"a":"{1}"}'
+    with pytest.raises(TypeError):
+        writer()({"a": {1}})
