@@ -60,8 +60,8 @@ def chunk(size: int) -> Chunk:
     return Chunk({}, content=True, pieces=1 if size else 0, size=size)
 
 
-USAGES = st.builds(
-    Usage, input_tokens=st.integers(0, 60), cached_tokens=st.integers(0, 20), output_tokens=st.integers(0, CAP)
+USAGES = st.tuples(st.integers(0, 60), st.integers(0, 20), st.integers(0, CAP)).map(
+    lambda counts: Usage(counts[0], counts[1], output_tokens=counts[2])
 )
 EVENTS = st.lists(
     st.one_of(
