@@ -75,7 +75,7 @@ build: $(VENV)/.tools ## Build the zips for AWS (python3.13, arm64) into build/
 test: unit integration ## Run the tests that need only what `make run` needs; the ledger's on moto
 
 unit: $(VENV)/.test # and what tests/contract/on_moto.py names, on moto
-	@$(PYTEST) -m "not integration and not dynamodb_local and not terraform"
+	@$(PYTEST) -m "not integration and not dynamodb_local and not terraform and not adapter and not clients and not agents"
 
 integration: $(VENV)/.test $(EMULATOR)/.ready ## Deploy to an emulator and test end to end (ENDPOINT=http://... for a running one)
 	@ENDPOINT=$(ENDPOINT) $(BIN)/pytest -m integration

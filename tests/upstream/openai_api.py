@@ -44,11 +44,13 @@ def chunks(request: Mapping[str, Any], steer: Steer) -> Iterator[dict[str, Any]]
         return {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
 
     yield chunk({"role": "assistant", "content": "", "refusal": None})
-    if steer.tool:
-        call = {"index": 0, "id": "call_fake", "type": "function", "function": {"name": steer.tool, "arguments": ""}}
-        yield chunk({"tool_calls": [call]})
-        yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": steer.arguments}}]})
-    else:
+    for index, (mark, name, arguments) in enumerate(steer.calls):
+        function = {"name": name, "arguments": ""}
+        yield chunk(
+            {"tool_calls": [{"index": index, "id": f"call_fake{mark}", "type": "function", "function": function}]}
+        )
+        yield chunk({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]})
+    if not steer.tool:
         for piece in pieces(text):
             yield chunk({"content": piece})
     yield chunk({}, _finish(cut, steer))
@@ -94,8 +96,11 @@ def _finish(cut: bool, steer: Steer) -> str:
 def _choice(index: int, text: str, cut: bool, steer: Steer) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     if steer.tool:
-        function = {"name": steer.tool, "arguments": steer.arguments}
-        message |= {"content": None, "tool_calls": [{"id": "call_fake", "type": "function", "function": function}]}
+        calls = [
+            {"id": f"call_fake{mark}", "type": "function", "function": {"name": name, "arguments": arguments}}
+            for mark, name, arguments in steer.calls
+        ]
+        message |= {"content": None, "tool_calls": calls}
     return {"index": index, "message": message, "logprobs": None, "finish_reason": _finish(cut, steer)}
 
 

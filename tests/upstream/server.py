@@ -37,7 +37,7 @@ class FakeUpstream:
 
     `url` is for Bedrock, `openai_url` ends in /v1. `seen` holds every request in order. `script` queues answers,
     one a request, before what a request's own headers and words ask for; `decide` may give a Steer for a request.
-    `gone` is set when a connection was broken on purpose.
+    `gone` is set when a connection was broken on purpose. `let` lets one more event of a held stream go.
 
     It is Secrets Manager too: `secrets` holds values by id (any other is "sk-fake", None is one that is not there), and
     `secret_reads` the ids that were asked for.
@@ -50,6 +50,7 @@ class FakeUpstream:
         self.secret_reads: list[str] = []
         self.closing = threading.Event()
         self.gone = threading.Event()
+        self.permits = threading.Semaphore(0)
         self._queue: deque[Steer] = deque()
         self._server = _Server(("127.0.0.1", port), self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -70,8 +71,13 @@ class FakeUpstream:
         """The next requests are answered so, in this order."""
         self._queue.extend(steers)
 
+    def let(self, events: int = 1) -> None:
+        """So many events of held streams may go."""
+        self.permits.release(events)
+
     def reset(self) -> None:
         """Forget what was seen and scripted."""
+        self.permits = threading.Semaphore(0)
         self.seen.clear()
         self.secrets.clear()
         self.secret_reads.clear()
@@ -215,8 +221,16 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             if number:
                 self.server.fake.closing.wait(steer.chunk_delay)
+            if steer.held and number >= steer.held:
+                self._permitted()
             self._write(f"{len(part):x}\r\n".encode() + part + b"\r\n", steer.drip)
         self._write(b"0\r\n\r\n", 0)
+
+    def _permitted(self) -> None:
+        fake = self.server.fake
+        while not fake.permits.acquire(timeout=0.05):
+            if fake.closing.is_set():
+                raise ConnectionAbortedError("the fake is closing")
 
     def _write(self, data: bytes, drip: float) -> None:
         if not drip:

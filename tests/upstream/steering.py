@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -16,12 +17,13 @@ class Steer:
     """What one answer shall be like. Every field has a header (`x-fake-retry-after`) and a word (`retry-after=7`).
 
     Timing, in seconds: `delay` before the first byte; `drip` between single bytes, from the `drip_from` part on;
-    `chunk_delay` between the events of a stream. `reset` closes the connection hard: "before" any byte, within the
-    "headers", or within the "body" (of a stream: after `after` events); "after" a whole answer it closes in order.
-    `body`: "malformed", "schema", "no-usage", "zero-usage", "huge" (of `size` bytes), "gzip", "empty", "cut" (ends
-    early, in order) or "list". `stream_error` ends a stream with that error. `exact` is a body of its own, `header` a
-    further header ("name: value"), `wire` the whole answer, status line and all, after which the connection ends; all
-    three go out byte by byte as they stand (latin-1).
+    `chunk_delay` between the events of a stream, of which all after `held` wait for `FakeUpstream.let`. `reset` closes
+    the connection hard: "before" any byte, within the "headers", or within the "body" (of a stream: after `after`
+    events); "after" a whole answer it closes in order. `body`: "malformed", "schema", "no-usage", "zero-usage", "huge"
+    (of `size` bytes), "gzip", "empty", "cut" (ends early, in order) or "list". `tool` is called with `arguments`;
+    several, "one,two", at once, with a list of as many. `stream_error` ends a stream with that error. `exact` is a body
+    of its own, `header` a further header ("name: value"), `wire` the whole answer, status line and all, after which the
+    connection ends; all three go out byte by byte as they stand (latin-1).
     """
 
     status: int = 200
@@ -31,6 +33,7 @@ class Steer:
     drip: float = 0.0
     drip_from: str = "body"
     chunk_delay: float = 0.0
+    held: int = 0
     reset: str = ""
     after: int = 1
     body: str = ""
@@ -53,6 +56,17 @@ class Steer:
     exact: str = ""
     header: str = ""
     wire: str = ""
+
+    @property
+    def calls(self) -> list[tuple[str, str, str]]:
+        """The tools called at once: what tells their ids apart (nothing for the first), name, arguments as JSON."""
+        names = self.tool.split(",") if self.tool else []
+        given = (
+            [json.dumps(each) for each in json.loads(self.arguments)]
+            if len(names) > 1
+            else [self.arguments] * len(names)
+        )
+        return [(f"_{at}" if at else "", *call) for at, call in enumerate(zip(names, given, strict=True))]
 
 
 _TYPES: Mapping[str, type] = {"int": int, "float": float, "str": str}

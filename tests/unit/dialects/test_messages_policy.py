@@ -171,3 +171,9 @@ def test_what_stands_at_an_address_is_not_for_invoke_model() -> None:
     with pytest.raises(Unsupported) as refused:
         pair("chat", "messages").request(asked)
     assert refused.value.param == "messages[0].content[0].image_url"
+
+
+def test_a_thread_is_refused_in_the_words_that_send_the_whole_conversation_instead() -> None:
+    with pytest.raises(BadRequest) as refused:
+        check_fields({"thread": {"type": "create"}}, None)
+    assert refused.value.details["details"]["error_code"] == "thread_unsupported_request"

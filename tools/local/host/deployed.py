@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import tempfile
 import threading
 import urllib.request
 import uuid
@@ -31,7 +32,7 @@ class Lambda:
 
     def __init__(self, endpoint: str, region: str, account: str, folder: Path | None = None) -> None:
         self._endpoint, self._region, self._account = endpoint, region, account
-        self._folder = folder or Path(os.environ["TMPDIR"]) / "code"
+        self._folder = folder or Path(tempfile.gettempdir()) / "code"
         self._unpacking = threading.Lock()
 
     def client(self, service: str) -> Any:
@@ -62,7 +63,7 @@ class Lambda:
         return {
             "PATH": os.environ.get("PATH", ""),
             "HOME": os.environ["HOME"],
-            "TMPDIR": os.environ["TMPDIR"],
+            "TMPDIR": tempfile.gettempdir(),
             "AWS_ENDPOINT_URL": self._endpoint,
             **{name: value for name, value in given.items() if name != "MINISTACK_LAMBDA_PROXY_URL"},
             "PYTHONPATH": os.pathsep.join(str(each) for each in [code, *(layer / "python" for layer in layers)]),

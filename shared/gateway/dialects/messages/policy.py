@@ -81,6 +81,9 @@ OF_HEADERS: Final = frozenset(("anthropic_beta", "anthropic_version", "betas"))
 # Tools that the caller runs; any other is run by the provider, for a fee a use or with content from elsewhere.
 _OWN_TOOLS: Final = ("bash_", "text_editor_", "computer_", "memory_", "browser_toolset_")
 _OF_MODELS: Final = ("fallbacks", "model", "models")
+# Tool runners of Anthropic's own package send a `thread` unasked; told that this provider can't hold one, they send the
+# whole conversation.
+_UNTHREADED: Final = {"details": {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}}
 _EDITS: Final = ("clear_",)  # any other edit of the context runs a model
 
 
@@ -170,4 +173,5 @@ def _blocks(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _refused(path: str, reason: str) -> BadRequest:
     path = path[:128]
-    return BadRequest(f"{path}: {reason}", param=path, code="unsupported_parameter")
+    details = _UNTHREADED if path == "thread" else None
+    return BadRequest(f"{path}: {reason}", param=path, code="unsupported_parameter", details=details)

@@ -1,0 +1,90 @@
+"""Agents as their users start them: one question in a folder of files, by a home and a configuration of their own.
+
+Nothing of the machine's environment reaches them but PATH: no key, no home, no setting of whoever runs the tests. They
+reach the gateway alone; what they would fetch or report besides is turned off by their own documented variables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.local.emulator import ROOT
+
+INSTALLED = ROOT / ".local" / "clients" / "agents" / "node_modules"
+SECRET = "The door opens at nine."  # what the file says that agents are asked about
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How an agent ended, and all that it printed."""
+
+    code: int
+    text: str
+
+
+def claude_code(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
+    """Claude Code, whose `-p` prints the answer and ends."""
+    variables = {
+        "ANTHROPIC_BASE_URL": url,
+        "ANTHROPIC_API_KEY": key,
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_MAX_RETRIES": "1",
+        "DISABLE_AUTOUPDATER": "1",
+    }
+    options = ["-p", prompt, "--model", model, "--allowedTools", "Read"]
+    return _run(_binary("@anthropic-ai/claude-code-*/claude"), options, folder, variables)
+
+
+def opencode(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
+    """opencode, whose `run` prints the answer and ends: Claude by Messages, all else by chat."""
+    package = "@ai-sdk/anthropic" if model.startswith("claude") else "@ai-sdk/openai-compatible"
+    provider = {"npm": package, "options": {"baseURL": f"{url}/v1", "apiKey": key}, "models": {model: {}}}
+    config = {"autoupdate": False, "share": "disabled", "provider": {"gateway": provider}}
+    _work(folder).joinpath("opencode.json").write_text(json.dumps(config), encoding="utf-8")
+    variables = {
+        "OPENCODE_DISABLE_AUTOUPDATE": "1",
+        "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+    }
+    return _run(_binary("opencode-*/bin/opencode"), ["run", "-m", f"gateway/{model}", prompt], folder, variables)
+
+
+def notes(folder: Path) -> str:
+    """The file that an agent is asked about, by its path."""
+    path = _work(folder) / "notes.txt"
+    path.write_text(f"{SECRET}\n", encoding="utf-8")
+    return str(path)
+
+
+def _work(folder: Path) -> Path:
+    work = folder / "work"
+    work.mkdir(exist_ok=True)
+    return work
+
+
+def _binary(pattern: str) -> str:
+    """The build for this machine: the package manager installs no other."""
+    return str(sorted(INSTALLED.glob(pattern))[-1])
+
+
+def _run(binary: str, options: list[str], folder: Path, variables: Mapping[str, str]) -> Said:
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    given = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), **variables}
+    ran = subprocess.run(
+        [binary, *options],
+        cwd=_work(folder),
+        env=given,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    return Said(ran.returncode, ran.stdout + ran.stderr)

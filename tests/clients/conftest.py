@@ -1,0 +1,39 @@
+"""Clients as they are published, against a gateway of their own.
+
+The fake upstream does what a request asks of it (`tests/upstream/obliging.py`), so that clients' own suites run as they
+are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.deployed import deployed
+from tests.integration.conftest import Live
+from tests.upstream.obliging import oblige
+
+collect_ignore = ["langchain"]  # in a venv of its own, by test_langchain.py
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "clients" in item.path.parts:
+            item.add_marker(pytest.mark.agents if "agents" in item.path.parts else pytest.mark.clients)
+
+
+@pytest.fixture(scope="session")
+def live() -> Iterator[Live]:
+    with deployed() as live:
+        yield live
+
+
+@pytest.fixture
+def gateway(live: Live) -> Iterator[Live]:
+    live.fake.reset()
+    live.fake.decide = oblige
+    yield replace(live)
+    live.fake.reset()
+    assert live.admin("POST", "/circuit-breakers", {"action": "reset"}).status == 200

@@ -1,0 +1,20 @@
+"""What a suite in a process of its own knows of the gateway, as its environment."""
+
+from __future__ import annotations
+
+from tests.deployed import MESSAGES, MODELS
+from tests.integration.conftest import Live
+
+
+def known(gateway: Live) -> dict[str, str]:
+    """Its address, names of models, and keys: one has no budget left, and one no further call."""
+    limited, _ = gateway.new_key(rpm_limit=1)
+    assert gateway.complete(limited).status == 200
+    return {
+        "GATEWAY_URL": gateway.base_url,
+        "GATEWAY_KEY": gateway.new_key()[0],
+        "GATEWAY_KEY_BROKE": gateway.new_key(max_budget=0.000001)[0],
+        "GATEWAY_KEY_LIMITED": limited,
+        "GATEWAY_MODELS": ",".join(MODELS),
+        "GATEWAY_MODELS_MESSAGES": ",".join(MESSAGES),
+    }

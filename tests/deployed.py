@@ -1,0 +1,65 @@
+"""A gateway as `make run` serves one, whose providers are all the fake upstream: OpenAI, Anthropic and Bedrock."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.integration.conftest import Live
+from tests.upstream import FakeUpstream
+from tools.local import seed
+from tools.local.deploy import ALIAS, Deployer, Options
+from tools.local.emulator import ACCOUNT, REGION, ROOT, Emulator, start
+from tools.local.gateway import BUILD, built, session
+from tools.local.modes import STORE_SECONDS
+from tools.manifest import Names, load
+
+# A name of each wire format behind it: OpenAI's chat, Anthropic's Messages, Bedrock's InvokeModel and Converse.
+MESSAGES = ("claude-sonnet", "bedrock/us.anthropic.claude-sonnet-4-6")
+MODELS = ("gpt-4o", *MESSAGES, "nova-lite")
+
+
+@contextmanager
+def deployed(build: Path = BUILD) -> Iterator[Live]:
+    """The gateway, with both doors on one port, for as long as the block lasts. `build`: the folder that it is built
+    into, one for each of those that run at once."""
+    with FakeUpstream() as fake:
+        emulator = start()
+        try:
+            yield _made(emulator, fake, build)
+        finally:
+            emulator.stop()
+
+
+def _made(emulator: Emulator, fake: FakeUpstream, build: Path) -> Live:
+    manifest, result = load(ROOT), built(build)
+    deployer = Deployer(session(emulator.endpoint), manifest, f"cl-{secrets.token_hex(3)}")
+    deployment = deployer.deploy(result, _options(deployer.names, emulator, fake))
+    emulator.listen(deployment.functions["stream"], ALIAS)
+    keys = seed.seed_keys(seed.database(emulator.endpoint, REGION, ACCOUNT), deployer.names)
+    return Live(emulator.base_url, keys, deployer, deployment, fake, emulator.endpoint, manifest, result)
+
+
+def _options(names: Names, emulator: Emulator, fake: FakeUpstream) -> Options:
+    values = {
+        "GATEWAY_ENVIRONMENT": names.environment,
+        "GATEWAY_TABLE_PREFIX": names.prefix,
+        "GATEWAY_VERSION": "0.1.0",
+        "GATEWAY_STORE_TIMEOUT_SECONDS": STORE_SECONDS,
+        "GATEWAY_LOOPBACK_PROVIDERS": "allow",
+        "GATEWAY_PROVIDERS": "openai,anthropic,bedrock",
+        "OPENAI_SECRET_ID": names.secret("openai"),
+        "OPENAI_BASE_URL": fake.openai_url,
+        "ANTHROPIC_SECRET_ID": names.secret("anthropic"),
+        "ANTHROPIC_BASE_URL": fake.url,
+        "BUDGET_TOPIC_ARN": names.budget_topic,
+    }
+    return Options(
+        values=values,
+        secrets={"openai": "sk-fake-openai", "anthropic": "sk-fake-anthropic"},
+        overrides={name: {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": fake.url} for name in ("completions", "stream")},
+        api_id=emulator.api_id,
+        host_url=emulator.host_url,
+    )
