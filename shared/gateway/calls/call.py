@@ -23,6 +23,8 @@ from gateway.models.money import Cost, usd
 from gateway.models.usage import Usage
 from gateway.vendors.base import QUIET, Answer, Counted, Event
 
+_ABORTED = "aborted"  # nobody read on
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -48,8 +50,9 @@ class Call:
     means: Means
     attempts: list[Attempt] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
-    _lowered: bool = False
+    left: bool = False  # the client has hung up: said by whoever sees it
     fallbacks: int = 0  # targets that were passed over, or did not deliver, before the one that was tried last
+    _lowered: Attempt | None = None
 
     @property
     def request(self) -> Asked:
@@ -99,7 +102,7 @@ class Call:
     def events(self) -> Generator[Event]:
         """The events of the attempt that delivers; the last is the whole answer. Raises what ended the last attempt
         (where none was made, what stood in its way), with what the call cost; of a defect, where it cost anything."""
-        status = "aborted"
+        status = _ABORTED
         try:
             yield from self._events()
         except GatewayError as error:
@@ -113,7 +116,7 @@ class Call:
             observability.log.exception("a call that is paid for failed")
             raise self.paid_for(InternalError()) from fault
         finally:
-            self._settle(self.attempts[-1].status if self.attempts else status)
+            self._settle(self._status(status))
 
     def gather(self, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """The whole answer in the client's dialect, with the usage that was billed where none came, and the cost.
@@ -123,7 +126,10 @@ class Call:
                 if isinstance(event, Answer):
                     self.answer = event.body
                 elif event is QUIET and gone():
-                    raise ClientGone
+                    self.left = True
+                    break
+        if self.left:
+            raise self.paid_for(ClientGone())  # it is settled by now
         return self.spoken.billed(self.answer, self.attempts[-1].usage, self.price())
 
     def price(self) -> dict[str, Any]:
@@ -162,7 +168,7 @@ class Call:
             self.fallbacks = number
             try:
                 for event in attempt.events():
-                    if isinstance(event, Counted):
+                    if isinstance(event, Counted) and not event.final:
                         self._lower(attempt)
                     yield event
                 return
@@ -202,12 +208,14 @@ class Call:
             self.hold = self.means.ledger.top_up(self.hold, missing)
 
     def _lower(self, attempt: Attempt) -> None:
-        """The provider has told what the prompt came to: less may be held for the rest. Once, where it is worth it."""
-        if self._lowered or len(self.attempts) > 1:
+        """The provider has told what the prompt came to: less may be held for the rest, beside what earlier attempts
+        are billed for. Once an attempt, where it is worth it."""
+        if self._lowered is attempt:
             return
-        self._lowered = True
-        if self.hold.worth_lowering(attempt.bound):
-            self.hold = self.means.ledger.lower(self.hold, attempt.bound)
+        self._lowered = attempt
+        owed = attempt.bound + sum(each.cost.total for each in self.attempts if each is not attempt)
+        if self.hold.worth_lowering(owed):
+            self.hold = self.means.ledger.lower(self.hold, owed)
 
     def _ended(self, attempt: Attempt, permit: Permit) -> None:
         means, route = self.means, attempt.target.route
@@ -217,11 +225,17 @@ class Call:
         # each name would be a metric of its own.
         model = attempt.target.breaker.model
         observability.count("Cost", usd(attempt.cost.total), provider=route.provider, model=model)
-        if attempt.status != "ok":
+        if attempt.status not in ("ok", _ABORTED):
             observability.count("ProviderErrors", provider=route.provider)
         if attempt.usage is not None:
             observability.count("InputTokens", attempt.usage.prompt_tokens, provider=route.provider)
             observability.count("OutputTokens", attempt.usage.output_tokens, provider=route.provider)
+
+    def _status(self, status: str) -> str:
+        """How the call ended, in a word, where no attempt was made by `status`. What the client broke off is no fault
+        of anybody's."""
+        ended = self.attempts[-1].status if self.attempts else status
+        return ClientGone.default_code if self.left and ended == _ABORTED else ended
 
     def _settle(self, status: str) -> None:
         """Book how the call ended. Never raises: the answer is given either way, and what is lost is swept later."""

@@ -58,7 +58,7 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
     """Those in Anthropic's dialect, of a door that streams."""
     message = Route(
         method_path="POST /v1/messages",
-        handler=once(messages),
+        handler=once(messages, "messages"),
         auth=auth,
         scope="completions",
         errors="messages",

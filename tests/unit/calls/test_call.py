@@ -150,7 +150,7 @@ def made(plan: list[tuple[str, int, int]], typical: bool = False, price: Price =
         call = ModelCall(model=f"m{number}", body={}, max_output_tokens=1, timeout=0)
         route = Route("m", f"x/m{number}", price)
         money = (3 * est, est) if typical else (est, est // 2)
-        estimate = Estimate(money[0], est, 1, money[1], 1, ())
+        estimate = Estimate(money[0], est, 1, money[1], 1, (price,), (price.input,))
         target = Target(route, cast(Provider, host), Prepared(call, ENDPOINT, b""), estimate)
         targets.append(target)
         if kind == "suspended":
@@ -210,12 +210,13 @@ def test_a_reader_who_leaves_ends_the_call_and_gives_the_probe_back(kind: str) -
 
 
 def test_what_was_seen_of_an_answer_that_broke_off_is_billed() -> None:
-    plan, state = made([("broken_off", 100, 10)], price=PRICE._replace(capabilities=()))
+    plan, state = made([("broken_off", 100, 10)], price=PRICE._replace(capabilities=("tools",)))
     books = Books(0)
     with pytest.raises(UpstreamError):
         call_of(plan, state, books).gather()
     (outcome,) = books.settled
-    assert (outcome.cost, outcome.usage) == (1, Usage(input_tokens=1, source="counted"))
+    # A prompt of one token, and of the answer what may have been under way, but no more than may be answered.
+    assert (outcome.cost, outcome.usage) == (2, Usage(input_tokens=1, output_tokens=1, source="counted"))
     assert [each["verdict"] for each in outcome.facts["attempts"]] == ["cut"]
 
 
