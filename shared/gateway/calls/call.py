@@ -130,7 +130,7 @@ class Call:
                     break
         if self.left:
             raise self.paid_for(ClientGone())  # it is settled by now
-        return self.spoken.billed(self.answer, self.attempts[-1].usage, self.price())
+        return self.spoken.billed(self.request, self.answer, self.attempts[-1].usage, self.price())
 
     def price(self) -> dict[str, Any]:
         """What it cost, in US dollars, as it stands beside the usage of an answer."""

@@ -192,7 +192,8 @@ class Adapter(ABC):
 
     def _chosen(self, call: ModelCall) -> _Way:
         try:
-            endpoint = endpoint_for(self._vendor, call.model, call.dialect, forced=call.endpoint)
+            base_url, forced = self._connection.endpoint, call.endpoint
+            endpoint = endpoint_for(self._vendor, call.model, call.dialect, forced=forced, base_url=base_url)
         except LookupError:
             message = f"The provider {self.name} has no endpoint {call.endpoint}."
             raise rejected_here(self.name, message, "model") from None
@@ -223,6 +224,7 @@ class Adapter(ABC):
             metadata=self.metadata(call),
             one_tool=way.rule.one_tool,
             sampling=way.rule.sampling,
+            thinking=way.rule.thinking,
             quirks=way.quirks,
         )
 

@@ -26,11 +26,13 @@ class _Spoken:
     def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in body.items() if name not in _DELIVERY}
 
-    def billed(self, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]) -> dict[str, Any]:
+    def billed(
+        self, asked: MessagesRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
+    ) -> dict[str, Any]:
         counted = body.get("usage") or (written_usage(usage) if usage is not None else {})
         return {**body, "usage": {**counted, **cost}}
 
-    def delivery(self, asked: MessagesRequest) -> _Delivery:
+    def delivery(self, asked: MessagesRequest, *, by_end: bool = False) -> _Delivery:
         return _Delivery()
 
 
