@@ -104,5 +104,5 @@ def test_a_whole_answer_and_its_stream_are_the_same_to_the_client(client: Anthro
 def test_an_error_within_a_stream_is_one_to_the_client(client: Anthropic) -> None:
     with pytest.raises(APIStatusError, match="busy") as told, client.messages.stream(**asked("broken")) as stream:
         stream.get_final_message()
-    error = told.value.body["error"]  # type: ignore[call-overload, index]
+    error = told.value.body["error"]  # type: ignore[index]
     assert (error["type"], error["cost"]) == ("overloaded_error", 0.5)
