@@ -11,12 +11,12 @@ from typing import Any, cast
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer, create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, InternalServerError, RequestEntityTooLarge
 
 from functions.stream.handler import app
 from gateway.api.coding import too_large
-from gateway.api.port import Port
+from gateway.api.port import CutOff, Port
 from gateway.errors import BadRequest, GatewayError, InternalError
 from gateway.settings import Settings, settings
 
@@ -41,6 +41,17 @@ class Parser(HTTPRequestParser):
             self.expect_continue = False  # it would wait for a body that does not come
 
 
+class Answering(WSGITask):
+    """A body that was cut off ends with its connection. Why it was stands in our own log: what Waitress would say of it
+    is one line for each client that hangs up, with a traceback."""
+
+    def service(self) -> None:
+        try:
+            super().service()
+        except CutOff:
+            self.close_on_finish = True
+
+
 class Refusal(ErrorTask):
     """What could not be read as a request, answered in the shapes of the app."""
 
@@ -60,6 +71,7 @@ class Refusal(ErrorTask):
 
 class Channel(HTTPChannel):
     parser_class = Parser
+    task_class = Answering
     error_task_class = Refusal
 
 

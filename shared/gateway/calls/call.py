@@ -51,6 +51,7 @@ class Call:
     attempts: list[Attempt] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
     left: bool = False  # the client has hung up: said by whoever sees it
+    begun: bool = False  # something of an attempt has gone out, be it no content: said by whoever sends it
     fallbacks: int = 0  # targets that were passed over, or did not deliver, before the one that was tried last
     _lowered: Attempt | None = None
 
@@ -174,7 +175,7 @@ class Call:
                 return
             except GatewayError as error:
                 failure = error
-                if attempt.delivered or not moves_on(error):
+                if attempt.delivered or self.begun or not moves_on(error):
                     break
             finally:
                 self._ended(attempt, permit)

@@ -75,7 +75,7 @@ class Streaming:
                 out = b""
                 if isinstance(event, Chunk) and (begun or event.content or event.kind != "ping"):
                     held += delivery.chunk(event.kind, event.body, event.data)
-                    begun = begun or event.content or len(held) > _MOST_HELD
+                    begun = self.call.begun = begun or event.content or len(held) > _MOST_HELD
                     self._under_way = delivery if begun else None
                     out, held = (held, b"") if begun else (b"", held)
                 now = self.clock()

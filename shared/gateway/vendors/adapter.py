@@ -90,13 +90,11 @@ class Adapter(ABC):
     def _streamed(self, prepared: Prepared) -> Iterator[Event]:
         call, begun = prepared.call, False
         reply, exchange = yield from self._asked_of(prepared, self._way(call).stream_path, whole=False)
-        native = prepared.endpoint.dialect
         most, known = call.max_output_tokens * call.choices, _known(reply)
-        stream = Stream(
-            call.dialect, native, prepared.names, known=known, model=call.model, most=most, choices=call.choices
-        )
-        tap = stream.tap
         try:
+            native, names = prepared.endpoint.dialect, prepared.names
+            stream = Stream(call.dialect, native, names, known=known, model=call.model, most=most, choices=call.choices)
+            tap = stream.tap
             if reply.headers.get("content-type", "").startswith("application/json"):  # the host does not stream
                 data = yield from read(exchange)
                 whole = self._answer(prepared, reply, data, measured=exchange.measured)

@@ -12,6 +12,7 @@ from gateway.aws.eventstream import Decoder
 from gateway.dialects.pairs import Heard, Stream, halves
 from gateway.dialects.sse import MOST_EVENT, Parser
 from gateway.dialects.values import json_object, mapping
+from gateway.error_shapes import STATUSES
 from gateway.errors import UpstreamCredentials, UpstreamError
 from gateway.transport import Broken, Exchange, HttpError
 from gateway.vendors.base import QUIET, Chunk, Counted, Event
@@ -23,18 +24,9 @@ _ERRORS: Final = ("exception", "error")  # modelled, and not
 _DONE: Final = "[DONE]"
 _FAILED: Final = "response.failed"
 _FAILURES: Final = (_FAILED, "error")
-# What an error type of Anthropic's means in HTTP: a stream that has begun has no status of its own any more.
+# What a stream's error means in HTTP: Anthropic's types, and codes of a response that failed.
 _STATUS: Final[Mapping[str, int]] = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-    # And codes of a response that failed.
+    **STATUSES,
     "context_length_exceeded": 400,
     "invalid_prompt": 400,
     "insufficient_quota": 429,
@@ -42,8 +34,6 @@ _STATUS: Final[Mapping[str, int]] = {
     "server_is_overloaded": 503,
     "slow_down": 503,
 }
-
-
 # The types that a client does something about.
 _TOLD_BY: Final[Mapping[int, str]] = {
     408: "timeout_error",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway import context
 from gateway.dialects.messages.schema import MessagesRequest, parse_messages
 from gateway.dialects.messages.usage import written_usage
 from gateway.dialects.sse import event_of
@@ -63,7 +64,7 @@ class _Delivery:
         return sent
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
-        told = messages_error(error)
+        told = messages_error(error, context.current().request_id)
         return event_of(_text({**told, "error": {**told["error"], **facts}}), "error")
 
 
