@@ -16,7 +16,7 @@ from waitress.utilities import Error, InternalServerError, RequestEntityTooLarge
 
 from functions.stream.handler import app
 from gateway.api.coding import too_large
-from gateway.api.port import Port
+from gateway.api.port import CutOff, Port
 from gateway.errors import BadRequest, GatewayError, InternalError
 from gateway.settings import Settings, settings
 
@@ -94,9 +94,15 @@ def listening(application: Port, config: Settings, **others: Any) -> BaseWSGISer
     return server
 
 
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether our own log does not have it: of a body that was cut off (a hang-up is one) it has the reason."""
+    return not (record.exc_info and isinstance(record.exc_info[1], CutOff))
+
+
 def main() -> None:
     # What it says of requests stands in our own log already; a defect of its own is an error there.
     logging.getLogger("waitress").setLevel(logging.ERROR)
+    logging.getLogger("waitress").addFilter(is_news)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     ending = threading.Event()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from functions.stream.server import MOST_READ
+from functions.stream.server import MOST_READ, is_news
 from gateway.api.message import MAX_BODY_BYTES, Request, Response
 from gateway.api.port import Port
 from gateway.api.routes import Described, Route, service
@@ -304,6 +305,20 @@ def test_what_breaks_before_its_first_byte_has_its_status_and_later_no_end(port:
     status, headers, body = asked(port, "GET /v1/broken?after=1")
     assert (status, headers["transfer-encoding"]) == (200, "chunked")
     assert body == b"9\r\ndata: 1\n\n\r\n"  # no last chunk: a client must not take it for whole
+
+
+def test_a_body_that_is_cut_off_leaves_no_traceback_in_the_log(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Its reason is a line of our own; a defect of the server's stays an error."""
+    asked(port, "GET /v1/broken?after=1")
+    (record,) = [each for each in caplog.records if each.name == "waitress"]
+    assert record.levelno == logging.ERROR  # what it would say of every client that leaves
+    assert not is_news(record)
+    try:
+        raise ValueError("a defect")
+    except ValueError as defect:
+        told = (type(defect), defect, defect.__traceback__)
+    assert is_news(logging.LogRecord("waitress", logging.ERROR, "", 1, "Exception while serving", (), told))
+    assert is_news(logging.LogRecord("waitress", logging.ERROR, "", 1, "no exception", (), None))
 
 
 def test_pages_of_allowed_origins_may_ask(port: int) -> None:
