@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
-from gateway import observability
+from gateway import context, observability
 from gateway.breakers.breaker import BreakerRules
 from gateway.breakers.breakers import Breakers, Permit
 from gateway.calls.asked import Asked, Spoken, spoken
@@ -250,6 +250,7 @@ class Call:
             uncounted=sum(attempt.uncounted for attempt in self.attempts),
             facts=self._facts(last) if last else {},
         )
+        context.current().keys["cost_usd"] = usd(self.cost.total)  # a client that left in mid-stream was not told it
         self.means.ledger.settle(self.hold, outcome)
 
     def _facts(self, last: Attempt) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from gateway import context
 from gateway.breakers.breaker import BreakerRules
 from gateway.breakers.breakers import Breakers
 from gateway.calls.asked import Asked, spoken
@@ -186,6 +187,7 @@ class Completions:
             },
         )
         hold = self.ledger.admit(caller, config.tier, asked)
+        context.current().keys["gateway_request_id"] = plan.rid  # the name that the caller is given
         try:
             self._check_plan(hold.caller, config, plan)  # the record may have been read anew
         except Forbidden:
