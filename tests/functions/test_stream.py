@@ -298,13 +298,16 @@ def test_a_server_that_ends_ends_its_streams(port: int, app: App, ending: thread
         assert app.ended.wait(20)
 
 
-def test_what_breaks_before_its_first_byte_has_its_status_and_later_no_end(port: int) -> None:
+def test_what_breaks_before_its_first_byte_has_its_status_and_later_no_end(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
     status, headers, body = asked(port, "GET /v1/broken?after=0", b"origin: https://a.example\r\n")
     assert (status, json.loads(body)["error"]["code"]) == (500, "internal_error")
     assert headers["access-control-allow-origin"] == "https://a.example"
     status, headers, body = asked(port, "GET /v1/broken?after=1")
     assert (status, headers["transfer-encoding"]) == (200, "chunked")
     assert body == b"9\r\ndata: 1\n\n\r\n"  # no last chunk: a client must not take it for whole
+    assert not [record for record in caplog.records if record.name == "waitress"], "the door has told it already"
 
 
 def test_what_is_cut_off_is_told_by_our_own_log_alone(port: int, app: App, caplog: pytest.LogCaptureFixture) -> None:
