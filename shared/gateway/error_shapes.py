@@ -17,6 +17,8 @@ _TYPES = {
     504: "timeout_error",
     OVERLOADED: "overloaded_error",
 }
+# Of a type that stands in a stream, which has no status of its own any more.
+STATUSES = {kind: status for status, kind in _TYPES.items()} | {"invalid_request_error": 400}
 _OVERLOADED_UPSTREAM = (503, OVERLOADED)
 _TOO_LONG = "context_length_exceeded"
 

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.upstream.answers import SECRET, Reply, answer, reason, secret
+from tests.upstream.responses_api import last_input_text
 from tests.upstream.steering import Steer, last_user_text, steer_from
 
 _MOST_BODY = 32_000_000
@@ -88,7 +89,8 @@ class FakeUpstream:
         """What to do with a request. Raises ValueError for a directive that is none."""
         if self._queue:
             return self._queue.popleft()
-        return self.decide(seen) or steer_from(seen.headers, last_user_text(seen.body.get("messages") or []))
+        said = last_user_text(seen.body.get("messages") or []) or last_input_text(seen.body.get("input"))
+        return self.decide(seen) or steer_from(seen.headers, said)
 
     def serve(self) -> None:
         """Serve in this thread, until interrupted."""

@@ -169,7 +169,9 @@ class Attempt:
         if answer.usage is not None:
             self.usage, self.bill = answer.usage, self._billed(answer.usage, answer.tier)
         else:
-            said = answer.body.get("choices", answer.body.get("content", []))
+            said: Any = next(
+                (answer.body[each] for each in ("choices", "content", "output") if each in answer.body), []
+            )
             whole = len(json.dumps(said, ensure_ascii=False).encode(errors="replace"))
             self.usage, self.bill = self._seen(self._came() if self.target.streamed else whole)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
-from gateway import observability
+from gateway import context, observability
 from gateway.breakers.breaker import BreakerRules
 from gateway.breakers.breakers import Breakers, Permit
 from gateway.calls.asked import Asked, Spoken, spoken
@@ -51,6 +51,7 @@ class Call:
     attempts: list[Attempt] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
     left: bool = False  # the client has hung up: said by whoever sees it
+    begun: bool = False  # something of an attempt has gone out, be it no content: said by whoever sends it
     fallbacks: int = 0  # targets that were passed over, or did not deliver, before the one that was tried last
     _lowered: Attempt | None = None
 
@@ -130,7 +131,7 @@ class Call:
                     break
         if self.left:
             raise self.paid_for(ClientGone())  # it is settled by now
-        return self.spoken.billed(self.answer, self.attempts[-1].usage, self.price())
+        return self.spoken.billed(self.request, self.answer, self.attempts[-1].usage, self.price())
 
     def price(self) -> dict[str, Any]:
         """What it cost, in US dollars, as it stands beside the usage of an answer."""
@@ -174,7 +175,7 @@ class Call:
                 return
             except GatewayError as error:
                 failure = error
-                if attempt.delivered or not moves_on(error):
+                if attempt.delivered or self.begun or not moves_on(error):
                     break
             finally:
                 self._ended(attempt, permit)
@@ -249,6 +250,7 @@ class Call:
             uncounted=sum(attempt.uncounted for attempt in self.attempts),
             facts=self._facts(last) if last else {},
         )
+        context.current().keys["cost_usd"] = usd(self.cost.total)  # a client that left in mid-stream was not told it
         self.means.ledger.settle(self.hold, outcome)
 
     def _facts(self, last: Attempt) -> dict[str, Any]:

@@ -9,8 +9,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
+from gateway.calls.items import messages_in
 from gateway.calls.parts import (
     is_image,
+    offers_tools,
     parts_of,
     told_of_tools,
     tools_and_calls,
@@ -92,8 +94,8 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     _refuse_unpriced(body, marks, price)
     images = sum(is_image(part) for _, part in parts)
     text = _size(without_data(body))
-    around = _CHAT_TOKENS + _MESSAGE_TOKENS * len(body.get("messages") or ())
-    around += _TOOL_TOKENS if wants_schema(body) or any(body.get(name) for name in ("tools", "functions")) else 0
+    around = _CHAT_TOKENS + _MESSAGE_TOKENS * messages_in(body)
+    around += _TOOL_TOKENS if wants_schema(body) or offers_tools(body) else 0
     around += sum(max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in tools_and_calls(body, parts))
     around += told_of_tools(body)
     pictures = images * image_tokens(target)

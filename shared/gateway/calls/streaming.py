@@ -31,6 +31,7 @@ class Streaming:
     call: Call
     gone: Gone = lambda: False
     clock: Callable[[], float] = time.monotonic
+    _under_way: Delivery | None = None  # whose events went out
 
     def begun(self) -> Begun:
         """The stream, begun: its first bytes are there. Raises what ended the call before, with its status. Read it to
@@ -50,14 +51,15 @@ class Streaming:
         except GatewayError as error:
             if not sent:
                 raise
-            yield self._delivery().error(error, self._facts())
+            yield (self._under_way or self._delivery()).error(error, self._facts())
         except Exception as fault:
             if not sent:
                 if self.call.cost.total:  # a repeat with the same Idempotency-Key must not be paid for again
                     raise self.call.paid_for(InternalError()) from fault
                 raise
             observability.log.exception("a stream failed")
-            yield self._delivery().error(InternalError(), self._facts())
+            told = self.call.paid_for(InternalError())
+            yield (self._under_way or self._delivery()).error(told, self._facts())
 
     def _said(self) -> Generator[bytes]:
         """The answer's bytes, with pings. What an attempt said before its first content is held back, and goes with
@@ -73,7 +75,8 @@ class Streaming:
                 out = b""
                 if isinstance(event, Chunk) and (begun or event.content or event.kind != "ping"):
                     held += delivery.chunk(event.kind, event.body, event.data)
-                    begun = begun or event.content or len(held) > _MOST_HELD
+                    begun = self.call.begun = begun or event.content or len(held) > _MOST_HELD
+                    self._under_way = delivery if begun else None
                     out, held = (held, b"") if begun else (b"", held)
                 now = self.clock()
                 if not out and now - last >= PING_SECONDS:
@@ -99,7 +102,7 @@ class Streaming:
             raise
 
     def _delivery(self) -> Delivery:
-        return self.call.spoken.delivery(self.call.request)
+        return self.call.spoken.delivery(self.call.request, by_end=self.call.plan.by_end)
 
 
 class Begun(Iterator[bytes]):

@@ -2,35 +2,34 @@
 
 `<dialect>/roles.py` has a dialect's halves: `CLIENT` of one that clients speak, `NATIVE` of one that an endpoint does;
 `<dialect>/same.py` what is done where it is both. The same dialect on both sides is passed through, after policing:
-nothing is translated, so nothing is lost. Otherwise a request goes through the neutral form, and an answer through its
-deltas.
+nothing is translated or lost. Otherwise a request goes through the neutral form, and an answer through its deltas.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, cast
 
+from gateway.dialects.names import told_names
 from gateway.dialects.neutral import BlockStop, Delta, Failed, Finish, Request, Rest, Start, Told, Used, text_of
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
-from gateway.models.vendors import Quirks, Sampling
+from gateway.models.vendors import Quirks, Sampling, Thinking
 
 
 class Asked(NamedTuple):
     """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
-    are enforced whatever the body says. `streamed`: the answer is wanted as it is made. `beta` is the client's header
-    of betas.
+    are enforced whatever the body says. `streamed`: it is wanted as it is made. `beta` is the header of betas.
 
     `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
-    `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither.
-    `quirks` are the endpoint's.
+    `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
+    `thinking`: how it is told to think. `quirks` are the endpoint's.
     """
 
     body: Mapping[str, Any]
@@ -41,6 +40,7 @@ class Asked(NamedTuple):
     metadata: Mapping[str, str] = MappingProxyType({})
     one_tool: bool = False
     sampling: Sampling = "one"
+    thinking: Thinking = ""
     quirks: Quirks = Quirks()
 
 
@@ -106,7 +106,7 @@ class Pair(Protocol):
     """One client's dialect and one endpoint's."""
 
     def request(self, asked: Asked) -> Written:
-        """The body that leaves. Raises BadRequest for what may not, Unsupported for what can't be said there."""
+        """The body that leaves. Raises BadRequest for what may not, Unsupported for what the endpoint can't say."""
 
     def answer(
         self,
@@ -135,7 +135,8 @@ class Translated:
 
     def request(self, asked: Asked) -> Written:
         request, dropped = self._client.read(asked)
-        return self._native.write(request, dropped, asked)
+        written = self._native.write(request, dropped, asked)
+        return replace(written, names=told_names(written.names, request.called)) if request.called else written
 
     def answer(
         self,
@@ -162,9 +163,8 @@ Events = list[tuple[str, dict[str, Any], str]]  # type, payload, and the text of
 
 @dataclass(slots=True)
 class Heard:
-    """What a provider's event comes to: `events` for the client, in its dialect. `content`: they say something of the
-    answer, and not only that it begins; `pieces` are the pieces of its text that are not empty, `size` their bytes.
-    `counted` is what the provider has counted by now, where it says so."""
+    """What a provider's event comes to: `events` for the client. `content`: they say something of the answer, not only
+    that it begins; `pieces` of its text are not empty, `size` their bytes; `counted`: what the provider has counted."""
 
     events: Events = field(default_factory=list)
     content: bool = False
@@ -174,8 +174,7 @@ class Heard:
 
 
 class Tap(Protocol):
-    """An answer on its way. `ended`: the model said why it ends; `over`: nothing comes behind that matters; `used` is
-    what it is billed by."""
+    """An answer on its way. `ended`: the model said why; `over`: nothing that matters comes behind; `used` bills it."""
 
     @property
     def ended(self) -> bool: ...
@@ -194,8 +193,8 @@ class Tap(Protocol):
 
 
 class Stream:
-    """An answer as it is made, in the client's dialect: the provider's own events, or written anew. `most` are the
-    output tokens that were asked for in all, of so many `choices`."""
+    """An answer as it is made, in the client's dialect. `most` output tokens were asked for in all, of so many
+    `choices`. `said`: something of the answer came."""
 
     def __init__(
         self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str, most: int, choices: int = 1
@@ -206,11 +205,13 @@ class Stream:
             self.tap = cast(Tap, made)
         else:
             self.tap = _Translation(there.reader(names), spoken.writer(known=known, model=model))
-        self._most, self._pieces, self._told, self._behind = most, 0, 0, False  # `behind`: text came after the count
+        self._most, self._pieces, self._told = most, 0, 0
+        self.said = self._behind = False  # `behind`: something of it came after the last count
 
     def hear(self, kind: str, event: dict[str, Any], data: str = "") -> Heard:
         heard = self.tap.hear(kind, event, data)
         self._pieces += heard.pieces
+        self.said = self.said or heard.content
         if heard.counted is not None:
             self._told, self._behind = heard.counted.output_tokens, False
         elif heard.pieces:
@@ -224,8 +225,7 @@ class Stream:
 
     @property
     def beyond(self) -> bool:
-        """Whether an answer that has not ended is longer than it may be, by what the provider has counted or by its
-        pieces, each a token at least; never by bytes."""
+        """Whether an answer that goes on is longer than it may be: by the count, or its pieces; never by bytes."""
         return max(self._pieces, self._told) > self._most and not self.tap.ended
 
 
@@ -281,9 +281,9 @@ class _Translation:
 
 
 def _said(delta: Delta) -> str:
-    if isinstance(delta, Rest):  # whatever it is: it was produced
-        return json.dumps(delta.message, ensure_ascii=False) if delta.message else ""
-    return text_of(delta)
+    if not isinstance(delta, Rest):
+        return text_of(delta)
+    return json.dumps(delta.message, ensure_ascii=False) if delta.message else ""  # whatever it is: it was produced
 
 
 @lru_cache(maxsize=32)

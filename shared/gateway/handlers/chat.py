@@ -37,6 +37,11 @@ def messages(request: Request) -> Response:
     return _complete(request, _plain, "messages")
 
 
+def responses(request: Request) -> Response:
+    """`POST /v1/responses`: exactly OpenAI's, with the cost added to `usage`."""
+    return _complete(request, _plain, "responses")
+
+
 def _plain(request: Request, running: Call, body: dict[str, Any]) -> Response:
     return Response(200, body, _headers(running, request))
 

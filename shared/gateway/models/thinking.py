@@ -28,7 +28,9 @@ def may_think(target: str, capabilities: Collection[str], body: Mapping[str, Any
         if asked is None:
             return rules["only_when_asked"].search(target) is None
         return not isinstance(asked, Mapping) or asked.get("type") != "disabled"
-    return body.get("reasoning_effort") != "none" or rules["not_with_effort_none"].search(target) is None
+    told = body.get("reasoning")
+    effort = told.get("effort") if isinstance(told, Mapping) else body.get("reasoning_effort")
+    return effort != "none" or rules["not_with_effort_none"].search(target) is None
 
 
 @lru_cache(maxsize=1)

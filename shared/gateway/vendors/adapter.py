@@ -90,13 +90,11 @@ class Adapter(ABC):
     def _streamed(self, prepared: Prepared) -> Iterator[Event]:
         call, begun = prepared.call, False
         reply, exchange = yield from self._asked_of(prepared, self._way(call).stream_path, whole=False)
-        native = prepared.endpoint.dialect
         most, known = call.max_output_tokens * call.choices, _known(reply)
-        stream = Stream(
-            call.dialect, native, prepared.names, known=known, model=call.model, most=most, choices=call.choices
-        )
-        tap = stream.tap
         try:
+            native, names = prepared.endpoint.dialect, prepared.names
+            stream = Stream(call.dialect, native, names, known=known, model=call.model, most=most, choices=call.choices)
+            tap = stream.tap
             if reply.headers.get("content-type", "").startswith("application/json"):  # the host does not stream
                 data = yield from read(exchange)
                 whole = self._answer(prepared, reply, data, measured=exchange.measured)
@@ -192,7 +190,8 @@ class Adapter(ABC):
 
     def _chosen(self, call: ModelCall) -> _Way:
         try:
-            endpoint = endpoint_for(self._vendor, call.model, call.dialect, forced=call.endpoint)
+            base_url, forced = self._connection.endpoint, call.endpoint
+            endpoint = endpoint_for(self._vendor, call.model, call.dialect, forced=forced, base_url=base_url)
         except LookupError:
             message = f"The provider {self.name} has no endpoint {call.endpoint}."
             raise rejected_here(self.name, message, "model") from None
@@ -223,6 +222,7 @@ class Adapter(ABC):
             metadata=self.metadata(call),
             one_tool=way.rule.one_tool,
             sampling=way.rule.sampling,
+            thinking=way.rule.thinking,
             quirks=way.quirks,
         )
 
