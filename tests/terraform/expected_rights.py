@@ -16,7 +16,7 @@ ON_TABLES = {
         "api-keys/index/by-created": "Query",
         "api-keys/index/by-team": "Query",
         "api-keys/index/by-user": "Query",
-        "limits": "PutItem UpdateItem",
+        "limits": "GetItem PutItem UpdateItem",
         "product-catalog": "DeleteItem GetItem PutItem",
         "request-analytics": "PutItem Query",
     },
