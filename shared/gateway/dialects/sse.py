@@ -34,6 +34,7 @@ class Parser:
         self._after_return = piece.endswith(b"\r") or (self._after_return and not piece)
         *ends, rest = _LINE.split(piece)
         for line in ends:
+            self._grow(len(line))
             whole = b"".join((*self._pieces, line))
             self._pieces.clear()
             yield from self._line(whole)
@@ -49,7 +50,6 @@ class Parser:
                 yield self._name, "\n".join(self._data)
             self._name, self._data, self._size = "", [], 0
             return
-        self._grow(len(line))
         name, _, value = line.partition(b":")
         text = value.removeprefix(b" ").decode(errors="replace")
         if name == b"event":

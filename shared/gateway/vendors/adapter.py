@@ -106,12 +106,12 @@ class Adapter(ABC):
                 yield event
             if not tap.ended and not stream.beyond:
                 raise Broken("the stream ends early")
-            used = tap.used
+            used = stream.used
             answer = Answer({}, used.usage if used else None, tier_in(reply.headers, used))
         except StreamError as told:
             raise told.failure(self.name, begun=begun, mask=self._mask(prepared)) from None
         except Unusable as why:
-            used = tap.used
+            used = stream.used
             if used is None and begun:  # something was said, and nobody counts it
                 raise StreamError(why.reason, None).failure(self.name, begun=True) from None
             tier = tier_in(reply.headers, used)
