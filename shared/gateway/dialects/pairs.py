@@ -12,36 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 from gateway.dialects.names import told_names
 from gateway.dialects.neutral import BlockStop, Delta, Failed, Finish, Request, Rest, Start, Told, Used, text_of
 from gateway.dialects.unsupported import Unusable
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
-from gateway.models.vendors import Quirks, Sampling, Thinking
-
-
-class Asked(NamedTuple):
-    """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
-    are enforced whatever the body says. `streamed`: it is wanted as it is made. `beta` is the header of betas.
-
-    `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
-    `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
-    `thinking`: how it is told to think. `quirks` are the endpoint's.
-    """
-
-    body: Mapping[str, Any]
-    model: str
-    cap: int
-    streamed: bool = False
-    beta: str = ""
-    metadata: Mapping[str, str] = MappingProxyType({})
-    one_tool: bool = False
-    sampling: Sampling = "one"
-    thinking: Thinking = ""
-    quirks: Quirks = Quirks()
 
 
 class Reader(Protocol):

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from gateway.dialects.pairs import Asked, Pair, Stream, pair
+from gateway.dialects.pairs import Pair, Stream, pair
 from gateway.dialects.unsupported import Unsupported, Unusable, named
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.errors import UpstreamError
 from gateway.json_text import writer
 from gateway.models.usage import Usage
