@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.upstream.answers import SECRET, Reply, answer, reason, secret
+from tests.upstream.bedrock_api import counted_of
 from tests.upstream.steering import Steer, last_user_text, steer_from
 
 _MOST_BODY = 32_000_000
@@ -88,7 +89,8 @@ class FakeUpstream:
         """What to do with a request. Raises ValueError for a directive that is none."""
         if self._queue:
             return self._queue.popleft()
-        return self.decide(seen) or steer_from(seen.headers, last_user_text(seen.body.get("messages") or []))
+        request = counted_of(seen.body) or seen.body
+        return self.decide(seen) or steer_from(seen.headers, last_user_text(request.get("messages") or []))
 
     def serve(self) -> None:
         """Serve in this thread, until interrupted."""

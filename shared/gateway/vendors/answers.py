@@ -96,6 +96,16 @@ def _body(exchange: Exchange, *, woken: bool) -> Waiting[bytes]:
     return b"".join(came)
 
 
+def awaited(steps: Waiting[Got]) -> Got:
+    """What comes in the end, however quiet it is before."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Got = end.value
+            return found
+
+
 def answered(
     credential: Callable[[], Held],
     another: Another[Held] | None,
