@@ -22,6 +22,7 @@ def _ready(_request: Request) -> Response:
 ROUTES = (
     *v1.routes("key", streamed="as they come"),
     *v1.messages_routes("key"),
+    *v1.responses_routes("key"),
     ROOT,
     Route(
         method_path="GET /ready",

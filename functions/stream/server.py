@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any, cast
 
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.server import BaseWSGIServer, create_server
-from waitress.task import ErrorTask
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, InternalServerError, RequestEntityTooLarge
 
 from functions.stream.handler import app
 from gateway.api.coding import too_large
-from gateway.api.port import Port
+from gateway.api.port import RESERVE_SECONDS, CutOff, Port
 from gateway.errors import BadRequest, GatewayError, InternalError
 from gateway.settings import Settings, settings
 
@@ -24,10 +26,17 @@ MOST_READ = 32 * 1024 * 1024  # of a body: up to here it is read, and refused in
 _MOST_HEADERS = 64 * 1024
 _MOST_WAITING = 1024 * 1024  # bytes that a client has not taken yet: its stream waits then
 _MOST_CONNECTIONS = 1_000
+_LONGEST_WAIT = 120  # seconds: for the whole of a request, and for a client that takes nothing of what is there for it
+_LOOKS_EACH = 10  # seconds between two looks for clients that keep a connection for longer
 
 
 class Parser(HTTPRequestParser):
-    """Waitress's, stricter where servers before and behind this one could read the same bytes as two requests."""
+    """Waitress's, stricter where servers before and behind this one could read the same bytes as two requests. It knows
+    since when it waits for the rest of its request."""
+
+    def __init__(self, adjustments: Any) -> None:
+        super().__init__(adjustments)
+        self.since = time.monotonic()
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
@@ -58,9 +67,49 @@ class Refusal(ErrorTask):
         self.write(body)
 
 
+class Answering(WSGITask):
+    """What the application could not end has been accounted for there: the connection ends, and that says it."""
+
+    def execute(self) -> None:
+        try:
+            super().execute()
+        except CutOff as cut:
+            raise ClientDisconnected from cut
+
+
 class Channel(HTTPChannel):
     parser_class = Parser
+    task_class = Answering
     error_task_class = Refusal
+    answers_since = math.inf  # the last request that was answered, or is; on the steady clock
+
+    def service(self) -> None:
+        self.answers_since = time.monotonic()
+        super().service()
+
+    def overdue(self, longest_wait: float, longest_answer: float) -> bool:
+        """Whether its client keeps it for longer than it may: sends its request too slowly, takes nothing of its
+        answer, or not all of it in the time that an answer has. A thread that waits for such a client would wait for
+        ever."""
+        now = time.monotonic()
+        if self.total_outbufs_len and now - self.answers_since > longest_answer:
+            return True
+        if self.total_outbufs_len:
+            return time.time() - self.last_activity > longest_wait
+        reading = None if self.requests else self.request
+        return isinstance(reading, Parser) and now - reading.since > longest_wait
+
+
+class Server(TcpWSGIServer):
+    channel_class = Channel
+
+    def maintenance(self, now: int) -> None:
+        super().maintenance(now)
+        longest = cast(Port, self.application).seconds + RESERVE_SECONDS
+        channels: Any = self.active_channels  # by their sockets
+        for channel in list(channels.values()):
+            if channel.overdue(self.adj.channel_timeout, longest):
+                channel.handle_close()  # whoever waits for its client is told so, and the call is settled
 
 
 def _fault(error: Error | None) -> GatewayError:
@@ -68,30 +117,30 @@ def _fault(error: Error | None) -> GatewayError:
         return too_large()
     if error is None or isinstance(error, InternalServerError):
         return InternalError()
-    return BadRequest(f"The request can't be read: {error.body}.", code="invalid_http")
+    # What was sent is not repeated: a header that can't be read may be the one with the key.
+    reason = error.body.partition('"')[0].strip(" .")
+    return BadRequest(f"The request can't be read: {reason}.", code="invalid_http")
 
 
-def listening(application: Port, config: Settings, **others: Any) -> BaseWSGIServer:
+def listening(application: Port, config: Settings, **others: Any) -> Server:
     """A server that has its port, and serves once it is run. Raises OSError where the port is taken."""
-    server = create_server(
-        application,
-        host=config.host,
-        port=config.port,
-        threads=config.threads,
-        ident=None,
-        channel_request_lookahead=1,  # it goes on reading while a request is served, and so sees a hang-up
-        connection_limit=_MOST_CONNECTIONS,
-        asyncore_use_poll=True,
-        max_request_header_size=_MOST_HEADERS,
-        max_request_body_size=MOST_READ,
-        outbuf_high_watermark=_MOST_WAITING,
-        log_socket_errors=False,
-        clear_untrusted_proxy_headers=False,
-        **others,
-    )
-    assert isinstance(server, BaseWSGIServer)  # noqa: S101  one of several for a host name alone
-    server.channel_class = Channel
-    return server
+    said: dict[str, Any] = {
+        "host": config.host,
+        "port": config.port,
+        "threads": config.threads,
+        "ident": None,
+        "channel_request_lookahead": 1,  # it goes on reading while a request is served, and so sees a hang-up
+        "channel_timeout": _LONGEST_WAIT,
+        "cleanup_interval": _LOOKS_EACH,
+        "connection_limit": _MOST_CONNECTIONS,
+        "asyncore_use_poll": True,
+        "max_request_header_size": _MOST_HEADERS,
+        "max_request_body_size": MOST_READ,
+        "outbuf_high_watermark": _MOST_WAITING,
+        "log_socket_errors": False,
+        "clear_untrusted_proxy_headers": False,
+    }
+    return Server(application, **said | others)
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ _TYPES = {
 }
 # Of those refusals of a request that have a status of their own; any other is 400.
 _STATUSES_TOLD = {_TYPES[status]: status for status in (404, 413)}
+# Of a type that stands in a stream, which has no status of its own any more.
+STATUSES = {kind: status for status, kind in _TYPES.items()} | {"invalid_request_error": 400}
 _OVERLOADED_UPSTREAM = (503, OVERLOADED)
 _TOO_LONG = "context_length_exceeded"
 

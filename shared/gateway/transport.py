@@ -101,8 +101,9 @@ class Exchange:
         self._whole = True
 
     def to_the_end(self) -> None:
-        """What is still to come is nobody's: it is not waited for long."""
-        self._connection.wait_for(_TO_THE_END)
+        """What is still to come is nobody's: it is not waited for long, nor read for long where it never ends."""
+        self._connection.wait_for(None)
+        self._connection.deadline = min(self._connection.deadline, time.monotonic() + _TO_THE_END)
 
     def whole(self, max_bytes: int = MAX_BYTES) -> bytes:
         """The body in one piece. Raises as `pieces`."""

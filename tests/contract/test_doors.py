@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -234,6 +235,15 @@ def test_a_replay_is_another_request_but_the_same_call(gateway: Gateway, monkeyp
     assert again.headers["x-correlation-id"] == "c-2"
     assert first.headers["x-gateway-request-id"] == again.headers["x-gateway-request-id"]
     assert len(gateway.fake.seen) == 1
+
+
+def test_the_log_names_a_call_and_its_cost_as_the_caller_was_told(
+    gateway: Gateway, log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    reply = gateway.ask("POST", "/v1/chat/completions", CHAT)
+    (line,) = [each for each in log_lines() if each.get("message") == "request" and each["service"] == "completions"]
+    assert line["gateway_request_id"] == reply.headers["x-gateway-request-id"]
+    assert line["cost_usd"] == float(reply.headers["x-gateway-cost"]) > 0
 
 
 def test_a_packed_body_is_the_same_request(gateway: Gateway) -> None:

@@ -2,13 +2,21 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from gateway.calls.idempotency import KEPT_SECONDS, Idempotency, Kept
+from gateway.calls.idempotency import KEPT_SECONDS, Idempotency, Kept, Made, Streamed
 from gateway.calls.idempotency_store import ClaimStore
 from gateway.dynamodb.client import Database
-from gateway.errors import BadRequest, Conflict, GatewayError, UnprocessableContent, UpstreamTimeout
+from gateway.errors import (
+    BadRequest,
+    Conflict,
+    GatewayError,
+    StoreUnavailable,
+    UnprocessableContent,
+    UpstreamTimeout,
+)
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.world import at_once
 
@@ -32,9 +40,9 @@ class Service:
         sent: str = "a",
         body: bytes = b"{}",
         key: str = "key1",
-        answer: Callable[[], Kept] | None = None,
+        answer: Callable[[], Made] | None = None,
         database: Database | None = None,
-    ) -> tuple[Kept, bool]:
+    ) -> tuple[Made, bool]:
         store = ClaimStore(database or self.tables.database, self.tables["state"])
         return Idempotency(store, lambda: self.now).once(key, sent, body, 28.0, answer or self.answer, failed=refusal)
 
@@ -122,7 +130,7 @@ def test_an_answer_too_large_to_keep_is_said_not_repeated(tables: Tables) -> Non
     def large() -> Kept:
         return Kept(200, noise, "application/json", {})
 
-    assert service.ask(answer=large)[0].text == noise
+    assert service.ask(answer=large)[0] == large()
     with pytest.raises(Conflict) as kept:
         service.ask()
     assert kept.value.code == "idempotency_answer_too_large"
@@ -144,6 +152,107 @@ def test_lost_replies_claim_once_and_lose_no_answer(tables: Tables) -> None:
                 service.now += 40
     answered = [service.ask(sent=f"key-{number}")[1] for number in range(20)]
     assert all(answered)
+
+
+class Pieces:
+    """A stream of three pieces; it costs what is said."""
+
+    rid = "req_1"
+
+    def __init__(self, charged: int, service: Service, fails: bool = False) -> None:
+        self.charged, self.left, self.closed, self.fails = charged, 3, 0, fails
+        service.made += 1
+
+    def __next__(self) -> bytes:
+        if self.left == 0:
+            raise StopIteration
+        self.left -= 1
+        if self.fails and not self.left:
+            raise UpstreamTimeout("late", provider="openai")
+        return b"x"
+
+    def close(self) -> None:
+        self.closed, self.left = self.closed + 1, 0
+
+
+def stream_of(service: Service, charged: int = 5, *, fails: bool = False, **asked: Any) -> tuple[Pieces, Any]:
+    made: list[Pieces] = []
+
+    def stream() -> Made:
+        made.append(Pieces(charged, service, fails))
+        return Streamed(200, made[0], "text/event-stream", {})
+
+    answer, again = service.ask(answer=stream, **asked)
+    assert isinstance(answer, Streamed)
+    assert not again
+    return made[0], answer.pieces
+
+
+def conflict(service: Service, sent: str = "a") -> tuple[str, str | None, bool]:
+    made = service.made
+    with pytest.raises(Conflict) as told:
+        service.ask(sent=sent)
+    assert service.made == made
+    return told.value.code, told.value.headers.get("x-gateway-request-id"), told.value.retry_after is not None
+
+
+@pytest.mark.parametrize("end", ["read", "closed", "failed"])
+def test_a_stream_is_under_way_then_known_by_its_request(tables: Tables, end: str) -> None:
+    service = Service(tables)
+    made, pieces = stream_of(service, fails=end == "failed")
+    assert next(pieces) == b"x"
+    assert conflict(service) == ("idempotency_in_progress", "req_1", True)
+    if end == "read":
+        assert list(pieces) == [b"x", b"x"]
+    elif end == "closed":
+        pieces.close()
+    else:
+        with pytest.raises(UpstreamTimeout):
+            list(pieces)
+    pieces.close()
+    assert made.closed > 0
+    assert conflict(service) == ("idempotency_streamed", "req_1", False)
+    with pytest.raises(UnprocessableContent):
+        service.ask(body=b'{"stream": false}')
+    service.now += KEPT_SECONDS - 10
+    assert conflict(service) == ("idempotency_streamed", "req_1", False)
+    service.now += 20
+    assert service.ask()[1] is False
+
+
+def test_a_stream_that_cost_nothing_gives_the_key_back(tables: Tables) -> None:
+    service = Service(tables)
+    _, pieces = stream_of(service, charged=0)
+    assert len(list(pieces)) == 3
+    assert service.ask()[1] is False
+
+
+def test_a_stream_whose_function_dies_is_not_made_again(tables: Tables) -> None:
+    service = Service(tables)
+    _, pieces = stream_of(service)
+    next(pieces)
+    assert conflict(service)[0] == "idempotency_in_progress"
+    service.now += 34
+    assert conflict(service) == ("idempotency_streamed", "req_1", False)
+
+
+@pytest.mark.parametrize("database", [LossyDatabase, DroppingDatabase])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_what_is_lost_at_a_stream_s_beginning_or_end_makes_no_second_one(
+    tables: Tables, number: int, database: Callable[..., Any]
+) -> None:
+    service = Service(tables)
+    lost = database(tables.database, lambda _operation, at: at == number)
+    if number == 1:  # nobody knows whether the key is claimed: nothing is asked for
+        with pytest.raises(StoreUnavailable):
+            stream_of(service, database=lost)
+        assert service.made == 0
+        return
+    _, pieces = stream_of(service, database=lost)
+    assert len(list(pieces)) == 3
+    assert conflict(service)[0] in ("idempotency_streamed", "idempotency_in_progress")
+    service.now += 34
+    assert conflict(service) == ("idempotency_streamed", "req_1", False)
 
 
 @pytest.mark.parametrize("sent", ["", "with space", "ü", "x" * 256])

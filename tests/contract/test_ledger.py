@@ -633,7 +633,14 @@ def test_what_a_call_that_asks_for_too_much_is_told(tables: Tables) -> None:
         assert not [header for header in refused.headers if header.startswith("x-ratelimit")]
     with pytest.raises(BudgetExceeded) as rest:
         world.admit(world.ledger(), 601)
-    assert rest.value.message == "This call may cost $0.000601, and $0.0004 of the key's budget of $0.001 is spent."
+    part = "This call may cost $0.000601, and $0.0004 of the key's budget of $0.001 is spent"
+    assert rest.value.message == f"{part}; it starts anew on 2027-02-01 (UTC)."
+    endless = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"), key="key2")
+    ledger = endless.ledger()
+    ledger.settle(endless.admit(ledger, 400), paid(400))
+    with pytest.raises(BudgetExceeded) as never:
+        endless.admit(endless.ledger(), 601)
+    assert never.value.message == f"{part}."
 
 
 @pytest.mark.parametrize("kind", ["hour", "day"])

@@ -17,10 +17,10 @@ _SECONDS = 20.0
 
 
 @contextmanager
-def served(application: Port, settings: Settings) -> Iterator[int]:
-    """Its port, for as long as the block lasts."""
+def served(application: Port, settings: Settings, **others: Any) -> Iterator[int]:
+    """Its port, for as long as the block lasts. `others` are the server's own settings."""
     server: Any = listening(
-        application, settings._replace(host="127.0.0.1", port=0, threads=16), asyncore_loop_timeout=0.02
+        application, settings._replace(host="127.0.0.1", port=0, threads=16), asyncore_loop_timeout=0.02, **others
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
 from functions.stream.server import MOST_READ
 from gateway.api.message import MAX_BODY_BYTES, Request, Response
-from gateway.api.port import Port
+from gateway.api.port import Environ, Port, StartResponse
 from gateway.api.routes import Described, Route, service
 from gateway.settings import settings
 from tests.fakes.served import exchanged, opened, served, until
@@ -297,13 +298,43 @@ def test_a_server_that_ends_ends_its_streams(port: int, app: App, ending: thread
         assert app.ended.wait(20)
 
 
-def test_what_breaks_before_its_first_byte_has_its_status_and_later_no_end(port: int) -> None:
+def test_what_breaks_before_its_first_byte_has_its_status_and_later_no_end(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
     status, headers, body = asked(port, "GET /v1/broken?after=0", b"origin: https://a.example\r\n")
     assert (status, json.loads(body)["error"]["code"]) == (500, "internal_error")
     assert headers["access-control-allow-origin"] == "https://a.example"
     status, headers, body = asked(port, "GET /v1/broken?after=1")
     assert (status, headers["transfer-encoding"]) == (200, "chunked")
     assert body == b"9\r\ndata: 1\n\n\r\n"  # no last chunk: a client must not take it for whole
+    assert not [record for record in caplog.records if record.name == "waitress"], "the door has told it already"
+
+
+def test_what_is_cut_off_is_told_by_our_own_log_alone(port: int, app: App, caplog: pytest.LogCaptureFixture) -> None:
+    with opened(port, b"GET /v1/stream HTTP/1.1\r\nhost: x\r\n\r\n") as client:
+        app.go.release()
+        assert until(client, b"data: 0")
+    for _ in range(500):
+        app.go.release()
+        if app.ended.wait(0.02):
+            break
+    asked(port, "GET /v1/broken?after=1")
+    assert asked(port, "GET /v1/models/a")[0] == 200
+    theirs = [record for record in caplog.records if record.name == "waitress"]
+    assert [record.getMessage() for record in theirs if record.levelno >= logging.WARNING] == []
+    assert "unexpected error" in caplog.text
+
+
+def test_a_defect_behind_our_own_log_is_told_by_the_server(
+    app: App, gateway_environment: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Defective(Port):
+        def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+            raise LookupError("a defect")
+
+    with served(Defective(service("test", [])), settings()) as port:
+        assert asked(port, "GET /")[0] == 500
+    assert "LookupError: a defect" in caplog.text
 
 
 def test_pages_of_allowed_origins_may_ask(port: int) -> None:

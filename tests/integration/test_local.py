@@ -110,6 +110,21 @@ def test_serves_with_curl_lines_that_work_and_leaves_nothing_behind(checkout: Pa
         socket.create_connection(("127.0.0.1", port), timeout=2)
 
 
+def test_a_terminal_that_closes_leaves_nothing_behind(checkout: Path) -> None:
+    port = free_port()
+    process = tool(checkout, "run", "--port", str(port))
+    assert process.stdout is not None
+    while "emulator" not in (line := process.stdout.readline()):
+        assert line
+    while "build" not in (line := process.stdout.readline()):  # the emulator is up
+        assert line
+    process.send_signal(signal.SIGHUP)
+    assert finished(process)[0] == 0
+    assert [path.name for path in checkout.parent.glob("ai-gateway-*")] == []
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=2)
+
+
 def test_a_port_in_use(checkout: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

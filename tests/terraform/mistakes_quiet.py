@@ -35,7 +35,7 @@ QUIET: dict[str, Mistake] = {
         "rights",
     ),
     "completions may write the config": Mistake(
-        Change("functions/completions/function.json", '"PutItem": ["idempotency#*"]', '"PutItem": ["config"]'),
+        Change("functions/completions/function.json", '["idempotency#*", "session-secrets"]', '["config"]'),
         r'\["completions"\].*\+ policy.*TableStatePutItem',
         "rights",
     ),

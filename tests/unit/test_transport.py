@@ -6,6 +6,7 @@ import datetime
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -301,3 +302,21 @@ def test_a_silence_has_its_own_limit(serving: Callable[..., int], waits: Waits, 
         read()
     asked.close()
     ended.set()
+
+
+def test_what_never_ends_behind_the_last_word_is_not_read_on(serving: Callable[..., int]) -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            connection.sendall(b"3\r\n:\n\n\r\n" * 100)
+        connection.sendall(b"0\r\n\r\n")
+
+    exchange = Connections(f"http://127.0.0.1:{serving(serve)}").open("POST", "/", b"", {}, 30.0)
+    pieces = exchange.pieces(max_bytes=None)
+    next(pieces)
+    exchange.to_the_end()
+    with pytest.raises(TimedOut):
+        list(pieces)
+    exchange.close()

@@ -69,6 +69,7 @@ def test_their_names_are_in_the_data_of_vendors_models_and_clients_alone() -> No
         "images.json",
         "models.json",
         "prices.json",
+        "thinking.json",
         "vendors.json",
     }
     vendors = json.loads((ROOT / "data" / "vendors.json").read_bytes())["vendors"]

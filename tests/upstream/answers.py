@@ -10,10 +10,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from tests.upstream import anthropic_api, bedrock_api, eventstream, hosts, openai_api
+from tests.upstream import anthropic_api, bedrock_api, eventstream, hosts, openai_api, responses_api
 from tests.upstream.converse_judge import faults
 from tests.upstream.messages_judge import count_faults, version_faults
 from tests.upstream.messages_judge import faults as message_faults
+from tests.upstream.responses_judge import faults as response_faults
 from tests.upstream.steering import Steer
 
 SECRET = "secretsmanager.GetSecretValue"
@@ -44,8 +45,8 @@ def answer(method: str, path: str, headers: Mapping[str, str], body: Mapping[str
     if path.startswith("/hosts/") and path.endswith("/chat/completions"):
         status, extra, whole = hosts.answer(path.split("/")[2], headers, body, steer)
         return Reply(status, {"content-type": "application/json"} | extra, whole)
-    if path == "/openai/v1/chat/completions":
-        return _bedrock_openai(headers, body, steer)
+    if path in ("/openai/v1/chat/completions", "/openai/v1/responses"):
+        return _bedrock_openai(path, headers, body, steer)
     if path.startswith("/v1/messages"):
         return _anthropic(path, headers, body, steer)
     if not headers.get("authorization", "").startswith("Bearer "):
@@ -58,6 +59,9 @@ def answer(method: str, path: str, headers: Mapping[str, str], body: Mapping[str
         return _json(openai_api.embeddings(body), steer)
     if (method, path) == ("POST", "/v1/chat/completions"):
         return _chat(body, steer)
+    if (method, path) == ("POST", "/v1/responses"):
+        found = response_faults(body)
+        return _openai_error(400, Steer(message=found[0])) if found else _responses(body, steer)
     return _openai_error(404, Steer(code="unknown_url"))
 
 
@@ -66,6 +70,13 @@ def _chat(body: Mapping[str, Any], steer: Steer, headers: Mapping[str, str] | No
         streamed = {"content-type": "text/event-stream; charset=utf-8", **(headers or {})}
         return Reply(200, streamed, parts=_sse(body, steer))
     return _json(openai_api.completion(body, steer), steer, 200, headers)
+
+
+def _responses(body: Mapping[str, Any], steer: Steer, headers: Mapping[str, str] | None = None) -> Reply:
+    if body.get("stream"):
+        streamed = {"content-type": "text/event-stream; charset=utf-8", **(headers or {})}
+        return Reply(200, streamed, parts=(_named(event) for event in responses_api.events(body, steer)))
+    return _json(responses_api.response(body, steer), steer, 200, headers)
 
 
 def _anthropic(path: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
@@ -157,15 +168,15 @@ def _bedrock_verdict(
     return steer.status, steer
 
 
-def _bedrock_openai(headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
+def _bedrock_openai(path: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
     known = {"x-amzn-requestid": _REQUEST_ID}
     if not headers.get("authorization", "").startswith(("AWS4-HMAC-SHA256 Credential=", "Bearer ")):
         return _json(openai_api.error(401, Steer(code="invalid_api_key")), steer, 401, known)
-    found = bedrock_api.chat_faults(body)
+    found = bedrock_api.responses_faults(body) if path.endswith("/responses") else bedrock_api.chat_faults(body)
     status, steer = (400, Steer(message=found[0])) if found else (steer.status, steer)
     if status != 200:
         return _json(openai_api.error(status, steer), steer, status, known)
-    return _chat(body, steer, known)
+    return _responses(body, steer, known) if path.endswith("/responses") else _chat(body, steer, known)
 
 
 def _sse(request: Mapping[str, Any], steer: Steer) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from tests.upstream import anthropic_api, converse_judge
 from tests.upstream.counting import pieces, reply, tokens
 from tests.upstream.messages_judge import faults
+from tests.upstream.responses_judge import faults as response_faults
 from tests.upstream.steering import Steer, last_user_text
 from tests.upstream.typed import shape_faults
 
@@ -127,14 +128,23 @@ def count_tokens(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"inputTokens": tokens([request[name] for name in names if name in request])}
 
 
+def responses_faults(body: Mapping[str, Any]) -> list[str]:
+    """The same of a body of Responses."""
+    return _not_there(body) or response_faults(body)
+
+
 def chat_faults(body: Mapping[str, Any]) -> list[str]:
     """What is wrong with a chat body for the runtime's own OpenAI endpoint: the package's types, then its rules."""
+    return _not_there(body) or shape_faults(_chat_params(), body)
+
+
+def _not_there(body: Mapping[str, Any]) -> list[str]:
     model = str(body.get("model"))
     if body.get("store") is not False:
         return ["store: is true unless told, and what is stored outlives the call"]
     if "openai.gpt-oss" not in model and model.partition(".")[0] not in ("us", "eu", "global"):
         return ["model: on-demand throughput isn't supported; use an inference profile"]
-    return shape_faults(_chat_params(), body)
+    return []
 
 
 def error(status: int, steer: Steer) -> tuple[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.upstream.answers import SECRET, Reply, answer, reason, secret
 from tests.upstream.bedrock_api import counted_of
+from tests.upstream.responses_api import last_input_text
 from tests.upstream.steering import Steer, last_user_text, steer_from
 
 _MOST_BODY = 32_000_000
@@ -89,8 +90,9 @@ class FakeUpstream:
         """What to do with a request. Raises ValueError for a directive that is none."""
         if self._queue:
             return self._queue.popleft()
-        request = counted_of(seen.body) or seen.body
-        return self.decide(seen) or steer_from(seen.headers, last_user_text(request.get("messages") or []))
+        asked = counted_of(seen.body) or seen.body
+        said = last_user_text(asked.get("messages") or []) or last_input_text(asked.get("input"))
+        return self.decide(seen) or steer_from(seen.headers, said)
 
     def serve(self) -> None:
         """Serve in this thread, until interrupted."""

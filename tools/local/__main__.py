@@ -22,13 +22,15 @@ _STOP_SECONDS = 120.0  # fifty workers leave fifty folders to remove
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Serve until Ctrl-C, SIGTERM, or the terminal closes."""
     other = state.read()
     if other:
         raise EmulatorError(
             f"A gateway runs already: {other['base_url']} (process {other['pid']}). `make stop` ends it."
         )
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, _interrupt)
     steps = Steps()
     print(f"Starting the gateway on http://127.0.0.1:{arguments.port}", flush=True)
     try:

@@ -37,6 +37,7 @@ _LONGEST_NAME = 256  # bytes
 _MOST_TAGS = 20
 _MOST_ATTEMPTS = 32
 _LARGEST = 10**18  # tokens, micro-dollars, milliseconds: sums of them stay far within DynamoDB's 38 digits
+_NO_ERRORS = ("ok", "client_closed_request")  # how a call may end by nobody's fault
 
 
 class PoisonRow(Exception):
@@ -45,8 +46,9 @@ class PoisonRow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counted(Part):
-    """A row as counters of its place. `settled` is in microseconds; a correction has no provider. `session` is what
-    counts in the bill of the session that the call was of, where it names one."""
+    """A row as counters of its place. `settled` is in microseconds; a correction has no provider. `ok`: it was answered
+    whole; `failed`: it ended in an error, which a client's hanging up is not. `session` is what counts in the bill of
+    the session that the call was of, where it names one."""
 
     provider: str
     ok: bool
@@ -54,6 +56,7 @@ class Counted(Part):
     tokens: int
     settled: int
     bounded: tuple[Bounded, ...] = ()
+    failed: bool = False
     session: Part | None = None
 
     @property
@@ -98,6 +101,7 @@ def counted(row: Mapping[str, Any]) -> Counted:
             counters={name: amount for name, amount in counters.items() if amount},
             provider=provider,
             ok=row["status"] == "ok",
+            failed=bool(measures["err"]),
             latency_ms=latency,
             tokens=measures["in"] + measures["out"],
             settled=_settled(row),
@@ -139,7 +143,7 @@ def _measures(row: Mapping[str, Any]) -> dict[str, int]:
     written = _whole(row, "cache_write_tokens") + _whole(row, "cache_write_1h_tokens")
     return {
         "n": 1,
-        "err": 0 if row["status"] == "ok" else 1,
+        "err": 0 if row["status"] in _NO_ERRORS else 1,
         "in": _whole(row, "input_tokens") + cached + written,
         "cached": cached,
         "out": _whole(row, "output_tokens"),

@@ -60,10 +60,14 @@ class Spoken(Protocol):
     def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """What goes to a provider: all but the gateway's own fields and the way of delivery."""
 
-    def billed(self, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]) -> dict[str, Any]:
-        """A whole answer with what was used, where it does not say so, and what it cost."""
+    def billed(
+        self, asked: Any, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """A whole answer with what was used, where it does not say so, and what it cost. `asked` is what `parse` gave,
+        here and below."""
 
-    def delivery(self, asked: Asked) -> Delivery: ...
+    def delivery(self, asked: Any, *, by_end: bool = False) -> Delivery:
+        """`by_end`: the client goes by a stream's end, and sends again what ends in a way that it does not know."""
 
 
 @lru_cache(maxsize=8)

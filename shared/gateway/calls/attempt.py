@@ -1,10 +1,15 @@
-"""One attempt at one target: the provider's events, how it ended, what it cost, what it tells of the provider."""
+"""One attempt at one target: the provider's events, how it ended, what it cost, what it tells of the provider.
+
+What an answer costs that breaks off, or that nobody reads on (docs/decisions/0059): the provider's last count, where it
+stands for the whole; else what was seen of it, where all that is produced can be seen, and the upper bound else.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +18,25 @@ from gateway.calls.plan import Target
 from gateway.errors import UpstreamError
 from gateway.ledger.charge import Verdict, charge, verdict_of
 from gateway.models.money import Cost, cost_of
+from gateway.models.thinking import may_think
 from gateway.models.usage import Usage
 from gateway.vendors.base import QUIET, Answer, Chunk, Counted, Event, Prepared
+
+# Of an answer that broke off, tokens that were made and had not come: a moment's worth; and so many for each second
+# beyond it of a provider's silence, since some tell the input of a tool only when it is whole, and for each that events
+# waited for their reader, who had others wait behind them.
+_UNDER_WAY, _A_SECOND = 32, 250
+_MOMENT, _HINDERS = 0.5, 0.05
 
 
 @dataclass(slots=True)
 class Attempt:
     """`events` may be taken once. What the fields say holds when it has ended; before, nobody knows what it costs.
 
-    `choices` is how many answers were asked for. `delivered`: content came, be it a part of an answer. `counted` is
-    what the provider has counted so far, `pieces` and `size` are what was seen of the answer: pieces of text, each a
-    token at least, and bytes.
+    `choices` is how many answers were asked for. `delivered`: content came, be it a part of an answer. `told` is what
+    the provider said last that the prompt came to, `counted` its count of the whole, until more comes behind it;
+    `pieces` and `size` are what was seen of the answer: pieces of text, each a token at least, and bytes. `unread` are
+    the seconds that events had to wait for their reader, `silent` those since the last piece came.
     """
 
     target: Target
@@ -37,16 +50,20 @@ class Attempt:
     provider_ms: float = 0.0
     first_byte_ms: float | None = None
     delivered: bool = False
-    counted: Usage | None = None
+    told: Usage | None = None
+    counted: Counted | None = None
     pieces: int = 0
     size: int = 0
+    unread: float = 0.0
+    silent: float = 0.0
+    _last: float = 0.0  # when a piece came
 
     @property
     def bound(self) -> int:
         """The most that it may cost, in micro-dollars: less than was estimated, once the provider has told what the
         prompt came to."""
         est = self.target.est
-        return est.cost if self.counted is None else min(est.cost, est.once_told(self.counted))
+        return est.cost if self.told is None else min(est.cost, est.once_told(self.told))
 
     @property
     def cost(self) -> Cost:
@@ -65,14 +82,17 @@ class Attempt:
         What ends it otherwise costs nothing before anything was sent, and where nobody reads to the end what was seen,
         or the upper bound.
         """
-        started = time.monotonic()
+        started = self._last = time.monotonic()
         try:
             for event in self.target.provider.send(self.prepared):
                 if event is not QUIET:
                     if self.first_byte_ms is None:
                         self.first_byte_ms = (time.monotonic() - started) * 1_000
                     self._heard(event)
+                given = time.monotonic()
                 yield event
+                waited = time.monotonic() - given
+                self.unread += waited if waited > _HINDERS else 0.0
         except UpstreamError as failure:
             self._failed(failure)
             raise
@@ -82,7 +102,8 @@ class Attempt:
                 self.verdict, self.status = Verdict.NOT_SENT, "not_sent"
             raise
         finally:
-            self.provider_ms = (time.monotonic() - started) * 1_000
+            ended = time.monotonic()
+            self.provider_ms, self.silent = (ended - started) * 1_000, ended - self._last
             if self.verdict is Verdict.UNKNOWN and self.delivered:
                 self._cut()
 
@@ -107,43 +128,52 @@ class Attempt:
 
     def _heard(self, event: Chunk | Counted | Answer) -> None:
         if isinstance(event, Counted):
-            self.counted = event.usage
+            # No prompt is of no tokens: some hosts say zeros until they know.
+            self.told = event.usage if event.usage.prompt_tokens else self.told
+            self.counted = event if event.final else None
         elif isinstance(event, Answer):
             self.delivered = True
             self._answered(event)
         else:
             self.delivered = self.delivered or event.content
             self.pieces, self.size = self.pieces + event.pieces, self.size + event.size
+            if event.pieces:
+                self.counted, self._last = None, time.monotonic()
 
     def _cut(self) -> None:
-        """The answer broke off, or nobody read on: what was seen of it is billed. A model that may think where nobody
-        sees it may have produced more: then the upper bound is."""
-        if self._may_think():
-            return
-        usage = self._seen()
-        bill = self._billed(usage, None)
-        if bill.total < self.bound:
-            self.verdict, self.usage, self.bill = Verdict.CUT, usage, bill
-
-    def _seen(self) -> Usage:
-        """What was used by what was seen of a stream."""
-        told, call = self.counted or Usage(), self.prepared.call
-        most = call.max_output_tokens * self.choices
-        # Bytes are never fewer than byte-level tokens.
-        output = max(told.output_tokens, min(max(self.pieces, self.size), most))
-        fresh = min(_size(call.body), self.target.est.prompt) if self.counted is None else told.input_tokens
-        return told._replace(input_tokens=fresh, output_tokens=output, source="counted")
+        """The answer broke off, or nobody read on."""
+        if self.counted is not None:
+            self.verdict, self.usage = Verdict.CUT, self.counted.usage
+            self.bill = self._billed(self.usage, self.counted.tier or None)
+        elif not self._may_think():
+            unseen = math.ceil(_A_SECOND * (self.unread + max(0.0, self.silent - _MOMENT)))
+            usage, bill = self._seen(self._came() + _UNDER_WAY + unseen)
+            if bill.total < self.bound:
+                self.verdict, self.usage, self.bill = Verdict.CUT, usage, bill
 
     def _may_think(self) -> bool:
-        price, body = self.target.route.price, self.prepared.call.body
-        thinking = body.get("thinking")
-        off = isinstance(thinking, Mapping) and thinking.get("type") == "disabled"
-        return "reasoning" in price.capabilities and not off and body.get("reasoning_effort") != "none"
+        route = self.target.route
+        return may_think(route.target, route.price.capabilities, json.loads(self.prepared.body or b"{}"))
+
+    def _came(self) -> int:
+        """The most tokens that what came of a stream may have: bytes are never fewer than byte-level tokens."""
+        return max(self.told.output_tokens if self.told else 0, self.pieces, self.size)
+
+    def _seen(self, output: int) -> tuple[Usage, Cost]:
+        """What so much of an answer used and costs."""
+        est = self.target.est
+        return est.seen(self.told, min(output + est.unasked, est.output))
 
     def _answered(self, answer: Answer) -> None:
         self.verdict, self.status = Verdict.ANSWERED, "ok"
-        self.usage = answer.usage or (self._seen() if self.target.streamed else self._counted(answer.body))
-        self.bill = self._billed(self.usage, answer.tier)
+        if answer.usage is not None:
+            self.usage, self.bill = answer.usage, self._billed(answer.usage, answer.tier)
+        else:
+            said: Any = next(
+                (answer.body[each] for each in ("choices", "content", "output") if each in answer.body), []
+            )
+            whole = len(json.dumps(said, ensure_ascii=False).encode(errors="replace"))
+            self.usage, self.bill = self._seen(self._came() if self.target.streamed else whole)
 
     def _failed(self, failure: UpstreamError) -> None:
         self.verdict = verdict_of(sent=failure.sent, status=failure.upstream_status)
@@ -159,15 +189,3 @@ class Attempt:
         if tier or not isinstance(asked, str):
             return cost_of(usage, price.for_tier(tier))
         return max((cost_of(usage, each) for each in (price, price.for_tier(asked))), key=lambda cost: cost.total)
-
-    def _counted(self, body: Mapping[str, Any]) -> Usage:
-        # Bytes are never fewer than byte-level tokens, but of images; neither part can be more than what was held.
-        said = body.get("choices", body.get("content", []))
-        text = json.dumps(said, ensure_ascii=False).encode(errors="replace")
-        most = self.prepared.call.max_output_tokens * self.choices
-        prompt = min(_size(self.prepared.call.body), self.target.est.prompt)
-        return Usage(input_tokens=prompt, output_tokens=min(len(text), most), source="counted")
-
-
-def _size(body: Mapping[str, Any]) -> int:
-    return len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
-from gateway import observability
+from gateway import context, observability
 from gateway.breakers.breaker import BreakerRules
 from gateway.breakers.breakers import Breakers, Permit
 from gateway.calls.asked import Asked, Spoken, spoken
@@ -22,6 +22,8 @@ from gateway.models.model_names import Route
 from gateway.models.money import Cost, usd
 from gateway.models.usage import Usage
 from gateway.vendors.base import QUIET, Answer, Counted, Event
+
+_ABORTED = "aborted"  # nobody read on
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,10 @@ class Call:
     means: Means
     attempts: list[Attempt] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
-    _lowered: bool = False
+    left: bool = False  # the client has hung up: said by whoever sees it
+    begun: bool = False  # something of an attempt has gone out, be it no content: said by whoever sends it
     fallbacks: int = 0  # targets that were passed over, or did not deliver, before the one that was tried last
+    _lowered: Attempt | None = None
 
     @property
     def request(self) -> Asked:
@@ -99,7 +103,7 @@ class Call:
     def events(self) -> Generator[Event]:
         """The events of the attempt that delivers; the last is the whole answer. Raises what ended the last attempt
         (where none was made, what stood in its way), with what the call cost; of a defect, where it cost anything."""
-        status = "aborted"
+        status = _ABORTED
         try:
             yield from self._events()
         except GatewayError as error:
@@ -113,7 +117,7 @@ class Call:
             observability.log.exception("a call that is paid for failed")
             raise self.paid_for(InternalError()) from fault
         finally:
-            self._settle(self.attempts[-1].status if self.attempts else status)
+            self._settle(self._status(status))
 
     def gather(self, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """The whole answer in the client's dialect, with the usage that was billed where none came, and the cost.
@@ -123,8 +127,11 @@ class Call:
                 if isinstance(event, Answer):
                     self.answer = event.body
                 elif event is QUIET and gone():
-                    raise ClientGone
-        return self.spoken.billed(self.answer, self.attempts[-1].usage, self.price())
+                    self.left = True
+                    break
+        if self.left:
+            raise self.paid_for(ClientGone())  # it is settled by now
+        return self.spoken.billed(self.request, self.answer, self.attempts[-1].usage, self.price())
 
     def price(self) -> dict[str, Any]:
         """What it cost, in US dollars, as it stands beside the usage of an answer."""
@@ -162,13 +169,13 @@ class Call:
             self.fallbacks = number
             try:
                 for event in attempt.events():
-                    if isinstance(event, Counted):
+                    if isinstance(event, Counted) and not event.final:
                         self._lower(attempt)
                     yield event
                 return
             except GatewayError as error:
                 failure = error
-                if attempt.delivered or not moves_on(error):
+                if attempt.delivered or self.begun or not moves_on(error):
                     break
             finally:
                 self._ended(attempt, permit)
@@ -202,12 +209,14 @@ class Call:
             self.hold = self.means.ledger.top_up(self.hold, missing)
 
     def _lower(self, attempt: Attempt) -> None:
-        """The provider has told what the prompt came to: less may be held for the rest. Once, where it is worth it."""
-        if self._lowered or len(self.attempts) > 1:
+        """The provider has told what the prompt came to: less may be held for the rest, beside what earlier attempts
+        are billed for. Once an attempt, where it is worth it."""
+        if self._lowered is attempt:
             return
-        self._lowered = True
-        if self.hold.worth_lowering(attempt.bound):
-            self.hold = self.means.ledger.lower(self.hold, attempt.bound)
+        self._lowered = attempt
+        owed = attempt.bound + sum(each.cost.total for each in self.attempts if each is not attempt)
+        if self.hold.worth_lowering(owed):
+            self.hold = self.means.ledger.lower(self.hold, owed)
 
     def _ended(self, attempt: Attempt, permit: Permit) -> None:
         means, route = self.means, attempt.target.route
@@ -217,11 +226,17 @@ class Call:
         # each name would be a metric of its own.
         model = attempt.target.breaker.model
         observability.count("Cost", usd(attempt.cost.total), provider=route.provider, model=model)
-        if attempt.status != "ok":
+        if attempt.status not in ("ok", _ABORTED):
             observability.count("ProviderErrors", provider=route.provider)
         if attempt.usage is not None:
             observability.count("InputTokens", attempt.usage.prompt_tokens, provider=route.provider)
             observability.count("OutputTokens", attempt.usage.output_tokens, provider=route.provider)
+
+    def _status(self, status: str) -> str:
+        """How the call ended, in a word, where no attempt was made by `status`. What the client broke off is no fault
+        of anybody's."""
+        ended = self.attempts[-1].status if self.attempts else status
+        return ClientGone.default_code if self.left and ended == _ABORTED else ended
 
     def _settle(self, status: str) -> None:
         """Book how the call ended. Never raises: the answer is given either way, and what is lost is swept later."""
@@ -235,6 +250,7 @@ class Call:
             uncounted=sum(attempt.uncounted for attempt in self.attempts),
             facts=self._facts(last) if last else {},
         )
+        context.current().keys["cost_usd"] = usd(self.cost.total)  # a client that left in mid-stream was not told it
         self.means.ledger.settle(self.hold, outcome)
 
     def _facts(self, last: Attempt) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 OTHER = "other"
 _DATA = Path(__file__).parent.parent / "data" / "clients.json"
@@ -16,7 +18,19 @@ def client_class(user_agent: str) -> str:
     return next((name for beginning, name in classes() if text.startswith(beginning)), OTHER)
 
 
+def goes_by_end(user_agent: str) -> bool:
+    """Whether this client acts on the code that a stream ends in, and on few of them; whatever ends in another way it
+    sends again, be it paid for or not."""
+    return client_class(user_agent) in _data()["byEnd"]
+
+
 @lru_cache(maxsize=1)
 def classes() -> tuple[tuple[str, str], ...]:
     """How headers begin, in small letters, and the class; the first that fits counts."""
-    return tuple((beginning, name) for beginning, name in json.loads(_DATA.read_bytes())["beginnings"])
+    return tuple((beginning, name) for beginning, name in _data()["beginnings"])
+
+
+@lru_cache(maxsize=1)
+def _data() -> Mapping[str, Any]:
+    data: dict[str, Any] = json.loads(_DATA.read_bytes())
+    return data

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from gateway import context
 from gateway.breakers.breaker import BreakerRules
 from gateway.breakers.breakers import Breakers
 from gateway.calls.asked import Asked, spoken
 from gateway.calls.call import Call, Means
-from gateway.calls.clients import client_class
+from gateway.calls.clients import client_class, goes_by_end
 from gateway.calls.ending import tell_of_end
 from gateway.calls.estimate import Estimate, estimate
 from gateway.calls.plan import Plan, Target, new_rid, seconds_for
@@ -114,6 +115,7 @@ class Completions:
         seconds_left = min(seconds_left, self.config.get().timeouts.total_ms / 1_000)
         ends = self.now() + seconds_left
         plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
+        plan = replace(plan, by_end=goes_by_end(user_agent))
         return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent, facts=facts)
 
     def plan(
@@ -187,6 +189,7 @@ class Completions:
             },
         )
         hold = self.ledger.admit(caller, config.tier, asked)
+        context.current().keys["gateway_request_id"] = plan.rid  # the name that the caller is given
         try:
             self.check_plan(hold.caller, config, plan)  # the record may have been read anew
         except Forbidden:

@@ -9,8 +9,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
+from gateway.calls.items import messages_in
 from gateway.calls.parts import (
     is_image,
+    offers_tools,
     parts_of,
     told_of_tools,
     tools_and_calls,
@@ -22,7 +24,7 @@ from gateway.errors import BadRequest
 from gateway.json_text import writer
 from gateway.models.caching import cached_by_marks
 from gateway.models.images import image_tokens
-from gateway.models.money import MICRO, Price, cost_of
+from gateway.models.money import MICRO, Cost, Price, cost_of
 from gateway.models.usage import Usage
 
 _MESSAGE_TOKENS = 8  # what a chat format adds around a message
@@ -47,7 +49,9 @@ class Estimate(NamedTuple):
     costs at most as a rule: never more than `cost`. `tokens` is what the token limit counts: four bytes of prompt a
     token, as OpenAI's own limiter has it, and the whole output cap; a rate is no promise of money.
 
-    `output` is the most tokens that may be answered, `prices` are those of the service tiers that may answer."""
+    `output` is the most tokens that may be answered, `unasked` those among them that may be billed though no answer
+    shows them; `prices` are those of the service tiers that may answer, `dearest` what a token of the prompt costs at
+    most by each of them."""
 
     cost: int
     tokens: int
@@ -55,11 +59,27 @@ class Estimate(NamedTuple):
     typical: int
     output: int
     prices: tuple[Price, ...]
+    dearest: tuple[int, ...] = ()
+    unasked: int = 0
 
     def once_told(self, usage: Usage) -> int:
         """The upper bound when a provider has told what the prompt came to: that, and all of the output."""
         whole = usage._replace(output_tokens=self.output, reasoning_tokens=0)
         return max(cost_of(whole, price).total for price in self.prices)
+
+    def seen(self, told: Usage | None, output: int) -> tuple[Usage, Cost]:
+        """What a call used and costs at most of which no usage came: so many tokens of an answer, and the prompt that
+        was `told`, or all that it may come to. By the dearest service tier that may have answered."""
+        if told is not None:
+            usage = told._replace(output_tokens=output, reasoning_tokens=0, source="counted")
+            costs = [cost_of(usage, price) for price in self.prices]
+        else:
+            usage = Usage(input_tokens=self.prompt, output_tokens=output, source="counted")
+            costs = [
+                Cost(-(-self.prompt * each // MICRO), -(-output * price.for_prompt(self.prompt).output // MICRO))
+                for price, each in zip(self.prices, self.dearest, strict=True)
+            ]
+        return usage, max(costs, key=lambda cost: cost.total)
 
 
 def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int, output_cap: int) -> Estimate:
@@ -74,8 +94,8 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     _refuse_unpriced(body, marks, price)
     images = sum(is_image(part) for _, part in parts)
     text = _size(without_data(body))
-    around = _CHAT_TOKENS + _MESSAGE_TOKENS * len(body.get("messages") or ())
-    around += _TOOL_TOKENS if wants_schema(body) or any(body.get(name) for name in ("tools", "functions")) else 0
+    around = _CHAT_TOKENS + _MESSAGE_TOKENS * messages_in(body)
+    around += _TOOL_TOKENS if wants_schema(body) or offers_tools(body) else 0
     around += sum(max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in tools_and_calls(body, parts))
     around += told_of_tools(body)
     pictures = images * image_tokens(target)
@@ -85,13 +105,15 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     if price.max_input_tokens is not None:
         prompt, typical = min(prompt, price.max_input_tokens), min(typical, price.max_input_tokens)
     output = choices * output_cap
-    most = output + (_size(body["prediction"]) if body.get("prediction") else 0)
+    unasked = _size(body["prediction"]) if body.get("prediction") else 0  # what is rejected of it
+    most = output + unasked
     prices, extra = _prices(body, price), images * (price.image or 0)
     kept = {mark.ttl in _SHORT for mark in marks} if cached_by_marks(target) else None
-    cost = max(_cost(each, prompt, most, _dearest(each, prompt, kept)) for each in prices) + extra
+    dearest = tuple(_dearest(each, prompt, kept) for each in prices)
+    cost = max(_cost(price, prompt, most, each) for price, each in zip(prices, dearest, strict=True)) + extra
     plain = max(_cost(each, typical, most, each.for_prompt(typical).input) for each in prices) + extra
     tokens = -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
-    return Estimate(cost, tokens, prompt, min(cost, plain), most, tuple(prices))
+    return Estimate(cost, tokens, prompt, min(cost, plain), most, tuple(prices), dearest, unasked)
 
 
 def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:

@@ -3,6 +3,9 @@
 The key is claimed by one conditional write before the call. What cost money is kept for a day, an answer or a failure;
 a call that cost nothing gives the claim back, so that a retry may try again. A claim whose function died is free again
 after its deadline.
+
+A stream is kept by its request's id alone, from its first bytes on: a repeat is told which request it was, and may look
+it up. Whatever becomes of the function then, it is not made again.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ import json
 import re
 import uuid
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from gateway import observability
@@ -34,9 +37,34 @@ class Kept(NamedTuple):
     headers: Mapping[str, str]
 
 
+class Pieces(Protocol):
+    """A stream that has begun: its request's id, and what it cost (micro-dollars), which is known at its end."""
+
+    @property
+    def rid(self) -> str: ...
+    @property
+    def charged(self) -> int: ...
+    def __next__(self) -> bytes: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer that goes out as it is made: read it to its end, or close it."""
+
+    status: int
+    pieces: Pieces
+    media_type: str
+    headers: Mapping[str, str]
+
+
+Made = Kept | Streamed
+
+
 class Claims(Protocol):
     def claim(self, claim: str, owner: str, body: str, now: int, deadline: int, ttl: int) -> dict[str, Any] | None: ...
     def keep(self, claim: str, owner: str, answer: str | None) -> None: ...
+    def stream(self, claim: str, owner: str, rid: str, *, ended: bool) -> None: ...
     def drop(self, claim: str, owner: str) -> None: ...
 
 
@@ -53,17 +81,17 @@ class Idempotency:
         sent: str,
         fingerprint: bytes,
         seconds: float,
-        answer: Callable[[], Kept],
+        answer: Callable[[], Made],
         *,
         failed: Callable[[GatewayError], Kept],
         permitted: Callable[[], None] = lambda: None,
-    ) -> tuple[Kept, bool]:
+    ) -> tuple[Made, bool]:
         """The answer, and whether it is an earlier one's. `sent` is the header, `fingerprint` the route and body,
         `seconds` how long the call may take. `failed` gives the answer that an error becomes; `permitted` is asked
         before anything of an earlier request is told.
 
         Raises BadRequest (a bad header), UnprocessableContent (another request had this key), Conflict (it is still
-        being answered, or its answer was too large to keep), and what `answer` and `permitted` raise.
+        being answered, was streamed, or its answer was too large to keep), and what `answer` and `permitted` raise.
         """
         if not _FORM.fullmatch(sent):
             raise BadRequest("Idempotency-Key: 1 to 255 visible ASCII characters", param="Idempotency-Key")
@@ -82,8 +110,18 @@ class Idempotency:
             else:
                 self._quietly(lambda: self.claims.drop(claim, owner))
             raise
+        if isinstance(made, Streamed):
+            rid = made.pieces.rid
+            self._quietly(lambda: self.claims.stream(claim, owner, rid, ended=False))
+            return replace(made, pieces=_Ending(made.pieces, lambda: self._ended(claim, owner, made.pieces))), False
         self._keep(claim, owner, made)
         return made, False
+
+    def _ended(self, claim: str, owner: str, pieces: Pieces) -> None:
+        if pieces.charged:
+            self._quietly(lambda: self.claims.stream(claim, owner, pieces.rid, ended=True))
+        else:  # it said only that it waits, and then that nothing came of it
+            self._quietly(lambda: self.claims.drop(claim, owner))
 
     def _keep(self, claim: str, owner: str, made: Kept) -> None:
         packed = _packed(made)
@@ -115,13 +153,65 @@ def _earlier(item: Mapping[str, Any], body: str, now: int) -> Kept:
                 param="Idempotency-Key",
                 headers={"x-should-retry": "false"},
             )
+        case "streamed":
+            raise _streamed(item["request"])
+        case "streaming" if item["deadline"] < now:  # whoever made it can't be at it any more
+            raise _streamed(item["request"])
         case _:
             raise Conflict(
                 "A request with this Idempotency-Key is still being answered.",
                 code="idempotency_in_progress",
                 param="Idempotency-Key",
+                headers=_which(item.get("request")),
                 retry_after=max(1, min(5, item["deadline"] - now)),
             )
+
+
+def _streamed(rid: str) -> Conflict:
+    return Conflict(
+        f"The request was answered before, by a stream, which is not kept: it was {rid}.",
+        code="idempotency_streamed",
+        param="Idempotency-Key",
+        headers={**_which(rid), "x-should-retry": "false"},
+    )
+
+
+def _which(rid: str | None) -> dict[str, str]:
+    return {"x-gateway-request-id": rid} if rid else {}
+
+
+class _Ending(Iterator[bytes]):
+    """The pieces of a stream, and what is done once at their end, whatever it is."""
+
+    def __init__(self, pieces: Pieces, end: Callable[[], None]) -> None:
+        self._pieces, self._end = pieces, end
+        self._over = False
+
+    @property
+    def rid(self) -> str:
+        return self._pieces.rid
+
+    @property
+    def charged(self) -> int:
+        return self._pieces.charged
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except BaseException:
+            self._finish()
+            raise
+
+    def close(self) -> None:
+        try:
+            self._pieces.close()
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self._over:
+            self._over = True
+            self._end()
 
 
 def _packed(answer: Kept) -> str:

@@ -1,4 +1,5 @@
-"""Claims of Idempotency-Keys in the table `state`: `running`, then `kept` with the answer, or `too_large`."""
+"""Claims of Idempotency-Keys in the table `state`: `running`, then `kept` with the answer, or `too_large`; of a stream
+`streaming`, then `streamed`, with its request's id."""
 
 from __future__ import annotations
 
@@ -57,6 +58,21 @@ class ClaimStore:
             "ExpressionAttributeNames": {"#state": "state", "#owner": "owner"},
             "ExpressionAttributeValues": to_item(
                 {":state": "too_large" if answer is None else "kept", ":answer": answer or "", ":owner": owner}
+            ),
+        }
+        self._database.call("UpdateItem", request, attempts=2)
+
+    def stream(self, claim: str, owner: str, rid: str, *, ended: bool) -> None:
+        """Note that a stream is on its way, or has ended: nobody takes the claim over then. Raises ConditionFailed
+        where it is another's by now."""
+        request = {
+            "TableName": self._table,
+            "Key": to_item({"pk": _partition(claim), "sk": _SORT}),
+            "UpdateExpression": "SET #state = :state, #request = :request",
+            "ConditionExpression": "#owner = :owner",
+            "ExpressionAttributeNames": {"#state": "state", "#owner": "owner", "#request": "request"},
+            "ExpressionAttributeValues": to_item(
+                {":state": "streamed" if ended else "streaming", ":request": rid, ":owner": owner}
             ),
         }
         self._database.call("UpdateItem", request, attempts=2)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from gateway.calls.items import Part, is_left_out, tools_in
+from gateway.dialects.values import objects
+
 _IMAGES: Final = ("image_url", "input_image")
 # Parts whose bytes bound their tokens, with the parts within them. What any other refers to or unpacks to (a PDF, a
 # file's id, what a provider's own tool found) nobody sees here.
@@ -19,22 +22,56 @@ _BOUNDED: Final = frozenset(
         "tool_use",
         "tool_result",
         "search_result",
+        # Of Responses: what a message holds, and items.
+        "input_text",
+        "output_text",
+        "message",
+        "reasoning",
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "local_shell_call",
+        "local_shell_call_output",
+        "shell_call",
+        "shell_call_output",
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "tool_search_call",
+        "tool_search_output",
+        "additional_tools",
+        "compaction",
     )
 )
-_CALLS: Final = ("tool_use", "tool_result")
+_CALLS: Final = (
+    "tool_use",
+    "tool_result",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "local_shell_call",
+    "local_shell_call_output",
+    "shell_call",
+    "shell_call_output",
+    "apply_patch_call",
+    "apply_patch_call_output",
+    "tool_search_call",
+    "tool_search_output",
+)
+_HOLD_OUTPUT: Final = ("function_call_output", "custom_tool_call_output")
 # Tools that the caller describes; of others a provider's own text tells the model, and of these it has documented how
 # long that is.
-_DESCRIBED: Final = (None, "function", "custom")
+_DESCRIBED: Final = (None, "function", "custom", "namespace", "tool_search")
 _KNOWN_TOOLS: Final = ("bash_", "text_editor_", "computer_")
 _KNOWN_TOOL_TOKENS: Final = 2_000
-
-Part = Mapping[str, Any]
+_CUSTOM_TOOL_TOKENS: Final = 200  # what a tool that takes text has more where it is told as a function
 
 
 def parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:
     """The typed parts of the messages and of what is said before them, and those within them, each with where it
-    stands. What looks like one elsewhere is text."""
-    homes = [("system", body.get("system"))]
+    stands; an item of an input is one too. What looks like one elsewhere is text."""
+    homes = [("system", body.get("system")), ("input", body.get("input"))]
     homes += [
         (f"messages[{at}].content", message.get("content")) for at, message in enumerate(body.get("messages") or ())
     ]
@@ -46,6 +83,8 @@ def parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:
                 if not isinstance(part, Mapping):
                     continue  # bytes
                 where = f"{above}[{index}]"
+                if above == "input" and "type" not in part:
+                    part = {**part, "type": "message"}
                 yield where, part
                 waiting += [(f"{where}.{name}", inner) for name, inner in _inside(part)]
 
@@ -57,8 +96,8 @@ def is_image(part: Part) -> bool:
 
 def tools_and_calls(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) -> Iterator[Any]:
     """The tools, the calls of them, and results."""
-    for name in ("tools", "functions"):
-        yield from body.get(name) or ()
+    yield from (tool for _, tool in tools_in(body))
+    yield from body.get("functions") or ()
     for message in body.get("messages") or ():
         yield from message.get("tool_calls") or ()
     yield from (part for _, part in parts if part.get("type") in _CALLS)
@@ -66,20 +105,30 @@ def tools_and_calls(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) 
 
 def wants_schema(body: Mapping[str, Any]) -> bool:
     """Whether the answer shall have a form, which some are told in a text of their own."""
-    output = body.get("output_config")
-    return bool(body.get("response_format") or (isinstance(output, Mapping) and output.get("format")))
+    homes = (body.get("output_config"), body.get("text"))
+    return bool(body.get("response_format")) or any(isinstance(it, Mapping) and it.get("format") for it in homes)
+
+
+def offers_tools(body: Mapping[str, Any]) -> bool:
+    return bool(body.get("functions")) or next(tools_in(body), None) is not None
 
 
 def told_of_tools(body: Mapping[str, Any]) -> int:
-    """The most tokens by which a provider describes its own tools, where that is known."""
-    return _KNOWN_TOOL_TOKENS * sum(_is_known(tool) for tool in body.get("tools") or ())
+    """The most tokens by which a provider describes its own tools, where that is known, and by which those of a caller
+    are told in another way than they stand in the body: with their namespace before each name, or with a schema."""
+    told = 0
+    for _, tool in tools_in(body):
+        told += _KNOWN_TOOL_TOKENS * _is_known(tool) + _CUSTOM_TOOL_TOKENS * (tool.get("type") == "custom")
+        if tool.get("type") == "namespace":
+            told += (len(str(tool.get("name")).encode(errors="replace")) + 2) * len(objects(tool.get("tools")))
+    return told
 
 
 def unbounded(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) -> str | None:
     """Where the first thing stands that the body names but does not hold."""
-    for number, tool in enumerate(body.get("tools") or ()):
-        if tool.get("type") not in _DESCRIBED and not _is_known(tool):
-            return f"tools[{number}]"
+    for where, tool in tools_in(body):
+        if tool.get("type") not in _DESCRIBED and not _is_known(tool) and not is_left_out(tool, body):
+            return where
     for where, part in parts:
         kind = part.get("type")
         if kind in _IMAGES and _is_no_image(part.get("image_url")):
@@ -96,21 +145,26 @@ def unbounded(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) -> str
 
 def without_data(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body without its images' data."""
-    return {**body, "messages": [_bare(message) for message in body.get("messages") or ()]}
+    given = body.get("input")
+    items = {"input": [_bare_part(item) for item in given]} if isinstance(given, list) else {}
+    return {**body, **items, "messages": [_bare(message) for message in body.get("messages") or ()]}
 
 
 def _inside(part: Part) -> Iterator[tuple[str, Any]]:
     source = part.get("source")
-    if part.get("type") in ("tool_result", "search_result"):
+    kind = part.get("type")
+    if kind in ("tool_result", "search_result", "message"):
         yield "content", part.get("content")
-    elif part.get("type") == "document" and isinstance(source, Mapping) and source.get("type") == "content":
+    elif kind in _HOLD_OUTPUT:
+        yield "output", part.get("output")
+    elif kind == "document" and isinstance(source, Mapping) and source.get("type") == "content":
         yield "source.content", source.get("content")
 
 
 def _bare(holder: Mapping[str, Any]) -> Mapping[str, Any]:
     """A message, a part or a source that holds parts, without the data of the images among them."""
-    content = holder.get("content")
-    return {**holder, "content": [_bare_part(part) for part in content]} if isinstance(content, list) else holder
+    found = {name: holder[name] for name in ("content", "output") if isinstance(holder.get(name), list)}
+    return {**holder, **{name: [_bare_part(part) for part in held] for name, held in found.items()}}
 
 
 def _bare_part(part: Any) -> Any:
@@ -123,8 +177,8 @@ def _bare_part(part: Any) -> Any:
     if is_image(part):
         return {**part, "source": {name: value for name, value in part["source"].items() if name != "data"}}
     for name, _inner in _inside(part):
-        return _bare(part) if name == "content" else {**part, "source": _bare(part["source"])}
-    return part
+        return {**part, "source": _bare(part["source"])} if name == "source.content" else _bare(part)
+    return _bare(part) if "role" in part else part  # an item that needs not say that it is a message
 
 
 def _shows(source: Any) -> bool:

@@ -58,13 +58,14 @@ def new_rid() -> str:
 class Plan:
     """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt, `rid`
     is the request's id, by which its row and the provider's own log know it: a plan is admitted once. `dialect` is the
-    client's."""
+    client's; `by_end`: so is its way of going by the end of a stream alone (`gateway.calls.clients`)."""
 
     request: Asked
     targets: tuple[Target, ...]
     products: list[dict[str, Any]] = field(default_factory=list)
     rid: str = field(default_factory=new_rid)
     dialect: str = "chat"
+    by_end: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < len(self.targets) <= MOST_TARGETS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +31,14 @@ class Streaming:
     call: Call
     gone: Gone = lambda: False
     clock: Callable[[], float] = time.monotonic
+    _under_way: Delivery | None = None  # whose events went out
 
-    def begun(self) -> Iterator[bytes]:
+    def begun(self) -> Begun:
         """The stream, begun: its first bytes are there. Raises what ended the call before, with its status. Read it to
         its end, or close it: either way the call is settled."""
         pieces = self._pieces()
         first = next(pieces)
-        return _Begun(first, pieces)
+        return Begun(self.call, first, pieces)
 
     def _pieces(self) -> Generator[bytes]:
         sent = False
@@ -45,24 +46,27 @@ class Streaming:
             for piece in self._said():
                 sent = True
                 yield piece
-        except ClientGone:
-            raise
+        except ClientGone as gone:
+            raise self.call.paid_for(gone) from None  # it is settled by now
         except GatewayError as error:
             if not sent:
                 raise
-            yield self._delivery().error(error, self._facts())
-        except Exception:
+            yield (self._under_way or self._delivery()).error(error, self._facts())
+        except Exception as fault:
             if not sent:
+                if self.call.cost.total:  # a repeat with the same Idempotency-Key must not be paid for again
+                    raise self.call.paid_for(InternalError()) from fault
                 raise
             observability.log.exception("a stream failed")
-            yield self._delivery().error(InternalError(), self._facts())
+            told = self.call.paid_for(InternalError())
+            yield (self._under_way or self._delivery()).error(told, self._facts())
 
     def _said(self) -> Generator[bytes]:
         """The answer's bytes, with pings. What an attempt said before its first content is held back, and goes with
         it."""
         begun, held, attempts, last = False, b"", 0, self.clock()  # when something was sent last
         delivery = self._delivery()
-        with closing(self.call.events()) as events:
+        with closing(self.call.events()) as events, self._watched():
             for event in events:
                 if self.gone():
                     raise ClientGone
@@ -71,7 +75,8 @@ class Streaming:
                 out = b""
                 if isinstance(event, Chunk) and (begun or event.content or event.kind != "ping"):
                     held += delivery.chunk(event.kind, event.body, event.data)
-                    begun = begun or event.content or len(held) > _MOST_HELD
+                    begun = self.call.begun = begun or event.content or len(held) > _MOST_HELD
+                    self._under_way = delivery if begun else None
                     out, held = (held, b"") if begun else (b"", held)
                 now = self.clock()
                 if not out and now - last >= PING_SECONDS:
@@ -87,16 +92,36 @@ class Streaming:
         how = {"attempts": len(call.attempts), "fallbacks": call.fallbacks, "model": call.route.target}
         return {**call.price(), "gateway": {"request_id": call.rid, **how, "region": call.target.region}}
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """The call knows, before it is settled, that it ends since its client has left."""
+        try:
+            yield
+        except (ClientGone, GeneratorExit):
+            self.call.left = True
+            raise
+
     def _delivery(self) -> Delivery:
-        return self.call.spoken.delivery(self.call.request)
+        return self.call.spoken.delivery(self.call.request, by_end=self.call.plan.by_end)
 
 
-class _Begun(Iterator[bytes]):
+class Begun(Iterator[bytes]):
     """The pieces of a stream whose first is there already."""
 
-    def __init__(self, first: bytes, rest: Generator[bytes]) -> None:
+    def __init__(self, call: Call, first: bytes, rest: Generator[bytes]) -> None:
+        self._call = call
         self._first: bytes | None = first
         self._rest = rest
+
+    @property
+    def rid(self) -> str:
+        """The request's id."""
+        return self._call.rid
+
+    @property
+    def charged(self) -> int:
+        """What it cost, in micro-dollars: known when it has ended."""
+        return self._call.cost.total
 
     def __next__(self) -> bytes:
         first, self._first = self._first, None

@@ -77,15 +77,16 @@ def conversation_of(
     *,
     ids: Ids | None = None,
     words: bool = True,
+    where: str = "messages",
 ) -> Conversation:
     """Raises Unsupported where nothing is said at all. What is lost is named in `dropped`. `ids` makes those of calls
-    fit; `words`: calls and results become words where no tools may be called."""
+    fit; `words`: calls and results become words where no tools may be called; `where` the client's turns stand."""
     talk = Conversation(list(tools), [], [])
     for turn in turns:
         _hear(talk, turn if tools or not words else _told(turn), dropped)
     _pair(talk, ids or Ids(), dropped)
     if not talk.turns:
-        _system_alone(talk, turns, dropped)
+        _system_alone(talk, turns, dropped, where)
     if talk.turns[0].speaker == "assistant":
         talk.turns.insert(0, Spoken("user", [Text(NO_MESSAGE)]))
     last = talk.turns[-1]
@@ -156,10 +157,10 @@ def _put(mark: Mark, home: list[Any], at: int, dropped: list[str]) -> bool:
     return False
 
 
-def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str]) -> None:
+def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str], where: str) -> None:
     """Where only the system speaks, its words are the user's."""
     if not talk.system:
-        raise refuse("messages", "say nothing that this model could be asked")
+        raise refuse(where, "say nothing that this model could be asked")
     dropped += [f"{turn.at}.role" for turn in turns if turn.speaker == "system"][:1]
     talk.turns.append(Spoken("user", talk.system))
     talk.system = []

@@ -33,3 +33,13 @@ def base64_of(data: str, where: str) -> str:
     if not data:
         raise refuse(where, "must be base64, and not empty")
     return data
+
+
+def data_url(given: object) -> tuple[str, str]:
+    """Media type in small letters, and the base64 text; empty where it is no such URL."""
+    head, comma, data = (given if isinstance(given, str) else "").partition(",")
+    scheme, _, parameters = head.partition(":")
+    media, *more = (each.strip().lower() for each in parameters.split(";"))
+    if scheme.strip().lower() != "data" or not comma or "base64" not in more:
+        return "none", ""
+    return media, data

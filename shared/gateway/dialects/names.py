@@ -52,6 +52,13 @@ class Ids:
         return chosen
 
 
+def told_names(names: Mapping[str, str], called: Mapping[str, str]) -> dict[str, str]:
+    """By tools' names as the answer will have them, what the client is told."""
+    aliased = set(names.values())
+    plain = {name: told for name, told in called.items() if name not in aliased}
+    return plain | {alias: called.get(name, name) for alias, name in names.items()}
+
+
 def _alias(name: str, taken: set[str], number: int = 0, kept: int = _KEPT) -> tuple[str, int]:
     """The first alias that is free, from this number on, and the number after it."""
     while True:

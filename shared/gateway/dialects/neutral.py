@@ -1,8 +1,8 @@
 """A request and an answer in no vendor's form: what every dialect reads into and writes out of.
 
 A request is typed blocks; an answer is a stream of deltas, and a whole answer is its deltas at once. `at` says where a
-thing stood in what the client sent; it is no part of what is said, so it counts in no comparison. What a dialect knows
-and has no place here stands in `rest`, by its name there: the writer of the other side says what becomes of it.
+thing stood in what the client sent; it counts in no comparison. What a dialect knows and has no place here stands in
+`rest`, by its name there: the writer of the other side says what becomes of it.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ class Output(NamedTuple):
 @told_apart
 class Request(NamedTuple):
     """None, or empty, is what was not said. `cap` are the most output tokens, enforced; `effort` is how much a model
-    shall think, in its vendor's words, and `thinking` the object by which Anthropic's models are told the same.
-    `paths`: what the client calls a field, by chat's name for it, where it has another."""
+    shall think, in its vendor's words, and `thinking` the object by which Anthropic's models are told the same. Where
+    they differ: `paths` has what the client calls a field, by chat's name, `called` what it calls a tool."""
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool | Mark, ...] = ()
@@ -182,6 +182,7 @@ class Request(NamedTuple):
     tier: str | None = None
     rest: Mapping[str, Any] = NOTHING
     paths: Mapping[str, str] = NOTHING
+    called: Mapping[str, str] = NOTHING
 
     def path(self, name: str) -> str:
         """What the client calls the field that chat calls `name`."""

@@ -2,35 +2,34 @@
 
 `<dialect>/roles.py` has a dialect's halves: `CLIENT` of one that clients speak, `NATIVE` of one that an endpoint does;
 `<dialect>/same.py` what is done where it is both. The same dialect on both sides is passed through, after policing:
-nothing is translated, so nothing is lost. Otherwise a request goes through the neutral form, and an answer through its
-deltas.
+nothing is translated or lost. Otherwise a request goes through the neutral form, and an answer through its deltas.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, cast
 
+from gateway.dialects.names import told_names
 from gateway.dialects.neutral import BlockStop, Delta, Failed, Finish, Request, Rest, Start, Told, Used, text_of
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
-from gateway.models.vendors import Quirks, Sampling
+from gateway.models.vendors import Quirks, Sampling, Thinking
 
 
 class Asked(NamedTuple):
     """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
-    are enforced whatever the body says. `streamed`: the answer is wanted as it is made. `beta` is the client's header
-    of betas.
+    are enforced whatever the body says. `streamed`: it is wanted as it is made. `beta` is the header of betas.
 
     `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
-    `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither.
-    `quirks` are the endpoint's.
+    `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
+    `thinking`: how it is told to think. `quirks` are the endpoint's.
     """
 
     body: Mapping[str, Any]
@@ -41,6 +40,7 @@ class Asked(NamedTuple):
     metadata: Mapping[str, str] = MappingProxyType({})
     one_tool: bool = False
     sampling: Sampling = "one"
+    thinking: Thinking = ""
     quirks: Quirks = Quirks()
 
 
@@ -108,8 +108,7 @@ class Pair(Protocol):
     """One client's dialect and one endpoint's."""
 
     def request(self, asked: Asked) -> Written:
-        """The body that leaves. Raises BadRequest for what may not, Unsupported for what the endpoint has no words
-        for."""
+        """The body that leaves. Raises BadRequest for what may not, Unsupported for what the endpoint can't say."""
 
     def answer(
         self,
@@ -139,7 +138,8 @@ class Translated:
 
     def request(self, asked: Asked) -> Written:
         request, dropped = self._client.read(asked)
-        return self._native.write(request, dropped, asked)
+        written = self._native.write(request, dropped, asked)
+        return replace(written, names=told_names(written.names, request.called)) if request.called else written
 
     def answer(
         self,
@@ -200,22 +200,24 @@ class Tap(Protocol):
 
 class Stream:
     """An answer as it is made, in the client's dialect: the provider's own events where it speaks that, else written
-    anew. `most` are the output tokens that were asked for in all, of so many `choices`."""
+    anew. `most` are the output tokens asked for in all, of so many `choices`. `said`: something of the answer came."""
 
     def __init__(
         self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str, most: int, choices: int = 1
     ) -> None:
-        spoken, there = _halves(client, native)
+        spoken, there = halves(client, native)
         if client == native:
             made = import_module(f"gateway.dialects.{client}.same").Passing(known=known, model=model, choices=choices)
             self.tap = cast(Tap, made)
         else:
             self.tap = _Translation(there.reader(names), spoken.writer(known=known, model=model))
         self._most, self._pieces, self._told = most, 0, 0
+        self.said = False
 
     def hear(self, kind: str, event: dict[str, Any], data: str = "") -> Heard:
         heard = self.tap.hear(kind, event, data)
         self._pieces += heard.pieces
+        self.said = self.said or heard.content
         if heard.counted is not None:
             self._told = heard.counted.output_tokens
         return heard
@@ -289,9 +291,10 @@ def pair(client: str, native: str) -> Pair:
     """Dialects are loaded when they are first spoken."""
     if client == native:
         return cast(Pair, import_module(f"gateway.dialects.{client}.same").SAME)
-    return Translated(*_halves(client, native))
+    return Translated(*halves(client, native))
 
 
-def _halves(client: str, native: str) -> tuple[Client, Native]:
+def halves(client: str, native: str) -> tuple[Client, Native]:
+    """What a client's dialect is to clients, and an endpoint's to endpoints."""
     spoken, there = (import_module(f"gateway.dialects.{each}.roles") for each in (client, native))
     return cast(Client, spoken.CLIENT), cast(Native, there.NATIVE)

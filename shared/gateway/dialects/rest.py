@@ -1,15 +1,108 @@
 """Fields that not every model takes: those of chat that no model of another dialect does, which are left out and named
-or may not be; and those of sampling."""
+or may not be; those of sampling; and those of hosts and routers that are none of chat's or Responses', and go nowhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from gateway.dialects.neutral import Request
 from gateway.dialects.unsupported import refuse
 from gateway.models.vendors import Sampling
 
+# Why a field may not leave.
+PAID: Final = "costs what no price here says, so it can't be billed"
+NAMES: Final = "names other models than the one that was asked for"
+HIDDEN: Final = "may hold any field under another name"
+ABSENT: Final = "brings in content that this body does not hold, so nobody can say what it costs"
+OUTLIVES: Final = "lets the call run on after its answer, so it can't be billed"
+ELSEWHERE: Final = "says where the request goes, which is the gateway's to decide"
+CAP: Final = "sets an output cap beside the format's own"
+MANY: Final = "asks for more answers than the format says"
+
+# By name in small letters: some servers (Go's) take any case. They are those of OpenRouter, LiteLLM, vLLM, xAI,
+# DashScope, Perplexity, Mistral, Ollama.
+OF_ROUTERS: Final[Mapping[str, str]] = {
+    "builtin_tools": PAID,
+    "code_execution": PAID,
+    "code_interpreter": PAID,
+    "container": PAID,
+    "enable_code_interpreter": PAID,
+    "enable_search": PAID,
+    "mcp_servers": PAID,
+    "plugins": PAID,
+    "search_mode": PAID,
+    "search_options": PAID,
+    "search_parameters": PAID,
+    "server_tools": PAID,
+    "tool_resources": PAID,
+    "web_fetch": PAID,
+    "web_search": PAID,
+    "web_search_config": PAID,
+    "context_window_fallback_dict": NAMES,
+    "default_fallbacks": NAMES,
+    "deployment_id": NAMES,
+    "draft_model": NAMES,
+    "engine": NAMES,
+    "fallback_models": NAMES,
+    "fallbacks": NAMES,
+    "lora": NAMES,
+    "lora_request": NAMES,
+    "model_id": NAMES,
+    "model_info": NAMES,
+    "model_list": NAMES,
+    "model_name": NAMES,
+    "models": NAMES,
+    "preset": NAMES,
+    "provider": NAMES,
+    "route": NAMES,
+    "router": NAMES,
+    "speculative_model": NAMES,
+    "assistant_id": ABSENT,
+    "attachments": ABSENT,
+    "connectors": ABSENT,
+    "context_id": ABSENT,
+    "conversation_id": ABSENT,
+    "data_sources": ABSENT,
+    "datasources": ABSENT,
+    "file_id": ABSENT,
+    "file_ids": ABSENT,
+    "file_uri": ABSENT,
+    "files": ABSENT,
+    "knowledge_base_ids": ABSENT,
+    "prompt_id": ABSENT,
+    "prompt_template": ABSENT,
+    "prompt_variables": ABSENT,
+    "template_id": ABSENT,
+    "thread_id": ABSENT,
+    "vector_store_ids": ABSENT,
+    "extra_body": HIDDEN,
+    "litellm_metadata": HIDDEN,
+    "litellm_params": HIDDEN,
+    "optional_params": HIDDEN,
+    "options": HIDDEN,
+    "parameters": HIDDEN,
+    "max_completion_len": CAP,
+    "max_gen_len": CAP,
+    "max_gen_toks": CAP,
+    "max_length": CAP,
+    "max_new_tokens": CAP,
+    "max_tokens_to_sample": CAP,
+    "maxtokens": CAP,
+    "num_predict": CAP,
+    "best_of": MANY,
+    "num_completions": MANY,
+    "num_generations": MANY,
+    "use_beam_search": MANY,
+    "api_base": ELSEWHERE,
+    "api_key": ELSEWHERE,
+    "api_version": ELSEWHERE,
+    "base_url": ELSEWHERE,
+    "custom_llm_provider": ELSEWHERE,
+    "extra_headers": ELSEWHERE,
+    "extra_query": ELSEWHERE,
+}
 # They change how an answer is found, billed or kept, not what is asked.
 LEFT_OUT: Final = frozenset(
     (
@@ -45,17 +138,19 @@ NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
 _DELIVERY = ("model", "stream_options")
 
 
-def check_rest(rest: Mapping[str, Any], dropped: list[str]) -> None:
-    """Name in `dropped` what is left out. Raises Unsupported for what would change the answer's meaning."""
-    for name, value in rest.items():
-        if name in _DELIVERY or value in NEUTRAL.get(name, ()):
+def check_rest(request: Request, dropped: list[str], *, told: Collection[str] = ()) -> None:
+    """Name in `dropped` what is left out of the request's rest; `told` is not. Raises Unsupported for what would change
+    the answer's meaning."""
+    for name, value in request.rest.items():
+        if name in told or name in _DELIVERY or value in NEUTRAL.get(name, ()):
             continue
+        path = request.path(name)
         if name in LEFT_OUT:
-            dropped.append(name)
+            dropped.append(path)
         elif name in NEUTRAL:
-            raise refuse(name, "this value is not supported by this model")
+            raise refuse(path, "this value is not supported by this model")
         else:
-            raise refuse(name, "not supported by this model")
+            raise refuse(path, "not supported by this model")
 
 
 def sampling_of(request: Request, takes: Sampling, dropped: list[str]) -> dict[str, float]:

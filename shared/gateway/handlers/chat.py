@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 from gateway import observability
 from gateway.api.errors import error_response
@@ -14,8 +14,8 @@ from gateway.api.routes import Handler
 from gateway.api.sse import event_stream
 from gateway.calls.call import Call
 from gateway.calls.ending import headers_of_end
-from gateway.calls.idempotency import Kept
-from gateway.calls.streaming import Streaming
+from gateway.calls.idempotency import Kept, Made, Streamed
+from gateway.calls.streaming import Begun, Streaming
 from gateway.errors import BadRequest, GatewayError, InternalError, UpstreamError
 from gateway.handlers.ways import way_of
 from gateway.models.money import usd
@@ -34,6 +34,11 @@ def chat(request: Request) -> Response:
 def messages(request: Request) -> Response:
     """`POST /v1/messages`: exactly Anthropic's, with the cost added to `usage`."""
     return _complete(request, _plain, "messages")
+
+
+def responses(request: Request) -> Response:
+    """`POST /v1/responses`: exactly OpenAI's, with the cost added to `usage`."""
+    return _complete(request, _plain, "responses")
 
 
 def _plain(request: Request, running: Call, body: dict[str, Any]) -> Response:
@@ -103,8 +108,8 @@ def _complete(
     return Response(made.status, text, made.headers, made.media_type)
 
 
-def once(answered: Handler) -> Handler:
-    """A handler that with an Idempotency-Key answers, and bills, a repeated request once."""
+def once(answered: Handler, dialect: str = "chat") -> Handler:
+    """A handler that with an Idempotency-Key answers, and bills, a repeated request of this dialect once."""
 
     def route(request: Request) -> Response:
         sent = request.headers.get("idempotency-key")
@@ -112,10 +117,13 @@ def once(answered: Handler) -> Handler:
             return answered(request)
         caller = request.caller
         # Before the key is claimed: a flood of calls over their limit must cost no writes.
-        gateway().completions.check(caller, request.json(), seconds_left=request.seconds_left())
+        body, left = request.json(), request.seconds_left()
+        gateway().completions.check(caller, body, seconds_left=left, dialect=dialect)
 
-        def kept() -> Kept:
+        def kept() -> Made:
             made = answered(request)
+            if isinstance(made.body, Begun):
+                return Streamed(made.status, made.body, made.media_type, made.headers)
             return Kept(made.status, made.text(), made.media_type, made.headers)
 
         def failed(error: GatewayError) -> Kept:
@@ -124,12 +132,14 @@ def once(answered: Handler) -> Handler:
 
         def permitted() -> None:
             # An answer that is there already goes through no admission: the key's record is asked for here.
-            gateway().completions.permit(gateway().identity.fresh(caller), request.json())
+            gateway().completions.permit(gateway().identity.fresh(caller), body, dialect=dialect)
 
         fingerprint = request.route.encode() + b"\n" + request.body
         first, again = gateway().idempotency.once(
             caller.key_id, sent, fingerprint, request.seconds_left(), kept, failed=failed, permitted=permitted
         )
+        if isinstance(first, Streamed):
+            return Response(first.status, cast(Iterator[bytes], first.pieces), first.headers, first.media_type)
         replayed = {"idempotency-replayed": "true"} if again else {}
         return Response(first.status, first.text, {**first.headers, **replayed}, first.media_type)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from gateway.api.routes import Auth, Described, Handler, Route, Schema
-from gateway.handlers.chat import chat, messages, once
+from gateway.handlers.chat import chat, messages, once, responses
 from gateway.handlers.key import key
 from gateway.handlers.models import dialect_of, models, one_model
+from gateway.handlers.responses import no_sockets, told_by_end
 from gateway.handlers.tokens import count_tokens
 
 ANSWERS = "functions.completions.answers"  # types for the OpenAPI document
 CHAT = "gateway.dialects.chat.schema:ChatRequest"
 MESSAGES = "gateway.dialects.messages.schema:MessagesRequest"
+RESPONSES = "gateway.dialects.responses.schema:ResponsesRequest"
 ONCE = ("idempotency-key",)
 FAILURES = (402, 404, 409, 422, 429, 502, 503, 504)
 _PAGES: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}}
@@ -58,7 +60,7 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
     """Those in Anthropic's dialect, of a door that streams."""
     message = Route(
         method_path="POST /v1/messages",
-        handler=once(messages),
+        handler=once(messages, "messages"),
         auth=auth,
         scope="completions",
         errors="messages",
@@ -86,6 +88,27 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
         ),
     )
     return (message, counted)
+
+
+def responses_routes(auth: Auth) -> tuple[Route, ...]:
+    """Those of Responses, of a door that streams."""
+    response = Route(
+        method_path="POST /v1/responses",
+        handler=told_by_end(once(responses, "responses")),
+        auth=auth,
+        scope="completions",
+        described=Described(
+            summary="A response, exactly OpenAI's; with stream its events as they come. Nothing is stored.",
+            body=RESPONSES,
+            headers=ONCE,
+            answers={200: {"type": "object"}},
+            errors=FAILURES,
+            media=("text/event-stream",),
+        ),
+    )
+    told = Described(summary="Where a WebSocket is asked for: there is none.", answers={426: {"type": "object"}})
+    sockets = Route(method_path="GET /v1/responses", handler=no_sockets, auth="public", scope=None, described=told)
+    return (response, sockets)
 
 
 def _of_models(method_path: str, handler: Handler, auth: Auth, described: Described) -> Route:

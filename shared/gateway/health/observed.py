@@ -32,7 +32,7 @@ class Observed:
     def note(self, rows: Sequence[Counted]) -> None:
         """Raises StoreUnavailable, StoreError: what was not written waits."""
         for row in sorted((row for row in rows if row.provider), key=lambda row: row.settled):
-            self._totals.update({"requests": 1, "errors": int(not row.ok), "tokens": row.tokens})
+            self._totals.update({"requests": 1, "errors": int(row.failed), "tokens": row.tokens})
             if row.ok:
                 self._facts |= {
                     f"{row.provider}|latency_ms": row.latency_ms,

@@ -53,6 +53,8 @@ def refused(
         budget = f"budget of {_dollars(refusal.limit)}{whose.on}"
         whole = f"more than the {whose.owner}'s whole {budget}"
         part = f"and {_dollars(refusal.used)} of the {whose.owner}'s {budget} is spent"
+        if reset:  # windows of budgets begin with a day
+            part += f"; it starts anew on {reset[:10]} (UTC)"
         return BudgetExceeded(
             f"This call may cost {_dollars(demand.est)}, {whole if demand.est > refusal.limit else part}.",
             headers=headers | {"x-should-retry": "false"},

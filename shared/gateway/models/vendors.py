@@ -13,6 +13,7 @@ a provider of the config that has the host's name. Of a provider it says:
   (without a geography in front, of an ARN what follows the last slash). `profile`: it answers by an inference profile
   alone, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
   `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, where nothing is said), or `none`.
+  `thinking`: how it is told to think, where that takes an object of its own: `adaptive`, or by a `budget` of tokens.
 - `counts`: whose tokens it counts where an endpoint says how: forms of ids, as in `models`. Not said: of all.
 - `geography`: where its models run and what it is sent is kept, where that is one geography (`eu`, `us`, ...) by its
   contract. Not said, nobody knows: a key that is bound to a geography calls nothing there. A host of each region
@@ -39,6 +40,7 @@ And of an endpoint alone:
 - `fixed`: fields that always leave with this value.
 - `betasInBody`: betas, and the version, stand in the body, each beside its fields (`data/betas.json`).
 - `metadataHeader`: the header that takes what shall stand in the provider's log, where the body has no place for it.
+- `onlyAt`: the domains at which it is known to be there; at another base URL it is called where the config names it.
 - `count`: how it is asked what a prompt comes to: `path` (`{model}` is the model's own id, without a geography), and of
   the body for an answer the fields that are not for it (`omits`), or those that alone are (`keeps`).
 """
@@ -58,6 +60,7 @@ from gateway.models.geographies import geography_of, own_id, without_arn
 _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 
 Sampling = Literal["all", "one", "none"]  # which of temperature and `top_p` a model takes; with none no `top_k` either
+Thinking = Literal["", "adaptive", "budget"]  # how a model is told to think apart from the effort; empty: it is not
 
 
 class Quirks(NamedTuple):
@@ -94,20 +97,27 @@ class Endpoint(NamedTuple):
     stream_path: str
     signing_name: str = ""
     metadata_header: str = ""
+    only_at: tuple[str, ...] = ()
     quirks: Quirks = Quirks()
     counting: Counting | None = None
+
+    def is_at(self, base_url: str) -> bool:
+        """Whether it is known to be there."""
+        host = urlsplit(base_url).hostname or ""
+        return not self.only_at or f".{host}".endswith(tuple(f".{each}" for each in self.only_at))
 
 
 class ModelRule(NamedTuple):
     """Of models whose id fits `pattern`: the names of their endpoints, the best first; whether they answer by an
-    inference profile alone; whether they take Anthropic's `tool_choice` among their own fields; and which of
-    temperature and `top_p`."""
+    inference profile alone; whether they take Anthropic's `tool_choice` among their own fields; which of temperature
+    and `top_p`; and how they are told to think."""
 
     pattern: str
     endpoints: tuple[str, ...]
     profile: bool = False
     one_tool: bool = False
     sampling: Sampling = "one"
+    thinking: Thinking = ""
 
 
 class Vendor(NamedTuple):
@@ -188,12 +198,13 @@ def endpoints_of(vendor: Vendor, model: str) -> tuple[Endpoint, ...]:
     return tuple(vendor.endpoints[name] for name in rule_of(vendor, model).endpoints)
 
 
-def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "") -> Endpoint:
+def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "", base_url: str = "") -> Endpoint:
     """Where a call in a client's `dialect` goes: to the endpoint that speaks it, so that nothing has to be translated,
-    else to the best one. `forced` names one, whatever the list says. Raises LookupError for one that there is not."""
+    else to the best one, of those that are at its base URL. `forced` names one, whatever the list says. Raises
+    LookupError for one that there is not."""
     if forced:
         return vendor.endpoints[forced]
-    had = endpoints_of(vendor, model)
+    had = [each for each in endpoints_of(vendor, model) if each.is_at(base_url or vendor.base_url)]
     return next((each for each in had if each.dialect == dialect), had[0])
 
 
@@ -251,6 +262,7 @@ def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
         stream_path=said.get("streamPath", said["path"]),
         signing_name=said.get("signingName", ""),
         metadata_header=said.get("metadataHeader", ""),
+        only_at=tuple(said.get("onlyAt", ())),
         counting=_counting(said["count"]) if "count" in said else None,
         quirks=Quirks(
             caps=tuple(said.get("caps", ())),
@@ -274,6 +286,7 @@ def _rules(said: Sequence[Mapping[str, Any]]) -> tuple[ModelRule, ...]:
             profile=each.get("profile", False),
             one_tool=each.get("oneTool", False),
             sampling=each.get("sampling", "one"),
+            thinking=each.get("thinking", ""),
         )
         for each in said
     )

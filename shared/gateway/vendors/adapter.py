@@ -34,12 +34,12 @@ from gateway.models.vendors import (
 )
 from gateway.transport import Broken, Connections, HttpError, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import Opened, Waiting, answer_of, answered, awaited, opened, tier_in
+from gateway.vendors.answers import Opened, Waiting, answer_of, answered, awaited, opened, read, tier_in
 from gateway.vendors.base import QUIET, Answer, Event, ModelCall, Prepared
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
 from gateway.vendors.masking import masked
 from gateway.vendors.quirks import apply
-from gateway.vendors.streams import StreamError, relayed
+from gateway.vendors.streams import StreamError, relayed, retold
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # as providers name it
@@ -107,17 +107,19 @@ class Adapter(ABC):
         return body
 
     def _whole(self, prepared: Prepared) -> Iterator[Event]:
-        call, way = prepared.call, self._way(prepared.call)
-        spoken = way.spoken
-        reply, exchange = yield from self._asked_of(prepared, way.path, whole=True)
+        reply, exchange = yield from self._asked_of(prepared, self._way(prepared.call).path, whole=True)
+        yield self._answer(prepared, reply, reply.body, measured=exchange.measured)
+
+    def _answer(self, prepared: Prepared, reply: HttpReply, data: bytes, *, measured: bool) -> Answer:
+        call, spoken = prepared.call, self._way(prepared.call).spoken
 
         def completed(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
             return spoken.answer(answer, usage, names=prepared.names, known=lambda: _known(reply), model=call.model)
 
-        yield answer_of(
+        return answer_of(
             self.name,
-            reply.body,
-            measured=exchange.measured,
+            data,
+            measured=measured,
             usage_of=spoken.usage_of,
             completion_of=completed,
             headers=reply.headers,
@@ -126,13 +128,17 @@ class Adapter(ABC):
     def _streamed(self, prepared: Prepared) -> Iterator[Event]:
         call, begun = prepared.call, False
         reply, exchange = yield from self._asked_of(prepared, self._way(call).stream_path, whole=False)
-        native = prepared.endpoint.dialect
         most, known = call.max_output_tokens * call.choices, _known(reply)
-        stream = Stream(
-            call.dialect, native, prepared.names, known=known, model=call.model, most=most, choices=call.choices
-        )
-        tap = stream.tap
         try:
+            native, names = prepared.endpoint.dialect, prepared.names
+            stream = Stream(call.dialect, native, names, known=known, model=call.model, most=most, choices=call.choices)
+            tap = stream.tap
+            if reply.headers.get("content-type", "").startswith("application/json"):  # the host does not stream
+                data = yield from read(exchange)
+                whole = self._answer(prepared, reply, data, measured=exchange.measured)
+                yield from retold(call.dialect, whole.body, known=known, model=call.model)
+                yield whole._replace(body={})
+                return
             for event in relayed(exchange, reply.headers, stream):
                 begun = begun or event is not QUIET
                 yield event
@@ -150,6 +156,8 @@ class Adapter(ABC):
             raise unusable(self.name, why.reason, usage=used.usage if used else None, tier=tier) from None
         except HttpError as error:
             raise unanswered(self.name, error) from None
+        except UpstreamError:
+            raise
         except Exception as fault:  # noqa: BLE001  ours, while we read what came: it has left all the same
             raise faulty(self.name, fault, sent=True) from None
         finally:
@@ -222,7 +230,8 @@ class Adapter(ABC):
 
     def _chosen(self, call: ModelCall) -> _Way:
         try:
-            endpoint = endpoint_for(self._vendor, call.model, call.dialect, forced=call.endpoint)
+            base_url, forced = self._connection.endpoint, call.endpoint
+            endpoint = endpoint_for(self._vendor, call.model, call.dialect, forced=forced, base_url=base_url)
         except LookupError:
             message = f"The provider {self.name} has no endpoint {call.endpoint}."
             raise rejected_here(self.name, message, "model") from None
@@ -258,6 +267,7 @@ class Adapter(ABC):
             metadata=self.metadata(call),
             one_tool=way.rule.one_tool,
             sampling=way.rule.sampling,
+            thinking=way.rule.thinking,
             quirks=way.quirks,
         )
 

@@ -85,11 +85,7 @@ def _body(exchange: Exchange, *, woken: bool) -> Waiting[bytes]:
         return exchange.whole()
     came: list[bytes] = []
     try:
-        for piece in exchange.pieces():
-            if piece:
-                came.append(piece)
-            else:
-                yield QUIET
+        yield from read(exchange, came)
     except HttpError:
         if succeeded(exchange.status):
             raise
@@ -104,6 +100,17 @@ def awaited(steps: Waiting[Got]) -> Got:
         except StopIteration as end:
             found: Got = end.value
             return found
+
+
+def read(exchange: Exchange, came: list[bytes] | None = None) -> Waiting[bytes]:
+    """The bytes of a body, each piece in `came` as well. Raises HttpErrors."""
+    pieces = [] if came is None else came
+    for piece in exchange.pieces():
+        if piece:
+            pieces.append(piece)
+        else:
+            yield QUIET
+    return b"".join(pieces)
 
 
 def answered(

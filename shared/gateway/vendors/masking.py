@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 _LONGEST: Final = 2_000
+_READ: Final = 2 * _LONGEST
 # A path of a field (`messages.0.content.1.text`) is no host: a host ends in a domain that is one.
 _DOMAIN: Final = r"(?:com|net|org|io|ai|dev|cloud|app|aws|internal|local|lan|corp|svc|cn|de|eu|uk|us)"
 _MASKS: Final = (
@@ -13,14 +14,14 @@ _MASKS: Final = (
     (re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s\"'<>)]+", re.IGNORECASE), "<url>"),
     (re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"), "<address>"),
     (re.compile(r"\b(?:bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), "<key>"),
-    (re.compile(r"\b(?:sk|pk|rk|key|xai|gsk|AIza|ABSK)[-_][\w-]{6,}|\b(?:AKIA|ASIA|ABSK|AIza)[\w+/=-]{12,}"), "<key>"),
+    (re.compile(r"\b(?:sk|pk|rk|xai|gsk|AIza|ABSK)[-_][\w-]{6,}"), "<key>"),
+    (re.compile(r"(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{8,}|\b(?:ABSK|AIza)[\w+/=-]{12,}"), "<key>"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(rf"\b(?:[a-z0-9-]{{1,63}}\.){{1,6}}{_DOMAIN}(?::\d{{1,5}})?\b", re.IGNORECASE), "<host>"),
     (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?\b|\blocalhost(?::\d{1,5})?\b"), "<host>"),
     (re.compile(r"(?<![\d.])\d{12}(?![\d.])"), "<account>"),
-    # What is long and has both letters and digits is no word: a key, a token, an id.
-    (re.compile(r"(?<![\w/+=-])(?=[\w/+=-]*\d)(?=[\w/+=-]*[A-Za-z])[\w/+=-]{24,}"), "<id>"),
 )
+_LONG: Final = re.compile(r"(?<![\w/+=-])(?!(?:srv)?toolu_|call_)[\w/+=-]{20,}")  # the client's own ids are its own
 _UNPRINTABLE: Final = re.compile(r"[^\t\n\x20-\x7e\xa0-\U0010ffff]")
 
 
@@ -29,10 +30,19 @@ def masked(text: object, *secrets: str) -> str:
     masked wherever they stand."""
     if not isinstance(text, str):
         return ""
-    # What is cut off must not leave a part of a key that no pattern knows any more.
-    said = text[: 2 * _LONGEST].encode("utf-8", "replace").decode()
+    said = text[:_READ].encode("utf-8", "replace").decode()
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        said = said.replace(secret, "<key>")
+        said = said.replace(secret, "<hidden>")
+    if len(text) > _READ:  # a part of a key is one that no pattern knows any more
+        said = said.rpartition(" ")[0]
     for pattern, kind in _MASKS:
         said = pattern.sub(kind, said)
-    return _UNPRINTABLE.sub("", said)[:_LONGEST]
+    return _UNPRINTABLE.sub("", _LONG.sub(_unless_words, said))[:_LONGEST]
+
+
+def _unless_words(long: re.Match[str]) -> str:
+    """What is long and mixes letters and digits is no word: a key, a token, an id. Names of models are words between
+    hyphens."""
+    runs = (run for run in long[0].split("-") if len(run) >= 16)
+    mixed = any(re.search(r"\d", run) and re.search(r"[A-Za-z]", run) for run in runs)
+    return "<id>" if mixed else long[0]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from gateway.aws.eventstream import Decoder
-from gateway.dialects.pairs import Heard, Stream
+from gateway.dialects.pairs import Heard, Stream, halves
 from gateway.dialects.sse import MOST_EVENT, Parser
 from gateway.dialects.values import json_object, mapping
+from gateway.error_shapes import STATUSES
 from gateway.errors import UpstreamCredentials, UpstreamError
 from gateway.transport import Broken, Exchange, HttpError
 from gateway.vendors.base import QUIET, Chunk, Counted, Event
@@ -20,20 +22,18 @@ Events = Iterator[tuple[str, dict[str, Any], str]]
 _BINARY: Final = "application/vnd.amazon.eventstream"
 _ERRORS: Final = ("exception", "error")  # modelled, and not
 _DONE: Final = "[DONE]"
-# What an error type of Anthropic's means in HTTP: a stream that has begun has no status of its own any more.
+_FAILED: Final = "response.failed"
+_FAILURES: Final = (_FAILED, "error")
+# What a stream's error means in HTTP: Anthropic's types, and codes of a response that failed.
 _STATUS: Final[Mapping[str, int]] = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "timeout_error": 504,
-    "overloaded_error": 529,
+    **STATUSES,
+    "context_length_exceeded": 400,
+    "invalid_prompt": 400,
+    "insufficient_quota": 429,
+    "rate_limit_exceeded": 429,
+    "server_is_overloaded": 503,
+    "slow_down": 503,
 }
-
-
 # The types that a client does something about.
 _TOLD_BY: Final[Mapping[int, str]] = {
     408: "timeout_error",
@@ -45,18 +45,19 @@ _TOLD_BY: Final[Mapping[int, str]] = {
 
 
 class StreamError(Exception):
-    """The stream ends in an error of the provider's; `kind` is its name of it."""
+    """The stream ends in an error of the provider's; `kind` is its name of it. `void`: by its own word it has made
+    nothing, and counted nothing."""
 
-    def __init__(self, kind: str, message: object) -> None:
+    def __init__(self, kind: str, message: object, *, void: bool = False) -> None:
         super().__init__(kind)
-        self.kind, self.message = kind, message
+        self.kind, self.message, self.void = kind, message, void
 
     def failure(self, provider: str, *, begun: bool, mask: Callable[[object], str] | None = None) -> UpstreamError:
         """What it means. `begun`: something was said before, so that nobody can know what it costs. With a `mask`,
         which makes its words fit to be shown, they are told to the client."""
         kind = self.kind[:1].upper() + self.kind[1:]
         status = STATUS_BY_TYPE.get(kind) or _STATUS.get(self.kind, 500)
-        if begun:
+        if begun and not self.void:
             failure = UpstreamError(
                 f"The answer of {provider} broke off.", provider=provider, reason=word(self.kind) or "error_in_stream"
             )
@@ -90,12 +91,29 @@ def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream) -> I
             if not over and (frames.done or tap.over):
                 over = True
                 exchange.to_the_end()  # a connection is kept where its answer was read to the end
+    except StreamError as failed:
+        failed.void = failed.void and not stream.said
+        raise
     except HttpError:
         if not over:  # all was said
             raise
     for kind, event, data in () if over else frames.end():
         yield from _told(stream.hear(kind, event, data), stream)
     yield from _told(Heard(tap.end(done=frames.done), content=True), stream)
+
+
+def retold(dialect: str, answer: Mapping[str, Any], *, known: str, model: str) -> Iterator[Event]:
+    """A whole answer in the client's dialect, as events of its stream; of several choices the first. Raises
+    Unusable."""
+    client, native = halves(dialect, dialect)
+    writer = client.writer(known=known, model=model)
+    size = len(json.dumps(answer, ensure_ascii=False).encode(errors="replace"))
+    for delta in native.deltas(answer, {}) or ():
+        for kind, event in writer.write(delta):
+            yield Chunk(event, kind, "", content=True, size=size)
+            size = 0
+    for kind, event in writer.end():
+        yield Chunk(event, kind)
 
 
 def _told(heard: Heard, stream: Stream) -> Iterator[Event]:
@@ -187,7 +205,18 @@ def _sound(kind: str, event: dict[str, Any]) -> dict[str, Any]:
         error = mapping(event.get("error")) or event
         named = error.get("type") if kind == "error" else error.get("code") or error.get("type")
         raise StreamError(str(named), error.get("message"))
+    if kind in _FAILURES:
+        _check_failed(kind, event)
     return event
+
+
+def _check_failed(kind: str, event: Mapping[str, Any]) -> None:
+    """A response that failed, which says so of itself. With counts it is read on: they are billed."""
+    response = mapping(event.get("response"))
+    error = mapping(response.get("error")) if kind == _FAILED else event
+    if not response.get("usage"):
+        void = kind == _FAILED and not response.get("output")
+        raise StreamError(str(error.get("code") or "server_error"), error.get("message"), void=void)
 
 
 def _inner(data: object) -> tuple[dict[str, Any] | None, str]:

@@ -15,6 +15,7 @@ from gateway.breakers.breakers import Breakers
 from gateway.calls.call import Call, Means
 from gateway.calls.estimate import Estimate
 from gateway.calls.plan import Plan, Target
+from gateway.calls.streaming import Streaming
 from gateway.dialects.chat.schema import ChatRequest
 from gateway.errors import BudgetExceeded, GatewayError, InternalError, UpstreamError
 from gateway.ledger.holds import Hold, Outcome
@@ -72,6 +73,10 @@ class Host:
         usage = Usage(input_tokens=self.tokens)
         if self.kind in ("broken_off", "defect"):
             yield Chunk({})
+        if self.kind == "wordless":  # much is said, and nothing of the answer
+            role = {"delta": {"role": "assistant", "content": ""}, "index": 0, "finish_reason": None}
+            yield from [Chunk({"id": "c" * 1_000, "choices": [role]}, content=False)] * self.tokens
+            raise failure_of("refused", usage)
         if self.kind == "defect":
             raise KeyError("an adapter's own fault")
         if self.kind != "answered":
@@ -153,7 +158,7 @@ def made(plan: list[tuple[str, int, int]], typical: bool = False, price: Price =
         call = ModelCall(model=f"m{number}", body={}, max_output_tokens=1, timeout=0)
         route = Route("m", f"x/m{number}", price)
         money = (3 * est, est) if typical else (est, est // 2)
-        estimate = Estimate(money[0], est, 1, money[1], 1, ())
+        estimate = Estimate(money[0], est, 1, money[1], 1, (price,), (price.input,))
         target = Target(route, cast(Provider, host), Prepared(call, ENDPOINT, b""), estimate)
         targets.append(target)
         if kind == "suspended":
@@ -213,13 +218,24 @@ def test_a_reader_who_leaves_ends_the_call_and_gives_the_probe_back(kind: str) -
 
 
 def test_what_was_seen_of_an_answer_that_broke_off_is_billed() -> None:
-    plan, state = made([("broken_off", 100, 10)], price=PRICE._replace(capabilities=()))
+    plan, state = made([("broken_off", 100, 10)], price=PRICE._replace(capabilities=("tools",)))
     books = Books(0)
     with pytest.raises(UpstreamError):
         call_of(plan, state, books).gather()
     (outcome,) = books.settled
-    assert (outcome.cost, outcome.usage) == (1, Usage(input_tokens=1, source="counted"))
+    # A prompt of one token, and of the answer what may have been under way, but no more than may be answered.
+    assert (outcome.cost, outcome.usage) == (2, Usage(input_tokens=1, output_tokens=1, source="counted"))
     assert [each["verdict"] for each in outcome.facts["attempts"]] == ["cut"]
+
+
+@pytest.mark.parametrize(("said", "asked"), [(10, [1, 1]), (100, [1, 0])])
+def test_behind_what_has_gone_out_no_other_answer_begins(said: int, asked: list[int]) -> None:
+    plan, state = made([("wordless", 100, said), ("answered", 100, 10)])
+    books = Books(100)
+    sent = b"".join(Streaming(call_of(plan, state, books)).begun())
+    assert [cast(Host, each.provider).asked for each in plan.targets] == asked
+    assert ((sent.count(b'"role"'), b"upstream_error" in sent)) == ((0, False) if asked[1] else (said, True))
+    assert len(books.settled) == 1
 
 
 def test_without_time_for_an_attempt_there_is_none() -> None:

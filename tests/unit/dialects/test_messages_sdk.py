@@ -12,12 +12,12 @@ import pytest
 from anthropic import Anthropic, APIStatusError
 
 from gateway.dialects.messages.answer import write_answer
+from gateway.dialects.messages.spoken import SPOKEN
 from gateway.dialects.messages.stream import write_events
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     BlockStop,
     Delta,
-    Failed,
     Finish,
     ReasoningDelta,
     SignatureDelta,
@@ -27,6 +27,7 @@ from gateway.dialects.neutral import (
     Used,
 )
 from gateway.dialects.sse import written
+from gateway.errors import UpstreamError
 from gateway.models.usage import Usage
 
 FRAME = {"id": "msg_1", "model": "m"}
@@ -46,7 +47,7 @@ DELTAS: list[Delta] = [
     Finish("tool_calls"),
     Used(Usage(1, 2, 3, 4, 5)),
 ]
-DELTA_LISTS = {"whole": DELTAS, "broken": [*DELTAS[:7], Failed("overloaded_error", "busy")]}
+DELTA_LISTS = {"whole": DELTAS, "broken": DELTAS[:7]}
 
 
 class _Upstream(BaseHTTPRequestHandler):
@@ -55,6 +56,9 @@ class _Upstream(BaseHTTPRequestHandler):
         deltas = DELTA_LISTS[body["model"]]
         if body.get("stream"):
             kind, said = "text/event-stream", b"".join(written(*event) for event in write_events(deltas, FRAME))
+            if body["model"] == "broken":
+                busy = UpstreamError("busy", provider="p", upstream_status=503)
+                said += SPOKEN.delivery(SPOKEN.parse(body)).error(busy, {"cost": 0.5})
         else:
             kind, said = "application/json", json.dumps(write_answer(deltas, FRAME)).encode()
         self.send_response(200)
@@ -98,5 +102,7 @@ def test_a_whole_answer_and_its_stream_are_the_same_to_the_client(client: Anthro
 
 
 def test_an_error_within_a_stream_is_one_to_the_client(client: Anthropic) -> None:
-    with pytest.raises(APIStatusError, match="busy"), client.messages.stream(**asked("broken")) as stream:
+    with pytest.raises(APIStatusError, match="busy") as told, client.messages.stream(**asked("broken")) as stream:
         stream.get_final_message()
+    error = told.value.body["error"]  # type: ignore[index]
+    assert (error["type"], error["cost"]) == ("overloaded_error", 0.5)

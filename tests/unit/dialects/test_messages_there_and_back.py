@@ -19,7 +19,7 @@ from gateway.dialects.converse.stream import write_events as write_converse_even
 from gateway.dialects.messages.answer import read_answer, write_answer
 from gateway.dialects.messages.reading import read_request
 from gateway.dialects.messages.request import write_request
-from gateway.dialects.messages.stream import read_events, write_events
+from gateway.dialects.messages.stream import Writer, read_events, write_events
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     BlockStop,
@@ -222,15 +222,22 @@ def test_an_unknown_end_is_no_stop(reason: str) -> None:
         write_answer([Start(), Finish("eos")], MESSAGE)
 
 
-def test_a_stream_that_breaks_off_ends_in_an_error() -> None:
-    begun: list[Delta] = [Start(), TextDelta(0, "a")]
-    for rest in ([], [Failed("overloaded_error", "busy")], [Finish("eos")]):
-        sent = list(write_events([*begun, *rest], MESSAGE))
-        assert messages_judge.stream_faults(sent) == []
-        assert sent[-1][0] == "error"
-    assert sent[-1][1]["error"]["type"] == "api_error"
-    assert isinstance(list(read_events(sent, {}))[-1], Failed)
-    assert list(chunks([*begun, Failed("x", "busy")], FRAME))[-1]["error"]["message"] == "busy"
+@pytest.mark.parametrize(
+    ("rest", "why"),
+    [
+        ([], "incomplete"),
+        ([Failed("overloaded_error", "busy"), TextDelta(0, "b"), Finish("stop")], "overloaded_error"),
+        ([Finish("eos")], "unknown_stop_reason"),
+    ],
+)
+def test_a_stream_that_breaks_off_has_no_end_and_says_why(rest: list[Delta], why: str) -> None:
+    writer = Writer(MESSAGE)
+    sent = [event for delta in [Start(), TextDelta(0, "a"), *rest] for event in writer.write(delta)]
+    sent += writer.end()
+    assert writer.failed == why
+    kinds = [kind for kind, _ in sent if kind != "ping"]
+    assert kinds[:3] == ["message_start", "content_block_start", "content_block_delta"]
+    assert set(kinds[3:]) <= {"content_block_stop"}
 
 
 @settings(deadline=None)

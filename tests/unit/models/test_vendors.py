@@ -94,8 +94,8 @@ ARN = "arn:aws:bedrock:eu-west-1:123456789012"
         (f"{ARN}:application-inference-profile/a1b2c3", ["converse"]),
         ("amazon.nova-lite-v1:0", ["converse"]),
         ("openai.gpt-oss-120b-1:0", ["converse"]),
-        (GPT, ["openai"]),
-        ("global.openai.gpt-5.5", ["openai"]),
+        (GPT, ["openai", "responses"]),
+        ("global.openai.gpt-5.5", ["openai", "responses"]),
     ],
 )
 def test_a_model_s_endpoints_best_first(model: str, names: list[str]) -> None:

@@ -216,3 +216,24 @@ def test_what_becomes_of_a_connection_behind_the_last_word_is_nobody_s_matter(
     chunks, answer = streamed(openai, chat())
     assert (len(chunks), answer.usage) == (2, Usage(input_tokens=3, output_tokens=2))
     assert failure(openai, chat()).reason == "broken", "without it, more may have been to come"
+
+
+@pytest.mark.parametrize("endpoint", ["openai", "anthropic"])
+@pytest.mark.parametrize("dialect", ["chat", "messages"])
+def test_a_host_that_does_not_stream_is_told_as_a_stream(
+    fake: FakeUpstream, endpoint: str, dialect: str, request: pytest.FixtureRequest
+) -> None:
+    provider: Provider = request.getfixturevalue(endpoint)
+    asked = (chat() if dialect == "chat" else messages())._replace(streamed=True)
+    own = json.dumps(ask(provider, (chat() if endpoint == "openai" else messages())._replace(streamed=False)).body)
+    for body in (own, own.replace('"usage"', '"error": {"x": 1}, "usage"')):
+        head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"  # as the fake will
+        fake.script(Steer(wire=f"{head}content-length: {len(body)}\r\n\r\n{body}"))
+    chunks, answer = streamed(provider, asked)
+    whole = gathered(dialect, said(chunks))
+    text = whole["choices"][0]["message"]["content"] if dialect == "chat" else whole["content"][-1]["text"]
+    assert text
+    assert text in own
+    assert (answer.body, answer.usage is not None) == ({}, True)
+    refused = failure(provider, asked)
+    assert (refused.reason, refused.usage) == ("error_in_answer", answer.usage)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dialects.files import DOCUMENTS, IMAGES, base64_of
+from gateway.dialects.files import DOCUMENTS, IMAGES, base64_of, data_url
 from gateway.dialects.neutral import Document, Image, Link, Reasoning, Redacted, Text
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping
@@ -61,7 +61,7 @@ def _image(given: object, where: str, dropped: list[str]) -> Image | Link:
     url = image.get("url")
     if isinstance(url, str) and url[:8].casefold().startswith(("https://", "http://")):
         return Link("image", url, at=where)
-    media, data = _data_url(image.get("url"))
+    media, data = data_url(image.get("url"))
     kind, _, name = media.partition("/")
     if kind != "image" or name not in IMAGES:
         raise refuse(where, "must be a base64 data URL of a png, jpeg, gif or webp image")
@@ -69,7 +69,7 @@ def _image(given: object, where: str, dropped: list[str]) -> Image | Link:
 
 
 def _file(given: Mapping[str, Any], where: str, dropped: list[str]) -> Document:
-    media, data = _data_url(given.get("file_data"))
+    media, data = data_url(given.get("file_data"))
     name = given.get("filename")
     stem, _, ending = (name if isinstance(name, str) else "").rpartition(".")
     kind = DOCUMENTS.get(media) or (ending.lower() if media in ("", "application/octet-stream") else "")
@@ -77,16 +77,6 @@ def _file(given: Mapping[str, Any], where: str, dropped: list[str]) -> Document:
         raise refuse(f"{where}.file_data", "must be a base64 data URL of a pdf, text, Word or Excel file")
     name_unknown(given, ("file_data", "filename"), where, dropped)
     return Document(kind, stem or (name if isinstance(name, str) else ""), base64_of(data, f"{where}.file_data"), where)
-
-
-def _data_url(given: object) -> tuple[str, str]:
-    """Media type in small letters, and the base64 text; empty where it is no such URL."""
-    head, comma, data = (given if isinstance(given, str) else "").partition(",")
-    scheme, _, parameters = head.partition(":")
-    media, *more = (each.strip().lower() for each in parameters.split(";"))
-    if scheme.strip().lower() != "data" or not comma or "base64" not in more:
-        return "none", ""
-    return media, data
 
 
 def written(block: Text | Image | Link | Document) -> dict[str, Any]:

@@ -14,106 +14,20 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
+from gateway.dialects.rest import ABSENT, CAP, NAMES, OF_ROUTERS, OUTLIVES, PAID
 from gateway.errors import BadRequest
 
-_PAID = "costs what no price here says, so it can't be billed"
-_NAMES = "names other models than the one that was asked for"
-_HIDDEN = "may hold any field under another name"
-_CAP = "sets an output cap beside max_tokens"
-_MANY = "asks for more answers than n says"
-_ABSENT = "brings in content that this body does not hold, so nobody can say what it costs"
-_OUTLIVES = "lets the call run on after its answer, so it can't be billed"
-_ELSEWHERE = "says where the request goes, which is the gateway's to decide"
-
-# By name in small letters: some servers (Go's) take any case. OpenAI's own are marked; the others are those of hosts
-# and routers that speak its API: OpenRouter, LiteLLM, vLLM, xAI, DashScope, Perplexity, Mistral, Ollama.
+# By name in small letters. OpenAI's own are marked; the rest are of its other format.
 REFUSED: Final[Mapping[str, str]] = {
-    "audio": _PAID,  # OpenAI: speech has a price of its own
-    "web_search_options": _PAID,  # OpenAI: a fee a search
-    "moderation": _NAMES,  # OpenAI: runs a model that it names
-    "builtin_tools": _PAID,
-    "code_execution": _PAID,
-    "code_interpreter": _PAID,
-    "container": _PAID,
-    "enable_code_interpreter": _PAID,
-    "enable_search": _PAID,
-    "mcp_servers": _PAID,
-    "plugins": _PAID,
-    "search_mode": _PAID,
-    "search_options": _PAID,
-    "search_parameters": _PAID,
-    "server_tools": _PAID,
-    "tool_resources": _PAID,
-    "web_fetch": _PAID,
-    "web_search": _PAID,
-    "web_search_config": _PAID,
-    "context_window_fallback_dict": _NAMES,
-    "default_fallbacks": _NAMES,
-    "deployment_id": _NAMES,
-    "draft_model": _NAMES,
-    "engine": _NAMES,
-    "fallback_models": _NAMES,
-    "fallbacks": _NAMES,
-    "lora": _NAMES,
-    "lora_request": _NAMES,
-    "model_id": _NAMES,
-    "model_info": _NAMES,
-    "model_list": _NAMES,
-    "model_name": _NAMES,
-    "models": _NAMES,
-    "preset": _NAMES,
-    "provider": _NAMES,
-    "route": _NAMES,
-    "router": _NAMES,
-    "speculative_model": _NAMES,
-    "assistant_id": _ABSENT,
-    "attachments": _ABSENT,
-    "connectors": _ABSENT,
-    "context_id": _ABSENT,
-    "conversation": _ABSENT,
-    "conversation_id": _ABSENT,
-    "data_sources": _ABSENT,
-    "datasources": _ABSENT,
-    "file_id": _ABSENT,
-    "file_ids": _ABSENT,
-    "file_uri": _ABSENT,
-    "files": _ABSENT,
-    "knowledge_base_ids": _ABSENT,
-    "previous_response_id": _ABSENT,
-    "prompt": _ABSENT,
-    "prompt_id": _ABSENT,
-    "prompt_template": _ABSENT,
-    "prompt_variables": _ABSENT,
-    "template_id": _ABSENT,
-    "thread_id": _ABSENT,
-    "vector_store_ids": _ABSENT,
-    "background": _OUTLIVES,
-    "extra_body": _HIDDEN,
-    "litellm_metadata": _HIDDEN,
-    "litellm_params": _HIDDEN,
-    "optional_params": _HIDDEN,
-    "options": _HIDDEN,
-    "parameters": _HIDDEN,
-    "max_completion_len": _CAP,
-    "max_gen_len": _CAP,
-    "max_gen_toks": _CAP,
-    "max_length": _CAP,
-    "max_new_tokens": _CAP,
-    "max_output_tokens": _CAP,
-    "max_tokens_to_sample": _CAP,
-    "maxtokens": _CAP,
-    "num_predict": _CAP,
-    "best_of": _MANY,
-    "num_completions": _MANY,
-    "num_generations": _MANY,
-    "use_beam_search": _MANY,
-    "api_base": _ELSEWHERE,
-    "api_key": _ELSEWHERE,
-    "api_version": _ELSEWHERE,
-    "base_url": _ELSEWHERE,
-    "custom_llm_provider": _ELSEWHERE,
-    "extra_headers": _ELSEWHERE,
-    "extra_query": _ELSEWHERE,
+    **OF_ROUTERS,
+    "audio": PAID,  # OpenAI: speech has a price of its own
+    "web_search_options": PAID,  # OpenAI: a fee a search
+    "moderation": NAMES,  # OpenAI: runs a model that it names
+    "conversation": ABSENT,
+    "previous_response_id": ABSENT,
+    "prompt": ABSENT,
+    "background": OUTLIVES,
+    "max_output_tokens": CAP,
 }
 # OpenAI's chat fields, but for those refused above: what every host may get.
 DOCUMENTED: Final = frozenset(
@@ -160,7 +74,7 @@ _TOOL = frozenset(("type", "function", "custom", "cache_control"))
 _INNER: Final = ("stream_options", "prompt_cache_options", "prediction", "response_format", "thinking", "reasoning")
 _INNER_NAMES: Final = frozenset((*REFUSED, "model")) - {"parameters", "options"}
 # In a message and its parts. What a part of another type refers to is bounded by the model's window.
-_BRINGS: Final = frozenset(name for name, reason in REFUSED.items() if reason is _ABSENT)
+_BRINGS: Final = frozenset(name for name, reason in REFUSED.items() if reason is ABSENT)
 _HELD: Final = frozenset(("text", "refusal", "image_url", "input_audio"))
 _USUAL_TTL = (None, "30m")
 
@@ -176,7 +90,7 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
         if reason is not None:
             raise _refused(name, reason)
     if any(each != "text" for each in present.get("modalities") or ()):
-        raise _refused("modalities", _PAID)
+        raise _refused("modalities", PAID)
     inside = (_of_tools(present.get("tools")), _of_choice(present.get("tool_choice")), _of_inner(present))
     for where, name, reason in (*chain(*inside), *_of_messages(present.get("messages"))):
         raise _refused(f"{where}.{name[:64]}", reason)
@@ -188,22 +102,22 @@ def _of_tools(tools: Any) -> Iterator[tuple[str, str, str]]:
     for number, tool in enumerate(tools or ()):
         where = f"tools[{number}]"
         if tool.get("type", "function") not in _OWN_CODE:
-            yield where, "type", _PAID
+            yield where, "type", PAID
         for name, value in tool.items():
             if value is not None and name not in _TOOL and name.casefold() in _INNER_NAMES:
-                yield where, name, REFUSED.get(name.casefold(), _NAMES)
+                yield where, name, REFUSED.get(name.casefold(), NAMES)
 
 
 def _of_choice(choice: Any) -> Iterator[tuple[str, str, str]]:
     if not isinstance(choice, Mapping):
         return
     if choice.get("type", "function") not in (*_OWN_CODE, "allowed_tools"):
-        yield "tool_choice", "type", _PAID
+        yield "tool_choice", "type", PAID
     allowed = choice.get("allowed_tools")
     tools = allowed.get("tools") if isinstance(allowed, Mapping) else None
     for number, tool in enumerate(tools if isinstance(tools, list) else ()):
         if not isinstance(tool, Mapping) or tool.get("type") not in _OWN_CODE:
-            yield f"tool_choice.allowed_tools.tools[{number}]", "type", _PAID
+            yield f"tool_choice.allowed_tools.tools[{number}]", "type", PAID
 
 
 def _of_messages(messages: Any) -> Iterator[tuple[str, str, str]]:
@@ -221,13 +135,13 @@ def _of_part(where: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str, st
         yield from _brought(f"{where}.image_url", part.get("image_url"))
     point = part.get("prompt_cache_breakpoint")
     if isinstance(point, Mapping) and point.get("ttl") not in _USUAL_TTL:
-        yield f"{where}.prompt_cache_breakpoint", "ttl", _PAID  # what is kept for longer costs more to write
+        yield f"{where}.prompt_cache_breakpoint", "ttl", PAID  # what is kept for longer costs more to write
 
 
 def _brought(where: str, holder: Any) -> Iterator[tuple[str, str, str]]:
     for name, value in holder.items() if isinstance(holder, Mapping) else ():
         if value is not None and name.casefold() in _BRINGS:
-            yield where, name, _ABSENT
+            yield where, name, ABSENT
 
 
 def _of_inner(present: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -237,7 +151,7 @@ def _of_inner(present: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         inside = present[where]
         for name, value in inside.items() if isinstance(inside, Mapping) else ():
             if value is not None and name.casefold() in _INNER_NAMES:
-                yield where, name, REFUSED.get(name.casefold(), _NAMES)
+                yield where, name, REFUSED.get(name.casefold(), NAMES)
 
 
 def _check_known(present: Mapping[str, Any], passed: frozenset[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from gateway.dialects.chat.same import leaving
 from gateway.dialects.chat.sending import write_for_host
 from gateway.dialects.chat.stream import ChunkReader, ChunkWriter, completion, read_choice
 from gateway.dialects.chat.usage import usage_of
-from gateway.dialects.neutral import Delta, Request, Used
+from gateway.dialects.neutral import Delta, Request, ToolStart, Used
 from gateway.dialects.pairs import Asked
 from gateway.dialects.written import Written
 from gateway.models.usage import Usage
@@ -49,10 +49,11 @@ class _Native:
             return None
         tier = body.get("service_tier")
         used = [] if usage is None else [Used(usage, tier if isinstance(tier, str) else "")]
-        return [*read_choice(body["choices"][0], foreign=True), *used]
+        said = [_named(each, names) for each in read_choice(body["choices"][0], foreign=True)]
+        return [*said, *used]
 
     def reader(self, names: Mapping[str, str]) -> ChunkReader:
-        return ChunkReader()
+        return _NamingReader(names) if names else ChunkReader()
 
     def usage_of(self, value: object) -> Usage | None:
         return usage_of(value)
@@ -61,6 +62,21 @@ class _Native:
         if not isinstance(param, str):
             return None
         return written.paths.get(param, param if param in _SHARED else None)
+
+
+class _NamingReader(ChunkReader):
+    """Gives tools' own names for those that the host was told."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def hear(self, kind: str, chunk: Mapping[str, Any]) -> Iterator[Delta]:
+        return (_named(delta, self._names) for delta in super().hear(kind, chunk))
+
+
+def _named(delta: Delta, names: Mapping[str, str]) -> Delta:
+    return delta._replace(name=names.get(delta.name, delta.name)) if isinstance(delta, ToolStart) else delta
 
 
 def _frame(known: str, model: str) -> dict[str, Any]:

@@ -37,19 +37,31 @@ from gateway.dialects.written import Written
 
 FAILED: Final = "(the tool failed)"
 _LONGEST_ID = 40  # OpenAI's
+# What chat says by the same names: how an answer is found, billed, kept, and how long it is.
+_SAID: Final = (
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "user",
+    "verbosity",
+)
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 
 def write_for_host(request: Request, dropped: list[str], *, passed: Collection[str] = ()) -> Written:
     """Raises Unsupported. `passed`: fields beyond OpenAI's own that the host takes (`top_k`)."""
     dropped = list(dropped)
-    check_rest(request.rest, dropped)
+    said = {name: value for name, value in request.rest.items() if name in _SAID}
+    check_rest(request, dropped, told=said)
     check_choice(request)
     check_names(request.tools)
     tools = [tool for tool in request.tools if isinstance(tool, Tool)]
     dropped += [tool.at for tool in request.tools if isinstance(tool, Mark)]
     turns = tuple(_speakable(plain(request.turns, dropped), dropped))
-    talk = conversation_of(turns, tools, dropped, ids=Ids(_LONGEST_ID), words=False)
+    where = request.path("messages")
+    talk = conversation_of(turns, tools, dropped, ids=Ids(_LONGEST_ID), words=False, where=where)
     names = _names(talk, tools)
     choice = request.choice
     if choice is not None and choice.kind == "one":
@@ -67,6 +79,7 @@ def write_for_host(request: Request, dropped: list[str], *, passed: Collection[s
         "stop": list(request.stop) or None,
         "reasoning_effort": effort,
         "service_tier": request.tier,
+        **said,
         **_beyond(request, passed, dropped),
     }
     body = {name: value for name, value in fields.items() if value is not None}

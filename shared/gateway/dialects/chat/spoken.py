@@ -30,11 +30,13 @@ class _Spoken:
     def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return provider_body(body)
 
-    def billed(self, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]) -> dict[str, Any]:
+    def billed(
+        self, asked: ChatRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
+    ) -> dict[str, Any]:
         counted = body.get("usage") or (openai_usage(usage) if usage is not None else {})
         return {**body, "usage": {**counted, **cost}}
 
-    def delivery(self, asked: ChatRequest) -> _Delivery:
+    def delivery(self, asked: ChatRequest, *, by_end: bool = False) -> _Delivery:
         return _Delivery(usage=bool((asked.stream_options or {}).get("include_usage")))
 
 

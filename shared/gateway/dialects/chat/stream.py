@@ -110,9 +110,6 @@ class ChunkWriter:
             yield self._chunk({"other_content": [{"citation": delta.citation}]})
         elif isinstance(delta, Rest):
             yield self._chunk(dict(delta.message), around=delta.around)
-        elif isinstance(delta, Failed):
-            error = {"message": delta.message or "The provider's answer broke off.", "type": "upstream_error"}
-            yield "", {"error": {**error, "param": None, "code": "upstream_error"}}
         elif isinstance(delta, Finish):
             if thoughts.blocks:
                 yield self._chunk({"thinking_blocks": thoughts.written()})

@@ -39,10 +39,10 @@ def write_request(
     `tool_choice` among its own fields, by which it calls one tool at a time; `sampling`: which of
     `temperature` and `top_p` it takes."""
     dropped = list(dropped)
-    check_rest(request.rest, dropped)
+    check_rest(request, dropped)
     tools = _offered(request, dropped)
     no_links(request.turns)
-    talk = conversation_of(plain(request.turns, dropped), tools, dropped)
+    talk = conversation_of(plain(request.turns, dropped), tools, dropped, where=request.path("messages"))
     beside_documents(talk)
     if request.output is not None and request.output.kind == "json":
         talk.system.append(Text(JSON_SENTENCE))

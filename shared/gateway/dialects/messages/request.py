@@ -31,12 +31,13 @@ def write_request(request: Request, dropped: list[str], *, sampling: Sampling = 
     """Raises Unsupported. `sampling`: whether the model takes `temperature` and `top_p`, one of them, or neither, and
     then no `top_k`."""
     dropped = list(dropped)
-    check_rest(request.rest, dropped)
+    check_rest(request, dropped)
     if request.cap is None:
         raise refuse(request.path("max_completion_tokens"), "must be there for this model")
     check_choice(request)
     check_names(request.tools)
-    talk = conversation_of(tuple(_signed(request.turns, dropped)), request.tools, dropped)
+    turns, where = tuple(_signed(request.turns, dropped)), request.path("messages")
+    talk = conversation_of(turns, request.tools, dropped, where=where)
     if request.output is not None and request.output.kind == "json":
         talk.system.append(Text(JSON_SENTENCE))
     settle_marks([talk.tools, talk.system, *(turn.blocks for turn in talk.turns)], dropped)

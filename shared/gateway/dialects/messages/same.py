@@ -149,7 +149,7 @@ class Passing:
         heard.counted = usage_of(self._usage) if usage else None
 
     def end(self, *, done: bool) -> Events:
-        return []
+        return [("message_stop", {"type": "message_stop"}, "")] if self.ended and not self.over else []
 
     def cut(self) -> Events:
         events: Events = [

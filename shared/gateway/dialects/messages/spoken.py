@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from gateway import context
 from gateway.dialects.messages.schema import MessagesRequest, parse_messages
 from gateway.dialects.messages.usage import written_usage
 from gateway.dialects.sse import event_of
@@ -26,11 +27,13 @@ class _Spoken:
     def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in body.items() if name not in _DELIVERY}
 
-    def billed(self, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]) -> dict[str, Any]:
+    def billed(
+        self, asked: MessagesRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
+    ) -> dict[str, Any]:
         counted = body.get("usage") or (written_usage(usage) if usage is not None else {})
         return {**body, "usage": {**counted, **cost}}
 
-    def delivery(self, asked: MessagesRequest) -> _Delivery:
+    def delivery(self, asked: MessagesRequest, *, by_end: bool = False) -> _Delivery:
         return _Delivery()
 
 
@@ -61,7 +64,7 @@ class _Delivery:
         return sent
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
-        told = messages_error(error)
+        told = messages_error(error, context.current().request_id)
         return event_of(_text({**told, "error": {**told["error"], **facts}}), "error")
 
 

@@ -33,14 +33,6 @@ from gateway.dialects.values import count, mapping
 from gateway.models.usage import Usage
 
 PING: Final[tuple[str, dict[str, Any]]] = ("ping", {"type": "ping"})
-# By the status that an error of that type has: a stream has no status of its own.
-_KINDS: Final[Mapping[str, str]] = {
-    "overloaded_error": "overloaded_error",
-    "rate_limit_error": "rate_limit_error",
-    "throttlingException": "rate_limit_error",
-    "serviceUnavailableException": "overloaded_error",
-    "timeout_error": "timeout_error",
-}
 _PIECES: Final = (
     ("text_delta", "text", TextDelta),
     ("thinking_delta", "thinking", ReasoningDelta),
@@ -148,7 +140,7 @@ def others(blocks: list[Mapping[str, Any]], usage: object, details: object) -> l
 
 def write_events(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The events of a message, type and payload, in the order that Anthropic documents. `frame` are its id and model.
-    What ends in a word that Messages has not is an `error`."""
+    What breaks off, or ends in a word that Messages has not, has no end."""
     writer = Writer(frame)
     for delta in deltas:
         yield from writer.write(delta)
@@ -158,7 +150,7 @@ def write_events(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> Iterator[
 class Writer:
     """Which blocks are open. `message_delta` waits for the counts, which most dialects tell behind the end, and
     `message_start` for the first content: what the prompt came to may be known by then. `failed` is why there is no
-    end."""
+    end: whoever reads it tells the client."""
 
     def __init__(self, frame: Mapping[str, Any]) -> None:
         self._frame = frame
@@ -186,7 +178,7 @@ class Writer:
         elif isinstance(delta, Used):
             self._used = delta
         elif isinstance(delta, Failed):
-            yield from self._fail(delta.kind, delta.message)
+            self._fail(delta.kind)
         elif isinstance(delta, BlockStop):
             yield from self._stop(delta.block)
         elif isinstance(delta, RedactedDelta):
@@ -265,12 +257,12 @@ class Writer:
         for number in (*self._redacted, *self._indexes):
             yield from self._stop(number)
         if self._finish is None:
-            yield from self._fail("incomplete")
+            self._fail("incomplete")
             return
         try:
             why = "refusal" if self._refused else stop_reason(self._finish, called=self._called)
         except Unusable as unknown:
-            yield from self._fail(unknown.reason)
+            self._fail(unknown.reason)
             return
         yield from self._start()
         used = self._used or Used(self._told)
@@ -280,10 +272,8 @@ class Writer:
         yield "message_delta", {"type": "message_delta", "delta": delta, "usage": usage, **rest}
         yield "message_stop", {"type": "message_stop"}
 
-    def _fail(self, kind: str, message: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    def _fail(self, kind: str) -> None:
         self._over, self.failed = True, kind or "error_in_stream"
-        error = {"type": _KINDS.get(kind, "api_error"), "message": message or "The provider's answer broke off."}
-        yield "error", {"type": "error", "error": error}
 
 
 def _written(

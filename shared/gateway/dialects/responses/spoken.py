@@ -1,0 +1,109 @@
+"""Responses as clients of the gateway speak them: requests, and answers and streams with what they cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.dialects.responses.echo import echoed
+from gateway.dialects.responses.ends import failure_of
+from gateway.dialects.responses.made.writer import begun
+from gateway.dialects.responses.schema import ResponsesRequest, parse_responses
+from gateway.dialects.responses.usage import counted
+from gateway.dialects.sse import event_of
+from gateway.errors import GatewayError
+from gateway.models.usage import Usage
+
+_DELIVERY: Final = frozenset(("model", "stream"))
+_ENDS: Final = ("response.completed", "response.incomplete")
+_OWN: Final = ("response.failed", "error")  # told by `error`, with the codes that clients act on
+_FRAMES: Final = ("response.created", "response.in_progress", "response.queued")
+
+
+class _Spoken:
+    """See `gateway.calls.asked.Spoken`."""
+
+    def parse(self, body: Mapping[str, Any]) -> ResponsesRequest:
+        return parse_responses(body)
+
+    def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in body.items() if name not in _DELIVERY}
+
+    def billed(
+        self, asked: ResponsesRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        counts = {**counted(body.get("usage") or {}, usage), **cost}
+        return {**echoed(asked), **body, "store": False, "usage": counts}
+
+    def delivery(self, asked: ResponsesRequest, *, by_end: bool = False) -> _Delivery:
+        return _Delivery(asked, by_end=by_end)
+
+
+class _Delivery:
+    """See `gateway.calls.asked.Delivery`. The last event, which has the counts, waits for the cost. `by_end`: the
+    client sends again whatever ends in a way that it does not know (docs/decisions/0062)."""
+
+    def __init__(self, asked: ResponsesRequest, *, by_end: bool) -> None:
+        self._asked, self._by_end = asked, by_end
+        self._echo: dict[str, Any] | None = None
+        self._last: tuple[str, dict[str, Any]] | None = None
+        self._frame: dict[str, Any] = {}
+        self._items: list[Any] = []
+        self._number = -1
+
+    def ping(self) -> bytes:
+        """An event that no client reads, for those that count no comment: it bears the number of the one before."""
+        return event_of(_text({"type": "keepalive", "sequence_number": self._number}), "keepalive")
+
+    def chunk(self, kind: str, event: dict[str, Any], data: str) -> bytes:
+        if kind in _OWN:
+            return b""
+        number = event.get("sequence_number")
+        self._number = number if isinstance(number, int) else self._number + 1
+        if kind in _ENDS:
+            self._last = kind, event
+            return b""
+        if kind in _FRAMES:
+            return self._framed(kind, event, data)
+        if kind == "response.output_item.done":
+            self._items.append(event.get("item"))
+        return event_of(data or _text(event), kind)
+
+    def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
+        kind, event = self._last or ("response.completed", {"type": "response.completed"})
+        response = self._whole(event.get("response") or {})
+        response["usage"] = {**counted(response.get("usage") or {}, usage), **facts}
+        if self._by_end:
+            kind = "response.completed"  # paid for, and all there is: not to be asked for again
+        return event_of(_text({**event, "type": kind, "response": response}), kind)
+
+    def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
+        sent = b""
+        if not self._frame:
+            for kind, event in begun(self._asked.model):
+                sent += self.chunk(kind, event, "")
+        told = {**failure_of(error, by_end=self._by_end), **facts}
+        failed = {"status": "failed", "error": told, "output": self._items}
+        response = self._whole({**self._frame, **failed, "usage": None})
+        event = {"type": "response.failed", "sequence_number": self._number + 1, "response": response}
+        return sent + event_of(_text(event), "response.failed")
+
+    def _framed(self, kind: str, event: dict[str, Any], data: str) -> bytes:
+        response = event.get("response") or {}
+        self._frame = self._frame or {name: value for name, value in response.items() if name != "output"}
+        if data and response.get("store") is False:
+            return event_of(data, kind)
+        return event_of(_text({**event, "response": self._whole(response)}), kind)
+
+    def _whole(self, response: Mapping[str, Any]) -> dict[str, Any]:
+        if self._echo is None:
+            self._echo = echoed(self._asked)
+        return {**self._echo, **response, "store": False}
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    return json.dumps(event, separators=(",", ":"), allow_nan=False)
+
+
+SPOKEN: Final = _Spoken()

@@ -1,0 +1,148 @@
+"""Tools of every kind that a caller runs, as functions: which one a call is of, says its name on the way back.
+
+A custom tool takes text, a namespace holds tools, a search of tools has items of its own. Other dialects know
+functions alone: a custom tool becomes one with one text as input, a tool of a namespace one with both names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.dialects.neutral import Tool
+from gateway.dialects.unsupported import name_unknown, refuse
+from gateway.dialects.values import json_object, mapping, objects
+
+INPUT: Final = "input"  # the one member that a custom tool's function has
+_SCHEMA: Final = {
+    "type": "object",
+    "properties": {INPUT: {"type": "string"}},
+    "required": [INPUT],
+    "additionalProperties": False,
+}
+_APART: Final = "\x1f"
+_FUNCTION: Final = ("type", "name", "description", "parameters", "strict")
+# Members that ask for nothing where all tools are told, and called by the model itself.
+_IGNORED: Final[Mapping[str, tuple[Any, ...]]] = {
+    "defer_loading": (True, False),
+    "allowed_callers": (["direct"],),
+    "async": (False,),
+    "output_schema": (None,),
+}
+SEARCH: Final = "tool_search"
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Which tool: a function, a custom one, or the search of tools; in a namespace or in none."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def flat(self) -> str:
+        """Its name among functions."""
+        if not self.namespace:
+            return self.name
+        return f"{self.namespace}{'' if self.namespace.endswith('__') else '__'}{self.name}"
+
+    @property
+    def told(self) -> str:
+        """How an answer calls it; a plain function by its name alone."""
+        if self.kind == "function" and not self.namespace:
+            return self.name
+        return _APART.join((self.kind, self.namespace, self.name))
+
+
+def called_of(told: str) -> Called:
+    """What an answer calls so."""
+    kind, *names = told.split(_APART)
+    if len(names) != 2:
+        return Called("function", "", told)
+    return Called(kind, *names)
+
+
+def read_tool(tool: Mapping[str, Any], where: str, dropped: list[str]) -> Iterator[tuple[Called, Tool]]:
+    """The tool, or those of a namespace. Raises Unsupported for one that only models of this format know."""
+    if tool.get("type") == "namespace":
+        yield from _of_namespace(tool, where, dropped)
+    else:
+        yield _tool(tool, "", where, dropped)
+
+
+def _of_namespace(tool: Mapping[str, Any], where: str, dropped: list[str]) -> Iterator[tuple[Called, Tool]]:
+    namespace = _text(tool.get("name"), f"{where}.name")
+    name_unknown(tool, ("type", "name", "tools"), where, dropped)
+    for number, inner in enumerate(objects(tool.get("tools"))):
+        yield _tool(inner, namespace, f"{where}.tools[{number}]", dropped)
+
+
+def _tool(tool: Mapping[str, Any], namespace: str, where: str, dropped: list[str]) -> tuple[Called, Tool]:
+    kind = tool.get("type")
+    if kind == SEARCH:
+        return _search(tool, where, dropped)
+    if kind not in ("function", "custom"):
+        raise refuse(f"{where}.type", "is known to the models of this format alone")
+    called = Called(kind, namespace, _text(tool.get("name"), f"{where}.name"))
+    description = tool.get("description") or ""
+    if not isinstance(description, str):
+        raise refuse(f"{where}.description", "must be text")
+    said = {name: value for name, value in tool.items() if value not in _IGNORED.get(name, ())}
+    if kind == "custom":
+        name_unknown(said, ("type", "name", "description", "format"), where, dropped)
+        text = _described(description, mapping(tool.get("format")))
+        return called, Tool(called.flat, text, _SCHEMA, at=where, schema_at=f"{where}.format")
+    name_unknown(said, _FUNCTION, where, dropped)
+    schema, strict = tool.get("parameters"), tool.get("strict")
+    if schema is not None and not isinstance(schema, dict):
+        raise refuse(f"{where}.parameters", "must be an object")
+    if strict is not None and not isinstance(strict, bool):
+        raise refuse(f"{where}.strict", "must be true or false")
+    # Not strict is what others are where nothing is said.
+    return called, Tool(called.flat, description, schema, strict or None, where, f"{where}.parameters")
+
+
+def _search(tool: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Called, Tool]:
+    name_unknown(tool, ("type", "execution", "description", "parameters"), where, dropped)
+    description, schema = tool.get("description") or "", tool.get("parameters")
+    if not isinstance(description, str):
+        raise refuse(f"{where}.description", "must be text")
+    if schema is not None and not isinstance(schema, dict):
+        raise refuse(f"{where}.parameters", "must be an object")
+    return Called(SEARCH, "", SEARCH), Tool(SEARCH, description, schema, at=where, schema_at=f"{where}.parameters")
+
+
+def _described(description: str, form: Mapping[str, Any]) -> str:
+    """With the grammar that the text has to follow, where there is one: nothing holds the model to it here."""
+    if form.get("type") != "grammar":
+        return description
+    rule = f"The input is text of this {form.get('syntax')} grammar:\n{form.get('definition')}"
+    return f"{description}\n\n{rule}" if description else rule
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str) or not value or _APART in value:
+        raise refuse(where, "must be there, as text")
+    return value
+
+
+def as_arguments(text: str) -> dict[str, Any]:
+    """The input of a custom tool as its function's."""
+    return {INPUT: text}
+
+
+def as_text(arguments: str) -> str:
+    """And back: what a model gave, be it in another form."""
+    given = json_object(arguments) if arguments.strip() else {}
+    if given is not None and isinstance(given.get(INPUT), str):
+        return str(given[INPUT])
+    if given is not None and len(given) == 1 and isinstance(only := next(iter(given.values())), str):
+        return only
+    return arguments
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,53 @@
+"""Bodies of Responses on their way to each target, each judged as that target would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway.dialects.pairs import Asked, pair
+from gateway.models.vendors import Quirks, Thinking
+from tests.unit.dialects.sent import Sent
+from tests.upstream import chat_judge, converse_judge, messages_judge, responses_judge
+
+ASKED: dict[str, Any] = {"model": "m", "input": "hi"}
+
+
+def _sent(native: str, body: Mapping[str, Any], cap: int, **how: Any) -> Sent:
+    asked = Asked(body, "m", cap, **how)
+    written = pair("responses", native).request(asked)
+    return Sent(json.loads(json.dumps(written.body, allow_nan=False)), written.dropped)
+
+
+def to_responses(body: Mapping[str, Any], cap: int = 4_000) -> Sent:
+    sent = _sent("responses", body, cap, quirks=Quirks(passes_all=True))
+    assert responses_judge.faults(sent.body) == [], sent.body
+    assert sent.body["store"] is False
+    return sent
+
+
+def to_messages(body: Mapping[str, Any], cap: int = 4_000, thinking: Thinking = "adaptive") -> Sent:
+    sent = _sent("messages", body, cap, thinking=thinking, sampling="all")
+    assert messages_judge.faults(sent.body) == [], sent.body
+    return sent
+
+
+def to_chat(body: Mapping[str, Any], cap: int = 4_000) -> Sent:
+    sent = _sent("chat", body, cap, quirks=Quirks(caps=("max_completion_tokens",)))
+    assert chat_judge.faults(sent.body) == [], sent.body
+    return sent
+
+
+def to_converse(body: Mapping[str, Any], cap: int = 4_000, thinking: Thinking = "adaptive") -> Sent:
+    sent = _sent("converse", body, cap, thinking=thinking, sampling="all", one_tool=True)
+    assert converse_judge.faults(sent.body) == [], sent.body
+    return sent
+
+
+TARGETS: Mapping[str, Callable[[Mapping[str, Any]], Sent]] = {
+    "Responses": to_responses,
+    "Messages": to_messages,
+    "chat": to_chat,
+    "Converse": to_converse,
+}
