@@ -12,36 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 from gateway.dialects.names import told_names
 from gateway.dialects.neutral import BlockStop, Delta, Failed, Finish, Request, Rest, Start, Told, Used, text_of
 from gateway.dialects.unsupported import Unusable
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
-from gateway.models.vendors import Quirks, Sampling, Thinking
-
-
-class Asked(NamedTuple):
-    """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
-    are enforced whatever the body says. `streamed`: it is wanted as it is made. `beta` is the header of betas.
-
-    `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
-    `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
-    `thinking`: how it is told to think. `quirks` are the endpoint's.
-    """
-
-    body: Mapping[str, Any]
-    model: str
-    cap: int
-    streamed: bool = False
-    beta: str = ""
-    metadata: Mapping[str, str] = MappingProxyType({})
-    one_tool: bool = False
-    sampling: Sampling = "one"
-    thinking: Thinking = ""
-    quirks: Quirks = Quirks()
 
 
 class Reader(Protocol):
@@ -163,8 +140,9 @@ Events = list[tuple[str, dict[str, Any], str]]  # type, payload, and the text of
 
 @dataclass(slots=True)
 class Heard:
-    """What a provider's event comes to: `events` for the client. `content`: they say something of the answer, not only
-    that it begins; `pieces` of its text are not empty, `size` their bytes; `counted`: what the provider has counted."""
+    """What a provider's event comes to: `events` for the client, in its dialect. `content`: they say something of the
+    answer, and not only that it begins; `pieces` are the pieces of its text that are not empty, `size` their bytes.
+    `counted` is what the provider has counted by now, where it says so."""
 
     events: Events = field(default_factory=list)
     content: bool = False
@@ -174,7 +152,8 @@ class Heard:
 
 
 class Tap(Protocol):
-    """An answer on its way. `ended`: the model said why; `over`: nothing that matters comes behind; `used` bills it."""
+    """An answer on its way. `ended`: the model said why it ends; `over`: nothing comes behind that matters; `used` is
+    what it is billed by."""
 
     @property
     def ended(self) -> bool: ...
@@ -193,8 +172,8 @@ class Tap(Protocol):
 
 
 class Stream:
-    """An answer as it is made, in the client's dialect. `most` output tokens were asked for in all, of so many
-    `choices`. `said`: something of the answer came."""
+    """An answer as it is made, in the client's dialect: the provider's own events where it speaks that, else written
+    anew. `most` are the output tokens asked for in all, of so many `choices`. `said`: something of the answer came."""
 
     def __init__(
         self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str, most: int, choices: int = 1
@@ -205,8 +184,8 @@ class Stream:
             self.tap = cast(Tap, made)
         else:
             self.tap = _Translation(there.reader(names), spoken.writer(known=known, model=model))
-        self._most, self._pieces, self._told = most, 0, 0
-        self.said = self._behind = False  # `behind`: something of it came after the last count
+        self._most, self._pieces, self._told, self._behind = most, 0, 0, False  # `behind`: text came after the count
+        self.said = False
 
     def hear(self, kind: str, event: dict[str, Any], data: str = "") -> Heard:
         heard = self.tap.hear(kind, event, data)
@@ -225,7 +204,8 @@ class Stream:
 
     @property
     def beyond(self) -> bool:
-        """Whether an answer that goes on is longer than it may be: by the count, or its pieces; never by bytes."""
+        """Whether an answer that has not ended is longer than it may be, by what the provider has counted or by its
+        pieces, each a token at least; never by bytes."""
         return max(self._pieces, self._told) > self._most and not self.tap.ended
 
 
@@ -281,9 +261,9 @@ class _Translation:
 
 
 def _said(delta: Delta) -> str:
-    if not isinstance(delta, Rest):
-        return text_of(delta)
-    return json.dumps(delta.message, ensure_ascii=False) if delta.message else ""  # whatever it is: it was produced
+    if isinstance(delta, Rest):  # whatever it is: it was produced
+        return json.dumps(delta.message, ensure_ascii=False) if delta.message else ""
+    return text_of(delta)
 
 
 @lru_cache(maxsize=32)

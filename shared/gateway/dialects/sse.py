@@ -5,14 +5,16 @@ Format: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-a
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
+
+from gateway.json_text import writer
 
 _LINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 MOST_EVENT = 4 * 1024 * 1024  # bytes
+text: Final = writer(allow_nan=False)  # of an event's payload
 
 
 class Parser:
@@ -51,11 +53,11 @@ class Parser:
             self._name, self._data, self._size = "", [], 0
             return
         name, _, value = line.partition(b":")
-        text = value.removeprefix(b" ").decode(errors="replace")
+        said = value.removeprefix(b" ").decode(errors="replace")
         if name == b"event":
-            self._name = text
+            self._name = said
         elif name == b"data":
-            self._data.append(text)
+            self._data.append(said)
 
     def _grow(self, size: int) -> None:
         self._size += size
@@ -70,6 +72,6 @@ def event_of(data: str, kind: str = "") -> bytes:
     return f"{name}data: {lines}\n\n".encode(errors="replace")
 
 
-def written(kind: str, event: Mapping[str, Any]) -> bytes:
-    """An event with its name, as it goes over the wire."""
-    return f"event: {kind}\ndata: {json.dumps(event, separators=(',', ':'), allow_nan=False)}\n\n".encode("ascii")
+def written(kind: str, event: Mapping[str, Any], data: str = "") -> bytes:
+    """An event as it goes over the wire, its name where it has one. `data` is its text, where that is there already."""
+    return event_of(data or text(event), kind)

@@ -14,6 +14,7 @@ a provider of the config that has the host's name. Of a provider it says:
   alone, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
   `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, where nothing is said), or `none`.
   `thinking`: how it is told to think, where that takes an object of its own: `adaptive`, or by a `budget` of tokens.
+- `counts`: whose tokens it counts where an endpoint says how: forms of ids, as in `models`. Not said: of all.
 - `geography`: where its models run and what it is sent is kept, where that is one geography (`eu`, `us`, ...) by its
   contract. Not said, nobody knows: a key that is bound to a geography calls nothing there. A host of each region
   (`{region}`) needs none: the region and the model's id tell.
@@ -40,6 +41,8 @@ And of an endpoint alone:
 - `betasInBody`: betas, and the version, stand in the body, each beside its fields (`data/betas.json`).
 - `metadataHeader`: the header that takes what shall stand in the provider's log, where the body has no place for it.
 - `onlyAt`: the domains at which it is known to be there; at another base URL it is called where the config names it.
+- `count`: how it is asked what a prompt comes to: `path` (`{model}` is the model's own id, without a geography), and of
+  the body for an answer the fields that are not for it (`omits`), or those that alone are (`keeps`).
 """
 
 from __future__ import annotations
@@ -75,6 +78,15 @@ class Quirks(NamedTuple):
     key_header: str = ""
 
 
+class Counting(NamedTuple):
+    """How an endpoint is asked how many tokens a prompt has. `keeps`: the fields of a body that may go there, empty for
+    all but `omits`."""
+
+    path: str
+    omits: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
+
+
 class Endpoint(NamedTuple):
     """Where a provider takes calls in one wire format. `path` goes on where its base URL ends; `stream_path` is the one
     that answers as a stream. `signing_name` is empty where nothing is signed."""
@@ -87,6 +99,7 @@ class Endpoint(NamedTuple):
     metadata_header: str = ""
     only_at: tuple[str, ...] = ()
     quirks: Quirks = Quirks()
+    counting: Counting | None = None
 
     def is_at(self, base_url: str) -> bool:
         """Whether it is known to be there."""
@@ -121,6 +134,7 @@ class Vendor(NamedTuple):
     secret: str = ""
     quirks: Quirks = Quirks()
     geography: str = ""
+    counts: tuple[str, ...] = ("*",)
 
     @property
     def regional(self) -> bool:
@@ -142,6 +156,7 @@ def packaged() -> Mapping[str, Vendor]:
             base_url=said["baseUrl"],
             service=said.get("service", ""),
             geography=said.get("geography", ""),
+            counts=tuple(said.get("counts", ("*",))),
         )
         for name, said in _data()["vendors"].items()
     }
@@ -204,6 +219,12 @@ def rule_of(vendor: Vendor, model: str) -> ModelRule:
     return next(rule for rule in vendor.models if fnmatchcase(known_by, rule.pattern))
 
 
+def counting_for(vendor: Vendor, endpoint: Endpoint, model: str) -> Counting | None:
+    """How a provider is asked for a model's count of tokens at an endpoint; None where it has none to give."""
+    known_by = own_id(without_arn(model))
+    return endpoint.counting if any(fnmatchcase(known_by, form) for form in vendor.counts) else None
+
+
 def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
     """What holds at a base URL: what was said of the provider of this name, over what is known of the host."""
     host = urlsplit(base_url).hostname or ""
@@ -242,6 +263,7 @@ def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
         signing_name=said.get("signingName", ""),
         metadata_header=said.get("metadataHeader", ""),
         only_at=tuple(said.get("onlyAt", ())),
+        counting=_counting(said["count"]) if "count" in said else None,
         quirks=Quirks(
             caps=tuple(said.get("caps", ())),
             service_tier=said.get("serviceTier"),
@@ -250,6 +272,10 @@ def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
             betas_in_body=said.get("betasInBody", False),
         ),
     )
+
+
+def _counting(said: Mapping[str, Any]) -> Counting:
+    return Counting(said["path"], tuple(said.get("omits", ())), tuple(said.get("keeps", ())))
 
 
 def _rules(said: Sequence[Mapping[str, Any]]) -> tuple[ModelRule, ...]:

@@ -12,10 +12,10 @@ from gateway.dialects.messages.roles import leaving
 from gateway.dialects.messages.thinking import LEAST_BUDGET
 from gateway.dialects.messages.usage import tier_of, told_so_far, usage_of
 from gateway.dialects.neutral import Used
-from gateway.dialects.pairs import Asked, Events, Heard
+from gateway.dialects.pairs import Events, Heard
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import count, mapping
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
 _PATH = re.compile(r"([a-z_]{1,40})((?:\.(?:[a-z_]{1,40}|\d{1,5})){0,12}): ")
