@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.upstream import embeddings_api
 from tests.upstream.answers import SECRET, Reply, answer, reason, secret
 from tests.upstream.responses_api import last_input_text
 from tests.upstream.steering import Steer, last_user_text, steer_from
@@ -90,6 +91,7 @@ class FakeUpstream:
         if self._queue:
             return self._queue.popleft()
         said = last_user_text(seen.body.get("messages") or []) or last_input_text(seen.body.get("input"))
+        said = said or embeddings_api.said(seen.body)
         return self.decide(seen) or steer_from(seen.headers, said)
 
     def serve(self) -> None:

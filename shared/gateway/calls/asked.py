@@ -52,8 +52,10 @@ class Delivery(Protocol):
 
 
 class Spoken(Protocol):
-    """A dialect as clients speak it."""
+    """A dialect as clients speak it. `mode` is what it asks models to do, as prices have it."""
 
+    @property
+    def mode(self) -> str: ...
     def parse(self, body: Mapping[str, Any]) -> Asked:
         """Raises BadRequest, which names the field."""
 
@@ -66,6 +68,10 @@ class Spoken(Protocol):
         """A whole answer with what was used, where it does not say so, and what it cost. `asked` is what `parse` gave,
         here and below."""
 
+
+class Streamed(Spoken, Protocol):
+    """One whose answers may come as they are made."""
+
     def delivery(self, asked: Any, *, by_end: bool = False) -> Delivery:
         """`by_end`: the client goes by a stream's end, and sends again what ends in a way that it does not know."""
 
@@ -74,3 +80,8 @@ class Spoken(Protocol):
 def spoken(dialect: str) -> Spoken:
     """Dialects are loaded when they are first spoken."""
     return cast(Spoken, import_module(f"gateway.dialects.{dialect}.spoken").SPOKEN)
+
+
+def streamed(dialect: str) -> Streamed:
+    """A dialect in which a stream was asked for."""
+    return cast(Streamed, spoken(dialect))

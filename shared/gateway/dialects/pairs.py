@@ -1,8 +1,8 @@
 """From a client's dialect to an endpoint's and back, for any two of them: each dialect knows its own half.
 
-`<dialect>/roles.py` has a dialect's halves: `CLIENT` of one that clients speak, `NATIVE` of one that an endpoint does;
-`<dialect>/same.py` what is done where it is both. The same dialect on both sides is passed through, after policing:
-nothing is translated or lost. Otherwise a request goes through the neutral form, and an answer through its deltas.
+`<dialect>/roles.py` has a dialect's halves: `CLIENT` of one that clients speak (and its `PAIR`, where that is no chat),
+`NATIVE` of one that an endpoint does; `<dialect>/same.py` what is done where it is both. The same dialect on both sides
+is passed through, after policing. Otherwise a request goes through the neutral form, and an answer through its deltas.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ from gateway.models.vendors import Quirks, Sampling, Thinking
 class Asked(NamedTuple):
     """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
     are enforced whatever the body says. `streamed`: it is wanted as it is made. `beta` is the header of betas.
-
     `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
     `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
-    `thinking`: how it is told to think. `quirks` are the endpoint's.
-    """
+    `thinking`: how it is told to think; `dimensions`: of what lengths its vectors may be. `quirks` are the
+    endpoint's."""
 
     body: Mapping[str, Any]
     model: str
@@ -41,6 +40,7 @@ class Asked(NamedTuple):
     one_tool: bool = False
     sampling: Sampling = "one"
     thinking: Thinking = ""
+    dimensions: tuple[int, ...] = ()
     quirks: Quirks = Quirks()
 
 
@@ -123,8 +123,8 @@ class Pair(Protocol):
         names for those that the endpoint was told, `known` gives what the provider knows it by. Raises
         Unusable."""
 
-    def usage_of(self, value: object) -> Usage | None:
-        """The counts in the endpoint's `usage`; None where they can't be read."""
+    def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
+        """The counts in the endpoint's answer; None where there are none that can be read."""
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:
         """The path in the client's request of what an error speaks of."""
@@ -153,8 +153,8 @@ class Translated:
         deltas = self._native.deltas(answer, names)
         return None if deltas is None else self._client.whole(deltas, known=known(), model=model)
 
-    def usage_of(self, value: object) -> Usage | None:
-        return self._native.usage_of(value)
+    def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
+        return self._native.usage_of(answer.get("usage"))
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:
         # The request is written once more: only an error asks where things stand.
@@ -224,8 +224,7 @@ class Stream:
 
     @property
     def beyond(self) -> bool:
-        """Whether an answer that has not ended is longer than it may be, by what the provider has counted or by its
-        pieces, each a token at least; never by bytes."""
+        """Whether an answer that has not ended is too long: by the provider's count, or by pieces, never by bytes."""
         return max(self._pieces, self._told) > self._most and not self.tap.ended
 
 
@@ -291,7 +290,8 @@ def pair(client: str, native: str) -> Pair:
     """Dialects are loaded when they are first spoken."""
     if client == native:
         return cast(Pair, import_module(f"gateway.dialects.{client}.same").SAME)
-    return Translated(*halves(client, native))
+    made = getattr(import_module(f"gateway.dialects.{client}.roles"), "PAIR", Translated)
+    return cast(Pair, made(*halves(client, native)))
 
 
 def halves(client: str, native: str) -> tuple[Client, Native]:

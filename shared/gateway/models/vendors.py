@@ -14,6 +14,7 @@ a provider of the config that has the host's name. Of a provider it says:
   alone, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
   `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, where nothing is said), or `none`.
   `thinking`: how it is told to think, where that takes an object of its own: `adaptive`, or by a `budget` of tokens.
+  `dimensions`: of what lengths its vectors may be, where an endpoint of its own has to be told.
 - `geography`: where its models run and what it is sent is kept, where that is one geography (`eu`, `us`, ...) by its
   contract. Not said, nobody knows: a key that is bound to a geography calls nothing there. A host of each region
   (`{region}`) needs none: the region and the model's id tell.
@@ -40,6 +41,7 @@ And of an endpoint alone:
 - `betasInBody`: betas, and the version, stand in the body, each beside its fields (`data/betas.json`).
 - `metadataHeader`: the header that takes what shall stand in the provider's log, where the body has no place for it.
 - `onlyAt`: the domains at which it is known to be there; at another base URL it is called where the config names it.
+- `mode`: what the models do that it calls, as prices have it: `chat`, where nothing is said, or `embedding`.
 """
 
 from __future__ import annotations
@@ -87,6 +89,7 @@ class Endpoint(NamedTuple):
     metadata_header: str = ""
     only_at: tuple[str, ...] = ()
     quirks: Quirks = Quirks()
+    mode: str = "chat"
 
     def is_at(self, base_url: str) -> bool:
         """Whether it is known to be there."""
@@ -97,7 +100,7 @@ class Endpoint(NamedTuple):
 class ModelRule(NamedTuple):
     """Of models whose id fits `pattern`: the names of their endpoints, the best first; whether they answer by an
     inference profile alone; whether they take Anthropic's `tool_choice` among their own fields; which of temperature
-    and `top_p`; and how they are told to think."""
+    and `top_p`; how they are told to think; and the lengths of their vectors, empty where nobody knows."""
 
     pattern: str
     endpoints: tuple[str, ...]
@@ -105,6 +108,7 @@ class ModelRule(NamedTuple):
     one_tool: bool = False
     sampling: Sampling = "one"
     thinking: Thinking = ""
+    dimensions: tuple[int, ...] = ()
 
 
 class Vendor(NamedTuple):
@@ -183,13 +187,26 @@ def endpoints_of(vendor: Vendor, model: str) -> tuple[Endpoint, ...]:
     return tuple(vendor.endpoints[name] for name in rule_of(vendor, model).endpoints)
 
 
-def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "", base_url: str = "") -> Endpoint:
+def serves(vendor: Vendor, model: str, mode: str) -> bool:
+    """Whether a provider has an endpoint for what a model does."""
+    return any(each.mode == mode for each in endpoints_of(vendor, model))
+
+
+def endpoint_for(
+    vendor: Vendor, model: str, dialect: str, *, mode: str = "chat", forced: str = "", base_url: str = ""
+) -> Endpoint:
     """Where a call in a client's `dialect` goes: to the endpoint that speaks it, so that nothing has to be translated,
-    else to the best one, of those that are at its base URL. `forced` names one, whatever the list says. Raises
-    LookupError for one that there is not."""
+    else to the best one, of those for its `mode` that are at its base URL. `forced` names one, whatever the list says.
+    Raises LookupError for one that there is not."""
     if forced:
-        return vendor.endpoints[forced]
-    had = [each for each in endpoints_of(vendor, model) if each.is_at(base_url or vendor.base_url)]
+        named = vendor.endpoints[forced]
+        if named.mode != mode:
+            raise LookupError(forced)
+        return named
+    base_url = base_url or vendor.base_url
+    had = [each for each in endpoints_of(vendor, model) if each.mode == mode and each.is_at(base_url)]
+    if not had:
+        raise LookupError(model)
     return next((each for each in had if each.dialect == dialect), had[0])
 
 
@@ -242,6 +259,7 @@ def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
         signing_name=said.get("signingName", ""),
         metadata_header=said.get("metadataHeader", ""),
         only_at=tuple(said.get("onlyAt", ())),
+        mode=said.get("mode", "chat"),
         quirks=Quirks(
             caps=tuple(said.get("caps", ())),
             service_tier=said.get("serviceTier"),
@@ -261,6 +279,7 @@ def _rules(said: Sequence[Mapping[str, Any]]) -> tuple[ModelRule, ...]:
             one_tool=each.get("oneTool", False),
             sampling=each.get("sampling", "one"),
             thinking=each.get("thinking", ""),
+            dimensions=tuple(each.get("dimensions", ())),
         )
         for each in said
     )
