@@ -118,7 +118,8 @@ def test_embeddings_as_the_library_asks_for_them_and_as_numbers(gateway: Live, m
     with client(gateway, key) as sdk:
         packed = sdk.embeddings.create(model=model, input=["one", "two"])  # it asks for base64, and unpacks it
         plain = sdk.embeddings.create(model=model, input=["one", "two"], encoding_format="float", dimensions=256)
-        refused = pytest.raises(openai.BadRequestError, sdk.embeddings.create, model=model, input=["one", ""])
+        with pytest.raises(openai.BadRequestError) as refused:
+            sdk.embeddings.create(model=model, input=["one", ""])
     assert [len(each.embedding) for each in plain.data] == [256, 256]
     assert all(isinstance(number, float) for each in packed.data for number in each.embedding)
     assert packed.data[1].embedding[:8] == plain.data[1].embedding[:8]

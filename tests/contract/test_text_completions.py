@@ -62,8 +62,8 @@ def chunks(answer: Answer) -> list[Any]:
     return [json.loads(data) for data in told[:-1]]
 
 
-def only(param: str) -> Any:
-    return pytest.mark.parametrize("way", [param], indirect=True)
+on_converse = pytest.mark.parametrize("way", ["converse"], indirect=True)
+on_chat = pytest.mark.parametrize("way", ["chat"], indirect=True)
 
 
 def test_a_whole_answer(gateway: Gateway, door: Door, way: str) -> None:
@@ -113,7 +113,7 @@ def test_what_it_becomes(gateway: Gateway, door: Door, way: str) -> None:
     assert stops == ["end", "END"]
 
 
-@only("converse")
+@on_converse
 def test_an_answer_that_reaches_its_cap(gateway: Gateway, door: Door, way: str) -> None:
     gateway.fake.decide = lambda seen: Steer()
     choice = door.ask(BODY | {"max_tokens": 3}).body["choices"][0]
@@ -122,7 +122,7 @@ def test_an_answer_that_reaches_its_cap(gateway: Gateway, door: Door, way: str) 
     assert row["output_tokens"] == 3
 
 
-@only("converse")
+@on_converse
 def test_a_stream_that_breaks_off(gateway: Gateway, door: Door, way: str) -> None:
     gateway.fake.decide = lambda seen: Steer(text=TEXT, stream_error="modelStreamErrorException", after=3)
     told = chunks(door.ask(BODY | {"stream": True}))
@@ -132,7 +132,7 @@ def test_a_stream_that_breaks_off(gateway: Gateway, door: Door, way: str) -> Non
     assert 0 < row["actual"] <= row["est"]
 
 
-@only("chat")
+@on_chat
 @pytest.mark.parametrize(
     ("said", "param"),
     [

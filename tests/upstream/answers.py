@@ -152,7 +152,7 @@ def _bedrock(path: str, headers: Mapping[str, str], body: Mapping[str, Any], ste
 
 
 def _embeddings(model: str, body: Mapping[str, Any], steer: Steer) -> tuple[dict[str, Any], dict[str, str]] | None:
-    if "titan-embed-text" in model:
+    if embeddings_api.is_titan(model):
         return embeddings_api.titan(model, body, steer)
     return embeddings_api.cohere(model, body, steer) if "cohere.embed" in model else None
 
@@ -174,7 +174,7 @@ def _bedrock_faults(model: str, operation: str, body: Mapping[str, Any]) -> list
         return ["modelId: is empty"]
     if not operation.startswith("invoke"):
         return faults(body)
-    if "titan-embed-text" in model:
+    if embeddings_api.is_titan(model):
         return embeddings_api.titan_faults(model, body)
     return embeddings_api.cohere_faults(model, body) if "cohere.embed" in model else bedrock_api.invoke_faults(body)
 

@@ -50,13 +50,16 @@ def openai_faults(body: Mapping[str, Any]) -> list[str]:
     """What OpenAI would refuse: the package's types, then what the API's reference says of an input."""
     given = body.get("input")
     # Lists of tokens one by one: of a union of iterators pydantic tries the first alone.
-    several = isinstance(given, list) and any(isinstance(each, list) for each in given)
-    found = [
-        fault for each in (given if several else [given]) for fault in shape_faults(_params(), {**body, "input": each})
-    ]
+    inputs = given if isinstance(given, list) and any(isinstance(each, list) for each in given) else [given]
+    found = [fault for each in inputs for fault in shape_faults(_params(), {**body, "input": each})]
     if not given or (isinstance(given, list) and (len(given) > 2_048 or not all(each or each == 0 for each in given))):
         found.append("input: '$.input' is invalid. Please check the API reference.")
     return found
+
+
+def is_titan(model: str) -> bool:
+    """Whether it is one of Titan's that embed text."""
+    return "titan-embed-" in model and "-text-" in model
 
 
 def titan(model: str, request: Mapping[str, Any], steer: Steer) -> tuple[dict[str, Any], dict[str, str]]:

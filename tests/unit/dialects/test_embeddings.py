@@ -150,8 +150,9 @@ def test_counts_that_a_host_says_in_one_place_alone() -> None:
         ({"prompt_tokens": 0, "total_tokens": 5}, 5),
     ):
         assert same.usage_of({"usage": usage}) == Usage(input_tokens=tokens)
-    for usage in ({}, {"prompt_tokens": -1}, {"prompt_tokens": "3"}, None, []):
-        assert same.usage_of({"usage": usage}) is None
+    nothing: tuple[Any, ...] = ({}, {"prompt_tokens": -1}, {"prompt_tokens": "3"}, None, [])
+    for none in nothing:
+        assert same.usage_of({"usage": none}) is None
 
 
 def test_every_field_of_the_package_has_its_fate() -> None:

@@ -58,6 +58,8 @@ class TextRequest(Known):
 def parse_text(body: Mapping[str, Any]) -> TextRequest:
     """The request of a JSON body. Raises BadRequest naming the field."""
     check_names_of(body)
+    if "messages" in body and "prompt" not in body:
+        raise BadRequest("messages: POST /v1/chat/completions takes them; here a prompt is wanted", param="messages")
     try:
         request = TextRequest.model_validate(body)
     except ValidationError as error:
