@@ -69,21 +69,31 @@ locals {
     for place in local.model_places :
     "arn:${local.partition}:bedrock:${place.region}:${local.account}:inference-profile/*.${place.form}"
   ]
+  # An inference profile's tokens are not counted: a model is asked for it by its own id alone.
+  by_own_id = ["CountTokens"]
   statements_on_models = {
     for key, function in local.functions : key => flatten([
       for provider, actions in try(function.models, {}) : [
-        {
-          Sid      = "Models${title(provider)}"
-          Action   = [for action in sort(actions) : "${provider}:${action}"]
-          Resource = concat([for place in local.model_places : "arn:${local.partition}:bedrock:${place.region}::foundation-model/${place.form}"], local.model_profiles)
-          Profiles = null
-        },
-        {
-          Sid      = "Models${title(provider)}ByProfile"
-          Action   = [for action in sort(actions) : "${provider}:${action}"]
-          Resource = [for form in var.bedrock_models : "arn:${local.partition}:bedrock:*::foundation-model/${form}"]
-          Profiles = local.model_profiles
-        },
+        for statement in [
+          {
+            Sid      = "Models${title(provider)}ById"
+            Action   = [for action in sort(actions) : "${provider}:${action}" if contains(local.by_own_id, action)]
+            Resource = [for place in local.model_places : "arn:${local.partition}:bedrock:${place.region}::foundation-model/${place.form}"]
+            Profiles = null
+          },
+          {
+            Sid      = "Models${title(provider)}"
+            Action   = [for action in sort(actions) : "${provider}:${action}" if !contains(local.by_own_id, action)]
+            Resource = concat([for place in local.model_places : "arn:${local.partition}:bedrock:${place.region}::foundation-model/${place.form}"], local.model_profiles)
+            Profiles = null
+          },
+          {
+            Sid      = "Models${title(provider)}ByProfile"
+            Action   = [for action in sort(actions) : "${provider}:${action}" if !contains(local.by_own_id, action)]
+            Resource = [for form in var.bedrock_models : "arn:${local.partition}:bedrock:*::foundation-model/${form}"]
+            Profiles = local.model_profiles
+          },
+        ] : statement if length(statement.Action) > 0
       ] if contains(var.providers_enabled, provider) && contains(local.called_by_role, provider)
     ])
   }

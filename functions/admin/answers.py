@@ -185,6 +185,17 @@ class Team(BaseModel):
     metadata: dict[str, Any]
 
 
+class Shared(BaseModel):
+    """What is used and left of what several keys share, and when it frees."""
+
+    limits: dict[str, Any]
+    budget: dict[str, Any]
+
+
+class TeamStanding(Team):
+    standing: Shared
+
+
 class Teams(BaseModel):
     object: Literal["list"]
     data: list[Team]
@@ -199,6 +210,10 @@ class User(BaseModel):
     created: str
     version: int
     metadata: dict[str, Any]
+
+
+class UserStanding(User):
+    standing: Shared
 
 
 class Users(BaseModel):

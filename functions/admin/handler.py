@@ -232,7 +232,11 @@ ROUTES = (
             summary="A new team.", body="gateway.keys.teams:NewTeam", answers=_answer("Team", 201), errors=(409,)
         ),
     ),
-    _admin("GET teams/{id}", teams.get_team, Described(summary="One team.", answers=_answer("Team"))),
+    _admin(
+        "GET teams/{id}",
+        teams.get_team,
+        Described(summary="One team, and what is left of its limits.", answers=_answer("TeamStanding")),
+    ),
     _admin(
         "PATCH teams/{id}",
         teams.change_team,
@@ -248,7 +252,11 @@ ROUTES = (
         users.list_users,
         Described(summary="What limits users, newest first.", query=_PAGE, answers=_answer("Users")),
     ),
-    _admin("GET users/{id}", users.get_user, Described(summary="What limits one user.", answers=_answer("User"))),
+    _admin(
+        "GET users/{id}",
+        users.get_user,
+        Described(summary="What limits one user, and what is left of it.", answers=_answer("UserStanding")),
+    ),
     _admin(
         "PUT users/{id}",
         users.put_user,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions.admin.asked import identifier
 from gateway.api.message import Request, Response
+from gateway.identity.account_ids import team_item
 from gateway.identity.caller import Caller
 from gateway.identity.key_text import TEAM_ID
 from gateway.identity.store import TeamRecord
@@ -21,7 +22,9 @@ def create_team(request: Request, caller: Caller) -> Response:
 
 
 def get_team(request: Request, caller: Caller) -> Response:
-    return _shown(gateway().teams.seen(_id(request), caller))
+    record = gateway().teams.seen(_id(request), caller)
+    shared = gateway().standing.shared(team_item(record.id), record.limits)
+    return Response(200, {**shown(record), "standing": shared}, _etag(record))
 
 
 def change_team(request: Request, caller: Caller) -> Response:
@@ -39,4 +42,8 @@ def _id(request: Request) -> str:
 
 
 def _shown(record: TeamRecord, status: int = 200) -> Response:
-    return Response(status, shown(record), {"etag": f'"{record.version}"'})
+    return Response(status, shown(record), _etag(record))
+
+
+def _etag(record: TeamRecord) -> dict[str, str]:
+    return {"etag": f'"{record.version}"'}

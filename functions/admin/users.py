@@ -7,6 +7,7 @@ import re
 from functions.admin.asked import identifier
 from gateway.api.message import Request, Response
 from gateway.errors import BadRequest
+from gateway.identity.account_ids import user_item
 from gateway.identity.caller import Caller
 from gateway.identity.store import UserRecord
 from gateway.keys.users import USER_ID, shown
@@ -19,7 +20,9 @@ def list_users(request: Request, caller: Caller) -> Response:
 
 
 def get_user(request: Request, caller: Caller) -> Response:
-    return _shown(gateway().users.seen(_id(request), caller))
+    record = gateway().users.seen(_id(request), caller)
+    shared = gateway().standing.shared(user_item(record.id), record.limits)
+    return Response(200, {**shown(record), "standing": shared}, _etag(record))
 
 
 def put_user(request: Request, caller: Caller) -> Response:
@@ -40,4 +43,8 @@ def _id(request: Request) -> str:
 
 
 def _shown(record: UserRecord) -> Response:
-    return Response(200, shown(record), {"etag": f'"{record.version}"'})
+    return Response(200, shown(record), _etag(record))
+
+
+def _etag(record: UserRecord) -> dict[str, str]:
+    return {"etag": f'"{record.version}"'}

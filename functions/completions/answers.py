@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 
 class Completion(BaseModel):
@@ -111,5 +111,9 @@ class OneModel(RootModel[Model | MessagesModel]):
 
 
 class TokenCount(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
     input_tokens: int
-    estimated: bool = Field(description="Whether it was estimated here, four bytes a token.")
+    estimated: bool | None = Field(
+        None, description="Whether it was estimated here, four bytes a token; a provider's own count does not say it."
+    )

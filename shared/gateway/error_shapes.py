@@ -17,6 +17,8 @@ _TYPES = {
     504: "timeout_error",
     OVERLOADED: "overloaded_error",
 }
+# Of those refusals of a request that have a status of their own; any other is 400.
+_STATUSES_TOLD = {_TYPES[status]: status for status in (404, 413)}
 # Of a type that stands in a stream, which has no status of its own any more.
 STATUSES = {kind: status for status, kind in _TYPES.items()} | {"invalid_request_error": 400}
 _OVERLOADED_UPSTREAM = (503, OVERLOADED)
@@ -30,7 +32,10 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
 
 def messages_status(error: GatewayError) -> int:
     """An error's status as Anthropic's API gives it: a provider that is overloaded, or left alone for a while, is 529,
-    which its clients wait for."""
+    which its clients wait for. Where the provider's own words are told, its status of them is too."""
+    told = error.told_kind if isinstance(error, UpstreamError) else ""
+    if told in _STATUSES_TOLD:
+        return _STATUSES_TOLD[told]
     overloaded = isinstance(error, UpstreamUnavailable) or (
         isinstance(error, UpstreamError) and error.upstream_status in _OVERLOADED_UPSTREAM
     )

@@ -39,8 +39,8 @@ run "streams" {
   }
 
   assert {
-    condition     = toset([for statement in local.statements_on_models["stream"] : statement.Sid]) == toset(["ModelsBedrock", "ModelsBedrockByProfile"]) && alltrue([for statement in local.statements_on_models["stream"] : statement.Action == ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]])
-    error_message = "Models may answer this door as they go."
+    condition     = toset([for statement in local.statements_on_models["stream"] : statement.Sid]) == toset(["ModelsBedrock", "ModelsBedrockById", "ModelsBedrockByProfile"]) && alltrue([for statement in local.statements_on_models["stream"] : join(" ", statement.Action) == (statement.Sid == "ModelsBedrockById" ? "bedrock:CountTokens" : "bedrock:InvokeModel bedrock:InvokeModelWithResponseStream")])
+    error_message = "Models may answer this door as they go, and count by their own ids."
   }
 
   assert {

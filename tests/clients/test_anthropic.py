@@ -125,6 +125,9 @@ def test_errors_are_the_library_s_own_classes(gateway: Live) -> None:
 
 
 def test_tokens_are_counted_and_models_listed(sdk: anthropic.Anthropic) -> None:
-    assert sdk.messages.count_tokens(model=MESSAGES[0], messages=said("hello")).input_tokens > 0
+    for model in MESSAGES:
+        counted = sdk.messages.count_tokens(model=model, messages=said("hello"))
+        assert (counted.input_tokens > 0, counted.model_extra) == (True, {})
+    assert sdk.messages.count_tokens(model="gpt-4o", messages=said("hello")).model_extra == {"estimated": True}
     assert MESSAGES[0] in {model.id for model in sdk.models.list()}
     assert sdk.models.retrieve(MESSAGES[0]).type == "model"

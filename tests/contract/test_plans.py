@@ -322,6 +322,9 @@ class Talking:
         prepared: Prepared = self.provider.prepare(call)
         return prepared
 
+    def counter(self, prepared: Prepared) -> None:
+        return None
+
     def send(self, prepared: Prepared) -> Iterator[Event]:
         yield Chunk({"choices": [{"delta": {"content": "hel"}}]})
         raise UpstreamError("The connection broke.", provider=self.name, reason="broken")

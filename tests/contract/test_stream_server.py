@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -46,6 +47,7 @@ class Server:
 
     def __init__(self) -> None:
         self.given: list[http.client.HTTPResponse] = []
+        self._told = tempfile.TemporaryFile()  # noqa: SIM115  as long as the process
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -56,9 +58,14 @@ class Server:
             cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=self._told,
         )
         until(lambda: self._ready(), "the server answers")
+
+    def close(self) -> None:
+        self._told.close()
+        for response in self.given:
+            response.close()
 
     def _ready(self) -> bool:
         assert self.process.poll() is None
@@ -69,6 +76,12 @@ class Server:
                     return response.status == 200
             except OSError:
                 return False
+
+    @property
+    def told(self) -> str:
+        """What it has said beside its log."""
+        self._told.seek(0)
+        return self._told.read().decode()
 
     @property
     def threads(self) -> int:
@@ -103,8 +116,7 @@ def server(gateway: Gateway) -> Iterator[Callable[[], Server]]:
     for each in started:
         each.process.kill()
         each.process.wait()
-        for response in each.given:
-            response.close()
+        each.close()
 
 
 def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -155,6 +167,7 @@ def test_two_hundred_streams_of_which_every_other_client_leaves(gateway: Gateway
     # Idle connections are kept for the next calls, to the provider and to the tables: 64 of each.
     until(lambda: served.sockets <= sockets + 128, "its sockets are closed")
     assert served.threads == threads
+    assert served.told == "", "a hang-up is no defect"
 
 
 def test_kill_9_in_mid_stream_charges_the_hold_as_it_was_lowered(

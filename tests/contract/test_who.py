@@ -349,6 +349,29 @@ def test_a_user_s_and_a_model_s_budget_end_paid_calls(gateway: Gateway) -> None:
     shown = gateway.api.call("GET", "/v1/key", authorization=f"Bearer {key}").body
     assert (shown["user"]["id"], shown["user"]["budget"]["limit"]) == ("ann", 5)
     assert shown["model_limits"]["lite"]["budget"]["limit"] == 0.000001
+    seen = gateway.admin(gateway.full, "GET", "/users/ann").body["standing"]
+    assert seen["budget"] == shown["user"]["budget"]
+    assert (seen["budget"]["spent"] > 0, seen["budget"]["held"]) == (True, 0)
+
+
+def test_an_admin_sees_what_is_left_of_what_keys_share(gateway: Gateway) -> None:
+    """Before the first call too; a key's holder sees the same by `GET /v1/key`."""
+    gateway.team("blue", max_budget=5, rph_limit=9)
+    assert gateway.admin(gateway.full, "PUT", "/users/ann", {"max_budget": 2, "tpd_limit": 50_000}).status == 200
+    paths = {"team": "/teams/blue", "user": "/users/ann"}
+    fresh = {each: gateway.admin(gateway.full, "GET", path).body["standing"] for each, path in paths.items()}
+    assert [fresh[each]["budget"]["spent"] for each in paths] == [0, 0]
+    assert [fresh[each]["budget"]["remaining"] for each in paths] == [5, 2]
+    assert fresh["team"]["limits"]["requests_per_hour"]["remaining"] == 9
+    assert fresh["user"]["limits"]["tokens_per_day"]["remaining"] == 50_000
+    key, _ = gateway.key(team_id="blue", user_id="ann")
+    assert gateway.chat(key).status == 200
+    told = gateway.api.call("GET", "/v1/key", authorization=f"Bearer {key}").body
+    for each, path in paths.items():
+        now = gateway.admin(gateway.full, "GET", path).body["standing"]
+        assert now["budget"] == told[each]["budget"]
+        assert now["budget"]["spent"] > 0
+        assert now["limits"] == told[each]["limits"]
 
 
 def test_a_team_s_key_reads_its_team_s_bill(gateway: Gateway) -> None:

@@ -133,6 +133,13 @@ def test_a_path_comes_with_its_stage_without_its_base_path_or_bare(port: int, ta
     assert (status, json.loads(body)["parameters"]) == (200, {"id": "a/b/c"})
 
 
+@pytest.mark.parametrize("path", ["/", "/v1/nothing", "/v1/models/a"])
+def test_an_answer_to_head_has_no_body(port: int, path: str) -> None:
+    both = f"HEAD {path} HTTP/1.1\r\nhost: x\r\n\r\nHEAD / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    first, second, rest = exchanged(port, both.encode()).split(b"\r\n\r\n")
+    assert (first.startswith(b"HTTP/1.1 "), second.startswith(b"HTTP/1.1 200 "), rest) == (True, True, b"")
+
+
 @pytest.mark.parametrize(
     ("line", "form"),
     [

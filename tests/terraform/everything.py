@@ -79,6 +79,10 @@ def _answers_are_streamed(made: Made) -> None:
         assert server.call("POST", "/v1/chat/completions", with_products, sent).status == 200
     unknown = {"model": "gpt-4", "messages": messages, "mcpContext": {"filters": {"category": "Spaceships"}}}
     assert server.call("POST", "/v1/chat/completions", unknown, sent).status == 400
+    for model in ("anthropic.claude-sonnet-4-5-20250929-v1:0", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"):
+        counting = {"model": f"bedrock/{model}", "messages": messages}
+        counted = server.call("POST", "/v1/messages/count_tokens", counting, sent)
+        assert (counted.status, counted.body.get("estimated")) == (200, None), counted.text
     for path in ("/v1/models", "/v1/models/gpt-4", "/v1/key"):
         assert server.call("GET", path, headers={"x-api-key": key}).status == 200
     assert server.call("GET", "/v1/models", headers={"x-api-key": "gk-nobody"}).status == 401

@@ -16,7 +16,7 @@ ON_TABLES = {
         "api-keys/index/by-created": "Query",
         "api-keys/index/by-team": "Query",
         "api-keys/index/by-user": "Query",
-        "limits": "PutItem UpdateItem",
+        "limits": "GetItem PutItem UpdateItem",
         "product-catalog": "DeleteItem GetItem PutItem",
         "request-analytics": "PutItem Query",
     },
@@ -91,6 +91,8 @@ ON_USAGE = {"admin": {"PutItem": "session#*", "Query": "20* session#*"}}
 PROFILES = "inference-profile/*.*"
 # Who calls models, and how: the door that streams lets them answer as they go too.
 ON_MODELS = {"completions": ["InvokeModel"], "stream": ["InvokeModel", "InvokeModelWithResponseStream"]}
+# Who asks models how many tokens a prompt has: by their own ids alone.
+COUNTING = ("stream",)
 
 # Roles that no function has -> who takes them.
 OTHERS = {f"{PREFIX}-api-logs": "apigateway.amazonaws.com", f"{PREFIX}-scheduler": "scheduler.amazonaws.com"}
@@ -116,6 +118,8 @@ def _allowed(state: State, folder: str) -> Iterator[tuple[str, str]]:
         for action in ON_MODELS[folder]:
             yield f"bedrock:{action}", f"arn:aws:bedrock:{REGION}::foundation-model/*"
             yield f"bedrock:{action}", arn(state, "bedrock", PROFILES)
+    if folder in COUNTING:
+        yield "bedrock:CountTokens", f"arn:aws:bedrock:{REGION}::foundation-model/*"
 
 
 def roles(state: State) -> Iterator[str]:

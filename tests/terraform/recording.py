@@ -63,6 +63,8 @@ class Call:
         named = self.path.startswith("/model/")
         model = unquote(self.path.split("/")[2]) if named else str(self.body["model"])
         action = "bedrock:InvokeModel" + ("WithResponseStream" if self.path.endswith("-stream") else "")
+        if self.path.endswith("/count-tokens"):
+            action = "bedrock:CountTokens"
         profile = _PROFILE.fullmatch(model)
         if profile is None:
             yield Right(action, f"arn:aws:bedrock:{region}::foundation-model/{model}")

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from tests.upstream import anthropic_api, bedrock_api, embeddings_api, eventstream, hosts, openai_api, responses_api
 from tests.upstream.converse_judge import faults
-from tests.upstream.messages_judge import SAMPLING
+from tests.upstream.messages_judge import count_faults, version_faults
 from tests.upstream.messages_judge import faults as message_faults
 from tests.upstream.responses_judge import faults as response_faults
 from tests.upstream.steering import Steer
@@ -83,11 +83,12 @@ def _responses(body: Mapping[str, Any], steer: Steer, headers: Mapping[str, str]
 
 
 def _anthropic(path: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
-    status, steer = _anthropic_verdict(headers, body, steer)
+    counts = path == "/v1/messages/count_tokens"
+    status, steer = _anthropic_verdict(headers, body, steer, counts=counts)
     known = {"request-id": "req_fake"}
     if status != 200:
         return _json(anthropic_api.error(status, steer), steer, status, known)
-    if path == "/v1/messages/count_tokens":
+    if counts:
         return _json(anthropic_api.count_tokens(body), steer, 200, known)
     if body.get("stream"):
         streamed = {"content-type": "text/event-stream; charset=utf-8", **known}
@@ -95,16 +96,19 @@ def _anthropic(path: str, headers: Mapping[str, str], body: Mapping[str, Any], s
     return _json(anthropic_api.message(body, steer), steer, 200, known)
 
 
-def _anthropic_verdict(headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> tuple[int, Steer]:
+def _anthropic_verdict(
+    headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer, *, counts: bool
+) -> tuple[int, Steer]:
     if not headers.get("x-api-key") and not headers.get("authorization", "").startswith("Bearer "):
         return 401, Steer(message="x-api-key header is required")
     version = headers.get("anthropic-version")
     if version not in ("2023-06-01", "2026-10-21"):
         return 400, Steer(message="anthropic-version: header is required")
-    gone = SAMPLING if version > "2023-06-01" else ()
     also = ("context_management",) if "context-management-2025-06-27" in headers.get("anthropic-beta", "") else ()
-    found = [f"{name}: Extra inputs are not permitted" for name in gone if name in body]
-    found += [] if steer.status != 200 else message_faults({"max_tokens": 1, **_known(headers, body)}, also=also)
+    found = version_faults(body) if version > "2023-06-01" else []
+    if steer.status == 200:
+        known = _known(headers, body)
+        found += count_faults(known, also=also) if counts else message_faults({"max_tokens": 1, **known}, also=also)
     return (400, Steer(message=found[0])) if found else (steer.status, steer)
 
 
@@ -145,6 +149,8 @@ def _bedrock(path: str, headers: Mapping[str, str], body: Mapping[str, Any], ste
         return Reply(200, streamed, parts=_event_stream(bedrock_api.invoke_events(body, steer), steer))
     if operation == "invoke" and (made := _embeddings(unquote(model), body, steer)) is not None:
         return _json(made[0], steer, 200, request_id | made[1])
+    if operation == "count-tokens":
+        return _json(bedrock_api.count_tokens(body), steer, 200, request_id)
     if operation == "invoke":
         message = anthropic_api.message(body, steer)
         return _json(message, steer, 200, request_id | bedrock_api.counted(message))
@@ -170,6 +176,8 @@ def _bedrock_verdict(
 
 
 def _bedrock_faults(model: str, operation: str, body: Mapping[str, Any]) -> list[str]:
+    if operation == "count-tokens":
+        return bedrock_api.count_faults(model, body)
     if not model:
         return ["modelId: is empty"]
     if not operation.startswith("invoke"):

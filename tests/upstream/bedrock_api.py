@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from tests.upstream import anthropic_api
+from tests.upstream import anthropic_api, converse_judge
 from tests.upstream.counting import pieces, reply, tokens
 from tests.upstream.messages_judge import faults
 from tests.upstream.responses_judge import faults as response_faults
 from tests.upstream.steering import Steer, last_user_text
 from tests.upstream.typed import shape_faults
 
+# By AWS's page of 2025 and by what users of later models were answered.
+_COUNTS = re.compile(r"anthropic\.claude-(3-[57]-|haiku-4-5|opus-4-[1-6]|sonnet-4-[2-6])")
 ERROR_TYPES = {
     400: "ValidationException",
     403: "AccessDeniedException",
@@ -96,6 +99,33 @@ def invoke_faults(body: Mapping[str, Any]) -> list[str]:
     given = {name: value for name, value in body.items() if name not in ("anthropic_version", "anthropic_beta")}
     extra = [name for name in ("metadata", "service_tier") if name in given]
     return [f"{name}: Extra inputs are not permitted" for name in extra] or faults(given, also=also, model=False)
+
+
+def count_faults(model: str, body: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a body for CountTokens. Only some models count, and by their own ids alone: a profile's id is
+    answered as one that does not."""
+    found = converse_judge.count_faults(body)
+    if found or not _COUNTS.match(model):
+        return found or ["The provided model doesn't support counting tokens."]
+    return invoke_faults(counted_of(body)) if "invokeModel" in body["input"] else []
+
+
+def counted_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The request whose tokens a body for CountTokens asks for; empty where there is none."""
+    asked = body.get("input")
+    asked = asked if isinstance(asked, dict) else {}
+    try:
+        read = json.loads(base64.b64decode(asked["invokeModel"]["body"])) if "invokeModel" in asked else None
+    except (ValueError, TypeError, KeyError):
+        read = None
+    found = asked.get("converse") if read is None else read
+    return found if isinstance(found, dict) else {}
+
+
+def count_tokens(body: Mapping[str, Any]) -> dict[str, Any]:
+    request = counted_of(body)
+    names = ("system", "messages", "tools", "toolConfig", "additionalModelRequestFields")
+    return {"inputTokens": tokens([request[name] for name in names if name in request])}
 
 
 def responses_faults(body: Mapping[str, Any]) -> list[str]:

@@ -31,6 +31,13 @@ def faults(body: Mapping[str, Any]) -> list[str]:
     )
 
 
+def count_faults(body: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a body for CountTokens; of the InvokeModel body in it no more than that it is base64."""
+    found = _shape_faults({**body, **_MODEL}, _service().operation_model("CountTokens").input_shape)
+    asked = body.get("input", {}).get("converse")
+    return found or (list(broken_rules(asked)) if asked else [])
+
+
 def event_faults(kind: str, event: Mapping[str, Any]) -> list[str]:
     """What is wrong with an event of ConverseStream."""
     events = _service().operation_model("ConverseStream").output_shape.members["stream"].members

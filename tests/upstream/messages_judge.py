@@ -14,6 +14,7 @@ from tests.upstream.typed import shape_faults
 
 # Fields that the package no longer types, and earlier models still take by the earlier version of the API.
 SAMPLING = ("temperature", "top_p", "top_k")
+_MOST_TOKENS = 1_000_000
 _ERRORS = (
     "invalid_request_error",
     "authentication_error",
@@ -48,9 +49,31 @@ def faults(body: Mapping[str, Any], *, also: Sequence[str] = (), model: bool = T
     return shape_faults(_adapter(params), given) or list(broken_rules(body))
 
 
+def count_faults(body: Mapping[str, Any], *, also: Sequence[str] = ()) -> list[str]:
+    """What is wrong with a body sent to count its tokens: it has fields of its own, and no cap."""
+    given = {name: value for name, value in body.items() if name not in also}
+    return shape_faults(_adapter("MessageCountTokensParams"), given) or list(
+        broken_rules({**body, "max_tokens": _MOST_TOKENS})
+    )
+
+
+def version_faults(body: Mapping[str, Any]) -> list[str]:
+    """What the version 2026-10-21 of the API takes no more."""
+    found = [f"{name}: Extra inputs are not permitted" for name in SAMPLING if name in body]
+    for number, message in enumerate(body.get("messages", ())):
+        blocks = message["content"] if isinstance(message.get("content"), list) else []
+        for at, block in enumerate(blocks):
+            here = f"messages.{number}.content.{at}"
+            if message.get("role") == "assistant" and block.get("type") == "document":
+                found.append(f"{here}: document blocks can only be in user messages")
+            if message.get("role") == "user" and block.get("type") == "text" and block.get("citations"):
+                found.append(f"{here}.citations: Extra inputs are not permitted")
+    return found
+
+
 def warm() -> None:
     """Read the types now: that takes seconds, which a test with a deadline has not."""
-    for name in ("MessageCreateParamsStreaming", "MessageCreateParamsNonStreaming"):
+    for name in ("MessageCreateParamsStreaming", "MessageCreateParamsNonStreaming", "MessageCountTokensParams"):
         _adapter(name)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.upstream import embeddings_api
 from tests.upstream.answers import SECRET, Reply, answer, reason, secret
+from tests.upstream.bedrock_api import counted_of
 from tests.upstream.responses_api import last_input_text
 from tests.upstream.steering import Steer, last_user_text, steer_from
 
@@ -90,7 +91,8 @@ class FakeUpstream:
         """What to do with a request. Raises ValueError for a directive that is none."""
         if self._queue:
             return self._queue.popleft()
-        said = last_user_text(seen.body.get("messages") or []) or last_input_text(seen.body.get("input"))
+        asked = counted_of(seen.body) or seen.body
+        said = last_user_text(asked.get("messages") or []) or last_input_text(asked.get("input"))
         said = said or embeddings_api.said(seen.body)
         return self.decide(seen) or steer_from(seen.headers, said)
 

@@ -20,9 +20,10 @@ from gateway.identity import key_text as keys
 from gateway.identity.caller import SCOPES, TIERS, Caller
 from gateway.identity.store import KeyRecord, KeyStore
 from gateway.models.cards import Cards
+from gateway.models.endpoints import endpoints_of
 from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
-from gateway.models.vendors import endpoints_of, packaged
+from gateway.models.vendors import packaged
 from gateway.times import rfc3339
 from tools.local.products import products
 from tools.manifest import Names

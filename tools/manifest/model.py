@@ -84,7 +84,9 @@ class Grant(_Strict):
 
 
 # What a role may do with models of a provider that takes its signature. Converse is authorised as InvokeModel.
-ModelAction = Literal["InvokeModel", "InvokeModelWithResponseStream"]
+ModelAction = Literal["CountTokens", "InvokeModel", "InvokeModelWithResponseStream"]
+# Of those what a model is asked for by its own id alone: an inference profile's tokens are not counted.
+BY_OWN_ID: frozenset[ModelAction] = frozenset(("CountTokens",))
 
 
 class Authorizer(_Strict):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tools.manifest.model import Function, Manifest
+from tools.manifest.model import BY_OWN_ID, Function, Manifest
 
 Statement = dict[str, Any]
 _STREAM_ACTIONS = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
@@ -129,8 +129,12 @@ def _on_models(function: Function, names: Names, called: Called) -> Iterator[Sta
     profiles = [f"{begin}:{region}:{names.account}:inference-profile/*.{form}" for region, form in places]
     for provider, actions in function.models.items():
         if provider in called.providers and provider not in called.by_secret:
-            sid, allowed = _sid("Models", provider), [f"{provider}:{action}" for action in sorted(actions)]
+            sid = _sid("Models", provider)
+            allowed = [f"{provider}:{action}" for action in sorted(actions) if action not in BY_OWN_ID]
+            alone = [f"{provider}:{action}" for action in sorted(actions) if action in BY_OWN_ID]
             models = [f"{begin}:{region}::foundation-model/{form}" for region, form in places]
+            if alone:
+                yield _allow(f"{sid}ById", alone, models)
             yield _allow(sid, allowed, [*models, *profiles])
             anywhere = [f"{begin}:*::foundation-model/{form}" for form in called.forms]
             through = {"ArnLike": {"bedrock:InferenceProfileArn": sorted(profiles)}}

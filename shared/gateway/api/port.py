@@ -58,10 +58,11 @@ class Port:
         object.__setattr__(self, "_paths", Paths(self.service.routes))
 
     def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        head = environ.get("REQUEST_METHOD") == "HEAD"
         try:
             request, found = self._request(environ)
         except Exception as fault:  # noqa: BLE001  no request of HTTP; the client gets a shaped answer all the same
-            return _written(failed(self.service, _unknown(), fault), start)
+            return _written(failed(self.service, _unknown(), fault), start, head=head)
         origin = request.headers.get("origin")
         if request.route.startswith("OPTIONS "):
             methods = found.methods if found else ()
@@ -70,7 +71,7 @@ class Port:
         shown = cors.shown(origin, self.origins)
         if isinstance(response.body, Iterator):
             return _streamed(response, request, shown, start)
-        return _written(_with(response, shown), start)
+        return _written(_with(response, shown), start, head=head)
 
     def refuse(self, fault: Exception, path: str, headers: Mapping[str, str], start: StartResponse) -> list[bytes]:
         """The answer to what the server could not take as a request. `headers` have lower-case names."""
@@ -155,11 +156,12 @@ def _streamed(
     return _Pieces(first, body, request.gone)
 
 
-def _written(response: Response, start: StartResponse) -> list[bytes]:
+def _written(response: Response, start: StartResponse, *, head: bool = False) -> list[bytes]:
+    """The answer in one piece; to a HEAD without its body, which would be taken for the next answer's beginning."""
     body = response.text().encode()
     length = {} if response.status == 204 else {"content-length": str(len(body))}
     start(_status(response.status), _safe({**response.headers, **length}))
-    return [body]
+    return [b"" if head else body]
 
 
 def _status(status: int) -> str:

@@ -42,7 +42,8 @@ _GRACE_SECONDS = 30  # after the deadline a row may be swept
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a request comes and its answer goes: the client's dialect and its header of betas; whether the door streams
+    """How a request comes and its answer goes: the client's dialect, its header of betas and the version that it names
+    of it; whether the door streams
     what is asked for as a stream, and after how many seconds of a provider's silence it wants to be told (None for
     never)."""
 
@@ -50,6 +51,7 @@ class Way:
     streams: bool = False
     wake: float | None = None
     beta: str = ""
+    version: str = ""
 
 
 WHOLE_CHAT = Way()
@@ -148,7 +150,7 @@ class Completions:
         for each in names.regions(route, rule):
             call, est = self._priced(whole, request, each, tier, seconds_left, way.dialect)
             call = call._replace(correlation_id=correlation_id, metadata=metadata)
-            call = call._replace(streamed=streamed, waits=waits, beta=way.beta)
+            call = call._replace(streamed=streamed, waits=waits, beta=way.beta, version=way.version)
             provider = self.provider(each.provider, each.region)
             targets.append(Target(each, provider, provider.prepare(call), est, streamed))
         return Plan(request, tuple(targets), products, rid=rid, dialect=way.dialect)
@@ -192,7 +194,7 @@ class Completions:
         hold = self.ledger.admit(caller, config.tier, asked)
         context.current().keys["gateway_request_id"] = plan.rid  # the name that the caller is given
         try:
-            self._check_plan(hold.caller, config, plan)  # the record may have been read anew
+            self.check_plan(hold.caller, config, plan)  # the record may have been read anew
         except Forbidden:
             self.ledger.release(hold)
             raise
@@ -222,7 +224,7 @@ class Completions:
         else:
             _allowed(caller, request, route.name, route.target)
 
-    def _check_plan(self, caller: Caller, config: Config, plan: Plan) -> None:
+    def check_plan(self, caller: Caller, config: Config, plan: Plan) -> None:
         """Raises Forbidden where a key may not ask this of each target."""
         names, rule = self.model_names(config), residency_of(caller, config)
         for target in plan.targets:

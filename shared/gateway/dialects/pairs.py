@@ -12,36 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 from gateway.dialects.names import told_names
 from gateway.dialects.neutral import BlockStop, Delta, Failed, Finish, Request, Rest, Start, Told, Used, text_of
 from gateway.dialects.unsupported import Unusable
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
-from gateway.models.vendors import Quirks, Sampling, Thinking
-
-
-class Asked(NamedTuple):
-    """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
-    are enforced whatever the body says. `streamed`: it is wanted as it is made. `beta` is the header of betas.
-    `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
-    `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
-    `thinking`: how it is told to think; `dimensions`: of what lengths its vectors may be. `quirks` are the
-    endpoint's."""
-
-    body: Mapping[str, Any]
-    model: str
-    cap: int
-    streamed: bool = False
-    beta: str = ""
-    metadata: Mapping[str, str] = MappingProxyType({})
-    one_tool: bool = False
-    sampling: Sampling = "one"
-    thinking: Thinking = ""
-    dimensions: tuple[int, ...] = ()
-    quirks: Quirks = Quirks()
 
 
 class Reader(Protocol):
@@ -52,15 +29,14 @@ class Reader(Protocol):
         """Whether nothing comes behind what was heard that matters."""
 
     def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Delta]:
-        """The deltas of the next event, by its type (empty where it has none) and payload. Raises Unusable."""
+        """The deltas of the next event, by type (or empty) and payload. Raises Unusable."""
 
     def end(self, *, done: bool) -> Iterable[Delta]:
         """Those that are left when the last event was heard; `done`: it said that it was the last."""
 
 
 class Writer(Protocol):
-    """Deltas into the events of one stream: each its type (empty where the dialect has none) and payload. `failed` is
-    why there is no end, once it was asked for."""
+    """Deltas into the events of one stream: type (or empty) and payload. `failed`: why there is no end, once asked."""
 
     failed: str
 
@@ -100,8 +76,7 @@ class Native(Protocol):
         """The counts in an answer's `usage`; None where they can't be read."""
 
     def path(self, message: object, param: object, written: Written) -> str | None:
-        """The path in the client's request of what an error speaks of; None where that is unknown. `written` is the
-        request as it left."""
+        """Where in the client's request what an error speaks of is, if known; `written` is the request as it left."""
 
 
 class Pair(Protocol):
@@ -120,8 +95,7 @@ class Pair(Protocol):
         model: str,
     ) -> dict[str, Any] | None:
         """A whole answer as the client reads it; None where it has not the promised shape. `names` gives tools' own
-        names for those that the endpoint was told, `known` gives what the provider knows it by. Raises
-        Unusable."""
+        names for those that the endpoint was told, `known` what the provider knows it by. Raises Unusable."""
 
     def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
         """The counts in the endpoint's answer; None where there are none that can be read."""
@@ -191,8 +165,7 @@ class Tap(Protocol):
         """The provider's next event: type, payload, and its text where the provider's stream is text."""
 
     def end(self, *, done: bool) -> Events:
-        """What is left when the provider's last event was heard; `done`: it said that it was the last. Raises Unusable
-        where the answer is none."""
+        """What is left behind the last event; `done`: it said that it was. Raises Unusable: the answer is none."""
 
     def cut(self) -> Events:
         """What ends it here, as an answer that reached its cap."""
@@ -211,7 +184,7 @@ class Stream:
             self.tap = cast(Tap, made)
         else:
             self.tap = _Translation(there.reader(names), spoken.writer(known=known, model=model))
-        self._most, self._pieces, self._told = most, 0, 0
+        self._most, self._pieces, self._told, self._behind = most, 0, 0, False  # `behind`: text came after the count
         self.said = False
 
     def hear(self, kind: str, event: dict[str, Any], data: str = "") -> Heard:
@@ -219,8 +192,15 @@ class Stream:
         self._pieces += heard.pieces
         self.said = self.said or heard.content
         if heard.counted is not None:
-            self._told = heard.counted.output_tokens
+            self._told, self._behind = heard.counted.output_tokens, False
+        elif heard.pieces:
+            self._behind = True
         return heard
+
+    @property
+    def used(self) -> Used | None:
+        """What it is billed by: no count that was made before the last of the answer came."""
+        return None if self._behind else self.tap.used
 
     @property
     def beyond(self) -> bool:

@@ -5,14 +5,16 @@ Format: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-a
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
+
+from gateway.json_text import writer
 
 _LINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 MOST_EVENT = 4 * 1024 * 1024  # bytes
+text: Final = writer(allow_nan=False)  # of an event's payload
 
 
 class Parser:
@@ -34,6 +36,7 @@ class Parser:
         self._after_return = piece.endswith(b"\r") or (self._after_return and not piece)
         *ends, rest = _LINE.split(piece)
         for line in ends:
+            self._grow(len(line))
             whole = b"".join((*self._pieces, line))
             self._pieces.clear()
             yield from self._line(whole)
@@ -49,13 +52,12 @@ class Parser:
                 yield self._name, "\n".join(self._data)
             self._name, self._data, self._size = "", [], 0
             return
-        self._grow(len(line))
         name, _, value = line.partition(b":")
-        text = value.removeprefix(b" ").decode(errors="replace")
+        said = value.removeprefix(b" ").decode(errors="replace")
         if name == b"event":
-            self._name = text
+            self._name = said
         elif name == b"data":
-            self._data.append(text)
+            self._data.append(said)
 
     def _grow(self, size: int) -> None:
         self._size += size
@@ -70,6 +72,6 @@ def event_of(data: str, kind: str = "") -> bytes:
     return f"{name}data: {lines}\n\n".encode(errors="replace")
 
 
-def written(kind: str, event: Mapping[str, Any]) -> bytes:
-    """An event with its name, as it goes over the wire."""
-    return f"event: {kind}\ndata: {json.dumps(event, separators=(',', ':'), allow_nan=False)}\n\n".encode("ascii")
+def written(kind: str, event: Mapping[str, Any], data: str = "") -> bytes:
+    """An event as it goes over the wire, its name where it has one. `data` is its text, where that is there already."""
+    return event_of(data or text(event), kind)

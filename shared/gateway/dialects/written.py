@@ -1,10 +1,36 @@
-"""What a dialect's writer gives: a request as it leaves, and what is needed to read what comes back."""
+"""What a dialect's writer is given and gives: a request as it came, as it leaves, and what is needed to read what comes
+back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from gateway.models.vendors import Quirks, Sampling, Thinking
+
+
+class Asked(NamedTuple):
+    """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
+    are enforced whatever the body says. `streamed`: it is wanted as it is made. `beta` is the header of betas.
+
+    `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
+    `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
+    `thinking`: how it is told to think; `dimensions`: of what lengths its vectors may be. `quirks` are the endpoint's.
+    """
+
+    body: Mapping[str, Any]
+    model: str
+    cap: int
+    streamed: bool = False
+    beta: str = ""
+    metadata: Mapping[str, str] = MappingProxyType({})
+    one_tool: bool = False
+    sampling: Sampling = "one"
+    thinking: Thinking = ""
+    dimensions: tuple[int, ...] = ()
+    quirks: Quirks = Quirks()
 
 
 class Part(NamedTuple):

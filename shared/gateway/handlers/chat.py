@@ -13,17 +13,16 @@ from gateway.api.message import Request, Response
 from gateway.api.routes import Handler
 from gateway.api.sse import event_stream
 from gateway.calls.call import Call
-from gateway.calls.completions import Way
 from gateway.calls.ending import headers_of_end
 from gateway.calls.idempotency import Kept, Made, Streamed
 from gateway.calls.streaming import Begun, Streaming
 from gateway.errors import BadRequest, GatewayError, InternalError, UpstreamError
+from gateway.handlers.ways import way_of
 from gateway.models.money import usd
 from gateway.wiring import gateway
 
 # A function may answer 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
 MOST_ANSWER_BYTES = 6_000_000
-_WAKE_SECONDS = 1.0  # while a provider is silent: how soon a client that has hung up is seen
 _AS_IT_COMES = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -92,14 +91,13 @@ def _as_gateway(request: Request, running: Call, body: dict[str, Any]) -> Respon
 def _complete(
     request: Request, shaped: Callable[[Request, Call, dict[str, Any]], Response], dialect: str = "chat"
 ) -> Response:
-    beta, wake = request.headers.get("anthropic-beta", ""), _WAKE_SECONDS if request.streams else None
     running = gateway().completions.start(
         request.caller,
         request.json(),
         correlation_id=request.correlation_id,
         seconds_left=request.seconds_left(),
         user_agent=request.headers.get("user-agent", ""),
-        way=Way(dialect, streams=request.streams, wake=wake, beta=beta),
+        way=way_of(request, dialect),
         facts=gateway().marks.facts(request.caller.key_id, request.headers, request.json()),
     )
     if running.target.streamed:

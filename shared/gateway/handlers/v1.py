@@ -69,7 +69,7 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
         described=Described(
             summary="A message, exactly Anthropic's; with stream its events as they come.",
             body=MESSAGES,
-            headers=ONCE,
+            headers=(*ONCE, *_FOR),
             answers={200: {"type": "object"}},
             errors=FAILURES,
             media=("text/event-stream",),
@@ -82,10 +82,11 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
         scope="completions",
         errors="messages",
         described=Described(
-            summary="How many tokens a message's prompt comes to, estimated; never billed.",
+            summary="How many tokens a message's prompt comes to, by its provider's count or estimated; never billed.",
             body={"type": "object"},
+            headers=_FOR,
             answers={200: f"{ANSWERS}:TokenCount"},
-            errors=(404,),
+            errors=(402, 404, 429, 503, 504),
         ),
     )
     return (message, counted)

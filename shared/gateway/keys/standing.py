@@ -1,4 +1,5 @@
-"""What a key may do and what is left of it: `GET /v1/key`. Reads only, by the records as they are now."""
+"""What a key may do and what is left of it: `GET /v1/key`; what is left of what several keys share, for admins. Reads
+only, by the records as they are now."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any, Protocol
 
 from gateway.config.document import TierLimits
 from gateway.identity.account_ids import model_item, team_item, user_item
-from gateway.identity.caller import Caller, Shared
+from gateway.identity.caller import Caller, KeyLimits, Shared
 from gateway.identity.verification import KeyReader, current
 from gateway.ledger.admission import Terms, Windows, terms_of, terms_of_limits
 from gateway.limits import LIMITS
@@ -53,6 +54,10 @@ class Standing:
             "user": self._shared(fresh.user_id, user_item(fresh.user_id), fresh.user),
             "team": self._shared(fresh.team_id, team_item(fresh.team_id), fresh.team),
         }
+
+    def shared(self, account: str, limits: KeyLimits) -> dict[str, Any]:
+        """Of a team or a user by these limits, as it stands in `of`. Raises StoreUnavailable."""
+        return self._account(account, terms_of_limits(limits))
 
     def _shared(self, identifier: str, account: str, shared: Shared | None) -> dict[str, Any] | None:
         """What several keys share; None where a key has no such thing."""

@@ -4,12 +4,14 @@ admit: one conditional update of the item of each account (the hold), then the r
 settle: the row SETTLED if it is OPEN; whoever wins that gives the rest of the hold back
 release: the same at a cost of nothing, for a call that never went out
 top_up, lower: hold more for a further attempt, or less once the prompt's usage is known
+passing: what costs nothing counts among the requests, and has its place for as long as it takes: no hold, no row
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -95,6 +97,19 @@ class Ledger:
     def check(self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str] = ()) -> None:
         """What is known here to be refused just now, without asking: it costs no write. Raises as `admit`."""
         self.admissions.check(caller, tiers, demand, models)
+
+    @contextmanager
+    def passing(self, caller: Caller, tiers: Tiers, models: Collection[str]) -> Iterator[Caller]:
+        """A request about these models that costs nothing: it counts against the limits of requests, and has a place
+        among parallel ones until this ends. There is no row: a place that a crash leaves taken is given back when its
+        hour is reconciled. Gives the caller by the freshest record. Raises as `admit`."""
+        nothing = Demand(0, 0)
+        caller, admitted, _ = self.admissions.admit(caller, tiers, nothing, models)
+        try:
+            yield caller
+        finally:
+            for each in reversed(admitted):
+                self._undo(each, nothing)
 
     def top_up(self, hold: Hold, more: int) -> Hold:
         """Hold so much more (micro-dollars) for a call under way, in its own hour and window, on the terms that

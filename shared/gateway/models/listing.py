@@ -6,9 +6,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.models.endpoints import endpoints_of
 from gateway.models.model_names import CLAUDE_CODE, ModelNames, Route
 from gateway.models.money import Price, usd
-from gateway.models.vendors import Endpoint, Vendor, endpoints_of
+from gateway.models.vendors import Endpoint, Vendor
 
 _KEPT = re.compile("claude|anthropic", re.IGNORECASE)
 _RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"

@@ -10,9 +10,10 @@ from typing import NamedTuple, Protocol
 from gateway.errors import BadRequest, GatewayError, NotFound
 from gateway.models import residency as rules
 from gateway.models.cards import Card, Cards
+from gateway.models.endpoints import needs_profile, serves
 from gateway.models.geographies import geography_of, reach
 from gateway.models.money import Price
-from gateway.models.vendors import Vendor, needs_profile, packaged, serves
+from gateway.models.vendors import Vendor, packaged
 
 _SHOWN = "; GET /v1/models lists what a key may ask for."
 CLAUDE_CODE = "claude-code/"  # before any name: the same model, by a name that Claude Code keeps

@@ -15,6 +15,7 @@ a provider of the config that has the host's name. Of a provider it says:
   `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, where nothing is said), or `none`.
   `thinking`: how it is told to think, where that takes an object of its own: `adaptive`, or by a `budget` of tokens.
   `dimensions`: of what lengths its vectors may be, where an endpoint of its own has to be told.
+- `counts`: whose tokens it counts where an endpoint says how: forms of ids, as in `models`. Not said: of all.
 - `geography`: where its models run and what it is sent is kept, where that is one geography (`eu`, `us`, ...) by its
   contract. Not said, nobody knows: a key that is bound to a geography calls nothing there. A host of each region
   (`{region}`) needs none: the region and the model's id tell.
@@ -42,19 +43,18 @@ And of an endpoint alone:
 - `metadataHeader`: the header that takes what shall stand in the provider's log, where the body has no place for it.
 - `onlyAt`: the domains at which it is known to be there; at another base URL it is called where the config names it.
 - `mode`: what the models do that it calls, as prices have it: `chat`, where nothing is said, or `embedding`.
+- `count`: how it is asked what a prompt comes to: `path` (`{model}` is the model's own id, without a geography), and of
+  the body for an answer the fields that are not for it (`omits`), or those that alone are (`keeps`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
-
-from gateway.models.geographies import geography_of, own_id, without_arn
 
 _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 
@@ -77,6 +77,15 @@ class Quirks(NamedTuple):
     key_header: str = ""
 
 
+class Counting(NamedTuple):
+    """How an endpoint is asked how many tokens a prompt has. `keeps`: the fields of a body that may go there, empty for
+    all but `omits`."""
+
+    path: str
+    omits: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
+
+
 class Endpoint(NamedTuple):
     """Where a provider takes calls in one wire format. `path` goes on where its base URL ends; `stream_path` is the one
     that answers as a stream. `signing_name` is empty where nothing is signed."""
@@ -90,6 +99,7 @@ class Endpoint(NamedTuple):
     only_at: tuple[str, ...] = ()
     quirks: Quirks = Quirks()
     mode: str = "chat"
+    counting: Counting | None = None
 
     def is_at(self, base_url: str) -> bool:
         """Whether it is known to be there."""
@@ -125,6 +135,7 @@ class Vendor(NamedTuple):
     secret: str = ""
     quirks: Quirks = Quirks()
     geography: str = ""
+    counts: tuple[str, ...] = ("*",)
 
     @property
     def regional(self) -> bool:
@@ -146,6 +157,7 @@ def packaged() -> Mapping[str, Vendor]:
             base_url=said["baseUrl"],
             service=said.get("service", ""),
             geography=said.get("geography", ""),
+            counts=tuple(said.get("counts", ("*",))),
         )
         for name, said in _data()["vendors"].items()
     }
@@ -180,45 +192,6 @@ def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
         pass_fields=(*known.pass_fields, *endpoint.quirks.pass_fields),
         passes_all=known.passes_all or endpoint.quirks.passes_all,
     )
-
-
-def endpoints_of(vendor: Vendor, model: str) -> tuple[Endpoint, ...]:
-    """The endpoints at which a provider has a model, the best first."""
-    return tuple(vendor.endpoints[name] for name in rule_of(vendor, model).endpoints)
-
-
-def serves(vendor: Vendor, model: str, mode: str) -> bool:
-    """Whether a provider has an endpoint for what a model does."""
-    return any(each.mode == mode for each in endpoints_of(vendor, model))
-
-
-def endpoint_for(
-    vendor: Vendor, model: str, dialect: str, *, mode: str = "chat", forced: str = "", base_url: str = ""
-) -> Endpoint:
-    """Where a call in a client's `dialect` goes: to the endpoint that speaks it, so that nothing has to be translated,
-    else to the best one, of those for its `mode` that are at its base URL. `forced` names one, whatever the list says.
-    Raises LookupError for one that there is not."""
-    if forced:
-        named = vendor.endpoints[forced]
-        if named.mode != mode:
-            raise LookupError(forced)
-        return named
-    base_url = base_url or vendor.base_url
-    had = [each for each in endpoints_of(vendor, model) if each.mode == mode and each.is_at(base_url)]
-    if not had:
-        raise LookupError(model)
-    return next((each for each in had if each.dialect == dialect), had[0])
-
-
-def needs_profile(vendor: Vendor, model: str) -> bool:
-    """Whether a model is asked for by its own id, and answers by an inference profile alone."""
-    return rule_of(vendor, model).profile and geography_of(without_arn(model)) is None
-
-
-def rule_of(vendor: Vendor, model: str) -> ModelRule:
-    """What is known of a provider's model."""
-    known_by = own_id(without_arn(model))
-    return next(rule for rule in vendor.models if fnmatchcase(known_by, rule.pattern))
 
 
 def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
@@ -260,6 +233,7 @@ def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
         metadata_header=said.get("metadataHeader", ""),
         only_at=tuple(said.get("onlyAt", ())),
         mode=said.get("mode", "chat"),
+        counting=_counting(said["count"]) if "count" in said else None,
         quirks=Quirks(
             caps=tuple(said.get("caps", ())),
             service_tier=said.get("serviceTier"),
@@ -268,6 +242,10 @@ def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
             betas_in_body=said.get("betasInBody", False),
         ),
     )
+
+
+def _counting(said: Mapping[str, Any]) -> Counting:
+    return Counting(said["path"], tuple(said.get("omits", ())), tuple(said.get("keeps", ())))
 
 
 def _rules(said: Sequence[Mapping[str, Any]]) -> tuple[ModelRule, ...]:

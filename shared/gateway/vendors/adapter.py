@@ -3,23 +3,28 @@ all that sets one apart from another."""
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from gateway.dialects.pairs import Asked, Pair, Stream, pair
+from gateway.dialects.pairs import Pair, Stream, pair
 from gateway.dialects.unsupported import Unsupported, Unusable, named
-from gateway.dialects.written import Written
+from gateway.dialects.values import count, json_object
+from gateway.dialects.written import Asked, Written
 from gateway.errors import UpstreamError
 from gateway.json_text import writer
+from gateway.models.endpoints import counting_for, endpoint_for, needs_profile, rule_of
+from gateway.models.geographies import own_id, without_arn
 from gateway.models.usage import Usage
-from gateway.models.vendors import Endpoint, ModelRule, Quirks, Vendor, endpoint_for, needs_profile, quirks_of, rule_of
+from gateway.models.vendors import Counting, Endpoint, ModelRule, Quirks, Vendor, quirks_of
 from gateway.transport import Broken, Connections, HttpError, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import Opened, Waiting, answer_of, answered, opened, read, tier_in
+from gateway.vendors.answers import Opened, Waiting, answer_of, answered, awaited, opened, read, tier_in
 from gateway.vendors.base import QUIET, Answer, Event, ModelCall, Prepared
 from gateway.vendors.batches import in_parts
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
@@ -36,7 +41,7 @@ JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "a
 
 class _Way(NamedTuple):
     """Where calls of a client's dialect for a model go, and what they become on the way. `path` and `stream_path` are
-    the endpoint's for this model."""
+    the endpoint's for this model, and `counting` is how it is asked for a count, if it is."""
 
     endpoint: Endpoint
     path: str
@@ -44,6 +49,7 @@ class _Way(NamedTuple):
     spoken: Pair
     quirks: Quirks
     rule: ModelRule
+    counting: Counting | None
 
 
 class Adapter(ABC):
@@ -71,6 +77,28 @@ class Adapter(ABC):
         if prepared.parts:
             return in_parts(self.name, prepared, self._whole)
         return self._streamed(prepared) if prepared.call.streamed else self._whole(prepared)
+
+    def counter(self, prepared: Prepared) -> Callable[[], dict[str, Any]] | None:
+        counting = self._way(prepared.call).counting
+        return partial(self._count, prepared, counting) if counting else None
+
+    def _count(self, prepared: Prepared, counting: Counting) -> dict[str, Any]:
+        """One request, with the first credential: a limit on counting is no limit on calls, so that none is to rest."""
+        body = json.loads(prepared.body)
+        kept = counting.keeps or body.keys() - counting.omits
+        sent = self.asking({name: value for name, value in body.items() if name in kept}, prepared.endpoint)
+        endpoint = prepared.endpoint._replace(metadata_header="")
+        asked = prepared._replace(endpoint=endpoint, body=_written(sent).encode("ascii"))
+        reply, _ = awaited(self._asked_of(asked, counting.path, whole=True, rotates=False))
+        told = json_object(reply.body) or {}
+        found = count(told.get("input_tokens", told.get("inputTokens")))
+        if found is None:
+            raise unusable(self.name, "schema")
+        return {name: value for name, value in told.items() if name != "inputTokens"} | {"input_tokens": found}
+
+    def asking(self, body: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+        """The body of a question for a count, of what a call's body says of the prompt."""
+        return body
 
     def _whole(self, prepared: Prepared) -> Generator[Event]:
         reply, exchange = yield from self._asked_of(prepared, self._way(prepared.call).path, whole=True)
@@ -111,12 +139,12 @@ class Adapter(ABC):
                 yield event
             if not tap.ended and not stream.beyond:
                 raise Broken("the stream ends early")
-            used = tap.used
+            used = stream.used
             answer = Answer({}, used.usage if used else None, tier_in(reply.headers, used))
         except StreamError as told:
             raise told.failure(self.name, begun=begun, mask=self._mask(prepared)) from None
         except Unusable as why:
-            used = tap.used
+            used = stream.used
             if used is None and begun:  # something was said, and nobody counts it
                 raise StreamError(why.reason, None).failure(self.name, begun=True) from None
             tier = tier_in(reply.headers, used)
@@ -131,8 +159,9 @@ class Adapter(ABC):
             exchange.close()
         yield answer
 
-    def _asked_of(self, prepared: Prepared, target: str, *, whole: bool) -> Waiting[Opened]:
-        """The answer of the endpoint: read, or about to be."""
+    def _asked_of(self, prepared: Prepared, target: str, *, whole: bool, rotates: bool = True) -> Waiting[Opened]:
+        """The answer of the endpoint: read, or about to be. `rotates`: another credential is tried where one is
+        refused."""
         call = prepared.call
 
         used: list[str] = []
@@ -150,7 +179,8 @@ class Adapter(ABC):
         def failure(reply: HttpReply) -> UpstreamError:
             return status_failure(self.name, reply, path_of, self._mask(prepared, *used))
 
-        return answered(self.credential, self._connection.another, call.timeout, post, failure)
+        another = self._connection.another if rotates else None
+        return answered(self.credential, another, call.timeout, post, failure)
 
     def _mask(self, prepared: Prepared, *secrets: str) -> Callable[[object], str] | None:
         """What makes the provider's words of an error fit to be shown: to who speaks its dialect."""
@@ -206,6 +236,10 @@ class Adapter(ABC):
             raise rejected_here(self.name, message, "model")
         quirks = quirks_of(self._vendor, endpoint, self._connection.endpoint)
         quirks = quirks._replace(pass_fields=(*quirks.pass_fields, *self._connection.pass_fields))
+        counting = counting_for(self._vendor, endpoint, call.model)
+        if counting is not None:
+            own = call._replace(model=own_id(without_arn(call.model)))
+            counting = counting._replace(path=self._target(counting.path, own))
         return _Way(
             endpoint,
             self._target(endpoint.path, call),
@@ -213,6 +247,7 @@ class Adapter(ABC):
             pair(call.dialect, endpoint.dialect),
             quirks,
             rule_of(self._vendor, call.model),
+            counting,
         )
 
     def _target(self, path: str, call: ModelCall) -> str:

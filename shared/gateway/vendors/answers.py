@@ -92,6 +92,16 @@ def _body(exchange: Exchange, *, woken: bool) -> Waiting[bytes]:
     return b"".join(came)
 
 
+def awaited(steps: Waiting[Got]) -> Got:
+    """What comes in the end, however quiet it is before."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Got = end.value
+            return found
+
+
 def read(exchange: Exchange, came: list[bytes] | None = None) -> Waiting[bytes]:
     """The bytes of a body, each piece in `came` as well. Raises HttpErrors."""
     pieces = [] if came is None else came

@@ -12,6 +12,7 @@ from gateway.vendors.adapter import JSON_HEADERS, Adapter
 from gateway.vendors.base import Prepared
 from gateway.vendors.keys import AGENT, usable_key
 
+# What is sent where the client names none, and with what is translated, which has no other: it takes a temperature.
 _VERSION = "2023-06-01"
 
 
@@ -22,6 +23,8 @@ class AnthropicProvider(Adapter):
         return usable_key(self.name, self._connection.api_key)
 
     def headers(self, held: str, target: str, prepared: Prepared) -> Mapping[str, str]:
-        betas = betas_of(prepared.call.beta, prepared.call.body)
+        call = prepared.call
+        betas = betas_of(call.beta, call.body)
         beta = {"anthropic-beta": ",".join(betas)} if betas else {}
-        return {**JSON_HEADERS, **AGENT, "anthropic-version": _VERSION, "x-api-key": held, **beta}
+        version = call.version if call.dialect == prepared.endpoint.dialect else ""
+        return {**JSON_HEADERS, **AGENT, "anthropic-version": version or _VERSION, "x-api-key": held, **beta}

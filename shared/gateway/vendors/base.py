@@ -8,7 +8,7 @@ them a provider may tell what was used so far, and be `QUIET`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, Protocol
@@ -24,9 +24,10 @@ class ModelCall(NamedTuple):
     `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
     fields are kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is
     in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does; `beta` the client's
-    header of betas. `streamed`: the provider is asked to send its answer as it is made, of which there are so many
-    `choices`. `mode` says what is asked of the model: to `chat`, or for an `embedding`. `waits` say how long what may
-    take, and after how much silence QUIET is told, and again each time.
+    header of betas, `version` the version of its dialect that it names. `streamed`: the provider is asked to send its
+    answer as it is made, of which there are so many `choices`. `mode` says what is asked of the model: to `chat`, or
+    for an `embedding`. `waits` say how long what may take, and after how much silence QUIET is told, and again each
+    time.
 
     `correlation_id`, and `metadata` (names and ids of ours), may be passed on where the provider has a place for them.
     """
@@ -42,6 +43,7 @@ class ModelCall(NamedTuple):
     mode: str = "chat"
     waits: Waits = NO_WAITS
     beta: str = ""
+    version: str = ""
     correlation_id: str = ""
     metadata: Mapping[str, str] = MappingProxyType({})
 
@@ -128,4 +130,9 @@ class Provider(Protocol):
     def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. What is raised before anything was sent may be anything (a secret that can't be had); from the
         moment on when the request may have left, only UpstreamErrors with `sent` true."""
+        ...
+
+    def counter(self, prepared: Prepared) -> Callable[[], dict[str, Any]] | None:
+        """What asks how many tokens the prompt has, which costs nothing: the answer is Anthropic's, `input_tokens` and
+        what else was told. Raises as `send`. None where the provider counts none of the model's."""
         ...

@@ -6,12 +6,14 @@ API: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amaz
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from gateway.aws.sigv4 import Credentials, sign
-from gateway.models.vendors import Vendor
+from gateway.models.vendors import Endpoint, Vendor
 from gateway.vendors import Connection
 from gateway.vendors.adapter import JSON_HEADERS, Adapter
 from gateway.vendors.base import ModelCall, Prepared
@@ -47,6 +49,12 @@ class BedrockProvider(Adapter):
             region=self.region,
             service=endpoint.signing_name,
         )
+
+    def asking(self, body: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+        if endpoint.dialect == "converse":
+            return {"input": {"converse": body}}
+        text = json.dumps(body, separators=(",", ":")).encode("ascii")
+        return {"input": {"invokeModel": {"body": base64.b64encode(text).decode("ascii")}}}
 
     def metadata(self, call: ModelCall) -> Mapping[str, str]:
         """Stands in Bedrock's invocation log."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
-from gateway.aws.eventstream import Decoder
+from gateway.aws.eventstream import Decoder, Message
 from gateway.dialects.pairs import Heard, Stream, halves
 from gateway.dialects.sse import MOST_EVENT, Parser
 from gateway.dialects.values import json_object, mapping
@@ -86,6 +86,8 @@ def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream) -> I
                 for each in _told(heard, stream):
                     told = True
                     yield each
+                if tap.over:  # whatever stands behind it in the same piece
+                    break
             if not told:
                 yield QUIET
             if not over and (frames.done or tap.over):
@@ -118,7 +120,7 @@ def retold(dialect: str, answer: Mapping[str, Any], *, known: str, model: str) -
 
 def _told(heard: Heard, stream: Stream) -> Iterator[Event]:
     if heard.counted is not None:
-        used = stream.tap.used
+        used = stream.used
         yield Counted(heard.counted, final=stream.tap.ended, tier=used.tier if used else "")
     pieces, size = heard.pieces, heard.size
     for kind, event, data in heard.events:
@@ -179,20 +181,22 @@ class _Binary:
 
     def feed(self, piece: bytes) -> Events:
         try:
-            messages = list(self._decoder.feed(piece))
+            yield from map(self._event, self._decoder.feed(piece))  # as they come: what is sound stands before damage
         except ValueError as damaged:
             raise Broken(str(damaged)) from None
-        for message in messages:
-            event, data = json_object(message.payload or b"{}"), ""
-            if message.headers.get(":message-type") in _ERRORS:
-                raise StreamError(message.kind, mapping(event).get("message"))
-            if message.kind == "chunk" and event is not None:
-                event, data = _inner(event.get("bytes"))
-            if event is None:
-                raise Broken("an event is no JSON object")
-            said = event.get("type") if message.kind == "chunk" else message.kind
-            kind = said if isinstance(said, str) else ""
-            yield kind, _sound(kind, event), data
+
+    @staticmethod
+    def _event(message: Message) -> tuple[str, dict[str, Any], str]:
+        event, data = json_object(message.payload or b"{}"), ""
+        if message.headers.get(":message-type") in _ERRORS:
+            raise StreamError(message.kind, mapping(event).get("message"))
+        if message.kind == "chunk" and event is not None:
+            event, data = _inner(event.get("bytes"))
+        if event is None:
+            raise Broken("an event is no JSON object")
+        said = event.get("type") if message.kind == "chunk" else message.kind
+        kind = said if isinstance(said, str) else ""
+        return kind, _sound(kind, event), data
 
     def end(self) -> Events:
         if not self._decoder.whole:

@@ -34,6 +34,9 @@ class Host:
     def prepare(self, call: ModelCall) -> Prepared:
         return Prepared(call, packaged()["openai"].endpoints["chat"], b"")
 
+    def counter(self, prepared: Prepared) -> None:
+        return None
+
     def send(self, prepared: Prepared) -> Iterator[Event]:
         if not self.sound:
             raise unusable("x", "schema", usage=USAGE, tier=self.tier)

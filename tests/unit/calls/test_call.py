@@ -65,6 +65,9 @@ class Host:
     def prepare(self, call: ModelCall) -> Prepared:
         return Prepared(call, ENDPOINT, b"")
 
+    def counter(self, prepared: Prepared) -> None:
+        return None
+
     def send(self, prepared: Prepared) -> Iterator[Event]:
         self.asked += 1
         usage = Usage(input_tokens=self.tokens)

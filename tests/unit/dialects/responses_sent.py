@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.dialects.pairs import Asked, pair
+from gateway.dialects.pairs import pair
+from gateway.dialects.written import Asked
 from gateway.models.vendors import Quirks, Thinking
 from tests.unit.dialects.sent import Sent
 from tests.upstream import chat_judge, converse_judge, messages_judge, responses_judge

@@ -13,7 +13,8 @@ from gateway.dialects.converse.request import write_request as write_converse
 from gateway.dialects.messages.reading import read_request
 from gateway.dialects.messages.request import write_request
 from gateway.dialects.messages.same import native_body
-from gateway.dialects.pairs import Asked, pair
+from gateway.dialects.pairs import pair
+from gateway.dialects.written import Asked
 from gateway.models.vendors import Quirks
 from tests.upstream import chat_judge, converse_judge, messages_judge
 

@@ -17,12 +17,14 @@ from gateway.calls.estimate_inputs import estimate_inputs
 from gateway.dialects.embeddings.policy import DOCUMENTED, REFUSED
 from gateway.dialects.embeddings.schema import EmbeddingsRequest, parse_embeddings
 from gateway.dialects.embeddings.spoken import SPOKEN
-from gateway.dialects.pairs import Asked, pair
+from gateway.dialects.pairs import pair
 from gateway.dialects.vectors.answers import is_vector
 from gateway.dialects.vectors.inputs import most_tokens
+from gateway.dialects.written import Asked
+from gateway.models.endpoints import rule_of
 from gateway.models.money import MICRO, Price, cost_of
 from gateway.models.usage import Usage
-from gateway.models.vendors import Quirks, packaged, rule_of
+from gateway.models.vendors import Quirks, packaged
 from tests.unit.dialects.test_any_messages import changed, refusal_of
 from tests.upstream import embeddings_api
 

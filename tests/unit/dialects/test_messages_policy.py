@@ -10,8 +10,9 @@ import pytest
 from gateway.dialects.messages.betas import betas_of
 from gateway.dialects.messages.policy import DOCUMENTED, REFUSED, check_fields
 from gateway.dialects.messages.same import native_body
-from gateway.dialects.pairs import Asked, pair
+from gateway.dialects.pairs import pair
 from gateway.dialects.unsupported import Unsupported
+from gateway.dialects.written import Asked
 from gateway.errors import BadRequest
 from gateway.models.vendors import Quirks
 from tests.unit.dialects.sent import HI, to_invoke

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.pairs import Asked, pair
+from gateway.dialects.pairs import pair
 from gateway.dialects.responses.policy import DOCUMENTED, NOT_STORED, REFUSED, check_fields
+from gateway.dialects.written import Asked
 from gateway.errors import BadRequest
 from gateway.models.vendors import Quirks
 from tests.unit.dialects.table_responses import FUNCTION

@@ -22,10 +22,10 @@ from gateway.dialects.neutral import (
     ToolStart,
     Used,
 )
-from gateway.dialects.pairs import Asked
 from gateway.dialects.text.policy import NOT_HERE, PASSED, READ
 from gateway.dialects.text.roles import CLIENT
 from gateway.dialects.text.schema import parse_text
+from gateway.dialects.written import Asked
 from gateway.models.usage import Usage
 from tests.unit.dialects.test_any_messages import refusal_of
 

@@ -5,17 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.destinations import Destinations
+from gateway.models.endpoints import endpoint_for, endpoints_of, needs_profile, rule_of
 from gateway.models.prices import PriceBook
-from gateway.models.vendors import (
-    Quirks,
-    configured,
-    endpoint_for,
-    endpoints_of,
-    needs_profile,
-    packaged,
-    quirks_at,
-    rule_of,
-)
+from gateway.models.vendors import Quirks, configured, packaged, quirks_at
 from tests.unit.models.price_file import ROWS
 
 OWN = Quirks(("max_completion_tokens", "max_tokens"), "default", (), passes_all=True)

@@ -14,8 +14,7 @@ from gateway.dialects.chat.sending import write_for_host
 from gateway.dialects.chat.stream import ChunkReader, ChunkWriter, completion, read_choice
 from gateway.dialects.chat.usage import usage_of
 from gateway.dialects.neutral import Delta, Request, ToolStart, Used
-from gateway.dialects.pairs import Asked
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
 # What every client calls so too: its own name of it is the path.

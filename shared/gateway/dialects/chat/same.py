@@ -10,9 +10,9 @@ from gateway.dialects.chat.answer import completion_of
 from gateway.dialects.chat.policy import check_fields
 from gateway.dialects.chat.usage import usage_of
 from gateway.dialects.neutral import Used
-from gateway.dialects.pairs import Asked, Events, Heard
+from gateway.dialects.pairs import Events, Heard
 from gateway.dialects.values import mapping, objects
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
 _CAPS = ("max_completion_tokens", "max_tokens")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.schema import ChatRequest, parse_chat, provider_body
-from gateway.dialects.sse import event_of
+from gateway.dialects.sse import text, written
 from gateway.dialects.values import mapping
 from gateway.error_shapes import openai_error
 from gateway.errors import GatewayError
@@ -61,7 +60,7 @@ class _Delivery:
             event, data = self._without_usage(event, data)
             if event.keys() <= _NOTHING_ELSE and not event["choices"]:
                 return b""
-        return event_of(data or _text(event))
+        return written("", event, data)
 
     def _without_usage(self, event: dict[str, Any], data: str) -> tuple[dict[str, Any], str]:
         """Hosts that are asked for it say it in a chunk of its own, in the last one, or in each, as null until then."""
@@ -76,17 +75,13 @@ class _Delivery:
 
     def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
         if not self._wants_usage:
-            return f": {_text(facts)}\n\n".encode() + _DONE
+            return f": {text(facts)}\n\n".encode() + _DONE
         counted = self._usage or (openai_usage(usage) if usage is not None else {})
         last = {**self._frame, "object": "chat.completion.chunk", "choices": [], "usage": {**counted, **facts}}
-        return event_of(_text(last)) + _DONE
+        return written("", last) + _DONE
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
-        return event_of(_text({"error": {**openai_error(error), **facts}})) + _DONE
-
-
-def _text(event: Mapping[str, Any]) -> str:
-    return json.dumps(event, separators=(",", ":"), allow_nan=False)
+        return written("", {"error": {**openai_error(error), **facts}}) + _DONE
 
 
 SPOKEN: Final = _Spoken()

@@ -10,9 +10,8 @@ from gateway.dialects.converse.request import write_request
 from gateway.dialects.converse.stream import EventReader
 from gateway.dialects.converse.usage import usage_of
 from gateway.dialects.neutral import Delta, Request
-from gateway.dialects.pairs import Asked
 from gateway.dialects.paths import client_path
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
 

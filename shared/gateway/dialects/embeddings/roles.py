@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gateway.dialects.embeddings.policy import check_fields
-from gateway.dialects.pairs import Asked
 from gateway.dialects.unsupported import refuse
 from gateway.dialects.vectors.answers import Vector, written_usage
 from gateway.dialects.vectors.inputs import Inputs, inputs_of
 from gateway.dialects.vectors.pair import Embedding
+from gateway.dialects.written import Asked
 from gateway.models.usage import Usage
 
 

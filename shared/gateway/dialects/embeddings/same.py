@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.embeddings.policy import check_fields
-from gateway.dialects.pairs import Asked
 from gateway.dialects.values import count, mapping
 from gateway.dialects.vectors.answers import is_vector, written_usage
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
 _GATEWAYS: Final = ("model", "stream")

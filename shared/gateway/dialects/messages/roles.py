@@ -13,10 +13,9 @@ from gateway.dialects.messages.request import write_request
 from gateway.dialects.messages.stream import Reader, Writer
 from gateway.dialects.messages.usage import usage_of
 from gateway.dialects.neutral import Delta, Request
-from gateway.dialects.pairs import Asked
 from gateway.dialects.paths import client_path
 from gateway.dialects.plain import no_links
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
 

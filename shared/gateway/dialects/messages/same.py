@@ -10,12 +10,12 @@ from gateway.dialects.messages.answer import read_answer
 from gateway.dialects.messages.policy import DOCUMENTED, OF_HEADERS, check_fields
 from gateway.dialects.messages.roles import leaving
 from gateway.dialects.messages.thinking import LEAST_BUDGET
-from gateway.dialects.messages.usage import tier_of, usage_of
+from gateway.dialects.messages.usage import tier_of, told_so_far, usage_of
 from gateway.dialects.neutral import Used
-from gateway.dialects.pairs import Asked, Events, Heard
+from gateway.dialects.pairs import Events, Heard
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import count, mapping
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
 _PATH = re.compile(r"([a-z_]{1,40})((?:\.(?:[a-z_]{1,40}|\d{1,5})){0,12}): ")
@@ -96,7 +96,7 @@ class Passing:
         self.ended = self.over = False
         self.used: Used | None = None
         self._frame = {"id": f"msg_{known}", "model": model, "type": "message", "role": "assistant"}
-        self._usage: dict[str, Any] = {}  # counts are cumulative, and each event says some of them
+        self._usage: dict[str, Any] = {}
         self._open: dict[int, None] = {}  # numbers of blocks
 
     def hear(self, kind: str, event: dict[str, Any], data: str) -> Heard:
@@ -145,7 +145,7 @@ class Passing:
         return {**event, "message": {**self._frame, **said}}, ""
 
     def _told(self, usage: Mapping[str, Any], heard: Heard) -> None:
-        self._usage |= {name: value for name, value in usage.items() if value is not None}
+        self._usage = told_so_far(self._usage, usage)
         heard.counted = usage_of(self._usage) if usage else None
 
     def end(self, *, done: bool) -> Events:

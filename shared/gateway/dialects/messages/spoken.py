@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway import context
 from gateway.dialects.messages.schema import MessagesRequest, parse_messages
 from gateway.dialects.messages.usage import written_usage
-from gateway.dialects.sse import event_of
+from gateway.dialects.sse import event_of, written
 from gateway.dialects.values import mapping
 from gateway.error_shapes import messages_error
 from gateway.errors import GatewayError
@@ -51,10 +50,10 @@ class _Delivery:
 
     def chunk(self, kind: str, event: dict[str, Any], data: str) -> bytes:
         if kind != "message_delta" and not self._last:
-            return event_of(data or _text(event), kind)
+            return written(kind, event, data)
         before, self._last = (self._last, []) if kind == "message_delta" else ([], self._last)
         self._last.append((kind, event, data))
-        return b"".join(event_of(data or _text(event), kind) for kind, event, data in before)
+        return b"".join(written(kind, event, data) for kind, event, data in before)
 
     def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
         sent = b""
@@ -62,16 +61,12 @@ class _Delivery:
             if kind == "message_delta":
                 counted = mapping(event.get("usage")) or (written_usage(usage) if usage is not None else {})
                 event, data = {**event, "usage": {**counted, **facts}}, ""
-            sent += event_of(data or _text(event), kind)
+            sent += written(kind, event, data)
         return sent
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
         told = messages_error(error, context.current().request_id)
-        return event_of(_text({**told, "error": {**told["error"], **facts}}), "error")
-
-
-def _text(event: Mapping[str, Any]) -> str:
-    return json.dumps(event, separators=(",", ":"), allow_nan=False)
+        return written("error", {**told, "error": {**told["error"], **facts}})
 
 
 SPOKEN: Final = _Spoken()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from gateway.dialects.messages.stops import finish_of, stop_reason
-from gateway.dialects.messages.usage import tier_of, usage_of, uses_of_server_tools, written_usage
+from gateway.dialects.messages.usage import tier_of, told_so_far, usage_of, uses_of_server_tools, written_usage
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     BlockStop,
@@ -50,7 +50,7 @@ def read_events(events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[
 
 
 class Reader:
-    """What was told so far: counts are cumulative, and each event says some of them."""
+    """What was told so far."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
@@ -63,7 +63,7 @@ class Reader:
         number = count(event.get("index"))
         if kind == "message_start":
             yield Start()
-            self._usage.update(mapping(mapping(event.get("message")).get("usage")))
+            self._usage = told_so_far(self._usage, mapping(mapping(event.get("message")).get("usage")))
             if told := usage_of(self._usage):
                 yield Told(told)
         elif kind == "message_delta":
@@ -105,8 +105,8 @@ class Reader:
             yield RedactedDelta(number, data)
 
     def _end(self, event: Mapping[str, Any]) -> Iterator[Delta]:
-        told = {name: value for name, value in mapping(event.get("usage")).items() if value is not None}
-        self._usage.update(told)
+        told = mapping(event.get("usage"))
+        self._usage = told_so_far(self._usage, told)
         delta = mapping(event.get("delta"))
         if isinstance(why := delta.get("stop_reason"), str):
             yield from others(self._others, self._usage, delta.get("stop_details"))

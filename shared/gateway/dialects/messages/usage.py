@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.dialects.values import count, mapping
 from gateway.models.usage import Usage
@@ -28,6 +28,22 @@ def usage_of(value: object) -> Usage | None:
         output_tokens=output,
         reasoning_tokens=min(thought, output),
     )
+
+
+_OF_THE_PROMPT: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation")
+
+
+def told_so_far(known: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """The counts of a stream's events put together: they are cumulative, and each event says some of them. No prompt is
+    of no tokens: some hosts say zeros of it where they have told it before."""
+    said = {name: value for name, value in told.items() if value is not None}
+    if _prompt(known) and not _prompt(said):
+        said = {name: value for name, value in said.items() if name not in _OF_THE_PROMPT}
+    return {**known, **said}
+
+
+def _prompt(usage: Mapping[str, Any]) -> bool:
+    return any(count(usage.get(name)) for name in _OF_THE_PROMPT)
 
 
 def tier_of(value: object) -> str:

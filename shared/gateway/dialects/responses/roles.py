@@ -9,14 +9,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.dialects.neutral import Delta, Request
-from gateway.dialects.pairs import Asked
 from gateway.dialects.responses.made.reader import Reader, read_answer
 from gateway.dialects.responses.made.writer import Writer, write_answer
 from gateway.dialects.responses.reading import read_request
 from gateway.dialects.responses.request import write_request
 from gateway.dialects.responses.same import leaving
 from gateway.dialects.responses.usage import usage_of
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
 _OF_INPUT: Final = re.compile(r"input\[(\d{1,6})\]")

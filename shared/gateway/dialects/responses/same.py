@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.neutral import BlockStop, Failed, Finish, Start, Used, text_of
-from gateway.dialects.pairs import Asked, Events, Heard
+from gateway.dialects.pairs import Events, Heard
 from gateway.dialects.responses.made.reader import Reader, read_answer
 from gateway.dialects.responses.policy import check_fields, left_out
 from gateway.dialects.responses.thoughts import is_packed
 from gateway.dialects.responses.usage import usage_of
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import count, mapping
-from gateway.dialects.written import Written
+from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
 _DELIVERY: Final = frozenset(("background", "model", "stream"))

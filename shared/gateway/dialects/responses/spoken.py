@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from gateway.dialects.responses.ends import failure_of
 from gateway.dialects.responses.made.writer import begun
 from gateway.dialects.responses.schema import ResponsesRequest, parse_responses
 from gateway.dialects.responses.usage import counted
-from gateway.dialects.sse import event_of
+from gateway.dialects.sse import event_of, written
 from gateway.errors import GatewayError
 from gateway.models.usage import Usage
 
@@ -56,7 +55,7 @@ class _Delivery:
 
     def ping(self) -> bytes:
         """An event that no client reads, for those that count no comment: it bears the number of the one before."""
-        return event_of(_text({"type": "keepalive", "sequence_number": self._number}), "keepalive")
+        return written("keepalive", {"type": "keepalive", "sequence_number": self._number})
 
     def chunk(self, kind: str, event: dict[str, Any], data: str) -> bytes:
         if kind in _OWN:
@@ -70,7 +69,7 @@ class _Delivery:
             return self._framed(kind, event, data)
         if kind == "response.output_item.done":
             self._items.append(event.get("item"))
-        return event_of(data or _text(event), kind)
+        return written(kind, event, data)
 
     def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
         kind, event = self._last or ("response.completed", {"type": "response.completed"})
@@ -78,7 +77,7 @@ class _Delivery:
         response["usage"] = {**counted(response.get("usage") or {}, usage), **facts}
         if self._by_end:
             kind = "response.completed"  # paid for, and all there is: not to be asked for again
-        return event_of(_text({**event, "type": kind, "response": response}), kind)
+        return written(kind, {**event, "type": kind, "response": response})
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
         sent = b""
@@ -89,23 +88,19 @@ class _Delivery:
         failed = {"status": "failed", "error": told, "output": self._items}
         response = self._whole({**self._frame, **failed, "usage": None})
         event = {"type": "response.failed", "sequence_number": self._number + 1, "response": response}
-        return sent + event_of(_text(event), "response.failed")
+        return sent + written("response.failed", event)
 
     def _framed(self, kind: str, event: dict[str, Any], data: str) -> bytes:
         response = event.get("response") or {}
         self._frame = self._frame or {name: value for name, value in response.items() if name != "output"}
         if data and response.get("store") is False:
             return event_of(data, kind)
-        return event_of(_text({**event, "response": self._whole(response)}), kind)
+        return written(kind, {**event, "response": self._whole(response)})
 
     def _whole(self, response: Mapping[str, Any]) -> dict[str, Any]:
         if self._echo is None:
             self._echo = echoed(self._asked)
         return {**self._echo, **response, "store": False}
-
-
-def _text(event: Mapping[str, Any]) -> str:
-    return json.dumps(event, separators=(",", ":"), allow_nan=False)
 
 
 SPOKEN: Final = _Spoken()

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from gateway.dialects.neutral import Delta, Request, Text, Turn
-from gateway.dialects.pairs import Asked
 from gateway.dialects.text.policy import PASSED, check_fields
 from gateway.dialects.text.schema import prompt_of
 from gateway.dialects.text.writer import Writer, completion
+from gateway.dialects.written import Asked
 
 # By chat's names for them.
 PATHS: Final[Mapping[str, str]] = {"max_completion_tokens": "max_tokens", "messages": "prompt"}

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from gateway.dialects.pairs import Asked
 from gateway.dialects.unsupported import refuse
 from gateway.dialects.vectors.answers import Vector
 from gateway.dialects.vectors.inputs import Inputs, most_tokens
-from gateway.dialects.written import Part, Written
+from gateway.dialects.written import Asked, Part, Written
 from gateway.models.usage import Usage
 
 MOST_REQUESTS: Final = 96  # one behind the other, within one call's time
