@@ -10,8 +10,11 @@ from typing import Any, Protocol, cast
 
 from gateway.catalogue.context import McpContext
 from gateway.config.document import TierLimits
-from gateway.errors import GatewayError
+from gateway.errors import BadRequest, GatewayError
+from gateway.models.model_names import Route
 from gateway.models.usage import Usage
+
+_INSTEAD = {"embedding": "makes embeddings: POST /v1/embeddings", "chat": "chats: POST /v1/chat/completions"}
 
 
 class Asked(Protocol):
@@ -85,3 +88,11 @@ def spoken(dialect: str) -> Spoken:
 def streamed(dialect: str) -> Streamed:
     """A dialect in which a stream was asked for."""
     return cast(Streamed, spoken(dialect))
+
+
+def check_mode(route: Route, dialect: str) -> None:
+    """Raises BadRequest where a model does something else than a dialect asks for."""
+    mode = route.price.mode
+    if mode != spoken(dialect).mode:
+        message = f"The model '{route.name}' {_INSTEAD[mode]}."
+        raise BadRequest(message, code="model_not_supported", param="model")

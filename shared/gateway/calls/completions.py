@@ -11,13 +11,12 @@ from typing import Any
 from gateway import context
 from gateway.breakers.breaker import BreakerRules
 from gateway.breakers.breakers import Breakers
-from gateway.calls.asked import Asked, spoken
+from gateway.calls.asked import Asked, check_mode, spoken
 from gateway.calls.call import Call, Means
 from gateway.calls.clients import client_class, goes_by_end
 from gateway.calls.ending import tell_of_end
 from gateway.calls.estimate import Estimate, estimate
 from gateway.calls.estimate_inputs import estimate_inputs
-from gateway.calls.modes import check_mode
 from gateway.calls.plan import Plan, Target, new_rid, seconds_for
 from gateway.catalogue.catalogue import Catalogue
 from gateway.catalogue.context import fitting, with_products
