@@ -16,6 +16,27 @@ class Completion(BaseModel):
     usage: dict[str, Any]
 
 
+class TextCompletion(BaseModel):
+    id: str
+    object: Literal["text_completion"]
+    model: str
+    choices: list[Any]
+    usage: dict[str, Any]
+
+
+class Embedding(BaseModel):
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str = Field(description="Text where base64 was asked for: four bytes a number.")
+
+
+class Embeddings(BaseModel):
+    object: Literal["list"]
+    model: str
+    data: list[Embedding]
+    usage: dict[str, Any]
+
+
 class GatewayCompletion(Completion):
     provider: str
     latency: int
@@ -48,6 +69,7 @@ class Model(BaseModel):
     family: str | None
     context_window: int | None = Field(description="In tokens; null where nobody knows.")
     max_output_tokens: int | None
+    mode: Literal["chat", "embedding"] = Field(description="What it does.")
     capabilities: list[str]
     dialects: list[str] = Field(description="The wire formats that it is called in.")
     pricing: dict[str, Any] = Field(description="US dollars per million tokens.")

@@ -23,6 +23,8 @@ ROUTES = (
     *v1.routes("key", streamed="as they come"),
     *v1.messages_routes("key"),
     *v1.responses_routes("key"),
+    *v1.embeddings_routes("key"),
+    *v1.text_routes("key"),
     ROOT,
     Route(
         method_path="GET /ready",

@@ -110,3 +110,35 @@ def test_errors_are_the_library_s_own_classes(gateway: Live) -> None:
     limited = refused(key, openai.RateLimitError)
     assert limited.code == "rate_limit_exceeded"
     assert int(limited.response.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize("model", ["text-embedding-3-small", "titan-embed-text-v2", "cohere-embed-v4"])
+def test_embeddings_as_the_library_asks_for_them_and_as_numbers(gateway: Live, model: str) -> None:
+    key, key_id = gateway.new_key()
+    with client(gateway, key) as sdk:
+        packed = sdk.embeddings.create(model=model, input=["one", "two"])  # it asks for base64, and unpacks it
+        plain = sdk.embeddings.create(model=model, input=["one", "two"], encoding_format="float", dimensions=256)
+        with pytest.raises(openai.BadRequestError) as refused:
+            sdk.embeddings.create(model=model, input=["one", ""])
+    assert [len(each.embedding) for each in plain.data] == [256, 256]
+    assert all(isinstance(number, float) for each in packed.data for number in each.embedding)
+    assert packed.data[1].embedding[:8] == plain.data[1].embedding[:8]
+    assert refused.value.param == "input[1]"
+    costs = [(each.usage.model_extra or {})["cost"] for each in (packed, plain)]
+    assert billed(gateway, key_id, 2)["cost"] == pytest.approx(sum(costs))
+
+
+@every_model
+def test_completions_of_old_whole_and_streamed(gateway: Live, model: str) -> None:
+    key, key_id = gateway.new_key()
+    asked: Any = {"model": model, "prompt": '[[fake text="Good day to you"]]'}
+    with client(gateway, key) as sdk:
+        whole = sdk.completions.create(**asked)
+        chunks = list(sdk.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
+    texts = [chunk.choices[0].text for chunk in chunks if chunk.choices]
+    assert "".join(texts) == whole.choices[0].text == "Good day to you"
+    assert chunks[-1].usage is not None
+    assert whole.usage is not None
+    costs = [(usage.model_extra or {})["cost"] for usage in (whole.usage, chunks[-1].usage)]
+    assert costs[0] == costs[1] > 0
+    assert billed(gateway, key_id, 2)["cost"] == pytest.approx(sum(costs))

@@ -14,6 +14,7 @@ from gateway.api.message import MAX_BODY_BYTES
 from gateway.catalogue.admin import ProductAdmin
 from gateway.catalogue.store import ProductStore
 from gateway.identity.caller import Caller
+from tests.contract.asked import Door
 from tests.contract.conftest import Tables
 from tests.contract.front import Gateway, Place
 from tests.fakes.products import described
@@ -47,9 +48,15 @@ def test_every_model_that_is_listed_answers(gateway: Gateway) -> None:
     assert {"claude-3-sonnet", "claude-3-haiku", "nova-lite"} <= set(aliases)
     assert listed[: len(aliases)] == aliases
     assert len(listed) > 2 * len(aliases)
+    modes = {each["id"]: each["mode"] for each in gateway.ask("GET", "/v1/models?all=true").body["data"]}
+    assert set(modes.values()) == {"chat", "embedding"}
     for name in listed:
-        reply = gateway.ask("POST", "/v1/chat/completions", CHAT | {"model": name})
-        assert reply.status == 200, (name, reply.text)
+        if modes[name] == "embedding":
+            answer = Door(gateway, "/v1/embeddings").ask({"model": name, "input": "a"})
+            assert answer.status == 200, (name, answer.body)
+        else:
+            reply = gateway.ask("POST", "/v1/chat/completions", CHAT | {"model": name})
+            assert reply.status == 200, (name, reply.text)
         assert gateway.ask("GET", f"/v1/models/{quote(name)}").body["id"] == name
 
 

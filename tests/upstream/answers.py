@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from tests.upstream import anthropic_api, bedrock_api, eventstream, hosts, openai_api, responses_api
+from tests.upstream import anthropic_api, bedrock_api, embeddings_api, eventstream, hosts, openai_api, responses_api
 from tests.upstream.converse_judge import faults
 from tests.upstream.messages_judge import count_faults, version_faults
 from tests.upstream.messages_judge import faults as message_faults
@@ -56,7 +56,10 @@ def answer(method: str, path: str, headers: Mapping[str, str], body: Mapping[str
     if (method, path) == ("GET", "/v1/models"):
         return _json(openai_api.models(), steer)
     if (method, path) == ("POST", "/v1/embeddings"):
-        return _json(openai_api.embeddings(body), steer)
+        found = embeddings_api.openai_faults(body)
+        return (
+            _openai_error(400, Steer(message=found[0])) if found else _json(embeddings_api.openai(body, steer), steer)
+        )
     if (method, path) == ("POST", "/v1/chat/completions"):
         return _chat(body, steer)
     if (method, path) == ("POST", "/v1/responses"):
@@ -144,6 +147,8 @@ def _bedrock(path: str, headers: Mapping[str, str], body: Mapping[str, Any], ste
         return Reply(200, streamed, parts=_event_stream(bedrock_api.events(body, steer), steer))
     if operation == "invoke-with-response-stream":
         return Reply(200, streamed, parts=_event_stream(bedrock_api.invoke_events(body, steer), steer))
+    if operation == "invoke" and (made := _embeddings(unquote(model), body, steer)) is not None:
+        return _json(made[0], steer, 200, request_id | made[1])
     if operation == "count-tokens":
         return _json(bedrock_api.count_tokens(body), steer, 200, request_id)
     if operation == "invoke":
@@ -152,20 +157,34 @@ def _bedrock(path: str, headers: Mapping[str, str], body: Mapping[str, Any], ste
     return _json(bedrock_api.converse(body, steer), steer, 200, request_id)
 
 
+def _embeddings(model: str, body: Mapping[str, Any], steer: Steer) -> tuple[dict[str, Any], dict[str, str]] | None:
+    if embeddings_api.is_titan(model):
+        return embeddings_api.titan(model, body, steer)
+    return embeddings_api.cohere(model, body, steer) if "cohere.embed" in model else None
+
+
 def _bedrock_verdict(
     model: str, operation: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer
 ) -> tuple[int, Steer]:
     # What Bedrock itself checks comes before what a test asks for.
     if not headers.get("authorization", "").startswith(("AWS4-HMAC-SHA256 Credential=", "Bearer ")):
         return 403, Steer(error_type="MissingAuthenticationTokenException")
-    judged = bedrock_api.invoke_faults if operation.startswith("invoke") else faults
-    if operation == "count-tokens":
-        found = bedrock_api.count_faults(model, body)
-    else:
-        found = judged(body) if model else ["modelId: is empty"]
+    found = _bedrock_faults(model, operation, body)
     if found:
         return 400, Steer(message=f"{len(found)} validation error(s) detected: {found[0]}")
     return steer.status, steer
+
+
+def _bedrock_faults(model: str, operation: str, body: Mapping[str, Any]) -> list[str]:
+    if operation == "count-tokens":
+        return bedrock_api.count_faults(model, body)
+    if not model:
+        return ["modelId: is empty"]
+    if not operation.startswith("invoke"):
+        return faults(body)
+    if embeddings_api.is_titan(model):
+        return embeddings_api.titan_faults(model, body)
+    return embeddings_api.cohere_faults(model, body) if "cohere.embed" in model else bedrock_api.invoke_faults(body)
 
 
 def _bedrock_openai(path: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:

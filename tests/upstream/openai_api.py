@@ -1,4 +1,4 @@
-"""OpenAI's bodies: chat completions, their chunks, models, embeddings, errors."""
+"""OpenAI's bodies: chat completions, their chunks, models, errors."""
 
 from __future__ import annotations
 
@@ -64,16 +64,6 @@ def models() -> dict[str, Any]:
     return {"object": "list", "data": data}
 
 
-def embeddings(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Vectors of eight numbers that follow from the text."""
-    given = request.get("input", "")
-    texts = [given] if isinstance(given, str) else [str(item) for item in given]
-    data = [{"object": "embedding", "index": index, "embedding": _vector(text)} for index, text in enumerate(texts)]
-    used = sum(tokens(text) for text in texts)
-    usage = {"prompt_tokens": used, "total_tokens": used}
-    return {"object": "list", "data": data, "model": request.get("model"), "usage": usage}
-
-
 def error(status: int, steer: Steer) -> dict[str, Any]:
     """An error body as OpenAI writes it; the message quotes what was sent, which is why it must not be passed on."""
     message = steer.message or f"The fake answers with status {status}."
@@ -122,7 +112,3 @@ def _usage(request: Mapping[str, Any], output: int, steer: Steer) -> dict[str, A
             "rejected_prediction_tokens": 0,
         },
     }
-
-
-def _vector(text: str) -> list[float]:
-    return [byte / 255 for byte in hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8]]

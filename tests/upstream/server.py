@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.upstream import embeddings_api
 from tests.upstream.answers import SECRET, Reply, answer, reason, secret
 from tests.upstream.bedrock_api import counted_of
 from tests.upstream.responses_api import last_input_text
@@ -92,6 +93,7 @@ class FakeUpstream:
             return self._queue.popleft()
         asked = counted_of(seen.body) or seen.body
         said = last_user_text(asked.get("messages") or []) or last_input_text(asked.get("input"))
+        said = said or embeddings_api.said(seen.body)
         return self.decide(seen) or steer_from(seen.headers, said)
 
     def serve(self) -> None:

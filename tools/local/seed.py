@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from functools import cache
 
 from gateway import observability
 from gateway.aws.http import AwsHttp
@@ -18,9 +19,11 @@ from gateway.dynamodb.client import Database, DynamoDB
 from gateway.identity import key_text as keys
 from gateway.identity.caller import SCOPES, TIERS, Caller
 from gateway.identity.store import KeyRecord, KeyStore
+from gateway.models.cards import Cards
+from gateway.models.endpoints import endpoints_of
 from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
-from gateway.models.vendors import endpoints_of, packaged
+from gateway.models.vendors import packaged
 from gateway.times import rfc3339
 from tools.local.products import products
 from tools.manifest import Names
@@ -63,13 +66,26 @@ def seed_models(
     database: Database, names: Names, target: str = _STAND_IN, price: Mapping[str, float] | None = None
 ) -> None:
     """Point aliases at one model: those that the emulator's Bedrock does not serve, so that each works with it alone;
-    with a price of its own all of them. It's a version of the config."""
-    served = _served_by_bedrock(names.region)
-    models = {alias: {"target": target} for alias in defaults()["models"] if price is not None or alias not in served}
+    with a price of its own all of them. Those that embed are taken out: neither does. It's a version of the config."""
+    served, models = _served_by_bedrock(names.region), dict[str, dict[str, str] | None]()
+    for alias in defaults()["models"]:
+        if alias in embedding_aliases():
+            models[alias] = None
+        elif price is not None or alias not in served:
+            models[alias] = {"target": target}
     changes: dict[str, object] = {"models": models} | ({"prices": {target: dict(price)}} if price is not None else {})
     now = rfc3339(time.time())
     store = ConfigStore(database, names.table("state"))
     store.save(Overrides(0, {}), changes, by="make run", at=now)
+
+
+@cache
+def embedding_aliases() -> set[str]:
+    """The packaged aliases of embedding models."""
+    cards, prices = Cards.load(), PriceBook.load()
+    found = {alias: cards.named(said["models"][0]) for alias, said in defaults()["models"].items()}
+    targets = {alias: f"{vendor}/{ids[0]}" for alias, card in found.items() if card for vendor, ids in card.at.items()}
+    return {alias for alias, target in targets.items() if (price := prices.find(target)) and price.mode == "embedding"}
 
 
 def _served_by_bedrock(region: str) -> set[str]:

@@ -10,8 +10,11 @@ from typing import Any, Protocol, cast
 
 from gateway.catalogue.context import McpContext
 from gateway.config.document import TierLimits
-from gateway.errors import GatewayError
+from gateway.errors import BadRequest, GatewayError
+from gateway.models.model_names import Route
 from gateway.models.usage import Usage
+
+_INSTEAD = {"embedding": "makes embeddings: POST /v1/embeddings", "chat": "chats: POST /v1/chat/completions"}
 
 
 class Asked(Protocol):
@@ -52,8 +55,10 @@ class Delivery(Protocol):
 
 
 class Spoken(Protocol):
-    """A dialect as clients speak it."""
+    """A dialect as clients speak it. `mode` is what it asks models to do, as prices have it."""
 
+    @property
+    def mode(self) -> str: ...
     def parse(self, body: Mapping[str, Any]) -> Asked:
         """Raises BadRequest, which names the field."""
 
@@ -66,6 +71,10 @@ class Spoken(Protocol):
         """A whole answer with what was used, where it does not say so, and what it cost. `asked` is what `parse` gave,
         here and below."""
 
+
+class Streamed(Spoken, Protocol):
+    """One whose answers may come as they are made."""
+
     def delivery(self, asked: Any, *, by_end: bool = False) -> Delivery:
         """`by_end`: the client goes by a stream's end, and sends again what ends in a way that it does not know."""
 
@@ -74,3 +83,16 @@ class Spoken(Protocol):
 def spoken(dialect: str) -> Spoken:
     """Dialects are loaded when they are first spoken."""
     return cast(Spoken, import_module(f"gateway.dialects.{dialect}.spoken").SPOKEN)
+
+
+def streamed(dialect: str) -> Streamed:
+    """A dialect in which a stream was asked for."""
+    return cast(Streamed, spoken(dialect))
+
+
+def check_mode(route: Route, dialect: str) -> None:
+    """Raises BadRequest where a model does something else than a dialect asks for."""
+    mode = route.price.mode
+    if mode != spoken(dialect).mode:
+        message = f"The model '{route.name}' {_INSTEAD[mode]}."
+        raise BadRequest(message, code="model_not_supported", param="model")

@@ -86,7 +86,7 @@ class Attempt:
         try:
             for event in self.target.provider.send(self.prepared):
                 if event is not QUIET:
-                    if self.first_byte_ms is None:
+                    if self.first_byte_ms is None and not isinstance(event, Counted):
                         self.first_byte_ms = (time.monotonic() - started) * 1_000
                     self._heard(event)
                 given = time.monotonic()
@@ -180,6 +180,8 @@ class Attempt:
         self.status, self.failure = failure.code, failure
         if isinstance(failure.usage, Usage):
             self.usage = failure.usage
+            # Whatever ended it: a part of it was answered before, and is paid for.
+            self.verdict = self.verdict if self.verdict is Verdict.UNUSABLE else Verdict.CUT
             self.bill = self._billed(failure.usage, failure.tier)
 
     def _billed(self, usage: Usage, tier: str | None) -> Cost:

@@ -11,11 +11,12 @@ from typing import Any
 from gateway import context
 from gateway.breakers.breaker import BreakerRules
 from gateway.breakers.breakers import Breakers
-from gateway.calls.asked import Asked, spoken
+from gateway.calls.asked import Asked, check_mode, spoken
 from gateway.calls.call import Call, Means
 from gateway.calls.clients import client_class, goes_by_end
 from gateway.calls.ending import tell_of_end
 from gateway.calls.estimate import Estimate, estimate
+from gateway.calls.estimate_inputs import estimate_inputs
 from gateway.calls.plan import Plan, Target, new_rid, seconds_for
 from gateway.catalogue.catalogue import Catalogue
 from gateway.catalogue.context import fitting, with_products
@@ -136,6 +137,7 @@ class Completions:
         config = self.config.get()
         names, tier, rule = self.model_names(config), config.tier(caller.tier), residency_of(caller, config)
         route = names.resolve(request.model, rule)
+        check_mode(route, way.dialect)
         _allowed(caller, request, route.name, route.target)
         tell_of_end(route)
         products = self._products(request)
@@ -205,6 +207,7 @@ class Completions:
         try:
             request = spoken(dialect).parse(body)
             route = self.model_names(config).resolve(request.model, residency_of(caller, config))
+            check_mode(route, dialect)
             _, est = self._priced(body, request, route, config.tier(caller.tier), seconds_left, dialect)
         except GatewayError:
             return
@@ -243,16 +246,19 @@ class Completions:
         seconds_left: float,
         dialect: str,
     ) -> tuple[ModelCall, Estimate]:
-        cap = request.cap(tier, route.price.max_output_tokens)
+        cap, said = request.cap(tier, route.price.max_output_tokens), spoken(dialect)
         call = ModelCall(
             model=route.called,
-            body=spoken(dialect).leaving(body),
+            body=said.leaving(body),
             max_output_tokens=cap,
             choices=request.choices,
             timeout=seconds_for(route.provider, seconds_left),
             dialect=dialect,
             endpoint=route.endpoint,
+            mode=said.mode,
         )
+        if said.mode == "embedding":
+            return call, estimate_inputs(call.body, route.price)
         return call, estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
 
 

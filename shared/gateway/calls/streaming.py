@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import observability
-from gateway.calls.asked import Delivery
+from gateway.calls.asked import Delivery, streamed
 from gateway.calls.call import Call
 from gateway.errors import ClientGone, GatewayError, InternalError
 from gateway.vendors.base import Chunk
@@ -102,7 +102,8 @@ class Streaming:
             raise
 
     def _delivery(self) -> Delivery:
-        return self.call.spoken.delivery(self.call.request, by_end=self.call.plan.by_end)
+        plan = self.call.plan
+        return streamed(plan.dialect).delivery(plan.request, by_end=plan.by_end)
 
 
 class Begun(Iterator[bytes]):

@@ -8,9 +8,10 @@ from typing import Any
 from gateway.config.document import Alias, Config, ConfiguredVendor
 from gateway.destinations import Destinations
 from gateway.errors import BadRequest, GatewayError
+from gateway.models.endpoints import needs_profile
 from gateway.models.geographies import geography_of, reach
 from gateway.models.model_names import ModelNames
-from gateway.models.vendors import Vendor, needs_profile, packaged
+from gateway.models.vendors import Vendor, packaged
 
 _UNSAID = {
     "maxInputTokens": "its window is unknown: the provider alone can say that a prompt is too long",

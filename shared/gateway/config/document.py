@@ -166,10 +166,12 @@ class ConfiguredVendor(_Part):
 class PriceOverride(_Part):
     """US dollars per million tokens, as price lists print them; in tokens, the most that the model writes, and the most
     that it can read; what it can do, the day from which it answers no more, and the name to ask for instead then.
+    `mode` says what a model does of which no list says it: it chats, or embeds; then `output` is 0.
     """
 
     input: Dollars
     output: Dollars
+    mode: Literal["chat", "embedding"] = "chat"
     cached: Dollars | None = None
     cache_write: Dollars | None = None
     cache_write_1h: Annotated[Dollars | None, Field(alias="cacheWrite1h")] = None
@@ -191,6 +193,7 @@ class PriceOverride(_Part):
             cache_write_1h=if_set(self.cache_write_1h),
             max_output_tokens=self.max_output_tokens,
             max_input_tokens=self.max_input_tokens,
+            mode=self.mode,
             capabilities=tuple(sorted(set(self.capabilities))),
             ends=self.ends.isoformat() if self.ends else "",
             successor=self.successor or "",

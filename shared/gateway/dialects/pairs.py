@@ -1,8 +1,8 @@
 """From a client's dialect to an endpoint's and back, for any two of them: each dialect knows its own half.
 
-`<dialect>/roles.py` has a dialect's halves: `CLIENT` of one that clients speak, `NATIVE` of one that an endpoint does;
-`<dialect>/same.py` what is done where it is both. The same dialect on both sides is passed through, after policing:
-nothing is translated or lost. Otherwise a request goes through the neutral form, and an answer through its deltas.
+`<dialect>/roles.py` has a dialect's halves: `CLIENT` of one that clients speak (and its `PAIR`, where that is no chat),
+`NATIVE` of one that an endpoint does; `<dialect>/same.py` what is done where it is both. The same dialect on both sides
+is passed through, after policing. Otherwise a request goes through the neutral form, and an answer through its deltas.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ class Pair(Protocol):
         """A whole answer as the client reads it; None where it has not the promised shape. `names` gives tools' own
         names for those that the endpoint was told, `known` what the provider knows it by. Raises Unusable."""
 
-    def usage_of(self, value: object) -> Usage | None:
-        """The counts in the endpoint's `usage`; None where they can't be read."""
+    def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
+        """The counts in the endpoint's answer; None where there are none that can be read."""
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:
         """The path in the client's request of what an error speaks of."""
@@ -127,8 +127,8 @@ class Translated:
         deltas = self._native.deltas(answer, names)
         return None if deltas is None else self._client.whole(deltas, known=known(), model=model)
 
-    def usage_of(self, value: object) -> Usage | None:
-        return self._native.usage_of(value)
+    def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
+        return self._native.usage_of(answer.get("usage"))
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:
         # The request is written once more: only an error asks where things stand.
@@ -204,8 +204,7 @@ class Stream:
 
     @property
     def beyond(self) -> bool:
-        """Whether an answer that has not ended is longer than it may be, by what the provider has counted or by its
-        pieces, each a token at least; never by bytes."""
+        """Whether an answer that has not ended is too long: by the provider's count, or by pieces, never by bytes."""
         return max(self._pieces, self._told) > self._most and not self.tap.ended
 
 
@@ -271,7 +270,8 @@ def pair(client: str, native: str) -> Pair:
     """Dialects are loaded when they are first spoken."""
     if client == native:
         return cast(Pair, import_module(f"gateway.dialects.{client}.same").SAME)
-    return Translated(*halves(client, native))
+    made = getattr(import_module(f"gateway.dialects.{client}.roles"), "PAIR", Translated)
+    return cast(Pair, made(*halves(client, native)))
 
 
 def halves(client: str, native: str) -> tuple[Client, Native]:

@@ -17,7 +17,7 @@ class Asked(NamedTuple):
 
     `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
     `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
-    `thinking`: how it is told to think. `quirks` are the endpoint's.
+    `thinking`: how it is told to think; `dimensions`: of what lengths its vectors may be. `quirks` are the endpoint's.
     """
 
     body: Mapping[str, Any]
@@ -29,14 +29,23 @@ class Asked(NamedTuple):
     one_tool: bool = False
     sampling: Sampling = "one"
     thinking: Thinking = ""
+    dimensions: tuple[int, ...] = ()
     quirks: Quirks = Quirks()
+
+
+class Part(NamedTuple):
+    """One of several requests that a request leaves in; `most` are the tokens that its prompt has at most."""
+
+    body: dict[str, Any]
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """A request as it leaves. `dropped`: paths of what it does not say. `names`: tools' names as the answer will have
     them, to those that the client knows, where they differ. `turns` and `system`: where each block came from; `paths`:
-    what the client calls the neutral form's fields."""
+    what the client calls the neutral form's fields. `parts`: where it leaves in several requests, each of them; the
+    `body` is that of the first."""
 
     body: dict[str, Any]
     dropped: list[str]
@@ -44,3 +53,4 @@ class Written:
     turns: list[list[str]] = field(default_factory=list)
     system: list[str] = field(default_factory=list)
     paths: Mapping[str, str] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)

@@ -41,6 +41,16 @@ def responses(request: Request) -> Response:
     return _complete(request, _plain, "responses")
 
 
+def embeddings(request: Request) -> Response:
+    """`POST /v1/embeddings`: exactly OpenAI's, with the cost added to `usage`."""
+    return _complete(request, _plain, "embeddings")
+
+
+def text(request: Request) -> Response:
+    """`POST /v1/completions`: exactly OpenAI's of old, with the cost added to `usage`."""
+    return _complete(request, _plain, "text")
+
+
 def _plain(request: Request, running: Call, body: dict[str, Any]) -> Response:
     return Response(200, body, _headers(running, request))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from gateway import observability
 from gateway.api.message import Request, Response
 from gateway.api.routes import Handler
-from gateway.calls.asked import spoken
+from gateway.calls.asked import streamed
 from gateway.calls.clients import goes_by_end
 from gateway.dialects.responses.ends import acts_on
 from gateway.errors import GatewayError
@@ -27,7 +27,7 @@ def told_by_end(answered: Handler) -> Handler:
                 raise
             observability.count("Refusals", reason=error.code)
             observability.log.info("refused in a stream", extra={"code": error.code, "status": error.status})
-            dialect = spoken("responses")
+            dialect = streamed("responses")
             failed = dialect.delivery(dialect.parse(request.json()), by_end=True).error(error, {})
             headers = {**error.headers, "cache-control": "no-cache"}
             return Response(200, failed.decode(), headers, media_type="text/event-stream")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.api.routes import Auth, Described, Handler, Route, Schema
-from gateway.handlers.chat import chat, messages, once, responses
+from gateway.handlers.chat import chat, embeddings, messages, once, responses, text
 from gateway.handlers.key import key
 from gateway.handlers.models import dialect_of, models, one_model
 from gateway.handlers.responses import no_sockets, told_by_end
@@ -13,6 +13,8 @@ ANSWERS = "functions.completions.answers"  # types for the OpenAPI document
 CHAT = "gateway.dialects.chat.schema:ChatRequest"
 MESSAGES = "gateway.dialects.messages.schema:MessagesRequest"
 RESPONSES = "gateway.dialects.responses.schema:ResponsesRequest"
+EMBEDDINGS = "gateway.dialects.embeddings.schema:EmbeddingsRequest"
+TEXT = "gateway.dialects.text.schema:TextRequest"
 ONCE = ("idempotency-key",)
 FAILURES = (402, 404, 409, 422, 429, 502, 503, 504)
 _PAGES: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}}
@@ -109,6 +111,43 @@ def responses_routes(auth: Auth) -> tuple[Route, ...]:
     told = Described(summary="Where a WebSocket is asked for: there is none.", answers={426: {"type": "object"}})
     sockets = Route(method_path="GET /v1/responses", handler=no_sockets, auth="public", scope=None, described=told)
     return (response, sockets)
+
+
+def embeddings_routes(auth: Auth) -> tuple[Route, ...]:
+    """Embeddings, whose answers may be larger than a door that answers in one piece can give."""
+    embedding = Route(
+        method_path="POST /v1/embeddings",
+        handler=once(embeddings, "embeddings"),
+        auth=auth,
+        scope="completions",
+        described=Described(
+            summary="Embeddings, exactly OpenAI's.",
+            body=EMBEDDINGS,
+            headers=ONCE,
+            answers={200: f"{ANSWERS}:Embeddings"},
+            errors=FAILURES,
+        ),
+    )
+    return (embedding,)
+
+
+def text_routes(auth: Auth) -> tuple[Route, ...]:
+    """Completions as they were before chat, of a door that streams."""
+    completion = Route(
+        method_path="POST /v1/completions",
+        handler=once(text, "text"),
+        auth=auth,
+        scope="completions",
+        described=Described(
+            summary="A completion of old, by a model that chats; with stream its events as they come.",
+            body=TEXT,
+            headers=ONCE,
+            answers={200: f"{ANSWERS}:TextCompletion"},
+            errors=FAILURES,
+            media=("text/event-stream",),
+        ),
+    )
+    return (completion,)
 
 
 def _of_models(method_path: str, handler: Handler, auth: Auth, described: Described) -> Route:

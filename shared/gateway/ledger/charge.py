@@ -13,7 +13,8 @@ class Verdict(StrEnum):
     ANSWERED: as promised. UNUSABLE: an answer came whole with a status of success, and it is none (an error object,
     HTML, no choices). REFUSED: a status that is no success. NOT_SENT: nothing reached the provider. UNKNOWN: it left,
     and nobody can know what was produced (our deadline, a reset, a hang-up, an answer that was cut off). CUT: it ended
-    so when content had come, and all that was produced until then was seen.
+    so when content had come, and all that was produced until then was seen; or, of a batch, in any way when parts of it
+    had been answered.
     """
 
     ANSWERED = "answered"

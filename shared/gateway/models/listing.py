@@ -6,9 +6,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.models.endpoints import endpoints_of
 from gateway.models.model_names import CLAUDE_CODE, ModelNames, Route
 from gateway.models.money import Price, usd
-from gateway.models.vendors import Endpoint, Vendor, endpoints_of
+from gateway.models.vendors import Endpoint, Vendor
 
 _KEPT = re.compile("claude|anthropic", re.IGNORECASE)
 _RFC_3339 = "%Y-%m-%dT%H:%M:%SZ"
@@ -33,6 +34,7 @@ def listed(route: Route, names: ModelNames) -> dict[str, Any]:
         "family": (card.family or None) if card else None,
         "context_window": price.max_input_tokens,
         "max_output_tokens": price.max_output_tokens,
+        "mode": price.mode,
         "capabilities": list(price.capabilities),
         "dialects": list(dict.fromkeys(each.dialect for each in endpoints)),
         "pricing": {"currency": "USD", "per": "million tokens", **_pricing(price), "source": price.source}
@@ -41,8 +43,10 @@ def listed(route: Route, names: ModelNames) -> dict[str, Any]:
 
 
 def discovered(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A list for Anthropic's clients. Claude Code keeps names that hold `claude` or `anthropic` alone, so that every
-    other model has another name beside its own; those it keeps come first, for a client that reads one page."""
+    """A list for Anthropic's clients, of models that chat. Claude Code keeps names that hold `claude` or `anthropic`
+    alone, so that every other model has another name beside its own; those it keeps come first, for a client that reads
+    one page."""
+    shown = [each for each in shown if each["mode"] == "chat"]
     kept = [each for each in shown if _KEPT.search(each["id"])]
     others = [each for each in shown if not _KEPT.search(each["id"])]
     return [*kept, *({**each, "id": CLAUDE_CODE + each["id"]} for each in others), *others]
@@ -67,10 +71,9 @@ def in_messages(shown: dict[str, Any]) -> dict[str, Any]:
 
 def _endpoints(vendor: Vendor, route: Route) -> tuple[Endpoint, ...]:
     """Those that a call by this name may go to: the one that an alias names, if it does."""
-    if not route.endpoint:
-        return endpoints_of(vendor, route.model)
     named = vendor.endpoints.get(route.endpoint)
-    return (named,) if named else ()
+    had = endpoints_of(vendor, route.model) if not route.endpoint else (named,) if named else ()
+    return tuple(each for each in had if each.mode == route.price.mode)
 
 
 def _pricing(price: Price) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from typing import NamedTuple, Protocol
 from gateway.errors import BadRequest, GatewayError, NotFound
 from gateway.models import residency as rules
 from gateway.models.cards import Card, Cards
+from gateway.models.endpoints import needs_profile, serves
 from gateway.models.geographies import geography_of, reach
 from gateway.models.money import Price
-from gateway.models.vendors import Vendor, needs_profile, packaged
+from gateway.models.vendors import Vendor, packaged
 
 _SHOWN = "; GET /v1/models lists what a key may ask for."
 CLAUDE_CODE = "claude-code/"  # before any name: the same model, by a name that Claude Code keeps
@@ -151,6 +152,7 @@ class ModelNames:
             max_input_tokens=own.max_input_tokens or listed.max_input_tokens,
             capabilities=own.capabilities or listed.capabilities,
             ends=own.ends or listed.ends,
+            mode=listed.mode,
         )
 
     def vendor(self, name: str) -> Vendor | None:
@@ -210,10 +212,10 @@ class ModelNames:
         if price is None:
             reason = f"The model '{name}' has no price, so it can't be billed. An operator can set one in the config."
             return 2, BadRequest(reason, code="model_not_priced", param="model")
-        if price.mode != "chat":
-            reason = f"The model '{name}' is no chat model ({price.mode})."
-            return 3, BadRequest(reason, code="model_not_supported", param="model")
         vendor = self.vendor(provider)
+        if vendor is not None and not serves(vendor, target.partition("/")[2], price.mode):
+            reason = f"The model '{name}' is of a kind ({price.mode}) that this gateway does not call at {provider}."
+            return 3, BadRequest(reason, code="model_not_supported", param="model")
         if vendor is not None and needs_profile(vendor, target.partition("/")[2]):
             reason = f"The model '{name}' answers by an inference profile alone: its id begins with a geography."
             return 3, BadRequest(reason, code="model_not_supported", param="model")

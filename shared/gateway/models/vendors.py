@@ -14,6 +14,7 @@ a provider of the config that has the host's name. Of a provider it says:
   alone, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
   `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, where nothing is said), or `none`.
   `thinking`: how it is told to think, where that takes an object of its own: `adaptive`, or by a `budget` of tokens.
+  `dimensions`: of what lengths its vectors may be, where an endpoint of its own has to be told.
 - `counts`: whose tokens it counts where an endpoint says how: forms of ids, as in `models`. Not said: of all.
 - `geography`: where its models run and what it is sent is kept, where that is one geography (`eu`, `us`, ...) by its
   contract. Not said, nobody knows: a key that is bound to a geography calls nothing there. A host of each region
@@ -41,6 +42,7 @@ And of an endpoint alone:
 - `betasInBody`: betas, and the version, stand in the body, each beside its fields (`data/betas.json`).
 - `metadataHeader`: the header that takes what shall stand in the provider's log, where the body has no place for it.
 - `onlyAt`: the domains at which it is known to be there; at another base URL it is called where the config names it.
+- `mode`: what the models do that it calls, as prices have it: `chat`, where nothing is said, or `embedding`.
 - `count`: how it is asked what a prompt comes to: `path` (`{model}` is the model's own id, without a geography), and of
   the body for an answer the fields that are not for it (`omits`), or those that alone are (`keeps`).
 """
@@ -49,13 +51,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
-
-from gateway.models.geographies import geography_of, own_id, without_arn
 
 _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 
@@ -99,6 +98,7 @@ class Endpoint(NamedTuple):
     metadata_header: str = ""
     only_at: tuple[str, ...] = ()
     quirks: Quirks = Quirks()
+    mode: str = "chat"
     counting: Counting | None = None
 
     def is_at(self, base_url: str) -> bool:
@@ -110,7 +110,7 @@ class Endpoint(NamedTuple):
 class ModelRule(NamedTuple):
     """Of models whose id fits `pattern`: the names of their endpoints, the best first; whether they answer by an
     inference profile alone; whether they take Anthropic's `tool_choice` among their own fields; which of temperature
-    and `top_p`; and how they are told to think."""
+    and `top_p`; how they are told to think; and the lengths of their vectors, empty where nobody knows."""
 
     pattern: str
     endpoints: tuple[str, ...]
@@ -118,6 +118,7 @@ class ModelRule(NamedTuple):
     one_tool: bool = False
     sampling: Sampling = "one"
     thinking: Thinking = ""
+    dimensions: tuple[int, ...] = ()
 
 
 class Vendor(NamedTuple):
@@ -193,38 +194,6 @@ def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
     )
 
 
-def endpoints_of(vendor: Vendor, model: str) -> tuple[Endpoint, ...]:
-    """The endpoints at which a provider has a model, the best first."""
-    return tuple(vendor.endpoints[name] for name in rule_of(vendor, model).endpoints)
-
-
-def endpoint_for(vendor: Vendor, model: str, dialect: str, *, forced: str = "", base_url: str = "") -> Endpoint:
-    """Where a call in a client's `dialect` goes: to the endpoint that speaks it, so that nothing has to be translated,
-    else to the best one, of those that are at its base URL. `forced` names one, whatever the list says. Raises
-    LookupError for one that there is not."""
-    if forced:
-        return vendor.endpoints[forced]
-    had = [each for each in endpoints_of(vendor, model) if each.is_at(base_url or vendor.base_url)]
-    return next((each for each in had if each.dialect == dialect), had[0])
-
-
-def needs_profile(vendor: Vendor, model: str) -> bool:
-    """Whether a model is asked for by its own id, and answers by an inference profile alone."""
-    return rule_of(vendor, model).profile and geography_of(without_arn(model)) is None
-
-
-def rule_of(vendor: Vendor, model: str) -> ModelRule:
-    """What is known of a provider's model."""
-    known_by = own_id(without_arn(model))
-    return next(rule for rule in vendor.models if fnmatchcase(known_by, rule.pattern))
-
-
-def counting_for(vendor: Vendor, endpoint: Endpoint, model: str) -> Counting | None:
-    """How a provider is asked for a model's count of tokens at an endpoint; None where it has none to give."""
-    known_by = own_id(without_arn(model))
-    return endpoint.counting if any(fnmatchcase(known_by, form) for form in vendor.counts) else None
-
-
 def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
     """What holds at a base URL: what was said of the provider of this name, over what is known of the host."""
     host = urlsplit(base_url).hostname or ""
@@ -263,6 +232,7 @@ def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
         signing_name=said.get("signingName", ""),
         metadata_header=said.get("metadataHeader", ""),
         only_at=tuple(said.get("onlyAt", ())),
+        mode=said.get("mode", "chat"),
         counting=_counting(said["count"]) if "count" in said else None,
         quirks=Quirks(
             caps=tuple(said.get("caps", ())),
@@ -287,6 +257,7 @@ def _rules(said: Sequence[Mapping[str, Any]]) -> tuple[ModelRule, ...]:
             one_tool=each.get("oneTool", False),
             sampling=each.get("sampling", "one"),
             thinking=each.get("thinking", ""),
+            dimensions=tuple(each.get("dimensions", ())),
         )
         for each in said
     )

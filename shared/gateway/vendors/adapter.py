@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -18,24 +18,15 @@ from gateway.dialects.values import count, json_object
 from gateway.dialects.written import Asked, Written
 from gateway.errors import UpstreamError
 from gateway.json_text import writer
+from gateway.models.endpoints import counting_for, endpoint_for, needs_profile, rule_of
 from gateway.models.geographies import own_id, without_arn
 from gateway.models.usage import Usage
-from gateway.models.vendors import (
-    Counting,
-    Endpoint,
-    ModelRule,
-    Quirks,
-    Vendor,
-    counting_for,
-    endpoint_for,
-    needs_profile,
-    quirks_of,
-    rule_of,
-)
+from gateway.models.vendors import Counting, Endpoint, ModelRule, Quirks, Vendor, quirks_of
 from gateway.transport import Broken, Connections, HttpError, HttpReply
 from gateway.vendors import Connection
 from gateway.vendors.answers import Opened, Waiting, answer_of, answered, awaited, opened, read, tier_in
 from gateway.vendors.base import QUIET, Answer, Event, ModelCall, Prepared
+from gateway.vendors.batches import in_parts
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
 from gateway.vendors.masking import masked
 from gateway.vendors.quirks import apply
@@ -78,10 +69,13 @@ class Adapter(ABC):
         # ASCII: JSON may hold a lone surrogate, which UTF-8 has no bytes for.
         body = _written(written.body).encode("ascii")
         dropped = named(written.dropped) if written.dropped else ()
-        return Prepared(call, way.endpoint, body, dropped, written.names)
+        parts = tuple((_written(each.body).encode("ascii"), each.most) for each in written.parts)
+        return Prepared(call, way.endpoint, body, dropped, written.names, parts)
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. Raises UpstreamErrors, and what the connection's credential raises."""
+        if prepared.parts:
+            return in_parts(self.name, prepared, self._whole)
         return self._streamed(prepared) if prepared.call.streamed else self._whole(prepared)
 
     def counter(self, prepared: Prepared) -> Callable[[], dict[str, Any]] | None:
@@ -106,7 +100,7 @@ class Adapter(ABC):
         """The body of a question for a count, of what a call's body says of the prompt."""
         return body
 
-    def _whole(self, prepared: Prepared) -> Iterator[Event]:
+    def _whole(self, prepared: Prepared) -> Generator[Event]:
         reply, exchange = yield from self._asked_of(prepared, self._way(prepared.call).path, whole=True)
         yield self._answer(prepared, reply, reply.body, measured=exchange.measured)
 
@@ -123,6 +117,7 @@ class Adapter(ABC):
             usage_of=spoken.usage_of,
             completion_of=completed,
             headers=reply.headers,
+            writes=call.mode == "chat",
         )
 
     def _streamed(self, prepared: Prepared) -> Iterator[Event]:
@@ -230,10 +225,11 @@ class Adapter(ABC):
 
     def _chosen(self, call: ModelCall) -> _Way:
         try:
-            base_url, forced = self._connection.endpoint, call.endpoint
-            endpoint = endpoint_for(self._vendor, call.model, call.dialect, forced=forced, base_url=base_url)
+            base_url, forced, mode = self._connection.endpoint, call.endpoint, call.mode
+            endpoint = endpoint_for(self._vendor, call.model, call.dialect, mode=mode, forced=forced, base_url=base_url)
         except LookupError:
-            message = f"The provider {self.name} has no endpoint {call.endpoint}."
+            named = f" {call.endpoint}" if call.endpoint else ""
+            message = f"The provider {self.name} has no endpoint{named} for this model ({call.mode})."
             raise rejected_here(self.name, message, "model") from None
         if needs_profile(self._vendor, call.model):
             message = f"The model {call.model} answers by an inference profile alone, such as us.{call.model}."
@@ -268,6 +264,7 @@ class Adapter(ABC):
             one_tool=way.rule.one_tool,
             sampling=way.rule.sampling,
             thinking=way.rule.thinking,
+            dimensions=way.rule.dimensions,
             quirks=way.quirks,
         )
 

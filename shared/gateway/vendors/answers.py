@@ -31,7 +31,7 @@ Waiting = Generator[Literal[Quiet.QUIET], None, Got]  # what is waited for, and 
 # Another credential for an attempt, None where there is none: given those that it was made with, what the last one met,
 # and the seconds that finding it may take.
 Another = Callable[[Sequence[Held], UpstreamError, float], Held | None]
-UsageOf = Callable[[object], Usage | None]
+UsageOf = Callable[[Mapping[str, Any]], Usage | None]
 CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
 
 
@@ -175,17 +175,19 @@ def answer_of(
     usage_of: UsageOf,
     completion_of: CompletionOf,
     headers: Mapping[str, str] = NOTHING,
+    writes: bool = True,
 ) -> Answer:
     """The answer in the body of a success. Raises UpstreamErrors, with the usage that came, where it is none.
 
     `measured`: the body said itself where it ends; else half an object, or nothing at all, is one that was cut off.
     `completion_of` gives the answer in the client's dialect, None where it has not the promised shape. What `headers`
-    say of the tier counts more than what a model says, and of the counts where the body has none.
+    say of the tier counts more than what a model says, and of the counts where the body has none: of a model that
+    `writes`, those of its prompt alone are none.
     """
     value, sound = read_json(data)
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
-    usage = usage_of(mapping(value).get("usage")) or _counted(headers)
+    usage = usage_of(mapping(value)) or _counted(headers, writes=writes)
     tier = headers.get(_TIER) or _tier(mapping(value))
     if value is None or not sound:
         raise unusable(provider, "malformed", usage=usage, tier=tier)
@@ -207,12 +209,12 @@ def tier_in(headers: Mapping[str, str], used: Used | None) -> str | None:
     return headers.get(_TIER) or (used.tier if used else None) or None
 
 
-def _counted(headers: Mapping[str, str]) -> Usage | None:
+def _counted(headers: Mapping[str, str], *, writes: bool) -> Usage | None:
     """The counts in an answer's headers, as Bedrock's InvokeModel has them."""
     if f"{_COUNTS}input-token-count" not in headers:
         return None
     found = {name: _number(headers.get(f"{_COUNTS}{name}-token-count")) for name in _COUNTED}
-    fresh, output = found["input"], found["output"]
+    fresh, output = found["input"], found["output"] if writes else 0
     if fresh is None or output is None:
         return None
     return Usage(fresh, found["cache-read-input"] or 0, found["cache-write-input"] or 0, output_tokens=output)

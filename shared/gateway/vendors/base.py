@@ -25,8 +25,9 @@ class ModelCall(NamedTuple):
     fields are kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is
     in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does; `beta` the client's
     header of betas, `version` the version of its dialect that it names. `streamed`: the provider is asked to send its
-    answer as it is made, of which there are so many `choices`. `waits` say how long what may take, and after how much
-    silence QUIET is told, and again each time.
+    answer as it is made, of which there are so many `choices`. `mode` says what is asked of the model: to `chat`, or
+    for an `embedding`. `waits` say how long what may take, and after how much silence QUIET is told, and again each
+    time.
 
     `correlation_id`, and `metadata` (names and ids of ours), may be passed on where the provider has a place for them.
     """
@@ -39,6 +40,7 @@ class ModelCall(NamedTuple):
     endpoint: str = ""
     streamed: bool = False
     choices: int = 1
+    mode: str = "chat"
     waits: Waits = NO_WAITS
     beta: str = ""
     version: str = ""
@@ -49,13 +51,15 @@ class ModelCall(NamedTuple):
 class Prepared(NamedTuple):
     """A call as it leaves for an `endpoint`: `body` are the bytes on the wire. `dropped`: paths of the request that
     they do not say, fit for a header. `names`: tools' names as the answer will have them, to the client's, where they
-    differ."""
+    differ. `parts`: where it leaves in several requests, which all belong to this one attempt, the bytes of each, and
+    the most tokens that its prompt has; the `body` is that of the first."""
 
     call: ModelCall
     endpoint: Endpoint
     body: bytes
     dropped: tuple[str, ...] = ()
     names: Mapping[str, str] = MappingProxyType({})
+    parts: tuple[tuple[bytes, int], ...] = ()
 
 
 class Chunk(NamedTuple):
@@ -77,7 +81,8 @@ class Chunk(NamedTuple):
 
 class Counted(NamedTuple):
     """What the provider has counted so far: of the prompt all, of the answer what it says. `final`: the answer has said
-    why it ends, so that this is all of it; `tier` is the service tier that answered, where it is named."""
+    why it ends, so that this is all of it, or it comes in parts, and this is all that those come to which were asked
+    for by now; `tier` is the service tier that answered, where it is named."""
 
     usage: Usage
     final: bool = False

@@ -70,7 +70,8 @@ def micro_dollars(row: Mapping[str, Any], tokens: Tokens, tier: str = "") -> tup
         + tokens.written_5m * written
         + tokens.written_1h * rate("cache_creation_input_token_cost_above_1hr", written)
     )
-    return _up(prompt), _up(tokens.out * rate("output_cost_per_token"))
+    none = Fraction(0) if row["mode"] == "embedding" else None
+    return _up(prompt), _up(tokens.out * rate("output_cost_per_token", none))
 
 
 def _up(dollars: Fraction) -> int:

@@ -74,11 +74,19 @@ def test_a_model_without_a_price_is_refused_never_free() -> None:
         model_names(models={"mine": {"target": "openai/unheard-of"}}).resolve("mine")
 
 
-def test_an_embedding_model_answers_no_chat() -> None:
-    with pytest.raises(BadRequest) as refused:
-        model_names().resolve("text-embedding-3-small")
-    assert refused.value.code == "model_not_supported"
-    assert "openai/text-embedding-3-small" not in offered(model_names())
+def test_a_model_of_a_kind_that_no_endpoint_takes_is_refused_and_not_listed() -> None:
+    for name in ("bedrock/amazon.titan-embed-image-v1", "openai/gpt-3.5-turbo-instruct"):
+        with pytest.raises(BadRequest) as refused:
+            model_names().resolve(name)
+        assert refused.value.code == "model_not_supported"
+        assert name not in offered(model_names())
+
+
+def test_an_embedding_model_is_one_of_those_that_answer() -> None:
+    assert model_names().resolve("text-embedding-3-small").price.mode == "embedding"
+    assert "openai/text-embedding-3-small" in offered(model_names())
+    own = model_names(prices={"openai/text-embedding-3-small": {"input": 1.0, "output": 0.0}})
+    assert own.resolve("text-embedding-3-small").price.mode == "embedding", "the list says what it does"
 
 
 def test_a_price_of_the_config_wins_and_makes_a_model_reachable() -> None:

@@ -5,17 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.destinations import Destinations
+from gateway.models.endpoints import endpoint_for, endpoints_of, needs_profile, rule_of
 from gateway.models.prices import PriceBook
-from gateway.models.vendors import (
-    Quirks,
-    configured,
-    endpoint_for,
-    endpoints_of,
-    needs_profile,
-    packaged,
-    quirks_at,
-    rule_of,
-)
+from gateway.models.vendors import Quirks, configured, packaged, quirks_at
 from tests.unit.models.price_file import ROWS
 
 OWN = Quirks(("max_completion_tokens", "max_tokens"), "default", (), passes_all=True)
@@ -76,9 +68,14 @@ def test_what_is_said_of_a_provider_wins_over_what_is_known_of_its_host() -> Non
     )
 
 
-def test_a_provider_of_the_config_speaks_the_chat_dialect() -> None:
+def test_a_provider_of_the_config_speaks_openai_s_chat_and_embeddings() -> None:
     vendor = configured("groq", base_url="https://api.groq.com/openai/v1", credential="key", secret="g", quirks=OWN)
-    assert (vendor.name, vendor.credential, vendor.secret, set(vendor.endpoints)) == ("groq", "key", "g", {"chat"})
+    assert (vendor.name, vendor.credential, vendor.secret, set(vendor.endpoints)) == (
+        "groq",
+        "key",
+        "g",
+        {"chat", "embeddings"},
+    )
 
 
 CLAUDE, GPT = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.openai.gpt-5.5"

@@ -9,6 +9,7 @@ from gateway.models.prices import PriceBook
 from tools.local.emulator import REGION, EmulatorError
 from tools.local.gateway import running
 from tools.local.modes import FIRST_MODEL, MODES, options
+from tools.local.seed import embedding_aliases
 from tools.manifest import Names
 
 
@@ -33,3 +34,9 @@ def test_a_missing_key_is_said_before_anything_starts(mode: str, monkeypatch: py
     with pytest.raises(EmulatorError, match="API_KEY"), running(None, mode, steps.append):
         raise AssertionError("it serves")
     assert steps == []
+
+
+def test_the_aliases_that_the_emulator_stands_in_for_are_those_of_models_that_chat() -> None:
+    names = ModelNames(parse_config(defaults()), PriceBook.load(REGION), ("openai", "bedrock"), REGION)
+    embedding = {route.name for route in names.routes(everything=False) if route.price.mode == "embedding"}
+    assert embedding_aliases() == embedding >= {"text-embedding-3-small", "titan-embed-text-v2", "cohere-embed-v4"}

@@ -139,7 +139,7 @@ def test_a_function_may_steer_and_reset_forgets(fake: FakeUpstream) -> None:
             assert response.status == status
     fake.reset()
     assert fake.seen == []
-    with answered(fake, "/v1/embeddings", {}, {"input": "x"}) as response:
+    with answered(fake, "/v1/embeddings", {}, {"input": "x", "model": "e"}) as response:
         assert response.status == 200
 
 

@@ -23,6 +23,8 @@ _FRAME: Final = ("id", "created", "model", "service_tier", "system_fingerprint")
 class _Spoken:
     """See `gateway.calls.asked.Spoken`."""
 
+    mode = "chat"
+
     def parse(self, body: Mapping[str, Any]) -> ChatRequest:
         return parse_chat(body)
 

@@ -20,6 +20,8 @@ _DELIVERY: Final = frozenset(("model", "stream"))
 class _Spoken:
     """See `gateway.calls.asked.Spoken`."""
 
+    mode = "chat"
+
     def parse(self, body: Mapping[str, Any]) -> MessagesRequest:
         return parse_messages(body)
 

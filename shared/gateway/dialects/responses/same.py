@@ -54,8 +54,8 @@ class _Same:
             body["model"] = model
         return body
 
-    def usage_of(self, value: object) -> Usage | None:
-        return usage_of(value)
+    def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
+        return usage_of(answer.get("usage"))
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:
         return param if isinstance(param, str) else None

@@ -23,6 +23,8 @@ _FRAMES: Final = ("response.created", "response.in_progress", "response.queued")
 class _Spoken:
     """See `gateway.calls.asked.Spoken`."""
 
+    mode = "chat"
+
     def parse(self, body: Mapping[str, Any]) -> ResponsesRequest:
         return parse_responses(body)
 

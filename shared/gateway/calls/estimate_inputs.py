@@ -1,0 +1,33 @@
+"""What embeddings may cost at most, before they are made: see `gateway.calls.estimate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.calls.estimate import Estimate
+from gateway.dialects.vectors.inputs import inputs_of, most_tokens
+from gateway.models.money import MICRO, Price
+
+_AROUND = 128  # what a model's format may add around the whole
+_TYPICAL_BYTES, _RATE_BYTES = 3, 4  # to a token
+
+
+def estimate_inputs(body: Mapping[str, Any], price: Price) -> Estimate:
+    """The upper bound for one attempt, whose every input is counted by itself: the most that a model reads is the most
+    of each of them, and not of all. Whoever sends tokens has counted them."""
+    prompt = typical = rate = 0
+    for each in inputs_of(body["input"]):
+        if isinstance(each, str):
+            size = len(each.encode(errors="surrogatepass"))
+            prompt, typical = prompt + most_tokens(each), typical + -(-size // _TYPICAL_BYTES)
+            rate += -(-size // _RATE_BYTES)
+        else:
+            prompt, typical, rate = prompt + len(each), typical + len(each), rate + len(each)
+    prompt, typical = prompt + _AROUND, typical + _AROUND
+    cost = _cost(prompt, price)
+    return Estimate(cost, rate, prompt, min(cost, _cost(typical, price)), 0, (price,), (price.input,))
+
+
+def _cost(prompt: int, price: Price) -> int:
+    return -(-prompt * price.for_prompt(prompt).input // MICRO) + 1

@@ -1,0 +1,40 @@
+"""Which fields of a request for embeddings may leave: OpenAI's own, and what a host's operator lists beyond them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from gateway.dialects.rest import OF_ROUTERS, PAID
+from gateway.errors import BadRequest
+
+REFUSED: Final[Mapping[str, str]] = {
+    **OF_ROUTERS,
+    "service_tier": PAID,
+    "messages": "is no field of embeddings: what is to be embedded stands in input",
+    "prompt": "is no field of embeddings: what is to be embedded stands in input",
+}
+DOCUMENTED: Final = frozenset(("dimensions", "encoding_format", "input", "model", "user"))
+_OURS: Final = ("input_type", "stream")
+
+
+def check_fields(body: Mapping[str, Any], passed: Collection[str] | None) -> None:
+    """Raises BadRequest with the path of the first field that may not leave. `passed`: what the host's operator lists
+    beyond OpenAI's own fields; None where everything unknown may pass."""
+    for name, value in body.items():
+        if value is None or name in DOCUMENTED or name in _OURS:
+            if name == "stream" and value not in (None, False):
+                raise _refused(name, "embeddings come whole")
+            continue
+        reason = REFUSED.get(name.casefold())
+        if reason is None and name.casefold() in (*DOCUMENTED, *_OURS):
+            reason = "is no field; the one that is has small letters alone"
+        if reason is None and passed is not None and name not in passed:
+            reason = "is no field of this format, and this gateway's operator has not listed it for this host"
+        if reason is not None:
+            raise _refused(name, reason)
+
+
+def _refused(name: str, reason: str) -> BadRequest:
+    path = name[:128]
+    return BadRequest(f"{path}: {reason}", param=path, code="unsupported_parameter")

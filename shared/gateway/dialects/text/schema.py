@@ -1,0 +1,81 @@
+"""A request for completions as they were before chat: a prompt, and how its text shall go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import Field, ValidationError, WithJsonSchema, field_validator
+
+from gateway.catalogue.context import McpContext
+from gateway.catalogue.products import FIRST
+from gateway.config.document import ALIAS, TierLimits, invalid
+from gateway.dialects.fields import Flag, Known, Object, Text, Texts, Tokens, check_names_of
+from gateway.errors import BadRequest
+
+USUAL_CAP: Final = 16  # OpenAI's
+_PROMPT: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 1}]}
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
+Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False, strict=True)]
+
+
+class TextRequest(Known):
+    """OpenAI's request of old. `prompt` is a text, or a list of one; `max_tokens` is 16 where nothing is said."""
+
+    model: Annotated[str, Field(pattern=ALIAS)]
+    prompt: Annotated[Any, WithJsonSchema(_PROMPT)]
+    max_tokens: Tokens | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False, strict=True)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] | None = None
+    n: Annotated[int, Field(ge=1, le=128, strict=True)] | None = None
+    stop: Texts | None = None
+    stream: Flag | None = None
+    stream_options: Object | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**64, strict=True)] | None = None
+    user: Text | None = None
+    tags: Annotated[list[Tag], FIRST, Field(max_length=10)] = Field(default_factory=list)
+
+    choices: ClassVar[int] = 1
+    mcp_context: ClassVar[McpContext | None] = None
+
+    @field_validator("tags")
+    @classmethod
+    def _each_once(cls, tags: list[str]) -> list[str]:
+        return list(dict.fromkeys(tags))
+
+    @property
+    def streamed(self) -> bool:
+        return self.stream is True
+
+    def cap(self, tier: TierLimits, most: int | None) -> int:
+        """The output tokens to enforce: what is asked for, else as many as OpenAI's have; at most the model's."""
+        cap = self.max_tokens or USUAL_CAP
+        return min(cap, most) if most else cap
+
+
+def parse_text(body: Mapping[str, Any]) -> TextRequest:
+    """The request of a JSON body. Raises BadRequest naming the field."""
+    check_names_of(body)
+    if "messages" in body and "prompt" not in body:
+        raise BadRequest("messages: POST /v1/chat/completions takes them; here a prompt is wanted", param="messages")
+    try:
+        request = TextRequest.model_validate(body)
+    except ValidationError as error:
+        raise invalid(error) from None
+    prompt_of(request.prompt)
+    return request
+
+
+def prompt_of(given: Any) -> str:
+    """The prompt's text. Raises BadRequest."""
+    one = given[0] if isinstance(given, list) and len(given) == 1 else given
+    if not isinstance(one, str):
+        where = "prompt" if one is given else "prompt[0]"
+        raise BadRequest(
+            f"{where}: must be text, or a list of one: this route takes one prompt, and no tokens", param=where
+        )
+    if not one.strip():
+        raise BadRequest("prompt: must not be blank", param="prompt")
+    return one

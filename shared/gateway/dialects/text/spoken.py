@@ -1,0 +1,69 @@
+"""Completions of old as clients of the gateway speak them: requests, and answers and streams with what they cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.dialects.sse import event_of
+from gateway.dialects.text.schema import TextRequest, parse_text
+from gateway.error_shapes import openai_error
+from gateway.errors import GatewayError
+from gateway.models.usage import Usage, openai_usage
+
+_GATEWAYS: Final = ("model", "stream", "stream_options", "tags")
+_FRAME: Final = ("id", "object", "created", "model")
+_DONE: Final = b"data: [DONE]\n\n"
+
+
+class _Spoken:
+    """See `gateway.calls.asked.Streamed`."""
+
+    mode = "chat"
+
+    def parse(self, body: Mapping[str, Any]) -> TextRequest:
+        return parse_text(body)
+
+    def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in body.items() if name not in _GATEWAYS}
+
+    def billed(
+        self, asked: TextRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        counted = body.get("usage") or (openai_usage(usage) if usage is not None else {})
+        return {**body, "usage": {**counted, **cost}}
+
+    def delivery(self, asked: TextRequest, *, by_end: bool = False) -> _Delivery:
+        return _Delivery(usage=bool((asked.stream_options or {}).get("include_usage")))
+
+
+class _Delivery:
+    """See `gateway.calls.asked.Delivery`. The usage is a chunk of its own where it was asked for, else a comment."""
+
+    def __init__(self, *, usage: bool) -> None:
+        self._wants_usage = usage
+        self._frame: dict[str, Any] = {}
+
+    def ping(self) -> bytes:
+        return b": ping\n\n"
+
+    def chunk(self, kind: str, event: dict[str, Any], data: str) -> bytes:
+        self._frame = self._frame or {name: event[name] for name in _FRAME}
+        return event_of(_text(event))
+
+    def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
+        if not self._wants_usage:
+            return f": {_text(facts)}\n\n".encode() + _DONE
+        counted = openai_usage(usage) if usage is not None else {}
+        return event_of(_text({**self._frame, "choices": [], "usage": {**counted, **facts}})) + _DONE
+
+    def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
+        return event_of(_text({"error": {**openai_error(error), **facts}})) + _DONE
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    return json.dumps(event, separators=(",", ":"), allow_nan=False)
+
+
+SPOKEN: Final = _Spoken()

@@ -1,0 +1,64 @@
+"""An attempt whose request leaves in several parts, one behind the other, each of which is paid for by itself.
+
+What it costs is exact however it ends: what was answered by its counts, what may have been answered by the most that it
+comes to, and what was never asked for nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from typing import Any
+
+from gateway.dialects.vectors.answers import joined, written_usage
+from gateway.errors import UpstreamError, UpstreamTimeout
+from gateway.models.usage import Usage
+from gateway.vendors.base import Answer, Chunk, Counted, Event, Prepared
+
+Ask = Callable[[Prepared], Generator[Event]]
+
+
+def in_parts(provider: str, prepared: Prepared, ask: Ask) -> Iterator[Event]:
+    """The events of all parts; the last is their whole answer. `ask` gives those of one. Raises UpstreamErrors, with
+    what the attempt is billed by where a part was answered before."""
+    deadline = time.monotonic() + prepared.call.timeout
+    used, answers = Usage(), list[dict[str, Any]]()
+    for body, most in prepared.parts:
+        unknown = Usage(input_tokens=most, source="counted")
+        # Whoever breaks off now owes this part at most beside what was answered.
+        yield Counted(_sum(used, unknown), final=True)
+        try:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise _late(provider)
+            one = prepared._replace(call=prepared.call._replace(timeout=left), body=body)
+            with closing(ask(one)) as events:
+                for event in events:
+                    if isinstance(event, Answer):
+                        answers.append(event.body)
+                        used = _sum(used, unknown if event.usage is None else event.usage)
+                    else:
+                        yield event
+        except UpstreamError as failure:
+            if answers:
+                failure.usage = _sum(used, _owed(failure, unknown))
+            raise
+        yield Chunk({})  # content has come: no other target is asked for all of it again
+    yield Answer(joined(answers, written_usage(used)), used)
+
+
+def _owed(failure: UpstreamError, unknown: Usage) -> Usage:
+    """What the part itself may be billed for."""
+    if isinstance(failure.usage, Usage):
+        return failure.usage
+    return unknown if failure.sent and failure.upstream_status is None else Usage()
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    source = "counted" if "counted" in (one.source, other.source) else one.source
+    return Usage(input_tokens=one.prompt_tokens + other.prompt_tokens, source=source)
+
+
+def _late(provider: str) -> UpstreamTimeout:
+    return UpstreamTimeout(f"The provider {provider} did not answer in time.", provider=provider, sent=False)
