@@ -16,7 +16,7 @@ from tests.integration.conftest import Live
 from tests.integration.waiting import eventually
 from tests.upstream.obliging import oblige
 
-collect_ignore = ["langchain"]  # in a venv of its own, by test_langchain.py
+collect_ignore = ["frameworks"]  # in a venv of their own, by test_frameworks.py
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

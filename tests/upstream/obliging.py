@@ -131,7 +131,11 @@ def _answer_schema(body: Mapping[str, Any], prompt: str) -> Mapping[str, Any] | 
     asked = body.get("response_format") or (body.get("text") or {}).get("format") or {}
     if asked.get("type") == "json_object":
         return {"type": "object", "properties": {name: {"type": "string"} for name in _QUOTED.findall(prompt)}}
-    wanted = (asked if "schema" in asked else asked.get("json_schema")) or (body.get("output_config") or {}).get("format") or {}
+    wanted = (
+        (asked if "schema" in asked else asked.get("json_schema"))
+        or (body.get("output_config") or {}).get("format")
+        or {}
+    )
     structure = ((body.get("outputConfig") or {}).get("textFormat") or {}).get("structure") or {}
     schema = json.loads(structure["jsonSchema"]["schema"]) if structure else wanted.get("schema")
     return schema if isinstance(schema, dict) else None

@@ -31,7 +31,7 @@ class Said:
     out: str = ""
 
 
-def claude_code(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
+def claude_code(folder: Path, url: str, key: str, model: str, prompt: str, *more: str) -> Said:
     """Claude Code, whose `-p` prints the answer and ends."""
     variables = {
         "ANTHROPIC_BASE_URL": url,
@@ -40,7 +40,7 @@ def claude_code(folder: Path, url: str, key: str, model: str, prompt: str) -> Sa
         "CLAUDE_CODE_MAX_RETRIES": "1",
         "DISABLE_AUTOUPDATER": "1",
     }
-    options = ["-p", prompt, "--model", model, "--allowedTools", "Read"]
+    options = ["-p", prompt, "--model", model, "--allowedTools", "Read", *more]
     return _run(_binary("@anthropic-ai/claude-code-*/claude"), options, folder, variables)
 
 

@@ -1,4 +1,4 @@
-"""Claude Code, Codex and opencode themselves: what they ask is answered and billed, what fails is told in their own words."""
+"""Claude Code, Codex and opencode themselves: what they ask is answered and billed, what fails they tell themselves."""
 
 from __future__ import annotations
 
@@ -119,14 +119,14 @@ def test_a_budget_that_runs_out_in_mid_session(gateway: Live, agent: Agent) -> N
     """The first turn costs far more than it held: the next one finds nothing left."""
     key, key_id = gateway.new_key(max_budget=6)
     greedy = agent.reads()
-    gateway.fake.decide = turns(Steer(tool=greedy.tool, arguments=greedy.arguments, cached=60_000_000))
+    gateway.fake.decide = turns(Steer(tool=greedy.tool, arguments=greedy.arguments, cached=600_000_000))
     said = agent.ask(gateway, key)
     assert (said.code, agent.broke in said.text) == (1, True), said
     assert {row["state"] for row in rows(gateway, key_id)} == {"SETTLED"}
 
 
 def test_a_provider_that_dies_in_mid_stream(gateway: Live, agent: Agent) -> None:
-    """Claude Code asks again by itself, and gets the answer; the others tell it. What was said is paid for each time."""
+    """Claude Code asks again by itself, and gets the answer; the others tell it. What came is paid for each time."""
     key, key_id = gateway.new_key()
     gateway.fake.decide = turns(Steer(text="At nine, or so it seems.", reset="body", after=6), Steer(text="At ten."))
     said = agent.ask(gateway, key)
