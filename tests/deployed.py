@@ -19,6 +19,9 @@ from tools.manifest import Names, load
 # A name of each wire format behind it: OpenAI's chat, Anthropic's Messages, Bedrock's InvokeModel and Converse.
 MESSAGES = ("claude-sonnet", "bedrock/us.anthropic.claude-sonnet-4-6")
 MODELS = ("gpt-4o", *MESSAGES, "nova-lite")
+# An alias of OpenAI's Responses, beside all that Responses is translated for. The clients' gateway has it.
+NATIVE = "native"
+RESPONSES = (NATIVE, *MODELS)
 
 
 @contextmanager

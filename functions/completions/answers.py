@@ -102,8 +102,40 @@ class MessagesModels(BaseModel):
     last_id: str | None
 
 
-class ModelList(RootModel[Models | MessagesModels]):
-    """For OpenAI's clients, or for Anthropic's."""
+class CodexModel(BaseModel):
+    """What Codex reads of a model."""
+
+    slug: str
+    display_name: str
+    description: str | None
+    supported_reasoning_levels: list[dict[str, str]]
+    default_reasoning_level: str | None
+    supports_reasoning_summaries: bool
+    supports_reasoning_summary_parameter: bool
+    default_reasoning_summary: str
+    shell_type: str
+    visibility: Literal["list"]
+    supported_in_api: bool
+    priority: int = Field(description="The smallest is taken where no model is asked for.")
+    upgrade: None
+    base_instructions: str
+    support_verbosity: bool
+    default_verbosity: None
+    apply_patch_tool_type: str | None
+    truncation_policy: dict[str, Any]
+    supports_parallel_tool_calls: bool
+    context_window: int | None = Field(description="In tokens; null where nobody knows.")
+    max_context_window: int | None
+    experimental_supported_tools: list[str]
+    input_modalities: list[str]
+
+
+class CodexModels(BaseModel):
+    models: list[CodexModel]
+
+
+class ModelList(RootModel[Models | MessagesModels | CodexModels]):
+    """For OpenAI's clients, for Anthropic's, or for Codex."""
 
 
 class OneModel(RootModel[Model | MessagesModel]):

@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.deployed import deployed
+from tests.deployed import NATIVE, deployed
 from tests.integration.conftest import Live
+from tests.integration.waiting import eventually
 from tests.upstream.obliging import oblige
 
-collect_ignore = ["langchain"]  # in a venv of its own, by test_langchain.py
+collect_ignore = ["frameworks"]  # in a venv of their own, by test_frameworks.py
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,6 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def live() -> Iterator[Live]:
     with deployed() as live:
+        native = {"target": "openai/gpt-4o", "endpoint": "responses"}
+        assert live.admin("POST", "/config", {"models": {NATIVE: native}}).status == 200
+        key = {"authorization": f"Bearer {live.new_key()[0]}"}
+        eventually(lambda: live.call("GET", f"/v1/models/{NATIVE}", None, key).status == 200)
         yield live
 
 

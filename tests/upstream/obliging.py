@@ -1,5 +1,5 @@
 """A model that does what a client's request asks of it: calls the tool that is offered, fills in a schema, answers what
-tools said. `fake.decide = oblige`: for clients whose requests no test writes itself, in any of the three dialects.
+tools said. `fake.decide = oblige`: for clients whose requests no test writes itself, in any dialect.
 
 A prompt with words for the fake (`[[fake ...]]`) goes by those, until tools have answered it.
 """
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.upstream.responses_api import last_input_text
 from tests.upstream.server import Seen
 from tests.upstream.steering import Steer, last_user_text, text_of
 
@@ -33,7 +34,7 @@ def oblige(seen: Seen) -> Steer | None:
     results = tool_results(body)
     if results:
         return Steer(text="The tools said: " + "; ".join(results))
-    prompt = last_user_text(body.get("messages") or [])
+    prompt = last_user_text(body.get("messages") or []) or last_input_text(body.get("input"))
     if "[[fake " in prompt:
         return None
     tool = _wanted(body)
@@ -46,7 +47,11 @@ def oblige(seen: Seen) -> Steer | None:
 def tool_results(body: Mapping[str, Any]) -> list[str]:
     """What tools said since the model last spoke, as text; empty where the last word is the user's."""
     found: list[str] = []
-    for message in reversed(body.get("messages") or []):
+    given = body.get("messages") or body.get("input")
+    for message in reversed(given if isinstance(given, list) else []):
+        if str(message.get("type")).endswith("_call_output"):
+            found.insert(0, text_of(message.get("output")))
+            continue
         if message.get("role") == "tool":
             found.insert(0, text_of(message.get("content")))
             continue
@@ -105,7 +110,8 @@ def _tool(given: Mapping[str, Any]) -> Tool | None:
         return Tool(given["function"]["name"], given["function"].get("parameters") or {})
     if isinstance(given.get("toolSpec"), dict):
         return Tool(given["toolSpec"]["name"], given["toolSpec"]["inputSchema"]["json"])
-    return Tool(given["name"], given["input_schema"]) if "input_schema" in given else None
+    schema = given.get("input_schema") or given.get("parameters")
+    return None if schema is None else Tool(given["name"], schema)
 
 
 def _wanted(body: Mapping[str, Any]) -> Tool | None:
@@ -122,10 +128,14 @@ def _wanted(body: Mapping[str, Any]) -> Tool | None:
 
 def _answer_schema(body: Mapping[str, Any], prompt: str) -> Mapping[str, Any] | None:
     """The schema that the answer's text has to meet, where one was sent."""
-    asked = body.get("response_format") or {}
+    asked = body.get("response_format") or (body.get("text") or {}).get("format") or {}
     if asked.get("type") == "json_object":
         return {"type": "object", "properties": {name: {"type": "string"} for name in _QUOTED.findall(prompt)}}
-    wanted = asked.get("json_schema") or (body.get("output_config") or {}).get("format") or {}
+    wanted = (
+        (asked if "schema" in asked else asked.get("json_schema"))
+        or (body.get("output_config") or {}).get("format")
+        or {}
+    )
     structure = ((body.get("outputConfig") or {}).get("textFormat") or {}).get("structure") or {}
     schema = json.loads(structure["jsonSchema"]["schema"]) if structure else wanted.get("schema")
     return schema if isinstance(schema, dict) else None

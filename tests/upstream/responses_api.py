@@ -44,7 +44,7 @@ def response(request: Mapping[str, Any], steer: Steer) -> dict[str, Any]:
         sealed = {"encrypted_content": SEALED} if "reasoning.encrypted_content" in request.get("include", ()) else {}
         items.append({"id": f"rs_{known}", "type": "reasoning", "summary": summary, **sealed})
     if steer.tool:
-        items.append(_call(request, steer, known))
+        items += [_call(request, *called, known) for called in steer.calls]
     else:
         part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
         status = "incomplete" if cut else "completed"
@@ -140,12 +140,12 @@ def _custom(place: int, item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"type": "response.custom_tool_call_input.done", **at, "input": item["input"]}
 
 
-def _call(request: Mapping[str, Any], steer: Steer, known: str) -> dict[str, Any]:
+def _call(request: Mapping[str, Any], apart: str, name: str, arguments: str, known: str) -> dict[str, Any]:
     tools: Sequence[Mapping[str, Any]] = request.get("tools", ())
-    called = {"status": "completed", "call_id": "call_fake", "name": steer.tool}
-    if any(tool.get("type") == "custom" and tool.get("name") == steer.tool for tool in tools):
-        return {"id": f"ctc_{known}", "type": "custom_tool_call", **called, "input": steer.arguments}
-    return {"id": f"fc_{known}", "type": "function_call", **called, "arguments": steer.arguments}
+    called = {"status": "completed", "call_id": f"call_fake{apart}", "name": name}
+    if any(tool.get("type") == "custom" and tool.get("name") == name for tool in tools):
+        return {"id": f"ctc_{known}{apart}", "type": "custom_tool_call", **called, "input": arguments}
+    return {"id": f"fc_{known}{apart}", "type": "function_call", **called, "arguments": arguments}
 
 
 def _usage(request: Mapping[str, Any], output: int, steer: Steer) -> dict[str, Any] | None:

@@ -158,12 +158,25 @@ Try it:
 
   curl -s {stream}/v1/models -H 'Authorization: Bearer {free}'
 
+{_agents(stream, free, FIRST_MODEL[mode])}
+
   curl -s '{url}/api/v1/admin/usage?group_by=model' -H 'X-API-Key: {admin}'
 
   curl -s {url}/api/v1/admin/config -H 'X-API-Key: {admin}'
 
 Demo keys and addresses are in .local/gateway.json. Ctrl-C ends everything.
 """
+
+
+def _agents(url: str, key: str, model: str) -> str:
+    """How coding agents are started, where they are installed; docs/clients.md has the others. Claude Code adds /v1 to
+    its address itself."""
+    how = 'auth={command="printenv", args=["GATEWAY_KEY"]}'
+    provider = f'{{name="AI Gateway", base_url="{url}/v1", wire_api="responses", {how}}}'
+    return f"""  ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY={key} claude --model {model}
+
+  GATEWAY_KEY={key} codex -m {model} -c model_provider=gateway \\
+    -c 'model_providers.gateway={provider}'"""
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The models that a key may call, as OpenAI's clients and as Anthropic's ask for them."""
+"""The models that a key may call, as OpenAI's clients, Anthropic's and Codex ask for them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from gateway.api.message import Dialect, Request, Response
 from gateway.errors import BadRequest
 from gateway.models.listing import discovered, in_messages
+from gateway.models.manifest import manifest
 from gateway.wiring import gateway
 
 _USUAL, _MOST = 20, 1_000  # models on a page of Anthropic's
@@ -25,6 +26,8 @@ def models(request: Request) -> Response:
     if asked not in ("true", "false"):
         raise BadRequest("all: must be true or false", param="all")
     shown = gateway().completions.models(request.caller, everything=asked == "true")
+    if "client_version" in request.query:
+        return Response(200, manifest(shown))
     if dialect_of(request) == "messages":
         return Response(200, _page(request, [in_messages(each) for each in discovered(shown)]))
     return Response(200, {"object": "list", "data": shown})

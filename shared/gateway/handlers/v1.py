@@ -20,6 +20,7 @@ FAILURES = (402, 404, 409, 422, 429, 502, 503, 504)
 _PAGES: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}}
 _PLACES: dict[str, Schema] = {name: {"type": "string"} for name in ("after_id", "before_id")}
 _ALL: dict[str, Schema] = {"all": {"type": "string", "enum": ["true", "false"], "default": "false"}}
+_CODEX: dict[str, Schema] = {"client_version": {"type": "string", "description": "Of Codex, which gets its own list."}}
 _FOR = ("anthropic-version",)
 
 
@@ -45,7 +46,7 @@ def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
     )
     every = Described(
         summary="The aliases that this key may use, or with all=true every model.",
-        query=_ALL | _PAGES | _PLACES,
+        query=_ALL | _PAGES | _PLACES | _CODEX,
         headers=_FOR,
         answers={200: f"{ANSWERS}:ModelList"},
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,18 +17,21 @@ from tools.local.emulator import ROOT
 
 INSTALLED = ROOT / ".local" / "clients" / "agents" / "node_modules"
 SECRET = "The door opens at nine."  # what the file says that agents are asked about
+# The key by a command: with `env_key` Codex never asks for the list of models.
+CODEX_KEY = 'auth = { command = "printenv", args = ["GATEWAY_KEY"] }'
 _SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """How an agent ended, and all that it printed."""
+    """How an agent ended, all that it printed, and what of it to its standard output."""
 
     code: int
     text: str
+    out: str = ""
 
 
-def claude_code(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
+def claude_code(folder: Path, url: str, key: str, model: str, prompt: str, *more: str) -> Said:
     """Claude Code, whose `-p` prints the answer and ends."""
     variables = {
         "ANTHROPIC_BASE_URL": url,
@@ -37,7 +40,7 @@ def claude_code(folder: Path, url: str, key: str, model: str, prompt: str) -> Sa
         "CLAUDE_CODE_MAX_RETRIES": "1",
         "DISABLE_AUTOUPDATER": "1",
     }
-    options = ["-p", prompt, "--model", model, "--allowedTools", "Read"]
+    options = ["-p", prompt, "--model", model, "--allowedTools", "Read", *more]
     return _run(_binary("@anthropic-ai/claude-code-*/claude"), options, folder, variables)
 
 
@@ -53,6 +56,27 @@ def opencode(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
         "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
     }
     return _run(_binary("opencode-*/bin/opencode"), ["run", "-m", f"gateway/{model}", prompt], folder, variables)
+
+
+def codex(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
+    """Codex, whose `exec` prints the answer and ends."""
+    return run_codex(folder, url, key, "exec", "-m", model, prompt)
+
+
+def run_codex(folder: Path, url: str, key: str, *options: str, provider: str = CODEX_KEY) -> Said:
+    """Any of its commands. `provider`: lines of its configuration beside the address: how the key is found, retries."""
+    if options[0] == "exec":  # what it runs is a line that a test wrote, and there may be nothing here to shut it in by
+        options = ("exec", "--skip-git-repo-check", "--sandbox", "danger-full-access", *options[1:])
+    home = folder / "home" / ".codex"
+    home.mkdir(parents=True, exist_ok=True)
+    home.joinpath("config.toml").write_text(
+        'model_provider = "gateway"\ncheck_for_update_on_startup = false\n\n'
+        f'[model_providers.gateway]\nname = "AI Gateway"\nbase_url = "{url}/v1"\nwire_api = "responses"\n{provider}\n'
+        "\n[analytics]\nenabled = false\n",
+        encoding="utf-8",
+    )
+    binary = _binary("@openai/codex-*/vendor/*/bin/codex")
+    return _run(binary, options, folder, {"GATEWAY_KEY": key})
 
 
 def notes(folder: Path) -> str:
@@ -73,7 +97,7 @@ def _binary(pattern: str) -> str:
     return str(sorted(INSTALLED.glob(pattern))[-1])
 
 
-def _run(binary: str, options: list[str], folder: Path, variables: Mapping[str, str]) -> Said:
+def _run(binary: str, options: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Said:
     home = folder / "home"
     home.mkdir(exist_ok=True)
     given = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), **variables}
@@ -87,4 +111,4 @@ def _run(binary: str, options: list[str], folder: Path, variables: Mapping[str, 
         timeout=_SECONDS,
         check=False,
     )
-    return Said(ran.returncode, ran.stdout + ran.stderr)
+    return Said(ran.returncode, ran.stdout + ran.stderr, ran.stdout)

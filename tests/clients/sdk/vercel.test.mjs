@@ -1,4 +1,4 @@
-// Vercel's AI SDK: chat by its provider for OpenAI, Messages by that for Anthropic.
+// Vercel's AI SDK: Responses and chat by its provider for OpenAI, Messages by that for Anthropic.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -7,19 +7,21 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { APICallError, Output, generateText, isStepCount, streamText, tool } from "ai";
 import { z } from "zod";
 
-import { DIES, FILLED, KEY, MODELS, PROMPT, TWO_CALLS, URL, env, thrown } from "./gateway.mjs";
+import { DIES, FILLED, KEY, MODELS, PROMPT, RESPONSES, THINKERS, THINKS, TWO_CALLS, URL, env, thrown } from "./gateway.mjs";
 
 const NATIVE = env("GATEWAY_MODELS_MESSAGES").split(",");
 const chat = (model, apiKey = KEY) => createOpenAI({ apiKey, baseURL: `${URL}/v1` }).chat(model);
+const responses = (model, apiKey = KEY) => createOpenAI({ apiKey, baseURL: `${URL}/v1` })(model); // what it speaks unasked
 const messages = (model, apiKey = KEY) => createAnthropic({ apiKey, baseURL: `${URL}/v1` })(model);
 const asked = { maxRetries: 0 };
 const trip = z.object({ city: z.string(), days: z.number().int() });
 
-for (const [dialect, at] of [
-  ["chat", chat],
-  ["messages", messages],
+for (const [dialect, at, models] of [
+  ["chat", chat, MODELS],
+  ["messages", messages, MODELS],
+  ["responses", responses, RESPONSES],
 ]) {
-  for (const model of MODELS) {
+  for (const model of models) {
     test(`${dialect}, ${model}: an answer, whole and streamed`, async () => {
       const prompt = '[[fake text="Good day to you"]]';
       assert.equal((await generateText({ ...asked, model: at(model), prompt })).text, "Good day to you");
@@ -84,6 +86,7 @@ for (const [dialect, at] of [
 for (const [name, model] of [
   ["chat", chat(MODELS[0])],
   ["messages", messages(NATIVE[0])],
+  ...RESPONSES.map((model) => [`responses, ${model}`, responses(model)]),
 ]) {
   test(`${name}: a schema is filled in and parsed`, async () => {
     const { output } = await generateText({ ...asked, model, prompt: PROMPT, output: Output.object({ schema: trip }) });
@@ -100,3 +103,18 @@ test("messages: a thought is told apart", async () => {
   });
   assert.deepEqual([reasoningText, text], ["Let me see.", "Yes"]);
 });
+
+for (const model of THINKERS) {
+  test(`responses, ${model}: a thought is told apart, and taken back`, async () => {
+    const options = {
+      ...asked,
+      model: responses(model),
+      providerOptions: { openai: { reasoningEffort: "low", reasoningSummary: "auto", store: false, forceReasoning: true } },
+    };
+    const said = [{ role: "user", content: THINKS }];
+    const { reasoningText, text, response } = await generateText({ ...options, messages: said });
+    assert.deepEqual([reasoningText, text], ["Let me see.", "Yes"]);
+    const again = [...said, ...response.messages, { role: "user", content: '[[fake text="Still yes"]]' }];
+    assert.equal((await generateText({ ...options, messages: again })).text, "Still yes");
+  });
+}

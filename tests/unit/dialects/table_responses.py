@@ -347,6 +347,7 @@ TRIALS: dict[str, list[Trial]] = {
         each(said(include=["message.output_text.logprobs"]), "include", rest=refused("include[0]"))
     ],
     "`top_logprobs`": [each(said(top_logprobs=2), "top_logprobs", rest=refused("top_logprobs"))],
+    "`client_metadata`": [(said(client_metadata={"a": "b"}), dict.fromkeys(_ALL, dropped("client_metadata")))],
     "`truncation` auto": [each(said(truncation="auto"), "truncation", rest=dropped("truncation"))],
     "`store`": [
         (

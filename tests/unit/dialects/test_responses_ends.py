@@ -32,8 +32,8 @@ FINAL = frozenset(
         "usage_not_included",
         "cyber_policy",
         "invalid_prompt",
+        "model_not_found",
         "server_is_overloaded",
-        "slow_down",
     )
 )
 WAITS = re.compile(r"(?i)try again in\s*(\d+(?:\.\d+)?)\s*(s|ms|seconds?)")

@@ -119,3 +119,14 @@ def test_reasoning_that_nobody_keeps_leaves_with_the_ids_that_would_ask_for_it()
     )
     assert written.body["input"] == [items[0], {name: each for name, each in items[2].items() if name != "id"}]
     assert written.dropped == ["input[1]"]
+
+
+def test_what_an_agent_notes_of_itself_and_ids_of_what_its_user_said_stay_here() -> None:
+    said = {"type": "message", "id": "msg_1", "role": "user", "content": "hi"}
+    answered = {**said, "role": "assistant", "content": [{"type": "output_text", "text": "ho", "annotations": []}]}
+    given = BODY | {"input": [said, answered], "client_metadata": {"session_id": "s"}}
+    written = pair("responses", "responses").request(Asked(given, "m", 5, quirks=Quirks()))
+    bare = {name: value for name, value in said.items() if name != "id"}
+    assert written.body["input"] == [bare, answered]
+    assert "client_metadata" not in written.body
+    assert written.dropped == ["client_metadata"]

@@ -9,10 +9,12 @@ import pytest
 from openai.types import Model
 from pydantic import TypeAdapter
 
+from functions.completions.answers import CodexModels
 from functions.completions.answers import Model as Described
 from gateway.config.document import parse_config
 from gateway.config.service import defaults
 from gateway.models.listing import listed
+from gateway.models.manifest import manifest
 from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
 
@@ -79,3 +81,27 @@ def test_an_alias_that_names_an_endpoint_is_called_in_its_dialect_alone() -> Non
     found = names(models={"native": {"target": target, "endpoint": "invoke"}, "any": {"target": target}})
     dialects = {name: listed(found.resolve(name), found)["dialects"] for name in ("native", "any")}
     assert dialects == {"native": ["messages"], "any": ["converse", "messages"]}
+
+
+def test_codex_s_list_has_the_same_models_with_what_it_needs_to_know() -> None:
+    """Its own parser judges the shape in `make agents`; what that took is what the type says."""
+    found = names()
+    shown = [listed(route, found) for route in found.routes()]
+    document = json.loads(json.dumps(manifest(shown)))
+    taken = CodexModels.model_validate(document, strict=True)
+    assert taken.model_dump() == document
+    assert [each.slug for each in taken.models] == [each["id"] for each in shown]
+    assert [each.priority for each in taken.models] == list(range(1 - len(shown), 1))
+    assert all(each.base_instructions for each in taken.models)
+    by_name = {each.slug: each for each in taken.models}
+    claude, nova = by_name["claude-opus-4-1"], by_name["nova-micro"]
+    assert (claude.context_window, claude.input_modalities) == (200_000, ["text", "image"])
+    assert [level["effort"] for level in claude.supported_reasoning_levels] == ["low", "medium", "high"]
+    assert (nova.input_modalities, nova.supported_reasoning_levels) == (["text"], [])
+
+
+def test_what_answers_in_no_words_is_not_in_codex_s_list() -> None:
+    found = names()
+    shown = listed(found.resolve("claude-haiku"), found)
+    (only,) = manifest([shown | {"dialects": ["embeddings"]}, shown | {"context_window": None}])["models"]
+    assert (only["slug"], only["context_window"]) == ("claude-haiku", None)

@@ -76,6 +76,9 @@ DOCUMENTED: Final = frozenset(
         "user",
     )
 )
+# What an agent notes of itself in every request. It is in no document of the format, asks for nothing, and names an
+# installation and its sessions: it stays here.
+NOTES: Final = frozenset(("client_metadata",))
 # Tools that the caller runs. Others the provider does, for a fee a use or with content from elsewhere.
 OWN_TOOLS: Final = frozenset(("function", "custom", "namespace", "local_shell", "apply_patch"))
 OFFERED: Final = ("web_search", "image_generation")  # how the types begin that agents offer unasked
@@ -95,7 +98,7 @@ _USUAL_TTL = (None, "30m")
 def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None:
     """Raises BadRequest with the path of the first field that may not leave. `passed`: what the host's operator lists
     beyond the format's own fields; None where everything unknown may pass."""
-    present = {name: value for name, value in body.items() if value is not None}
+    present = {name: value for name, value in body.items() if value is not None and name not in NOTES}
     for name in present:
         reason = REFUSED.get(name.casefold())
         if reason is None and name not in DOCUMENTED and name.casefold() in DOCUMENTED:

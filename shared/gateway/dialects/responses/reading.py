@@ -9,7 +9,7 @@ from typing import Any, Final
 from gateway.dialects.neutral import Choice, Output, Request, Text, Tool, Turn
 from gateway.dialects.responses.given.items import turns_of
 from gateway.dialects.responses.given.thinking import effort_of, sampled, thinking_of
-from gateway.dialects.responses.policy import check_fields, left_out
+from gateway.dialects.responses.policy import NOTES, check_fields, left_out
 from gateway.dialects.responses.tools import SEARCH, Called, read_tool
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping, objects
@@ -65,7 +65,7 @@ _NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "top_logprobs": (0,),
     "truncation": ("disabled",),
 }
-_LEFT_OUT: Final = frozenset(("access_programs", "image", "truncation"))
+_LEFT_OUT: Final = NOTES | {"access_programs", "image", "truncation"}
 # Of what is included, all but this belongs to tools that no request has here, or is given anyway.
 _LOGPROBS: Final = "message.output_text.logprobs"
 _CHOICES: Final = {"auto": "auto", "required": "any", "none": "none"}

@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway.dialects.neutral import BlockStop, Failed, Finish, Start, Used, text_of
 from gateway.dialects.pairs import Events, Heard
 from gateway.dialects.responses.made.reader import Reader, read_answer
-from gateway.dialects.responses.policy import check_fields, left_out
+from gateway.dialects.responses.policy import NOTES, check_fields, left_out
 from gateway.dialects.responses.thoughts import is_packed
 from gateway.dialects.responses.usage import usage_of
 from gateway.dialects.unsupported import Unusable
@@ -16,7 +16,8 @@ from gateway.dialects.values import count, mapping
 from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
-_DELIVERY: Final = frozenset(("background", "model", "stream"))
+_KEPT: Final = frozenset(("background", "model", "stream", *NOTES))  # in the gateway
+_SPEAKERS: Final = ("user", "system", "developer")
 _BEGINS: Final = ("response.created", "response.in_progress", "response.queued", "keepalive", "response.failed")
 
 
@@ -24,9 +25,9 @@ class _Same:
     """See `gateway.dialects.pairs.Pair`."""
 
     def request(self, asked: Asked) -> Written:
-        quirks, dropped = asked.quirks, list[str]()
+        quirks, dropped = asked.quirks, [name for name in asked.body if name in NOTES]
         check_fields(asked.body, None if quirks.passes_all else frozenset(quirks.pass_fields))
-        body = {name: value for name, value in asked.body.items() if name not in _DELIVERY and value is not None}
+        body = {name: value for name, value in asked.body.items() if name not in _KEPT and value is not None}
         if gone := left_out(body):
             dropped += [f"tools[{at}]" for at in gone]
             body["tools"] = [tool for at, tool in enumerate(body["tools"]) if at not in gone]
@@ -75,14 +76,24 @@ def leaving(given: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
 
 
 def _sendable(items: list[Any], dropped: list[str]) -> list[Any]:
-    """Without reasoning that the provider can't have: it keeps none by its id, and can't read another's. What was an
-    answer with such reasoning bears no ids then, by which it would be asked for."""
+    """Without ids that agents give to what their users said: the format has none there. Without reasoning that the
+    provider can't have: it keeps none by its id, and can't read another's. What was an answer with such reasoning bears
+    no ids then, by which it would be asked for."""
+    items = [_without_id(item) if _is_own(mapping(item)) else item for item in items]
     gone = [at for at, item in enumerate(items) if _is_lost(mapping(item))]
     if not gone:
         return items
     dropped += [f"input[{at}]" for at in gone]
     kept = [item for at, item in enumerate(items) if at not in set(gone)]
-    return [{name: value for name, value in item.items() if name != "id" or _needs_id(item)} for item in kept]
+    return [item if _needs_id(item) else _without_id(item) for item in kept]
+
+
+def _is_own(item: Mapping[str, Any]) -> bool:
+    return "id" in item and item.get("role") in _SPEAKERS and item.get("type") in ("message", None)
+
+
+def _without_id(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name != "id"}
 
 
 def _is_lost(item: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 URL, KEY = os.environ["GATEWAY_URL"], os.environ["GATEWAY_KEY"]
 MODELS = os.environ["GATEWAY_MODELS"].split(",")
+RESPONSES = os.environ["GATEWAY_MODELS_RESPONSES"].split(",")[:3]  # OpenAI's own, over chat, over Messages
 NATIVE = os.environ["GATEWAY_MODELS_MESSAGES"].split(",")
 
 
@@ -37,6 +38,12 @@ class Chat(ChatModelIntegrationTests):
     @property
     def supports_json_mode(self) -> bool:
         return True
+
+
+class Responses(Chat):
+    @property
+    def chat_model_params(self) -> dict[str, object]:
+        return super().chat_model_params | {"use_responses_api": True}
 
 
 class Messages(ChatModelIntegrationTests):
@@ -64,5 +71,9 @@ def _of(base: type[ChatModelIntegrationTests], model: str) -> type[ChatModelInte
     return type(name, (base,), {"asked": model, "__module__": __name__})
 
 
-for each in [_of(Chat, model) for model in MODELS] + [_of(Messages, model) for model in NATIVE]:
+for each in (
+    [_of(Chat, model) for model in MODELS]
+    + [_of(Messages, model) for model in NATIVE]
+    + [_of(Responses, model) for model in RESPONSES]
+):
     globals()[each.__name__] = each

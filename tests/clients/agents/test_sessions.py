@@ -1,0 +1,47 @@
+"""What a sitting with Claude Code came to, by the id that it names itself."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from tests.clients.agents.agent import SECRET, claude_code
+from tests.clients.agents.test_agents import AGENTS, QUESTION, Agent, turns
+from tests.clients.rows import rows
+from tests.integration.conftest import Live
+from tests.integration.waiting import eventually
+
+MODEL = "claude-opus-5-5"
+
+
+def test_a_session_s_bill_is_what_its_rows_cost(gateway: Live, tmp_path: Path) -> None:
+    """Two sittings on one key: the first of two turns, the second of one."""
+    key, key_id = gateway.new_key()
+    ids = [str(uuid.uuid4()), str(uuid.uuid4())]
+    agent = Agent(claude_code, tmp_path, MODEL, AGENTS["claude-code"][2], "", "", "")
+    gateway.fake.decide = turns(agent.reads())
+    for begun in (["--session-id", ids[0]], ["--resume", ids[0]], ["--session-id", ids[1]]):
+        said = claude_code(tmp_path, gateway.base_url, key, MODEL, QUESTION, *begun)
+        assert said.code == 0, said
+        assert SECRET in said.text or begun != ["--session-id", ids[0]]
+    found = rows(gateway, key_id)
+    assert {row["session"]["id"] for row in found} == set(ids)
+    for session in ids:
+        own = [row for row in found if row["session"]["id"] == session]
+        bill = eventually(lambda session=session, own=own: counted(gateway, key_id, session, len(own)))  # type: ignore[misc]
+        assert round(bill["cost"] * 1_000_000) == sum(row["actual"] for row in own) > 0
+        assert set(bill["by_key"]) == {key_id}
+    listed = gateway.admin("GET", f"/usage/sessions?key={key_id}").body["data"]
+    assert sorted(each["session"] for each in listed) == sorted(ids)
+    assert sum(each["requests"] for each in listed) == len(found)
+
+
+def counted(gateway: Live, key_id: str, session: str, requests: int) -> dict[str, Any] | None:
+    """A session's bill, once it counts so many requests."""
+    reply = gateway.admin("GET", f"/usage/sessions/{session}?key={key_id}")
+    if reply.status != 200 or reply.body["requests"] < requests:
+        return None
+    found: dict[str, Any] = reply.body
+    assert found["requests"] == requests
+    return found
