@@ -53,7 +53,7 @@ def test_answers_whole_and_streamed_use_the_same_and_are_billed_once(gateway: Li
     assert last.type == "response.completed"
     assert last.response.output_text == whole.output_text
     for response in (whole, last.response):
-        assert (response.status, response.store) == ("completed", False)
+        assert (response.status, response.to_dict()["store"]) == ("completed", False)
         assert response.usage is not None
         assert response.usage.input_tokens > 0 < response.usage.output_tokens
     first, second = rows(gateway, key_id)
