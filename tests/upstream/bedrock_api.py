@@ -56,15 +56,21 @@ def events(request: Mapping[str, Any], steer: Steer) -> Iterator[tuple[str, dict
     """The same answer as ConverseStream's events: type and payload."""
     text, output, cut = _reply(request, steer)
     yield "messageStart", {"role": "assistant"}
-    for index, (mark, name, arguments) in enumerate(steer.calls):
+    begin = 0
+    if steer.reasoning:
+        for delta in (*({"text": piece} for piece in pieces(steer.reasoning)), {"signature": "c2ln"}):
+            yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": delta}}
+        yield "contentBlockStop", {"contentBlockIndex": 0}
+        begin = 1
+    for index, (mark, name, arguments) in enumerate(steer.calls, begin):
         use = {"toolUseId": f"tooluse_fake{mark}", "name": name}
         yield "contentBlockStart", {"contentBlockIndex": index, "start": {"toolUse": use}}
         yield "contentBlockDelta", {"contentBlockIndex": index, "delta": {"toolUse": {"input": arguments}}}
         yield "contentBlockStop", {"contentBlockIndex": index}
     if not steer.tool:
         for piece in pieces(text):
-            yield "contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}}
-        yield "contentBlockStop", {"contentBlockIndex": 0}
+            yield "contentBlockDelta", {"contentBlockIndex": begin, "delta": {"text": piece}}
+        yield "contentBlockStop", {"contentBlockIndex": begin}
     yield "messageStop", {"stopReason": _stop_reason(cut, steer)}
     usage = _usage(request, output, steer)
     if usage:

@@ -45,7 +45,30 @@ def warm() -> None:
 def faults(body: Mapping[str, Any]) -> list[str]:
     """What is wrong with a body, in words that begin with a path; empty where OpenAI would take it."""
     params = "ResponseCreateParamsStreaming" if body.get("stream") else "ResponseCreateParamsNonStreaming"
-    return shape_faults(_params(params), dict(body)) or list(_broken(body))
+    return shape_faults(_params(params), _with_usual(body)) or list(_broken(body))
+
+
+def _with_usual(body: Mapping[str, Any]) -> dict[str, Any]:
+    """With what the package wants told and the API takes untold: LangChain leaves it away against OpenAI itself."""
+    tools = body.get("tools")
+    if isinstance(tools, list):
+        tools = [{"strict": None, "parameters": None, **each} if _is(each, "function") else each for each in tools]
+    given = body.get("input")
+    if isinstance(given, list):
+        given = [_answer(each) for each in given]
+    return {**body, **({"tools": tools} if tools else {}), "input": given}
+
+
+def _answer(item: Any) -> Any:
+    content = item.get("content") if _is(item, "message") and item.get("role") == "assistant" else None
+    if not isinstance(content, list):
+        return item
+    parts = [{"annotations": [], **part} if _is(part, "output_text") else part for part in content]
+    return {"id": "msg_0", "status": "completed", **item, "content": parts}
+
+
+def _is(value: Any, kind: str) -> bool:
+    return isinstance(value, Mapping) and value.get("type") == kind
 
 
 def _broken(body: Mapping[str, Any]) -> Iterator[str]:

@@ -41,6 +41,7 @@ class Agent:
         return Steer(tool=name, arguments=json.dumps({argument: before + notes(self.folder)}))
 
 
+CHEAP = "nova-lite"
 _OPENCODE = ("read", "filePath", "")
 _CODEX = ("exec_command", "cmd", "cat ")
 AGENTS = {
@@ -49,7 +50,7 @@ AGENTS = {
     "codex, responses": (codex, NATIVE, _CODEX),
     "codex, chat": (codex, "gpt-4o", _CODEX),
     "codex, messages": (codex, "claude-sonnet", _CODEX),
-    "codex, converse": (codex, "nova-lite", _CODEX),
+    "codex, converse": (codex, CHEAP, _CODEX),
     "opencode, messages": (opencode, "claude-sonnet", _OPENCODE),
     "opencode, chat": (opencode, "gpt-4o", _OPENCODE),
 }
@@ -117,9 +118,9 @@ def test_an_unknown_model(gateway: Live, agent: Agent) -> None:
 
 def test_a_budget_that_runs_out_in_mid_session(gateway: Live, agent: Agent) -> None:
     """The first turn costs far more than it held: the next one finds nothing left."""
-    key, key_id = gateway.new_key(max_budget=6)
+    key, key_id = gateway.new_key(max_budget=0.5 if agent.model == CHEAP else 6)
     greedy = agent.reads()
-    gateway.fake.decide = turns(Steer(tool=greedy.tool, arguments=greedy.arguments, cached=600_000_000))
+    gateway.fake.decide = turns(Steer(tool=greedy.tool, arguments=greedy.arguments, cached=60_000_000))
     said = agent.ask(gateway, key)
     assert (said.code, agent.broke in said.text) == (1, True), said
     assert {row["state"] for row in rows(gateway, key_id)} == {"SETTLED"}

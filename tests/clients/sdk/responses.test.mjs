@@ -10,6 +10,9 @@ import { DIES, FILLED, KEY, PROMPT, RESPONSES, SCHEMA, THINKERS, THINKS, TWO_CAL
 
 const client = (apiKey = KEY) => new OpenAI({ apiKey, baseURL: `${URL}/v1`, maxRetries: 0 });
 const tool = (name, parameters = SCHEMA) => ({ type: "function", name, parameters, strict: false });
+// An item as it came: the package's streams add what they parsed, which is no field of the format and OpenAI refuses.
+const bare = ({ parsed_arguments: _, ...item }) =>
+  item.content ? { ...item, content: item.content.map(({ parsed: __, ...part }) => part) } : item;
 const both = async (asked) => [
   await client().responses.create(asked),
   await client().responses.stream(asked).finalResponse(),
@@ -39,7 +42,7 @@ for (const model of RESPONSES) {
     const [call] = called.output;
     assert.deepEqual(JSON.parse(call.arguments), FILLED);
     const result = { type: "function_call_output", call_id: call.call_id, output: "dry" };
-    const last = await client().responses.stream({ ...asked, input: [...input, ...called.output, result] }).finalResponse();
+    const last = await client().responses.stream({ ...asked, input: [...input, ...called.output.map(bare), result] }).finalResponse();
     assert.equal(last.output_text, "The tools said: dry");
   });
 
@@ -79,7 +82,7 @@ for (const model of THINKERS) {
       );
       assert.equal(output[0].summary[0].text, "Let me see.");
       assert.ok(output[0].encrypted_content);
-      const again = [...input, ...output, { role: "user", content: '[[fake text="Still yes"]]' }];
+      const again = [...input, ...output.map(bare), { role: "user", content: '[[fake text="Still yes"]]' }];
       assert.equal((await client().responses.create({ ...asked, input: again })).output_text, "Still yes");
     }
   });
