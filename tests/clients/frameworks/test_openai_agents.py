@@ -53,7 +53,7 @@ def test_a_schema_is_filled_in(model: str, run: Any) -> None:
 
 @every_model
 def test_one_agent_hands_over_to_another(model: str) -> None:
-    other = Agent(name="other", model=model, instructions="You answer.", output_type=Trip)
+    other = Agent(name="other", model=model, instructions="You answer.")
     result = asyncio.run(ran(Agent(name="first", model=model, handoffs=[other]), PROMPT))
     assert result.last_agent.name == "other"
 
