@@ -30,7 +30,8 @@ def reads(folder: Path, cached: int = 0) -> Steer:
 
 def test_its_own_parser_takes_the_list_of_models(gateway: Live, tmp_path: Path) -> None:
     key, _ = gateway.new_key()
-    listed = gateway.call("GET", "/v1/models", None, {"authorization": f"Bearer {key}"}).body["data"]
+    everything = gateway.call("GET", "/v1/models", None, {"authorization": f"Bearer {key}"}).body["data"]
+    listed = [each for each in everything if not {"embeddings", "titan", "cohere"} & set(each["dialects"])]
     said = run_codex(tmp_path, gateway.base_url, key, "debug", "models")
     found = {each["slug"]: each for each in json.loads(said.out)["models"]}
     for each in listed:

@@ -86,8 +86,9 @@ def test_an_alias_that_names_an_endpoint_is_called_in_its_dialect_alone() -> Non
 def test_codex_s_list_has_the_same_models_with_what_it_needs_to_know() -> None:
     """Its own parser judges the shape in `make agents`; what that took is what the type says."""
     found = names()
-    shown = [listed(route, found) for route in found.routes()]
-    document = json.loads(json.dumps(manifest(shown)))
+    everything = [listed(route, found) for route in found.routes()]
+    shown = [each for each in everything if not {"embeddings", "titan", "cohere"} & set(each["dialects"])]
+    document = json.loads(json.dumps(manifest(everything)))
     taken = CodexModels.model_validate(document, strict=True)
     assert taken.model_dump() == document
     assert [each.slug for each in taken.models] == [each["id"] for each in shown]
