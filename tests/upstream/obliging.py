@@ -48,7 +48,8 @@ def tool_results(body: Mapping[str, Any]) -> list[str]:
     """What tools said since the model last spoke, as text; empty where the last word is the user's."""
     found: list[str] = []
     given = body.get("messages") or body.get("input")
-    for message in reversed(given if isinstance(given, list) else []):
+    turns = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []  # of texts: none
+    for message in reversed(turns):
         if str(message.get("type")).endswith("_call_output"):
             found.insert(0, text_of(message.get("output")))
             continue
