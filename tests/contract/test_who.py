@@ -237,6 +237,7 @@ SETTINGS: dict[str, Any] = {
     "DELETE /teams/empty": None,
     "PUT /users/blue": {"max_budget": 1_000},
     "DELETE /users/empty": None,
+    "DELETE /usage/sessions": None,
     "POST /products": {"name": "x", "price": {"amount": 1}, "category": {"path": ["a"]}},
     "POST /products/import": {"products": []},
     "PUT /products/p": {"name": "x", "price": {"amount": 1}, "category": {"path": ["a"]}},
