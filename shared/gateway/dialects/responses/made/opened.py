@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ from gateway.dialects.values import json_object
 Event = tuple[str, dict[str, Any]]
 
 
-class Opened:
+class Opened(ABC):
     """One item. Its events have no number yet. `over`: it is done."""
 
     def __init__(self, place: tuple[int, str]) -> None:
@@ -32,16 +33,16 @@ class Opened:
         self.over = False
         self.status = "in_progress"
 
+    @abstractmethod
     def written(self) -> dict[str, Any]:
         """The item as it stands."""
-        raise NotImplementedError
 
     def begin(self) -> Iterator[Event]:
         yield "response.output_item.added", {"output_index": self.place, "item": self.written()}
 
+    @abstractmethod
     def hear(self, delta: Delta) -> Iterator[Event]:
         """What a delta of a block of it makes."""
-        raise NotImplementedError
 
     def stop(self, block: int) -> Iterator[Event]:
         """A block of it ends, and so does the item, where it has no more."""
