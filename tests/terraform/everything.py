@@ -56,7 +56,8 @@ def _models_are_called(made: Made) -> None:
         assert live.complete(key, mcpContext=wanted).status == 200
     assert live.complete(key, mcpContext={"filters": {"category": "Spaceships"}}).status == 400
     for model in ("gpt-4", "claude-3-sonnet"):  # their breakers open
-        assert [live.complete(key, "[[fake status=500]]", model=model).status for _ in range(8)][-1] == 503
+        # More calls than it takes: those at the end of one window and at the beginning of the next are counted apart.
+        assert any(live.complete(key, "[[fake status=500]]", model=model).status == 503 for _ in range(24))
     eventually(lambda: live.admin("GET", f"/usage?key={key_id}").body["total"]["requests"] >= 5)
     for path in ("/health", "/api/v1/health", "/api/v1/health/detailed", "/api/v1/health/metrics"):
         assert live.call("GET", path).status in (200, 503)
