@@ -9,40 +9,6 @@ from gateway.calls.items import Part, is_left_out, tools_in
 from gateway.dialects.values import objects
 
 _IMAGES: Final = ("image_url", "input_image")
-# Parts whose bytes bound their tokens, with the parts within them. What any other refers to or unpacks to (a PDF, a
-# file's id, what a provider's own tool found) nobody sees here.
-_BOUNDED: Final = frozenset(
-    (
-        *_IMAGES,
-        "text",
-        "refusal",
-        "input_audio",
-        "thinking",
-        "redacted_thinking",
-        "tool_use",
-        "tool_result",
-        "search_result",
-        # Of Responses: what a message holds, and items.
-        "input_text",
-        "output_text",
-        "message",
-        "reasoning",
-        "function_call",
-        "function_call_output",
-        "custom_tool_call",
-        "custom_tool_call_output",
-        "local_shell_call",
-        "local_shell_call_output",
-        "shell_call",
-        "shell_call_output",
-        "apply_patch_call",
-        "apply_patch_call_output",
-        "tool_search_call",
-        "tool_search_output",
-        "additional_tools",
-        "compaction",
-    )
-)
 _CALLS: Final = (
     "tool_use",
     "tool_result",
@@ -58,6 +24,27 @@ _CALLS: Final = (
     "apply_patch_call_output",
     "tool_search_call",
     "tool_search_output",
+)
+# Parts whose bytes bound their tokens, with the parts within them. What any other refers to or unpacks to (a PDF, a
+# file's id, what a provider's own tool found) nobody sees here.
+_BOUNDED: Final = frozenset(
+    (
+        *_IMAGES,
+        *_CALLS,
+        "text",
+        "refusal",
+        "input_audio",
+        "thinking",
+        "redacted_thinking",
+        "search_result",
+        # Of Responses: what a message holds, and items.
+        "input_text",
+        "output_text",
+        "message",
+        "reasoning",
+        "additional_tools",
+        "compaction",
+    )
 )
 _HOLD_OUTPUT: Final = ("function_call_output", "custom_tool_call_output")
 # Tools that the caller describes; of others a provider's own text tells the model, and of these it has documented how

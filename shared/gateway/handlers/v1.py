@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.api.message import Dialect
 from gateway.api.routes import Auth, Described, Handler, Route, Schema
 from gateway.handlers.chat import chat, embeddings, messages, once, responses, text
 from gateway.handlers.key import key
@@ -15,6 +16,7 @@ MESSAGES = "gateway.dialects.messages.schema:MessagesRequest"
 RESPONSES = "gateway.dialects.responses.schema:ResponsesRequest"
 EMBEDDINGS = "gateway.dialects.embeddings.schema:EmbeddingsRequest"
 TEXT = "gateway.dialects.text.schema:TextRequest"
+OBJECT: Schema = {"type": "object"}
 ONCE = ("idempotency-key",)
 FAILURES = (402, 404, 409, 422, 429, 502, 503, 504)
 _PAGES: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}}
@@ -26,20 +28,8 @@ _FOR = ("anthropic-version",)
 
 def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
     """Those of a door that checks keys so; `streamed` says how its streams come."""
-    completion = Route(
-        method_path="POST /v1/chat/completions",
-        handler=once(chat),
-        auth=auth,
-        scope="completions",
-        described=Described(
-            summary=f"A chat completion, exactly OpenAI's; with stream its events {streamed}.",
-            body=CHAT,
-            headers=ONCE,
-            answers={200: f"{ANSWERS}:Completion"},
-            errors=FAILURES,
-            media=("text/event-stream",),
-        ),
-    )
+    summary = f"A chat completion, exactly OpenAI's; with stream its events {streamed}."
+    completion = _paid("POST /v1/chat/completions", once(chat), auth, summary, CHAT, f"{ANSWERS}:Completion")
     own = Described(
         summary="The caller's own limits, and what is used and left of them.",
         answers={200: f"{ANSWERS}:KeyStanding"},
@@ -61,21 +51,9 @@ def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
 
 def messages_routes(auth: Auth) -> tuple[Route, ...]:
     """Those in Anthropic's dialect, of a door that streams."""
-    message = Route(
-        method_path="POST /v1/messages",
-        handler=once(messages, "messages"),
-        auth=auth,
-        scope="completions",
-        errors="messages",
-        described=Described(
-            summary="A message, exactly Anthropic's; with stream its events as they come.",
-            body=MESSAGES,
-            headers=(*ONCE, *_FOR),
-            answers={200: {"type": "object"}},
-            errors=FAILURES,
-            media=("text/event-stream",),
-        ),
-    )
+    summary = "A message, exactly Anthropic's; with stream its events as they come."
+    made = once(messages, "messages")
+    message = _paid("POST /v1/messages", made, auth, summary, MESSAGES, OBJECT, errors="messages", headers=_FOR)
     counted = Route(
         method_path="POST /v1/messages/count_tokens",
         handler=count_tokens,
@@ -95,20 +73,9 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
 
 def responses_routes(auth: Auth) -> tuple[Route, ...]:
     """Those of Responses, of a door that streams."""
-    response = Route(
-        method_path="POST /v1/responses",
-        handler=told_by_end(once(responses, "responses")),
-        auth=auth,
-        scope="completions",
-        described=Described(
-            summary="A response, exactly OpenAI's; with stream its events as they come. Nothing is stored.",
-            body=RESPONSES,
-            headers=ONCE,
-            answers={200: {"type": "object"}},
-            errors=FAILURES,
-            media=("text/event-stream",),
-        ),
-    )
+    summary = "A response, exactly OpenAI's; with stream its events as they come. Nothing is stored."
+    made = told_by_end(once(responses, "responses"))
+    response = _paid("POST /v1/responses", made, auth, summary, RESPONSES, OBJECT)
     told = Described(summary="Where a WebSocket is asked for: there is none.", answers={426: {"type": "object"}})
     sockets = Route(method_path="GET /v1/responses", handler=no_sockets, auth="public", scope=None, described=told)
     return (response, sockets)
@@ -116,39 +83,43 @@ def responses_routes(auth: Auth) -> tuple[Route, ...]:
 
 def embeddings_routes(auth: Auth) -> tuple[Route, ...]:
     """Embeddings, whose answers may be larger than a door that answers in one piece can give."""
-    embedding = Route(
-        method_path="POST /v1/embeddings",
-        handler=once(embeddings, "embeddings"),
-        auth=auth,
-        scope="completions",
-        described=Described(
-            summary="Embeddings, exactly OpenAI's.",
-            body=EMBEDDINGS,
-            headers=ONCE,
-            answers={200: f"{ANSWERS}:Embeddings"},
-            errors=FAILURES,
-        ),
-    )
-    return (embedding,)
+    made, answer = once(embeddings, "embeddings"), f"{ANSWERS}:Embeddings"
+    summary = "Embeddings, exactly OpenAI's."
+    return (_paid("POST /v1/embeddings", made, auth, summary, EMBEDDINGS, answer, streams=False),)
 
 
 def text_routes(auth: Auth) -> tuple[Route, ...]:
     """Completions as they were before chat, of a door that streams."""
-    completion = Route(
-        method_path="POST /v1/completions",
-        handler=once(text, "text"),
-        auth=auth,
-        scope="completions",
-        described=Described(
-            summary="A completion of old, by a model that chats; with stream its events as they come.",
-            body=TEXT,
-            headers=ONCE,
-            answers={200: f"{ANSWERS}:TextCompletion"},
-            errors=FAILURES,
-            media=("text/event-stream",),
-        ),
+    made, answer = once(text, "text"), f"{ANSWERS}:TextCompletion"
+    summary = "A completion of old, by a model that chats; with stream its events as they come."
+    return (_paid("POST /v1/completions", made, auth, summary, TEXT, answer),)
+
+
+def _paid(
+    method_path: str,
+    handler: Handler,
+    auth: Auth,
+    summary: str,
+    body: Schema,
+    answer: Schema,
+    *,
+    errors: Dialect = "openai",
+    headers: tuple[str, ...] = (),
+    streams: bool = True,
+) -> Route:
+    """A route of paid calls: `headers` are those beside Idempotency-Key, `streams` says whether it streams when asked
+    to."""
+    described = Described(
+        summary=summary,
+        body=body,
+        headers=(*ONCE, *headers),
+        answers={200: answer},
+        errors=FAILURES,
+        media=("text/event-stream",) if streams else (),
     )
-    return (completion,)
+    return Route(
+        method_path=method_path, handler=handler, auth=auth, scope="completions", errors=errors, described=described
+    )
 
 
 def _of_models(method_path: str, handler: Handler, auth: Auth, described: Described) -> Route:
