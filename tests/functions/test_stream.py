@@ -51,10 +51,12 @@ class App:
         """Says one thing, then waits for what does not come until its client has gone."""
 
         def pieces() -> Iterator[bytes]:
-            yield b"data: first\n\n"
-            while not request.gone():
-                self.go.acquire(timeout=0.01)
-            self.ended.set()
+            try:
+                yield b"data: first\n\n"
+                while not request.gone():
+                    self.go.acquire(timeout=0.01)
+            finally:  # it may be closed where it yields, before it asks
+                self.ended.set()
 
         return Response(200, pieces(), media_type="text/event-stream")
 
