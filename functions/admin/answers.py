@@ -135,6 +135,8 @@ def _with_limits(schema: dict[str, Any]) -> None:
     limits |= {"max_budget": {"type": ["number", "null"]}, "budget_duration": {"type": ["string", "null"]}}
     limits["shadow"] = {"type": "array", "items": {"type": "string"}}
     limits["estimate"] = {"enum": ["bound", "typical"]}
+    raised = {"amount": {"type": "number"}, "until": {"type": "string", "format": "date-time"}}
+    limits["budget_raise"] = {"type": ["object", "null"], "required": [*raised], "properties": raised}
     schema["properties"] = schema.get("properties", {}) | limits
     schema["required"] = [*schema.get("required", ()), *limits]
 

@@ -6,11 +6,15 @@ It lies below the rooms that read it: config and identity have their fields from
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final, Literal, NamedTuple
 
 Kind = Literal["bucket", "window", "gauge", "money"]
 Unit = Literal["requests", "tokens", "money"]
+MINUTE: Final = 60_000_000
+_SLACK: Final = 250_000
+_CATCH_UP: Final = 50_000
 
 
 class Limit(NamedTuple):
@@ -89,3 +93,54 @@ NUMBERS = tuple(
     field for each in LIMITS for field in ((each.key_field, each.burst[1]) if each.burst else (each.key_field,))
 )
 """Fields of a key that hold a number, a burst behind its rate."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A leaky bucket of `limit` units a minute, of which `burst` may come at once."""
+
+    limit: int
+    burst: int
+
+    @cached_property
+    def slack(self) -> int:
+        return min(_SLACK, self.cost(self.burst) // 2)
+
+    @cached_property
+    def step(self) -> int:
+        """T: how far one unit moves the bucket on, rounded up to the microsecond, so never a unit too many."""
+        return -(-MINUTE // self.limit)
+
+    def cost(self, units: int) -> int:
+        """How far so many units move the bucket on."""
+        return units * self.step
+
+    def tau(self, units: int) -> int:
+        """How far ahead the bucket may be for so many units to conform."""
+        return self.cost(self.burst) - self.cost(units) - self.slack
+
+    def idle(self, arrival: int, now: int) -> bool:
+        return arrival < now - self.slack
+
+    def conforms(self, arrival: int, units: int, now: int) -> bool:
+        """Whether so many units may come now. What does not conform does not at any later arrival time either."""
+        return max(arrival, now - self.slack) <= now + self.tau(units)
+
+    def wait(self, arrival: int, units: int, now: int) -> int:
+        """Microseconds until so many units conform; 0 or less where they do now."""
+        return arrival - self.tau(units) - now
+
+    def left(self, arrival: int, now: int) -> int:
+        """How many units would still conform now."""
+        ahead = max(arrival, now - self.slack) - (now - self.slack)
+        return max(0, (self.cost(self.burst) - ahead) // self.step)
+
+    def refill(self, arrival: int, now: int) -> int:
+        """Microseconds until the bucket is full again."""
+        return max(0, arrival - (now - self.slack))
+
+    def catch_up(self, refusals: int) -> int:
+        """By how much a call that others hindered so often may move the bucket on beyond its own step: at most 50 ms,
+        and at most four steps or a hundredth of the bucket, whichever is more; twice that each further time."""
+        whole = self.cost(self.burst)
+        return min(whole, min(_CATCH_UP, max(4 * self.step, whole // 100)) << (refusals - 1))

@@ -18,9 +18,10 @@ from gateway.config.service import defaults
 from gateway.dynamodb.attributes import to_item
 from gateway.dynamodb.client import Database, DynamoDB
 from gateway.errors import ConditionFailed, GatewayError, RateLimited
-from gateway.ledger.admission import Bucket, Demand, Terms, Windows
+from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.limits_store import LimitsStore
 from gateway.ledger.moves import Move, Variant
+from gateway.limits import Bucket
 from tests.contract.conftest import Tables
 from tests.contract.world import NOW, TIERS, World, at_once
 from tests.unit.ledger.test_moves import applied

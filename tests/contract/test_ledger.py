@@ -15,9 +15,10 @@ from gateway.config.document import TierLimits
 from gateway.dynamodb.attributes import to_item
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited, StoreUnavailable, Unauthorized
 from gateway.identity.caller import KeyLimits
-from gateway.ledger.admission import Bucket, Windows
+from gateway.ledger.admission import Windows
 from gateway.ledger.holds import Hold
 from gateway.ledger.limits_store import LimitsStore
+from gateway.limits import Bucket
 from tests.contract.conftest import CountingDatabase, LateDatabase, LossyDatabase, Tables
 from tests.contract.world import NOW, SEEDS, World, at_once, paid
 

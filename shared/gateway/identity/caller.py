@@ -17,6 +17,14 @@ DURATIONS = ("daily", "weekly", "monthly", "total")  # of a budget
 ESTIMATES = ("bound", "typical")  # of what a call holds
 
 
+class Raise(NamedTuple):
+    """How much higher a budget is for a while, in micro-dollars, and until when (seconds since the epoch): at that very
+    moment it holds no more."""
+
+    by: int
+    until: int
+
+
 @dataclass(frozen=True, init=False)
 class KeyLimits:
     """What one key overrides of its tier (not set: the tier's value), or all that limits a team, a user, or a key on
@@ -26,13 +34,14 @@ class KeyLimits:
     `burst_limit` is how many calls of a minute's may come at once. `max_budget` is in micro-dollars; `budget_duration`
     is daily, weekly, monthly or total. `shadow` names limits (as the config does) that count, but refuse nobody; a
     tier's are so for each of its keys. `estimate` says what a call holds of the budget: its upper bound, or what such a
-    call costs as a rule (typical).
+    call costs as a rule (typical). `budget_raise` raises the budget that holds, its own or its tier's, for a while.
     """
 
     given: tuple[tuple[str, int], ...]
     budget_duration: str
     shadow: tuple[str, ...]
     estimate: str
+    budget_raise: Raise | None
 
     def __init__(
         self,
@@ -41,6 +50,7 @@ class KeyLimits:
         budget_duration: str = "monthly",
         shadow: tuple[str, ...] = (),
         estimate: str = "bound",
+        budget_raise: Raise | None = None,
         **numbers: int | None,
     ) -> None:
         """Raises TypeError for a number that no limit has."""
@@ -52,6 +62,7 @@ class KeyLimits:
         object.__setattr__(self, "budget_duration", budget_duration)
         object.__setattr__(self, "shadow", shadow)
         object.__setattr__(self, "estimate", estimate)
+        object.__setattr__(self, "budget_raise", budget_raise)
 
     def __getattr__(self, name: str) -> int | None:
         if name not in NUMBERS:
@@ -182,13 +193,16 @@ def _read_context(pairs: tuple[tuple[str, str], ...]) -> Caller:
 def stored_limits(limits: KeyLimits) -> dict[str, Any]:
     """Limits as a record holds them: what is not set is left out."""
     given: dict[str, Any] = dict(limits.given)
-    chosen = {"estimate": limits.estimate} if limits.estimate != "bound" else {}
+    chosen: dict[str, Any] = {"estimate": limits.estimate} if limits.estimate != "bound" else {}
+    chosen |= {"budget_raise": list(limits.budget_raise)} if limits.budget_raise else {}
     return given | {"budget_duration": limits.budget_duration, "shadow": list(limits.shadow)} | chosen
 
 
 def read_limits(stored: Mapping[str, Any]) -> KeyLimits:
     """The inverse. Raises TypeError on what `stored_limits` can't have made."""
-    return KeyLimits(**{**stored, "shadow": tuple(stored.get("shadow", ()))})
+    raised = stored.get("budget_raise")
+    shadow, raised = tuple(stored.get("shadow", ())), None if raised is None else Raise(*raised)
+    return KeyLimits(**{**stored, "shadow": shadow, "budget_raise": raised})
 
 
 def stored_model_limits(each: Iterable[ModelLimits]) -> dict[str, Any]:
@@ -214,6 +228,7 @@ def _spelled(owner: str, limits: KeyLimits) -> dict[str, str]:
         f"{owner}BudgetDuration": limits.budget_duration,
         f"{owner}Shadow": " ".join(limits.shadow),
         f"{owner}Estimate": limits.estimate,
+        f"{owner}BudgetRaise": " ".join(map(str, limits.budget_raise or ())),
     }
 
 
@@ -221,4 +236,11 @@ def _read(owner: str, text: Mapping[str, str]) -> KeyLimits:
     numbers = {attribute: int(text[owner + name]) for attribute, name in _NAMES.items() if text.get(owner + name)}
     duration = text.get(f"{owner}BudgetDuration") or "monthly"
     shadow, estimate = tuple(text.get(f"{owner}Shadow", "").split()), text.get(f"{owner}Estimate") or "bound"
-    return KeyLimits(numbers.items(), budget_duration=duration, shadow=shadow, estimate=estimate)
+    raised = text.get(f"{owner}BudgetRaise")
+    return KeyLimits(
+        numbers.items(),
+        budget_duration=duration,
+        shadow=shadow,
+        estimate=estimate,
+        budget_raise=Raise(*map(int, raised.split())) if raised else None,
+    )

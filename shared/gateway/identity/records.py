@@ -20,6 +20,7 @@ from gateway.identity.caller import (
     Caller,
     KeyLimits,
     ModelLimits,
+    Raise,
     Shared,
     read_limits,
     read_model_limits,
@@ -231,8 +232,15 @@ def _can_hold(limits: KeyLimits) -> bool:
         all(isinstance(name, str) for name in limits.shadow)
         and limits.budget_duration in DURATIONS
         and limits.estimate in ESTIMATES
+        and _can_raise(limits.budget_raise)
         and all(type(limit) is int and limit >= (name != "max_budget") for name, limit in limits.given)
     )
+
+
+def _can_raise(raised: Raise | None) -> bool:
+    if raised is None:
+        return True
+    return type(raised.by) is int and raised.by > 0 and type(raised.until) is int and 0 <= raised.until < _YEAR_10000
 
 
 def _version(item: Mapping[str, Any]) -> int:

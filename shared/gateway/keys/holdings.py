@@ -118,6 +118,18 @@ def _in_effect(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
             yield More(name, f"by its tier its {name} is {usd(most) if name == 'max_budget' else most}")
     if own.budget is not None and others.duration != own.duration:
         yield More("budget_duration", f"by its tier its budget is {own.duration}")
+    yield from _raised(own, others)
+
+
+def _raised(own: Terms, wanted: Terms) -> Iterator[More]:
+    """A budget that is raised for a while must lie within what bounds it then."""
+    asked, raised = wanted.budget_raise, own.budget_raise
+    if own.budget is None or wanted.budget is None or asked is None:
+        return
+    most = wanted.budget + asked.by
+    within = raised is not None and most <= own.budget + raised.by and asked.until <= raised.until
+    if most > own.budget and not within:
+        yield More("budget_raise", "its own budget is not raised as high, for as long")
 
 
 def _by_field(terms: Terms) -> dict[str, int | None]:

@@ -30,6 +30,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.store import ACTIVE, DAMAGED, KeyRecord, NoSuchTeam
 from gateway.keys.guarded import KeyTable, KeyWrites
 from gateway.keys.key_fields import NewKey, Rotation, filled, parsed, settable
+from gateway.keys.raises import check_raise, log_raise
 from gateway.keys.rights import check_sight, inherited
 from gateway.times import rfc3339
 
@@ -94,12 +95,14 @@ class Keys:
             raise AssertionError("a key that was made a line ago has no id")
         blank = KeyRecord(identifier, keys.digest(text), "", "", (), rfc3339(self.now()))
         record = filled(blank, wanted, self.targets)
+        check_raise(None, record.limits, self.now())
         try:
             self.writes.create(issuer, record)
         except NoSuchTeam:
             raise _no_team(record) from None
         make_ready(self.limits, record.id, record.version)
         observability.log.info("key created", extra={"created_key": record.id, "by": issuer.key_id})
+        log_raise("key", record.id, None, record.limits, issuer)
         return text, record
 
     def get(self, key_id: str) -> KeyRecord:
@@ -129,10 +132,12 @@ class Keys:
             changed = filled(record, wanted, self.targets)
             if changed.expires != record.expires and 0 < changed.expires <= self.now():
                 raise BadRequest("expires: lies in the past", param="expires")
+            check_raise(record.limits, changed.limits, self.now())
             return changed
 
-        record = self._changed("change", key_id, patched, by, if_match)
+        before, record = self._changed("change", key_id, patched, by, if_match)
         observability.log.info("key changed", extra={"changed_key": key_id, "by": by.key_id, "fields": sorted(body)})
+        log_raise("key", key_id, before.limits, record.limits, by)
         return record
 
     def rotate(self, key_id: str, body: Mapping[str, Any], by: Caller) -> tuple[str, KeyRecord]:
@@ -150,7 +155,7 @@ class Keys:
                 previous_until=int(self.now() + overlap * 3_600) if overlap else 0,
             )
 
-        record = self._changed("rotate", key_id, rotated, by)
+        _, record = self._changed("rotate", key_id, rotated, by)
         observability.log.info("key rotated", extra={"rotated_key": key_id, "by": by.key_id})
         return text, record
 
@@ -186,7 +191,8 @@ class Keys:
         change: Callable[[KeyRecord], KeyRecord],
         by: Caller,
         if_match: int | None = None,
-    ) -> KeyRecord:
+    ) -> tuple[KeyRecord, KeyRecord]:
+        """The record before and after."""
         for _ in range(_TRIES):
             record = self.get(key_id)
             if record.state == DAMAGED:
@@ -203,7 +209,7 @@ class Keys:
             except ConditionFailed:
                 continue
             self.limits.set_state(key_id, "A", changed.version)
-            return changed
+            return record, changed
         raise Conflict("The key is being changed by others; try again.")
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from gateway.config.document import Duration, LimitName, number_field, with_fields
+from gateway.errors import BadRequest
 from gateway.identity.caller import KeyLimits
+from gateway.keys.raises import BudgetRaise, shown_raise
 from gateway.limits import LIMITS, NUMBERS
 from gateway.models.money import micro, usd
 
@@ -27,13 +29,14 @@ def _fields() -> dict[str, Any]:
 @with_fields(_fields())
 class LimitFields(BaseModel):
     """What may be limited of a key, a team, a user, or a key on one model: a number for each of the table of limits
-    (`gateway.limits.LIMITS`). `max_budget` is in US dollars."""
+    (`gateway.limits.LIMITS`). `max_budget` is in US dollars, and so is what `budget_raise` adds to it for a while."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     budget_duration: Duration = "monthly"
     shadow: Annotated[tuple[LimitName, ...], Field(max_length=10)] = ()
     estimate: Literal["bound", "typical"] = "bound"
+    budget_raise: BudgetRaise | None = None
 
     if TYPE_CHECKING:
 
@@ -44,8 +47,13 @@ class LimitFields(BaseModel):
         numbers = {name: getattr(self, name) for name in NUMBERS}
         if self.max_budget is not None:
             numbers["max_budget"] = micro(self.max_budget)
-        shadow = tuple(sorted(set(self.shadow)))
-        return KeyLimits(**numbers, budget_duration=self.budget_duration, shadow=shadow, estimate=self.estimate)
+        return KeyLimits(
+            **numbers,
+            budget_duration=self.budget_duration,
+            shadow=tuple(sorted(set(self.shadow))),
+            estimate=self.estimate,
+            budget_raise=self.budget_raise.raised() if self.budget_raise else None,
+        )
 
 
 class WithoutTier(LimitFields):
@@ -58,11 +66,16 @@ class WithoutTier(LimitFields):
             raise ValueError("is a part of rpm_limit, which is not set")
         return burst
 
+    def limits(self) -> KeyLimits:
+        if self.budget_raise is not None and self.max_budget is None:
+            raise BadRequest("budget_raise: raises max_budget, which is not set", param="budget_raise")
+        return super().limits()
+
 
 def shown_limits(limits: KeyLimits) -> dict[str, Any]:
     """Limits as an admin sees them; the budget in US dollars."""
     shown: dict[str, Any] = {name: getattr(limits, name) for name in NUMBERS} | {"shadow": list(limits.shadow)}
-    shown["estimate"] = limits.estimate
+    shown |= {"estimate": limits.estimate, "budget_raise": shown_raise(limits.budget_raise)}
     if limits.max_budget is None:
         return shown | {"budget_duration": None}
     return shown | {"max_budget": usd(limits.max_budget), "budget_duration": limits.budget_duration}

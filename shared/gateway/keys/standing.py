@@ -91,14 +91,16 @@ def _limits(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str
 
 def _budget(item: Mapping[str, Any], terms: Terms, windows: Windows) -> dict[str, Any]:
     spent, used = item.get(windows.booking.spent, 0), item.get(windows.booking.used, 0)
+    budget, raised = terms.budget_at(windows.now), terms.raise_at(windows.now)
     return {
-        "limit": None if terms.budget is None else usd(terms.budget),
+        "limit": None if budget is None else usd(budget),
         "spent": usd(spent),
         "held": usd(used - spent),
-        "remaining": None if terms.budget is None else usd(max(0, terms.budget - used)),
+        "remaining": None if budget is None else usd(max(0, budget - used)),
         "duration": terms.duration,
         "reset": _moment(windows.budget_ends),
-        "enforced": None if terms.budget is None else terms.enforced("budget"),
+        "enforced": None if budget is None else terms.enforced("budget"),
+        "raised": None if raised is None else {"amount": usd(raised.by), "until": rfc3339(raised.until)},
         "currency": "USD",
     }
 

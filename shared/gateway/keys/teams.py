@@ -21,6 +21,7 @@ from gateway.keys.guarded import TeamTable, TeamWrites
 from gateway.keys.key_fields import parsed
 from gateway.keys.keys import PaidCalls, make_ready
 from gateway.keys.limit_fields import Label, Metadata, WithoutTier, settable_limits, shown_limits
+from gateway.keys.raises import check_raise, log_raise
 from gateway.keys.rights import check_sight, check_team
 from gateway.keys.telling import tell_keys, to_be_told
 from gateway.times import rfc3339
@@ -65,6 +66,7 @@ class Teams:
         """Raises BadRequest, Forbidden, Conflict (the id is or was taken)."""
         wanted = parsed(NewTeam, body)
         record = _filled(TeamRecord(wanted.id, "", rfc3339(self.now())), wanted)
+        check_raise(None, record.limits, self.now())
         try:
             self.writes.create(by, record)
         except ConditionFailed:
@@ -72,6 +74,7 @@ class Teams:
         if record.terms() is not None:
             make_ready(self.limits, team_item(record.id), record.version)
         observability.log.info("team created", extra={"team": record.id, "by": by.key_id})
+        log_raise("team", record.id, None, record.limits, by)
         return record
 
     def get(self, team_id: str) -> TeamRecord:
@@ -98,7 +101,9 @@ class Teams:
             wanted = parsed(NewTeam, {"id": record.id} | merge_patch(settable, body))
             if wanted.id != record.id:
                 raise Conflict("A team's id can't be changed.", code="id_is_fixed", param="id")
-            return _filled(record, wanted)
+            changed = _filled(record, wanted)
+            check_raise(record.limits, changed.limits, self.now())
+            return changed
 
         before, record = self._changed("change", team_id, patched, by, if_match)
         if to_be_told(before, record) or _moved(before, record):
@@ -109,6 +114,7 @@ class Teams:
                 self.records, self.writes, self.limits, by, lambda cursor: self.records.of_team(team_id, 100, cursor)
             )
         observability.log.info("team changed", extra={"team": team_id, "by": by.key_id, "fields": sorted(body)})
+        log_raise("team", team_id, before.limits, record.limits, by)
         return record
 
     def delete(self, team_id: str, by: Caller) -> None:

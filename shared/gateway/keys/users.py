@@ -23,6 +23,7 @@ from gateway.keys.guarded import UserTable, UserWrites
 from gateway.keys.key_fields import parsed
 from gateway.keys.keys import PaidCalls, make_ready
 from gateway.keys.limit_fields import Label, Metadata, WithoutTier, shown_limits
+from gateway.keys.raises import check_raise, log_raise
 from gateway.keys.rights import check_sight_of_user, check_user
 from gateway.keys.telling import limiting, tell_keys, to_be_told
 from gateway.times import rfc3339
@@ -68,12 +69,13 @@ class Users:
         wanted = parsed(UserFields, body)
 
         def filled(record: UserRecord) -> UserRecord:
-            return replace(
-                record, name=wanted.name or "", limits=wanted.limits(), metadata=wanted.metadata, state=ACTIVE
-            )
+            limits = wanted.limits()
+            check_raise(record.limits, limits, self.now())
+            return replace(record, name=wanted.name or "", limits=limits, metadata=wanted.metadata, state=ACTIVE)
 
-        record = self._changed(user_id, filled, by, if_match)
+        before, record = self._changed(user_id, filled, by, if_match)
         observability.log.info("user's limits set", extra={"user": user_id, "by": by.key_id, "fields": sorted(body)})
+        log_raise("user", user_id, before.limits if before.state == ACTIVE else None, record.limits, by)
         return record
 
     def get(self, user_id: str) -> UserRecord:
@@ -108,7 +110,8 @@ class Users:
 
     def _changed(
         self, user_id: str, change: Callable[[UserRecord], UserRecord], by: Caller, if_match: int | None = None
-    ) -> UserRecord:
+    ) -> tuple[UserRecord, UserRecord]:
+        """The record before and after."""
         for _ in range(_TRIES):
             stored = self.records.user_record(user_id)
             if stored is not None and stored.state == DAMAGED and not stored.version:  # by that the item is told
@@ -126,7 +129,7 @@ class Users:
             except ConditionFailed:
                 continue
             self._take_hold(before, after, by)
-            return after
+            return before, after
         raise Conflict("The user's limits are being changed by others; try again.")
 
     def _take_hold(self, before: UserRecord, after: UserRecord, by: Caller) -> None:

@@ -12,79 +12,27 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gateway.identity.caller import KeyLimits
-from gateway.limits import BUCKETS, LIMITS, WINDOWS, Limit
+from gateway.identity.caller import KeyLimits, Raise
+from gateway.limits import BUCKETS, LIMITS, WINDOWS, Bucket, Limit
 
 if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
     from gateway.config.document import TierLimits
 
-MINUTE = 60_000_000
-_SLACK = 250_000
 _SECOND = 1_000_000
 _HOUR = 3_600 * _SECOND
-_CATCH_UP = 50_000
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """A leaky bucket of `limit` units a minute, of which `burst` may come at once."""
-
-    limit: int
-    burst: int
-
-    @cached_property
-    def slack(self) -> int:
-        return min(_SLACK, self.cost(self.burst) // 2)
-
-    @cached_property
-    def step(self) -> int:
-        """T: how far one unit moves the bucket on, rounded up to the microsecond, so never a unit too many."""
-        return -(-MINUTE // self.limit)
-
-    def cost(self, units: int) -> int:
-        """How far so many units move the bucket on."""
-        return units * self.step
-
-    def tau(self, units: int) -> int:
-        """How far ahead the bucket may be for so many units to conform."""
-        return self.cost(self.burst) - self.cost(units) - self.slack
-
-    def idle(self, arrival: int, now: int) -> bool:
-        return arrival < now - self.slack
-
-    def conforms(self, arrival: int, units: int, now: int) -> bool:
-        """Whether so many units may come now. What does not conform does not at any later arrival time either."""
-        return max(arrival, now - self.slack) <= now + self.tau(units)
-
-    def wait(self, arrival: int, units: int, now: int) -> int:
-        """Microseconds until so many units conform; 0 or less where they do now."""
-        return arrival - self.tau(units) - now
-
-    def left(self, arrival: int, now: int) -> int:
-        """How many units would still conform now."""
-        ahead = max(arrival, now - self.slack) - (now - self.slack)
-        return max(0, (self.cost(self.burst) - ahead) // self.step)
-
-    def refill(self, arrival: int, now: int) -> int:
-        """Microseconds until the bucket is full again."""
-        return max(0, arrival - (now - self.slack))
-
-    def catch_up(self, refusals: int) -> int:
-        """By how much a call that others hindered so often may move the bucket on beyond its own step: at most 50 ms,
-        and at most four steps or a hundredth of the bucket, whichever is more; twice that each further time."""
-        whole = self.cost(self.burst)
-        return min(whole, min(_CATCH_UP, max(4 * self.step, whole // 100)) << (refusals - 1))
 
 
 @dataclass(frozen=True)
 class Terms:
     """What holds for one account now: a key's own limits over its tier's, or all that limits a user, a team, or a key
-    on one model. `limits` has what is limited, by the field of a tier; a budget in micro-dollars."""
+    on one model. `limits` has what is limited, by the field of a tier; a budget in micro-dollars, without what
+    `budget_raise` adds to it for a while."""
 
     limits: Mapping[str, Bucket | int]
     duration: str = "monthly"
     shadow: frozenset[str] = field(default_factory=frozenset)
     typical: bool = False  # whether calls may hold what they cost as a rule, not what they may cost at most
+    budget_raise: Raise | None = None
 
     def enforced(self, name: str) -> bool:
         return name not in self.shadow
@@ -118,6 +66,16 @@ class Terms:
         held = self.limits.get("max_budget")
         return held if isinstance(held, int) else None
 
+    def budget_at(self, now: int) -> int | None:
+        """The budget that holds at this moment, with what it is raised by then."""
+        raised = self.raise_at(now)
+        return self.budget if self.budget is None or raised is None else self.budget + raised.by
+
+    def raise_at(self, now: int) -> Raise | None:
+        """What raises the budget at this moment; None where nothing does, or there is no budget."""
+        raised = self.budget_raise
+        return raised if raised is not None and self.budget is not None and now < raised.until * _SECOND else None
+
 
 @lru_cache(maxsize=1_024)
 def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
@@ -139,6 +97,7 @@ def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
         duration=key.budget_duration if own else tier.budget_duration,
         shadow=frozenset((*tier.shadow, *key.shadow)),
         typical=key.estimate == "typical",
+        budget_raise=key.budget_raise,
     )
 
 
@@ -155,6 +114,7 @@ def terms_of_limits(limits: KeyLimits) -> Terms:
         duration=limits.budget_duration,
         shadow=frozenset(limits.shadow),
         typical=limits.estimate == "typical",
+        budget_raise=limits.budget_raise,
     )
 
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from gateway import observability
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited
 from gateway.identity.account_ids import Scope
-from gateway.ledger.admission import Bucket, Demand, Terms, Windows
+from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.refusals import Refusal
+from gateway.limits import Bucket
 from gateway.models.money import usd
 from gateway.times import rfc3339
 

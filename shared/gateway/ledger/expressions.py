@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from gateway.dynamodb.attributes import to_item
-from gateway.ledger.admission import Bucket, Demand, Terms, Windows, booking_of
+from gateway.ledger.admission import Demand, Terms, Windows, booking_of
 from gateway.ledger.moves import Move, Variant
 from gateway.ledger.tags import ROOM, set_name
-from gateway.limits import COUNTED
+from gateway.limits import COUNTED, Bucket
 
 # Of what is counted: the letter of its placeholders, what adds to it, and what bounds it.
 _COUNTS: Final = tuple(
@@ -83,7 +83,7 @@ def admission(
     _active(expression, version)
     _buckets(expression, terms, demand, windows, variant)
     _counters(expression, terms, demand)
-    _money(expression, terms, demand)
+    _money(expression, terms, demand, windows.now)
     _tags(expression, marks, windows)
     _forget(expression, stale)
     return expression
@@ -149,12 +149,13 @@ def _tags(expression: Expression, marks: Sequence[str], windows: Windows) -> Non
         expression.conditions.append("(attribute_not_exists(#g) OR size(#g) <= :g)")
 
 
-def _money(expression: Expression, terms: Terms, demand: Demand) -> None:
+def _money(expression: Expression, terms: Terms, demand: Demand, now: int) -> None:
     expression.values[":est"] = demand.est
     expression.sets += _HOLD
-    if terms.budget is not None and terms.enforced("budget"):
+    budget = terms.budget_at(now)
+    if budget is not None and terms.enforced("budget"):
         # As with a counter.
-        expression.values[":room"] = terms.budget - demand.est
+        expression.values[":room"] = budget - demand.est
         expression.conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
 
 

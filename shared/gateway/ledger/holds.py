@@ -15,6 +15,7 @@ from gateway.ledger.rows_store import Row, RowAccount
 from gateway.ledger.tags import counted_tags, set_name
 from gateway.models.money import usd
 from gateway.models.usage import Usage
+from gateway.times import rfc3339
 
 
 class AdmissionRequest(NamedTuple):
@@ -71,9 +72,14 @@ class Admitted(NamedTuple):
     shadowed: tuple[Refusal, ...] = ()
 
     @property
+    def budget(self) -> int | None:
+        """The budget that held when it admitted the call."""
+        return self.account.terms.budget_at(self.windows.now)
+
+    @property
     def left(self) -> int | None:
         """Micro-dollars left of the budget, None where there is none; 0 where it was lowered below what is used."""
-        budget = self.account.terms.budget
+        budget = self.budget
         return None if budget is None else max(0, budget - self.item.get(self.windows.booking.used, 0))
 
 
@@ -101,7 +107,12 @@ class Hold(NamedTuple):
             if each.left is not None:
                 name = f"x-gateway-{each.account.scope}-remaining"
                 left[name] = min(each.left, left.get(name, each.left))
-        return headers | {name: f"{usd(micro):.6f}" for name, micro in left.items()}
+        return headers | {name: f"{usd(micro):.6f}" for name, micro in left.items()} | self._raised()
+
+    def _raised(self) -> dict[str, str]:
+        """Until when budgets are raised that admitted the call."""
+        raises = ((each.account.scope, each.account.terms.raise_at(each.windows.now)) for each in self.admitted)
+        return {f"x-gateway-{scope}-raised-until": rfc3339(each.until) for scope, each in raises if each is not None}
 
 
 def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionRequest, est: int) -> Row:
@@ -120,8 +131,8 @@ def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionReque
         deadline=request.deadline,
         team=caller.team_id,
         window=windows.budget,
-        budget=key.account.terms.budget,
-        accounts=tuple(RowAccount(each.account.id, each.windows.budget, each.account.terms.budget) for each in further),
+        budget=key.budget,
+        accounts=tuple(RowAccount(each.account.id, each.windows.budget, each.budget) for each in further),
         correlation=request.correlation_id,
         tags=counted_tags(request.tags, key.item.get(set_name(windows.day), ())),
         number=key.item.get(f"d_{windows.day}", 0),

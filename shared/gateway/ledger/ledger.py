@@ -66,7 +66,7 @@ class Ledger:
 
     @property
     def resizer(self) -> Resizer:
-        return Resizer(self.limits, self.rows, self._lost)
+        return Resizer(self.limits, self.rows, self._lost, self.clock)
 
     def admit(self, caller: Caller, tiers: Tiers, request: AdmissionRequest) -> Hold:
         """Hold the estimate and write the row. Nothing is held when this raises.

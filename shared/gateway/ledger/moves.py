@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from gateway.ledger.admission import Bucket, Demand, Terms
+from gateway.ledger.admission import Demand, Terms
+from gateway.limits import Bucket
 
 Form = Literal["idle", "busy", "either", "over"]
 _LABELS = 8

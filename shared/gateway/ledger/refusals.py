@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gateway.ledger.admission import Bucket, Demand, Terms, Windows
+from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.moves import Variant
-from gateway.limits import BUCKETS, COUNTED, LIMITS, Limit
+from gateway.limits import BUCKETS, COUNTED, LIMITS, Bucket, Limit
 
 _SECOND = 1_000_000
 _MONEY = next(each for each in LIMITS if each.kind == "money")
@@ -50,15 +50,18 @@ def shadow_refusals(
 
 def hopeless(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
     """Every enforced limit of which a call asks for more than the whole: no waiting can help. `item` may be empty."""
-    for limit, whole in terms.wholes:
-        asked = demand.est if limit.kind == "money" else limit.asks(demand.tokens)
+    raised = terms.raise_at(windows.now)
+    for limit, held in terms.wholes:
+        money = limit.kind == "money"
+        asked = demand.est if money else limit.asks(demand.tokens)
+        whole = held + raised.by if money and raised else held
         if asked <= whole:
             continue
         bucket, most = terms.bucket(limit), whole
         if bucket is not None:
             most, used = bucket.limit, bucket.burst - bucket.left(item.get(limit.attribute, 0), windows.now)
         else:
-            used = item.get(windows.booking.spent if limit.kind == "money" else windows.attribute(limit), 0)
+            used = item.get(windows.booking.spent if money else windows.attribute(limit), 0)
         yield Refusal(limit.dimension, most, used, None)
 
 
@@ -115,11 +118,12 @@ def _too_many(
 
 
 def _too_dear(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
-    if terms.budget is None:
+    budget = terms.budget_at(windows.now)
+    if budget is None:
         return
     spent, used = item.get(windows.booking.spent, 0), item.get(windows.booking.used, 0)
-    if spent + demand.est > terms.budget:
+    if spent + demand.est > budget:
         wait = None if windows.budget_ends is None else windows.budget_ends - windows.now
-        yield Refusal(_MONEY.dimension, terms.budget, spent, wait)
-    elif used + demand.est > terms.budget:
-        yield Refusal("budget_held", terms.budget, spent, 2 * _SECOND)
+        yield Refusal(_MONEY.dimension, budget, spent, wait)
+    elif used + demand.est > budget:
+        yield Refusal("budget_held", budget, spent, 2 * _SECOND)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.config.document import TierLimits
 from gateway.identity.caller import KeyLimits
-from gateway.ledger.admission import Bucket, terms_of, terms_of_limits
+from gateway.ledger.admission import terms_of, terms_of_limits
+from gateway.limits import Bucket
 
 NOW = 1_800_000_000_000_000
 MOST = 10_000_000_000  # of any limit, as the config and the key fields have it

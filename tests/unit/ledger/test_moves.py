@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.ledger.admission import Bucket, Demand, Terms
+from gateway.ledger.admission import Demand, Terms
 from gateway.ledger.moves import Guess, Move, variant_of
+from gateway.limits import Bucket
 
 NOW = 1_800_000_000_000_000
 buckets = st.builds(Bucket, st.integers(1, 1_000_000), st.integers(1, 10_000))

@@ -6,9 +6,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.ledger.admission import Bucket, Demand, Terms, Windows
+from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.moves import Guess, Variant, variant_of
 from gateway.ledger.refusals import refusal_of, shadow_refusals
+from gateway.limits import Bucket
 
 NOW = 1_800_000_000_123_456
 ALL = (

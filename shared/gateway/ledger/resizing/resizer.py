@@ -28,11 +28,13 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resizer:
-    """`lost` is told of a step, a row's id and what became of it, where nobody knows whether it was made."""
+    """`lost` is told of a step, a row's id and what became of it, where nobody knows whether it was made; `clock` gives
+    microseconds since the epoch."""
 
     limits: Items
     rows: Rows
     lost: Callable[[str, str, Exception], None]
+    clock: Callable[[], int]
 
     def top_up(self, hold: Hold, more: int) -> Hold:
         """See `Ledger.top_up`."""
@@ -74,16 +76,18 @@ class Resizer:
     def _taken(self, admitted: Admitted, row: Row, more: int) -> Admitted:
         """Raises BudgetExceeded, RateLimited, StoreUnavailable: then perhaps it was taken all the same."""
         account, booking, terms = admitted.account, admitted.windows.booking, admitted.account.terms
-        most = terms.budget - more if terms.budget is not None and terms.enforced("budget") else None
+        windows = admitted.windows._replace(now=self.clock())  # the call's own window, and what holds by now
+        budget = terms.budget_at(windows.now)
+        most = budget - more if budget is not None and terms.enforced("budget") else None
         try:
             return admitted._replace(item=self.limits.resize(account.id, booking, more, most))
         except ConditionFailed as refused:
             item = refused.item or {}
             demand = Demand(more, 0)
-            refusal = money_refusal(item, terms, demand, admitted.windows) if booking.held in item else None
+            refusal = money_refusal(item, terms, demand, windows) if booking.held in item else None
             if refusal is None:  # the hour was reconciled, or the item is gone
                 raise _over() from None
-            raise account.refused(refusal, demand, item, admitted.windows) from None
+            raise account.refused(refusal, demand, item, windows) from None
         except (StoreUnavailable, StoreError) as error:
             self.lost("top up", row.rid, error)
             raise _unavailable() from error
