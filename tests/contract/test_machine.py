@@ -26,6 +26,7 @@ from gateway.keys.teams import Teams
 from gateway.ledger.admission import Windows
 from gateway.ledger.closing.sweep_store import SweepCursor
 from gateway.ledger.holds import Hold
+from gateway.times import rfc3339
 from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
 from tests.contract.test_consumer import consumer
 from tests.contract.test_keys import ADMIN
@@ -49,7 +50,8 @@ class Call:
     actual: int = 0
     booked: bool = False
     lost: bool = False  # its function is gone: nobody settles it
-    budgets: dict[str, int | None] = field(default_factory=dict)  # that were enforced when it was admitted
+    # That were enforced when it was admitted, with their raises.
+    budgets: dict[str, tuple[int | None, tuple[int, int] | None]] = field(default_factory=dict)
     stray: Counter[str] = field(default_factory=Counter)  # by scope what its item holds beyond it, until the reconcile
 
     @property
@@ -66,12 +68,17 @@ class Call:
         return {each.account.scope: each.windows.budget for each in self.hold.admitted}
 
 
+def raised_budget(budget: int | None, raised: tuple[int, int] | None, now: int) -> int | None:
+    return budget if budget is None or raised is None or now >= raised[1] * 1_000_000 else budget + raised[0]
+
+
 @dataclass
 class Bounds:
     """What limits one item, and what it counted: calls by UTC hour and day, tokens by day, and a bucket that drains."""
 
     budget: int | None
     duration: str
+    raised: tuple[int, int] | None = None  # by so much, until that second
     rate: tuple[int, int] | None = None  # calls a minute, and of these at once
     hour: int | None = None
     day: int | None = None
@@ -95,9 +102,12 @@ class Bounds:
     def slack(self) -> int:
         return min(250_000, MINUTE // self.rate[0] * self.rate[1] // 2) if self.rate else 0
 
-    def hopeless(self, est: int, tokens: int) -> set[str]:
+    def budget_at(self, now: int) -> int | None:
+        return raised_budget(self.budget, self.raised, now)
+
+    def hopeless(self, est: int, tokens: int, now: int) -> set[str]:
         """Every limit of which a call asks for more than the whole: it is refused without a write."""
-        parts = [("tokensPerDay", self.tokens, tokens), ("budget", self.budget, est)]
+        parts = [("tokensPerDay", self.tokens, tokens), ("budget", self.budget_at(now), est)]
         parts.append(("tokensPerHour", self.tokens_an_hour, tokens))
         return {name for name, limit, part in parts if limit is not None and part > limit} - self.shadow
 
@@ -112,7 +122,7 @@ class Bounds:
             ("tokensPerHour", self.tokens_an_hour, self.counted["tokens an hour", now // HOUR] + tokens),
             ("tokensPerDay", self.tokens, self.counted["tokens", now // DAY] + tokens),
             ("maxParallelRequests", self.parallel, under_way + 1),
-            ("budget", self.budget, used + est),
+            ("budget", self.budget_at(now), used + est),
         ):
             if limit is not None and number > limit:
                 over.add(name)
@@ -144,9 +154,9 @@ class Oracle:
         """In the order in which they are asked."""
         return [scope for scope in ("key", "model", "user", "team") if scope in self.bounds]
 
-    def enforced_budget(self, scope: str) -> int | None:
+    def enforced_budget(self, scope: str) -> tuple[int | None, tuple[int, int] | None]:
         bounds = self.bounds[scope]
-        return None if "budget" in bounds.shadow else bounds.budget
+        return None if "budget" in bounds.shadow else bounds.budget, bounds.raised
 
     def settled(self) -> None:
         """Work out anew what holds, after a change of the config, of the key or of the team."""
@@ -162,6 +172,7 @@ class Oracle:
         if key.budget is None and tier.max_budget is not None:
             key.budget, key.duration = round(tier.max_budget * 1_000_000), tier.budget_duration
         key.shadow = frozenset(own.get("shadow", ())) | frozenset(tier.shadow)
+        key.raised, team.raised = own.get("raised"), self.team.get("raised")
         team.hour, team.day, team.tokens, team.parallel = (
             self.team.get(name) for name in ("rph_limit", "rpd_limit", "tpd_limit", "max_parallel_requests")
         )
@@ -180,12 +191,12 @@ class Oracle:
         # Nobody looks at the key where even the team's limits that are cached, and then its record, admit no such call.
         for scope in self.scopes[1:]:
             cached = self.cached_team_budget if scope == "team" else self.bounds[scope].budget or 0
-            hopeless = self.bounds[scope].hopeless(est, tokens) if est > cached else set()
+            hopeless = self.bounds[scope].hopeless(est, tokens, now) if est > cached else set()
             if hopeless:  # a limit on a model stands in the key's record, which is read then
                 return {"revoked"} if scope == "model" and self.revoked else hopeless, set()
         if self.revoked:
             return {"revoked"}, set()
-        hopeless = self.bounds["key"].hopeless(est, tokens)
+        hopeless = self.bounds["key"].hopeless(est, tokens, now)
         if hopeless:
             return hopeless, set()
         shadowed = set()
@@ -229,6 +240,7 @@ SHADOW = st.lists(
     unique=True,
     max_size=3,
 )
+RAISES = st.one_of(st.none(), st.tuples(st.integers(1, 3_000), st.sampled_from([1, 60, 3_600, 90_000])))
 RATES = st.sampled_from([6, 60, 600])
 PLAIN = RATES.map(lambda rate: TierLimits(requests_per_minute=rate))
 TIERS = st.fixed_dictionaries(
@@ -245,6 +257,12 @@ TIERS = st.fixed_dictionaries(
         "shadow": SHADOW.map(tuple),
     }
 ).map(lambda fields: TierLimits(**fields))
+
+
+def sent_raise(raised: tuple[int, int] | None) -> dict[str, Any]:
+    """As an admin sends it."""
+    told = None if raised is None else {"amount": raised[0] / 1_000_000, "until": rfc3339(raised[1])}
+    return {"budget_raise": told}
 
 
 class Machine(RuleBasedStateMachine):
@@ -387,7 +405,7 @@ class Machine(RuleBasedStateMachine):
             call.stray[asked[-(at - len(asked) - 1)]] += more
 
     def _room(self, call: Call, scope: str, more: int) -> bool:
-        budget = call.budgets[scope]
+        budget = raised_budget(*call.budgets[scope], self.world.now)
         return budget is None or self.oracle.used_in(scope, call.windows[scope]) + more <= budget
 
     @rule(call=holds, part=st.floats(0, 1), fate=st.sampled_from(["ok", "drop", "lose"]), at=st.integers(1, 5))
@@ -449,6 +467,7 @@ class Machine(RuleBasedStateMachine):
         burst=FEW,
         parallel=FEW,
         shadow=SHADOW,
+        more=RAISES,
     )
     def change_the_key(
         self,
@@ -460,6 +479,7 @@ class Machine(RuleBasedStateMachine):
         burst: int | None,
         parallel: int | None,
         shadow: list[str],
+        more: tuple[int, int] | None,
     ) -> None:
         if not self.oracle.revoked:
             own: dict[str, Any] = {
@@ -471,11 +491,16 @@ class Machine(RuleBasedStateMachine):
             own |= {"tph_limit": tokens_an_hour}
             own |= {"tpd_limit": tokens, "shadow": shadow, "budget_duration": self.oracle.own["budget_duration"]}
             dollars = {"max_budget": None if budget is None else budget / 1_000_000}
-            self.admin.change(self.world.key, own | dollars, ADMIN)
-            self.oracle.own = own | {"max_budget": budget}
+            raised = self._raised(more)
+            self.admin.change(self.world.key, own | dollars | sent_raise(raised), ADMIN)
+            self.oracle.own = own | {"max_budget": budget, "raised": raised}
             self.oracle.settled()
 
-    @rule(budget=st.integers(100, 4_000), hour=FEW, day=FEW, tokens=TOKENS, parallel=FEW, shadow=SHADOW)
+    def _raised(self, more: tuple[int, int] | None) -> tuple[int, int] | None:
+        """By so much, for so many seconds from now on."""
+        return None if more is None else (more[0], self.world.now // 1_000_000 + more[1])
+
+    @rule(budget=st.integers(100, 4_000), hour=FEW, day=FEW, tokens=TOKENS, parallel=FEW, shadow=SHADOW, more=RAISES)
     def change_the_team(
         self,
         budget: int,
@@ -484,6 +509,7 @@ class Machine(RuleBasedStateMachine):
         tokens: int | None,
         parallel: int | None,
         shadow: list[str],
+        more: tuple[int, int] | None,
     ) -> None:
         limits: dict[str, Any] = {
             "rph_limit": hour,
@@ -492,8 +518,10 @@ class Machine(RuleBasedStateMachine):
             "shadow": shadow,
         }
         limits["tpd_limit"] = tokens
-        self.teams.change(self.world.team_id, limits | {"max_budget": budget / 1_000_000}, ADMIN)
-        self.oracle.team = limits | {"max_budget": budget}
+        raised = self._raised(more)
+        dollars = {"max_budget": budget / 1_000_000} | sent_raise(raised)
+        self.teams.change(self.world.team_id, limits | dollars, ADMIN)
+        self.oracle.team = limits | {"max_budget": budget, "raised": raised}
         self.oracle.settled()
 
     @rule(tier=st.one_of(PLAIN, TIERS))
