@@ -326,4 +326,4 @@ ROUTES = (
         Described(summary="Delete a product.", headers=_IF_MATCH, answers=_answer("Deleted"), errors=_CHANGED),
     ),
 )
-handler = http_api("admin", ROUTES, wiring.identity)
+handler = http_api("admin", ROUTES, wiring.identity, wiring.pace)

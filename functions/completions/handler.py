@@ -6,7 +6,7 @@ from gateway.api.http_api import http_api
 from gateway.api.routes import Described, Route
 from gateway.handlers import v1
 from gateway.handlers.chat import chat_with_details, once, whole
-from gateway.wiring import identity
+from gateway.wiring import identity, pace
 
 ROUTES = (
     Route(
@@ -25,4 +25,4 @@ ROUTES = (
     ),
     *v1.routes("bearer", streamed="in one piece"),
 )
-handler = http_api("completions", ROUTES, identity)
+handler = http_api("completions", ROUTES, identity, pace)

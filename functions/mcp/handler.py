@@ -24,7 +24,7 @@ from gateway.mcp.tools import (
     search_products,
 )
 from gateway.settings import settings
-from gateway.wiring import gateway, identity
+from gateway.wiring import gateway, identity, pace
 
 _ACCEPTED = ("*/*", "application/*", "application/json")
 
@@ -175,4 +175,4 @@ ROUTES = (
         Described(summary="Refused: there is no session to end.", answers={405: _MESSAGE}),
     ),
 )
-handler = http_api("mcp", ROUTES, identity)
+handler = http_api("mcp", ROUTES, identity, pace)

@@ -11,7 +11,7 @@ from gateway.api.routes import Described, Route, service
 from gateway.handlers import v1
 from gateway.handlers.alive import ROOT
 from gateway.settings import Settings
-from gateway.wiring import identity
+from gateway.wiring import identity, pace
 
 
 def _ready(_request: Request) -> Response:
@@ -40,5 +40,5 @@ ROUTES = (
 
 def app(settings: Settings, ending: threading.Event) -> Port:
     """The WSGI application. Once `ending` is set, streams under way are ended as if their clients had gone."""
-    serves = service("stream", ROUTES, identity, SentKeys())
+    serves = service("stream", ROUTES, identity, SentKeys(), pace=pace)
     return Port(serves, settings.adapter, settings.stream_seconds, settings.cors_origins, ending)

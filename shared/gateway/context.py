@@ -24,7 +24,7 @@ Measured = tuple[str, float, tuple[tuple[str, str], ...]]
 class Context:
     """`keys` go into every line of the log, None left out; `metrics` are written when the request is over. `started`
     and `deadline` are on time.monotonic, `trace` is the trace's header as Lambda had it at the start, `status` is the
-    answer's, as of HTTP."""
+    answer's, as of HTTP. `source` is the client's address as the door was told it, empty where it was not."""
 
     correlation_id: str = ""
     request_id: str = ""
@@ -34,6 +34,7 @@ class Context:
     deadline: float = math.inf
     trace: str = ""
     status: int = 200
+    source: str = ""
 
     def elapsed(self) -> float:
         """Milliseconds since the start."""

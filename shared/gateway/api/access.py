@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gateway.api.message import Request
 from gateway.api.routes import Callers
 from gateway.errors import Forbidden, Unauthorized
 from gateway.identity import key_text as keys
+from gateway.identity.addresses import check_address, within
 from gateway.identity.caller import Caller
 from gateway.identity.verification import UNVERIFIED, Identity
+
+if TYPE_CHECKING:
+    from gateway.api.pace import Pace
 
 
 def caller_of(
@@ -20,29 +25,41 @@ def caller_of(
     *,
     fresh: bool = False,
     callers: Callers | None = None,
+    pace: Callable[[], Pace] | None = None,
 ) -> Caller:
-    """The caller, who must have the scope, if one is named. Raises Unauthorized, Forbidden (scope), StoreUnavailable.
+    """The caller, who must have the scope, if one is named. Raises Unauthorized, RateLimited, Forbidden (scope,
+    address), StoreUnavailable.
 
     With `fresh` it is the caller by its record as it is now; the authorizer's answer may be a minute old. `callers`
-    finds the caller at a door that has no authorizer.
+    finds the caller at a door that has no authorizer. `pace` counts the request, whatever becomes of it.
 
     Where the authorizer could not read the key table it lets the call through unverified, so that a store's failure
     is a 503 and not a refusal; the check is then made here.
     """
-    caller: Caller | None
-    if callers is not None:
-        caller = callers(request, identity())
-    elif request.context.get(UNVERIFIED):
-        caller = _verified(request, identity())
-    else:
-        try:
-            caller = Caller.from_context(request.context)
-        except (AttributeError, KeyError, TypeError, ValueError):
-            raise Unauthorized("No API key was checked for this call.") from None
+    caller = _sent(request, identity, callers)
     if caller is None or (caller.expires and time.time() >= caller.expires):  # the context may be a minute old
         raise Unauthorized("The API key is unknown, expired or revoked.")
+    counted = pace() if pace else None
+    if counted:
+        counted.count(caller)
     caller = _with_scope(caller, scope)
+    if not fresh and caller.allowed_ips and not within(request.source, caller.allowed_ips):
+        # A network that was added holds at once: so the record is asked, but not for each call of a flood.
+        if counted and not counted.may_ask(f"{caller.key_id} {request.source}"):
+            check_address(caller.allowed_ips, caller.key_id)
+        fresh = True
     return _with_scope(identity().fresh(caller), scope) if fresh else caller
+
+
+def _sent(request: Request, identity: Callable[[], Identity], callers: Callers | None) -> Caller | None:
+    if callers is not None:
+        return callers(request, identity())
+    if request.context.get(UNVERIFIED):
+        return _verified(request, identity())
+    try:
+        return Caller.from_context(request.context)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise Unauthorized("No API key was checked for this call.") from None
 
 
 def _with_scope(caller: Caller, scope: str | None) -> Caller:

@@ -58,7 +58,14 @@ def _routed(service: Service, route: Route | None, request: Request, read: Calla
         from gateway.api.access import caller_of
 
         assert service.identity is not None  # noqa: S101  `service` has seen to it
-        request.by = caller_of(request, route.scope, service.identity, fresh=route.fresh, callers=service.callers)
+        request.by = caller_of(
+            request,
+            route.scope,
+            service.identity,
+            fresh=route.fresh,
+            callers=service.callers,
+            pace=service.pace,
+        )
         context.current().keys["key_id"] = request.by.key_id
     if read is not None:
         request.body = read()
@@ -77,6 +84,7 @@ class _Exchange:
             started=request.started,
             deadline=request.deadline,
             trace=request.trace,
+            source=request.source,
         )
 
     def run(self, work: Callable[[], Response]) -> Response:

@@ -15,6 +15,7 @@ from gateway.api.message import Request, Response, correlation_id, request_id
 from gateway.api.routes import Route
 
 if TYPE_CHECKING:
+    from gateway.api.pace import Pace
     from gateway.identity.verification import Identity
 
 Event = Mapping[str, Any]
@@ -23,10 +24,14 @@ _RESERVE_SECONDS = 1.5
 
 
 def http_api(
-    name: str, routes: Iterable[Route], identity: Callable[[], Identity] | None = None
+    name: str,
+    routes: Iterable[Route],
+    identity: Callable[[], Identity] | None = None,
+    pace: Callable[[], Pace] | None = None,
 ) -> Callable[[Event, Any], dict[str, Any]]:
-    """A Lambda handler that serves these routes. `identity` knows whose key it is, where a route asks for one."""
-    service = tables.service(name, routes, identity)
+    """A Lambda handler that serves these routes. Where a route asks for a key, `identity` knows whose it is, and `pace`
+    counts its requests."""
+    service = tables.service(name, routes, identity, pace=pace)
 
     def handler(event: Event, context: Any) -> dict[str, Any]:
         started = time.monotonic()
@@ -77,6 +82,7 @@ def _request(event: Event, context: Any, started: float) -> Request:
         query=event.get("queryStringParameters") or {},
         parameters={name: unquote(value) for name, value in (event.get("pathParameters") or {}).items()},
         context=authorizer.get("lambda") or {},
+        source=http.get("sourceIp") or "",
         correlation_id=correlation_id(headers.get("x-correlation-id")),
         request_id=request_id(str(event["requestContext"].get("requestId") or context.aws_request_id)),
         started=started,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from gateway.api.message import Dialect, Request, Response
 
 if TYPE_CHECKING:
+    from gateway.api.pace import Pace
     from gateway.identity.caller import Caller
     from gateway.identity.verification import Identity
 
@@ -63,13 +64,15 @@ class Route:
 
 
 class Service(NamedTuple):
-    """What a function answers: its name in logs, its routes by `method_path`, and who knows whose key it is. `callers`
-    finds who calls by the request's own headers, at a door that has no authorizer before it."""
+    """What a function answers: its name in logs, its routes by `method_path`, who knows whose key it is, and who counts
+    the requests of keys. `callers` finds who calls by the request's own headers, at a door that has no authorizer
+    before it."""
 
     name: str
     routes: Mapping[str, Route]
     identity: Callable[[], Identity] | None = None
     callers: Callers | None = None
+    pace: Callable[[], Pace] | None = None
 
 
 def service(
@@ -77,12 +80,17 @@ def service(
     routes: Iterable[Route],
     identity: Callable[[], Identity] | None = None,
     callers: Callers | None = None,
+    *,
+    pace: Callable[[], Pace] | None = None,
 ) -> Service:
-    """A service of these routes. Raises ValueError where one stands there twice, or asks for keys that nobody knows."""
+    """A service of these routes. Raises ValueError where one stands there twice, or asks for keys that nobody knows, or
+    whose requests nobody counts."""
     found: dict[str, Route] = {}
     for route in routes:
         if found.setdefault(route.method_path, route) is not route:
             raise ValueError(f"{route.method_path} stands there twice.")
         if route.auth != "public" and identity is None:
             raise ValueError(f"{route.method_path} asks for a key, but {name} knows no keys.")
-    return Service(name, found, identity, callers)
+        if route.auth != "public" and pace is None:
+            raise ValueError(f"{route.method_path} asks for a key, but {name} counts no requests.")
+    return Service(name, found, identity, callers, pace)

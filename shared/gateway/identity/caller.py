@@ -106,8 +106,8 @@ class Caller:
     call although this object may come from an authorizer's answer that is a minute old. Empty `models` means any.
     `team_id` and `user_id` are empty where there is none, `team` and `user` None where nothing limits them. `expires`
     is in seconds since the epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation
-    adds one. `residency` is the geography that its own rule binds its calls to, `team_residency` its team's, each empty
-    for none.
+    adds one. `allowed_ips` are the networks that it may be used from, none for any. `residency` is the geography that
+    its own rule binds its calls to, `team_residency` its team's, each empty for none.
     """
 
     key_id: str
@@ -125,6 +125,7 @@ class Caller:
     model_limits: tuple[ModelLimits, ...] = ()
     residency: str = ""
     team_residency: str = ""
+    allowed_ips: tuple[str, ...] = ()
 
     @property
     def bound_to(self) -> str:
@@ -148,6 +149,7 @@ class Caller:
             "expires": str(self.expires),
             "residency": self.residency,
             "teamResidency": self.team_residency,
+            "allowedIps": " ".join(self.allowed_ips),
         } | _spelled("key", self.limits)
         for owner, shared in (("team", self.team), ("user", self.user)):
             if shared is not None:
@@ -182,6 +184,7 @@ class Caller:
             model_limits=read_model_limits(json.loads(text.get("modelLimits") or "{}")),
             residency=text.get("residency", ""),
             team_residency=text.get("teamResidency", ""),
+            allowed_ips=tuple(text.get("allowedIps", "").split()),
         )
 
 

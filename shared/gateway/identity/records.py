@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from gateway import observability
 from gateway.identity import key_text as keys
 from gateway.identity.account_ids import team_item, user_item
+from gateway.identity.addresses import canonical
 from gateway.identity.caller import (
     DURATIONS,
     ESTIMATES,
@@ -20,7 +21,6 @@ from gateway.identity.caller import (
     Caller,
     KeyLimits,
     ModelLimits,
-    Raise,
     Shared,
     read_limits,
     read_model_limits,
@@ -45,7 +45,7 @@ class KeyRecord:
 
     `created` is RFC 3339 in UTC; `expires` seconds since the epoch, 0 for never. `version` grows with every change,
     `generation` with every rotation; the secret before works until `previous_until`. `residency` is the geography
-    that its calls are bound to, empty for none.
+    that its calls are bound to, empty for none; `allowed_ips` the networks that it may be used from, none for any.
     """
 
     id: str
@@ -67,6 +67,7 @@ class KeyRecord:
     previous_until: int = 0
     model_limits: tuple[ModelLimits, ...] = ()
     residency: str = ""
+    allowed_ips: tuple[str, ...] = ()
 
     def generation_of(self, key: str) -> int | None:
         """Which of the record's secrets a key has, None for neither."""
@@ -106,6 +107,7 @@ class KeyRecord:
             model_limits=self.model_limits,
             residency=self.residency,
             team_residency=team.residency if team else "",
+            allowed_ips=self.allowed_ips,
         )
 
 
@@ -158,6 +160,7 @@ def key_item(record: KeyRecord) -> dict[str, Any]:
         "previous_until": record.previous_until,
         "model_limits": stored_model_limits(record.model_limits),
         "residency": record.residency,
+        "allowed_ips": list(record.allowed_ips),
     } | {  # an index key must not be empty
         name: value for name, value in (("team_id", record.team_id), ("user_id", record.user_id)) if value
     }
@@ -186,6 +189,7 @@ def key_record(item: Mapping[str, Any]) -> KeyRecord:
             previous_until=item.get("previous_until", 0),
             model_limits=read_model_limits(item.get("model_limits", {})),
             residency=item.get("residency", ""),
+            allowed_ips=tuple(item.get("allowed_ips", ())),
         )
         if record.tier in TIERS and set(record.scopes) <= set(SCOPES) and _typed(record):
             return record
@@ -213,6 +217,7 @@ def _typed(record: KeyRecord | TeamRecord | UserRecord) -> bool:
     moments: list[Any] = []
     if isinstance(record, KeyRecord):
         texts += [record.digest, record.team_id, record.user_id, record.previous_digest, *record.models]
+        texts += map(canonical, record.allowed_ips)
         texts += [text for each in record.model_limits for text in (each.name, each.target)]
         limits += [each.limits for each in record.model_limits]
         numbers.append(record.generation)
@@ -232,15 +237,9 @@ def _can_hold(limits: KeyLimits) -> bool:
         all(isinstance(name, str) for name in limits.shadow)
         and limits.budget_duration in DURATIONS
         and limits.estimate in ESTIMATES
-        and _can_raise(limits.budget_raise)
+        and all(type(number) is int and 0 < number < _YEAR_10000 for number in limits.budget_raise or ())
         and all(type(limit) is int and limit >= (name != "max_budget") for name, limit in limits.given)
     )
-
-
-def _can_raise(raised: Raise | None) -> bool:
-    if raised is None:
-        return True
-    return type(raised.by) is int and raised.by > 0 and type(raised.until) is int and 0 <= raised.until < _YEAR_10000
 
 
 def _version(item: Mapping[str, Any]) -> int:

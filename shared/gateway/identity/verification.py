@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from gateway.errors import Unauthorized
 from gateway.identity import key_text as keys
+from gateway.identity.addresses import check_address
 from gateway.identity.caller import Caller
 from gateway.identity.store import DAMAGED, KeyRecord, TeamRecord, UserRecord
 
@@ -42,16 +43,17 @@ class Identity:
         return caller_of(record, self.keys, generation)
 
     def fresh(self, caller: Caller) -> Caller:
-        """The caller by its record as it is now, whatever an authorizer has cached. Raises Unauthorized,
-        StoreUnavailable."""
+        """The caller by its record as it is now, whatever an authorizer has cached. Raises Unauthorized, Forbidden
+        (address), StoreUnavailable."""
         return current(caller, self.keys, self.clock())[1]
 
 
 def current(caller: Caller, records: KeyReader, now: float) -> tuple[KeyRecord, Caller]:
     """A caller's record and the caller by it, as they are at `now` (seconds since the epoch). Raises Unauthorized,
-    StoreUnavailable."""
+    Forbidden where the request comes from an address that the record does not allow, StoreUnavailable."""
     record = records.get(caller.key_id)
     if record is not None and record.usable(caller.generation, now):
+        check_address(record.allowed_ips, record.id)
         fresh = caller_of(record, records, caller.generation)
         if fresh is not None:
             return record, fresh

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.config.document import TierLimits
+from gateway.identity.addresses import covers
 from gateway.identity.caller import TIERS, KeyLimits, ModelLimits
 from gateway.ledger.admission import Terms, terms_of
 from gateway.limits import LIMITS, NUMBERS
@@ -34,6 +35,8 @@ class Holder(Protocol):
     def limits(self) -> KeyLimits: ...
     @property
     def residency(self) -> str: ...
+    @property
+    def allowed_ips(self) -> tuple[str, ...]: ...
     @property
     def model_limits(self) -> tuple[ModelLimits, ...]: ...
 
@@ -65,6 +68,8 @@ def _all(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
         yield More("team_id", f"it belongs to the team '{has.team_id}'")
     if has.residency and strictest(has.residency, wants.residency) != wants.residency:
         yield More("residency", f"its own calls stay within '{has.residency}', the key's must too")
+    if not covers(has.allowed_ips, wants.allowed_ips):
+        yield More("allowed_ips", "it may be used from some addresses alone, the key's must be among them")
     if has.expires and not 0 < wants.expires <= has.expires:
         yield More("expires", "it expires itself, the key must not outlive it")
     yield from _numbers(has.limits, wants.limits)

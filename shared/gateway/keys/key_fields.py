@@ -13,6 +13,7 @@ from gateway.errors import BadRequest
 from gateway.identity.caller import SCOPES, ModelLimits
 from gateway.identity.store import KeyRecord
 from gateway.keys.limit_fields import Label, LimitFields, Metadata, WithoutTier, settable_limits, shown_limits
+from gateway.keys.networks import Networks
 from gateway.keys.raises import Moment
 from gateway.times import rfc3339
 
@@ -26,7 +27,8 @@ Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
 
 class NewKey(LimitFields):
     """The fields of a key, by LiteLLM's names where those exist. `model_limits` is what a key may ask of one model, by
-    any of its names; `residency` the geography that its calls are bound to."""
+    any of its names; `residency` the geography that its calls are bound to; `allowed_ips` the addresses and networks
+    (CIDR) that it may be used from, none for any."""
 
     name: Label
     tier: Literal["free", "basic", "premium", "enterprise"] = "free"
@@ -36,6 +38,7 @@ class NewKey(LimitFields):
     user_id: Name = ""
     residency: Geography | None = None
     expires: Moment | None = None
+    allowed_ips: Networks = ()
     model_limits: Annotated[
         dict[Annotated[str, Field(pattern=ALIAS)], WithoutTier], Field(max_length=MOST_MODEL_LIMITS)
     ] = Field(default_factory=dict)
@@ -77,6 +80,7 @@ def shown(record: KeyRecord, last_used: int = 0) -> dict[str, Any]:
         "team_id": record.team_id or None,
         "user_id": record.user_id or None,
         "residency": record.residency or None,
+        "allowed_ips": list(record.allowed_ips),
         **shown_limits(record.limits),
         "model_limits": {each.name: shown_limits(each.limits) for each in record.model_limits},
         "expires": rfc3339(record.expires) if record.expires else None,
@@ -97,6 +101,7 @@ def settable(record: KeyRecord) -> dict[str, Any]:
         "team_id": record.team_id,
         "user_id": record.user_id,
         "metadata": dict(record.metadata),
+        "allowed_ips": list(record.allowed_ips),
         "model_limits": {each.name: settable_limits(each.limits) for each in record.model_limits},
         **settable_limits(record.limits),
         **({"expires": rfc3339(record.expires)} if record.expires else {}),
@@ -115,6 +120,7 @@ def filled(record: KeyRecord, wanted: NewKey, targets: Callable[[str], str | Non
         team_id=wanted.team_id,
         user_id=wanted.user_id,
         residency=wanted.residency or "",
+        allowed_ips=wanted.allowed_ips,
         expires=int(wanted.expires.timestamp()) if wanted.expires else 0,
         limits=wanted.limits(),
         model_limits=_model_limits(record, wanted, targets),

@@ -30,6 +30,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.store import ACTIVE, DAMAGED, KeyRecord, NoSuchTeam
 from gateway.keys.guarded import KeyTable, KeyWrites
 from gateway.keys.key_fields import NewKey, Rotation, filled, parsed, settable
+from gateway.keys.networks import log_networks
 from gateway.keys.raises import check_raise, log_raise
 from gateway.keys.rights import check_sight, inherited
 from gateway.times import rfc3339
@@ -103,6 +104,7 @@ class Keys:
         make_ready(self.limits, record.id, record.version)
         observability.log.info("key created", extra={"created_key": record.id, "by": issuer.key_id})
         log_raise("key", record.id, None, record.limits, issuer)
+        log_networks(record.id, (), record.allowed_ips, issuer)
         return text, record
 
     def get(self, key_id: str) -> KeyRecord:
@@ -138,6 +140,7 @@ class Keys:
         before, record = self._changed("change", key_id, patched, by, if_match)
         observability.log.info("key changed", extra={"changed_key": key_id, "by": by.key_id, "fields": sorted(body)})
         log_raise("key", key_id, before.limits, record.limits, by)
+        log_networks(key_id, before.allowed_ips, record.allowed_ips, by)
         return record
 
     def rotate(self, key_id: str, body: Mapping[str, Any], by: Caller) -> tuple[str, KeyRecord]:

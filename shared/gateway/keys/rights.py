@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from gateway.errors import Forbidden
+from gateway.identity.addresses import covers
 from gateway.identity.caller import TIERS, Caller
 from gateway.keys.holdings import Holder, Tiers, budget_in_effect, more
 from gateway.limits import NUMBERS
@@ -79,15 +80,16 @@ def check_sight_of_user(actor: Caller, user_id: str) -> None:
 
 
 def inherited(actor: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields of a new key with the user and the residency of whoever makes it, where they say none and may not bind
-    it to another."""
-    own = {"user_id": actor.user_id, "residency": actor.residency}
-    return body if is_full(actor) else {name: value for name, value in own.items() if value} | dict(body)
+    """The fields of a new key with the networks, the user and the residency of whoever makes it, where they say none
+    and may not bind it to another."""
+    own: dict[str, Any] = {"allowed_ips": list(actor.allowed_ips)}
+    own |= {} if is_full(actor) else {"user_id": actor.user_id, "residency": actor.residency}
+    return {name: value for name, value in own.items() if value} | dict(body)
 
 
 def bound_by(actor: Caller) -> str | None:
     """The field that bounds a key: its team, its user's limits, a limit of its own, its models, its residency, its end.
-    None for one that is unbound.
+    None for one that is unbound. Its addresses are no bound of this kind: they say from where it is used, not for what.
 
     The secret before a rotation ends too, so who calls with it is bound.
     """
@@ -149,6 +151,14 @@ def _own_user(write: KeyWrite) -> None:
         _refuse(f"This key acts on keys of its own user alone: '{actor.user_id}'.", "user_id")
 
 
+def _from_where_it_may_be_used(write: KeyWrite) -> None:
+    """A secret that is made from some addresses alone works from no others: who could take one elsewhere would have got
+    rid of that bound."""
+    if write.after is not None and not covers(write.actor.allowed_ips, write.after.allowed_ips):
+        reason = "it may be used from some addresses alone, the key's must be among them"
+        _refuse(f"This key can't hand out a secret that works elsewhere: {reason}.", "allowed_ips")
+
+
 def _gains_what_may_be_made(write: KeyWrite) -> None:
     """A key that gets more than it had is as good as a new one."""
     if _gains(write):
@@ -188,7 +198,7 @@ def _gains(write: KeyWrite) -> bool:
 KEY_RULES: Mapping[KeyAction, tuple[Rule, ...]] = {
     "create": (_not_more, _own_user, _may_make),
     "change": (_not_above, _not_more, _own_user, _gains_what_may_be_made),
-    "rotate": (_not_above, _not_more, _own_user, _own_secret_or_may_make),
+    "rotate": (_not_above, _not_more, _from_where_it_may_be_used, _own_user, _own_secret_or_may_make),
     "revoke": (_not_above, _own_user),
     "delete": (_not_above, _own_user),
 }

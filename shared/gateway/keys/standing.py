@@ -46,6 +46,7 @@ class Standing:
             "scopes": list(fresh.scopes),
             "models": list(fresh.models),
             "expires": rfc3339(fresh.expires) if fresh.expires else None,
+            "allowed_ips": list(fresh.allowed_ips),
             **self._account(fresh.key_id, terms),
             "model_limits": {
                 each.name: self._account(model_item(fresh.key_id, each.name), terms_of_limits(each.limits))

@@ -10,6 +10,7 @@ from gateway.settings import settings
 from gateway.wiring.duties import Duties
 
 if TYPE_CHECKING:
+    from gateway.api.pace import Pace
     from gateway.identity.verification import Identity
 
 
@@ -26,6 +27,11 @@ def gateway() -> Gateway:
 def identity() -> Identity:
     """Who knows whose key it is, for a function's routes."""
     return gateway().identity
+
+
+def pace() -> Pace:
+    """Who counts the requests of keys, for a function's routes."""
+    return gateway().pace
 
 
 def reset() -> None:

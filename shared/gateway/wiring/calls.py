@@ -6,11 +6,13 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from gateway.limits import BUCKETS
 from gateway.times import utc_date
 from gateway.wiring.once import once
 from gateway.wiring.stores import Stores, own_credentials
 
 if TYPE_CHECKING:
+    from gateway.api.pace import Pace
     from gateway.calls.completions import Completions
     from gateway.calls.idempotency import Idempotency
     from gateway.calls.sessions.marks import Marks
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.config.service import ConfigSource
     from gateway.destinations import Destinations
     from gateway.health.health import Health
+    from gateway.identity.caller import Caller
     from gateway.keys.standing import Standing
     from gateway.ledger.ledger import Ledger
     from gateway.mcp.server import McpServer
@@ -52,6 +55,20 @@ class Calls(Stores):
         from gateway.config.service import ConfigSource
 
         return ConfigSource(self.config_store)
+
+    @once
+    def pace(self) -> Pace:
+        from gateway.api.pace import Pace
+
+        def rate(caller: Caller) -> tuple[int, int] | None:
+            tier, limits = self.config_source.get().tier(caller.tier), caller.limits
+            if BUCKETS[0].name in (*tier.shadow, *limits.shadow):  # that refuses nobody
+                return None
+            own = limits.rpm_limit
+            limit = own or tier.requests_per_minute
+            return limit, limits.burst_limit or own or tier.burst or limit
+
+        return Pace(rate)
 
     @once
     def prices(self) -> PriceBook:

@@ -1,0 +1,86 @@
+"""From which addresses a key may be used: networks in CIDR notation, of both versions of IP. No network: from any.
+
+The address is the one that the door's API tells (API Gateway's `sourceIp`), never what a header of the client says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from gateway import context, observability
+from gateway.errors import Forbidden
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+    Network = IPv4Network | IPv6Network
+
+
+def canonical(text: str) -> str:
+    """A network, or one address, as it is kept. Raises ValueError, which says what is wrong."""
+    from ipaddress import ip_network  # only keys that have networks pay for it
+
+    try:
+        network = ip_network(text)
+    except ValueError as fault:
+        reason = "has bits set behind its prefix" if "host bits" in str(fault) else "is no address or network in CIDR"
+        raise ValueError(f"{reason}, such as 192.0.2.0/24 or 2001:db8::/32") from None
+    if network.version == 6 and network.network_address.ipv4_mapped is not None:
+        raise ValueError("is an IPv4 network in IPv6's form: write it as IPv4")
+    return str(network)
+
+
+def check_address(allowed: tuple[str, ...], key_id: str) -> None:
+    """Raises Forbidden where the request that runs here comes from none of these networks. It says what the caller
+    knows, its own address, and none of the networks."""
+    if not allowed:
+        return
+    source = context.current().source
+    if not within(source, allowed):
+        observability.log.warning("address refused", extra={"source": source, "refused_key": key_id})
+        raise Forbidden(f"This API key may not be used from {source or 'here'}.", code="address_not_allowed")
+
+
+@lru_cache(maxsize=4_096)
+def within(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an address lies in one of the networks. What is no address lies in none."""
+    from ipaddress import ip_address
+
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    if found.version == 6 and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return any(found in network for network in _parsed(networks))
+
+
+def covers(networks: tuple[str, ...], others: Iterable[str]) -> bool:
+    """Whether all of the others lie in these networks, in whatever pieces; no network is all there are."""
+    from ipaddress import collapse_addresses, ip_network
+
+    asked = tuple(others)
+    if not networks or not asked:
+        return not networks
+    own = _parsed(networks)
+    whole: list[Network] = [
+        *collapse_addresses(each for each in own if each.version == 4),
+        *collapse_addresses(each for each in own if each.version == 6),
+    ]
+    return all(_lies_in(ip_network(other), whole) for other in asked)
+
+
+def _lies_in(network: Network, others: Iterable[Network]) -> bool:
+    return any(
+        other.version == network.version and network.subnet_of(other)  # type: ignore[arg-type]
+        for other in others
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _parsed(networks: tuple[str, ...]) -> tuple[Network, ...]:
+    from ipaddress import ip_network
+
+    return tuple(ip_network(network) for network in networks)
