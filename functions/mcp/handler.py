@@ -15,6 +15,7 @@ from gateway.catalogue.products import PRODUCT_ID
 from gateway.errors import BadRequest, NotFound, UnsupportedMediaType
 from gateway.mcp import jsonrpc
 from gateway.mcp.jsonrpc import RpcError, failure
+from gateway.mcp.server import MOST_BATCHED
 from gateway.mcp.tools import (
     TOOLS,
     ListArguments,
@@ -64,6 +65,8 @@ def _mcp(request: Request) -> Response:
         message = parse_json(request.body)
     except BadRequest as error:
         return Response(400, failure(None, RpcError(jsonrpc.PARSE_ERROR, error.message)))
+    if isinstance(message, list):  # the request itself is counted already
+        pace().count(request.caller, min(len(message), MOST_BATCHED) - 1)
     reply = gateway().mcp.answer(message, request.headers)
     return Response(reply.status, "" if reply.body is None else reply.body)
 

@@ -61,6 +61,7 @@ class Door:
             "CONTENT_LENGTH": str(len(data)),
             "wsgi.input": io.BytesIO(data),
             "waitress.client_disconnected": gone,
+            "REMOTE_ADDR": self.gateway.front.source,
             "HTTP_AUTHORIZATION": f"Bearer {self.gateway.keys.get(key, key)}",
         }
         environ |= {f"HTTP_{name.upper()}": text for name, text in headers.items()}

@@ -41,6 +41,7 @@ class Front:
 
     def __init__(self, manifest: Manifest) -> None:
         self.cache: dict[tuple[str, str], dict[str, Any]] = {}
+        self.source = "192.0.2.1"  # where clients are
         routes = sorted(manifest.routes().items(), key=lambda each: each[0].count("{"))
         self.routes = [(self._pattern(route), route, folder, access) for route, (folder, access) in routes]
 
@@ -59,6 +60,7 @@ class Front:
             return Reply(404, {"content-type": "application/json"}, '{"message":"Not Found"}')
         match, route, folder, access = found
         event = _event(method, path, headers, body, query, route, match.groupdict())
+        event["requestContext"]["http"]["sourceIp"] = self.source
         if access != "public":
             refused = self._authorize(event, access)
             if refused:

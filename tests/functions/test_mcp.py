@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from functions.mcp.handler import handler
 from gateway import wiring
+from gateway.api.pace import Pace
 from gateway.catalogue.catalogue import Catalogue
 from gateway.catalogue.store import ProductStore
 from gateway.identity.caller import SCOPES, Caller
@@ -31,7 +32,7 @@ PING = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"})
 def fresh(gateway_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MCP_ALLOWED_ORIGINS", "https://app.example.com")
     records = MemoryProducts(product(), product(id="p-2", name="Mug", price={"amount": 5}))
-    wired(catalogue=Catalogue(records))
+    wired(catalogue=Catalogue(records), pace=Pace(lambda _caller: (1_000_000, 1_000_000)))
     yield
     wiring.reset()
 
@@ -231,7 +232,7 @@ def test_what_is_no_json_is_a_parse_error(body: str | bytes) -> None:
 
 
 def test_a_store_that_is_down_is_a_503_over_rest() -> None:
-    wired(catalogue=Catalogue(ProductStore(DownDatabase(), "t")))
+    wired(catalogue=Catalogue(ProductStore(DownDatabase(), "t")), database=DownDatabase())
     for route, query in (("GET /api/v1/products", None), ("GET /api/v1/products/search", {"q": "mug"})):
         assert call(route, query=query)[0] == 503
 

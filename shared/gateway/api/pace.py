@@ -49,7 +49,7 @@ class Buckets:
         are."""
         now = self.clock()
         with self._turn:
-            arrival = self._arrivals.pop(name, 0)
+            arrival = self._arrivals.pop(name, now - bucket.slack)
             conforms = bucket.conforms(arrival, units, now)
             self._arrivals[name] = max(arrival, now - bucket.slack) + bucket.cost(units) if conforms else arrival
             if len(self._arrivals) > self.most:
@@ -58,11 +58,13 @@ class Buckets:
 
     def wait(self, name: str, bucket: Bucket) -> int:
         """In how many microseconds a unit is there; 0 where one is. Nothing is drawn."""
-        arrival, now = self._arrivals.get(name, 0), self.clock()
+        now = self.clock()
+        arrival = self._arrivals.get(name, now - bucket.slack)
         return 0 if bucket.conforms(arrival, 1, now) else max(1, bucket.wait(arrival, 1, now))
 
     def left(self, name: str, bucket: Bucket) -> int:
-        return bucket.left(self._arrivals.get(name, 0), self.clock())
+        now = self.clock()
+        return bucket.left(self._arrivals.get(name, now - bucket.slack), now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Pace:
 
     def count(self, caller: Caller, requests: int = 1) -> None:
         """One request, or one that is as much as several. Raises RateLimited, and counts none of them then."""
-        rate = self.rate(caller)
+        rate = self.rate(caller) if requests > 0 else None
         if rate is None:
             return
         bucket = _bucket(*rate)

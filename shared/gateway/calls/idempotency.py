@@ -63,7 +63,8 @@ Made = Kept | Streamed
 
 class Claims(Protocol):
     def claim(self, claim: str, owner: str, body: str, now: int, deadline: int, ttl: int) -> dict[str, Any] | None: ...
-    def keep(self, claim: str, owner: str, answer: str | None) -> None: ...
+    def keep(self, claim: str, owner: str, answer: str | None, ttl: int) -> None: ...
+    def answer(self, claim: str, owner: str) -> str | None: ...
     def stream(self, claim: str, owner: str, rid: str, *, ended: bool) -> None: ...
     def drop(self, claim: str, owner: str) -> None: ...
 
@@ -101,7 +102,7 @@ class Idempotency:
         earlier = self.claims.claim(claim, owner, body, now, now + int(seconds) + 5, now + KEPT_SECONDS)
         if earlier is not None and earlier["owner"] != owner:
             permitted()
-            return _earlier(earlier, body, now), True
+            return _earlier(earlier, body, now, lambda: self.claims.answer(claim, earlier["owner"])), True
         try:
             made = answer()
         except BaseException as error:
@@ -125,7 +126,8 @@ class Idempotency:
 
     def _keep(self, claim: str, owner: str, made: Kept) -> None:
         packed = _packed(made)
-        self._quietly(lambda: self.claims.keep(claim, owner, packed if len(packed) <= MAX_KEPT_BYTES else None))
+        kept, ttl = packed if len(packed) <= MAX_KEPT_BYTES else None, int(self.now()) + KEPT_SECONDS
+        self._quietly(lambda: self.claims.keep(claim, owner, kept, ttl))
 
     @staticmethod
     def _quietly(step: Callable[[], None]) -> None:
@@ -136,7 +138,8 @@ class Idempotency:
             observability.log.warning("an idempotency claim was left as it is", extra={"reason": str(error)})
 
 
-def _earlier(item: Mapping[str, Any], body: str, now: int) -> Kept:
+def _earlier(item: Mapping[str, Any], body: str, now: int, answer: Callable[[], str | None]) -> Kept:
+    """What is told of an earlier request; `answer` reads one that does not stand in its claim."""
     if item["body"] != body:
         raise UnprocessableContent(
             "This Idempotency-Key was used for another request.",
@@ -144,9 +147,9 @@ def _earlier(item: Mapping[str, Any], body: str, now: int) -> Kept:
             param="Idempotency-Key",
         )
     match item["state"]:
-        case "kept":
-            return _unpacked(item["answer"])
-        case "too_large":
+        case "kept" if text := item["answer"] or answer():
+            return _unpacked(text)
+        case "kept" | "too_large":
             raise Conflict(
                 "The request was answered before, and its answer was too large to keep.",
                 code="idempotency_answer_too_large",

@@ -1,16 +1,21 @@
 """Claims of Idempotency-Keys in the table `state`: `running`, then `kept` with the answer, or `too_large`; of a stream
-`streaming`, then `streamed`, with its request's id."""
+`streaming`, then `streamed`, with its request's id.
+
+A repeat is a write that is refused, and costs what the item that refuses it holds: so an answer of more than 2 KB
+stands in an item of its own, which a repeat reads.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any
 
-from gateway.dynamodb.attributes import to_item
+from gateway.dynamodb.attributes import from_item, to_item
 from gateway.dynamodb.client import Database
 from gateway.errors import ConditionFailed
 
 _SORT = "claim"
+_MOST_BESIDE = 2_048  # bytes of an answer that stands in its claim
 
 
 class ClaimStore:
@@ -48,8 +53,12 @@ class ClaimStore:
             return refused.item
         return None
 
-    def keep(self, claim: str, owner: str, answer: str | None) -> None:
+    def keep(self, claim: str, owner: str, answer: str | None, ttl: int) -> None:
         """Keep an answer (None: it was too large). Raises ConditionFailed where the claim is another's by now."""
+        beside = answer if answer is None or len(answer) <= _MOST_BESIDE else ""
+        if answer and not beside:
+            own = {"pk": _partition(claim), "sk": _answer(owner), "answer": answer, "ttl": ttl}
+            self._database.call("PutItem", {"TableName": self._table, "Item": to_item(own)}, attempts=2)
         request = {
             "TableName": self._table,
             "Key": to_item({"pk": _partition(claim), "sk": _SORT}),
@@ -57,10 +66,17 @@ class ClaimStore:
             "ConditionExpression": "#owner = :owner",
             "ExpressionAttributeNames": {"#state": "state", "#owner": "owner"},
             "ExpressionAttributeValues": to_item(
-                {":state": "too_large" if answer is None else "kept", ":answer": answer or "", ":owner": owner}
+                {":state": "too_large" if answer is None else "kept", ":answer": beside or "", ":owner": owner}
             ),
         }
         self._database.call("UpdateItem", request, attempts=2)
+
+    def answer(self, claim: str, owner: str) -> str | None:
+        """An answer that has an item of its own; None where it is not there."""
+        key = {"pk": _partition(claim), "sk": _answer(owner)}
+        request = {"TableName": self._table, "Key": to_item(key), "ConsistentRead": True}
+        item = self._database.call("GetItem", request, attempts=2).get("Item")
+        return str(from_item(item)["answer"]) if item else None
 
     def stream(self, claim: str, owner: str, rid: str, *, ended: bool) -> None:
         """Note that a stream is on its way, or has ended: nobody takes the claim over then. Raises ConditionFailed
@@ -92,3 +108,7 @@ class ClaimStore:
 
 def _partition(claim: str) -> str:
     return f"idempotency#{claim}"
+
+
+def _answer(owner: str) -> str:
+    return f"answer#{owner}"

@@ -36,6 +36,12 @@ def defaults() -> Mapping[str, Any]:
     return document
 
 
+@lru_cache(maxsize=1)
+def packaged() -> Config:
+    """The config with nothing changed."""
+    return parse_config(defaults())
+
+
 @dataclass(slots=True)
 class ConfigSource:
     """The last good config of this container. `clock` gives seconds of a steady clock."""

@@ -237,7 +237,8 @@ def _can_hold(limits: KeyLimits) -> bool:
         all(isinstance(name, str) for name in limits.shadow)
         and limits.budget_duration in DURATIONS
         and limits.estimate in ESTIMATES
-        and all(type(number) is int and 0 < number < _YEAR_10000 for number in limits.budget_raise or ())
+        and all(type(number) is int and number > 0 for number in limits.budget_raise or ())
+        and (limits.budget_raise is None or limits.budget_raise.until < _YEAR_10000)
         and all(type(limit) is int and limit >= (name != "max_budget") for name, limit in limits.given)
     )
 

@@ -23,7 +23,7 @@ HANDSHAKE_VERSIONS = ("2025-03-26", "2025-06-18", "2025-11-25")
 MODERN = "2026-07-28"
 VERSIONS = (*HANDSHAKE_VERSIONS, MODERN)
 _BATCHES = "2025-03-26"  # the only version that has them, and the one of a request that names none
-_MOST_BATCHED = 20
+MOST_BATCHED = 10  # each counts as a request of its key
 _META = "io.modelcontextprotocol/"
 _ENVELOPE = (f"{_META}protocolVersion", f"{_META}clientCapabilities")
 _NAMED = {"tools/call": "name", "resources/read": "uri"}
@@ -82,8 +82,8 @@ class McpServer:
             return Reply(statuses.get(error.code, 200), failure(id_of(message), error))
 
     def _batch(self, messages: list[Any], version: str) -> Reply:
-        if version != _BATCHES or not 1 <= len(messages) <= _MOST_BATCHED:
-            limit = f"1 to {_MOST_BATCHED} messages of version {_BATCHES}"
+        if version != _BATCHES or not 1 <= len(messages) <= MOST_BATCHED:
+            limit = f"1 to {MOST_BATCHED} messages of version {_BATCHES}"
             return Reply(400, failure(None, RpcError(jsonrpc.INVALID_REQUEST, f"A batch may hold {limit}.")))
         replies = [
             self._single(message, lambda call: self._handshake_result(call, batched=True), {}) for message in messages

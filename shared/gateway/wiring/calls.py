@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from gateway.errors import StoreError, StoreUnavailable
 from gateway.limits import BUCKETS
 from gateway.times import utc_date
 from gateway.wiring.once import once
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.calls.idempotency import Idempotency
     from gateway.calls.sessions.marks import Marks
     from gateway.catalogue.catalogue import Catalogue
+    from gateway.config.document import TierLimits
     from gateway.config.service import ConfigSource
     from gateway.destinations import Destinations
     from gateway.health.health import Health
@@ -61,7 +63,7 @@ class Calls(Stores):
         from gateway.api.pace import Pace
 
         def rate(caller: Caller) -> tuple[int, int] | None:
-            tier, limits = self.config_source.get().tier(caller.tier), caller.limits
+            tier, limits = self._tiers(caller.tier), caller.limits
             if BUCKETS[0].name in (*tier.shadow, *limits.shadow):  # that refuses nobody
                 return None
             own = limits.rpm_limit
@@ -69,6 +71,15 @@ class Calls(Stores):
             return limit, limits.burst_limit or own or tier.burst or limit
 
         return Pace(rate)
+
+    def _tiers(self, name: str) -> TierLimits:
+        """A tier's limits, the packaged ones where the config can't be read: what is only counted needs no store."""
+        from gateway.config.service import packaged
+
+        try:
+            return self.config_source.get().tier(name)
+        except (StoreUnavailable, StoreError):
+            return packaged().tier(name)
 
     @once
     def prices(self) -> PriceBook:

@@ -1,15 +1,18 @@
 """Who may call: from the authorizer's context, or checked here where the authorizer could not."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gateway import context
 from gateway.api.access import caller_of
 from gateway.api.message import Request
+from gateway.api.pace import Buckets, Pace
 from gateway.errors import Forbidden, StoreUnavailable, Unauthorized
 from gateway.identity import key_text as keys
-from gateway.identity.caller import Caller, KeyLimits, Shared
+from gateway.identity.caller import Caller, KeyLimits, Raise, Shared
 from gateway.identity.store import KeyRecord, TeamRecord, UserRecord
 from gateway.identity.verification import Identity
 from gateway.limits import NUMBERS
@@ -27,9 +30,11 @@ CALLER = Caller(
         budget_duration="daily",
         shadow=("budget", "requestsPerDay"),
         estimate="typical",
+        budget_raise=Raise(5, 2_000_000_000),
     ),
     team=Shared(2, KeyLimits(tpm_limit=5, rph_limit=9, budget_duration="total", shadow=("requestsPerHour",))),
     generation=4,
+    allowed_ips=("192.0.2.0/24", "2001:db8::/32"),
 )
 
 
@@ -72,6 +77,11 @@ def request(context: Mapping[str, Any], **headers: str) -> Request:
     )
 
 
+def at_home(context: Mapping[str, Any]) -> Request:
+    """A request from an address that CALLER may be used from."""
+    return replace(request(context), source="192.0.2.7")
+
+
 def unverified(header: str = "x-api-key") -> dict[str, str]:
     """The context of a call whose key the authorizer could not look up."""
     return {"unverified": header, "keyId": str(keys.key_id(KEY))}
@@ -101,8 +111,34 @@ def test_a_context_that_another_version_made_lets_nobody_pass(damage: str) -> No
 
 
 def test_the_context_carries_a_caller_whole() -> None:
-    assert caller_of(request(CALLER.to_context()), "models", checked(Records())) == CALLER
+    assert caller_of(at_home(CALLER.to_context()), "models", checked(Records())) == CALLER
     assert all(isinstance(value, str) for value in CALLER.to_context().values())
+
+
+def test_an_address_is_judged_by_the_record_where_the_cached_answer_refuses_it() -> None:
+    """Once a second at most for each address; what is allowed by the cached answer asks for nothing."""
+    records, moment = Records(record(allowed_ips=("198.51.100.0/24",))), [0]
+    pace = Pace(lambda _caller: None, asked=Buckets(lambda: moment[0]))
+    cached = record(allowed_ips=("192.0.2.0/24",)).caller().to_context()
+
+    def ask(source: str) -> str | None:
+        with context.entered(context.Context(source=source)):
+            try:
+                caller_of(replace(request(cached), source=source), "completions", checked(records), pace=lambda: pace)
+            except Forbidden as refused:
+                return refused.code
+        return None
+
+    assert [ask("192.0.2.7"), ask("::ffff:192.0.2.7"), records.reads] == [None, None, 0]
+    assert [ask("198.51.100.1"), records.reads] == [None, 1]
+    assert [ask("203.0.113.1") for _ in range(9)] == ["address_not_allowed"] * 9
+    assert records.reads == 2
+    moment[0] += 1_000_000
+    assert [ask("203.0.113.1"), ask("198.51.100.1"), ask(""), ask("nonsense")] == [
+        "address_not_allowed",
+        None,
+        *["address_not_allowed"] * 2,
+    ]
 
 
 def test_a_missing_scope_is_forbidden() -> None:

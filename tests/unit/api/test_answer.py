@@ -12,6 +12,7 @@ from gateway import context, observability
 from gateway.api.answer import Broken, answer, failed
 from gateway.api.http_api import http_api
 from gateway.api.message import Dialect, Request, Response
+from gateway.api.pace import Buckets, Pace
 from gateway.api.routes import Described, Handler, Route, Service, service
 from gateway.errors import BadRequest, UpstreamUnavailable
 from gateway.identity.caller import Caller
@@ -35,7 +36,7 @@ def serving(handler: Handler, errors: Dialect = "openai") -> Service:
 
 def request(name: str = "one", **facts: Any) -> Request:
     ids = {"correlation_id": f"corr-{name}", "request_id": f"req-{name}", "context": {"keyId": f"key-{name}"}}
-    return Request("GET /x", "/x", {}, b"", **ids | facts)
+    return Request(facts.pop("route", "GET /x"), "/x", {}, b"", **ids | facts)
 
 
 def told_apart(lines: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -285,12 +286,16 @@ def test_the_body_is_read_after_the_caller_is_known() -> None:
         raise BadRequest("Can't be read.", code="invalid_encoding")
 
     facts: dict[str, Any] = {"method_path": "GET /x", "handler": lambda _r: Response(), "described": DESCRIBED}
-    serves = service("test", [Route(auth="bearer", scope="models", **facts)], nobody)
+    serves = service("test", [Route(auth="bearer", scope="models", **facts)], nobody, pace=unpaced)
     assert answer(serves, request(), read).status == 401
     assert answer(serves, request(context=CALLER.to_context()), read).status == 400
 
 
 CALLER = Caller("abc", "free", ("models",), version=1)
+
+
+def unpaced() -> Pace:
+    return Pace(lambda _caller: None)
 
 
 def nobody() -> Identity:
@@ -306,10 +311,41 @@ def test_the_scope_is_asked_for_before_the_handler(scope: str | None, status: in
         return Response(body={})
 
     route = Route(method_path="GET /x", handler=handler, auth="bearer", scope=scope, described=DESCRIBED)
-    serves = service("test", [route], nobody)
+    serves = service("test", [route], nobody, pace=unpaced)
     response = answer(serves, request(context=CALLER.to_context()))
     assert (response.status, seen) == (status, [CALLER] if status == 200 else [])
     assert answer(serves, request()).status == 401
+
+
+@pytest.mark.parametrize("dialect", ["openai", "gateway", "messages", "jsonrpc"])
+def test_every_request_of_a_key_is_counted_before_anything_else(dialect: Dialect) -> None:
+    """Those without the scope, with a body that can't be read, that the handler refuses: all are refused alike then."""
+
+    def refuses(_request: Request) -> Response:
+        raise BadRequest("No.")
+
+    def unreadable() -> bytes:
+        raise BadRequest("Can't be read.", code="invalid_encoding")
+
+    pace = Pace(lambda _caller: (1, 1), Buckets(lambda: 1_000_000_000))
+    facts: dict[str, Any] = {"auth": "bearer", "described": DESCRIBED, "errors": dialect}
+    routes = [
+        Route(method_path="GET /x", handler=refuses, scope="models", **facts),
+        Route(method_path="GET /y", handler=refuses, scope="admin", **facts),
+    ]
+    serves = service("test", routes, nobody, pace=lambda: pace)
+    asked = [request(context=CALLER.to_context(), route=route) for route in ("GET /x", "GET /y") for _ in range(5)]
+    assert [answer(serves, each, unreadable).status for each in asked] == [400] * 5 + [403] * 5
+    refused = answer(serves, request(context=CALLER.to_context()), unreadable)
+    assert (refused.status, refused.headers["retry-after"], refused.headers["retry-after-ms"]) == (429, "6", "6000")
+    limits = {name: refused.headers[f"x-ratelimit-{name}-requests"] for name in ("limit", "remaining", "reset")}
+    assert limits == {"limit": "10", "remaining": "0", "reset": "60000ms"}
+    told = json.loads(refused.text())["error"]
+    facts = told["data"] if dialect == "jsonrpc" else told
+    assert (facts["code"], facts["dimension"], facts["limit"]) == ("rate_limit_exceeded", "all_requests", 10)
+    assert facts["type"] == "rate_limit_error"
+    other = Caller("other", "free", ("models",), version=1).to_context()
+    assert answer(serves, request(context=other), unreadable).status == 400
 
 
 def test_on_a_public_route_nobody_is_known(log_lines: Lines) -> None:
@@ -330,6 +366,8 @@ def test_routes_that_contradict_themselves_are_refused() -> None:
         service("test", [public, Route(auth="public", scope=None, **facts)])
     with pytest.raises(ValueError, match="knows no keys"):
         service("test", [Route(auth="bearer", scope=None, **facts)])
+    with pytest.raises(ValueError, match="counts no requests"):
+        service("test", [Route(auth="bearer", scope=None, **facts)], nobody)
     for wrong in ({"scope": "admin"}, {"scope": None, "fresh": True}):
         with pytest.raises(ValueError, match="is public"):
             Route(auth="public", **facts | wrong)

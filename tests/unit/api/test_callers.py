@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.api import callers
 from gateway.api.callers import KEPT_SECONDS, SentKeys
 from gateway.api.message import Request
-from gateway.errors import StoreUnavailable, Unauthorized
+from gateway.api.pace import Buckets
+from gateway.errors import RateLimited, StoreUnavailable, Unauthorized
 from gateway.identity import key_text as keys
 from gateway.identity.verification import Identity
 from tests.unit.api.test_access import KEY, Records, record
@@ -72,7 +75,7 @@ def test_no_key_is_a_refusal_that_says_where_one_goes(headers: dict[str, str]) -
 
 def test_what_was_found_good_holds_for_a_minute_at_most() -> None:
     records, clock = Records(record()), Clock()
-    sent, identity = SentKeys(clock), Identity(records, lambda: 0.0)
+    sent, identity = SentKeys(clock, Buckets(lambda: int(clock.now * 1_000_000))), Identity(records, lambda: 0.0)
     for _ in range(3):
         sent(request(x_api_key=KEY), identity)
     assert records.reads == 1
@@ -80,10 +83,35 @@ def test_what_was_found_good_holds_for_a_minute_at_most() -> None:
     clock.now += KEPT_SECONDS - 0.1
     assert sent(request(authorization=f"Bearer {KEY}"), identity).version == record().version
     clock.now += 0.1
-    for reads in (2, 3):  # a refusal is kept for no time
-        with pytest.raises(Unauthorized):
-            sent(request(x_api_key=KEY), identity)
+    for reads in (2, 3):  # a refusal is kept for a second
+        for _ in range(5):
+            with pytest.raises(Unauthorized):
+                sent(request(x_api_key=KEY), identity)
         assert records.reads == reads
+        clock.now += 1
+    records.record = record()
+    assert sent(request(x_api_key=KEY), identity).version == record().version
+
+
+def test_an_address_that_sends_bad_keys_asks_for_few_of_them() -> None:
+    """Keys that nobody has, each another one: no more reads than one a second; other addresses and known keys go on."""
+    records, clock = Records(None), Clock()
+    sent, identity = SentKeys(clock, Buckets(lambda: int(clock.now * 1_000_000))), Identity(records, lambda: 0.0)
+    good = Identity(Records(record()), lambda: 0.0)
+    assert sent(replace(request(x_api_key=KEY), source="192.0.2.1"), good)
+    codes = []
+    for _ in range(100):
+        with pytest.raises((RateLimited, Unauthorized)) as refused:
+            sent(replace(request(x_api_key=keys.new_key()), source="192.0.2.1"), identity)
+        codes.append(refused.value.code)
+    assert codes == ["invalid_api_key"] * 60 + ["too_many_bad_keys"] * 40
+    assert records.reads == 60
+    assert sent(replace(request(x_api_key=KEY), source="192.0.2.1"), identity)
+    with pytest.raises(Unauthorized):
+        sent(replace(request(x_api_key=keys.new_key()), source="192.0.2.2"), identity)
+    clock.now += 1
+    with pytest.raises(Unauthorized):
+        sent(replace(request(x_api_key=keys.new_key()), source="192.0.2.1"), identity)
 
 
 def test_a_table_that_does_not_answer_refuses_nobody() -> None:

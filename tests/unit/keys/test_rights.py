@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.config.document import TierLimits
 from gateway.errors import Forbidden
-from gateway.identity.caller import SCOPES, TIERS, Caller, KeyLimits, ModelLimits, Shared
+from gateway.identity.addresses import covers
+from gateway.identity.caller import SCOPES, TIERS, Caller, KeyLimits, ModelLimits, Raise, Shared
 from gateway.identity.store import KeyRecord
 from gateway.keys.holdings import budget_in_effect, more
 from gateway.keys.rights import (
@@ -36,6 +37,7 @@ FULL = Caller("admin", "enterprise", SCOPES, version=1)
 RECORD = KeyRecord("k", "0" * 64, "test", "free", ("models",), "2026-11-24T00:00:00.000Z")
 BUDGET, PLAIN = Shared(1, KeyLimits(max_budget=5)), None
 INFINITE = 1e12
+HOME = ("10.0.0.0/8",)
 LATER, SOON = 2_000_000_000, 1_900_000_000
 LEVEL = {name: TierLimits(requests_per_minute=10 * 10**rank) for rank, name in enumerate(TIERS)}
 TIERS_WITH_SHADOW = {
@@ -209,6 +211,9 @@ ABOVE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "expires": ({"expires": SOON}, {"expires": LATER}),
     "no end": ({"expires": SOON}, {}),
     "of its tier": ({"tier": "basic"}, {"limits": KeyLimits(rpm_limit=101)}),
+    "raise": ({"limits": KeyLimits(max_budget=5)}, {"limits": KeyLimits(max_budget=5, budget_raise=Raise(1, SOON))}),
+    "allowed_ips": ({"tier": "basic", "allowed_ips": HOME}, {"allowed_ips": (*HOME, "192.0.2.0/24")}),
+    "any address": ({"tier": "basic", "allowed_ips": HOME}, {}),
     "no limit": ({"limits": KeyLimits(rpd_limit=5)}, {}),
     "shadow": ({"limits": KeyLimits(rpd_limit=5)}, {"limits": KeyLimits(rpd_limit=5, shadow=("requestsPerDay",))}),
 }
@@ -357,8 +362,10 @@ def on_opus(budget: int = 5, *shadow: str) -> tuple[ModelLimits, ...]:
     return (ModelLimits("opus", "bedrock/opus", KeyLimits(max_budget=budget, shadow=shadow)),)
 
 
+RAISES = [None, None, Raise(3, SOON), Raise(60, LATER)]
 limits_of = st.builds(
     KeyLimits,
+    budget_raise=st.sampled_from(RAISES),
     rpm_limit=st.sampled_from([None, 3, 30]),
     max_budget=st.sampled_from([None, 1, 50]),
     budget_duration=st.sampled_from(["daily", "total"]),
@@ -373,6 +380,7 @@ values: dict[str, st.SearchStrategy[Any]] = {
     "limits": limits_of,
     "user_id": st.sampled_from(["", "ann", "bob"]),
     "model_limits": st.sampled_from([(), on_opus(), on_opus(9), on_opus(5, "budget")]),
+    "allowed_ips": st.sampled_from([(), (), ("10.0.0.0/8",), ("10.1.0.0/16", "2001:db8::/32"), ("192.0.2.1/32",)]),
 }
 fields, some = st.fixed_dictionaries(values), st.fixed_dictionaries({}, optional=values)
 TEAMS = {"": None, "blue": BUDGET, "red": Shared(1, KeyLimits(rpm_limit=9))}
@@ -396,7 +404,8 @@ def money(keys: list[KeyRecord], tiers: Any) -> float:
     own: defaultdict[tuple[str, str], float] = defaultdict(float)
     for key in keys:
         budget = budget_in_effect(key, tiers.__getitem__)
-        own[key.team_id, key.user_id] += INFINITE if budget is None else budget
+        raised = key.limits.budget_raise
+        own[key.team_id, key.user_id] += INFINITE if budget is None else budget + (raised.by if raised else 0)
     cuts = []
     for teams in subsets({team for team, _ in own}):
         for users in subsets({user for _, user in own}):
@@ -459,6 +468,7 @@ def test_no_row_of_allowed_steps_gives_a_limited_actor_more(
         if not records:
             return
         controlled = [key for key in records if key.id in mine]
+        assert all(covers(first.allowed_ips, key.allowed_ips) for key in controlled)  # of whatever rank
         if not whole:
             assert all(more(at_start, key, tiers.__getitem__) is None for key in controlled)
             assert money(controlled, tiers) <= had
@@ -489,3 +499,48 @@ def test_a_bound_key_makes_keys_that_are_bound_no_less() -> None:
     # What its team is bound to binds the team's keys too: nothing need be said again.
     member = replace(FULL, team_id="blue", team=BUDGET, team_residency="eu")
     assert asked("create", member, None, replace(narrower, team_id="blue", residency="")) is None
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "refused"),
+    [
+        ({"max_budget": 5}, {"max_budget": 3, "budget_raise": Raise(2, LATER)}, None),  # never above its own
+        ({"max_budget": 5}, {"max_budget": 3, "budget_raise": Raise(3, SOON)}, "budget_raise"),
+        ({"max_budget": 5, "budget_raise": Raise(4, SOON)}, {"max_budget": 3, "budget_raise": Raise(6, SOON)}, None),
+        (
+            {"max_budget": 5, "budget_raise": Raise(4, SOON)},
+            {"max_budget": 5, "budget_raise": Raise(5, SOON)},
+            "budget_raise",
+        ),
+        (
+            {"max_budget": 5, "budget_raise": Raise(4, SOON)},
+            {"max_budget": 5, "budget_raise": Raise(4, LATER)},
+            "budget_raise",
+        ),
+        ({"max_budget": 5, "budget_raise": Raise(4, SOON)}, {"max_budget": 9}, "max_budget"),  # not for ever
+        ({}, {"max_budget": 5, "budget_raise": Raise(5, LATER)}, None),
+    ],
+)
+def test_a_raise_is_granted_within_one_s_own(own: dict[str, Any], wanted: dict[str, Any], refused: str | None) -> None:
+    assert granted(own, wanted) == refused
+
+
+def test_an_admin_s_addresses_bind_whom_it_makes_and_not_what_it_may_do() -> None:
+    home, wider = ("10.0.0.0/8",), ("10.0.0.0/8", "192.0.2.0/24")
+    actor, key = replace(FULL, allowed_ips=home), replace(RECORD, allowed_ips=("10.1.0.0/16",))
+    assert (bound_by(actor), is_full(actor)) == (None, True)
+    assert inherited(actor, {"name": "k"}) == {"name": "k", "allowed_ips": list(home)}
+    assert inherited(actor, {"name": "k", "allowed_ips": ["10.1.0.0/16"]})["allowed_ips"] == ["10.1.0.0/16"]
+    itself = replace(RECORD, id=actor.key_id, tier="enterprise", scopes=SCOPES, allowed_ips=home)
+    for after in ((), wider, ("192.0.2.1/32",)):
+        assert asked("create", actor, None, replace(key, allowed_ips=after)) == "allowed_ips"
+        assert asked("change", actor, key, replace(key, allowed_ips=after)) == "allowed_ips"
+        assert asked("change", actor, itself, replace(itself, allowed_ips=after)) == "allowed_ips"
+        elsewhere = replace(key, allowed_ips=after)
+        assert asked("rotate", actor, elsewhere, elsewhere) == "allowed_ips"
+        assert asked("revoke", actor, elsewhere, None) is None  # somebody must be able to end every key
+        assert asked("change", actor, elsewhere, replace(elsewhere, name="x")) is None
+        assert asked("rotate", FULL, elsewhere, elsewhere) is None
+    assert asked("create", actor, None, key) is None
+    assert asked("rotate", actor, key, key) is None
+    assert asked("rotate", actor, itself, itself) is None
