@@ -44,7 +44,7 @@ def caller_of(
         counted.count(caller)
     caller = _with_scope(caller, scope)
     if not fresh and caller.allowed_ips and not within(request.source, caller.allowed_ips):
-        # A network that was added holds at once: so the record is asked, but not for each call of a flood.
+        # A network that was added holds at once: so the record is asked, in a flood once a second.
         if counted and not counted.may_ask(f"{caller.key_id} {request.source}"):
             check_address(caller.allowed_ips, caller.key_id)
         fresh = True

@@ -25,7 +25,7 @@ MOST_REMEMBERED = 10_000  # keys: 2 MB at most
 DIMENSION = "all_requests"
 _SECOND = 1_000_000
 _LARGEST = 10_000_000_000
-_EACH_SECOND = Bucket(60, 1)
+_ASKED = Bucket(60, 10)
 # A key's calls a minute, and how many of them may come at once; None where nothing limits it.
 Rate = Callable[[Caller], "tuple[int, int] | None"]
 
@@ -86,9 +86,9 @@ class Pace:
             raise self._refused(caller, bucket, requests, wait)
 
     def may_ask(self, name: str) -> bool:
-        """Whether a record may be read for this name's sake: once a second, so that a flood of refused requests reads
-        no more often."""
-        return not self.asked.take(name, _EACH_SECOND, 1)
+        """Whether a record may be read for this name's sake: a few times at once, in a flood of refused requests once a
+        second."""
+        return not self.asked.take(name, _ASKED, 1)
 
     def _refused(self, caller: Caller, bucket: Bucket, requests: int, wait: int) -> RateLimited:
         left = self.buckets.left(caller.key_id, bucket)
