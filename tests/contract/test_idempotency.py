@@ -8,6 +8,7 @@ import pytest
 
 from gateway.calls.idempotency import KEPT_SECONDS, Idempotency, Kept, Made, Streamed
 from gateway.calls.idempotency_store import ClaimStore
+from gateway.dynamodb.attributes import from_item, size_of
 from gateway.dynamodb.client import Database
 from gateway.errors import (
     BadRequest,
@@ -17,7 +18,7 @@ from gateway.errors import (
     UnprocessableContent,
     UpstreamTimeout,
 )
-from tests.contract.conftest import DroppingDatabase, LossyDatabase, Tables
+from tests.contract.conftest import DroppingDatabase, LossyDatabase, MeteredDatabase, Tables
 from tests.contract.world import at_once
 
 
@@ -260,3 +261,47 @@ def test_a_key_that_is_none(tables: Tables, sent: str) -> None:
     with pytest.raises(BadRequest) as refused:
         Service(tables).ask(sent=sent)
     assert refused.value.param == "Idempotency-Key"
+
+
+def test_a_repeat_of_a_large_answer_writes_no_more_than_a_unit(tables: Tables) -> None:
+    """A refused write costs what the item holds that refuses it: a large answer stands beside its claim."""
+    service, sizes = Service(tables), (1_000, 3_000, 60_000, 180_000)
+    for size in sizes:
+        noise = random.Random(size).randbytes(size).hex()
+        made = Kept(200, noise, "application/json", {"x-gateway-cost": "0.1"})
+        metered = MeteredDatabase(tables.database)
+        assert service.ask(sent=f"k{size}", answer=lambda made=made: made, database=metered) == (made, False)
+        assert service.ask(sent=f"k{size}") == (made, True)
+        assert metered.units <= 2 * size / 1_000 + 4
+    scanned = tables.database.call("Scan", {"TableName": tables["state"]})["Items"]
+    claims = [size_of(item) for item in map(from_item, scanned) if item["sk"] == "claim"]
+    assert len(claims) == len(sizes)
+    assert [size for size in sorted(claims) if size > 1_024] == [max(claims)]  # the small one's has its answer
+    assert max(claims) < 3 * 1_024
+
+
+def test_of_two_that_kept_an_answer_the_claim_s_own_is_told(tables: Tables) -> None:
+    """Who comes back after its claim was taken over changes nothing of what the other one kept."""
+    service = Service(tables)
+    noise = [random.Random(number).randbytes(3_000).hex() for number in range(2)]
+
+    def slow() -> Kept:
+        service.now += 34
+        assert service.ask(body=b"[]", answer=lambda: Kept(200, noise[1], "a/b", {}))[1] is False
+        return Kept(200, noise[0], "a/b", {})
+
+    assert service.ask(answer=slow)[0] == Kept(200, noise[0], "a/b", {})
+    assert service.ask(body=b"[]") == (Kept(200, noise[1], "a/b", {}), True)
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_large_answer_that_is_not_kept_whole_is_not_told(tables: Tables, number: int) -> None:
+    service = Service(tables)
+    large = Kept(200, random.Random(1).randbytes(3_000).hex(), "a/b", {})
+    dropped = DroppingDatabase(tables.database, lambda _operation, at: at == number)
+    assert service.ask(answer=lambda: large, database=dropped)[0] == large
+    with pytest.raises(Conflict) as waiting:
+        service.ask()
+    assert waiting.value.code == "idempotency_in_progress"
+    service.now += 34
+    assert service.ask()[1] is False

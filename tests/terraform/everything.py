@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from gateway.dynamodb.attributes import to_item
 from gateway.identity.caller import SCOPES
@@ -90,6 +92,8 @@ def _answers_are_streamed(made: Made) -> None:
     once = {**sent, "idempotency-key": "once"}
     for asked, status in (({"model": "gpt-4"}, 400), ({"model": "gpt-4", "messages": messages}, 200)):
         assert server.call("POST", "/v1/chat/completions", asked, once).status == status
+    for _ in range(2):
+        assert server.call("POST", "/v1/chat/completions", _long(), once | {"idempotency-key": "long"}).status == 200
     ill = {"model": "gpt-4", "messages": [{"role": "user", "content": "[[fake status=500]]"}], "stream": True}
     assert server.call("POST", "/v1/chat/completions", ill, sent).status >= 500
     database = seed.database(live.endpoint, live.deployer.names.region, live.deployer.names.account)
@@ -194,6 +198,14 @@ def _requests_are_repeated(made: Made) -> None:
     good = {"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}]}
     for body, status in (({"model": "gpt-4"}, 400), (good, 200), (good, 200), (good | {"user": "other"}, 422)):
         assert live.call("POST", "/api/v1/completions", body, headers).status == status
+    for _ in range(2):
+        assert live.call("POST", "/api/v1/completions", _long(), headers | {"idempotency-key": "long"}).status == 200
+
+
+def _long() -> dict[str, Any]:
+    """A request whose answer is so long that it is kept beside its claim; the same each time."""
+    text = random.Random(1).randbytes(3_000).hex()
+    return {"model": "gpt-4", "messages": [{"role": "user", "content": f"[[fake text={text}]]"}]}
 
 
 def _limits_are_tried(made: Made) -> None:

@@ -69,15 +69,16 @@ ON_STATE = {
     "completions": {
         "BatchGetItem": "health",
         "DeleteItem": "idempotency#*",
-        "GetItem": "config session-secrets",
+        "GetItem": "config idempotency#* session-secrets",
         "PutItem": "idempotency#* session-secrets",
         "UpdateItem": "health idempotency#*",
     },
     "health": {"Query": "health"},
+    "mcp": {"GetItem": "config"},
     "stream": {
         "BatchGetItem": "health",
         "DeleteItem": "idempotency#*",
-        "GetItem": "config session-secrets",
+        "GetItem": "config idempotency#* session-secrets",
         "PutItem": "idempotency#* session-secrets",
         "UpdateItem": "health idempotency#*",
     },

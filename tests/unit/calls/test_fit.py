@@ -9,6 +9,8 @@ import pytest
 
 from gateway.calls.estimate import Estimate, estimate
 from gateway.config.document import parse_config
+from gateway.config.service import packaged
+from gateway.models.model_names import ModelNames
 from gateway.models.money import MICRO, Price, cost_of, usd
 from gateway.models.prices import PriceBook
 from gateway.models.usage import Usage
@@ -134,6 +136,30 @@ def test_each_tier_s_own_limits_have_room_for_a_turn_of_200_000_tokens(tier: str
     assert (cap, asked >= 200_000 + 32_000 - 3_000) == (32_000, True)
     for limit in (limits.tokens_per_minute, limits.tokens_per_day):
         assert limit is None or asked <= limit
+
+
+DEFAULT_MODELS = ("claude-sonnet", "claude-haiku", "claude-opus", "gpt", "gpt-4", "gpt-mini", "nova-lite", "nova-pro")
+
+
+@pytest.mark.parametrize("name", DEFAULT_MODELS)
+def test_the_free_tier_s_budget_admits_a_turn_of_200_000_tokens_and_few_of_a_dear_model(name: str) -> None:
+    config = packaged()
+    free, providers = config.tier("free"), ("openai", "anthropic", "bedrock")
+    route = ModelNames(config, BOOK, providers, "us-east-1", "2026-11-27").resolve(name)
+    body, caps = turn(800), (free.default_max_tokens, free.default_turn_tokens)
+    holds = [estimate(body, route.price, target=route.target, choices=1, output_cap=cap).cost for cap in caps]
+    assert free.budget is not None
+    assert max(holds) <= free.budget
+    if name in ("claude-opus", "claude-sonnet", "gpt"):
+        assert free.budget // max(holds) <= 3
+    others = [config.tier(tier) for tier in ("basic", "premium", "enterprise")]
+    assert all(tier.budget is None for tier in others)  # who is charged for them says their budgets
+
+
+def test_calls_at_once_are_bounded_in_each_tier_by_no_less_than_ten() -> None:
+    at_once = [packaged().tier(tier).max_parallel_requests for tier in ("free", "basic", "premium", "enterprise")]
+    assert at_once[0] >= 10
+    assert at_once == sorted(at_once)
 
 
 def _anywhere(value: dict[str, Any]) -> Any:
