@@ -157,6 +157,7 @@ class Key(BaseModel):
     team_id: str | None
     user_id: str | None
     residency: str | None
+    allowed_ips: list[str] = Field(description="The networks that it may be used from; none for any.")
     model_limits: dict[str, LimitsOnAModel]
     expires: str | None
     created: str

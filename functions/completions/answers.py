@@ -48,6 +48,7 @@ class KeyStanding(BaseModel):
     object: Literal["key"]
     id: str
     tier: str
+    allowed_ips: list[str]
     limits: dict[str, Any]
     budget: dict[str, Any]
     model_limits: dict[str, Any]
