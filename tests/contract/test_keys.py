@@ -80,6 +80,7 @@ LIMITS = {
     "burst_limit": 5,
     "max_parallel_requests": 50,
     "max_budget": 1.5,
+    "budget_raise": {"amount": 0.5, "until": "2027-02-01T00:00:00.000Z"},
     "budget_duration": "weekly",
     "shadow": ["maxParallelRequests", "tokensPerMinute"],
     "estimate": "typical",
@@ -467,7 +468,7 @@ def test_what_is_left_is_shown_as_it_is_now(tables: Tables) -> None:
     shown = standing.of(world.caller, world.tiers.__getitem__)
     assert shown["limits"]["requests_per_minute"]["remaining"] == 8
     budget = {"limit": 1.0, "spent": 0.1, "held": 0.2, "remaining": 0.7, "duration": "daily", "currency": "USD"}
-    assert shown["budget"] == budget | {"reset": "2027-01-16T00:00:00.000Z", "enforced": True}
+    assert shown["budget"] == budget | {"reset": "2027-01-16T00:00:00.000Z", "enforced": True, "raised": None}
     assert (shown["team"]["budget"]["remaining"], shown["team"]["limits"]["requests_per_minute"]["limit"]) == (4.7, 60)
     world.keys.revoke("key1")
     with pytest.raises(Unauthorized):
