@@ -133,6 +133,14 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_a_row_that_comes_when_its_minute_may_be_swept_is_no_call",
         "test_a_call_longer_than_any_class_is_refused_before_anything_is_held",
     ),
+    "test_raises": (
+        "test_a_raise_holds_up_to_its_very_end",
+        "test_a_call_under_way_is_topped_up_by_what_holds_by_then",
+        "test_it_is_given_and_taken_at_the_next_paid_call_and_told_in_the_log",
+        "test_a_raise_costs_an_admission_nothing",
+        "test_what_is_no_raise_is_refused_by_its_path",
+        "test_a_raise_that_is_over_hinders_no_other_change",
+    ),
     "test_reconcile": (
         "test_an_hour_waits_for_its_open_calls_and_a_late_release_changes_nothing",
         "test_a_hold_without_a_row_is_given_back",
