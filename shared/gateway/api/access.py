@@ -12,6 +12,8 @@ from gateway.identity import key_text as keys
 from gateway.identity.caller import Caller
 from gateway.identity.verification import UNVERIFIED, Identity
 
+_SHOWN = "GET /v1/key shows what a key may do."
+
 
 def caller_of(
     request: Request,
@@ -38,16 +40,20 @@ def caller_of(
         try:
             caller = Caller.from_context(request.context)
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise Unauthorized("No API key was checked for this call.") from None
+            raise Unauthorized(
+                "No API key was checked for this call: send X-API-Key, or Authorization: Bearer."
+            ) from None
     if caller is None or (caller.expires and time.time() >= caller.expires):  # the context may be a minute old
-        raise Unauthorized("The API key is unknown, expired or revoked.")
+        raise Unauthorized("The API key is unknown, expired or revoked. An admin can say which, or issue another.")
     caller = _with_scope(caller, scope)
     return _with_scope(identity().fresh(caller), scope) if fresh else caller
 
 
 def _with_scope(caller: Caller, scope: str | None) -> Caller:
     if scope is not None and not caller.may(scope):
-        raise Forbidden(f"This API key lacks the scope '{scope}'.")
+        raise Forbidden(
+            f"This API key lacks the scope '{scope}'; it has {', '.join(caller.scopes) or 'none'}. {_SHOWN}"
+        )
     return caller
 
 

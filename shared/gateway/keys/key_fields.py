@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from gateway.config.document import ALIAS, Geography, invalid
+from gateway.config.document import ALIAS, Geography
+from gateway.config.reasons import pattern, validated
 from gateway.errors import BadRequest
 from gateway.identity.caller import SCOPES, ModelLimits
 from gateway.identity.store import KeyRecord
@@ -22,7 +23,8 @@ MAX_OVERLAP_HOURS = 72
 MOST_MODEL_LIMITS = 10  # each holds for itself: two writes more of a call that it covers
 _EARLIEST, _LATEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 M = TypeVar("M", bound=BaseModel)
-Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
+_NAME = pattern(r"^[A-Za-z0-9._@-]*$", "must be letters, digits and . _ @ -")
+Name = Annotated[str, Field(max_length=64, pattern=_NAME)]
 
 
 class NewKey(LimitFields):
@@ -146,7 +148,4 @@ def _model_limits(record: KeyRecord, wanted: NewKey, targets: Callable[[str], st
 
 def parsed(model: type[M], body: Mapping[str, Any]) -> M:
     """A body as a model. Raises BadRequest naming the field."""
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        raise invalid(error) from None
+    return validated(model, body)

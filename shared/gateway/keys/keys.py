@@ -105,7 +105,7 @@ class Keys:
     def get(self, key_id: str) -> KeyRecord:
         record = self.records.get(key_id)
         if record is None:
-            raise NotFound("There is no such key.", param="id")
+            raise NotFound("There is no such key. GET /api/v1/admin/keys lists those that there are.", param="id")
         return record
 
     def seen(self, key_id: str, by: Caller) -> KeyRecord:
@@ -174,7 +174,7 @@ class Keys:
             except ConditionFailed:  # it is not the record any more that was judged
                 continue
             if record is None:
-                raise NotFound("There is no such key.", param="id")
+                raise NotFound("There is no such key. GET /api/v1/admin/keys lists those that there are.", param="id")
             self.limits.set_state(key_id, "R", record.version)
             return record
         raise Conflict("The key is being changed by others; try again.")
@@ -194,7 +194,7 @@ class Keys:
             if record.state != ACTIVE:
                 raise Conflict("The key is revoked.", code="key_revoked", param="id")
             if if_match is not None and record.version != if_match:
-                raise PreconditionFailed("The key was changed since.", param="If-Match")
+                raise PreconditionFailed("The key was changed since; read it again for its ETag.", param="If-Match")
             changed = replace(change(record), version=record.version + 1)
             try:
                 self.writes.replace(action, by, record, changed)
