@@ -216,7 +216,7 @@ def grouped(items: Iterable[Mapping[str, Any]], group_by: str) -> dict[str, Coun
 
 
 def _cells(item: Mapping[str, Any], group_by: str) -> Iterable[tuple[str, str, int]]:
-    of_item = {"key": item["key"], "team": item.get("team", ""), "day": item["day"], "total": "total"}
+    of_item = {"key": item["key"], "team": item.get("team") or NO_TEAM, "day": item["day"], "total": "total"}
     wanted = DIMENSIONS.get(group_by, "*")
     for name, amount in item.items():
         if not isinstance(amount, int):  # a fact of the item, or damage: a report shows what can be read

@@ -229,7 +229,7 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": row["rid"],
         "key": row["key"],
-        "team": row.get("team") or None,
+        "team": row.get("team") or NO_TEAM,
         "date": row["day"],
         "amount": usd(row["actual"]),
         "amount_micro_usd": row["actual"],
