@@ -60,10 +60,10 @@ def test_the_streaming_door_has_the_same_page() -> None:
     assert {"GET /", "GET /docs"} <= {route.method_path for route in ROUTES}
 
 
-def test_no_start_reads_the_page_or_hashes_it() -> None:
+def test_no_start_reads_the_page() -> None:
     code = (
         "import sys; sys.path[:0] = ['shared', '.']; import gateway.handlers.pages as pages; "
-        "assert pages._page.cache_info().currsize == 0; print('hashlib' in sys.modules)"
+        "print(pages._page.cache_info().currsize)"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert run.stdout == "False\n"
+    assert run.stdout == "0\n"
