@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from gateway.dynamodb.attributes import to_item
-from gateway.errors import StoreUnavailable, UpstreamRejected
+from gateway.errors import BadRequest, StoreUnavailable, UpstreamRejected
 from gateway.identity.account_ids import user_item
 from gateway.identity.store import KeyStore
+from gateway.mcp.tools import tool
 from gateway.vendors.failures import refused
 from tests.contract.conftest import Tables
 from tests.contract.front import Gateway
@@ -70,9 +71,12 @@ def test_mcp_is_for_its_own_host_and_pages(gateway: Gateway, headers: dict[str, 
 
 
 def test_a_tool_that_there_is_not(gateway: Gateway) -> None:
-    reply = gateway.ask("POST", "/mcp", CALL, host="localhost")
-    assert reply.body["error"]["data"]["code"] == "unknown_tool"
-    assert "product_search" in reply.body["error"]["message"]
+    told = gateway.ask("POST", "/mcp", CALL, host="localhost").error
+    assert told["code"] == -32602
+    assert "The tools are product_search, " in told["message"]
+    with pytest.raises(BadRequest) as refused_here:
+        tool("nothing")
+    assert refused_here.value.code == "unknown_tool"
 
 
 def test_a_store_that_is_down_is_no_refusal(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
