@@ -45,6 +45,7 @@ class Records(Protocol):
     def get(self, key_id: str) -> KeyRecord | None: ...
     def list(self, limit: int, cursor: str | None = None) -> Page: ...
     def of_team(self, team_id: str, limit: int = 100, cursor: str | None = None) -> Page: ...
+    def of_user(self, user_id: str, limit: int = 100, cursor: str | None = None) -> Page: ...
 
 
 class Table(Records, KeyTable, Protocol):
@@ -114,8 +115,14 @@ class Keys:
         check_sight(by, record.team_id)
         return record
 
-    def listed(self, by: Caller, limit: int, cursor: str | None) -> tuple[list[KeyRecord], str | None]:
-        """All keys, newest first; to a team's key its team's, by id."""
+    def listed(
+        self, by: Caller, limit: int, cursor: str | None, user_id: str = ""
+    ) -> tuple[list[KeyRecord], str | None]:
+        """All keys, newest first; to a team's key its team's, by id; one user's alone, by id. A page of a user's keys
+        that a team's key sees may be short, and have another one behind it."""
+        if user_id:
+            records, following = self.records.of_user(user_id, limit, cursor)
+            return [each for each in records if by.team_id in ("", each.team_id)], following
         return self.records.of_team(by.team_id, limit, cursor) if by.team_id else self.records.list(limit, cursor)
 
     def change(self, key_id: str, body: Mapping[str, Any], by: Caller, if_match: int | None = None) -> KeyRecord:
