@@ -60,7 +60,7 @@ def raised() -> dict[str, set[str]]:
 
 def made(kind: type[GatewayError], code: str) -> GatewayError:
     if issubclass(kind, (InternalError, ClientGone)):
-        return kind()  # type: ignore[call-arg]
+        return kind()
     return kind("said", code=code, provider="p") if issubclass(kind, UpstreamError) else kind("said", code=code)
 
 
