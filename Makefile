@@ -13,7 +13,10 @@ UV := $(BIN)/uv
 PORT ?= 8080
 LLM ?= emulator
 DOORS ?= one
-FN ?= completions
+FN ?=
+ID ?=
+FOLLOW ?=
+JSON ?=
 ENDPOINT ?=
 export UV_NO_PROGRESS := 1
 export UV_LINK_MODE := copy
@@ -49,19 +52,26 @@ $(LOCAL)/llm/.ready: $(VENV)/.tools requirements/llm.txt
 	@tools/install-llm.sh $(UV) "$$(tools/find-python.sh)" $(LOCAL)/llm
 
 .PHONY: venv
-venv: $(VENV)/.lint $(EMULATOR)/.ready ## Create every environment that development needs
+venv: same-python $(VENV)/.lint $(EMULATOR)/.ready ## Create every environment that development needs
 
 # --- running ---------------------------------------------------------------------------------------------------------
 
-.PHONY: run stop logs redeploy build
-run: $(VENV)/.tools $(EMULATOR)/.ready $(if $(filter local,$(LLM)),$(LOCAL)/llm/.ready) ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, DOORS=one|split, LLM=emulator|local|openai|anthropic|bedrock)
+.PHONY: run stop env logs redeploy build same-python
+same-python: # PYTHON= is taken where environments are made, and refused where others are there already
+	@tools/same-python.sh $(VENV) $(EMULATOR)
+
+run: same-python $(VENV)/.tools $(EMULATOR)/.ready $(if $(filter local,$(LLM)),$(LOCAL)/llm/.ready) ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, DOORS=one|split, LLM=emulator|local|openai|anthropic|bedrock)
 	@exec $(PY) -m tools.local run --port $(PORT) --llm $(LLM) --doors $(DOORS)
 
 stop: $(VENV)/.tools ## Stop the running gateway
 	@$(PY) -m tools.local stop
 
-logs: $(VENV)/.tools ## Show a function's log (FN=completions)
-	@$(PY) -m tools.local logs --function $(FN)
+env: ## Print URL and keys of the running gateway for another shell: eval $(make env)
+	@[ -x $(PY) ] || { echo "No gateway runs; start one with \`make run\`." >&2; exit 1; }
+	@$(PY) -m tools.local env
+
+logs: $(VENV)/.tools ## Show the running gateway's requests, a line each (FOLLOW=1, ID=x-request-id, FN=stream, JSON=1)
+	@$(PY) -m tools.local logs $(if $(FOLLOW),--follow) $(if $(JSON),--json) $(if $(FN),--function '$(FN)') $(if $(ID),--id '$(ID)')
 
 redeploy: $(VENV)/.tools ## Put changed code into the running gateway
 	@$(PY) -m tools.local redeploy

@@ -252,7 +252,7 @@ def _errors(route: Route) -> list[int]:
 
 def _answer(status: int, described: Described, schemas: dict[str, Any]) -> dict[str, Any]:
     schema = _schema(described.answers[status], schemas, "serialization")
-    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    content: dict[str, Any] = {} if described.media and not schema else {"application/json": {"schema": schema}}
     content |= {media: {"schema": {"type": "string"}} for media in described.media}
     return {"description": described.summary, "content": content}
 

@@ -145,7 +145,11 @@ ROUTES = (
         ),
     ),
     _admin(
-        "GET keys", keys.list_keys, Described(summary="API keys, newest first.", query=_PAGE, answers=_answer("Keys"))
+        "GET keys",
+        keys.list_keys,
+        Described(
+            summary="API keys, newest first; or one user's.", query=_PAGE | {"user_id": _TEXT}, answers=_answer("Keys")
+        ),
     ),
     _admin(
         "POST keys",

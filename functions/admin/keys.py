@@ -16,7 +16,8 @@ from gateway.wiring import gateway
 
 
 def list_keys(request: Request, caller: Caller) -> Response:
-    records, cursor = gateway().keys.listed(caller, request.limit(), request.query.get("cursor"))
+    user, following = request.query.get("user_id", ""), request.query.get("cursor")
+    records, cursor = gateway().keys.listed(caller, request.limit(), following, user)
     uses = gateway().use_store.of([record.id for record in records])
     data = [shown(record, uses.get(record.id, 0)) for record in records]
     return Response(200, {"object": "list", "data": data, "next_cursor": cursor})

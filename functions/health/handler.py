@@ -10,6 +10,7 @@ from gateway.api.http_api import http_api
 from gateway.api.message import Request, Response
 from gateway.api.routes import Described, Handler, Route, Schema
 from gateway.handlers.alive import ROOT
+from gateway.handlers.pages import PAGES
 from gateway.wiring import gateway
 
 _ANSWERS = "functions.health.answers"
@@ -55,6 +56,7 @@ def _route(path: str, handler: Handler, summary: str, answers: Mapping[int, Sche
 _UNWELL: dict[int, Schema] = {503: f"{_ANSWERS}:Unhealthy"}
 ROUTES = (
     ROOT,
+    *PAGES,
     _route("/health", _alive, "Whether the gateway is alive; asks nothing.", {200: f"{_ANSWERS}:Alive"}),
     _route("/openapi.json", _openapi, "This document.", {200: f"{_ANSWERS}:Document"}),
     _route("/api/v1/health", _summary, "Health by service.", {200: f"{_ANSWERS}:Summary"} | _UNWELL),

@@ -10,6 +10,7 @@ from gateway.api.port import Port
 from gateway.api.routes import Described, Route, service
 from gateway.handlers import v1
 from gateway.handlers.alive import ROOT
+from gateway.handlers.pages import PAGES
 from gateway.settings import Settings
 from gateway.wiring import identity, pace
 
@@ -26,6 +27,7 @@ ROUTES = (
     *v1.embeddings_routes("key"),
     *v1.text_routes("key"),
     ROOT,
+    *PAGES,
     Route(
         method_path="GET /ready",
         handler=_ready,

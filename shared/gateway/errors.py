@@ -10,7 +10,7 @@ GatewayError                        an answer for the caller: status, type, code
 ├── PreconditionFailed          412 precondition_failed    If-Match does not match
 ├── BodyTooLarge                413 request_too_large
 ├── UnsupportedMediaType        415 unsupported_media_type
-├── UnprocessableContent        422 unprocessable          an Idempotency-Key that another request had
+├── UnprocessableContent        422 idempotency_key_reused an Idempotency-Key that another request had
 ├── RateLimited                 429 rate_limit_exceeded / budget_held
 ├── UpstreamError               502 upstream_error         a provider's fault, shaped for the caller
 │   ├── UpstreamCredentials     502 upstream_credentials   our credential was refused, never a 401 to the caller
@@ -122,7 +122,7 @@ class UnsupportedMediaType(GatewayError):
 class UnprocessableContent(GatewayError):
     status = 422
     type = "invalid_request_error"
-    default_code = "unprocessable"
+    default_code = "idempotency_key_reused"
 
 
 class RateLimited(GatewayError):

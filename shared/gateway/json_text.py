@@ -4,18 +4,26 @@ too deep to copy or write at another."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from json import encoder
 from typing import Any, Final
 
 MOST_LEVELS: Final = 100
+# A member's small number with an exponent, as Python writes it. A quote after a letter ends a name or a text: one that
+# stands inside a text has a backslash before it, and one that begins a text follows a colon, a comma or a bracket.
+_SMALL = re.compile(r'":(?<=[A-Za-z0-9_]":)(-?)(\d)(?:\.(\d+))?e-(\d\d)(?=[,}])')
 
 
 def writer(
-    *, ascii_only: bool = True, allow_nan: bool = True, default: Callable[[Any], Any] | None = None
+    *,
+    ascii_only: bool = True,
+    allow_nan: bool = True,
+    default: Callable[[Any], Any] | None = None,
+    decimals: bool = False,
 ) -> Callable[[Any], str]:
     """What writes a value without blanks. `default` says what stands for a value that JSON has not; without it such a
-    value raises TypeError.
+    value raises TypeError. With `decimals` small numbers are written out, as people read money: 0.000006, not 6e-06.
 
     json.dumps makes an encoder at each call, and JSONEncoder.encode the part of it that is written in C: half of what a
     short text costs. Only what looks for a value that holds itself is left out, which no JSON does that was read.
@@ -25,10 +33,23 @@ def writer(
     )
     make: Any = getattr(encoder, "c_make_encoder", None)  # what json itself uses, where the interpreter has it
     if make is None:
-        return made.encode
+        return (lambda value: decimal(made.encode(value))) if decimals else made.encode
     string = encoder.encode_basestring_ascii if ascii_only else encoder.encode_basestring
     parts = make(None, made.default, string, None, ":", ",", False, False, allow_nan)
+    if decimals:
+        return lambda value: decimal("".join(parts(value, 0)))
     return lambda value: "".join(parts(value, 0))
+
+
+def decimal(text: str) -> str:
+    """JSON text with the small numbers of its objects' members written out; those of lists stay as they are: vectors
+    are read by no person, and have thousands."""
+    return _SMALL.sub(_written_out, text) if "e-" in text else text
+
+
+def _written_out(found: re.Match[str]) -> str:
+    sign, first, rest, exponent = found.groups()
+    return f'":{sign}0.{"0" * (int(exponent) - 1)}{first}{rest or ""}'
 
 
 def is_shallow_text(text: str) -> bool:

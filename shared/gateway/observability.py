@@ -22,7 +22,7 @@ from gateway.json_text import writer
 _NAME: Final = "gateway"
 log: Final = logging.getLogger(_NAME)
 # What JSON can't say is told in Python's words, half a surrogate pair is escaped: a line is never lost for its content.
-_encode: Final = writer(default=str)
+_encode: Final = writer(default=str, decimals=True)
 _STANDARD: Final = frozenset((*logging.makeLogRecord({}).__dict__, "message", "asctime"))
 
 

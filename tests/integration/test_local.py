@@ -11,16 +11,18 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tools.local.emulator import ROOT, free_port
 
-_READY_SECONDS = 120.0
+_READY_SECONDS = 300.0
 
 
 @pytest.fixture
@@ -88,17 +90,15 @@ def test_serves_with_curl_lines_that_work_and_leaves_nothing_behind(checkout: Pa
 
         code, output = finished(tool(checkout, "run", "--port", str(free_port())))
         assert (code, str(process.pid) in output, facts["base_url"] in output) == (1, True, True)
-        code, output = finished(tool(checkout, "logs", "--function", "completions"))
-        assert code == 0
-        assert '"message":"request"' in output
-        assert '"route":"POST /v1/messages"' in finished(tool(checkout, "logs", "--function", "stream"))[1]
-        assert finished(tool(checkout, "logs", "--function", "nothing"))[0] == 1
+        check_another_shell(checkout, facts)
+        check_logs(checkout, facts)
 
         source = checkout / "shared" / "gateway" / "health" / "health.py"
         source.write_text(source.read_text().replace('"status": "healthy"', '"status": "healthy", "changed": True'))
         code, output = finished(tool(checkout, "redeploy"))
         assert code == 0, output
         assert "layer-gateway changed" in output
+        assert "nothing changed" in finished(tool(checkout, "redeploy"))[1]
         with urllib.request.urlopen(f"{facts['base_url']}/health", timeout=30) as reply:  # noqa: S310  loopback
             assert json.loads(reply.read())["changed"] is True
 
@@ -108,6 +108,81 @@ def test_serves_with_curl_lines_that_work_and_leaves_nothing_behind(checkout: Pa
     assert [path.name for path in checkout.parent.glob("ai-gateway-*")] == []
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), timeout=2)
+
+
+def check_another_shell(checkout: Path, facts: dict[str, Any]) -> None:
+    """What `eval $(make env)` sets, and what the demo model says, in words where it is streamed."""
+    code, output = finished(tool(checkout, "env"))
+    assert code == 0
+    shown = subprocess.run(
+        ["bash", "-c", f'eval "{output}"; echo "$URL $KEY $ADMIN"'], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.split() == [facts["base_url"], facts["keys"]["premium"], facts["keys"]["admin"]]
+    assert all(line.startswith("export ") for line in output.splitlines())
+    said = "This is the local demo model. You said: Hello, you!"
+    body = {"messages": [{"role": "user", "content": "Hello, you!"}], "max_tokens": 50}
+    for path, model in (
+        ("chat/completions", "gpt-4"),
+        ("chat/completions", "claude-haiku"),
+        ("messages", "claude-haiku"),
+    ):
+        assert said in asked(facts, path, {**body, "model": model})
+        streamed = asked(facts, path, {**body, "model": model, "stream": True})
+        assert streamed.count("local") == 1
+        assert "local demo" not in streamed
+
+
+def asked(facts: dict[str, Any], path: str, body: dict[str, Any], **headers: str) -> str:
+    sent = {"authorization": f"Bearer {facts['keys']['premium']}", "content-type": "application/json", **headers}
+    request = urllib.request.Request(f"{facts['base_url']}/v1/{path}", json.dumps(body).encode(), sent)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310  loopback
+        text: str = reply.read().decode()
+        return text
+
+
+def check_logs(checkout: Path, facts: dict[str, Any]) -> None:
+    """A line a request, of one function or of all, and all that one request said."""
+    with pytest.raises(urllib.error.HTTPError):
+        asked(facts, "chat/completions", {"model": "nobody", "messages": []}, **{"x-correlation-id": "wanted-1"})
+    deadline = time.monotonic() + _READY_SECONDS  # lines come in their own time
+    while "wanted-1" not in (output := finished(tool(checkout, "logs"))[1]):
+        assert time.monotonic() < deadline
+    assert re.search(r"stream +POST /v1/messages  200  [\d.]+ ms  \$0\.0000\d\d  key \w{12}  ", output)
+    assert re.search(r"completions +POST /api/v1/completions  200  ", output)
+    assert re.search(r"POST /v1/chat/completions  400  invalid_request  .*  wanted-1$", output, re.MULTILINE)
+    assert "GET /ready" not in output
+    assert "REPORT" not in output
+    code, output = finished(tool(checkout, "logs", "--id", "wanted-1"))
+    assert (code, "refused" in output, len(output.splitlines())) == (0, True, 2)
+    code, output = finished(tool(checkout, "logs", "--id", "wanted-1", "--json", "--function", "stream"))
+    assert [json.loads(line)["message"] for line in output.splitlines()] == ["refused", "request"]
+    assert finished(tool(checkout, "logs", "--function", "nothing"))[0] == 1
+
+
+def test_a_start_that_fails_and_one_that_is_killed_leave_nothing_behind(checkout: Path) -> None:
+    description = checkout / "functions" / "health" / "function.json"
+    sound = description.read_text()
+    description.write_text(sound.replace('"timeout"', '"timeuot"'))
+    code, output = finished(tool(checkout, "run", "--port", str(free_port())))
+    assert (code, "timeuot" in output) == (1, True)
+    assert [path.name for path in checkout.parent.glob("ai-gateway-*")] == []
+
+    description.write_text(sound)
+    port = free_port()
+    process = tool(checkout, "run", "--port", str(port))
+    assert process.stdout is not None
+    while "build" not in (line := process.stdout.readline()):  # the emulator is up
+        assert line
+    process.kill()
+    process.communicate(timeout=_READY_SECONDS)
+    deadline = time.monotonic() + _READY_SECONDS
+    while list(checkout.parent.glob("ai-gateway-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=2)
+    code, output = finished(tool(checkout, "env"))
+    assert (code, output) == (1, "No gateway runs; start one with `make run`.\n")
 
 
 def test_a_terminal_that_closes_leaves_nothing_behind(checkout: Path) -> None:

@@ -51,12 +51,15 @@ DOORS: dict[str, tuple[str, str | None]] = {
     "/api/v1/health": ("health", None),
     "/health": ("health", None),
     "/openapi.json": ("health", None),
+    "/docs": ("health", None),
     "/": ("health", None),  # this path alone
 }
 NEEDED_ROUTES = {
     *(
         "GET /health",
         "HEAD /",
+        "GET /",
+        "GET /docs",
         "POST /v1/chat/completions",
         "POST /api/v1/completions",
         "GET /v1/models",

@@ -66,6 +66,7 @@ def test_their_names_are_in_the_data_of_vendors_models_and_clients_alone() -> No
         "betas.json",
         "caching.json",
         "clients.json",
+        "docs.html",
         "images.json",
         "models.json",
         "prices.json",

@@ -1,20 +1,24 @@
-"""`python -m tools.local`: what `make run`, `stop`, `logs` and `redeploy` do."""
+"""`python -m tools.local`: what `make run`, `stop`, `env`, `logs` and `redeploy` do."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import shlex
 import signal
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from types import FrameType
+from typing import Any
 
 from tools.build import BuildError
 from tools.local import state
 from tools.local.deploy import ALIAS, Deployer, Deployment
 from tools.local.emulator import REGION, ROOT, EmulatorError, listen
-from tools.local.gateway import BUILD, Gateway, Steps, built, running, session
+from tools.local.gateway import Gateway, Steps, built, running, session, sources
+from tools.local.logs import Printer, events, show
 from tools.local.modes import FIRST_MODEL, MODES
 from tools.manifest import ManifestError, Names, load
 
@@ -67,16 +71,28 @@ def stop(_arguments: argparse.Namespace) -> int:
     return 0
 
 
+def env(_arguments: argparse.Namespace) -> int:
+    """Print what another shell needs: `eval $(make env)`."""
+    facts = state.read()
+    if facts is None:
+        raise EmulatorError("No gateway runs; start one with `make run`.")
+    keys = facts["keys"]
+    told = {"URL": facts["base_url"], "STREAM_URL": facts["stream_url"], "KEY": keys["premium"], "ADMIN": keys["admin"]}
+    for name, text in told.items():
+        print(f"export {name}={shlex.quote(str(text))};")
+    return 0
+
+
 def logs(arguments: argparse.Namespace) -> int:
-    """Print a function's log, oldest line first."""
+    """Print what happened, oldest first: of all functions, or of one."""
     _, deployment, deployer = _running()
-    name = deployment.functions.get(arguments.function)
-    if name is None:
-        raise EmulatorError(f"There is no function {arguments.function}; choose of {', '.join(deployment.functions)}.")
-    paginator = deployer.client("logs").get_paginator("filter_log_events")
-    events = [event for page in paginator.paginate(logGroupName=f"/aws/lambda/{name}") for event in page["events"]]
-    for event in sorted(events, key=lambda event: event["timestamp"]):
-        print(event["message"].rstrip())
+    groups, wanted = deployment.functions, arguments.function
+    if wanted and wanted not in groups:
+        raise EmulatorError(f"There is no function {wanted}; choose of {', '.join(groups)}.")
+    found = events(deployer.client("logs"), {wanted: groups[wanted]} if wanted else groups, follow=arguments.follow)
+    printer = Printer(colours=sys.stdout.isatty() and "NO_COLOR" not in os.environ, wanted=arguments.id)
+    with suppress(KeyboardInterrupt, BrokenPipeError):
+        show(found, printer, partial(print, flush=True), as_json=arguments.json)
     return 0
 
 
@@ -84,21 +100,25 @@ def redeploy(_arguments: argparse.Namespace) -> int:
     """Put changed code into the gateway that runs."""
     started = time.monotonic()
     facts, deployment, deployer = _running()
-    before = json.loads((BUILD / "manifest.json").read_text(encoding="utf-8"))
+    source = sources()
+    if source == facts["sources"]:
+        print(f"nothing changed; done in {time.monotonic() - started:.1f} s")
+        return 0
     result = built()
-    changed = {name for name, made in result.artifacts.items() if made.sha256 != before.get(name, {}).get("sha256")}
+    made = {name: artifact.sha256 for name, artifact in result.artifacts.items()}
+    changed = {name for name, digest in made.items() if digest != facts["artifacts"].get(name)}
     added = changed - {"layer-dependencies", "layer-gateway"} - set(deployment.functions)
     if added:
         raise EmulatorError(f"New functions need a new start: {', '.join(sorted(added))}.")
     deployer.redeploy(result, deployment, changed)
     if changed & {"stream", "layer-dependencies", "layer-gateway"}:
         listen(str(facts["host_url"]), deployment.functions["stream"], ALIAS)
-    state.write(facts | {"layers": deployment.layers})
+    state.write(facts | {"layers": deployment.layers, "sources": source, "artifacts": made})
     print(f"{', '.join(sorted(changed)) or 'nothing'} changed; done in {time.monotonic() - started:.1f} s")
     return 0
 
 
-def _running() -> tuple[dict[str, object], Deployment, Deployer]:
+def _running() -> tuple[dict[str, Any], Deployment, Deployer]:
     facts = state.read()
     if facts is None:
         raise EmulatorError("No gateway runs; start one with `make run`.")
@@ -121,6 +141,9 @@ def _facts(gateway: Gateway) -> dict[str, object]:
         "api_id": gateway.deployment.api_id,
         "functions": list(gateway.deployment.functions),
         "layers": gateway.deployment.layers,
+        "sources": gateway.sources,
+        "artifacts": {name: made.sha256 for name, made in gateway.built.artifacts.items()},
+        "processes": [process.pid for process in gateway.emulator.processes],
         "pid": os.getpid(),
         "keys": gateway.keys,
     }
@@ -164,6 +187,7 @@ Try it:
 
   curl -s {url}/api/v1/admin/config -H 'X-API-Key: {admin}'
 
+In another shell, `eval $(make env)` sets URL, KEY and ADMIN, and `make logs FOLLOW=1` shows each request as it comes.
 Demo keys and addresses are in .local/gateway.json. Ctrl-C ends everything.
 """
 
@@ -181,13 +205,16 @@ def _agents(url: str, key: str, model: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools.local", description=__doc__)
-    parser.add_argument("command", choices=["run", "stop", "logs", "redeploy"])
+    parser.add_argument("command", choices=["run", "stop", "env", "logs", "redeploy"])
     parser.add_argument("--port", type=_port, default=8080)
     parser.add_argument("--llm", choices=MODES, default="emulator")
     parser.add_argument("--doors", choices=["one", "split"], default="one")
-    parser.add_argument("--function", default="completions")
+    parser.add_argument("--function", default="", help="of logs: of one function alone")
+    parser.add_argument("--id", default="", help="of logs: of one request, by any of the ids of its answer")
+    parser.add_argument("--follow", action="store_true", help="of logs: go on as lines come, until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="of logs: whole lines, as the functions write them")
     arguments = parser.parse_args()
-    commands = {"run": run, "stop": stop, "logs": logs, "redeploy": redeploy}
+    commands = {"run": run, "stop": stop, "env": env, "logs": logs, "redeploy": redeploy}
     try:
         return commands[arguments.command](arguments)
     except (EmulatorError, BuildError, ManifestError) as error:

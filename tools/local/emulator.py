@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -50,6 +51,7 @@ class Emulator:
     api_id: str
     folder: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
+    guard: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -92,6 +94,28 @@ class Emulator:
         for process in reversed(self.processes):
             _end(process)
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.guard is not None:
+            self.guard.communicate(b"done\n")
+
+    def add(self, command: list[str], environment: dict[str, str], log: str) -> None:
+        """Start a process of its own group, which ends with this one, however this one ends."""
+        with (self.folder / log).open("wb") as out:
+            process = subprocess.Popen(
+                command, cwd=Path(__file__).parent, env=environment, stdout=out, stderr=out, start_new_session=True
+            )
+        self.processes.append(process)
+        self.tell_guard(f"group {process.pid}")
+
+    def watch(self) -> None:
+        """Start the process that ends all the others where this one is killed."""
+        script = str(Path(__file__).with_name("guard.py"))
+        self.guard = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, start_new_session=True)
+        self.tell_guard(f"folder {self.folder}")
+
+    def tell_guard(self, line: str) -> None:
+        if self.guard is not None and self.guard.stdin is not None:
+            self.guard.stdin.write(line.encode() + b"\n")
+            self.guard.stdin.flush()
 
 
 def listen(host_url: str, function: str, version: str) -> None:
@@ -141,34 +165,32 @@ def start(port: int | None = None, venv: Path = VENV, *, split: bool = False) ->
     command = [str(python), "-m", "hypercorn", "front:app", "--workers", "0"]
     command += ["--bind", f"127.0.0.1:{control}", "--bind", f"127.0.0.1:{http_port}"]
     emulator = Emulator(port, http_port, stream_port, control, host_port, api_id, folder)
-    emulator.processes.append(_started(command, environment | settings, folder / "emulator.log"))
-    settings = {
-        "PYTHONPATH": str(ROOT),
-        "HOST_PORT": str(host_port),
-        "STREAM_PORT": str(stream_port),
-        "EMULATOR": f"http://127.0.0.1:{control}",
-        "REGION": REGION,
-        "ACCOUNT": ACCOUNT,
-    }
-    host = [str(python), "-m", "tools.local.host.server"]
-    emulator.processes.append(_started(host, environment | settings, folder / "host.log"))
-    if not split:
-        settings = {"ROUTER_PORT": str(port), "HTTP_PORT": str(http_port), "STREAM_PORT": str(stream_port)}
-        router = [str(python), str(Path(__file__).with_name("router.py"))]
-        emulator.processes.append(_started(router, environment | settings, folder / "router.log"))
     try:
+        emulator.watch()
+        emulator.add(command, environment | settings, "emulator.log")
+        _add_doors(emulator, str(python), environment, split=split)
         _await(emulator)
-    except EmulatorError:
+    except BaseException:  # Ctrl-C too: a start that fails leaves nothing behind
         emulator.stop()
         raise
     return emulator
 
 
-def _started(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as out:
-        return subprocess.Popen(
-            command, cwd=Path(__file__).parent, env=environment, stdout=out, stderr=out, start_new_session=True
-        )
+def _add_doors(emulator: Emulator, python: str, environment: dict[str, str], *, split: bool) -> None:
+    """Start the host of the functions, and the router before both doors."""
+    settings = {
+        "PYTHONPATH": str(ROOT),
+        "HOST_PORT": str(emulator.host_port),
+        "STREAM_PORT": str(emulator.stream_port),
+        "EMULATOR": emulator.endpoint,
+        "REGION": REGION,
+        "ACCOUNT": ACCOUNT,
+    }
+    emulator.add([python, "-m", "tools.local.host.server"], environment | settings, "host.log")
+    if not split:
+        ports = {"HTTP_PORT": str(emulator.http_port), "STREAM_PORT": str(emulator.stream_port)}
+        settings = {"ROUTER_PORT": str(emulator.port)} | ports
+        emulator.add([python, str(Path(__file__).with_name("router.py"))], environment | settings, "router.log")
 
 
 def _check_free(port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,10 +14,10 @@ from urllib.parse import urlsplit
 from localstack_client.session import Session
 
 from tools.build import BuildResult, build, local_target
-from tools.local import llm, seed
+from tools.local import demo, llm, seed
 from tools.local.deploy import ALIAS, Deployer, Deployment
 from tools.local.emulator import ACCOUNT, REGION, ROOT, VENV, Emulator, start
-from tools.local.modes import options
+from tools.local.modes import BEDROCK_URL, options
 from tools.manifest import Manifest, Names, load
 
 BUILD = ROOT / "build" / "local"
@@ -24,13 +25,15 @@ BUILD = ROOT / "build" / "local"
 
 @dataclass(slots=True)
 class Gateway:
-    """A gateway that serves. `keys` are demo keys by name: free, basic, premium, enterprise, admin."""
+    """A gateway that serves. `keys` are demo keys by name: free, basic, premium, enterprise, admin. `sources` is the
+    digest of what it was built of."""
 
     emulator: Emulator
     deployer: Deployer
     deployment: Deployment
     built: BuildResult
     keys: dict[str, str]
+    sources: str
 
 
 def session(endpoint: str) -> Session:
@@ -44,6 +47,17 @@ def built(out: Path = BUILD) -> BuildResult:
     return build(local_target(VENV / "bin" / "python"), out)
 
 
+def sources(root: Path = ROOT) -> str:
+    """A digest of all that is built: equal where nothing changed."""
+    found = hashlib.sha256()
+    for folder in ("functions", "shared", "requirements", "tools/build", "tools/manifest"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                found.update(f"{path.relative_to(root)}\0".encode())
+                found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
 def made(
     emulator: Emulator,
     mode: str,
@@ -54,6 +68,7 @@ def made(
 ) -> Gateway:
     """Build, deploy and seed on an emulator that runs."""
     progress("build")
+    source = sources()
     result = result or built()
     deployer = Deployer(session(emulator.endpoint), manifest or load(ROOT), "local", progress)
     wanted = options(mode, deployer.names, environ, api_id=emulator.api_id, host_url=emulator.host_url)
@@ -68,7 +83,7 @@ def made(
     elif mode == "local":
         seed.seed_models(database, deployer.names, llm.TARGET, llm.PRICE)
     seed.seed_products(database, deployer.names)
-    return Gateway(emulator, deployer, deployment, result, keys)
+    return Gateway(emulator, deployer, deployment, result, keys, source)
 
 
 @contextmanager
@@ -81,6 +96,8 @@ def running(port: int | None, mode: str, progress: Callable[[str], None], *, spl
             progress("small model")
             environ = stack.enter_context(llm.serving(llm.command())).environ()
         options(mode, Names("local", REGION), environ)  # what the environment lacks is said at once
+        if mode != "bedrock" and not environ.get(BEDROCK_URL):
+            environ = {**environ, BEDROCK_URL: stack.enter_context(demo.serving())}
         progress("emulator")
         emulator = start(port, split=split)
         stack.callback(emulator.stop)

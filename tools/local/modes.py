@@ -15,6 +15,7 @@ from tools.manifest import Names
 
 # An emulator that starts a process for each parallel call may keep a small machine busy for longer than AWS ever would.
 STORE_SECONDS = "20"
+BEDROCK_URL = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
 _PROVIDER_KEY = "PROVIDER_KEY_"
 # The model that the first lines ask: one that the mode has at hand, by a name that costs little where it costs.
 FIRST_MODEL = {
@@ -37,7 +38,7 @@ def options(
 ) -> Options:
     """What a deployment needs for a mode. Raises EmulatorError where the environment lacks something.
 
-    By default everything is the emulator's Bedrock: nothing is spent by surprise.
+    By default everything is a Bedrock of this machine, which `BEDROCK_URL` names: nothing is spent by surprise.
     """
     values = {
         "GATEWAY_ENVIRONMENT": names.environment,
@@ -52,8 +53,8 @@ def options(
     }
     secrets = _provider_keys(environ)
     overrides: dict[str, str] = {}
-    if environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME"):
-        overrides["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = environ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"]
+    if environ.get(BEDROCK_URL):
+        overrides[BEDROCK_URL] = environ[BEDROCK_URL]
     if mode in ("openai", "local"):
         key = environ.get("OPENAI_API_KEY", "")
         if not key:
@@ -79,7 +80,7 @@ def options(
         region, credentials = _bedrock()
         secrets["bedrock"] = credentials
         values |= {"BEDROCK_SECRET_ID": names.secret("bedrock"), "BEDROCK_REGION": region}
-        overrides.setdefault("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", f"https://bedrock-runtime.{region}.amazonaws.com")
+        overrides.setdefault(BEDROCK_URL, f"https://bedrock-runtime.{region}.amazonaws.com")
     return Options(
         values=values,
         secrets=secrets,

@@ -17,6 +17,8 @@ from gateway.identity.verification import UNVERIFIED, Identity
 if TYPE_CHECKING:
     from gateway.api.pace import Pace
 
+_SHOWN = "GET /v1/key shows what a key may do."
+
 
 def caller_of(
     request: Request,
@@ -38,7 +40,7 @@ def caller_of(
     """
     caller = _sent(request, identity, callers)
     if caller is None or (caller.expires and time.time() >= caller.expires):  # the context may be a minute old
-        raise Unauthorized("The API key is unknown, expired or revoked.")
+        raise Unauthorized("The API key is unknown, expired or revoked. An admin can say which, or issue another.")
     counted = pace() if pace else None
     if counted:
         counted.count(caller)
@@ -59,12 +61,14 @@ def _sent(request: Request, identity: Callable[[], Identity], callers: Callers |
     try:
         return Caller.from_context(request.context)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise Unauthorized("No API key was checked for this call.") from None
+        raise Unauthorized("No API key was checked for this call: send X-API-Key, or Authorization: Bearer.") from None
 
 
 def _with_scope(caller: Caller, scope: str | None) -> Caller:
     if scope is not None and not caller.may(scope):
-        raise Forbidden(f"This API key lacks the scope '{scope}'.")
+        raise Forbidden(
+            f"This API key lacks the scope '{scope}'; it has {', '.join(caller.scopes) or 'none'}. {_SHOWN}"
+        )
     return caller
 
 

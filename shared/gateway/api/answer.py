@@ -15,7 +15,7 @@ from gateway.api.errors import error_response
 from gateway.api.message import Request, Response
 from gateway.api.routes import Route, Service
 from gateway.context import Context
-from gateway.errors import GatewayError, InternalError, NotFound, UpstreamError
+from gateway.errors import ClientGone, GatewayError, InternalError, NotFound, UpstreamError
 from gateway.settings import settings
 
 
@@ -52,7 +52,7 @@ def failed(service: Service, request: Request, fault: Exception) -> Response:
 
 def _routed(service: Service, route: Route | None, request: Request, read: Callable[[], bytes] | None) -> Response:
     if route is None:
-        raise NotFound(f"There is no route {request.route}.")
+        raise NotFound(f"There is no route {request.route}. GET /openapi.json describes those that there are.")
     if route.auth != "public":
         # Keys live in a table: health, which asks for none, loads no connection and no TLS.
         from gateway.api.access import caller_of
@@ -193,7 +193,8 @@ class _Body(Iterator[bytes]):
 
 
 def _log_refusal(error: GatewayError) -> None:
-    observability.count("Refusals", reason=error.code)
+    if not isinstance(error, ClientGone):  # nobody refused it: the call counts it as a hang-up
+        observability.count("Refusals", reason=error.code)
     cause = type(error.__cause__).__name__ if error.__cause__ else None
     level = observability.log.warning if error.status >= 500 else observability.log.info
     facts = {"code": error.code, "status": error.status, "cause": cause, "param": error.param}

@@ -39,7 +39,7 @@ class SentKeys:
         address sends too many bad ones; StoreUnavailable."""
         sent = keys.sent(request.headers)
         if len(sent) > 1:
-            raise Unauthorized("Two different API keys were sent; send one.", code="several_api_keys")
+            raise Unauthorized("Two different API keys were sent in two headers; send one.", code="several_api_keys")
         if not sent:
             raise Unauthorized("No API key was sent: use Authorization: Bearer, x-api-key or api-key.")
         if keys.key_id(sent[0]) is None:
@@ -77,4 +77,4 @@ class SentKeys:
 
 
 def _refused() -> Unauthorized:
-    return Unauthorized("The API key is unknown, expired or revoked.")
+    return Unauthorized("The API key is unknown, expired or revoked. An admin can say which, or issue another.")

@@ -27,7 +27,7 @@ _LONGEST_NAME = 256  # of a field, as an error names it
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
-_written = writer(allow_nan=False)
+_written = writer(allow_nan=False, decimals=True)
 _VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
@@ -108,7 +108,7 @@ class Request:
         """The query's `limit`. Raises BadRequest."""
         text = self.query.get("limit", str(usual))
         if not text.isascii() or not text.isdigit() or len(text) > 10 or not 1 <= int(text) <= most:
-            raise BadRequest(f"limit: must be a number from 1 to {most}", param="limit")
+            raise BadRequest(f"limit: must be a whole number from 1 to {most}", param="limit")
         return int(text)
 
     def seconds_left(self) -> float:
@@ -125,10 +125,11 @@ class Response(NamedTuple):
     media_type: str = "application/json"
 
     def text(self) -> str:
-        """The body as text. Raises ValueError, TypeError for what JSON can't say, an iterator too."""
+        """The body as text; JSON ends with a line's end, since a terminal shows it. Raises ValueError, TypeError for
+        what JSON can't say, an iterator too."""
         if isinstance(self.body, str):
             return self.body
-        return _written(self.body)
+        return f"{_written(self.body)}\n"
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -145,12 +146,12 @@ def parse_json(body: bytes) -> Any:
     A byte order mark is passed over. Bytes alone would let json guess: UTF-16 too, and surrogates written as UTF-8.
     """
     if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
+        raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes (5 MiB), the most that is taken.")
     try:
         text = body.decode().removeprefix("\ufeff")
         value = _STRICT.decode(text)
     except (ValueError, RecursionError):
-        raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
+        raise BadRequest("The body is not valid JSON in UTF-8.", code="invalid_json") from None
     if is_shallow_text(text):
         return value
     for name, part in value.items() if isinstance(value, dict) else [("", value)]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.dialects.chat.stream import chunks, read_choice
+from gateway.dialects.sse import text
 
 
 def event_stream(body: Mapping[str, Any], *, usage: bool) -> str:
     """Server-sent events of an OpenAI chat completion; the usage chunk only if the client asked for it."""
-    return "".join(f"data: {json.dumps(chunk, separators=(',', ':'))}\n\n" for chunk in _chunks(body, usage)) + (
-        "data: [DONE]\n\n"
-    )
+    return "".join(f"data: {text(chunk)}\n\n" for chunk in _chunks(body, usage)) + ("data: [DONE]\n\n")
 
 
 def _chunks(body: Mapping[str, Any], usage: bool) -> Iterator[dict[str, Any]]:

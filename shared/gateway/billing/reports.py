@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from gateway.billing.counters import DIMENSIONS, GROWTH
 from gateway.billing.tables import dollars, table
+from gateway.config.spelling import unknown
 from gateway.dynamodb import cursors
 from gateway.errors import BadRequest
 from gateway.models.money import usd
@@ -132,7 +133,7 @@ def check_parameters(query: Mapping[str, str], names: Collection[str]) -> None:
     """Raises BadRequest for a parameter that is none of these, and for a `format` that there is not."""
     for name in query:
         if name not in names:
-            raise BadRequest(f"{name}: unknown parameter; known are {', '.join(sorted(names))}", param=name)
+            raise BadRequest(f"{name}: {unknown(name, names, 'parameter')}", param=name)
     if query.get("format", "json") not in ("json", "csv"):
         raise BadRequest("format: must be json or csv", param="format")
 
@@ -215,7 +216,7 @@ def grouped(items: Iterable[Mapping[str, Any]], group_by: str) -> dict[str, Coun
 
 
 def _cells(item: Mapping[str, Any], group_by: str) -> Iterable[tuple[str, str, int]]:
-    of_item = {"key": item["key"], "team": item.get("team", ""), "day": item["day"], "total": "total"}
+    of_item = {"key": item["key"], "team": item.get("team") or NO_TEAM, "day": item["day"], "total": "total"}
     wanted = DIMENSIONS.get(group_by, "*")
     for name, amount in item.items():
         if not isinstance(amount, int):  # a fact of the item, or damage: a report shows what can be read

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from gateway import observability
 from gateway.billing.reports import NO_TEAM, Text, asked_for, check_parameters, grouped
 from gateway.billing.tables import dollars, table
+from gateway.config.reasons import pattern
 from gateway.dynamodb import cursors
 from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound
 from gateway.identity.caller import Caller
@@ -28,6 +29,10 @@ from gateway.times import rfc3339
 
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
 _FINAL_AFTER = timedelta(days=2)  # a stream delivers within a day
+_KEY_ID = pattern(r"^[0-9A-Za-z]{12}$", "must be the id of a key: its 12 letters and digits after sk-")
+_CORRECTION_ID = pattern(
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "must be letters, digits and . _ -, a letter or digit first, at most 64"
+)
 Day = date  # a field of that name hides the type
 
 
@@ -42,12 +47,12 @@ class NewCorrection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    key: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{12}$")]
+    key: Annotated[str, Field(pattern=_KEY_ID)]
     amount: Annotated[
         Decimal, Field(ge=-1_000_000, le=1_000_000, decimal_places=6, allow_inf_nan=False), BeforeValidator(_number)
     ]
     reason: Annotated[str, Field(min_length=1, max_length=500)]
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    id: Annotated[str, Field(pattern=_CORRECTION_ID)] | None = None
     date: Annotated[Day, Field(ge=Day(2020, 1, 1))] | None = None
     request_id: Label | None = None
 
@@ -224,7 +229,7 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": row["rid"],
         "key": row["key"],
-        "team": row.get("team") or None,
+        "team": row.get("team") or NO_TEAM,
         "date": row["day"],
         "amount": usd(row["actual"]),
         "amount_micro_usd": row["actual"],

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import observability
 from gateway.breakers.breaker import Breaker, BreakerKey
 from gateway.breakers.summary import counts, summary_of
-from gateway.config.document import invalid
+from gateway.config.reasons import validated
 from gateway.errors import BadRequest
 from gateway.identity.caller import Caller
 from gateway.models.vendors import packaged
@@ -57,10 +57,7 @@ class BreakerAdmin:
         To reset a provider that is not configured here is no mistake: there is nothing to reset. The original's
         requests name both, whatever is configured.
         """
-        try:
-            wanted = Action.model_validate(body)
-        except ValidationError as error:
-            raise invalid(error) from None
+        wanted = validated(Action, body)
         providers, single = self._named(wanted), [self._key(text) for text in wanted.breakers or ()]
         if wanted.action == "reset":
             self._reset([breaker for provider in providers for breaker in self.store.all(provider)])

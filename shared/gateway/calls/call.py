@@ -240,6 +240,8 @@ class Call:
 
     def _settle(self, status: str) -> None:
         """Book how the call ended. Never raises: the answer is given either way, and what is lost is swept later."""
+        if status == ClientGone.default_code:
+            observability.count("HangUps")
         last = self.attempts[-1] if self.attempts else None
         outcome = Outcome(
             self.usage,

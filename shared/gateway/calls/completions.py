@@ -30,7 +30,7 @@ from gateway.ledger.ledger import Ledger
 from gateway.models import residency
 from gateway.models.geographies import strictest
 from gateway.models.listing import listed
-from gateway.models.model_names import ModelNames, Prices, Route, permits
+from gateway.models.model_names import SHOWN, ModelNames, Prices, Route, permits
 from gateway.sockets import Waits
 from gateway.times import utc_date
 from gateway.vendors.base import ModelCall, Provider
@@ -98,7 +98,7 @@ class Completions:
         except GatewayError as error:
             raise NotFound(error.message, code="model_not_found", param="model") from None
         if not permits(caller.models, route.name, route.target):
-            raise NotFound(f"This key may not call the model '{name}'.", code="model_not_found", param="model")
+            raise NotFound(f"This key may not call the model '{name}'{SHOWN}", code="model_not_found", param="model")
         return listed(route, names)
 
     def start(
@@ -270,9 +270,9 @@ def residency_of(caller: Caller, config: Config) -> str:
 def _allowed(caller: Caller, request: Asked, name: str, *others: str) -> None:
     """Whether a key may ask for a model by any of its names, with what the request asks beside it."""
     if not caller.may("completions"):
-        raise Forbidden("This API key lacks the scope 'completions'.")
+        raise Forbidden("This API key lacks the scope 'completions'. GET /v1/key shows what a key may do.")
     if not permits(caller.models, name, *others):
-        raise Forbidden(f"This API key may not use the model '{name}'.", code="model_not_allowed", param="model")
+        raise Forbidden(f"This API key may not use the model '{name}'{SHOWN}", code="model_not_allowed", param="model")
     if request.mcp_context is not None and not caller.may("catalogue"):
         raise Forbidden("mcpContext needs an API key with the scope 'catalogue'.", param="mcpContext")
 

@@ -15,14 +15,13 @@ from pydantic import (
     FailFast,
     Field,
     PlainSerializer,
-    ValidationError,
     WithJsonSchema,
     computed_field,
     model_validator,
 )
 
 from gateway.catalogue.words import folded
-from gateway.config.document import invalid
+from gateway.config.reasons import pattern, validated
 
 
 class _First(FailFast):
@@ -34,8 +33,14 @@ class _First(FailFast):
 
 FIRST = _First()
 _MOST_FIELDS = 100
-PRODUCT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-CATEGORY = r"^[a-z0-9][a-z0-9-]{0,47}$"
+PRODUCT_ID = pattern(
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "must be letters, digits and . _ -, a letter or digit first, at most 64"
+)
+CATEGORY = pattern(r"^[a-z0-9][a-z0-9-]{0,47}$", "must have a Latin letter or a digit, and at most 48 characters")
+_LINE = pattern(r"^[^\x00-\x1f\x7f]+$", "must be one line, without control characters, and not empty")
+_WORD = pattern(r"^[^\x00-\x1f\x7f,|]+$", "must be one line without commas, bars or control characters, and not empty")
+_URL = pattern(r"^https?://[!-~]+$", "must be an address that begins with https:// or http://, in ASCII without blanks")
+_CURRENCY = pattern(r"^[A-Z]{3}$", "must be the three capital letters of a currency, such as USD")
 MOST_CENTS = 10**11
 _RESERVED = ("search", "import")  # routes beside /products/{id}
 
@@ -123,10 +128,10 @@ Stars = Annotated[
     Field(ge=0, le=5, decimal_places=2, allow_inf_nan=False),
     *_in_json({"type": "number", "minimum": 0, "maximum": 5}),
 ]
-_TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Tag = Annotated[str, Field(min_length=1, max_length=48, pattern=r"^[^\x00-\x1f\x7f,|]+$")]
-Url = Annotated[str, Field(max_length=1_024, pattern=r"^https?://[!-~]+$")]
+_TEXT = pattern(r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$", "must be text without control characters")
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_LINE)]
+Tag = Annotated[str, Field(min_length=1, max_length=48, pattern=_WORD)]
+Url = Annotated[str, Field(max_length=1_024, pattern=_URL)]
 
 
 class _Part(BaseModel):
@@ -137,7 +142,7 @@ class Price(_Part):
     """`amount` is the list price in `currency` (ISO 4217), `discount` a percentage off it."""
 
     amount: Amount
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Field(pattern=_CURRENCY)] = "USD"
     discount: Annotated[int, Field(ge=0, le=100, strict=True), WHOLE] = 0
 
     @property
@@ -265,15 +270,9 @@ def product_of(identifier: str, fields: ProductFields, created: str, updated: st
 
 def parse_fields(body: Mapping[str, Any]) -> ProductFields:
     """Raises BadRequest naming the field."""
-    try:
-        return ProductFields.model_validate(body)
-    except ValidationError as error:
-        raise invalid(error) from None
+    return validated(ProductFields, body)
 
 
 def parse_new(body: Mapping[str, Any]) -> NewProduct:
     """Raises BadRequest naming the field."""
-    try:
-        return NewProduct.model_validate(body)
-    except ValidationError as error:
-        raise invalid(error) from None
+    return validated(NewProduct, body)

@@ -13,10 +13,10 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic.alias_generators import to_camel
 
-from gateway.config.reasons import reason
+from gateway.config.reasons import pattern, validated
 from gateway.errors import BadRequest
 from gateway.limits import LIMITS, NAMES
 from gateway.limits import Limit as LimitLine
@@ -44,13 +44,27 @@ else:
 Capability = Literal["caching", "documents", "images", "reasoning", "schemas", "streaming", "tools"]
 MOST_ENTRIES = 500  # aliases, and prices: each container reads all of them every ten seconds
 MOST_VENDORS = 50
-VENDOR = r"^[a-z][a-z0-9-]{0,30}$"
+VENDOR = pattern(r"^[a-z][a-z0-9-]{0,30}$", "must be small letters, digits and hyphens, a letter first, at most 31")
 # Every target is an alias by its form too: whatever has a price can be asked for by its own name.
-TARGET = r"^[a-z][a-z0-9-]{0,30}/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$"
-ALIAS = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$"
-REGION = r"^[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}$"
+TARGET = pattern(
+    r"^[a-z][a-z0-9-]{0,30}/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$",
+    "must be a provider and one of its models, such as my-host/my-model",
+)
+ALIAS = pattern(
+    r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$",
+    "must be letters, digits and . _ : / @ -, a letter or digit first, at most 128",
+)
+REGION = pattern(r"^[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}$", "must be the code of a region, such as eu-central-1")
 MOST_REGIONS = 8
-KEY_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"  # of the secret that has a provider's key
+KEY_NAME = pattern(  # of the secret that has a provider's key
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$",
+    "must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",
+)
+_TIER_FIELD = pattern(r"^[a-z][a-z_-]{0,30}$", "must be small letters, - and _, a letter first, at most 31")
+_PASSED = pattern(
+    r"^(tools\.)?[A-Za-z0-9_-]{1,64}$",
+    "must be a field's name (letters, digits, - and _, at most 64), or a tool's field as tools.name",
+)
 Target = Annotated[str, Field(pattern=TARGET, max_length=128)]
 
 
@@ -142,10 +156,8 @@ class ConfiguredVendor(_Part):
     credential: Literal["key", "none"] = "key"
     secret: Annotated[str, Field(pattern=KEY_NAME)] | None = None
     caps: Annotated[tuple[Literal["max_tokens", "max_completion_tokens"], ...], Field(max_length=2)] = ()
-    service_tier: Annotated[str, Field(pattern=r"^[a-z][a-z_-]{0,30}$")] | None = None
-    pass_fields: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^(tools\.)?[A-Za-z0-9_-]{1,64}$")], ...], Field(max_length=100)
-    ] = ()
+    service_tier: Annotated[str, Field(pattern=_TIER_FIELD)] | None = None
+    pass_fields: Annotated[tuple[Annotated[str, Field(pattern=_PASSED)], ...], Field(max_length=100)] = ()
 
     geography: Geography | None = None
 
@@ -255,31 +267,11 @@ class Config(_Part):
 
 def parse_config(document: Mapping[str, Any]) -> Config:
     """The config of an effective document. Raises BadRequest naming the first field that is wrong."""
-    try:
-        config = Config.model_validate(document)
-    except ValidationError as error:
-        raise invalid(error) from None
+    config = validated(Config, document)
     missing = [tier for tier in ("free", "basic", "premium", "enterprise") if tier not in config.rate_limits]
     if missing:
-        raise BadRequest(f"rateLimits must keep the tier {missing[0]}", param=f"rateLimits.{missing[0]}")
+        raise BadRequest(
+            f"rateLimits.{missing[0]}: is required; the tier can be changed, but not removed",
+            param=f"rateLimits.{missing[0]}",
+        )
     return config
-
-
-def invalid(error: ValidationError) -> BadRequest:
-    """A pydantic refusal as the caller sees it: the path of the field, and why; never the value sent."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    loc = [part for part in first["loc"] if part != "[key]"]  # pydantic's mark that the name itself is wrong
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-    param = path[:256] or None  # a name in it may be the caller's, of any length
-    why = _PATTERNS.get(str(first.get("ctx", {}).get("pattern"))) or reason(first["type"], first["msg"])
-    return BadRequest(f"{param}: {why}" if param else why, param=param)
-
-
-# The names that people choose, and what they may be: a pattern is hard to read.
-_PATTERNS = {
-    TARGET: "must be a provider and one of its models, such as my-host/my-model",
-    ALIAS: "must be letters, digits and . _ : / @ -, a letter or digit first, at most 128",
-    VENDOR: "must be small letters, digits and hyphens, a letter first, at most 31",
-    REGION: "must be the code of a region, such as eu-central-1",
-    KEY_NAME: "must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",
-}

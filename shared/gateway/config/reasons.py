@@ -1,12 +1,24 @@
-"""What pydantic says in words of Python, said in words of JSON."""
+"""Checks a document against a pydantic model, and says what is wrong with it in the caller's words: the field, what is
+allowed there, and what was sent, where that is safe to repeat. Pydantic's own words are Python's, and never leave."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
-_REASONS = {
+from pydantic import BaseModel, ValidationError
+
+from gateway.config.spelling import unknown
+from gateway.errors import BadRequest
+
+M = TypeVar("M", bound=BaseModel)
+_DATE = "must be a date such as 2027-12-31"
+_TIME = "must be a time such as 2027-01-31T00:00:00Z"
+_UNCLEAR = "has a form that is not allowed here"
+# By the type of pydantic's error; a name in braces is a fact of the error's context.
+_REASONS: Final[Mapping[str, str]] = {
     "missing": "is required",
-    "extra_forbidden": "is unknown",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
     "dataclass_type": "must be an object",
@@ -14,22 +26,143 @@ _REASONS = {
     "list_type": "must be a list",
     "tuple_type": "must be a list",
     "string_type": "must be text",
+    "string_unicode": "must be text",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a smaller whole number",
     "float_type": "must be a number",
-    "date_type": "must be a date such as 2027-12-31",
-    "date_parsing": "must be a date such as 2027-12-31",
-    "datetime_type": "must be a time such as 2027-01-31T00:00:00Z",
-    "datetime_parsing": "must be a time such as 2027-01-31T00:00:00Z",
-    "datetime_from_date_parsing": "must be a time such as 2027-01-31T00:00:00Z",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "decimal_max_places": "must have at most {decimal_places} decimal places",
+    "decimal_max_digits": "must have at most {max_digits} digits",
+    "decimal_whole_digits": "must have at most {whole_digits} digits before the point",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_short": "must have at least {min_length} character(s)",
+    "string_too_long": "must have at most {max_length} character(s)",
+    "too_short": "must have at least {min_length} item(s)",
+    "too_long": "must have at most {max_length} item(s)",
+    "date_type": _DATE,
+    "date_parsing": _DATE,
+    "date_from_datetime_parsing": _DATE,
+    "date_from_datetime_inexact": _DATE,
+    "datetime_type": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_from_date_parsing": _TIME,
+    "datetime_object_invalid": _TIME,
 }
-_SUBJECT = re.compile(r"^[A-Z][a-z]+(?: input)? should ")
-_COUNTED = re.compile(r" after validation, not \d+$")
+# What was sent is said of these: of a number itself, of all else its kind. Of a choice a short word too: a key or a
+# sentence that went into the wrong field is longer, or has other characters.
+_SAID = ("greater_", "less_", "int_", "float_", "bool_", "list_", "dict_", "tuple_", "model_", "string_t", "decimal_t")
+_SAFE_WORD = re.compile(r"[A-Za-z0-9_./-]{1,24}", re.ASCII)
+_SECRET = re.compile(r"^sk-|key|secret|token|password", re.IGNORECASE)
+_words: dict[str, str] = {}
 
 
-def reason(kind: str, message: str) -> str:
-    """Of a type of pydantic's errors and its message."""
-    said = _SUBJECT.sub("must ", message.removeprefix("Value error, "))
-    return _REASONS.get("date_type" if kind.startswith("date_from") else kind) or _COUNTED.sub("", said)
+def pattern(expression: str, words: str) -> str:
+    """A regular expression for a field of a model, with the words for what it lets through."""
+    if _words.setdefault(expression, words) != words:
+        raise ValueError(f"{expression} has other words already: {_words[expression]}")
+    return expression
+
+
+def words_of(expression: str) -> str | None:
+    """The words of a regular expression that has some."""
+    return _words.get(expression)
+
+
+def validated(model: type[M], document: Mapping[str, Any]) -> M:
+    """A document as a model. Raises BadRequest naming the first field that is wrong."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise _refusal(error, model) from None
+
+
+def _refusal(error: ValidationError, model: type[BaseModel]) -> BadRequest:
+    first = error.errors(include_url=False)[0]
+    loc = [part for part in first["loc"] if part != "[key]"]  # pydantic's mark that the name itself is wrong
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    param = path[:256] or None  # a name in it may be the caller's, of any length
+    if first["type"] == "extra_forbidden":
+        why = unknown(str(loc[-1]), _fields_at(model, loc[:-1]))
+    else:
+        why = _reason(first["type"], first["msg"], first.get("ctx", {})) + _sent(first["type"], first["input"])
+    return BadRequest(f"{param}: {why}" if param else f"The body {why}", param=param)
+
+
+def _reason(kind: str, message: str, facts: Mapping[str, Any]) -> str:
+    if kind == "value_error":  # our own words, behind pydantic's
+        return message.removeprefix("Value error, ")
+    if kind == "string_pattern_mismatch":
+        return _words.get(str(facts.get("pattern")), _UNCLEAR)
+    if kind == "literal_error":
+        expected = str(facts.get("expected", "")).replace("'", "")
+        return f"must be one of {expected}" if " or " in expected else f"must be {expected}"
+    numbers = {
+        name: int(fact) if isinstance(fact, float) and fact.is_integer() else fact for name, fact in facts.items()
+    }
+    words = _REASONS.get(kind, _UNCLEAR).format_map(numbers)
+    count = facts.get("min_length", facts.get("max_length"))
+    return words.replace("(s)", "" if count == 1 else "s")
+
+
+def _sent(kind: str, value: Any) -> str:
+    """What was sent, as far as it may be repeated."""
+    if kind == "literal_error" and isinstance(value, str):
+        safe = _SAFE_WORD.fullmatch(value) and not _SECRET.search(value)
+        return f"; '{value}' was sent" if safe else ""
+    if kind in ("string_too_long", "too_long") and isinstance(value, (str, list, dict)):
+        return f"; {len(value)} were sent"
+    if not kind.startswith((*_SAID, "literal_")):
+        return ""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        text = repr(value)
+        return f"; {text} was sent" if len(text) <= 24 else ""
+    if isinstance(value, bool):
+        return f"; {str(value).lower()} was sent"
+    told = {str: "text", list: "a list", dict: "an object", type(None): "null"}.get(type(value))
+    return f"; {told} was sent" if told else ""
+
+
+def _fields_at(model: type[BaseModel], loc: list[int | str]) -> list[str]:
+    """The names, as JSON has them, of the fields of the object at a path of a document."""
+    found: list[Any] = [model]
+    for part in loc:
+        found = [below for each in found for below in _below(each, part)]
+    names = [field.alias or name for each in found if _is_model(each) for name, field in each.model_fields.items()]
+    return list(dict.fromkeys(names))
+
+
+def _below(annotation: Any, part: int | str) -> Iterator[Any]:
+    if _is_model(annotation):
+        for name, field in annotation.model_fields.items():
+            if part in (name, field.alias):
+                yield from _plain(field.annotation)
+    elif get_origin(annotation) in (dict, list, tuple):
+        inner = get_args(annotation)
+        yield from _plain(inner[1 if get_origin(annotation) is dict else 0])
+
+
+def _plain(annotation: Any) -> Iterator[Any]:
+    """The members of a union, without what annotates them."""
+    from types import UnionType
+
+    if get_origin(annotation) is Annotated:
+        yield from _plain(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for each in get_args(annotation):
+            yield from _plain(each)
+    else:
+        yield annotation
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

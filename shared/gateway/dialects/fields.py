@@ -10,9 +10,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from gateway.config.reasons import pattern
 from gateway.errors import BadRequest
 
 _LONGEST_NAME = 256  # of a field
+TAG = pattern(
+    r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$",
+    "must be letters, digits and . _ : / -, a letter or digit first, at most 64",
+)
 
 
 def _text(value: Any) -> Any:

@@ -14,7 +14,7 @@ from gateway.json_text import writer
 _LINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 MOST_EVENT = 4 * 1024 * 1024  # bytes
-text: Final = writer(allow_nan=False)  # of an event's payload
+text: Final = writer(allow_nan=False, decimals=True)  # of an event's payload
 
 
 class Parser:

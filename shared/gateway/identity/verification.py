@@ -57,7 +57,7 @@ def current(caller: Caller, records: KeyReader, now: float) -> tuple[KeyRecord, 
         fresh = caller_of(record, records, caller.generation)
         if fresh is not None:
             return record, fresh
-    raise Unauthorized("The API key is unknown, expired or revoked.")
+    raise Unauthorized("The API key is unknown, expired or revoked. An admin can say which, or issue another.")
 
 
 def caller_of(record: KeyRecord, records: KeyReader, generation: int | None = None) -> Caller | None:

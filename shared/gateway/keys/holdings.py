@@ -12,7 +12,7 @@ from gateway.identity.caller import TIERS, KeyLimits, ModelLimits
 from gateway.ledger.admission import Terms, terms_of
 from gateway.limits import LIMITS, NUMBERS
 from gateway.models.geographies import strictest
-from gateway.models.money import usd
+from gateway.models.money import in_dollars
 
 _RATES = {each.burst[1]: each.key_field for each in LIMITS if each.burst}
 Tiers = Callable[[str], TierLimits]  # a tier's limits by its name
@@ -87,7 +87,7 @@ def _numbers(own: KeyLimits, wanted: KeyLimits) -> Iterator[More]:
     for name in NUMBERS:
         most, asked = _number(own, name), _number(wanted, name)
         if most is not None and (asked is None or asked > most):
-            yield More(name, f"its own {name} is {usd(most) if name == 'max_budget' else most}")
+            yield More(name, f"its own {name} is {in_dollars(most) if name == 'max_budget' else most}")
     if own.max_budget is not None and wanted.budget_duration != own.budget_duration:
         yield More("budget_duration", f"its own budget is {own.budget_duration}")
 
@@ -120,7 +120,7 @@ def _in_effect(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
     for name, most in _by_field(own).items():
         asked = wanted[name]
         if most is not None and (asked is None or asked > most):
-            yield More(name, f"by its tier its {name} is {usd(most) if name == 'max_budget' else most}")
+            yield More(name, f"by its tier its {name} is {in_dollars(most) if name == 'max_budget' else most}")
     if own.budget is not None and others.duration != own.duration:
         yield More("budget_duration", f"by its tier its budget is {own.duration}")
     yield from _raised(own, others)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from gateway.config.document import ALIAS, Geography, invalid
+from gateway.config.document import ALIAS, Geography
+from gateway.config.reasons import pattern, validated
 from gateway.errors import BadRequest
 from gateway.identity.caller import SCOPES, ModelLimits
 from gateway.identity.store import KeyRecord
@@ -22,7 +23,8 @@ _USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
 MAX_OVERLAP_HOURS = 72
 MOST_MODEL_LIMITS = 10  # each holds for itself: two writes more of a call that it covers
 M = TypeVar("M", bound=BaseModel)
-Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._@-]*$")]
+_NAME = pattern(r"^[A-Za-z0-9._@-]*$", "must be letters, digits and . _ @ -")
+Name = Annotated[str, Field(max_length=64, pattern=_NAME)]
 
 
 class NewKey(LimitFields):
@@ -142,7 +144,4 @@ def _model_limits(record: KeyRecord, wanted: NewKey, targets: Callable[[str], st
 
 def parsed(model: type[M], body: Mapping[str, Any]) -> M:
     """A body as a model. Raises BadRequest naming the field."""
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        raise invalid(error) from None
+    return validated(model, body)

@@ -47,6 +47,7 @@ class Records(Protocol):
     def get(self, key_id: str) -> KeyRecord | None: ...
     def list(self, limit: int, cursor: str | None = None) -> Page: ...
     def of_team(self, team_id: str, limit: int = 100, cursor: str | None = None) -> Page: ...
+    def of_user(self, user_id: str, limit: int = 100, cursor: str | None = None) -> Page: ...
 
 
 class Table(Records, KeyTable, Protocol):
@@ -110,7 +111,7 @@ class Keys:
     def get(self, key_id: str) -> KeyRecord:
         record = self.records.get(key_id)
         if record is None:
-            raise NotFound("There is no such key.", param="id")
+            raise NotFound("There is no such key. GET /api/v1/admin/keys lists those that there are.", param="id")
         return record
 
     def seen(self, key_id: str, by: Caller) -> KeyRecord:
@@ -119,8 +120,14 @@ class Keys:
         check_sight(by, record.team_id)
         return record
 
-    def listed(self, by: Caller, limit: int, cursor: str | None) -> tuple[list[KeyRecord], str | None]:
-        """All keys, newest first; to a team's key its team's, by id."""
+    def listed(
+        self, by: Caller, limit: int, cursor: str | None, user_id: str = ""
+    ) -> tuple[list[KeyRecord], str | None]:
+        """All keys, newest first; to a team's key its team's, by id; one user's alone, by id. A page of a user's keys
+        that a team's key sees may be short, and have another one behind it."""
+        if user_id:
+            records, following = self.records.of_user(user_id, limit, cursor)
+            return [each for each in records if by.team_id in ("", each.team_id)], following
         return self.records.of_team(by.team_id, limit, cursor) if by.team_id else self.records.list(limit, cursor)
 
     def change(self, key_id: str, body: Mapping[str, Any], by: Caller, if_match: int | None = None) -> KeyRecord:
@@ -182,7 +189,7 @@ class Keys:
             except ConditionFailed:  # it is not the record any more that was judged
                 continue
             if record is None:
-                raise NotFound("There is no such key.", param="id")
+                raise NotFound("There is no such key. GET /api/v1/admin/keys lists those that there are.", param="id")
             self.limits.set_state(key_id, "R", record.version)
             return record
         raise Conflict("The key is being changed by others; try again.")
@@ -203,7 +210,7 @@ class Keys:
             if record.state != ACTIVE:
                 raise Conflict("The key is revoked.", code="key_revoked", param="id")
             if if_match is not None and record.version != if_match:
-                raise PreconditionFailed("The key was changed since.", param="If-Match")
+                raise PreconditionFailed("The key was changed since; read it again for its ETag.", param="If-Match")
             changed = replace(change(record), version=record.version + 1)
             try:
                 self.writes.replace(action, by, record, changed)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from gateway.config.document import Duration, LimitName, number_field, with_fields
+from gateway.config.reasons import pattern
 from gateway.errors import BadRequest
 from gateway.identity.caller import KeyLimits
 from gateway.keys.raises import BudgetRaise, shown_raise
 from gateway.limits import LIMITS, NUMBERS
 from gateway.models.money import micro, usd
 
-Label = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+LINE = pattern(r"^[^\x00-\x1f\x7f]+$", "must be one line, without control characters, and not empty")
+Label = Annotated[str, Field(min_length=1, max_length=128, pattern=LINE)]
 Metadata = Annotated[dict[Label, Annotated[str, Field(max_length=256)]], Field(max_length=16)]
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from gateway import observability
 from gateway.config.document import Geography
 from gateway.config.patches import merge_patch
+from gateway.config.reasons import pattern
 from gateway.errors import ConditionFailed, Conflict, NotFound, PreconditionFailed
 from gateway.identity.account_ids import team_item
 from gateway.identity.caller import Caller
@@ -27,12 +28,13 @@ from gateway.keys.telling import tell_keys, to_be_told
 from gateway.times import rfc3339
 
 _TRIES = 4
+_ID = pattern(f"^{TEAM_ID}$", "must be letters, digits and . _ @ -, a letter or digit first, at most 64")
 
 
 class NewTeam(WithoutTier):
     """The fields of a team. Its id is what keys and bills name it by."""
 
-    id: Annotated[str, Field(pattern=f"^{TEAM_ID}$")]
+    id: Annotated[str, Field(pattern=_ID)]
     name: Label
     residency: Geography | None = None
     metadata: Metadata = Field(default_factory=dict)
@@ -80,7 +82,7 @@ class Teams:
     def get(self, team_id: str) -> TeamRecord:
         record = self.records.team(team_id)
         if record is None:
-            raise NotFound("There is no such team.", param="id")
+            raise NotFound("There is no such team. GET /api/v1/admin/teams lists those that there are.", param="id")
         return record
 
     def seen(self, team_id: str, by: Caller) -> TeamRecord:
@@ -136,7 +138,7 @@ class Teams:
         for _ in range(_TRIES):
             record = self.get(team_id)
             if if_match is not None and record.version != if_match:
-                raise PreconditionFailed("The team was changed since.", param="If-Match")
+                raise PreconditionFailed("The team was changed since; read it again for its ETag.", param="If-Match")
             changed = replace(change(record), version=record.version + 1)
             try:
                 self.writes.replace(action, by, record, changed)

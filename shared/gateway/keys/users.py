@@ -121,7 +121,7 @@ class Users:
                 )
             active = stored is not None and stored.state == ACTIVE
             if if_match is not None and (stored is None or not active or stored.version != if_match):
-                raise PreconditionFailed("The user's limits were changed since.", param="If-Match")
+                raise PreconditionFailed("The user's limits were changed since; read them again.", param="If-Match")
             before = stored or UserRecord(user_id, "", "", state=REVOKED, version=0)
             after = replace(change(before), version=before.version + 1, created=before.created or rfc3339(self.now()))
             try:

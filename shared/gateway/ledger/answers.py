@@ -12,7 +12,7 @@ from gateway.identity.account_ids import Scope
 from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.refusals import Refusal
 from gateway.limits import Bucket
-from gateway.models.money import usd
+from gateway.models.money import in_dollars, usd
 from gateway.times import rfc3339
 
 _SECOND = 1_000_000
@@ -51,13 +51,13 @@ def refused(
     spent = usd(refusal.used) if item else None
     money = {**whose.facts, "limit": usd(refusal.limit), "spent": spent, "needed": usd(demand.est)}
     if refusal.dimension == "budget":
-        budget = f"budget of {_dollars(refusal.limit)}{whose.on}"
+        budget = f"budget of {in_dollars(refusal.limit)}{whose.on}"
         whole = f"more than the {whose.owner}'s whole {budget}"
-        part = f"and {_dollars(refusal.used)} of the {whose.owner}'s {budget} is spent"
+        part = f"and {in_dollars(refusal.used)} of the {whose.owner}'s {budget} is spent"
         if reset:  # windows of budgets begin with a day
             part += f"; it starts anew on {reset[:10]} (UTC)"
         return BudgetExceeded(
-            f"This call may cost {_dollars(demand.est)}, {whole if demand.est > refusal.limit else part}.",
+            f"This call may cost {in_dollars(demand.est)}, {whole if demand.est > refusal.limit else part}.",
             headers=headers | {"x-should-retry": "false"},
             details=money | {"reset": reset},
         )
@@ -90,11 +90,6 @@ def _limited(whose: _Whose, refusal: Refusal, facts: Mapping[str, Any], headers:
         headers=headers,
         details=details,
     )
-
-
-def _dollars(micro: int) -> str:
-    whole, _, part = f"{usd(micro):.6f}".partition(".")
-    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
 
 
 def rate_headers(terms: Terms, item: Mapping[str, Any], now: int) -> dict[str, str]:

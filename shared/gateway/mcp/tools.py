@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.catalogue.catalogue import MOST_LISTED, Catalogue, Page
 from gateway.catalogue.products import (
@@ -26,7 +26,7 @@ from gateway.catalogue.products import (
     ProductId,
     without_nulls,
 )
-from gateway.config.document import invalid
+from gateway.config.reasons import validated
 from gateway.errors import BadRequest
 
 A = TypeVar("A", bound=BaseModel)
@@ -131,10 +131,7 @@ class Tool(Generic[A]):
 
 def parsed(model: type[A], arguments: Mapping[str, Any]) -> A:
     """Checked arguments. Raises BadRequest naming the first that is wrong."""
-    try:
-        return model.model_validate(arguments)
-    except ValidationError as error:
-        raise invalid(error) from None
+    return validated(model, arguments)
 
 
 def search_products(catalogue: Catalogue, wanted: SearchArguments) -> Products:
@@ -185,5 +182,7 @@ TOOLS: Mapping[str, Tool[Any]] = {tool.name: tool for tool in (_SEARCH, _ONE, _C
 def tool(name: str) -> Tool[Any]:
     """Raises BadRequest for a name that is no tool's."""
     if name not in TOOLS:
-        raise BadRequest(f"Unknown tool: {name[:64]}", param="name", code="unknown_tool")
+        raise BadRequest(
+            f"Unknown tool: {name[:64]}. The tools are {', '.join(TOOLS)}.", param="name", code="unknown_tool"
+        )
     return TOOLS[name]

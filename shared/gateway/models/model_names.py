@@ -15,7 +15,7 @@ from gateway.models.geographies import geography_of, reach
 from gateway.models.money import Price
 from gateway.models.vendors import Vendor, packaged
 
-_SHOWN = "; GET /v1/models lists what a key may ask for."
+SHOWN = "; GET /v1/models lists what this key may use."
 CLAUDE_CODE = "claude-code/"  # before any name: the same model, by a name that Claude Code keeps
 WARNED_DAYS = 60  # before a model's end its answers tell of it
 _MOST_ROUTES = 256  # kept at a time: names are the clients'
@@ -192,7 +192,7 @@ class ModelNames:
         return name if taken else name.removeprefix(CLAUDE_CODE)
 
     def _resolve(self, name: str, residency: str) -> Route:
-        failure: tuple[int, GatewayError] = (0, _unknown(f"The model '{name}' does not exist here{_SHOWN}"))
+        failure: tuple[int, GatewayError] = (0, _unknown(f"The model '{name}' does not exist here{SHOWN}"))
         for target in self._targets(name, residency):
             found = self._judged(name, target, residency)
             if isinstance(found, Route):

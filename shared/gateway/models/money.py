@@ -99,5 +99,11 @@ def usd(micro: int) -> float:
     return micro / MICRO
 
 
+def in_dollars(micro: int) -> str:
+    """Dollars for a sentence: "$0.000006", "$25.00"."""
+    whole, _, part = f"{usd(micro):.6f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
 def _per_million(amount: int) -> int:
     return -(-amount // MICRO)

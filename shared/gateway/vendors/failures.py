@@ -24,7 +24,7 @@ _PARAM = re.compile(r"[A-Za-z_]+(\[\d{1,6}\]|\.[A-Za-z_]+){0,12}")
 _LONGEST_WAIT = 86_400.0
 
 # Codes that clients act on; any other stays in the log's `reason`.
-_PUBLIC_CODES = frozenset(("context_length_exceeded", "content_filter", "content_policy_violation"))
+PUBLIC_CODES = frozenset(("context_length_exceeded", "content_filter", "content_policy_violation"))
 
 # How a prompt is said to be too long for a model: by OpenAI and hosts of its kind, by Bedrock, by the models behind it.
 _TOO_LONG = re.compile(
@@ -148,7 +148,7 @@ def refused(
         return UpstreamRejected(
             f"The provider {provider} {found}{at}{detail}.",
             param=where,
-            code=reason if reason in _PUBLIC_CODES else None,
+            code=reason if reason in PUBLIC_CODES else None,
             **facts,
         )
     wait = retry_after(headers)

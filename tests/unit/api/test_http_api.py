@@ -373,7 +373,7 @@ def test_arbitrary_bytes_are_parsed_or_refused(body: bytes) -> None:
     [
         ('{"a": 1e999}', "The body holds a number that is too large."),
         ('{"a": NaN}', "The body is not valid JSON: NaN is no number of JSON's."),
-        ("{a}", "The body is not valid JSON."),
+        ("{a}", "The body is not valid JSON in UTF-8."),
     ],
 )
 def test_bad_json_says_what_is_bad(body: str, said: str) -> None:

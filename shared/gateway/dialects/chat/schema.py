@@ -12,15 +12,15 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     Field,
-    ValidationError,
     WithJsonSchema,
     field_validator,
 )
 
 from gateway.catalogue.context import McpContext
 from gateway.catalogue.products import FIRST
-from gateway.config.document import ALIAS, TierLimits, invalid
-from gateway.dialects.fields import Flag, Known, Object, Text, Texts, Tokens, check_names_of
+from gateway.config.document import ALIAS, TierLimits
+from gateway.config.reasons import validated
+from gateway.dialects.fields import TAG, Flag, Known, Object, Text, Texts, Tokens, check_names_of
 from gateway.errors import BadRequest
 
 GATEWAY_FIELDS = frozenset({"tags", "fallbacks", "cache", "mcp", "mcpContext"})
@@ -49,7 +49,7 @@ Choice = Annotated[
     Any, AfterValidator(_text_or_object), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})
 ]
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False, strict=True)]
-Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
+Tag = Annotated[str, Field(pattern=TAG)]
 
 
 class ContentPart(Known):
@@ -200,11 +200,8 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
         if body.get(name) is not None:
             raise BadRequest(f"{name}: not supported by this version", param=name, code="unsupported_parameter")
     check_names_of(body)
-    try:
-        request = ChatRequest.model_validate(body)
-        _check_parts(body["messages"])
-    except ValidationError as error:
-        raise invalid(error) from None
+    request = validated(ChatRequest, body)
+    _check_parts(body["messages"])
     return request
 
 
@@ -219,8 +216,7 @@ def _check_parts(messages: list[dict[str, Any]]) -> None:
     for number, message in enumerate(messages):
         if isinstance(message.get("content"), list):
             try:
-                _Parts.model_validate(message)
-            except ValidationError as error:
-                first = invalid(error)
+                validated(_Parts, message)
+            except BadRequest as first:
                 where = f"messages[{number}]"
                 raise BadRequest(f"{where}.{first.message}", param=f"{where}.{first.param}") from None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field, ValidationError, WithJsonSchema, field_validator
+from pydantic import Field, WithJsonSchema, field_validator
 
 from gateway.catalogue.context import McpContext
 from gateway.catalogue.products import FIRST
-from gateway.config.document import ALIAS, TierLimits, invalid
-from gateway.dialects.fields import Known, Text, check_names_of
+from gateway.config.document import ALIAS, TierLimits
+from gateway.config.reasons import validated
+from gateway.dialects.fields import TAG, Known, Text, check_names_of
 from gateway.errors import BadRequest
 
 MOST_INPUTS: Final = 2_048  # OpenAI's
@@ -24,7 +25,7 @@ _INPUT: Final = {
         {"type": "array", "items": _TOKENS, "minItems": 1, "maxItems": MOST_INPUTS},
     ]
 }
-Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
+Tag = Annotated[str, Field(pattern=TAG)]
 
 
 class EmbeddingsRequest(Known):
@@ -56,10 +57,7 @@ class EmbeddingsRequest(Known):
 def parse_embeddings(body: Mapping[str, Any]) -> EmbeddingsRequest:
     """The request of a JSON body. Raises BadRequest naming the field."""
     check_names_of(body)
-    try:
-        request = EmbeddingsRequest.model_validate(body)
-    except ValidationError as error:
-        raise invalid(error) from None
+    request = validated(EmbeddingsRequest, body)
     _check_input(request.input)
     return request
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from gateway.catalogue.products import FIRST
-from gateway.config.document import ALIAS, TierLimits, invalid
+from gateway.config.document import ALIAS, TierLimits
+from gateway.config.reasons import validated
 from gateway.dialects.fields import Flag, Known, Object, Text, Tokens, check_names_of
 from gateway.errors import BadRequest
 
@@ -97,10 +98,7 @@ class MessagesRequest(Known):
 def parse_messages(body: Mapping[str, Any]) -> MessagesRequest:
     """The request of a JSON body. Raises BadRequest naming the field."""
     check_names_of(body)
-    try:
-        request = MessagesRequest.model_validate(body)
-    except ValidationError as error:
-        raise invalid(error) from None
+    request = validated(MessagesRequest, body)
     _check_blocks(body.get("system"), "system")
     for number, message in enumerate(body["messages"]):
         _check_blocks(message["content"], f"messages[{number}].content")

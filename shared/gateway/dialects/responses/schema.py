@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from gateway.catalogue.products import FIRST
-from gateway.config.document import ALIAS, TierLimits, invalid
+from gateway.config.document import ALIAS, TierLimits
+from gateway.config.reasons import validated
 from gateway.dialects.fields import Flag, Known, Object, Text, Tokens, check_names_of
 from gateway.errors import BadRequest
 
@@ -126,10 +127,7 @@ class ResponsesRequest(Known):
 def parse_responses(body: Mapping[str, Any]) -> ResponsesRequest:
     """The request of a JSON body. Raises BadRequest naming the field."""
     check_names_of(body)
-    try:
-        request = ResponsesRequest.model_validate(body)
-    except ValidationError as error:
-        raise invalid(error) from None
+    request = validated(ResponsesRequest, body)
     given = body["input"]
     for number, item in enumerate(given if isinstance(given, list) else ()):
         _check_item(item, f"input[{number}]")

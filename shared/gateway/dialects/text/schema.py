@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, ValidationError, WithJsonSchema, field_validator
+from pydantic import Field, WithJsonSchema, field_validator
 
 from gateway.catalogue.context import McpContext
 from gateway.catalogue.products import FIRST
-from gateway.config.document import ALIAS, TierLimits, invalid
-from gateway.dialects.fields import Flag, Known, Object, Text, Texts, Tokens, check_names_of
+from gateway.config.document import ALIAS, TierLimits
+from gateway.config.reasons import validated
+from gateway.dialects.fields import TAG, Flag, Known, Object, Text, Texts, Tokens, check_names_of
 from gateway.errors import BadRequest
 
 USUAL_CAP: Final = 16  # OpenAI's
 _PROMPT: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "maxItems": 1}]}
-Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
+Tag = Annotated[str, Field(pattern=TAG)]
 Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False, strict=True)]
 
 
@@ -60,10 +61,7 @@ def parse_text(body: Mapping[str, Any]) -> TextRequest:
     check_names_of(body)
     if "messages" in body and "prompt" not in body:
         raise BadRequest("messages: POST /v1/chat/completions takes them; here a prompt is wanted", param="messages")
-    try:
-        request = TextRequest.model_validate(body)
-    except ValidationError as error:
-        raise invalid(error) from None
+    request = validated(TextRequest, body)
     prompt_of(request.prompt)
     return request
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.sse import event_of
+from gateway.dialects.sse import event_of, text
 from gateway.dialects.text.schema import TextRequest, parse_text
 from gateway.error_shapes import openai_error
 from gateway.errors import GatewayError
@@ -50,20 +49,16 @@ class _Delivery:
 
     def chunk(self, kind: str, event: dict[str, Any], data: str) -> bytes:
         self._frame = self._frame or {name: event[name] for name in _FRAME}
-        return event_of(_text(event))
+        return event_of(text(event))
 
     def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
         if not self._wants_usage:
-            return f": {_text(facts)}\n\n".encode() + _DONE
+            return f": {text(facts)}\n\n".encode() + _DONE
         counted = openai_usage(usage) if usage is not None else {}
-        return event_of(_text({**self._frame, "choices": [], "usage": {**counted, **facts}})) + _DONE
+        return event_of(text({**self._frame, "choices": [], "usage": {**counted, **facts}})) + _DONE
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
-        return event_of(_text({"error": {**openai_error(error), **facts}})) + _DONE
-
-
-def _text(event: Mapping[str, Any]) -> str:
-    return json.dumps(event, separators=(",", ":"), allow_nan=False)
+        return event_of(text({"error": {**openai_error(error), **facts}})) + _DONE
 
 
 SPOKEN: Final = _Spoken()
