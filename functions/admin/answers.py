@@ -180,6 +180,7 @@ class Team(BaseModel):
     id: str
     name: str
     residency: str | None
+    may_store: bool = Field(description="Whether a provider may store its keys' calls, where they ask for it.")
     created: str
     version: int
     metadata: dict[str, Any]

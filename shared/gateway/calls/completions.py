@@ -150,9 +150,10 @@ class Completions:
             call, est = self._priced(whole, request, each, tier, seconds_left, way.dialect)
             call = call._replace(correlation_id=correlation_id, metadata=metadata)
             call = call._replace(streamed=streamed, waits=waits, beta=way.beta, version=way.version)
+            call = call._replace(may_store=caller.may_store)
             provider = self.provider(each.provider, each.region)
             targets.append(Target(each, provider, provider.prepare(call), est, streamed))
-        return Plan(request, tuple(targets), products, rid=rid, dialect=way.dialect)
+        return Plan(request, tuple(targets), products, rid=rid, dialect=way.dialect, may_store=caller.may_store)
 
     def admit(
         self,
@@ -164,9 +165,8 @@ class Completions:
         user_agent: str = "",
         facts: Mapping[str, Any] = NO_FACTS,
     ) -> Call:
-        """Hold what a plan may cost; the call has until `ends` (`now`'s seconds), its row these further `facts`. Raises
-        BudgetExceeded, RateLimited, Unauthorized, Forbidden, UpstreamUnavailable, StoreUnavailable; nothing is held
-        then."""
+        """Hold what a plan may cost; the call has until `ends` (`now`'s seconds), its row these further `facts`. Nothing
+        is held where it raises BudgetExceeded, RateLimited, Unauthorized, Forbidden, Upstream- or StoreUnavailable."""
         config = self.config.get()
         self.breakers.check([target.breaker for target in plan.targets])
         first = plan.first
@@ -194,7 +194,8 @@ class Completions:
         context.current().keys["gateway_request_id"] = plan.rid  # the name that the caller is given
         try:
             self.check_plan(hold.caller, config, plan)  # the record may have been read anew
-        except Forbidden:
+            plan = plan.storing(may_store=hold.caller.may_store)
+        except GatewayError:
             self.ledger.release(hold)
             raise
         means = Means(self.ledger, self.breakers, _rules(config), self.now, config.timeouts.first_byte_ms / 1_000)

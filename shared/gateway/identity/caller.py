@@ -96,7 +96,7 @@ class Caller:
     `team_id` and `user_id` are empty where there is none, `team` and `user` None where nothing limits them. `expires`
     is in seconds since the epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation
     adds one. `residency` is the geography that its own rule binds its calls to, `team_residency` its team's, each empty
-    for none.
+    for none. `may_store`: its team lets a provider store what its calls ask and answer, where they ask for that.
     """
 
     key_id: str
@@ -114,6 +114,7 @@ class Caller:
     model_limits: tuple[ModelLimits, ...] = ()
     residency: str = ""
     team_residency: str = ""
+    may_store: bool = False
 
     @property
     def bound_to(self) -> str:
@@ -137,6 +138,7 @@ class Caller:
             "expires": str(self.expires),
             "residency": self.residency,
             "teamResidency": self.team_residency,
+            "mayStore": "yes" if self.may_store else "",
         } | _spelled("key", self.limits)
         for owner, shared in (("team", self.team), ("user", self.user)):
             if shared is not None:
@@ -171,6 +173,7 @@ class Caller:
             model_limits=read_model_limits(json.loads(text.get("modelLimits") or "{}")),
             residency=text.get("residency", ""),
             team_residency=text.get("teamResidency", ""),
+            may_store=text.get("mayStore") == "yes",
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.dialects.neutral import Reasoning, Redacted
 from gateway.dialects.responses.thoughts import packed
+from tests.unit.dialects.responses_sent import Storable
 from tests.unit.dialects.table_messages import Check, Fate, Found, dropped, ignored, passed, refused, translated
 
 PDF, PNG = "data:application/pdf;base64,JVBERi0=", "data:image/png;base64,iVBORw0KGgo="
@@ -349,12 +350,9 @@ TRIALS: dict[str, list[Trial]] = {
     "`top_logprobs`": [each(said(top_logprobs=2), "top_logprobs", rest=refused("top_logprobs"))],
     "`client_metadata`": [(said(client_metadata={"a": "b"}), dict.fromkeys(_ALL, dropped("client_metadata")))],
     "`truncation` auto": [each(said(truncation="auto"), "truncation", rest=dropped("truncation"))],
-    "`store`": [
-        (
-            said(store=True),
-            {"Responses": translated(lambda found: found["store"] is False), **others(ignored(lacks("store")))},
-        )
-    ],
+    "`store` true, of a key whose team allows it": [each(Storable(said(store=True)), "store", rest=dropped("store"))],
+    "`store` true, of any other": [(said(store=True), dict.fromkeys(_ALL, dropped("store")))],
+    "`store` false": [each(said(store=False), "store", rest=ignored(lacks("store")))],
     "`service_tier` flex": [
         each(
             said(service_tier="flex"),
