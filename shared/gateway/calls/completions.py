@@ -165,8 +165,8 @@ class Completions:
         user_agent: str = "",
         facts: Mapping[str, Any] = NO_FACTS,
     ) -> Call:
-        """Hold what a plan may cost; the call has until `ends` (`now`'s seconds), its row these further `facts`. Nothing
-        is held where it raises BudgetExceeded, RateLimited, Unauthorized, Forbidden, Upstream- or StoreUnavailable."""
+        """Hold what a plan may cost; the call has until `ends` (`now`'s seconds), its row these further `facts`. Raises
+        BudgetExceeded, RateLimited, Unauthorized, Forbidden, UpstreamUnavailable, StoreUnavailable: nothing is held."""
         config = self.config.get()
         self.breakers.check([target.breaker for target in plan.targets])
         first = plan.first
