@@ -28,6 +28,7 @@ from gateway.ledger.admission import Demand
 from gateway.ledger.holds import AdmissionRequest
 from gateway.ledger.ledger import Ledger
 from gateway.models import residency
+from gateway.models.caching import marks_for
 from gateway.models.geographies import strictest
 from gateway.models.listing import listed
 from gateway.models.model_names import ModelNames, Prices, Route, permits
@@ -42,9 +43,8 @@ _GRACE_SECONDS = 30  # after the deadline a row may be swept
 @dataclass(frozen=True, slots=True)
 class Way:
     """How a request comes and its answer goes: the client's dialect, its header of betas and the version that it names
-    of it; whether the door streams
-    what is asked for as a stream, and after how many seconds of a provider's silence it wants to be told (None for
-    never)."""
+    of it; whether the door streams what is asked for as a stream, and after how many seconds of a provider's silence it
+    wants to be told (None for never)."""
 
     dialect: str = "chat"
     streams: bool = False
@@ -260,7 +260,10 @@ class Completions:
         )
         if said.mode == "embedding":
             return call, estimate_inputs(call.body, route.price)
-        return call, estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
+        rule, price, target = self.config.get().cache_marks, route.price, route.target
+        marked = marks_for(call.body, dialect, target, price, rule)
+        est = estimate(call.body, price, target=target, choices=request.choices, output_cap=cap, marked=marked)
+        return call._replace(marks=marked), est
 
 
 def residency_of(caller: Caller, config: Config) -> str:

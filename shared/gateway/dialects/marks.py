@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from gateway.dialects.conversation import Conversation
 from gateway.dialects.neutral import Mark
 from gateway.dialects.unsupported import name_unknown, refuse
 
@@ -31,6 +32,26 @@ def marks(given: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Mar
 def mark(block: Mark) -> dict[str, Any]:
     """The member that says the same, beside what it marks."""
     return {"cache_control": {"type": "ephemeral", **({"ttl": block.ttl} if block.ttl else {})}}
+
+
+def put_marks(talk: Conversation, ttl: str) -> None:
+    """Marks of ours, in a prompt that has none: behind the tools and the system's words, which stay the same from one
+    request to the next; behind what the user said last, which the next one is to find; and behind what the user said
+    before, where this one finds what the last one wrote."""
+    mark = Mark("1h" if ttl == "1h" else "")
+    for home in (talk.system, talk.tools):
+        if home:
+            home.append(mark)
+            break
+    spoken = [turn for turn in talk.turns if turn.speaker == "user" and turn.blocks]
+    for turn in spoken[-2:]:
+        turn.blocks.append(mark)
+
+
+def are_marked(talk: Conversation) -> bool:
+    """Whether a client has put marks into its prompt."""
+    homes: tuple[Sequence[object], ...] = (talk.tools, talk.system, *(turn.blocks for turn in talk.turns))
+    return any(isinstance(block, Mark) for home in homes for block in home)
 
 
 def settle_marks(homes: Sequence[list[Any]], dropped: list[str]) -> None:

@@ -19,6 +19,7 @@ class Asked(NamedTuple):
     `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
     `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
     `thinking`: how it is told to think; `dimensions`: of what lengths its vectors may be. `quirks` are the endpoint's.
+    `marks`: for how long (5m, 1h) a prompt without marks is marked to be cached; empty for not at all.
     """
 
     body: Mapping[str, Any]
@@ -33,6 +34,7 @@ class Asked(NamedTuple):
     thinking: Thinking = ""
     dimensions: tuple[int, ...] = ()
     quirks: Quirks = Quirks()
+    marks: str = ""
 
 
 class Part(NamedTuple):

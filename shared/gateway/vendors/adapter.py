@@ -263,6 +263,7 @@ class Adapter(ABC):
             thinking=way.rule.thinking,
             dimensions=way.rule.dimensions,
             quirks=way.quirks,
+            marks=call.marks,
         )
 
 

@@ -30,6 +30,9 @@ class ModelCall(NamedTuple):
     for an `embedding`. `waits` say how long what may take, and after how much silence QUIET is told, and again each
     time.
 
+    `marks`: for how long (5m, 1h) a prompt without marks is marked to be cached, where marks are what its model caches
+    by; empty for not at all.
+
     `correlation_id`, and `metadata` (names and ids of ours), may be passed on where the provider has a place for them.
     """
 
@@ -48,6 +51,7 @@ class ModelCall(NamedTuple):
     may_store: bool = False
     correlation_id: str = ""
     metadata: Mapping[str, str] = MappingProxyType({})
+    marks: str = ""
 
 
 class Prepared(NamedTuple):

@@ -19,8 +19,19 @@ class Storable(dict[str, Any]):
     """A body of a key whose team lets providers store its calls."""
 
 
+class Marked(dict[str, Any]):
+    """A body whose prompt is to be marked for its model's cache, for so long."""
+
+    ttl = "5m"
+
+
+class MarkedForAnHour(Marked):
+    ttl = "1h"
+
+
 def _sent(native: str, body: Mapping[str, Any], cap: int, **how: Any) -> Sent:
     asked = Asked(body, "m", cap, may_store=isinstance(body, Storable), **how)
+    asked = asked._replace(marks=body.ttl if isinstance(body, Marked) else "")
     written = pair("responses", native).request(asked)
     return Sent(json.loads(json.dumps(written.body, allow_nan=False)), written.dropped)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.dialects.neutral import Reasoning, Redacted
 from gateway.dialects.responses.thoughts import packed
-from tests.unit.dialects.responses_sent import Storable
+from tests.unit.dialects.responses_sent import Marked, MarkedForAnHour, Storable
 from tests.unit.dialects.table_messages import Check, Fate, Found, dropped, ignored, passed, refused, translated
 
 PDF, PNG = "data:application/pdf;base64,JVBERi0=", "data:image/png;base64,iVBORw0KGgo="
@@ -339,6 +339,31 @@ TRIALS: dict[str, list[Trial]] = {
             ("safety_identifier", "s"),
             ("user", "u"),
             ("metadata", {"a": "b"}),
+        )
+    ],
+    "`prompt_cache_key`, where marks may be put": [
+        (
+            Marked(said(prompt_cache_key="k", instructions="Be brief.")),
+            {
+                "Messages": translated(
+                    lambda found: (
+                        found["system"][-1]["cache_control"] == {"type": "ephemeral"}
+                        and found["messages"][-1]["content"][-1]["cache_control"] == {"type": "ephemeral"}
+                    )
+                ),
+                "Converse": translated(
+                    lambda found: (
+                        found["system"][-1] == {"cachePoint": {"type": "default"}}
+                        and found["messages"][-1]["content"][-1] == {"cachePoint": {"type": "default"}}
+                    )
+                ),
+            },
+        )
+    ],
+    "`prompt_cache_retention` 24h, where marks may be put": [
+        (
+            MarkedForAnHour(said(prompt_cache_retention="24h")),
+            {"Messages": translated(holds('"ttl": "1h"')), "Converse": translated(holds('"ttl": "1h"'))},
         )
     ],
     "`include` of sealed reasoning, of what the provider's tools found": [
