@@ -13,7 +13,7 @@ from typing import Any
 from gateway.dialects.conversation import JSON_SENTENCE, Conversation, conversation_of
 from gateway.dialects.converse.blocks import Files, written, written_tools
 from gateway.dialects.converse.documents import beside_documents
-from gateway.dialects.marks import are_marked, put_marks, settle_marks
+from gateway.dialects.marks import mark_talk
 from gateway.dialects.names import Names
 from gateway.dialects.neutral import Mark, Request, Text, Tool, ToolUse
 from gateway.dialects.plain import no_links, plain
@@ -47,9 +47,7 @@ def write_request(
     beside_documents(talk)
     if request.output is not None and request.output.kind == "json":
         talk.system.append(Text(JSON_SENTENCE))
-    if marks and not are_marked(talk):
-        put_marks(talk, marks)
-    settle_marks([talk.tools, talk.system, *(turn.blocks for turn in talk.turns)], dropped)
+    mark_talk(talk, marks, dropped)
     names, files = _names(talk), Files()
     sampled = sampling_of(request, sampling, dropped)
     own = _own_fields(request, sampled.pop("top_k", None), tools=bool(tools), one_tool=one_tool, dropped=dropped)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from gateway.dialects.conversation import JSON_SENTENCE, Conversation, conversation_of
-from gateway.dialects.marks import are_marked, mark, put_marks, settle_marks
+from gateway.dialects.marks import mark, mark_talk
 from gateway.dialects.messages.blocks import written
 from gateway.dialects.messages.thinking import settle_thinking
 from gateway.dialects.names import Names
@@ -40,9 +40,7 @@ def write_request(request: Request, dropped: list[str], *, sampling: Sampling = 
     talk = conversation_of(turns, request.tools, dropped, where=where)
     if request.output is not None and request.output.kind == "json":
         talk.system.append(Text(JSON_SENTENCE))
-    if marks and not are_marked(talk):
-        put_marks(talk, marks)
-    settle_marks([talk.tools, talk.system, *(turn.blocks for turn in talk.turns)], dropped)
+    mark_talk(talk, marks, dropped)
     names = _names(talk)
     optional = {
         "system": written(talk.system, names),
