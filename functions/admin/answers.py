@@ -25,6 +25,9 @@ class ConfigPatch(BaseModel):
     prices: _ENTRIES = Field({}, description="US dollars per million tokens by `provider/model`.")
     vendors: _ENTRIES = Field({}, description="Providers that speak OpenAI's chat format, by name.")
     residency: str | None = Field(None, description="The geography that every key's calls are bound to: `eu`.")
+    cacheMarks: str | None = Field(  # noqa: N815  as the config names it
+        None, description="Whose prompts to models that cache by marks alone get marks: `never`, `asked`, `always`."
+    )
     circuitBreaker: dict[str, Any] = {}  # noqa: N815  as the config names it
     timeouts: dict[str, Any] = Field({}, description="How long a provider may take, in milliseconds.")
 
@@ -183,6 +186,7 @@ class Team(BaseModel):
     id: str
     name: str
     residency: str | None
+    may_store: bool = Field(description="Whether a provider may store its keys' calls, where they ask for it.")
     created: str
     version: int
     metadata: dict[str, Any]

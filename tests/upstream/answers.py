@@ -45,6 +45,11 @@ def answer(method: str, path: str, headers: Mapping[str, str], body: Mapping[str
     if path.startswith("/hosts/") and path.endswith("/chat/completions"):
         status, extra, whole = hosts.answer(path.split("/")[2], headers, body, steer)
         return Reply(status, {"content-type": "application/json"} | extra, whole)
+    if path.startswith("/hosts/") and path.endswith("/responses"):
+        status, refused = hosts.refusal(path.split("/")[2], headers, body, steer)
+        if refused is None and (found := response_faults(body)):
+            return _openai_error(400, Steer(message=found[0]))
+        return _json(refused, steer, status) if refused is not None else _responses(body, steer)
     if path in ("/openai/v1/chat/completions", "/openai/v1/responses"):
         return _bedrock_openai(path, headers, body, steer)
     if path.startswith("/v1/messages"):

@@ -146,7 +146,7 @@ def chat_faults(body: Mapping[str, Any]) -> list[str]:
 
 def _not_there(body: Mapping[str, Any]) -> list[str]:
     model = str(body.get("model"))
-    if body.get("store") is not False:
+    if not isinstance(body.get("store"), bool):
         return ["store: is true unless told, and what is stored outlives the call"]
     if "openai.gpt-oss" not in model and model.partition(".")[0] not in ("us", "eu", "global"):
         return ["model: on-demand throughput isn't supported; use an inference profile"]

@@ -52,7 +52,7 @@ DEPLOYMENTS = ("prod-gpt-4o",)  # of the fake's Azure resource
 
 def answer(name: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Answered:
     """Status, headers and body of a host's answer."""
-    status, refused = _refusal(name, headers, body, steer)
+    status, refused = refusal(name, headers, body, steer)
     if refused is not None:
         told = {"retry-after-ms": steer.retry_after_ms} if steer.retry_after_ms else {}
         return status, told, _dump(refused)
@@ -60,7 +60,8 @@ def answer(name: str, headers: Mapping[str, str], body: Mapping[str, Any], steer
     return 200, {}, (b"\n" * 3 if name == "deepseek" else b"") + _dump(shape(completion) if shape else completion)
 
 
-def _refusal(name: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> tuple[int, Any]:
+def refusal(name: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> tuple[int, Any]:
+    """Why a host refuses a request, with its status; None where it does not."""
     proof = headers.get("api-key") if name == "azure" else headers.get("authorization", "").startswith("Bearer ")
     if not proof or (name == "azure" and "authorization" in headers):
         return 401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key"}}

@@ -57,7 +57,7 @@ class Call:
 
     @property
     def request(self) -> Asked:
-        return self.plan.request
+        return self.plan.told
 
     @property
     def spoken(self) -> Spoken:

@@ -28,6 +28,7 @@ from gateway.ledger.admission import Demand
 from gateway.ledger.holds import AdmissionRequest
 from gateway.ledger.ledger import Ledger
 from gateway.models import residency
+from gateway.models.caching import marks_for
 from gateway.models.geographies import strictest
 from gateway.models.listing import listed
 from gateway.models.model_names import SHOWN, ModelNames, Prices, Route, permits
@@ -42,9 +43,8 @@ _GRACE_SECONDS = 30  # after the deadline a row may be swept
 @dataclass(frozen=True, slots=True)
 class Way:
     """How a request comes and its answer goes: the client's dialect, its header of betas and the version that it names
-    of it; whether the door streams
-    what is asked for as a stream, and after how many seconds of a provider's silence it wants to be told (None for
-    never)."""
+    of it; whether the door streams what is asked for as a stream, and after how many seconds of a provider's silence it
+    wants to be told (None for never)."""
 
     dialect: str = "chat"
     streams: bool = False
@@ -150,9 +150,10 @@ class Completions:
             call, est = self._priced(whole, request, each, tier, seconds_left, way.dialect)
             call = call._replace(correlation_id=correlation_id, metadata=metadata)
             call = call._replace(streamed=streamed, waits=waits, beta=way.beta, version=way.version)
+            call = call._replace(may_store=caller.may_store)
             provider = self.provider(each.provider, each.region)
             targets.append(Target(each, provider, provider.prepare(call), est, streamed))
-        return Plan(request, tuple(targets), products, rid=rid, dialect=way.dialect)
+        return Plan(request, tuple(targets), products, rid=rid, dialect=way.dialect, may_store=caller.may_store)
 
     def admit(
         self,
@@ -165,8 +166,7 @@ class Completions:
         facts: Mapping[str, Any] = NO_FACTS,
     ) -> Call:
         """Hold what a plan may cost; the call has until `ends` (`now`'s seconds), its row these further `facts`. Raises
-        BudgetExceeded, RateLimited, Unauthorized, Forbidden, UpstreamUnavailable, StoreUnavailable; nothing is held
-        then."""
+        BudgetExceeded, RateLimited, Unauthorized, Forbidden, UpstreamUnavailable, StoreUnavailable: nothing is held."""
         config = self.config.get()
         self.breakers.check([target.breaker for target in plan.targets])
         first = plan.first
@@ -194,7 +194,8 @@ class Completions:
         context.current().keys["gateway_request_id"] = plan.rid  # the name that the caller is given
         try:
             self.check_plan(hold.caller, config, plan)  # the record may have been read anew
-        except Forbidden:
+            plan = plan.storing(may_store=hold.caller.may_store)
+        except GatewayError:
             self.ledger.release(hold)
             raise
         means = Means(self.ledger, self.breakers, _rules(config), self.now, config.timeouts.first_byte_ms / 1_000)
@@ -259,7 +260,10 @@ class Completions:
         )
         if said.mode == "embedding":
             return call, estimate_inputs(call.body, route.price)
-        return call, estimate(call.body, route.price, target=route.target, choices=request.choices, output_cap=cap)
+        rule, price, target = self.config.get().cache_marks, route.price, route.target
+        marked = marks_for(call.body, dialect, target, price, rule)
+        est = estimate(call.body, price, target=target, choices=request.choices, output_cap=cap, marked=marked)
+        return call._replace(marks=marked), est
 
 
 def residency_of(caller: Caller, config: Config) -> str:

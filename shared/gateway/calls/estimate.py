@@ -82,8 +82,11 @@ class Estimate(NamedTuple):
         return usage, max(costs, key=lambda cost: cost.total)
 
 
-def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int, output_cap: int) -> Estimate:
-    """The upper bound for one attempt at `target` (`provider/model`).
+def estimate(
+    body: Mapping[str, Any], price: Price, *, target: str, choices: int, output_cap: int, marked: str = ""
+) -> Estimate:
+    """The upper bound for one attempt at `target` (`provider/model`). `marked`: for how long (5m, 1h) marks of ours let
+    its prompt be cached, if they do.
 
     A byte is never less than a byte-level token, so the body's bytes bound its tokens, and so does what the model can
     read; images are counted apart, by their number, not by the bytes of their data. The output is `choices` times the
@@ -91,7 +94,7 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     for what has no bound, and for what is charged apart from tokens.
     """
     parts, marks = list(parts_of(body)), list(_marks(body))
-    _refuse_unpriced(body, marks, price)
+    _refuse_unpriced(body, marks, price, marked=marked)
     images = sum(is_image(part) for _, part in parts)
     text = _size(without_data(body))
     around = _CHAT_TOKENS + _MESSAGE_TOKENS * messages_in(body)
@@ -109,6 +112,8 @@ def estimate(body: Mapping[str, Any], price: Price, *, target: str, choices: int
     most = output + unasked
     prices, extra = _prices(body, price), images * (price.image or 0)
     kept = {mark.ttl in _SHORT for mark in marks} if cached_by_marks(target) else None
+    if kept is not None and marked:
+        kept.add(marked in _SHORT)
     dearest = tuple(_dearest(each, prompt, kept) for each in prices)
     cost = max(_cost(price, prompt, most, each) for price, each in zip(prices, dearest, strict=True)) + extra
     plain = max(_cost(each, typical, most, each.for_prompt(typical).input) for each in prices) + extra
@@ -167,17 +172,18 @@ def _marks(body: Mapping[str, Any]) -> Iterator[_Mark]:
                 waiting.append((_Step(where, name), below))
 
 
-def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price) -> None:
+def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, *, marked: str) -> None:
     """What a provider charges for in another way than by the tokens of this price; `gateway.dialects.chat.policy`
-    refuses what no price says at all."""
+    refuses what no price says at all. Of one that is `marked` by us, what it says of its cache does not leave."""
 
     def refuse(param: str) -> NoReturn:
         raise BadRequest(f"{param}: costs what no price here says, so it can't be billed", param=param)
 
-    if price.cache_write is not None and body.get("prompt_cache_retention") not in (None, "in-memory", "in_memory"):
+    unmarked = price.cache_write is not None and not marked
+    if unmarked and body.get("prompt_cache_retention") not in (None, "in-memory", "in_memory"):
         refuse("prompt_cache_retention")  # a token that is kept longer costs more to write
     options = body.get("prompt_cache_options") or {}
-    if price.cache_write is not None and options.get("ttl") not in (None, "30m"):
+    if unmarked and options.get("ttl") not in (None, "30m"):
         refuse("prompt_cache_options.ttl")
     for mark in marks:
         if mark.ttl not in _SHORT and price.cache_write_1h is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, cast
 
 from gateway.breakers.breaker import BreakerKey
 from gateway.calls.asked import Asked
@@ -48,6 +48,11 @@ class Target(NamedTuple):
         """The call, which may take so many seconds."""
         return self.prepared._replace(call=self.prepared.call._replace(timeout=seconds))
 
+    def storing(self, *, may_store: bool) -> Target:
+        """The same, with a call that may be stored, or not."""
+        call = self.prepared.call._replace(may_store=may_store)
+        return self._replace(prepared=self.provider.prepare(call))
+
 
 def new_rid() -> str:
     """A request's id."""
@@ -58,7 +63,8 @@ def new_rid() -> str:
 class Plan:
     """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt, `rid`
     is the request's id, by which its row and the provider's own log know it: a plan is admitted once. `dialect` is the
-    client's; `by_end`: so is its way of going by the end of a stream alone (`gateway.calls.clients`)."""
+    client's; `by_end`: so is its way of going by the end of a stream alone (`gateway.calls.clients`). `may_store`: the
+    provider may store the call, if the request asks for that."""
 
     request: Asked
     targets: tuple[Target, ...]
@@ -66,10 +72,29 @@ class Plan:
     rid: str = field(default_factory=new_rid)
     dialect: str = "chat"
     by_end: bool = False
+    may_store: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < len(self.targets) <= MOST_TARGETS:
             raise ValueError(f"a plan has one target at least, and {MOST_TARGETS} at most")
+
+    @property
+    def told(self) -> Asked:
+        """The request as its answer tells of it: one that may not be stored does not ask for it."""
+        if self.may_store or not self._asks_to_store:
+            return self.request
+        return cast(Asked, cast(Any, self.request).model_copy(update={"store": False}))
+
+    @property
+    def _asks_to_store(self) -> bool:
+        return getattr(self.request, "store", None) is True
+
+    def storing(self, *, may_store: bool) -> Plan:
+        """The same, of a key whose calls may be stored, or not: what leaves is written anew where that matters."""
+        if may_store == self.may_store or not self._asks_to_store:
+            return self
+        targets = tuple(target.storing(may_store=may_store) for target in self.targets)
+        return replace(self, targets=targets, may_store=may_store)
 
     @property
     def first(self) -> Target:

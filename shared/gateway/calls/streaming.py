@@ -103,7 +103,7 @@ class Streaming:
 
     def _delivery(self) -> Delivery:
         plan = self.call.plan
-        return streamed(plan.dialect).delivery(plan.request, by_end=plan.by_end)
+        return streamed(plan.dialect).delivery(plan.told, by_end=plan.by_end)
 
 
 class Begun(Iterator[bytes]):

@@ -20,6 +20,7 @@ from gateway.config.reasons import pattern, validated
 from gateway.errors import BadRequest
 from gateway.limits import LIMITS, NAMES
 from gateway.limits import Limit as LimitLine
+from gateway.models.caching import MarkRule
 from gateway.models.geographies import RESIDENCIES
 from gateway.models.money import Price, micro
 from gateway.models.vendors import Quirks, Vendor, configured, known_hosts
@@ -237,7 +238,7 @@ class Timeouts(_Part):
 
 class Config(_Part):
     """The effective config. Every tier of the product is present. `residency` binds the calls of every key to a
-    geography; a key or a team may be bound to a narrower one."""
+    geography; a key or a team may be bound to a narrower one. `cache_marks`: whose prompts get marks for a cache."""
 
     rate_limits: dict[Literal["free", "basic", "premium", "enterprise"], TierLimits]
     models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Alias], Field(max_length=MOST_ENTRIES)] = Field(
@@ -250,6 +251,7 @@ class Config(_Part):
     circuit_breaker: CircuitBreaker = CircuitBreaker()
     timeouts: Timeouts = Timeouts()
     residency: Geography | None = None
+    cache_marks: MarkRule = "asked"
 
     @cached_property
     def price_overrides(self) -> dict[str, Price]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from gateway.dialects.conversation import Conversation
 from gateway.dialects.neutral import Mark
 from gateway.dialects.unsupported import name_unknown, refuse
 
@@ -31,6 +32,20 @@ def marks(given: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Mar
 def mark(block: Mark) -> dict[str, Any]:
     """The member that says the same, beside what it marks."""
     return {"cache_control": {"type": "ephemeral", **({"ttl": block.ttl} if block.ttl else {})}}
+
+
+def mark_talk(talk: Conversation, ttl: str, dropped: list[str]) -> None:
+    """Put right the marks that a client has put; or, where there are none, put ours for so long (5m, 1h; empty for not
+    at all): behind the tools and the system's words, which stay the same from one request to the next; behind what the
+    user said last, which the next one is to find; and behind what the user said before, where this one finds what the
+    last one wrote."""
+    homes: list[list[Any]] = [talk.tools, talk.system, *(turn.blocks for turn in talk.turns)]
+    if ttl and not any(isinstance(block, Mark) for home in homes for block in home):
+        steady = [home for home in (talk.system, talk.tools) if home][:1]
+        spoken = [turn.blocks for turn in talk.turns if turn.speaker == "user" and turn.blocks]
+        for marked in (*steady, *spoken[-2:]):
+            marked.append(Mark("1h" if ttl == "1h" else ""))
+    settle_marks(homes, dropped)
 
 
 def settle_marks(homes: Sequence[list[Any]], dropped: list[str]) -> None:

@@ -120,6 +120,8 @@ LEFT_OUT: Final = frozenset(
         "verbosity",
     )
 )
+# Which of them ask for a prompt to be cached: marks say the same.
+CACHING: Final = ("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
 # Values that ask for nothing that the others lack.
 NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "frequency_penalty": (0,),

@@ -13,17 +13,20 @@ from gateway.models.vendors import Quirks, Sampling, Thinking
 
 class Asked(NamedTuple):
     """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
-    are enforced whatever the body says. `streamed`: it is wanted as it is made. `beta` is the header of betas.
+    are enforced whatever the body says. `streamed`: it is wanted as it is made. `may_store`: the provider may store the
+    call, where the body asks for that. `beta` is the header of betas.
 
     `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
     `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
     `thinking`: how it is told to think; `dimensions`: of what lengths its vectors may be. `quirks` are the endpoint's.
+    `marks`: for how long (5m, 1h) a prompt without marks is marked to be cached; empty for not at all.
     """
 
     body: Mapping[str, Any]
     model: str
     cap: int
     streamed: bool = False
+    may_store: bool = False
     beta: str = ""
     metadata: Mapping[str, str] = MappingProxyType({})
     one_tool: bool = False
@@ -31,6 +34,7 @@ class Asked(NamedTuple):
     thinking: Thinking = ""
     dimensions: tuple[int, ...] = ()
     quirks: Quirks = Quirks()
+    marks: str = ""
 
 
 class Part(NamedTuple):

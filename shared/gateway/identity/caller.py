@@ -107,7 +107,8 @@ class Caller:
     `team_id` and `user_id` are empty where there is none, `team` and `user` None where nothing limits them. `expires`
     is in seconds since the epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation
     adds one. `allowed_ips` are the networks that it may be used from, none for any. `residency` is the geography that
-    its own rule binds its calls to, `team_residency` its team's, each empty for none.
+    its own rule binds its calls to, `team_residency` its team's, each empty for none. `may_store`: its team lets a
+    provider store what its calls ask and answer, where they ask for that.
     """
 
     key_id: str
@@ -126,6 +127,7 @@ class Caller:
     residency: str = ""
     team_residency: str = ""
     allowed_ips: tuple[str, ...] = ()
+    may_store: bool = False
 
     @property
     def bound_to(self) -> str:
@@ -150,6 +152,7 @@ class Caller:
             "residency": self.residency,
             "teamResidency": self.team_residency,
             "allowedIps": " ".join(self.allowed_ips),
+            "mayStore": "yes" if self.may_store else "",
         } | _spelled("key", self.limits)
         for owner, shared in (("team", self.team), ("user", self.user)):
             if shared is not None:
@@ -185,6 +188,7 @@ class Caller:
             residency=text.get("residency", ""),
             team_residency=text.get("teamResidency", ""),
             allowed_ips=tuple(text.get("allowedIps", "").split()),
+            may_store=text.get("mayStore") == "yes",
         )
 
 

@@ -108,6 +108,7 @@ class KeyRecord:
             residency=self.residency,
             team_residency=team.residency if team else "",
             allowed_ips=self.allowed_ips,
+            may_store=team is not None and team.may_store,
         )
 
 
@@ -130,9 +131,11 @@ class SharedRecord:
 
 @dataclass(frozen=True, slots=True)
 class TeamRecord(SharedRecord):
-    """A team of keys. `residency` binds the calls of each of them."""
+    """A team of keys. `residency` binds the calls of each of them; `may_store`: a provider may store what they are
+    asked and what they answer, where a call asks for that."""
 
     residency: str = ""
+    may_store: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +232,7 @@ def _typed(record: KeyRecord | TeamRecord | UserRecord) -> bool:
         and all(map(_can_hold, limits))
         and all(0 <= moment < _YEAR_10000 for moment in moments)
         and (isinstance(record, UserRecord) or record.residency in _RULES)
+        and (not isinstance(record, TeamRecord) or isinstance(record.may_store, bool))
     )
 
 
@@ -249,8 +253,8 @@ def _version(item: Mapping[str, Any]) -> int:
 
 
 def team_record_item(record: TeamRecord) -> dict[str, Any]:
-    own = {"id": team_item(record.id), "kind": TEAM, "team": record.id, "residency": record.residency}
-    return own | _shared_fields(record)
+    own = {"id": team_item(record.id), "kind": TEAM, "team": record.id}
+    return own | {"residency": record.residency, "may_store": record.may_store} | _shared_fields(record)
 
 
 def user_record_item(record: UserRecord) -> dict[str, Any]:
@@ -259,7 +263,8 @@ def user_record_item(record: UserRecord) -> dict[str, Any]:
 
 def team_record(item: Mapping[str, Any]) -> TeamRecord:
     """As `key_record`."""
-    return _shared_record(lambda **fields: TeamRecord(**fields, residency=item.get("residency", "")), TEAM, item)
+    own: dict[str, Any] = {"residency": item.get("residency", ""), "may_store": item.get("may_store", False)}
+    return _shared_record(lambda **fields: TeamRecord(**fields, **own), TEAM, item)
 
 
 def user_record(item: Mapping[str, Any]) -> UserRecord:

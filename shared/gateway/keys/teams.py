@@ -37,6 +37,7 @@ class NewTeam(WithoutTier):
     id: Annotated[str, Field(pattern=_ID)]
     name: Label
     residency: Geography | None = None
+    may_store: Annotated[bool, Field(strict=True)] = False
     metadata: Metadata = Field(default_factory=dict)
 
 
@@ -99,7 +100,7 @@ class Teams:
 
         def patched(record: TeamRecord) -> TeamRecord:
             settable = {"name": record.name, "metadata": dict(record.metadata), **settable_limits(record.limits)}
-            settable |= {"residency": record.residency} if record.residency else {}
+            settable |= {"may_store": record.may_store} | ({"residency": record.residency} if record.residency else {})
             wanted = parsed(NewTeam, {"id": record.id} | merge_patch(settable, body))
             if wanted.id != record.id:
                 raise Conflict("A team's id can't be changed.", code="id_is_fixed", param="id")
@@ -108,7 +109,7 @@ class Teams:
             return changed
 
         before, record = self._changed("change", team_id, patched, by, if_match)
-        if to_be_told(before, record) or _moved(before, record):
+        if to_be_told(before, record) or _differs(before, record):
             # Keys of a team without limits are not looked at twice; from now on they are, or no longer.
             if record.terms() is not None:
                 make_ready(self.limits, team_item(team_id), record.version)
@@ -155,6 +156,7 @@ def shown(record: TeamRecord) -> dict[str, Any]:
         "id": record.id,
         "name": record.name,
         "residency": record.residency or None,
+        "may_store": record.may_store,
         **shown_limits(record.limits),
         "created": record.created,
         "version": record.version,
@@ -162,12 +164,20 @@ def shown(record: TeamRecord) -> dict[str, Any]:
     }
 
 
-def _moved(before: TeamRecord, after: TeamRecord) -> bool:
-    """Whether keys have to be told of where their calls may go; a change that changes nothing repeats one."""
-    again = bool(after.residency) and replace(before, version=after.version) == after
-    return again or before.residency != after.residency
+def _differs(before: TeamRecord, after: TeamRecord) -> bool:
+    """Whether keys have to be told of where their calls may go and be stored; a change that changes nothing repeats
+    one."""
+    said = bool(after.residency or after.may_store)
+    again = said and replace(before, version=after.version) == after
+    return again or (before.residency, before.may_store) != (after.residency, after.may_store)
 
 
 def _filled(record: TeamRecord, wanted: NewTeam) -> TeamRecord:
-    residency = wanted.residency or ""
-    return replace(record, name=wanted.name, limits=wanted.limits(), metadata=wanted.metadata, residency=residency)
+    return replace(
+        record,
+        name=wanted.name,
+        limits=wanted.limits(),
+        metadata=wanted.metadata,
+        residency=wanted.residency or "",
+        may_store=wanted.may_store,
+    )

@@ -72,7 +72,11 @@ def in_messages(shown: dict[str, Any]) -> dict[str, Any]:
 def _endpoints(vendor: Vendor, route: Route) -> tuple[Endpoint, ...]:
     """Those that a call by this name may go to: the one that an alias names, if it does."""
     named = vendor.endpoints.get(route.endpoint)
-    had = endpoints_of(vendor, route.model) if not route.endpoint else (named,) if named else ()
+    if route.endpoint:
+        had: tuple[Endpoint, ...] = (named,) if named else ()
+    else:  # what has no address of its own is where all of them are
+        base_url = vendor.base_url
+        had = tuple(each for each in endpoints_of(vendor, route.model) if not base_url or each.is_at(base_url))
     return tuple(each for each in had if each.mode == route.price.mode)
 
 

@@ -26,6 +26,7 @@ Of a host, of an endpoint, and of a provider in the config:
   always gets `max_tokens`, and the other name too where the client uses it.
 - `serviceTier`: what is asked for where the client asks for none: else a setting of our account, which may be a dearer
   tier, would decide what a call costs.
+- `stores`: it may store chats unless it is told not to, so each call tells it (of Responses every host is told).
 - `passFields`: request fields beyond the dialect's own that may go there; `passesAll`: any field may.
 
 Of a host, since it would answer the whole request with an error:
@@ -38,7 +39,6 @@ Of a host, since it would answer the whole request with an error:
 
 And of an endpoint alone:
 
-- `fixed`: fields that always leave with this value.
 - `betasInBody`: betas, and the version, stand in the body, each beside its fields (`data/betas.json`).
 - `metadataHeader`: the header that takes what shall stand in the provider's log, where the body has no place for it.
 - `onlyAt`: the domains at which it is known to be there; at another base URL it is called where the config names it.
@@ -67,7 +67,7 @@ class Quirks(NamedTuple):
     service_tier: str | None = None
     pass_fields: tuple[str, ...] = ()
     passes_all: bool = False
-    fixed: tuple[tuple[str, Any], ...] = ()
+    stores: bool = False
     betas_in_body: bool = False
     omits: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
@@ -185,7 +185,7 @@ def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
     """What holds at an endpoint: what was said of the provider, over what is known of the endpoint and of the host."""
     known = quirks_at(base_url, vendor.quirks, vendor.name)
     return known._replace(
-        fixed=endpoint.quirks.fixed,
+        stores=known.stores or endpoint.quirks.stores,
         betas_in_body=endpoint.quirks.betas_in_body,
         caps=known.caps or endpoint.quirks.caps,
         service_tier=known.service_tier or endpoint.quirks.service_tier,
@@ -205,6 +205,7 @@ def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
         caps=said.caps or tuple(known.get("caps", ())),
         service_tier=said.service_tier or known.get("serviceTier"),
         passes_all=said.passes_all or bool(known.get("passesAll")),
+        stores=said.stores or bool(known.get("stores")),
         omits=tuple(known.get("omits", ())),
         drops=tuple(known.get("drops", ())),
         refuses=tuple(known.get("refuses", ())),
@@ -238,7 +239,7 @@ def _endpoint(name: str, said: Mapping[str, Any]) -> Endpoint:
             caps=tuple(said.get("caps", ())),
             service_tier=said.get("serviceTier"),
             passes_all=said.get("passesAll", False),
-            fixed=tuple(said.get("fixed", {}).items()),
+            stores=said.get("stores", False),
             betas_in_body=said.get("betasInBody", False),
         ),
     )

@@ -196,10 +196,6 @@ class Adapter(ABC):
         except Unsupported as reason:
             raise rejected_here(self.name, str(reason), reason.param) from None
         apply(written, quirks, self.name)
-        for name, value in quirks.fixed:
-            if written.body.get(name) not in (None, value):
-                written.dropped.append(name)
-            written.body[name] = value
         return written
 
     @abstractmethod
@@ -259,6 +255,7 @@ class Adapter(ABC):
             call.model,
             call.max_output_tokens,
             streamed=call.streamed,
+            may_store=call.may_store,
             beta=call.beta,
             metadata=self.metadata(call),
             one_tool=way.rule.one_tool,
@@ -266,6 +263,7 @@ class Adapter(ABC):
             thinking=way.rule.thinking,
             dimensions=way.rule.dimensions,
             quirks=way.quirks,
+            marks=call.marks,
         )
 
 

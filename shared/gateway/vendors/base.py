@@ -24,10 +24,14 @@ class ModelCall(NamedTuple):
     `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
     fields are kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is
     in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does; `beta` the client's
-    header of betas, `version` the version of its dialect that it names. `streamed`: the provider is asked to send its
+    header of betas, `version` the version of its dialect that it names. `may_store`: the provider may store the call,
+    if the body asks for that. `streamed`: the provider is asked to send its
     answer as it is made, of which there are so many `choices`. `mode` says what is asked of the model: to `chat`, or
     for an `embedding`. `waits` say how long what may take, and after how much silence QUIET is told, and again each
     time.
+
+    `marks`: for how long (5m, 1h) a prompt without marks is marked to be cached, where marks are what its model caches
+    by; empty for not at all.
 
     `correlation_id`, and `metadata` (names and ids of ours), may be passed on where the provider has a place for them.
     """
@@ -44,8 +48,10 @@ class ModelCall(NamedTuple):
     waits: Waits = NO_WAITS
     beta: str = ""
     version: str = ""
+    may_store: bool = False
     correlation_id: str = ""
     metadata: Mapping[str, str] = MappingProxyType({})
+    marks: str = ""
 
 
 class Prepared(NamedTuple):

@@ -77,7 +77,9 @@ def test_a_context_that_fills_up_is_compacted_by_the_window_of_the_list(
     assert not summary.body.get("tools")
     assert "It opens at nine." in json.dumps(last.body)
     assert len(json.dumps(last.body)) < len(json.dumps(first.body)) + 3_000
-    assert [row["state"] for row in rows(gateway, key_id)] == ["SETTLED"] * 3
+    found = rows(gateway, key_id)
+    assert [row["state"] for row in found] == ["SETTLED"] * 3
+    assert [row["session"]["class"] for row in found] == ["main", "compaction", "main"]
 
 
 def test_a_prompt_that_is_too_long_ends_the_turn_and_the_next_begins_by_compacting(

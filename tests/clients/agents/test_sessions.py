@@ -1,16 +1,18 @@
-"""What a sitting with Claude Code came to, by the id that it names itself."""
+"""What a sitting with Claude Code, or with Codex, came to, by the id that it names itself."""
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 from typing import Any
 
-from tests.clients.agents.agent import SECRET, claude_code
+from tests.clients.agents.agent import SECRET, claude_code, run_codex
 from tests.clients.agents.test_agents import AGENTS, QUESTION, Agent, turns
 from tests.clients.rows import rows
 from tests.integration.conftest import Live
 from tests.integration.waiting import eventually
+from tests.upstream import Steer
 
 MODEL = "claude-opus-5-5"
 
@@ -35,6 +37,30 @@ def test_a_session_s_bill_is_what_its_rows_cost(gateway: Live, tmp_path: Path) -
     listed = gateway.admin("GET", f"/usage/sessions?key={key_id}").body["data"]
     assert sorted(each["session"] for each in listed) == sorted(ids)
     assert sum(each["requests"] for each in listed) == len(found)
+
+
+def test_codex_s_session_s_bill_is_what_its_rows_cost(gateway: Live, tmp_path: Path) -> None:
+    """Two sittings on one key: the first of two turns, the second a review, which is a thread of its own."""
+    key, key_id = gateway.new_key()
+    model, ids = "gpt-4o", list[str]()
+    gateway.fake.decide = lambda seen: Steer(text="At nine.")
+    for asked in (["hi"], ["resume", "--last", "And now?"], ["review", "--uncommitted"]):
+        said = run_codex(tmp_path, gateway.base_url, key, "exec", "-m", model, *asked)
+        assert said.code == 0, said
+        ids += re.findall(r"session id: ([0-9a-f-]{36})", said.text)
+    found = rows(gateway, key_id)
+    assert [row["client"] for row in found] == ["codex"] * len(found)
+    assert ids[0] == ids[1] != ids[2]
+    first, review = ([row for row in found if row["session"]["id"] == each] for each in (ids[0], ids[2]))
+    assert len(first) + len(review) == len(found)
+    assert [row["session"] for row in first] == [{"id": ids[0], "class": "main"}] * len(first)
+    for row in review:
+        assert (row["session"]["class"], row["session"]["agent"] in ids) == ("subagent", False)
+    for session, own in ((ids[0], first), (ids[2], review)):
+        bill = eventually(lambda session=session, own=own: counted(gateway, key_id, session, len(own)))  # type: ignore[misc]
+        assert round(bill["cost"] * 1_000_000) == sum(row["actual"] for row in own) > 0
+        assert set(bill["by_class"]) == {row["session"]["class"] for row in own}
+        assert set(bill["by_agent"]) == {row["session"].get("agent", "-") for row in own}
 
 
 def counted(gateway: Live, key_id: str, session: str, requests: int) -> dict[str, Any] | None:

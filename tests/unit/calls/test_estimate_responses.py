@@ -81,3 +81,15 @@ def test_every_body_of_the_table_has_a_bound() -> None:
         for body, _ in trials:
             found = estimate(body, PRICE, target="x/m", choices=1, output_cap=9) if "service_tier" not in body else None
             assert found is None or 0 < found.typical <= found.cost
+
+
+def test_marks_of_ours_are_held_at_the_price_of_writing() -> None:
+    price = Price(input=4 * MICRO, output=MICRO, cached=1, cache_write=5 * MICRO, cache_write_1h=8 * MICRO)
+    body = {"input": "hi", "prompt_cache_retention": "24h"}
+
+    def held(target: str, marked: str) -> int:
+        return estimate(body, price, target=target, choices=1, output_cap=9, marked=marked).dearest[0]
+
+    assert [held("anthropic/claude-x", marked) for marked in ("5m", "1h")] == [5 * MICRO, 8 * MICRO]
+    with pytest.raises(BadRequest, match="prompt_cache_retention"):
+        held("anthropic/claude-x", "")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.billing.counters import counted
 from gateway.billing.sessions.places import SessionPlace
+from gateway.calls.clients import threads
 from gateway.calls.sessions.facts import (
     AGENT,
     CLASS,
@@ -24,6 +25,7 @@ from gateway.errors import StoreUnavailable
 from tests.fakes.database import Clock
 from tests.unit.billing.test_counters import ROW
 
+(THREADS_SESSION, OLDER_SESSION), THREAD, SUBAGENT, TURN, CLASS_OF_SUBAGENT = threads()
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 SECRET = b"s" * 32
 TEXT = st.text(max_size=700) | st.sampled_from([UUID, UUID.upper(), " ", "anne@example.com", "main", "\0", "a#b"])
@@ -40,7 +42,10 @@ def named(headers: dict[str, str], body: dict[str, Any] | None = None) -> dict[s
 
 
 @given(
-    st.dictionaries(st.sampled_from([SESSION, AGENT, CLASS]), TEXT),
+    st.dictionaries(
+        st.sampled_from([SESSION, AGENT, CLASS, THREADS_SESSION, OLDER_SESSION, THREAD, SUBAGENT]),
+        TEXT | st.sampled_from(sorted(CLASS_OF_SUBAGENT)),
+    ),
     st.dictionaries(st.sampled_from(["user", "metadata"]), JSON | st.dictionaries(st.just("user_id"), JSON)),
 )
 def test_whatever_is_sent_is_a_row_that_can_be_counted_or_left_out(headers: dict[str, str], body: Any) -> None:
@@ -81,6 +86,42 @@ def test_only_words_of_the_client_s_own_table_are_classes() -> None:
         assert named({SESSION: UUID, CLASS: word})["class"] == word
     assert named({SESSION: UUID, CLASS: "anne"})["class"] == CLASS_OF_OTHERS
     assert "class" not in named({SESSION: UUID})
+
+
+ROOT, CHILD = "01a21e3b-c0cb-7e40-b94e-cf76ca740be7", "01a21e3b-c363-7091-b96e-66bbe9387388"
+
+
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [
+        ({THREADS_SESSION: ROOT, THREAD: ROOT}, {"id": ROOT, "class": "main"}),
+        ({THREADS_SESSION: ROOT, THREAD: ROOT.upper()}, {"id": ROOT, "class": "main"}),
+        (
+            {THREADS_SESSION: ROOT, THREAD: CHILD, SUBAGENT: "review"},
+            {"id": ROOT, "agent": CHILD, "class": "subagent"},
+        ),
+        ({THREADS_SESSION: ROOT, THREAD: CHILD}, {"id": ROOT, "agent": CHILD}),
+        ({THREADS_SESSION: ROOT, THREAD: ROOT, SUBAGENT: "compact"}, {"id": ROOT, "class": "compaction"}),
+        ({THREADS_SESSION: ROOT, SUBAGENT: "anne"}, {"id": ROOT, "class": CLASS_OF_OTHERS}),
+        ({THREADS_SESSION: ROOT, THREAD: ROOT, TURN: '{"request_kind":"turn"}'}, {"id": ROOT, "class": "main"}),
+        (
+            {THREADS_SESSION: ROOT, THREAD: CHILD, TURN: '{"a":1,"request_kind":"compaction","b":2}'},
+            {"id": ROOT, "agent": CHILD, "class": "compaction"},
+        ),
+        ({OLDER_SESSION: ROOT}, {"id": ROOT}),
+        ({THREADS_SESSION: ROOT, OLDER_SESSION: CHILD}, {"id": ROOT}),
+        ({THREADS_SESSION: " ", OLDER_SESSION: ROOT}, {"id": ROOT}),
+        ({THREADS_SESSION: "anne's laptop"}, {}),
+        ({THREAD: ROOT, SUBAGENT: "review"}, {}),
+        ({SESSION: UUID, THREADS_SESSION: ROOT, THREAD: CHILD, SUBAGENT: "review"}, {"id": UUID}),
+    ],
+)
+def test_an_agent_of_threads(sent: dict[str, str], found: dict[str, str]) -> None:
+    assert named(sent) == found
+
+
+def test_every_word_of_a_subagent_is_a_class() -> None:
+    assert set(CLASS_OF_SUBAGENT.values()) <= CLASSES
 
 
 @pytest.mark.parametrize(

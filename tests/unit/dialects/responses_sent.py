@@ -15,8 +15,23 @@ from tests.upstream import chat_judge, converse_judge, messages_judge, responses
 ASKED: dict[str, Any] = {"model": "m", "input": "hi"}
 
 
+class Storable(dict[str, Any]):
+    """A body of a key whose team lets providers store its calls."""
+
+
+class Marked(dict[str, Any]):
+    """A body whose prompt is to be marked for its model's cache, for so long."""
+
+    ttl = "5m"
+
+
+class MarkedForAnHour(Marked):
+    ttl = "1h"
+
+
 def _sent(native: str, body: Mapping[str, Any], cap: int, **how: Any) -> Sent:
-    asked = Asked(body, "m", cap, **how)
+    asked = Asked(body, "m", cap, may_store=isinstance(body, Storable), **how)
+    asked = asked._replace(marks=body.ttl if isinstance(body, Marked) else "")
     written = pair("responses", native).request(asked)
     return Sent(json.loads(json.dumps(written.body, allow_nan=False)), written.dropped)
 
@@ -24,7 +39,14 @@ def _sent(native: str, body: Mapping[str, Any], cap: int, **how: Any) -> Sent:
 def to_responses(body: Mapping[str, Any], cap: int = 4_000) -> Sent:
     sent = _sent("responses", body, cap, quirks=Quirks(passes_all=True))
     assert responses_judge.faults(sent.body) == [], sent.body
-    assert sent.body["store"] is False
+    assert sent.body["store"] is isinstance(body, Storable)
+    return sent
+
+
+def to_azure(body: Mapping[str, Any], cap: int = 4_000) -> Sent:
+    """To a host that defines no format, and so gets no field that nobody knows."""
+    sent = _sent("responses", body, cap, quirks=Quirks(service_tier="default", stores=True))
+    assert responses_judge.faults(sent.body) == [], sent.body
     return sent
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.dialects.neutral import Reasoning, Redacted
 from gateway.dialects.responses.thoughts import packed
+from tests.unit.dialects.responses_sent import Marked, MarkedForAnHour, Storable
 from tests.unit.dialects.table_messages import Check, Fate, Found, dropped, ignored, passed, refused, translated
 
 PDF, PNG = "data:application/pdf;base64,JVBERi0=", "data:image/png;base64,iVBORw0KGgo="
@@ -340,6 +341,31 @@ TRIALS: dict[str, list[Trial]] = {
             ("metadata", {"a": "b"}),
         )
     ],
+    "`prompt_cache_key`, where marks may be put": [
+        (
+            Marked(said(prompt_cache_key="k", instructions="Be brief.")),
+            {
+                "Messages": translated(
+                    lambda found: (
+                        found["system"][-1]["cache_control"] == {"type": "ephemeral"}
+                        and found["messages"][-1]["content"][-1]["cache_control"] == {"type": "ephemeral"}
+                    )
+                ),
+                "Converse": translated(
+                    lambda found: (
+                        found["system"][-1] == {"cachePoint": {"type": "default"}}
+                        and found["messages"][-1]["content"][-1] == {"cachePoint": {"type": "default"}}
+                    )
+                ),
+            },
+        )
+    ],
+    "`prompt_cache_retention` 24h, where marks may be put": [
+        (
+            MarkedForAnHour(said(prompt_cache_retention="24h")),
+            {"Messages": translated(holds('"ttl": "1h"')), "Converse": translated(holds('"ttl": "1h"'))},
+        )
+    ],
     "`include` of sealed reasoning, of what the provider's tools found": [
         each(said(include=["reasoning.encrypted_content"]), "include", rest=ignored(lacks("include")))
     ],
@@ -349,12 +375,9 @@ TRIALS: dict[str, list[Trial]] = {
     "`top_logprobs`": [each(said(top_logprobs=2), "top_logprobs", rest=refused("top_logprobs"))],
     "`client_metadata`": [(said(client_metadata={"a": "b"}), dict.fromkeys(_ALL, dropped("client_metadata")))],
     "`truncation` auto": [each(said(truncation="auto"), "truncation", rest=dropped("truncation"))],
-    "`store`": [
-        (
-            said(store=True),
-            {"Responses": translated(lambda found: found["store"] is False), **others(ignored(lacks("store")))},
-        )
-    ],
+    "`store` true, of a key whose team allows it": [each(Storable(said(store=True)), "store", rest=dropped("store"))],
+    "`store` true, of any other": [(said(store=True), dict.fromkeys(_ALL, dropped("store")))],
+    "`store` false": [each(said(store=False), "store", rest=ignored(lacks("store")))],
     "`service_tier` flex": [
         each(
             said(service_tier="flex"),

@@ -105,7 +105,11 @@ def test_the_body_that_leaves_is_the_client_s_but_for_what_is_enforced() -> None
     written = pair("responses", "responses").request(asked)
     enforced = {"model": "theirs", "max_output_tokens": 5, "store": False, "stream": True, "service_tier": "default"}
     assert written.body == {"input": "hi", "truncation": "auto"} | enforced
-    assert (json.dumps(given), written.dropped) == (before, [])
+    assert (json.dumps(given), written.dropped) == (before, ["store"])
+    stored = pair("responses", "responses").request(asked._replace(may_store=True))
+    assert (stored.body, stored.dropped) == (written.body | {"store": True}, [])
+    silent = asked._replace(body=BODY, may_store=True)
+    assert pair("responses", "responses").request(silent).body["store"] is False
 
 
 def test_reasoning_that_nobody_keeps_leaves_with_the_ids_that_would_ask_for_it() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.dialects.responses_sent import TARGETS
+from tests.unit.dialects.responses_sent import TARGETS, to_azure
 from tests.unit.dialects.table_responses import TRIALS
 from tests.unit.dialects.test_table_messages import FATES, table, try_all
 
@@ -22,3 +22,8 @@ def test_every_cell_is_tried_and_every_trial_is_a_cell() -> None:
 @pytest.mark.parametrize("row", TRIALS)
 def test_what_becomes_of_it(row: str, target: str) -> None:
     try_all(TRIALS[row], target, TARGETS[target])
+
+
+@pytest.mark.parametrize("row", TRIALS)
+def test_the_same_becomes_of_it_at_another_host_of_the_format(row: str) -> None:
+    try_all(TRIALS[row], "Responses", to_azure)

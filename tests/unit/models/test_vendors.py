@@ -10,7 +10,7 @@ from gateway.models.prices import PriceBook
 from gateway.models.vendors import Quirks, configured, packaged, quirks_at
 from tests.unit.models.price_file import ROWS
 
-OWN = Quirks(("max_completion_tokens", "max_tokens"), "default", (), passes_all=True)
+OWN = Quirks(("max_completion_tokens", "max_tokens"), "default", (), passes_all=True, stores=True)
 ONE_CAP = Quirks(("max_completion_tokens", "max_tokens"))
 
 
@@ -35,7 +35,7 @@ def test_what_is_packaged_is_whole() -> None:
         ("https://api.openai.com/v1", OWN),
         ("https://EU.api.OpenAI.com/v1", OWN),
         ("https://openai.com/v1", OWN),
-        ("https://x.openai.azure.com/openai/v1", ONE_CAP._replace(key_header="api-key")),
+        ("https://x.openai.azure.com/openai/v1", ONE_CAP._replace(key_header="api-key", stores=True)),
         ("https://api.together.ai/v1", Quirks(("max_tokens",))),
         ("https://api.together.xyz/v1", Quirks(("max_tokens",))),
         ("https://notopenai.com/v1", Quirks()),
@@ -74,7 +74,7 @@ def test_a_provider_of_the_config_speaks_openai_s_chat_and_embeddings() -> None:
         "groq",
         "key",
         "g",
-        {"chat", "embeddings"},
+        {"chat", "responses", "embeddings"},
     )
 
 

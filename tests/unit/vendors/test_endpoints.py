@@ -275,11 +275,27 @@ def test_a_model_without_its_profile_and_an_endpoint_that_there_is_not_are_told_
         assert (refused.value.param, refused.value.sent) == ("model", False)
 
 
-def test_nothing_is_stored_at_bedrock(fake: FakeUpstream, bedrock_openai: Provider) -> None:
-    prepared = bedrock_openai.prepare(call(store=True))
-    assert sent(prepared)["store"] is False
-    assert prepared.dropped == ("store",)
-    assert bedrock_openai.prepare(call(store=False)).dropped == ()
+def test_a_host_that_stores_unless_it_is_told_not_to_is_told(fake: FakeUpstream, bedrock_openai: Provider) -> None:
+    """What is kept with what is stored, `metadata`, is refused there without it."""
+    prepared = bedrock_openai.prepare(call(store=True, metadata={"a": "b"}))
+    assert (sent(prepared)["store"], "metadata" in sent(prepared)) == (False, False)
+    assert prepared.dropped == ("store", "metadata")
+    for untold in ({}, {"store": False}, {"store": None}):
+        prepared = bedrock_openai.prepare(call(**untold))
+        assert (sent(prepared)["store"], prepared.dropped) == (False, ())
+    allowed = bedrock_openai.prepare(call(store=True, metadata={"a": "b"})._replace(may_store=True))
+    assert (sent(allowed)["store"], sent(allowed)["metadata"], allowed.dropped) == (True, {"a": "b"}, ())
+    assert sent(bedrock_openai.prepare(call()._replace(may_store=True)))["store"] is False
+
+
+def test_a_host_that_nobody_says_it_of_is_told_nothing(fake: FakeUpstream, openai: Provider) -> None:
+    """It might refuse the field."""
+    plain = openai.prepare(call(metadata={"a": "b"}))
+    assert ("store" in sent(plain), sent(plain)["metadata"], plain.dropped) == (False, {"a": "b"}, ())
+    asked = openai.prepare(call(store=True))
+    assert ("store" in sent(asked), asked.dropped) == (False, ("store",))
+    allowed = openai.prepare(call(store=True)._replace(may_store=True))
+    assert (sent(allowed)["store"], allowed.dropped) == (True, ())
 
 
 def test_ids_of_ours_stand_in_bedrock_s_log(fake: FakeUpstream, bedrock: Provider, bedrock_invoke: Provider) -> None:

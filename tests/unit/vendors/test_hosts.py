@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion
 
-from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamRejected, UpstreamThrottled
+from gateway.errors import BadRequest, UpstreamCredentials, UpstreamError, UpstreamRejected, UpstreamThrottled
+from gateway.models.endpoints import endpoint_for
 from gateway.models.vendors import Quirks, configured, known_hosts, packaged
 from gateway.vendors.base import Provider
 from tests.unit.vendors.asking import ask, call, failure
@@ -155,6 +156,49 @@ def test_azure(world: World, azure: Provider) -> None:
     assert (seen.body["model"], seen.body["max_tokens"]) == ("prod-gpt-4o", 20)
     unknown = failure(azure, call())
     assert (unknown.upstream_status, unknown.reason) == (404, "DeploymentNotFound")
+
+
+def test_azure_s_responses(world: World, azure: Provider) -> None:
+    """At the fake an alias has to name the endpoint: it is known to be at azure.com alone."""
+    body = {"input": "[[fake cached=30]]", "store": True, "prompt_cache_key": "k", "reasoning": {"effort": "low"}}
+    asked = call()._replace(model="prod-gpt-4o", dialect="responses", body=body, max_output_tokens=20)
+    assert azure.prepare(asked).endpoint.name == "chat"
+    named = asked._replace(endpoint="responses")
+    answer = ask(azure, named)
+    seen = world.fake.seen[-1]
+    assert (seen.path, seen.headers["api-key"]) == ("/hosts/azure/openai/v1/responses", KEY)
+    enforced = {"model": "prod-gpt-4o", "max_output_tokens": 20, "store": False, "service_tier": "default"}
+    assert seen.body == {**body, **enforced}
+    assert (answer.body["object"], answer.body["store"]) == ("response", False)
+    assert answer.usage is not None
+    assert answer.usage.cached_tokens == 30
+    ask(azure, named._replace(may_store=True))
+    assert world.fake.seen[-1].body["store"] is True
+    unknown = failure(azure, named._replace(model="no-such"))
+    assert (unknown.upstream_status, unknown.reason) == (404, "DeploymentNotFound")
+    with pytest.raises(BadRequest) as refused:
+        azure.prepare(named._replace(body={**body, "made_up": 1}))
+    assert refused.value.param == "made_up"
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "model", "endpoint"),
+    [
+        ("azure", "https://x.openai.azure.com/openai/v1", "prod", "responses"),
+        ("azure", "https://x.services.ai.azure.com/openai/v1", "gpt-4.1", "responses"),
+        ("azure", "https://x.openai.azure.com/openai/v1", "gpt-35-turbo", "chat"),
+        ("azure", "https://x.openai.azure.com/openai/v1", "gpt-4-turbo", "chat"),
+        ("azure", "https://proxy.example.com/v1", "prod", "chat"),
+        ("", "https://y.openai.azure.com/openai/v1", "prod", "responses"),
+        ("", "https://eu.api.openai.com/v1", "gpt-5", "responses"),
+        ("", "https://api.groq.com/openai/v1", "llama", "chat"),
+    ],
+)
+def test_where_responses_are_passed_as_they_are(name: str, base: str, model: str, endpoint: str) -> None:
+    own = configured("mine", base_url=base, credential="key", secret="s", quirks=Quirks())
+    vendor = packaged()[name] if name else own
+    assert endpoint_for(vendor, model, "responses", base_url=base).name == endpoint
+    assert endpoint_for(vendor, model, "chat", base_url=base).name == "chat"
 
 
 @pytest.mark.parametrize(

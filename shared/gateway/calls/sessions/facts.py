@@ -15,6 +15,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gateway.calls.clients import threads
+
 SESSION, AGENT, CLASS = "x-claude-code-session-id", "x-claude-code-agent-id", "x-claude-code-request-class"
 # As the client of these headers has them; any other is CLASS_OF_OTHERS, since a word of the caller's own may say more.
 CLASSES = frozenset({"main", "subagent", "workflow", "compaction", "auxiliary"})
@@ -24,6 +26,8 @@ _NAME = re.compile(r"[!-~]{1,128}", re.ASCII)
 _LONGEST_USER = 512  # characters; both surfaces take fewer
 _OF_A_SESSION = re.compile(r"_session_[0-9A-Za-z-]*$", re.ASCII)
 _HASH_BYTES = 12
+_COMPACTS = re.compile(r'"request_kind"\s*:\s*"compaction"')
+_LONGEST_TURN = 4_096  # characters of it that are looked at
 
 # A mark of what a client names, by its kind; empty where none can be made.
 Marking = Callable[[str, str], str]
@@ -32,17 +36,34 @@ Marking = Callable[[str, str], str]
 def session_facts(headers: Mapping[str, str], body: Mapping[str, Any], marking: Marking) -> dict[str, Any]:
     """What the row says: `session` with `id` and, as far as they are known, `agent`, `class` and `user`. Empty where
     no session is named. `headers` have lower-case names; what they and the body hold may be anything."""
+    found = _of_sessions(headers, marking) or _of_threads(headers, marking)
+    if not found:
+        return {}
+    user = _user(body)
+    found["user"] = marking("user", user) if user else ""
+    return {"session": {name: value for name, value in found.items() if value}}
+
+
+def _of_sessions(headers: Mapping[str, str], marking: Marking) -> dict[str, str]:
     session = _named(headers, SESSION, "session", marking)
     if not session:
         return {}
-    user = _user(body)
-    found = {
-        "id": session,
-        "agent": _named(headers, AGENT, "agent", marking),
-        "class": _class(headers),
-        "user": marking("user", user) if user else "",
-    }
-    return {"session": {name: value for name, value in found.items() if value}}
+    return {"id": session, "agent": _named(headers, AGENT, "agent", marking), "class": _class(headers)}
+
+
+def _of_threads(headers: Mapping[str, str], marking: Marking) -> dict[str, str]:
+    sent = threads()
+    named = next((name for name in sent.sessions if headers.get(name, "").strip()), "")
+    session = _named(headers, named, "session", marking) if named else ""
+    if not session:
+        return {}
+    # The thread that a session is named by is its main one, any other an agent.
+    own = headers.get(sent.thread, "").strip().lower() == headers[named].strip().lower()
+    subagent = headers.get(sent.subagent, "").strip().lower()
+    word = sent.classes.get(subagent, CLASS_OF_OTHERS) if subagent else "main" if own else ""
+    if _COMPACTS.search(headers.get(sent.turn, "")[:_LONGEST_TURN]):
+        word = "compaction"
+    return {"id": session, "agent": "" if own else _named(headers, sent.thread, "agent", marking), "class": word}
 
 
 def mark(secret: bytes, key_id: str, kind: str, text: str) -> str:

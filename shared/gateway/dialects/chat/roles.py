@@ -39,7 +39,7 @@ class _Native:
 
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
         written = write_for_host(request, dropped, passed=asked.quirks.pass_fields)
-        return replace(written, body=leaving(written.body, asked))
+        return replace(written, body=leaving(written.body, asked, written.dropped))
 
     def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
         usage = usage_of(answer.get("usage"))

@@ -25,7 +25,8 @@ class _Same:
     def request(self, asked: Asked) -> Written:
         quirks = asked.quirks
         check_fields(asked.body, None if quirks.passes_all else frozenset(quirks.pass_fields))
-        return Written(leaving(asked.body, asked), [], {})
+        dropped: list[str] = []
+        return Written(leaving(asked.body, asked, dropped), dropped, {})
 
     def answer(
         self,
@@ -45,11 +46,13 @@ class _Same:
         return param if isinstance(param, str) else None
 
 
-def leaving(given: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
-    """A body as it leaves: our model id, the enforced cap under the names that the host knows, and its service tier
-    where none is named (`gateway.models.vendors` says why)."""
+def leaving(given: Mapping[str, Any], asked: Asked, dropped: list[str]) -> dict[str, Any]:
+    """A body as it leaves: our model id, the enforced cap under the names that the host knows, its service tier where
+    none is named (`gateway.models.vendors` says why), and stored only where that may be. What is left out is named in
+    `dropped`."""
     quirks = asked.quirks
     body = {name: value for name, value in given.items() if name not in _DELIVERY}
+    _keep_unstored(body, asked, dropped)
     named = [name for name in _CAPS if body.get(name) is not None]
     if quirks.service_tier:
         body["service_tier"] = body.get("service_tier") or quirks.service_tier
@@ -62,6 +65,19 @@ def leaving(given: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     if asked.streamed:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body | {"model": asked.model}
+
+
+def _keep_unstored(body: dict[str, Any], asked: Asked, dropped: list[str]) -> None:
+    """Who stores takes `metadata` for what is stored alone."""
+    if body.get("store") is True:
+        if asked.may_store:
+            return
+        del body["store"]
+        dropped.append("store")
+    if asked.quirks.stores:
+        body["store"] = False
+        if body.pop("metadata", None):
+            dropped.append("metadata")
 
 
 class Passing:

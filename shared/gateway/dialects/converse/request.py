@@ -13,11 +13,11 @@ from typing import Any
 from gateway.dialects.conversation import JSON_SENTENCE, Conversation, conversation_of
 from gateway.dialects.converse.blocks import Files, written, written_tools
 from gateway.dialects.converse.documents import beside_documents
-from gateway.dialects.marks import settle_marks
+from gateway.dialects.marks import mark_talk
 from gateway.dialects.names import Names
 from gateway.dialects.neutral import Mark, Request, Text, Tool, ToolUse
 from gateway.dialects.plain import no_links, plain
-from gateway.dialects.rest import check_rest, sampling_of
+from gateway.dialects.rest import CACHING, check_rest, sampling_of
 from gateway.dialects.tools import check_choice
 from gateway.dialects.unsupported import refuse
 from gateway.dialects.written import Written
@@ -34,19 +34,20 @@ def write_request(
     metadata: Mapping[str, str],
     one_tool: bool,
     sampling: Sampling = "all",
+    marks: str = "",
 ) -> Written:
     """Raises Unsupported. `metadata` stands in Bedrock's invocation log; `one_tool`: the model takes Anthropic's
     `tool_choice` among its own fields, by which it calls one tool at a time; `sampling`: which of
-    `temperature` and `top_p` it takes."""
+    `temperature` and `top_p` it takes; `marks`: how long marks of ours keep a prompt that has none."""
     dropped = list(dropped)
-    check_rest(request, dropped)
+    check_rest(request, dropped, told=CACHING if marks else ())
     tools = _offered(request, dropped)
     no_links(request.turns)
     talk = conversation_of(plain(request.turns, dropped), tools, dropped, where=request.path("messages"))
     beside_documents(talk)
     if request.output is not None and request.output.kind == "json":
         talk.system.append(Text(JSON_SENTENCE))
-    settle_marks([talk.tools, talk.system, *(turn.blocks for turn in talk.turns)], dropped)
+    mark_talk(talk, marks, dropped)
     names, files = _names(talk), Files()
     sampled = sampling_of(request, sampling, dropped)
     own = _own_fields(request, sampled.pop("top_k", None), tools=bool(tools), one_tool=one_tool, dropped=dropped)

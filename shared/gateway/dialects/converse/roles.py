@@ -20,7 +20,12 @@ class _Native:
 
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
         return write_request(
-            request, dropped, metadata=asked.metadata, one_tool=asked.one_tool, sampling=asked.sampling
+            request,
+            dropped,
+            metadata=asked.metadata,
+            one_tool=asked.one_tool,
+            sampling=asked.sampling,
+            marks=asked.marks,
         )
 
     def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:

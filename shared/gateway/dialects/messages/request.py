@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from gateway.dialects.conversation import JSON_SENTENCE, Conversation, conversation_of
-from gateway.dialects.marks import mark, settle_marks
+from gateway.dialects.marks import mark, mark_talk
 from gateway.dialects.messages.blocks import written
 from gateway.dialects.messages.thinking import settle_thinking
 from gateway.dialects.names import Names
 from gateway.dialects.neutral import Block, Mark, Reasoning, Request, Text, Tool, ToolUse, Turn
-from gateway.dialects.rest import check_rest, sampling_of
+from gateway.dialects.rest import CACHING, check_rest, sampling_of
 from gateway.dialects.tools import check_choice, check_names, object_schema
 from gateway.dialects.unsupported import refuse
 from gateway.dialects.written import Written
@@ -27,11 +27,11 @@ _CHOICES: Final = {"auto": "auto", "any": "any", "one": "tool", "none": "none"}
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 
-def write_request(request: Request, dropped: list[str], *, sampling: Sampling = "one") -> Written:
+def write_request(request: Request, dropped: list[str], *, sampling: Sampling = "one", marks: str = "") -> Written:
     """Raises Unsupported. `sampling`: whether the model takes `temperature` and `top_p`, one of them, or neither, and
-    then no `top_k`."""
+    then no `top_k`. `marks`: how long marks of ours keep a prompt that has none."""
     dropped = list(dropped)
-    check_rest(request, dropped)
+    check_rest(request, dropped, told=CACHING if marks else ())
     if request.cap is None:
         raise refuse(request.path("max_completion_tokens"), "must be there for this model")
     check_choice(request)
@@ -40,7 +40,7 @@ def write_request(request: Request, dropped: list[str], *, sampling: Sampling = 
     talk = conversation_of(turns, request.tools, dropped, where=where)
     if request.output is not None and request.output.kind == "json":
         talk.system.append(Text(JSON_SENTENCE))
-    settle_marks([talk.tools, talk.system, *(turn.blocks for turn in talk.turns)], dropped)
+    mark_talk(talk, marks, dropped)
     names = _names(talk)
     optional = {
         "system": written(talk.system, names),

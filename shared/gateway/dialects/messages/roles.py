@@ -38,7 +38,7 @@ class _Native:
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
         if asked.quirks.betas_in_body:
             no_links(request.turns)  # by the client's own path
-        written = write_request(request, dropped, sampling=asked.sampling)
+        written = write_request(request, dropped, sampling=asked.sampling, marks=asked.marks)
         return replace(written, body=leaving(written.body, written.dropped, asked))
 
     def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:

@@ -18,7 +18,7 @@ _ASIS: Final = (
 
 
 def echoed(asked: ResponsesRequest) -> dict[str, Any]:
-    """With what holds where nothing was said; nothing is stored, whatever was."""
+    """With what holds where nothing was said. Nothing is stored, unless a provider's answer says otherwise."""
     text, reasoning = mapping(asked.text), mapping(asked.reasoning)
     return {
         **{name: getattr(asked, name) for name in _ASIS},

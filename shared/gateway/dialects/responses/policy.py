@@ -24,8 +24,8 @@ from gateway.errors import BadRequest
 _AGAIN = "lets the model run more often than once, so it can't be billed"
 
 NOT_STORED: Final = (
-    "Nothing is stored here: send the whole conversation in input, with each item of earlier answers as it came "
-    "(of reasoning its encrypted_content)."
+    "Nothing is stored here, and nothing that a provider stored is read: send the whole conversation in input, with "
+    "each item of earlier answers as it came (of reasoning its encrypted_content)."
 )
 _STORED: Final = f"{ABSENT}. {NOT_STORED}"
 # By name in small letters. Those of the format itself are marked; the rest are chat's, and of others.

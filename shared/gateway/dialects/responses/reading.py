@@ -25,7 +25,7 @@ PATHS: Final[Mapping[str, str]] = {
     "thinking": "reasoning",
     "verbosity": "text.verbosity",
 }
-# What the neutral form has a place for, and how the request is delivered and kept: nothing is, whatever it says.
+# What the neutral form has a place for, and how the request is delivered.
 _READ: Final = frozenset(
     (
         "input",
@@ -35,7 +35,6 @@ _READ: Final = frozenset(
         "parallel_tool_calls",
         "reasoning",
         "service_tier",
-        "store",
         "stream",
         "stream_options",
         "temperature",
@@ -53,6 +52,7 @@ _SHARED: Final = frozenset(
         "prompt_cache_options",
         "prompt_cache_retention",
         "safety_identifier",
+        "store",
         "user",
     )
 )

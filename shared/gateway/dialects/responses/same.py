@@ -31,6 +31,8 @@ class _Same:
         if gone := left_out(body):
             dropped += [f"tools[{at}]" for at in gone]
             body["tools"] = [tool for at, tool in enumerate(body["tools"]) if at not in gone]
+        if body.get("store") is True and not asked.may_store:
+            dropped.append("store")
         if isinstance(body["input"], list):
             body["input"] = _sendable(body["input"], dropped)
         return Written(leaving(body, asked), dropped, {})
@@ -63,9 +65,10 @@ class _Same:
 
 
 def leaving(given: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
-    """A body as it leaves: our model id, the enforced cap, nothing stored, and the service tier that was priced where
-    none is named."""
-    body = {**given, "model": asked.model, "max_output_tokens": asked.cap, "store": False}
+    """A body as it leaves: our model id, the enforced cap, the service tier that was priced where none is named, and
+    stored only where it asks for that and may be: who is not told stores."""
+    stored = asked.may_store and given.get("store") is True
+    body = {**given, "model": asked.model, "max_output_tokens": asked.cap, "store": stored}
     if asked.quirks.service_tier:
         body["service_tier"] = body.get("service_tier") or asked.quirks.service_tier
     if asked.streamed:

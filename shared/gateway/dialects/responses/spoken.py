@@ -35,7 +35,7 @@ class _Spoken:
         self, asked: ResponsesRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
     ) -> dict[str, Any]:
         counts = {**counted(body.get("usage") or {}, usage), **cost}
-        return {**echoed(asked), **body, "store": False, "usage": counts}
+        return {**echoed(asked), **body, "store": _stored(asked, body), "usage": counts}
 
     def delivery(self, asked: ResponsesRequest, *, by_end: bool = False) -> _Delivery:
         return _Delivery(asked, by_end=by_end)
@@ -93,14 +93,19 @@ class _Delivery:
     def _framed(self, kind: str, event: dict[str, Any], data: str) -> bytes:
         response = event.get("response") or {}
         self._frame = self._frame or {name: value for name, value in response.items() if name != "output"}
-        if data and response.get("store") is False:
+        if data and response.get("store") is _stored(self._asked, response):
             return event_of(data, kind)
         return written(kind, {**event, "response": self._whole(response)})
 
     def _whole(self, response: Mapping[str, Any]) -> dict[str, Any]:
         if self._echo is None:
             self._echo = echoed(self._asked)
-        return {**self._echo, **response, "store": False}
+        return {**self._echo, **response, "store": _stored(self._asked, response)}
+
+
+def _stored(asked: ResponsesRequest, response: Mapping[str, Any]) -> bool:
+    """Whether the provider has stored it: by its own word, where it was asked to."""
+    return asked.store is True and response.get("store") is True
 
 
 SPOKEN: Final = _Spoken()

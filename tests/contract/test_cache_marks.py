@@ -1,0 +1,95 @@
+"""Marks of ours in prompts to Claude, through the door that streams: who gets them by the config's word, what is held,
+and what is billed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.contract.front import Gateway, Place
+from tests.contract.test_responses import BODY, TEXT, Door, offer
+from tests.upstream import Steer, messages_judge
+
+KEY: dict[str, Any] = {"prompt_cache_key": "conversation-1", "instructions": "Be brief. " * 400}
+CLAUDES = ("messages", "converse", "invoke")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def judge() -> None:
+    messages_judge.warm()
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place(providers="openai,bedrock,anthropic")
+
+
+def marks(gateway: Gateway) -> int:
+    """How many of them the provider was sent last."""
+    sent = json.dumps(gateway.fake.seen[-1].body)
+    return sent.count('"cache_control"') + sent.count('"cachePoint"')
+
+
+def rule(gateway: Gateway, word: str) -> None:
+    assert gateway.post("/api/v1/admin/config", {"cacheMarks": word}).status == 200
+    gateway.restart()
+
+
+@pytest.mark.parametrize("way", CLAUDES)
+def test_what_is_written_and_read_is_billed_to_the_micro_dollar(gateway: Gateway, way: str) -> None:
+    offer(gateway, way)
+    door = Door(gateway)
+    for cached, written in ((0, 3_000), (3_000, 200)):
+        gateway.fake.decide = lambda seen, cached=cached, written=written: Steer(  # type: ignore[misc]
+            text=TEXT, cached=cached, cache_write=written
+        )
+        answer = door.ask(BODY | KEY)
+        usage = answer.body["usage"]
+        details = usage["input_tokens_details"]
+        assert (details["cached_tokens"], details["cache_write_tokens"]) == (cached, written)
+        fresh = usage["input_tokens"] - cached - written
+        prompt = fresh * 3_000_000 + cached * 300_000 + written * 3_750_000
+        row = gateway.rows()[-1]
+        assert row["prompt_cost"] == -(-prompt // 1_000_000)
+        assert row["actual"] == round(usage["cost"] * 1e6) <= row["est"]
+        assert marks(gateway) == 2, "behind the system's words, and what was said last"
+        assert "x-gateway-dropped" not in answer.headers
+
+
+@pytest.mark.parametrize("way", CLAUDES)
+def test_who_gets_them_is_the_config_s_to_say(gateway: Gateway, way: str) -> None:
+    offer(gateway, way)
+    door = Door(gateway)
+    quiet = {name: value for name, value in KEY.items() if name != "prompt_cache_key"}
+    for word, asked, unasked in (("never", 0, 0), ("asked", 2, 0), ("always", 2, 2)):
+        rule(gateway, word)
+        answer = door.ask(BODY | KEY)
+        assert (answer.status, marks(gateway)) == (200, asked), answer.body
+        assert answer.headers.get("x-gateway-dropped") == (None if asked else "prompt_cache_key")
+        assert (door.ask(BODY | quiet).status, marks(gateway)) == (200, unasked)
+    estimates = [row["est"] for row in gateway.rows()]
+    assert estimates[2] > estimates[3] == estimates[1], "what may be written is held at the price of writing"
+
+
+def test_chat_has_them_too_and_a_client_s_own_stay_alone(gateway: Gateway) -> None:
+    offer(gateway, "converse")
+    body = {"model": "it", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5, "prompt_cache_key": "k"}
+    assert (gateway.ask("POST", "/v1/chat/completions", body).status, marks(gateway)) == (200, 1)
+    part = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
+    own = body | {"messages": [{"role": "system", "content": "Brief."}, {"role": "user", "content": [part]}]}
+    assert (gateway.ask("POST", "/v1/chat/completions", own).status, marks(gateway)) == (200, 1)
+
+
+def test_a_longer_time_is_one_that_has_a_price(gateway: Gateway) -> None:
+    """The price of this model says none for an hour."""
+    offer(gateway, "converse")
+    answer = Door(gateway).ask(BODY | {"prompt_cache_retention": "24h"})
+    assert (answer.status, marks(gateway)) == (200, 1)
+    assert "1h" not in json.dumps(gateway.fake.seen[-1].body)
+
+
+def test_a_word_that_is_none_is_refused(gateway: Gateway) -> None:
+    wrong = gateway.post("/api/v1/admin/config", {"cacheMarks": "often"})
+    assert (wrong.status, wrong.error["param"]) == (400, "cacheMarks")
