@@ -3,6 +3,7 @@ every event, on each pair of a client's dialect and an endpoint's, to the micro-
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -22,8 +23,8 @@ from tests.contract.money.run import configured
 from tests.upstream import Steer, messages_judge, responses_judge
 
 DIALECTS = ("chat", "messages", "responses", "text")
-TEXT = " ".join(f"w{at}" for at in range(5))
-EVENTS = 12
+TEXT = " ".join(f"w{at}" for at in range(3))
+EVENTS = range(14) if os.environ.get("PROVE") else (0, 1, 2, 3, 5, 7)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,7 +41,7 @@ def place() -> Place:
 def ends(asked: Asked) -> Iterator[tuple[Steer, int | None]]:
     """Every end: what the fake does, and after how many pieces the client hangs up."""
     kind = errors_of(asked)[0]
-    for after in range(EVENTS):
+    for after in EVENTS:
         yield Steer(text=TEXT, reset="body", after=after), None
         yield Steer(text=TEXT, reset="end", after=after), None
         yield Steer(text=TEXT, stream_error=kind, after=after), None

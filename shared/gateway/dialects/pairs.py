@@ -173,8 +173,8 @@ class Tap(Protocol):
 
 class Stream:
     """An answer as it is made, in the client's dialect: the provider's own events where it speaks that, else written
-    anew. `most` are the output tokens asked for in all, of so many `choices`. `begun`: the provider has said anything at
-    all, be it nothing that this client is told; `said`: something of the answer came."""
+    anew. `most` are the output tokens asked for in all, of so many `choices`. `begun`: the provider has said anything,
+    be it nothing that this client is told; `said`: something of the answer came."""
 
     def __init__(
         self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str, most: int, choices: int = 1

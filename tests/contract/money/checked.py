@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from tests.contract.money.run import Run
 from tests.upstream import Steer
 from tests.upstream.delivered import Delivery
 
+_COST = re.compile(rb'"cost": ?([0-9.e-]+)')  # as an answer says it, in US dollars
 _SAID = ("choices", "content", "output")
 
 
@@ -33,6 +36,15 @@ class Account:
     dollars: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+
+    def tell(self, of: str) -> None:
+        """The figures, for who runs the proof at its full length and reads them (`pytest -s`)."""
+        ends = ", ".join(f"{count} {end}" for end, count in sorted(self.ends.items()))
+        rules = ", ".join(
+            f"{count} {rule} ${self.dollars[rule] / 1e6:.6f}" for rule, count in sorted(self.rules.items())
+        )
+        sums = f"counted ${self.counted / 1e6:.6f}, waited ${self.waits / 1e6:.6f}, rows ${self.rows / 1e6:.6f}"
+        sys.stdout.write(f"\n{of}: {ends}. {rules}. {sums}, killed ${self.killed / 1e6:.6f}\n")
 
 
 def checked(run: Run) -> Account:
@@ -67,6 +79,10 @@ def _check(found: Account, run: Run, call: Call, rows: Sequence[Mapping[str, Any
         found.wrong.append(f"{call.mark}: {row['state']}")
         return
     check_attempts(found, call, row, sent, reads[0] if reads else Read())
+    for read in reads:
+        told = _COST.findall(read.data) if read.ended and read.status == 200 else []
+        if told and round(float(told[-1]) * 1e6) != row["actual"]:
+            found.wrong.append(f"{call.mark}: its client was told {told[-1]}, and its row says {row['actual']}")
 
 
 def _killed(found: Account, call: Call, row: Mapping[str, Any], sent: Sequence[Delivery]) -> None:
