@@ -8,7 +8,7 @@ import math
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from gateway.ledger.closing.sweeper import Sweeper
 from gateway.ledger.rows_store import LENGTHS, RowStore
 from tests.contract.front import Gateway, Place
 from tests.contract.money.checked import checked
-from tests.contract.money.run import Account, Run
+from tests.contract.money.run import Run, held_by
 from tests.contract.streaming_server import Server
 from tests.contract.test_consumer import consumer, invoke, record
 from tests.functions.stream_driver import drive
@@ -142,8 +142,3 @@ def overrun(run: Run) -> list[str]:
             if used > account.budget:
                 wrong.append(f"{account.id}: {used} of {account.budget}")
     return wrong
-
-
-def held_by(account: Account, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows whose money an account holds."""
-    return [row for row in rows if account.id in (row["key"], *(each["id"] for each in row["accounts"]))]

@@ -23,7 +23,8 @@ from tests.contract.money.run import configured
 from tests.upstream import Steer, messages_judge, responses_judge
 
 DIALECTS = ("chat", "messages", "responses", "text")
-TEXT = " ".join(f"w{at}" for at in range(3))
+TEXT = " ".join(f"wq{at}z" for at in range(3))
+TOOL: dict[str, Any] = {"tool": "look", "arguments": '{"at": 1}'}
 EVENTS = range(14) if os.environ.get("PROVE") else (0, 1, 2, 3, 5, 7)
 
 
@@ -41,14 +42,16 @@ def place() -> Place:
 def ends(asked: Asked) -> Iterator[tuple[Steer, int | None]]:
     """Every end: what the fake does, and after how many pieces the client hangs up."""
     kind = errors_of(asked)[0]
-    for after in EVENTS:
-        yield Steer(text=TEXT, reset="body", after=after), None
-        yield Steer(text=TEXT, reset="end", after=after), None
-        yield Steer(text=TEXT, stream_error=kind, after=after), None
-        yield Steer(text=TEXT), after
-    yield Steer(text=TEXT), None
-    yield Steer(text=TEXT, body="no-usage"), None
-    yield Steer(text=TEXT, tool="look", arguments='{"at": 1}'), None
+    for said in ({"text": TEXT}, TOOL, {"text": TEXT, "reasoning": "hm, yes"}):
+        for after in EVENTS:
+            yield Steer(**said, reset="body", after=after), None
+            yield Steer(**said, stream_error=kind, after=after), None
+            if "text" in said:
+                yield Steer(**said), after
+            if len(said) == 1:
+                yield Steer(**said, reset="end", after=after), None
+        yield Steer(**said), None
+        yield Steer(**said, body="no-usage"), None
 
 
 def body_of(dialect: str, model: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tests.contract.money.drawn import Call
 from tests.contract.money.owed import words_sent
 from tests.upstream.delivered import Delivery
 
-_WORD = re.compile(rb"w(\d+)")
+_WORD = re.compile(rb"wq(\d+)z")
 _LOOKS = 0.02  # seconds between two looks at what the fake has sent
 _WAITS = 5.0  # for what was sent to arrive; whoever leaves before it has may leave all the same
 

@@ -106,7 +106,7 @@ def check_attempts(found: Account, call: Call, row: Mapping[str, Any], sent: Seq
     attempts = row.get("attempts") or [_only(row)]
     left = call.leaves is not None
     if call.asked.speaks == "titan":
-        ways = [list(of_batch(call.asked, sent, left=left))]
+        ways = [list(of_batch(call.asked, sent))]
         attempts = attempts[:1]
     else:
         ways = [

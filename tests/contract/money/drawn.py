@@ -68,7 +68,9 @@ def _call(chance: random.Random, seed: int, number: int, doomed: bool, caller: i
     body = _body(chance, surface, model, mark, cap)
     if streams:
         body["stream"] = True
-    call = Call(number, mark, surface, Asked(model, body, cap), streams, caller)
+    choices = 2 if surface == "chat" and MODELS[model]["speaks"] == "chat" and chance.random() < 0.2 else 1
+    body |= {"n": choices} if choices > 1 else {}
+    call = Call(number, mark, surface, Asked(model, body, cap * choices), streams, caller)
     if doomed:
         call.doomed = True
         call.steers = [_held(chance, call)]
@@ -97,7 +99,10 @@ def _body(chance: random.Random, surface: str, model: str, mark: str, cap: int) 
     if surface == "responses":
         items: Any = prompt if chance.random() < 0.5 else [{"role": "user", "content": prompt}]
         return {"model": model, "input": items, "max_output_tokens": cap}
-    turns = [{"role": "user", "content": prompt}]
+    marked = [{"type": "text", "text": prompt, "cache_control": {"type": "ephemeral"}}]
+    turns: list[dict[str, Any]] = [{"role": "user", "content": prompt}]
+    if surface == "messages" and chance.random() < 0.4:
+        turns = [{"role": "user", "content": marked}]
     if chance.random() < 0.3:
         turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Yes?"}, *turns]
     return {"model": model, "messages": turns, "max_tokens": cap}
@@ -106,13 +111,15 @@ def _body(chance: random.Random, surface: str, model: str, mark: str, cap: int) 
 def _text(chance: random.Random, call: Call) -> dict[str, Any]:
     """What an answer says, in words that stand once each, and what was counted of its prompt beside the plain tokens:
     never more than the prompt's bytes allow, as of an honest provider."""
-    words = [f"w{at}" for at in range(chance.randrange(1, 30))]
+    words = [f"wq{at}z" for at in range(chance.randrange(1, 30))]
     said: dict[str, Any] = {"text": " ".join(words)}
     spare = call.asked.prompt // 4 if call.asked.cap else 0
     if spare and chance.random() < 0.5:
         said["cached"] = chance.randrange(spare)
+    if call.asked.marked and chance.random() < 0.8:
+        said |= {"cached": 0, "cache_write": chance.randrange(spare)}
     if call.asked.thinks:
-        said["reasoning_tokens"] = chance.randrange(call.asked.cap // 3)
+        said["reasoning_tokens"] = chance.randrange(call.asked.cap // call.asked.body.get("n", 1) // 3)
     return said
 
 

@@ -74,22 +74,35 @@ def _chat(found: Heard, kind: str, event: Mapping[str, Any]) -> None:
     if "error" in event:
         found.failed = True
     for choice in event.get("choices", ()):
-        found.say(choice["delta"].get("content") or "")
+        delta = choice["delta"]
+        found.say(delta.get("content") or "")
+        for call in delta.get("tool_calls", ()):
+            found.say(call["function"].get("name", "") + call["function"].get("arguments", ""))
+            found.content = True
         found.ended = found.ended or bool(choice["finish_reason"])
         found.content = found.content or found.ended
     if event.get("usage"):
         found.counts = _of_chat(event["usage"])
 
 
+_SAYS = (
+    "response.output_text.delta",
+    "response.reasoning_summary_text.delta",
+    "response.function_call_arguments.delta",
+)
+
+
 def _responses(found: Heard, kind: str, event: Mapping[str, Any]) -> None:
     if kind == "response.failed":
         found.failed, found.void = True, not found.content
         return
-    if kind == "response.output_text.delta":
+    if kind in _SAYS:
         found.say(event["delta"])
     opens = kind == "response.content_part.added" or event.get("item", {}).get("status") == "in_progress"
-    called = event.get("item", {}).get("type") == "function_call"
-    found.content = found.content or called or not (opens or kind in ("response.created", "response.in_progress"))
+    if kind == "response.output_item.added" and event["item"]["type"] == "function_call":
+        found.say(event["item"]["name"])
+    opens = opens or event.get("item", {}).get("type") == "reasoning" or kind.endswith("summary_part.added")
+    found.content = found.content or not (opens or kind in ("response.created", "response.in_progress"))
     if kind in ("response.completed", "response.incomplete"):
         found.ended, found.counts = True, counts_of("responses", event["response"].get("usage"))
 
@@ -100,8 +113,11 @@ def _messages(found: Heard, kind: str, event: Mapping[str, Any]) -> None:
     elif kind == "message_start":
         told = _of_messages(event["message"]["usage"])
         found.told = told if told.prompt else None
+    elif kind == "content_block_start" and event["content_block"]["type"] == "tool_use":
+        found.say(event["content_block"]["name"])
     elif kind == "content_block_delta":
-        found.say(event["delta"].get("text") or "")
+        found.say("".join(event["delta"].get(name, "") for name in ("text", "thinking", "partial_json")))
+        found.content = True
     elif kind == "message_delta":
         found.ended = found.content = True
         found.counts = (found.told or Counts())._replace(output=event["usage"]["output_tokens"])
@@ -110,8 +126,13 @@ def _messages(found: Heard, kind: str, event: Mapping[str, Any]) -> None:
 def _converse(found: Heard, kind: str, event: Mapping[str, Any]) -> None:
     if kind.endswith("Exception"):
         found.failed = True
+    elif kind == "contentBlockStart":
+        found.say(event["start"]["toolUse"]["name"])
     elif kind == "contentBlockDelta":
-        found.say(event["delta"].get("text") or "")
+        delta = event["delta"]
+        found.say(delta.get("text", "") + delta.get("toolUse", {}).get("input", ""))
+        found.say(delta.get("reasoningContent", {}).get("text", ""))
+        found.content = True
     elif kind == "messageStop":
         found.ended = found.content = True
     elif kind == "metadata":

@@ -32,15 +32,18 @@ class Prices:
     cached: Fraction
     written: Fraction
     written_1h: Fraction
-    dearest: Fraction  # that a token of a prompt may be billed at, where no mark asks for a cache
+    dearest: Fraction  # that a token of a prompt may be billed at
 
     @classmethod
-    def of(cls, name: str) -> Prices:
+    def of(cls, name: str, *, marked: bool) -> Prices:
+        """`marked`: a prompt that asks for itself to be cached, which some models do without."""
         given = {each: Fraction(str(price)) for each, price in MODELS[name]["price"].items() if each != "mode"}
         plain = given["input"]
         written = given.get("cacheWrite", plain)
         long = given.get("cacheWrite1h", written)
-        dearest = plain if MODELS[name].get("marks") else max(plain, written, long)
+        dearest = max(plain, written, long)
+        if MODELS[name].get("marks"):
+            dearest = max(plain, written) if marked else plain
         return cls(plain, given["output"], given.get("cached", plain), written, long, dearest)
 
     def bill(self, counts: Counts) -> int:
@@ -59,7 +62,11 @@ class Asked:
 
     @property
     def prices(self) -> Prices:
-        return Prices.of(self.model)
+        return Prices.of(self.model, marked=self.marked)
+
+    @property
+    def marked(self) -> bool:
+        return "cache_control" in json.dumps(self.body)
 
     @property
     def speaks(self) -> str:
@@ -144,18 +151,22 @@ def owed(asked: Asked, delivery: Delivery, *, least: int, left: bool, said: str)
 
 
 def _whole(asked: Asked, delivery: Delivery, said: str) -> Owed:
-    counts = _in_headers(delivery.headers, writes=bool(asked.cap))
-    body = _json(delivery.body or b"")
-    if isinstance(body, dict):
-        if asked.speaks == "titan" and "inputTextTokenCount" in body:
-            counts = Counts(body["inputTextTokenCount"])
-        elif isinstance(body.get("usage"), dict):
-            counts = counts_of(asked.speaks, body["usage"]) or counts
+    counts = _counted(asked, delivery)
     if counts is not None:
         return Owed("counted", asked.prices.bill(counts))
     if delivery.steer.body != "no-usage":
         return Owed("refused", 0)  # no answer, and nothing counted it
     return Owed("uncounted", asked.seen(None, len(said.encode())))
+
+
+def _counted(asked: Asked, delivery: Delivery) -> Counts | None:
+    """The counts of an answer in one piece: in its body, or where that has none in its headers."""
+    counts, body = _in_headers(delivery.headers, writes=bool(asked.cap)), _json(delivery.body or b"")
+    if not isinstance(body, dict):
+        return counts
+    if "inputTextTokenCount" in body:
+        return Counts(body["inputTextTokenCount"])
+    return counts_of(asked.speaks, body.get("usage")) or counts
 
 
 def _stream(asked: Asked, delivery: Delivery, least: int, *, left: bool) -> Iterator[Owed]:
@@ -223,15 +234,14 @@ def _json(data: bytes) -> Any:
         return None
 
 
-def of_batch(asked: Asked, deliveries: Sequence[Delivery], *, left: bool) -> Iterator[Owed]:
+def of_batch(asked: Asked, deliveries: Sequence[Delivery]) -> Iterator[Owed]:
     """What embeddings owe whose inputs leave one by one: the counts of each that was answered; and of the last, where
     nobody knows what became of it, the most that it comes to."""
-    counted, unknown, prices = 0, 0, asked.prices
+    counted = 0
     for delivery, text in zip(deliveries, asked.inputs, strict=False):
-        if delivery.body is not None and delivery.status == 200:
-            told = _whole(asked, delivery, "")
-            body = _json(delivery.body)
-            counted += body["inputTextTokenCount"] if told.rule == "counted" else len(text.encode()) + AN_INPUT
+        told, most = _counted(asked, delivery), len(text.encode()) + AN_INPUT
+        if delivery.status == 200 and delivery.body is not None and delivery.steer.body != "no-usage":
+            counted += told.fresh if told is not None else 0
         elif delivery.status in (0, 200):
-            unknown = len(text.encode()) + AN_INPUT
-    yield Owed("counted", prices.bill(Counts(counted + unknown)))
+            counted += most
+    yield Owed("counted", asked.prices.bill(Counts(counted)))

@@ -7,7 +7,7 @@ import random
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,11 +119,19 @@ class Run:
             until(self._settled, "all but the doomed calls end")
 
     def _settled(self) -> bool:
-        """Whether no call is under way but those that stand still for ever."""
+        """Whether no call is under way but those that stand still for ever: by their rows, and by what is held."""
+        if not all(self._stands(call) for call in self.calls[: len(self.calls) // 2] if call.doomed):
+            return False
+        under_way = [row for row in self.gateway.rows() if row["state"] == "OPEN"]
         doomed = {call.mark for call in self.calls if call.doomed}
-        return {row["correlation"] for row in self.gateway.rows() if row["state"] == "OPEN"} <= doomed and all(
-            self._stands(call) for call in self.calls[: len(self.calls) // 2] if call.doomed
+        return {row["correlation"] for row in under_way} <= doomed and all(
+            self._held(account) == sum(row["est"] for row in held_by(account, under_way))
+            for account in self.accounts.values()
         )
+
+    def _held(self, account: Account) -> int:
+        item = self.limits.get(account.id)
+        return int(item.get("used_total", 0) - item.get("spent_total", 0))
 
     def _stands(self, call: Call) -> bool:
         """Whether a doomed call was refused, or waits for a provider that says nothing more."""
@@ -193,6 +201,11 @@ class Run:
         account.most = max(account.most, used)
         if not 0 <= spent <= used <= account.budget:
             self.wrong.append(f"{account.id}: spent {spent}, used {used}, of {account.budget}")
+
+
+def held_by(account: Account, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows whose money an account holds."""
+    return [row for row in rows if account.id in (row["key"], *(each["id"] for each in row["accounts"]))]
 
 
 def configured(gateway: Gateway) -> None:
