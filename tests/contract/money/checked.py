@@ -80,9 +80,9 @@ def _check(found: Account, run: Run, call: Call, rows: Sequence[Mapping[str, Any
         return
     check_attempts(found, call, row, sent, reads[0] if reads else Read())
     for read in reads:
-        told = _COST.findall(read.data) if read.ended and read.status == 200 else []
-        if told and round(float(told[-1]) * 1e6) != row["actual"]:
-            found.wrong.append(f"{call.mark}: its client was told {told[-1]}, and its row says {row['actual']}")
+        costs = _COST.findall(read.data) if read.ended and read.status == 200 else []
+        if costs and round(float(costs[-1]) * 1e6) != row["actual"]:
+            found.wrong.append(f"{call.mark}: its client was told {costs[-1]!r}, and its row says {row['actual']}")
 
 
 def _killed(found: Account, call: Call, row: Mapping[str, Any], sent: Sequence[Delivery]) -> None:
@@ -183,5 +183,5 @@ def _said(read: Read) -> str:
         body = json.loads(read.data)
     except ValueError:
         return ""
-    said = next((body[name] for name in _SAID if name in body), []) if isinstance(body, dict) else []
+    said: Any = next((body[name] for name in _SAID if name in body), []) if isinstance(body, dict) else []
     return json.dumps(said, ensure_ascii=False)
