@@ -29,7 +29,7 @@ from tests.functions.stream_driver import drive
 from tests.upstream import messages_judge, responses_judge
 
 PROVE = bool(os.environ.get("PROVE"))
-SEEDS, CALLS, DOOMED = (range(20), 200, 12) if PROVE else (range(2), 130, 8)
+SEEDS, CALLS, DOOMED = (range(20), 200, 12) if PROVE else (range(2), 110, 6)
 HOUR = 3_600_000_000
 
 

@@ -92,7 +92,8 @@ class Attempt:
                 given = time.monotonic()
                 yield event
                 waited = time.monotonic() - given
-                self.unread += waited if waited > _HINDERS else 0.0
+                if waited > _HINDERS:  # no silence of the provider's: nobody listened, and no second counts twice
+                    self.unread, self._last = self.unread + waited, self._last + waited
         except UpstreamError as failure:
             self._failed(failure)
             raise
