@@ -109,8 +109,11 @@ def check_attempts(found: Account, call: Call, row: Mapping[str, Any], sent: Seq
         ways = [list(of_batch(call.asked, sent))]
         attempts = attempts[:1]
     else:
+        # What its client has read is of the last attempt: nothing of those before it has gone out.
+        read_of = [0] * (len(sent) - 1) + [_least(call, each, read) for each in sent[-1:]]
         ways = [
-            list(owed(call.asked, each, least=_least(call, each, read), left=left, said=_said(read))) for each in sent
+            list(owed(call.asked, each, least=least, left=left, said=_said(read)))
+            for each, least in zip(sent, read_of, strict=True)
         ]
     attempts = [each for each in attempts if each["verdict"] != "not_sent"]
     if len(attempts) != len(ways):
