@@ -139,8 +139,7 @@ class InternalError(GatewayError):
 
 
 class ClientGone(GatewayError):
-    """Nobody waits for the answer any more. (499 is nginx's status for it: for the log, and for a repeat
-    by an Idempotency-Key of what was paid for.)"""
+    """Nobody waits for the answer any more. (499 is nginx's status for it: for the log.)"""
 
     status = 499
     type = "invalid_request_error"

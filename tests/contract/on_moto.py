@@ -58,6 +58,7 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_a_stream_that_cost_nothing_gives_the_key_back",
         "test_a_stream_whose_function_dies_is_not_made_again",
         "test_what_is_lost_at_a_stream_s_beginning_or_end_makes_no_second_one",
+        "test_what_a_client_left_is_known_by_its_request_where_it_cost_anything",
         "test_a_key_that_is_none",
     ),
     "test_interrupted": (

@@ -13,6 +13,7 @@ from gateway.dynamodb.attributes import from_item, size_of
 from gateway.dynamodb.client import Database
 from gateway.errors import (
     BadRequest,
+    ClientGone,
     Conflict,
     GatewayError,
     StoreUnavailable,
@@ -254,6 +255,23 @@ def test_what_is_lost_at_a_stream_s_beginning_or_end_makes_no_second_one(
     assert len(list(pieces)) == 3
     assert conflict(service)[0] in ("idempotency_streamed", "idempotency_in_progress")
     service.now += 34
+    assert conflict(service) == ("idempotency_streamed", "req_1", False)
+
+
+def test_what_a_client_left_is_known_by_its_request_where_it_cost_anything(tables: Tables) -> None:
+    service = Service(tables)
+
+    def left(charged: int) -> Made:
+        service.made += 1
+        error = ClientGone()
+        error.charged = charged
+        error.headers["x-gateway-request-id"] = "req_1"
+        raise error
+
+    for charged in (0, 7):
+        with pytest.raises(ClientGone):
+            service.ask(answer=lambda charged=charged: left(charged))  # type: ignore[misc]
+    assert service.made == 2
     assert conflict(service) == ("idempotency_streamed", "req_1", False)
 
 

@@ -4,19 +4,11 @@ sent twice. Each call ends in one row, and the sums are its rows'."""
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,12 +16,9 @@ from gateway.ledger.closing.sweep_store import SweepCursor
 from gateway.ledger.closing.sweeper import Sweeper
 from gateway.ledger.rows_store import LENGTHS, RowStore
 from tests.contract.front import Gateway, Place
+from tests.contract.streaming_server import CHAT, Server, until
 from tests.contract.test_interrupted import HOUR, Key
 from tests.upstream import Steer, messages_judge
-from tools.local.emulator import ROOT
-
-THREADS = 220
-CHAT = {"model": "it", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 50, "stream": True}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,68 +29,6 @@ def judge() -> None:
 @pytest.fixture
 def place() -> Place:
     return Place(providers="openai,bedrock,anthropic")
-
-
-class Server:
-    """The function's own server, on a port that was free."""
-
-    def __init__(self) -> None:
-        self.given: list[http.client.HTTPResponse] = []
-        self._told = tempfile.TemporaryFile()  # noqa: SIM115  as long as the process
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        variables = {"HOST": "127.0.0.1", "PORT": str(self.port), "GATEWAY_THREADS": str(THREADS), "LOG_LEVEL": "ERROR"}
-        environment = os.environ | variables | {"PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "functions.stream.server"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=self._told,
-        )
-        until(lambda: self._ready(), "the server answers")
-
-    def close(self) -> None:
-        self._told.close()
-        for response in self.given:
-            response.close()
-
-    def _ready(self) -> bool:
-        assert self.process.poll() is None
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            try:
-                connection.request("GET", "/ready")
-                with connection.getresponse() as response:
-                    return response.status == 200
-            except OSError:
-                return False
-
-    @property
-    def told(self) -> str:
-        """What it has said beside its log."""
-        self._told.seek(0)
-        return self._told.read().decode()
-
-    @property
-    def threads(self) -> int:
-        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
-
-    @property
-    def sockets(self) -> int:
-        links = list(Path(f"/proc/{self.process.pid}/fd").iterdir())
-        return sum("socket:" in str(each.readlink()) for each in links if each.is_symlink())
-
-    def post(
-        self, key: str, path: str = "/v1/chat/completions", body: Any = CHAT, **headers: str
-    ) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        sent = {"authorization": f"Bearer {key}", "content-type": "application/json", "connection": "close"}
-        sent |= {name.replace("_", "-"): text for name, text in headers.items()}
-        connection.request("POST", path, json.dumps(body), sent)
-        response = connection.getresponse()
-        self.given.append(response)
-        return response
 
 
 @pytest.fixture
@@ -117,14 +44,6 @@ def server(gateway: Gateway) -> Iterator[Callable[[], Server]]:
         each.process.kill()
         each.process.wait()
         each.close()
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not true():
-        assert time.monotonic() < deadline, what
-        pause.wait(0.05)
 
 
 def leave(response: http.client.HTTPResponse) -> None:

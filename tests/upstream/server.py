@@ -8,7 +8,7 @@ import struct
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from tests.upstream import embeddings_api
 from tests.upstream.answers import SECRET, Reply, answer, reason, secret
 from tests.upstream.bedrock_api import counted_of
+from tests.upstream.delivered import Delivery
 from tests.upstream.responses_api import last_input_text
 from tests.upstream.steering import Steer, last_user_text, steer_from
 
@@ -38,8 +39,9 @@ class Seen:
 class FakeUpstream:
     """A fake OpenAI and Bedrock on a loopback port of its own; a context manager.
 
-    `url` is for Bedrock, `openai_url` ends in /v1. `seen` holds every request in order. `script` queues answers,
-    one a request, before what a request's own headers and words ask for; `decide` may give a Steer for a request.
+    `url` is for Bedrock, `openai_url` ends in /v1. `seen` holds every request in order, `deliveries` what went out on
+    each. `script` queues answers, one a request, before what a request's own headers and words ask for; `decide` may
+    give a Steer for a request.
     `gone` is set when a connection was broken on purpose. `let` lets one more event of a held stream go.
 
     It is Secrets Manager too: `secrets` holds values by id (any other is "sk-fake", None is one that is not there), and
@@ -48,6 +50,7 @@ class FakeUpstream:
 
     def __init__(self, port: int = 0) -> None:
         self.seen: list[Seen] = []
+        self.deliveries: list[Delivery] = []
         self.decide: Callable[[Seen], Steer | None] = lambda seen: None
         self.secrets: dict[str, str | None] = {}
         self.secret_reads: list[str] = []
@@ -82,6 +85,7 @@ class FakeUpstream:
         """Forget what was seen and scripted."""
         self.permits = threading.Semaphore(0)
         self.seen.clear()
+        self.deliveries.clear()
         self.secrets.clear()
         self.secret_reads.clear()
         self._queue.clear()
@@ -162,15 +166,24 @@ class _Handler(BaseHTTPRequestHandler):
         if seen.headers.get("x-amz-target") == SECRET:
             secret_id = str(seen.body["SecretId"])
             fake.secret_reads.append(secret_id)
-            self._send(secret(fake.secrets.get(secret_id, "sk-fake")), Steer())
+            self._send(secret(fake.secrets.get(secret_id, "sk-fake")), Delivery.of(seen, Steer()))
             return
         fake.seen.append(seen)
         try:
             steer = fake.steer(seen)
         except ValueError as error:
-            self._send(Reply(599, {}, f"bad steering: {error}".encode()), Steer())
+            self._send(Reply(599, {}, f"bad steering: {error}".encode()), Delivery.of(seen, Steer()))
             return
-        fake.closing.wait(steer.delay)
+        delivery = Delivery.of(seen, steer)
+        fake.deliveries.append(delivery)
+        try:
+            self._answer(delivery)
+        finally:
+            delivery.ended = True
+
+    def _answer(self, delivery: Delivery) -> None:
+        seen, steer = delivery.seen, delivery.steer
+        self.server.fake.closing.wait(steer.delay)
         if steer.reset == "before":
             self._break()
             return
@@ -178,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.sendall(steer.wire.encode("latin-1"))
             self._end()
             return
-        self._send(answer(seen.method, seen.path, seen.headers, seen.body, steer), steer)
+        self._send(answer(seen.method, seen.path, seen.headers, seen.body, steer), delivery)
 
     def _read(self) -> Seen:
         length = min(int(self.headers.get("content-length") or 0), _MOST_BODY)
@@ -191,20 +204,22 @@ class _Handler(BaseHTTPRequestHandler):
         fields = body if isinstance(body, dict) else {}
         return Seen(self.command, self.path, headers, raw, fields, self.client_address[1])
 
-    def _send(self, reply: Reply, steer: Steer) -> None:
-        head = self._head(reply, steer)
+    def _send(self, reply: Reply, delivery: Delivery) -> None:
+        steer, head = delivery.steer, self._head(reply)
         if steer.reset == "headers":
             self._write(head[: len(head) // 2], 0)
             self._break()
             return
+        delivery.head(reply.status, reply.headers, streams=reply.parts is not None)
         if reply.parts is None and not steer.drip and steer.reset != "body" and steer.body != "cut":
+            delivery.body = reply.body
             self._write(head + reply.body, 0)
             if steer.reset == "after":
                 self._end()
             return
         self._write(head, steer.drip if steer.drip_from == "headers" else 0)
         if reply.parts is not None:
-            self._stream(reply, steer)
+            self._stream(reply.parts, delivery)
         elif steer.reset == "body":
             self._write(reply.body[: len(reply.body) // 2], 0)
             self._break()
@@ -212,23 +227,29 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(reply.body[: len(reply.body) // 2], 0)
             self.close_connection = True
         else:
+            delivery.body = reply.body
             self._write(reply.body, steer.drip)
 
-    def _head(self, reply: Reply, steer: Steer) -> bytes:
+    def _head(self, reply: Reply) -> bytes:
         length = {"content-length": str(len(reply.body))} if reply.parts is None else {"transfer-encoding": "chunked"}
         lines = [f"HTTP/1.1 {reply.status} {reason(reply.status)}"]
         lines += [f"{name}: {value}" for name, value in (reply.headers | length).items()]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
-    def _stream(self, reply: Reply, steer: Steer) -> None:
-        for number, part in enumerate(reply.parts or ()):
+    def _stream(self, parts: Iterator[bytes], delivery: Delivery) -> None:
+        steer = delivery.steer
+        for number, part in enumerate(parts):
             if steer.reset == "body" and number == steer.after:
                 self._break()
                 return
+            if steer.reset == "end" and number == steer.after:
+                break
             if number:
                 self.server.fake.closing.wait(steer.chunk_delay)
             if steer.held and number >= steer.held:
+                delivery.held = True
                 self._permitted()
+            delivery.part(part)
             self._write(f"{len(part):x}\r\n".encode() + part + b"\r\n", steer.drip)
         self._write(b"0\r\n\r\n", 0)
 

@@ -19,11 +19,12 @@ class Steer:
     Timing, in seconds: `delay` before the first byte; `drip` between single bytes, from the `drip_from` part on;
     `chunk_delay` between the events of a stream, of which all after `held` wait for `FakeUpstream.let`. `reset` closes
     the connection hard: "before" any byte, within the "headers", or within the "body" (of a stream: after `after`
-    events); "after" a whole answer it closes in order. `body`: "malformed", "schema", "no-usage", "zero-usage", "huge"
-    (of `size` bytes), "gzip", "empty", "cut" (ends early, in order) or "list". `tool` is called with `arguments`;
-    several, "one,two", at once, with a list of as many. `stream_error` ends a stream with that error. `exact` is a body
-    of its own, `header` a further header ("name: value"), `wire` the whole answer, status line and all, after which the
-    connection ends; all three go out byte by byte as they stand (latin-1).
+    events); "after" a whole answer it closes in order; "end" ends a stream in order, but early, after `after` events.
+    `body`: "malformed", "schema", "no-usage", "zero-usage", "huge" (of `size` bytes), "gzip", "empty", "cut" (ends
+    early, in order) or "list". `tool` is called with `arguments`; several, "one,two", at once, with a list of as many.
+    `stream_error` ends a stream with that error. `exact` is a body of its own, `header` a further header
+    ("name: value"), `wire` the whole answer, status line and all, after which the connection ends; all three go out
+    byte by byte as they stand (latin-1).
     """
 
     status: int = 200

@@ -20,7 +20,7 @@ from gateway.ledger.charge import Verdict, charge, verdict_of
 from gateway.models.money import Cost, cost_of
 from gateway.models.thinking import may_think
 from gateway.models.usage import Usage
-from gateway.vendors.base import QUIET, Answer, Chunk, Counted, Event, Prepared
+from gateway.vendors.base import QUIET, Answer, Chunk, Counted, Event, Made, Prepared
 
 # Of an answer that broke off, tokens that were made and had not come: a moment's worth; and so many for each second
 # beyond it of a provider's silence, since some tell the input of a tool only when it is whole, and for each that events
@@ -92,7 +92,8 @@ class Attempt:
                 given = time.monotonic()
                 yield event
                 waited = time.monotonic() - given
-                self.unread += waited if waited > _HINDERS else 0.0
+                if waited > _HINDERS:  # no silence of the provider's: nobody listened, and no second counts twice
+                    self.unread, self._last = self.unread + waited, self._last + waited
         except UpstreamError as failure:
             self._failed(failure)
             raise
@@ -126,7 +127,7 @@ class Attempt:
             "cost": self.cost.total,
         } | {name: count for name, count in tokens.items() if count}
 
-    def _heard(self, event: Chunk | Counted | Answer) -> None:
+    def _heard(self, event: Chunk | Made | Counted | Answer) -> None:
         if isinstance(event, Counted):
             # No prompt is of no tokens: some hosts say zeros until they know.
             self.told = event.usage if event.usage.prompt_tokens else self.told

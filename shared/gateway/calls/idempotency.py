@@ -5,7 +5,8 @@ a call that cost nothing gives the claim back, so that a retry may try again. A 
 after its deadline.
 
 A stream is kept by its request's id alone, from its first bytes on: a repeat is told which request it was, and may look
-it up. Whatever becomes of the function then, it is not made again.
+it up. Whatever becomes of the function then, it is not made again. So is what was paid for when its client left before
+anything of it could be given: whoever asks again is there, and is not to be told that it has gone.
 """
 
 from __future__ import annotations
@@ -21,10 +22,19 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from gateway import observability
-from gateway.errors import BadRequest, Conflict, GatewayError, StoreError, StoreUnavailable, UnprocessableContent
+from gateway.errors import (
+    BadRequest,
+    ClientGone,
+    Conflict,
+    GatewayError,
+    StoreError,
+    StoreUnavailable,
+    UnprocessableContent,
+)
 
 KEPT_SECONDS = 86_400
 MAX_KEPT_BYTES = 256 * 1_024  # compressed and in base64; an item of DynamoDB has 400 KB at most
+_REQUEST = "x-gateway-request-id"
 _FORM = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
@@ -92,7 +102,8 @@ class Idempotency:
         before anything of an earlier request is told.
 
         Raises BadRequest (a bad header), UnprocessableContent (another request had this key), Conflict (it is still
-        being answered, was streamed, or its answer was too large to keep), and what `answer` and `permitted` raise.
+        being answered, was streamed, was left by its client, or its answer was too large to keep), and what `answer`
+        and `permitted` raise.
         """
         if not _FORM.fullmatch(sent):
             raise BadRequest("Idempotency-Key: 1 to 255 visible ASCII characters", param="Idempotency-Key")
@@ -106,10 +117,7 @@ class Idempotency:
         try:
             made = answer()
         except BaseException as error:
-            if isinstance(error, GatewayError) and error.charged:
-                self._keep(claim, owner, failed(error))
-            else:
-                self._quietly(lambda: self.claims.drop(claim, owner))
+            self._raised(claim, owner, error, failed)
             raise
         if isinstance(made, Streamed):
             rid = made.pieces.rid
@@ -117,6 +125,14 @@ class Idempotency:
             return replace(made, pieces=_Ending(made.pieces, lambda: self._ended(claim, owner, made.pieces))), False
         self._keep(claim, owner, made)
         return made, False
+
+    def _raised(self, claim: str, owner: str, error: BaseException, failed: Callable[[GatewayError], Kept]) -> None:
+        if not isinstance(error, GatewayError) or not error.charged:
+            self._quietly(lambda: self.claims.drop(claim, owner))
+        elif isinstance(error, ClientGone) and (rid := error.headers.get(_REQUEST)):
+            self._quietly(lambda: self.claims.stream(claim, owner, rid, ended=True))
+        else:
+            self._keep(claim, owner, failed(error))
 
     def _ended(self, claim: str, owner: str, pieces: Pieces) -> None:
         if pieces.charged:
@@ -172,7 +188,7 @@ def _earlier(item: Mapping[str, Any], body: str, now: int, answer: Callable[[], 
 
 def _streamed(rid: str) -> Conflict:
     return Conflict(
-        f"The request was answered before, by a stream, which is not kept: it was {rid}.",
+        f"The request was made before, and its answer is not kept, as of a stream: it was {rid}.",
         code="idempotency_streamed",
         param="Idempotency-Key",
         headers={**_which(rid), "x-should-retry": "false"},
@@ -180,7 +196,7 @@ def _streamed(rid: str) -> Conflict:
 
 
 def _which(rid: str | None) -> dict[str, str]:
-    return {"x-gateway-request-id": rid} if rid else {}
+    return {_REQUEST: rid} if rid else {}
 
 
 class _Ending(Iterator[bytes]):

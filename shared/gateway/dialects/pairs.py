@@ -173,7 +173,8 @@ class Tap(Protocol):
 
 class Stream:
     """An answer as it is made, in the client's dialect: the provider's own events where it speaks that, else written
-    anew. `most` are the output tokens asked for in all, of so many `choices`. `said`: something of the answer came."""
+    anew. `most` are the output tokens asked for in all, of so many `choices`. `begun`: the provider has said anything,
+    be it nothing that this client is told; `said`: something of the answer came."""
 
     def __init__(
         self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str, most: int, choices: int = 1
@@ -185,9 +186,10 @@ class Stream:
         else:
             self.tap = _Translation(there.reader(names), spoken.writer(known=known, model=model))
         self._most, self._pieces, self._told, self._behind = most, 0, 0, False  # `behind`: text came after the count
-        self.said = False
+        self.begun = self.said = False
 
     def hear(self, kind: str, event: dict[str, Any], data: str = "") -> Heard:
+        self.begun = True
         heard = self.tap.hear(kind, event, data)
         self._pieces += heard.pieces
         self.said = self.said or heard.content

@@ -25,7 +25,7 @@ from gateway.models.vendors import Counting, Endpoint, ModelRule, Quirks, Vendor
 from gateway.transport import Broken, Connections, HttpError, HttpReply
 from gateway.vendors import Connection
 from gateway.vendors.answers import Opened, Waiting, answer_of, answered, awaited, opened, read, tier_in
-from gateway.vendors.base import QUIET, Answer, Event, ModelCall, Prepared
+from gateway.vendors.base import Answer, Event, ModelCall, Prepared
 from gateway.vendors.batches import in_parts
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
 from gateway.vendors.masking import masked
@@ -121,7 +121,7 @@ class Adapter(ABC):
         )
 
     def _streamed(self, prepared: Prepared) -> Iterator[Event]:
-        call, begun = prepared.call, False
+        call = prepared.call
         reply, exchange = yield from self._asked_of(prepared, self._way(call).stream_path, whole=False)
         most, known = call.max_output_tokens * call.choices, _known(reply)
         try:
@@ -134,18 +134,16 @@ class Adapter(ABC):
                 yield from retold(call.dialect, whole.body, known=known, model=call.model)
                 yield whole._replace(body={})
                 return
-            for event in relayed(exchange, reply.headers, stream):
-                begun = begun or event is not QUIET
-                yield event
+            yield from relayed(exchange, reply.headers, stream)
             if not tap.ended and not stream.beyond:
                 raise Broken("the stream ends early")
             used = stream.used
             answer = Answer({}, used.usage if used else None, tier_in(reply.headers, used))
         except StreamError as told:
-            raise told.failure(self.name, begun=begun, mask=self._mask(prepared)) from None
+            raise told.failure(self.name, begun=stream.begun, mask=self._mask(prepared)) from None
         except Unusable as why:
             used = stream.used
-            if used is None and begun:  # something was said, and nobody counts it
+            if used is None and stream.begun:  # something was said, and nobody counts it
                 raise StreamError(why.reason, None).failure(self.name, begun=True) from None
             tier = tier_in(reply.headers, used)
             raise unusable(self.name, why.reason, usage=used.usage if used else None, tier=tier) from None

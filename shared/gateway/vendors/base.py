@@ -2,8 +2,8 @@
 
 A provider takes a request in the client's dialect and gives answers in it, whatever the endpoint speaks that it is sent
 to. `prepare` chooses the endpoint and translates, before anything is held or sent; `send` is an iterator of events: a
-JSON answer is one `Answer`; a streamed one is `Chunk`s and then an `Answer` that says what it is billed by. Between
-them a provider may tell what was used so far, and be `QUIET`.
+JSON answer is one `Answer`; a streamed one is `Chunk`s, and what is `Made` untold, and then an `Answer` that says what
+it is billed by. Between them a provider may tell what was used so far, and be `QUIET`.
 """
 
 from __future__ import annotations
@@ -85,6 +85,15 @@ class Chunk(NamedTuple):
     size: int = 0
 
 
+class Made(NamedTuple):
+    """What was made of an answer, and what the client's dialect says nothing of: a thought where there are none, the
+    end that waits for its counts. It is paid for like what is told; the fields are those of a `Chunk`."""
+
+    content: bool = True
+    pieces: int = 0
+    size: int = 0
+
+
 class Counted(NamedTuple):
     """What the provider has counted so far: of the prompt all, of the answer what it says. `final`: the answer has said
     why it ends, so that this is all of it, or it comes in parts, and this is all that those come to which were asked
@@ -117,7 +126,7 @@ class Answer(NamedTuple):
     tier: str | None = None
 
 
-Event = Chunk | Counted | Answer | Literal[Quiet.QUIET]
+Event = Chunk | Made | Counted | Answer | Literal[Quiet.QUIET]
 
 
 class Provider(Protocol):

@@ -15,7 +15,7 @@ from gateway.dialects.values import json_object, mapping
 from gateway.error_shapes import STATUSES
 from gateway.errors import UpstreamCredentials, UpstreamError
 from gateway.transport import Broken, Exchange, HttpError
-from gateway.vendors.base import QUIET, Chunk, Counted, Event
+from gateway.vendors.base import QUIET, Chunk, Counted, Event, Made
 from gateway.vendors.failures import STATUS_BY_TYPE, kind_told, refused, word
 
 Events = Iterator[tuple[str, dict[str, Any], str]]
@@ -101,7 +101,8 @@ def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream) -> I
             raise
     for kind, event, data in () if over else frames.end():
         yield from _told(stream.hear(kind, event, data), stream)
-    yield from _told(Heard(tap.end(done=frames.done), content=True), stream)
+    left = tap.end(done=frames.done)
+    yield from _told(Heard(left, content=bool(left)), stream)
 
 
 def retold(dialect: str, answer: Mapping[str, Any], *, known: str, model: str) -> Iterator[Event]:
@@ -123,6 +124,8 @@ def _told(heard: Heard, stream: Stream) -> Iterator[Event]:
         used = stream.used
         yield Counted(heard.counted, final=stream.tap.ended, tier=used.tier if used else "")
     pieces, size = heard.pieces, heard.size
+    if not heard.events and (heard.content or pieces):
+        yield Made(heard.content, pieces, size)
     for kind, event, data in heard.events:
         yield Chunk(event, kind, data, heard.content, pieces, size)
         pieces = size = 0

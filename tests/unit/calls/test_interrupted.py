@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,7 +24,7 @@ from gateway.models.money import MICRO, Price
 from gateway.models.usage import Usage
 from gateway.models.vendors import packaged
 from gateway.transport import Broken
-from gateway.vendors.base import QUIET, Answer, Chunk, Counted, Event, ModelCall, Prepared, Provider
+from gateway.vendors.base import QUIET, Answer, Chunk, Counted, Event, Made, ModelCall, Prepared, Provider
 from gateway.vendors.failures import unanswered
 
 PLAIN = ("tools",)
@@ -67,6 +69,7 @@ EVENTS = st.lists(
     st.one_of(
         st.integers(0, 40).map(chunk),
         st.just(Chunk({}, content=False)),
+        st.integers(0, 40).map(lambda size: Made(content=True, pieces=1 if size else 0, size=size)),
         st.just(QUIET),
         USAGES.map(Counted),
         st.builds(Counted, USAGES, final=st.just(True), tier=st.sampled_from(["", "priority", "flex", "default"])),
@@ -89,7 +92,7 @@ def oracle(events: list[Event], est: Estimate, tier: str | None, thinks: bool) -
         if isinstance(event, Counted):
             told = event.usage if event.usage.input_tokens + event.usage.cached_tokens else told
             final = event if event.final else None
-        elif isinstance(event, Chunk):
+        elif isinstance(event, Chunk | Made):
             content, size, pieces = content or event.content, size + event.size, pieces + event.pieces
             final = None if event.pieces else final
     asked = [PRICE] + ([TIERS[tier]] if tier in TIERS else list(TIERS.values()) if tier == "auto" else [])
@@ -109,6 +112,15 @@ def oracle(events: list[Event], est: Estimate, tier: str | None, thinks: bool) -
     else:  # each token of the prompt as the dearest: one that is written to a cache, where that has a price
         seen = max(est.prompt * (price.cache_write or price.input) + output * price.output for price in asked) // MICRO
     return (Verdict.CUT, seen) if seen < bound else (Verdict.UNKNOWN, bound)
+
+
+def test_no_second_counts_as_silence_and_as_waiting_for_the_reader() -> None:
+    attempt, _ = made([chunk(5), chunk(5)])
+    with suppress(UpstreamError):
+        for _ in attempt.events():
+            threading.Event().wait(0.06)
+    assert attempt.unread >= 0.12
+    assert attempt.unread + attempt.silent <= attempt.provider_ms / 1_000 + 1e-6
 
 
 @given(

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
+from gateway.dialects.pairs import Stream
 from gateway.errors import UpstreamError, UpstreamThrottled, UpstreamTimeout
 from gateway.models.usage import Usage
 from gateway.transport import Broken
-from gateway.vendors.base import Answer, Chunk, Counted, ModelCall, Provider, Quiet
+from gateway.vendors.base import Answer, Chunk, Counted, Made, ModelCall, Provider, Quiet
 from gateway.vendors.streams import StreamError, frames_of
 from tests.gathered import gathered
 from tests.unit.vendors.asking import ask, call, failure
@@ -36,7 +37,8 @@ def chat(**body: Any) -> ModelCall:
 
 
 def streamed(provider: Provider, asked: ModelCall) -> tuple[list[Chunk], Answer]:
-    *chunks, answer = (each for each in provider.send(provider.prepare(asked)) if not isinstance(each, Counted | Quiet))
+    events = provider.send(provider.prepare(asked))
+    *chunks, answer = (each for each in events if not isinstance(each, Counted | Made | Quiet))
     assert isinstance(answer, Answer)
     found = [chunk for chunk in chunks if isinstance(chunk, Chunk)]
     assert len(found) == len(chunks)
@@ -98,6 +100,47 @@ def test_an_error_in_the_stream(fake: FakeUpstream, endpoint: str, request: pyte
     assert first.upstream_status is not None
     later = failure(provider, chat())
     assert (type(later), later.upstream_status, later.sent) == (UpstreamError, None, True)
+
+
+@pytest.mark.parametrize("endpoint", TOLD)
+def test_an_error_behind_a_first_event_may_be_billed_whoever_asked(
+    fake: FakeUpstream, endpoint: str, request: pytest.FixtureRequest
+) -> None:
+    """Some clients are told nothing of an event that only begins: what it costs does not go by that."""
+    provider: Provider = request.getfixturevalue(endpoint)
+    for asked in (chat(), messages()._replace(streamed=True)):
+        fake.script(Steer(stream_error=TOLD[endpoint][0], after=1))
+        error = failure(provider, asked)
+        assert (type(error), error.upstream_status, error.sent) == (UpstreamError, None, True)
+
+
+def test_what_a_client_is_told_nothing_of_is_made_all_the_same(fake: FakeUpstream, openai: Provider) -> None:
+    """Completions of old have no calls: what one comes to was produced, and is paid for."""
+    fake.script(Steer(tool="weather", arguments='{"city": "Oslo"}'))
+    asked = ModelCall("gpt-4o", {"prompt": "hello"}, 50, 5.0, dialect="text", streamed=True)
+    events = list(openai.send(openai.prepare(asked)))
+    made = [event for event in events if isinstance(event, Made)]
+    assert sum(event.size for event in made) == len('weather{"city": "Oslo"}')
+    assert all(event.content for event in made)
+
+
+OPENS: list[tuple[str, dict[str, Any]]] = [
+    ("response.created", {"response": {}}),
+    ("response.output_item.added", {"output_index": 0, "item": {"type": "reasoning", "id": "rs_1", "summary": []}}),
+    ("response.output_item.added", {"output_index": 1, "item": {"type": "message", "id": "msg_1", "content": []}}),
+    ("response.content_part.added", {"output_index": 1, "part": {"type": "output_text", "text": ""}}),
+]
+
+
+@pytest.mark.parametrize("client", ["chat", "messages", "responses", "text"])
+def test_what_only_opens_says_nothing_of_an_answer_whoever_asked(client: str) -> None:
+    stream = Stream(client, "responses", {}, known="k", model="m", most=100)
+    for kind, told in OPENS:
+        heard = stream.hear(kind, {"type": kind, **told})
+        assert (stream.begun, stream.said, heard.pieces) == (True, False, 0), kind
+    kind = "response.output_text.delta"
+    assert stream.hear(kind, {"type": kind, "output_index": 1, "content_index": 0, "delta": "Hi"}).content
+    assert stream.said
 
 
 def test_a_status_is_the_same_error_as_without_a_stream(fake: FakeUpstream, provider: Provider) -> None:

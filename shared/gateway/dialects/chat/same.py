@@ -157,7 +157,7 @@ class Passing:
         return "", {**self._frame, "choices": [choice]}, ""
 
 
-_NOTHING_SAID: Final = ("role", "type", "index")
+_NOTHING_SAID: Final = ("id", "role", "type", "index")  # made by hosts, or said of the text
 _CHUNK: Final = "chat.completion.chunk"
 _FRAME: Final[Mapping[str, Callable[[object], bool]]] = {
     "id": lambda id: isinstance(id, str) and bool(id),

@@ -19,6 +19,13 @@ from gateway.models.usage import Usage
 _KEPT: Final = frozenset(("background", "model", "stream", *NOTES))  # in the gateway
 _SPEAKERS: Final = ("user", "system", "developer")
 _BEGINS: Final = ("response.created", "response.in_progress", "response.queued", "keepalive", "response.failed")
+# What opens, by the name of what it holds: where that is empty, nothing is said yet.
+_OPENS: Final = {
+    "response.output_item.added": "item",
+    "response.content_part.added": "part",
+    "response.reasoning_summary_part.added": "part",
+}
+_EMPTY_ONES: Final = ("message", "reasoning", "output_text", "summary_text", "reasoning_text", "refusal")
 
 
 class _Same:
@@ -108,6 +115,13 @@ def _needs_id(item: Mapping[str, Any]) -> bool:
     return item.get("type") not in ("message", "function_call", "custom_tool_call", None)
 
 
+def _only_opens(kind: str, event: Mapping[str, Any]) -> bool:
+    """Whether it says that a text begins, and nothing of it."""
+    opened = mapping(event.get(_OPENS.get(kind, "")))
+    held = (opened.get(name) for name in ("content", "summary", "text", "refusal"))
+    return opened.get("type") in _EMPTY_ONES and not any(held)
+
+
 class Passing:
     """See `gateway.dialects.pairs.Tap`: events as they came, with a side look at what they say and count."""
 
@@ -134,7 +148,7 @@ class Passing:
                     heard.pieces += 1
                     heard.size += len(text.encode(errors="replace"))
         # What has no deltas was produced all the same.
-        heard.content = heard.content or not kind.startswith(_BEGINS)
+        heard.content = heard.content or not (kind.startswith(_BEGINS) or _only_opens(kind, event))
         self.over = self._reader.over
         return heard
 
