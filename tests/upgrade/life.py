@@ -16,7 +16,9 @@ FORGOTTEN = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 MINUTE = 60.0
 ADMIN = "/api/v1/admin"
 Keys = dict[str, str]
-_MODEL = "gpt-4"
+CHAT = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 100}
+STREAMED = CHAT | {"stream": True, "user": "somebody"}
+SLOW = CHAT | {"messages": [{"role": "user", "content": "[[fake delay=30]] Hello!"}]}
 
 
 class Life:
@@ -47,7 +49,9 @@ class Life:
         self._the_last_hour()
 
     def _people(self) -> None:
-        team = self.admin("POST", "teams", {"id": "blue", "name": "Blue", "max_budget": 500, "budget_duration": "monthly"})
+        team = self.admin(
+            "POST", "teams", {"id": "blue", "name": "Blue", "max_budget": 500, "budget_duration": "monthly"}
+        )
         gone = self.admin("POST", "teams", {"id": "gone", "name": "Gone"})
         self.admin("DELETE", f"teams/{gone['id']}")
         limits = {"name": "Anne", "max_budget": 20, "budget_duration": "monthly", "max_parallel_requests": 9}
@@ -102,13 +106,11 @@ class Life:
 
     def _streams(self) -> None:
         """At the other door: calls that may take long, sessions, an agent and a person that stand as marks."""
-        hello = {"model": _MODEL, "max_tokens": 100, "messages": [{"role": "user", "content": "Hello!"}]}
         named = {"x_claude_code_session_id": SESSION, "x_claude_code_agent_id": "an agent's name"}
-        body = hello | {"metadata": {"user_id": "somebody"}, "stream": True}
+        body = CHAT | {"metadata": {"user_id": "somebody"}, "stream": True}
         self._streamed("/v1/messages", body, **named)
         self._streamed("/v1/messages", body, **named | {"x_claude_code_session_id": FORGOTTEN})
-        chat = hello | {"stream": True, "user": "somebody"}
-        self._streamed("/v1/chat/completions", chat, idempotency_key="streamed")
+        self._streamed("/v1/chat/completions", STREAMED, idempotency_key="streamed")
 
     def _streamed(self, path: str, body: Any, **headers: str) -> None:
         reply = self.version.stream(path, body, self.keys["agent"], **headers)
@@ -130,7 +132,7 @@ class Life:
 
     def _ask_quietly(self, key: str, headers: dict[str, str]) -> None:
         with suppress(Crashed):
-            self.called(key, "[[fake delay=30]] Hello!", **headers)
+            self.version.ask("POST", "/v1/chat/completions", SLOW, self.keys[key], **headers)
 
     def _failures(self) -> None:
         """A breaker that opens by itself, and one that an operator opens."""
@@ -167,10 +169,10 @@ class Life:
         self.die_in_a_call("crashed", idempotency_key="died-again")
 
     def called(
-        self, key: str, text: str = "Hello!", model: str = _MODEL, wanted: int | None = 200, **headers: str
+        self, key: str, text: str = "Hello!", model: str = "gpt-4", wanted: int | None = 200, **headers: str
     ) -> Reply:
         """A paid call. `wanted` is its status, None for any."""
-        body = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 100}
+        body = CHAT | {"model": model, "messages": [{"role": "user", "content": text}]}
         reply = self.version.ask("POST", "/v1/chat/completions", body, self.keys[key], **headers)
         if wanted is not None and reply.status != wanted:
             raise AssertionError(f"a call of {key}: {reply.status} instead of {wanted}: {reply.text}")

@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.upgrade.life import ADMIN, SESSION, Life
+from tests.upgrade.life import ADMIN, CHAT, SESSION, SLOW, STREAMED, Life
 from tests.upgrade.version import Version
 
 Question = dict[str, Any]
 _DAYS = "from=2026-11-01&to=2026-11-30"
 _DIMENSIONS = ("key", "model", "provider", "tier", "tag", "team", "day", "hour", "total")
-_CHAT = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 100}
 _CHAT_PATH = "/v1/chat/completions"
 
 
@@ -35,7 +34,9 @@ def differences(reader: Version, questions: list[Question], keys: Mapping[str, s
         name = f"{question['method']} {question['url']} by {question['key']}"
         again = _asked(reader, question, keys)
         if again["status"] != question["status"]:
-            wrong.append(f"{name}: {again['status']} instead of {question['status']}: {json.dumps(again['answer'])[:300]}")
+            wrong.append(
+                f"{name}: {again['status']} instead of {question['status']}: {json.dumps(again['answer'])[:300]}"
+            )
         else:
             wrong += [f"{name}: {each}" for each in _compared(question["answer"], again["answer"], all_of_it)]
     return wrong
@@ -44,11 +45,13 @@ def differences(reader: Version, questions: list[Question], keys: Mapping[str, s
 def _asked(version: Version, question: Question, keys: Mapping[str, str]) -> Question:
     headers, key = question.get("headers", {}), keys[question["key"]]
     reply = version.ask(question["method"], question["url"], question.get("body"), key, **headers)
-    answer = reply.body if reply.text else {}
+    answer = reply.body if reply.text.startswith("{") else {}
     if "only" in question and reply.status == 200:
         answer = {path: _at(answer, path) for path in question["only"]}
     if reply.status >= 400:  # words may change, what happened may not
         answer = {"code": answer.get("error", answer).get("code")} if isinstance(answer.get("error", ""), dict) else {}
+    if question["method"] == "POST":  # the same answer, given anew, would not be told from a kept one
+        answer["replayed"] = reply.headers.get("idempotency-replayed")
     return question | {"status": reply.status, "answer": answer}
 
 
@@ -70,14 +73,10 @@ def _questions(ids: Mapping[str, str]) -> Iterator[Question]:
     yield _get("/v1/key", "full")
     yield _get("/v1/models", "rotated-before") | {"only": []}
     yield from (_get("/v1/models", key) | {"only": []} for key in ("revoked", "deleted"))
-    for key, claim in (("full", "once"), ("agent", "streamed"), ("crashed", "died-again")):
-        body = _CHAT if key != "crashed" else _CHAT | {"messages": [{"role": "user", "content": SLOW}]}
+    for key, claim, body in (("full", "once", CHAT), ("agent", "streamed", STREAMED), ("crashed", "died-again", SLOW)):
         yield {"method": "POST", "url": _CHAT_PATH, "key": key, "body": body, "headers": {"idempotency_key": claim}}
     for key in ("three", "poor", "single", "revoked"):
-        yield {"method": "POST", "url": _CHAT_PATH, "key": key, "body": _CHAT}
-
-
-SLOW = "[[fake delay=30]] Hello!"
+        yield {"method": "POST", "url": _CHAT_PATH, "key": key, "body": CHAT}
 
 
 def _get(url: str, key: str = "admin") -> Question:
