@@ -58,18 +58,15 @@ resource "aws_backup_selection" "tables" {
 resource "aws_iam_role" "backup" {
   for_each = toset(var.backup == null ? [] : ["tables"])
 
-  name               = "${local.prefix}-backup"
-  assume_role_policy = data.aws_iam_policy_document.backup_trust.json
-}
-
-data "aws_iam_policy_document" "backup_trust" {
-  statement {
-    actions = ["sts:AssumeRole"]
-    principals {
-      type        = "Service"
-      identifiers = ["backup.amazonaws.com"]
-    }
-  }
+  name = "${local.prefix}-backup"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "backup.amazonaws.com" }
+    }]
+  })
 }
 
 # AWS's own policy for making backups. It may not restore: who restores does that by a role of their own.

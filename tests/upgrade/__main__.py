@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from tests.upgrade import base, listing
+from tools.local.emulator import ROOT
 
 
 def main() -> int:
@@ -16,9 +17,9 @@ def main() -> int:
     if arguments.command == "write":
         if not arguments.name:
             parser.error("write needs the base's name, such as 0.2")
-        print(f"written: {base.write(arguments.name).relative_to(base.ROOT)}")
+        print(f"written: {base.write(arguments.name).relative_to(ROOT)}")
     listing.FILE.write_text(listing.text(listing.now()), encoding="utf-8")
-    print(f"written: {listing.FILE.relative_to(base.ROOT)}")
+    print(f"written: {listing.FILE.relative_to(ROOT)}")
     return 0
 
 

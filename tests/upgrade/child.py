@@ -84,6 +84,7 @@ def main() -> None:
         command = json.loads(line)
         _set(command["now"])
         try:
+            answer: dict[str, Any]
             if command["function"] == "stream":
                 answer = {"answer": _at_the_port(command["event"])}
             else:

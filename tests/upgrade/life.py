@@ -189,7 +189,7 @@ class Life:
 
     def tell_the_stream(self, *, again: bool = False) -> None:
         """The consumer gets what changed since it was last told; `again`: all that there ever was."""
-        records = []
+        records: list[dict[str, Any]] = []
         for item in self.world.scan("request-analytics"):
             state = item["state"]["S"]
             known = (item["rid"]["S"], state)

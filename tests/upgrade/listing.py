@@ -12,11 +12,13 @@ from tools.local.emulator import ROOT
 FILE = ROOT / "docs" / "stored-shapes.md"
 _HEAD = """# What is stored
 
-Every kind of item of every table, with its attributes and DynamoDB's types (`S` text, `N` number, `SS` a set of texts, `M` an object, `L` a
-list), as a run of everything by the code of today leaves them. Made by `python -m tests.upgrade shapes`; `make upgrade-check` compares. What
-may change, and how: [upgrades.md](upgrades.md). What items mean: [ledger.md](ledger.md#items).
+Every kind of item of every table, with its attributes and DynamoDB's types (`S` text, `N` number, `SS` a set of
+texts, `M` an object, `L` a list), as a run of everything by the code of today leaves them. Made by
+`python -m tests.upgrade shapes`; `make upgrade-check` compares. What may change, and how: [upgrades.md](upgrades.md).
+What items mean: [ledger.md](ledger.md#items).
 
-In names, `<hour>`, `<day>`, `<window>` and `<name>` stand for what differs from item to item. `not always`: some items of the kind lack it.
+In names, `<hour>`, `<day>`, `<window>` and `<name>` stand for what differs from item to item. `not always`: some items
+of the kind lack it.
 """
 
 

@@ -166,8 +166,8 @@ def _one_config(first: Life, second: Life) -> None:
     assert second.called("full", model="gpt-4").status == 200
 
 
-# What is changed on purpose in what comes after (two of them in each run, all with PROVE), by file: a name that is stored, or how something is written. What has
-# to be told is the question, or the job, that meets it.
+# What is changed on purpose in what comes after (two of them in each run, all with PROVE), by file: a name that is
+# stored. What has to be told is the question that meets it.
 _CHANGES = (
     pytest.param("ledger/admission.py", '"used_', '"took_', "/v1/key by full", id="a budget's sum"),
     pytest.param("billing/sessions/places.py", '"session#', '"sitting#', "usage/sessions", id="a partition"),

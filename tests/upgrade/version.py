@@ -1,6 +1,7 @@
 """A version of the gateway: a folder of code, run in a process of its own over tables that others share.
 
-Of a version this knows the form of Lambda's events and of `function.json` (routes, authorizer, event); no class of it."""
+Of a version this knows the form of Lambda's events and of `function.json` (routes, authorizer, event); no class of it.
+"""
 
 from __future__ import annotations
 

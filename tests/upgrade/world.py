@@ -1,4 +1,4 @@
-"""What versions share: tables on moto, a fake upstream, a clock; and what goes in and out of the tables as it stands."""
+"""What versions share: tables on moto, a fake upstream and a clock. Items go in and out of the tables as they stand."""
 
 from __future__ import annotations
 

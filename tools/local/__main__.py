@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from types import FrameType
 
 from tools.build import BuildError
 from tools.local import state
+from tools.local.adopt import adopt
 from tools.local.deploy import ALIAS, Deployer, Deployment
 from tools.local.emulator import REGION, ROOT, EmulatorError, listen
 from tools.local.gateway import BUILD, Gateway, Steps, built, running, session
@@ -98,11 +100,24 @@ def redeploy(_arguments: argparse.Namespace) -> int:
     return 0
 
 
+def adopt_table(arguments: argparse.Namespace) -> int:
+    """Let the gateway that runs use another table in the place of one: a restored one (docs/restore.md)."""
+    if not arguments.name or not arguments.table:
+        raise EmulatorError("adopt needs --table, a name of shared/tables.json, and --name, the restored table's.")
+    facts, deployment, deployer = _running()
+    tables = adopt(deployer, load(ROOT), deployment, arguments.table, arguments.name)
+    listen(str(facts["host_url"]), deployment.functions["stream"], ALIAS)
+    state.write(facts | {"tables": tables})
+    print(f"{arguments.table} is {arguments.name} now")
+    return 0
+
+
 def _running() -> tuple[dict[str, object], Deployment, Deployer]:
     facts = state.read()
     if facts is None:
         raise EmulatorError("No gateway runs; start one with `make run`.")
     deployer = Deployer(session(facts["endpoint"]), load(ROOT), "local")
+    deployer.names = replace(deployer.names, tables=facts.get("tables", {}))
     names: Names = deployer.names
     manifest = load(ROOT)
     functions = {folder: names.function(folder, manifest.functions[folder]) for folder in facts["functions"]}
@@ -181,13 +196,15 @@ def _agents(url: str, key: str, model: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools.local", description=__doc__)
-    parser.add_argument("command", choices=["run", "stop", "logs", "redeploy"])
+    parser.add_argument("command", choices=["run", "stop", "logs", "redeploy", "adopt"])
     parser.add_argument("--port", type=_port, default=8080)
     parser.add_argument("--llm", choices=MODES, default="emulator")
     parser.add_argument("--doors", choices=["one", "split"], default="one")
     parser.add_argument("--function", default="completions")
+    parser.add_argument("--table", default="", help="which table of shared/tables.json (adopt)")
+    parser.add_argument("--name", default="", help="the real name of the table that takes its place (adopt)")
     arguments = parser.parse_args()
-    commands = {"run": run, "stop": stop, "logs": logs, "redeploy": redeploy}
+    commands = {"run": run, "stop": stop, "logs": logs, "redeploy": redeploy, "adopt": adopt_table}
     try:
         return commands[arguments.command](arguments)
     except (EmulatorError, BuildError, ManifestError) as error:

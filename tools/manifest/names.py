@@ -21,7 +21,7 @@ class Names:
     account: str = "000000000000"
     partition: str = "aws"
     base: str = "ai-gateway"
-    tables: Mapping[str, str] = field(default_factory=dict)  # of those that have another name: they were restored
+    tables: Mapping[str, str] = field(default_factory=dict, hash=False)  # those of another name: they were restored
 
     @property
     def prefix(self) -> str:
