@@ -34,17 +34,17 @@ def put(database: Database, limits: str, rows: str, records: str, since: datetim
 
 
 def _put(database: Database, limits: str, account: str, versions: Mapping[str, Any], booking: Booking) -> None:
-    """What stands there already stays: calls of before the restore point."""
-    names = {"#u": booking.used, "#o": booking.held, "#n": booking.calls}
+    """What stands there already stays: calls of before the restore point. One call more is counted as under way, in the
+    hour and in all, since an hour without any waits for others of its kind; the reconcile takes both back."""
     request = {
         "TableName": limits,
         "Key": to_item({"id": account}),
-        "UpdateExpression": "SET "
-        + ", ".join(f"{name} = if_not_exists({name}, :zero)" for name in (*names, "inflight"))
-        + ", st = if_not_exists(st, :active), kv = if_not_exists(kv, :version)",
-        "ExpressionAttributeNames": names,
+        "UpdateExpression": "SET #u = if_not_exists(#u, :zero), #o = if_not_exists(#o, :zero),"
+        " #n = if_not_exists(#n, :zero) + :one, inflight = if_not_exists(inflight, :zero) + :one,"
+        " st = if_not_exists(st, :active), kv = if_not_exists(kv, :version)",
+        "ExpressionAttributeNames": {"#u": booking.used, "#o": booking.held, "#n": booking.calls},
         "ExpressionAttributeValues": to_item(
-            {":zero": 0, ":active": "A", ":version": versions.get(named(account).record, 0)}
+            {":zero": 0, ":one": 1, ":active": "A", ":version": versions.get(named(account).record, 0)}
         ),
     }
     database.call("UpdateItem", request)

@@ -78,7 +78,8 @@ def compared(database: Database, table: str, export: Export) -> tuple[int, int, 
             count += 1
             yield item
 
-    return sum(part.items for part in parts), count, sum_of(stored()) == expected
+    same = sum_of(stored()) == expected
+    return sum(part.items for part in parts), count, same
 
 
 def scanned(database: Database, table: str) -> Iterator[Item]:
