@@ -1,16 +1,20 @@
 # Backups of all tables, made daily and kept in a vault of their own: what a deleted table, or a deployment that was taken down
 # by mistake, is restored from. Point-in-time recovery (modules/table) is for everything else. How: docs/restore.md.
 
+locals {
+  backup = local.emulated ? null : var.backup # emulators make none
+}
+
 resource "aws_backup_vault" "tables" {
   #checkov:skip=CKV_AWS_166:every key is AWS's own unless kms_key_arn names one: a key of one's own costs and has to be looked after
-  for_each = toset(var.backup == null ? [] : ["tables"])
+  for_each = toset(local.backup == null ? [] : ["tables"])
 
   name        = "${local.prefix}-tables"
   kms_key_arn = var.kms_key_arn
 }
 
 resource "aws_backup_vault_lock_configuration" "tables" {
-  for_each = toset(try(var.backup.lock, null) == null ? [] : ["tables"])
+  for_each = toset(try(local.backup.lock, null) == null ? [] : ["tables"])
 
   backup_vault_name   = aws_backup_vault.tables["tables"].name
   min_retention_days  = var.backup.lock.min_days
@@ -18,7 +22,7 @@ resource "aws_backup_vault_lock_configuration" "tables" {
 }
 
 resource "aws_backup_plan" "tables" {
-  for_each = toset(var.backup == null ? [] : ["tables"])
+  for_each = toset(local.backup == null ? [] : ["tables"])
 
   name = "${local.prefix}-tables"
 
@@ -47,7 +51,7 @@ resource "aws_backup_plan" "tables" {
 }
 
 resource "aws_backup_selection" "tables" {
-  for_each = toset(var.backup == null ? [] : ["tables"])
+  for_each = toset(local.backup == null ? [] : ["tables"])
 
   name         = "${local.prefix}-tables"
   plan_id      = aws_backup_plan.tables["tables"].id
@@ -56,7 +60,7 @@ resource "aws_backup_selection" "tables" {
 }
 
 resource "aws_iam_role" "backup" {
-  for_each = toset(var.backup == null ? [] : ["tables"])
+  for_each = toset(local.backup == null ? [] : ["tables"])
 
   name = "${local.prefix}-backup"
   assume_role_policy = jsonencode({
@@ -71,7 +75,7 @@ resource "aws_iam_role" "backup" {
 
 # AWS's own policy for making backups. It may not restore: who restores does that by a role of their own.
 resource "aws_iam_role_policy_attachment" "backup" {
-  for_each = toset(var.backup == null ? [] : ["tables"])
+  for_each = toset(local.backup == null ? [] : ["tables"])
 
   role       = aws_iam_role.backup["tables"].name
   policy_arn = "arn:${local.partition}:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
