@@ -20,7 +20,7 @@ import pytest
 
 from tools.local.emulator import ROOT, free_port
 
-_READY_SECONDS = 120.0
+_READY_SECONDS = 300.0
 
 
 @pytest.fixture
