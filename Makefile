@@ -81,11 +81,11 @@ build: $(VENV)/.tools ## Build the zips for AWS (python3.13, arm64) into build/
 
 # --- checking --------------------------------------------------------------------------------------------------------
 
-.PHONY: test unit integration lint format types imports dynamodb-local lock-check bench
+.PHONY: test upgrade-check unit integration lint format types imports dynamodb-local lock-check bench
 test: unit integration ## Run the tests that need only what `make run` needs; the ledger's on moto
 
 unit: $(VENV)/.test # and what tests/contract/on_moto.py names, on moto
-	@$(PYTEST) -m "not integration and not dynamodb_local and not terraform and not adapter and not clients and not agents"
+	@$(PYTEST) -m "not integration and not dynamodb_local and not terraform and not adapter and not clients and not agents and not upgrade"
 
 integration: $(VENV)/.test $(EMULATOR)/.ready ## Deploy to an emulator and test end to end (ENDPOINT=http://... for a running one)
 	@ENDPOINT=$(ENDPOINT) $(BIN)/pytest -m integration
@@ -93,6 +93,9 @@ integration: $(VENV)/.test $(EMULATOR)/.ready ## Deploy to an emulator and test 
 dynamodb-local: $(VENV)/.test ## Judge every DynamoDB expression on DynamoDB Local (Java, Maven)
 	@$(PY) -m tools.dynamodb_local >/dev/null # once, before two workers want it
 	@$(PYTEST) -m dynamodb_local
+
+upgrade-check: $(VENV)/.test ## Check that what a release has stored is read by this code, both at once, and back (docs/upgrades.md)
+	@$(BIN)/pytest -m upgrade tests/upgrade
 
 lint: $(VENV)/.lint ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -76,6 +76,11 @@ resource "terraform_data" "preflight" {
     }
 
     precondition {
+      condition     = length(setsubtract(keys(var.table_names), keys(local.tables))) == 0
+      error_message = "table_names names tables that shared/tables.json does not describe: ${join(", ", setsubtract(keys(var.table_names), keys(local.tables)))}."
+    }
+
+    precondition {
       condition     = length(local.unknown_variables) == 0
       error_message = "Variables that shared/environment.json does not describe: ${join(", ", local.unknown_variables)}."
     }

@@ -3,6 +3,7 @@ locals {
   environment_values = {
     GATEWAY_ENVIRONMENT  = var.environment
     GATEWAY_TABLE_PREFIX = local.prefix
+    GATEWAY_TABLE_NAMES  = join(",", [for key in sort(keys(var.table_names)) : "${key}=${var.table_names[key]}"])
     GATEWAY_VERSION      = var.gateway_version
     LOG_LEVEL            = var.log_level
     # For emulators alone: the default is AWS's measure.

@@ -15,16 +15,16 @@ locals {
   defaults  = jsondecode(file("${local.root}/shared/gateway/data/config.json"))
 
   function_names = { for key, function in local.functions : key => "${local.prefix}-${try(function.name, key)}" }
-  table_names    = { for key in keys(local.tables) : key => "${local.prefix}-${key}" }
+  table_names    = { for key in keys(local.tables) : key => lookup(var.table_names, key, "${local.prefix}-${key}") }
 
   # ARNs from names, not from resources: policies are then whole in the plan, where they can be read and tested.
   # By what a manifest writes: "table", or "table/index".
-  table_arn_prefix = "arn:${local.partition}:dynamodb:${var.region}:${local.account}:table/${local.prefix}"
+  table_arn_prefix = "arn:${local.partition}:dynamodb:${var.region}:${local.account}:table"
   table_arns = merge(
-    { for table in keys(local.tables) : table => "${local.table_arn_prefix}-${table}" },
+    { for table in keys(local.tables) : table => "${local.table_arn_prefix}/${local.table_names[table]}" },
     merge([
       for table, facts in local.tables : {
-        for index in keys(try(facts.indexes, {})) : "${table}/${index}" => "${local.table_arn_prefix}-${table}/index/${index}"
+        for index in keys(try(facts.indexes, {})) : "${table}/${index}" => "${local.table_arn_prefix}/${local.table_names[table]}/index/${index}"
       }
     ]...),
   )

@@ -27,6 +27,7 @@ provider "aws" {
     content {
       apigateway     = endpoints.value
       apigatewayv2   = endpoints.value
+      backup         = endpoints.value
       cloudwatch     = endpoints.value
       cloudwatchlogs = endpoints.value
       dynamodb       = endpoints.value

@@ -255,6 +255,45 @@ variable "point_in_time_recovery" {
   nullable    = false
 }
 
+variable "table_names" {
+  description = "Tables that have another name than <name>-<environment>-<table>: those that were restored, by their name in shared/tables.json. How one is adopted: docs/restore.md."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in values(var.table_names) : can(regex("^[a-zA-Z0-9_.-]{3,255}$", name))]) && length(values(var.table_names)) == length(distinct(values(var.table_names)))
+    error_message = "table_names must hold names of tables, each once: 3 to 255 letters, digits, hyphens, dots and underscores."
+  }
+}
+
+variable "backup" {
+  description = <<-TEXT
+    Backups of all tables by AWS Backup, in a vault of their own, beside point-in-time recovery; null for none.
+    - schedule, keep_days: when one is made (UTC), and how long it is kept.
+    - lock: nobody deletes a backup before its time or shortens that, for min_days at least; after grace_days (3 at least) the
+      lock itself can't be removed, by anybody. null for no lock.
+    - copy_to: the ARN of a vault in another region or account that each backup is copied to; null for no copy.
+  TEXT
+  type = object({
+    schedule  = optional(string, "cron(0 3 * * ? *)")
+    keep_days = optional(number, 35)
+    lock      = optional(object({ min_days = optional(number, 7), grace_days = optional(number, 14) }))
+    copy_to   = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.backup == null ? true : var.backup.keep_days >= 1 && floor(var.backup.keep_days) == var.backup.keep_days
+    error_message = "backup.keep_days must be whole days, 1 at least."
+  }
+
+  validation {
+    condition     = try(var.backup.lock, null) == null ? true : var.backup.lock.grace_days >= 3 && var.backup.lock.min_days >= 1 && var.backup.lock.min_days <= var.backup.keep_days
+    error_message = "backup.lock needs grace_days of 3 or more, and min_days from 1 to backup.keep_days."
+  }
+}
+
 variable "secret_recovery_days" {
   description = "Days in which a deleted secret can be restored, 7 to 30; 0 deletes at once, so that its name is free again."
   type        = number

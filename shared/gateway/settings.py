@@ -50,10 +50,11 @@ class Settings(NamedTuple):
     threads: int = 8
     stream_seconds: float = 890.0
     cors_origins: tuple[str, ...] = ()
+    table_names: Mapping[str, str] = {}  # of tables that were restored under another name
 
     def table(self, name: str) -> str:
         """The real name of a table of shared/tables.json."""
-        return f"{self.table_prefix}-{name}"
+        return self.table_names.get(name) or f"{self.table_prefix}-{name}"
 
     @property
     def model_region(self) -> str:
@@ -105,6 +106,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         threads=int(environ.get("GATEWAY_THREADS") or 8),
         stream_seconds=float(environ.get("GATEWAY_STREAM_SECONDS") or 890),
         cors_origins=_listed(environ, "GATEWAY_CORS_ORIGINS"),
+        table_names=dict(each.split("=", 1) for each in _listed(environ, "GATEWAY_TABLE_NAMES")),
     )
 
 

@@ -26,3 +26,5 @@ stream                   = { rate = 3, burst = 5, wait_seconds = 300, seconds = 
 adapter_layer_arn        = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:layer:adapter:1"
 api_gateway_log_role     = "account"
 web_acl_arn              = "arn:aws-us-gov:wafv2:us-gov-west-1:123456789012:regional/webacl/streams/1"
+table_names              = { usage = "usage-restored" }
+backup                   = { schedule = "cron(0 5 * * ? *)", keep_days = 90, lock = { min_days = 30, grace_days = 4 }, copy_to = "arn:aws-us-gov:backup:us-gov-east-1:123456789012:backup-vault:elsewhere" }

@@ -47,6 +47,12 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_a_flood_of_refused_calls_with_idempotency_keys_costs_next_to_no_write",
         "test_an_admitted_call_that_gets_no_probe_is_given_back",
     ),
+    "test_data": (
+        "test_what_was_exported_is_what_is_imported",
+        "test_an_export_that_was_cut_off_goes_on",
+        "test_no_key_that_was_ended_since_the_restore_point_lives_again",
+        "test_budgets_of_a_restored_table_of_limits_know_what_was_spent_since",
+    ),
     "test_idempotency": (
         "test_the_second_request_gets_the_first_one_s_answer",
         "test_a_failed_call_gives_the_key_back",

@@ -79,6 +79,7 @@ KINDS = {
     ),
     *("aws_apigatewayv2_api", "aws_apigatewayv2_authorizer", "aws_apigatewayv2_integration", "aws_apigatewayv2_route"),
     *("aws_apigatewayv2_stage", "aws_cloudwatch_dashboard", "aws_cloudwatch_log_group", "aws_cloudwatch_metric_alarm"),
+    *("aws_backup_plan", "aws_backup_selection", "aws_backup_vault"),
     *("aws_cloudwatch_query_definition", "aws_dynamodb_table", "aws_iam_role", "aws_iam_role_policy"),
     *("aws_lambda_alias", "aws_lambda_event_source_mapping", "aws_lambda_function", "aws_lambda_layer_version"),
     *("aws_lambda_function_event_invoke_config", "aws_lambda_permission", "aws_scheduler_schedule"),

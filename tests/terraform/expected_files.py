@@ -42,6 +42,11 @@ SET = {
     "aws_apigatewayv2_stage": "api_id auto_deploy description name access_log_settings(destination_arn format)"
     " default_route_settings(detailed_metrics_enabled throttling_burst_limit throttling_rate_limit)"
     " route_settings(detailed_metrics_enabled route_key throttling_burst_limit throttling_rate_limit)",
+    "aws_backup_plan": "name rule(completion_window rule_name schedule start_window target_vault_name)"
+    " rule.copy_action(destination_vault_arn) rule.copy_action.lifecycle(delete_after) rule.lifecycle(delete_after)",
+    "aws_backup_selection": "iam_role_arn name plan_id resources",
+    "aws_backup_vault": "kms_key_arn name",
+    "aws_backup_vault_lock_configuration": "backup_vault_name changeable_for_days min_retention_days",
     "aws_cloudwatch_dashboard": "dashboard_body dashboard_name",
     "aws_cloudwatch_log_group": "kms_key_id name retention_in_days",
     "aws_cloudwatch_metric_alarm": "alarm_actions alarm_description alarm_name comparison_operator dimensions"

@@ -13,6 +13,7 @@ from tests.terraform.expected_compute import door_of
 KEY = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 # What a key of one's own can encrypt -> the attribute that names it.
 ENCRYPTED = {
+    "aws_backup_vault": "kms_key_arn",
     "aws_cloudwatch_log_group": "kms_key_id",
     "aws_lambda_function": "kms_key_arn",
     "aws_scheduler_schedule": "kms_key_arn",
@@ -22,7 +23,12 @@ ENCRYPTED = {
 }
 # Who asks KMS in the name of a role of ours: functions send to an encrypted queue and an encrypted topic too.
 # API Gateway writes logs alone, which CloudWatch Logs encrypts by the key's own policy.
-ACTIONS = {"lambda.amazonaws.com": {"kms:Decrypt", "kms:GenerateDataKey"}, "scheduler.amazonaws.com": {"kms:Decrypt"}}
+# AWS Backup uses it by grants, which AWS's own policy for its role allows.
+ACTIONS = {
+    "lambda.amazonaws.com": {"kms:Decrypt", "kms:GenerateDataKey"},
+    "scheduler.amazonaws.com": {"kms:Decrypt"},
+    "backup.amazonaws.com": None,
+}
 
 
 def encryption(state: State) -> Iterator[str]:
@@ -84,7 +90,7 @@ def capacity(state: State) -> Iterator[str]:
 
 
 # What each function gets of the values that golden/options.tfvars has.
-EVERYWHERE = {"LOG_LEVEL": "WARNING", "GATEWAY_VERSION": "9.9.9"}
+EVERYWHERE = {"LOG_LEVEL": "WARNING", "GATEWAY_VERSION": "9.9.9", "GATEWAY_TABLE_NAMES": "usage=usage-restored"}
 ENVIRONMENT = {
     "admin": {"BEDROCK_REGION": "us-east-1"},
     "completions": {

@@ -96,7 +96,11 @@ ON_MODELS = {"completions": ["InvokeModel"], "stream": ["InvokeModel", "InvokeMo
 COUNTING = ("stream",)
 
 # Roles that no function has -> who takes them.
-OTHERS = {f"{PREFIX}-api-logs": "apigateway.amazonaws.com", f"{PREFIX}-scheduler": "scheduler.amazonaws.com"}
+OTHERS = {
+    f"{PREFIX}-api-logs": "apigateway.amazonaws.com",
+    f"{PREFIX}-backup": "backup.amazonaws.com",
+    f"{PREFIX}-scheduler": "scheduler.amazonaws.com",
+}
 _PLAIN = {"Sid", "Effect", "Action", "Resource"}
 
 
@@ -176,11 +180,13 @@ def _rights_of(statement: dict[str, Any]) -> str:
 
 
 def log_role(state: State) -> Iterator[str]:
-    """The account's role for the logs of REST APIs has what AWS gives it for that, and nothing else."""
+    """The account's role for the logs of REST APIs has what AWS gives it for that, and nothing else; nor has the one
+    that makes backups, which may not restore."""
     name = f"{PREFIX}-api-logs"
     attached = [(each["role"], each["policy_arn"]) for each in state.of("aws_iam_role_policy_attachment")]
     policy = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-    yield from same("policies of AWS's own", attached, [(name, policy)])
+    backup = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+    yield from same("policies of AWS's own", sorted(attached), [(name, policy), (f"{PREFIX}-backup", backup)])
     (role,) = (role for role in state.of("aws_iam_role") if role["name"] == name)
     (settings,) = state.of("aws_api_gateway_account")
     yield from must("API Gateway's settings", settings, cloudwatch_role_arn=role["arn"])

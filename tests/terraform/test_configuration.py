@@ -15,6 +15,7 @@ from tools.local.emulator import ROOT
 ENVIRONMENTS = ("dev", "staging", "prod")
 # Prefix of a resource's type, longest first -> the provider's name of the service it calls.
 SERVICES = {
+    "aws_backup": "backup",
     "aws_api_gateway": "apigateway",
     "aws_apigatewayv2": "apigatewayv2",
     "aws_caller_identity": "sts",

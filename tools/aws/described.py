@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.hcl import read
@@ -27,6 +28,7 @@ class Description:
     base: str
     role: str
     accounts: frozenset[str]
+    tables: Mapping[str, str] = field(default_factory=dict)  # those of another name
 
 
 def described(environment: str, terraform: Path = TERRAFORM) -> Description:
@@ -44,6 +46,7 @@ def described(environment: str, terraform: Path = TERRAFORM) -> Description:
         (values.get("name") or [Names(environment).base])[0],
         (values.get("deploy_role_arn") or [""])[0],
         frozenset(values.get("account_ids") or ()),
+        tables_of(_texts(terraform, file).get("table_names", "")),
     )
 
 
@@ -55,6 +58,20 @@ def _values(terraform: Path, file: Path) -> dict[str, list[str]]:
         if path.is_file():
             values |= {name: strings(text) for name, text in read(path).attributes.items()}
     return values
+
+
+def _texts(terraform: Path, file: Path) -> dict[str, str]:
+    """Variable -> its value as it is written."""
+    texts = {name[7:]: text for name, text in os.environ.items() if name.startswith("TF_VAR_")}
+    for path in (terraform / "terraform.tfvars", *sorted(terraform.glob("*.auto.tfvars")), file):
+        if path.is_file():
+            texts |= read(path).attributes
+    return texts
+
+
+def tables_of(expression: str) -> dict[str, str]:
+    """Table -> its name, of the variable table_names: an object with quoted or plain names."""
+    return dict(re.findall(r'"?([\w-]+)"?\s*[=:]\s*"([^"]+)"', expression))
 
 
 def strings(expression: str) -> list[str]:

@@ -107,7 +107,10 @@ def place(environment: str, endpoint: str, terraform: Path = TERRAFORM) -> Place
     """The place of an environment, by the role that it is deployed by. Raises OperatorError without credentials, for an
     account that is not the environment's, and for an environment that nobody describes."""
     if endpoint:
-        return Place(Names(environment, region=REGION, account=ACCOUNT), emulated(endpoint), endpoint.rstrip("/"))
+        running = state.read() or {}
+        adopted = running.get("tables", {}) if running.get("endpoint") == endpoint.rstrip("/") else {}
+        names = Names(environment, region=REGION, account=ACCOUNT, tables=adopted)
+        return Place(names, emulated(endpoint), endpoint.rstrip("/"))
     description = described(environment, terraform)
     session = _session(description)
     try:
@@ -124,7 +127,9 @@ def place(environment: str, endpoint: str, terraform: Path = TERRAFORM) -> Place
             f" Set AWS_PROFILE, or deploy_role_arn in terraform/environments/{environment}.tfvars."
         )
     return Place(
-        Names(environment, region=description.region, account=account, base=description.base),
+        Names(
+            environment, region=description.region, account=account, base=description.base, tables=description.tables
+        ),
         session,
         role=description.role,
     )

@@ -9,12 +9,14 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any
 
 from tools.build import BuildError
 from tools.local import state
+from tools.local.adopt import adopt
 from tools.local.deploy import ALIAS, Deployer, Deployment
 from tools.local.emulator import REGION, ROOT, EmulatorError, listen
 from tools.local.gateway import Gateway, Steps, built, running, session, sources
@@ -118,11 +120,24 @@ def redeploy(_arguments: argparse.Namespace) -> int:
     return 0
 
 
+def adopt_table(arguments: argparse.Namespace) -> int:
+    """Let the gateway that runs use another table in the place of one: a restored one (docs/restore.md)."""
+    if not arguments.name or not arguments.table:
+        raise EmulatorError("adopt needs --table, a name of shared/tables.json, and --name, the restored table's.")
+    facts, deployment, deployer = _running()
+    tables = adopt(deployer, load(ROOT), deployment, arguments.table, arguments.name)
+    listen(str(facts["host_url"]), deployment.functions["stream"], ALIAS)
+    state.write(facts | {"tables": tables})
+    print(f"{arguments.table} is {arguments.name} now")
+    return 0
+
+
 def _running() -> tuple[dict[str, Any], Deployment, Deployer]:
     facts = state.read()
     if facts is None:
         raise EmulatorError("No gateway runs; start one with `make run`.")
     deployer = Deployer(session(facts["endpoint"]), load(ROOT), "local")
+    deployer.names = replace(deployer.names, tables=facts.get("tables", {}))
     names: Names = deployer.names
     manifest = load(ROOT)
     functions = {folder: names.function(folder, manifest.functions[folder]) for folder in facts["functions"]}
@@ -205,7 +220,7 @@ def _agents(url: str, key: str, model: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools.local", description=__doc__)
-    parser.add_argument("command", choices=["run", "stop", "env", "logs", "redeploy"])
+    parser.add_argument("command", choices=["run", "stop", "env", "logs", "redeploy", "adopt"])
     parser.add_argument("--port", type=_port, default=8080)
     parser.add_argument("--llm", choices=MODES, default="emulator")
     parser.add_argument("--doors", choices=["one", "split"], default="one")
@@ -213,8 +228,10 @@ def main() -> int:
     parser.add_argument("--id", default="", help="of logs: of one request, by any of the ids of its answer")
     parser.add_argument("--follow", action="store_true", help="of logs: go on as lines come, until Ctrl-C")
     parser.add_argument("--json", action="store_true", help="of logs: whole lines, as the functions write them")
+    parser.add_argument("--table", default="", help="of adopt: which table of shared/tables.json")
+    parser.add_argument("--name", default="", help="of adopt: the real name of the table that takes its place")
     arguments = parser.parse_args()
-    commands = {"run": run, "stop": stop, "env": env, "logs": logs, "redeploy": redeploy}
+    commands = {"run": run, "stop": stop, "env": env, "logs": logs, "redeploy": redeploy, "adopt": adopt_table}
     try:
         return commands[arguments.command](arguments)
     except (EmulatorError, BuildError, ManifestError) as error:

@@ -11,6 +11,7 @@ from botocore.config import Config
 
 from tools.build import BuildResult
 from tools.manifest import Function, Manifest, Names, Table
+from tools.manifest.model import Event
 from tools.manifest.names import Called, statements, variables
 
 ALIAS = "live"
@@ -200,19 +201,7 @@ class Deployer:
         if event.stream:
             queue = self.names.failure_queue(folder, function)
             deployment.queues[folder] = self.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
-            stream = self.client("dynamodb").describe_table(TableName=deployment.tables[event.stream])
-            source = self.client("lambda").create_event_source_mapping(
-                EventSourceArn=stream["Table"]["LatestStreamArn"],
-                FunctionName=self.names.arn("lambda", f"function:{name}:{ALIAS}"),
-                StartingPosition="TRIM_HORIZON",
-                BatchSize=event.batch_size,
-                MaximumBatchingWindowInSeconds=event.batch_window,
-                FilterCriteria={"Filters": [{"Pattern": json.dumps(pattern)} for pattern in event.filter]},
-                FunctionResponseTypes=["ReportBatchItemFailures"],
-                BisectBatchOnFunctionError=True,
-                DestinationConfig={"OnFailure": {"Destination": self.names.arn("sqs", queue)}},
-            )
-            deployment.sources.append(source["UUID"])
+            self.read_stream(folder, event, deployment, deployment.tables[event.stream])
         else:
             events = self.client("events")
             rule = events.put_rule(Name=name, ScheduleExpression=event.schedule, State="ENABLED")["RuleArn"]
@@ -220,6 +209,23 @@ class Deployer:
             self._permit(name, "schedule", "events.amazonaws.com", rule)
             events.put_targets(Rule=name, Targets=[{"Id": "function", "Arn": target}])
             deployment.rules.append(name)
+
+    def read_stream(self, folder: str, event: Event, deployment: Deployment, table: str) -> None:
+        """Let a function read the stream of a table, by its real name, from the beginning."""
+        name, queue = deployment.functions[folder], self.names.failure_queue(folder, self._manifest.functions[folder])
+        stream = self.client("dynamodb").describe_table(TableName=table)
+        source = self.client("lambda").create_event_source_mapping(
+            EventSourceArn=stream["Table"]["LatestStreamArn"],
+            FunctionName=self.names.arn("lambda", f"function:{name}:{ALIAS}"),
+            StartingPosition="TRIM_HORIZON",
+            BatchSize=event.batch_size,
+            MaximumBatchingWindowInSeconds=event.batch_window,
+            FilterCriteria={"Filters": [{"Pattern": json.dumps(pattern)} for pattern in event.filter]},
+            FunctionResponseTypes=["ReportBatchItemFailures"],
+            BisectBatchOnFunctionError=True,
+            DestinationConfig={"OnFailure": {"Destination": self.names.arn("sqs", queue)}},
+        )
+        deployment.sources.append(source["UUID"])
 
     def _cors(self) -> dict[str, Any]:
         cors = self._manifest.cors

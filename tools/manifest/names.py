@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tools.manifest.model import BY_OWN_ID, Function, Manifest
@@ -21,6 +21,7 @@ class Names:
     account: str = "000000000000"
     partition: str = "aws"
     base: str = "ai-gateway"
+    tables: Mapping[str, str] = field(default_factory=dict, hash=False)  # those of another name: they were restored
 
     @property
     def prefix(self) -> str:
@@ -30,7 +31,7 @@ class Names:
         return f"{self.prefix}-{function.name or folder}"
 
     def table(self, table: str) -> str:
-        return f"{self.prefix}-{table}"
+        return self.tables.get(table) or f"{self.prefix}-{table}"
 
     def secret(self, provider: str) -> str:
         return f"{self.prefix}/{provider}"
