@@ -53,9 +53,12 @@ module "function" {
   environment = local.function_environment[each.key]
   statements  = local.statements[each.key]
 
+  iam_path                 = var.iam_path
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   log_retention_days      = var.log_retention_days
   kms_key_arn             = var.kms_key_arn
-  reserved_concurrency    = lookup(var.reserved_concurrency, each.key, -1)
+  reserved_concurrency    = lookup(local.reserved_concurrency, each.key, -1)
   provisioned_concurrency = lookup(var.provisioned_concurrency, each.key, 0)
   snap_start              = contains(var.snap_start, each.key)
 }

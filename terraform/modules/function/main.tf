@@ -9,8 +9,10 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = "Execution role of the function ${var.name}"
+  name                 = var.name
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Execution role of the function ${var.name}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

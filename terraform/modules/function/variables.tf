@@ -95,6 +95,18 @@ variable "kms_key_arn" {
   default     = null
 }
 
+variable "iam_path" {
+  description = "Path of the role."
+  type        = string
+  default     = "/"
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the role may do at most; null for none."
+  type        = string
+  default     = null
+}
+
 variable "reserved_concurrency" {
   description = "Executions reserved; -1 reserves none."
   type        = number
