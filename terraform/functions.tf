@@ -43,15 +43,16 @@ module "function" {
   source   = "./modules/function"
   for_each = local.functions
 
-  name        = local.function_names[each.key]
-  description = each.value.description
-  handler     = each.value.handler
-  memory      = each.value.memory
-  timeout     = each.value.timeout
-  package     = local.artifacts["${each.key}.zip"]
-  layers      = concat([for layer in local.layers : aws_lambda_layer_version.this[layer].arn], contains(keys(local.functions_that_stream), each.key) ? [local.adapter_layer] : [])
-  environment = local.function_environment[each.key]
-  statements  = local.statements[each.key]
+  name         = local.function_names[each.key]
+  description  = each.value.description
+  handler      = each.value.handler
+  architecture = var.architecture
+  memory       = each.value.memory
+  timeout      = each.value.timeout
+  package      = local.artifacts["${each.key}.zip"]
+  layers       = concat([for layer in local.layers : aws_lambda_layer_version.this[layer].arn], contains(keys(local.functions_that_stream), each.key) ? [local.adapter_layer] : [])
+  environment  = local.function_environment[each.key]
+  statements   = local.statements[each.key]
 
   iam_path                 = var.iam_path
   permissions_boundary_arn = var.permissions_boundary_arn

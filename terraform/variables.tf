@@ -140,6 +140,18 @@ variable "artifacts" {
   }
 }
 
+variable "architecture" {
+  description = "Processor that functions and layers are for: arm64, or x86_64, which costs a quarter more on AWS and is what many emulators run on. The zips are built for it (tools.build --architecture)."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture must be arm64 or x86_64."
+  }
+}
+
 variable "gateway_version" {
   description = "The version that /health reports."
   type        = string

@@ -155,6 +155,7 @@ run "values_that_make_no_sense" {
     tags                     = { "aws:x" = "y" }
     gateway_version          = "one"
     profile                  = "medium"
+    architecture             = "amd64"
     providers_enabled        = []
     openai_base_url          = "http://plain.example.com"
     openai_pass_fields       = ["top k"]
@@ -193,7 +194,7 @@ run "values_that_make_no_sense" {
     var.log_retention_days, var.log_level, var.cors_allow_origins, var.mcp_allowed_origins, var.throttling,
     var.expected_load, var.reserved_concurrency, var.provisioned_concurrency, var.custom_domain, var.alarm_email,
     var.artifacts, var.spend_alarm_usd_per_hour, var.openai_pass_fields, var.stream, var.adapter_layer_arn, var.api_gateway_log_role, var.web_acl_arn,
-    var.lambda_concurrency, var.iam_path, var.permissions_boundary_arn,
+    var.architecture, var.lambda_concurrency, var.iam_path, var.permissions_boundary_arn,
   ]
 }
 

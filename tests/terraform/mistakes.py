@@ -98,10 +98,10 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "another Python": Mistake(in_(FUNCTION, '"python3.13"', '"python3.12"'), r'\+ runtime = "python3.12"', "functions"),
     "another processor": Mistake(
-        in_(FUNCTION, '["arm64"]', '["x86_64"]'), r'\+ architectures = \["x86_64"\]', "functions"
+        in_(FUNCTION, "[var.architecture]", '["x86_64"]'), r'\+ architectures = \["x86_64"\]', "functions"
     ),
     "layers of another processor": Mistake(
-        in_("layers.tf", '["arm64"]', '["x86_64"]'), r'\+ compatible_architectures = \["x86_64"\]', "layers"
+        in_("layers.tf", "[var.architecture]", '["x86_64"]'), r'\+ compatible_architectures = \["x86_64"\]', "layers"
     ),
     "the alias is on what is not published": Mistake(
         in_(FUNCTION, "= aws_lambda_function.this.version", '= "$LATEST"'),

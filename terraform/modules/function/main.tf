@@ -59,7 +59,7 @@ resource "aws_lambda_function" "this" {
   description   = var.description
   role          = aws_iam_role.this.arn
   runtime       = "python3.13"
-  architectures = ["arm64"]
+  architectures = [var.architecture]
   handler       = var.handler
   memory_size   = var.memory
   timeout       = var.timeout

@@ -18,6 +18,11 @@ variable "description" {
   }
 }
 
+variable "architecture" {
+  description = "Processor that the function runs on: arm64 or x86_64."
+  type        = string
+}
+
 variable "handler" {
   description = "Dotted path of the handler in the zip, or the script there that starts a server."
   type        = string
