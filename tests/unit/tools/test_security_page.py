@@ -58,7 +58,7 @@ def row(manifest: Manifest, folder: str) -> tuple[str, str, str]:
             for resource in each["Resource"]:
                 target = _target(resource)
                 if service == "dynamodb" and "/stream/" not in target:
-                    table, _, index = target.partition("/index/")
+                    table = target.partition("/index/")[0]
                     kept = reads if verb in READS else writes
                     kept.setdefault(table, set()).update(keys or {"*"})
                 elif action not in OF_A_STREAM:
