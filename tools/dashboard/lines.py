@@ -64,7 +64,7 @@ def _searched(match: re.Match[str], samples: Samples, buckets: int) -> list[Line
 def _series(values: list[tuple[float, float]], name: str, samples: Samples, buckets: int) -> Points:
     begin, end = samples.span
     parted: list[list[float]] = [[] for _ in range(buckets)]
-    for second, value in values:
+    for second, value in (each for each in values if each[0] >= begin):
         parted[min(buckets - 1, int((second - begin) / (end - begin) * buckets))].append(value)
     return [stat(each, name) if each else None for each in parted]
 

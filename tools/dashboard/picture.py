@@ -128,7 +128,7 @@ def _text(
 
 
 def _cut(text: str, width: float, size: int) -> str:
-    most = int(width / (size * 0.56))
+    most = int(width / (size * 0.64))
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -21,8 +21,10 @@ class Samples:
 
     @property
     def span(self) -> tuple[float, float]:
+        """First and last second. Paid calls begin it: a gateway starts long before somebody calls."""
         seconds = [second for found in self.of.values() for second, _ in found]
-        return min(seconds), max(seconds) + 1
+        paid = [second for (_, name, _), found in self.of.items() if name == "Overhead" for second, _ in found]
+        return min(paid or seconds), max(seconds) + 1
 
 
 def samples(lines: Iterable[Mapping[str, Any]], prefix: str, api: str) -> Samples:
