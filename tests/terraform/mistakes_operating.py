@@ -12,7 +12,7 @@ OPERATED: dict[str, Mistake] = {
             "  permissions_boundary = var.permissions_boundary_arn\n",
             "  permissions_boundary = null\n",
         ),
-        r"options: aws_iam_role.scheduler\[0\]: - permissions_boundary = ",
+        r'options: aws_iam_role.scheduler\[0\]: - \+ permissions_boundary = "arn',
         "bounded",
     ),
     "a role outside of its path": Mistake(
