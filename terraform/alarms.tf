@@ -4,22 +4,52 @@
 locals {
   full = var.profile == "full"
 
+  # What callers reach, each a class of routes: admin, catalogue and MCP, health, paid calls at either door; and who is asked
+  # of each whose key it is. Jobs are watched by what they got done: silent, iterator-age, uncounted.
+  functions_of_callers = {
+    for key in concat(keys(local.functions_with_routes), keys(local.functions_that_stream), local.authorizer[*]) : key => local.function_names[key]
+  }
+
+  # Shares, not counts, so that a threshold means the same at ten calls a minute and at ten thousand; and five at least,
+  # since one of two is no half of the callers.
   alarms_of_functions = merge([
-    for key, name in local.function_names : {
+    for key, name in local.functions_of_callers : {
       "${name}-errors" = {
         runbook     = "errors"
-        description = "${name}: 5 or more runs in 5 minutes ended in an error that the function did not handle."
+        description = "${name}: 5 % or more of the runs within 5 minutes crashed or ended in a server error."
         threshold   = 5
-        metrics     = { runs = { namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = name }, stat = "Sum" } }
+        expression  = "IF(FILL(crashed, 0) + FILL(failed, 0) >= 5, 100 * (FILL(crashed, 0) + FILL(failed, 0)) / FILL(runs, 1), 0)"
+        metrics = {
+          crashed = { namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = name }, stat = "Sum" }
+          failed  = { namespace = local.own, metric = "Errors", dimensions = { FunctionName = name }, stat = "Sum" }
+          runs    = { namespace = "AWS/Lambda", metric = "Invocations", dimensions = { FunctionName = name }, stat = "Sum" }
+        }
       }
       "${name}-throttles" = {
         runbook     = "throttles"
-        description = "${name}: runs refused in 5 minutes, concurrency is used up."
+        description = "${name}: Lambda refused 1 % or more of the runs within 5 minutes."
         threshold   = 1
-        metrics     = { runs = { namespace = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = name }, stat = "Sum" } }
+        expression  = "IF(FILL(refused, 0) >= 5, 100 * FILL(refused, 0) / (FILL(runs, 0) + FILL(refused, 1)), 0)"
+        metrics = {
+          refused = { namespace = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = name }, stat = "Sum" }
+          runs    = { namespace = "AWS/Lambda", metric = "Invocations", dimensions = { FunctionName = name }, stat = "Sum" }
+        }
       }
     }
   ]...)
+
+  # Before anybody is refused: executions of the whole account, whoever uses them.
+  alarms_of_account = {
+    "${local.prefix}-concurrency" = {
+      runbook     = "concurrency"
+      description = "80 % of the executions that the account may run at once are in use."
+      threshold   = floor((local.concurrency == 0 ? 1000 : local.concurrency) * 80 / 100)
+      period      = 60
+      evaluations = 5
+      datapoints  = 3
+      metrics     = { used = { namespace = "AWS/Lambda", metric = "ClaimedAccountConcurrency", dimensions = {}, stat = "Maximum" } }
+    }
+  }
 
   # By success, not by starts: a job that is started every hour and fails every hour has started. Three intervals without
   # one, of 5 minutes at least; CloudWatch looks back 7 days at most, in periods of a day at most (checks.tf).
@@ -70,9 +100,13 @@ locals {
   alarms_of_api = {
     "${local.prefix}-api-5xx" = {
       runbook     = "api-5xx"
-      description = "The API answered 10 or more times in 5 minutes with a server error."
-      threshold   = 10
-      metrics     = { answers = { namespace = "AWS/ApiGateway", metric = "5xx", dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = "Sum" } }
+      description = "The API answered 5 % or more of the calls within 5 minutes with a server error."
+      threshold   = 5
+      expression  = "IF(FILL(failed, 0) >= 5, 100 * FILL(failed, 0) / FILL(calls, 1), 0)"
+      metrics = {
+        failed = { namespace = "AWS/ApiGateway", metric = "5xx", dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = "Sum" }
+        calls  = { namespace = "AWS/ApiGateway", metric = "Count", dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = "Sum" }
+      }
     }
     "${local.prefix}-api-p99" = {
       runbook     = "api-p99"
@@ -83,9 +117,13 @@ locals {
     }
     "${local.prefix}-stream-5xx" = {
       runbook     = "stream-5xx"
-      description = "The door that streams answered 10 or more times in 5 minutes with a server error."
-      threshold   = 10
-      metrics     = { answers = { namespace = "AWS/ApiGateway", metric = "5XXError", dimensions = { ApiName = aws_api_gateway_rest_api.stream.name }, stat = "Sum" } }
+      description = "The door that streams answered 5 % or more of the calls within 5 minutes with a server error."
+      threshold   = 5
+      expression  = "IF(FILL(failed, 0) >= 5, 100 * FILL(failed, 0) / FILL(calls, 1), 0)"
+      metrics = {
+        failed = { namespace = "AWS/ApiGateway", metric = "5XXError", dimensions = { ApiName = aws_api_gateway_rest_api.stream.name }, stat = "Sum" }
+        calls  = { namespace = "AWS/ApiGateway", metric = "Count", dimensions = { ApiName = aws_api_gateway_rest_api.stream.name }, stat = "Sum" }
+      }
     }
     # After 10 seconds of silence a ping goes out: what takes longer than that has heard nothing from the model until then.
     "${local.prefix}-first-byte" = {
@@ -94,13 +132,6 @@ locals {
       threshold   = 10000
       evaluations = 3
       metrics     = { wait = { namespace = local.own, metric = "FirstByte", dimensions = { Gateway = local.prefix }, stat = "p90" } }
-    }
-    "${local.prefix}-overhead-p99" = {
-      runbook     = "overhead-p99"
-      description = "For 15 minutes the gateway's own share of one completion in a hundred was 1 second or more."
-      threshold   = 1000
-      evaluations = 3
-      metrics     = { overhead = { namespace = local.own, metric = "Overhead", dimensions = { Gateway = local.prefix }, stat = "p99" } }
     }
   }
 
@@ -130,6 +161,14 @@ locals {
       threshold   = 1
       metrics     = { calls = { namespace = local.own, metric = "Overruns", dimensions = { Gateway = local.prefix }, stat = "Sum" } }
     }
+    # A reply that was lost leaves a few cents held until the reconcile comes by; dollars within an hour are a defect.
+    "${local.prefix}-ledger-drift" = {
+      runbook     = "ledger-drift"
+      description = "The reconcile put 1 US dollar or more right within an hour."
+      threshold   = 1
+      period      = 3600
+      metrics     = { drift = { namespace = local.own, metric = "LedgerDrift", dimensions = { Gateway = local.prefix }, stat = "Sum" } }
+    }
     "${local.prefix}-rows-stuck" = {
       runbook     = "rows-stuck"
       description = "The sweeper could not expire a row: what its call held stays held."
@@ -144,23 +183,35 @@ locals {
     }
   }
 
+  # One refusal is tried again and passes: two periods of three are a load that the table does not take. An index refuses
+  # for itself, and writes to its table with it.
   alarms_of_tables = {
     for key, name in local.table_names : "${name}-table-throttles" => {
       runbook     = "table-throttles"
-      description = "DynamoDB refused reads or writes of ${name} for 5 minutes."
+      description = "DynamoDB refused reads or writes of ${name} or its indexes in 10 of 15 minutes."
       threshold   = 1
-      expression  = "FILL(reads, 0) + FILL(writes, 0)"
-      metrics = {
-        reads  = { namespace = "AWS/DynamoDB", metric = "ReadThrottleEvents", dimensions = { TableName = name }, stat = "Sum" }
-        writes = { namespace = "AWS/DynamoDB", metric = "WriteThrottleEvents", dimensions = { TableName = name }, stat = "Sum" }
-      }
+      evaluations = 3
+      datapoints  = 2
+      expression  = join(" + ", [for id in keys(local.throttled[key]) : "FILL(${id}, 0)"])
+      metrics     = local.throttled[key]
     }
+  }
+  throttled = {
+    for key, name in local.table_names : key => merge([
+      for kind, metric in { reads = "ReadThrottleEvents", writes = "WriteThrottleEvents" } : merge(
+        { (kind) = { namespace = "AWS/DynamoDB", metric = metric, dimensions = { TableName = name }, stat = "Sum" } },
+        {
+          for index in keys(local.table_keys[key].indexes) :
+          "${kind}_${replace(index, "-", "_")}" => { namespace = "AWS/DynamoDB", metric = metric, dimensions = { TableName = name, GlobalSecondaryIndexName = index }, stat = "Sum" }
+        },
+      )
+    ]...)
   }
 
   alarms = {
     for name, alarm in merge(
-      local.alarms_of_functions, local.alarms_of_schedules, local.alarms_of_streams, local.alarms_of_api,
-      local.alarms_of_providers, local.alarms_of_money, local.alarms_of_tables,
+      local.alarms_of_functions, local.alarms_of_account, local.alarms_of_schedules, local.alarms_of_streams, local.alarms_of_api,
+      local.alarms_of_providers, local.alarms_of_money, local.alarms_of_tables, local.alarms_of_objectives,
       ) : name => {
       runbook     = alarm.runbook
       description = "${alarm.description} What to do: docs/runbooks/${alarm.runbook}.md"
@@ -168,8 +219,11 @@ locals {
       comparison  = try(alarm.comparison, "GreaterThanOrEqualToThreshold")
       period      = try(alarm.period, 300)
       evaluations = try(alarm.evaluations, 1)
+      datapoints  = try(alarm.datapoints, null)
       missing     = try(alarm.missing, "notBreaching")
       expression  = try(alarm.expression, null)
+      # Where it is part of another alarm (slo.tf), that one tells.
+      told = try(alarm.told, true)
       # One metric alone stands in the alarm itself, several in queries of their own below it.
       single  = try(alarm.expression, null) == null ? one(values(alarm.metrics)) : null
       metrics = alarm.metrics
@@ -185,9 +239,10 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   comparison_operator = each.value.comparison
   threshold           = each.value.threshold
   evaluation_periods  = each.value.evaluations
+  datapoints_to_alarm = each.value.datapoints
   treat_missing_data  = each.value.missing
-  alarm_actions       = [aws_sns_topic.alarms[0].arn]
-  ok_actions          = [aws_sns_topic.alarms[0].arn]
+  alarm_actions       = each.value.told ? [aws_sns_topic.alarms[0].arn] : []
+  ok_actions          = each.value.told ? [aws_sns_topic.alarms[0].arn] : []
 
   namespace          = try(each.value.single.namespace, null)
   metric_name        = try(each.value.single.metric, null)

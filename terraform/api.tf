@@ -15,9 +15,11 @@ locals {
     latency_ms     = "$context.responseLatency"
     integration_ms = "$context.integrationLatency"
     error          = "$context.error.messageString"
-    authorizer     = "$context.authorizer.error"
-    key_id         = "$context.authorizer.keyId"
-    source_ip      = "$context.identity.sourceIp"
+    # What Lambda said where it gave no answer: throttled, no right, crashed.
+    integration_error = "$context.integrationErrorMessage"
+    authorizer_error  = "$context.authorizer.error"
+    key_id            = "$context.authorizer.keyId"
+    source_ip         = "$context.identity.sourceIp"
   }
 }
 
@@ -51,6 +53,12 @@ resource "aws_apigatewayv2_authorizer" "this" {
   enable_simple_responses           = true
   identity_sources                  = [each.value]
   authorizer_result_ttl_in_seconds  = local.functions[local.authorizer].authorizer.ttl
+
+  # A function of another name: routes go over to the new one before AWS is asked to delete what they still point to,
+  # which it refuses.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_apigatewayv2_integration" "this" {
@@ -63,6 +71,10 @@ resource "aws_apigatewayv2_integration" "this" {
   payload_format_version = "2.0"
   # Half a second past the function's own end, so that its answer wins over the API's; 30 seconds are the API's most.
   timeout_milliseconds = min(each.value.timeout * 1000 + 500, 30000)
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "aws_apigatewayv2_route" "this" {
@@ -89,7 +101,7 @@ resource "aws_apigatewayv2_stage" "this" {
   }
 
   default_route_settings {
-    detailed_metrics_enabled = var.profile == "full"
+    detailed_metrics_enabled = var.detailed_route_metrics
     throttling_rate_limit    = var.throttling.rate
     throttling_burst_limit   = var.throttling.burst
   }
@@ -98,7 +110,7 @@ resource "aws_apigatewayv2_stage" "this" {
     for_each = local.routes
     content {
       route_key                = aws_apigatewayv2_route.this[route_settings.key].route_key
-      detailed_metrics_enabled = var.profile == "full"
+      detailed_metrics_enabled = var.detailed_route_metrics
       throttling_rate_limit    = try(var.throttling.routes[route_settings.key].rate, var.throttling.rate)
       throttling_burst_limit   = try(var.throttling.routes[route_settings.key].burst, var.throttling.burst)
     }

@@ -62,8 +62,10 @@ resource "aws_backup_selection" "tables" {
 resource "aws_iam_role" "backup" {
   for_each = toset(local.backup == null ? [] : ["tables"])
 
-  name        = "${local.prefix}-backup"
-  description = "By it AWS Backup makes the backups of ${local.prefix}'s tables"
+  name                 = "${local.prefix}-backup"
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "By it AWS Backup makes the backups of ${local.prefix}'s tables"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -10,9 +10,20 @@ locals {
     ]
   ])
   unknown_functions = setsubtract(
-    concat(keys(var.reserved_concurrency), keys(var.provisioned_concurrency), tolist(var.snap_start)),
+    concat(keys(local.reserved_concurrency), keys(var.provisioned_concurrency), tolist(var.snap_start)),
     keys(local.functions),
   )
+
+  # What the account may run at once; 0 where nobody knows.
+  concurrency = coalesce(var.lambda_concurrency, try(data.aws_servicequotas_service_quota.concurrency[0].value, 0))
+
+  # However many calls are under way, somebody can still look, change and be recognised. A reservation is an upper bound
+  # too: the authorizer's is a tenth of everything, since each caller is checked once a minute.
+  room = {
+    for key, count in { health = 10, admin = 10, (local.authorizer) = max(50, floor(local.concurrency / 10)) } :
+    key => count if local.concurrency >= 400
+  }
+  reserved_concurrency = var.reserved_concurrency == null ? tomap(local.room) : var.reserved_concurrency
 
   # Runs at the same time = arrivals a second x seconds that each takes.
   expected_concurrency = ceil(sum(concat([0], [
@@ -121,6 +132,12 @@ resource "terraform_data" "preflight" {
     }
 
     precondition {
+      # AWS keeps 100 unreserved for all that has no reservation.
+      condition     = length(local.reserved_concurrency) == 0 || contains([0], local.concurrency) || sum(concat([0], values(local.reserved_concurrency))) <= local.concurrency - 100
+      error_message = "reserved_concurrency reserves ${sum(concat([0], values(local.reserved_concurrency)))} executions of ${local.concurrency}; AWS keeps 100 of them for all else. Reserve fewer, or ask AWS for more."
+    }
+
+    precondition {
       condition     = length(setsubtract(keys(var.throttling.routes), keys(local.routes))) == 0
       error_message = "throttling.routes names routes that no function has: ${join(", ", setsubtract(keys(var.throttling.routes), keys(local.routes)))}."
     }
@@ -132,16 +149,25 @@ resource "terraform_data" "preflight" {
   }
 }
 
-check "lambda_concurrency" {
-  # "Concurrent executions". 1,000 by default, 10 in a new account.
-  data "aws_servicequotas_service_quota" "concurrency" {
-    service_code = "lambda"
-    quota_code   = "L-B99A9384"
-  }
+# "Concurrent executions". 1,000 by default, 10 in a new account.
+data "aws_servicequotas_service_quota" "concurrency" {
+  count = var.lambda_concurrency == null && !local.emulated ? 1 : 0
 
+  service_code = "lambda"
+  quota_code   = "L-B99A9384"
+}
+
+check "lambda_concurrency" {
   assert {
-    # A stand-in of AWS knows no quota and answers 0; AWS never does.
-    condition     = contains([0], data.aws_servicequotas_service_quota.concurrency.value) || data.aws_servicequotas_service_quota.concurrency.value >= local.expected_concurrency
-    error_message = "The expected load needs ${local.expected_concurrency} Lambda executions at once, the account allows ${data.aws_servicequotas_service_quota.concurrency.value}. Ask AWS for more (Service Quotas, Lambda, Concurrent executions), or lower expected_load."
+    # 0: nobody knows the quota, as with a stand-in of AWS. AWS never says so.
+    condition     = contains([0], local.concurrency) || local.concurrency >= local.expected_concurrency
+    error_message = "The expected load needs ${local.expected_concurrency} Lambda executions at once, the account allows ${local.concurrency}. Ask AWS for more (Service Quotas, Lambda, Concurrent executions), or lower expected_load."
+  }
+}
+
+check "alarms_reach_somebody" {
+  assert {
+    condition     = !local.full || var.alarm_email != null || var.alarms_subscribed_elsewhere
+    error_message = "Nobody hears the alarms: the topic ${local.prefix}-alarms has no subscriber. Set alarm_email, or alarms_subscribed_elsewhere = true where a pager or a chat listens to it."
   }
 }

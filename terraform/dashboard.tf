@@ -1,4 +1,4 @@
-# One dashboard a workspace, profile full only (3 US dollars a month). Each row answers a question.
+# One dashboard a workspace, profile full only (3 US dollars a month). On top numbers, then each row answers a question.
 #
 # A line is a metric with its dimensions, a search (one line for each value of the dimensions `by`), or an expression over
 # lines that have an id.
@@ -12,12 +12,57 @@ locals {
   functions_of_api    = { for key in keys(local.functions_with_routes) : key => local.function_names[key] }
   functions_of_events = merge({ for key in keys(local.functions_on_streams) : key => local.function_names[key] }, { for key in keys(local.functions_on_schedule) : key => local.function_names[key] })
 
+  # At a glance: one number each, of the time that is shown (24 hours unless somebody chooses another).
+  providers_cost = { for provider in var.providers_enabled : "cost_${provider}" => { namespace = local.own, metric = "Cost", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum", id = "cost_${provider}" } }
+  numbers = [
+    {
+      title = "Up: answers that were no server error"
+      unit  = "%"
+      lines = concat(
+        [for id, metric in local.answered : merge(metric, { id = id })],
+        [{ expression = "100 - 100 * ${local.failed} / (FILL(calls_api, 0) + FILL(calls_stream, 1))", label = "%, promised: ${local.objectives.availability}" }],
+      )
+    },
+    {
+      title = "Fast: the gateway's own part"
+      unit  = "ms"
+      lines = [{ namespace = local.own, metric = "Overhead", dimensions = { Gateway = local.prefix }, stat = "p99", label = "ms, p99; promised: ${local.own_part_ms}" }]
+    },
+    {
+      title = "Spent on models"
+      unit  = "US dollars"
+      lines = concat(
+        values(local.providers_cost),
+        [{ expression = join(" + ", [for id in keys(local.providers_cost) : "FILL(${id}, 0)"]), label = "US dollars" }],
+      )
+    },
+    {
+      title = "Calls refused"
+      unit  = "calls"
+      lines = [
+        { namespace = local.own, metric = "Refusals", dimensions = { Gateway = local.prefix }, by = ["Reason"], stat = "Sum", id = "refused" },
+        { expression = "SUM(refused)", label = "calls" },
+      ]
+    },
+    {
+      title = "The ledger is behind"
+      unit  = "ms"
+      lines = [{ namespace = local.own, metric = "ConsumerLag", dimensions = { Gateway = local.prefix }, stat = "Maximum", label = "ms, at most" }]
+    },
+    {
+      title = "The ledger was put right"
+      unit  = "US dollars"
+      lines = [{ namespace = local.own, metric = "LedgerDrift", dimensions = { Gateway = local.prefix }, stat = "Sum", label = "US dollars" }]
+    },
+  ]
+
   rows = [
     {
       title = "Up: do callers get answers?"
       charts = [
         {
           title = "Answers of the API"
+          unit  = "requests"
           lines = [
             for metric, label in { Count = "requests", "4xx" = "4xx", "5xx" = "5xx" } :
             { namespace = "AWS/ApiGateway", metric = metric, dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = "Sum", label = label }
@@ -25,14 +70,17 @@ locals {
         },
         {
           title = "Runs by function"
+          unit  = "runs"
           lines = [for key, name in local.function_names : { namespace = local.own, metric = "Requests", dimensions = { FunctionName = name }, stat = "Sum", label = key }]
         },
         {
           title = "Runs that failed, by no fault of the caller"
+          unit  = "runs"
           lines = [for key, name in local.function_names : { namespace = local.own, metric = "Errors", dimensions = { FunctionName = name }, stat = "Sum", label = key }]
         },
         {
           title = "Lambda: crashes, throttles"
+          unit  = "runs"
           lines = concat(
             [for key, name in local.function_names : { namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = name }, stat = "Sum", label = "${key} crashed" }],
             [for key, name in local.function_names : { namespace = "AWS/Lambda", metric = "Throttles", dimensions = { FunctionName = name }, stat = "Sum", label = "${key} throttled" }],
@@ -44,19 +92,25 @@ locals {
       title = "Fast: how long do they wait?"
       charts = [
         {
-          title = "Answer time of the API (ms)"
+          title = "Answer time of the API"
+          unit  = "ms"
+          marks = [{ value = local.alarms_of_api["${local.prefix}-api-p99"].threshold, label = "alarm, of p99" }]
           lines = [for stat in ["p50", "p95", "p99"] : { namespace = "AWS/ApiGateway", metric = "Latency", dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = stat, label = stat }]
         },
         {
-          title = "Run time by function, p95 (ms)"
+          title = "Run time by function, p95"
+          unit  = "ms"
           lines = [for key, name in local.function_names : { namespace = local.own, metric = "Latency", dimensions = { FunctionName = name }, stat = "p95", label = key }]
         },
         {
-          title = "The gateway's own share of a completion (ms)"
+          title = "The gateway's own part of a completion"
+          unit  = "ms"
+          marks = [{ value = local.own_part_ms, label = "promised to ${local.objectives.latency} %" }]
           lines = [for stat in ["p50", "p95", "p99"] : { namespace = local.own, metric = "Overhead", dimensions = { Gateway = local.prefix }, stat = stat, label = stat }]
         },
         {
-          title = "The provider's share (ms)"
+          title = "The provider's part"
+          unit  = "ms"
           lines = flatten([
             for provider in var.providers_enabled : [
               for stat in ["p50", "p95"] : { namespace = local.own, metric = "ProviderLatency", dimensions = { Gateway = local.prefix, Provider = provider }, stat = stat, label = "${provider} ${stat}" }
@@ -70,22 +124,33 @@ locals {
       charts = [
         {
           title = "Answers of the door that streams"
+          unit  = "requests"
           lines = [
             for metric, label in { Count = "requests", "4XXError" = "4xx", "5XXError" = "5xx" } :
             { namespace = "AWS/ApiGateway", metric = metric, dimensions = { ApiName = aws_api_gateway_rest_api.stream.name }, stat = "Sum", label = label }
           ]
         },
         {
-          title = "Time to first byte (ms)"
+          title = "Time to first byte"
+          unit  = "ms"
+          marks = [{ value = local.alarms_of_api["${local.prefix}-first-byte"].threshold, label = "alarm, of p90" }]
           lines = [for stat in ["p50", "p90", "p99"] : { namespace = local.own, metric = "FirstByte", dimensions = { Gateway = local.prefix }, stat = stat, label = stat }]
+        },
+        {
+          title = "Executions of the whole account"
+          unit  = "executions"
+          marks = [{ value = local.alarms_of_account["${local.prefix}-concurrency"].threshold, label = "alarm" }]
+          lines = [{ namespace = "AWS/Lambda", metric = "ClaimedAccountConcurrency", dimensions = {}, stat = "Maximum", label = "most at once" }]
         },
         {
           # One stream is one execution.
           title = "Streams under way"
+          unit  = "executions"
           lines = [{ namespace = "AWS/Lambda", metric = "ConcurrentExecutions", dimensions = { FunctionName = local.function_names[local.streaming] }, stat = "Maximum", label = "most at once" }]
         },
         {
-          title = "How long they take (ms)"
+          title = "How long they take"
+          unit  = "ms"
           lines = [for stat in ["p50", "p90", "Maximum"] : { namespace = "AWS/Lambda", metric = "Duration", dimensions = { FunctionName = local.function_names[local.streaming] }, stat = stat, label = stat }]
         },
       ]
@@ -95,18 +160,22 @@ locals {
       charts = [
         {
           title   = "US dollars an hour, by provider"
+          unit    = "US dollars"
+          marks   = [{ value = var.spend_alarm_usd_per_hour, label = "alarm" }]
           stacked = true
           period  = 3600
           lines   = [for provider in var.providers_enabled : { namespace = local.own, metric = "Cost", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum", label = provider }]
         },
         {
           title   = "US dollars an hour, by model"
+          unit    = "US dollars"
           stacked = true
           period  = 3600
           lines   = [{ namespace = local.own, metric = "Cost", dimensions = { Gateway = local.prefix }, by = ["Provider", "Model"], stat = "Sum" }]
         },
         {
           title = "Tokens"
+          unit  = "tokens"
           lines = flatten([
             for provider in var.providers_enabled : [
               for metric, label in { InputTokens = "input", OutputTokens = "output" } :
@@ -117,28 +186,34 @@ locals {
       ]
     },
     {
-      title = "Refused: who is turned away, and why? (by key: the saved query refusals-by-key)"
+      title = "Refused: who is turned away, and why?"
       charts = [
         {
           title   = "Refusals by reason"
+          unit    = "calls"
           stacked = true
           lines   = [{ namespace = local.own, metric = "Refusals", dimensions = { Gateway = local.prefix }, by = ["Reason"], stat = "Sum" }]
         },
         {
-          title   = "Limits and budgets"
-          stacked = true
-          lines = [
-            for reason in ["rate_limit_exceeded", "budget_exceeded"] :
-            { namespace = local.own, metric = "Refusals", dimensions = { Gateway = local.prefix, Reason = reason }, stat = "Sum", label = reason }
+          # Read from the logs at each look: half a US cent a GB of what the functions logged in the time that is shown.
+          title = "Keys most refused"
+          query = [
+            "filter message = \"refused\" and ispresent(key_id)",
+            "stats count(*) as refusals by key_id, code",
+            "sort refusals desc",
+            "limit 10",
           ]
+          lines = []
         },
         {
           title   = "Admitted: limits in shadow would have refused"
+          unit    = "calls"
           stacked = true
           lines   = [{ namespace = local.own, metric = "ShadowRefusals", dimensions = { Gateway = local.prefix }, by = ["Limit", "Tier"], stat = "Sum" }]
         },
         {
           title = "Budgets that reached 50, 80 or 100 %"
+          unit  = "alerts"
           lines = [{ namespace = local.own, metric = "BudgetAlerts", dimensions = { Gateway = local.prefix }, stat = "Sum", label = "alerts" }]
         },
       ]
@@ -148,10 +223,12 @@ locals {
       charts = [
         {
           title = "Failed attempts"
+          unit  = "attempts"
           lines = [for provider in var.providers_enabled : { namespace = local.own, metric = "ProviderErrors", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum", label = provider }]
         },
         {
-          title = "Share of attempts that failed (%)"
+          title = "Share of attempts that failed"
+          unit  = "%"
           lines = concat(
             [for provider in var.providers_enabled : { namespace = local.own, metric = "ProviderErrors", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum", id = "${provider}_failed" }],
             [for provider in var.providers_enabled : { namespace = local.own, metric = "ProviderLatency", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "SampleCount", id = "${provider}_all" }],
@@ -160,6 +237,7 @@ locals {
         },
         {
           title = "Circuit breakers"
+          unit  = "breakers"
           lines = flatten([
             for provider in var.providers_enabled : [
               for metric, label in { CircuitBreakerOpened = "opened", CircuitBreakerClosed = "closed" } :
@@ -173,7 +251,9 @@ locals {
       title = "Bill: does the consumer keep up?"
       charts = [
         {
-          title = "How far behind (ms)"
+          title = "How far behind"
+          unit  = "ms"
+          marks = [{ value = 60000, label = "alarm" }]
           lines = concat(
             [{ namespace = local.own, metric = "ConsumerLag", dimensions = { Gateway = local.prefix }, stat = "Maximum", label = "row counted after" }],
             [for key in keys(local.functions_on_streams) : { namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = local.function_names[key] }, stat = "Maximum", label = "${key} reads the stream after" }],
@@ -181,6 +261,7 @@ locals {
         },
         {
           title = "Rows"
+          unit  = "rows"
           lines = [
             for metric, label in { RowsCounted = "counted", RowsExpired = "expired by the sweeper", RowsParked = "parked: unreadable", RowsStuck = "stuck: can't be expired" } :
             { namespace = local.own, metric = metric, dimensions = { Gateway = local.prefix }, stat = "Sum", label = label }
@@ -188,6 +269,8 @@ locals {
         },
         {
           title = "Ledger: put right"
+          unit  = "dollars, calls, hours"
+          marks = [{ value = local.alarms_of_money["${local.prefix}-ledger-drift"].threshold, label = "alarm, of dollars" }]
           lines = [
             for metric, label in { LedgerStepsLost = "steps lost", LedgerDrift = "US dollars put right by the reconcile", HoursReconciled = "hours closed", Overruns = "calls dearer than held" } :
             { namespace = local.own, metric = metric, dimensions = { Gateway = local.prefix }, stat = "Sum", label = label }
@@ -195,10 +278,12 @@ locals {
         },
         {
           title = "Jobs that ended well"
+          unit  = "runs"
           lines = [for key, name in local.functions_of_events : { namespace = local.own, metric = "Heartbeat", dimensions = { FunctionName = name }, stat = "Sum", label = key }]
         },
         {
           title = "Given up: messages in the failure queue"
+          unit  = "messages"
           lines = [for key, queue in local.failure_queue_names : { namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = queue }, stat = "Maximum", label = key }]
         },
       ]
@@ -208,6 +293,7 @@ locals {
       charts = [
         {
           title = "Throttled"
+          unit  = "refusals"
           lines = concat(
             [for key, name in local.table_names : { namespace = "AWS/DynamoDB", metric = "ReadThrottleEvents", dimensions = { TableName = name }, stat = "Sum", label = "${key} reads" }],
             [for key, name in local.table_names : { namespace = "AWS/DynamoDB", metric = "WriteThrottleEvents", dimensions = { TableName = name }, stat = "Sum", label = "${key} writes" }],
@@ -215,59 +301,73 @@ locals {
         },
         {
           title = "Write units used"
+          unit  = "units"
           lines = [for key, name in local.table_names : { namespace = "AWS/DynamoDB", metric = "ConsumedWriteCapacityUnits", dimensions = { TableName = name }, stat = "Sum", label = key }]
         },
         {
           title = "Read units used"
+          unit  = "units"
           lines = [for key, name in local.table_names : { namespace = "AWS/DynamoDB", metric = "ConsumedReadCapacityUnits", dimensions = { TableName = name }, stat = "Sum", label = key }]
         },
       ]
     },
   ]
 
-  # A dashboard is 24 columns wide. On top what is wrong now, then a row of 1 + 6 lines for each question.
-  alarms_height = 5
+  # A dashboard is 24 columns wide. On top the numbers, then what is wrong now, then a row of 1 + 6 lines for each question.
+  numbers_height = 3
+  alarms_height  = 5
+  rows_from      = local.numbers_height + local.alarms_height
   widgets = concat(
+    [
+      for column, chart in local.numbers : {
+        type   = "metric"
+        x      = column * 4
+        y      = 0
+        width  = 4
+        height = local.numbers_height
+        properties = {
+          title                = chart.title
+          region               = var.region
+          view                 = "singleValue"
+          period               = 86400
+          setPeriodToTimeRange = true
+          metrics              = local.drawn[jsonencode(["numbers", chart.title])]
+        }
+      }
+    ],
     [{
-      type       = "alarm"
-      x          = 0
-      y          = 0
-      width      = 24
-      height     = local.alarms_height
-      properties = { title = "Alarms", alarms = [for name in keys(local.alarms) : "arn:${local.partition}:cloudwatch:${var.region}:${local.account}:alarm:${name}"], sortBy = "stateUpdatedTimestamp" }
+      type   = "alarm"
+      x      = 0
+      y      = local.numbers_height
+      width  = 24
+      height = local.alarms_height
+      # Without those that only a composite alarm tells of.
+      properties = { title = "Alarms", alarms = [for name in concat(keys(local.composites), [for name, alarm in local.alarms : name if alarm.told]) : "arn:${local.partition}:cloudwatch:${var.region}:${local.account}:alarm:${name}"], sortBy = "stateUpdatedTimestamp" }
     }],
     flatten([
       for index, row in local.rows : concat(
-        [{ type = "text", x = 0, y = local.alarms_height + index * 7, width = 24, height = 1, properties = { markdown = "## ${row.title}", background = "transparent" } }],
+        [{ type = "text", x = 0, y = local.rows_from + index * 7, width = 24, height = 1, properties = { markdown = "## ${row.title}", background = "transparent" } }],
         [
           for column, chart in row.charts : {
-            type   = "metric"
-            x      = column * floor(24 / length(row.charts))
-            y      = local.alarms_height + index * 7 + 1
-            width  = floor(24 / length(row.charts))
+            type   = can(chart.query) ? "log" : "metric"
+            x      = floor(column * 24 / length(row.charts))
+            y      = local.rows_from + index * 7 + 1
+            width  = floor((column + 1) * 24 / length(row.charts)) - floor(column * 24 / length(row.charts))
             height = 6
             properties = {
-              title   = chart.title
-              region  = var.region
-              view    = "timeSeries"
-              stacked = try(chart.stacked, false)
-              period  = try(chart.period, 300)
-              yAxis   = { left = { min = 0 } }
-              metrics = [
-                for line in chart.lines : concat(
-                  can(line.namespace) && !can(line.by) ? concat([line.namespace, line.metric], flatten([for name, value in line.dimensions : [name, value]])) : [],
-                  [{
-                    for name, value in {
-                      stat  = can(line.by) ? null : try(line.stat, null)
-                      label = try(line.label, null)
-                      id    = try(line.id, null)
-                      # A line with an id is there for an expression alone.
-                      visible    = can(line.id) ? false : null
-                      expression = can(line.by) ? local.searches[jsonencode([line.metric, line.by, line.stat, try(chart.period, 300)])] : try(line.expression, null)
-                    } : name => value if value != null
-                  }],
-                )
-              ]
+              for name, value in {
+                title   = chart.title
+                region  = var.region
+                view    = can(chart.query) ? "table" : "timeSeries"
+                query   = can(chart.query) ? join("\n| ", concat([for name in values(local.functions_of_callers) : "SOURCE '/aws/lambda/${name}'"], chart.query)) : null
+                stacked = can(chart.query) ? null : try(chart.stacked, false)
+                period  = can(chart.query) ? null : try(chart.period, 300)
+                yAxis   = can(chart.query) ? null : { left = { min = 0, label = chart.unit, showUnits = false } }
+                annotations = can(chart.marks) ? {
+                  horizontal = [for mark in chart.marks : { value = mark.value, label = mark.label, color = "#d62728" }]
+                } : null
+                metrics = can(chart.query) ? null : local.drawn[jsonencode([row.title, chart.title])]
+              } : name => value if value != null
             }
           }
         ],
@@ -275,26 +375,46 @@ locals {
     ]),
   )
 
+  # Row and title of a chart -> its lines, as CloudWatch reads them.
+  drawn = {
+    for chart in concat(
+      [for chart in local.numbers : { key = jsonencode(["numbers", chart.title]), period = 86400, lines = chart.lines }],
+      flatten([for row in local.rows : [for chart in row.charts : { key = jsonencode([row.title, chart.title]), period = try(chart.period, 300), lines = chart.lines }]]),
+      ) : chart.key => [
+      for line in chart.lines : concat(
+        can(line.namespace) && !can(line.by) ? concat([line.namespace, line.metric], flatten([for name, value in line.dimensions : [name, value]])) : [],
+        [{
+          for name, value in {
+            stat  = can(line.by) ? null : try(line.stat, null)
+            label = try(line.label, null)
+            id    = try(line.id, null)
+            # A line with an id is there for an expression alone.
+            visible    = can(line.id) ? false : null
+            expression = can(line.by) ? local.searches[jsonencode([line.metric, line.by, line.stat, chart.period])] : try(line.expression, null)
+          } : name => value if value != null
+        }],
+      )
+    ]
+  }
+
   # One line for each value: a search names all dimensions of a set, and says which of them are known.
   searches = {
     for search in flatten([
-      for row in local.rows : [
-        for chart in row.charts : [
-          for line in chart.lines : {
-            key        = jsonencode([line.metric, line.by, line.stat, try(chart.period, 300)])
-            expression = "SEARCH('{${join(",", concat([line.namespace], keys(line.dimensions), line.by))}} MetricName=\"${line.metric}\" ${join(" ", [for name, value in line.dimensions : "${name}=\"${value}\""])}', '${line.stat}', ${try(chart.period, 300)})"
-          } if can(line.by)
-        ]
+      for chart in concat([for chart in local.numbers : merge(chart, { period = 86400 })], flatten([for row in local.rows : row.charts])) : [
+        for line in chart.lines : {
+          key        = jsonencode([line.metric, line.by, line.stat, try(chart.period, 300)])
+          expression = "SEARCH('{${join(",", concat([line.namespace], keys(line.dimensions), line.by))}} MetricName=\"${line.metric}\" ${join(" ", [for name, value in line.dimensions : "${name}=\"${value}\""])}', '${line.stat}', ${try(chart.period, 300)})"
+        } if can(line.by)
       ]
     ]) : search.key => search.expression
   }
 
   # Every metric of ours that a dashboard or an alarm names, with its dimensions, and those that the code does not know.
   own_metrics = concat(
-    flatten([for row in local.rows : [for chart in row.charts : [
+    flatten([for chart in concat(local.numbers, flatten([for row in local.rows : row.charts])) : [
       for line in chart.lines : { metric = line.metric, dimensions = join(", ", sort(concat(keys(line.dimensions), try(line.by, [])))) }
       if try(line.namespace, "") == local.own
-    ]]]),
+    ]]),
     flatten([for alarm in local.alarms : [
       for metric in alarm.metrics : { metric = metric.metric, dimensions = join(", ", sort(keys(metric.dimensions))) }
       if metric.namespace == local.own
@@ -310,5 +430,5 @@ resource "aws_cloudwatch_dashboard" "this" {
   count = local.full ? 1 : 0
 
   dashboard_name = local.prefix
-  dashboard_body = jsonencode({ widgets = local.widgets })
+  dashboard_body = jsonencode({ start = "-PT24H", periodOverride = "inherit", widgets = local.widgets })
 }

@@ -44,19 +44,23 @@ module "function" {
   source   = "./modules/function"
   for_each = local.functions
 
-  name        = local.function_names[each.key]
-  description = each.value.description
-  handler     = each.value.handler
-  memory      = each.value.memory
-  timeout     = each.value.timeout
-  package     = local.artifacts["${each.key}.zip"]
-  layers      = concat([for layer in local.layers : aws_lambda_layer_version.this[layer].arn], contains(keys(local.functions_that_stream), each.key) ? [local.adapter_layer] : [])
-  environment = local.function_environment[each.key]
-  statements  = local.statements[each.key]
+  name         = local.function_names[each.key]
+  description  = each.value.description
+  handler      = each.value.handler
+  architecture = var.architecture
+  memory       = each.value.memory
+  timeout      = each.value.timeout
+  package      = local.artifacts["${each.key}.zip"]
+  layers       = concat([for layer in local.layers : aws_lambda_layer_version.this[layer].arn], contains(keys(local.functions_that_stream), each.key) ? [local.adapter_layer] : [])
+  environment  = local.function_environment[each.key]
+  statements   = local.statements[each.key]
+
+  iam_path                 = var.iam_path
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   log_retention_days      = var.log_retention_days
   kms_key_arn             = var.kms_key_arn
-  reserved_concurrency    = lookup(var.reserved_concurrency, each.key, -1)
+  reserved_concurrency    = lookup(local.reserved_concurrency, each.key, -1)
   provisioned_concurrency = lookup(var.provisioned_concurrency, each.key, 0)
   snap_start              = contains(var.snap_start, each.key)
 }

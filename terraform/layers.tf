@@ -1,5 +1,5 @@
 locals {
-  artifact_directory = var.artifacts.url != null ? null : coalesce(var.artifacts.directory, "${local.root}/build/aws-arm64-py313")
+  artifact_directory = var.artifacts.url != null ? null : coalesce(var.artifacts.directory, "${local.root}/build/aws-${var.architecture}-py313")
   artifact_files = concat(
     [for layer in local.layers : "layer-${layer}.zip"],
     [for key in keys(local.functions) : "${key}.zip"],
@@ -49,7 +49,7 @@ resource "aws_lambda_layer_version" "this" {
   s3_key                   = local.artifacts["layer-${each.key}.zip"].s3_key
   source_code_hash         = local.artifacts["layer-${each.key}.zip"].hash
   compatible_runtimes      = ["python3.13"]
-  compatible_architectures = ["arm64"]
+  compatible_architectures = [var.architecture]
 
   depends_on = [terraform_data.preflight]
 }

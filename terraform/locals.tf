@@ -50,5 +50,5 @@ locals {
   stream_wait_seconds = min(local.functions_that_stream[local.streaming].timeout, var.stream.wait_seconds)
   stream_seconds      = coalesce(var.stream.seconds, local.stream_wait_seconds - 10)
   own_log_role        = var.api_gateway_log_role == "own" && !local.emulated
-  adapter_layer       = coalesce(var.adapter_layer_arn, "arn:${local.partition}:lambda:${var.region}:${lookup(local.adapter.accounts, local.partition, "000000000000")}:layer:${local.adapter.layers["arm64"]}:${local.adapter.version}")
+  adapter_layer       = coalesce(var.adapter_layer_arn, "arn:${local.partition}:lambda:${var.region}:${lookup(local.adapter.accounts, local.partition, "000000000000")}:layer:${local.adapter.layers[var.architecture]}:${local.adapter.version}")
 }

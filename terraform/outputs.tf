@@ -3,6 +3,7 @@ locals {
   idle_costs = {
     secrets    = length(local.secret_names) * 40 / 100
     alarms     = sum(concat([0], [for alarm in local.alarms : length(alarm.metrics)])) * 10 / 100
+    composites = length(aws_cloudwatch_composite_alarm.slo) * 50 / 100
     dashboards = length(aws_cloudwatch_dashboard.this) * 3
   }
 

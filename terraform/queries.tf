@@ -63,14 +63,24 @@ locals {
       "sort starts desc",
     ]
   }
+
+  # Of the access logs of both doors: what API Gateway answered itself, and why.
+  queries_of_doors = {
+    door-errors = [
+      "filter status >= 500 or (ispresent(integration_error) and integration_error != \"-\") or (ispresent(authorizer_error) and authorizer_error != \"-\")",
+      "fields @timestamp, @log, status, route, path, error, integration_error, authorizer_error, integration_ms, request_id",
+      "sort @timestamp desc",
+      "limit 200",
+    ]
+  }
 }
 
 resource "aws_cloudwatch_query_definition" "this" {
   # MiniStack knows no saved queries.
-  for_each = { for name, query in local.queries : name => query if !local.emulated }
+  for_each = { for name, query in merge(local.queries, local.queries_of_doors) : name => query if !local.emulated }
 
   name            = "${local.prefix}/${each.key}"
-  log_group_names = [for name in values(local.function_names) : "/aws/lambda/${name}"]
+  log_group_names = contains(keys(local.queries_of_doors), each.key) ? [aws_cloudwatch_log_group.access.name, aws_cloudwatch_log_group.stream_access.name] : [for name in values(local.function_names) : "/aws/lambda/${name}"]
   query_string    = join("\n| ", each.value)
 
   depends_on = [module.function]

@@ -28,8 +28,10 @@ locals {
     integration_ms   = "$context.integration.latency"
     first_content_ms = "$context.integration.timeToFirstContent"
     error            = "$context.error.message"
-    source_ip        = "$context.identity.sourceIp"
-    trace_id         = "$context.xrayTraceId"
+    # What Lambda said where it gave no answer: throttled, no right, crashed.
+    integration_error = "$context.integrationErrorMessage"
+    source_ip         = "$context.identity.sourceIp"
+    trace_id          = "$context.xrayTraceId"
   }
 }
 
@@ -154,7 +156,7 @@ resource "aws_api_gateway_method_settings" "stream" {
   method_path = "*/*"
 
   settings {
-    metrics_enabled        = local.full
+    metrics_enabled        = var.detailed_route_metrics
     logging_level          = "OFF" # AWS writes none for streams
     data_trace_enabled     = false
     throttling_rate_limit  = var.stream.rate
@@ -200,8 +202,10 @@ resource "aws_apigatewayv2_api_mapping" "stream" {
 resource "aws_iam_role" "api_logs" {
   count = local.own_log_role ? 1 : 0
 
-  name        = "${local.prefix}-api-logs"
-  description = "By it API Gateway writes the access logs of this account's REST APIs in ${var.region}"
+  name                 = "${local.prefix}-api-logs"
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "By it API Gateway writes the access logs of this account's REST APIs in ${var.region}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -47,8 +47,10 @@ resource "aws_lambda_function_event_invoke_config" "schedule" {
 resource "aws_iam_role" "scheduler" {
   count = length(local.functions_on_schedule) > 0 ? 1 : 0
 
-  name        = "${local.prefix}-scheduler"
-  description = "Lets EventBridge Scheduler start the scheduled functions"
+  name                 = "${local.prefix}-scheduler"
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Lets EventBridge Scheduler start the scheduled functions"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

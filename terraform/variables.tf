@@ -84,6 +84,29 @@ variable "tags" {
   }
 }
 
+variable "iam_path" {
+  description = "Path of every role that is made, such as /gateway/. A deployment that has its roles already makes them anew: docs/terraform.md."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([A-Za-z0-9_+=,.@-]+/)*$", var.iam_path)) && length(var.iam_path) <= 512
+    error_message = "iam_path must begin and end with a slash."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what every role that is made may do at most; null for none. docs/security.md has one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null ? true : can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn must be the ARN of an IAM policy."
+  }
+}
+
 # What is deployed
 
 variable "artifacts" {
@@ -117,6 +140,18 @@ variable "artifacts" {
   }
 }
 
+variable "architecture" {
+  description = "Processor that functions and layers are for: arm64, or x86_64, which costs a quarter more on AWS and is what many emulators run on. The zips are built for it (tools.build --architecture)."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture must be arm64 or x86_64."
+  }
+}
+
 variable "gateway_version" {
   description = "The version that /health reports."
   type        = string
@@ -130,7 +165,7 @@ variable "gateway_version" {
 }
 
 variable "profile" {
-  description = "minimal: what the gateway needs to run. full: alarms and a dashboard too (about 7.90 US dollars a month)."
+  description = "minimal: what the gateway needs to run. full: alarms and a dashboard too (output idle_cost_usd_per_month says what they cost)."
   type        = string
   default     = "minimal"
   nullable    = false
@@ -467,14 +502,24 @@ variable "expected_load" {
   }
 }
 
-variable "reserved_concurrency" {
-  description = "Function -> executions reserved for it, and its upper bound. AWS keeps 100 of the account's unreserved, so that a new account (quota 10) can reserve none."
-  type        = map(number)
-  default     = {}
-  nullable    = false
+variable "lambda_concurrency" {
+  description = "Executions at once that AWS allows this account in this region; null asks Service Quotas (servicequotas:GetServiceQuota)."
+  type        = number
+  default     = null
 
   validation {
-    condition     = alltrue([for count in values(var.reserved_concurrency) : count >= 1 && floor(count) == count])
+    condition     = var.lambda_concurrency == null ? true : var.lambda_concurrency >= 1 && floor(var.lambda_concurrency) == var.lambda_concurrency
+    error_message = "lambda_concurrency must be a whole number from 1."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "Function -> executions reserved for it, and its upper bound. null: 10 for health, 10 for admin and a tenth of the account's, 50 at least, for the authorizer, where the account has 400 or more. {}: none. AWS keeps 100 of the account's unreserved."
+  type        = map(number)
+  default     = null
+
+  validation {
+    condition     = var.reserved_concurrency == null ? true : alltrue([for count in values(var.reserved_concurrency) : count >= 1 && floor(count) == count])
     error_message = "reserved_concurrency must be whole numbers from 1; 0 would stop the function."
   }
 }
@@ -527,6 +572,20 @@ variable "alarm_email" {
     condition     = var.alarm_email == null ? true : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.alarm_email))
     error_message = "alarm_email must be an e-mail address."
   }
+}
+
+variable "alarms_subscribed_elsewhere" {
+  description = "Something outside of this configuration listens to the topic of the alarms (output alarm_topic), such as a pager: a plan without alarm_email then does not warn."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "detailed_route_metrics" {
+  description = "CloudWatch metrics of each route. Each costs 0.30 US dollars a month: up to 80 dollars for all routes. The functions' own metrics tell classes of routes apart without them."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "spend_alarm_usd_per_hour" {

@@ -4,7 +4,10 @@ region                   = "us-gov-west-1"
 alarm_email              = "operators@example.com"
 kms_key_arn              = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 custom_domain            = { name = "api.example.com", certificate_arn = "arn:aws-us-gov:acm:us-gov-west-1:123456789012:certificate/1" }
-reserved_concurrency     = { admin = 5 }
+lambda_concurrency       = 1000 # an account that has room to reserve
+iam_path                 = "/gateway/"
+permissions_boundary_arn = "arn:aws-us-gov:iam::123456789012:policy/boundary"
+detailed_route_metrics   = true
 provisioned_concurrency  = { authorizer = 2 }
 snap_start               = ["completions"]
 cors_allow_origins       = ["https://app.example.com"]

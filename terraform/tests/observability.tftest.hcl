@@ -1,5 +1,9 @@
 # What watches a workspace. Run for each of them, like gateway.tftest.hcl.
 
+variables {
+  alarms_subscribed_elsewhere = true # else the plan of an environment with alarms warns, which is a failure here
+}
+
 override_data {
   target = data.aws_servicequotas_service_quota.concurrency
   values = { value = 100000 }
@@ -19,16 +23,17 @@ run "watched" {
   }
 
   assert {
-    condition     = length(local.widgets) == 1 + length(local.rows) + sum([for row in local.rows : length(row.charts)]) && alltrue(flatten([for row in local.rows : [for chart in row.charts : length(chart.lines) > 0]]))
+    condition     = length(local.widgets) == 6 + 1 + length(local.rows) + sum([for row in local.rows : length(row.charts)]) && alltrue(flatten([for row in local.rows : [for chart in row.charts : length(chart.lines) > 0 || can(chart.query)]]))
     error_message = "Every chart is a widget, and none is empty."
   }
 
   assert {
     condition = join(" ", keys(aws_cloudwatch_metric_alarm.this)) == (var.profile != "full" ? "" : join(" ", sort(setunion(
-      [for pair in setproduct(values(local.function_names), ["errors", "throttles"]) : join("-", pair)],
+      [for pair in setproduct([for key in ["admin", "authorizer", "completions", "health", "mcp", "stream"] : local.function_names[key]], ["errors", "throttles"]) : join("-", pair)],
+      [for pair in setproduct(["5m", "1h", "30m", "6h"], ["slo-availability", "slo-latency"]) : join("-", concat([local.prefix], pair))],
       [for name in values(local.table_names) : "${name}-table-throttles"],
       [for provider in var.providers_enabled : "${local.prefix}-${provider}-breaker-open"],
-      [for name in ["api-5xx", "api-p99", "first-byte", "stream-5xx", "overhead-p99", "budget", "overruns", "rows-parked", "rows-stuck", "reconciler-silent", "sweeper-silent", "analytics-iterator-age", "analytics-uncounted", "analytics-failure-queue"] : "${local.prefix}-${name}"],
+      [for name in ["api-5xx", "api-p99", "first-byte", "stream-5xx", "concurrency", "ledger-drift", "budget", "overruns", "rows-parked", "rows-stuck", "reconciler-silent", "sweeper-silent", "analytics-iterator-age", "analytics-uncounted", "analytics-failure-queue"] : "${local.prefix}-${name}"],
     ))))
     error_message = "Alarms on errors, p99, throttles, breakers, iterator age, failure queue, budget, tables, the schedule and parked rows; none in the profile minimal."
   }
@@ -41,6 +46,11 @@ run "watched" {
   assert {
     condition     = alltrue([for name, alarm in aws_cloudwatch_metric_alarm.this : endswith(name, "-${local.alarms[name].runbook}") && endswith(alarm.alarm_description, " docs/runbooks/${local.alarms[name].runbook}.md")])
     error_message = "An alarm's name ends in its page's, and its description names the page."
+  }
+
+  assert {
+    condition     = join(" ", [for name, alarm in aws_cloudwatch_composite_alarm.slo : "${trimprefix(name, "${local.prefix}-slo-")} ${length(regexall("ALARM", alarm.alarm_rule))}"]) == (var.profile == "full" ? "availability 4 latency 4" : "")
+    error_message = "Each objective has one alarm that tells, of two pairs of windows."
   }
 
   assert {
@@ -79,7 +89,7 @@ run "watched" {
   }
 
   assert {
-    condition     = toset(keys(aws_cloudwatch_query_definition.this)) == toset(["cold-starts", "cost-by-hour", "cost-by-model", "errors-by-correlation-id", "money-at-risk", "one-request", "provider-failures", "refusals-by-key", "shadow-refusals-by-key", "slowest-calls", "time-by-route"]) && alltrue([for query in aws_cloudwatch_query_definition.this : startswith(query.name, "${local.prefix}/")])
+    condition     = toset(keys(aws_cloudwatch_query_definition.this)) == toset(["cold-starts", "cost-by-hour", "cost-by-model", "door-errors", "errors-by-correlation-id", "money-at-risk", "one-request", "provider-failures", "refusals-by-key", "shadow-refusals-by-key", "slowest-calls", "time-by-route"]) && alltrue([for query in aws_cloudwatch_query_definition.this : startswith(query.name, "${local.prefix}/")])
     error_message = "Queries are saved in every profile: they cost nothing."
   }
 }
@@ -93,7 +103,7 @@ run "alarms_reach_the_topic" {
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.alarms[0].arn]) && alarm.ok_actions == toset([aws_sns_topic.alarms[0].arn])])
+    condition     = alltrue([for alarm in concat([for each in aws_cloudwatch_metric_alarm.this : each], [for each in aws_cloudwatch_composite_alarm.slo : each]) : toset(alarm.ok_actions) == toset(alarm.alarm_actions) && toset(alarm.alarm_actions) == toset(length(regexall("-[0-9]+[mh]-slo-", alarm.alarm_name)) > 0 ? [] : [aws_sns_topic.alarms[0].arn])])
     error_message = "Alarms are told when they begin and when they end."
   }
 
@@ -101,4 +111,15 @@ run "alarms_reach_the_topic" {
     condition     = output.alarm_topic == aws_sns_topic.alarms[0].arn && endswith(output.dashboard, "#dashboards/dashboard/${local.prefix}")
     error_message = "The outputs say where to look."
   }
+}
+
+run "nobody_hears_the_alarms" {
+  command = plan
+
+  variables {
+    profile                     = "full"
+    alarms_subscribed_elsewhere = false
+  }
+
+  expect_failures = [check.alarms_reach_somebody]
 }

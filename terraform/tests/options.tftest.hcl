@@ -1,5 +1,9 @@
 # Everything that is off by default, turned on; and values that must be refused. Run like gateway.tftest.hcl.
 
+variables {
+  alarms_subscribed_elsewhere = true # else the plan of an environment with alarms warns, which is a failure here
+}
+
 override_data {
   target = data.aws_servicequotas_service_quota.concurrency
   values = { value = 100000 }
@@ -29,7 +33,7 @@ run "defaults_reserve_nothing" {
   }
 
   assert {
-    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 8.3 : 0.4)
+    condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 14.2 : 0.4)
     error_message = "What stands still costs something else than docs/deployment.md says."
   }
 }
@@ -144,37 +148,41 @@ run "values_that_make_no_sense" {
   command = plan
 
   variables {
-    name                    = "X"
-    account_ids             = ["12"]
-    deploy_role_arn         = "deployer"
-    emulator_endpoint       = "localhost"
-    tags                    = { "aws:x" = "y" }
-    gateway_version         = "one"
-    profile                 = "medium"
-    providers_enabled       = []
-    openai_base_url         = "http://plain.example.com"
-    openai_pass_fields      = ["top k"]
-    bedrock_region          = "Virginia"
-    bedrock_regions         = ["us-east-1", "us-east-1"]
-    bedrock_models          = ["a/b"]
-    bedrock_credentials     = "mine"
-    azure_base_url          = "http://models.example.com"
-    secret_recovery_days    = 3
-    kms_key_arn             = "alias/mine"
-    log_retention_days      = 8
-    log_level               = "TRACE"
-    cors_allow_origins      = ["example.com"]
-    mcp_allowed_origins     = ["example.com/"]
-    throttling              = { rate = 0 }
-    expected_load           = { latency_seconds = 60 }
-    stream                  = { rate = 0, wait_seconds = 901 }
-    adapter_layer_arn       = "arn:aws:lambda:eu-central-1:753240598075:layer:LambdaAdapterLayerArm64:29"
-    api_gateway_log_role    = "mine"
-    web_acl_arn             = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/streams/1"
-    reserved_concurrency    = { admin = 0 }
-    provisioned_concurrency = { admin = 0.5 }
-    custom_domain           = { name = "localhost", certificate_arn = "none" }
-    alarm_email             = "nobody"
+    name                     = "X"
+    account_ids              = ["12"]
+    deploy_role_arn          = "deployer"
+    emulator_endpoint        = "localhost"
+    tags                     = { "aws:x" = "y" }
+    gateway_version          = "one"
+    profile                  = "medium"
+    architecture             = "amd64"
+    providers_enabled        = []
+    openai_base_url          = "http://plain.example.com"
+    openai_pass_fields       = ["top k"]
+    bedrock_region           = "Virginia"
+    bedrock_regions          = ["us-east-1", "us-east-1"]
+    bedrock_models           = ["a/b"]
+    bedrock_credentials      = "mine"
+    azure_base_url           = "http://models.example.com"
+    secret_recovery_days     = 3
+    kms_key_arn              = "alias/mine"
+    log_retention_days       = 8
+    log_level                = "TRACE"
+    cors_allow_origins       = ["example.com"]
+    mcp_allowed_origins      = ["example.com/"]
+    throttling               = { rate = 0 }
+    expected_load            = { latency_seconds = 60 }
+    stream                   = { rate = 0, wait_seconds = 901 }
+    adapter_layer_arn        = "arn:aws:lambda:eu-central-1:753240598075:layer:LambdaAdapterLayerArm64:29"
+    api_gateway_log_role     = "mine"
+    web_acl_arn              = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/streams/1"
+    reserved_concurrency     = { admin = 0 }
+    provisioned_concurrency  = { admin = 0.5 }
+    custom_domain            = { name = "localhost", certificate_arn = "none" }
+    alarm_email              = "nobody"
+    lambda_concurrency       = 0
+    iam_path                 = "gateway"
+    permissions_boundary_arn = "boundary"
 
     spend_alarm_usd_per_hour = 0
     artifacts                = { url = "https://example.com/release" }
@@ -186,6 +194,7 @@ run "values_that_make_no_sense" {
     var.log_retention_days, var.log_level, var.cors_allow_origins, var.mcp_allowed_origins, var.throttling,
     var.expected_load, var.reserved_concurrency, var.provisioned_concurrency, var.custom_domain, var.alarm_email,
     var.artifacts, var.spend_alarm_usd_per_hour, var.openai_pass_fields, var.stream, var.adapter_layer_arn, var.api_gateway_log_role, var.web_acl_arn,
+    var.architecture, var.lambda_concurrency, var.iam_path, var.permissions_boundary_arn,
   ]
 }
 
@@ -238,6 +247,46 @@ run "zips_that_are_not_the_ones_named" {
 
   variables {
     artifacts = { sha256 = { "health.zip" = "0000000000000000000000000000000000000000000000000000000000000000" } }
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
+run "room_in_an_account_of_a_thousand" {
+  command = plan
+
+  variables {
+    lambda_concurrency = 1000
+    expected_load      = { keys = {} }
+  }
+
+  assert {
+    condition     = local.reserved_concurrency == tomap({ admin = 10, authorizer = 100, health = 10 })
+    error_message = "Whatever calls use up, somebody can look, change and be recognised."
+  }
+}
+
+run "nothing_is_reserved_in_a_new_account" {
+  command = plan
+
+  variables {
+    lambda_concurrency = 10
+    expected_load      = { keys = {} }
+  }
+
+  assert {
+    condition     = length(local.reserved_concurrency) == 0
+    error_message = "AWS keeps 100 executions unreserved: an account of 10 can reserve none."
+  }
+}
+
+run "more_is_reserved_than_there_is" {
+  command = plan
+
+  variables {
+    lambda_concurrency   = 200
+    expected_load        = { keys = {} }
+    reserved_concurrency = { stream = 101 }
   }
 
   expect_failures = [terraform_data.preflight]

@@ -26,7 +26,8 @@ AWS_METRICS: dict[str, dict[str, Dimensions]] = {
     | dict.fromkeys(("Count", "IntegrationLatency", "Latency"), _API + _REST),
     "AWS/Lambda": dict.fromkeys(
         ("ConcurrentExecutions", "Duration", "Errors", "Invocations", "IteratorAge", "Throttles"), _FUNCTION
-    ),
+    )
+    | {"ClaimedAccountConcurrency": _by("")},
     "AWS/DynamoDB": dict.fromkeys(
         ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits", "ReadThrottleEvents", "WriteThrottleEvents"), _TABLE
     )

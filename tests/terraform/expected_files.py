@@ -33,11 +33,11 @@ SET = {
     " cors_configuration(allow_headers allow_methods allow_origins expose_headers max_age)",
     "aws_apigatewayv2_api_mapping": "api_id api_mapping_key domain_name stage",
     "aws_apigatewayv2_authorizer": "api_id authorizer_payload_format_version authorizer_result_ttl_in_seconds"
-    " authorizer_type authorizer_uri enable_simple_responses identity_sources name",
+    " authorizer_type authorizer_uri enable_simple_responses identity_sources name lifecycle(create_before_destroy)",
     "aws_apigatewayv2_domain_name": "domain_name"
     " domain_name_configuration(certificate_arn endpoint_type security_policy)",
     "aws_apigatewayv2_integration": "api_id description integration_type integration_uri payload_format_version"
-    " timeout_milliseconds",
+    " timeout_milliseconds lifecycle(create_before_destroy)",
     "aws_apigatewayv2_route": "api_id authorization_type authorizer_id route_key target",
     "aws_apigatewayv2_stage": "api_id auto_deploy description name access_log_settings(destination_arn format)"
     " default_route_settings(detailed_metrics_enabled throttling_burst_limit throttling_rate_limit)"
@@ -47,17 +47,19 @@ SET = {
     "aws_backup_selection": "iam_role_arn name plan_id resources",
     "aws_backup_vault": "kms_key_arn name",
     "aws_backup_vault_lock_configuration": "backup_vault_name changeable_for_days min_retention_days",
+    "aws_cloudwatch_composite_alarm": "alarm_actions alarm_description alarm_name alarm_rule ok_actions",
     "aws_cloudwatch_dashboard": "dashboard_body dashboard_name",
     "aws_cloudwatch_log_group": "kms_key_id name retention_in_days",
     "aws_cloudwatch_metric_alarm": "alarm_actions alarm_description alarm_name comparison_operator dimensions"
-    " evaluation_periods extended_statistic metric_name namespace ok_actions period statistic threshold"
+    " datapoints_to_alarm evaluation_periods extended_statistic metric_name namespace ok_actions period statistic"
+    " threshold"
     " treat_missing_data metric_query(expression id label return_data)"
     " metric_query.metric(dimensions metric_name namespace period stat)",
     "aws_cloudwatch_query_definition": "log_group_names name query_string",
     "aws_dynamodb_table": "billing_mode deletion_protection_enabled hash_key name range_key stream_enabled"
     " stream_view_type attribute(name type) global_secondary_index(hash_key name projection_type range_key)"
     " point_in_time_recovery(enabled) server_side_encryption(enabled kms_key_arn) ttl(attribute_name enabled)",
-    "aws_iam_role": "assume_role_policy description name",
+    "aws_iam_role": "assume_role_policy description name path permissions_boundary",
     "aws_iam_role_policy": "name policy role",
     "aws_iam_role_policy_attachment": "policy_arn role",
     "aws_lambda_alias": "description function_name function_version name",
@@ -83,7 +85,7 @@ SET = {
     "aws_wafv2_web_acl_association": "resource_arn web_acl_arn",
     "terraform_data": "input lifecycle.precondition(condition error_message)",
 }
-DATA_SOURCES = {"aws_caller_identity", "aws_partition"}
+DATA_SOURCES = {"aws_caller_identity", "aws_partition", "aws_servicequotas_service_quota"}
 # Nothing is moved, removed or imported: it would change what is deployed without a resource that says so.
 BLOCKS = {"check", "data", "locals", "module", "output", "provider", "resource", "terraform", "variable"}
 
@@ -112,6 +114,7 @@ WIRED = {
     ("aws_apigatewayv2_route", "target"): "aws_apigatewayv2_integration.this[",
     ("aws_apigatewayv2_stage", "api_id"): "aws_apigatewayv2_api.this.id",
     ("aws_cloudwatch_metric_alarm", "alarm_actions"): "[aws_sns_topic.alarms[0].arn]",
+    ("aws_cloudwatch_composite_alarm", "alarm_actions"): "[aws_sns_topic.alarms[0].arn]",
     ("aws_lambda_alias", "function_version"): "aws_lambda_function.this.version",
     ("aws_lambda_event_source_mapping", "event_source_arn"): "module.table[each.value.event.stream].stream_arn",
     ("aws_lambda_function", "depends_on"): "[aws_iam_role_policy.this]",

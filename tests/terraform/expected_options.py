@@ -79,7 +79,9 @@ def domain(state: State) -> Iterator[str]:
 
 def capacity(state: State) -> Iterator[str]:
     reserved = {f["function_name"]: f["reserved_concurrent_executions"] for f in state.of("aws_lambda_function")}
-    wanted = dict.fromkeys(FUNCTIONS.values(), -1) | {f"{PREFIX}-admin": 5}
+    # Of an account of 1,000: a tenth for who checks keys, some for who looks and for who changes.
+    room = {"admin": 10, "authorizer": 100, "health": 10}
+    wanted = dict.fromkeys(FUNCTIONS.values(), -1) | {FUNCTIONS[folder]: count for folder, count in room.items()}
     yield from same("reserved", reserved, wanted)
     warm = one(state.of("aws_lambda_provisioned_concurrency_config"))
     name = FUNCTIONS["authorizer"]
@@ -171,5 +173,30 @@ def models(state: State) -> Iterator[str]:
     yield from same("secrets", secrets, {f"{PREFIX}/{name}" for name in ("anthropic", "azure", "openai")})
 
 
-_ALL = (models, encryption, key_rights, domain, capacity, variables, doors, rest_streams, settings)
+def bounded(state: State) -> Iterator[str]:
+    """Every role is bound, and lies where it may be made."""
+    boundary = "arn:aws-us-gov:iam::123456789012:policy/boundary"
+    for role in state.of("aws_iam_role"):
+        yield from must(role["name"], role, path="/gateway/", permissions_boundary=boundary)
+
+
+def told_of_each_route(state: State) -> Iterator[str]:
+    (stage,) = state.of("aws_apigatewayv2_stage")
+    for each in [one(stage["default_route_settings"]), *stage["route_settings"]]:
+        yield from must("stage", each, detailed_metrics_enabled=True)
+
+
+_ALL = (
+    bounded,
+    told_of_each_route,
+    models,
+    encryption,
+    key_rights,
+    domain,
+    capacity,
+    variables,
+    doors,
+    rest_streams,
+    settings,
+)
 OPTIONS: dict[str, Expectation] = {each.__name__: each for each in _ALL}

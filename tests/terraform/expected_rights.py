@@ -136,7 +136,7 @@ def roles(state: State) -> Iterator[str]:
         if service.startswith("scheduler"):
             trust["Condition"] = {"StringEquals": {"aws:SourceAccount": account(state)}}
         yield from same(f"{name}: trust", json.loads(role["assume_role_policy"])["Statement"], [trust])
-        yield from must(name, role, permissions_boundary={None, ""}, managed_policy_arns=[], inline_policy=[])
+        yield from must(name, role, path="/", permissions_boundary={None, ""}, managed_policy_arns=[], inline_policy=[])
 
 
 def rights(state: State) -> Iterator[str]:

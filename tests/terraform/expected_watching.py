@@ -11,6 +11,49 @@ from tests.terraform.applied import State
 from tests.terraform.expected import FUNCTIONS, PREFIX, REGION, Expectation, arn, must, one, same
 from tests.terraform.expected_data import SCHEDULES, TABLES
 
+# What callers reach: its errors and refused runs are alarms. Jobs are watched by what they got done.
+CALLED = ("admin", "authorizer", "completions", "health", "mcp", "stream")
+INDEXES = {"api-keys": ("by-created", "by-team", "by-user"), "product-catalog": ("by-category", "by-term")}
+# Window -> seconds, per cent of answers that fail, percentile of the gateway's own part.
+WINDOWS = {
+    "5m": (300, 1.44, "p85.6"),
+    "1h": (3_600, 1.44, "p85.6"),
+    "30m": (1_800, 0.6, "p94"),
+    "6h": (21_600, 0.6, "p94"),
+}
+WINDOW = re.compile(r"-(5m|1h|30m|6h)-slo-")
+_FAILED = "(FILL(failed_api, 0) + FILL(failed_stream, 0))"
+_DOOR = "IF(FILL(failed, 0) >= 5, 100 * FILL(failed, 0) / FILL(calls, 1), 0)"
+# End of an alarm's name -> the one form that its expression has; of the others it is a sum.
+EXPRESSIONS = {
+    "-uncounted": "IF(FILL(openai, 0) + FILL(bedrock, 0) > 0 AND FILL(beats, 0) < 1, 1, 0)",
+    "-errors": "IF(FILL(crashed, 0) + FILL(failed, 0) >= 5,"
+    " 100 * (FILL(crashed, 0) + FILL(failed, 0)) / FILL(runs, 1), 0)",
+    "-api-5xx": _DOOR,
+    "-stream-5xx": _DOOR,
+    "-slo-availability": f"IF({_FAILED} >= 5, 100 * {_FAILED} / (FILL(calls_api, 0) + FILL(calls_stream, 1)), 0)",
+    "-slo-latency": "IF(FILL(calls, 0) >= 20, FILL(own, 0), 0)",
+    "-table-throttles": "",
+    "-throttles": "IF(FILL(refused, 0) >= 5, 100 * FILL(refused, 0) / (FILL(runs, 0) + FILL(refused, 1)), 0)",
+}
+NUMBERS = [
+    "Up: answers that were no server error",
+    "Fast: the gateway's own part",
+    "Spent on models",
+    "Calls refused",
+    "The ledger is behind",
+    "The ledger was put right",
+]
+# Charts with a line at what raises an alarm.
+LINES = {
+    "Answer time of the API": [25_000],
+    "The gateway's own part of a completion": [300],
+    "Time to first byte": [10_000],
+    "Executions of the whole account": [800],
+    "US dollars an hour, by provider": [10],
+    "How far behind": [60_000],
+    "Ledger: put right": [1],
+}
 TOPIC, BUDGETS = f"{PREFIX}-alarms", f"{PREFIX}-budgets"
 # Metrics that must raise an alarm: (namespace, metric, its dimensions by name, statistic).
 Source = tuple[str, str, tuple[tuple[str, str], ...], str]
@@ -23,6 +66,7 @@ class Watched(NamedTuple):
     at: tuple[float, float]
     seconds: int
     periods: int = 1
+    raised: int | None = None  # of so many periods; None: of all
     silence: bool = False
 
 
@@ -40,19 +84,26 @@ def _own(metric: str, stat: str = "Sum", **dimensions: str) -> Source:
 def wanted_alarms(state: State) -> dict[str, Watched]:
     (gateway,) = state.of("aws_apigatewayv2_api")
     made: dict[str, Watched] = {}
-    for name in FUNCTIONS.values():
-        made[f"{name}-errors"] = Watched(frozenset({_aws("Lambda", "Errors", "FunctionName", name)}), (1, 10), 300)
-        made[f"{name}-throttles"] = Watched(frozenset({_aws("Lambda", "Throttles", "FunctionName", name)}), (1, 1), 300)
+    for name in (FUNCTIONS[folder] for folder in CALLED):
+        crashed, runs, refused = (
+            _aws("Lambda", metric, "FunctionName", name) for metric in ("Errors", "Invocations", "Throttles")
+        )
+        failed = _own("Errors", FunctionName=name)
+        made[f"{name}-errors"] = Watched(frozenset({crashed, failed, runs}), (1, 10), 300)
+        made[f"{name}-throttles"] = Watched(frozenset({refused, runs}), (1, 1), 300)
     for folder, (_, interval) in SCHEDULES.items():
         name = FUNCTIONS[folder]
         beats = frozenset({_own("Heartbeat", FunctionName=name)})
         # Three runs may be missed, and a quarter of an hour must be over.
         made[f"{name}-silent"] = Watched(beats, (1, 1), max(3 * interval, 900), 3, silence=True)
     for table in TABLES:
-        events = (
-            _aws("DynamoDB", f"{kind}ThrottleEvents", "TableName", f"{PREFIX}-{table}") for kind in ("Read", "Write")
-        )
-        made[f"{PREFIX}-{table}-table-throttles"] = Watched(frozenset(events), (1, 1), 300)
+        name, kinds = f"{PREFIX}-{table}", ("ReadThrottleEvents", "WriteThrottleEvents")
+        events = [_aws("DynamoDB", kind, "TableName", name) for kind in kinds]
+        # An index refuses for itself: its metrics are not among its table's.
+        for index in INDEXES.get(table, ()):
+            place = (("GlobalSecondaryIndexName", index), ("TableName", name))
+            events += [("AWS/DynamoDB", kind, place, "Sum") for kind in kinds]
+        made[f"{name}-table-throttles"] = Watched(frozenset(events), (1, 1), 900, 3, raised=2)
     for provider in ("openai", "bedrock"):
         opened = frozenset({_own("CircuitBreakerOpened", Provider=provider)})
         made[f"{PREFIX}-{provider}-breaker-open"] = Watched(opened, (1, 1), 300)
@@ -62,14 +113,23 @@ def wanted_alarms(state: State) -> dict[str, Watched]:
     failed = _aws("SQS", "ApproximateNumberOfMessagesVisible", "QueueName", f"{consumer}-failures", "Maximum")
     age = _aws("Lambda", "IteratorAge", "FunctionName", consumer, "Maximum")
     latency = _aws("ApiGateway", "Latency", "ApiId", gateway["id"], "p99")
+    http = [_aws("ApiGateway", metric, "ApiId", gateway["id"]) for metric in ("5xx", "Count")]
+    rest = [_aws("ApiGateway", metric, "ApiName", f"{PREFIX}-stream") for metric in ("5XXError", "Count")]
+    # 99.9 % of answers: 0.1 % may fail, 1.44 % are 14.4 times as many. 99 % of paid calls: 1 % may be slow, 14.4 % are
+    # 14.4 times as many, which are more than those above the percentile 85.6.
+    for window, (seconds, percent, percentile) in WINDOWS.items():
+        made[f"{PREFIX}-{window}-slo-availability"] = Watched(frozenset([*http, *rest]), (percent, percent), seconds)
+        own = frozenset({_own("Overhead", "SampleCount"), _own("Overhead", percentile)})
+        made[f"{PREFIX}-{window}-slo-latency"] = Watched(own, (100, 1_000), seconds)
     return made | {
-        f"{PREFIX}-api-5xx": Watched(frozenset({_aws("ApiGateway", "5xx", "ApiId", gateway["id"])}), (1, 20), 300),
+        f"{PREFIX}-api-5xx": Watched(frozenset(http), (1, 10), 300),
         f"{PREFIX}-api-p99": Watched(frozenset({latency}), (5_000, 29_000), 900, 3),
-        f"{PREFIX}-stream-5xx": Watched(
-            frozenset({_aws("ApiGateway", "5XXError", "ApiName", f"{PREFIX}-stream")}), (1, 20), 300
-        ),
+        f"{PREFIX}-stream-5xx": Watched(frozenset(rest), (1, 10), 300),
         f"{PREFIX}-first-byte": Watched(frozenset({_own("FirstByte", "p90")}), (5_000, 30_000), 900, 3),
-        f"{PREFIX}-overhead-p99": Watched(frozenset({_own("Overhead", "p99")}), (100, 5_000), 900, 3),
+        f"{PREFIX}-concurrency": Watched(
+            frozenset({("AWS/Lambda", "ClaimedAccountConcurrency", (), "Maximum")}), (5, 100_000), 300, 5, raised=3
+        ),
+        f"{PREFIX}-ledger-drift": Watched(frozenset({_own("LedgerDrift")}), (0.1, 5), 3_600),
         f"{PREFIX}-budget": Watched(frozenset(cost), (1, 100), 3_600),
         f"{PREFIX}-overruns": Watched(frozenset({_own("Overruns")}), (1, 1), 300),
         f"{PREFIX}-rows-parked": Watched(frozenset({_own("RowsParked")}), (1, 1), 300),
@@ -100,7 +160,8 @@ def alarms(state: State) -> Iterator[str]:
             comparison = "LessThanThreshold" if watched.silence else "GreaterThanOrEqualToThreshold"
             missing = "breaching" if watched.silence else "notBreaching"
             yield from must(name, alarm, comparison_operator=comparison, treat_missing_data=missing)
-            yield from must(name, alarm, datapoints_to_alarm={None, 0, watched.periods}, unit={None, ""})
+            raised = {watched.raised} if watched.raised else {None, 0, watched.periods}
+            yield from must(name, alarm, datapoints_to_alarm=raised, unit={None, ""})
             yield from must(name, alarm, evaluate_low_sample_count_percentiles={None, ""})
             yield from _summed(name, alarm)
 
@@ -126,18 +187,34 @@ def _summed(name: str, alarm: dict[str, Any]) -> Iterator[str]:
     yield from same(f"{name}: expressions", len(totals), 1 if queries else 0)
     for total in totals:
         yield from same(f"{name}: returned", {query["id"] for query in queries if query["return_data"]}, {total["id"]})
-        filled = re.findall(r"FILL\((\w+), 0\)", total["expression"])
-        yield from same(f"{name}: adds", sorted(filled), sorted({query["id"] for query in queries} - {total["id"]}))
-        plain = " + ".join(f"FILL({each}, 0)" for each in filled)
-        consumed = "IF(FILL(openai, 0) + FILL(bedrock, 0) > 0 AND FILL(beats, 0) < 1, 1, 0)"
-        yield from must(name, total, expression=consumed if name.endswith("-uncounted") else plain)
+        filled = sorted(set(re.findall(r"FILL\((\w+), [01]\)", total["expression"])))
+        yield from same(f"{name}: adds", filled, sorted({query["id"] for query in queries} - {total["id"]}))
+        plain = " + ".join(f"FILL({each}, 0)" for each in re.findall(r"FILL\((\w+), 0\)", total["expression"]))
+        wanted = next((text for end, text in EXPRESSIONS.items() if name.endswith(end)), "") or plain
+        yield from must(name, total, expression=wanted)
+
+
+def objectives(state: State) -> Iterator[str]:
+    """One alarm an objective: a long window and a short one at once, of either pair."""
+    found = {alarm["alarm_name"]: alarm["alarm_rule"] for alarm in state.of("aws_cloudwatch_composite_alarm")}
+    for name in ("availability", "latency"):
+        either = [
+            "(" + " AND ".join(f'ALARM("{PREFIX}-{window}-slo-{name}")' for window in pair) + ")"
+            for pair in (("5m", "1h"), ("30m", "6h"))
+        ]
+        yield from same(f"objective {name}", found.pop(f"{PREFIX}-slo-{name}", None), " OR ".join(either))
+    yield from same("objectives", set(found), set())
 
 
 def told(state: State) -> Iterator[str]:
     """Every alarm, beginning and end, to the topic that the outputs name."""
     topic = arn(state, "sns", TOPIC)
-    for alarm in state.of("aws_cloudwatch_metric_alarm"):
-        wanted: dict[str, Any] = {"alarm_actions": [topic], "ok_actions": [topic], "actions_enabled": {True, None}}
+    for alarm in state.of("aws_cloudwatch_metric_alarm") + state.of("aws_cloudwatch_composite_alarm"):
+        # A window's alarm is part of a composite one, which tells.
+        heard = [] if WINDOW.search(alarm["alarm_name"]) else [topic]
+        wanted: dict[str, Any] = {"actions_enabled": {True, None}}
+        for name in ("alarm_actions", "ok_actions"):
+            yield from same(f"{alarm['alarm_name']}: {name}", list(alarm[name] or ()), heard)
         yield from must(alarm["alarm_name"], alarm, **wanted)
         page = re.search(r" docs/runbooks/([a-z0-9-]+)\.md$", alarm["alarm_description"])
         if not page or not alarm["alarm_name"].endswith(f"-{page[1]}"):
@@ -155,8 +232,9 @@ def dashboard(state: State) -> Iterator[str]:
     yield from same("dashboards", [board["dashboard_name"] for board in boards], [PREFIX])
     widgets = [widget for board in boards for widget in json.loads(board["dashboard_body"])["widgets"]]
     listed = {each for widget in widgets if widget["type"] == "alarm" for each in widget["properties"]["alarms"]}
-    alarms = state.of("aws_cloudwatch_metric_alarm")
-    made = {arn(state, "cloudwatch", f"alarm:{alarm['alarm_name']}") for alarm in alarms}
+    alarms = state.of("aws_cloudwatch_metric_alarm") + state.of("aws_cloudwatch_composite_alarm")
+    names = {alarm["alarm_name"] for alarm in alarms if not WINDOW.search(alarm["alarm_name"])}
+    made = {arn(state, "cloudwatch", f"alarm:{name}") for name in names}
     yield from same("dashboard: alarms", listed, made)
     metrics = [widget["properties"] for widget in widgets if widget["type"] == "metric"]
     if len(metrics) < 20:
@@ -164,6 +242,16 @@ def dashboard(state: State) -> Iterator[str]:
     for chart in metrics:
         if chart["region"] != REGION or not chart["metrics"]:
             yield f"dashboard: {chart['title']} shows nothing of {REGION}"
+        if chart["view"] == "timeSeries" and not chart["yAxis"]["left"].get("label"):
+            yield f"dashboard: {chart['title']} has no unit"
+    numbers = [chart["title"] for chart in metrics if chart["view"] == "singleValue"]
+    yield from same("dashboard: numbers", numbers, NUMBERS)
+    lines = {
+        chart["title"]: [mark["value"] for mark in chart["annotations"]["horizontal"]]
+        for chart in metrics
+        if "annotations" in chart
+    }
+    yield from same("dashboard: lines", lines, LINES)
 
 
 def queries(state: State) -> Iterator[str]:
@@ -171,8 +259,10 @@ def queries(state: State) -> Iterator[str]:
     found = state.of("aws_cloudwatch_query_definition")
     if len(found) < 10:
         yield f"queries: {len(found)}"
+    doors = [f"/aws/apigateway/{PREFIX}-api", f"/aws/apigateway/{PREFIX}-stream"]
     for query in found:
-        yield from same(f"{query['name']}: logs", sorted(query["log_group_names"]), sorted(groups))
+        wanted = doors if query["name"].endswith("/door-errors") else groups
+        yield from same(f"{query['name']}: logs", sorted(query["log_group_names"]), sorted(wanted))
         if not query["name"].startswith(f"{PREFIX}/"):
             yield f"{query['name']}: another folder"
 
@@ -202,5 +292,5 @@ def nothing_hidden(state: State) -> Iterator[str]:
 
 
 WATCHING: dict[str, Expectation] = {
-    each.__name__: each for each in (alarms, told, dashboard, queries, outputs, nothing_hidden)
+    each.__name__: each for each in (alarms, objectives, told, dashboard, queries, outputs, nothing_hidden)
 }

@@ -77,7 +77,7 @@ MISTAKES: dict[str, Mistake] = {
         "throttling",
     ),
     "the access log forgets who it was": Mistake(
-        in_("api.tf", '    key_id         = "$context.authorizer.keyId"\n', ""),
+        in_("api.tf", '    key_id            = "$context.authorizer.keyId"\n', ""),
         r"- access_log_settings\[0\].format\{\}.key_id",
         "access_log",
     ),
@@ -90,18 +90,18 @@ MISTAKES: dict[str, Mistake] = {
     "no function runs": Mistake(
         in_(
             "functions.tf",
-            "lookup(var.reserved_concurrency, each.key, -1)",
-            "lookup(var.reserved_concurrency, each.key, 0)",
+            "lookup(local.reserved_concurrency, each.key, -1)",
+            "lookup(local.reserved_concurrency, each.key, 0)",
         ),
         r"prod: module.function.*reserved_concurrent_executions = 0",
         "functions",
     ),
     "another Python": Mistake(in_(FUNCTION, '"python3.13"', '"python3.12"'), r'\+ runtime = "python3.12"', "functions"),
     "another processor": Mistake(
-        in_(FUNCTION, '["arm64"]', '["x86_64"]'), r'\+ architectures = \["x86_64"\]', "functions"
+        in_(FUNCTION, "[var.architecture]", '["x86_64"]'), r'\+ architectures = \["x86_64"\]', "functions"
     ),
     "layers of another processor": Mistake(
-        in_("layers.tf", '["arm64"]', '["x86_64"]'), r'\+ compatible_architectures = \["x86_64"\]', "layers"
+        in_("layers.tf", "[var.architecture]", '["x86_64"]'), r'\+ compatible_architectures = \["x86_64"\]', "layers"
     ),
     "the alias is on what is not published": Mistake(
         in_(FUNCTION, "= aws_lambda_function.this.version", '= "$LATEST"'),
@@ -249,7 +249,7 @@ MISTAKES: dict[str, Mistake] = {
     # Watching
     "alarms look at what nobody counts": Mistake(
         in_("alarms.tf", 'metric = "Throttles", dimensions', 'metric = "Invocations", dimensions'),
-        r'completions-throttles"\]: \+ metric_name = "Invocations"',
+        r'completions-throttles"\]: \+ metric_query\["refused"\].*metric_name = "Invocations"',
         "alarms",
     ),
     "an alarm out of reach": Mistake(
@@ -268,8 +268,8 @@ MISTAKES: dict[str, Mistake] = {
     "nobody is told": Mistake(
         in_(
             "alarms.tf",
-            "  ok_actions          = [aws_sns_topic.alarms[0].arn]",
-            "  ok_actions = [aws_sns_topic.alarms[0].arn]\n  actions_enabled = false",
+            "  ok_actions          = each.value.told",
+            "  actions_enabled = false\n  ok_actions = each.value.told",
         ),
         r"metric_alarm.*\+ actions_enabled = false",
         "told",

@@ -60,7 +60,7 @@ QUIET: dict[str, Mistake] = {
     "a role has more than its policy": Mistake(
         in_(
             FUNCTION,
-            '  description = "Execution role of the function ${var.name}"\n',
+            '  description          = "Execution role of the function ${var.name}"\n',
             '  description = "Role"\n  managed_policy_arns = ["arn:aws:iam::aws:policy/AdministratorAccess"]\n',
         ),
         r"aws_iam_role.this: \+ managed_policy_arns",

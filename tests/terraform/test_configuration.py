@@ -53,9 +53,21 @@ def test_an_emulator_stands_in_for_every_service_that_is_used(copy: Path) -> Non
 def test_a_plan_has_no_warning(environment: str, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_WORKSPACE", environment)
     folder = changed(copy, tmp_path / "copy")
-    run = terraform(folder, "plan", "-no-color", "-input=false", f"-var-file=environments/{environment}.tfvars")
+    plan = ("plan", "-no-color", "-input=false", f"-var-file=environments/{environment}.tfvars")
+    run = terraform(folder, *plan, "-var=alarm_email=operators@example.com")
     assert run.returncode == 0, run.stderr
     assert "Warning" not in run.stdout + run.stderr
+
+
+def test_a_plan_whose_alarms_nobody_hears_warns_of_that_alone(copy: Path, tmp_path: Path) -> None:
+    folder = changed(copy, tmp_path / "copy")
+    run = terraform(
+        folder, "plan", "-no-color", "-input=false", "-var-file=environments/dev.tfvars", "-var=profile=full"
+    )
+    assert run.returncode == 0, run.stderr
+    said = " ".join((run.stdout + run.stderr).split())
+    assert said.count("Warning: ") == 1
+    assert "the topic ai-gateway-dev-alarms has no subscriber" in said
 
 
 def test_no_secret_value_is_in_the_state(state: State) -> None:

@@ -11,11 +11,12 @@ from tests.terraform import applied
 from tests.terraform.forms import Facts
 from tests.terraform.mistakes import MISTAKES as OPEN
 from tests.terraform.mistakes import Change
+from tests.terraform.mistakes_operating import OPERATED
 from tests.terraform.mistakes_quiet import QUIET
 from tests.terraform.mistakes_streaming import STREAMED
 from tests.terraform.sabotage import VARIABLES, applied_with, batches, changed, noticed, terraform
 
-MISTAKES = OPEN | QUIET | STREAMED
+MISTAKES = OPEN | QUIET | STREAMED | OPERATED
 DIFFERENT = {
     "a renamed route": (
         Change("terraform/api.tf", "= each.key\n  target", '= replace(each.key, "/metrics", "/figures")\n  target'),
@@ -65,7 +66,11 @@ REFUSED = {
         "One function has to be behind the door that streams; there are 2: mcp, stream.",
     ),
     "a chart of a metric that nobody counts": (
-        Change("terraform/dashboard.tf", 'metric = "Overhead"', 'metric = "Overheads"'),
+        Change(
+            "terraform/dashboard.tf",
+            'metric = "Overhead", dimensions = { Gateway = local.prefix }, stat = "p99"',
+            'metric = "Overheads", dimensions = { Gateway = local.prefix }, stat = "p99"',
+        ),
         "names metrics that shared/gateway/data/metrics.json does not have: Overheads by Gateway",
     ),
     "an alarm by a dimension that the metric lacks": (

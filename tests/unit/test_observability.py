@@ -53,11 +53,14 @@ def test_the_documentation_has_what_the_registry_has() -> None:
 
 
 def test_alarms_pages_and_documentation_name_each_other() -> None:
-    alarms = (ROOT / "terraform/alarms.tf").read_text(encoding="utf-8")
+    alarms = "".join((ROOT / "terraform" / name).read_text(encoding="utf-8") for name in ("alarms.tf", "slo.tf"))
     queries = (ROOT / "terraform/queries.tf").read_text(encoding="utf-8")
     text = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
     named = set(re.findall(r'^ +runbook += "([a-z0-9-]+)"$', alarms, re.MULTILINE))
-    assert {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")} == named | {"README", *OPERATORS}
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs/runbooks").glob("*.md")}
+    # Other pages are for what no alarm tells of.
+    assert {name for name, page in pages.items() if "\nAlarm: `" in page} == named
+    assert set(pages) == named | {"README", *OPERATORS}
     assert set(re.findall(r"\(runbooks/([a-z0-9-]+)\.md\)", text)) == named
     saved = re.findall(r"^    ([a-z-]+) = \[$", queries, re.MULTILINE)
     assert re.findall(r"`([a-z-]+)`", text.partition("## Saved queries")[2].partition("## ")[0]) == saved

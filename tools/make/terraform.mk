@@ -16,6 +16,16 @@ golden: $(VENV)/.test ## Write the golden plan anew (terraform/golden), after a 
 	@$(PY) -m tools.build --target aws >/dev/null
 	@tools/terraform-check.sh golden
 
+.PHONY: costs dashboard-picture provider-lock
+costs: $(VENV)/.test ## Count what a deployment costs, from the golden plans and list prices, into the documents
+	@$(PY) -m tools.costs write
+
+dashboard-picture: $(VENV)/.test ## Draw the dashboard of a plan (PLAN=, as `terraform show -json` prints it) with calls at `make run`
+	@$(PY) -m tools.dashboard "$(PLAN)" --seconds 150
+
+provider-lock: ## Write Terraform's provider lock for all platforms that deploy (asks the registry); commit it
+	@terraform -chdir=terraform providers lock -platform=linux_amd64 -platform=linux_arm64 -platform=darwin_arm64 -platform=darwin_amd64
+
 # --- a deployment: ENV=dev|staging|prod, on AWS or, with ENDPOINT=http://..., on an emulator --------------------------
 
 ENV ?= dev
@@ -28,10 +38,10 @@ export STATE_BUCKET ENDPOINT APPROVE
 OPERATE = $(PY) -m tools.aws $@ --env $(ENV) --endpoint "$(ENDPOINT)"
 
 .PHONY: plan apply destroy bootstrap-key secret seed smoke verify-aws redrive rebuild
-plan: $(VENV)/.test ## Show what a deployment would change (ENV=dev, STATE_BUCKET= the first time)
+plan: $(VENV)/.test ## Show what a deployment would change, and keep that plan (ENV=dev, STATE_BUCKET= the first time)
 	@tools/deploy.sh $@ $(ENV)
 
-apply: $(VENV)/.test ## Build and deploy; asks before it does (ENV=dev)
+apply: $(VENV)/.test ## Deploy the plan that was kept; shows it and asks (ENV=dev)
 	@tools/deploy.sh $@ $(ENV)
 
 destroy: $(VENV)/.test ## Take a deployment down; asks before it does (ENV=dev)

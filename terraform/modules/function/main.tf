@@ -9,8 +9,10 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = "Execution role of the function ${var.name}"
+  name                 = var.name
+  path                 = var.iam_path
+  permissions_boundary = var.permissions_boundary_arn
+  description          = "Execution role of the function ${var.name}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -57,7 +59,7 @@ resource "aws_lambda_function" "this" {
   description   = var.description
   role          = aws_iam_role.this.arn
   runtime       = "python3.13"
-  architectures = ["arm64"]
+  architectures = [var.architecture]
   handler       = var.handler
   memory_size   = var.memory
   timeout       = var.timeout

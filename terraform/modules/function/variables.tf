@@ -18,6 +18,11 @@ variable "description" {
   }
 }
 
+variable "architecture" {
+  description = "Processor that the function runs on: arm64 or x86_64."
+  type        = string
+}
+
 variable "handler" {
   description = "Dotted path of the handler in the zip, or the script there that starts a server."
   type        = string
@@ -91,6 +96,18 @@ variable "log_retention_days" {
 
 variable "kms_key_arn" {
   description = "Key for environment and logs; null means AWS's own."
+  type        = string
+  default     = null
+}
+
+variable "iam_path" {
+  description = "Path of the role."
+  type        = string
+  default     = "/"
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the role may do at most; null for none."
   type        = string
   default     = null
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -207,6 +208,7 @@ echo "$TF_DATA_DIR $*" >>"$STUB_LOG"
 case "$*" in
     "version -json") echo "  \\"terraform_version\\": \\"${STUB_VERSION:-1.11.4}\\"," ;;
     *"state pull") cat "$STUB_STATE" ;;
+    *" plan "*) all=$* && touch "${all##*-out=}" ;;
 esac
 """
 
@@ -296,21 +298,96 @@ def test_nothing_is_asked_of_another_account_or_an_old_terraform(
     assert (code, f"is deployed to {HOME}" in said, len(log)) == (1, True, 1)
 
 
-def test_what_is_applied_was_built_for_aws_just_before(
-    aws: Aws, checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def built(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The checkout, with a build that notes that it was asked, and makes one zip of what CODE holds."""
     monkeypatch.setenv("STATE_BUCKET", "states")
+    monkeypatch.setenv("APPROVE", "yes")
+    monkeypatch.setenv("CODE", "1")
     (checkout / ".local/venv").unlink()
     python = checkout / ".local/venv/bin/python"
     python.parent.mkdir(parents=True)
-    noted = 'if [[ "$*" == *tools.build* ]]; then echo "$*" >>"$STUB_LOG"; else exec '
+    noted = """if [[ "$*" == *tools.build* ]]; then
+    echo "$*" >>"$STUB_LOG"
+    for name in arm64 x86_64; do
+        mkdir -p "build/aws-$name-py313" && echo "$CODE" >"build/aws-$name-py313/health.zip"
+    done
+else exec """
     python.write_text(f'#!/usr/bin/env bash\n{noted}"{sys.executable}" "$@"; fi\n', encoding="utf-8")
     python.chmod(0o755)
-    for command in ("plan", "apply"):
-        code, said, log = run(checkout, state(), command)
+    return checkout
+
+
+def asked_of_terraform(log: list[str]) -> list[str]:
+    """What was asked of it once the build was there."""
+    (at,) = (number for number, line in enumerate(log) if "tools.build" in line)
+    assert log[at] == "-m tools.build --target aws --architecture arm64"
+    return [line.partition(" -chdir=terraform ")[2] for line in log[at + 1 :]]
+
+
+def test_apply_applies_the_plan_that_was_read(aws: Aws, built: Path) -> None:
+    kept = f"{built}/.local/terraform-data/second/kept.tfplan"
+    code, said, log = run(built, state(), "plan")
+    assert code == 0, said
+    assert asked_of_terraform(log) == [f"plan -var-file={built}/terraform/environments/second.tfvars -out={kept}.new"]
+    code, said, log = run(built, state(), "apply")
+    assert code == 0, said
+    assert asked_of_terraform(log) == [f"show {kept}", f"apply {kept}.applied"]
+    code, said, log = run(built, state(), "apply")  # used up: a plan of its own, made and shown
+    assert code == 0, said
+    assert [line.split()[0] for line in asked_of_terraform(log)] == ["plan", "apply"]
+
+
+def test_a_plan_that_is_stale_is_refused(aws: Aws, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = built / "terraform/environments/second.tfvars"
+    for change in (
+        lambda: monkeypatch.setenv("CODE", "2"),
+        lambda: variables.write_text(f"{SECOND}# changed\n", encoding="utf-8"),
+    ):
+        assert run(built, state(), "plan")[0] == 0
+        change()
+        code, said, log = run(built, state(), "apply")
+        assert (code, "The plan that was kept is stale" in said) == (1, True)
+        assert asked_of_terraform(log) == []
+
+
+def test_a_plan_that_nobody_approves_is_not_applied(aws: Aws, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("APPROVE")
+    code, said, log = run(built, state(), "apply")  # nobody answers
+    assert (code, "Nothing was done; the plan is kept." in said) == (1, True)
+    assert [line.split()[0] for line in asked_of_terraform(log)] == ["plan"]
+
+
+def test_a_plan_that_was_cut_off_is_none(aws: Aws, built: Path) -> None:
+    """kill -9 while Terraform plans, or before what it was made of is noted."""
+    data = built / ".local/terraform-data/second"
+    for left in ("kept.tfplan.new", "kept.tfplan", "kept.tfplan.applied"):
+        data.mkdir(parents=True, exist_ok=True)
+        (data / left).touch()
+        code, said, log = run(built, state(), "apply")
         assert code == 0, said
-        assert log[-2] == "-m tools.build --target aws"
-        assert f" -chdir=terraform {command} -var-file=" in log[-1]
+        assert [line.split()[0] for line in asked_of_terraform(log)] == ["plan", "apply"]
+
+
+def test_an_emulator_gets_zips_of_this_machine_and_leaves_nothing_beside_the_files(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENDPOINT", "http://127.0.0.1:4566")
+    code, said, log = run(built, state(), "apply")
+    assert code == 0, said
+    machine = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine(), "arm64")
+    assert f"-m tools.build --target aws --architecture {machine}" in log
+    copy = f"{built}/.local/terraform-data/second-emulator/copy/terraform"
+    (planned,) = (line for line in log if " plan " in line)
+    assert f" -chdir={copy} plan " in planned
+    assert f"-var architecture={machine}" in planned
+    assert sorted(path.name for path in (built / "terraform").iterdir()) == ["environments"]
+
+
+def test_an_override_that_was_left_behind_stops_a_deployment(aws: Aws, built: Path) -> None:
+    (built / "terraform/backend_override.tf").touch()
+    code, said, log = run(built, state(), "plan")
+    assert (code, "terraform/backend_override.tf would change what is deployed" in said, len(log)) == (1, True, 1)
 
 
 class _Secrets:
