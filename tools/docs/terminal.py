@@ -1,0 +1,71 @@
+"""A picture of a terminal: `make run`, a call and its cost, as a real run printed them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+
+from tools.docs.svg import Picture
+from tools.local.emulator import ROOT
+from tools.local.gateway import Steps, running
+
+SEEN = ROOT / "docs" / "pictures" / "run.txt"
+_WIDE, _LINE = 104, 19
+_CALL = """curl -s $URL/v1/chat/completions -H "Authorization: Bearer $KEY" -H 'content-type: application/json' \\
+    -d '{"model": "claude-sonnet", "messages": [{"role": "user", "content": "Hello!"}]}' | python3 -m json.tool"""
+_PAPER, _INK, _PROMPT, _FAINT, _COST = "#101820", "#e6edf3", "#7ee787", "#8b98a5", "#ffd866"
+
+
+def record() -> None:
+    """Start a gateway as `make run` does, make a call, and keep what was printed."""
+    said = StringIO()
+    with redirect_stdout(said):
+        steps = Steps()
+        with running(None, "emulator", steps) as gateway:
+            seconds = steps.seconds
+            shell = f"URL={gateway.emulator.base_url}; KEY={gateway.keys['free']}; {_CALL}"
+            answer = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
+    steps_said = said.getvalue().rstrip().splitlines()
+    shown = [*steps_said[:3], "         ...", *steps_said[-2:], f"  {seconds:5.1f} s  ready"]
+    usage = json.loads(answer)["usage"]
+    lines = ["$ make run", "Starting the gateway on http://127.0.0.1:8080", *shown, ""]
+    lines += ['$ eval "$(make env)"', *f"$ {_CALL}".splitlines(), *_shortened(answer), ""]
+    lines += ['$ curl -s "$URL/api/v1/admin/usage?group_by=model" -H "X-API-Key: $ADMIN"   # the bill has the same']
+    lines += [f'{{..."model": "claude-sonnet", "requests": 1, ... "cost": {_money(usage["cost"])}, ...}}']
+    SEEN.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _money(dollars: float) -> str:
+    return f"{dollars:.6f}".rstrip("0")
+
+
+def _shortened(answer: str) -> Iterator[str]:
+    """What a reader looks for: the model, the answer's text, the tokens, the cost."""
+    told = json.loads(answer)
+    usage = told["usage"]
+    text = json.dumps(told["choices"][0]["message"]["content"])
+    yield "{"
+    yield f'    "model": "{told["model"]}",'
+    yield f'    "choices": [{{"message": {{"role": "assistant", "content": {text}}}, ...}}],'
+    yield f'    "usage": {{"prompt_tokens": {usage["prompt_tokens"]}, "completion_tokens": {usage["completion_tokens"]}, ...'
+    yield f'              "cost": {_money(usage["cost"])}, ...}}'
+    yield "}"
+
+
+def picture(seen: str) -> Picture:
+    lines = seen.rstrip("\n").splitlines()
+    made = Picture(920, 44 + _LINE * len(lines), "A terminal: make run, a call to the gateway, and what the call cost")
+    made.shapes.append(f"<rect width='{made.width}' height='{made.height}' rx='8' fill='{_PAPER}'/>")
+    for at, colour in enumerate(("#ff5f56", "#ffbd2e", "#27c93f")):
+        made.shapes.append(f"<circle cx='{20 + at * 18}' cy='16' r='5' fill='{colour}'/>")
+    mono = "font-family='ui-monospace,SFMono-Regular,Menlo,Consolas,Liberation Mono,monospace' xml:space='preserve'"
+    typed = False
+    for at, line in enumerate(lines):
+        typed = line.startswith("$ ") or (typed and lines[at - 1].endswith("\\"))
+        colour = _PROMPT if typed else _COST if '"cost"' in line else _FAINT if re.match(r" +[\d.]+ s|  +\.\.\.", line) else _INK
+        made.text(16, 46 + at * _LINE, line[:_WIDE + 20], size=13, fill=colour, more=mono)
+    return made
