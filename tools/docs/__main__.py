@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,18 +17,30 @@ _MKDOCS = ROOT / ".local" / "docs" / "bin" / "mkdocs"
 def site(mkdocs: Path) -> int:
     """Build the site; whatever is doubtful is an error. Prints its weight."""
     pages = source.gather()
-    built = subprocess.run([mkdocs, "build", "--strict", "--quiet"], cwd=ROOT, env=_environment(), check=False)
+    # Not `--quiet`: it silences warnings before they are counted.
+    built = subprocess.run(
+        [mkdocs, "build", "--strict"],
+        cwd=ROOT,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    print("\n".join(line for line in built.stdout.splitlines() if line.startswith(("WARNING", "ERROR", "Aborted"))))
     if built.returncode == 0:
         out = ROOT / ".local" / "docs-site" / "site"
+        _lighten(out)
         files = [path for path in out.rglob("*") if path.is_file()]
         weight = sum(path.stat().st_size for path in files)
         print(f"{pages} pages, {len(files)} files, {weight / 1e6:.1f} MB: {out.relative_to(ROOT)}/index.html")
     return built.returncode
 
 
-def _environment() -> dict[str, str]:
-    """Without the notices of packages about other packages, which are no fault of the pages."""
-    return os.environ | {"DISABLE_MKDOCS_2_WARNING": "true", "NO_MKDOCS_2_WARNING": "1"}
+def _lighten(out: Path) -> None:
+    """Without what a reader's browser never asks for: maps of scripts, and the search's words of other languages."""
+    for path in out.rglob("*.map"):
+        path.unlink()
+    shutil.rmtree(out / "assets" / "javascripts" / "lunr", ignore_errors=True)
 
 
 def main() -> int:

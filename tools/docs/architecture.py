@@ -23,7 +23,9 @@ class Box(NamedTuple):
 
 
 BOXES = {
-    "clients": Box("client", 20, 180, 150, 76, "Clients", ("OpenAI and Anthropic", "SDKs, Claude Code,", "Codex, curl")),
+    "clients": Box(
+        "client", 20, 180, 150, 76, "Clients", ("OpenAI and Anthropic", "SDKs, Claude Code,", "Codex, curl")
+    ),
     "rest": Box("door", 210, 80, 140, 70, "REST API", ("/v1/*, streamed", "up to 15 minutes")),
     "http": Box("door", 210, 240, 140, 88, "HTTP API", ("/api/v1/*, /mcp", "whole answers,", "up to 29 seconds")),
     "stream": Box("function", 400, 80, 175, 70, "stream", ("a server: checks the key,", "admits, calls, settles")),
@@ -32,7 +34,13 @@ BOXES = {
     "admin": Box("function", 400, 294, 175, 40, "admin", ("keys, teams, config, bill",)),
     "mcp": Box("function", 400, 346, 175, 40, "mcp, health", ("catalogue and tools; state",)),
     "providers": Box(
-        "outside", 660, 40, 180, 92, "Providers", ("OpenAI, Anthropic, Bedrock,", "Azure, any host that speaks", "OpenAI's format")
+        "outside",
+        660,
+        40,
+        180,
+        92,
+        "Providers",
+        ("OpenAI, Anthropic, Bedrock,", "Azure, any host that speaks", "OpenAI's format"),
     ),
     "limits": Box("table", 660, 160, 180, 54, "limits", ("an admission is one", "conditional write")),
     "keys": Box("table", 660, 226, 180, 40, "api-keys, state", ("records, config, breakers",)),
@@ -40,7 +48,13 @@ BOXES = {
     "usage": Box("table", 660, 420, 180, 40, "usage", ("the bill: each row once",)),
     "analytics": Box("function", 660, 350, 180, 40, "analytics", ("reads the table's stream",)),
     "jobs": Box(
-        "function", 400, 408, 175, 60, "sweeper, reconciler", ("every minute and hour: end", "what died, check the sums")
+        "function",
+        400,
+        408,
+        175,
+        60,
+        "sweeper, reconciler",
+        ("every minute and hour: end", "what died, check the sums"),
     ),
 }
 ARROWS = (

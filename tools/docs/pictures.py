@@ -24,7 +24,9 @@ def limit(seen: dict[str, Any], threads: int) -> Picture:
         f" {threads} threads asked for"
     )
     picture = Picture(720, 380, alt)
-    picture.text(24, 26, f"Admitted calls against the limit: {threads} threads on one key", size=15, more="font-weight='600'")
+    picture.text(
+        24, 26, f"Admitted calls against the limit: {threads} threads on one key", size=15, more="font-weight='600'"
+    )
     plot = Plot(picture, wide, high)
     plot.axes(range(int(wide) + 1), range(0, int(high), 30), "seconds", "calls", "{:g}")
     plot.line([(moment, number) for moment, number in seen["asked_at"]], _GREY)

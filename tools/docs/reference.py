@@ -109,11 +109,15 @@ def _functions(manifest: Manifest) -> str:
     for folder, function in sorted(manifest.functions.items()):
         rows.append([f"[`{folder}`](#{folder})", one_line(function.description), str(function.memory)])
         told = _json(f"functions/{folder}/function.json")
-        parts.append(f"\n## {folder}\n\n{function.description} Up to {function.timeout} seconds, {function.memory} MB.\n")
+        parts.append(
+            f"\n## {folder}\n\n{function.description} Up to {function.timeout} seconds, {function.memory} MB.\n"
+        )
         if routes := told.get("routes"):
             parts.append(table(["route", "key"], [[code(route), key] for route, key in routes.items()]))
         if tables := told.get("tables"):
-            parts.append("\n" + table(["table", "what it may do there"], [[code(n), _rights(r)] for n, r in tables.items()]))
+            parts.append(
+                "\n" + table(["table", "what it may do there"], [[code(n), _rights(r)] for n, r in tables.items()])
+            )
         if variables := told.get("environment"):
             parts.append("\nEnvironment: " + ", ".join(map(code, variables)) + ".\n")
     summary = table(["function", "what it does", "MB"], rows)
@@ -131,7 +135,9 @@ def _environment() -> str:
         [code(name), one_line(each["description"]), "every function" if each.get("everywhere") else "those that ask"]
         for name, each in _json("shared/environment.json").items()
     ]
-    return _page("Environment variables", "shared/environment.json", [table(["variable", "meaning", "who has it"], rows)])
+    return _page(
+        "Environment variables", "shared/environment.json", [table(["variable", "meaning", "who has it"], rows)]
+    )
 
 
 def _variables() -> str:
@@ -152,7 +158,12 @@ def _variables() -> str:
 def _metrics() -> str:
     told = _json("shared/gateway/data/metrics.json")
     rows = [
-        [code(name), each["unit"], "; ".join(", ".join(names) for names in each["dimensions"]), one_line(each["description"])]
+        [
+            code(name),
+            each["unit"],
+            "; ".join(", ".join(names) for names in each["dimensions"]),
+            one_line(each["description"]),
+        ]
         for name, each in told["metrics"].items()
     ]
     dimensions = [[code(name), one_line(meaning)] for name, meaning in told["dimensions"].items()]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
+from typing import Any
 
 from tools.docs.svg import Picture
 from tools.local.emulator import ROOT
@@ -16,7 +18,8 @@ from tools.local.gateway import Steps, running
 SEEN = ROOT / "docs" / "pictures" / "run.txt"
 _WIDE, _LINE = 104, 19
 _CALL = """curl -s $URL/v1/chat/completions -H "Authorization: Bearer $KEY" -H 'content-type: application/json' \\
-    -d '{"model": "claude-sonnet", "messages": [{"role": "user", "content": "Hello!"}]}' | python3 -m json.tool"""
+    -d '{"model": "claude-sonnet", "messages": [{"role": "user", "content": "Hello!"}]}'"""
+_REPORT = 'curl -s "$URL/api/v1/admin/usage?group_by=model" -H "X-API-Key: $ADMIN"'
 _PAPER, _INK, _PROMPT, _FAINT, _COST = "#101820", "#e6edf3", "#7ee787", "#8b98a5", "#ffd866"
 
 
@@ -27,33 +30,47 @@ def record() -> None:
         steps = Steps()
         with running(None, "emulator", steps) as gateway:
             seconds = steps.seconds
-            shell = f"URL={gateway.emulator.base_url}; KEY={gateway.keys['free']}; {_CALL}"
-            answer = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
+            names = f"URL={gateway.emulator.base_url}; KEY={gateway.keys['free']}; ADMIN={gateway.keys['admin']}; "
+            answer = _said(names + _CALL)
+            report = _report(names + _REPORT)
     steps_said = said.getvalue().rstrip().splitlines()
     shown = [*steps_said[:3], "         ...", *steps_said[-2:], f"  {seconds:5.1f} s  ready"]
-    usage = json.loads(answer)["usage"]
     lines = ["$ make run", "Starting the gateway on http://127.0.0.1:8080", *shown, ""]
-    lines += ['$ eval "$(make env)"', *f"$ {_CALL}".splitlines(), *_shortened(answer), ""]
-    lines += ['$ curl -s "$URL/api/v1/admin/usage?group_by=model" -H "X-API-Key: $ADMIN"   # the bill has the same']
-    lines += [f'{{..."model": "claude-sonnet", "requests": 1, ... "cost": {_money(usage["cost"])}, ...}}']
+    lines += ['$ eval "$(make env)"', *f"$ {_CALL}".splitlines(), *_of_a_call(answer), ""]
+    lines += [f"$ {_REPORT}", *_of_a_report(report)]
     SEEN.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _said(command: str) -> Any:
+    """What a command's answer says."""
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def _report(command: str) -> Any:
+    """The bill, as soon as the call stands in it."""
+    deadline = time.monotonic() + 60
+    while not (report := _said(command))["data"] and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return report
 
 
 def _money(dollars: float) -> str:
     return f"{dollars:.6f}".rstrip("0")
 
 
-def _shortened(answer: str) -> Iterator[str]:
-    """What a reader looks for: the model, the answer's text, the tokens, the cost."""
-    told = json.loads(answer)
+def _of_a_call(told: Any) -> Iterator[str]:
+    """What a reader looks for, the rest left out: the answer's text, the tokens, the cost."""
     usage = told["usage"]
     text = json.dumps(told["choices"][0]["message"]["content"])
-    yield "{"
-    yield f'    "model": "{told["model"]}",'
-    yield f'    "choices": [{{"message": {{"role": "assistant", "content": {text}}}, ...}}],'
-    yield f'    "usage": {{"prompt_tokens": {usage["prompt_tokens"]}, "completion_tokens": {usage["completion_tokens"]}, ...'
-    yield f'              "cost": {_money(usage["cost"])}, ...}}'
-    yield "}"
+    tokens = f'"prompt_tokens": {usage["prompt_tokens"]}, "completion_tokens": {usage["completion_tokens"]}'
+    yield f'{{..."choices": [{{..."message": {{"role": "assistant", "content": {text}}}, ...'
+    yield f' "usage": {{{tokens}, ... "cost": {_money(usage["cost"])}, ...'
+
+
+def _of_a_report(told: Any) -> Iterator[str]:
+    (row,) = told["data"]
+    yield f'{{..."data": [{{"model": "{row["model"]}", "requests": {row["requests"]}, ... "cost": {_money(row["cost"])}, ...'
 
 
 def picture(seen: str) -> Picture:
@@ -66,6 +83,14 @@ def picture(seen: str) -> Picture:
     typed = False
     for at, line in enumerate(lines):
         typed = line.startswith("$ ") or (typed and lines[at - 1].endswith("\\"))
-        colour = _PROMPT if typed else _COST if '"cost"' in line else _FAINT if re.match(r" +[\d.]+ s|  +\.\.\.", line) else _INK
-        made.text(16, 46 + at * _LINE, line[:_WIDE + 20], size=13, fill=colour, more=mono)
+        colour = (
+            _PROMPT
+            if typed
+            else _COST
+            if '"cost"' in line
+            else _FAINT
+            if re.match(r" +[\d.]+ s|  +\.\.\.", line)
+            else _INK
+        )
+        made.text(16, 46 + at * _LINE, line[: _WIDE + 20], size=13, fill=colour, more=mono)
     return made
