@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tools.docs.svg import FAINT, INK, Picture
+from tools.docs.svg import FAINT, INK, Picture, Point
 
 _FILL = {"client": "#eef2f6", "door": "#fde8c8", "function": "#d9ecd9", "table": "#d7e6fb", "outside": "#eadcf5"}
 
@@ -24,7 +24,7 @@ class Box(NamedTuple):
 
 BOXES = {
     "clients": Box(
-        "client", 20, 180, 150, 76, "Clients", ("OpenAI and Anthropic", "SDKs, Claude Code,", "Codex, curl")
+        "client", 20, 180, 150, 76, "Clients", ("OpenAI, Anthropic,", "Claude Code, Codex,", "frameworks, curl")
     ),
     "rest": Box("door", 210, 80, 140, 70, "REST API", ("/v1/*, streamed", "up to 15 minutes")),
     "http": Box("door", 210, 240, 140, 88, "HTTP API", ("/api/v1/*, /mcp", "whole answers,", "up to 29 seconds")),
@@ -107,7 +107,7 @@ def picture() -> Picture:
 def _arrow(made: Picture, begin: Box, end: Box) -> None:
     if abs(begin.x - end.x) < begin.width:  # one above the other
         x = begin.x + begin.width / 2
-        points = ((x, begin.y + begin.height), (x, end.y - 1))
+        points: tuple[Point, Point] = ((x, begin.y + begin.height), (x, end.y - 1))
     else:
         forth = begin.x < end.x
         left = (begin.x + begin.width if forth else begin.x, begin.y + begin.height / 2)

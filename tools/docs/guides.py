@@ -93,10 +93,10 @@ def matches(answered: str, expected: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, parts)), "".join(answered.split()), re.S) is not None
 
 
-def run(name: str, shell: Shell) -> tuple[int, int]:
-    """Run a guide. Returns how many of its commands were run and how many were not. Raises GuideError."""
+def run(guide: str, name: str, shell: Shell) -> tuple[int, int]:
+    """Run a guide's text. Returns how many of its commands were run and how many were not. Raises GuideError."""
     ran, left = 0, 0
-    for block in blocks((ROOT / "docs" / "guides" / name).read_text(encoding="utf-8")):
+    for block in blocks(guide):
         commands = list(block.commands())
         if block.comment.startswith("not run"):
             left += len(commands)
@@ -185,7 +185,8 @@ def main() -> int:
                     if name == "plan-for-aws.md" and not shutil.which("terraform"):
                         print(f"{name}: NOT RUN, there is no Terraform here")
                         continue
-                    ran, left = run(name, shell)
+                    guide = (ROOT / "docs" / "guides" / name).read_text(encoding="utf-8")
+                    ran, left = run(guide, name, shell)
                     print(f"{name}: {ran} commands run, {left} for readers alone ({time.monotonic() - started:.0f} s)")
             except GuideError as error:
                 print(error, file=sys.stderr)

@@ -108,7 +108,7 @@ def _budget(tables: Tables) -> dict[str, Any]:
             time.sleep(0.05)
 
     def container() -> None:
-        ledger, goes_on, chance = world.ledger(), _until(SECONDS, started), random.Random(threading.get_ident())
+        ledger, goes_on, chance = world.ledger(), _until(SECONDS, started), random.Random(threading.get_ident())  # noqa: S311
         while goes_on():
             try:
                 hold = world.admit(ledger, MOST_A_CALL)

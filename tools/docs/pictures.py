@@ -1,4 +1,4 @@
-"""`python -m tools.docs pictures`: the README's pictures, from real runs. `drawn` makes them of what was kept of one."""
+"""`python -m tools.docs pictures`: the README's pictures, from real runs. `drawn` makes them of what a run left."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def limit(seen: dict[str, Any], threads: int) -> Picture:
     allowed: list[Point] = [(0, burst), (wide, burst + rate * wide)]
     admitted = [(0.0, 0.0), *((moment, number) for number, moment in enumerate(seen["admitted_at"], 1))]
     alt = (
-        f"Calls let in over {wide:g} seconds stay on the line of the limit: {len(admitted) - 1} of {seen['asked']:,} that"
-        f" {threads} threads asked for"
+        f"Calls let in over {wide:g} seconds stay on the line of the limit: {len(admitted) - 1} of the"
+        f" {seen['asked']:,} that {threads} threads asked for"
     )
     picture = Picture(720, 380, alt)
     picture.text(
@@ -34,7 +34,8 @@ def limit(seen: dict[str, Any], threads: int) -> Picture:
     plot.line([point for point in admitted if point[0] <= wide], _BLUE)
     _note(plot, (0.9, high * 0.93), f"asked: {seen['asked']:,} calls in {wide:g} s", _GREY)
     _note(plot, (wide * 0.42, high * 0.80), f"allowed: {burst} at once, then {seen['per_minute']} a minute", _RED)
-    _note(plot, (wide * 0.55, high * 0.42), f"admitted: {len(admitted) - 1}, none over", _BLUE)
+    over = sum(number > burst + rate * moment for moment, number in admitted)
+    _note(plot, (wide * 0.55, high * 0.42), f"admitted: {len(admitted) - 1}, of these over the limit: {over}", _BLUE)
     return picture
 
 

@@ -44,10 +44,14 @@ class Finding(NamedTuple):
         return f"{self.page}:{self.line}: {self.rule}: {self.text!r} ({self.say})"
 
 
+def _blank(match: re.Match[str]) -> str:
+    """As many lines, and nothing in them."""
+    return "\n" * match[0].count("\n")
+
+
 def texts(markdown: str) -> Iterator[Text]:
     """The prose of a page, without code, links' addresses and comments; lines are the page's."""
-    blank = lambda match: re.sub(r"[^\n]", "", match[0])  # noqa: E731
-    plain = _COMMENT.sub(blank, _FENCE.sub(blank, markdown))
+    plain = _COMMENT.sub(_blank, _FENCE.sub(_blank, markdown))
     plain = re.sub(r"^\[[^\]]+\]: \S+$", "", plain, flags=re.M)
     plain = _CODE.sub("X", _LINK.sub(r"\1", plain)).replace("**", "").replace("*", "")
     lines = plain.splitlines()
@@ -128,14 +132,11 @@ def main(names: list[str]) -> int:
     elsewhere = len(found) - len(must_be_clean)
     for each in found if names else must_be_clean:
         print(each)
-    print(
-        f"{len(must_be_clean)} findings in pages that are clean, {elsewhere} elsewhere: {dict(Counter(e.rule for e in found))}"
-    )
+    by_rule = ", ".join(f"{rule} {count}" for rule, count in Counter(each.rule for each in found).most_common())
+    print(f"{len(must_be_clean)} findings in pages that are clean, {elsewhere} elsewhere. {by_rule}")
     too_many = not names and elsewhere > RULES["elsewhere"]
     if too_many:
-        print(
-            f"{elsewhere} elsewhere are more than the {RULES['elsewhere']} of prose.json: see them with arguments, page by page"
-        )
+        print(f"Elsewhere {RULES['elsewhere']} are allowed (prose.json). Name a page to see all of its findings.")
     return int(bool(must_be_clean) or too_many)
 
 

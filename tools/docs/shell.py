@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import IO, cast
 
 _COMMAND_SECONDS = 300.0
 
@@ -31,12 +32,19 @@ class Shell:
             start_new_session=True,
             text=True,
         )
+        self._in, self._out = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
         self.run(prelude)
 
     def __enter__(self) -> Shell:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        with suppress(BrokenPipeError):
+            self._in.close()
+        self._end()
+        self._out.close()
+
+    def _end(self) -> None:
         for sent, patience in ((signal.SIGTERM, 30.0), (signal.SIGKILL, 10.0)):
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, sent)
@@ -82,11 +90,9 @@ class Shell:
         return file, file.with_suffix(".out")
 
     def _say(self, line: str) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
+        self._in.write(line + "\n")
+        self._in.flush()
 
     def _heard(self) -> str:
-        assert self._process.stdout
-        ready, _, _ = select.select([self._process.stdout], [], [], _COMMAND_SECONDS)
-        return self._process.stdout.readline().strip() if ready else "124"
+        ready, _, _ = select.select([self._out], [], [], _COMMAND_SECONDS)
+        return self._out.readline().strip() if ready else "124"

@@ -1,4 +1,4 @@
-"""Pictures as SVG text: a few shapes, and plots of lines and areas. No library, so the same data gives the same file."""
+"""Pictures as SVG text: a few shapes, and plots of lines and areas. The same data gives the same file."""
 
 from __future__ import annotations
 

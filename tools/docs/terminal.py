@@ -16,7 +16,7 @@ from tools.local.emulator import ROOT
 from tools.local.gateway import Steps, running
 
 SEEN = ROOT / "docs" / "pictures" / "run.txt"
-_WIDE, _LINE = 104, 19
+_LINE = 19
 _CALL = """curl -s $URL/v1/chat/completions -H "Authorization: Bearer $KEY" -H 'content-type: application/json' \\
     -d '{"model": "claude-sonnet", "messages": [{"role": "user", "content": "Hello!"}]}'"""
 _REPORT = 'curl -s "$URL/api/v1/admin/usage?group_by=model" -H "X-API-Key: $ADMIN"'
@@ -64,13 +64,20 @@ def _of_a_call(told: Any) -> Iterator[str]:
     usage = told["usage"]
     text = json.dumps(told["choices"][0]["message"]["content"])
     tokens = f'"prompt_tokens": {usage["prompt_tokens"]}, "completion_tokens": {usage["completion_tokens"]}'
-    yield f'{{..."choices": [{{..."message": {{"role": "assistant", "content": {text}}}, ...'
+    yield f'{{..."choices": [{{..."message": {{..."content": {text}}}, ...'
     yield f' "usage": {{{tokens}, ... "cost": {_money(usage["cost"])}, ...'
 
 
 def _of_a_report(told: Any) -> Iterator[str]:
     (row,) = told["data"]
-    yield f'{{..."data": [{{"model": "{row["model"]}", "requests": {row["requests"]}, ... "cost": {_money(row["cost"])}, ...'
+    counted = f'"model": "{row["model"]}", "requests": {row["requests"]}'
+    yield f'{{..."data": [{{{counted}, ... "cost": {_money(row["cost"])}, ...'
+
+
+def _colour(line: str) -> str:
+    if '"cost"' in line:
+        return _COST
+    return _FAINT if re.match(r" +[\d.]+ s|  +\.\.\.", line) else _INK
 
 
 def picture(seen: str) -> Picture:
@@ -83,14 +90,6 @@ def picture(seen: str) -> Picture:
     typed = False
     for at, line in enumerate(lines):
         typed = line.startswith("$ ") or (typed and lines[at - 1].endswith("\\"))
-        colour = (
-            _PROMPT
-            if typed
-            else _COST
-            if '"cost"' in line
-            else _FAINT
-            if re.match(r" +[\d.]+ s|  +\.\.\.", line)
-            else _INK
-        )
-        made.text(16, 46 + at * _LINE, line[: _WIDE + 20], size=13, fill=colour, more=mono)
+        colour = _PROMPT if typed else _colour(line)
+        made.text(16, 46 + at * _LINE, line, size=13, fill=colour, more=mono)
     return made
