@@ -22,6 +22,7 @@ _FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 _COMMENT = re.compile(r"<!--.*?-->", re.S)
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
 _CODE = re.compile(r"`[^`\n]+`")
+_SENTENCE_END = re.compile(r"(?:(?<=[.!?:;])|(?<=[.!?]\))) (?=\(?[A-Z*`\"])| · ")
 _ITEM = re.compile(r"^\s*(?:[-*]|\d+\.) ")
 
 
@@ -88,7 +89,7 @@ def _found(rule: Mapping[str, Any], text: str) -> Iterator[str]:
         for match in re.finditer(rule["pattern"], text):
             yield match[0][:80].strip()
     else:
-        for sentence in re.split(r"(?<=[.!?:]) (?=[A-Z*`\"])", text):
+        for sentence in _SENTENCE_END.split(text):
             if len(sentence.split()) > rule.get("words", 10_000):
                 yield f"{len(sentence.split())} words: {sentence[:60]}..."
             if sentence.count(";") >= rule.get("semicolons", 10_000):
