@@ -79,7 +79,7 @@ def test_prose_is_what_a_reader_reads() -> None:
     page += "| what | b |\n|---|---|\n| x | y |\n"
     assert [(each.line, each.kind, each.text) for each in texts(page)] == [
         (1, "title", "What is it"),
-        (3, "body", "A X and a link."),
+        (3, "body", "A X17 and a link."),
         (10, "head", "what"),
         (10, "head", "b"),
         (12, "body", "x"),
