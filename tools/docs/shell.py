@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
 
-_COMMAND_SECONDS = 300.0
+_COMMAND_SECONDS = 600.0
 
 
 class Shell:
