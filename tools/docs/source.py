@@ -36,6 +36,7 @@ def gather(folder: Path = FOLDER) -> int:
             copy.write_text(_with_pages_of_folders(path), encoding="utf-8")
         else:
             shutil.copyfile(path, copy)
+    shutil.copyfile(Path(__file__).parent / "site.css", folder / "site.css")
     made = reference.pages()
     for name, text in made.items():
         (folder / "docs" / "reference" / name).write_text(text, encoding="utf-8")
