@@ -126,7 +126,7 @@ def _one(shell: Shell, command: str, comment: str, expected: str | None, where: 
 
 
 def clean_copy(folder: Path) -> None:
-    """What git has or would add here, and the environments that are installed here."""
+    """What git has or would add here, and the environments and dependencies that are installed here."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
     )
@@ -135,7 +135,8 @@ def clean_copy(folder: Path) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     (folder / ".local").mkdir()
-    for name in ("venv", "emulator"):
+    for name in ("venv", "emulator", "dependencies"):
+        (ROOT / ".local" / name).mkdir(parents=True, exist_ok=True)
         (folder / ".local" / name).symlink_to((ROOT / ".local" / name).resolve())
 
 

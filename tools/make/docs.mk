@@ -2,7 +2,7 @@
 DOCS = $(LOCAL)/docs
 
 $(DOCS)/.ready: $(VENV)/.tools requirements/docs.txt
-	@echo "installing the documentation's tools in a venv of their own" && rm -rf $(DOCS)
+	@echo "installing the documentation's tools in their own venv" && rm -rf $(DOCS)
 	@$(UV) venv --quiet --python "$$(tools/find-python.sh)" $(DOCS)
 	@$(UV) pip install --quiet --python $(DOCS)/bin/python --require-hashes -r requirements/docs.txt
 	@touch $@
@@ -17,5 +17,5 @@ prose: $(VENV)/.tools $(DOCS)/.ready ## Check the documents' prose (tools/docs/p
 guides: $(VENV)/.test $(EMULATOR)/.ready ## Run the guides of docs/guides line by line in a clean copy
 	@$(PY) -m tools.docs guides
 
-pictures: $(VENV)/.test $(EMULATOR)/.ready ## Draw the README's pictures anew, from real runs
+pictures: $(VENV)/.test $(EMULATOR)/.ready ## Draw the README's pictures again, from real runs
 	@$(PY) -m tools.docs pictures
