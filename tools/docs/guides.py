@@ -134,10 +134,11 @@ def clean_copy(folder: Path) -> None:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    (folder / ".local").mkdir()
-    for name in ("venv", "emulator", "dependencies"):
-        (ROOT / ".local" / name).mkdir(parents=True, exist_ok=True)
-        (folder / ".local" / name).symlink_to((ROOT / ".local" / name).resolve())
+    # Compiled dependencies one by one: those that the copy makes for its own paths stay its own.
+    (folder / ".local" / "dependencies").mkdir(parents=True)
+    compiled = (ROOT / ".local" / "dependencies").glob("[!.]*")
+    for path in (ROOT / ".local" / "venv", ROOT / ".local" / "emulator", *compiled):
+        (folder / path.relative_to(ROOT)).symlink_to(path.resolve())
 
 
 _PRELUDE = """
