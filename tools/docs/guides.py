@@ -14,18 +14,21 @@ else each run would install them anew. `PORT` is a free one.
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.docs.shell import Shell
-from tools.local.emulator import ROOT, free_port
+from tools.local.emulator import ROOT
 
 # In this order: the first starts the gateway that the others use.
 GUIDES = ("run-it.md", "budgets.md", "claude-code.md", "add-a-provider.md", "plan-for-aws.md")
@@ -152,6 +155,15 @@ print('URL=' + facts['base_url'], 'KEY=' + facts['keys']['free'], 'ADMIN=' + fac
 """
 
 
+def _port() -> int:
+    """A free port that nobody gets who asks the system for any: other tests do so all the time."""
+    while True:
+        port = random.randrange(20_000, 30_000)  # noqa: S311
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+
+
 def _stand_in() -> Path | None:
     """Where Terraform's providers are, if their stand-in lies beside this repository, as for `make terraform-check`."""
     install = Path(os.environ.get("OFFLINE_AWS", ROOT.parent / "shared" / "terraform" / "offline-aws")) / "install.sh"
@@ -169,7 +181,7 @@ def _environment(folder: Path) -> dict[str, str]:
     providers = _stand_in()
     return (
         kept
-        | {"CLEAN_COPY": str(folder), "PORT": str(free_port()), "PATH": f"{ROOT}/.local/venv/bin:{os.environ['PATH']}"}
+        | {"CLEAN_COPY": str(folder), "PORT": str(_port()), "PATH": f"{ROOT}/.local/venv/bin:{os.environ['PATH']}"}
         | ({"TF_CLI_CONFIG_FILE": str(providers)} if providers else {})
     )
 
