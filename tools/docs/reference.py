@@ -53,8 +53,7 @@ def _routes(document: Mapping[str, Any]) -> str:
         for path, method, operation in operations
     ]
     parts = [
-        "The same document is served by every gateway as `GET /openapi.json`. What fields mean is explained in"
-        " [the API](../api.md).\n",
+        "Every gateway serves the same document as `GET /openapi.json`. [The API](../api.md) explains the fields.\n",
         table(["route", "what it does", "key"], rows),
     ]
     for path, method, operation in operations:
@@ -101,7 +100,7 @@ def _config(document: Mapping[str, Any]) -> str:
     ]
     for name, schema in schemas.reachable("Config", document):
         parts += [f"## {name}\n", one_line(schema.get("description", "")) + "\n", schemas.fields(schema), ""]
-    return _page("The config", "the config's own types", parts)
+    return _page("The config, field by field", "functions/health/openapi.json", parts)
 
 
 def _functions(manifest: Manifest) -> str:
