@@ -1,4 +1,4 @@
-"""`python -m tools.docs guides`: the guides are run line by line, in one shell, in a clean copy of this checkout.
+"""`python -m tools.docs guides`: guides and other pages are run line by line, in one shell, in a clean copy.
 
 In a guide, a block of `console` is commands, one after another. A block of `text` or `json` right after it is what the
 last of them has to answer; `...` in it stands for anything. A comment before a block says more:
@@ -31,7 +31,16 @@ from tools.docs.shell import Shell
 from tools.local.emulator import ROOT
 
 # In this order: the first starts the gateway that the others use.
-GUIDES = ("run-it.md", "budgets.md", "claude-code.md", "add-a-provider.md", "plan-for-aws.md")
+GUIDES = (
+    "docs/guides/run-it.md",
+    "README.md",
+    "docs/guides/budgets.md",
+    "docs/billing.md",
+    "docs/configuration.md",
+    "docs/guides/claude-code.md",
+    "docs/guides/add-a-provider.md",
+    "docs/guides/plan-for-aws.md",
+)
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 _COMMENT = re.compile(r"<!-- guide: ([^>]+?) -->\s*\Z")
 _HERE = re.compile(r"<<'(\w+)'")
@@ -196,10 +205,10 @@ def main() -> int:
         with Shell(folder / "work", _environment(folder / "clean"), _PRELUDE) as shell:
             try:
                 for name in GUIDES:
-                    if name == "plan-for-aws.md" and not shutil.which("terraform"):
+                    if name.endswith("plan-for-aws.md") and not shutil.which("terraform"):
                         print(f"{name}: NOT RUN, there is no Terraform here")
                         continue
-                    guide = (ROOT / "docs" / "guides" / name).read_text(encoding="utf-8")
+                    guide = (ROOT / name).read_text(encoding="utf-8")
                     ran, left = run(guide, name, shell)
                     print(f"{name}: {ran} commands run, {left} for readers alone ({time.monotonic() - started:.0f} s)")
             except GuideError as error:

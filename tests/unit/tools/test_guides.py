@@ -71,7 +71,7 @@ def test_a_guide_is_run_in_one_shell(tmp_path: Path) -> None:
 
 def test_the_guides_that_are_run_are_there() -> None:
     for name in GUIDES:
-        assert list(blocks((ROOT / "docs" / "guides" / name).read_text(encoding="utf-8")))
+        assert list(blocks((ROOT / name).read_text(encoding="utf-8")))
 
 
 def test_prose_is_what_a_reader_reads() -> None:
