@@ -1,4 +1,4 @@
-"""`python -m functions.stream.server`: listens on a port and serves the app, on threads, until it is told to end."""
+"""`python -m functions.stream.server`: listens on a port and serves the app, on threads, until a signal ends it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Refusal(ErrorTask):
 
 
 class Answering(WSGITask):
-    """What the application could not end has been accounted for there: the connection ends, and that says it."""
+    """The application has already accounted for an answer that it could not finish. Ending the connection says so."""
 
     def execute(self) -> None:
         try:
@@ -109,7 +109,7 @@ class Server(TcpWSGIServer):
         channels: Any = self.active_channels  # by their sockets
         for channel in list(channels.values()):
             if channel.overdue(self.adj.channel_timeout, longest):
-                channel.handle_close()  # whoever waits for its client is told so, and the call is settled
+                channel.handle_close()  # the thread that waits for its client learns of it, and the call is settled
 
 
 def _fault(error: Error | None) -> GatewayError:
@@ -117,7 +117,7 @@ def _fault(error: Error | None) -> GatewayError:
         return too_large()
     if error is None or isinstance(error, InternalServerError):
         return InternalError()
-    # What was sent is not repeated: a header that can't be read may be the one with the key.
+    # The header is not repeated here: one that cannot be read may be the one with the key.
     reason = error.body.partition('"')[0].strip(" .")
     return BadRequest(f"The request can't be read: {reason}.", code="invalid_http")
 
@@ -144,7 +144,7 @@ def listening(application: Port, config: Settings, **others: Any) -> Server:
 
 
 def main() -> None:
-    # What it says of requests stands in our own log already; a defect of its own is an error there.
+    # Its remarks on requests are in our own log already; a defect of its code is an error there.
     logging.getLogger("waitress").setLevel(logging.ERROR)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     ending = threading.Event()

@@ -1,18 +1,18 @@
-"""How a settled row becomes counters, and counters a report. Pure: who stores them is not known here.
+"""How a settled row becomes counters, and counters a report. Pure: nothing here knows where they are stored.
 
-A row has one place, by what stands in it alone: the UTC day, key, team, and the slot that its number among the key's
-calls of that day falls into. The counters of a place and the marks of the rows in it are one item, so a row is counted
-by one write that also tells whether it was counted before.
+A row has one place, which follows from the row itself: the UTC day, key, team, and the slot for its number among the
+key's calls of that day. The counters of a place and the marks of its rows are one item, so a row is counted by one
+write, which also says whether it was counted before.
 
 An item holds flat counters named `<dimension>|<value>|<measure>`: flat, so that adding needs no parent.
 Dimensions: `*` (all), `m` model, `p` provider, `t` tier, `g` tag, `h` hour (HH). Measures: `n` requests, `err`, `in`,
-`cached`, `out` tokens, `cost` micro-dollars, `adj` micro-dollars of corrections (of all alone). A histogram of
-latencies stands once for provider, tier and model together, `x|<provider>|<tier>|<model>|l<bucket>`: most of an item is
-this, and an item's size is what each write of it costs.
+`cached`, `out` tokens, `cost` micro-dollars, `adj` micro-dollars of corrections (only for all). There is one histogram
+of latencies for provider, tier and model together, `x|<provider>|<tier>|<model>|l<bucket>`, because it is most of an
+item, and each write costs by the size of the item.
 
-A call may have made several attempts: tokens and cost of each count under its own provider and model, so that these
-add up to the call's; as a request, and as an error, the call counts once, under the one that delivered or was tried
-last.
+A call may have made several attempts. Tokens and cost of each attempt count under its own provider and model, so they
+add up to the call's. The call itself counts once, as a request and as an error, under the attempt that delivered or
+was the last.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ DIMENSIONS = {"model": "m", "provider": "p", "tier": "t", "tag": "g", "hour": "h
 GROWTH = 1.3  # from one bucket's middle to the next: percentiles are right to 14 %
 _SCHEMAS = (1,)
 _CORRECTIONS = "c"
-# What a row may hold. More was never written by this gateway, and would be others' to pay: names and numbers of all
-# rows of a place stand in one item.
+# The limits of a row. This gateway never writes more, and others would have to pay for it: names and numbers of all
+# rows of a place are in one item.
 _LONGEST_NAME = 256  # bytes
 _MOST_TAGS = 20
 _MOST_ATTEMPTS = 32

@@ -77,11 +77,11 @@ class Counting:
     _closed: _Closed = field(default_factory=_Closed)
 
     def count(self, rows: Sequence[Counted]) -> list[Uncounted]:
-        """Count rows that were not counted before; those that are not counted then.
+        """Count the rows that were not counted before. Returns those that could not be counted.
 
-        Giving a row again is safe at any time: each stands in one item, by what is written in the row alone, and that
-        item tells whether it is in there. A row that the store refuses for what it is keeps no other back. What counts
-        in a session's bill goes the same way, as long as its item may be there: later it is in no session's bill.
+        It is safe to give a row again at any time: the row's own fields decide its one item, and that item says
+        whether it contains the row. A row that the store refuses does not delay any other. Rows of a session count in
+        its bill in the same way while the item may exist; later they are in no session's bill.
         """
         places: dict[Place, dict[str, Part]] = {}
         now = self.now()
@@ -97,7 +97,7 @@ class Counting:
         reasons: dict[str, set[str]] = {}
         for each in (each for group in left for each in group):
             reasons.setdefault(each.part.rid, set()).add(each.refused)
-        # What nobody knows of must come again, though the other place refuse the row.
+        # A row whose result is unknown must come again, even if the other place refuses it.
         return [
             Uncounted(row, min(reasons[row.rid]))
             for row in {row.rid: row for row in rows}.values()
@@ -142,14 +142,14 @@ class Counting:
         return [_Left(row) for row in rows]
 
     def _close(self, place: Place, item: dict[str, Any]) -> None:
-        """Merge a slot that is full; close one that would become too large for what each write of it costs."""
+        """Merge a full slot; close a slot that would become so large that each write of it is expensive."""
         rows = len(item["ids"])
         try:
             if place.full(rows):
                 self.store.merge(place, int(self.now()))
             elif too_large(place, counters_of(item), rows):
                 self.store.seal(place)
-        except (StoreUnavailable, StoreError) as error:  # then it stays an item of its own, and counts as such
+        except (StoreUnavailable, StoreError) as error:  # then it stays a separate item, and counts as one
             observability.log.warning("a slot was not closed", extra={"slot": place.slot, "reason": str(error)})
 
 

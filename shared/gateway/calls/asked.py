@@ -1,5 +1,5 @@
-"""What a client's dialect is to a paid call: how its requests are read, how its answers are billed, how a stream of
-them is put on the wire. Each dialect that clients speak has its own in `gateway.dialects.<dialect>.spoken`."""
+"""The interface between a paid call and its client's dialect: reading its requests, billing its answers, writing a
+stream of them. Each dialect that clients speak implements it in `gateway.dialects.<dialect>.spoken`."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Delivery(Protocol):
         end."""
 
     def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
-        """The last events: the end, with what was used, and beside it what headers could not tell any more: what it
-        cost, and how it went."""
+        """The last events: the end with the usage, and the facts that came too late for headers: the cost, and how
+        the call went."""
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
-        """The last events of an answer that ends in an error, with the same beside it."""
+        """The last events of an answer that ends in an error, with the same facts."""
 
 
 class Spoken(Protocol):
@@ -63,7 +63,7 @@ class Spoken(Protocol):
         """Raises BadRequest, which names the field."""
 
     def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What goes to a provider: all but the gateway's own fields and the way of delivery."""
+        """The body for a provider: everything except the gateway's own fields and the way of delivery."""
 
     def billed(
         self, asked: Any, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
@@ -76,7 +76,7 @@ class Streamed(Spoken, Protocol):
     """One whose answers may come as they are made."""
 
     def delivery(self, asked: Any, *, by_end: bool = False) -> Delivery:
-        """`by_end`: the client goes by a stream's end, and sends again what ends in a way that it does not know."""
+        """`by_end`: the client looks only at a stream's end, and repeats a request whose end it does not know."""
 
 
 @lru_cache(maxsize=8)

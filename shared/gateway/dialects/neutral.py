@@ -1,8 +1,8 @@
-"""A request and an answer in no vendor's form: what every dialect reads into and writes out of.
+"""A request and an answer in no vendor's form. Every dialect is read into this form and written from it.
 
-A request is typed blocks; an answer is a stream of deltas, and a whole answer is its deltas at once. `at` says where a
-thing stood in what the client sent; it counts in no comparison. What a dialect knows and has no place here stands in
-`rest`, by its name there: the writer of the other side says what becomes of it.
+A request is typed blocks. An answer is a stream of deltas; a whole answer is all of its deltas at once. `at` is the
+path of a thing in the client's body, and is ignored in comparisons. `rest` has the fields of a dialect that have no
+place here, by their names there: the writer of the other side decides what to do with them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _WHERE: Final = ("at", "schema_at", "paths")
 
 
 def told_apart(kind: Kind) -> Kind:
-    """The named tuple, equal to what says the same and is of its own class alone: among plain tuples a piece of text
-    would be equal to a piece of reasoning, and a start, which says nothing, would be false."""
+    """A named tuple that is equal only to tuples of the same class. Among plain tuples a piece of text would be equal
+    to a piece of reasoning, and a start, which has no content, would be false."""
     made: Any = kind
     said = [number for number, name in enumerate(made._fields) if name not in _WHERE]
     made.__eq__ = lambda self, other: self.__class__ is other.__class__ and all(self[n] == other[n] for n in said)
@@ -85,7 +85,7 @@ class ToolUse(NamedTuple):
 
 @told_apart
 class ToolResult(NamedTuple):
-    """What the tool said that was called under `id`."""
+    """The result of the tool that was called under `id`."""
 
     id: str
     content: tuple[Text | Image | Link | Document, ...]
@@ -112,7 +112,7 @@ class Redacted(NamedTuple):
 
 @told_apart
 class Mark(NamedTuple):
-    """All that stands before may be kept in the provider's cache; `ttl` is 5m, 1h, or empty for what is usual."""
+    """The provider may cache everything before this; `ttl` is 5m, 1h, or empty for the usual time."""
 
     ttl: str = ""
     at: str = ""
@@ -163,9 +163,9 @@ class Output(NamedTuple):
 
 @told_apart
 class Request(NamedTuple):
-    """None, or empty, is what was not said. `cap` are the most output tokens, enforced; `effort` is how much a model
-    shall think, in its vendor's words, and `thinking` the object by which Anthropic's models are told the same. Where
-    they differ: `paths` has what the client calls a field, by chat's name, `called` what it calls a tool."""
+    """A field that is None or empty was not sent. `cap` is the enforced number of output tokens. `effort` says how much
+    a model shall think, in its vendor's words, and `thinking` is the object that says it to Anthropic's models. Names
+    of the client's, where they differ: `paths` has its fields by chat's names, `called` its tools."""
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool | Mark, ...] = ()
@@ -257,7 +257,7 @@ class BlockStop(NamedTuple):
 
 @told_apart
 class Rest(NamedTuple):
-    """What this form has no words for: members of the message, and of what stands around it, by their names."""
+    """Everything that this form cannot express: members of the message and of the objects around it, by name."""
 
     message: Mapping[str, Any] = NOTHING
     around: Mapping[str, Any] = NOTHING

@@ -1,8 +1,9 @@
-"""Whose items of `limits` have to admit a call, in order: the key's; the key's on each model of the call's plan that it
-has a limit on; its user's; its team's.
+"""The accounts whose items of `limits` have to admit a call, in order: the key, the key on each model of the call's
+plan for which it has a limit, its user, its team.
 
-The narrower comes first: it refuses oftener, and a call that it refuses takes nothing, not even for a moment, of what
-others share. Each account after the key's is there only where something limits it, and costs two writes a call.
+The narrower account comes first. It refuses more often, and a call that it refuses never takes anything, even for a
+moment, from an account that others share. An account after the key is in the list only if something limits it, and
+costs two writes for each call.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ Targets = Callable[[str, str], str | None]
 
 
 class Account(NamedTuple):
-    """An item that has to admit a call, on which terms. `version` is that of the record that it follows; `tier` the
-    key's, of what several keys share its scope; `model` is the name in a key's limit on one."""
+    """An item that has to admit a call, and its terms. `version` is the version of its record. `tier` is the key's
+    tier, or the scope for an account that several keys share. `model` is the name in a key's limit on a model."""
 
     id: str
     version: int
@@ -57,14 +58,14 @@ def further_accounts(caller: Caller, models: Collection[str], targets: Targets) 
 
 
 def _covers(caller: Caller, limit: ModelLimits, models: Collection[str], targets: Targets) -> bool:
-    """Whether one of these models is what a limit's name stood for when it was set, or stands for now and for this
-    caller. An alias that is changed lifts no limit, and neither does another name of the model."""
+    """Whether the name of a limit stood for one of these models when the limit was set, or stands for one now, for
+    this caller. So changing an alias, or using another name of the model, does not lift a limit."""
     meant = [target for target in (limit.target, targets(limit.name, caller.bound_to)) if target]
     return any(one_model(target, asked) for target in meant for asked in models)
 
 
 def model_account(caller: Caller, limit: ModelLimits) -> Account:
-    """A key's limit on one model. It stands in the key's record, and has its version."""
+    """A key's limit on one model. It is part of the key's record, and has its version."""
     item = model_item(caller.key_id, limit.name)
     return Account(item, caller.version, terms_of_limits(limit.limits), "model", caller.tier, limit.name)
 

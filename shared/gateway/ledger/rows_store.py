@@ -20,18 +20,18 @@ from gateway.models.usage import Usage
 OPEN, SETTLED = "OPEN", "SETTLED"
 CORRECTION = "CORRECTION"
 # How many seconds after it was made a row's deadline may lie, by the class of length that its partition names: each is
-# swept by itself, so that what dies among short calls need not wait for what long ones may still do.
+# swept separately, so that a dead short call need not wait for the long calls of its minute.
 LENGTHS = {"short": 120, "long": 1_200}
 SUFFIXES = {"short": 4, "long": 2}  # a minute's rows of one length lie in so many partitions
 OPENED_WITHIN_SECONDS = 120  # a row that comes later is refused: its minute may be swept, its hour be closed
 _SCHEMA = 1
-_CORRECTIONS = "correction"  # a partition of their own: neither sweeper nor reconcile ever reads it
+_CORRECTIONS = "correction"  # their own partition: neither the sweeper nor the reconcile ever reads it
 KEPT_SECONDS = 400 * 86_400
 
 
 class RowAccount(NamedTuple):
-    """An item of `limits` beside the key's that holds a row's money too: in which window, and what bounds that
-    (micro-dollars), None where nothing does."""
+    """An item of `limits`, other than the key's, that also holds a row's money: its window, and the budget of that
+    (micro-dollars; None for no budget)."""
 
     id: str
     window: str
@@ -106,14 +106,14 @@ def _minute(number: int) -> str:
 
 def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """`Row.holders` of a row as it is stored."""
-    # Of a row that was written before rows had the list: a team alone could hold money beside the key.
+    # A row from before rows had the list: only a team could hold money in addition to the key.
     team = [(team_item(row["team"]), row["team_window"])] if "team_window" in row else []
     return [(row["key"], row["window"]), *team, *((each["id"], each["window"]) for each in row.get("accounts", ()))]
 
 
 @dataclass(slots=True)
 class Sum:
-    """What rows come to: micro-dollars of those that ended, and how many have not."""
+    """The sums of some rows: micro-dollars of the rows that ended, and the number of those that did not."""
 
     actual: int = 0
     open: int = 0
@@ -173,8 +173,8 @@ class RowStore(RowEstimates):
         )
 
     def sums(self, hour_ends: int) -> dict[tuple[str, str], Sum]:
-        """What the rows of the hour that ends then (microseconds) come to, by item of `limits` and budget window: of
-        every length. A row lies in a minute of the hour that it is booked in: both are its admission's moment."""
+        """The sums of all rows, of every length, in the hour that ends then (microseconds), by item of `limits` and
+        budget window. A row is in a minute of the hour that books it: both are the moment of its admission."""
         sums: dict[tuple[str, str], Sum] = {}
         fields = {
             "ProjectionExpression": "#key, #window, accounts, team, team_window, #state, actual",
@@ -212,7 +212,7 @@ class RowStore(RowEstimates):
         return pages(self._database, request, "Scan")
 
     def correct(self, row: Mapping[str, Any]) -> None:
-        """Write a correction's row. Raises ConditionFailed, with what stands there, where its id is taken."""
+        """Write a correction's row. Raises ConditionFailed, with the existing row, if its id is taken."""
         request = {
             "TableName": self._table,
             "Item": to_item({**row, "minute": _CORRECTIONS, "v": _SCHEMA, "state": CORRECTION}),
@@ -251,8 +251,8 @@ class RowStore(RowEstimates):
             yield from pages(self._database, request)
 
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> bool:
-        """Settle an open row with these facts; False where it was closed before. Who closes a row releases its hold, so
-        exactly one does: it is asked for once, whatever becomes of the answer."""
+        """Settle an open row with these facts; False if it was closed before. The caller that closes a row releases its
+        hold, so exactly one does: this is sent once, whatever happens to the answer."""
         sets, names, marks = ending(tuple(facts))
         values = {":open": OPEN, ":state": state} | dict(zip(marks, facts.values(), strict=True))
         request = {

@@ -46,10 +46,10 @@ def opened(
     *,
     whole: bool,
 ) -> Waiting[Opened]:
-    """One POST, and its exchange; the answer is read to its end, and the exchange closed, where it is wanted `whole`,
-    and where its status is no success: any status is a reply. An exchange that is open is the caller's to close. It is
-    QUIET each time when so many seconds have passed in silence as `waits` say. Raises UpstreamErrors alone, which hold
-    nothing of the request: its headers are credentials."""
+    """Make one POST and return its exchange. Any status is a reply. If the answer is wanted `whole`, or its status is
+    not a success, it is read to its end and the exchange is closed; otherwise the caller closes it. It is QUIET each
+    time that a silence lasts as long as `waits` say. Raises only UpstreamErrors, which contain nothing of the request,
+    because its headers are credentials."""
     try:
         exchange = yield from _begun(connections.begin("POST", target, body, headers, timeout, waits))
         if not whole and succeeded(exchange.status):
@@ -93,7 +93,7 @@ def _body(exchange: Exchange, *, woken: bool) -> Waiting[bytes]:
 
 
 def awaited(steps: Waiting[Got]) -> Got:
-    """What comes in the end, however quiet it is before."""
+    """The first thing that comes, after any number of silences."""
     while True:
         try:
             next(steps)
@@ -157,8 +157,8 @@ def _another(
 
 
 def _told(refusals: Sequence[UpstreamError]) -> UpstreamError:
-    """What they come to: a credential that is limited will be let in again, so a retry is worth it, after the shortest
-    wait."""
+    """The one error that stands for them. A limited credential will work again, so a retry is worth it after the
+    shortest wait."""
     limited = [each for each in refusals if isinstance(each, UpstreamThrottled)]
     if not limited or not isinstance(refusals[-1], (UpstreamThrottled, UpstreamCredentials)):
         return refusals[-1]
@@ -177,12 +177,12 @@ def answer_of(
     headers: Mapping[str, str] = NOTHING,
     writes: bool = True,
 ) -> Answer:
-    """The answer in the body of a success. Raises UpstreamErrors, with the usage that came, where it is none.
+    """The answer in the body of a success. If the body has no answer, raises UpstreamErrors with the usage that came.
 
-    `measured`: the body said itself where it ends; else half an object, or nothing at all, is one that was cut off.
-    `completion_of` gives the answer in the client's dialect, None where it has not the promised shape. What `headers`
-    say of the tier counts more than what a model says, and of the counts where the body has none: of a model that
-    `writes`, those of its prompt alone are none.
+    `measured` means that the body says where it ends; without it, half an object, or an empty body, was cut off.
+    `completion_of` returns the answer in the client's dialect, or None for another shape. The tier in `headers` is
+    preferred to the model's own word; counts in `headers` are used if the body has none. For a model that `writes`,
+    counts of the prompt only do not count as counts.
     """
     value, sound = read_json(data)
     if value is None and not measured and _may_be_cut(data):
@@ -225,8 +225,8 @@ def _number(text: str | None) -> int | None:
 
 
 def _tier(answer: Mapping[str, Any]) -> str | None:
-    """The service tier that answered, wherever a dialect says it: chat at the top, Converse in an object, Messages
-    beside the counts."""
+    """The service tier that answered, from its place in each dialect: at the top in chat, in an object in Converse,
+    next to the counts in Messages."""
     named = (
         answer.get("service_tier")
         or mapping(answer.get("serviceTier")).get("type")

@@ -12,7 +12,7 @@ from gateway.dialects.neutral import Choice, Mark, Output, Request, Tool
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping
 
-# What the neutral form has a place for; everything else stands in its `rest`.
+# Fields that have a place in the neutral form; everything else goes into its `rest`.
 READ: Final = frozenset(
     (
         "max_completion_tokens",
@@ -34,14 +34,14 @@ READ: Final = frozenset(
 _THINKING = ("type", "budget_tokens", "display")
 _CHOICES: Final = {"auto": "auto", "required": "any", "none": "none"}
 _WORDS: Final = {read: written for written, read in _CHOICES.items()}
-_TIERS = ("auto", "default")  # what nobody has to be told
+_TIERS = ("auto", "default")  # the defaults, which need not be sent
 
 
 def read_request(chat: Mapping[str, Any], *, cap: int | None) -> tuple[Request, list[str]]:
-    """What a body says, and the paths of what it says in vain. `cap` is enforced, whatever the body asks for. Raises
-    BadRequest for what may not leave, Unsupported for what the neutral form can't hold."""
+    """The request in a body, and the paths of its fields without effect. `cap` is enforced, whatever the body asks for.
+    Raises BadRequest for a field that may not leave, Unsupported for one that the neutral form cannot express."""
     body = {name: value for name, value in chat.items() if value is not None}
-    check_fields(body, None)  # a clearer reason than that there is no such field
+    check_fields(body, None)  # a clearer reason than an unknown field
     dropped: list[str] = []
     tools = tuple(_tools(body.get("tools") or (), dropped))
     for name in mapping(body.get("thinking")):

@@ -42,15 +42,15 @@ _PIECES: Final = (
 
 
 def read_events(events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
-    """The deltas of a stream's events (type and payload), as they come. An error among them, and a stop reason of an
-    answer that is none, is a Failed. What is unknown is left out, blocks of the provider's own tools are a Rest."""
+    """The deltas of a stream's events (type and payload), as they come. An error among them, or a stop reason that
+    means there is no answer, is a Failed. Unknown events go; blocks of the provider's own tools are a Rest."""
     reader = Reader(names)
     for kind, event in events:
         yield from reader.hear(kind, event)
 
 
 class Reader:
-    """What was told so far."""
+    """Everything that the provider has reported so far."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
@@ -84,7 +84,7 @@ class Reader:
             yield BlockStop(number)
 
     def end(self, *, done: bool) -> tuple[Delta, ...]:
-        """Nothing: an end is told."""
+        """Nothing: the provider reports an end by itself."""
         return ()
 
     def _start(self, number: int, block: Mapping[str, Any]) -> Iterator[Delta]:
@@ -131,8 +131,8 @@ def _piece(number: int, delta: Mapping[str, Any]) -> Iterator[Delta]:
 
 
 def others(blocks: list[Mapping[str, Any]], usage: object, details: object) -> list[Rest]:
-    """What is said beyond text, calls and reasoning, as it came: blocks of the provider's own tools, how often these
-    ran, what is told of a refusal."""
+    """Everything except text, calls and reasoning, as it came: blocks of the provider's own tools, the number of their
+    runs, the details of a refusal."""
     said = {"other_content": blocks, "server_tool_use": dict(uses_of_server_tools(usage)), "stop_details": details}
     known = {name: value for name, value in said.items() if value}
     return [Rest(known)] if known else []
@@ -242,7 +242,7 @@ class Writer:
             yield "content_block_stop", {"type": "content_block_stop", "index": index}
 
     def _beyond(self, rest: Rest) -> Iterator[tuple[str, dict[str, Any]]]:
-        """A refusal of chat's is text, and an end of its own; all else stands beside the end, as it came."""
+        """A refusal in chat is text, with its own end; everything else is next to the end, as it came."""
         said = {**rest.around, **rest.message}
         refusal = said.pop("refusal", None)
         if isinstance(refusal, str) and refusal:

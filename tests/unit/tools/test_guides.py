@@ -1,0 +1,93 @@
+"""The guides' runner reads what a guide says, and the prose linter sees prose and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.docs.guides import GUIDES, Block, GuideError, blocks, matches, run
+from tools.docs.prose import findings, texts
+from tools.docs.shell import Shell
+from tools.local.emulator import ROOT
+
+GUIDE = """# A guide
+
+```console
+NAME=world
+echo "hello \\
+  $NAME"
+```
+
+```text
+hello ... world
+```
+
+<!-- guide: not run, a reason -->
+```console
+exit 1
+```
+
+<!-- guide: background until "up" -->
+```console
+echo up; sleep 60
+```
+"""
+
+
+def test_commands_are_whole_and_comments_belong_to_their_block() -> None:
+    first, second, third = blocks(GUIDE)
+    assert list(first.commands()) == [(4, "NAME=world"), (5, 'echo "hello \\\n  $NAME"')]
+    assert (first.comment, first.expected) == ("", "hello ... world\n")
+    assert (second.comment, third.comment) == ("not run, a reason", 'background until "up"')
+
+
+def test_a_here_document_is_one_command() -> None:
+    text = "cat <<'END'\none\nEND\necho two\n"
+    assert [command for _, command in Block(1, text).commands()] == ["cat <<'END'\none\nEND", "echo two"]
+
+
+@pytest.mark.parametrize(
+    ("answered", "expected", "good"),
+    [
+        ('{"a":1,"b":[2]}\n', '{"a": 1, ...', True),
+        ('{"a":1,"b":[2]}', '{"a": 1, "b": []}', False),
+        ("x\ny\n", "x\n...\n", True),
+        ("more", "mor", False),
+    ],
+)
+def test_an_answer_is_the_expected_one(answered: str, expected: str, good: bool) -> None:
+    assert matches(answered, expected) is good
+
+
+def test_a_guide_is_run_in_one_shell(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    with Shell(work, {"PATH": "/usr/bin:/bin"}, "") as shell:
+        assert run(GUIDE, "guide.md", shell) == (3, 1)
+        with pytest.raises(GuideError, match=r"guide.md:2: false"):
+            run("```console\nfalse\n```\n", "guide.md", shell)
+        with pytest.raises(GuideError, match=r"but the guide says\nhello"):
+            run("```console\necho bye\n```\n\n```text\nhello\n```\n", "guide.md", shell)
+
+
+def test_the_guides_that_are_run_are_there() -> None:
+    for name in GUIDES:
+        assert list(blocks((ROOT / name).read_text(encoding="utf-8")))
+
+
+def test_prose_is_what_a_reader_reads() -> None:
+    page = "# What is it\n\nA `code of its own` and\na [link](beside.md).\n\n```text\nbeside\n```\n\n"
+    page += "| what | b |\n|---|---|\n| x | y |\n"
+    assert [(each.line, each.kind, each.text) for each in texts(page)] == [
+        (1, "title", "What is it"),
+        (3, "body", "A X17 and a link."),
+        (10, "head", "what"),
+        (10, "head", "b"),
+        (12, "body", "x"),
+        (12, "body", "y"),
+    ]
+    assert [each.rule for each in findings("page", page)] == ["a column named what"]
+
+
+def test_the_habits_are_found() -> None:
+    page = "It has a door of its own, beside the other. What is left is given back: nothing."
+    assert [each.rule for each in findings("page", page)] == ["own", "beside", "what as a subject"]
