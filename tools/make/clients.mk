@@ -26,7 +26,7 @@ $(CLIENTS)/llamaindex/.ready: $(VENV)/.test requirements/llamaindex.txt
 $(CLIENTS)/webui/.ready $(CLIENTS)/aider/.ready: $(CLIENTS)/%/.ready: $(VENV)/.test requirements/%.txt
 	@echo "installing $*: 1.2 GB for webui, 0.6 GB for aider" && rm -rf $(CLIENTS)/$*
 	@$(UV) venv --quiet --no-python-downloads --python ">=3.11,<3.13" $(CLIENTS)/$*
-	@$(UV) pip install --quiet --python $(CLIENTS)/$*/bin/python --no-deps --require-hashes -r requirements/$*.txt
+	@$(UV) pip install --quiet --compile-bytecode --python $(CLIENTS)/$*/bin/python --no-deps --require-hashes -r requirements/$*.txt
 	@touch $@
 
 .PHONY: clients agents

@@ -22,7 +22,7 @@ CLINE_PROVIDER = "openai-compatible"
 SECRET = "The door opens at nine."  # what the file says that agents are asked about
 # The key by a command: with `env_key` Codex never asks for the list of models.
 CODEX_KEY = 'auth = { command = "printenv", args = ["GATEWAY_KEY"] }'
-_SECONDS = 60.0
+_SECONDS = 240.0  # a first start compiles all that it loads
 
 
 @dataclass(frozen=True, slots=True)
