@@ -42,6 +42,10 @@ def compile_all() -> int:
             "-o",
             Path(lock).name + ".txt",
         ]
+        if (
+            overrides := (ROOT / lock).with_suffix(".overrides")
+        ).exists():  # what a lock leaves out of what is asked for
+            command += ["--override", overrides.name]
         subprocess.run([f"{sys.prefix}/bin/{command[0]}", *command[1:]], cwd=(ROOT / lock).parent, check=True)
     return 0
 

@@ -16,13 +16,14 @@ from tests.integration.conftest import Live
 from tests.integration.waiting import eventually
 from tests.upstream.obliging import oblige
 
-collect_ignore = ["frameworks"]  # in a venv of their own, by test_frameworks.py
+collect_ignore = ["frameworks", "llamaindex"]  # in venvs of their own, by test_frameworks.py
+HEAVY = {"agents", "webui"}  # what `make agents` runs, and CI does not
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "clients" in item.path.parts:
-            item.add_marker(pytest.mark.agents if "agents" in item.path.parts else pytest.mark.clients)
+            item.add_marker(pytest.mark.agents if HEAVY & set(item.path.parts) else pytest.mark.clients)
 
 
 @pytest.fixture(scope="session")

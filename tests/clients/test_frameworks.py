@@ -1,4 +1,4 @@
-"""Frameworks for Python, in their own venv: LangChain's standard tests, and suites of ours; see frameworks/."""
+"""Frameworks for Python, each suite in the venv of its folder: LangChain's standard tests, and suites of ours."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from tests.clients.known import known
 from tests.integration.conftest import Live
 from tools.local.emulator import ROOT
 
-SUITE = ROOT / "tests" / "clients" / "frameworks"
-PYTEST = ROOT / ".local" / "clients" / "frameworks" / "bin" / "pytest"
+HERE = ROOT / "tests" / "clients"
+SUITES = sorted(
+    f"{folder}/{path.name}" for folder in ("frameworks", "llamaindex") for path in (HERE / folder).glob("test_*.py")
+)
 _SECONDS = 300.0
 
 
-@pytest.mark.parametrize("suite", sorted(path.name for path in SUITE.glob("test_*.py")))
+@pytest.mark.parametrize("suite", SUITES)
 def test_suite(gateway: Live, suite: str) -> None:
-    command = [str(PYTEST), "-q", "-c", "pytest.ini", "-p", "no:cacheprovider", "--tb=short", suite]
+    folder, _, file = suite.partition("/")
+    program = ROOT / ".local" / "clients" / folder / "bin" / "pytest"
+    command = [str(program), "-q", "-c", "pytest.ini", "-p", "no:cacheprovider", "--tb=short", file]
     given = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | known(gateway)
-    ran = subprocess.run(command, cwd=SUITE, env=given, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    ran = subprocess.run(
+        command, cwd=HERE / folder, env=given, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr

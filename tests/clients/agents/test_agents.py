@@ -1,8 +1,7 @@
-"""Claude Code, Codex and opencode themselves: what they ask is answered and billed, what fails they tell themselves."""
+"""Claude Code, Codex and other agents: what they ask is answered and billed, what fails they tell themselves."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.agents.agent import SECRET, Said, claude_code, codex, notes, opencode
+from tests.clients.agents.agent import SECRET, Said, claude_code, cline, codex, continue_cli, notes, opencode
 from tests.clients.rows import billed, rows
 from tests.deployed import NATIVE
 from tests.integration.conftest import Live
@@ -23,12 +22,12 @@ QUESTION = "When does the door open? It says so in notes.txt."
 @dataclass(frozen=True, slots=True)
 class Agent:
     """One of them, in a home of its own, and the model that it asks. `reading` is its tool that reads a file, by name
-    and argument, with what stands before the path; `broke` and `unknown` are its own words."""
+    and arguments, in which PATH stands for the file's; `broke` and `unknown` are its own words."""
 
     start: Callable[[Path, str, str, str, str], Said]
     folder: Path
     model: str
-    reading: tuple[str, str, str]
+    reading: tuple[str, str]
     wrong_key: str
     broke: str
     unknown: str
@@ -37,22 +36,29 @@ class Agent:
         return self.start(self.folder, gateway.base_url, key, model or self.model, prompt)
 
     def reads(self) -> Steer:
-        name, argument, before = self.reading
-        return Steer(tool=name, arguments=json.dumps({argument: before + notes(self.folder)}))
+        name, arguments = self.reading
+        return Steer(tool=name, arguments=arguments.replace("PATH", notes(self.folder)))
 
 
 CHEAP = "nova-lite"
-_OPENCODE = ("read", "filePath", "")
-_CODEX = ("exec_command", "cmd", "cat ")
+_CLAUDE_CODE = ("Read", '{"file_path": "PATH"}')
+_OPENCODE = ("read", '{"filePath": "PATH"}')
+_CODEX = ("exec_command", '{"cmd": "cat PATH"}')
+_CONTINUE = ("Read", '{"filepath": "PATH"}')
+_CLINE = ("read_files", '{"files": [{"path": "PATH"}]}')
 AGENTS = {
-    "claude-code": (claude_code, "claude-opus-5-5", ("Read", "file_path", "")),
-    "claude-code, gpt": (claude_code, "gpt-4o", ("Read", "file_path", "")),
+    "claude-code": (claude_code, "claude-opus-5-5", _CLAUDE_CODE),
+    "claude-code, gpt": (claude_code, "gpt-4o", _CLAUDE_CODE),
     "codex, responses": (codex, NATIVE, _CODEX),
     "codex, chat": (codex, "gpt-4o", _CODEX),
     "codex, messages": (codex, "claude-sonnet", _CODEX),
     "codex, converse": (codex, CHEAP, _CODEX),
     "opencode, messages": (opencode, "claude-sonnet", _OPENCODE),
     "opencode, chat": (opencode, "gpt-4o", _OPENCODE),
+    "continue, messages": (continue_cli, "claude-sonnet", _CONTINUE),
+    "continue, chat": (continue_cli, "gpt-4o", _CONTINUE),
+    "cline, chat": (cline, "gpt-4o", _CLINE),
+    "cline, chat over messages": (cline, "claude-sonnet", _CLINE),
 }
 _OF_CLAUDE_CODE = (
     "Failed to authenticate. API Error: 401",
@@ -60,13 +66,13 @@ _OF_CLAUDE_CODE = (
     "There's an issue with the selected model",
 )
 _OF_CODEX = ("unexpected status 401", "Quota exceeded", "The model 'no-such-model' does not exist")
-_OF_OPENCODE = ("The API key is unknown", "This call may cost", "The model 'no-such-model' does not exist")
+_OF_OTHERS = ("The API key is unknown", "This call may cost", "The model 'no-such-model' does not exist")
 
 
 @pytest.fixture(scope="session", params=list(AGENTS))
 def agent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Agent:
     start, model, reading = AGENTS[request.param]
-    words = {claude_code: _OF_CLAUDE_CODE, codex: _OF_CODEX, opencode: _OF_OPENCODE}[start]
+    words = {claude_code: _OF_CLAUDE_CODE, codex: _OF_CODEX}.get(start, _OF_OTHERS)
     return Agent(start, tmp_path_factory.mktemp("agent"), model, reading, *words)
 
 
