@@ -13,6 +13,7 @@ import pytest
 from functions.admin.handler import handler
 from gateway import wiring
 from gateway.api.message import MAX_BODY_BYTES
+from gateway.api.pace import Pace
 from gateway.catalogue.admin import ProductAdmin
 from gateway.identity.caller import Caller
 from gateway.identity.store import REVOKED, KeyRecord
@@ -41,7 +42,8 @@ STORED = Stored()
 
 @pytest.fixture(autouse=True)
 def fresh(gateway_environment: None) -> Iterator[None]:
-    wired(product_admin=ProductAdmin(MemoryProducts()), key_store=STORED)
+    pace = Pace(lambda _caller: (1_000_000, 1_000_000))
+    wired(product_admin=ProductAdmin(MemoryProducts()), key_store=STORED, pace=pace)
     yield
     wiring.reset()
 

@@ -15,6 +15,7 @@ SCOPES = ("completions", "models", "catalogue", "mcp", "admin")
 TIERS = ("free", "basic", "premium", "enterprise")
 DURATIONS = ("daily", "weekly", "monthly", "total")  # of a budget
 ESTIMATES = ("bound", "typical")  # of what a call holds
+YEAR_10000 = 253_402_300_800  # where the calendar of RFC 3339 ends, in seconds since the epoch
 
 
 class Raise(NamedTuple):
@@ -210,6 +211,18 @@ def read_limits(stored: Mapping[str, Any]) -> KeyLimits:
     raised = stored.get("budget_raise")
     shadow, raised = tuple(stored.get("shadow", ())), None if raised is None else Raise(*raised)
     return KeyLimits(**{**stored, "shadow": shadow, "budget_raise": raised})
+
+
+def can_hold(limits: KeyLimits) -> bool:
+    """Whether each of them has its type, and can hold."""
+    return (
+        all(isinstance(name, str) for name in limits.shadow)
+        and limits.budget_duration in DURATIONS
+        and limits.estimate in ESTIMATES
+        and all(type(number) is int and number > 0 for number in limits.budget_raise or ())
+        and (limits.budget_raise is None or limits.budget_raise.until < YEAR_10000)
+        and all(type(limit) is int and limit >= (name != "max_budget") for name, limit in limits.given)
+    )
 
 
 def stored_model_limits(each: Iterable[ModelLimits]) -> dict[str, Any]:

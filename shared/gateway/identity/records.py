@@ -14,14 +14,14 @@ from gateway.identity import key_text as keys
 from gateway.identity.account_ids import team_item, user_item
 from gateway.identity.addresses import canonical
 from gateway.identity.caller import (
-    DURATIONS,
-    ESTIMATES,
     SCOPES,
     TIERS,
+    YEAR_10000,
     Caller,
     KeyLimits,
     ModelLimits,
     Shared,
+    can_hold,
     read_limits,
     read_model_limits,
     stored_limits,
@@ -31,7 +31,6 @@ from gateway.models.geographies import RESIDENCIES
 
 ACTIVE, REVOKED = "active", "revoked"
 DAMAGED = "damaged"  # of a record that can't be read whole; nobody's call passes by it, full admins can end it
-_YEAR_10000 = 253_402_300_800
 _RULES = ("", *RESIDENCIES)
 KEY, TEAM, USER = "key", "team", "user"  # kinds of records
 
@@ -229,21 +228,10 @@ def _typed(record: KeyRecord | TeamRecord | UserRecord) -> bool:
         all(isinstance(text, str) for text in texts)
         and record.state in (ACTIVE, REVOKED)
         and all(type(number) is int for number in [*numbers, *moments])
-        and all(map(_can_hold, limits))
-        and all(0 <= moment < _YEAR_10000 for moment in moments)
+        and all(map(can_hold, limits))
+        and all(0 <= moment < YEAR_10000 for moment in moments)
         and (isinstance(record, UserRecord) or record.residency in _RULES)
         and (not isinstance(record, TeamRecord) or isinstance(record.may_store, bool))
-    )
-
-
-def _can_hold(limits: KeyLimits) -> bool:
-    return (
-        all(isinstance(name, str) for name in limits.shadow)
-        and limits.budget_duration in DURATIONS
-        and limits.estimate in ESTIMATES
-        and all(type(number) is int and number > 0 for number in limits.budget_raise or ())
-        and (limits.budget_raise is None or limits.budget_raise.until < _YEAR_10000)
-        and all(type(limit) is int and limit >= (name != "max_budget") for name, limit in limits.given)
     )
 
 
