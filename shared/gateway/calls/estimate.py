@@ -180,7 +180,7 @@ def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, 
         raise BadRequest(f"{param}: costs what no price here says, so it can't be billed", param=param)
 
     unmarked = price.cache_write is not None and not marked
-    if unmarked and body.get("prompt_cache_retention") not in (None, "in-memory", "in_memory"):
+    if unmarked and body.get("prompt_cache_retention") not in (None, "in_memory"):
         refuse("prompt_cache_retention")  # a token that is kept longer costs more to write
     options = body.get("prompt_cache_options") or {}
     if unmarked and options.get("ttl") not in (None, "30m"):

@@ -6,7 +6,7 @@ Text is asked for as such, not by pydantic's `str`: JSON may hold half of a surr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -37,6 +37,7 @@ _LIST_OF_TEXTS = {"type": "array", "items": {"type": "string"}}
 Texts = Annotated[Any, AfterValidator(_texts), WithJsonSchema({"anyOf": [{"type": "string"}, _LIST_OF_TEXTS]})]
 Object = dict[Any, Any]
 Flag = Annotated[bool, Field(strict=True)]
+Retention = Literal["in_memory", "24h"]  # of a cached prompt; another would cost something that no price says
 Tokens = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
 
 

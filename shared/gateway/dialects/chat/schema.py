@@ -20,7 +20,7 @@ from gateway.catalogue.context import McpContext
 from gateway.catalogue.products import FIRST
 from gateway.config.document import ALIAS, TierLimits
 from gateway.config.reasons import validated
-from gateway.dialects.fields import TAG, Flag, Known, Object, Text, Texts, Tokens, check_names_of
+from gateway.dialects.fields import TAG, Flag, Known, Object, Retention, Text, Texts, Tokens, check_names_of
 from gateway.errors import BadRequest
 
 GATEWAY_FIELDS = frozenset({"tags", "fallbacks", "cache", "mcp", "mcpContext"})
@@ -168,7 +168,7 @@ class ChatRequest(Known):
     top_k: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] | None = None
     prompt_cache_key: Text | None = None
     prompt_cache_options: Object | None = None
-    prompt_cache_retention: Text | None = None
+    prompt_cache_retention: Retention | None = None
     safety_identifier: Text | None = None
     user: Text | None = None
     tags: Annotated[list[Tag], FIRST, Field(max_length=10)] = Field(default_factory=list)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from gateway.catalogue.products import FIRST
 from gateway.config.document import ALIAS, TierLimits
 from gateway.config.reasons import validated
-from gateway.dialects.fields import Flag, Known, Object, Text, Tokens, check_names_of
+from gateway.dialects.fields import Flag, Known, Object, Retention, Text, Tokens, check_names_of
 from gateway.errors import BadRequest
 
 _ITEMS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]}
@@ -104,7 +104,7 @@ class ResponsesRequest(Known):
     metadata: Annotated[Object, AfterValidator(_texts_within)] | None = None
     prompt_cache_key: Text | None = None
     prompt_cache_options: Object | None = None
-    prompt_cache_retention: Text | None = None
+    prompt_cache_retention: Retention | None = None
     safety_identifier: Text | None = None
     service_tier: Text | None = None
     truncation: Text | None = None
