@@ -23,6 +23,8 @@ def canonical(text: str) -> str:
     from ipaddress import ip_network  # only keys that have networks pay for it
 
     try:
+        if "%" in text:  # a zone is a name of the host's own, of any characters, and no request comes from one
+            raise ValueError(text)
         network = ip_network(text)
     except ValueError as fault:
         reason = "has bits set behind its prefix" if "host bits" in str(fault) else "is no address or network in CIDR"
