@@ -59,6 +59,20 @@ def within(address: str, networks: tuple[str, ...]) -> bool:
     return any(found in network for network in _parsed(networks))
 
 
+@lru_cache(maxsize=4_096)
+def neighbourhood(address: str) -> str:
+    """What one client may have of addresses: of IPv6 a whole /64. What is no address is itself."""
+    if ":" not in address:
+        return address
+    from ipaddress import IPv6Address
+
+    try:
+        found = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))
+
+
 def covers(networks: tuple[str, ...], others: Iterable[str]) -> bool:
     """Whether all of the others lie in these networks, in whatever pieces; no network is all there are."""
     from ipaddress import collapse_addresses, ip_network
