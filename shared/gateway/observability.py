@@ -24,7 +24,7 @@ _NAME: Final = "gateway"
 log: Final = logging.getLogger(_NAME)
 # What JSON can't say is told in Python's words, half a surrogate pair is escaped: a line is never lost for its content.
 _encode: Final = writer(default=str, decimals=True)
-# A key of ours wherever a client wrote it: in a path, as a field's name. What is left of it is its id, which is no secret.
+# A key of ours, wherever a client wrote it: in a path, as a field's name. What is left of it is its id: no secret.
 _KEY: Final = re.compile(r"(sk-[0-9A-Za-z]{12})-[0-9A-Za-z]{8,}")
 _STANDARD: Final = frozenset((*logging.makeLogRecord({}).__dict__, "message", "asctime"))
 

@@ -28,9 +28,9 @@ class SentKeys:
     """Callers by the keys that they send. A key that was found good is known for a minute by its digest, the text of
     none is kept. After form and checksum, one that was refused is asked for again, but once a second at most.
 
-    An address that sent `_REFUSED` bad ones within a minute has a key that is new here put off, once, for a second: many
-    may share an address, and whoever has a good key comes again with it, where who guesses comes with another. A key
-    that was good before is never put off. `clock` is on time.monotonic.
+    After `_REFUSED` bad ones of an address within a minute, a key from there that is new here is put off, once, for a
+    second: many may share an address, and whoever has a good key comes again with it, where who guesses comes with
+    another. A key that was good before is never put off. `clock` is on time.monotonic.
     """
 
     clock: Callable[[], float] = time.monotonic
