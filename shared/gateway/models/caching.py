@@ -8,11 +8,14 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from gateway.models.endpoints import endpoint_for
 from gateway.models.money import Price
 from gateway.models.vendors import Vendor
+
+if TYPE_CHECKING:
+    from gateway.models.model_names import Route
 
 # Of the config: whose prompts are marked that bear no mark of their own: nobody's, those of who asks for a cache in
 # the words of a format without marks, or everybody's.
@@ -45,13 +48,17 @@ def marks_for(body: Mapping[str, Any], dialect: str, target: str, price: Price, 
     return "1h" if body.get("prompt_cache_retention") == "24h" and price.cache_write_1h is not None else "5m"
 
 
-def takes_marks(vendor: Vendor | None, model: str, dialect: str, forced: str) -> bool:
-    """Whether what a client says in a `dialect` goes to an endpoint into whose prompts marks are put. A host that is
-    asked in the client's own words gets those, and no marks. `forced` is the endpoint that an alias names."""
+def marks_at(route: Route, vendor: Vendor | None, body: Mapping[str, Any], dialect: str, rule: MarkRule) -> str:
+    """As `marks_for`, where the call goes to an endpoint into whose prompts marks are put. A host that is asked in the
+    client's own words gets those, and no marks."""
+    marked = marks_for(body, dialect, route.target, route.price, rule)
+    if not marked or vendor is None:
+        return ""
     try:
-        return vendor is not None and endpoint_for(vendor, model, dialect, forced=forced).dialect in _MARKED
+        endpoint = endpoint_for(vendor, route.called, dialect, forced=route.endpoint)
     except LookupError:  # it has none, and no call will leave
-        return False
+        return ""
+    return marked if endpoint.dialect in _MARKED else ""
 
 
 @lru_cache(maxsize=1)
