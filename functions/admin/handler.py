@@ -24,6 +24,7 @@ _PRODUCT = "gateway.catalogue.products:Product"
 _IF_MATCH = ("if-match",)
 _CHANGED = (409, 412)  # by somebody else meanwhile
 _TEXT: Schema = {"type": "string"}
+_WORD: Schema = {"type": "string", "minLength": 1}
 _DATE: Schema = {"type": "string", "format": "date"}
 _FORMAT: Schema = {"enum": ["json", "csv"]}
 _PAGE: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000}, "cursor": _TEXT}
@@ -148,7 +149,9 @@ ROUTES = (
         "GET keys",
         keys.list_keys,
         Described(
-            summary="API keys, newest first; or one user's.", query=_PAGE | {"user_id": _TEXT}, answers=_answer("Keys")
+            summary="API keys, newest first; or one user's.",
+            query=_PAGE | {"user_id": _WORD},
+            answers=_answer("Keys"),
         ),
     ),
     _admin(

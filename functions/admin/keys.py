@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functions.admin.asked import identifier
 from gateway import observability
 from gateway.api.message import Request, Response
-from gateway.errors import StoreError, StoreUnavailable
+from gateway.errors import BadRequest, StoreError, StoreUnavailable
 from gateway.identity.caller import Caller
 from gateway.identity.key_text import KEY_ID
 from gateway.identity.store import KeyRecord
@@ -16,8 +16,10 @@ from gateway.wiring import gateway
 
 
 def list_keys(request: Request, caller: Caller) -> Response:
-    user, following = request.query.get("user_id", ""), request.query.get("cursor")
-    records, cursor = gateway().keys.listed(caller, request.limit(), following, user)
+    user, following = request.query.get("user_id"), request.query.get("cursor")
+    if user == "":  # whoever ends all keys of a user that a script has lost must not end everybody's
+        raise BadRequest("user_id: is empty; leave it out to list all keys", param="user_id")
+    records, cursor = gateway().keys.listed(caller, request.limit(), following, user or "")
     uses = gateway().use_store.of([record.id for record in records])
     data = [shown(record, uses.get(record.id, 0)) for record in records]
     return Response(200, {"object": "list", "data": data, "next_cursor": cursor})

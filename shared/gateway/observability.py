@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,8 @@ _NAME: Final = "gateway"
 log: Final = logging.getLogger(_NAME)
 # What JSON can't say is told in Python's words, half a surrogate pair is escaped: a line is never lost for its content.
 _encode: Final = writer(default=str, decimals=True)
+# A key of ours, wherever a client wrote it: in a path, as a field's name. What is left of it is its id: no secret.
+_KEY: Final = re.compile(r"(sk-[0-9A-Za-z]{12})-[0-9A-Za-z]{8,}")
 _STANDARD: Final = frozenset((*logging.makeLogRecord({}).__dict__, "message", "asctime"))
 
 
@@ -47,7 +50,8 @@ class _Line(logging.Formatter):
             facts["exception_name"] = record.exc_info[0].__name__
         if this.trace.startswith("Root="):
             facts["xray_trace_id"] = this.trace[5:].partition(";")[0]
-        return _encode(facts)
+        line = _encode(facts)
+        return _KEY.sub(r"\1-...", line) if "sk-" in line else line
 
 
 @lru_cache(maxsize=2)

@@ -104,7 +104,16 @@ def test_a_change_holds_at_the_next_paid_call_whatever_is_cached(
 
 
 @pytest.mark.parametrize(
-    "sent", ["10.0.0.1/8", "x", "::ffff:1.2.3.4", ["10.0.0.0/8"] * 2 + ["1.1.1.1"] * 40, [5], ["10.0.0.0/8", ""]]
+    "sent",
+    [
+        "10.0.0.1/8",
+        "x",
+        "::ffff:1.2.3.4",
+        "fe80::1%a b",
+        ["10.0.0.0/8"] * 2 + ["1.1.1.1"] * 40,
+        [5],
+        ["10.0.0.0/8", ""],
+    ],
 )
 def test_what_is_no_network_is_refused_by_its_path(gateway: Gateway, sent: Any) -> None:
     networks = sent if isinstance(sent, list) else [sent]

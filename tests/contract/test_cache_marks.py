@@ -93,3 +93,26 @@ def test_a_longer_time_is_one_that_has_a_price(gateway: Gateway) -> None:
 def test_a_word_that_is_none_is_refused(gateway: Gateway) -> None:
     wrong = gateway.post("/api/v1/admin/config", {"cacheMarks": "often"})
     assert (wrong.status, wrong.error["param"]) == (400, "cacheMarks")
+
+
+@pytest.mark.parametrize("word", ["asked", "always"])
+def test_a_host_that_is_asked_in_the_client_s_own_words_gets_no_marks(gateway: Gateway, word: str) -> None:
+    """Nothing of ours is put into such a prompt, so that what it says of its cache would leave: at no price."""
+    target = "acme/anthropic/claude-x"
+    price = {"input": 3, "output": 15, "cached": 0.3, "cacheWrite": 3.75, "cacheWrite1h": 6}
+    document = {
+        "vendors": {"acme": {"baseUrl": f"{gateway.fake.url}/v1", "credential": "none"}},
+        "models": {"it": {"target": target}},
+        "prices": {target: price | {"maxOutputTokens": 4_096, "capabilities": ["caching"]}},
+        "cacheMarks": word,
+    }
+    assert gateway.post("/api/v1/admin/config", document).status == 200
+    gateway.restart()
+    body = {"model": "it", "messages": [{"role": "user", "content": "hi " * 200}], "max_tokens": 5}
+    for asked in ({"safety_identifier": ""}, {"prompt_cache_key": "k"}):  # of one length
+        reply = gateway.ask("POST", "/v1/chat/completions", body | asked)
+        assert (reply.status, marks(gateway)) == (200, 0), reply.text
+    plain, keyed = (row["est"] for row in gateway.rows())
+    assert plain == keyed < 3_000, "none of it is held at the price of writing"
+    longer = gateway.ask("POST", "/v1/chat/completions", body | {"prompt_cache_retention": "24h"})
+    assert (longer.status, longer.error["param"]) == (400, "prompt_cache_retention")

@@ -26,3 +26,10 @@ def test_a_user_s_keys_are_listed_by_its_id(gateway: Gateway) -> None:
     assert listed(gateway, "user_id=nobody")["data"] == []
     team, _ = gateway.new_key(team_id="blue", scopes=["admin"])
     assert [each["id"] for each in listed(gateway, "user_id=ann", team)["data"]] == [of_team]
+
+
+def test_nobody_is_no_user_and_not_all_of_them(gateway: Gateway) -> None:
+    gateway.new_key(user_id="ann")
+    reply = gateway.ask("GET", "/api/v1/admin/keys?user_id=")
+    assert (reply.status, reply.error["param"]) == (400, "user_id")
+    assert "ann" not in reply.text

@@ -11,6 +11,7 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from gateway import context, observability
+from gateway.identity import key_text as keys
 from gateway.observability import METRICS, NAMESPACE
 from gateway.runs import run
 from tools.local.emulator import ROOT
@@ -189,6 +190,19 @@ def test_no_line_is_lost_for_what_stands_in_it(log_lines: Lines, monkeypatch: py
     observability.log.info("half \ud800", extra={"half": "\udfff", "endless": 10**400, "error": ValueError("x")})
     (line,) = log_lines()
     assert (line["message"], line["half"], line["endless"], line["error"]) == ("half \ud800", "\udfff", 10**400, "x")
+
+
+def test_no_line_tells_a_key_wherever_its_holder_wrote_it(log_lines: Lines) -> None:
+    key = keys.new_key()
+    facts = {"route": f"GET /v1/{key}", "param": f"metadata.{key}", key: 1, "list": [key[:40]]}
+    try:
+        raise ValueError(key)
+    except ValueError as fault:
+        observability.log.info("sent %s", key, extra=facts, exc_info=fault)
+    (line,) = log_lines()
+    text = json.dumps(line)
+    assert (keys.key_id(key) or "-") in text
+    assert not re.search(rf"{key[16:24]}|{key[-8:]}", text)
 
 
 def test_the_same_metrics_are_told_alike_again(log_lines: Lines) -> None:

@@ -18,6 +18,8 @@ _PLATFORM = re.compile(r"(START|END|REPORT|INIT_START) ")
 _PROBES = ("GET /ready",)  # asked by what starts the server
 _IDS = ("correlation_id", "request_id", "gateway_request_id")
 _USUAL = frozenset(("level", "location", "message", "timestamp", "service", "key_id", "xray_trace_id", *_IDS))
+# What a terminal acts on: a client may write it into a path. Lines and tabs stay.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _RED, _YELLOW, _GREEN, _DIM, _END = "\033[31m", "\033[33m", "\033[32m", "\033[2m", "\033[0m"
 
 
@@ -35,12 +37,13 @@ class Printer:
         try:
             line = json.loads(text)
         except ValueError:
-            line = None
+            line, text = None, _plain(text)
         if not isinstance(line, dict):  # of the runtime, or of a function that broke: no request is known
             quiet = self.wanted or not text.strip() or _PLATFORM.match(text)
             return None if quiet else f"{'':12}  {function:<12} {text.rstrip()}"
         if self.wanted and self.wanted not in [line.get(name) for name in _IDS]:
             return None
+        line = {_plain(name): _plain(value) if isinstance(value, str) else value for name, value in line.items()}
         message = line.get("message")
         if message == "refused":
             self._refused[str(line.get("request_id"))] = str(line.get("code"))
@@ -122,6 +125,10 @@ def _clock(timestamp: object) -> str:
         return datetime.fromisoformat(str(timestamp)).astimezone().strftime("%H:%M:%S.%f")[:12]
     except ValueError:
         return f"{'':12}"
+
+
+def _plain(text: str) -> str:
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _told(value: object) -> str:

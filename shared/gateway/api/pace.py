@@ -62,6 +62,10 @@ class Buckets:
         arrival = self._arrivals.get(name, now - bucket.slack)
         return 0 if bucket.conforms(arrival, 1, now) else max(1, bucket.wait(arrival, 1, now))
 
+    def knows(self, name: str) -> bool:
+        """Whether a unit was drawn under this name, as far as that is remembered."""
+        return name in self._arrivals
+
     def left(self, name: str, bucket: Bucket) -> int:
         now = self.clock()
         return bucket.left(self._arrivals.get(name, now - bucket.slack), now)

@@ -28,7 +28,7 @@ from gateway.ledger.admission import Demand
 from gateway.ledger.holds import AdmissionRequest
 from gateway.ledger.ledger import Ledger
 from gateway.models import residency
-from gateway.models.caching import marks_for
+from gateway.models.caching import marks_at
 from gateway.models.geographies import strictest
 from gateway.models.listing import listed
 from gateway.models.model_names import SHOWN, ModelNames, Prices, Route, permits
@@ -260,8 +260,9 @@ class Completions:
         )
         if said.mode == "embedding":
             return call, estimate_inputs(call.body, route.price)
-        rule, price, target = self.config.get().cache_marks, route.price, route.target
-        marked = marks_for(call.body, dialect, target, price, rule)
+        config, price, target = self.config.get(), route.price, route.target
+        vendor = self.model_names(config).vendor(route.provider)
+        marked = marks_at(route, vendor, call.body, dialect, config.cache_marks)
         est = estimate(call.body, price, target=target, choices=request.choices, output_cap=cap, marked=marked)
         return call._replace(marks=marked), est
 

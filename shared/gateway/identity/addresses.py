@@ -23,6 +23,8 @@ def canonical(text: str) -> str:
     from ipaddress import ip_network  # only keys that have networks pay for it
 
     try:
+        if "%" in text:  # a zone is a name of the host's own, of any characters, and no request comes from one
+            raise ValueError(text)
         network = ip_network(text)
     except ValueError as fault:
         reason = "has bits set behind its prefix" if "host bits" in str(fault) else "is no address or network in CIDR"
@@ -55,6 +57,20 @@ def within(address: str, networks: tuple[str, ...]) -> bool:
     if found.version == 6 and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
     return any(found in network for network in _parsed(networks))
+
+
+@lru_cache(maxsize=4_096)
+def neighbourhood(address: str) -> str:
+    """What one client may have of addresses: of IPv6 a whole /64. What is no address is itself."""
+    if ":" not in address:
+        return address
+    from ipaddress import IPv6Address
+
+    try:
+        found = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))
 
 
 def covers(networks: tuple[str, ...], others: Iterable[str]) -> bool:

@@ -8,14 +8,20 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from gateway.models.endpoints import endpoint_for
 from gateway.models.money import Price
+from gateway.models.vendors import Vendor
+
+if TYPE_CHECKING:
+    from gateway.models.model_names import Route
 
 # Of the config: whose prompts are marked that bear no mark of their own: nobody's, those of who asks for a cache in
 # the words of a format without marks, or everybody's.
 MarkRule = Literal["never", "asked", "always"]
 _SPOKEN: Final = ("chat", "responses")
+_MARKED: Final = ("messages", "converse")  # what an endpoint speaks into whose prompts marks are put
 _ASKS: Final = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options")
 _DATA = Path(__file__).parent.parent / "data" / "caching.json"
 
@@ -40,6 +46,19 @@ def marks_for(body: Mapping[str, Any], dialect: str, target: str, price: Price, 
     if rule == "asked" and not any(body.get(name) for name in _ASKS):
         return ""
     return "1h" if body.get("prompt_cache_retention") == "24h" and price.cache_write_1h is not None else "5m"
+
+
+def marks_at(route: Route, vendor: Vendor | None, body: Mapping[str, Any], dialect: str, rule: MarkRule) -> str:
+    """As `marks_for`, where the call goes to an endpoint into whose prompts marks are put. A host that is asked in the
+    client's own words gets those, and no marks."""
+    marked = marks_for(body, dialect, route.target, route.price, rule)
+    if not marked or vendor is None:
+        return ""
+    try:
+        endpoint = endpoint_for(vendor, route.called, dialect, forced=route.endpoint)
+    except LookupError:  # it has none, and no call will leave
+        return ""
+    return marked if endpoint.dialect in _MARKED else ""
 
 
 @lru_cache(maxsize=1)

@@ -25,6 +25,13 @@ class Clock:
         return self.now
 
 
+def sent_keys(clock: Clock) -> SentKeys:
+    def micro() -> int:
+        return int(clock.now * 1_000_000)
+
+    return SentKeys(clock, Buckets(micro), Buckets(micro))
+
+
 def request(**headers: str) -> Request:
     return Request("GET /x", "/x", {name.replace("_", "-"): text for name, text in headers.items()}, b"")
 
@@ -75,7 +82,7 @@ def test_no_key_is_a_refusal_that_says_where_one_goes(headers: dict[str, str]) -
 
 def test_what_was_found_good_holds_for_a_minute_at_most() -> None:
     records, clock = Records(record()), Clock()
-    sent, identity = SentKeys(clock, Buckets(lambda: int(clock.now * 1_000_000))), Identity(records, lambda: 0.0)
+    sent, identity = sent_keys(clock), Identity(records, lambda: 0.0)
     for _ in range(3):
         sent(request(x_api_key=KEY), identity)
     assert records.reads == 1
@@ -96,7 +103,7 @@ def test_what_was_found_good_holds_for_a_minute_at_most() -> None:
 def test_an_address_that_sends_bad_keys_asks_for_few_of_them() -> None:
     """Keys that nobody has, each another one: no more reads than one a second; other addresses and known keys go on."""
     records, clock = Records(None), Clock()
-    sent, identity = SentKeys(clock, Buckets(lambda: int(clock.now * 1_000_000))), Identity(records, lambda: 0.0)
+    sent, identity = sent_keys(clock), Identity(records, lambda: 0.0)
     good = Identity(Records(record()), lambda: 0.0)
     assert sent(replace(request(x_api_key=KEY), source="192.0.2.1"), good)
     codes = []
@@ -112,6 +119,66 @@ def test_an_address_that_sends_bad_keys_asks_for_few_of_them() -> None:
     clock.now += 1
     with pytest.raises(Unauthorized):
         sent(replace(request(x_api_key=keys.new_key()), source="192.0.2.1"), identity)
+
+
+def flooded(clock: Clock, *, source: str) -> SentKeys:
+    """Of an address that has just sent as many bad keys as it may."""
+    sent, nobody = sent_keys(clock), Identity(Records(None), lambda: 0.0)
+    for _ in range(60):
+        with pytest.raises(Unauthorized):
+            sent(replace(request(x_api_key=keys.new_key()), source=source), nobody)
+    return sent
+
+
+def test_a_good_key_that_is_new_here_comes_through_a_flood_of_its_address_when_it_comes_again() -> None:
+    clock, good = Clock(), Identity(Records(record()), lambda: 0.0)
+    sent, ours = flooded(clock, source="192.0.2.1"), replace(request(x_api_key=KEY), source="192.0.2.1")
+    for _ in range(3):  # to come sooner than it was told changes nothing, nor makes it wait longer
+        with pytest.raises(RateLimited) as put_off:
+            sent(ours, good)
+        assert (put_off.value.code, put_off.value.retry_after) == ("too_many_bad_keys", 1.0)
+        clock.now += 0.25
+    flood = Records(None)
+    for _ in range(50):
+        with pytest.raises(RateLimited):
+            sent(replace(request(x_api_key=keys.new_key()), source="192.0.2.1"), Identity(flood, lambda: 0.0))
+    assert flood.reads == 0
+    clock.now += 0.25
+    with pytest.raises(Unauthorized):  # the address's own second goes to the flood
+        sent(replace(request(x_api_key=keys.new_key()), source="192.0.2.1"), Identity(flood, lambda: 0.0))
+    assert sent(ours, good)
+
+
+def test_a_key_that_was_good_is_asked_for_in_a_flood_of_its_address() -> None:
+    clock, records = Clock(), Records(record())
+    sent, good = sent_keys(clock), Identity(records, lambda: 0.0)
+    ours, nobody = replace(request(x_api_key=KEY), source="192.0.2.1"), Identity(Records(None), lambda: 0.0)
+    assert sent(ours, good)
+    clock.now += KEPT_SECONDS
+    for _ in range(60):
+        with pytest.raises(Unauthorized):
+            sent(replace(request(x_api_key=keys.new_key()), source="192.0.2.1"), nobody)
+    assert sent(ours, good)
+    assert records.reads == 2
+
+
+def test_the_same_bad_key_again_is_no_flood_of_its_address() -> None:
+    """Two daemons with keys that ended are a mistake of an office, and no reason to refuse the rest of it."""
+    clock, nobody = Clock(), Identity(Records(None), lambda: 0.0)
+    sent, ended = sent_keys(clock), [keys.new_key() for _ in range(3)]
+    for _ in range(200):
+        for key in ended:
+            with pytest.raises(Unauthorized):
+                sent(replace(request(x_api_key=key), source="192.0.2.1"), nobody)
+        clock.now += 1
+    assert sent(replace(request(x_api_key=KEY), source="192.0.2.1"), Identity(Records(record()), lambda: 0.0))
+
+
+def test_a_flood_from_many_addresses_of_one_network_of_ipv6_is_one() -> None:
+    sent, nobody = flooded(Clock(), source="2001:db8::1"), Identity(Records(None), lambda: 0.0)
+    for source, error in (("2001:db8::ffff:2", RateLimited), ("2001:db8:0:1::1", Unauthorized)):
+        with pytest.raises(error):
+            sent(replace(request(x_api_key=keys.new_key()), source=source), nobody)
 
 
 def test_a_table_that_does_not_answer_refuses_nobody() -> None:

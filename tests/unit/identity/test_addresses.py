@@ -43,7 +43,13 @@ def test_a_network_is_kept_in_one_way_of_writing_it(text: str, kept: str) -> Non
     assert canonical(text) == kept
 
 
-@pytest.mark.parametrize("text", ["", "10.0.0.1/8", "10.0.0.0/33", "::ffff:10.0.0.0/104", "example.com", "10.0.0.0/8 "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "10.0.0.1/8", "10.0.0.0/33", "::ffff:10.0.0.0/104", "example.com", "10.0.0.0/8 ", "010.0.0.1", "10/8"),
+        *("fe80::1%eth0", "fe80::1%a b", "fe80::%eth0/64", "2001:db8::1%\n"),
+    ],
+)
 def test_what_is_no_network_says_so(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no|has bits|is an IPv4"):
         canonical(text)
