@@ -94,13 +94,13 @@ dynamodb-local: $(VENV)/.test ## Judge every DynamoDB expression on DynamoDB Loc
 	@$(PY) -m tools.dynamodb_local >/dev/null # once, before two workers want it
 	@$(PYTEST) -m dynamodb_local
 
-upgrade-check: $(VENV)/.test ## Check that what a release has stored is read by this code, both at once, and back (docs/upgrades.md)
+upgrade-check: $(VENV)/.test ## Check that this code and earlier releases read each other's stored data (docs/upgrades.md)
 	@$(BIN)/pytest -m upgrade tests/upgrade
 
 lint: $(VENV)/.lint ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-format: $(VENV)/.lint ## Put code into the house's format
+format: $(VENV)/.lint ## Format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 types: $(VENV)/.lint ## Check types, strictly
@@ -109,7 +109,7 @@ types: $(VENV)/.lint ## Check types, strictly
 imports: $(VENV)/.lint ## Check which room may import which
 	@$(BIN)/lint-imports
 
-lock-check: $(VENV)/.tools ## Check that the locks hold what is asked for, with hashes
+lock-check: $(VENV)/.tools ## Check that the locks match the requirements, with hashes
 	@$(PY) -m tools.locks check
 
 bench: $(VENV)/.test $(EMULATOR)/.ready ## Run the benchmarks; they compare in one run and print ratios
@@ -122,10 +122,10 @@ ci: ## Everything CI checks, from nothing, in two lanes (tools/ci.py); prints ea
 # --- upkeep ----------------------------------------------------------------------------------------------------------
 
 .PHONY: lock prices clean
-lock: $(VENV)/.tools ## Compile the locks anew
+lock: $(VENV)/.tools ## Compile the locks again
 	@$(PY) -m tools.locks compile
 
-prices: $(VENV)/.tools ## Make the price list and the model cards anew from the pinned release
+prices: $(VENV)/.tools ## Make the price list and the model cards again from the pinned release
 	@$(PY) -m tools.models write
 
 clean: ## Remove everything that was installed or built here

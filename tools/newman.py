@@ -1,4 +1,4 @@
-"""`python -m tools.newman`: the Postman collection against a gateway of its own, as `make run` serves one.
+"""`python -m tools.newman`: the Postman collection against a separate gateway, as `make run` serves one.
 
 OpenAI is the tests' fake upstream, Bedrock the emulator's: nothing is spent, both providers answer. All ends with it.
 """

@@ -18,7 +18,7 @@ def checked(request: Request) -> Request:
     are read by their listing, which knows its own."""
     for name, text in request.query.items():
         if name != "cursor" and (len(text) > _LONGEST or not text.isprintable()):
-            raise BadRequest(f"{name[:_LONGEST]}: is too long, or no plain text", param=name[:_LONGEST])
+            raise BadRequest(f"{name[:_LONGEST]}: is too long, or is not plain text", param=name[:_LONGEST])
     return request
 
 

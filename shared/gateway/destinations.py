@@ -68,7 +68,7 @@ class Destinations(NamedTuple):
             _check_name(host)
         else:
             if not self._may_be(address, port, plain=scheme == "http"):
-                raise ValueError("leads to an address where no provider may be")
+                raise ValueError("leads to an address that is not allowed for a provider")
 
     def resolver(self, url: str) -> Resolve:
         """Finds the addresses of this URL's host when it is connected to. It raises ForbiddenAddress where one of them
@@ -110,14 +110,14 @@ def _parts(url: str) -> tuple[str, str, int]:
     scheme, host, port = matched[1].lower(), matched[2].strip("[]").lower(), matched[3]
     number = int(port[1:]) if port else 443 if scheme == "https" else 80
     if not 0 < number < 65_536:
-        raise ValueError("has a port that is none")
+        raise ValueError("has an invalid port")
     return scheme, host, number
 
 
 def _check_name(host: str) -> None:
     labels = host.split(".")
     if not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError("has a host that is no host name")
+        raise ValueError("has an invalid host name")
     if _NUMBER.fullmatch(labels[-1]):
         # Some resolvers read 2130706433, 0x7f.1 and 127.1 as addresses.
         raise ValueError("has a host that is a number: write an address as 192.0.2.1")

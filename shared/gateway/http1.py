@@ -62,7 +62,7 @@ def request_bytes(
     start, names, end, counted = _shape(method, target, host, tuple(headers), fixed)
     values = headers.values()
     if not _VALUE.fullmatch("".join(values)):
-        raise ValueError("a header that is none")
+        raise ValueError("a malformed header")
     lines = "".join([name + value for name, value in zip(names, values, strict=True)])
     length = "" if counted else f"\r\nContent-Length: {len(body)}"
     return f"{start}{lines}{end}{length}\r\n\r\n".encode("ascii") + body
@@ -77,9 +77,9 @@ def _shape(
     every = (*(name for name, _ in fixed), *names)
     given = {name.lower() for name in every}
     if not _METHOD.fullmatch(method) or not _TARGET.fullmatch(target) or not _VALUE.fullmatch(host):
-        raise ValueError("a request line that is none")
+        raise ValueError("a malformed request line")
     if not all(map(_NAME.fullmatch, every)) or not all(_VALUE.fullmatch(value) for _, value in fixed):
-        raise ValueError("a header that is none")
+        raise ValueError("a malformed header")
     start = f"{method} {target} HTTP/1.1" + ("" if "host" in given else f"\r\nHost: {host}")
     start += "".join(f"\r\n{name}: {value}" for name, value in fixed)
     end = "" if "accept-encoding" in given else "\r\nAccept-Encoding: identity"

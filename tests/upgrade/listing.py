@@ -13,12 +13,12 @@ FILE = ROOT / "docs" / "stored-shapes.md"
 _HEAD = """# What is stored
 
 Every kind of item of every table, with its attributes and DynamoDB's types (`S` text, `N` number, `SS` a set of
-texts, `M` an object, `L` a list), as a run of everything by the code of today leaves them. Made by
-`python -m tests.upgrade shapes`; `make upgrade-check` compares. What may change, and how: [upgrades.md](upgrades.md).
-What items mean: [ledger.md](ledger.md#items).
+texts, `M` an object, `L` a list), as today's code stores them when everything is run. `python -m tests.upgrade shapes`
+makes this page, and `make upgrade-check` compares it. [upgrades.md](upgrades.md) says what may change, and how.
+[ledger.md](ledger.md#items) says what the items mean.
 
-In names, `<hour>`, `<day>`, `<window>` and `<name>` stand for what differs from item to item. `not always`: some items
-of the kind lack it.
+In names, `<hour>`, `<day>`, `<window>` and `<name>` stand for parts that differ from item to item. `not always` means
+that some items of the kind lack the attribute.
 """
 
 

@@ -128,7 +128,7 @@ def main() -> int:
     )
     parser.add_argument("--from", dest="first", default="", help="the first UTC day (rebuild)")
     parser.add_argument("--to", dest="last", default="", help="the last UTC day (rebuild)")
-    parser.add_argument("--apply", default="", help="yes: put right what differs (rebuild)")
+    parser.add_argument("--apply", default="", help="yes: correct the differences (rebuild)")
     arguments = parser.parse_args()
     try:
         return COMMANDS[arguments.command](place(arguments.env, arguments.endpoint), arguments)

@@ -90,7 +90,7 @@ def main() -> int:
     parser.add_argument("--table", choices=sorted(load(ROOT).tables), default="api-keys")
     parser.add_argument("--name", default="", help="the real name of a table, such as a restored one's")
     parser.add_argument("--dir", default="", help="the folder of an export")
-    parser.add_argument("--again", action="store_true", help="go on with an import that was cut off")
+    parser.add_argument("--again", action="store_true", help="continue an interrupted import")
     parser.add_argument("--keep", action="append", default=[], help="the id of a key that is fine (keys)")
     parser.add_argument("--since", default="", help="the restore point, such as 2026-11-27T14:05:00Z (hours)")
     parser.add_argument("--apply", default="", help="yes: revoke the keys in doubt (keys)")

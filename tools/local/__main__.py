@@ -224,12 +224,12 @@ def main() -> int:
     parser.add_argument("--port", type=_port, default=8080)
     parser.add_argument("--llm", choices=MODES, default="emulator")
     parser.add_argument("--doors", choices=["one", "split"], default="one")
-    parser.add_argument("--function", default="", help="of logs: of one function alone")
-    parser.add_argument("--id", default="", help="of logs: of one request, by any of the ids of its answer")
-    parser.add_argument("--follow", action="store_true", help="of logs: go on as lines come, until Ctrl-C")
-    parser.add_argument("--json", action="store_true", help="of logs: whole lines, as the functions write them")
-    parser.add_argument("--table", default="", help="of adopt: which table of shared/tables.json")
-    parser.add_argument("--name", default="", help="of adopt: the real name of the table that takes its place")
+    parser.add_argument("--function", default="", help="logs: only of one function")
+    parser.add_argument("--id", default="", help="logs: only of one request, by any id in its answer")
+    parser.add_argument("--follow", action="store_true", help="logs: print new lines as they come, until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="logs: whole lines, as the functions write them")
+    parser.add_argument("--table", default="", help="adopt: which table of shared/tables.json")
+    parser.add_argument("--name", default="", help="adopt: the real name of the table that replaces it")
     arguments = parser.parse_args()
     commands = {"run": run, "stop": stop, "env": env, "logs": logs, "redeploy": redeploy, "adopt": adopt_table}
     try:

@@ -3,5 +3,5 @@ $(LOCAL)/newman/.ready: $(LOCAL)/node/.ready postman/package.json postman/packag
 	@touch $@
 
 .PHONY: newman
-newman: $(LOCAL)/newman/.ready $(EMULATOR)/.ready ## Run the Postman collection against a gateway of its own
+newman: $(LOCAL)/newman/.ready $(EMULATOR)/.ready ## Run the Postman collection against a separate gateway
 	@$(PY) -m tools.newman

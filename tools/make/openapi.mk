@@ -1,3 +1,3 @@
 .PHONY: openapi
-openapi: $(VENV)/.test ## Write the OpenAPI document anew from what the functions say of themselves
+openapi: $(VENV)/.test ## Write the OpenAPI document again from the functions' routes
 	@$(PY) -m tools.openapi write

@@ -12,7 +12,7 @@ terraform-check: $(VENV)/.test $(EMULATOR)/.ready $(LOCAL)/terraform/.ready ## C
 	@tools/terraform-check.sh
 
 .PHONY: golden
-golden: $(VENV)/.test ## Write the golden plan anew (terraform/golden), after a change that is meant; review the difference
+golden: $(VENV)/.test ## Write the golden plan again (terraform/golden) after an intended change; review the difference
 	@$(PY) -m tools.build --target aws >/dev/null
 	@tools/terraform-check.sh golden
 

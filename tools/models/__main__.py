@@ -39,11 +39,11 @@ def write() -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools.models", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("write", help="make the data anew from the pinned release and kept.json")
+    commands.add_parser("write", help="make the data again from the pinned release and kept.json")
     show = commands.add_parser("show", help="print the catalogue as a table")
     show.add_argument("--region", default="us-east-1", help="where models are called")
     show.add_argument("--providers", default="openai,bedrock", help="of the deployment, in order of preference")
-    show.add_argument("--all", action="store_true", help="every model that can be called, not the aliases alone")
+    show.add_argument("--all", action="store_true", help="every model that can be called, not only the aliases")
     show.add_argument("--residency", default="", help="as a key with this rule sees it")
     said = parser.parse_args()
     if said.command == "write":

@@ -52,7 +52,7 @@ def failed(service: Service, request: Request, fault: Exception) -> Response:
 
 def _routed(service: Service, route: Route | None, request: Request, read: Callable[[], bytes] | None) -> Response:
     if route is None:
-        raise NotFound(f"There is no route {request.route}. GET /openapi.json describes those that there are.")
+        raise NotFound(f"There is no route {request.route}. GET /openapi.json lists the routes.")
     if route.auth != "public":
         # Keys live in a table: health, which asks for none, loads no connection and no TLS.
         from gateway.api.access import caller_of

@@ -36,7 +36,7 @@ def decoded(body: bytes, encoding: str, *, in_base64: bool = True) -> bytes:
     if not codings or not body:
         return body
     if codings not in (["gzip"], ["x-gzip"]):
-        raise UnsupportedMediaType("The body must be sent as it is, or with content-encoding: gzip, once.")
+        raise UnsupportedMediaType("Send the body uncompressed, or compressed once with content-encoding: gzip.")
     if not in_base64:
         raise UnsupportedMediaType(
             "The API passes a body of this content-type on as text, so it can't be gzip: send it as it is, or with "

@@ -146,7 +146,7 @@ def parse_json(body: bytes) -> Any:
     A byte order mark is passed over. Bytes alone would let json guess: UTF-16 too, and surrogates written as UTF-8.
     """
     if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes (5 MiB), the most that is taken.")
+        raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes (5 MiB), the maximum.")
     try:
         text = body.decode().removeprefix("\ufeff")
         value = _STRICT.decode(text)
@@ -172,13 +172,13 @@ def request_id(given: str | None) -> str:
 
 
 def _refuse(constant: str) -> float:
-    raise BadRequest(f"The body is not valid JSON: {constant} is no number of JSON's.", code="invalid_json")
+    raise BadRequest(f"The body is not valid JSON: {constant} is not a JSON number.", code="invalid_json")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise BadRequest("The body holds a number that is too large.", code="invalid_json")
+        raise BadRequest("The body contains a number that is too large.", code="invalid_json")
     return number
 
 

@@ -83,5 +83,5 @@ def _headers(data: bytes) -> dict[str, str]:
                 found[name] = data[at : at + size].decode()
             at += size
     except (IndexError, ValueError):
-        raise ValueError("an event's headers are none") from None
+        raise ValueError("an event's headers are malformed") from None
     return found

@@ -116,7 +116,7 @@ class Reports:
         last = _date(query, "to") or today
         first = _date(query, "from") or max(last, _EARLIEST + timedelta(_USUAL_DAYS)) - timedelta(days=_USUAL_DAYS - 1)
         if first > last:
-            raise BadRequest("from: lies after to", param="from")
+            raise BadRequest("from: is after to", param="from")
         if (last - first).days >= _MOST_DAYS:
             raise BadRequest(f"from: the range has more than {_MOST_DAYS} days", param="from")
         return _Range(first, last)

@@ -92,11 +92,11 @@ class Billing:
         if record is None:
             raise NotFound("There is no such key.", param="key")
         if by.team_id and record.team_id != by.team_id:
-            raise Forbidden("A key of a team corrects its own team's bill alone.", param="key")
+            raise Forbidden("A team's key can correct only its own team's bill.", param="key")
         today = datetime.fromtimestamp(self.now(), UTC).date()
         day = wanted.date or today
         if day > today:
-            raise BadRequest("date: lies in the future", param="date")
+            raise BadRequest("date: is in the future", param="date")
         if self._final(f"{day:%Y-%m}"):
             raise Conflict(
                 "That month's statements are final: book it on a later day.", code="month_is_final", param="date"
@@ -119,7 +119,9 @@ class Billing:
         except ConditionFailed as taken:
             there = taken.item or {}
             if any(there.get(name) != value for name, value in content.items()):
-                raise Conflict("This id stands for another correction.", code="correction_exists", param="id") from None
+                raise Conflict(
+                    "Another correction already has this id.", code="correction_exists", param="id"
+                ) from None
             return _shown(there), False
         observability.log.info("correction", extra={"rid": row["rid"], "by": by.key_id, "amount": content["actual"]})
         return _shown(row), True

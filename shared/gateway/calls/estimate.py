@@ -177,7 +177,7 @@ def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, 
     refuses what no price says at all. Of one that is `marked` by us, what it says of its cache does not leave."""
 
     def refuse(param: str) -> NoReturn:
-        raise BadRequest(f"{param}: costs what no price here says, so it can't be billed", param=param)
+        raise BadRequest(f"{param}: has a cost for which there is no price, so it can't be billed", param=param)
 
     unmarked = price.cache_write is not None and not marked
     if unmarked and body.get("prompt_cache_retention") not in (None, "in_memory"):
@@ -208,7 +208,7 @@ def _cost(price: Price, prompt: int, output: int, each: int) -> int:
 def _window(price: Price, where: str) -> int:
     """All that the model can read: a prompt can't be billed for more."""
     if price.max_input_tokens is None:
-        raise BadRequest(f"{where}: what this part costs has no known bound with this model", param=where)
+        raise BadRequest(f"{where}: the cost of this part has no known limit with this model", param=where)
     return price.max_input_tokens
 
 

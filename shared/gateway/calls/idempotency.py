@@ -106,7 +106,7 @@ class Idempotency:
         and `permitted` raise.
         """
         if not _FORM.fullmatch(sent):
-            raise BadRequest("Idempotency-Key: 1 to 255 visible ASCII characters", param="Idempotency-Key")
+            raise BadRequest("Idempotency-Key: must be 1 to 255 visible ASCII characters", param="Idempotency-Key")
         claim = f"{key_id}#{hashlib.sha256(sent.encode()).hexdigest()}"
         body, owner, now = hashlib.sha256(fingerprint).hexdigest(), uuid.uuid4().hex, int(self.now())
         # A second attempt of a write whose first reply was lost finds its own claim, by its owner.
@@ -167,7 +167,7 @@ def _earlier(item: Mapping[str, Any], body: str, now: int, answer: Callable[[], 
             return _unpacked(text)
         case "kept" | "too_large":
             raise Conflict(
-                "The request was answered before, and its answer was too large to keep.",
+                "The request was already answered, and its answer was too large to store.",
                 code="idempotency_answer_too_large",
                 param="Idempotency-Key",
                 headers={"x-should-retry": "false"},
@@ -188,7 +188,7 @@ def _earlier(item: Mapping[str, Any], body: str, now: int, answer: Callable[[], 
 
 def _streamed(rid: str) -> Conflict:
     return Conflict(
-        f"The request was made before, and its answer is not kept, as of a stream: it was {rid}.",
+        f"The request was already made, and its answer can't be repeated. It was {rid}.",
         code="idempotency_streamed",
         param="Idempotency-Key",
         headers={**_which(rid), "x-should-retry": "false"},

@@ -70,7 +70,7 @@ class ProductAdmin:
         """Raises BadRequest naming the field, Conflict where the id is taken."""
         wanted = parse_new(body)
         if wanted.id and self.records.get(wanted.id):
-            raise Conflict("There is a product of this id already.", param="id")
+            raise Conflict("A product with this id already exists.", param="id")
         return _logged("created", self._written(wanted, wanted.id or f"prod_{uuid.uuid4().hex[:16]}", None), by)
 
     def replace(self, identifier: str, body: Mapping[str, Any], by: Caller, if_match: int | None) -> VersionedProduct:
@@ -115,7 +115,7 @@ class ProductAdmin:
             raise BadRequest("A product must be a JSON object.")
         wanted = parse_new(row)
         if wanted.id is None:
-            raise BadRequest("id: must be there, so that a row sent twice is one product", param="id")
+            raise BadRequest("id: is required, so that a row sent twice is one product", param="id")
         old = self.records.get(wanted.id)
         self._written(wanted, wanted.id, old)
         return old is None
@@ -125,7 +125,7 @@ class ProductAdmin:
         if stored is None:
             raise NotFound("There is no such product.", param="id")
         if if_match is not None and if_match != stored.version:
-            raise PreconditionFailed("The product was changed since; read it again.", param="If-Match")
+            raise PreconditionFailed("The product was changed in the meantime; read it again.", param="If-Match")
         return stored
 
     def _written(self, wanted: ProductFields | NewProduct, identifier: str, old: Stored | None) -> VersionedProduct:

@@ -64,7 +64,7 @@ def _read(reader: csv.DictReader[str], most: int) -> Iterator[dict[str, Any] | U
 
 def _row(line: Mapping[Any, Any]) -> dict[str, Any]:
     if None in line or None in line.values():
-        raise BadRequest("The line has another number of columns than the header.")
+        raise BadRequest("The line and the header have different numbers of columns.")
     text = {name: value.strip() for name, value in line.items() if value.strip()}
     row: dict[str, Any] = {
         name: text[name] for name in ("id", "name", "description", "availability", "seller") if name in text

@@ -32,7 +32,7 @@ def check(config: Config, model_names: ModelNames, destinations: Destinations) -
     for target, price in config.prices.items():
         if price.successor and _answers(price.successor, model_names) == target:
             path = f"prices.{target}.successor"
-            raise BadRequest(f"{path}: is this very model; say which to ask for instead", param=path)
+            raise BadRequest(f"{path}: is the model itself; name the model to ask for instead", param=path)
 
 
 def check_patch(patch: Mapping[str, Any], config: Config) -> None:
@@ -95,7 +95,7 @@ def _check_alias(path: str, alias: Alias, model_names: ModelNames) -> None:
     for index, name in enumerate(alias.models):
         if model_names.cards.named(name) is None:
             where = f"{path}.models[{index}]"
-            raise BadRequest(f"{where}: there is no model card of this name; name a target instead", param=where)
+            raise BadRequest(f"{where}: no model card has this name; name a target instead", param=where)
     _check_endpoint(f"{path}.endpoint", alias, vendor)
     _check_regions(f"{path}.regions", alias, vendor)
     _check_deployment(f"{path}.deployment", alias, vendor)
@@ -105,7 +105,7 @@ def _check_deployment(path: str, alias: Alias, vendor: Vendor | None) -> None:
     if alias.deployment is None:
         return
     if vendor is None:
-        raise BadRequest(f"{path}: is of no use without a target, whose model is called so", param=path)
+        raise BadRequest(f"{path}: has no effect without a target: it names the target's model", param=path)
     if vendor.regional:
         raise BadRequest(f"{path}: {vendor.name} has no deployments: its models' ids are targets", param=path)
 
@@ -130,7 +130,7 @@ def _check_endpoint(path: str, alias: Alias, vendor: Vendor | None) -> None:
     if alias.endpoint is None:
         return
     if vendor is None:
-        raise BadRequest(f"{path}: is of no use without a target, whose provider has it", param=path)
+        raise BadRequest(f"{path}: has no effect without a target: it belongs to the target's provider", param=path)
     if alias.endpoint not in vendor.endpoints:
         there = ", ".join(vendor.endpoints)
         raise BadRequest(f"{path}: {vendor.name} has no endpoint of this name, but {there}", param=path)

@@ -12,7 +12,7 @@ from gateway.dialects.unsupported import refuse
 from gateway.models.vendors import Sampling
 
 # Why a field may not leave.
-PAID: Final = "costs what no price here says, so it can't be billed"
+PAID: Final = "has a cost for which there is no price, so it can't be billed"
 NAMES: Final = "names other models than the one that was asked for"
 HIDDEN: Final = "may hold any field under another name"
 ABSENT: Final = "brings in content that this body does not hold, so nobody can say what it costs"

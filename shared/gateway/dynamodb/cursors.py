@@ -33,7 +33,7 @@ def decode(cursor: str, form: Mapping[str, type], listing: str = "") -> dict[str
 
 def wrong() -> BadRequest:
     """What a cursor is answered that isn't one of the listing's."""
-    return BadRequest("cursor: not a cursor of this listing", param="cursor")
+    return BadRequest("cursor: is not a cursor of this listing", param="cursor")
 
 
 def _read(cursor: str) -> Any:

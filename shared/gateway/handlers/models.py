@@ -45,7 +45,7 @@ def _page(request: Request, shown: list[dict[str, Any]]) -> dict[str, Any]:
     limit = request.limit(_USUAL, _MOST)
     after, before = request.query.get("after_id"), request.query.get("before_id")
     if after and before:
-        raise BadRequest("before_id: can't stand beside after_id", param="before_id")
+        raise BadRequest("before_id: can't be combined with after_id", param="before_id")
     ids = [each["id"] for each in shown]
     if after:
         begin = _place(ids, after, "after_id") + 1

@@ -90,7 +90,7 @@ class Keys:
         """A new key, its text shown this once, and its record. Raises BadRequest, Forbidden."""
         wanted = parsed(NewKey, inherited(issuer, body))
         if wanted.expires and wanted.expires.timestamp() <= self.now():
-            raise BadRequest("expires: lies in the past", param="expires")
+            raise BadRequest("expires: is in the past", param="expires")
         text = keys.new_key()
         identifier = keys.key_id(text)
         if identifier is None:
@@ -111,7 +111,7 @@ class Keys:
     def get(self, key_id: str) -> KeyRecord:
         record = self.records.get(key_id)
         if record is None:
-            raise NotFound("There is no such key. GET /api/v1/admin/keys lists those that there are.", param="id")
+            raise NotFound("There is no such key. GET /api/v1/admin/keys lists the keys.", param="id")
         return record
 
     def seen(self, key_id: str, by: Caller) -> KeyRecord:
@@ -140,7 +140,7 @@ class Keys:
             wanted = parsed(NewKey, merge_patch(settable(record), body))
             changed = filled(record, wanted, self.targets)
             if changed.expires != record.expires and 0 < changed.expires <= self.now():
-                raise BadRequest("expires: lies in the past", param="expires")
+                raise BadRequest("expires: is in the past", param="expires")
             check_raise(record.limits, changed.limits, self.now())
             return changed
 
@@ -189,7 +189,7 @@ class Keys:
             except ConditionFailed:  # it is not the record any more that was judged
                 continue
             if record is None:
-                raise NotFound("There is no such key. GET /api/v1/admin/keys lists those that there are.", param="id")
+                raise NotFound("There is no such key. GET /api/v1/admin/keys lists the keys.", param="id")
             self.limits.set_state(key_id, "R", record.version)
             return record
         raise Conflict("The key is being changed by others; try again.")
@@ -210,7 +210,9 @@ class Keys:
             if record.state != ACTIVE:
                 raise Conflict("The key is revoked.", code="key_revoked", param="id")
             if if_match is not None and record.version != if_match:
-                raise PreconditionFailed("The key was changed since; read it again for its ETag.", param="If-Match")
+                raise PreconditionFailed(
+                    "The key was changed in the meantime; read it again for its ETag.", param="If-Match"
+                )
             changed = replace(change(record), version=record.version + 1)
             try:
                 self.writes.replace(action, by, record, changed)

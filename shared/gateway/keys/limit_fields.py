@@ -65,7 +65,7 @@ class WithoutTier(LimitFields):
     @classmethod
     def _of_a_minute(cls, burst: int | None, others: ValidationInfo) -> int | None:
         if burst is not None and others.data.get("rpm_limit") is None:
-            raise ValueError("is a part of rpm_limit, which is not set")
+            raise ValueError("needs rpm_limit, which is not set")
         return burst
 
     def limits(self) -> KeyLimits:

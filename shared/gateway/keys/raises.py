@@ -21,7 +21,7 @@ def _in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("must carry a time zone, for example 2027-01-31T00:00:00Z")
     if not _EARLIEST <= moment < _LATEST:
-        raise ValueError(f"must lie between {_EARLIEST.year} and {_LATEST.year}")
+        raise ValueError(f"must be between {_EARLIEST.year} and {_LATEST.year}")
     return moment
 
 
@@ -50,7 +50,7 @@ def check_raise(before: KeyLimits | None, after: KeyLimits, now: float) -> None:
     """Raises BadRequest for a raise that is new and over already; `now` in seconds since the epoch."""
     raised = after.budget_raise
     if raised is not None and raised.until <= now and (before is None or raised != before.budget_raise):
-        raise BadRequest("budget_raise.until: lies in the past", param="budget_raise.until")
+        raise BadRequest("budget_raise.until: is in the past", param="budget_raise.until")
 
 
 def log_raise(scope: str, identifier: str, before: KeyLimits | None, after: KeyLimits, by: Caller) -> None:

@@ -73,7 +73,9 @@ class Teams:
         try:
             self.writes.create(by, record)
         except ConditionFailed:
-            raise Conflict(f"There is or was a team '{wanted.id}'.", code="team_exists", param="id") from None
+            raise Conflict(
+                f"A team of this id exists or existed: '{wanted.id}'.", code="team_exists", param="id"
+            ) from None
         if record.terms() is not None:
             make_ready(self.limits, team_item(record.id), record.version)
         observability.log.info("team created", extra={"team": record.id, "by": by.key_id})
@@ -83,7 +85,7 @@ class Teams:
     def get(self, team_id: str) -> TeamRecord:
         record = self.records.team(team_id)
         if record is None:
-            raise NotFound("There is no such team. GET /api/v1/admin/teams lists those that there are.", param="id")
+            raise NotFound("There is no such team. GET /api/v1/admin/teams lists the teams.", param="id")
         return record
 
     def seen(self, team_id: str, by: Caller) -> TeamRecord:
@@ -139,7 +141,9 @@ class Teams:
         for _ in range(_TRIES):
             record = self.get(team_id)
             if if_match is not None and record.version != if_match:
-                raise PreconditionFailed("The team was changed since; read it again for its ETag.", param="If-Match")
+                raise PreconditionFailed(
+                    "The team was changed in the meantime; read it again for its ETag.", param="If-Match"
+                )
             changed = replace(change(record), version=record.version + 1)
             try:
                 self.writes.replace(action, by, record, changed)

@@ -81,7 +81,7 @@ class Users:
     def get(self, user_id: str) -> UserRecord:
         record = self.records.user(user_id)
         if record is None or record.state == DAMAGED:
-            raise NotFound("Nothing limits such a user.", param="id")
+            raise NotFound("This user has no limits.", param="id")
         return record
 
     def seen(self, user_id: str, by: Caller) -> UserRecord:
@@ -101,7 +101,7 @@ class Users:
 
         def removed(record: UserRecord) -> UserRecord:
             if record.state == REVOKED:
-                raise NotFound("Nothing limits such a user.", param="id")
+                raise NotFound("This user has no limits.", param="id")
             return replace(record, state=REVOKED)
 
         check_user(by)
@@ -116,12 +116,14 @@ class Users:
             stored = self.records.user_record(user_id)
             if stored is not None and stored.state == DAMAGED and not stored.version:  # by that the item is told
                 raise Conflict(
-                    "The user's record is damaged; an operator has to remove it, and its item of limits.",
+                    "The user's record is damaged; an operator must remove it and its item in limits.",
                     code="user_damaged",
                 )
             active = stored is not None and stored.state == ACTIVE
             if if_match is not None and (stored is None or not active or stored.version != if_match):
-                raise PreconditionFailed("The user's limits were changed since; read them again.", param="If-Match")
+                raise PreconditionFailed(
+                    "The user's limits were changed in the meantime; read them again.", param="If-Match"
+                )
             before = stored or UserRecord(user_id, "", "", state=REVOKED, version=0)
             after = replace(change(before), version=before.version + 1, created=before.created or rfc3339(self.now()))
             try:

@@ -197,7 +197,7 @@ class Admissions:
                 known.busy_until = dict.fromkeys(busy, windows.now + _BUSY_MICROSECONDS)
                 shadowed = shadow_refusals(item, terms, demand, windows, variant)
                 return Admitted(account, windows, item, shadowed)
-        raise RateLimited("The key is too busy just now; try again.", code="contention", retry_after=0.1)
+        raise RateLimited("The key is too busy at the moment; try again.", code="contention", retry_after=0.1)
 
     def _write(
         self, account: Account, demand: Demand, windows: Windows, variant: Variant, guess: Guess
@@ -232,9 +232,9 @@ class Admissions:
         if account.scope == "user":
             user = self.keys.user(caller.user_id)
             if user is not None and user.state == DAMAGED:
-                raise Unauthorized("What limits the API key's user can't be read.")
+                raise Unauthorized("The limits of the API key's user can't be read.")
             return None if user is None else user_account(user.id, Shared(user.version, user.limits))
         team = self.keys.team(caller.team_id)
         if team is None:
-            raise Unauthorized("The API key's team is gone.")
+            raise Unauthorized("The API key's team no longer exists.")
         return team_account(team.id, Shared(team.version, team.limits))

@@ -63,7 +63,7 @@ def refused(
         )
     if refusal.dimension == "budget_held":
         return RateLimited(
-            f"What is left of the {whose.owner}'s budget{whose.on} is held by calls under way.",
+            f"Calls in progress hold the rest of the {whose.owner}'s budget{whose.on}.",
             code="budget_held",
             retry_after=wait,
             headers=headers,

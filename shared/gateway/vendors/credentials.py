@@ -108,7 +108,7 @@ def _entries(text: str) -> list[Any]:
     try:
         said = json.loads(text) if text.startswith(("[", "{")) else text
     except (ValueError, RecursionError):  # sent as it is, it would show several, or what signs
-        raise ValueError("begins as JSON and is none") from None
+        raise ValueError("begins like JSON but is not valid JSON") from None
     if said == []:
         raise ValueError("holds an empty list")
     return said if isinstance(said, list) else [said]

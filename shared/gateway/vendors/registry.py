@@ -44,7 +44,7 @@ class Vendors:
         rotated secret takes effect."""
         vendor = packaged().get(name) if name in self._settings.providers else self._configured().get(name)
         if vendor is None:
-            raise NotFound(f"There is no provider {name} here (any more).", code="model_not_found", param="model")
+            raise NotFound(f"The gateway has no provider {name} (any more).", code="model_not_found", param="model")
         said = self._settings.by_provider.get(name, ProviderSettings())
         region = (region if vendor.regional else "") or said.region or self._settings.region
         made = self._made.get((name, region))

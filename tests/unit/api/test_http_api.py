@@ -371,8 +371,8 @@ def test_arbitrary_bytes_are_parsed_or_refused(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ('{"a": 1e999}', "The body holds a number that is too large."),
-        ('{"a": NaN}', "The body is not valid JSON: NaN is no number of JSON's."),
+        ('{"a": 1e999}', "The body contains a number that is too large."),
+        ('{"a": NaN}', "The body is not valid JSON: NaN is not a JSON number."),
         ("{a}", "The body is not valid JSON in UTF-8."),
     ],
 )

@@ -54,7 +54,7 @@ def config(part: Mapping[str, Any]) -> None:
         (key, {"name": "x", "scopes": []}, "scopes: must have at least 1 item"),
         (key, {"name": "x", "metadata": []}, "metadata: must be an object; a list was sent"),
         (key, {"name": "x", "expires": "tomorrow"}, f"expires: {ANY_TIME}"),
-        (key, {"name": "x", "expires": "9999-01-01T00:00:00Z"}, "expires: must lie between 2020 and 2200"),
+        (key, {"name": "x", "expires": "9999-01-01T00:00:00Z"}, "expires: must be between 2020 and 2200"),
         (
             key,
             {"name": "x", "tier": "gold"},

@@ -145,7 +145,7 @@ CHAT: dict[str, list[tuple[dict[str, Any], dict[str, Fate]]]] = {
         ),
     ],
     "`thinking`": [(chat(thinking=THINKING), _to(translated(lambda found: found["thinking"] == THINKING)))],
-    "`thinking` beside a tool that must be called, or in a loop of tools that has lost its thoughts": [
+    "`thinking` with a tool that must be called, or in a loop of tools that has lost its thoughts": [
         (chat(tools=TOOLS, tool_choice="required", thinking=THINKING), _to(dropped("thinking"))),
         (chat(HI, called(used()), result(), tools=TOOLS, thinking=THINKING), _to(dropped("thinking"))),
     ],
@@ -155,14 +155,14 @@ CHAT: dict[str, list[tuple[dict[str, Any], dict[str, Fate]]]] = {
             _to(dropped("thinking.budget_tokens", check=lambda found: found["thinking"]["budget_tokens"] == 3_999)),
         )
     ],
-    "`temperature`, `top_p`, `top_k` beside `thinking`": [
+    "`temperature`, `top_p`, `top_k` with `thinking`": [
         (
             chat(thinking=THINKING, temperature=0.5, top_k=5),
             _to(dropped("temperature", "top_k", check=lambda found: "temperature" not in found)),
         ),
         (chat(thinking=THINKING, top_p=0.5), _to(dropped("top_p"))),
     ],
-    "`temperature` over 1, `top_p` beside a `temperature`": [
+    "`temperature` over 1, `top_p` with a `temperature`": [
         (chat(temperature=1.5), _to(dropped("temperature", check=lambda found: found["temperature"] == 1))),
         (chat(temperature=0.5, top_p=0.5), _to(dropped("top_p"))),
     ],
@@ -235,7 +235,7 @@ CHAT: dict[str, list[tuple[dict[str, Any], dict[str, Fate]]]] = {
             _to(translated(lambda found: found["system"][0]["text"] == JSON_SENTENCE)),
         )
     ],
-    "`user`, `seed`, `store`, `metadata`, penalties and what else costs nothing": [
+    "`user`, `seed`, `store`, `metadata`, penalties and other fields that cost nothing": [
         (chat(user="a@example.com", seed=7), _to(dropped("user", "seed"))),
         (chat(metadata={"a": "b"}, presence_penalty=1), _to(dropped("metadata", "presence_penalty"))),
     ],

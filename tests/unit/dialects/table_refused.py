@@ -26,7 +26,7 @@ REFUSED: dict[str, list[tuple[dict[str, Any], str]]] = {
         (turns(called(used(""))), "messages[0].tool_calls[0].id"),
         (turns({"role": "tool", "content": "x"}), "messages[0].tool_call_id"),
     ],
-    "`tool_choice` of a tool that there is not, or of another form": [
+    "`tool_choice` of a tool that does not exist, or of another form": [
         (field(tools=TOOLS, tool_choice={"type": "function", "function": {"name": "g"}}), "tool_choice"),
         (field(tool_choice="required"), "tool_choice"),
         (field(tools=TOOLS, tool_choice={"type": "allowed_tools"}), "tool_choice"),

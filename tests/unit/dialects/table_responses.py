@@ -195,7 +195,7 @@ TRIALS: dict[str, list[Trial]] = {
         each(items({"type": "compaction", "encrypted_content": "gAAAAABx"}), "input", rest=refused("input[1].type"))
     ],
     "`tools` of functions": [each(said(tools=[FUNCTION]), "tools", rest=translated(holds('"f"')))],
-    "`web_search`, `image_generation` beside own tools": [
+    "`web_search`, `image_generation` with own tools": [
         (_OFFER, dict.fromkeys(_ALL, dropped("tools[0]", check=lacks("web_search"))))
     ],
     "the same alone or chosen, other tools that the provider runs": [
@@ -287,7 +287,7 @@ TRIALS: dict[str, list[Trial]] = {
             Converse=translated(holds('"thinking": {"type": "adaptive"')),
         )
     ],
-    "`reasoning` beside a tool that must be called": [
+    "`reasoning` with a tool that must be called": [
         each(
             said(tools=[FUNCTION], tool_choice="required", reasoning={"effort": "low"}),
             "reasoning",
@@ -366,7 +366,7 @@ TRIALS: dict[str, list[Trial]] = {
             {"Messages": translated(holds('"ttl": "1h"')), "Converse": translated(holds('"ttl": "1h"'))},
         )
     ],
-    "`include` of sealed reasoning, of what the provider's tools found": [
+    "`include` of sealed reasoning, of results of the provider's tools": [
         each(said(include=["reasoning.encrypted_content"]), "include", rest=ignored(lacks("include")))
     ],
     "`include` of logprobs": [

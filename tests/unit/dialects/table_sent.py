@@ -215,7 +215,7 @@ SAID: dict[str, list[tuple[dict[str, Any], list[str], Check]]] = {
     "words between a tool call and its result": [
         (turns(HI, called(used()), HI, result(), tools=TOOLS), [], lambda found: "toolResult" in blocks(found)[0])
     ],
-    "tool calls and results where no tool may be called (no `tools`, `tool_choice` is none)": [
+    "tool calls and results where no tool may be called (no `tools`, or `tool_choice` none)": [
         (
             turns(HI, called(used(name="f", arguments='{"a":1}')), result(content="rain"), **more),
             [],
@@ -394,14 +394,14 @@ SAID: dict[str, list[tuple[dict[str, Any], list[str], Check]]] = {
             ),
         )
     ],
-    "`top_p` of 1 beside a `temperature`, Claude from 4 on": [
+    "`top_p` of 1 with a `temperature`, Claude from 4 on": [
         (
             field(temperature=0.5, top_p=1),
             [],
             lambda found: found.body["inferenceConfig"] == {"maxTokens": 100, "temperature": 0.5},
         )
     ],
-    "another `top_p` beside a `temperature`, Claude from 4 on": [
+    "another `top_p` with a `temperature`, Claude from 4 on": [
         (
             field(temperature=0.5, top_p=0.9, top_k=5),
             ["top_p"],

@@ -63,7 +63,7 @@ def row(manifest: Manifest, folder: str) -> tuple[str, str, str]:
                     kept.setdefault(table, set()).update(keys or {"*"})
                 elif action not in OF_A_STREAM:
                     others.add(f"{OTHERS[action]} `{target.partition('/stream')[0]}`")
-    return _cell(reads), _cell(writes), "; ".join(sorted(others)) or "-"
+    return _cell(reads), _cell(writes), ", ".join(sorted(others)) or "-"
 
 
 def _cell(tables: dict[str, set[str]]) -> str:

@@ -24,5 +24,5 @@ def test_own_credentials_that_can_not_be_had_make_the_provider_unavailable_and_n
 def test_a_secret_that_is_cut_off_is_no_key(text: str) -> None:
     """It would go out as one, with all that it holds."""
     for read in (read_keys, read_credentials):
-        with pytest.raises(ValueError, match="begins as JSON and is none"):
+        with pytest.raises(ValueError, match="begins like JSON but is not valid JSON"):
             read(text)

@@ -35,13 +35,13 @@ def _text_or_object(value: Any) -> Any:
 
 def _numbers(value: dict[Any, Any]) -> dict[Any, Any]:
     if any(isinstance(each, bool) or not isinstance(each, (int, float)) for each in value.values()):
-        raise ValueError("must hold numbers alone")
+        raise ValueError("must contain only numbers")
     return value
 
 
 def _texts_within(value: dict[Any, Any]) -> dict[Any, Any]:
     if any(not isinstance(each, str) for each in value.values()):
-        raise ValueError("must hold texts alone")
+        raise ValueError("must contain only texts")
     return value
 
 

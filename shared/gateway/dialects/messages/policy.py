@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from gateway.errors import BadRequest
 
-_PAID = "costs what no price here says, so it can't be billed"
+_PAID = "has a cost for which there is no price, so it can't be billed"
 _NAMES = "names other models than the one that was asked for"
 _ABSENT = "brings in content that this body does not hold, so nobody can say what it costs"
 _HIDDEN = "may hold any field under another name"

@@ -73,7 +73,7 @@ def _choice(value: Any) -> Any:
 
 def _texts_within(value: dict[Any, Any]) -> dict[Any, Any]:
     if any(not isinstance(each, str) for each in value.values()):
-        raise ValueError("must hold texts alone")
+        raise ValueError("must contain only texts")
     return value
 
 

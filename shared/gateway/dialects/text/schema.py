@@ -60,7 +60,9 @@ def parse_text(body: Mapping[str, Any]) -> TextRequest:
     """The request of a JSON body. Raises BadRequest naming the field."""
     check_names_of(body)
     if "messages" in body and "prompt" not in body:
-        raise BadRequest("messages: POST /v1/chat/completions takes them; here a prompt is wanted", param="messages")
+        raise BadRequest(
+            "messages: send them to POST /v1/chat/completions; this route takes a prompt", param="messages"
+        )
     request = validated(TextRequest, body)
     prompt_of(request.prompt)
     return request

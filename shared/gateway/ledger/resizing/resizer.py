@@ -111,4 +111,4 @@ def _unavailable() -> StoreUnavailable:
 
 
 def _over() -> StoreUnavailable:
-    return StoreUnavailable("The call's time is over; try again.", retry_after=1)
+    return StoreUnavailable("The call ran out of time; try again.", retry_after=1)
