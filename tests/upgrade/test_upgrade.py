@@ -263,7 +263,7 @@ NEEDED = (
     *(f"limits: {kind}" for kind in ("key", "model", "team", "user")),
     *(f"request-analytics: {state}" for state in ("CORRECTION", "EXPIRED", "OPEN", "SETTLED", "SETTLED, long")),
     *(f"usage: {kind}" for kind in ("a day's sum", "a session's", "a session's, erased", "a slot", "corrections")),
-    *(f"state: idempotency, {state}" for state in ("kept", "running", "streamed")),
+    *(f"state: idempotency, {state}" for state in ("an answer", "kept", "running", "streamed")),
     *("state: config, current", "state: config, version", "state: session-secrets", "state: used", "state: alert"),
     *("state: health, breaker", "state: health, breaker, forced", "state: health, observed", "state: parked"),
     *("state: sweeper, cursor#long", "state: sweeper, cursor#short"),
