@@ -12,6 +12,7 @@ from gateway.api.message import Request, Response, parse_json
 from gateway.api.origin import check_origin
 from gateway.api.routes import Described, Handler, Route, Schema
 from gateway.catalogue.products import PRODUCT_ID
+from gateway.config.reasons import validated
 from gateway.errors import BadRequest, NotFound, UnsupportedMediaType
 from gateway.mcp import jsonrpc
 from gateway.mcp.jsonrpc import RpcError, failure
@@ -21,7 +22,6 @@ from gateway.mcp.tools import (
     ListArguments,
     SearchArguments,
     list_products,
-    parsed,
     search_products,
 )
 from gateway.settings import settings
@@ -31,7 +31,7 @@ _ACCEPTED = ("*/*", "application/*", "application/json")
 
 
 def _list(request: Request) -> Response:
-    arguments = parsed(ListArguments, _arguments(request.query))
+    arguments = validated(ListArguments, _arguments(request.query))
     return Response(200, list_products(gateway().catalogue, arguments).model_dump(mode="json"))
 
 
@@ -39,7 +39,7 @@ def _search(request: Request) -> Response:
     query = dict(request.query)
     if "q" in query and "query" not in query:
         query["query"] = query.pop("q")
-    arguments = parsed(SearchArguments, _arguments(query))
+    arguments = validated(SearchArguments, _arguments(query))
     return Response(200, search_products(gateway().catalogue, arguments).model_dump(mode="json"))
 
 

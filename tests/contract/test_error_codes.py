@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
+from gateway import wiring
 from gateway.dynamodb.attributes import to_item
-from gateway.errors import BadRequest, StoreUnavailable, UpstreamRejected
+from gateway.errors import BadRequest, UpstreamRejected
 from gateway.identity.account_ids import user_item
-from gateway.identity.store import KeyStore
 from gateway.mcp.tools import tool
 from gateway.vendors.failures import refused
 from tests.contract.conftest import Tables
 from tests.contract.front import Gateway
+from tests.fakes.database import DownDatabase
 from tests.reply import Reply
 
 
@@ -79,13 +80,10 @@ def test_a_tool_that_there_is_not(gateway: Gateway) -> None:
     assert refused_here.value.code == "unknown_tool"
 
 
-def test_a_store_that_is_down_is_no_refusal(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    def down(_self: KeyStore, _key_id: str) -> None:
-        raise StoreUnavailable("down")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(KeyStore, "get", down)
-        reply = gateway.ask("GET", "/v1/key")
+def test_a_store_that_is_down_is_no_refusal(gateway: Gateway) -> None:
+    gateway.restart()
+    wiring.gateway().database = DownDatabase()
+    reply = gateway.ask("GET", "/v1/key")
     assert (reply.status, reply.error["code"]) == (503, "store_unavailable")
 
 

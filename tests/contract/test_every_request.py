@@ -7,6 +7,7 @@ import pytest
 
 from gateway import wiring
 from gateway.api.pace import Buckets, Pace
+from gateway.config.service import ConfigSource
 from gateway.dynamodb.client import Database
 from tests.contract.asked import Door
 from tests.contract.conftest import CountingDatabase
@@ -22,12 +23,14 @@ def place() -> Place:
 
 
 def asked_of(gateway: Gateway) -> CountingDatabase:
-    """What the containers ask of their tables from now on. Their clock stands still, so no bucket is filled again."""
+    """What the containers ask of their tables from now on. Their clocks stand still, so that no bucket is filled again,
+    and the config is read once, however long a test takes."""
     gateway.restart()
     made = wiring.gateway()
     counting = CountingDatabase(made.database)
     database: Database = counting
     made.database = database
+    made.config_source = ConfigSource(made.config_store, lambda: 0.0)
     made.pace = Pace(made.pace.rate, Buckets(lambda: 1_000_000_000))
     return counting
 

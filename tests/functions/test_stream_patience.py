@@ -65,7 +65,7 @@ def test_a_client_that_takes_nothing_has_gone(serving: Serving, app: App) -> Non
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         client.connect(("127.0.0.1", port))
         client.sendall(STREAM)
-        assert app.ended.wait(20)
+        assert app.ended.wait(60)
         assert app.last is not None
         assert app.last.gone()
 

@@ -103,7 +103,7 @@ def test_serves_with_curl_lines_that_work_and_leaves_nothing_behind(checkout: Pa
             assert json.loads(reply.read())["changed"] is True
 
         assert finished(tool(checkout, "stop"))[0] == 0
-        process.wait(timeout=30)
+        process.wait(timeout=_READY_SECONDS)
     assert not state.exists()
     assert [path.name for path in checkout.parent.glob("ai-gateway-*")] == []
     with pytest.raises(OSError, match="refused"):

@@ -38,7 +38,7 @@ def seen(everything: Made, ours: set[Metric]) -> set[Metric]:
         return not missing(ours, emitted(everything.logged()))
 
     with contextlib.suppress(AssertionError):  # the tests say what is missing
-        eventually(complete, 10)
+        eventually(complete)
     return emitted(everything.logged())
 
 

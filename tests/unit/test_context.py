@@ -30,7 +30,7 @@ def test_a_pool_s_threads_work_in_the_context_that_sent_them() -> None:
     gate = threading.Barrier(2)
 
     def work(number: int) -> str:
-        gate.wait(10)
+        gate.wait(60)
         observability.count("RowsCounted", number)
         return current().correlation_id
 

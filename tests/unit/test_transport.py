@@ -253,7 +253,7 @@ def test_who_waits_is_woken_wherever_an_answer_stops(
         connection.recv(65_536)
         for at in range(len(answer)):
             if at > answer.index(b"\r\n\r\n") + 3 or not answer.startswith(b"HTTP/1.0"):
-                assert woken.acquire(timeout=10)
+                assert woken.acquire(timeout=60)
             connection.sendall(answer[at : at + 1])
 
     port = serving(serve, certified) if secure else serving(serve)

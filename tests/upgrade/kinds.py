@@ -47,7 +47,7 @@ def _of_usage(said: Mapping[str, Any]) -> str:
 def _of_state(said: Mapping[str, Any]) -> str:
     sort = str(said["sk"])
     if said["pk"].startswith("idempotency#"):
-        return f", {said['state']}"
+        return f", {said['state']}" if "state" in said else ", an answer"
     if said["pk"] == "config":
         return f", {sort.partition('#')[0]}"
     if said["pk"] == "health":

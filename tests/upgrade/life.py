@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from contextlib import suppress
 from typing import Any
@@ -19,6 +20,10 @@ Keys = dict[str, str]
 CHAT = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 100}
 STREAMED = CHAT | {"stream": True, "user": "somebody"}
 SLOW = CHAT | {"messages": [{"role": "user", "content": "[[fake delay=30]] Hello!"}]}
+
+_NOISE = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(100))
+# Its answer is too large to be kept in the claim itself.
+LARGE = CHAT | {"messages": [{"role": "user", "content": f"[[fake text={_NOISE}]] Hello!"}]}
 
 
 class Life:
@@ -93,6 +98,7 @@ class Life:
 
     def _calls(self) -> None:
         self.called("full", idempotency_key="once")
+        self.called("full", LARGE["messages"][0]["content"], idempotency_key="large")
         self.called("full", x_claude_code_session_id=SESSION, x_claude_code_request_class="main")
         self.called("full", "[[fake cached=100 cache-write=50 reasoning-tokens=7]] Hello!")
         for _ in range(3):
@@ -213,6 +219,7 @@ _EVERY_FIELD = {
     "tpd_limit": 9_000_000,
     "tph_limit": 8_000_000,
     "max_parallel_requests": 40,
+    "budget_raise": {"amount": 2, "until": "2029-01-01T00:00:00Z"},
     "model_limits": {"gpt-4": {"max_budget": 50, "budget_duration": "daily"}},
     "metadata": {"ticket": "t1"},
 }

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.upgrade.life import ADMIN, CHAT, SESSION, SLOW, STREAMED, Life
+from tests.upgrade.life import ADMIN, CHAT, LARGE, SESSION, SLOW, STREAMED, Life
 from tests.upgrade.version import Version
 
 Question = dict[str, Any]
@@ -73,7 +73,12 @@ def _questions(ids: Mapping[str, str]) -> Iterator[Question]:
     yield _get("/v1/key", "full")
     yield _get("/v1/models", "rotated-before") | {"only": []}
     yield from (_get("/v1/models", key) | {"only": []} for key in ("revoked", "deleted"))
-    for key, claim, body in (("full", "once", CHAT), ("agent", "streamed", STREAMED), ("crashed", "died-again", SLOW)):
+    for key, claim, body in (
+        ("full", "once", CHAT),
+        ("full", "large", LARGE),
+        ("agent", "streamed", STREAMED),
+        ("crashed", "died-again", SLOW),
+    ):
         yield {"method": "POST", "url": _CHAT_PATH, "key": key, "body": body, "headers": {"idempotency_key": claim}}
     for key in ("three", "poor", "single", "revoked"):
         yield {"method": "POST", "url": _CHAT_PATH, "key": key, "body": CHAT}

@@ -12,7 +12,7 @@ from gateway.errors import Forbidden, Unauthorized
 from gateway.identity import key_text as keys
 from gateway.identity.addresses import check_address, within
 from gateway.identity.caller import Caller
-from gateway.identity.verification import UNVERIFIED, Identity
+from gateway.identity.verification import REFUSED, UNVERIFIED, Identity
 
 if TYPE_CHECKING:
     from gateway.api.pace import Pace
@@ -40,7 +40,7 @@ def caller_of(
     """
     caller = _sent(request, identity, callers)
     if caller is None or (caller.expires and time.time() >= caller.expires):  # the context may be a minute old
-        raise Unauthorized("The API key is unknown, expired or revoked. An admin can say which, or issue another.")
+        raise Unauthorized(REFUSED)
     counted = pace() if pace else None
     if counted:
         counted.count(caller)

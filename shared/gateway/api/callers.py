@@ -14,7 +14,7 @@ from gateway.errors import RateLimited, Unauthorized
 from gateway.identity import key_text as keys
 from gateway.identity.addresses import neighbourhood
 from gateway.identity.caller import Caller
-from gateway.identity.verification import Identity
+from gateway.identity.verification import REFUSED, Identity
 from gateway.limits import Bucket
 
 KEPT_SECONDS = 60.0  # as an authorizer's answers
@@ -89,4 +89,4 @@ class SentKeys:
 
 
 def _refused() -> Unauthorized:
-    return Unauthorized("The API key is unknown, expired or revoked. An admin can say which, or issue another.")
+    return Unauthorized(REFUSED)

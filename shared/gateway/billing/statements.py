@@ -17,12 +17,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from gateway import observability
 from gateway.billing.reports import NO_TEAM, Text, asked_for, check_parameters, grouped
 from gateway.billing.tables import dollars, table
-from gateway.config.reasons import pattern
+from gateway.config.reasons import pattern, validated
 from gateway.dynamodb import cursors
 from gateway.errors import BadRequest, ConditionFailed, Conflict, Forbidden, NotFound
 from gateway.identity.caller import Caller
 from gateway.identity.store import KeyRecord, TeamRecord
-from gateway.keys.key_fields import parsed
 from gateway.keys.limit_fields import Label
 from gateway.models.money import micro, usd
 from gateway.times import rfc3339
@@ -85,7 +84,7 @@ class Billing:
 
         Raises BadRequest, NotFound (the key), Forbidden, Conflict (the id stands for another one, the month is final).
         """
-        wanted = parsed(NewCorrection, body)
+        wanted = validated(NewCorrection, body)
         if wanted.amount == 0:
             raise BadRequest("amount: must not be 0", param="amount")
         record = self.keys.get(wanted.key)

@@ -13,6 +13,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.store import DAMAGED, KeyRecord, TeamRecord, UserRecord
 
 UNVERIFIED: Final = "unverified"  # context of a call let through because the key table did not answer
+REFUSED: Final = "The API key is unknown, expired or revoked. An admin can say which, or issue another."
 
 
 class KeyReader(Protocol):
@@ -57,7 +58,7 @@ def current(caller: Caller, records: KeyReader, now: float) -> tuple[KeyRecord, 
         fresh = caller_of(record, records, caller.generation)
         if fresh is not None:
             return record, fresh
-    raise Unauthorized("The API key is unknown, expired or revoked. An admin can say which, or issue another.")
+    raise Unauthorized(REFUSED)
 
 
 def caller_of(record: KeyRecord, records: KeyReader, generation: int | None = None) -> Caller | None:

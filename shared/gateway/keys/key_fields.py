@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gateway.config.document import ALIAS, Geography
-from gateway.config.reasons import pattern, validated
+from gateway.config.reasons import pattern
 from gateway.errors import BadRequest
 from gateway.identity.caller import SCOPES, ModelLimits
 from gateway.identity.store import KeyRecord
@@ -22,7 +22,6 @@ Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
 _USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
 MAX_OVERLAP_HOURS = 72
 MOST_MODEL_LIMITS = 10  # each holds for itself: two writes more of a call that it covers
-M = TypeVar("M", bound=BaseModel)
 _NAME = pattern(r"^[A-Za-z0-9._@-]*$", "must be letters, digits and . _ @ -")
 Name = Annotated[str, Field(max_length=64, pattern=_NAME)]
 
@@ -140,8 +139,3 @@ def _model_limits(record: KeyRecord, wanted: NewKey, targets: Callable[[str], st
             raise BadRequest(f"model_limits.{name}: there is no such model", param=f"model_limits.{name}"[:256])
         limits.append(ModelLimits(name, target, each.limits()))
     return tuple(limits)
-
-
-def parsed(model: type[M], body: Mapping[str, Any]) -> M:
-    """A body as a model. Raises BadRequest naming the field."""
-    return validated(model, body)

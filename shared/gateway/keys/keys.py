@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 from gateway import observability
 from gateway.config.document import TierLimits
 from gateway.config.patches import merge_patch
+from gateway.config.reasons import validated
 from gateway.errors import (
     BadRequest,
     ConditionFailed,
@@ -29,7 +30,7 @@ from gateway.identity import key_text as keys
 from gateway.identity.caller import Caller
 from gateway.identity.store import ACTIVE, DAMAGED, KeyRecord, NoSuchTeam
 from gateway.keys.guarded import KeyTable, KeyWrites
-from gateway.keys.key_fields import NewKey, Rotation, filled, parsed, settable
+from gateway.keys.key_fields import NewKey, Rotation, filled, settable
 from gateway.keys.networks import log_networks
 from gateway.keys.raises import check_raise, log_raise
 from gateway.keys.rights import check_sight, inherited
@@ -88,7 +89,7 @@ class Keys:
 
     def create(self, body: Mapping[str, Any], issuer: Caller) -> tuple[str, KeyRecord]:
         """A new key, its text shown this once, and its record. Raises BadRequest, Forbidden."""
-        wanted = parsed(NewKey, inherited(issuer, body))
+        wanted = validated(NewKey, inherited(issuer, body))
         if wanted.expires and wanted.expires.timestamp() <= self.now():
             raise BadRequest("expires: is in the past", param="expires")
         text = keys.new_key()
@@ -137,7 +138,7 @@ class Keys:
         """
 
         def patched(record: KeyRecord) -> KeyRecord:
-            wanted = parsed(NewKey, merge_patch(settable(record), body))
+            wanted = validated(NewKey, merge_patch(settable(record), body))
             changed = filled(record, wanted, self.targets)
             if changed.expires != record.expires and 0 < changed.expires <= self.now():
                 raise BadRequest("expires: is in the past", param="expires")
@@ -153,7 +154,7 @@ class Keys:
     def rotate(self, key_id: str, body: Mapping[str, Any], by: Caller) -> tuple[str, KeyRecord]:
         """A new secret for a key, its text shown this once; limits and spend stay. The old secret works until the
         overlap is over, one older than that no more. Raises as `change`."""
-        overlap = parsed(Rotation, body).overlap_hours
+        overlap = validated(Rotation, body).overlap_hours
         text = keys.new_key(key_id)
 
         def rotated(record: KeyRecord) -> KeyRecord:

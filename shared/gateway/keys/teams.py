@@ -12,14 +12,13 @@ from pydantic import Field
 from gateway import observability
 from gateway.config.document import Geography
 from gateway.config.patches import merge_patch
-from gateway.config.reasons import pattern
+from gateway.config.reasons import pattern, validated
 from gateway.errors import ConditionFailed, Conflict, NotFound, PreconditionFailed
 from gateway.identity.account_ids import team_item
 from gateway.identity.caller import Caller
 from gateway.identity.key_text import TEAM_ID
 from gateway.identity.store import REVOKED, KeyRecord, TeamRecord
 from gateway.keys.guarded import TeamTable, TeamWrites
-from gateway.keys.key_fields import parsed
 from gateway.keys.keys import PaidCalls, make_ready
 from gateway.keys.limit_fields import Label, Metadata, WithoutTier, settable_limits, shown_limits
 from gateway.keys.raises import check_raise, log_raise
@@ -67,7 +66,7 @@ class Teams:
 
     def create(self, body: Mapping[str, Any], by: Caller) -> TeamRecord:
         """Raises BadRequest, Forbidden, Conflict (the id is or was taken)."""
-        wanted = parsed(NewTeam, body)
+        wanted = validated(NewTeam, body)
         record = _filled(TeamRecord(wanted.id, "", rfc3339(self.now())), wanted)
         check_raise(None, record.limits, self.now())
         try:
@@ -103,7 +102,7 @@ class Teams:
         def patched(record: TeamRecord) -> TeamRecord:
             settable = {"name": record.name, "metadata": dict(record.metadata), **settable_limits(record.limits)}
             settable |= {"may_store": record.may_store} | ({"residency": record.residency} if record.residency else {})
-            wanted = parsed(NewTeam, {"id": record.id} | merge_patch(settable, body))
+            wanted = validated(NewTeam, {"id": record.id} | merge_patch(settable, body))
             if wanted.id != record.id:
                 raise Conflict("A team's id can't be changed.", code="id_is_fixed", param="id")
             changed = _filled(record, wanted)

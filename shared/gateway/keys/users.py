@@ -15,12 +15,12 @@ from typing import Any, Protocol
 from pydantic import Field
 
 from gateway import observability
+from gateway.config.reasons import validated
 from gateway.errors import ConditionFailed, Conflict, NotFound, PreconditionFailed
 from gateway.identity.account_ids import user_item
 from gateway.identity.caller import Caller
 from gateway.identity.store import ACTIVE, DAMAGED, REVOKED, KeyRecord, UserRecord
 from gateway.keys.guarded import UserTable, UserWrites
-from gateway.keys.key_fields import parsed
 from gateway.keys.keys import PaidCalls, make_ready
 from gateway.keys.limit_fields import Label, Metadata, WithoutTier, shown_limits
 from gateway.keys.raises import check_raise, log_raise
@@ -66,7 +66,7 @@ class Users:
 
     def put(self, user_id: str, body: Mapping[str, Any], by: Caller, if_match: int | None = None) -> UserRecord:
         """Set what limits a user, all of it. Raises BadRequest, Forbidden, Conflict, PreconditionFailed."""
-        wanted = parsed(UserFields, body)
+        wanted = validated(UserFields, body)
 
         def filled(record: UserRecord) -> UserRecord:
             limits = wanted.limits()

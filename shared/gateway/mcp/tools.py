@@ -114,7 +114,7 @@ class Tool(Generic[A]):
 
     def call(self, catalogue: Catalogue, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The structured result. Raises BadRequest naming the argument, and what `run` raises."""
-        return self.run(catalogue, parsed(self.arguments, arguments)).model_dump(mode="json")
+        return self.run(catalogue, validated(self.arguments, arguments)).model_dump(mode="json")
 
     @cached_property
     def described(self) -> dict[str, Any]:
@@ -127,11 +127,6 @@ class Tool(Generic[A]):
             "outputSchema": self.result.model_json_schema(mode="serialization"),
             "annotations": {"readOnlyHint": True, "openWorldHint": False},
         }
-
-
-def parsed(model: type[A], arguments: Mapping[str, Any]) -> A:
-    """Checked arguments. Raises BadRequest naming the first that is wrong."""
-    return validated(model, arguments)
 
 
 def search_products(catalogue: Catalogue, wanted: SearchArguments) -> Products:

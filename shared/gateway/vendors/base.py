@@ -25,10 +25,9 @@ class ModelCall(NamedTuple):
     fields are kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is
     in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does; `beta` the client's
     header of betas, `version` the version of its dialect that it names. `may_store`: the provider may store the call,
-    if the body asks for that. `streamed`: the provider is asked to send its
-    answer as it is made, of which there are so many `choices`. `mode` says what is asked of the model: to `chat`, or
-    for an `embedding`. `waits` say how long what may take, and after how much silence QUIET is told, and again each
-    time.
+    if the body asks for that. `streamed`: the provider is asked to send its answer as it is made, of which there are so
+    many `choices`. `mode` says what is asked of the model: to `chat`, or for an `embedding`. `waits` say how long each
+    step may take, and after how much silence QUIET is told, and again each time.
 
     `marks`: for how long (5m, 1h) a prompt without marks is marked to be cached, where marks are what its model caches
     by; empty for not at all.

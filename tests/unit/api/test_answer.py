@@ -152,7 +152,7 @@ def test_a_client_that_hangs_up_is_accounted_for(log_lines: Lines, read: int) ->
         next(body)
     closer = threading.Thread(target=body.close)  # a server may notice it anywhere
     closer.start()
-    closer.join(10)
+    closer.join(60)
     said, metrics = told_apart(log_lines())
     # What was never begun has nothing to settle.
     assert [line["message"] for line in said] == ["settled"] * read + ["request"]

@@ -25,7 +25,7 @@ from gateway.dialects.messages.schema import parse_messages
 from gateway.dialects.responses.schema import parse_responses
 from gateway.dialects.text.schema import parse_text
 from gateway.errors import BadRequest
-from gateway.keys.key_fields import NewKey, Rotation, parsed
+from gateway.keys.key_fields import NewKey, Rotation
 from gateway.keys.teams import NewTeam
 from gateway.mcp.tools import TOOLS
 
@@ -38,7 +38,7 @@ ANY_TIME = "must be a time such as 2027-01-31T00:00:00Z"
 
 
 def key(body: Mapping[str, Any]) -> None:
-    parsed(NewKey, body)
+    validated(NewKey, body)
 
 
 def config(part: Mapping[str, Any]) -> None:
@@ -168,9 +168,9 @@ PARSERS: list[tuple[Callable[[Any], object], dict[str, Any]]] = [
     (parse_embeddings, {"model": "titan", "input": ["a"], "dimensions": 256}),
     (parse_text, {"model": "gpt-4", "prompt": "a", "max_tokens": 4, "stop": ["b"], "tags": ["a"]}),
     (key, {"name": "x", "scopes": ["models"], "model_limits": {"gpt-4": {"rpm_limit": 4}}, "metadata": {"a": "b"}}),
-    (lambda body: parsed(NewTeam, body), {"id": "blue", "name": "Blue", "max_budget": 5, "shadow": ["budget"]}),
-    (lambda body: parsed(Rotation, body), {"overlap_hours": 4}),
-    (lambda body: parsed(NewCorrection, body), {"key": "a" * 12, "amount": 1, "reason": "r", "date": "2026-11-24"}),
+    (lambda body: validated(NewTeam, body), {"id": "blue", "name": "Blue", "max_budget": 5, "shadow": ["budget"]}),
+    (lambda body: validated(Rotation, body), {"overlap_hours": 4}),
+    (lambda body: validated(NewCorrection, body), {"key": "a" * 12, "amount": 1, "reason": "r", "date": "2026-11-24"}),
     (lambda body: validated(Action, body), {"action": "open", "providers": ["openai"], "breakers": []}),
     (parse_fields, PRODUCT | {"rating": {"average": 4, "count": 2}, "images": ["https://a.example/b"], "tags": ["a"]}),
     (parse_new, PRODUCT | {"id": "a", "specifications": {"a": "b"}}),

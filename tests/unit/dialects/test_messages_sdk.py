@@ -13,7 +13,6 @@ from anthropic import Anthropic, APIStatusError
 
 from gateway.dialects.messages.answer import write_answer
 from gateway.dialects.messages.spoken import SPOKEN
-from gateway.dialects.messages.stream import write_events
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     BlockStop,
@@ -29,6 +28,7 @@ from gateway.dialects.neutral import (
 from gateway.dialects.sse import written
 from gateway.errors import UpstreamError
 from gateway.models.usage import Usage
+from tests.unit.dialects.in_one_go import write_messages_events as write_events
 
 FRAME = {"id": "msg_1", "model": "m"}
 DELTAS: list[Delta] = [

@@ -11,15 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.chat.stream import chunks, completion, read_choice, read_chunks
+from gateway.dialects.chat.stream import chunks, completion, read_choice
 from gateway.dialects.converse.answer import read_answer as read_converse
-from gateway.dialects.converse.stream import read_events as read_converse_events
-from gateway.dialects.converse.stream import write_answer as write_converse
-from gateway.dialects.converse.stream import write_events as write_converse_events
 from gateway.dialects.messages.answer import read_answer, write_answer
 from gateway.dialects.messages.reading import read_request
 from gateway.dialects.messages.request import write_request
-from gateway.dialects.messages.stream import Writer, read_events, write_events
+from gateway.dialects.messages.stream import Writer
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     BlockStop,
@@ -42,6 +39,11 @@ from gateway.dialects.neutral import (
 from gateway.dialects.sse import Parser, written
 from gateway.dialects.unsupported import Unusable
 from gateway.models.usage import Usage
+from tests.unit.dialects.converse_written import write_answer as write_converse
+from tests.unit.dialects.converse_written import write_events as write_converse_events
+from tests.unit.dialects.in_one_go import read_chunks, read_converse_events
+from tests.unit.dialects.in_one_go import read_messages_events as read_events
+from tests.unit.dialects.in_one_go import write_messages_events as write_events
 from tests.unit.dialects.test_there_and_back import FRAME, _joined, _over_the_wire, requests, streams
 from tests.upstream import chat_judge, messages_judge
 

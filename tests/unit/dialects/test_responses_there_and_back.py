@@ -11,11 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.chat.stream import chunks, completion, read_choice, read_chunks
-from gateway.dialects.converse.stream import read_events as read_converse_events
-from gateway.dialects.converse.stream import write_events as write_converse_events
-from gateway.dialects.messages.stream import read_events as read_messages_events
-from gateway.dialects.messages.stream import write_events as write_messages_events
+from gateway.dialects.chat.stream import chunks, completion, read_choice
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     BlockStop,
@@ -37,13 +33,16 @@ from gateway.dialects.neutral import (
 )
 from gateway.dialects.responses.made.inputs import InputText
 from gateway.dialects.responses.made.reader import Reader, read_answer
-from gateway.dialects.responses.made.writer import write_answer, write_events
+from gateway.dialects.responses.made.writer import write_answer
 from gateway.dialects.responses.reading import read_request
 from gateway.dialects.responses.request import write_request
 from gateway.dialects.responses.spoken import SPOKEN
 from gateway.dialects.responses.tools import Called, called_of
 from gateway.dialects.sse import Parser, written
 from gateway.dialects.unsupported import Unusable
+from tests.unit.dialects.converse_written import write_events as write_converse_events
+from tests.unit.dialects.in_one_go import read_chunks, read_converse_events, read_messages_events, write_messages_events
+from tests.unit.dialects.in_one_go import write_responses_events as write_events
 from tests.unit.dialects.test_messages_there_and_back import MESSAGE, answers
 from tests.unit.dialects.test_there_and_back import FRAME, _joined, _over_the_wire, requests, streams
 from tests.upstream import responses_judge

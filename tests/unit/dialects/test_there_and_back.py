@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dialects.chat import request as chat
-from gateway.dialects.chat.stream import chunks, completion, read_choice, read_chunks
+from gateway.dialects.chat.stream import chunks, completion, read_choice
 from gateway.dialects.converse import reading
 from gateway.dialects.converse.answer import read_answer
 from gateway.dialects.converse.request import write_request
-from gateway.dialects.converse.stream import read_events, write_answer, write_events
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     Block,
@@ -46,6 +45,9 @@ from gateway.dialects.neutral import (
     Used,
 )
 from gateway.models.usage import Usage
+from tests.unit.dialects.converse_written import write_answer, write_events
+from tests.unit.dialects.in_one_go import read_chunks
+from tests.unit.dialects.in_one_go import read_converse_events as read_events
 from tests.upstream import Steer
 from tests.upstream.bedrock_api import converse, events
 from tests.upstream.converse_judge import event_faults, faults

@@ -129,7 +129,7 @@ def test_a_function_that_can_t_be_imported_says_why(pool_of: Callable[[str], Poo
 def test_context_trace_and_log(pool: Pool, lines: list[str]) -> None:
     assert ask(pool, "context", trace="Root=1") == ["greeter", "r1", "arn:1", True, "Root=1"]
     assert ask(pool, "context") == ["greeter", "r1", "arn:1", True, None]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(lines) < 2:  # another thread reads them
         assert time.monotonic() < deadline
     assert lines == ["said context"] * 2

@@ -10,7 +10,6 @@ import pytest
 from gateway.aws.sigv4 import Credentials
 from gateway.dialects.chat.stream import completion
 from gateway.dialects.converse.answer import finish_reason, read_answer
-from gateway.dialects.converse.stream import read_events
 from gateway.dialects.converse.usage import usage_of
 from gateway.dialects.neutral import Failed, Finish, Rest, TextDelta
 from gateway.dialects.unsupported import Unusable
@@ -18,6 +17,7 @@ from gateway.errors import UpstreamRejected
 from gateway.models.usage import Usage, openai_usage
 from gateway.vendors import connect
 from gateway.vendors.base import ModelCall, Prepared, Provider
+from tests.unit.dialects.in_one_go import read_converse_events as read_events
 from tests.unit.vendors.asking import MODEL, ask, at, call, failure
 from tests.upstream import FakeUpstream, Steer
 from tests.upstream.converse_judge import faults

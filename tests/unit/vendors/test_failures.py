@@ -292,7 +292,7 @@ def test_a_broken_connection_is_not_used_again(fake: FakeUpstream, provider: Pro
     fake.script(Steer(reset=place))
     if place == "after":  # it closed while it lay idle
         ask(provider, call())
-        fake.gone.wait(10)
+        fake.gone.wait(60)
     else:
         failure(provider, call())
     ask(provider, call())

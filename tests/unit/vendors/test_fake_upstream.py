@@ -153,6 +153,6 @@ def test_it_runs_as_a_program() -> None:
             assert client.models.list().data
     finally:
         program.terminate()
-        assert program.wait(10) == 0
+        assert program.wait(60) == 0
         if program.stdout:
             program.stdout.close()

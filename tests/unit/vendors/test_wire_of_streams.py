@@ -20,8 +20,6 @@ from hypothesis import strategies as st
 
 from gateway.aws.eventstream import Decoder
 from gateway.dialects.chat.stream import chunks
-from gateway.dialects.converse.stream import write_events as converse_events
-from gateway.dialects.messages.stream import write_events as messages_events
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     BlockStop,
@@ -42,6 +40,8 @@ from gateway.models.usage import Usage, openai_usage
 from gateway.transport import Broken
 from gateway.vendors.streams import StreamError, frames_of
 from tests.gathered import gathered
+from tests.unit.dialects.converse_written import write_events as converse_events
+from tests.unit.dialects.in_one_go import write_messages_events as messages_events
 from tests.upstream.eventstream import event as framed
 from tests.upstream.messages_judge import stream_faults
 

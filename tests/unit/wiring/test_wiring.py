@@ -58,14 +58,14 @@ def test_a_thing_that_two_requests_ask_for_at_once_is_made_once() -> None:
     slow, found, gone = Slow(made("x").settings), [], threading.Event()
 
     def ask() -> None:
-        gate.wait(10)
+        gate.wait(60)
         found.append(slow.thing)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert (len(count), len(set(map(id, found)))) == (1, 1)
 
 

@@ -229,13 +229,6 @@ def _is_function(call: Mapping[str, Any]) -> bool:
     return all(isinstance(text, str) for text in (call.get("id"), function.get("name"), function.get("arguments")))
 
 
-def read_chunks(given: Iterable[Mapping[str, Any]]) -> Iterator[Delta]:
-    """The deltas of a stream's chunks, as they come."""
-    reader = ChunkReader()
-    for chunk in given:
-        yield from reader.hear("", chunk)
-
-
 class ChunkReader:
     """The deltas of a stream's chunks, a chunk at a time; of several choices the first. An error among them is a
     Failed, and the last. Any of them may name the service tier."""

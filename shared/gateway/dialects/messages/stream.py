@@ -6,7 +6,7 @@ API: https://platform.claude.com/docs/en/build-with-claude/streaming
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.dialects.messages.stops import finish_of, stop_reason
@@ -39,14 +39,6 @@ _PIECES: Final = (
     ("signature_delta", "signature", SignatureDelta),
     ("input_json_delta", "partial_json", ArgumentsDelta),
 )
-
-
-def read_events(events: Iterable[tuple[str, Mapping[str, Any]]], names: Mapping[str, str]) -> Iterator[Delta]:
-    """The deltas of a stream's events (type and payload), as they come. An error among them, or a stop reason that
-    means there is no answer, is a Failed. Unknown events go; blocks of the provider's own tools are a Rest."""
-    reader = Reader(names)
-    for kind, event in events:
-        yield from reader.hear(kind, event)
 
 
 class Reader:
@@ -136,15 +128,6 @@ def others(blocks: list[Mapping[str, Any]], usage: object, details: object) -> l
     said = {"other_content": blocks, "server_tool_use": dict(uses_of_server_tools(usage)), "stop_details": details}
     known = {name: value for name, value in said.items() if value}
     return [Rest(known)] if known else []
-
-
-def write_events(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The events of a message, type and payload, in the order that Anthropic documents. `frame` are its id and model.
-    What breaks off, or ends in a word that Messages has not, has no end."""
-    writer = Writer(frame)
-    for delta in deltas:
-        yield from writer.write(delta)
-    yield from writer.end()
 
 
 class Writer:

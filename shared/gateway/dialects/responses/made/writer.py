@@ -41,14 +41,6 @@ _STATUS: Final[Mapping[str, tuple[str, str]]] = {
 _BROKE_OFF: Final = "The provider's answer broke off."
 
 
-def write_events(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> Iterator[Event]:
-    """The events of a response, type and payload. `frame` are its id, time and model."""
-    writer = Writer(frame)
-    for delta in deltas:
-        yield from writer.write(delta)
-    yield from writer.end()
-
-
 def write_answer(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, Any]:
     """A whole response: that of its last event. Raises Unusable where it ends in an error, or in a word that Responses
     have not."""
