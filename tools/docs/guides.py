@@ -155,12 +155,7 @@ def clean_copy(folder: Path) -> None:
 
 _PRELUDE = """
 git() { if [ "$1" = clone ]; then cp -R "$CLEAN_COPY" "${@: -1}"; else command git "$@"; fi; }
-make() {
-  if [ "$1" = env ] && ! grep -qr '^env:' Makefile tools/make; then python3 -c "
-import json; facts = json.load(open('.local/gateway.json'))
-print('URL=' + facts['base_url'], 'KEY=' + facts['keys']['free'], 'ADMIN=' + facts['keys']['admin'])"; return; fi
-  command make -o .local/venv/.tools -o .local/venv/.test -o .local/emulator/.ready "$@"
-}
+make() { command make -o .local/venv/.tools -o .local/venv/.test -o .local/emulator/.ready "$@"; }
 """
 
 
