@@ -25,18 +25,6 @@ from tools.local.emulator import ROOT, free_port
 _READY_SECONDS = 300.0
 
 
-@pytest.fixture(autouse=True)
-def as_from_a_terminal() -> Iterator[None]:
-    """Processes that are started here heed what a terminal sends, also where this run ignores it: under `nohup`, or in
-    the background of a script. What is ignored is inherited."""
-    ignored = [sent for sent in (signal.SIGHUP, signal.SIGINT) if signal.getsignal(sent) is signal.SIG_IGN]
-    for sent in ignored:
-        signal.signal(sent, signal.SIG_DFL)
-    yield
-    for sent in ignored:
-        signal.signal(sent, signal.SIG_IGN)
-
-
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout of its own beside the real one's environments, so that no running gateway is met."""
