@@ -53,6 +53,11 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_no_key_that_was_ended_since_the_restore_point_lives_again",
         "test_budgets_of_a_restored_table_of_limits_know_what_was_spent_since",
     ),
+    "test_hang_ups": (
+        "test_a_client_that_leaves_while_the_provider_is_silent",
+        "test_a_client_that_leaves_within_a_stream",
+        "test_an_answer_that_was_read_and_a_refusal_are_no_hang_ups",
+    ),
     "test_idempotency": (
         "test_the_second_request_gets_the_first_one_s_answer",
         "test_a_failed_call_gives_the_key_back",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -102,6 +103,18 @@ class Live:
 
 def _reply(status: int, headers: Any, body: bytes) -> Reply:
     return Reply(status, {name.lower(): value for name, value in headers.items()}, body.decode())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def as_from_a_terminal() -> Iterator[None]:
+    """Processes that are started here heed what a terminal sends, also where this run ignores it: under `nohup`, or in
+    the background of a script. What is ignored is inherited."""
+    ignored = [sent for sent in (signal.SIGHUP, signal.SIGINT) if signal.getsignal(sent) is signal.SIG_IGN]
+    for sent in ignored:
+        signal.signal(sent, signal.SIG_DFL)
+    yield
+    for sent in ignored:
+        signal.signal(sent, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,7 @@ def test_serves_with_curl_lines_that_work_and_leaves_nothing_behind(checkout: Pa
         assert code == 0, output
         assert "layer-gateway changed" in output
         assert "nothing changed" in finished(tool(checkout, "redeploy"))[1]
-        with urllib.request.urlopen(f"{facts['base_url']}/health", timeout=30) as reply:  # noqa: S310  loopback
+        with urllib.request.urlopen(f"{facts['base_url']}/health", timeout=_READY_SECONDS) as reply:  # noqa: S310  loopback
             assert json.loads(reply.read())["changed"] is True
 
         assert finished(tool(checkout, "stop"))[0] == 0
@@ -135,7 +135,7 @@ def check_another_shell(checkout: Path, facts: dict[str, Any]) -> None:
 def asked(facts: dict[str, Any], path: str, body: dict[str, Any], **headers: str) -> str:
     sent = {"authorization": f"Bearer {facts['keys']['premium']}", "content-type": "application/json", **headers}
     request = urllib.request.Request(f"{facts['base_url']}/v1/{path}", json.dumps(body).encode(), sent)  # noqa: S310
-    with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310  loopback
+    with urllib.request.urlopen(request, timeout=_READY_SECONDS) as reply:  # noqa: S310  loopback
         text: str = reply.read().decode()
         return text
 

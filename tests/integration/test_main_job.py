@@ -25,7 +25,7 @@ def settled(gateway: Live, key_id: str, requests: int) -> Any:
         report = usage_of(gateway, key_id)
         return report if report["total"]["requests"] >= requests else None
 
-    return eventually(look, 5.0)
+    return eventually(look)
 
 
 @pytest.mark.parametrize(("model", "provider"), [("gpt-4", "openai"), ("claude-3-sonnet", "bedrock")])

@@ -22,7 +22,7 @@ HEADPHONES = "wireless headphones noise canceling"
 async def connected(gateway: Live, mode: str) -> AsyncIterator[Client]:
     headers = {"authorization": f"Bearer {gateway.keys['basic']}"}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=30) as http,
+        httpx2.AsyncClient(headers=headers, timeout=120) as http,
         Client(streamable_http_client(f"{gateway.base_url}/mcp", http_client=http), mode=mode) as client,
     ):
         yield client

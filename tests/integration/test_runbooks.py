@@ -55,4 +55,5 @@ def test_the_drill_and_the_runbooks_run_as_printed(checkout: Path) -> None:
         printed = said(checkout, drill)
         assert "(leaked) was revoked since" in printed
         assert printed.split()[:3] == ["200"] * 3
-        assert printed.split()[-2:] == ["200", "401"]
+        # By the function, while the authorizer's verdict is cached, for a minute; else by the HTTP API itself.
+        assert printed.split()[-2:] in (["200", "401"], ["200", "403"]), printed

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T | None], seconds: float = 60.0) -> T:
+def eventually(look: Callable[[], T | None], seconds: float = 120.0) -> T:
     """The first result that isn't None or False; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
