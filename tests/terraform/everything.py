@@ -87,7 +87,7 @@ def _answers_are_streamed(made: Made) -> None:
     assert server.call("POST", "/v1/chat/completions", unknown, sent).status == 400
     for model in ("anthropic.claude-sonnet-4-5-20250929-v1:0", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"):
         counting = {"model": f"bedrock/{model}", "messages": messages}
-        # The gateway waits for a count only so long, and then estimates; a slow machine may need more than one question.
+        # The gateway waits for a count only so long, and then estimates: a slow machine may need more than one try.
         eventually(partial(_is_counted, made, counting, sent), 60)
     for path in ("/v1/models", "/v1/models/gpt-4", "/v1/key"):
         assert server.call("GET", path, headers={"x-api-key": key}).status == 200
