@@ -183,6 +183,12 @@ locals {
             ]
           ])
         },
+        {
+          # What came until then is paid for; so is what came before anybody noticed.
+          title = "Calls whose client had gone"
+          unit  = "calls"
+          lines = [{ namespace = local.own, metric = "HangUps", dimensions = { Gateway = local.prefix }, stat = "Sum", label = "calls" }]
+        },
       ]
     },
     {

@@ -19,8 +19,8 @@ run "plan" {
   }
 
   assert {
-    condition     = alltrue([for key, route in aws_apigatewayv2_route.this : contains(["GET /health", "GET /openapi.json", "HEAD /"], key) || startswith(key, "GET /api/v1/health") ? route.authorization_type == "NONE" : route.authorization_type == "CUSTOM"])
-    error_message = "Only the health routes and the OpenAPI document are public."
+    condition     = alltrue([for key, route in aws_apigatewayv2_route.this : contains(["GET /", "GET /docs", "GET /health", "GET /openapi.json", "HEAD /"], key) || startswith(key, "GET /api/v1/health") ? route.authorization_type == "NONE" : route.authorization_type == "CUSTOM"])
+    error_message = "Only the health routes, the page at / and the documents of the API are public."
   }
 
   assert {

@@ -302,7 +302,8 @@ MISTAKES: dict[str, Mistake] = {
         r"unseen: .*\+ local.unknown_metrics",
     ),
     "the quota is that of another service": Mistake(
-        in_("checks.tf", "L-B99A9384", "L-00000000"), r"unseen: check \"lambda_concurrency\": .*L-00000000"
+        in_("checks.tf", "L-B99A9384", "L-00000000"),
+        r'unseen: data "aws_servicequotas_service_quota" "concurrency": .*L-00000000',
     ),
     "a change of a function is ignored": Mistake(
         in_(

@@ -18,6 +18,7 @@ from tests.terraform.watching import Metric, charts, emitted, missing, watched
 from tools.local.emulator import ROOT
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
+GENERAL = ("README", "severity")  # pages about every trouble
 # Words of the query language, and fields that Lambda or Logs Insights add.
 WORDS = set(
     re.findall(r"\w+", "and as avg bin by count desc fields filter in ispresent limit max pct sort stats sum type")
@@ -132,7 +133,7 @@ def test_every_alarm_has_its_page_and_every_page_its_alarm(state: State) -> None
     # Other pages are for what no alarm tells of: a leaked key, a state that stays locked.
     assert {name for name, text in pages.items() if "\nAlarm: `" in text} == named
     for name, text in pages.items():
-        for part in () if name == "README" else ("## What it means", "## How to see it", "## What to do", "```console"):
+        for part in () if name in GENERAL else ("## What it means", "## How to see it", "## What to do", "```console"):
             assert part in text, f"{name} lacks {part}"
     assert all(f"({name}.md)" in pages["README"] for name in named)
 
