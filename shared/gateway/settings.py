@@ -57,6 +57,11 @@ class Settings(NamedTuple):
         return self.table_names.get(name) or f"{self.table_prefix}-{name}"
 
     @property
+    def ends_of_life(self) -> bool:
+        """Whether a model may reach its end: not where providers are played on this machine, whatever the date."""
+        return not self.loopback_providers
+
+    @property
     def model_region(self) -> str:
         """The region that models are called in, by providers that have regions."""
         return next((said.region for said in self.by_provider.values() if said.region), self.region)

@@ -26,6 +26,12 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_items_of_a_deleted_key_s_models_and_of_removed_users_go",
         "test_a_row_of_a_key_alone_stays_as_it_was",
     ),
+    "test_addresses": (
+        "test_both_doors_refuse_an_address_and_say_no_more_than_it_knows",
+        "test_a_change_holds_at_the_next_paid_call_whatever_is_cached",
+        "test_what_is_no_network_is_refused_by_its_path",
+        "test_an_admin_at_home_makes_keys_for_home",
+    ),
     "test_alerts": (
         "test_a_budget_that_was_raised_warns_anew",
         "test_a_tier_s_budget_warns_too",
@@ -52,6 +58,13 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_an_export_that_was_cut_off_goes_on",
         "test_no_key_that_was_ended_since_the_restore_point_lives_again",
         "test_budgets_of_a_restored_table_of_limits_know_what_was_spent_since",
+    ),
+    "test_every_request": (
+        "test_at_the_http_api",
+        "test_at_the_door_that_streams",
+        "test_a_repeat_is_counted_before_it_writes",
+        "test_a_batch_counts_each_of_its_messages_or_none",
+        "test_a_rate_in_shadow_refuses_nobody",
     ),
     "test_hang_ups": (
         "test_a_client_that_leaves_while_the_provider_is_silent",
@@ -108,6 +121,7 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
         "test_no_key_is_moved_to_a_team_that_is_not_there",
         "test_what_an_issuer_has_by_its_tier_bounds_what_it_grants",
     ),
+    "test_keys_of_a_user": ("test_a_user_s_keys_are_listed_by_its_id",),
     "test_ledger": (
         "test_the_wait_is_true_to_the_microsecond",
         "test_no_minute_holds_more_than_limit_and_burst",

@@ -56,7 +56,12 @@ def _at_the_port(sent: dict[str, Any]) -> dict[str, Any]:
     """What the streaming door answers, whole."""
     body = sent["body"].encode()
     environ: dict[str, Any] = {"REQUEST_METHOD": sent["method"], "PATH_INFO": sent["path"], "QUERY_STRING": ""}
-    environ |= {"SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1"}
+    environ |= {
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "192.0.2.1",
+    }
     environ |= {"wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr, "wsgi.url_scheme": "http"}
     environ |= {"wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False, "wsgi.version": (1, 0)}
     environ |= {"CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": "application/json"}

@@ -54,18 +54,19 @@ class Life:
         self._the_last_hour()
 
     def _people(self) -> None:
-        team = self.admin(
-            "POST", "teams", {"id": "blue", "name": "Blue", "max_budget": 500, "budget_duration": "monthly"}
-        )
+        of_a_team = {"max_budget": 500, "budget_duration": "monthly", "budget_raise": _RAISE, "may_store": True}
+        team = self.admin("POST", "teams", {"id": "blue", "name": "Blue"} | of_a_team)
         gone = self.admin("POST", "teams", {"id": "gone", "name": "Gone"})
         self.admin("DELETE", f"teams/{gone['id']}")
-        limits = {"name": "Anne", "max_budget": 20, "budget_duration": "monthly", "max_parallel_requests": 9}
-        self.admin("PUT", "users/anne", limits)
+        limits = {"max_budget": 20, "budget_duration": "monthly", "budget_raise": _RAISE, "max_parallel_requests": 9}
+        self.admin("PUT", "users/anne", {"name": "Anne"} | limits)
         self.admin("PUT", "users/ben", {"name": "Ben", "rpm_limit": 5})
         self.admin("DELETE", "users/ben")
         self._key("full", tier="enterprise", team_id=team["id"], user_id="anne", max_budget=100, **_EVERY_FIELD)
         self._key("three", tier="free", rpm_limit=3)
         self._key("poor", tier="enterprise", max_budget=0.001, budget_duration="daily")
+        self._key("raised", tier="enterprise", max_budget=0.001, budget_duration="daily", budget_raise=_RAISE)
+        self._key("elsewhere", tier="enterprise", allowed_ips=["203.0.113.0/24"])
         self._key("single", tier="enterprise", max_parallel_requests=1)
         self._key("warned", tier="enterprise", max_budget=0.0035, budget_duration="total")
         self._key("crashed", tier="enterprise", max_budget=7, budget_duration="weekly")
@@ -94,7 +95,7 @@ class Life:
 
     def _config(self) -> None:
         self.admin("POST", "config", {"rateLimits": {"basic": {"requestsPerMinute": 77}}})
-        self.admin("POST", "config", {"models": {"house": {"target": "openai/gpt-4o-mini"}}})
+        self.admin("POST", "config", {"models": {"house": {"target": "openai/gpt-4o-mini"}}, "cacheMarks": "always"})
 
     def _calls(self) -> None:
         self.called("full", idempotency_key="once")
@@ -104,6 +105,8 @@ class Life:
         for _ in range(3):
             self.called("three")
         self.called("poor", wanted=402)
+        self.called("raised")
+        self.called("elsewhere", wanted=403)
         self.called("rotated")
         for _ in range(3):
             self.called("warned")
@@ -209,6 +212,7 @@ class Life:
             raise AssertionError(f"the consumer could not take {failed}")
 
 
+_RAISE = {"amount": 2, "until": "2029-01-01T00:00:00Z"}
 _EVERY_FIELD = {
     "models": ["gpt-4", "gpt-4o", "house"],
     "expires": "2030-01-01T00:00:00Z",
@@ -219,7 +223,8 @@ _EVERY_FIELD = {
     "tpd_limit": 9_000_000,
     "tph_limit": 8_000_000,
     "max_parallel_requests": 40,
-    "budget_raise": {"amount": 2, "until": "2029-01-01T00:00:00Z"},
+    "allowed_ips": ["192.0.2.0/24", "2001:db8::/32"],
+    "budget_raise": _RAISE,
     "model_limits": {"gpt-4": {"max_budget": 50, "budget_duration": "daily"}},
     "metadata": {"ticket": "t1"},
 }

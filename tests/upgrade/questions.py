@@ -58,9 +58,9 @@ def _asked(version: Version, question: Question, keys: Mapping[str, str]) -> Que
 def _questions(ids: Mapping[str, str]) -> Iterator[Question]:
     yield from (_get(f"{ADMIN}/{path}") for path in ("keys?limit=100", "teams?limit=9", "users?limit=9"))
     yield _get(f"{ADMIN}/keys?limit=3") | {"pages": True}
-    yield from (_get(f"{ADMIN}/keys/{ids[name]}") for name in ("full", "rotated", "revoked"))
+    yield from (_get(f"{ADMIN}/keys/{ids[name]}") for name in ("full", "rotated", "revoked", "raised", "elsewhere"))
     yield from (_get(f"{ADMIN}/{path}") for path in ("teams/blue", "users/anne", "circuit-breakers"))
-    only = ["version", "config.rateLimits.basic.requestsPerMinute", "config.models.house"]
+    only = ["version", "config.rateLimits.basic.requestsPerMinute", "config.models.house", "config.cacheMarks"]
     yield _get(f"{ADMIN}/config") | {"only": only}
     yield from (_get(f"{ADMIN}/usage?group_by={each}&{_DAYS}") for each in _DIMENSIONS)
     yield _get(f"{ADMIN}/usage?group_by=key&limit=1&{_DAYS}") | {"pages": True}
@@ -70,7 +70,7 @@ def _questions(ids: Mapping[str, str]) -> Iterator[Question]:
     yield from (_get(f"{ADMIN}/teams/{team}/statements?month=2026-11") for team in ("blue", "-"))
     yield _get("/api/v1/products?limit=2") | {"pages": True}
     yield from (_get(path) for path in ("/api/v1/products/search?q=headphones", f"{ADMIN}/products/p2"))
-    yield _get("/v1/key", "full")
+    yield from (_get("/v1/key", key) for key in ("full", "raised", "elsewhere"))
     yield _get("/v1/models", "rotated-before") | {"only": []}
     yield from (_get("/v1/models", key) | {"only": []} for key in ("revoked", "deleted"))
     for key, claim, body in (
@@ -80,7 +80,7 @@ def _questions(ids: Mapping[str, str]) -> Iterator[Question]:
         ("crashed", "died-again", SLOW),
     ):
         yield {"method": "POST", "url": _CHAT_PATH, "key": key, "body": body, "headers": {"idempotency_key": claim}}
-    for key in ("three", "poor", "single", "revoked"):
+    for key in ("three", "poor", "elsewhere", "single", "revoked"):
         yield {"method": "POST", "url": _CHAT_PATH, "key": key, "body": CHAT}
 
 

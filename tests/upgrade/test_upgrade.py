@@ -153,6 +153,14 @@ def _one_record(first: Life, second: Life) -> None:
     for turn in (first, second):
         turn.keys["changed"] = made["key"]
     first.called("changed")
+    second.admin("PATCH", f"keys/{made['id']}", {"max_budget": 0.000001})
+    assert first.called("changed", wanted=None).status == 402
+    raised = {"amount": 1, "until": "2026-12-24T18:00:00.000Z"}
+    assert second.admin("PATCH", f"keys/{made['id']}", {"budget_raise": raised})["budget_raise"] == raised
+    assert first.called("changed").status == 200
+    second.admin("PATCH", f"keys/{made['id']}", {"allowed_ips": ["203.0.113.0/24"]})
+    assert first.called("changed", wanted=None).status == 403
+    second.admin("PATCH", f"keys/{made['id']}", {"allowed_ips": [], "budget_raise": None})
     second.admin("PATCH", f"keys/{made['id']}", {"max_budget": 1})
     assert first.admin("GET", f"keys/{made['id']}")["max_budget"] == 1
     assert first.called("changed").status == 200

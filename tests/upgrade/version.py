@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 _CHILD = Path(__file__).parent / "child.py"
+SOURCE = "192.0.2.1"  # where clients are
 _SOURCES = {"api-key": "x-api-key", "bearer": "authorization"}
 
 
@@ -169,5 +170,5 @@ def _event(
         "pathParameters": {name: unquote(value) for name, value in found.items()},
         "isBase64Encoded": True,
         "body": base64.b64encode(sent.encode()).decode(),
-        "requestContext": {"http": {"method": method, "path": path}, "requestId": "r"},
+        "requestContext": {"http": {"method": method, "path": path, "sourceIp": SOURCE}, "requestId": "r"},
     }

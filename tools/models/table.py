@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.config.document import parse_config
 from gateway.config.service import defaults
+from gateway.errors import NotFound
 from gateway.models.listing import listed
 from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
@@ -15,9 +16,11 @@ from gateway.models.prices import PriceBook
 _HEAD = ("NAME", "TARGET", "WINDOW", "OUTPUT", "IN $/M", "OUT $/M", "CACHED", "DIALECTS", "CAPABILITIES", "ENDS")
 
 
-def render(region: str, providers: tuple[str, ...], *, everything: bool = False, residency: str = "") -> str:
-    """One model a line, and what it was made of."""
-    today = time.strftime("%Y-%m-%d", time.gmtime())
+def render(
+    region: str, providers: tuple[str, ...], *, everything: bool = False, residency: str = "", today: str = ""
+) -> str:
+    """One model a line, which of them end soon or have ended, and what it was made of."""
+    today = today or time.strftime("%Y-%m-%d", time.gmtime())
     prices = PriceBook.load(region)
     names = ModelNames(parse_config(defaults()), prices, providers, region, today)
     shown = [listed(route, names) for route in names.routes(residency=residency, everything=everything)]
@@ -27,7 +30,24 @@ def render(region: str, providers: tuple[str, ...], *, everything: bool = False,
     bound = f" within {residency}" if residency else ""
     sources = sorted({f"{each['pricing']['source']} of {each['pricing'].get('date', '-')}" for each in shown})
     told = f"{len(shown)} names in {region} by {', '.join(providers)}{bound} on {today}; prices: {'; '.join(sources)}"
-    return "\n".join((*lines, "", told))
+    return "\n".join((*lines, "", *ending(names), told))
+
+
+def ending(names: ModelNames) -> list[str]:
+    """The config's aliases whose model has ended, or ends soon: a line each. Nothing else tells whoever maintains the
+    packaged config, since no test depends on the date."""
+    found = []
+    for alias in sorted(names.config.models):
+        try:
+            route = names.resolve(alias)
+        except NotFound as error:
+            if error.code == "model_end_of_life":
+                found.append(f"ENDED       {error.message}")
+        else:
+            if route.ending:
+                instead = f"; then {route.successor}" if route.successor else ""
+                found.append(f"ENDS SOON   {alias} ({route.target}) on {route.ending}{instead}")
+    return found
 
 
 def _row(shown: dict[str, Any]) -> Sequence[str]:

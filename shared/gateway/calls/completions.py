@@ -58,9 +58,9 @@ WHOLE_CHAT = Way()
 
 @dataclass(slots=True)
 class Completions:
-    """`provider` gives the adapter of a configured provider by name and region, `catalogue` the
-    products for an mcpContext.
-    `now` is seconds since the epoch; `region` is where models are called unless an alias says another."""
+    """`provider` gives the adapter of a configured provider by name and region, `catalogue` the products for an
+    mcpContext. `now` is seconds since the epoch; `region` is where models are called unless an alias says another.
+    Without `ends` no model has reached its end of life."""
 
     config: ConfigSource
     prices: Prices
@@ -71,11 +71,12 @@ class Completions:
     catalogue: Callable[[], Catalogue]
     now: Callable[[], float] = time.time
     region: str = ""
+    ends: bool = True
     _names: ModelNames | None = field(default=None, init=False, repr=False)
 
     def model_names(self, config: Config) -> ModelNames:
         """The same as long as the config and the day are: what a name stands for is found once."""
-        today, names = utc_date(self.now()), self._names
+        today, names = utc_date(self.now()) if self.ends else "", self._names
         if names is None or names.config is not config or names.today != today:
             names = self._names = ModelNames(config, self.prices, self.providers, self.region, today)
         return names

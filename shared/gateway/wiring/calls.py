@@ -47,7 +47,8 @@ class Calls(Stores):
         from gateway.models.geographies import strictest
         from gateway.models.model_names import ModelNames
 
-        config, settings, today = self.config_source.get(), self.settings, utc_date(time.time())
+        config, settings = self.config_source.get(), self.settings
+        today = utc_date(time.time()) if settings.ends_of_life else ""
         names = ModelNames(config, self.prices, settings.providers, settings.model_region, today)
         route = names.found(name, residency=strictest(residency, config.residency or ""))
         return route.target if route else None
@@ -97,6 +98,7 @@ class Calls(Stores):
             prices=self.prices,
             providers=self.settings.providers,
             region=self.settings.model_region,
+            ends=self.settings.ends_of_life,
             provider=self.vendors.provider,
             ledger=self.ledger,
             breakers=Breakers(self.breaker_store, lambda: time.time_ns() // 1_000_000),

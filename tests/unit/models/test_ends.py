@@ -14,6 +14,7 @@ from gateway.models.cards import Cards
 from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook
 from tests.unit.models.offered import offered
+from tools.models.table import ending, render
 
 ROW = {"input": 1_000_000, "output": 1_000_000}
 OLD, HERE = "openai/old", "openai/new"
@@ -122,3 +123,18 @@ def test_what_the_packaged_data_says_holds() -> None:
     with pytest.raises(NotFound, match=r"Ask for 'gpt-6\.1-sol'"):
         packaged("2026-11-27", "openai").resolve("openai/gpt-4")
     assert packaged("2026-11-27", "openai").resolve("gpt-4").target == "openai/gpt-5.4"
+
+
+def test_whoever_maintains_the_packaged_config_is_told_by_the_catalogue() -> None:
+    """`make models` says which aliases end soon: no test of the default run may, since it would fail by the date."""
+    later: dict[str, Any] = {
+        "prices": {HERE: {"input": 1.0, "output": 1.0, "ends": "2027-05-01"}},
+        "models": {"next": {"target": HERE}},
+    }
+    before = ending(names("2027-03-30"))
+    assert before == [f"ENDS SOON   alias ({OLD}) on 2027-03-31; then new"]
+    (after,) = ending(names("2027-03-31"))
+    assert after == "ENDED       The model 'alias' reached its end of life on 2027-03-31. Ask for 'new' instead."
+    assert ending(names("2027-03-31", **later)) == [f"ENDS SOON   next ({HERE}) on 2027-05-01"]
+    assert ending(names("2026-11-27")) == []
+    assert "ENDED" in render("us-east-1", ("openai",), today="2200-01-01")

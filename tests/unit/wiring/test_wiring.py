@@ -129,3 +129,17 @@ def test_what_names_stand_for_is_found_anew_with_the_day_and_the_config() -> Non
     completions.now = lambda: midnight
     with pytest.raises(NotFound):
         completions.model_names(config).resolve("openai/gpt-4o")
+
+
+def test_no_model_has_ended_where_providers_are_played_on_this_machine() -> None:
+    """Otherwise `make run` would refuse the documents' own commands on some day, and tests would fail by the date."""
+    ended = _Fixed(**ANY_TWO, prices={FIRST: {"input": 1, "output": 1, "ends": "2020-01-01"}})
+    variables = {"GATEWAY_ENVIRONMENT": "local", "GATEWAY_TABLE_PREFIX": "t", "GATEWAY_PROVIDERS": "bedrock"}
+    variables |= {"AWS_REGION": "eu-central-1"}
+    for said, target in (("", SECOND), ("allow", FIRST)):
+        gateway = Gateway(read_settings(variables | {"GATEWAY_LOOPBACK_PROVIDERS": said}))
+        gateway.database = ScriptedDatabase({})
+        gateway.config_source = ended  # type: ignore[assignment]  # all that is asked of one
+        assert gateway.target_of("best") == target
+        route = gateway.completions.model_names(ended.get()).resolve("best")
+        assert (route.target, route.ending) == (target, "")
