@@ -94,7 +94,8 @@ def logs(arguments: argparse.Namespace) -> int:
     found = events(deployer.client("logs"), {wanted: groups[wanted]} if wanted else groups, follow=arguments.follow)
     printer = Printer(colours=sys.stdout.isatty() and "NO_COLOR" not in os.environ, wanted=arguments.id)
     with suppress(KeyboardInterrupt, BrokenPipeError):
-        show(found, printer, partial(print, flush=True), as_json=arguments.json)
+        if not show(found, printer, partial(print, flush=True), as_json=arguments.json) and arguments.id:
+            raise EmulatorError(f"No line of the log has the id {arguments.id}.")
     return 0
 
 
