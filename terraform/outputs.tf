@@ -16,7 +16,7 @@ output "url" {
 }
 
 output "openai_base_url" {
-  description = "Base URL for OpenAI's client libraries: answers within 29 seconds and whole, unless a custom domain leads to the door that streams."
+  description = "Base URL for OpenAI's client libraries: answers within 28 seconds and whole, unless a custom domain leads to the door that streams."
   value       = "${local.url}/v1"
 }
 

@@ -81,7 +81,7 @@ fi
 .local/venv/bin/python -m tools.build --target aws --architecture "$architecture"
 if [[ $command == plan ]]; then
     planned
-    printf '\nThis plan is kept: make apply ENV=%s applies it.\n' "$environment"
+    printf '\nThis plan is kept: make apply ENV=%s applies it.\n' "$environment${ENDPOINT:+ ENDPOINT=$ENDPOINT}"
     exit 0
 fi
 if [[ -f $kept && -f $kept.inputs ]]; then

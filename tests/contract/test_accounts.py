@@ -119,6 +119,7 @@ def test_a_refusal_says_whose_limit_it_is(tables: Tables, scope: str) -> None:
     assert f"and $0.0009 of the {owner} is spent" in str(spent)
     hopeless = refuse(ledger, world, 2_000)
     assert "whole budget of $0.001" in str(hopeless)
+    assert hopeless.details["spent"] is None  # what is remembered is as it was before calls that have ended since
 
 
 @pytest.mark.parametrize("scope", SCOPES)

@@ -593,7 +593,9 @@ def test_a_refusal_names_what_was_hit_and_bears_the_headers(tables: Tables) -> N
     assert dear.value.headers["x-should-retry"] == "false"
     with pytest.raises(BudgetExceeded) as never:
         world.admit(ledger, 1_001)
-    assert never.value.details | {"needed": 0, "reset": None} == dear.value.details | {"needed": 0, "reset": None}
+    unsaid = {"spent": None, "needed": 0, "reset": None}
+    assert never.value.details | unsaid == dear.value.details | unsaid
+    assert never.value.details["spent"] is None
     assert never.value.details["reset"] is None  # no new window has room for it either
     with pytest.raises(RateLimited) as fast:
         world.admit(ledger, tokens=90)

@@ -20,7 +20,7 @@ from tools.golden.text import listed as lines
 from tools.local.emulator import ROOT
 
 BEGIN, END = "<!-- python -m tools.costs write -->", "<!-- end -->"
-_SENTENCE = re.compile(r"A million calls of two seconds cost [^(]*\(\[how it is counted\]")
+_SENTENCE = re.compile(r"A million calls of two seconds each cost [^(]*\(\[how it is counted\]")
 
 
 def tables(plans: Mapping[str, Planned]) -> str:
@@ -52,8 +52,9 @@ def sentence(plans: Mapping[str, Planned]) -> str:
     calls = sum(million(plans["prod"], listed, used).values())
     still = [sum(idle(plans[name], listed, used).values()) for name in ("dev", "prod")]
     return (
-        f"A million calls of two seconds cost {calls:.0f} dollars of AWS's, besides the models; a gateway that nobody"
-        f" calls {still[0]:.0f} dollars a month, with alarms and a dashboard {still[1]:.0f} ([how it is counted]"
+        f"A million calls of two seconds each cost {calls:.0f} dollars at AWS, besides the models. A gateway that"
+        f" nobody calls costs {still[0]:.0f} dollars a month, or {still[1]:.0f} with alarms and a dashboard"
+        " ([how it is counted]"
     )
 
 

@@ -27,7 +27,7 @@ BOXES = {
         "client", 20, 180, 150, 76, "Clients", ("OpenAI, Anthropic,", "Claude Code, Codex,", "frameworks, curl")
     ),
     "rest": Box("door", 210, 80, 140, 70, "REST API", ("/v1/*, streamed", "up to 15 minutes")),
-    "http": Box("door", 210, 240, 140, 88, "HTTP API", ("/api/v1/*, /mcp", "whole answers,", "up to 29 seconds")),
+    "http": Box("door", 210, 240, 140, 88, "HTTP API", ("/api/v1/*, /mcp", "whole answers,", "up to 28 seconds")),
     "stream": Box("function", 400, 80, 175, 70, "stream", ("a server: checks the key,", "admits, calls, settles")),
     "completions": Box("function", 400, 176, 175, 54, "completions", ("admits, calls, settles",)),
     "authorizer": Box("function", 400, 242, 175, 40, "authorizer", ("whose key is this?",)),
@@ -67,6 +67,7 @@ ARROWS = (
     ("http", "mcp"),
     ("stream", "providers"),
     ("stream", "limits"),
+    ("stream", "rows"),
     ("completions", "providers"),
     ("completions", "limits"),
     ("completions", "rows"),

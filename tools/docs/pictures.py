@@ -33,9 +33,9 @@ def limit(seen: dict[str, Any], threads: int) -> Picture:
     plot.line(allowed, _RED, "stroke-dasharray='6 4'")
     plot.line([point for point in admitted if point[0] <= wide], _BLUE)
     _note(plot, (0.9, high * 0.93), f"asked: {seen['asked']:,} calls in {wide:g} s", _GREY)
-    _note(plot, (wide * 0.42, high * 0.80), f"allowed: {burst} at once, then {seen['per_minute']} a minute", _RED)
+    _note(plot, (wide * 0.42, high * 0.84), f"allowed: {burst} at once, then {seen['per_minute']} a minute", _RED)
     over = sum(number > burst + rate * moment for moment, number in admitted)
-    _note(plot, (wide * 0.55, high * 0.42), f"admitted: {len(admitted) - 1}, of these over the limit: {over}", _BLUE)
+    _note(plot, (wide * 0.5, high * 0.42), f"admitted: {len(admitted) - 1}, of these over the limit: {over}", _BLUE)
     return picture
 
 

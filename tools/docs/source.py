@@ -15,6 +15,8 @@ from tools.local.emulator import ROOT
 
 FOLDER = ROOT / ".local" / "docs-site" / "source"
 _LINK = re.compile(r"(\]\(|src=\")(?!https?://|#|mailto:)([^)#\s\"]+)")
+_ITEM = re.compile(r"(?:\d+\.|[-*]) +")
+_COMMANDS = re.compile(r"^( *)```console\n(?!\1\$ )", re.MULTILINE)
 _TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 
@@ -33,7 +35,7 @@ def gather(folder: Path = FOLDER) -> int:
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".md":
-            copy.write_text(_with_pages_of_folders(path), encoding="utf-8")
+            copy.write_text(for_mkdocs(_with_pages_of_folders(path)), encoding="utf-8")
         else:
             shutil.copyfile(path, copy)
     shutil.copyfile(Path(__file__).parent / "site.css", folder / "site.css")
@@ -56,3 +58,19 @@ def _with_pages_of_folders(page: Path) -> str:
         return f"{match[1]}{match[2].rstrip('/')}/README.md" if (folder / "README.md").is_file() else match[0]
 
     return _LINK.sub(named, page.read_text(encoding="utf-8"))
+
+
+def for_mkdocs(text: str) -> str:
+    """A page as a code host shows it, for MkDocs. What belongs to an item of a list is indented by four spaces there,
+    else it ends the list. In a block `console` every line without a prompt is taken for output, and shown dimmed."""
+    lines, indent, fenced = [], 0, False
+    for line in _COMMANDS.sub(r"\1```bash\n", text).splitlines(keepends=True):
+        item = None if fenced else _ITEM.match(line)
+        if item:
+            indent = item.end()
+        elif not fenced and line[0] not in " \n":
+            indent = 0
+        inside = not item and indent and line.startswith(" " * indent)
+        lines.append(" " * (4 - indent) + line if inside else line)
+        fenced ^= line.lstrip().startswith("```")
+    return "".join(lines)

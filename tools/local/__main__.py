@@ -94,7 +94,8 @@ def logs(arguments: argparse.Namespace) -> int:
     found = events(deployer.client("logs"), {wanted: groups[wanted]} if wanted else groups, follow=arguments.follow)
     printer = Printer(colours=sys.stdout.isatty() and "NO_COLOR" not in os.environ, wanted=arguments.id)
     with suppress(KeyboardInterrupt, BrokenPipeError):
-        show(found, printer, partial(print, flush=True), as_json=arguments.json)
+        if not show(found, printer, partial(print, flush=True), as_json=arguments.json) and arguments.id:
+            raise EmulatorError(f"No line of the log has the id {arguments.id}.")
     return 0
 
 
@@ -196,7 +197,7 @@ Try it:
 
   curl -s {stream}/v1/models -H 'Authorization: Bearer {free}'
 
-{_agents(stream, free, FIRST_MODEL[mode])}
+{_agents(stream, gateway.keys["premium"], FIRST_MODEL[mode])}
 
   curl -s '{url}/api/v1/admin/usage?group_by=model' -H 'X-API-Key: {admin}'
 
@@ -209,7 +210,7 @@ Demo keys and addresses are in .local/gateway.json. Ctrl-C ends everything.
 
 def _agents(url: str, key: str, model: str) -> str:
     """How coding agents are started, where they are installed; docs/clients.md has the others. Claude Code adds /v1 to
-    its address itself."""
+    its address itself. An agent asks too often for a key of the free tier."""
     how = 'auth={command="printenv", args=["GATEWAY_KEY"]}'
     provider = f'{{name="AI Gateway", base_url="{url}/v1", wire_api="responses", {how}}}'
     return f"""  ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY={key} claude --model {model}

@@ -153,12 +153,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _last_words(messages: list[dict[str, Any]]) -> str:
-    """The text of the last message of the user's."""
+    """The text of the last message of the user's, without what coding agents put around it in tags."""
     said = [message.get("content") for message in messages if message.get("role") == "user"]
     last = said[-1] if said else ""
     if isinstance(last, str):
         return last
-    return " ".join(part["text"] for part in last or () if isinstance(part.get("text"), str))
+    texts = [part["text"] for part in last or () if isinstance(part.get("text"), str)]
+    return " ".join([text for text in texts if not text.lstrip().startswith("<")] or texts)
 
 
 def _tokens(text: str) -> int:

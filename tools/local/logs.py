@@ -101,14 +101,17 @@ def events(client: Any, groups: Mapping[str, str], *, follow: bool) -> Iterator[
 
 def show(
     lines: Iterable[tuple[str, str]], printer: Printer, out: Callable[[str], None], *, as_json: bool = False
-) -> None:
-    """Print what there is to be seen of lines; with `as_json` the lines themselves."""
+) -> int:
+    """Print what there is to be seen of lines; with `as_json` the lines themselves. Returns how many were printed."""
+    printed = 0
     for function, text in lines:
         shown = printer.shown(function, text)
         if as_json and (shown is not None or not printer.wanted):
-            out(text.rstrip())
-        elif shown is not None:
+            shown = text.rstrip()
+        if shown is not None:
             out(shown)
+            printed += 1
+    return printed
 
 
 def _since(client: Any, groups: Mapping[str, str], since: int) -> Iterator[tuple[int, str, str, str]]:

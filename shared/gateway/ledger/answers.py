@@ -41,14 +41,15 @@ def refused(
     scope: Scope, model: str, terms: Terms, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows
 ) -> GatewayError:
     """The answer of a refusal: what was hit, how much is used and was asked for, and when it frees. Without an item,
-    that is, where a call was refused that asks for more than there ever is, nobody looked what is used. `model` is the
-    name in a key's limit on one."""
+    that is, where a call was refused that asks for more than there ever is, nobody looked what is used. With one,
+    what such a call is told of money would be older than the calls that have ended since: nothing is said. `model` is
+    the name in a key's limit on one."""
     whose = _Whose(scope, model)
     now = windows.now
     wait = None if refusal.wait is None else refusal.wait / _SECOND
     reset = None if wait is None else rfc3339(now / _SECOND + wait)
     headers = rate_headers(terms, item, now) if item else {}
-    spent = usd(refusal.used) if item else None
+    spent = usd(refusal.used) if item and demand.est <= refusal.limit else None
     money = {**whose.facts, "limit": usd(refusal.limit), "spent": spent, "needed": usd(demand.est)}
     if refusal.dimension == "budget":
         budget = f"budget of {in_dollars(refusal.limit)}{whose.on}"

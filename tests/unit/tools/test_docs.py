@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.docs.source import for_mkdocs
 from tools.local.emulator import ROOT
 
 PLACES = (ROOT, *(ROOT / name for name in ("docs", "functions", "tests", "tools", "terraform", "benchmarks")))
@@ -91,3 +92,10 @@ def test_the_table_of_rooms_is_the_linter_s_layers() -> None:
     ]
     _, *layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     assert rooms == [{name.removeprefix("gateway.") for name in layer.split(" | ")} for layer in layers]
+
+
+def test_a_block_in_a_list_stays_in_it_on_the_site() -> None:
+    page = "1. Stop it:\n\n   ```console\n   make stop\n     # now\n   ```\n\n   It says so.\n2. Go on.\n\n"
+    after = "```json\n{\n   1: 2}\n```\n```console\n$ make run\n   - ready\n```\n"
+    shown = "1. Stop it:\n\n    ```bash\n    make stop\n      # now\n    ```\n\n    It says so.\n2. Go on.\n\n"
+    assert for_mkdocs(page + after) == shown + after
