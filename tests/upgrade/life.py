@@ -23,7 +23,7 @@ SLOW = CHAT | {"messages": [{"role": "user", "content": "[[fake delay=30]] Hello
 
 _NOISE = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(100))
 # Its answer is too large to be kept in the claim itself.
-LARGE = CHAT | {"messages": [{"role": "user", "content": f"[[fake text={_NOISE}]] Hello!"}]}
+LARGE: dict[str, Any] = CHAT | {"messages": [{"role": "user", "content": f"[[fake text={_NOISE}]] Hello!"}]}
 
 
 class Life:
