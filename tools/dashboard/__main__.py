@@ -53,9 +53,9 @@ def main() -> int:
     if running is None:
         print("No gateway runs here: `make run` in another shell.", file=sys.stderr)
         return 1
+    dashboard = body(arguments.plan)
     if arguments.seconds:
         print(f"{calls(running, arguments.seconds)} calls were answered")
-    dashboard = body(arguments.plan)
     seen = samples(logged(running["endpoint"]), running["prefix"], api_of(dashboard))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(picture(dashboard, seen), encoding="utf-8")
