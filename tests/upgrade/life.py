@@ -17,7 +17,7 @@ FORGOTTEN = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 MINUTE = 60.0
 ADMIN = "/api/v1/admin"
 Keys = dict[str, str]
-CHAT = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 100}
+CHAT: dict[str, Any] = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 100}
 STREAMED = CHAT | {"stream": True, "user": "somebody"}
 SLOW = CHAT | {"messages": [{"role": "user", "content": "[[fake delay=30]] Hello!"}]}
 

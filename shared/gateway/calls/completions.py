@@ -58,9 +58,8 @@ WHOLE_CHAT = Way()
 
 @dataclass(slots=True)
 class Completions:
-    """`provider` gives the adapter of a configured provider by name and region, `catalogue` the products for an
-    mcpContext. `now` is seconds since the epoch; `region` is where models are called unless an alias says another.
-    Without `ends` no model has reached its end of life."""
+    """`provider` gives a configured provider's adapter by name and region, `catalogue` the products for an mcpContext.
+    `now` is seconds since the epoch, `region` where models run unless an alias says; without `ends` no model ends."""
 
     config: ConfigSource
     prices: Prices
