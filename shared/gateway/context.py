@@ -1,7 +1,7 @@
-"""What belongs to one request, or one run of a job: who it is in the log, what it has counted, when it must be over.
+"""The state of one request, or of one run of a job: its keys in the log, what it has counted, its deadline.
 
-Two requests at once, each on a thread of its own, keep all of it apart; so do two on one thread in turns, as when the
-body of an answer is written while the next request is read: `entered` says whose turn it is.
+Two requests that run at once on separate threads do not share it. Nor do two that take turns on one thread, for example
+when the body of an answer is written while the next request is read: `entered` says whose turn it is.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Final, ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# A metric's name, a value of it, and the dimensions that it is filed under.
+# A metric's name, a value, and the dimensions that it is filed under.
 Measured = tuple[str, float, tuple[tuple[str, str], ...]]
 
 
 @dataclass(slots=True)
 class Context:
-    """`keys` go into every line of the log, None left out; `metrics` are written when the request is over. `started`
-    and `deadline` are on time.monotonic, `trace` is the trace's header as Lambda had it at the start, `status` is the
-    answer's, as of HTTP. `source` is the client's address as the door was told it, empty where it was not."""
+    """`keys` go into every line of the log, without those that are None. `metrics` are written when the request is
+    over. `started` and `deadline` are on time.monotonic. `trace` is Lambda's trace header at the start. `status` is the
+    answer's HTTP status. `source` is the client's address, empty if the door does not know it."""
 
     correlation_id: str = ""
     request_id: str = ""
@@ -48,7 +48,7 @@ _current: Final[ContextVar[Context]] = ContextVar("gateway")
 
 
 def current() -> Context:
-    """The context of what runs here; outside of every request one of this thread's own."""
+    """The context of the code that runs here. Outside of every request it is the thread's own."""
     found = _current.get(None)
     if found is None:
         _current.set(found := Context())
@@ -56,7 +56,7 @@ def current() -> Context:
 
 
 class entered:  # noqa: N801  a context manager used like a function; contextlib's costs a generator each time
-    """What runs inside is this context's."""
+    """Makes this context the current one inside the `with` block."""
 
     __slots__ = ("_before", "_context")
 
@@ -72,7 +72,7 @@ class entered:  # noqa: N801  a context manager used like a function; contextlib
 
 
 def carried(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, run in the context that is current now: for the threads of a pool, which begin with none."""
+    """The function, bound to the context that is current now: for the threads of a pool, which start without one."""
     context = current()
 
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,9 +1,9 @@
-"""Where a provider may be: the form of its base URL, and the addresses that its name leads to.
+"""Where a provider may be: the form of its base URL, and the addresses that its host name resolves to.
 
-A base URL may come from an admin, and the provider's key is sent there. So it is https, and it never leads to this
-machine, to what answers on it (Lambda's runtime API, credentials, instance metadata), or to an address that is no
-host's. A private address may be a host inside the VPC. The addresses are judged where they are connected to: whatever
-a name pointed to when it was configured, it may point elsewhere later.
+A base URL may come from an admin, and the provider's key is sent there. So it must be https, and it must never lead to
+this machine, to a service on it (Lambda's runtime API, credentials, instance metadata), or to an address that is not a
+host's. A private address is allowed: it may be a host inside the VPC. The addresses are checked at each connection,
+since a name may point elsewhere later than when it was configured.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gateway.sockets import AddressInfo, Resolve, addresses_of
 _ANY_CASE = re.ASCII | re.IGNORECASE
 _URL = re.compile(r"(https?)://(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?", _ANY_CASE)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", _ANY_CASE)
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", _ANY_CASE)  # a last label that makes the whole a number, in some spelling
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", _ANY_CASE)  # as the last label, it makes the host a number
 _NEVER = tuple(
     ip_network(network)
     for network in (
@@ -27,7 +27,7 @@ _NEVER = tuple(
         "169.254.0.0/16",  # link-local: instance metadata, credentials, X-Ray's daemon
         "192.0.0.0/24",
         "224.0.0.0/3",  # multicast, reserved, broadcast
-        "::/96",  # no address, and IPv4 in an old spelling
+        "::/96",  # the unspecified address, and IPv4 in an old spelling
         "::ffff:0:0/96",  # IPv4 spelled as IPv6
         "::ffff:0:0:0/96",
         "64:ff9b:1::/48",
@@ -41,24 +41,24 @@ _NEVER = tuple(
     )
 )
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
-_NAT64 = ip_network("64:ff9b::/96")  # an IPv6-only subnet's way to IPv4: judged by the address within
+_NAT64 = ip_network("64:ff9b::/96")  # how an IPv6-only subnet reaches IPv4: the embedded address is checked
 
 
 class ForbiddenAddress(OSError):
-    """A host leads where no provider may be. Nothing was sent."""
+    """A host leads to an address where no provider may be. Nothing was sent."""
 
 
 class Destinations(NamedTuple):
-    """What a provider's base URL may lead to. `loopback` is for a gateway that runs on its user's own machine: plain
-    http, and that machine. `runtime_api` is Lambda's own, as `host:port`; `lookup` finds a name's addresses."""
+    """What a provider's base URL may lead to. `loopback` is for a gateway on its user's own machine: it allows plain
+    http, and that machine. `runtime_api` is Lambda's own, as `host:port`. `lookup` finds a name's addresses."""
 
     loopback: bool = False
     runtime_api: str = ""
     lookup: Resolve = addresses_of
 
     def check(self, url: str) -> None:
-        """Raises ValueError, in words for whoever wrote the URL, unless it has the form of a base URL and, where its
-        host is an address, that of a provider."""
+        """Raises ValueError, in words for the author of the URL, unless it has the form of a base URL. If its host is
+        an address, a provider must be allowed there."""
         scheme, host, port = _parts(url)
         if scheme != "https" and not self.loopback:
             raise ValueError("must begin with https://: the provider's key is sent there")
@@ -71,8 +71,8 @@ class Destinations(NamedTuple):
                 raise ValueError("leads to an address that is not allowed for a provider")
 
     def resolver(self, url: str) -> Resolve:
-        """Finds the addresses of this URL's host when it is connected to. It raises ForbiddenAddress where one of them
-        may be no provider's: of a name that leads to several, none is trusted then. Raises ValueError as `check` does.
+        """Return a resolver that finds the addresses of this URL's host at each connection. It raises ForbiddenAddress
+        if any of them is forbidden: then none of a name's addresses is trusted. Raises ValueError as `check` does.
         """
         self.check(url)
         plain = _parts(url)[0] == "http"

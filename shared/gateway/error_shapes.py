@@ -1,4 +1,4 @@
-"""An error as each wire format tells it: in an answer, and in a stream whose head has gone out."""
+"""The shape of an error in each wire format: in an answer, and in a stream whose head has gone out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.errors import GatewayError, UpstreamError, UpstreamUnavailable
 
-OVERLOADED = 529  # as Anthropic's API says it
+OVERLOADED = 529  # as in Anthropic's API
 _TYPES = {
     401: "authentication_error",
     402: "billing_error",
@@ -17,22 +17,22 @@ _TYPES = {
     504: "timeout_error",
     OVERLOADED: "overloaded_error",
 }
-# Of those refusals of a request that have a status of their own; any other is 400.
+# The statuses of refusals that have their own status; any other refusal of a request is 400.
 _STATUSES_TOLD = {_TYPES[status]: status for status in (404, 413)}
-# Of a type that stands in a stream, which has no status of its own any more.
+# The status for an error's type in a stream, which can no longer have a status itself.
 STATUSES = {kind: status for status, kind in _TYPES.items()} | {"invalid_request_error": 400}
 _OVERLOADED_UPSTREAM = (503, OVERLOADED)
 _TOO_LONG = "context_length_exceeded"
 
 
 def openai_error(error: GatewayError) -> dict[str, Any]:
-    """What stands at `error` in OpenAI's shape."""
+    """The `error` object in OpenAI's shape."""
     return {"message": error.message, "type": error.type, "param": error.param, "code": error.code} | error.details
 
 
 def messages_status(error: GatewayError) -> int:
-    """An error's status as Anthropic's API gives it: a provider that is overloaded, or left alone for a while, is 529,
-    which its clients wait for. Where the provider's own words are told, its status of them is too."""
+    """An error's status as in Anthropic's API. A provider that is overloaded, or not called for a while, is 529: its
+    clients wait and retry then. If the provider's own error is passed on, so is the status that belongs to it."""
     told = error.told_kind if isinstance(error, UpstreamError) else ""
     if told in _STATUSES_TOLD:
         return _STATUSES_TOLD[told]
@@ -43,8 +43,8 @@ def messages_status(error: GatewayError) -> int:
 
 
 def messages_error(error: GatewayError, request_id: str = "") -> dict[str, Any]:
-    """The whole body in Anthropic's shape. Its clients know errors by words: those of a provider come first, if any.
-    That a prompt is too long is told by words too."""
+    """The whole body in Anthropic's shape. Its clients recognise errors by their words, so a provider's own words come
+    first, if there are any. Clients recognise a prompt that is too long by words too."""
     status = messages_status(error)
     kind = _TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
     message = error.message

@@ -1,4 +1,4 @@
-"""Every error the gateway raises, as a tree. Facts stand in attributes; nothing is ever parsed from a message.
+"""Every error that the gateway raises, as a tree. Facts are in attributes; nothing is ever parsed from a message.
 
 GatewayError                        an answer for the caller: status, type, code, param, retry_after, headers
 ├── BadRequest                  400 invalid_request_error
@@ -10,20 +10,20 @@ GatewayError                        an answer for the caller: status, type, code
 ├── PreconditionFailed          412 precondition_failed    If-Match does not match
 ├── BodyTooLarge                413 request_too_large
 ├── UnsupportedMediaType        415 unsupported_media_type
-├── UnprocessableContent        422 idempotency_key_reused an Idempotency-Key that another request had
+├── UnprocessableContent        422 idempotency_key_reused another request used this Idempotency-Key
 ├── RateLimited                 429 rate_limit_exceeded / budget_held
 ├── UpstreamError               502 upstream_error         a provider's fault, shaped for the caller
 │   ├── UpstreamCredentials     502 upstream_credentials   our credential was refused, never a 401 to the caller
 │   ├── UpstreamRejected        400 upstream_rejected      the provider found the request itself wrong
 │   ├── UpstreamThrottled       429 upstream_throttled     carries the provider's retry-after
-│   ├── UpstreamUnavailable     503 upstream_unavailable   breaker open, nothing left to try
+│   ├── UpstreamUnavailable     503 upstream_unavailable   the breaker is open, nothing is left to try
 │   └── UpstreamTimeout         504 upstream_timeout
 ├── StoreUnavailable            503 store_unavailable      never 401, whatever was being read
 └── InternalError               500 internal_error
 
-StoreError                          between stores and services; never reaches a caller as it is
-├── ConditionFailed                 the condition of a single write was false; `item` is what stood there
-├── TransactionCanceled             `reasons` as DynamoDB gives them, one an operation
+StoreError                          between stores and services; never reaches a caller unchanged
+├── ConditionFailed                 the condition of a single write was false; `item` is the stored item
+├── TransactionCanceled             `reasons` as DynamoDB gives them, one per operation
 └── StoreRejected                   DynamoDB refused the request itself: a defect of ours
 """
 
@@ -38,7 +38,7 @@ class GatewayError(Exception):
 
     `message` is safe to show. `retry_after` is in seconds (fractions allowed). `headers` are added to the
     response. `details` are further facts for the body's `error` object (limits, sums), JSON values only. `charged` is
-    what the failed call cost, in micro-dollars: what cost money is kept under its Idempotency-Key.
+    what the failed call cost, in micro-dollars: an answer that cost money is kept under its Idempotency-Key.
     """
 
     status: ClassVar[int] = 500
@@ -132,14 +132,14 @@ class RateLimited(GatewayError):
 
 
 class InternalError(GatewayError):
-    """A defect of ours: the caller is told no more than where to look."""
+    """A defect of ours. The caller learns only which log line to look for."""
 
     def __init__(self) -> None:
         super().__init__("The gateway failed; the correlation id tells which log line.")
 
 
 class ClientGone(GatewayError):
-    """Nobody waits for the answer any more. (499 is nginx's status for it: for the log.)"""
+    """Nobody waits for the answer any more. (499 is nginx's status for this; only the log shows it.)"""
 
     status = 499
     type = "invalid_request_error"
@@ -158,11 +158,11 @@ class UpstreamError(GatewayError):
     """A provider's fault.
 
     `provider` names it. `sent` tells whether the request may have reached the provider (and so may be billed).
-    `failure` tells whether the circuit breaker counts it: overload and refusals of our request do not.
-    `upstream_status` is the provider's HTTP status where an answer came whole, None where none did. `reason` is a
-    short fixed word for logs. `usage` is the domain's Usage that came with an answer which is none, `tier` the service
-    tier that it names. `told_kind` and `told` are the type and the words that the provider itself told it by, fit to be
-    shown; empty where the client shall not see them.
+    `failure` tells whether the circuit breaker counts it; it does not count overload and refusals of our request.
+    `upstream_status` is the provider's HTTP status if a whole answer came, else None. `reason` is a short fixed word
+    for logs. `usage` is the domain's Usage that came with an unusable answer, `tier` the service tier that the answer
+    names. `told_kind` and `told` are the provider's own error type and message, fit to be shown; they are empty if the
+    client must not see them.
     """
 
     status = 502
@@ -195,8 +195,8 @@ class UpstreamError(GatewayError):
 
 
 class UpstreamCredentials(UpstreamError):
-    """`of_credential`: the credential itself was refused, so that another one may be let in; not the model, the region
-    or the country for the account that it belongs to."""
+    """`of_credential`: the credential itself was refused, so that another one may be accepted. It is false if the
+    account may not use the model, the region or the country."""
 
     default_code = "upstream_credentials"
     failure = False
@@ -228,7 +228,7 @@ class UpstreamTimeout(UpstreamError):
 
 
 class StoreError(Exception):
-    """What a store tells a service; `operation` is DynamoDB's name of the call."""
+    """An error that a store raises to a service; `operation` is DynamoDB's name of the call."""
 
     def __init__(self, operation: str, message: str) -> None:
         super().__init__(f"{operation}: {message}")
@@ -236,7 +236,7 @@ class StoreError(Exception):
 
 
 class ConditionFailed(StoreError):
-    """The condition was false. `item` is the stored item in plain Python values, None where there was none."""
+    """The condition was false. `item` is the stored item in plain Python values, None if there was none."""
 
     def __init__(self, operation: str, item: dict[str, Any] | None = None) -> None:
         super().__init__(operation, "condition not met")
@@ -244,7 +244,7 @@ class ConditionFailed(StoreError):
 
 
 class TransactionCanceled(StoreError):
-    """`reasons` is one code per operation in order: "None", "ConditionalCheckFailed", "TransactionConflict", ..."""
+    """`reasons` has one code per operation, in order: "None", "ConditionalCheckFailed", "TransactionConflict", ..."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("TransactWriteItems", ", ".join(reasons))
@@ -252,7 +252,7 @@ class TransactionCanceled(StoreError):
 
 
 class StoreRejected(StoreError):
-    """DynamoDB refused the request as such (`code`, for example ValidationException)."""
+    """DynamoDB refused the request itself (`code`, for example ValidationException)."""
 
     def __init__(self, operation: str, code: str, message: str) -> None:
         super().__init__(operation, f"{code}: {message}")

@@ -1,7 +1,7 @@
-"""A lean client's side of HTTP/1.1 (RFC 9112): a request in one piece, and an answer's head and body, as they arrive.
+"""A lean HTTP/1.1 client (RFC 9112): it writes a request in one piece, and reads an answer's head and body on arrival.
 
-Read here is what almost every answer is: a status line of HTTP/1.1, plain ASCII header lines, and a body by its length
-or in chunks. Any other head (`Odd`) is for the standard library, whose way with it is long proven. http.client reads
+It reads the form that almost every answer has: a status line of HTTP/1.1, plain ASCII header lines, and a body with a
+length or in chunks. Any other head (`Odd`) goes to the standard library, which is long proven there. http.client reads
 each head with its e-mail parser, which costs more than all the rest of an exchange.
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-MOST_HEAD = 65_536  # bytes of a head, and of the trailers behind chunks
+MOST_HEAD = 65_536  # bytes of a head, and of the trailers after chunks
 _PIECE = 65_536
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
-# An end of CR LF CR LF, and none of LF alone; no blank before a line's end. What says where the body ends may be said
-# once, and in these words alone: `(?(n)(?!))` fails where the group was met before.
+# The head ends with CR LF CR LF; LF alone does not match, nor does a blank before a line's end. A header that says
+# where the body ends may occur once, and with these values only: `(?(n)(?!))` fails if the group has matched before.
 _HEAD = re.compile(
     rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [\t\x20-\x7e]*+)?+\r\n"
     rb"(?:(?:(?i:content-length):(?(2)(?!))[ \t]*+([0-9]{1,15})"
@@ -32,17 +32,17 @@ _TARGET = re.compile(r"/[!-~]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 
-Receive = Callable[[int], bytes]  # at most so many bytes; none where the other side has ended
+Receive = Callable[[int], bytes]  # at most that many bytes; none if the other side has closed
 Got = TypeVar("Got")
 
 
 class Silence(Exception):
-    """Nothing has come for as long as the reader wants to wait at once. What was read stays read: the same may be
-    asked again."""
+    """Nothing has come for as long as the reader wants to wait at a time. What was read is kept, so the same call may
+    be repeated."""
 
 
 class Malformed(ValueError):
-    """What came is no HTTP. Its text quotes nothing of it."""
+    """What came is not HTTP. The message quotes none of it."""
 
 
 class Cut(Malformed):
@@ -57,8 +57,8 @@ def request_bytes(
     body: bytes,
     fixed: tuple[tuple[str, str], ...] = (),
 ) -> bytes:
-    """A request as it leaves. `fixed` are further headers, those that are the same in many requests: they are looked at
-    once. Raises ValueError, which quotes nothing, for what would be another request on the wire."""
+    """The bytes of a request. `fixed` are further headers that are the same in many requests; they are checked only
+    once. Raises ValueError, which quotes nothing, for parts that would make another request on the wire."""
     start, names, end, counted = _shape(method, target, host, tuple(headers), fixed)
     values = headers.values()
     if not _VALUE.fullmatch("".join(values)):
@@ -72,8 +72,8 @@ def request_bytes(
 def _shape(
     method: str, target: str, host: str, names: tuple[str, ...], fixed: tuple[tuple[str, str], ...]
 ) -> tuple[str, tuple[str, ...], str, bool]:
-    """What is the same in many requests: what stands before the values of headers and between them, what behind, and
-    whether the body's length is among them."""
+    """What is the same in many requests: the text before the headers' values and between them, the text after them, and
+    whether the headers give the body's length."""
     every = (*(name for name, _ in fixed), *names)
     given = {name.lower() for name in every}
     if not _METHOD.fullmatch(method) or not _TARGET.fullmatch(target) or not _VALUE.fullmatch(host):
@@ -88,8 +88,8 @@ def _shape(
 
 
 class Headers(Mapping[str, str]):
-    """Header lines by lower-case name, read when somebody asks: of most answers nobody does. Of a repeated one the last
-    counts."""
+    """Header lines by lower-case name. They are parsed on first use, which most answers never see. Of a repeated header
+    the last one counts."""
 
     def __init__(self, head: bytes) -> None:
         self._head: bytes | None = head
@@ -112,8 +112,8 @@ class Headers(Mapping[str, str]):
 
 
 class Head(NamedTuple):
-    """`length` is the body's in bytes, None where it comes in chunks; `keep` whether the connection may be used
-    again."""
+    """`length` is the body's length in bytes, None if it comes in chunks. `keep` says whether the connection may be
+    used again."""
 
     status: int
     headers: Mapping[str, str]
@@ -122,22 +122,22 @@ class Head(NamedTuple):
 
 
 class Odd:
-    """A head that is not read here."""
+    """A head that this module does not read."""
 
 
 _ODD = Odd()
 
 
 class Reader:
-    """What comes over one connection, answer after answer."""
+    """Reads what comes over one connection, answer after answer."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self.buffer = bytearray()
 
     def head(self) -> Head | Odd:
-        """The next answer's head. It stays in the buffer where it is odd. Raises Cut where it does not come whole, and
-        what `receive` does."""
+        """The next answer's head. An odd one stays in the buffer. Raises Cut if the head is cut off, and what `receive`
+        raises."""
         start = 0
         while not self.buffer or (end := _HEAD_ENDS.search(self.buffer, start)) is None:
             if len(self.buffer) > MOST_HEAD:
@@ -151,11 +151,11 @@ class Reader:
         return read
 
     def body(self, head: Head) -> Iterator[bytes]:
-        """The body's bytes as they arrive, none of them at each Silence. Raises Malformed."""
+        """The body's bytes as they arrive; an empty piece at each Silence. Raises Malformed."""
         return self._chunks() if head.length is None else self._so_many(head.length)
 
     def buffered(self, head: Head) -> bytes | None:
-        """The body, where all of it came with its head, as short ones do; else None, and nothing is read."""
+        """The body if all of it came with its head, as short bodies do; else None, and nothing is read."""
         if head.length is None or head.length > len(self.buffer):
             return None
         body = bytes(self.buffer[: head.length])
@@ -177,7 +177,7 @@ class Reader:
             if (yield from _patiently(lambda: self._line(2))).strip(b"\r\n"):
                 raise Malformed("a chunk is longer than it was said to be")
         seen = 0
-        # Trailers: nobody asked for them.
+        # Trailers are skipped: nobody asked for them.
         while (line := (yield from _patiently(lambda: self._line(MOST_HEAD)))).strip(b"\r\n"):
             seen += len(line)
             if seen > MOST_HEAD:
@@ -190,7 +190,7 @@ class Reader:
         return int(match[1], 16)
 
     def _line(self, most: int) -> bytes:
-        """The next line with its end. Raises Malformed where it is longer than `most`."""
+        """The next line with its end. Raises Malformed if it is longer than `most`."""
         start = 0
         while (end := self.buffer.find(b"\n", start)) < 0:
             start = len(self.buffer)
@@ -211,7 +211,7 @@ class Reader:
 
 
 def _patiently(read: Callable[[], Got]) -> Generator[bytes, None, Got]:
-    """What is read, and nothing each time when it does not come."""
+    """Return what `read` gives, and yield an empty piece at each Silence before that."""
     while True:
         try:
             return read()
@@ -220,7 +220,7 @@ def _patiently(read: Callable[[], Got]) -> Generator[bytes, None, Got]:
 
 
 class PlainAnswer:
-    """What the lean reader reads: it says itself where its body ends."""
+    """An answer that the lean reader reads: its head says where the body ends."""
 
     measured = True
 
@@ -248,7 +248,7 @@ def _read_head(text: bytes) -> Head | Odd:
         return _ODD
     said, length, coding, connection = match.groups()
     status = int(said)
-    if (length is None) == (coding is None) or status in (204, 304):  # nobody says how long, or two do, or no body
+    if (length is None) == (coding is None) or status in (204, 304):  # no length, or two, or no body
         return _ODD
     keep = connection is None or connection.lower() == b"keep-alive"
     return Head(status, Headers(text), None if length is None else int(length), keep)

@@ -1,5 +1,5 @@
-"""JSON as text, by encoders that are made once. And how deep a value may be: what is read at one depth of calls may be
-too deep to copy or write at another."""
+"""JSON as text, by encoders that are made once; and a limit on nesting. A value that can be read at one depth of calls
+may be too deep to copy or write at another."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from json import encoder
 from typing import Any, Final
 
 MOST_LEVELS: Final = 100
-# A member's small number with an exponent, as Python writes it. A quote after a letter ends a name or a text: one that
-# stands inside a text has a backslash before it, and one that begins a text follows a colon, a comma or a bracket.
+# A member's small number with an exponent, as Python writes it. A quote after a letter ends a name or a text: a quote
+# inside a text has a backslash before it, and one that begins a text follows a colon, a comma or a bracket.
 _SMALL = re.compile(r'":(?<=[A-Za-z0-9_]":)(-?)(\d)(?:\.(\d+))?e-(\d\d)(?=[,}])')
 
 
@@ -22,16 +22,17 @@ def writer(
     default: Callable[[Any], Any] | None = None,
     decimals: bool = False,
 ) -> Callable[[Any], str]:
-    """What writes a value without blanks. `default` says what stands for a value that JSON has not; without it such a
-    value raises TypeError. With `decimals` small numbers are written out, as people read money: 0.000006, not 6e-06.
+    """A function that writes a value without blanks. `default` replaces a value that JSON does not have; without it
+    such a value raises TypeError. With `decimals` small numbers are written out, as people read money: 0.000006, not
+    6e-06.
 
-    json.dumps makes an encoder at each call, and JSONEncoder.encode the part of it that is written in C: half of what a
-    short text costs. Only what looks for a value that holds itself is left out, which no JSON does that was read.
+    json.dumps makes an encoder at each call, and JSONEncoder.encode makes the part that is written in C: half the cost
+    of a short text. Only the check for a value that contains itself is left out; JSON that was read never does.
     """
     made = json.JSONEncoder(
         ensure_ascii=ascii_only, check_circular=False, allow_nan=allow_nan, separators=(",", ":"), default=default
     )
-    make: Any = getattr(encoder, "c_make_encoder", None)  # what json itself uses, where the interpreter has it
+    make: Any = getattr(encoder, "c_make_encoder", None)  # json itself uses it, if the interpreter has it
     if make is None:
         return (lambda value: decimal(made.encode(value))) if decimals else made.encode
     string = encoder.encode_basestring_ascii if ascii_only else encoder.encode_basestring
@@ -42,8 +43,8 @@ def writer(
 
 
 def decimal(text: str) -> str:
-    """JSON text with the small numbers of its objects' members written out; those of lists stay as they are: vectors
-    are read by no person, and have thousands."""
+    """JSON text with the small numbers of objects' members written out. Numbers in lists stay as they are: nobody reads
+    vectors, and they have thousands."""
     return _SMALL.sub(_written_out, text) if "e-" in text else text
 
 
@@ -53,12 +54,12 @@ def _written_out(found: re.Match[str]) -> str:
 
 
 def is_shallow_text(text: str) -> bool:
-    """Whether JSON text has too few brackets to hold so many levels. Of what has more, `is_shallow` knows."""
+    """Whether JSON text has too few brackets to exceed MOST_LEVELS. If it has more, ask `is_shallow`."""
     return text.count("{") + text.count("[") <= MOST_LEVELS
 
 
 def is_shallow(value: Any, most: int = MOST_LEVELS) -> bool:
-    """Whether a JSON value has at most so many levels of objects and lists. Needs no recursion itself."""
+    """Whether a JSON value has at most `most` levels of objects and lists. It works without recursion."""
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(most):
         level = [

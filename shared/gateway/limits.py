@@ -1,7 +1,7 @@
-"""What can be limited: one table, a limit a line. Fields of tiers, keys, teams and users, the authorizer's context, the
-terms of an account, the expression of its admission, refusals, headers and what is shown follow from it.
+"""Everything that can be limited, in one table with a limit per line. From it follow the fields of tiers, keys, teams
+and users, the authorizer's context, an account's terms and its admission expression, refusals, headers and displays.
 
-It lies below the rooms that read it: config and identity have their fields from here, the ledger its arithmetic.
+It lies below the packages that read it: config and identity take their fields from here, the ledger its arithmetic.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ _CATCH_UP: Final = 50_000
 
 
 class Limit(NamedTuple):
-    """One limit. `field` is a tier's (in JSON in camelCase), `key_field` that of a key, a team, a user, a key on one
-    model.
+    """One limit. `field` is the tier's field (camelCase in JSON). `key_field` is the field of a key, a team, a user, or
+    a key on one model.
 
-    `attribute` is where an item counts it. Of a bucket: its arrival time. Of a window: two letters, the first of which
-    no other has, before the name of the UTC hour or day (`window`) that it counts in. Of a gauge: what is under way.
-    `unit` is what it counts of a call, and names a bucket's headers, which are OpenAI's. `dimension` and `words` name
-    it in a refusal. `burst` is a tier's and a key's field for how much may come at once, where that may be chosen.
+    `attribute` is where an item counts it. For a bucket it holds the arrival time. For a window it is two characters,
+    the first of which is unique, before the name of the UTC hour or day (`window`) that is counted. For a gauge it
+    holds what is under way. `unit` is what a call adds, and names a bucket's headers, which are OpenAI's. `dimension`
+    and `words` name the limit in a refusal. `burst` is a tier's and a key's field for how much may come at once, if
+    that may be chosen.
     """
 
     field: str
@@ -39,15 +40,15 @@ class Limit(NamedTuple):
 
     @property
     def name(self) -> str:
-        """In `shadow`, in metrics and logs."""
+        """Its name in `shadow`, metrics and logs."""
         return "budget" if self.kind == "money" else _camel_case(self.field)
 
     def asks(self, tokens: int) -> int:
-        """How much of it a call takes that may use so many tokens."""
+        """How much of the limit a call takes that may use this many tokens."""
         return tokens if self.unit == "tokens" else 1
 
     def counter(self, hour: str) -> str:
-        """The attribute that counts in the window of this UTC hour (2026-11-24T05)."""
+        """The attribute that counts the window of this UTC hour (2026-11-24T05)."""
         return f"{self.attribute}{hour if self.window == 'hour' else hour[:10]}"
 
 
@@ -57,7 +58,7 @@ def _camel_case(field: str) -> str:
     return first + "".join(map(str.title, more))
 
 
-# In the order in which a refusal names them.
+# In the order in which refusals name them.
 LIMITS = (
     Limit(
         "requests_per_minute",
@@ -87,7 +88,7 @@ LIMITS = (
 )
 BUCKETS = tuple(each for each in LIMITS if each.kind == "bucket")
 WINDOWS = tuple(each for each in LIMITS if each.kind == "window")
-COUNTED = tuple(each for each in LIMITS if each.kind in ("window", "gauge"))  # by adding what a call asks
+COUNTED = tuple(each for each in LIMITS if each.kind in ("window", "gauge"))  # counted by adding what a call asks for
 NAMES = tuple(each.name for each in LIMITS)
 NUMBERS = tuple(
     field for each in LIMITS for field in ((each.key_field, each.burst[1]) if each.burst else (each.key_field,))
@@ -108,26 +109,26 @@ class Bucket:
 
     @cached_property
     def step(self) -> int:
-        """T: how far one unit moves the bucket on, rounded up to the microsecond, so never a unit too many."""
+        """T: how far one unit advances the bucket, rounded up to the microsecond, so that no unit too many conforms."""
         return -(-MINUTE // self.limit)
 
     def cost(self, units: int) -> int:
-        """How far so many units move the bucket on."""
+        """How far this many units advance the bucket."""
         return units * self.step
 
     def tau(self, units: int) -> int:
-        """How far ahead the bucket may be for so many units to conform."""
+        """How far ahead the bucket may be if this many units are to conform."""
         return self.cost(self.burst) - self.cost(units) - self.slack
 
     def idle(self, arrival: int, now: int) -> bool:
         return arrival < now - self.slack
 
     def conforms(self, arrival: int, units: int, now: int) -> bool:
-        """Whether so many units may come now. What does not conform does not at any later arrival time either."""
+        """Whether this many units may come now. If not, they would not at any later arrival time either."""
         return max(arrival, now - self.slack) <= now + self.tau(units)
 
     def wait(self, arrival: int, units: int, now: int) -> int:
-        """Microseconds until so many units conform; 0 or less where they do now."""
+        """Microseconds until this many units conform; 0 or less if they do now."""
         return arrival - self.tau(units) - now
 
     def left(self, arrival: int, now: int) -> int:
@@ -140,7 +141,7 @@ class Bucket:
         return max(0, arrival - (now - self.slack))
 
     def catch_up(self, refusals: int) -> int:
-        """By how much a call that others hindered so often may move the bucket on beyond its own step: at most 50 ms,
-        and at most four steps or a hundredth of the bucket, whichever is more; twice that each further time."""
+        """How far a call that other calls have hindered this often may advance the bucket beyond its own step: at most
+        50 ms, and at most four steps or a hundredth of the bucket, whichever is more; twice that each further time."""
         whole = self.cost(self.burst)
         return min(whole, min(_CATCH_UP, max(4 * self.step, whole // 100)) << (refusals - 1))

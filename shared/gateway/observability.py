@@ -1,7 +1,7 @@
-"""Logs and metrics: one JSON line a fact, metrics as one EMF line a run in the same log. No prompt, no key, no header
-ever goes in.
+"""Logs and metrics: one JSON line per event, and the metrics of a run as one EMF line in the same log. No prompt, no
+key and no header is ever logged.
 
-Names, units and dimensions of metrics stand in data/metrics.json, which Terraform reads too: dashboards and alarms can
+data/metrics.json has the names, units and dimensions of metrics. Terraform reads it too, so dashboards and alarms can
 name nothing else. Dimensions are few and bounded (no key ids: each value would cost $0.30 a month).
 """
 
@@ -22,16 +22,16 @@ from gateway.json_text import writer
 
 _NAME: Final = "gateway"
 log: Final = logging.getLogger(_NAME)
-# What JSON can't say is told in Python's words, half a surrogate pair is escaped: a line is never lost for its content.
+# A value that JSON can't express is written as its str(), and half a surrogate pair is escaped: no line is ever lost.
 _encode: Final = writer(default=str, decimals=True)
-# A key of ours, wherever a client wrote it: in a path, as a field's name. What is left of it is its id: no secret.
+# A key of ours, wherever a client wrote it: in a path, as a field's name. Its id is left, which is not secret.
 _KEY: Final = re.compile(r"(sk-[0-9A-Za-z]{12})-[0-9A-Za-z]{8,}")
 _STANDARD: Final = frozenset((*logging.makeLogRecord({}).__dict__, "message", "asctime"))
 
 
 class _Line(logging.Formatter):
-    """A record as one JSON line, with the names that Powertools for AWS Lambda gives its parts: of what is built on
-    those, nothing needs to change."""
+    """Formats a record as one JSON line, with the field names of Powertools for AWS Lambda, so that tools built on
+    those names need no change."""
 
     def format(self, record: logging.LogRecord) -> str:
         this = context.current()
@@ -42,7 +42,7 @@ class _Line(logging.Formatter):
             "timestamp": f"{_second(int(record.created))}.{int(record.msecs):03d}+00:00",
             "service": _NAME,
         }
-        # The keys of the request that wrote it; what the line says itself comes first. What is not known is left out.
+        # The keys of the request that wrote it; the line's own values win. Unknown values are left out.
         said = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         facts |= {key: value for key, value in {**this.keys, **said}.items() if value is not None}
         if record.exc_info and record.exc_info[0] is not None:
@@ -60,14 +60,14 @@ def _second(number: int) -> str:
 
 
 def _set_up() -> None:
-    # No line says which thread, process or task wrote it: not asked for, as logging's own notes on cost advise.
+    # No line says which thread, process or task wrote it, so none is looked up, as logging's documentation advises.
     for each in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
         setattr(logging, each, False)
     written = logging.StreamHandler(sys.stdout)
     written.setFormatter(_Line())
     log.addHandler(written)
     log.setLevel(logging.INFO)
-    for handler in logging.getLogger().handlers:  # Lambda's own: it would write each line once more
+    for handler in logging.getLogger().handlers:  # Lambda's own: it would write each line again
         handler.addFilter(lambda record: record.name != _NAME)
 
 
@@ -75,7 +75,7 @@ _set_up()
 
 
 class MetricSpec(NamedTuple):
-    """CloudWatch's unit, the sets of dimensions a value is filed under, and what it means."""
+    """A metric's CloudWatch unit, the sets of dimensions that a value is filed under, and its meaning."""
 
     unit: str
     dimensions: tuple[tuple[str, ...], ...]
@@ -83,7 +83,7 @@ class MetricSpec(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every dimension of any set."""
+        """Every dimension that occurs in any set."""
         return tuple(sorted({name for group in self.dimensions for name in group}))
 
 
@@ -98,35 +98,36 @@ def _registry() -> tuple[str, dict[str, MetricSpec]]:
 _registered: Final = _registry()
 NAMESPACE: Final[str] = _registered[0]
 METRICS: Final[Mapping[str, MetricSpec]] = _registered[1]
-OWN: Final = ("FunctionName", "Gateway")  # dimensions that `flush` knows; callers give the others
-_WANTED: Final = {  # of each metric, what callers give, in small letters and as it is filed
+OWN: Final = ("FunctionName", "Gateway")  # dimensions that `flush` adds; callers give the others
+_WANTED: Final = {  # each metric's dimensions from callers, in lower case and as filed
     name: {key.lower(): key for key in spec.names if key not in OWN} for name, spec in METRICS.items()
 }
-_MOST_VALUES: Final = 100  # of one metric in one EMF line
+_MOST_VALUES: Final = 100  # EMF's limit for one metric in one line
 
 _Dimensions = tuple[tuple[str, str], ...]
 
 
 def configure(service: str, level: str) -> None:
-    """Name the function in every line of what runs here, and log from this level on. Called first in every run."""
+    """Name the function in every line that is logged here, and log from this level on. Called first in every run."""
     context.current().keys["service"] = service
     wanted = logging.getLevelName(level) if level in ("DEBUG", "INFO", "WARNING", "ERROR") else logging.INFO
-    if log.level != wanted:  # to set it anew forgets which levels are on
+    if log.level != wanted:  # setting it clears logging's cache of enabled levels
         log.setLevel(wanted)
 
 
 def count(name: str, value: float = 1, **dimensions: str) -> None:
-    """Note a value of a metric; `flush` writes it. Dimensions by lower-case name, beside Gateway and FunctionName.
+    """Note a value of a metric; `flush` writes it. `dimensions` have lower-case names; `flush` adds Gateway and
+    FunctionName.
 
     Raises KeyError for an unknown name and for dimensions that are not exactly the metric's.
     """
-    # Micro-dollars are the finest there is, and each digit is paid for in the log.
+    # Micro-dollars are the smallest unit, and each digit in the log costs money.
     context.current().metrics.append((name, round(value, 6), _filed(name, tuple(dimensions.items()))))
 
 
 @lru_cache(maxsize=256)
 def _filed(name: str, given: _Dimensions) -> _Dimensions:
-    """The dimensions that a value is filed under, by what a caller gives."""
+    """The dimensions that a value is filed under, from those that a caller gives."""
     wanted, dimensions = _WANTED[name], dict(given)
     if dimensions.keys() != wanted.keys():
         raise KeyError(f"{name} has the dimensions {[*wanted.values()]}, not {sorted(dimensions)}")
@@ -134,7 +135,7 @@ def _filed(name: str, given: _Dimensions) -> _Dimensions:
 
 
 def flush(gateway: str, function: str) -> None:
-    """Write what is pending here as EMF: one line, or as many as one metric has values of different dimensions.
+    """Write the pending values as EMF: one line, or more if one metric has values with different dimensions.
     `gateway` is the prefix of the deployment's names, `function` the function's whole name."""
     values: dict[tuple[str, _Dimensions], list[float]] = {}
     pending = context.current().metrics
@@ -148,7 +149,7 @@ def flush(gateway: str, function: str) -> None:
     ]
     stamp = f'{{"_aws":{{"Timestamp":{time.time_ns() // 1_000_000},'
     for head, metrics in _lines(tuple([key for key, _ in measured]), gateway, function):
-        # Numbers are written alike in JSON and in Python.
+        # JSON and Python write these numbers alike.
         told = ",".join([f'"{name}":{measured[number][1]}' for name, number in metrics])
         # In one piece: two requests that end at once must not write into each other's line.
         sys.stdout.write(f"{stamp}{head},{told}}}\n")
@@ -160,8 +161,7 @@ def flush(gateway: str, function: str) -> None:
 def _lines(
     measured: tuple[tuple[str, _Dimensions], ...], gateway: str, function: str
 ) -> list[tuple[str, list[tuple[str, int]]]]:
-    """How these metrics are told: of each line what stands before their values, as JSON, and which they are, by name
-    and number."""
+    """The EMF lines for these metrics. Each has the JSON text before the values, and its metrics by name and index."""
     lines: list[tuple[dict[str, str], dict[str, int]]] = []
     own = {"FunctionName": function, "Gateway": gateway}
     for number, (name, dimensions) in enumerate(measured):
@@ -182,7 +182,7 @@ def _agree(line: Mapping[str, Any], facts: Mapping[str, str]) -> bool:
 
 
 def _directives(names: Iterable[str]) -> list[dict[str, Any]]:
-    """What CloudWatch has to make of a line with these metrics: one directive for all of the same dimensions."""
+    """CloudWatch's directives for a line with these metrics: one for all metrics that have the same dimensions."""
     groups: dict[tuple[tuple[str, ...], ...], list[dict[str, str]]] = {}
     for name in names:
         spec = METRICS[name]

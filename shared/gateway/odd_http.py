@@ -1,4 +1,4 @@
-"""Answers of an odd form, by the standard library: HTTP/1.0, a status before the status, no length, folded lines."""
+"""Reads answers of an odd form with the standard library: HTTP/1.0, interim statuses, no length, folded lines."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gateway.http1 import Cut, Malformed, Silence
 from gateway.sockets import TimedConnection
 
 _PIECE = 65_536
-_INTERIM = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d\s")  # a status that another one follows; 101 ends the talk
+_INTERIM = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d\s")  # a status that another one follows; 101 switches protocols
 _HEADER = re.compile(rb"[!-9;-~]+:[\t\x20-\x7e]*\r?\n")
 
 
 class OddAnswer:
-    """An answer whose head the lean reader left in its buffer. Its connection serves no other exchange."""
+    """An answer whose head the lean reader left in its buffer. Its connection is not used again."""
 
     reusable = False
 
@@ -37,7 +37,7 @@ class OddAnswer:
         return None
 
     def pieces(self) -> Iterator[bytes]:
-        """The body's bytes as they arrive, none of them at each Silence. Raises Malformed, and what the connection
+        """The body's bytes as they arrive; an empty piece at each Silence. Raises Malformed, and what the connection
         raises."""
         try:
             while True:
@@ -49,11 +49,11 @@ class OddAnswer:
                 yield piece
         except (http.client.HTTPException, ValueError) as fault:
             raise _malformed(fault) from None
-        if self._response.length:  # bytes announced that never came
+        if self._response.length:  # announced bytes that never came
             raise Cut("the body is shorter than it was said to be")
 
     def _comes(self) -> bool:
-        """Whether anything is there to be read, be it the end. Only to look loses nothing where nothing comes."""
+        """Whether there is anything to read, even the end. Peeking loses nothing if nothing comes."""
         if self._response.fp is None:
             return True
         self._connection.patient = False
@@ -70,7 +70,7 @@ class OddAnswer:
 
 
 def _malformed(fault: Exception) -> Malformed:
-    # ValueError: http.client believes lengths and chunk sizes, and reads them as numbers.
+    # A ValueError comes from http.client: it trusts lengths and chunk sizes, and reads them as numbers.
     return Malformed(type(fault).__name__)
 
 
@@ -85,7 +85,7 @@ class _Socket:
 
 
 class _Fed(io.RawIOBase):
-    """What the lean reader has already, then what comes."""
+    """Gives the bytes that the lean reader has already, then those that come."""
 
     def __init__(self, connection: TimedConnection) -> None:
         self._connection = connection
@@ -102,9 +102,9 @@ class _Fed(io.RawIOBase):
 
 
 class _Head:
-    """The lines of an answer's head, but for heads that come before it (100, 103: http.client takes the latter for the
-    answer, which then nobody reads, though it is billed), and for headers that are none: http.client takes the first of
-    these (a name that is not ASCII) for the body's beginning, and so misses the length that stands below it."""
+    """The lines of an answer's head. Two things are skipped. Interim heads (100, 103): http.client takes a 103 for the
+    answer, and then nobody reads the real one, though it is billed. Invalid headers: http.client takes the first of
+    these (a name that is not ASCII) for the start of the body, and so misses a length below it."""
 
     def __init__(self, plain: io.BufferedReader) -> None:
         self.plain, self._within = plain, False

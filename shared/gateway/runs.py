@@ -13,8 +13,8 @@ from gateway.settings import settings, tracing
 
 @contextmanager
 def run(service: str, correlation_id: str) -> Iterator[Context]:
-    """A run of a function that answers no HTTP request: a batch, a sweep, a check of a key. Yields its context, whose
-    `status` counts as an error from 500 on; so does what is raised."""
+    """A run of a function that answers no HTTP request: a batch, a sweep, a check of a key. Yields the run's context. A
+    `status` of 500 or more counts as an error, and so does an exception."""
     with context.entered(begin(Context(correlation_id=correlation_id))) as this:
         try:
             observability.configure(service, settings().log_level)
@@ -28,7 +28,7 @@ def run(service: str, correlation_id: str) -> Iterator[Context]:
 
 @contextmanager
 def job(service: str, correlation_id: str) -> Iterator[Context]:
-    """A run of what nobody waits for: its heartbeat is counted where it ends well, and an alarm asks for it."""
+    """A run of a job that nobody waits for. If it ends well, its heartbeat is counted; an alarm watches that metric."""
     with run(service, correlation_id) as this:
         yield this
         if this.status < 500:
@@ -36,8 +36,8 @@ def job(service: str, correlation_id: str) -> Iterator[Context]:
 
 
 def begin(this: Context) -> Context:
-    """The context again, with what stands in every line of its run and the trace that Lambda has given it, where nobody
-    else has."""
+    """Add to the context what every log line of its run has, and Lambda's trace if it has none yet. Returns the same
+    context."""
     this.keys |= {
         "correlation_id": this.correlation_id or None,
         "request_id": this.request_id or None,
@@ -47,7 +47,7 @@ def begin(this: Context) -> Context:
 
 
 def finish(service: str, this: Context) -> None:
-    """Count a run that is over and current here, write its metrics, and mark its trace."""
+    """Count a finished run, write its metrics, and mark its trace. Its context must be the current one."""
     config, elapsed = settings(), this.elapsed()
     observability.count("Requests")
     observability.count("Latency", elapsed)

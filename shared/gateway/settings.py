@@ -12,8 +12,8 @@ from gateway.tracing import Tracing
 
 
 class ProviderSettings(NamedTuple):
-    """What the deployment says of one of its providers, in variables that begin with its name: another base URL, the
-    id of its secret, fields that may pass to its host, the region that it is called in."""
+    """What the deployment sets for one of its providers, in variables that begin with the provider's name: another base
+    URL, the id of its secret, fields that may pass to its host, the region that it is called in."""
 
     base_url: str = ""
     secret_id: str = ""
@@ -24,8 +24,8 @@ class ProviderSettings(NamedTuple):
 class Settings(NamedTuple):
     """One function's environment. Empty strings mean "not set".
 
-    `adapter`: it runs on Lambda, behind AWS's Lambda Web Adapter. `host`, `port`, `threads`, `stream_seconds` and
-    `cors_origins` are those of a function that listens.
+    `adapter`: the function runs on Lambda, behind AWS's Lambda Web Adapter. `host`, `port`, `threads`, `stream_seconds`
+    and `cors_origins` are for a function that listens on a port.
     """
 
     environment: str
@@ -50,28 +50,28 @@ class Settings(NamedTuple):
     threads: int = 8
     stream_seconds: float = 890.0
     cors_origins: tuple[str, ...] = ()
-    table_names: Mapping[str, str] = {}  # of tables that were restored under another name
+    table_names: Mapping[str, str] = {}  # for tables that were restored under another name
 
     def table(self, name: str) -> str:
-        """The real name of a table of shared/tables.json."""
+        """The real name of a table that shared/tables.json lists."""
         return self.table_names.get(name) or f"{self.table_prefix}-{name}"
 
     @property
     def ends_of_life(self) -> bool:
-        """Whether a model may reach its end: not where providers are played on this machine, whatever the date."""
+        """Whether a model may reach its end of life. With simulated providers on this machine it never does."""
         return not self.loopback_providers
 
     @property
     def model_region(self) -> str:
-        """The region that models are called in, by providers that have regions."""
+        """The region that models are called in, at providers that have regions."""
         return next((said.region for said in self.by_provider.values() if said.region), self.region)
 
     def provider_secret(self, name: str) -> str:
-        """The id of the secret that a provider of the config names: below one prefix, so that none names another."""
+        """The secret id for a name that a provider in the config gives; the prefix keeps other secrets out of reach."""
         return f"{self.table_prefix}/providers/{name}"
 
     def endpoint(self, service: str) -> str:
-        """Where a service answers: as the environment says, else AWS's own host."""
+        """A service's endpoint: the one that the environment sets, else AWS's own host."""
         return self.override(service) or f"https://{service}.{self.region}.{domain(self.region)}"
 
     def override(self, service: str) -> str:
@@ -86,7 +86,7 @@ def domain(region: str) -> str:
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Settings of a given environment. Raises KeyError naming a variable that must be there."""
+    """The settings in an environment. Raises KeyError with the name of a required variable that is missing."""
     region = environ.get("AWS_REGION") or environ["AWS_DEFAULT_REGION"]
     return Settings(
         environment=environ["GATEWAY_ENVIRONMENT"],
@@ -135,7 +135,7 @@ def settings() -> Settings:
 
 
 def environment_credentials() -> Credentials | None:
-    """The execution role's credentials, which Lambda puts into the environment; None where they come otherwise."""
+    """The execution role's credentials, which Lambda puts into the environment; None if they are not there."""
     environ = os.environ
     try:
         access, secret = environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"]
@@ -145,7 +145,7 @@ def environment_credentials() -> Credentials | None:
 
 
 def tracing(header: str | None = None) -> Tracing:
-    """Where a run's trace goes. Read at every run: Lambda gives each a trace of its own. With a `header`, the trace of
-    a run that began with it."""
+    """Where a run's trace goes. It is read at every run, since Lambda gives each run its own trace. With `header` it is
+    the trace of a run that began with that header."""
     trace = os.environ.get("_X_AMZN_TRACE_ID", "") if header is None else header
     return Tracing(trace, os.environ.get("AWS_XRAY_DAEMON_ADDRESS", ""))

@@ -1,7 +1,7 @@
 """Connections that know the deadline of the exchange under way.
 
-A socket's timeout is per receive: an answer that drips a byte a second never trips it. Here every wait is given what is
-left until the deadline.
+A socket's timeout is per receive, so an answer that sends a byte a second never exceeds it. Here every wait lasts at
+most until the deadline.
 """
 
 from __future__ import annotations
@@ -23,26 +23,25 @@ AddressInfo = tuple[Any, Any, int, str, Any]
 Resolve = Callable[[str, int], Sequence[AddressInfo]]
 
 CONNECT_SECONDS = 3.0
-_CLOSE_ENOUGH = 0.001  # seconds: to set a socket's timeout anew is a system call, and two are made in each exchange
+_CLOSE_ENOUGH = 0.001  # seconds: changing a socket's timeout is a system call, and each exchange would make two
 
 
 def addresses_of(host: str, port: int) -> Sequence[AddressInfo]:
-    """Every address of a name, as the system knows them. Raises OSError."""
+    """Every address of a name, from the system's resolver. Raises OSError."""
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 @lru_cache(maxsize=1)
 def tls() -> ssl.SSLContext:
-    """What every TLS connection of the process is made with: to read the system's certificates takes tens of
-    milliseconds."""
+    """The one TLS context of the process: reading the system's certificates takes tens of milliseconds."""
     return ssl.create_default_context()
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long an exchange waits, in seconds, beside its deadline: for a connection to each address; for the first
-    byte of an answer, and for the next one; None as long as the deadline lets it. `wake`: after how long a silence
-    whoever waits is told of it, and again each time; None for never."""
+    """How long an exchange waits, in seconds, besides its deadline. `connect` is for a connection to each address,
+    `first_byte` for the first byte of an answer, `idle` for the next byte; None means until the deadline. After each
+    `wake` seconds of silence the waiting caller is told; None means never."""
 
     connect: float = CONNECT_SECONDS
     first_byte: float | None = None
@@ -54,9 +53,9 @@ NO_WAITS = Waits()
 
 
 class TimedConnection:
-    """A connection to a host, at the addresses that `resolve` gives for its name. `deadline` is on the steady clock;
-    `reader` reads what comes, `secure` says whether TLS is spoken. connect, send and receive raise OSErrors, among them
-    TimeoutError."""
+    """A connection to a host, at the addresses that `resolve` gives for its name. `deadline` is on the steady clock,
+    `reader` reads what comes, `secure` says whether it uses TLS. connect, send and receive raise OSErrors, TimeoutError
+    included."""
 
     def __init__(
         self,
@@ -70,13 +69,13 @@ class TimedConnection:
         self._host, self._port = address
         self._secure, self._resolve, self._most_connect = secure, resolve, connect
         self._wake = self._silence = math.inf
-        self._heard = 0.0  # when the last byte came, or the request had left
-        self.patient = False  # whether Silence is not raised now, for a reader that would lose what it has read
+        self._heard = 0.0  # when the last byte came, or when the request left
+        self.patient = False  # no Silence is raised while it is set: the reader would lose what it has read
         self.deadline = deadline
-        self.rested = 0.0  # since when it serves no exchange, by its pool's clock
+        self.rested = 0.0  # when its last exchange ended, by its pool's clock
         self.reader = Reader(self.receive)
         self._socket: socket.socket | None = None
-        self._timeout = -1.0  # the socket's, as it was set here last
+        self._timeout = -1.0  # the socket's timeout that was set last
         self._waiting = select.poll()
 
     def connect(self) -> None:
@@ -89,8 +88,8 @@ class TimedConnection:
         self._waiting.register(self._socket, select.POLLIN)
 
     def _dial(self) -> socket.socket:
-        # One look-up: the addresses that were judged are those connected to; TLS and the Host header keep to the name.
-        # Each is tried within what is left: create_connection gives every address the whole timeout.
+        # One look-up: the addresses that were checked are the ones used; TLS and the Host header use the name. Each
+        # address gets only the time that is left: create_connection gives every address the whole timeout.
         failure: OSError = ConnectionError("no address")
         for family, kind, protocol, _, address in self._resolve(self._host, self._port):
             candidate = socket.socket(family, kind, protocol)
@@ -112,16 +111,16 @@ class TimedConnection:
         return left
 
     def wait_for(self, silence: float | None, wake: float | None = None) -> None:
-        """From now on nothing may come for `silence` seconds at most; each time when `wake` of them have passed so,
-        receiving raises Silence."""
+        """From now on, `silence` seconds without a byte are a timeout, and receiving raises Silence after each `wake`
+        seconds without one."""
         self._silence, self._wake, self.patient = silence or math.inf, wake or math.inf, False
         self._heard = time.monotonic()
 
     def send(self, data: bytes) -> None:
-        self._ready(self.left()).sendall(data)  # its timeout is in total
+        self._ready(self.left()).sendall(data)  # sendall's timeout is in total
 
     def receive(self, most: int) -> bytes:
-        """What has come, as soon as anything has; nothing where the other side has ended. Raises Silence."""
+        """The bytes that have come, as soon as any have; none if the other side has closed. Raises Silence."""
         left = self.left()
         if self._silence < math.inf:
             left = min(left, self._heard + self._silence - time.monotonic())
@@ -138,8 +137,8 @@ class TimedConnection:
         return came
 
     def usable(self) -> bool:
-        """Whether an idle connection may serve another exchange. One that is readable was closed by the other side: a
-        write on it would be lost without a trace."""
+        """Whether an idle connection may serve another exchange. If it is readable, the other side has closed it, and a
+        write on it would be lost without an error."""
         if self._socket is None or self.reader.buffer:
             return False
         return not self._waiting.poll(0)
@@ -150,7 +149,7 @@ class TimedConnection:
             self._socket = None
 
     def _ready(self, seconds: float) -> socket.socket:
-        """The socket, which waits for so long."""
+        """The socket, with its timeout set to `seconds`."""
         if self._socket is None:
             raise ConnectionError("the connection is closed")
         if abs(seconds - self._timeout) > _CLOSE_ENOUGH:

@@ -1,4 +1,4 @@
-"""Moments as text."""
+"""Points in time as text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 
 def utc_date(seconds: float) -> str:
-    """The day of a moment in seconds since the epoch, in UTC: 2026-11-24."""
+    """The UTC day of a time in seconds since the epoch: 2026-11-24."""
     return _day(int(seconds // 86_400))
 
 

@@ -1,8 +1,8 @@
-"""One X-Ray subsegment a run, so that a trace is found by its correlation id. Without the X-Ray SDK, which would cost
-every cold start 100 ms and more.
+"""One X-Ray subsegment per run, so that a trace can be found by its correlation id. It does not use the X-Ray SDK,
+which would add 100 ms or more to every cold start.
 
-A subsegment of its own is one UDP datagram to the daemon that Lambda runs beside the function: a header line, then the
-JSON document (X-Ray Developer Guide, "Sending trace data to X-Ray"). Nothing is sent where nothing is sampled.
+An independent subsegment is one UDP datagram to the daemon that Lambda runs next to the function: a header line, then
+the JSON document (X-Ray Developer Guide, "Sending trace data to X-Ray"). Nothing is sent for a run that is not sampled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NOT_A_NAME: Final = re.compile(r"[^\w\s.:/%&#=+\\\-@]", re.ASCII)
 
 
 class Tracing(NamedTuple):
-    """`header` is what Lambda says of this run's trace (_X_AMZN_TRACE_ID), `daemon` its AWS_XRAY_DAEMON_ADDRESS."""
+    """`header` is Lambda's trace header for this run (_X_AMZN_TRACE_ID), `daemon` is AWS_XRAY_DAEMON_ADDRESS."""
 
     header: str
     daemon: str
@@ -28,8 +28,8 @@ class Tracing(NamedTuple):
     def annotate(
         self, name: str, started: float, ended: float, annotations: Mapping[str, str | int], status: int = 200
     ) -> bool:
-        """Send a subsegment; whether one was sent. Times are seconds since the epoch, `status` is the HTTP answer's.
-        Never raises: a trace is not worth a request."""
+        """Send a subsegment, and return whether one was sent. Times are seconds since the epoch, `status` is the HTTP
+        answer's. It never raises: no request may fail for its trace."""
         try:
             parent = self._sampled()
             address = self._address()
@@ -45,7 +45,7 @@ class Tracing(NamedTuple):
                 "end_time": max(started, ended),
                 "annotations": dict(annotations),
             } | _outcome(status)
-            # http.client has loaded it in every function that calls anything.
+            # Imported late: http.client has loaded it already in every function that calls anything.
             import socket
 
             family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -57,14 +57,14 @@ class Tracing(NamedTuple):
         return True
 
     def _sampled(self) -> tuple[str, str] | None:
-        """Trace and parent, where this run is sampled."""
+        """Trace id and parent id if this run is sampled, else None."""
         parts = dict(part.strip().split("=", 1) for part in self.header.split(";") if "=" in part)
         root, parent = parts.get("Root", ""), parts.get("Parent", "")
         known = _TRACE.fullmatch(root) and _SPAN.fullmatch(parent)
         return (root, parent) if known and parts.get("Sampled") == "1" else None
 
     def _address(self) -> tuple[str, int] | None:
-        """Host and UDP port out of "host:port" or "tcp:host:port udp:host:port"."""
+        """Host and UDP port from "host:port" or "tcp:host:port udp:host:port"."""
         places = self.daemon.split()
         place = next((each[4:] for each in places if each.startswith("udp:")), places[0] if places else "")
         host, _, port = place.rpartition(":")
@@ -72,7 +72,7 @@ class Tracing(NamedTuple):
 
 
 def _outcome(status: int) -> dict[str, bool]:
-    """X-Ray's words: a fault is ours, an error the caller's."""
+    """X-Ray's terms: a fault is ours, an error is the caller's."""
     if status >= 500:
         return {"fault": True}
     return ({"error": True} if status >= 400 else {}) | ({"throttle": True} if status == 429 else {})

@@ -1,7 +1,7 @@
-"""One HTTP exchange over kept-alive connections, with a deadline that holds in total and a cap on the answer.
+"""HTTP exchanges over kept-alive connections, with a deadline for the whole exchange and a cap on the answer's size.
 
-A socket's timeout is per receive: an answer that drips a byte a second, in its headers or its body, never trips it.
-Here every receive is given what is left until the deadline. Redirects are answers, they are never followed.
+A socket's timeout is per receive, so an answer that sends a byte a second, in its headers or its body, never exceeds
+it. Here every receive lasts at most until the deadline. A redirect is an answer; it is never followed.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from gateway.sockets import NO_WAITS, Resolve, TimedConnection, Waits, addresses
 
 Fixed = tuple[tuple[str, str], ...]
 MAX_BYTES = 6_291_456
-_TO_THE_END = 0.25  # seconds, for the rest of an answer that has said its last word
-_MOST_IDLE = 64  # kept for the next exchange; what comes back beyond is closed
-# A balancer closes an idle connection after a minute, a NAT gateway drops one without a word after six: what is sent
-# then is lost, and a call is charged for what nobody answers.
+_TO_THE_END = 0.25  # seconds, for the rest of an answer whose last event has come
+_MOST_IDLE = 64  # connections kept for the next exchange; further ones are closed
+# A load balancer closes an idle connection after a minute; a NAT gateway drops one silently after six minutes. What is
+# sent after that is lost, and a call is charged for a request that nobody answers.
 _IDLE_SECONDS = 50.0
 
 
 class HttpError(Exception):
-    """No whole answer came. `sent` tells whether the request may have reached the other side."""
+    """No complete answer came. `sent` tells whether the request may have reached the other side."""
 
     sent = True
 
 
 class NotSent(HttpError):
-    """No connection: nothing reached the other side."""
+    """There was no connection, so nothing reached the other side."""
 
     sent = False
 
@@ -47,7 +47,7 @@ class TimedOut(HttpError):
 
 
 class Broken(HttpError):
-    """The connection was reset, or the answer ended early or was no HTTP."""
+    """The connection was reset, or the answer ended early or was not HTTP."""
 
 
 class TooLarge(HttpError):
@@ -55,7 +55,7 @@ class TooLarge(HttpError):
 
 
 class HttpReply(NamedTuple):
-    """Status, headers (lower-case names, printable ASCII: any other header is left out) and the whole body."""
+    """Status, headers (lower-case names, printable ASCII; other headers are left out) and the whole body."""
 
     status: int
     headers: Mapping[str, str]
@@ -63,8 +63,8 @@ class HttpReply(NamedTuple):
 
 
 class Answer(Protocol):
-    """An answer as it is read: its head, then its body. `reusable`, when the body is read, says whether the connection
-    may serve another exchange. `buffered` is the whole body where it is here already, else None."""
+    """An answer as it is read: its head, then its body. Once the body is read, `reusable` says whether the connection
+    may serve another exchange. `buffered` is the whole body if it has already come, else None."""
 
     status: int
     headers: Mapping[str, str]
@@ -78,9 +78,9 @@ class Answer(Protocol):
 
 
 class Exchange:
-    """An answer whose status and headers are here; its body comes in pieces, as they arrive, until the deadline.
+    """An answer whose status and headers have come. Its body comes in pieces, as they arrive, until the deadline.
 
-    `measured` tells whether the body says itself where it ends: one that ends with its connection may have been cut.
+    `measured` tells whether the answer says where its body ends; one that ends with its connection may be cut off.
     """
 
     def __init__(self, pool: Connections, connection: TimedConnection, answer: Answer, *, sent: bool) -> None:
@@ -89,8 +89,8 @@ class Exchange:
         self._whole, self._sent = False, sent  # of the answer, of the request
 
     def pieces(self, max_bytes: int | None = MAX_BYTES) -> Iterator[bytes]:
-        """The body's bytes; none of them each time when nothing has come for as long as the exchange's waits say. Of
-        any size where `max_bytes` is None. Raises TimedOut, Broken or TooLarge."""
+        """The body's bytes, and an empty piece after each silence as long as the exchange's `wake`. With `max_bytes`
+        None any size is allowed. Raises TimedOut, Broken or TooLarge."""
         size = 0
         with _translated():
             for piece in self._answer.pieces():
@@ -101,12 +101,12 @@ class Exchange:
         self._whole = True
 
     def to_the_end(self) -> None:
-        """What is still to come is nobody's: it is not waited for long, nor read for long where it never ends."""
+        """Nobody needs the rest of the answer: wait for it only briefly, and read it only briefly if it never ends."""
         self._connection.wait_for(None)
         self._connection.deadline = min(self._connection.deadline, time.monotonic() + _TO_THE_END)
 
     def whole(self, max_bytes: int = MAX_BYTES) -> bytes:
-        """The body in one piece. Raises as `pieces`."""
+        """The body in one piece. Raises what `pieces` raises."""
         body = self._answer.buffered()
         if body is None:
             return b"".join(self.pieces(max_bytes))
@@ -116,14 +116,14 @@ class Exchange:
         return body
 
     def close(self) -> None:
-        """Ends the exchange. The connection is kept only if the whole answer was read."""
+        """End the exchange. The connection is kept only if the whole answer was read."""
         keep = self._whole and self._sent and self._answer.reusable
         self._answer.close()
         self._pool.give_back(self._connection, keep=keep)
 
 
 class Sent:
-    """A request that has left, be it in part; its answer has not begun."""
+    """A request that has been sent, at least in part; its answer has not begun."""
 
     def __init__(
         self, pool: Connections, connection: TimedConnection, method: str, waits: Waits, *, whole: bool
@@ -133,8 +133,8 @@ class Sent:
         connection.wait_for(waits.first_byte, waits.wake)
 
     def answer(self) -> Exchange | None:
-        """The answer, as soon as its status and headers are here; None each time when the waits' `wake` has passed
-        without a byte of them. Raises TimedOut or Broken."""
+        """The answer, as soon as its status and headers have come; None each time the waits' `wake` has passed without
+        a byte. Raises TimedOut or Broken."""
         try:
             with _translated():
                 answer = _answer(self._connection, self._method)
@@ -152,8 +152,8 @@ class Sent:
 
 class Connections:
     """Connections to one endpoint. Thread-safe: a connection serves one exchange at a time. `resolve` gives the
-    addresses of its host; what it raises (an OSError) means that there is no connection. `clock` gives seconds, and
-    goes on while the function is frozen."""
+    addresses of its host; an OSError from it means that there is no connection. `clock` gives seconds, and must go on
+    while the function is frozen."""
 
     def __init__(self, endpoint: str, resolve: Resolve = addresses_of, clock: Callable[[], float] = time.time) -> None:
         parts = urlsplit(endpoint)
@@ -169,7 +169,7 @@ class Connections:
     def open(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float, *, fixed: Fixed = ()
     ) -> Exchange:
-        """As `begin`, and wait for status and headers. Close what you get."""
+        """Like `begin`, but wait for status and headers. Close what you get."""
         exchange = self.begin(method, target, body, headers, timeout, fixed=fixed).answer()
         assert exchange is not None  # noqa: S101  nobody is woken
         return exchange
@@ -185,15 +185,15 @@ class Connections:
         *,
         fixed: Fixed = (),
     ) -> Sent:
-        """Send a request; `timeout` is for the whole exchange, body included, and `waits` for parts of it.
+        """Send a request. `timeout` is for the whole exchange, body included, and `waits` for parts of it.
 
-        `target` is the percent-encoded path with its query, `fixed` are headers that are the same in many requests.
+        `target` is the percent-encoded path with its query. `fixed` are headers that are the same in many requests.
         Raises NotSent, TimedOut or Broken. Close what you get, or take its answer.
         """
         try:
             request = request_bytes(method, target, self.host, headers, body, fixed)
         except ValueError:
-            # Its text would quote the header, which may be a key.
+            # The cause is dropped: it could quote a header, which may be a key.
             raise NotSent("the request is no HTTP") from None
         connection = self._connection(time.monotonic() + timeout, waits.connect)
         try:
@@ -250,8 +250,8 @@ class Connections:
 
 
 def _sent(connection: TimedConnection, request: bytes) -> bool:
-    """Whether a request left whole. One that the other side stopped reading may have been answered (413: it is too
-    large), and that answer says what became of it."""
+    """Send a request, and return whether all of it was sent. If the other side stopped reading, it may still have
+    answered (413: too large), and that answer tells the outcome."""
     try:
         connection.send(request)
     except (ConnectionError, ssl.SSLError):
@@ -263,7 +263,7 @@ def _answer(connection: TimedConnection, method: str) -> Answer:
     head = connection.reader.head()
     if isinstance(head, Head):
         return PlainAnswer(head, connection.reader)
-    from gateway.odd_http import OddAnswer  # seldom needed, and the standard library's parser is slow to load
+    from gateway.odd_http import OddAnswer  # rarely needed, and http.client is slow to load
 
     return OddAnswer(connection, method)
 
@@ -284,6 +284,6 @@ class _translated:  # noqa: N801 - a context manager used like a function; conte
             return
         if isinstance(error, TimeoutError):
             raise TimedOut("no answer in time", sent=True) from error
-        # ValueError: what came is no HTTP.
+        # ValueError: what came is not HTTP.
         if isinstance(error, (OSError, ValueError)):
             raise Broken(f"the connection broke: {type(error).__name__}") from error

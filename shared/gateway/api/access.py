@@ -29,14 +29,14 @@ def caller_of(
     callers: Callers | None = None,
     pace: Callable[[], Pace] | None = None,
 ) -> Caller:
-    """The caller, who must have the scope, if one is named. Raises Unauthorized, RateLimited, Forbidden (scope,
+    """Return the caller, which must have `scope` if one is named. Raises Unauthorized, RateLimited, Forbidden (scope,
     address), StoreUnavailable.
 
-    With `fresh` it is the caller by its record as it is now; the authorizer's answer may be a minute old. `callers`
-    finds the caller at a door that has no authorizer. `pace` counts the request, whatever becomes of it.
+    With `fresh` the caller's record is read again now; the authorizer's answer may be a minute old. `callers` finds
+    the caller at a door that has no authorizer. `pace` counts the request, whatever its outcome.
 
-    Where the authorizer could not read the key table it lets the call through unverified, so that a store's failure
-    is a 503 and not a refusal; the check is then made here.
+    If the authorizer could not read the key table, it lets the call through unverified, so that a failure of the store
+    is a 503 and not a refusal. The check is then made here.
     """
     caller = _sent(request, identity, callers)
     if caller is None or (caller.expires and time.time() >= caller.expires):  # the context may be a minute old
@@ -46,7 +46,7 @@ def caller_of(
         counted.count(caller)
     caller = _with_scope(caller, scope)
     if not fresh and caller.allowed_ips and not within(request.source, caller.allowed_ips):
-        # A network that was added holds at once: so the record is asked, in a flood once a second.
+        # A network that was just added counts at once, so the record is read again; in a flood, once a second.
         if counted and not counted.may_ask(f"{caller.key_id} {request.source}"):
             check_address(caller.allowed_ips, caller.key_id)
         fresh = True
@@ -73,7 +73,7 @@ def _with_scope(caller: Caller, scope: str | None) -> Caller:
 
 
 def _verified(request: Request, identity: Identity) -> Caller | None:
-    """The caller of the key that the authorizer could not check: of no other header, and of no other key."""
+    """The caller of the key that the authorizer could not check. No other header and no other key is accepted."""
     header = str(request.context[UNVERIFIED])
     caller = identity.verify(keys.in_header(header, request.headers.get(header, "")))
     return caller if caller is not None and caller.key_id == request.context.get("keyId") else None

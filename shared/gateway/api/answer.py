@@ -1,8 +1,8 @@
-"""The one answerer: a request in, its route by name, an answer out. It knows nothing of Lambda, and nothing escapes it
-but a shaped answer.
+"""The one answerer: it takes a request, finds its route by name and returns an answer. It knows nothing of Lambda.
+Every error leaves it as a shaped answer.
 
 Everything that belongs to the request is in its context (`gateway.context`) from here to the last byte of its body,
-on whatever thread that is written; then it is accounted for: one line in the log, its metrics, its trace.
+on whatever thread that byte is written. Then the request is accounted for: one line in the log, its metrics, its trace.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from gateway.settings import settings
 
 
 class Broken(Exception):
-    """A body that could not be written to its end; `response` is the shaped answer, for a door that has sent nothing
-    of it yet."""
+    """A body that could not be written to its end. `response` is the shaped answer, for a door that has sent nothing
+    of the body yet."""
 
     def __init__(self, response: Response) -> None:
         super().__init__("The body of an answer could not be written to its end.")
@@ -29,11 +29,12 @@ class Broken(Exception):
 
 
 def answer(service: Service, request: Request, read: Callable[[], bytes] | None = None) -> Response:
-    """The answer, with the request's own ids in its headers. Its body is text, or an iterator that is read to its end
-    or closed; reading raises Broken. `read` gives the body of a request that does not hold it yet; what it raises is
-    answered as the request's own fault.
+    """Return the answer, with the request's own ids in its headers. Its body is text, or an iterator that must be read
+    to its end or closed; reading it raises Broken. `read` gives the body of a request that does not hold it yet; what
+    `read` raises is answered as a fault of the request.
 
-    A BaseException that is no Exception (the process is to end, the task is cancelled) is accounted for and goes on.
+    A BaseException that is not an Exception (the process is to end, the task is cancelled) is accounted for and raised
+    again.
     """
     route = service.routes.get(request.route)
     if route is not None:
@@ -42,7 +43,7 @@ def answer(service: Service, request: Request, read: Callable[[], bytes] | None 
 
 
 def failed(service: Service, request: Request, fault: Exception) -> Response:
-    """As `answer`, of a request that could not even be read: shaped and accounted for like any other."""
+    """Like `answer`, for a request that could not even be read. It is shaped and accounted for like any other."""
 
     def fail() -> Response:
         raise fault
@@ -54,10 +55,10 @@ def _routed(service: Service, route: Route | None, request: Request, read: Calla
     if route is None:
         raise NotFound(f"There is no route {request.route}. GET /openapi.json lists the routes.")
     if route.auth != "public":
-        # Keys live in a table: health, which asks for none, loads no connection and no TLS.
+        # Imported late: keys live in a table, and health, which asks for no key, must load no connection and no TLS.
         from gateway.api.access import caller_of
 
-        assert service.identity is not None  # noqa: S101  `service` has seen to it
+        assert service.identity is not None  # noqa: S101  `service` has checked it
         request.by = caller_of(
             request,
             route.scope,
@@ -73,7 +74,7 @@ def _routed(service: Service, route: Route | None, request: Request, read: Calla
 
 
 class _Exchange:
-    """One request and its answer, in a context of their own."""
+    """One request and its answer, in their own context."""
 
     def __init__(self, service: Service, request: Request) -> None:
         self._service, self._request = service, request
@@ -103,7 +104,7 @@ class _Exchange:
         return made._replace(body=_Body(self, self._context, made.body)) if open_body else made
 
     def _made(self, work: Callable[[], Response]) -> Response:
-        """The answer with its body as text or iterator, shaped where something was raised."""
+        """The answer, with its body as text or iterator. If something was raised, it is the shaped error."""
         try:
             observability.configure(self._service.name, settings().log_level)
             made = work()
@@ -114,14 +115,14 @@ class _Exchange:
         return self.addressed(made, body)
 
     def addressed(self, made: Response, body: str | Iterator[bytes]) -> Response:
-        """The answer with the exchange's own identifiers, also where one that was kept is given again."""
+        """The answer with this exchange's own ids, even if the answer is a stored one that is replayed."""
         ids = {"x-correlation-id": self._request.correlation_id, "x-request-id": self._request.request_id}
         if self._request.errors == "messages":  # the name that Anthropic's clients read it by
             ids["request-id"] = self._request.request_id
         return Response(made.status, body, {"content-type": made.media_type, **made.headers, **ids}, made.media_type)
 
     def shaped(self, error: Exception) -> Response:
-        """The answer for what was raised, which the log gets too."""
+        """The answer for what was raised. The log gets the error too."""
         if isinstance(error, GatewayError):
             _log_refusal(error)
             return error_response(error, self._request.errors, self._request.request_id)
@@ -139,8 +140,9 @@ class _Exchange:
 
 
 class _Body(Iterator[bytes]):
-    """The body of an answer, each piece of it made in the request's context. Accounted for once, at its end: when it
-    is exhausted, fails, or is closed before. A client that hangs up while a piece is made ends it after that piece."""
+    """The body of an answer. Each piece is made in the request's context. The request is accounted for once, when the
+    body ends: it is exhausted, fails, or is closed early. If the client hangs up while a piece is made, the body ends
+    after that piece."""
 
     def __init__(self, exchange: _Exchange, own: Context, pieces: Iterator[bytes]) -> None:
         self._exchange, self._context, self._pieces = exchange, own, pieces
@@ -169,7 +171,7 @@ class _Body(Iterator[bytes]):
                 raise
 
     def close(self) -> None:
-        """End it here: the client has gone. The pieces that were not asked for are told so first, and may settle."""
+        """End the body here: the client has gone. The iterator of pieces is closed first, so that it may settle."""
         with self._turn, context.entered(self._context):
             if self._over:
                 return
@@ -193,7 +195,7 @@ class _Body(Iterator[bytes]):
 
 
 def _log_refusal(error: GatewayError) -> None:
-    if not isinstance(error, ClientGone):  # nobody refused it: the call counts it as a hang-up
+    if not isinstance(error, ClientGone):  # not a refusal: the call counts it as a hang-up
         observability.count("Refusals", reason=error.code)
     cause = type(error.__cause__).__name__ if error.__cause__ else None
     level = observability.log.warning if error.status >= 500 else observability.log.info

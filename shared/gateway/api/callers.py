@@ -1,4 +1,4 @@
-"""Who is calling, by the key that the request itself carries: for a door that has no authorizer before it."""
+"""Finds the caller by the key in the request itself, for a door that has no authorizer in front of it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from gateway.identity.caller import Caller
 from gateway.identity.verification import REFUSED, Identity
 from gateway.limits import Bucket
 
-KEPT_SECONDS = 60.0  # as an authorizer's answers
+KEPT_SECONDS = 60.0  # as long as an authorizer's answers
 MOST_KEPT = 4_096
-_AGAIN = Bucket(60, 1)  # how often a refused key is asked for again
-_REFUSED = Bucket(60, 60)  # bad keys of an address, each counted once
+_AGAIN = Bucket(60, 1)  # how often a refused key is looked up again
+_REFUSED = Bucket(60, 60)  # bad keys from one address, each counted once
 
 
 @dataclass(slots=True)
 class SentKeys:
-    """Callers by the keys that they send. A key that was found good is known for a minute by its digest, the text of
-    none is kept. After form and checksum, one that was refused is asked for again, but once a second at most.
+    """Finds callers by the keys that they send. A good key is remembered by its digest for a minute; no key's text is
+    kept. A refused key that passes the checks of form and checksum is looked up again, but at most once a second.
 
-    After `_REFUSED` bad ones of an address within a minute, a key from there that is new here is put off, once, for a
-    second: many may share an address, and whoever has a good key comes again with it, where who guesses comes with
+    After `_REFUSED` bad keys from one address within a minute, a key from there that is new here is put off once, for
+    a second. Many callers may share an address: one with a good key sends the same key again, one that guesses sends
     another. A key that was good before is never put off. `clock` is on time.monotonic.
     """
 
@@ -40,8 +40,8 @@ class SentKeys:
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __call__(self, request: Request, identity: Identity) -> Caller:
-        """Raises Unauthorized where no key is sent, one that is not good, or two that differ; RateLimited where this
-        address sends too many bad ones; StoreUnavailable."""
+        """Raises Unauthorized if no key, a bad key or two different keys are sent; RateLimited if this address sends
+        too many bad keys; StoreUnavailable."""
         sent = keys.sent(request.headers)
         if len(sent) > 1:
             raise Unauthorized("Two different API keys were sent in two headers; send one.", code="several_api_keys")
@@ -53,7 +53,7 @@ class SentKeys:
         known = self._known.get(digest)
         if known is not None and now < known[0]:
             return known[1]
-        if self.refused.wait(digest, _AGAIN):  # what a container knows of bad keys costs no read
+        if self.refused.wait(digest, _AGAIN):  # a key that this container knows to be bad costs no read
             raise _refused()
         address = f"from {neighbourhood(request.source)}"
         if known is None:
@@ -73,7 +73,7 @@ class SentKeys:
             raise RateLimited(message, code="too_many_bad_keys", retry_after=1.0)
 
     def _note(self, digest: str, address: str) -> None:
-        """A bad key. The same one again is a client that nobody has told, and no flood."""
+        """Count a bad key. The same bad key again is a client that does not know it yet, and not a flood."""
         with self._turn:
             self._known.pop(digest, None)
         if not self.refused.knows(digest):

@@ -1,4 +1,4 @@
-"""Bodies as they come over the wire: base64 of an event, then gzip where the client says so, never past the limit."""
+"""Decodes bodies as they come over the wire: an event's base64, then gzip if the client says so, within the limit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ _GZIP = zlib.MAX_WBITS | 16
 
 
 def body_of(text: str, *, in_base64: bool, encoding: str) -> bytes:
-    """The body's own bytes. `encoding` is the header Content-Encoding, empty without one.
+    """The decoded bytes of the body. `encoding` is the header Content-Encoding, empty if there is none.
 
-    Raises BodyTooLarge (counted as decoded: no bomb is unpacked further), UnsupportedMediaType for any coding but one
-    gzip, BadRequest for what is not in the coding it is said to be in. An HTTP API hands bodies of application/json and
-    text/* on as text, whatever their coding: a packed one has lost its bytes by then, and is refused as such.
+    Raises BodyTooLarge (decoded bytes count, and unpacking stops at the limit: no zip bomb), UnsupportedMediaType for
+    any coding but a single gzip, BadRequest for a body that is not in the coding that it names. An HTTP API passes
+    bodies of application/json and text/* on as text, whatever their coding. A compressed one has lost bytes by then,
+    and is refused for that.
     """
     if len(text) > MAX_BODY_BYTES * 4 // 3 + 4:
         raise too_large()
@@ -29,7 +30,7 @@ def body_of(text: str, *, in_base64: bool, encoding: str) -> bytes:
 
 
 def decoded(body: bytes, encoding: str, *, in_base64: bool = True) -> bytes:
-    """As `body_of`, of the bytes as they were sent."""
+    """Like `body_of`, for the bytes as they were sent."""
     if len(body) > MAX_BODY_BYTES:
         raise too_large()
     codings = [name for part in encoding.split(",") if (name := part.strip().lower()) not in ("", "identity")]

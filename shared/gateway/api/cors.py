@@ -1,4 +1,4 @@
-"""What a browser is told at a door that is asked itself: the HTTP API answers preflights on its own."""
+"""CORS headers for a door that answers preflights itself. (In front of the other doors the HTTP API answers them.)"""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-# Beside the package, in the checkout and in the layer alike: Terraform and the local deployer read it too.
+# Next to the package, both in the checkout and in the layer. Terraform and the local deployer read it too.
 _FILE = Path(__file__).parent.parent.parent / "cors.json"
 
 
 def preflight(methods: Iterable[str], origin: str | None, origins: Sequence[str]) -> dict[str, str]:
-    """Headers of an answer to OPTIONS, for a path that is asked by these methods. `origins` are those whose pages may
-    call, "*" for all."""
+    """Headers of an answer to OPTIONS, for a path that has these methods. `origins` are those whose pages may call,
+    "*" for all."""
     allow = {"allow": ", ".join((*methods, "OPTIONS"))}
     allowed = _allowed(origin, origins)
     if not allowed:
@@ -30,7 +30,7 @@ def preflight(methods: Iterable[str], origin: str | None, origins: Sequence[str]
 
 
 def shown(origin: str | None, origins: Sequence[str]) -> Mapping[str, str]:
-    """Headers that let a page's script read an answer and its headers; none where no page asks, or one that may not."""
+    """Headers that let a page's script read an answer and its headers; none if no page asks, or it may not call."""
     allowed = _allowed(origin, origins)
     return {**allowed, "access-control-expose-headers": ", ".join(_said()["expose_headers"])} if allowed else {}
 

@@ -12,7 +12,7 @@ from gateway.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, RpcError, failu
 
 
 def error_response(error: GatewayError, dialect: Dialect = "openai", request_id: str = "") -> Response:
-    """The answer for an error. `request_id` stands in the body of Messages'."""
+    """The answer for an error. `request_id` goes into the body in the `messages` dialect."""
     status = error.status
     if isinstance(error, NotFound) and error.code == "model_not_found" and dialect == "gateway":
         status = 400
@@ -22,7 +22,7 @@ def error_response(error: GatewayError, dialect: Dialect = "openai", request_id:
         headers["retry-after-ms"] = str(max(1, math.ceil(error.retry_after * 1_000)))
     if dialect == "messages":
         if isinstance(error, Unauthorized):
-            headers["x-should-retry"] = "false"  # Claude Code would ask ten more times with the same key
+            headers["x-should-retry"] = "false"  # else Claude Code retries ten times with the same key
         return Response(messages_status(error), messages_error(error, request_id), headers)
     facts = openai_error(error)
     body: dict[str, Any] = {"error": facts, "message": error.message}

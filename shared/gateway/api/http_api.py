@@ -1,4 +1,4 @@
-"""The Lambda door: an event of an HTTP API becomes a request, the answer what Lambda gives back, whole."""
+"""The Lambda door: it turns an event of an HTTP API into a request, and the whole answer into what Lambda returns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.identity.verification import Identity
 
 Event = Mapping[str, Any]
-TOTAL_SECONDS = 28.0  # an HTTP API gives up after 30; what is left is for settling and the answer's way back
+TOTAL_SECONDS = 28.0  # an HTTP API gives up after 30; the rest is for settling and for returning the answer
 _RESERVE_SECONDS = 1.5
 
 
@@ -29,7 +29,7 @@ def http_api(
     identity: Callable[[], Identity] | None = None,
     pace: Callable[[], Pace] | None = None,
 ) -> Callable[[Event, Any], dict[str, Any]]:
-    """A Lambda handler that serves these routes. Where a route asks for a key, `identity` knows whose it is, and `pace`
+    """A Lambda handler that serves these routes. If a route asks for a key, `identity` finds its caller and `pace`
     counts its requests."""
     service = tables.service(name, routes, identity, pace=pace)
 
@@ -37,7 +37,7 @@ def http_api(
         started = time.monotonic()
         try:
             request = _request(event, context, started)
-        except Exception as fault:  # noqa: BLE001  no event of an HTTP API; the caller gets a shaped answer all the same
+        except Exception as fault:  # noqa: BLE001  not an event of an HTTP API; the caller still gets a shaped answer
             response = failed(service, _unknown(event, started), fault)
         else:
             response = answer(service, request, lambda: _body(event, request))
@@ -49,7 +49,7 @@ def http_api(
 
 
 def _in_event(body: str | bytes) -> dict[str, Any]:
-    """A body as Lambda gives it back: what is no text in base64."""
+    """A body as Lambda returns it; a body that is not text goes in base64."""
     if isinstance(body, str):
         return {"body": body}
     try:
@@ -59,17 +59,17 @@ def _in_event(body: str | bytes) -> dict[str, Any]:
 
 
 def _whole(response: Response) -> Response:
-    """The response with its body, text or bytes, in one piece: this door can't stream."""
+    """The response with its body in one piece, text or bytes: this door can't stream."""
     if isinstance(response.body, str):
         return response
     try:
         return response._replace(body=b"".join(response.body))
     except Broken as broken:
-        return broken.response  # nothing was sent yet, so the caller gets what went wrong
+        return broken.response  # nothing was sent yet, so the caller gets the error
 
 
 def _request(event: Event, context: Any, started: float) -> Request:
-    """The request without its body, so that a body which can't be read is refused under the request's own ids."""
+    """The request without its body, so that the refusal of an unreadable body carries the request's own ids."""
     http = event["requestContext"]["http"]
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     authorizer = event["requestContext"].get("authorizer") or {}
@@ -91,7 +91,7 @@ def _request(event: Event, context: Any, started: float) -> Request:
 
 
 def _unknown(event: Event, started: float) -> Request:
-    """What stands for a request that could not be read."""
+    """A placeholder for a request that could not be read."""
     return Request(
         str(event.get("routeKey", "")),
         str(event.get("rawPath", "")),

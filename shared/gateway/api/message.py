@@ -1,4 +1,4 @@
-"""A request and a response, free of how API Gateway spells them."""
+"""A request and a response, independent of API Gateway's event format."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
 from gateway.json_text import MOST_LEVELS, is_shallow, is_shallow_text, writer
 
-if TYPE_CHECKING:  # whoever asks for no key loads nothing of keys
+if TYPE_CHECKING:  # a function that asks for no key must not load the modules of keys
     from gateway.identity.caller import Caller
 
-# How errors are told. openai: OpenAI's shape, plus a top-level `message` for API Gateway's clients. gateway: the same,
-# but that an unknown model is a 400, as with the original of /api/v1. jsonrpc: an error object, with these as its data.
-# messages: Anthropic's shape.
+# The format of errors. openai: OpenAI's shape, plus a top-level `message` for API Gateway's clients. gateway: the same,
+# except that an unknown model is a 400, as in the original of /api/v1. jsonrpc: an error object whose data is OpenAI's
+# error. messages: Anthropic's shape.
 Dialect = Literal["openai", "gateway", "jsonrpc", "messages"]
 MAX_BODY_BYTES = 5 * 1024 * 1024
-_LONGEST_NAME = 256  # of a field, as an error names it
+_LONGEST_NAME = 256  # of a field that an error names
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
@@ -37,12 +37,11 @@ def _never() -> bool:
 
 @dataclass(slots=True)
 class Request:
-    """`headers` have lower-case names, `body` is decoded; `context` is what the authorizer handed on; `started` and
-    `deadline` are on time.monotonic. `by` is who called, on a route that asks for a key, and
-    `errors` the dialect of the route's. `source` is the client's address, `trace` the header of its trace, both
-    empty where the door is not told. `streams` says whether the door gives a body on as it is made; `gone` says
-    whether the client has hung up, as far as the door can see: whoever waits for something else on its behalf
-    asks now and then."""
+    """`headers` have lower-case names, `body` is decoded, `context` is what the authorizer passed on. `started` and
+    `deadline` are on time.monotonic. `by` is the caller on a route that asks for a key, `errors` the route's error
+    dialect. `source` is the client's address and `trace` its trace header; both are empty if the door does not know
+    them. `streams` says whether the door sends a body while it is made. `gone` says whether the client has hung up, as
+    far as the door can see; code that waits for something else on the client's behalf asks it now and then."""
 
     route: str
     path: str
@@ -65,14 +64,14 @@ class Request:
 
     @property
     def caller(self) -> Caller:
-        """Who called. Only of a route that asks for a key: on a public one nobody is known."""
+        """The caller, on a route that asks for a key. A public route has none."""
         if self.by is None:
             raise RuntimeError(f"{self.route} asks for no key, so nobody is known to call it.")
         return self.by
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object, parsed once: who changes it, changes it for all. Raises UnsupportedMediaType,
-        BadRequest; size is checked before anything."""
+        """The body as a JSON object. It is parsed once and shared: a change to it is seen by all readers. Raises
+        UnsupportedMediaType, BadRequest; the size is checked first."""
         if self._parsed is None:
             media_type = self.media_type()
             if media_type != "application/json" and not media_type.endswith("+json"):
@@ -81,8 +80,8 @@ class Request:
         return self._parsed
 
     def media_type(self) -> str:
-        """What the body is said to be, lower-case, empty where nothing is said. Raises UnsupportedMediaType for text
-        that is said to be anything but UTF-8."""
+        """The media type of the body from Content-Type, in lower case; empty if there is none. Raises
+        UnsupportedMediaType if the charset is anything but UTF-8."""
         media_type, *parameters = (part.strip() for part in self.headers.get("content-type", "").split(";"))
         for parameter in parameters:
             name, _, value = parameter.partition("=")
@@ -91,11 +90,11 @@ class Request:
         return media_type.lower()
 
     def optional_json(self) -> dict[str, Any]:
-        """As `json`, where a body may be left out."""
+        """Like `json`, but an empty body is an empty object."""
         return self.json() if self.body else {}
 
     def if_match(self) -> int | None:
-        """The version that If-Match asks for, as an ETag of ours; None for any. Raises BadRequest."""
+        """The version in If-Match, which holds an ETag of ours; None for any version. Raises BadRequest."""
         sent = self.headers.get("if-match")
         if sent is None or sent.strip() == "*":
             return None
@@ -116,8 +115,8 @@ class Request:
 
 
 class Response(NamedTuple):
-    """`body` is text, anything JSON can say, or an iterator of bytes, which whoever takes it reads to its end or
-    closes."""
+    """`body` is text, a JSON value, or an iterator of bytes. The receiver of an iterator reads it to its end or closes
+    it."""
 
     status: int = 200
     body: Any = None
@@ -125,8 +124,8 @@ class Response(NamedTuple):
     media_type: str = "application/json"
 
     def text(self) -> str:
-        """The body as text; JSON ends with a line's end, since a terminal shows it. Raises ValueError, TypeError for
-        what JSON can't say, an iterator too."""
+        """The body as text. JSON ends with a newline, for terminals. Raises ValueError or TypeError for what JSON can't
+        express, an iterator included."""
         if isinstance(self.body, str):
             return self.body
         return f"{_written(self.body)}\n"
@@ -141,9 +140,10 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
 
 
 def parse_json(body: bytes) -> Any:
-    """Strict JSON in UTF-8: no NaN, no infinity in any spelling, no nesting or digits without end. Raises BadRequest.
+    """Strict JSON in UTF-8: no NaN, no infinity in any spelling, no unlimited nesting or digits. Raises BadRequest.
 
-    A byte order mark is passed over. Bytes alone would let json guess: UTF-16 too, and surrogates written as UTF-8.
+    A byte order mark is skipped. The bytes are decoded here, since json would guess an encoding: it would also take
+    UTF-16, and surrogates written as UTF-8.
     """
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes (5 MiB), the maximum.")
@@ -162,12 +162,12 @@ def parse_json(body: bytes) -> Any:
 
 
 def correlation_id(sent: str | None) -> str:
-    """The caller's own, if it is sane, else a new one."""
+    """The caller's own correlation id if it is well-formed, else a new one."""
     return sent if sent and _CORRELATION.fullmatch(sent) else str(uuid.uuid4())
 
 
 def request_id(given: str | None) -> str:
-    """The platform's own id of this request, as its access log has it; a new one where that can't stand in a header."""
+    """The platform's id of this request, as in its access log; a new one if that id can't go into a header."""
     return given if given and _VISIBLE.fullmatch(given) else str(uuid.uuid4())
 
 
@@ -182,5 +182,5 @@ def _finite(text: str) -> float:
     return number
 
 
-# Made once: json.loads makes one at each call.
+# Made once: json.loads would make a decoder at each call.
 _STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

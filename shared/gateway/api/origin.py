@@ -1,7 +1,7 @@
-"""The guard against DNS rebinding: a page's script that reaches us under its own host name is turned away.
+"""The guard against DNS rebinding: it refuses a page's script that reaches us under its own host name.
 
-Both checks come from the MCP specification (Streamable HTTP, "Security Warning"). Clients that are no browsers send no
-Origin; API Gateway answers only for host names it knows, but a gateway on a developer's machine answers for any.
+Both checks come from the MCP specification (Streamable HTTP, "Security Warning"). Clients other than browsers send no
+Origin. API Gateway answers only for host names that it knows, but a gateway on a developer's machine answers for any.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _OWN = re.compile(
 
 
 def check_origin(headers: Mapping[str, str], origins: Sequence[str], hosts: Sequence[str]) -> None:
-    """Raises Forbidden unless the Host is ours and the Origin, if there is one, is allowed or of the same host.
+    """Raises Forbidden unless the Host is ours and the Origin, if there is one, is allowed or has the same host.
 
-    `hosts` are names of custom domains, `origins` such as https://app.example.com; "*" allows every origin.
+    `hosts` are the names of custom domains. `origins` have the form https://app.example.com; "*" allows every origin.
     """
     host = _name(f"//{headers.get('host', '')}")
     if not _OWN.fullmatch(host) and host not in {name.lower() for name in hosts}:
@@ -33,7 +33,7 @@ def check_origin(headers: Mapping[str, str], origins: Sequence[str], hosts: Sequ
 
 
 def _name(url: str) -> str:
-    """The host name of a URL, without its port, as it stands in a Host header; empty for what is no plain URL."""
+    """The host name of a URL as in a Host header, without its port; empty if it is not a plain URL."""
     if "@" in url:
         return ""
     try:

@@ -1,8 +1,8 @@
-"""How often a key may ask for anything at all, paid or not: ten times as often as for paid calls.
+"""Limits how often a key may send requests of any kind, paid or not: ten times as often as paid calls.
 
-Counted in the memory of a container, so that it costs no request to any table. What it promises: one container lets a
-key through at most `burst` requests at once, and `limit` a minute after that; N containers N times as many. Paid calls
-are bounded by the ledger besides, exactly, whatever the number of containers.
+The count is in the memory of a container, so that it costs no request to any table. The guarantee is this: one
+container lets through at most `burst` requests of a key at once, and `limit` a minute after that; N containers let
+through N times as many. The ledger also bounds paid calls, exactly, whatever the number of containers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DIMENSION = "all_requests"
 _SECOND = 1_000_000
 _LARGEST = 10_000_000_000
 _ASKED = Bucket(60, 10)
-# A key's calls a minute, and how many of them may come at once; None where nothing limits it.
+# A key's calls a minute, and how many of them may come at once; None if nothing limits the key.
 Rate = Callable[[Caller], "tuple[int, int] | None"]
 
 
@@ -36,7 +36,7 @@ def _clock() -> int:
 
 @dataclass(slots=True)
 class Buckets:
-    """The buckets that were drawn from last, by name. Who is forgotten begins with a full one. `clock` gives
+    """The most recently used buckets, by name. A name that was forgotten starts with a full bucket again. `clock` gives
     microseconds of a steady clock."""
 
     clock: Callable[[], int] = _clock
@@ -45,8 +45,8 @@ class Buckets:
     _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def take(self, name: str, bucket: Bucket, units: int) -> int:
-        """Draw so many units; 0, or, where they are not there and nothing is drawn, in how many microseconds they
-        are."""
+        """Draw `units` and return 0. If too few are left, draw nothing and return the microseconds until they will be
+        available."""
         now = self.clock()
         with self._turn:
             arrival = self._arrivals.pop(name, now - bucket.slack)
@@ -57,13 +57,13 @@ class Buckets:
         return 0 if conforms else max(1, bucket.wait(arrival, units, now))
 
     def wait(self, name: str, bucket: Bucket) -> int:
-        """In how many microseconds a unit is there; 0 where one is. Nothing is drawn."""
+        """Microseconds until a unit is available; 0 if one is now. Nothing is drawn."""
         now = self.clock()
         arrival = self._arrivals.get(name, now - bucket.slack)
         return 0 if bucket.conforms(arrival, 1, now) else max(1, bucket.wait(arrival, 1, now))
 
     def knows(self, name: str) -> bool:
-        """Whether a unit was drawn under this name, as far as that is remembered."""
+        """Whether this name's bucket is remembered: something has drawn from it."""
         return name in self._arrivals
 
     def left(self, name: str, bucket: Bucket) -> int:
@@ -73,14 +73,14 @@ class Buckets:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Counts every request that comes with a key; `rate` says how often it may make paid calls."""
+    """Counts every request that comes with a key. `rate` says how often the key may make paid calls."""
 
     rate: Rate
     buckets: Buckets = field(default_factory=Buckets)
     asked: Buckets = field(default_factory=Buckets)
 
     def count(self, caller: Caller, requests: int = 1) -> None:
-        """One request, or one that is as much as several. Raises RateLimited, and counts none of them then."""
+        """Count one request, or one that weighs as much as several. If it raises RateLimited, it has counted none."""
         rate = self.rate(caller) if requests > 0 else None
         if rate is None:
             return
@@ -90,7 +90,7 @@ class Pace:
             raise self._refused(caller, bucket, requests, wait)
 
     def may_ask(self, name: str) -> bool:
-        """Whether a record may be read for this name's sake: a few times at once, in a flood of refused requests once a
+        """Whether a record may be read for this name: a few times at once, and in a flood of refused requests once a
         second."""
         return not self.asked.take(name, _ASKED, 1)
 

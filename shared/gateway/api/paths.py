@@ -1,5 +1,5 @@
-"""Which route a request is for, at a door that is given every path: with the API's stage before it, without the base
-path that a custom domain maps it under, or as it is."""
+"""Finds the route of a request at a door that gets every path. The path may come as it is, with the API's stage in
+front, or without the base path that a custom domain maps this door under."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-BASE = "/v1"  # what a custom domain maps this door under, and takes off
+BASE = "/v1"  # the base path that a custom domain maps this door under, and removes
 _STAGE = re.compile(r"/[A-Za-z0-9_-]{1,128}(?=/|$)", re.ASCII)
 _PARAMETER = re.compile(r"\{(\w+)(\+?)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A route's path as it is described, what stands in its places, and the methods that it is asked by."""
+    """A route's path as it is described, the values of its parameters, and the path's methods."""
 
     path: str
     parameters: Mapping[str, str]
@@ -34,7 +34,7 @@ class Paths:
         self._patterns = [(path, _pattern(path)) for path in self._methods if "{" in path]
 
     def find(self, path: str) -> Found | None:
-        """The route's path of a request's, which is percent-encoded as it was sent; None where there is none."""
+        """The route's path for a request's path, which is percent-encoded as it was sent; None if no route has it."""
         for spelled in _spellings(path):
             if spelled in self._methods and "{" not in spelled:
                 return Found(spelled, {}, self._methods[spelled])
@@ -47,7 +47,7 @@ class Paths:
 
 
 def _spellings(path: str) -> Iterator[str]:
-    """A path as it may have been meant, the likeliest first."""
+    """The paths that may be meant, the likeliest first."""
     yield path
     yield BASE + path
     stage = _STAGE.match(path)

@@ -1,8 +1,8 @@
-"""The door that streams: a WSGI application over the one answerer, for a server that listens on a port.
+"""The door that streams: a WSGI application around the one answerer, for a server that listens on a port.
 
-A request is one thread's from its start to its end. What belongs to it stands in its Request alone; the application has
-nothing of it. The server has read the head and the body by the time that it asks; whatever it found wrong with either
-is told by `refuse`, in the same shapes.
+One thread handles a request from its start to its end. The state of a request is only in its Request; the application
+keeps none of it. The server has read the head and the body when it calls the application. If it found a fault in
+either, it calls `refuse`, which answers in the same shapes.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from gateway.api.routes import Service
 
 Environ = Mapping[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
-LONGEST_SECONDS = 890.0  # ten less than the longest that a function may run
-RESERVE_SECONDS = 10.0  # of a function's time: for settling, and the answer's way back
+LONGEST_SECONDS = 890.0  # ten less than the longest run of a function
+RESERVE_SECONDS = 10.0  # of a function's time: for settling, and for returning the answer
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
-_LONGEST_PATH = 256  # of one that nobody knows, in logs and errors
+_LONGEST_PATH = 256  # of an unknown path, in logs and errors
 _UNSAFE = re.compile(r"[^\t\x20-\x7e\xa0-\xff]")
 _MESSAGES = re.compile(r"(/[^/]+)?(/v1)?/messages(/.*)?", re.ASCII)
-# The adapter sets these itself, over what a client sent by their names.
+# The adapter sets these itself, and overwrites what a client sent under these names.
 _REQUEST_CONTEXT, _LAMBDA_CONTEXT = "x-amzn-request-context", "x-amzn-lambda-context"
 
 
 class CutOff(Exception):
-    """A body that ends before its time, after part of it was sent: the server must not end it as if it were whole."""
+    """A body that ended early, after part of it was sent. The server must not end it as if it were whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """The application. `adapter`: the server stands behind Lambda's adapter, which alone can reach it, and whose words
-    of the request's surroundings hold; `seconds` is the longest that an answer may take, `origins` whose pages may
-    call. Once `ending` is set, every client counts as gone."""
+    """The application. `adapter`: the server runs behind Lambda's adapter. Only the adapter can reach it, so its
+    headers about the request are trusted. `seconds` is the longest that an answer may take. `origins` are those whose
+    pages may call. Once `ending` is set, every client counts as gone."""
 
     service: Service
     adapter: bool = False
@@ -61,7 +61,7 @@ class Port:
         head = environ.get("REQUEST_METHOD") == "HEAD"
         try:
             request, found = self._request(environ)
-        except Exception as fault:  # noqa: BLE001  no request of HTTP; the client gets a shaped answer all the same
+        except Exception as fault:  # noqa: BLE001  not an HTTP request; the client still gets a shaped answer
             return _written(failed(self.service, _unknown(), fault), start, head=head)
         origin = request.headers.get("origin")
         if request.route.startswith("OPTIONS "):
@@ -74,13 +74,13 @@ class Port:
         return _written(_with(response, shown), start, head=head)
 
     def refuse(self, fault: Exception, path: str, headers: Mapping[str, str], start: StartResponse) -> list[bytes]:
-        """The answer to what the server could not take as a request. `headers` have lower-case names."""
+        """The answer to something that the server could not accept as a request. `headers` have lower-case names."""
         request = _unknown()
         request.errors = _dialect(path, headers)
         return _written(failed(self.service, request, fault), start)
 
     def _request(self, environ: Environ) -> tuple[Request, Found | None]:
-        """The request without its body, and the described path that it is for."""
+        """The request without its body, and the described path that matches it."""
         started = time.monotonic()
         headers = dict(_headers(environ))
         path, _, query = _target(environ).partition("?")
@@ -116,7 +116,7 @@ class Port:
 
 
 class _Pieces(Iterator[bytes]):
-    """A body from its first piece, which is there, to its end, or until the client has gone."""
+    """A body from its first piece, which has been made already, to its end, or until the client has gone."""
 
     def __init__(self, first: bytes, body: Any, gone: Callable[[], bool]) -> None:
         self._first: bytes | None = first
@@ -146,7 +146,7 @@ def _with(response: Response, headers: Mapping[str, str]) -> Response:
 def _streamed(
     response: Response, request: Request, headers: Mapping[str, str], start: StartResponse
 ) -> Iterable[bytes]:
-    """The head goes out with the first piece: what goes wrong until then has a status of its own."""
+    """The head goes out with the first piece, so an error before that still gets its own status."""
     body = response.body
     try:
         first = next(body, b"")
@@ -157,7 +157,7 @@ def _streamed(
 
 
 def _written(response: Response, start: StartResponse, *, head: bool = False) -> list[bytes]:
-    """The answer in one piece; to a HEAD without its body, which would be taken for the next answer's beginning."""
+    """The answer in one piece. A HEAD gets no body, since a client would take it for the start of the next answer."""
     body = response.text().encode()
     length = {} if response.status == 204 else {"content-length": str(len(body))}
     start(_status(response.status), _safe({**response.headers, **length}))
@@ -173,7 +173,7 @@ def _safe(headers: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _target(environ: Environ) -> str:
-    """Path and query as they were sent, without scheme and host where they stand before it."""
+    """Path and query as they were sent, without a scheme and host in front of them."""
     target: str = environ.get("REQUEST_URI") or environ["PATH_INFO"]
     if not target.startswith("/"):
         target = "/" + target.partition("://")[2].partition("/")[2] if "://" in target else target
@@ -189,15 +189,15 @@ def _headers(environ: Environ) -> Iterator[tuple[str, str]]:
 
 
 def _surroundings(headers: Mapping[str, str], longest: float) -> tuple[str, str | None, float, str]:
-    """What the adapter tells of a request: the client's address, the platform's id of it, how long the function may
-    still take, and its trace. Nothing of it says who calls."""
+    """What the adapter's headers say of a request: the client's address, the platform's request id, the seconds that
+    the function may still take, and the trace. Nothing in them says who calls."""
     context, run = _object(headers.get(_REQUEST_CONTEXT)), _object(headers.get(_LAMBDA_CONTEXT))
     identity = context.get("identity")
     address = identity.get("sourceIp") if isinstance(identity, dict) else None
     own, ends = context.get("requestId"), run.get("deadline")  # milliseconds since the epoch
     if isinstance(ends, (int, float)) and math.isfinite(ends):
         longest = min(longest, ends / 1_000 - time.time() - RESERVE_SECONDS)
-    trace = run.get("xray_trace_id")  # which Lambda puts into the environment of functions that it calls itself
+    trace = run.get("xray_trace_id")  # Lambda sets it in the environment only of functions that it calls itself
     return _text(address), own if isinstance(own, str) else None, longest, _text(trace)
 
 
@@ -214,12 +214,12 @@ def _object(text: str | None) -> dict[str, Any]:
 
 
 def _dialect(path: str, headers: Mapping[str, str]) -> Dialect:
-    """How errors are told where no route says it."""
+    """The error dialect for a request that has no route."""
     return "messages" if "anthropic-version" in headers or _MESSAGES.fullmatch(path.partition("?")[0]) else "openai"
 
 
 def _unknown() -> Request:
-    """What stands for a request that could not be read."""
+    """A placeholder for a request that could not be read."""
     return Request("", "", headers={}, body=b"", correlation_id=correlation_id(None), request_id=request_id(None))
 
 

@@ -1,5 +1,6 @@
-"""A route: what is asked for, who may ask, what is answered. The one place where it is said: `answer` goes by it, the
-OpenAPI document is built from it (tools/openapi), and a function's function.json, which Terraform reads, must agree."""
+"""A route: what may be requested, who may request it, and what is answered. This is the single source: `answer` uses
+it, tools/openapi builds the OpenAPI document from it, and a function's function.json, which Terraform reads, must agree
+with it."""
 
 from __future__ import annotations
 
@@ -14,22 +15,23 @@ if TYPE_CHECKING:
     from gateway.identity.caller import Caller
     from gateway.identity.verification import Identity
 
-# api-key, bearer: an authorizer of the API's has checked the header X-API-Key, or Authorization. key: the app checks
-# whichever header a key was sent in.
+# api-key, bearer: an authorizer of the API has checked the header X-API-Key, or Authorization. key: the app checks the
+# key itself, in whichever header it was sent.
 Auth = Literal["public", "api-key", "bearer", "key"]
 Handler = Callable[[Request], Response]
 Callers = Callable[[Request, "Identity"], "Caller"]
-# A schema, or where the type stands that has one ("gateway.keys.key_fields:NewKey"): a pydantic model or a TypedDict.
-# By name, since functions must not load what only the document is made of.
+# A schema, or the place of a type that has one ("gateway.keys.key_fields:NewKey"): a pydantic model or a TypedDict.
+# The type is named, not imported, since functions must not load what only the document needs.
 Schema = str | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """What a route takes and answers beside what holds for all: for the OpenAPI document alone.
+    """What a route accepts and answers in addition to what all routes do. It serves the OpenAPI document only.
 
-    `answers` by status; `query` by parameter; `headers` are names that tools/openapi explains; `errors` are statuses;
-    `optional` says that the body may be left out; `media` are types of an answer's body beside JSON.
+    `answers` maps statuses to schemas, `query` parameters to schemas. `headers` are names that tools/openapi explains,
+    `errors` are statuses. `optional` says that the body may be left out. `media` are an answer's media types other than
+    JSON.
     """
 
     summary: str
@@ -44,10 +46,10 @@ class Described:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """`method_path` as API Gateway has it: "GET /v1/models/{id+}". `scope` is what the key must have, None for any key;
-    it is said of every route, so that none is left out by mistake. With `fresh` the key's record is read at each call:
-    by an answer that was kept, a key that was revoked a moment ago would go on. `errors` is the dialect that errors are
-    told in; where it depends on the request, `errors_by` says it."""
+    """`method_path` has API Gateway's form: "GET /v1/models/{id+}". `scope` is the scope that the key must have, None
+    for any key; it has no default, so that no route omits it by mistake. With `fresh` the key's record is read at each
+    call; a cached answer would let a key pass that was revoked a moment ago. `errors` is the dialect of errors; if it
+    depends on the request, `errors_by` decides it."""
 
     method_path: str
     handler: Handler
@@ -64,9 +66,9 @@ class Route:
 
 
 class Service(NamedTuple):
-    """What a function answers: its name in logs, its routes by `method_path`, who knows whose key it is, and who counts
-    the requests of keys. `callers` finds who calls by the request's own headers, at a door that has no authorizer
-    before it."""
+    """What a function serves. `name` is its name in logs, `routes` are by `method_path`, `identity` knows the caller of
+    a key, and `pace` counts the requests of keys. `callers` finds the caller by the request's own headers, at a door
+    that has no authorizer in front of it."""
 
     name: str
     routes: Mapping[str, Route]
@@ -83,8 +85,8 @@ def service(
     *,
     pace: Callable[[], Pace] | None = None,
 ) -> Service:
-    """A service of these routes. Raises ValueError where one stands there twice, or asks for keys that nobody knows, or
-    whose requests nobody counts."""
+    """A service of these routes. Raises ValueError if a route occurs twice, or if it asks for a key and there is no
+    `identity` or no `pace`."""
     found: dict[str, Route] = {}
     for route in routes:
         if found.setdefault(route.method_path, route) is not route:

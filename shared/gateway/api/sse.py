@@ -10,7 +10,7 @@ from gateway.dialects.sse import text
 
 
 def event_stream(body: Mapping[str, Any], *, usage: bool) -> str:
-    """Server-sent events of an OpenAI chat completion; the usage chunk only if the client asked for it."""
+    """Server-sent events of an OpenAI chat completion, with the usage chunk only if the client asked for it."""
     return "".join(f"data: {text(chunk)}\n\n" for chunk in _chunks(body, usage)) + "data: [DONE]\n\n"
 
 

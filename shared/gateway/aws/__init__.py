@@ -1,1 +1,1 @@
-"""Signed HTTP to AWS without botocore: start-up and every call cost a fraction (docs/decisions/0003)."""
+"""Signed HTTP to AWS without botocore: start-up and each call cost a fraction of its time (docs/decisions/0003)."""

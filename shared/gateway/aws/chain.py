@@ -1,4 +1,4 @@
-"""Credentials from wherever botocore finds them. Loaded only where the environment holds none: it costs 200 ms."""
+"""Credentials from wherever botocore finds them. Loading it costs 200 ms; only done if the environment has none."""
 
 from __future__ import annotations
 

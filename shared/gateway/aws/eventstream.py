@@ -1,7 +1,7 @@
-"""vnd.amazon.eventstream, the framing of Bedrock's streams, out of bytes that come in any pieces.
+"""Decodes vnd.amazon.eventstream, the framing of Bedrock's streams, from bytes that come in pieces of any size.
 
-A message: total length, headers' length, CRC of these two; headers; payload; CRC of all before. Each CRC is checked:
-what does not agree is no message, and nothing behind it can be found any more.
+A message is: total length, headers' length, CRC of these two; headers; payload; CRC of everything before. Each CRC is
+checked. If one is wrong, the message is invalid, and no later message can be found.
 Format: https://smithy.io/2.0/aws/amazon-eventstream.html
 """
 
@@ -17,21 +17,21 @@ _PRELUDE, _CRC = 12, 4
 _LEAST: Final = _PRELUDE + _CRC
 _MOST: Final = 24 * 1024 * 1024  # of one message, as AWS's own readers allow
 _STRING: Final = 7
-# What a header's value takes, by its type: true, false, byte, short, int, long, (bytes, string: told), time, uuid.
+# A header value's size by its type: true, false, byte, short, int, long, (bytes, string: given), time, uuid.
 _SIZES: Final[Mapping[int, int]] = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 _TOLD: Final = (6, _STRING)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`headers` are those whose value is text."""
+    """`headers` has only the headers whose value is text."""
 
     headers: Mapping[str, str]
     payload: bytes
 
     @property
     def kind(self) -> str:
-        """The type of an event or of a modelled exception; of any other error its code."""
+        """The type of an event or of a modelled exception; for any other error its code."""
         return next((self.headers[name] for name in _KINDS if name in self.headers), "")
 
 
@@ -39,8 +39,8 @@ _KINDS: Final = (":event-type", ":exception-type", ":error-code")
 
 
 class Decoder:
-    """Pieces in, messages out. `feed` raises ValueError for what is no such stream, and for a message of more than
-    `most` bytes."""
+    """Takes pieces and gives messages. `feed` raises ValueError if the bytes are not such a stream, and for a message
+    of more than `most` bytes."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
@@ -48,7 +48,7 @@ class Decoder:
 
     @property
     def whole(self) -> bool:
-        """Whether what came so far ends with a message."""
+        """Whether the bytes so far end at the end of a message."""
         return not self._buffer
 
     def feed(self, piece: bytes) -> Iterator[Message]:

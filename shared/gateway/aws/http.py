@@ -1,4 +1,4 @@
-"""One signed POST: our own SigV4 over gateway.transport."""
+"""Signed POSTs: our own SigV4 over gateway.transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Provider credentials from Secrets Manager: read on first use, kept five minutes, honoured an hour when it is down."""
+"""Provider credentials from Secrets Manager: read on first use, kept five minutes, used for an hour if it is down."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from gateway.aws.http import AwsHttp, HttpError
 
 _FRESH_SECONDS = 300.0
-_REREAD_SECONDS = 10.0  # however many calls a provider refuses, a secret is read anew once in so many seconds
+_REREAD_SECONDS = 10.0  # a secret is reread at most once in this time, however many calls its provider refuses
 _READ_SECONDS = 3.0
 _STALE_SECONDS = 3_600.0
 
 
 class SecretUnavailable(Exception):
-    """No value can be had: not set, not allowed, or Secrets Manager is down for more than an hour."""
+    """No value is available: not set, not allowed, or Secrets Manager has been down for more than an hour."""
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class SecretStore:
     _rereading: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def get(self, secret_id: str) -> str:
-        """The current value as text. Raises SecretUnavailable, never with the value or the service's answer in it."""
+        """The current value as text. Raises SecretUnavailable, which never quotes the value or the service's answer."""
         now = self.clock()
         kept = self._kept.get(secret_id)
         if kept and now - kept.read < _FRESH_SECONDS:
@@ -52,8 +52,8 @@ class SecretStore:
         return value
 
     def reread(self, secret_id: str, seconds: float) -> None:
-        """Read it anew now, in at most so many seconds: the provider refused it. Where that was done a moment ago, or
-        it can't be read, what was kept stays. Never raises SecretUnavailable."""
+        """Read the secret again, within `seconds`, because the provider refused its value. If it was reread a moment
+        ago, or can't be read, the kept value stays. Never raises SecretUnavailable."""
         seconds = min(seconds, _READ_SECONDS)
         if not self._rereading.acquire(timeout=seconds):
             return

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 for POST requests without a query string: all that our three services need.
+"""AWS Signature Version 4 for POST requests without a query string, which is all that our three services need.
 
 Source: "Create a signed AWS API request", AWS General Reference. Tests compare every byte with botocore's signer.
 """
@@ -28,8 +28,8 @@ class Credentials:
 
 
 class Signer:
-    """What is the same in each request to one path with the same headers: `fixed` are those headers as they leave, the
-    service's own among them."""
+    """The part of a signature that is the same in each request to one path with the same headers. `fixed` are those
+    headers as they are sent, with the ones that AWS requires."""
 
     def __init__(
         self, host: str, path: str, headers: tuple[Header, ...], credentials: Credentials, region: str, service: str
@@ -43,13 +43,13 @@ class Signer:
         names = sorted((*fixed, _DATE))
         self._names, dated = ";".join(names), names.index(_DATE)
         lines = [f"{name}:{' '.join(fixed.get(name, '').split())}\n" for name in names]
-        # The canonical request up to the date's value, and from there to the body's digest. The path is encoded once
-        # more, as every service but S3 wants it.
+        # The canonical request up to the date's value, and from there to the body's digest. The path is encoded a
+        # second time, as every service except S3 requires.
         self._before = f"POST\n{quote(path, safe='/-_.~')}\n\n{''.join(lines[:dated])}{_DATE}:"
         self._after = f"\n{''.join(lines[dated + 1 :])}\n{self._names}\n"
 
     def changing(self, body: bytes, now: float | None = None) -> dict[str, str]:
-        """The headers that are another request's for another body or another second: `x-amz-date`, `authorization`."""
+        """The headers that change with the body and with each second: `x-amz-date`, `authorization`."""
         stamp = _stamp(int(time.time() if now is None else now))
         digest = sha256(f"{self._before}{stamp}{self._after}{sha256(body).hexdigest()}".encode()).hexdigest()
         scope, key = _scope(self._secret, stamp[:8], self._region, self._service)
@@ -58,7 +58,7 @@ class Signer:
         return {_DATE: stamp, "authorization": f"AWS4-HMAC-SHA256 {told}"}
 
 
-# Made once for an operation, and anew when the credentials are.
+# Made once for an operation, and again when the credentials change.
 signer = lru_cache(maxsize=64)(Signer)
 
 
@@ -88,7 +88,7 @@ def _stamp(second: int) -> str:
 
 @lru_cache(maxsize=8)
 def _scope(secret: str, day: str, region: str, service: str) -> tuple[str, bytes]:
-    """Where and when a signature holds, and the key that it is made with."""
+    """The credential scope (where and when a signature is valid), and the signing key."""
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")

@@ -1,4 +1,4 @@
-"""Plain Python values to DynamoDB attribute values and back; whole numbers are int, not Decimal."""
+"""Converts plain Python values to DynamoDB attribute values and back; whole numbers are int, not Decimal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def to_attribute(value: Any) -> AttributeValue:
 
 
 def from_attribute(attribute: Mapping[str, Any]) -> Any:
-    """The inverse; whole numbers become int, others Decimal, sets become sets."""
+    """The inverse of `to_attribute`. Whole numbers become int, others Decimal; sets become sets."""
     ((kind, value),) = attribute.items()
     if kind == "S":
         return value
@@ -57,7 +57,7 @@ def from_attribute(attribute: Mapping[str, Any]) -> Any:
 
 def to_item(values: Mapping[str, Any]) -> dict[str, AttributeValue]:
     return {
-        # Text and numbers are almost all there is: told here, they cost no call each.
+        # Almost all values are text and numbers: handled here, they cost no call each.
         name: {"S": value} if type(value) is str else {"N": str(value)} if type(value) is int else to_attribute(value)
         for name, value in values.items()
     }
@@ -67,7 +67,7 @@ def from_item(item: Mapping[str, Any]) -> Item:
     values = {}
     for name, attribute in item.items():
         ((kind, value),) = attribute.items()
-        if kind == "S":  # as with `to_item`
+        if kind == "S":  # handled here as in `to_item`
             values[name] = value
         elif kind == "N" and value.isdecimal():
             values[name] = int(value)
@@ -77,7 +77,7 @@ def from_item(item: Mapping[str, Any]) -> Item:
 
 
 def size_of(item: Mapping[str, Any]) -> int:
-    """How many bytes an item of plain values takes in its table, at most; by DynamoDB's rules for items and types."""
+    """The most bytes that an item of plain values takes in its table, by DynamoDB's rules for items and types."""
     return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
 
 

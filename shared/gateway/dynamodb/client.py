@@ -1,6 +1,6 @@
-"""DynamoDB as one narrow method, `call(operation, request)`: the transport can be replaced, and a fake is forty lines.
+"""DynamoDB through one method, `call(operation, request)`: the transport can be replaced, and a fake takes forty lines.
 
-Source of the wire format: the DynamoDB low-level API (JSON 1.0 over POST, operation in `x-amz-target`).
+Source of the wire format: the DynamoDB low-level API (JSON 1.0 over POST, with the operation in `x-amz-target`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from gateway.dynamodb.attributes import from_item, to_item
 from gateway.errors import ConditionFailed, StoreRejected, StoreUnavailable, TransactionCanceled
 from gateway.json_text import writer
 
-# What a wrong request is answered. All else (throttled, no rights, a disabled KMS key, an expired token, no table) is
-# a store that can't be had, whatever the status: it must not read as somebody's being refused.
+# DynamoDB's answers to a wrong request. Any other error (throttled, no rights, a disabled KMS key, an expired token, no
+# table) means that the store is unavailable, whatever the status: it must not look as if the caller were refused.
 _REJECTED = {
     "IdempotentParameterMismatchException",
     "ItemCollectionSizeLimitExceededException",
@@ -27,15 +27,15 @@ _REJECTED = {
     "ValidationException",
 }
 _written = writer()
-_read = json.JSONDecoder().decode  # json.loads guesses an encoding
+_read = json.JSONDecoder().decode  # json.loads would guess an encoding
 _BACKOFF_SECONDS = 0.05
-_CONFLICTS, _LONGEST_BACKOFF = 10, 0.4  # of one request with transactions: it waits a second or so in all
-_KEYS_A_READ = 100  # DynamoDB's limit of BatchGetItem
-_ROUNDS = 10  # of asking for what it left out
+_CONFLICTS, _LONGEST_BACKOFF = 10, 0.4  # of one request with transactions: about a second of waiting in total
+_KEYS_A_READ = 100  # DynamoDB's limit for BatchGetItem
+_ROUNDS = 10  # of requests for unprocessed keys
 
 
 class Database(Protocol):
-    """What stores speak through."""
+    """The interface through which stores call DynamoDB."""
 
     def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]: ...
 
@@ -56,7 +56,7 @@ def pages(
 def read_all(
     database: Database, table: str, keys: Sequence[Mapping[str, Any]], *, consistent: bool
 ) -> Iterator[dict[str, Any]]:
-    """The items of these keys (plain values), in no order; what is not there is left out. Raises StoreUnavailable."""
+    """The items with these keys (plain values), in no order; missing items are left out. Raises StoreUnavailable."""
     for start in range(0, len(keys), _KEYS_A_READ):
         wanted: Any = {table: {"Keys": [to_item(key) for key in keys[start : start + _KEYS_A_READ]]}}
         if consistent:
@@ -72,17 +72,17 @@ def read_all(
 
 
 class Http(Protocol):
-    """What the real one sends by: AwsHttp, or what stands for it."""
+    """What `DynamoDB` sends its requests with: AwsHttp or a fake."""
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> HttpReply: ...
 
 
 class DynamoDB:
-    """The real one, over signed HTTP.
+    """The real database, over signed HTTP.
 
-    `attempts` stays 1 for a counter: a retry after a lost reply would count twice. What is safe to repeat (reads,
-    writes of fixed values under a condition) may ask for more. A write that met a transaction under way on its item was
-    surely not applied, and is repeated in any case.
+    `attempts` stays 1 for a counter: a retry after a lost reply would count twice. Operations that are safe to repeat
+    (reads, writes of fixed values under a condition) may have more. A write that conflicts with a running transaction
+    on its item was certainly not applied, and is always repeated.
     """
 
     def __init__(self, http: Http, *, timeout: float = 2.0) -> None:
@@ -118,11 +118,11 @@ class DynamoDB:
 
 
 class _InTheWay(Exception):
-    """A transaction was under way on the item of a single write: nothing was applied."""
+    """A transaction was running on the item of a single write, so nothing was applied."""
 
 
 class _Transient(Exception):
-    """No answer, or one that says nothing of the request: nothing was applied, or nobody knows."""
+    """No answer, or one that does not say what became of the request: it was not applied, or that is unknown."""
 
 
 def _result(operation: str, reply: HttpReply) -> dict[str, Any]:

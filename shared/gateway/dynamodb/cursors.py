@@ -1,4 +1,4 @@
-"""Opaque cursors: where the next page of a Query starts. They carry keys of items, nothing secret, and are checked."""
+"""Opaque cursors, which say where the next page of a Query starts. They hold item keys, no secrets, and are checked."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LISTING = "of"
 
 
 def encode(key: Mapping[str, Any], listing: str = "") -> str:
-    """A cursor of a listing, by any name: no other listing takes it."""
+    """A cursor of a listing. `listing` is any name for it; no other listing accepts the cursor."""
     marked = dict(key) | ({_LISTING: listing} if listing else {})
     return base64.urlsafe_b64encode(json.dumps(marked, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def decode(cursor: str, form: Mapping[str, type], listing: str = "") -> dict[str, Any]:
-    """The key in a cursor, exactly of the given form and of this listing. Raises BadRequest for anything else."""
+    """The key in a cursor, which must have exactly this form and belong to this listing; else raises BadRequest."""
     key = _read(cursor)
     if isinstance(key, dict) and key.pop(_LISTING, "") == listing:
         typed = {name: type(value) for name, value in key.items()} == dict(form)
@@ -32,7 +32,7 @@ def decode(cursor: str, form: Mapping[str, type], listing: str = "") -> dict[str
 
 
 def wrong() -> BadRequest:
-    """What a cursor is answered that isn't one of the listing's."""
+    """The error for a cursor that is not one of this listing."""
     return BadRequest("cursor: is not a cursor of this listing", param="cursor")
 
 
@@ -46,7 +46,7 @@ def _read(cursor: str) -> Any:
 
 
 def _storable(value: Any) -> bool:
-    """Whether DynamoDB takes it for a part of a key."""
+    """Whether DynamoDB accepts the value as part of a key."""
     if not isinstance(value, str):
         return not isinstance(value, int) or abs(value) < 10**15
     try:

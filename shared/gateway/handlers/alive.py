@@ -1,4 +1,4 @@
-"""`HEAD /`: a client's first question, whether anybody is there."""
+"""`HEAD /`: a client's first request, to see whether the gateway is up."""
 
 from __future__ import annotations
 

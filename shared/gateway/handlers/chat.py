@@ -1,4 +1,4 @@
-"""Paid calls, whichever door and dialect they come in by."""
+"""Paid calls, through whichever door and in whichever dialect they come."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from gateway.handlers.ways import way_of
 from gateway.models.money import usd
 from gateway.wiring import gateway
 
-# A function may answer 6 MiB of JSON, in which the body is a string: each quote and each escape is escaped again.
+# A function may return 6 MiB of JSON. The body is a string in it, so each quote and each escape is escaped again.
 MOST_ANSWER_BYTES = 6_000_000
 _AS_IT_COMES = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 def chat(request: Request) -> Response:
-    """`POST /v1/chat/completions`: the body is exactly OpenAI's, with the cost added to `usage`."""
+    """`POST /v1/chat/completions`: exactly OpenAI's body, with the cost added to `usage`."""
     return _complete(request, _as_openai)
 
 
 def messages(request: Request) -> Response:
-    """`POST /v1/messages`: exactly Anthropic's, with the cost added to `usage`."""
+    """`POST /v1/messages`: exactly Anthropic's body, with the cost added to `usage`."""
     return _complete(request, _plain, "messages")
 
 
 def responses(request: Request) -> Response:
-    """`POST /v1/responses`: exactly OpenAI's, with the cost added to `usage`."""
+    """`POST /v1/responses`: exactly OpenAI's body, with the cost added to `usage`."""
     return _complete(request, _plain, "responses")
 
 
 def embeddings(request: Request) -> Response:
-    """`POST /v1/embeddings`: exactly OpenAI's, with the cost added to `usage`."""
+    """`POST /v1/embeddings`: exactly OpenAI's body, with the cost added to `usage`."""
     return _complete(request, _plain, "embeddings")
 
 
 def text(request: Request) -> Response:
-    """`POST /v1/completions`: exactly OpenAI's of old, with the cost added to `usage`."""
+    """`POST /v1/completions`: exactly OpenAI's legacy body, with the cost added to `usage`."""
     return _complete(request, _plain, "text")
 
 
@@ -58,7 +58,7 @@ def _plain(request: Request, running: Call, body: dict[str, Any]) -> Response:
 def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Response:
     headers = _headers(running, request)
     if running.request.streamed:
-        # This door can't stream: the whole answer goes out as a valid event stream in one piece, and says so.
+        # This door can't stream: the answer is a valid event stream in one piece, and a header says so.
         usage = bool((request.json().get("stream_options") or {}).get("include_usage"))
         buffered = {"x-gateway-stream": "buffered", "cache-control": "no-cache"}
         return Response(200, event_stream(body, usage=usage), headers | buffered, media_type="text/event-stream")
@@ -104,7 +104,7 @@ def _complete(
         begun = Streaming(running, request.gone).begun()
         return Response(200, begun, _headers(running, request) | _AS_IT_COMES, media_type="text/event-stream")
     body = running.gather(request.gone)
-    # Paid for by now: an error says so, that a repeated request is not paid for again.
+    # The call is paid for by now. An error carries that, so that a repeated request does not pay again.
     try:
         made = shaped(request, running, body)
         text = made.text()
@@ -119,14 +119,16 @@ def _complete(
 
 
 def once(answered: Handler, dialect: str = "chat") -> Handler:
-    """A handler that with an Idempotency-Key answers, and bills, a repeated request of this dialect once."""
+    """A handler that runs and bills a request with an Idempotency-Key once, and replays the answer to a repetition.
+
+    `dialect` is the dialect of its requests."""
 
     def route(request: Request) -> Response:
         sent = request.headers.get("idempotency-key")
         if sent is None:
             return answered(request)
         caller = request.caller
-        # Before the key is claimed: a flood of calls over their limit must cost no writes.
+        # Checked before the key is claimed: a flood of calls over their limit must cost no writes.
         body, left = request.json(), request.seconds_left()
         gateway().completions.check(caller, body, seconds_left=left, dialect=dialect)
 
@@ -141,7 +143,7 @@ def once(answered: Handler, dialect: str = "chat") -> Handler:
             return Kept(made.status, made.text(), made.media_type, made.headers)
 
         def permitted() -> None:
-            # An answer that is there already goes through no admission: the key's record is asked for here.
+            # A stored answer does not go through admission, so the key's record is read again here.
             gateway().completions.permit(gateway().identity.fresh(caller), body, dialect=dialect)
 
         fingerprint = request.route.encode() + b"\n" + request.body
@@ -157,7 +159,7 @@ def once(answered: Handler, dialect: str = "chat") -> Handler:
 
 
 def whole(answered: Handler) -> Handler:
-    """A handler whose answers are never streamed: who asks for a stream is told first where there is one."""
+    """A handler that never streams: a request for a stream is refused first, and the refusal names a route that can."""
 
     def route(request: Request) -> Response:
         if request.json().get("stream") is True:
@@ -186,7 +188,7 @@ def _headers(running: Call, request: Request) -> dict[str, str]:
 
 
 def _context(running: Call) -> dict[str, str]:
-    """Which products went into the prompt, on routes whose body has no room for it too."""
+    """A header with the products that went into the prompt, also for routes whose body has no field for them."""
     if running.request.mcp_context is None:
         return {}
     return {"x-gateway-context-products": ", ".join(str(product["id"]) for product in running.products)}

@@ -1,4 +1,4 @@
-"""What a key may know of itself."""
+"""What a key may see of its own record."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from gateway.wiring import gateway
 
 
 def key(request: Request) -> Response:
-    """`GET /v1/key`: the caller's own limits and what is left of them; any key may ask."""
+    """`GET /v1/key`: the caller's own limits, and what is left of them. Any key may call it."""
     return Response(200, gateway().standing.of(request.caller, gateway().completions.config.get().tier))

@@ -1,4 +1,4 @@
-"""The models that a key may call, as OpenAI's clients, Anthropic's and Codex ask for them."""
+"""The models that a key may call, in the formats of OpenAI's clients, Anthropic's clients and Codex."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gateway.models.listing import discovered, in_messages
 from gateway.models.manifest import manifest
 from gateway.wiring import gateway
 
-_USUAL, _MOST = 20, 1_000  # models on a page of Anthropic's
+_USUAL, _MOST = 20, 1_000  # models on a page in Anthropic's API
 
 
 def dialect_of(request: Request) -> Dialect:
-    """Whose client asks: Anthropic's say which version of its API they speak, or send their key in its header alone."""
+    """The dialect of the client. Anthropic's clients send anthropic-version, or send their key only in x-api-key."""
     headers = request.headers
     ours = "anthropic-version" in headers or ("x-api-key" in headers and "authorization" not in headers)
     return "messages" if ours else "openai"
@@ -41,7 +41,7 @@ def one_model(request: Request) -> Response:
 
 
 def _page(request: Request, shown: list[dict[str, Any]]) -> dict[str, Any]:
-    """A page of the list as Anthropic's API pages it: `limit`, and `after_id` or `before_id`. Raises BadRequest."""
+    """A page of the list, as in Anthropic's API: by `limit`, and `after_id` or `before_id`. Raises BadRequest."""
     limit = request.limit(_USUAL, _MOST)
     after, before = request.query.get("after_id"), request.query.get("before_id")
     if after and before:

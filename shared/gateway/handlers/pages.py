@@ -1,5 +1,5 @@
-"""`GET /` and `GET /docs`: what this is, and every route, on one page that loads nothing from anywhere else. The page
-is read when it is first asked for: no start pays for it."""
+"""`GET /` and `GET /docs`: what this is, and every route, on one page that loads nothing from elsewhere. The page is
+read on first use, so it costs no start-up time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEPT = "public, max-age=3600"
 
 @lru_cache(maxsize=1)
 def _page() -> tuple[str, Mapping[str, str]]:
-    """The page, and headers that let it run its own script, and ask this very host, alone."""
+    """The page, and headers that let it run only its own script and call only this host."""
     from pathlib import Path
 
     text = (Path(__file__).parent.parent / "data" / "docs.html").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def _docs(_request: Request) -> Response:
 
 
 def _root(request: Request) -> Response:
-    """The page for a browser; for all else where to look, as JSON."""
+    """The page for a browser; for other clients a JSON object that says where to look."""
     if "text/html" in request.headers.get("accept", ""):
         text, headers = _page()
         return Response(200, text, {**headers, "vary": "accept"}, media_type=_HTML)

@@ -1,5 +1,5 @@
-"""What the route of Responses has beside its answers: refusals for clients that go by the end of a stream, and what is
-said to those that would rather have a WebSocket."""
+"""Two extras of the Responses route: refusals for clients that act on the end of a stream, and the answer to clients
+that ask for a WebSocket."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _NO_SOCKETS = "This route takes POST over HTTP; there is no WebSocket here."
 
 
 def told_by_end(answered: Handler) -> Handler:
-    """A handler whose refusals are a stream that fails, where the client goes by that and asked for a stream: by their
-    status it would send what can't be paid for, or is too long, again."""
+    """A handler that sends a refusal as a failed stream, if the client asked for a stream and acts on its end. Given
+    only a status, such a client would repeat a request that can't be paid for, or is too long."""
 
     def route(request: Request) -> Response:
         try:
@@ -36,6 +36,6 @@ def told_by_end(answered: Handler) -> Handler:
 
 
 def no_sockets(_request: Request) -> Response:
-    """A WebSocket is asked for by GET; 426 sends a client that can do either to HTTP."""
+    """The answer to a GET, which asks for a WebSocket. A 426 makes a client that can use either switch to HTTP."""
     error = {"message": _NO_SOCKETS, "type": "invalid_request_error", "param": None, "code": "websocket_not_supported"}
     return Response(426, {"error": error, "message": _NO_SOCKETS})

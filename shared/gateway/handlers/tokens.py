@@ -1,4 +1,4 @@
-"""How many tokens a request would come to, without a call: never billed, refused as the call would be."""
+"""Counts the tokens of a request without calling the model: never billed, and refused when the call would be."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from gateway.wiring import gateway
 
 
 def count_tokens(request: Request) -> Response:
-    """`POST /v1/messages/count_tokens`: the provider's own count, or an estimate, four bytes a token, which says that
-    it is one."""
+    """`POST /v1/messages/count_tokens`: the provider's own count, or an estimate at four bytes per token, which is
+    marked as one."""
     body = request.json()
     thinking = body.get("thinking")
     budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
-    # A message needs a cap, beyond what it may think; here none is sent.
+    # A message needs `max_tokens` above its thinking budget; here the client sends none.
     cap = budget + 1 if isinstance(budget, int) and not isinstance(budget, bool) and budget > 0 else 1
     found = count(
         gateway().completions,

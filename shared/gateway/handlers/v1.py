@@ -1,4 +1,4 @@
-"""The routes below /v1 that every door has: one table, so that whoever changes doors meets the same API."""
+"""The routes below /v1, in one table, so that every door has the same API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FOR = ("anthropic-version",)
 
 
 def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
-    """Those of a door that checks keys so; `streamed` says how its streams come."""
+    """The routes for a door that checks keys by `auth`; `streamed` says how its streams come."""
     summary = f"A chat completion, exactly OpenAI's; with stream its events {streamed}."
     completion = _paid("POST /v1/chat/completions", once(chat), auth, summary, CHAT, f"{ANSWERS}:Completion")
     own = Described(
@@ -50,7 +50,7 @@ def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
 
 
 def messages_routes(auth: Auth) -> tuple[Route, ...]:
-    """Those in Anthropic's dialect, of a door that streams."""
+    """The routes in Anthropic's dialect, for a door that streams."""
     summary = "A message, exactly Anthropic's; with stream its events as they come."
     made = once(messages, "messages")
     message = _paid("POST /v1/messages", made, auth, summary, MESSAGES, OBJECT, errors="messages", headers=_FOR)
@@ -72,7 +72,7 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
 
 
 def responses_routes(auth: Auth) -> tuple[Route, ...]:
-    """Those of Responses, of a door that streams."""
+    """The routes of OpenAI's Responses API, for a door that streams."""
     summary = "A response, exactly OpenAI's; with stream its events as they come. Nothing is stored."
     made = told_by_end(once(responses, "responses"))
     response = _paid("POST /v1/responses", made, auth, summary, RESPONSES, OBJECT)
@@ -82,14 +82,14 @@ def responses_routes(auth: Auth) -> tuple[Route, ...]:
 
 
 def embeddings_routes(auth: Auth) -> tuple[Route, ...]:
-    """Embeddings, whose answers may be larger than a door that answers in one piece can give."""
+    """The route of embeddings, whose answers may be too large for a door that answers in one piece."""
     made, answer = once(embeddings, "embeddings"), f"{ANSWERS}:Embeddings"
     summary = "Embeddings, exactly OpenAI's."
     return (_paid("POST /v1/embeddings", made, auth, summary, EMBEDDINGS, answer, streams=False),)
 
 
 def text_routes(auth: Auth) -> tuple[Route, ...]:
-    """Completions as they were before chat, of a door that streams."""
+    """The route of legacy completions (before chat), for a door that streams."""
     made, answer = once(text, "text"), f"{ANSWERS}:TextCompletion"
     summary = "A completion of old, by a model that chats; with stream its events as they come."
     return (_paid("POST /v1/completions", made, auth, summary, TEXT, answer),)
@@ -107,8 +107,7 @@ def _paid(
     headers: tuple[str, ...] = (),
     streams: bool = True,
 ) -> Route:
-    """A route of paid calls: `headers` are those beside Idempotency-Key, `streams` says whether it streams when asked
-    to."""
+    """A route of paid calls. `headers` are those besides Idempotency-Key; `streams` says whether it can stream."""
     described = Described(
         summary=summary,
         body=body,

@@ -1,4 +1,4 @@
-"""How a request for a model comes, by its headers and its door."""
+"""The way that a request for a model comes, from its headers and its door."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from gateway.api.message import Request
 from gateway.calls.completions import Way
 from gateway.errors import BadRequest
 
-_WAKE_SECONDS = 1.0  # while a provider is silent: how soon a client that has hung up is seen
-# Versions are an open list, which the provider of a dialect keeps: what has the form of one is passed on.
+_WAKE_SECONDS = 1.0  # how soon a hang-up of the client is noticed while a provider is silent
+# The provider of a dialect keeps its list of versions, and the list is open: any well-formed version is passed on.
 _VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
 
 
 def way_of(request: Request, dialect: str) -> Way:
-    """Raises BadRequest for what can be no version."""
+    """The way of this request. Raises BadRequest for a malformed version."""
     version = request.headers.get("anthropic-version", "") if dialect == "messages" else ""
     if version and not _VERSION.fullmatch(version):
         message = (

@@ -1,4 +1,4 @@
-"""What the health routes say. The store is asked at most once in five seconds a container, a provider never."""
+"""The answers of the health routes. A container reads the store at most once in five seconds, and asks no provider."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Health:
     _last: _Probe | None = field(default=None)
 
     def alive(self) -> dict[str, Any]:
-        """That this function runs; nothing else is asked."""
+        """Says that this function runs; it checks nothing else."""
         return {"status": "healthy", "version": self.version, "timestamp": rfc3339(self.now())}
 
     def summary(self) -> dict[str, Any]:
-        """As above, with each service up or down."""
+        """Like `alive`, with the status of each service."""
         services = {name: facts["status"] for name, facts in self._services().items()}
         return self.alive() | {
             "status": self._status(),
@@ -75,8 +75,8 @@ class Health:
         }
 
     def breakers(self) -> dict[str, Any]:
-        """Every configured provider's breakers as one: which of its models are called here is nobody else's business.
-        Raises StoreUnavailable."""
+        """The breakers of each configured provider, merged into one: the public need not know which of its models are
+        called here. Raises StoreUnavailable."""
         now, known = round(self.now() * 1_000), self._known().breakers
         states = {}
         for provider in self.providers:
@@ -90,7 +90,7 @@ class Health:
         return {"circuitBreakers": states, "timestamp": rfc3339(self.now())}
 
     def metrics(self) -> dict[str, Any]:
-        """Coarse counters; what is billed stands in the usage report. Raises StoreUnavailable."""
+        """Coarse counters; the usage report has what is billed. Raises StoreUnavailable."""
         observed = self._known().observed
         counters = {name: observed.get(name, 0) for name in ("requests", "errors", "tokens")}
         return {"metrics": counters, "timestamp": rfc3339(self.now())}
@@ -103,7 +103,7 @@ class Health:
         }
         for provider in self.providers:
             summary, seen = summary_of(provider, probe.facts.breakers, now), probe.facts.observed
-            # While some models of a provider answer it is not down.
+            # A provider is not down while some of its models answer.
             status = "down" if summary.reach == "open" else "up" if summary.state == "closed" else "degraded"
             services[provider] = {
                 "status": status,
@@ -141,8 +141,8 @@ class Health:
 
 
 def _memory() -> dict[str, int]:
-    """What this process holds now, and the most that it held, in bytes. Linux counts to `ru_maxrss` what the process
-    held that started this one, so that it is asked for where nothing else tells."""
+    """This process's memory now and at its peak, in bytes. On Linux `ru_maxrss` includes the memory of the process that
+    started this one, so it is only used if nothing else gives the peak."""
     found: dict[str, int] = {}
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as lines:  # noqa: PTH123  pathlib is not loaded

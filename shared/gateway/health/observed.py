@@ -1,4 +1,4 @@
-"""What health shows of providers and traffic, from the rows that the stream consumer counts. Not exact: hints alone."""
+"""Providers and traffic as health shows them, from the rows that the stream consumer counts. They are not exact."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gateway.billing.counters import Counted
 
-_MOST = 20.0  # writes at once; then one in so many seconds, or a quiet gateway's calls would each cost one
+_MOST = 20.0  # writes at once, then one per _EVERY_SECONDS; else each call of a quiet gateway would cost a write
 _EVERY_SECONDS = 600
 
 
@@ -20,7 +20,7 @@ class Facts(Protocol):
 
 @dataclass(slots=True)
 class Observed:
-    """`now` gives seconds since the epoch. What is not written yet waits in the container for the next batch."""
+    """`now` gives seconds since the epoch. Facts that are not written yet wait in the container for the next batch."""
 
     store: Facts
     now: Callable[[], float] = time.time
@@ -30,7 +30,7 @@ class Observed:
     _since: float = 0.0
 
     def note(self, rows: Sequence[Counted]) -> None:
-        """Raises StoreUnavailable, StoreError: what was not written waits."""
+        """Note the rows. Raises StoreUnavailable, StoreError; facts that were not written wait."""
         for row in sorted((row for row in rows if row.provider), key=lambda row: row.settled):
             self._totals.update({"requests": 1, "errors": int(row.failed), "tokens": row.tokens})
             if row.ok:

@@ -1,4 +1,4 @@
-"""What health shows, in one partition of `state`: breakers, and what the consumer last saw of providers."""
+"""The data that health shows, in one partition of `state`: breakers, and the consumer's last facts of providers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.breakers.breaker import Breaker
 from gateway.breakers.items import PARTITION, breaker_item
 from gateway.dynamodb.attributes import to_item
 
-if TYPE_CHECKING:  # what is alive must not load TLS to say so
+if TYPE_CHECKING:  # the liveness route must not load TLS
     from gateway.dynamodb.client import Database
 
 OBSERVED = "observed"
@@ -18,7 +18,7 @@ OBSERVED = "observed"
 
 @dataclass(frozen=True, slots=True)
 class HealthFacts:
-    """`observed` is the consumer's item: coarse counters, and per provider the last call's latency and time."""
+    """`observed` is the consumer's item: coarse counters, and each provider's latency and time of its last call."""
 
     breakers: tuple[Breaker, ...] = ()
     observed: Mapping[str, Any] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class HealthStore:
         self._table = table
 
     def facts(self) -> HealthFacts:
-        """One eventually consistent Query, of a page as a rule. Raises StoreUnavailable."""
+        """Read all with one eventually consistent Query, usually of one page. Raises StoreUnavailable."""
         from gateway.dynamodb.client import pages
 
         request = {
@@ -44,7 +44,7 @@ class HealthStore:
         return HealthFacts(breakers, observed)
 
     def observe(self, facts: Mapping[str, int], totals: Mapping[str, int]) -> None:
-        """What the consumer saw: `facts` replace, `totals` add up. Not exact: what is lost on the way comes again."""
+        """Store what the consumer saw: `facts` replace values, `totals` add to them. A retry may count twice."""
         names = {f"#f{n}": name for n, name in enumerate(facts)} | {f"#t{n}": name for n, name in enumerate(totals)}
         values = {f":f{n}": value for n, value in enumerate(facts.values())}
         values |= {f":t{n}": value for n, value in enumerate(totals.values())}

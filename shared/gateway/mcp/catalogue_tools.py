@@ -1,4 +1,4 @@
-"""MCP's methods on the catalogue: tools and resources. Params come checked as an object, nothing more."""
+"""MCP's methods on the catalogue: tools and resources. The server has only checked that params are an object."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class CatalogueMethods:
         except GatewayError as error:
             if error.status >= 500:
                 raise
-            # The model that called can mend this itself: it is told in the result, not as an error of the protocol.
+            # The calling model can correct this itself, so the result carries the error, not the protocol.
             return {"content": [{"type": "text", "text": error.message}], "isError": True}
         return {"content": [{"type": "text", "text": _json(found)}], "structuredContent": found, "isError": False}
 
@@ -97,7 +97,7 @@ class CatalogueMethods:
         except ValueError:
             raise NotFound("Resource not found") from None
         page = self._catalogue.page(wanted, _PAGE)
-        # A category whose last product went is empty, not unknown: it is still listed.
+        # A category whose last product was removed is empty, not unknown: it is still listed.
         if not page.products and not self._catalogue.knows(wanted):
             raise NotFound("Resource not found")
         products = [each.model_dump(mode="json") for each in page.products]

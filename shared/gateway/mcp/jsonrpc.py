@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 messages as MCP has them: told apart, checked, answered. Source: jsonrpc.org, MCP's basic protocol."""
+"""JSON-RPC 2.0 messages as MCP uses them: parsed, checked, answered. Source: jsonrpc.org, MCP's basic protocol."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Id = str | int | None
 
 
 class RpcError(Exception):
-    """What becomes an `error` object; `data` must be JSON."""
+    """An exception that becomes an `error` object; `data` must be JSON."""
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class RpcError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request; with `id` None it is a notification, or a response to a request that we never made: no answer."""
+    """A request. If `id` is None, it is a notification, or a response to a request that we never made: no answer."""
 
     method: str
     params: Mapping[str, Any]
@@ -54,10 +54,10 @@ def call_of(message: Any) -> Call:
 
 
 def id_of(message: Any) -> Id:
-    """The id to answer to; None where there is none that is valid."""
+    """The id to answer to; None if there is no valid one."""
     identifier = message.get("id") if isinstance(message, dict) else None
     if isinstance(identifier, float) and identifier.is_integer():
-        return int(identifier)  # some clients write each number with a point
+        return int(identifier)  # some clients write every number as a float
     valid = isinstance(identifier, (str, int)) and not isinstance(identifier, bool)
     return identifier if valid else None
 
@@ -67,7 +67,7 @@ def result(identifier: Id, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def failure(identifier: Id, error: RpcError) -> dict[str, Any]:
-    """An error response; the id is null where the request's could not be read."""
+    """An error response; the id is null if the request's id could not be read."""
     facts = {"code": error.code, "message": error.message}
     return {"jsonrpc": "2.0", "id": identifier, "error": facts | ({} if error.data is None else {"data": error.data})}
 

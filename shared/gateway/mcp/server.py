@@ -1,7 +1,8 @@
-"""An MCP server over Streamable HTTP, stateless: each POST is answered whole, as JSON, by any container.
+"""A stateless MCP server over Streamable HTTP: any container answers each POST whole, as JSON.
 
 Source: modelcontextprotocol.io, versions 2025-03-26 to 2025-11-25 (a handshake, then calls) and 2026-07-28 (no
-handshake: each request carries its version and repeats its method in headers). No SDK: its import costs 1.4 s of CPU.
+handshake: each request carries its version and repeats its method in headers). It does not use the SDK, whose import
+costs 1.4 s of CPU.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from gateway.mcp.jsonrpc import Call, RpcError, call_of, failure, id_of
 HANDSHAKE_VERSIONS = ("2025-03-26", "2025-06-18", "2025-11-25")
 MODERN = "2026-07-28"
 VERSIONS = (*HANDSHAKE_VERSIONS, MODERN)
-_BATCHES = "2025-03-26"  # the only version that has them, and the one of a request that names none
-MOST_BATCHED = 10  # each counts as a request of its key
+_BATCHES = "2025-03-26"  # the only version with batches, and the default for a request that names no version
+MOST_BATCHED = 10  # each message counts as one request of its key
 _META = "io.modelcontextprotocol/"
 _ENVELOPE = (f"{_META}protocolVersion", f"{_META}clientCapabilities")
 _NAMED = {"tools/call": "name", "resources/read": "uri"}
@@ -46,21 +47,21 @@ _INSTRUCTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer; without a body for what wants none (notifications, responses)."""
+    """An HTTP answer; it has no body for messages that get none (notifications, responses)."""
 
     status: int
     body: Any = None
 
 
 class McpServer:
-    """`version` is the gateway's."""
+    """`version` is the gateway's version."""
 
     def __init__(self, catalogue: Catalogue, version: str) -> None:
         self._info = {"name": "ai-model-gateway", "title": "AI Model Gateway", "version": version}
         self._methods = CatalogueMethods(catalogue)
 
     def answer(self, message: Any, headers: Mapping[str, str]) -> Reply:
-        """The answer to a parsed body; `headers` have lower-case names. Never raises for what a caller can send."""
+        """The answer to a parsed body; `headers` have lower-case names. No input from a caller makes it raise."""
         version = headers.get("mcp-protocol-version")
         if version == MODERN or (version is None and _has_envelope(message)):
             return self._modern(message, headers)
@@ -151,7 +152,7 @@ def _has_envelope(message: Any) -> bool:
 
 
 def _check_envelope(call: Call, headers: Mapping[str, str]) -> None:
-    """What every request of 2026-07-28 carries: version and capabilities, and headers that say the same as the body."""
+    """Check what each request of 2026-07-28 must carry: version, capabilities, and headers that agree with the body."""
     meta = call.params.get("_meta")
     missing = [name for name in _ENVELOPE if not isinstance(meta, dict) or name not in meta]
     if missing or not isinstance(meta, dict):
@@ -166,7 +167,7 @@ def _check_envelope(call: Call, headers: Mapping[str, str]) -> None:
 
 
 def _decoded(header: str | None) -> str | None:
-    """A header's value; what ASCII can't say comes as =?base64?...?= (MCP 2026-07-28, transports)."""
+    """A header's value; one that is not ASCII comes as =?base64?...?= (MCP 2026-07-28, transports)."""
     if header is None or not (header.startswith("=?base64?") and header.endswith("?=")):
         return header
     try:

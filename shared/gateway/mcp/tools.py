@@ -1,6 +1,6 @@
-"""The catalogue's tools: one registry for MCP, for `GET /api/v1/mcp/tools`, and for whoever runs tools next.
+"""The catalogue's tools: one registry for MCP, for `GET /api/v1/mcp/tools`, and for any later user of tools.
 
-A tool is a plain function of a catalogue and checked arguments; its schemas are its models'.
+A tool is a plain function of a catalogue and checked arguments. Its schemas come from its models.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Tool(Generic[A]):
     run: Callable[[Catalogue, A], BaseModel]
 
     def call(self, catalogue: Catalogue, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The structured result. Raises BadRequest naming the argument, and what `run` raises."""
+        """The structured result. Raises BadRequest, which names the argument, and what `run` raises."""
         return self.run(catalogue, validated(self.arguments, arguments)).model_dump(mode="json")
 
     @cached_property
@@ -175,7 +175,7 @@ TOOLS: Mapping[str, Tool[Any]] = {tool.name: tool for tool in (_SEARCH, _ONE, _C
 
 
 def tool(name: str) -> Tool[Any]:
-    """Raises BadRequest for a name that is no tool's."""
+    """The tool of this name. Raises BadRequest if there is none."""
     if name not in TOOLS:
         raise BadRequest(
             f"Unknown tool: {name[:64]}. The tools are {', '.join(TOOLS)}.", param="name", code="unknown_tool"

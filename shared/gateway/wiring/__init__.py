@@ -1,5 +1,5 @@
-"""The one place that picks concrete classes. A gateway is made of its settings, each thing of it on first use and
-imported there: the authorizer and health never load pydantic."""
+"""The one place that picks concrete classes. A gateway is built from its settings. Each part is imported and made on
+first use, so the authorizer and health never load pydantic."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 class Gateway(Duties):
-    """Everything that a gateway is made of. What was set before it was first asked for is taken instead: a fake."""
+    """All parts of a gateway. An attribute that is set before its first use replaces the part: for fakes in tests."""
 
 
 @lru_cache(maxsize=1)
 def gateway() -> Gateway:
-    """This process's gateway, by its environment."""
+    """This process's gateway, from its environment."""
     return Gateway(settings())
 
 
 def identity() -> Identity:
-    """Who knows whose key it is, for a function's routes."""
+    """The part that finds the caller of a key, for a function's routes."""
     return gateway().identity
 
 
 def pace() -> Pace:
-    """Who counts the requests of keys, for a function's routes."""
+    """The part that counts the requests of keys, for a function's routes."""
     return gateway().pace
 
 
 def reset() -> None:
-    """Forget everything made so far, for a process that changes its environment: tests."""
+    """Forget all parts made so far, for a process that changes its environment: tests."""
     gateway.cache_clear()

@@ -1,4 +1,4 @@
-"""What answers callers: paid calls, the ledger under them, models, the catalogue."""
+"""The parts that answer callers: paid calls, the ledger under them, models, the catalogue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Calls(Stores):
-    """What answers callers."""
+    """The parts that answer callers."""
 
     @once
     def ledger(self) -> Ledger:
@@ -42,8 +42,8 @@ class Calls(Stores):
         return Ledger(self.limits_store, self.row_store, self.key_store, clock, targets=self.target_of)
 
     def target_of(self, name: str, residency: str = "") -> str | None:
-        """What a model's name stands for today, to a key whose calls are bound to a geography; None where nothing
-        answers to it."""
+        """The target of a model's name today. `residency` is the geography that the key's calls are bound to. None if
+        nothing has this name."""
         from gateway.models.geographies import strictest
         from gateway.models.model_names import ModelNames
 
@@ -65,7 +65,7 @@ class Calls(Stores):
 
         def rate(caller: Caller) -> tuple[int, int] | None:
             tier, limits = self._tiers(caller.tier), caller.limits
-            if BUCKETS[0].name in (*tier.shadow, *limits.shadow):  # that refuses nobody
+            if BUCKETS[0].name in (*tier.shadow, *limits.shadow):  # a shadow limit refuses nobody
                 return None
             own = limits.rpm_limit
             limit = own or tier.requests_per_minute
@@ -74,7 +74,7 @@ class Calls(Stores):
         return Pace(rate)
 
     def _tiers(self, name: str) -> TierLimits:
-        """A tier's limits, the packaged ones where the config can't be read: what is only counted needs no store."""
+        """A tier's limits; the packaged ones if the config can't be read, since plain counting must need no store."""
         from gateway.config.service import packaged
 
         try:

@@ -1,4 +1,4 @@
-"""What runs behind the callers' backs, and what admins do: the bill, the jobs, keys, config."""
+"""The parts for background work and for admins: the bill, the jobs, keys, config."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Duties(Calls):
-    """What runs behind the callers' backs, and what admins do."""
+    """The parts for background work and for admins."""
 
     @once
     def rollup(self) -> Rollup:
@@ -110,7 +110,7 @@ class Duties(Calls):
 
     @property
     def breaker_admin(self) -> BreakerAdmin:
-        """Made anew at each use: the config's own providers come and go."""
+        """Made at each use, since the providers in the config change."""
         from gateway.breakers.admin import BreakerAdmin
 
         return BreakerAdmin(self.breaker_store, self.vendors.names())

@@ -1,4 +1,4 @@
-"""A thing of a gateway: made when it is first asked for, once, and then an attribute like any other."""
+"""A part of a gateway: it is made once, on first use, and is then a normal attribute."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 else:
     from functools import cached_property
 
-    class once(cached_property):  # noqa: N801  it reads as what it is: a decorator
-        """A cached_property that two requests at once make once: from Python 3.12 on, functools would make two."""
+    class once(cached_property):  # noqa: N801  lower case, since it is used as a decorator
+        """A cached_property that two concurrent requests make once: from Python 3.12 on, functools would make two."""
 
-        _making = threading.RLock()  # one thing asks for others
+        _making = threading.RLock()  # reentrant: making one part may need others
 
         def __get__(self, instance: Any, owner: Any = None) -> Any:
             with self._making:

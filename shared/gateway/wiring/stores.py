@@ -1,4 +1,4 @@
-"""The ground of a gateway: its settings, its connections, and everything that keeps something in a table."""
+"""The base of a gateway: its settings, its connections, and everything that stores data in a table."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def own_credentials() -> Credentials:
-    """The execution role's, asked for every second: they are renewed while a container lives."""
+    """The execution role's credentials, looked up once a second: they are renewed while a container lives."""
     return _credentials(int(time.monotonic()))
 
 
@@ -36,7 +36,7 @@ def own_credentials() -> Credentials:
 def _credentials(_second: int) -> Credentials:
     found = environment_credentials()
     if found is None:
-        # Not on plain Lambda: SnapStart hands them out by a container endpoint, which botocore knows how to ask.
+        # Does not happen on plain Lambda. SnapStart serves them at a container endpoint, which botocore can read.
         from gateway.aws.chain import chain_credentials
 
         found = chain_credentials()
@@ -44,13 +44,13 @@ def _credentials(_second: int) -> Credentials:
 
 
 class Stores:
-    """The ground of a gateway."""
+    """The base of a gateway."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     def http(self, service: str) -> AwsHttp:
-        """Signed requests to one of AWS's services."""
+        """A client that sends signed requests to one AWS service."""
         from gateway.aws.http import AwsHttp
 
         config = self.settings
