@@ -1,7 +1,7 @@
 """The state of one request, or of one run of a job: its keys in the log, what it has counted, its deadline.
 
-Two requests that run at once on separate threads do not share it. Nor do two that take turns on one thread, for example
-when the body of an answer is written while the next request is read: `entered` says whose turn it is.
+Two requests never share it, whether they run at once on separate threads or take turns on one thread. They take turns,
+for example, when the body of an answer is written while the next request is read: `entered` says whose turn it is.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class ForbiddenAddress(OSError):
 
 
 class Destinations(NamedTuple):
-    """What a provider's base URL may lead to. `loopback` is for a gateway on its user's own machine: it allows plain
+    """The rules for a provider's base URL. `loopback` is for a gateway on its user's own machine: it allows plain
     http, and that machine. `runtime_api` is Lambda's own, as `host:port`. `lookup` finds a name's addresses."""
 
     loopback: bool = False

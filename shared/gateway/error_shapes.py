@@ -32,7 +32,7 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
 
 def messages_status(error: GatewayError) -> int:
     """An error's status as in Anthropic's API. A provider that is overloaded, or not called for a while, is 529: its
-    clients wait and retry then. If the provider's own error is passed on, so is the status that belongs to it."""
+    clients wait and retry then. A provider's own error that is passed on keeps the status that belongs to it."""
     told = error.told_kind if isinstance(error, UpstreamError) else ""
     if told in _STATUSES_TOLD:
         return _STATUSES_TOLD[told]

@@ -236,7 +236,7 @@ class StoreError(Exception):
 
 
 class ConditionFailed(StoreError):
-    """The condition was false. `item` is the stored item in plain Python values, None if there was none."""
+    """The condition was false. `item` is the stored item in plain Python values, None if it did not exist."""
 
     def __init__(self, operation: str, item: dict[str, Any] | None = None) -> None:
         super().__init__(operation, "condition not met")

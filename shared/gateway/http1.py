@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeVar
 MOST_HEAD = 65_536  # bytes of a head, and of the trailers after chunks
 _PIECE = 65_536
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
-# The head ends with CR LF CR LF; LF alone does not match, nor does a blank before a line's end. A header that says
-# where the body ends may occur once, and with these values only: `(?(n)(?!))` fails if the group has matched before.
+# The head ends with an empty line. LF without CR does not match, and a blank before a line's end does not. A header
+# that says where the body ends may occur once, and with these values only: `(?(n)(?!))` fails if the group has matched.
 _HEAD = re.compile(
     rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [\t\x20-\x7e]*+)?+\r\n"
     rb"(?:(?:(?i:content-length):(?(2)(?!))[ \t]*+([0-9]{1,15})"
@@ -37,12 +37,12 @@ Got = TypeVar("Got")
 
 
 class Silence(Exception):
-    """Nothing has come for as long as the reader wants to wait at a time. What was read is kept, so the same call may
-    be repeated."""
+    """Nothing has come for as long as the reader wants to wait at a time. The bytes that were read are kept, so the
+    same call may be repeated."""
 
 
 class Malformed(ValueError):
-    """What came is not HTTP. The message quotes none of it."""
+    """The answer is not HTTP. The message quotes nothing of it."""
 
 
 class Cut(Malformed):

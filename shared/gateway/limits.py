@@ -1,7 +1,8 @@
-"""Everything that can be limited, in one table with a limit per line. From it follow the fields of tiers, keys, teams
-and users, the authorizer's context, an account's terms and its admission expression, refusals, headers and displays.
+"""Everything that can be limited, in one table with a limit per line. The table determines the fields of tiers, keys,
+teams and users, the authorizer's context, an account's terms and admission expression, refusals, headers and displays.
 
-It lies below the packages that read it: config and identity take their fields from here, the ledger its arithmetic.
+This module is below the packages that read it: config and identity take their fields from here, the ledger its
+arithmetic.
 """
 
 from __future__ import annotations

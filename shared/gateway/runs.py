@@ -14,7 +14,7 @@ from gateway.settings import settings, tracing
 @contextmanager
 def run(service: str, correlation_id: str) -> Iterator[Context]:
     """A run of a function that answers no HTTP request: a batch, a sweep, a check of a key. Yields the run's context. A
-    `status` of 500 or more counts as an error, and so does an exception."""
+    `status` of 500 or more counts as an error, as an exception does."""
     with context.entered(begin(Context(correlation_id=correlation_id))) as this:
         try:
             observability.configure(service, settings().log_level)

@@ -41,7 +41,7 @@ def tls() -> ssl.SSLContext:
 class Waits:
     """How long an exchange waits, in seconds, besides its deadline. `connect` is for a connection to each address,
     `first_byte` for the first byte of an answer, `idle` for the next byte; None means until the deadline. After each
-    `wake` seconds of silence the waiting caller is told; None means never."""
+    `wake` seconds of silence the waiting caller gets Silence; None means never."""
 
     connect: float = CONNECT_SECONDS
     first_byte: float | None = None

@@ -152,7 +152,7 @@ class Sent:
 
 class Connections:
     """Connections to one endpoint. Thread-safe: a connection serves one exchange at a time. `resolve` gives the
-    addresses of its host; an OSError from it means that there is no connection. `clock` gives seconds, and must go on
+    addresses of its host; if it raises an OSError, no connection can be made. `clock` gives seconds, and must go on
     while the function is frozen."""
 
     def __init__(self, endpoint: str, resolve: Resolve = addresses_of, clock: Callable[[], float] = time.time) -> None:

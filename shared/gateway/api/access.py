@@ -1,4 +1,4 @@
-"""Who is calling, and may they. Scopes are checked here: the authorizer's cached answer covers all routes."""
+"""Finds the caller and checks its rights. Scopes are checked here: the authorizer's cached answer covers all routes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def caller_of(
         counted.count(caller)
     caller = _with_scope(caller, scope)
     if not fresh and caller.allowed_ips and not within(request.source, caller.allowed_ips):
-        # A network that was just added counts at once, so the record is read again; in a flood, once a second.
+        # A network that was just added is valid at once, so the record is read again; in a flood, once a second.
         if counted and not counted.may_ask(f"{caller.key_id} {request.source}"):
             check_address(caller.allowed_ips, caller.key_id)
         fresh = True

@@ -122,7 +122,7 @@ class _Exchange:
         return Response(made.status, body, {"content-type": made.media_type, **made.headers, **ids}, made.media_type)
 
     def shaped(self, error: Exception) -> Response:
-        """The answer for what was raised. The log gets the error too."""
+        """The answer for an exception. The log gets the exception too."""
         if isinstance(error, GatewayError):
             _log_refusal(error)
             return error_response(error, self._request.errors, self._request.request_id)

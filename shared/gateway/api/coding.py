@@ -13,7 +13,7 @@ _GZIP = zlib.MAX_WBITS | 16
 
 
 def body_of(text: str, *, in_base64: bool, encoding: str) -> bytes:
-    """The decoded bytes of the body. `encoding` is the header Content-Encoding, empty if there is none.
+    """The decoded bytes of the body. `encoding` is the header Content-Encoding, empty if it is missing.
 
     Raises BodyTooLarge (decoded bytes count, and unpacking stops at the limit: no zip bomb), UnsupportedMediaType for
     any coding but a single gzip, BadRequest for a body that is not in the coding that it names. An HTTP API passes

@@ -1,4 +1,4 @@
-"""The Lambda door: it turns an event of an HTTP API into a request, and the whole answer into what Lambda returns."""
+"""The Lambda door: it turns an event of an HTTP API into a request, and the whole answer into Lambda's return value."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Request:
         return self._parsed
 
     def media_type(self) -> str:
-        """The media type of the body from Content-Type, in lower case; empty if there is none. Raises
+        """The media type of the body from Content-Type, in lower case; empty if it is missing. Raises
         UnsupportedMediaType if the charset is anything but UTF-8."""
         media_type, *parameters = (part.strip() for part in self.headers.get("content-type", "").split(";"))
         for parameter in parameters:
@@ -124,8 +124,8 @@ class Response(NamedTuple):
     media_type: str = "application/json"
 
     def text(self) -> str:
-        """The body as text. JSON ends with a newline, for terminals. Raises ValueError or TypeError for what JSON can't
-        express, an iterator included."""
+        """The body as text. JSON ends with a newline, for terminals. Raises ValueError or TypeError for a value that
+        JSON can't express, such as an iterator."""
         if isinstance(self.body, str):
             return self.body
         return f"{_written(self.body)}\n"

@@ -63,7 +63,7 @@ class Buckets:
         return 0 if bucket.conforms(arrival, 1, now) else max(1, bucket.wait(arrival, 1, now))
 
     def knows(self, name: str) -> bool:
-        """Whether this name's bucket is remembered: something has drawn from it."""
+        """Whether something was drawn under this name, as far as that is remembered."""
         return name in self._arrivals
 
     def left(self, name: str, bucket: Bucket) -> int:

@@ -1,7 +1,8 @@
 """Decodes vnd.amazon.eventstream, the framing of Bedrock's streams, from bytes that come in pieces of any size.
 
-A message is: total length, headers' length, CRC of these two; headers; payload; CRC of everything before. Each CRC is
-checked. If one is wrong, the message is invalid, and no later message can be found.
+A message begins with its total length, the headers' length and a CRC of these two. Then come the headers, the payload
+and a CRC of everything before. Each CRC is checked. If one is wrong, the message is invalid, and no later message can
+be found.
 Format: https://smithy.io/2.0/aws/amazon-eventstream.html
 """
 

@@ -1,4 +1,4 @@
-"""What a key may see of its own record."""
+"""The facts that a key may see about itself."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ class Health:
         }
 
     def breakers(self) -> dict[str, Any]:
-        """The breakers of each configured provider, merged into one: the public need not know which of its models are
-        called here. Raises StoreUnavailable."""
+        """The breakers of each configured provider, merged into one, so as not to show which of its models are called
+        here. Raises StoreUnavailable."""
         now, known = round(self.now() * 1_000), self._known().breakers
         states = {}
         for provider in self.providers:

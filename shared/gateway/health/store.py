@@ -44,7 +44,7 @@ class HealthStore:
         return HealthFacts(breakers, observed)
 
     def observe(self, facts: Mapping[str, int], totals: Mapping[str, int]) -> None:
-        """Store what the consumer saw: `facts` replace values, `totals` add to them. A retry may count twice."""
+        """Store what the consumer saw: `facts` replace, `totals` add up. After a lost reply, totals count twice."""
         names = {f"#f{n}": name for n, name in enumerate(facts)} | {f"#t{n}": name for n, name in enumerate(totals)}
         values = {f":f{n}": value for n, value in enumerate(facts.values())}
         values |= {f":t{n}": value for n, value in enumerate(totals.values())}

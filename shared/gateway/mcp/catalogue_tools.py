@@ -52,7 +52,7 @@ class CatalogueMethods:
         except GatewayError as error:
             if error.status >= 500:
                 raise
-            # The calling model can correct this itself, so the result carries the error, not the protocol.
+            # The calling model can correct this itself: the error goes into the result, and is not a protocol error.
             return {"content": [{"type": "text", "text": error.message}], "isError": True}
         return {"content": [{"type": "text", "text": _json(found)}], "structuredContent": found, "isError": False}
 

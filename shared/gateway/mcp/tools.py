@@ -175,7 +175,7 @@ TOOLS: Mapping[str, Tool[Any]] = {tool.name: tool for tool in (_SEARCH, _ONE, _C
 
 
 def tool(name: str) -> Tool[Any]:
-    """The tool of this name. Raises BadRequest if there is none."""
+    """The tool of this name. Raises BadRequest for an unknown name."""
     if name not in TOOLS:
         raise BadRequest(
             f"Unknown tool: {name[:64]}. The tools are {', '.join(TOOLS)}.", param="name", code="unknown_tool"

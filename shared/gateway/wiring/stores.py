@@ -36,7 +36,7 @@ def own_credentials() -> Credentials:
 def _credentials(_second: int) -> Credentials:
     found = environment_credentials()
     if found is None:
-        # Does not happen on plain Lambda. SnapStart serves them at a container endpoint, which botocore can read.
+        # Plain Lambda never gets here. SnapStart serves them at a container endpoint, which botocore can read.
         from gateway.aws.chain import chain_credentials
 
         found = chain_credentials()
