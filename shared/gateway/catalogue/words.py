@@ -1,10 +1,10 @@
-"""Text as names and words are compared."""
+"""The form in which names and words are compared."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Marks, and what has no width (joiners, soft hyphens, marks of direction): no part of a word, nor its end.
+# Marks and characters without width (joiners, soft hyphens, marks of direction): neither part of a word nor its end.
 _UNSEEN = ("Mn", "Mc", "Me", "Cf")
 
 
