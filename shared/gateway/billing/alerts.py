@@ -61,7 +61,8 @@ class Alerts:
             del self._due[bounded]
 
     def _warned(self, bounded: Bounded, threshold: int, spent: int) -> bool:
-        """Send the alert if it is ours to send. Returns whether it was sent."""
+        """Send the alert if this function can claim it. Returns whether it is sent by now, by this function or
+        another."""
         now = int(self.now())
         claim = self.claims.claim(bounded, threshold, now, now - _UNSENT_SECONDS)
         if claim == "another_s":

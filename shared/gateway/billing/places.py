@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-# Up to which number of the day how many rows share a slot. Each write costs by the size of its item. The first slots
-# stay within 1 KB. Rows of a key with so many calls that its slots get larger arrive in batches, and a batch shares
-# that cost.
+# Pairs: below this number of a day's calls, a slot is shared by so many rows. Each write costs by the size of its item.
+# The first slots stay within 1 KB. Rows of a key with so many calls that its slots get larger arrive in batches, and a
+# batch shares that cost.
 _SLOTS = ((64, 16), (1 << 17, 64), (1 << 21, 512), (1 << 63, 4096))
 _MERGED_FROM = 64  # for the few slots before this, merging costs more than it saves
-_LEAST_ROWS = 64  # no slot is closed for its number of rows before this many: corrections, rows without a number
+_LEAST_ROWS = 64  # a slot takes at least so many rows: for corrections, and rows without a number
 _SLOT_BYTES = 8_192  # of counters: what each write of a slot costs
 _SHARDS = 4  # partitions of a month, by key: each can take a thousand write units a second
 SHARDS = range(_SHARDS)
@@ -57,8 +57,7 @@ class Place:
         return _SLOT_BYTES
 
     def full(self, rows: int) -> bool:
-        """Whether no more rows are expected, as a rule, once there are so many, and the slot may be merged into its
-        day."""
+        """Whether a slot with so many rows usually gets no more, and may be merged into the sum of its day."""
         whole = self.slot.isdigit() and int(self.slot) >= _MERGED_FROM
         return whole and rows >= size_of_slot(int(self.slot), _SLOTS)
 

@@ -1,4 +1,5 @@
-"""Computes the bill again from the rows, compares it with what is counted, and on request corrects the differences."""
+"""Computes the bill again from the rows, compares it with the stored counters, and on request corrects the
+differences."""
 
 from __future__ import annotations
 

@@ -143,8 +143,8 @@ class Billing:
         return {"object": "list", "data": page, "next_cursor": None}
 
     def statement(self, team: str, query: Mapping[str, str]) -> dict[str, Any]:
-        """What a team has to pay for a month: its usage by key and model, and its corrections. `-` means keys without a
-        team."""
+        """The amount that a team has to pay for a month: its usage by key and model, and its corrections. `-` means
+        keys without a team."""
         check_parameters(query, {"month", "format"})
         month = self._month(query)
         of = "" if team == NO_TEAM else team

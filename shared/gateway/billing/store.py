@@ -101,8 +101,8 @@ class UsageStore:
 
     def replace(self, place: Place, counters: Mapping[str, int], marks: Sequence[str], read: Mapping[str, Any]) -> None:
         """Replace the item of a slot by correct counters; without marks the item is deleted. A sealed slot stays sealed
-        even if it is empty, because containers may remember that it is. `read` is the item as it was read, empty if
-        there was none. Raises ConditionFailed if rows were counted in it since."""
+        even if it is empty, because containers may remember that it is. `read` is the item as it was read, empty if it
+        did not exist. Raises ConditionFailed if rows were counted in it since."""
         request: dict[str, Any] = {"TableName": self._table, **_unchanged("ids", "BS", read)}
         sealed = {"sealed": True} if "sealed" in read else {}
         if marks or sealed:

@@ -29,7 +29,7 @@ class BreakerKey(NamedTuple):
     @lru_cache(maxsize=1_024)
     def of_target(vendor: str, model: str, region: str) -> BreakerKey:
         """The key of a call's target. Fine-tuned models of one base model run on the same machines, and there may be
-        thousands of them. They share a breaker, so that there are no more items than models that have a price."""
+        thousands of them. They share a breaker, so that the items are as few as the models that have a price."""
         base = ":".join(model.split(":")[:2]) if model.startswith("ft:") else model
         return BreakerKey(vendor, region, base)
 

@@ -21,8 +21,8 @@ _OF_THE_REQUEST = (408, 424, 504)
 class Sign(StrEnum):
     """WELL and ILL count for a breaker. NOTHING does not count: a fault of ours or of the caller's, or a refusal. LATE
     is a failure that the request itself may have caused: a deadline, ours or the host's, or an answer that the model
-    spoilt or made too long. From one key it proves nothing, or one key could suspend a model for all; from three keys
-    without any success it counts."""
+    spoilt or made too long. LATE from one key does not count, because one key could then suspend a model for all. From
+    three keys, without any success, it counts."""
 
     WELL = "well"
     ILL = "ill"

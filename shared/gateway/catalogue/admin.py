@@ -159,7 +159,7 @@ def stored_form(made: Product, version: int) -> Stored:
 
 
 def _without_id(body: Mapping[str, Any], identifier: str) -> dict[str, Any]:
-    """The id is in the path. The body may repeat the same id, but not give another one."""
+    """The id is in the path. The body may repeat it, but not give another one."""
     if body.get("id", identifier) != identifier:
         raise BadRequest("id: can't be changed", param="id")
     return {name: value for name, value in body.items() if name != "id"}

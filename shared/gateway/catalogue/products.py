@@ -263,7 +263,7 @@ class Filters(BaseModel):
 
 
 def product_of(identifier: str, fields: ProductFields, created: str, updated: str) -> Product:
-    """The complete product made from what an admin said."""
+    """The complete product with the fields that an admin gave."""
     said = fields.model_dump(exclude={"id"})
     return Product(id=identifier, created=created, updated=updated, **said)
 

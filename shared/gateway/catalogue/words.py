@@ -9,7 +9,7 @@ _UNSEEN = ("Mn", "Mc", "Me", "Cf")
 
 
 def folded(text: str) -> str:
-    """Without case, accents, other widths of letters, and what is not seen.
+    """The text without case, accents, other widths of letters, and unseen characters.
 
     >>> folded("ÉLEC\u00adTRONICS")
     'electronics'

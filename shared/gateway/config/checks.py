@@ -21,7 +21,7 @@ _UNSAID = {
 
 
 def check(config: Config, model_names: ModelNames, destinations: Destinations) -> None:
-    """Raises BadRequest that names the path of what is wrong."""
+    """Raises BadRequest that names the path of the wrong entry."""
     for name, vendor in config.vendors.items():
         _check_vendor(name, vendor, destinations)
     for target in config.prices:
@@ -71,7 +71,7 @@ def _unsaid(target: str, model_names: ModelNames) -> Iterator[str]:
 
 
 def _answers(name: str, model_names: ModelNames) -> str:
-    """The target that answers to a name; empty if there is none."""
+    """The target that answers to a name, or an empty string."""
     try:
         return model_names.resolve(name).target
     except GatewayError:

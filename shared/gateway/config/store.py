@@ -80,7 +80,7 @@ def _place(version: int) -> str:
 
 
 def _item(overrides: Overrides) -> dict[str, Any]:
-    # The document is JSON text, because DynamoDB's numbers are not floats, and a version is always read whole.
+    # The document is JSON text: DynamoDB's numbers are not floats, and a version is read completely or not at all.
     text = json.dumps(overrides.document, separators=(",", ":"))
     return {"version": overrides.version, "document": text, "by": overrides.by, "at": overrides.at}
 

@@ -16,8 +16,8 @@ from gateway.billing.places import Place, size_of_slot
 
 PARTITION = "session#"
 KEPT_SECONDS = 30 * 86_400  # from the start of the item's hour
-# DynamoDB's clock decides when an item expires. An item that may have expired takes no more rows: it would count the
-# rows that it held a second time.
+# DynamoDB deletes no item before its expiry, by DynamoDB's clock. An item that may be gone takes no more rows: it would
+# count the rows that it held a second time.
 _MARGIN_SECONDS = 3_600
 SLOTS = ((4_096, 32), (1 << 17, 64), (1 << 21, 512), (1 << 63, 4_096))
 _MOST_BYTES = 400  # of counters: 1 KB together with 32 marks and the key of the item
