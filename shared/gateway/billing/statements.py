@@ -80,10 +80,9 @@ class Billing:
     now: Callable[[], float] = time.time
 
     def correct(self, body: Mapping[str, Any], by: Caller) -> tuple[dict[str, Any], bool]:
-        """Book a correction. Returns the entry, and whether it is new. A correction does not change what is left of a
-        budget.
+        """Book a correction. Returns the entry, and whether it is new. What is left of a budget does not change.
 
-        Raises BadRequest, NotFound (the key), Forbidden, or Conflict (another correction has this id, or the month is
+        Raises BadRequest, NotFound (the key), Forbidden, Conflict (the id is another correction's, or the month is
         final).
         """
         wanted = validated(NewCorrection, body)
