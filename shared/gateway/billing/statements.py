@@ -82,8 +82,7 @@ class Billing:
     def correct(self, body: Mapping[str, Any], by: Caller) -> tuple[dict[str, Any], bool]:
         """Book a correction. Returns the entry, and whether it is new. What is left of a budget does not change.
 
-        Raises BadRequest, NotFound (the key), Forbidden, Conflict (the id is another correction's, or the month is
-        final).
+        Raises BadRequest, NotFound (the key), Forbidden, Conflict (the id is taken, or the month is final).
         """
         wanted = validated(NewCorrection, body)
         if wanted.amount == 0:
