@@ -1,9 +1,10 @@
-"""Budget alerts: at 50, 80 and 100 % of a budget one message each, to a topic of SNS.
+"""Budget alerts: one message each at 50, 80 and 100 % of a budget, to an SNS topic.
 
-The consumer looks after each batch at the budgets that its rows counted against. Who finds a threshold crossed first
-claims it by a conditional write, publishes, and notes that it is sent. Where the function dies in between, the claim is
-found unsent by a later batch and published again: at least once then, never not at all. A budget whose alert is not out
-yet is looked at again with the next batch, whosever rows that holds: a key without money left makes no more rows.
+After each batch the consumer checks the budgets that its rows counted against. The first function that finds a
+threshold crossed claims the alert by a conditional write, publishes it, and notes that it was sent. If the function
+dies in between, a later batch finds the claim unsent and publishes the alert again: an alert may then be sent twice,
+but is never lost. A budget whose alert was not sent yet is checked again with the next batch, even if that batch has no
+rows of the key: a key that has no money left makes no more rows.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gateway.identity.account_ids import named
 from gateway.models.money import usd
 
 THRESHOLDS = (50, 80, 100)
-_UNSENT_SECONDS = 60  # after so long who claimed it is not on its way any more
+_UNSENT_SECONDS = 60  # after this time the claim was abandoned
 _REMEMBERED = 10_000
 
 
@@ -46,8 +47,8 @@ class Alerts:
     _due: dict[Bounded, None] = field(default_factory=dict)
 
     def check(self, rows: Sequence[Counted]) -> None:
-        """Look at the budgets of these rows, and at those with alerts not out yet. Raises StoreUnavailable or
-        StoreError where one could not be looked at; the others are, all the same, and a later batch goes on."""
+        """Check the budgets of these rows, and those whose alerts were not sent yet. Raises StoreUnavailable or
+        StoreError if one budget could not be checked; the others are still checked, and a later batch continues."""
         self._due |= dict.fromkeys(each for row in rows for each in row.bounded if each.budget > 0)
         attend(self._due, self._look)
 
@@ -55,12 +56,13 @@ class Alerts:
         left = [threshold for threshold in THRESHOLDS if (bounded, threshold) not in self._done]
         spent = self.limits.get(bounded.account).get(f"spent_{bounded.window}", 0) if left else 0
         crossed = [threshold for threshold in left if spent * 100 >= bounded.budget * threshold]
-        out = [self._warned(bounded, threshold, spent) for threshold in crossed]  # each is tried
+        out = [self._warned(bounded, threshold, spent) for threshold in crossed]  # all are tried
         if all(out):
             del self._due[bounded]
 
     def _warned(self, bounded: Bounded, threshold: int, spent: int) -> bool:
-        """Whether the alert is out."""
+        """Send the alert if this function can claim it. Returns whether it is sent by now, by this function or
+        another."""
         now = int(self.now())
         claim = self.claims.claim(bounded, threshold, now, now - _UNSENT_SECONDS)
         if claim == "another_s":

@@ -1,4 +1,4 @@
-"""Which budget alerts were given, in the table `state`; and the topic that they go to."""
+"""The budget alerts that were sent, in the table `state`; and the SNS topic that they are sent to."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ class AlertStore:
         self._table = table
 
     def claim(self, bounded: Bounded, threshold: int, now: int, retry_before: int) -> Claim:
-        """`mine`: the alert is the caller's to give, being nobody's yet, or not sent by who claimed it before that
-        moment; `another_s`: somebody claimed it and has not sent it yet; `sent`: it is out. Times are seconds since the
-        epoch. A budget that was changed is another one: its thresholds count anew."""
+        """`mine`: the caller must send the alert, because nobody claimed it yet, or because whoever claimed it did so
+        before `retry_before` and has not sent it. `another_s`: somebody else claimed it and has not sent it yet.
+        `sent`: it was sent. Times are seconds since the epoch. A changed budget is a different budget: its thresholds
+        start again."""
         item = {**_key(bounded, threshold), "sent": False, "claimed": now, "ttl": now + _KEPT_SECONDS}
         request = {
             "TableName": self._table,
@@ -40,7 +41,7 @@ class AlertStore:
         return "mine"
 
     def sent(self, bounded: Bounded, threshold: int) -> None:
-        """Note that a claimed alert is out."""
+        """Note that a claimed alert was sent."""
         request = {
             "TableName": self._table,
             "Key": to_item(_key(bounded, threshold)),
@@ -53,14 +54,14 @@ class AlertStore:
 
 
 class Topic:
-    """A topic of SNS. Source of the wire format: the SNS API reference, Publish (query protocol)."""
+    """An SNS topic. Source of the wire format: the SNS API reference, Publish (query protocol)."""
 
     def __init__(self, http: AwsHttp, arn: str) -> None:
         self._http = http
         self._arn = arn
 
     def publish(self, subject: str, text: str) -> None:
-        """Raises StoreUnavailable, with nothing of SNS's answer in it."""
+        """Raises StoreUnavailable. The error contains nothing of SNS's answer."""
         fields = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": self._arn}
         body = urlencode(fields | {"Subject": subject[:100], "Message": text}).encode()
         headers = {"content-type": "application/x-www-form-urlencoded"}

@@ -1,4 +1,5 @@
-"""The stream consumer: every settled row counts once, whatever the stream delivers twice, late or in pieces."""
+"""The stream consumer: every settled row counts once, even if the stream delivers it twice, late or in another
+batch."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from gateway.dynamodb.attributes import from_item
 from gateway.errors import StoreError, StoreRejected, StoreUnavailable
 
 Record = Mapping[str, Any]
-_REASON = 500  # characters of a reason that are kept
+_REASON = 500  # characters that are kept of a reason
 
 
 class Parked(Protocol):
@@ -25,8 +26,8 @@ class Parked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """`now` gives seconds since the epoch. Each of `after` is told the rows of a batch that are counted now; what fails
-    there fails no batch."""
+    """`now` gives seconds since the epoch. Each function of `after` gets the rows of a batch that are now counted; an
+    error in one of them does not fail the batch."""
 
     counting: Counting
     parked: Parked
@@ -34,7 +35,7 @@ class Rollup:
     after: Sequence[Callable[[Sequence[Counted]], None]] = ()
 
     def apply(self, records: Sequence[Record]) -> list[str]:
-        """Count a batch; the sequence numbers of the records that must come again."""
+        """Count a batch. Returns the sequence numbers of the records that must be delivered again."""
         rows: dict[str, tuple[Counted, Record]] = {}
         again = []
         for record in records:
@@ -73,13 +74,13 @@ class Rollup:
         try:
             self.parked.park(text, reason[:_REASON], identifier, int(self.now()))
         except StoreRejected:
-            # Larger than an item: what it is of is kept, and the row itself stands in its table for 400 days.
+            # The record is larger than an item can be. Keep its keys; the row itself stays in its table for 400 days.
             change = record.get("dynamodb", {})
             named = {"dynamodb": {name: change[name] for name in ("Keys", "SequenceNumber") if name in change}}
             self.parked.park(json.dumps(named), f"too large to keep: {reason[:_REASON]}", identifier, int(self.now()))
 
     def _lag(self, rows: Sequence[Counted]) -> None:
-        settled = [row.settled for row in rows if row.provider]  # a correction was never under way
+        settled = [row.settled for row in rows if row.provider]  # a correction was never a running call
         if settled:
             observability.count("ConsumerLag", max(0.0, self.now() * 1_000 - max(settled) / 1_000))
 
@@ -89,8 +90,8 @@ def _number(record: Record) -> str:
 
 
 def row_of(record: Record) -> Counted:
-    """The row of a stream's record. Raises PoisonRow: nothing can be told from it, or it names another row than the
-    record is of, as a corrected one must not."""
+    """The row of a stream record. Raises PoisonRow if the record can't be read, or if its row has another id than the
+    record's key. An operator's correction of a parked record must not change the id."""
     try:
         row = counted(from_item(record["dynamodb"]["NewImage"]))
         own = from_item(record["dynamodb"].get("Keys", {})).get("rid", row.rid)

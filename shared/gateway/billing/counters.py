@@ -1,18 +1,19 @@
-"""How a settled row becomes counters, and counters a report. Pure: nothing here knows where they are stored.
+"""Turns a settled row into counters, and names the counters that reports read. Pure: this module does not know where
+they are stored.
 
-A row has one place, which follows from the row itself: the UTC day, key, team, and the slot for its number among the
-key's calls of that day. The counters of a place and the marks of its rows are one item, so a row is counted by one
-write, which also says whether it was counted before.
+A row has one place, which is computed from the row itself: the UTC day, the key, the team, and the slot for its number
+among the key's calls of that day. The counters of a place and the marks of its rows are in one item, so one write
+counts a row and also tells whether it was counted before.
 
-An item holds flat counters named `<dimension>|<value>|<measure>`: flat, so that adding needs no parent.
+An item holds flat counters named `<dimension>|<value>|<measure>`. They are flat so that an addition needs no parent.
 Dimensions: `*` (all), `m` model, `p` provider, `t` tier, `g` tag, `h` hour (HH). Measures: `n` requests, `err`, `in`,
 `cached`, `out` tokens, `cost` micro-dollars, `adj` micro-dollars of corrections (only for all). There is one histogram
-of latencies for provider, tier and model together, `x|<provider>|<tier>|<model>|l<bucket>`, because it is most of an
-item, and each write costs by the size of the item.
+of latencies for provider, tier and model together, `x|<provider>|<tier>|<model>|l<bucket>`, because the histogram is
+most of an item, and each write is priced by the size of the item.
 
-A call may have made several attempts. Tokens and cost of each attempt count under its own provider and model, so they
-add up to the call's. The call itself counts once, as a request and as an error, under the attempt that delivered or
-was the last.
+A call may have made several attempts. The tokens and cost of each attempt count under its own provider and model, so
+they add up to the call's. The call itself counts once, as a request and as an error, under the attempt that delivered
+the answer, or else the last one.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from gateway.billing.places import Part, Place, slot_of
 from gateway.billing.sessions.counted import session_part
 
 DIMENSIONS = {"model": "m", "provider": "p", "tier": "t", "tag": "g", "hour": "h"}
-GROWTH = 1.3  # from one bucket's middle to the next: percentiles are right to 14 %
+GROWTH = 1.3  # from one bucket's middle to the next: percentiles are accurate to 14 %
 _SCHEMAS = (1,)
 _CORRECTIONS = "c"
-# The limits of a row. This gateway never writes more, and others would have to pay for it: names and numbers of all
-# rows of a place are in one item.
+# The limits of a row. This gateway never writes more. A larger row would cost other calls too, because the names and
+# numbers of all rows of a place are in one item.
 _LONGEST_NAME = 256  # bytes
 _MOST_TAGS = 20
 _MOST_ATTEMPTS = 32
 _LARGEST = 10**18  # tokens, micro-dollars, milliseconds: sums of them stay far within DynamoDB's 38 digits
-_NO_ERRORS = ("ok", "client_closed_request")  # how a call may end by nobody's fault
+_NO_ERRORS = ("ok", "client_closed_request")  # outcomes that are nobody's fault
 
 
 class PoisonRow(Exception):
@@ -46,9 +47,9 @@ class PoisonRow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counted(Part):
-    """A row as counters of its place. `settled` is in microseconds; a correction has no provider. `ok`: it was answered
-    whole; `failed`: it ended in an error, which a client's hanging up is not. `session` is what counts in the bill of
-    the session that the call was of, where it names one."""
+    """A row as counters of its place. `settled` is in microseconds; a correction has no provider. `ok`: the call was
+    answered completely. `failed`: it ended in an error; a client that hangs up is not an error. `session` is what
+    counts in the bill of the call's session, if the row names one."""
 
     provider: str
     ok: bool
@@ -66,7 +67,8 @@ class Counted(Part):
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
-    """A budget that a row counts against: whose (an item of `limits`), in which window, how much in micro-dollars."""
+    """A budget that a row counts against: its account (an item of `limits`), its window, and its amount in
+    micro-dollars."""
 
     account: str
     window: str
@@ -74,8 +76,8 @@ class Bounded:
 
 
 def counted(row: Mapping[str, Any]) -> Counted:
-    """The counters of a SETTLED or EXPIRED row, or of a CORRECTION. The day is the row's own, whenever it is counted.
-    Raises PoisonRow."""
+    """The counters of a SETTLED or EXPIRED row, or of a CORRECTION. The day is taken from the row, not from the time of
+    counting. Raises PoisonRow."""
     try:
         if row["v"] in _SCHEMAS and row["state"] == "CORRECTION":
             return _correction(row)
@@ -113,7 +115,7 @@ def counted(row: Mapping[str, Any]) -> Counted:
 
 
 def _place(row: Mapping[str, Any], day: str, slot: str) -> Place:
-    # A place's name is made of both: one that could be read in two ways would be another's too.
+    # A place's name joins both, so neither may contain the separator: two different places could get the same name.
     return Place(day, _name(row["key"], "#"), _name(row["team"], "#") if row.get("team") else "", slot)
 
 
@@ -131,7 +133,7 @@ def _tags(row: Mapping[str, Any]) -> list[str]:
 
 
 def _whole(row: Mapping[str, Any], name: str, missing: int | None = 0) -> int:
-    """A number of a row; with `missing` None it must be there."""
+    """A whole number of a row. If `missing` is None, the row must have it."""
     value = row.get(name, missing)
     if type(value) is not int or not 0 <= value <= _LARGEST:
         raise PoisonRow(f"{name} is {str(value)[:40]}")
@@ -154,7 +156,7 @@ def _measures(row: Mapping[str, Any]) -> dict[str, int]:
 def _by_attempt(
     row: Mapping[str, Any], provider: str, model: str, measures: Mapping[str, int]
 ) -> Iterator[tuple[str, str, Mapping[str, int]]]:
-    """Vendor, model and measures of each attempt; of a row that does not list them, its own."""
+    """Vendor, model and measures of each attempt. If a row does not list its attempts, the row's own values."""
     attempts = row.get("attempts")
     if attempts is None:
         yield provider, model, measures
@@ -174,7 +176,7 @@ def _by_attempt(
 
 def _settled(row: Mapping[str, Any]) -> int:
     settled = _whole(row, "settled", None)
-    datetime.fromtimestamp(settled // 1_000_000, UTC)  # a moment that can be shown: a key's last use is noted by it
+    datetime.fromtimestamp(settled // 1_000_000, UTC)  # must be a valid time: a key's last use is set from it
     return settled
 
 

@@ -1,4 +1,4 @@
-"""Rows into their places, each once: for the stream consumer, the redrive and the rebuild alike."""
+"""Counts rows in their places, each row once. The stream consumer, the redrive and the rebuild all use it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.errors import ConditionFailed, StoreError, StoreRejected, StoreUnav
 _TRIES = 5
 _PAUSE_SECONDS = 0.05
 _MARKS_REMEMBERED = 100_000
-_AT_ONCE = 8  # writes under way: a batch of a hundred keys is a hundred of them
+_AT_ONCE = 8  # writes at the same time: a batch with rows of a hundred keys needs a hundred
 
 
 class Places(Protocol):
@@ -31,8 +31,8 @@ class Places(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
-    """A row that is not counted, in one of its places at least. `refused` says why the store will never take it; it is
-    empty where the store did not answer, so that nobody knows."""
+    """A row that is not counted in at least one of its places. `refused` says why the store will never take it. It is
+    empty if the store did not answer, so that the result is unknown."""
 
     row: Counted
     refused: str = ""
@@ -40,7 +40,7 @@ class Uncounted:
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """As `Uncounted`, of one place."""
+    """Like `Uncounted`, for one place."""
 
     part: Part
     refused: str = ""
@@ -48,8 +48,8 @@ class _Left:
 
 @dataclass(slots=True)
 class _Closed:
-    """Slots that are closed, with the marks of their rows: nothing of them changes any more, so a container need not
-    ask again, and pay for a refused write, which of a row's slots is the open one. Used by several threads."""
+    """Closed slots with the marks of their rows. A closed slot never changes, so a container need not find out again,
+    by a refused write that costs money, which of a row's slots is open. Several threads use it."""
 
     _marks: dict[Place, frozenset[str]] = field(default_factory=dict)
     _size: int = 0
@@ -105,7 +105,7 @@ class Counting:
         ]
 
     def _of_place(self, place: Place, rows: Mapping[str, Part]) -> list[_Left]:
-        # One after the other: whether a slot is closed is known when the rows before are in it.
+        # One group after another: only when the earlier rows are written is it known whether the slot is closed.
         return [left for group in _groups(rows.values(), place) for left in self._counted(place, group)]
 
     def _counted(self, place: Place, rows: list[Part]) -> list[_Left]:
@@ -131,7 +131,7 @@ class Counting:
                     return [_Left(rows[0], str(error))]
                 return [left for row in rows for left in self._counted(place, [row])]
             except (StoreUnavailable, StoreError) as error:
-                # It may have been applied all the same: the item tells at the next try.
+                # The write may have been applied anyway: the next try finds out from the item.
                 observability.log.warning("rows not counted", extra={"reason": str(error), "rows": len(rows)})
                 tries -= 1
                 if tries:
@@ -154,12 +154,12 @@ class Counting:
 
 
 def too_large(place: Place, counters: Mapping[str, int], rows: int) -> bool:
-    """Whether a place with so much in it takes no more rows."""
+    """Whether a place that holds so many counters and rows takes no more rows."""
     return rows >= place.most_rows or size_of(counters) > place.most_bytes
 
 
 def _groups(rows: Iterable[Part], place: Place) -> Iterator[list[Part]]:
-    """Rows of one place, so many at once and with so many counters as one update and a slot can take."""
+    """Splits rows of one place into groups that are small enough for one update and one slot."""
     group: list[Part] = []
     names: dict[str, int] = {}
     most = min(ROWS_AN_UPDATE, place.most_rows)

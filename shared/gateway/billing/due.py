@@ -1,4 +1,5 @@
-"""What the stream consumer still has to do after a batch: what fails keeps no other back, and is due with the next."""
+"""The work left for the stream consumer after a batch. A failure stops no other work, and is tried again with the next
+batch."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ _MOST_FAILURES = 3  # in one batch: each may take seconds, and the batch has a m
 
 
 def attend(due: dict[K, V], act: Callable[[K], None]) -> None:
-    """Act on each that is due; `act` takes out what is done. Raises the first StoreUnavailable or StoreError when all
-    were tried, or three failed. What is due longest goes where there is too much of it."""
+    """Call `act` on each entry of `due`; `act` removes what is done. When all entries were tried, or three have failed,
+    raises the first StoreUnavailable or StoreError. If there are too many entries, the oldest are dropped."""
     failures: list[StoreUnavailable | StoreError] = []
     for each in list(due):
         if len(failures) < _MOST_FAILURES:

@@ -1,4 +1,4 @@
-"""When each key was last used: written by the stream consumer, so that no call waits for it."""
+"""When each key was last used. The stream consumer writes it, so that no call waits for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from gateway.billing.counters import Counted
 from gateway.billing.due import attend
 
-_EVERY_SECONDS = 30  # what stands is never older than this and the stream's way, together under a minute
+_EVERY_SECONDS = 30  # the stored time lags by at most this and the stream's delay, together under a minute
 _REMEMBERED = 10_000
 
 
@@ -19,16 +19,16 @@ class Records(Protocol):
 
 @dataclass(slots=True)
 class LastUsed:
-    """At most one write a key in half a minute and container. What could not be written is due with the next batch."""
+    """Each container writes a key at most once in half a minute. A failed write is tried again with the next batch."""
 
     records: Records
     _written: dict[str, int] = field(default_factory=dict)
     _due: dict[str, int] = field(default_factory=dict)
 
     def note(self, rows: Sequence[Counted]) -> None:
-        """Raises StoreUnavailable or StoreError where a key could not be written; the others are, all the same."""
+        """Raises StoreUnavailable or StoreError if a key could not be written; the other keys are still written."""
         for row in rows:
-            if row.provider:  # a correction is no use
+            if row.provider:  # a correction does not use the key
                 self._due[row.key] = max(self._due.get(row.key, 0), row.settled // 1_000_000)
         attend(self._due, self._write)
 

@@ -1,4 +1,4 @@
-"""Records that the stream consumer could not read, put aside whole in the table `state`."""
+"""Records that the stream consumer could not read, kept complete in the table `state`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class ParkedStore:
         self._table = table
 
     def park(self, record: str, reason: str, identifier: str, now: int) -> None:
-        """Put a record aside as JSON text, at `now` (seconds since the epoch). The same one again changes nothing: an
-        operator may have corrected it meanwhile, or it may be counted."""
+        """Park a record as JSON text at `now` (seconds since the epoch). Parking the same record again changes nothing,
+        because an operator may have corrected it since, or it may be counted."""
         item = {"pk": _PARTITION, "sk": identifier, "record": record, "reason": reason, "parked": now}
         request = {
             "TableName": self._table,
@@ -32,7 +32,7 @@ class ParkedStore:
             self._database.call("PutItem", request, attempts=2)
 
     def waiting(self) -> Iterator[dict[str, Any]]:
-        """What was put aside and is not counted: `sk` (its identifier), `record` (JSON text), `reason`, `parked`."""
+        """The parked records that are not counted: `sk` (the identifier), `record` (JSON text), `reason`, `parked`."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk",
@@ -43,7 +43,8 @@ class ParkedStore:
         return pages(self._database, request)
 
     def counted(self, identifier: str, now: int) -> None:
-        """Note that a record is counted. It stays, so that the stream's delivering it again parks it no second time."""
+        """Note that a record is counted. It stays in the table, so that it is not parked again if the stream delivers
+        it again."""
         request = {
             "TableName": self._table,
             "Key": to_item({"pk": _PARTITION, "sk": identifier}),

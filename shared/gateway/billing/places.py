@@ -1,4 +1,4 @@
-"""Where rows are counted: places, the slots in them, and what of a row counts in one. Pure."""
+"""Where rows are counted: places, the slots in them, and the part of a row that counts in one place. Pure."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-# Up to which number of a day how many rows share a slot. An item's size is what each write of it costs: the first slots
-# stay within a KB, and who calls so often that slots get larger comes in batches, which share that cost.
+# Pairs: below this number of a day's calls, a slot is shared by so many rows. Each write costs by the size of its item.
+# The first slots stay within 1 KB. Rows of a key with so many calls that its slots get larger arrive in batches, and a
+# batch shares that cost.
 _SLOTS = ((64, 16), (1 << 17, 64), (1 << 21, 512), (1 << 63, 4096))
-_MERGED_FROM = 64  # the few slots before that are cheaper left alone
-_LEAST_ROWS = 64  # that a slot takes before it is closed for their number alone: corrections, rows without a number
+_MERGED_FROM = 64  # for the few slots before this, merging costs more than it saves
+_LEAST_ROWS = 64  # a slot takes at least so many rows: for corrections, and rows without a number
 _SLOT_BYTES = 8_192  # of counters: what each write of a slot costs
-_SHARDS = 4  # partitions of a month, by key: what is written at one time can use a thousand units a second of each
+_SHARDS = 4  # partitions of a month, by key: each can take a thousand write units a second
 SHARDS = range(_SHARDS)
 SUM = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where rows are counted. `slot` is the first number in it, with `.1` and so on behind it where the one before was
-    closed, `c` for corrections; or SUM, where closed slots are added up."""
+    """Where rows are counted. `slot` is the first call number in the slot, followed by `.1` and so on if the slot
+    before it was closed; or `c` for corrections; or SUM, where closed slots are added up."""
 
     day: str
     key: str
@@ -32,7 +33,7 @@ class Place:
 
     @property
     def following(self) -> Place:
-        """Where a row goes that finds the slot closed."""
+        """The place for a row that finds this slot closed."""
         first, _, again = self.slot.partition(".")
         return replace(self, slot=f"{first}.{int(again or 0) + 1}")
 
@@ -42,27 +43,27 @@ class Place:
 
     @property
     def chain(self) -> str:
-        """The slot that this one is of, or goes on from."""
+        """The first slot that this one is, or continues."""
         return self.slot.partition(".")[0]
 
     @property
     def most_rows(self) -> int:
-        """As many rows as one item takes, whatever came into it."""
+        """The most rows that one item takes, however they arrived."""
         return max(_LEAST_ROWS, size_of_slot(int(self.chain), _SLOTS) if self.chain.isdigit() else 0)
 
     @property
     def most_bytes(self) -> int:
-        """Counters that are larger close their item."""
+        """The size of counters above which an item is closed."""
         return _SLOT_BYTES
 
     def full(self, rows: int) -> bool:
-        """Whether so many rows are all that will come, as a rule, and the slot is one to merge into its day."""
+        """Whether a slot with so many rows usually gets no more, and may be merged into the sum of its day."""
         whole = self.slot.isdigit() and int(self.slot) >= _MERGED_FROM
         return whole and rows >= size_of_slot(int(self.slot), _SLOTS)
 
     def open(self, now: float) -> bool:
-        """Whether its item, if there ever was one, is still there, so that a row counts once; `now` in seconds since
-        the epoch. Always: an item that ends was closed before."""
+        """Whether the item of this place, if it was ever written, still exists, so that a row counts once; `now` is in
+        seconds since the epoch. Always true here: a slot is closed before its item expires."""
         return True
 
     @property
@@ -75,13 +76,13 @@ class Place:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What stands in its item beside counters and marks."""
+        """The attributes of its item other than counters and marks."""
         return {"day": self.day, "key": self.key, "team": self.team, "slot": self.slot}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What of a row counts in one place."""
+    """The part of a row that counts in one place."""
 
     rid: str
     place: Place
@@ -89,7 +90,8 @@ class Part:
 
     @property
     def mark(self) -> str:
-        """What an item remembers the row by: 96 bits of a hash of its id, in base64 as DynamoDB sends bytes."""
+        """The mark by which an item remembers the row: 96 bits of a hash of its id, in base64 as DynamoDB sends
+        bytes."""
         return base64.b64encode(hashlib.sha256(self.rid.encode()).digest()[:12]).decode()
 
 
@@ -102,6 +104,7 @@ def size_of_slot(number: int, sizes: tuple[tuple[int, int], ...]) -> int:
 
 
 def slot_of(number: int, sizes: tuple[tuple[int, int], ...] = _SLOTS) -> str:
-    """The slot of a day's call, the first of which is number 1; 0 is a row that does not know its number."""
+    """The slot of a call of the day; the first call has number 1. Number 0 means that the row does not know its
+    number."""
     place = max(number - 1, 0)
     return str(place - place % size_of_slot(place, sizes))

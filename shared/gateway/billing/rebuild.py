@@ -1,4 +1,5 @@
-"""The bill once more, from the rows: compares what is counted with them, and on request puts right what differs."""
+"""Computes the bill again from the rows, compares it with the stored counters, and on request corrects the
+differences."""
 
 from __future__ import annotations
 
@@ -33,12 +34,13 @@ class Usage(Protocol):
 
 
 class TooOld(Exception):
-    """Rows of the first day may be gone: what they came to would look like too much. The message says since when."""
+    """Rows of the first day may have expired, so that correct counters would look too high. The message names the first
+    possible day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A day of one key that does not come to what its rows say; `cost` is counted minus right, in micro-dollars."""
+    """A day of one key whose counters differ from its rows; `cost` is counted minus right, in micro-dollars."""
 
     day: str
     key: str
@@ -49,8 +51,8 @@ class Difference:
 
 @dataclass(slots=True)
 class Rebuilt:
-    """`open`: rows of calls under way, which are in no sum yet. `unfit`: days of which something could not be counted
-    or repaired, each with the reason."""
+    """`open`: rows of calls that are still running; they are in no sum yet. `unfit`: the days on which something could
+    not be counted or repaired, each with the reason."""
 
     rows: int = 0
     open: int = 0
@@ -63,8 +65,8 @@ class Rebuilt:
 class Rebuild:
     """`now` gives seconds since the epoch.
 
-    What is counted is always read before the rows: a row has ended before it is counted, so whatever was in a sum when
-    that was read is among the rows. What is counted later shows as a changed item.
+    The counters are always read before the rows. A row ends before it is counted, so every row that was in a sum when
+    the sum was read is also among the rows. A row that is counted later shows as a changed item.
     """
 
     rows: Rows
@@ -73,10 +75,10 @@ class Rebuild:
     now: Callable[[], float]
 
     def run(self, first: date, last: date, *, apply: bool) -> Rebuilt:
-        """Compares whole UTC days; with `apply` what differs is put right, whatever is counted meanwhile.
+        """Compare whole UTC days. With `apply`, correct the differences; counting may go on at the same time.
 
-        A row that ended a moment ago may be on its way: it differs until it is counted, and may be counted here.
-        Raises TooOld where rows of the first day may have expired.
+        A row that ended a moment ago may still be on its way: it shows as a difference until it is counted, and this
+        run may count it. Raises TooOld if rows of the first day may have expired.
         """
         oldest = datetime.fromtimestamp(self.now(), UTC).date() - ROWS_LIVE + timedelta(days=1)
         if first < oldest:
@@ -90,14 +92,14 @@ class Rebuild:
         result.differences = list(_compared(right, live))
         wrong = {(each.day, each.key, each.team) for each in result.differences}
         if apply and wrong:
-            # What the stream lost; a row that is counted already is passed over.
+            # Count what the stream lost. Rows that are already counted are skipped.
             self.counting.count(list(self._rows_of(wrong, days)))
             self._replace(wrong, days, result)
             result.repaired = len(wrong) - len(self._wrong(wrong, days))
         return result
 
     def _counted(self, days: Sequence[str], result: Rebuilt) -> Iterator[Counted]:
-        """Every row that has ended; the others are noted."""
+        """Every row that has ended. The other rows are noted in `result`."""
         unread: Counter[str] = Counter()
         for row in self.rows.between(days[0], days[-1]):
             try:
@@ -124,7 +126,8 @@ class Rebuild:
         return {(each.day, each.key, each.team) for each in found}
 
     def _replace(self, wrong: set[Account], days: Sequence[str], result: Rebuilt) -> None:
-        """Where counting what was missing did not help, something is damaged: every slot anew from its rows."""
+        """Accounts that still differ after the missing rows were counted are damaged: rebuild each of their slots from
+        its rows."""
         damaged = self._wrong(wrong, days)
         items = {account: self._items(account) for account in damaged}
         rows: dict[Account, list[Counted]] = {account: [] for account in damaged}
@@ -145,8 +148,9 @@ class Rebuild:
         }
 
     def _renew(self, live: dict[str, dict[str, Any]], rows: Sequence[Counted], account: Account) -> None:
-        """Slots first: while the day's sum names them they count through it alone. Then it goes, and each counts by
-        itself, without an end, which only what is in a sum may have."""
+        """Replace the slots first: while the sum of the day names them, they count only through it. Then delete the
+        sum, so that each slot counts by itself. Slots are written without an expiry, because only slots that are in a
+        sum may expire."""
         for place, members in sorted(_arranged(live, rows).items(), key=lambda each: each[0].slot):
             read, counters = live.get(place.slot, {}), Counter[str]()
             for row in members:
@@ -160,8 +164,8 @@ class Rebuild:
 
 
 def _arranged(live: Mapping[str, Mapping[str, Any]], rows: Sequence[Counted]) -> dict[Place, list[Counted]]:
-    """Which rows belong into which slot. One that is counted stays where it is: others may remember what a closed slot
-    holds. The rest goes where counting would put it, so that no slot becomes too large."""
+    """Which rows belong to which slot. A row that is counted stays where it is, because containers may remember what a
+    closed slot holds. The other rows go where counting would put them, so that no slot becomes too large."""
     slots = {place_of(item): item for slot, item in live.items() if slot != SUM}
     found: dict[tuple[str, str], Place] = {}
     for place, item in sorted(slots.items(), key=lambda each: each[0].slot):

@@ -1,4 +1,4 @@
-"""Poison records once more: what the consumer put aside is counted as soon as it can be read."""
+"""Tries poison records again: a record that the consumer parked is counted as soon as it can be read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Parked(Protocol):
 
 @dataclass(slots=True)
 class Redriven:
-    """`refused`: identifier and reason of what can't be counted still. `days`: UTC days that rows were counted on."""
+    """`refused`: identifier and reason of each record that still can't be counted. `days`: the UTC days on which rows
+    were counted."""
 
     counted: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
@@ -28,8 +29,8 @@ class Redriven:
 
 
 def redrive(parked: Parked, counting: Counting, now: Callable[[], float] = time.time) -> Redriven:
-    """Counts what can be read by now. A row that was counted before, by whomever and however long ago, counts no second
-    time. Raises StoreUnavailable: what was done stays done."""
+    """Count the parked records that can be read now. A row that was counted before, at any time and by any process, is
+    not counted again. Raises StoreUnavailable; records that were already counted stay counted."""
     result = Redriven()
     for item in list(parked.waiting()):
         try:

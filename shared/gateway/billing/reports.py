@@ -1,4 +1,4 @@
-"""Usage and metrics out of the rollups, for admins."""
+"""Usage and metrics for admins, read from the rollups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUPS = ("key", "model", "provider", "tier", "tag", "team", "day", "hour", "tot
 NO_TEAM = "-"
 _USUAL_DAYS = 30
 _MOST_DAYS = 400
-_EARLIEST = date(2020, 1, 1)  # before any row: earlier days are empty, and cost no query each
+_EARLIEST = date(2020, 1, 1)  # older than any row: earlier days are empty, so no query is spent on them
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _PARAMETERS = frozenset({"group_by", "from", "to", "key", "team", "limit", "cursor", "format"})
 
@@ -32,7 +32,7 @@ class Days(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A rendered report and headers that go with it."""
+    """A rendered report and the headers that go with it."""
 
     text: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Reports:
     now: Callable[[], float] = time.time
 
     def usage(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Spend by a dimension over a range of UTC days. Raises BadRequest naming a wrong parameter."""
+        """Spend by a dimension over a range of UTC days. Raises BadRequest that names the wrong parameter."""
         check_parameters(query, _PARAMETERS)
         group_by, days = self._group(query), self._range(query)
         items = list(self._items(days, query))
@@ -70,7 +70,7 @@ class Reports:
         }
 
     def usage_csv(self, query: Mapping[str, str]) -> Text:
-        """The same rows as CSV; the next page's cursor is in the header `x-next-cursor`."""
+        """The same rows as CSV; the header `x-next-cursor` has the next page's cursor."""
         report = self.usage(query)
         columns = [report["group_by"], *_figures(Counter())]
         rows = [
@@ -81,7 +81,7 @@ class Reports:
         return Text(table(columns, rows), {"x-next-cursor": cursor} if cursor else {})
 
     def metrics(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Requests, errors, latency, tokens and cost, in all and by model, provider and tier."""
+        """Requests, errors, latency, tokens and cost: in total, and by model, provider and tier."""
         check_parameters(query, frozenset({"from", "to", "key", "team"}))
         days = self._range(query)
         items = list(self._items(days, query))
@@ -123,14 +123,15 @@ class Reports:
 
 
 def asked_for(item: Mapping[str, Any], query: Mapping[str, str]) -> bool:
-    """Whether an item is of the key and team that a query names, if it names one; NO_TEAM is keys without a team."""
+    """Whether an item belongs to the key and the team that a query names, if it names them; NO_TEAM means keys without
+    a team."""
     if "team" in query and item.get("team", "") != ("" if query["team"] == NO_TEAM else query["team"]):
         return False
     return "key" not in query or item.get("key", "") == query["key"]
 
 
 def check_parameters(query: Mapping[str, str], names: Collection[str]) -> None:
-    """Raises BadRequest for a parameter that is none of these, and for a `format` that there is not."""
+    """Raises BadRequest for a parameter that is not in `names`, and for an unknown `format`."""
     for name in query:
         if name not in names:
             raise BadRequest(f"{name}: {unknown(name, names, 'parameter')}", param=name)
@@ -185,7 +186,7 @@ def _figures(cells: Counter[str]) -> dict[str, Any]:
 
 
 def hit_rate(read: int, prompt: int) -> float | None:
-    """Which share of all prompt tokens was read from a cache; None without any."""
+    """The share of all prompt tokens that was read from a cache; None if there are no prompt tokens."""
     return round(read / prompt, 4) if prompt else None
 
 
@@ -196,7 +197,8 @@ def _measured(cells: Counter[str]) -> dict[str, Any]:
 
 
 def percentile(histogram: Mapping[int, int], share: float) -> int | None:
-    """The latency in ms that this share of calls did not exceed, to a bucket's width; None without calls."""
+    """The latency in ms that this share of calls did not exceed, accurate to the width of a bucket; None without
+    calls."""
     total = sum(histogram.values())
     seen = 0
     for number in sorted(histogram):
@@ -207,7 +209,7 @@ def percentile(histogram: Mapping[int, int], share: float) -> int | None:
 
 
 def grouped(items: Iterable[Mapping[str, Any]], group_by: str) -> dict[str, Counter[str]]:
-    """Measures by the values of a dimension, over rollup items of (key, day)."""
+    """Sums the measures of rollup items (one key, one day) by the values of a dimension."""
     groups: dict[str, Counter[str]] = {}
     for item in items:
         for value, measure, amount in _cells(item, group_by):
@@ -219,7 +221,7 @@ def _cells(item: Mapping[str, Any], group_by: str) -> Iterable[tuple[str, str, i
     of_item = {"key": item["key"], "team": item.get("team") or NO_TEAM, "day": item["day"], "total": "total"}
     wanted = DIMENSIONS.get(group_by, "*")
     for name, amount in item.items():
-        if not isinstance(amount, int):  # a fact of the item, or damage: a report shows what can be read
+        if not isinstance(amount, int):  # another attribute, or damage: a report shows what can be read
             continue
         dimension, _, rest = name.partition("|")
         if dimension == "x" and wanted not in ("h", "g"):

@@ -1,4 +1,4 @@
-"""Corrections of the bill, and a month's statements. A correction is an entry with a reason, never an edit."""
+"""Corrections of the bill, and monthly statements. A correction is an entry with a reason, never an edit."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from gateway.models.money import micro, usd
 from gateway.times import rfc3339
 
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
-_FINAL_AFTER = timedelta(days=2)  # a stream delivers within a day
+_FINAL_AFTER = timedelta(days=2)  # a stream delivers its records within a day
 _KEY_ID = pattern(r"^[0-9A-Za-z]{12}$", "must be the id of a key: its 12 letters and digits after sk-")
 _CORRECTION_ID = pattern(
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "must be letters, digits and . _ -, a letter or digit first, at most 64"
 )
-Day = date  # a field of that name hides the type
+Day = date  # a field named `date` hides the type
 
 
 def _number(value: Any) -> Any:
@@ -80,9 +80,9 @@ class Billing:
     now: Callable[[], float] = time.time
 
     def correct(self, body: Mapping[str, Any], by: Caller) -> tuple[dict[str, Any], bool]:
-        """Book a correction; the entry, and whether it is new. What is left of a budget does not change by it.
+        """Book a correction. Returns the entry, and whether it is new. What is left of a budget does not change.
 
-        Raises BadRequest, NotFound (the key), Forbidden, Conflict (the id stands for another one, the month is final).
+        Raises BadRequest, NotFound (the key), Forbidden, Conflict (the id is taken, or the month is final).
         """
         wanted = validated(NewCorrection, body)
         if wanted.amount == 0:
@@ -126,7 +126,7 @@ class Billing:
         return _shown(row), True
 
     def corrections(self, query: Mapping[str, str], limit: int) -> dict[str, Any]:
-        """A month's corrections by id, of a team or key if asked. Raises BadRequest."""
+        """A month's corrections, sorted by id, of one team or key if the query names one. Raises BadRequest."""
         check_parameters(query, {"month", "team", "key", "limit", "cursor"})
         month = self._month(query)
         listing = f"corrections:{month}"
@@ -141,7 +141,8 @@ class Billing:
         return {"object": "list", "data": page, "next_cursor": None}
 
     def statement(self, team: str, query: Mapping[str, str]) -> dict[str, Any]:
-        """What a team has to pay for a month: by key and model, and its corrections. `-` is keys without a team."""
+        """The amount that a team has to pay for a month: its usage by key and model, and its corrections. `-` means
+        keys without a team."""
         check_parameters(query, {"month", "format"})
         month = self._month(query)
         of = "" if team == NO_TEAM else team
@@ -180,7 +181,7 @@ class Billing:
         }
 
     def statement_csv(self, team: str, query: Mapping[str, str]) -> Text:
-        """The same as lines of CSV: usage, then corrections, then the total."""
+        """The statement as CSV: usage, then corrections, then the total."""
         statement = self.statement(team, query)
         columns = ["kind", "key", "model", "requests", "input_tokens", "output_tokens", "reason", "usd", "micro_usd"]
         rows: list[dict[str, Any]] = [
@@ -211,7 +212,7 @@ class Billing:
 
 
 def is_final(month: str, now: float) -> bool:
-    """Whether a month's statements change no more by themselves; `now` in seconds since the epoch."""
+    """Whether a month's statements no longer change by themselves; `now` is in seconds since the epoch."""
     following = (datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC) + timedelta(days=32)).replace(day=1)
     return now >= (following + _FINAL_AFTER).timestamp()
 

@@ -1,10 +1,10 @@
-"""The table `usage`: what rows come to, by UTC day, key, team and slot. Sums and which rows are in them stand in one
-item, so that a row counts once by one conditional write, for as long as the item is there.
+"""The table `usage`: sums of rows by UTC day, key, team and slot. An item holds both the sums and the marks of the rows
+in them, so one conditional write counts a row once for as long as the item exists.
 
-An item: `day`, `key`, `team`, flat counters (see gateway.billing.counters), `ids` (the marks of its rows), `sealed` (it
-takes no more rows: nothing of it changes from then on). A full slot is sealed, then added to the sum of its day, whose
-`merged` names the slots in it: so a busy day is a few items, and each write touches a small one. A slot that is large
-before it is full is sealed too, and stays by itself; a sum that is large is `full`, and takes no more slots.
+An item has `day`, `key`, `team`, flat counters (see gateway.billing.counters), `ids` (the marks of its rows) and
+`sealed` (it takes no more rows, and never changes again). A full slot is sealed and then added to the sum of its day,
+whose `merged` names the slots in it. So a busy day has only a few items, and each write changes a small one. A slot
+that is large before it is full is also sealed, but not merged; a sum that is large is `full`, and takes no more slots.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from gateway.errors import ConditionFailed
 
 ROWS_AN_UPDATE = 64  # an expression holds 4 KB and 300 operators
 COUNTERS_AN_UPDATE = 200
-_COUNTERS_A_MERGE = 280  # it has no rows
-_SUM_BYTES = 65_536  # with the names of its slots
-_REMEMBERED = 10_000  # sums that a container knows to be full
-_AT_ONCE = 8  # queries under way: a report reads all partitions of its months
-_SEALED_SECONDS = 500 * 86_400  # longer than any row, or a record that was put aside, lives
+_COUNTERS_A_MERGE = 280  # more than an update with rows: a merge has none
+_SUM_BYTES = 65_536  # including the names of its slots
+_REMEMBERED = 10_000  # full sums that a container remembers
+_AT_ONCE = 8  # queries at the same time: a report reads all partitions of its months
+_SEALED_SECONDS = 500 * 86_400  # longer than any row or parked record is kept
 
 
 class UsageStore:
@@ -37,9 +37,10 @@ class UsageStore:
         self._full: set[Place] = set()
 
     def add(self, place: Place, rows: Sequence[Part]) -> dict[str, Any]:
-        """Add rows to their place, all or none, at most ROWS_AN_UPDATE of them; the item as it is then.
+        """Add rows to their place, all or none; at most ROWS_AN_UPDATE of them. Returns the item after the update.
 
-        Raises ConditionFailed with the item as it is: some rows are in it (`ids`), or it is sealed.
+        Raises ConditionFailed, with the current item, if some of the rows are already in it (`ids`), or if it is
+        sealed.
         """
         counters: Counter[str] = Counter()
         for row in rows:
@@ -55,10 +56,10 @@ class UsageStore:
         return from_item(self._database.call("UpdateItem", request)["Attributes"])
 
     def merge(self, place: Place, now: int) -> None:
-        """Close a slot and add it to its day's sum; `now` in seconds since the epoch. May be repeated at any time: a
-        sealed slot changes no more, and the sum knows what is in it."""
+        """Close a slot and add it to the sum of its day; `now` is in seconds since the epoch. Safe to repeat at any
+        time: a sealed slot no longer changes, and the sum knows which slots are in it."""
         counters = counters_of(self.seal(place))
-        if len(counters) > _COUNTERS_A_MERGE or place.sum in self._full:  # it stays by itself
+        if len(counters) > _COUNTERS_A_MERGE or place.sum in self._full:  # not merged: the slot counts by itself
             return
         request = self._adding(place.sum, counters, "merged", {"SS": [place.slot]}) | {
             "ConditionExpression": "attribute_not_exists(#full) AND NOT contains(merged, :merging)",
@@ -71,7 +72,7 @@ class UsageStore:
             summed = from_item(self._database.call("UpdateItem", request, attempts=2)["Attributes"])
         except ConditionFailed as refused:
             summed = refused.item or {}
-        if place.slot in summed.get("merged", ()):  # only then: what is in no sum must not end
+        if place.slot in summed.get("merged", ()):  # only then: a slot that is in no sum must not expire
             self._set(place, {"ttl": now + _SEALED_SECONDS})
         if "full" not in summed and size_of(summed) > _SUM_BYTES:
             self._set(place.sum, {"full": True})
@@ -80,12 +81,12 @@ class UsageStore:
             self._remember_full(place.sum)
 
     def between(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]:
-        """What these UTC days (2026-11-24) come to, of all keys or one: items of `day`, `key`, `team` and counters,
-        which add up. Each row is in one of them, whatever is merged meanwhile."""
+        """The items of these UTC days (2026-11-24), of all keys or of one, with `day`, `key`, `team` and counters;
+        added up they are the totals. Each row is in exactly one of them, even if slots are merged in the meantime."""
         return (item for item in self.items(first, last, key) if "apart" not in item)
 
     def items(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]:
-        """As `between`, with every item; one that is in its day's sum too has `apart`, True."""
+        """Like `between`, but with every item. Items that are also in the sum of their day have `apart`, True."""
         shards = [shard_of(key)] if key else SHARDS
         parts = [f"{month}#{shard}" for month in _months(first, last) for shard in shards]
         if first > last:
@@ -99,9 +100,9 @@ class UsageStore:
                 yield from _told_apart(items)
 
     def replace(self, place: Place, counters: Mapping[str, int], marks: Sequence[str], read: Mapping[str, Any]) -> None:
-        """Put what is right in a slot's place; without marks it is removed. What is sealed stays so, though it be
-        empty, since others may remember that it is. `read` is the item as it was read, empty where there was none.
-        Raises ConditionFailed where rows were counted in it since."""
+        """Replace the item of a slot by correct counters; without marks the item is deleted. A sealed slot stays sealed
+        even if it is empty, because containers may remember that it is. `read` is the item as it was read, empty if it
+        did not exist. Raises ConditionFailed if rows were counted in it since."""
         request: dict[str, Any] = {"TableName": self._table, **_unchanged("ids", "BS", read)}
         sealed = {"sealed": True} if "sealed" in read else {}
         if marks or sealed:
@@ -112,13 +113,13 @@ class UsageStore:
             self._database.call("DeleteItem", request | {"Key": to_item(place.item_key)})
 
     def part(self, place: Place, read: Mapping[str, Any]) -> None:
-        """Forget a day's sum as it was read: each slot counts by itself again. Raises ConditionFailed where a slot was
-        merged since."""
+        """Delete the sum of a day if it is still as it was read, so that each slot counts by itself again. Raises
+        ConditionFailed if a slot was merged since."""
         request = {"TableName": self._table, "Key": to_item(place.sum.item_key), **_unchanged("merged", "SS", read)}
         self._database.call("DeleteItem", request)
 
     def seal(self, place: Place) -> dict[str, Any]:
-        """Close a slot, and the item as it stays. May be repeated."""
+        """Close a slot. Returns its final item. Safe to repeat."""
         request = {
             "TableName": self._table,
             "Key": to_item(place.item_key),
@@ -187,7 +188,7 @@ class UsageStore:
 
 def _told_apart(items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     merged: dict[tuple[str, str, str], set[str]] = {}
-    # A sum comes before its slots: whatever is merged after it was read is still read as a slot.
+    # The sum is read before its slots, so a slot that is merged after that still counts as a slot.
     for item in items:
         account = (item["day"], item["key"], item["team"])
         if item["slot"] == SUM:
@@ -196,12 +197,13 @@ def _told_apart(items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def counters_of(item: Mapping[str, Any]) -> dict[str, int]:
-    """The counters of an item, without what else stands in it, or is no number: damage, which no sum can hold."""
+    """The counters of an item. Other attributes are left out, and so are counters that are not numbers: damage that no
+    sum can hold."""
     return {name: amount for name, amount in item.items() if "|" in name and isinstance(amount, int)}
 
 
 def place_of(item: Mapping[str, Any]) -> Place:
-    """Where an item stands."""
+    """The place of an item."""
     return Place(item["day"], item["key"], item["team"], item["slot"])
 
 
@@ -212,7 +214,7 @@ def _months(first: str, last: str) -> list[str]:
 
 
 def _unchanged(name: str, kind: str, read: Mapping[str, Any]) -> dict[str, Any]:
-    """The condition that an item is as it was read: whatever changes it adds a member to this set."""
+    """The condition that an item is still as it was read: every change adds a member to this set."""
     if name not in read:
         return {"ConditionExpression": f"attribute_not_exists({name})"}
     return {

@@ -1,4 +1,5 @@
-"""Reports as CSV. Names in them come from callers; a spreadsheet takes a cell that begins like a formula for one."""
+"""Reports as CSV. Callers choose the names in them, and a spreadsheet treats a cell that begins like a formula as
+one."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-# A cell begins with what is not seen (blanks of any script, fillers, marks of direction and order, quotes) and then a
-# sign that makes it a formula, of either width. To some spreadsheets a semicolon, a tab or a line's end begins the next
-# cell.
+# A dangerous cell begins with characters that are not seen (blanks of any script, fillers, marks of direction and
+# order, quotes), followed by a sign, of normal or full width, that makes it a formula. In some spreadsheets a
+# semicolon, a tab or a line's end starts the next cell.
 _UNSEEN = (
     r"[\s\"'\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
     r"\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]*"
@@ -23,18 +24,18 @@ _LATER = re.compile(rf"(?<={_BREAK})(?={_UNSEEN}{_SIGN})")
 
 
 def guarded(text: str) -> str:
-    """A text cell that no spreadsheet takes for a formula, however it separates cells."""
+    """Text for a cell that no spreadsheet treats as a formula, whichever character separates its cells."""
     inside = _LATER.sub("'", text)
     return f"'{inside}" if _FORMULA.match(text) else inside
 
 
 def dollars(micro: int) -> Decimal:
-    """Micro-dollars as a number of dollars for a cell, with six decimals: exact, and never in powers of ten."""
+    """Micro-dollars as a number of dollars for a cell, with six decimals: exact, and never in exponent notation."""
     return Decimal(micro).scaleb(-6)
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """CSV with a header. Texts are guarded; numbers stay numbers, negative ones too; None is an empty cell."""
+    """CSV with a header. Text is guarded; numbers stay numbers, even negative ones; None is an empty cell."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)

@@ -1,4 +1,4 @@
-"""Circuit breakers for operators: see them, close them, open them."""
+"""Circuit breakers for operators: list them, close them, open them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class Action(BaseModel):
-    """The original's shape: `{"action": "reset", "providers": ["openai"]}`, which means all breakers of these; or with
-    `breakers` single ones, as they are listed. Without either, all of all providers."""
+    """The original system's format: `{"action": "reset", "providers": ["openai"]}` means all breakers of these
+    providers. `breakers` names single breakers, as the list shows them. Without either, the action is for all breakers
+    of all providers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,10 +53,10 @@ class BreakerAdmin:
         return {"circuitBreakers": {provider: _provider(provider, stored, now) for provider in self.providers}}
 
     def act(self, body: Mapping[str, Any], by: Caller) -> dict[str, Any]:
-        """Carry an action out. Raises BadRequest for an unknown action, provider or breaker; nothing is changed then.
+        """Carry out an action. Raises BadRequest for an unknown action, provider or breaker; then nothing is changed.
 
-        To reset a provider that is not configured here is no mistake: there is nothing to reset. The original's
-        requests name both, whatever is configured.
+        Resetting a provider that is not configured here is not an error: there is nothing to reset. The original
+        system's requests name both providers, whichever are configured.
         """
         wanted = validated(Action, body)
         providers, single = self._named(wanted), [self._key(text) for text in wanted.breakers or ()]
@@ -100,7 +101,7 @@ class BreakerAdmin:
 
 
 def _provider(provider: str, breakers: Iterable[Breaker], now: int) -> dict[str, Any]:
-    """A provider as one, and each of its breakers that is or was ill of late."""
+    """The state of a provider as a whole, and of each of its breakers that is stored."""
     own = sorted((each for each in breakers if each.key.vendor == provider), key=lambda each: each.key.text)
     shown, worst = {each.key.text: _shown(each, now) for each in own}, summary_of(provider, own, now)
     waits = [each["retryAfter"] for each in shown.values() if each["retryAfter"] is not None]

@@ -1,9 +1,9 @@
-"""The circuit breaker as a pure state machine: what is known, what happened, what follows. Times are milliseconds.
+"""The circuit breaker as a pure state machine: its state, an event, the next state. Times are milliseconds.
 
     closed --(enough failures in the window)--> open --(timeout over, a probe may go)--> half-open
     half-open --(a probe succeeded)--> closed        half-open --(a probe failed)--> open, for twice as long
 
-Half-open is no state of its own in storage: an open breaker whose time is over lets a few leased probes through.
+Half-open is not stored as a state: an open breaker whose time is over lets a few leased probes through.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ SLOW_KEYS = 3
 
 
 class BreakerKey(NamedTuple):
-    """What a breaker stands before: a model of a vendor in a region; the vendor's host in that region (no model), which
-    all its models share; or the vendor with all it has (neither), which only an operator opens."""
+    """What a breaker protects: a model of a vendor in a region; or the vendor's host in that region (no model), which
+    all its models share; or the whole vendor (neither), which only an operator opens."""
 
     vendor: str
     region: str = ""
@@ -28,14 +28,15 @@ class BreakerKey(NamedTuple):
     @staticmethod
     @lru_cache(maxsize=1_024)
     def of_target(vendor: str, model: str, region: str) -> BreakerKey:
-        """The key of what a call goes to. Fine-tuned models of one base run on the same machines, and there may be
-        thousands of them: they share a breaker, so that the items stay as few as the models that have a price."""
+        """The key of a call's target. Fine-tuned models of one base model run on the same machines, and there may be
+        thousands of them. They share a breaker, so that the items are as few as the models that have a price."""
         base = ":".join(model.split(":")[:2]) if model.startswith("ft:") else model
         return BreakerKey(vendor, region, base)
 
     @classmethod
     def parse(cls, text: str) -> BreakerKey:
-        """From `vendor/model@region`, `vendor@region` or `vendor`. A model's name may hold slashes and ats."""
+        """Parses `vendor/model@region`, `vendor@region` or `vendor`. A model's name may contain slashes and at
+        signs."""
         before, _, region = text.rpartition("@") if "@" in text else (text, "", "")
         vendor, _, model = before.partition("/")
         return cls(vendor, region, model)
@@ -46,7 +47,7 @@ class BreakerKey(NamedTuple):
 
     @property
     def way(self) -> tuple[BreakerKey, BreakerKey, BreakerKey]:
-        """What stands before a target: the vendor as a whole, its host, and itself."""
+        """The breakers that a call to this target passes: the whole vendor, its host, and the target."""
         return _way(self)
 
     @property
@@ -55,7 +56,7 @@ class BreakerKey(NamedTuple):
 
     @property
     def whole(self) -> BreakerKey:
-        """The vendor's own: an operator's switch for all that it has."""
+        """The key of the whole vendor: an operator's switch for all its hosts and models."""
         return BreakerKey(self.vendor)
 
     @property
@@ -73,12 +74,12 @@ def _way(key: BreakerKey) -> tuple[BreakerKey, BreakerKey, BreakerKey]:
 
 
 class Breaker(NamedTuple):
-    """What all functions share about one key.
+    """The state of one breaker, which all functions share.
 
-    `failures` and `successes` count the window that began at `window` (a multiple of the window's length); `slow` are
-    the keys whose calls ran into our own deadline in it.
-    `until` is when an open breaker may be probed; `trips` how often it opened in a row; `forced` that an
-    operator opened it: then only an operator closes it. `probes` are out until `lease`.
+    `failures` and `successes` count calls in the window that began at `window` (a multiple of the window's length).
+    `slow` are the keys whose calls ran into our own deadline in that window. `until` is when an open breaker may be
+    probed, and `trips` is how many times in a row it opened. `forced` means that an operator opened it; then only an
+    operator closes it. `probes` is the number of probes leased until `lease`.
     """
 
     key: BreakerKey
@@ -100,12 +101,12 @@ class Breaker(NamedTuple):
         return "half_open" if not self.forced and now >= self.until else "open"
 
     def retry_after(self, now: int) -> float:
-        """Seconds until a refused caller may try again; a minute where only an operator knows."""
+        """Seconds until a refused caller may try again; a minute if an operator opened the breaker."""
         return 60.0 if self.forced else max(self.until - now, 1_000) / 1_000
 
 
 class BreakerRules(NamedTuple):
-    """From the config; see `CircuitBreaker` there."""
+    """The config's rules for breakers; see `CircuitBreaker` there."""
 
     failure_threshold: int
     failure_ratio: float
@@ -117,12 +118,13 @@ class BreakerRules(NamedTuple):
         return now - now % self.window_ms
 
     def trips(self, breaker: Breaker) -> bool:
-        """Whether a closed breaker has seen enough to open: enough failures, or calls of three keys that were not
-        answered in time while no call was. One key's may just be long."""
+        """Whether a closed breaker has seen enough to open: enough failures; or calls of three keys that were not
+        answered in time, while no call succeeded. A single key's calls may just be long."""
         total = breaker.failures + breaker.successes
         failing = breaker.failures >= self.failure_threshold and breaker.failures >= self.failure_ratio * total
         return failing or (len(breaker.slow) >= SLOW_KEYS and not breaker.successes)
 
     def open_for(self, trips: int) -> int:
-        """How long the next opening lasts: doubled with each in a row, ten minutes at most (or what is configured)."""
+        """How long the next opening lasts: the time doubles with each in a row, up to ten minutes (or the configured
+        time, if longer)."""
         return max(self.timeout_ms, min(self.timeout_ms << min(trips, 16), LONGEST_OPEN_MS))

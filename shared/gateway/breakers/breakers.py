@@ -1,10 +1,10 @@
-"""The breaker as a call sees it: may I go, and this is what happened. Its state is shared by all functions.
+"""The breaker as a call uses it: it asks whether it may go, and reports the result. All functions share the state.
 
-On a call's way stand three: the vendor's as a whole, which only an operator opens, its host's, and its target's. A
-healthy target costs one read a second and container for all three, and no write at all. A failure is written at once,
-together with the successes this container has seen since it last wrote; while a window holds failures, containers
-write their successes too, once a second, so that the share of failures is true enough to judge by. Where the store
-does not answer, calls go ahead: a breaker protects, it must not be what fails.
+A call passes three breakers: the whole vendor's, which only an operator opens, its host's, and its target's. A healthy
+target costs each container one read a second for all three, and no write at all. A failure is written at once, together
+with the successes that this container has seen since it last wrote. While a window has failures, containers also write
+their successes, once a second, so that the share of failures is accurate enough to decide. If the store does not
+answer, calls proceed: a breaker protects, so it must not be a cause of failures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gateway.errors import GatewayError, StoreError, UpstreamUnavailable
 
 T = TypeVar("T")
 _HINT_MS = 1_000
-_MOST_KNOWN = 1_000  # keys that a container remembers; of others it asks again
+_MOST_KNOWN = 1_000  # keys that a container remembers; others are read again
 
 
 class BreakerState(Protocol):
@@ -42,13 +42,13 @@ class _Local:
     breaker: Breaker
     read: int
     wrote: int = 0
-    successes: int = 0  # of the window that began at `since`, not written yet
+    successes: int = 0  # in the window that began at `since`, not written yet
     since: int = 0
 
 
 class Permit(NamedTuple):
-    """Leave to call a target; `probes` are the breakers on its way, as they were leased, whose closing its answer
-    decides."""
+    """Permission to call a target. `probes` are the half-open breakers that it passes, as they were leased: the result
+    of the call decides whether they close."""
 
     target: BreakerKey
     probes: Mapping[BreakerKey, Breaker] = MappingProxyType({})
@@ -63,8 +63,8 @@ class Breakers:
     _known: dict[BreakerKey, _Local] = field(default_factory=dict)
 
     def acquire(self, target: BreakerKey, rules: BreakerRules) -> Permit:
-        """Leave to call. Raises UpstreamUnavailable, at once and with retry_after, where a breaker on the way is
-        open."""
+        """Ask for permission to call. Raises UpstreamUnavailable, at once and with retry_after, if a breaker that the
+        call must pass is open."""
         now = self.clock()
         (way,) = self._looked((target,), now)
         shut = _shut(way, now)
@@ -83,16 +83,16 @@ class Breakers:
         return Permit(target, probes)
 
     def check(self, targets: Sequence[BreakerKey]) -> None:
-        """Raises as `acquire` where a breaker is open on the way to each of these; takes no probe of one that is half
-        open."""
+        """Raises like `acquire` if the way to each of these targets has an open breaker. Takes no probe of a half-open
+        breaker."""
         now = self.clock()
         shut = [_shut(way, now) for way in self._looked(targets, now)]
         if shut and shut[0] is not None and all(shut):
             raise _suspended(shut[0], now)
 
     def tell(self, permit: Permit, signs: Signs, rules: BreakerRules, key_id: str) -> None:
-        """What became of a call by this API key. Each permit is told of once: what says nothing gives its probes
-        back."""
+        """Report the result of a call by this API key. Report each permit once. A result that says nothing gives its
+        probes back."""
         _, host, target = permit.target.way
         for key, sign in ((host, signs.host), (target, signs.target)):
             probe = permit.probes.get(key)
@@ -106,7 +106,7 @@ class Breakers:
                 self._late(key, rules, key_id)
 
     def give_back(self, permit: Permit) -> None:
-        """A call that was not made after all."""
+        """Give back the probes of a call that was not made after all."""
         self._give_back(permit.probes, self.clock())
 
     def _well(self, key: BreakerKey, probe: Breaker | None, rules: BreakerRules) -> None:
@@ -139,7 +139,7 @@ class Breakers:
         local = self._local(key, now)
         seen = local.breaker
         if seen.window == rules.window(now) and len(seen.slow) >= SLOW_KEYS and seen.successes:
-            return  # it opens nothing any more in this window
+            return  # late calls can no longer open it in this window
         self._report(key, local, 0, now, rules, key_id)
         if not local.breaker.open and rules.trips(local.breaker):
             self._trip(local.breaker, now, rules)
@@ -165,8 +165,8 @@ class Breakers:
             local.breaker, local.read, local.wrote, local.successes = seen, now, now, 0
 
     def _looked(self, targets: Sequence[BreakerKey], now: int) -> list[list[_Local]]:
-        """What is known of the ways to these: of each the vendor as a whole, its host and itself. What is not known
-        well enough is read first, all at once."""
+        """What is known of the breakers on the way to each target: the whole vendor's, the host's and the target's.
+        Breakers whose state is too old are read first, all at once."""
         ways = [[self._local(key, now) for key in target.way] for target in targets]
         old = [local for way in ways for local in way if not 0 <= now - local.read < _HINT_MS]
         if old:
@@ -195,7 +195,8 @@ class Breakers:
 
 
 def _shut(way: Sequence[_Local], now: int) -> Breaker | None:
-    """The first breaker on a way that lets nobody through. The vendor's as a whole opens only by an operator."""
+    """The first breaker on a way that lets no call through. The whole vendor's breaker counts only if an operator
+    opened it."""
     whole, *others = (local.breaker for local in way)
     if whole.open and whole.forced:
         return whole

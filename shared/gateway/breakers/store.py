@@ -1,7 +1,7 @@
-"""Circuit breakers in the table `state`, an item a key; every change is one conditional write.
+"""Circuit breakers in the table `state`, one item per key; every change is one conditional write.
 
-Only what is or was ill has an item, and an item ends a day after it was last written: as many stand there as keys were
-ill on a day. What an operator opened has no end.
+Only keys that are or were failing have an item, and an item expires a day after its last write. So there are only as
+many items as keys that failed within a day. A breaker that an operator opened does not expire.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class BreakerStore:
         self._table = table
 
     def read(self, keys: Sequence[BreakerKey]) -> dict[BreakerKey, Breaker]:
-        """What is stored of these keys, by one eventually consistent read: a hint that may be a second old. A key
+        """The stored breakers of these keys, by one eventually consistent read: a hint that may be a second old. A key
         without an item is left out: its breaker is closed."""
         wanted = [key_of(key) for key in dict.fromkeys(keys)]
         found = map(breaker_item, read_all(self._database, self._table, wanted, consistent=False))
         return {breaker.key: breaker for breaker in found if breaker is not None}
 
     def all(self, vendor: str = "") -> Iterator[Breaker]:
-        """Every breaker that has an item, of all vendors or one."""
+        """Every breaker that has an item, of all vendors or of one."""
         request = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
@@ -46,8 +46,8 @@ class BreakerStore:
     def report(
         self, key: BreakerKey, failures: int, successes: int, now: int, rules: BreakerRules, slow: str = ""
     ) -> Breaker:
-        """Add to the current window's counts, beginning it if need be; `slow` is the API key of a call that ran into
-        our own deadline. A breaker that is open stays as it is."""
+        """Add to the counts of the current window, and start the window if needed. `slow` is the API key of a call that
+        ran into our own deadline. An open breaker is left as it is."""
         window = rules.window(now)
         values: dict[str, Any] = {":w": window, ":f": failures, ":s": successes, ":no": False, **_kept(now)}
         if slow:
@@ -70,11 +70,11 @@ class BreakerStore:
                 "attribute_not_exists(pk) OR (#open = :no AND #w < :w)",
                 values,
             )
-        except ConditionFailed as refused:  # another container began the window first; its count stands, ours is a hint
+        except ConditionFailed as refused:  # another container began the window first; its count stays, ours is a hint
             return breaker_of(key, refused.item or {})
 
     def trip(self, breaker: Breaker, now: int, rules: BreakerRules) -> bool:
-        """Open a closed breaker, or extend an open one whose probe failed. False where another did it first."""
+        """Open a closed breaker, or extend an open one whose probe failed. False if another container did it first."""
         try:
             self._update(
                 breaker.key,
@@ -97,7 +97,7 @@ class BreakerStore:
         return True
 
     def lease_probe(self, key: BreakerKey, now: int, rules: BreakerRules) -> Breaker | None:
-        """Take one of the few probes of an open breaker whose time is over; None where none is left."""
+        """Lease one of the few probes of an open breaker whose time is over; None if none is left."""
         values = {":yes": True, ":no": False, ":now": now, ":end": now + PROBE_LEASE_MS, ":one": 1}
         due = "#open = :yes AND #until <= :now AND (attribute_not_exists(forced) OR forced = :no)"
         try:
@@ -109,13 +109,13 @@ class BreakerStore:
             )
         except ConditionFailed:
             pass
-        try:  # leases that ran out: whoever held them is gone, the count begins anew
+        try:  # the leases expired and their holders are gone: the count starts again
             return self._update(key, "SET probes = :one, lease = :end", f"{due} AND lease <= :now", values)
         except ConditionFailed:
             return None
 
     def return_probe(self, key: BreakerKey, now: int) -> None:
-        """Give a probe back whose call said nothing, where its lease still runs."""
+        """Give back a probe whose call said nothing, if its lease still runs."""
         with suppress(ConditionFailed):
             self._update(
                 key,
@@ -125,7 +125,7 @@ class BreakerStore:
             )
 
     def close(self, key: BreakerKey, now: int) -> None:
-        """Close it, whatever it was: a probe succeeded or an operator said so."""
+        """Close the breaker, whatever its state: a probe succeeded or an operator asked for it."""
         self._update(
             key,
             "SET #open = :no, forced = :no, #w = :zero, failures = :zero, successes = :zero, trips = :zero,"
@@ -135,7 +135,7 @@ class BreakerStore:
         )
 
     def force_open(self, key: BreakerKey, now: int) -> None:
-        """Open it until an operator resets it."""
+        """Open the breaker until an operator resets it."""
         self._update(
             key,
             "SET #open = :yes, forced = :yes, opened = :now, #until = :now REMOVE #ttl",

@@ -1,4 +1,4 @@
-"""A vendor's breakers as one: what health and operators see first."""
+"""A summary of a vendor's breakers: what health and operators see first."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from gateway.breakers.breaker import Breaker, State
 
 _WORST: dict[State, int] = {"closed": 0, "half_open": 1, "open": 2}
-_FORGOTTEN_MS = 3_600_000  # half open for so long: nobody calls it, and nobody knows
+_FORGOTTEN_MS = 3_600_000  # after so long half open, no calls go there and its state is unknown: shown as closed
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`state` is the worst of all, `reach` the worst of what all models of the vendor share; `opened` (milliseconds,
-    None where all are closed) is when the last one opened. `open` counts breakers that are not closed."""
+    """`state` is the worst state of all breakers; `reach` is the worst of those that all models of the vendor share.
+    `opened` is when the last one opened, in milliseconds; None if all are closed. `open` counts the breakers that are
+    not closed."""
 
     state: State = "closed"
     reach: State = "closed"
@@ -37,7 +38,8 @@ def summary_of(vendor: str, breakers: Iterable[Breaker], now: int) -> Summary:
 
 
 def counts(breaker: Breaker) -> bool:
-    """Whether a breaker is one that calls look at: a vendor's own is an operator's switch, and nothing else."""
+    """Whether calls look at this breaker. The whole vendor's breaker is an operator's switch, so it counts only while
+    forced."""
     return breaker.forced or not breaker.key.is_whole
 
 

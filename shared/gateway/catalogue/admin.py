@@ -1,4 +1,4 @@
-"""The catalogue as admins write it: create, replace, change, delete, import many. A listing follows within moments."""
+"""The catalogue for admins: create, replace, change, delete or import products. Listings follow within moments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.identity.caller import Caller
 from gateway.times import rfc3339
 
 MOST_ROWS = 1_000
-_LEAST_SECONDS = 2.0  # with less no further row of an import is begun
+_LEAST_SECONDS = 2.0  # with less time left, no further row of an import is started
 
 
 class Records(Protocol):
@@ -32,7 +32,7 @@ class Records(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VersionedProduct:
-    """A product with the version it is stored under, the ETag of its answers."""
+    """A product with its stored version, which is the ETag of its answers."""
 
     product: Product
     version: int
@@ -40,7 +40,7 @@ class VersionedProduct:
 
 @dataclass(slots=True)
 class ImportReport:
-    """`refused` holds one entry per row that was not taken: row (from 1), id if it had one, code, param, message."""
+    """`refused` has one entry per row that was refused: row (from 1), id if the row had one, code, param, message."""
 
     received: int
     created: int = 0
@@ -67,19 +67,19 @@ class ProductAdmin:
         return VersionedProduct(product(stored), stored.version)
 
     def create(self, body: Mapping[str, Any], by: Caller) -> VersionedProduct:
-        """Raises BadRequest naming the field, Conflict where the id is taken."""
+        """Raises BadRequest that names the field, or Conflict if the id is taken."""
         wanted = parse_new(body)
         if wanted.id and self.records.get(wanted.id):
             raise Conflict("A product with this id already exists.", param="id")
         return _logged("created", self._written(wanted, wanted.id or f"prod_{uuid.uuid4().hex[:16]}", None), by)
 
     def replace(self, identifier: str, body: Mapping[str, Any], by: Caller, if_match: int | None) -> VersionedProduct:
-        """All fields anew. Raises BadRequest, NotFound, PreconditionFailed, Conflict."""
+        """Replace all fields. Raises BadRequest, NotFound, PreconditionFailed, Conflict."""
         wanted = parse_fields(_without_id(body, identifier))
         return _logged("replaced", self._written(wanted, identifier, self._stored(identifier, if_match)), by)
 
     def change(self, identifier: str, patch: Mapping[str, Any], by: Caller, if_match: int | None) -> VersionedProduct:
-        """A JSON merge patch (RFC 7396). Raises as `replace`."""
+        """Apply a JSON merge patch (RFC 7396). Raises the same errors as `replace`."""
         old = self._stored(identifier, if_match)
         wanted = parse_fields(merge_patch(product(old).fields(), _without_id(patch, identifier)))
         return _logged("changed", self._written(wanted, identifier, old), by)
@@ -90,7 +90,8 @@ class ProductAdmin:
         observability.log.info("product deleted", extra={"product": identifier, "by": by.key_id})
 
     def load(self, rows: Sequence[Any], by: Caller, seconds_left: Callable[[], float]) -> ImportReport:
-        """Create or replace a product a row; a row that is refused stops no other. Raises BadRequest for too many."""
+        """Create or replace one product per row; a refused row does not stop the others. Raises BadRequest for too many
+        rows."""
         if not 1 <= len(rows) <= MOST_ROWS:
             raise BadRequest(f"products: must be 1 to {MOST_ROWS} rows", param="products")
         report = ImportReport(len(rows))
@@ -145,7 +146,7 @@ def _logged(what: str, kept: VersionedProduct, by: Caller) -> VersionedProduct:
 
 
 def stored_form(made: Product, version: int) -> Stored:
-    """A product with everything it is found by."""
+    """The stored form of a product, with everything that it is found by."""
     return Stored(
         id=made.id,
         document=made.model_dump_json(exclude_computed_fields=True),
@@ -158,7 +159,7 @@ def stored_form(made: Product, version: int) -> Stored:
 
 
 def _without_id(body: Mapping[str, Any], identifier: str) -> dict[str, Any]:
-    """The id stands in the path; the same in the body is allowed, another is not."""
+    """The id is in the path. The body may repeat it, but not give another one."""
     if body.get("id", identifier) != identifier:
         raise BadRequest("id: can't be changed", param="id")
     return {name: value for name, value in body.items() if name != "id"}

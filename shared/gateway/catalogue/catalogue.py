@@ -1,4 +1,4 @@
-"""The catalogue as callers see it: one product, a category, a search. What admins do stands in product_admin."""
+"""The catalogue for callers: one product, a category, a search. The part for admins is gateway.catalogue.admin."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gateway.catalogue.store import EVERYTHING, Posting, Slice, Stored
 from gateway.dynamodb import cursors
 from gateway.errors import BadRequest, NotFound
 
-_CANDIDATES = 100  # read by key for one search
-_MOST_NAMED = 100  # categories in a refusal
+_CANDIDATES = 100  # products that are read by key for one search
+_MOST_NAMED = 100  # categories that an error message lists
 MOST_LISTED = 100
 
 
@@ -28,7 +28,7 @@ class Records(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Products in order, and the cursor of the next page, None on the last."""
+    """Products in order, and the cursor of the next page, which is None on the last page."""
 
     products: tuple[Product, ...]
     next_cursor: str | None = None
@@ -36,7 +36,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All methods raise StoreUnavailable where the table does not answer."""
+    """All methods raise StoreUnavailable if the table does not answer."""
 
     records: Records
 
@@ -48,19 +48,19 @@ class Catalogue:
         return product(stored)
 
     def get_many(self, identifiers: Sequence[str]) -> list[Product]:
-        """Those that exist, in the order asked for."""
+        """The products that exist, in the order of the ids."""
         return [product(stored) for stored in self.records.get_many(identifiers)]
 
     def listing(self, filters: Filters, limit: int = 20, cursor: str | None = None) -> Page:
-        """Products of a category (of all without one), cheapest first. Raises BadRequest for a foreign cursor, for a
-        category that there is not, naming those there are."""
+        """Products of a category (of all categories if none is given), cheapest first. Raises BadRequest for a foreign
+        cursor, and for an unknown category; that error lists the known ones."""
         page = self.page(filters, limit, cursor)
         if not page.products and page.next_cursor is None:
             self._check_category(filters)
         return page
 
     def page(self, filters: Filters, limit: int, cursor: str | None = None) -> Page:
-        """As `listing`, where a category that there is not is as one without products."""
+        """Like `listing`, but an unknown category gives no products instead of an error."""
         _check_range(filters)
         if filters.category == "":
             return Page(())
@@ -69,12 +69,12 @@ class Catalogue:
         below = path if "/" in path else None
         wanted = Slice(path.rpartition("/")[2], low, high, filters.availability, below)
         found, following = self.records.listed(wanted, limit, cursor)
-        # An index lags: what was changed a moment ago is judged by its own record.
+        # An index lags: a product that was changed a moment ago is checked by its own record.
         return Page(tuple(_meant(self.records.get_many(found), filters)), following)
 
     def search(self, query: str, filters: Filters, limit: int = 10, cursor: str | None = None) -> Page:
-        """Products that answer a query, best first; none for a query without any word (an emoji, "the best"). Raises
-        BadRequest as `listing`."""
+        """Products that match a query, best first; none for a query without any search term (an emoji, "the best").
+        Raises BadRequest like `listing`."""
         _check_range(filters)
         skipped = _offset(cursor)
         ranked = self._ranked(search.query_terms(query), filters)
@@ -95,13 +95,14 @@ class Catalogue:
                     found.setdefault(posting.id, {})[term] = posting.weight
         best = [identifier for identifier, _ in search.scored(found, hits)[:_CANDIDATES]]
         stored = {each.id: each for each in _kept(self.records.get_many(best), filters)}
-        # Scored again by the records: a common term's list may have been cut before it came to a candidate.
+        # Scored again from the records: the list of a common term may have been cut before it reached a candidate.
         exact = {identifier: _terms_of(each, wanted) for identifier, each in stored.items()}
         ranking = search.scored({identifier: terms for identifier, terms in exact.items() if terms}, hits)
         return [product(stored[identifier]) for identifier, _ in ranking]
 
     def context(self, wanted: McpContext) -> list[Product]:
-        """Products a completion refers to: those named, then those found, none twice. Raises BadRequest."""
+        """Products that a completion refers to: first those named, then those found, without duplicates. Raises
+        BadRequest."""
         filters = wanted.filters or Filters()
         found = self.get_many(wanted.product_ids)
         try:
@@ -115,11 +116,11 @@ class Catalogue:
         return list({each.id: each for each in found}.values())
 
     def knows(self, filters: Filters) -> bool:
-        """Whether the category asked for, if one is, ever had a product."""
+        """Whether the requested category, if there is one, ever had a product."""
         return filters.category is None or any(map(filters.holds, self.categories()))
 
     def _check_category(self, filters: Filters) -> None:
-        # Only where nothing was found: a category that has products needs no further read.
+        # Called only if nothing was found: a category that has products needs no further read.
         if not self.knows(filters):
             known = self.categories()
             listed = ", ".join(known[:_MOST_NAMED]) + (", ..." if len(known) > _MOST_NAMED else "")

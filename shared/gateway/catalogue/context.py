@@ -1,7 +1,7 @@
-"""`mcpContext` of a completion: what it may ask for, and how products found go into the prompt.
+"""`mcpContext` of a completion: what it may ask for, and how the products found are put into the prompt.
 
-Product text is written by sellers: it reaches the model as JSON between two tags, and can't forge these, since < and >
-are escaped in it. A system message says that it is data.
+Sellers write the product text. It reaches the model as JSON between two tags and can't forge them, because < and > are
+escaped in it. A system message says that it is data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gateway.catalogue.products import FIRST, MOST_SEARCHED, TEXT, Filters, Prod
 
 MOST_PRODUCTS: Final = 10
 BUDGET_TOKENS: Final = 2_000
-_BYTES_A_TOKEN = 4  # as the token limit counts
+_BYTES_A_TOKEN = 4  # the same estimate as for the token limit
 _DESCRIPTION = 400  # characters
 _OPEN, _CLOSE = "<product_catalogue>", "</product_catalogue>"
 _NOTICE = (
@@ -41,7 +41,7 @@ class McpContext(BaseModel):
 
 
 def brief(product: Product) -> dict[str, Any]:
-    """A product as the prompt and the answer hold it."""
+    """A product as it appears in the prompt and in the answer."""
     shown = product.model_dump(
         mode="json", exclude={"images", "created", "updated", "category"}, exclude_none=True, exclude_defaults=True
     )
@@ -52,7 +52,7 @@ def brief(product: Product) -> dict[str, Any]:
 
 
 def fitting(products: Sequence[Product]) -> list[dict[str, Any]]:
-    """The first products, as many as the token budget holds."""
+    """The first products, as many as fit into the token budget."""
     shown: list[dict[str, Any]] = []
     left = BUDGET_TOKENS * _BYTES_A_TOKEN - len(_framed([]).encode())
     for product in products[:MOST_PRODUCTS]:
@@ -65,7 +65,8 @@ def fitting(products: Sequence[Product]) -> list[dict[str, Any]]:
 
 
 def with_products(body: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The request's body with the products after its own leading system messages; the same where there are none."""
+    """The request's body with the products after its own leading system messages; unchanged if there are no
+    products."""
     if not shown:
         return dict(body)
     messages = list(body["messages"])

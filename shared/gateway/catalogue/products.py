@@ -1,4 +1,4 @@
-"""A product of the catalogue: what admins write, what callers read. Strict: an unknown field is an error."""
+"""A product of the catalogue, as admins write it and as callers read it. Strict: an unknown field is an error."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from gateway.config.reasons import pattern, validated
 
 
 class _First(FailFast):
-    """Of a list's faults the first is told: a body has room for millions, each of which takes memory."""
+    """Reports only the first error of a list: a body can hold millions, and each error takes memory."""
 
     def __hash__(self) -> int:
-        return hash(_First)  # Python 3.11 asks that of what stands in a union
+        return hash(_First)  # Python 3.11 needs a hash of everything in a union
 
 
 FIRST = _First()
@@ -42,7 +42,7 @@ _WORD = pattern(r"^[^\x00-\x1f\x7f,|]+$", "must be one line without commas, bars
 _URL = pattern(r"^https?://[!-~]+$", "must be an address that begins with https:// or http://, in ASCII without blanks")
 _CURRENCY = pattern(r"^[A-Z]{3}$", "must be the three capital letters of a currency, such as USD")
 MOST_CENTS = 10**11
-_RESERVED = ("search", "import")  # routes beside /products/{id}
+_RESERVED = ("search", "import")  # these are routes next to /products/{id}
 
 
 def _number(value: Any) -> Any:
@@ -66,8 +66,8 @@ def category_path(text: str) -> str:
 
 
 def without_nulls(fields: Any) -> Any:
-    """JSON's null where a field may be left out is the field left out; what must be there is missing then. Of more
-    fields than any object here has, each would be a fault of its own, kept with its path."""
+    """Treats null like a field that was left out; a required field is then missing. An object with more fields than any
+    object here has is refused as a whole: otherwise each field would be an error that is kept with its path."""
     if not isinstance(fields, dict):
         return fields
     if len(fields) > _MOST_FIELDS:
@@ -76,12 +76,12 @@ def without_nulls(fields: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """2.0 is 2: JSON has one kind of number, and some clients write each with a point."""
+    """Turns 2.0 into 2: JSON has one kind of number, and some clients write each number with a decimal point."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _text(value: Any) -> Any:
-    """Halves of surrogate pairs are no text that anything else takes: they become what stands for the unreadable."""
+    """Replaces halves of surrogate pairs by the replacement character, because nothing else accepts them as text."""
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
 
 
@@ -104,11 +104,11 @@ def _free(value: str) -> str:
 
 
 def _in_json(schema: Mapping[str, Any]) -> tuple[PlainSerializer, WithJsonSchema]:
-    # JSON has one kind of number: exact inside, the shortest float that prints the same outside.
+    # JSON has one kind of number: the value is exact inside, and outside the shortest float that prints the same.
     return PlainSerializer(float, return_type=float, when_used="json"), WithJsonSchema(dict(schema))
 
 
-WHOLE = BeforeValidator(_whole)  # the last of an int's annotations, as TEXT of a str's: bounds then hold for the result
+WHOLE = BeforeValidator(_whole)  # last of an int's annotations (TEXT: of a str's), so that bounds apply to the result
 TEXT = BeforeValidator(_text)
 MOST_SEARCHED = 500  # characters
 Availability = Annotated[Literal["in_stock", "limited", "preorder", "out_of_stock"], BeforeValidator(_code)]
@@ -147,7 +147,7 @@ class Price(_Part):
 
     @property
     def cents(self) -> int:
-        """What it costs with the discount, in hundredths: what ranges compare and listings are ordered by."""
+        """The price after the discount, in hundredths. Ranges compare it, and listings are sorted by it."""
         final = self.amount * (100 - self.discount)
         return int(final.quantize(Decimal(1), ROUND_HALF_UP))
 
@@ -221,7 +221,7 @@ class Product(ProductFields, _Identified):
     updated: str
 
     def fields(self) -> dict[str, Any]:
-        """What an admin may change, as the JSON that describes it now."""
+        """The fields that an admin may change, as the JSON that describes the product now."""
         return self.model_dump(mode="json", exclude={"id", "created", "updated"}, exclude_computed_fields=True)
 
 
@@ -250,20 +250,20 @@ class Filters(BaseModel):
     _nulls = model_validator(mode="before")(without_nulls)
 
     def match(self, path: str, cents: int, availability: str) -> bool:
-        """Whether a product of this category path, price and availability is meant."""
+        """Whether a product with this category path, price and availability matches."""
         low, high = self.price_range.cents
         right = self.availability is None or availability == self.availability
         return right and low <= cents <= high and self.holds(path)
 
     def holds(self, path: str) -> bool:
-        """Whether a category path lies in the category: below the path, or below any category of the name."""
+        """Whether a category path lies in the wanted category: below the path, or below any category with the name."""
         if self.category is None:
             return True
         return f"{path}/".startswith(f"{self.category}/") if "/" in self.category else self.category in path.split("/")
 
 
 def product_of(identifier: str, fields: ProductFields, created: str, updated: str) -> Product:
-    """The product of what an admin said, complete."""
+    """The complete product with the fields that an admin gave."""
     said = fields.model_dump(exclude={"id"})
     return Product(id=identifier, created=created, updated=updated, **said)
 

@@ -1,7 +1,7 @@
-"""Products as rows of a CSV file, a line each: what a spreadsheet exports, as the JSON that describes a product.
+"""Products as rows of a CSV file, one line per product: turns what a spreadsheet exports into the JSON of a product.
 
-Columns: id, name, price, category (electronics/audio/headphones) must be there; description, currency, discount,
-availability, specifications (a JSON object), images and tags (separated by |), rating, rating_count, seller may be.
+Required columns: id, name, price, category (electronics/audio/headphones). Optional columns: description, currency,
+discount, availability, specifications (a JSON object), images and tags (separated by |), rating, rating_count, seller.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OPTIONAL = (
 
 @dataclass(frozen=True, slots=True)
 class UnreadLine:
-    """A line that can't be read: why, and the id it gives, if it gives one."""
+    """A line that can't be read: the reason, and the id in it, if there is one."""
 
     error: BadRequest
     id: str | None

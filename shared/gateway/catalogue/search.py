@@ -1,4 +1,4 @@
-"""Text search, the pure part: text to terms, a product to weighted terms, and how well a product answers a query."""
+"""Text search, the pure part: text to terms, a product to weighted terms, and how well a product matches a query."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.catalogue.products import Product
 from gateway.catalogue.words import folded
 
 QUERY_TERMS = 8
-TERMS_A_PRODUCT = 40  # all entries, old and new, must fit into one transaction of 100
+TERMS_A_PRODUCT = 40  # all entries, old and new, must fit into one transaction of 100 writes
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST = 32
 _STOP = frozenset(
@@ -44,7 +44,7 @@ _STOP = frozenset(
     ]
 )
 _WEIGHTS = {"name": 8, "tags": 5, "category": 4, "seller": 3, "specifications": 2, "description": 1}
-_TAIL = 0.25  # of the best score: what is below has hit a side word only
+_TAIL = 0.25  # of the best score: a product below this matches only a minor word
 
 
 def terms(text: str) -> list[str]:
@@ -57,12 +57,12 @@ def terms(text: str) -> list[str]:
 
 
 def query_terms(text: str) -> tuple[str, ...]:
-    """The different terms of a query, the first few of them."""
+    """The first few distinct terms of a query."""
     return tuple(dict.fromkeys(terms(text)))[:QUERY_TERMS]
 
 
 def weighted_terms(product: Product) -> dict[str, int]:
-    """What a product is found by: each term weighs as much as the fields it stands in, each field counted once."""
+    """The terms that a product is found by. A term weighs as much as the fields that contain it, each counted once."""
     weights: dict[str, int] = {}
     for field, text in _texts(product).items():
         for term in set(terms(text)):
@@ -72,9 +72,10 @@ def weighted_terms(product: Product) -> dict[str, int]:
 
 
 def scored(found: Mapping[str, Mapping[str, int]], hits: Mapping[str, int]) -> list[tuple[str, float]]:
-    """Product ids with scores, best first. `found` is weights by term by product id, `hits` how many a term has.
+    """Product ids with scores, best first. `found` has weights by term by product id; `hits` says how many products a
+    term has.
 
-    A rare term says more than a common one; a product that has all terms beats one that has one of them often.
+    A rare term counts for more than a common one. A product that has all terms beats one that has a single term often.
     """
     scores = {identifier: _score(weights, hits) for identifier, weights in found.items()}
     best = max(scores.values(), default=0.0)

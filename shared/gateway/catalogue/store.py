@@ -1,7 +1,8 @@
-"""The table `product-catalog`. A product's item collection: itself, an entry per category, an entry per search term.
+"""The table `product-catalog`. A product's item collection has the product, an entry per category and an entry per
+search term.
 
-All parts are written in one transaction, so that a listing never shows what isn't there for longer than an index lags.
-Entries carry what filters ask for (price, availability, path); products are then read by key.
+All parts are written in one transaction, so a listing never shows a product that does not exist for longer than an
+index lags. Entries contain the attributes that filters use (price, availability, path); products are then read by key.
 """
 
 from __future__ import annotations
@@ -20,17 +21,18 @@ from gateway.errors import Conflict, StoreUnavailable, TransactionCanceled
 
 EVERYTHING = "*"  # the category that holds all products
 PRODUCT = "product"
-_CATEGORIES = "#categories"  # no product's id: those begin with a letter or digit
-_POSTINGS = 200  # of a term, the heaviest
+_CATEGORIES = "#categories"  # can't be a product's id: those begin with a letter or digit
+_POSTINGS = 200  # products read for a term: those with the largest weight
 _ROUNDS = 10  # index pages read for one page of a filtered listing
 _CURSOR = {"id": str, "part": str, "category": str, "price": int}
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A product as stored: its JSON `document`, what it is found by, and the version that every write raises.
+    """A product as stored: its JSON `document`, everything that it is found by, and the version, which every write
+    raises.
 
-    `path` is the whole category path with slashes, `cents` the final price, `terms` weights by term.
+    `path` is the whole category path with slashes, `cents` the final price, `terms` the weights by term.
     """
 
     id: str
@@ -42,7 +44,7 @@ class Stored:
     version: int = 1
 
     def entries(self) -> dict[str, dict[str, Any]]:
-        """Attributes of every entry by its part."""
+        """The attributes of every entry, by the part of its key."""
         facts = {"price": self.cents, "availability": self.availability, "path": self.path}
         names = (EVERYTHING, *dict.fromkeys(self.path.split("/")))
         found = {f"category#{name}": {"category": name} | facts for name in names}
@@ -55,7 +57,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """A product that has a term, with what filters ask for."""
+    """A product that has a term, with the attributes that filters use."""
 
     id: str
     weight: int
@@ -66,7 +68,8 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What a listing asks for: a category (EVERYTHING for all), bounds of the price in cents, further conditions."""
+    """What a listing asks for: a category (EVERYTHING for all), bounds of the price in cents, and further
+    conditions."""
 
     category: str
     low: int
@@ -76,20 +79,20 @@ class Slice:
 
 
 class ProductStore:
-    """Raises StoreUnavailable where the table does not answer."""
+    """Raises StoreUnavailable if the table does not answer."""
 
     def __init__(self, database: Database, table: str) -> None:
         self._database = database
         self._table = table
 
     def get(self, identifier: str) -> Stored | None:
-        """A strongly consistent read: a product just written is seen."""
+        """A strongly consistent read: it sees a product that was just written."""
         request = {"TableName": self._table, "Key": _key(identifier, PRODUCT), "ConsistentRead": True}
         reply = self._database.call("GetItem", request, attempts=2)
         return _stored(from_item(reply["Item"])) if "Item" in reply else None
 
     def get_many(self, identifiers: Sequence[str]) -> list[Stored]:
-        """Those that exist, in the order asked for."""
+        """The products that exist, in the order of the ids."""
         wanted, found = list(dict.fromkeys(identifiers)), {}
         keys = [{"id": identifier, "part": PRODUCT} for identifier in wanted]
         for item in read_all(self._database, self._table, keys, consistent=False):
@@ -97,9 +100,10 @@ class ProductStore:
         return [found[identifier] for identifier in wanted if identifier in found]
 
     def listed(self, wanted: Slice, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
-        """Ids of a category, cheapest first, and the next page's cursor. A page may be short where much is filtered.
+        """Ids of a category, cheapest first, and the next page's cursor. A page may be short if filters remove many
+        products.
 
-        Raises BadRequest for a cursor that isn't one of this listing.
+        Raises BadRequest for a cursor that does not belong to this listing.
         """
         request = self._listing(wanted)
         if cursor:
@@ -137,7 +141,7 @@ class ProductStore:
         return request | ({"ExpressionAttributeNames": names} if names else {})
 
     def postings(self, term: str) -> list[Posting]:
-        """Products that have a term, those it says most about first."""
+        """Products that have a term, those with the largest weight first."""
         request = {
             "TableName": self._table,
             "IndexName": "by-term",
@@ -150,7 +154,7 @@ class ProductStore:
         return [_posting(from_item(item)) for item in items]
 
     def categories(self) -> list[str]:
-        """Paths of the categories that products were ever put into, in order."""
+        """Paths of the categories that ever had products, in order."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "id = :categories",
@@ -159,13 +163,15 @@ class ProductStore:
         return [str(item["part"]) for item in pages(self._database, request)]
 
     def add_categories(self, paths: Iterable[str]) -> None:
-        """Note categories; noting one again changes nothing. Apart from products: one hot item would slow them all."""
+        """Record categories; repeating one changes nothing. They are not in the products' transaction: one hot item
+        would slow all writes."""
         for path in paths:
             item = {"TableName": self._table, "Item": _key(_CATEGORIES, path)}
             self._database.call("PutItem", item, attempts=2)
 
     def save(self, product: Stored, old: Stored | None) -> None:
-        """Write a product whole: new where `old` is None, else in place of that version. Raises Conflict."""
+        """Write all parts of a product: a new product if `old` is None, else in place of that version. Raises
+        Conflict."""
         entries, gone = product.entries(), set(old.entries()) if old else set()
         actions = [self._put(product.item(), old)]
         actions += [self._put({"id": product.id, "part": part} | entry) for part, entry in entries.items()]
@@ -173,7 +179,7 @@ class ProductStore:
         self._transact(actions)
 
     def delete(self, old: Stored) -> None:
-        """Remove a product whole, if it still has this version. Raises Conflict."""
+        """Delete all parts of a product, if it still has this version. Raises Conflict."""
         version = {"ExpressionAttributeValues": to_item({":version": old.version})}
         first = self._delete(old.id, PRODUCT)
         first["Delete"] |= {"ConditionExpression": "version = :version"} | version
@@ -192,7 +198,7 @@ class ProductStore:
         return {"Delete": {"TableName": self._table, "Key": _key(identifier, part)}}
 
     def _transact(self, actions: list[dict[str, Any]]) -> None:
-        # The token makes a repeat after a lost reply the same transaction, not a conflict with itself.
+        # With the token, a retry after a lost reply is the same transaction and does not conflict with itself.
         request = {"TransactItems": actions, "ClientRequestToken": str(uuid.uuid4())}
         try:
             self._database.call("TransactWriteItems", request, attempts=2)

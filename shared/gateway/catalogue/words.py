@@ -1,15 +1,15 @@
-"""Text as names and words are compared."""
+"""The form in which names and words are compared."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Marks, and what has no width (joiners, soft hyphens, marks of direction): no part of a word, nor its end.
+# Marks and characters without width (joiners, soft hyphens, marks of direction): neither part of a word nor its end.
 _UNSEEN = ("Mn", "Mc", "Me", "Cf")
 
 
 def folded(text: str) -> str:
-    """Without case, accents, other widths of letters, and what is not seen.
+    """The text without case, accents, other widths of letters, and unseen characters.
 
     >>> folded("ÉLEC\u00adTRONICS")
     'electronics'

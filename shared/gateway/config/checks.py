@@ -1,4 +1,4 @@
-"""What a config must hold to beyond its form, and what it leaves unsaid of its models."""
+"""Checks of a config beyond its form, and what it does not say about its models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNSAID = {
 
 
 def check(config: Config, model_names: ModelNames, destinations: Destinations) -> None:
-    """Raises BadRequest, naming the path of what is wrong."""
+    """Raises BadRequest that names the path of the wrong entry."""
     for name, vendor in config.vendors.items():
         _check_vendor(name, vendor, destinations)
     for target in config.prices:
@@ -36,8 +36,8 @@ def check(config: Config, model_names: ModelNames, destinations: Destinations) -
 
 
 def check_patch(patch: Mapping[str, Any], config: Config) -> None:
-    """Raises BadRequest where a change says which models answer an alias, and it goes on to be answered by its target:
-    a merge patch leaves what it does not name."""
+    """Raises BadRequest if a change sets the models that answer an alias while the alias keeps its target, which would
+    still answer: a merge patch keeps what it does not name."""
     said = patch.get("models")
     for name, entry in said.items() if isinstance(said, Mapping) else ():
         alias = config.models.get(name)
@@ -48,8 +48,8 @@ def check_patch(patch: Mapping[str, Any], config: Config) -> None:
 
 
 def missing(config: Config, model_names: ModelNames) -> list[dict[str, str]]:
-    """What is not known of models that the config itself brings in: the path of the field that would say it, and why
-    it matters."""
+    """What is unknown about the models that the config itself adds: the path of the field that would say it, and why it
+    matters."""
     targets = dict.fromkeys((*config.prices, *(each.target for each in config.models.values() if each.target)))
     unsaid = [
         {"param": f"prices.{target}.{field}", "message": f"{target}: {_UNSAID[field]}"}
@@ -71,7 +71,7 @@ def _unsaid(target: str, model_names: ModelNames) -> Iterator[str]:
 
 
 def _answers(name: str, model_names: ModelNames) -> str:
-    """The target that answers to a name; empty for none."""
+    """The target that answers to a name, or an empty string."""
     try:
         return model_names.resolve(name).target
     except GatewayError:
@@ -166,7 +166,7 @@ def _ends_in(base_url: str, path: str) -> bool:
 
 def _unknown(path: str, target: str) -> BadRequest:
     vendor = target.partition("/")[0]
-    if vendor in packaged():  # no entry of the config can bring it
+    if vendor in packaged():  # no entry of the config can add it
         reason = f"this deployment does not use {vendor}; name it in its providers (GATEWAY_PROVIDERS)"
     else:
         reason = f"there is no provider {vendor} here; add it under vendors"

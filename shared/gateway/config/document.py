@@ -1,9 +1,9 @@
 """The gateway's config: tiers, models, prices, providers, circuit breaker, timeouts.
 
-Defaults are packaged, overrides are versioned data.
+The defaults are packaged; the overrides are versioned data.
 
-Names in JSON are the original system's (camelCase); an update is a JSON merge patch (RFC 7396) on the effective
-document, so a part may be sent alone, and null removes an entry.
+Names in JSON are the original system's (camelCase). An update is a JSON merge patch (RFC 7396) on the effective
+document, so it may contain only some parts, and null removes an entry.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ def _exact(dollars: float) -> float:
     return dollars
 
 
-# Kept in micro-dollars, prices in micro-dollars per million tokens: what is no whole number of them is refused.
+# Stored in micro-dollars, prices in micro-dollars per million tokens. An amount that is not a whole number of them is
+# refused.
 Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True), AfterValidator(_exact)]
-Duration = Literal["daily", "weekly", "monthly", "total"]  # UTC windows of a budget
+Duration = Literal["daily", "weekly", "monthly", "total"]  # windows of a budget, in UTC
 if TYPE_CHECKING:
     LimitName = str
     Geography = str
@@ -43,10 +44,10 @@ else:
     LimitName = Literal[NAMES]
     Geography = Literal[RESIDENCIES]
 Capability = Literal["caching", "documents", "images", "reasoning", "schemas", "streaming", "tools"]
-MOST_ENTRIES = 500  # aliases, and prices: each container reads all of them every ten seconds
+MOST_ENTRIES = 500  # of aliases, and of prices: each container reads all of them every ten seconds
 MOST_VENDORS = 50
 VENDOR = pattern(r"^[a-z][a-z0-9-]{0,30}$", "must be small letters, digits and hyphens, a letter first, at most 31")
-# Every target is an alias by its form too: whatever has a price can be asked for by its own name.
+# Every target is also valid as an alias, so whatever has a price can be asked for by its own name.
 TARGET = pattern(
     r"^[a-z][a-z0-9-]{0,30}/[A-Za-z0-9][A-Za-z0-9._:/@-]{0,118}$",
     "must be a provider and one of its models, such as my-host/my-model",
@@ -57,7 +58,7 @@ ALIAS = pattern(
 )
 REGION = pattern(r"^[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}$", "must be the code of a region, such as eu-central-1")
 MOST_REGIONS = 8
-KEY_NAME = pattern(  # of the secret that has a provider's key
+KEY_NAME = pattern(  # of the secret that contains a provider's key
     r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$",
     "must be letters, digits, hyphens and underscores, a letter or digit first, at most 63",
 )
@@ -79,7 +80,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def with_fields(fields: Mapping[str, Any]) -> Callable[[type[M]], type[M]]:
-    """Gives a model more fields: annotation and default by name."""
+    """Adds fields to a model: annotation and default by name."""
 
     def wider(model: type[M]) -> type[M]:
         name, told, where = model.__name__, model.__doc__, model.__module__
@@ -90,7 +91,7 @@ def with_fields(fields: Mapping[str, Any]) -> Callable[[type[M]], type[M]]:
 
 
 def number_field(limit: LimitLine) -> tuple[Any, Any]:
-    """Of a limit that need not be set."""
+    """The annotation and default of a limit that is optional."""
     return (Dollars if limit.kind == "money" else Limit) | None, None
 
 
@@ -259,16 +260,16 @@ class Config(_Part):
 
     @cached_property
     def providers(self) -> dict[str, Vendor]:
-        """The config's own providers by name."""
+        """The providers that the config defines, by name."""
         return {name: entry.vendor(name) for name, entry in self.vendors.items()}
 
     def tier(self, name: str) -> TierLimits:
-        """Raises KeyError for a tier that isn't one: a key record holds only known ones."""
+        """Raises KeyError for an unknown tier; key records contain only known ones."""
         return {str(tier): limits for tier, limits in self.rate_limits.items()}[name]
 
 
 def parse_config(document: Mapping[str, Any]) -> Config:
-    """The config of an effective document. Raises BadRequest naming the first field that is wrong."""
+    """The config of an effective document. Raises BadRequest that names the first wrong field."""
     config = validated(Config, document)
     missing = [tier for tier in ("free", "basic", "premium", "enterprise") if tier not in config.rate_limits]
     if missing:

@@ -1,4 +1,4 @@
-"""Changes of a document as JSON merge patches (RFC 7396)."""
+"""Changes to a document as JSON merge patches (RFC 7396)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def merge_patch(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[s
 
 
 def composed(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
-    """One merge patch that does what two in a row do. Unlike merging, nulls stay: they remove a default."""
+    """One merge patch that does the same as two in a row. Unlike in a merge, nulls stay, because they remove a
+    default."""
     both = dict(older)
     for name, value in newer.items():
         below = both.get(name)
@@ -30,14 +31,14 @@ def composed(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, An
 
 
 def effective_patch(patch: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    """The patch without what does nothing to the document: nulls for what is not there, empty objects for what is. What
-    is left has at most as many nulls as the document has names."""
+    """The patch without the parts that change nothing in the document: nulls for names that are not there, and empty
+    objects for objects that are. The result has at most as many nulls as the document has names."""
     kept: dict[str, Any] = {}
     for name, value in patch.items():
         below = document.get(name)
         if isinstance(value, Mapping):
             inner = effective_patch(value, below if isinstance(below, Mapping) else {})
-            if inner or not isinstance(below, Mapping):  # an object makes one where there is none
+            if inner or not isinstance(below, Mapping):  # an empty object creates one that is not there
                 kept[name] = inner
         elif value is not None or name in document:
             kept[name] = value

@@ -1,5 +1,5 @@
-"""Checks a document against a pydantic model, and says what is wrong with it in the caller's words: the field, what is
-allowed there, and what was sent, where that is safe to repeat. Pydantic's own words are Python's, and never leave."""
+"""Checks a document against a pydantic model and explains an error in the caller's terms: the field, what is allowed
+there, and what was sent, if it is safe to repeat. Pydantic's own messages are about Python, and are never shown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 _DATE = "must be a date such as 2027-12-31"
 _TIME = "must be a time such as 2027-01-31T00:00:00Z"
 _UNCLEAR = "has a form that is not allowed here"
-# By the type of pydantic's error; a name in braces is a fact of the error's context.
+# Keyed by the type of pydantic's error; a name in braces is a value from the error's context.
 _REASONS: Final[Mapping[str, str]] = {
     "missing": "is required",
     "model_type": "must be an object",
@@ -58,8 +58,8 @@ _REASONS: Final[Mapping[str, str]] = {
     "datetime_from_date_parsing": _TIME,
     "datetime_object_invalid": _TIME,
 }
-# What was sent is said of these: of a number itself, of all else its kind. Of a choice a short word too: a key or a
-# sentence that went into the wrong field is longer, or has other characters.
+# For these errors the answer says what was sent: a number itself, or else only the kind of value. For a choice it also
+# repeats a short word. A key or a sentence that was put into the wrong field is longer, or has other characters.
 _SAID = ("greater_", "less_", "int_", "float_", "bool_", "list_", "dict_", "tuple_", "model_", "string_t", "decimal_t")
 _SAFE_WORD = re.compile(r"[A-Za-z0-9_./-]{1,24}", re.ASCII)
 _SECRET = re.compile(r"^sk-|key|secret|token|password", re.IGNORECASE)
@@ -67,19 +67,19 @@ _words: dict[str, str] = {}
 
 
 def pattern(expression: str, words: str) -> str:
-    """A regular expression for a field of a model, with the words for what it lets through."""
+    """A regular expression for a field of a model, with the words that say what it allows."""
     if _words.setdefault(expression, words) != words:
         raise ValueError(f"{expression} has other words already: {_words[expression]}")
     return expression
 
 
 def words_of(expression: str) -> str | None:
-    """The words of a regular expression that has some."""
+    """The words of a regular expression; None if it has none."""
     return _words.get(expression)
 
 
 def validated(model: type[M], document: Mapping[str, Any]) -> M:
-    """A document as a model. Raises BadRequest naming the first field that is wrong."""
+    """A document as a model. Raises BadRequest that names the first wrong field."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -88,9 +88,9 @@ def validated(model: type[M], document: Mapping[str, Any]) -> M:
 
 def _refusal(error: ValidationError, model: type[BaseModel]) -> BadRequest:
     first = error.errors(include_url=False)[0]
-    loc = [part for part in first["loc"] if part != "[key]"]  # pydantic's mark that the name itself is wrong
+    loc = [part for part in first["loc"] if part != "[key]"]  # pydantic's sign that the name itself is wrong
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-    param = path[:256] or None  # a name in it may be the caller's, of any length
+    param = path[:256] or None  # it may contain the caller's own names, of any length
     if first["type"] == "extra_forbidden":
         why = unknown(str(loc[-1]), _fields_at(model, loc[:-1]))
     else:
@@ -99,7 +99,7 @@ def _refusal(error: ValidationError, model: type[BaseModel]) -> BadRequest:
 
 
 def _reason(kind: str, message: str, facts: Mapping[str, Any]) -> str:
-    if kind == "value_error":  # our own words, behind pydantic's
+    if kind == "value_error":  # our own words, after pydantic's prefix
         return message.removeprefix("Value error, ")
     if kind == "string_pattern_mismatch":
         return _words.get(str(facts.get("pattern")), _UNCLEAR)
@@ -115,7 +115,7 @@ def _reason(kind: str, message: str, facts: Mapping[str, Any]) -> str:
 
 
 def _sent(kind: str, value: Any) -> str:
-    """What was sent, as far as it may be repeated."""
+    """What was sent, if it may be repeated."""
     if kind == "literal_error" and isinstance(value, str):
         safe = _SAFE_WORD.fullmatch(value) and not _SECRET.search(value)
         return f"; '{value}' was sent" if safe else ""
@@ -133,7 +133,7 @@ def _sent(kind: str, value: Any) -> str:
 
 
 def _fields_at(model: type[BaseModel], loc: list[int | str]) -> list[str]:
-    """The names, as JSON has them, of the fields of the object at a path of a document."""
+    """The JSON names of the fields of the object at a path of a document."""
     found: list[Any] = [model]
     for part in loc:
         found = [below for each in found for below in _below(each, part)]
@@ -152,7 +152,7 @@ def _below(annotation: Any, part: int | str) -> Iterator[Any]:
 
 
 def _plain(annotation: Any) -> Iterator[Any]:
-    """The members of a union, without what annotates them."""
+    """The members of a union, without their annotations."""
     from types import UnionType
 
     if get_origin(annotation) is Annotated:

@@ -1,4 +1,4 @@
-"""The effective config: packaged defaults under the stored overrides, read again at most every ten seconds."""
+"""The effective config: stored overrides on packaged defaults, read again at most every ten seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.errors import BadRequest, Conflict, GatewayError, PreconditionFaile
 from gateway.models.model_names import ModelNames, Prices
 
 _FRESH_SECONDS = 10.0
-_MOST_BYTES = 65_536  # of the overrides as JSON: far below what an item holds, and each container reads them
+_MOST_BYTES = 65_536  # of the overrides as JSON: far below the limit of an item, and each container reads them
 
 
 class OverridesStore(Protocol):
@@ -38,13 +38,13 @@ def defaults() -> Mapping[str, Any]:
 
 @lru_cache(maxsize=1)
 def packaged() -> Config:
-    """The config with nothing changed."""
+    """The packaged config without overrides."""
     return parse_config(defaults())
 
 
 @dataclass(slots=True)
 class ConfigSource:
-    """The last good config of this container. `clock` gives seconds of a steady clock."""
+    """The last good config of this container. `clock` gives seconds of a monotonic clock."""
 
     store: OverridesStore
     clock: Callable[[], float] = time.monotonic
@@ -53,7 +53,7 @@ class ConfigSource:
     _read: float = 0.0
 
     def get(self) -> Config:
-        """Raises StoreUnavailable only where nothing good was ever read: limits are not guessed."""
+        """Raises StoreUnavailable only if no good config was ever read: limits are not guessed."""
         now = self.clock()
         if self._config is not None and now - self._read < _FRESH_SECONDS:
             return self._config
@@ -72,8 +72,8 @@ class ConfigSource:
 
 @dataclass(frozen=True, slots=True)
 class ConfigAdmin:
-    """Reading and changing the config, for admins. `providers` are the deployment's, models are called in `region`,
-    and a provider of the config may be at one of `destinations`."""
+    """Reads and changes the config, for admins. `providers` are those of the deployment, models are called in `region`,
+    and a provider of the config must be at one of `destinations`."""
 
     store: OverridesStore
     prices: Prices
@@ -87,8 +87,8 @@ class ConfigAdmin:
         return overrides.version, _document(merge_patch(defaults(), overrides.document))
 
     def update(self, patch: Mapping[str, Any], *, by: str, at: str, if_match: int | None) -> tuple[int, dict[str, Any]]:
-        """Apply a merge patch. Raises BadRequest (nothing is changed; also where the config would become too large),
-        PreconditionFailed, Conflict."""
+        """Apply a merge patch. Raises BadRequest (also if the config would become too large), PreconditionFailed or
+        Conflict; then nothing is changed."""
         if not patch:
             raise BadRequest("The update is empty; send the parts to change, for example rateLimits.")
         current = self.store.current(consistent=True)
@@ -112,7 +112,8 @@ class ConfigAdmin:
         return saved.version, _document(effective)
 
     def missing(self, document: Mapping[str, Any]) -> list[dict[str, str]]:
-        """What an effective document does not say of the models that it offers: the field, and what lacks without."""
+        """What an effective document does not say about the models that it offers: the field, and what is unknown
+        without it."""
         config = parse_config(document)
         return missing(config, self._model_names(config))
 
@@ -122,6 +123,6 @@ class ConfigAdmin:
 
 def _document(effective: Mapping[str, Any]) -> dict[str, Any]:
     document = parse_config(effective).model_dump(mode="json", by_alias=True)
-    # Of an alias what is said, and no more: it answers by a target, or by models.
+    # For an alias, only the fields that are set: it is answered by a target or by models.
     said = {name: {field: value for field, value in each.items() if value} for name, each in document["models"].items()}
     return document | {"models": said}

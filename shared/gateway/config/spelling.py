@@ -1,18 +1,19 @@
-"""Names that nobody knows, and what was most likely meant. No pydantic here: functions that load none use it too."""
+"""Unknown names, and what was most likely meant. This module uses no pydantic, because functions that do not load it
+use it too."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
 
-_MOST_KNOWN = 12  # names that are listed where none of them is near
+_MOST_KNOWN = 12  # known names that are listed if none is near
 _LONGEST = 64
 _OTHERS = re.compile(r"[^a-z0-9]")
 
 
 def near(name: str, known: Collection[str]) -> str:
-    """The name of those known that a misspelt one most likely stands for; empty where none is near."""
-    import difflib  # at an error alone: no start pays for it
+    """The known name that a misspelt one most likely means; empty if none is near."""
+    import difflib  # imported only on an error, so that it does not slow the start
 
     spelled = {_OTHERS.sub("", each.lower()): each for each in known}
     asked = _OTHERS.sub("", name[:_LONGEST].lower())
@@ -22,7 +23,7 @@ def near(name: str, known: Collection[str]) -> str:
 
 
 def unknown(name: str, known: Collection[str], what: str = "field") -> str:
-    """Why a name is refused that is none of those known."""
+    """The reason why an unknown name is refused."""
     meant = near(name, known)
     if meant:
         return f"unknown {what}; did you mean {meant}?"

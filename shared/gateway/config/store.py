@@ -1,7 +1,7 @@
-"""Versions of the config's overrides in the table `state`: the current one, and those that it replaced.
+"""Versions of the config's overrides in the table `state`: the current version, and those that it replaced.
 
-A version that was replaced stays for a year from then on, unless fifty others were replaced since: its place is
-`version#<n mod 50>`, so that the history needs no deleting. The current one is in none: what is in force has no end.
+A replaced version is kept for a year after it was replaced, unless fifty others were replaced since. Its key is
+`version#<n mod 50>`, so the history needs no deleting. The current version is stored separately and does not expire.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _KEPT_SECONDS = 365 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """`version` 0 is the packaged config with nothing changed. `document` is a merge patch on the defaults;
-    `by` (a key's id) and `at` (RFC 3339) say who made it, and when."""
+    """`version` 0 is the packaged config without changes. `document` is a merge patch on the defaults; `by` (a key's
+    id) and `at` (RFC 3339) say who made it, and when."""
 
     version: int
     document: Mapping[str, Any]
@@ -51,7 +51,7 @@ class ConfigStore:
         return _overrides(item)
 
     def save(self, replaced: Overrides, document: Mapping[str, Any], *, by: str, at: str) -> Overrides | None:
-        """Make `document` the next version, if `replaced` is still current; None where it isn't any more. `at` is RFC
+        """Make `document` the next version if `replaced` is still the current one; None if it is not. `at` is RFC
         3339."""
         saved = Overrides(replaced.version + 1, document, by, at)
         current: dict[str, Any] = {
@@ -80,7 +80,7 @@ def _place(version: int) -> str:
 
 
 def _item(overrides: Overrides) -> dict[str, Any]:
-    # The document is JSON text: DynamoDB's numbers have no floats, and a version is read whole or not at all.
+    # The document is JSON text: DynamoDB's numbers are not floats, and a version is read completely or not at all.
     text = json.dumps(overrides.document, separators=(",", ":"))
     return {"version": overrides.version, "document": text, "by": overrides.by, "at": overrides.at}
 

@@ -1,4 +1,4 @@
-"""Sessions' bills, for admins: what is listed of a key or of a user's keys, one of them in full, and what is erased."""
+"""Sessions' bills, for admins: the list for a key or for a user's keys, one bill in full, and erasure."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from gateway.identity.key_text import KEY_ID
 from gateway.identity.store import KeyRecord
 from gateway.models.money import usd
 
-NONE = "-"  # who names no agent, class or user
-_MOST_ITEMS = 20_000  # that one answer is made of: some 15 MB
-_MOST_KEYS = 100  # of a user, that one page looks at
-_MOST_ERASED = 1_000  # items, by one request
+NONE = "-"  # for calls that name no agent, class or user
+_MOST_ITEMS = 20_000  # read for one answer: about 15 MB
+_MOST_KEYS = 100  # keys of a user that are read for one page
+_MOST_ERASED = 1_000  # items that one request erases
 _AT_ONCE = 8
 _WHOSE = ("key", "user_id")
 
@@ -46,8 +46,8 @@ class Marks(Protocol):
 
 @dataclass(slots=True)
 class _Bill:
-    """Counters over items of a session, and the hours (2026-11-24T15) of the first and the last of them. `whole`: all
-    its items are in it."""
+    """Counters over the items of a session, and the hours (2026-11-24T15) of the first and the last item. `whole`: all
+    items of the session are included."""
 
     cells: Counter[str] = field(default_factory=Counter)
     first: str = ""
@@ -70,7 +70,8 @@ class SessionBills:
     marks: Marks
 
     def listed(self, query: Mapping[str, str], limit: int) -> dict[str, Any]:
-        """Sessions of the last 30 days, of one key or of a user's keys, by key and session. Raises BadRequest."""
+        """Sessions of the last 30 days, of one key or of all keys of a user, sorted by key and session. Raises
+        BadRequest."""
         check_parameters(query, {*_WHOSE, "team", "limit", "cursor"})
         listing = "sessions:" + ":".join(query.get(name, "") for name in (*_WHOSE, "team"))
         start = {"key": "", "after": ""}
@@ -82,7 +83,7 @@ class SessionBills:
             if len(page) == limit:
                 following = {"key": page[-1]["key"], "after": page[-1]["session"]}
                 break
-            if bill is None:  # enough for one page, where there may be more
+            if bill is None:  # enough was read for one page; there may be more
                 following = here
                 break
             page.append({"session": here["after"], "key": here["key"], **bill.shown()})
@@ -90,7 +91,7 @@ class SessionBills:
         return {"object": "list", "data": page, "next_cursor": after}
 
     def one(self, session: str, query: Mapping[str, str]) -> dict[str, Any]:
-        """One session's bill, in all and by key, agent, class, user and model. Raises BadRequest, NotFound."""
+        """One session's bill: in total and by key, agent, class, user and model. Raises BadRequest, NotFound."""
         check_parameters(query, {*_WHOSE, "team"})
         whole = _Bill()
         by: dict[str, dict[str, Counter[str]]] = {name: {} for name in ("key", "agent", "class", "user")}
@@ -115,9 +116,9 @@ class SessionBills:
         return shown | {"by_model": _by_model(whole.cells)}
 
     def erase(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Forget what sessions came to: of a key or of all of a user's keys; of them one `session`, or those in which
-        the client named this `user`. `complete` is false where there is more, or something was counted meanwhile: then
-        it is asked for again. Raises BadRequest."""
+        """Erase the bills of sessions: those of one key, or of all keys of a user. The query may limit this to one
+        `session`, or to the sessions in which the client named this `user`. `complete` is false if more is left, or if
+        something was counted in the meantime: then send the request again. Raises BadRequest."""
         check_parameters(query, {*_WHOSE, "session", "user"})
         found = list(islice(self._to_erase(query), _MOST_ERASED + 1))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -151,7 +152,7 @@ class SessionBills:
     def _bills(
         self, keys: Sequence[str], start: Mapping[str, str], query: Mapping[str, str]
     ) -> Iterator[tuple[dict[str, str], _Bill | None]]:
-        """Each session from behind `start` on, with where it is; then None where one page is not to look further."""
+        """Each session after `start`, with its position; then None if one page must not read further."""
         read = 0
         for number, key in enumerate(each for each in keys if each >= start["key"]):
             if number == _MOST_KEYS:

@@ -1,8 +1,8 @@
-"""What of a row counts in the bill of the session that its call was of. Pure.
+"""The part of a row that counts in the bill of the call's session. Pure.
 
-Counters are named `<dimension>|<measure>`: `*` (all) with `n` requests, `err`, `cost` micro-dollars, and tokens:
-`fresh` input, `read` from a cache, `w5m` and `w1h` written to it for five minutes and for an hour, `out`; and
-`m|<model>` with `n` and `cost`, where each attempt counts as in the key's day.
+Counters are named `<dimension>|<measure>`. `*` (all) has `n` requests, `err`, `cost` micro-dollars, and tokens: `fresh`
+input, `read` from a cache, `w5m` and `w1h` written to the cache for five minutes and for an hour, `out`. `m|<model>`
+has `n` and `cost`; each attempt counts there as in the key's day.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from gateway.billing.places import Part, Place, slot_of
 from gateway.billing.sessions.places import HOUR, SLOTS, SessionPlace
 
-# A random id as it was sent, or a mark: gateway.calls.sessions.facts writes no other.
+# A random id as it was sent, or a mark: gateway.calls.sessions.facts writes nothing else.
 ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_-]{16}"
 _ID = re.compile(ID, re.ASCII)
 _CLASS = re.compile(r"[a-z]{1,16}", re.ASCII)
@@ -29,8 +29,8 @@ _TOKENS = {
 
 
 def session_part(row: Mapping[str, Any], place: Place, counters: Mapping[str, int]) -> Part | None:
-    """None where a row names no session, or in a form that no gateway writes: that is no reason to refuse a row that
-    can be billed. `place` and `counters` are the row's in its key's day."""
+    """None if the row names no session, or names it in a form that no gateway writes: that is no reason to refuse a row
+    that can be billed. `place` and `counters` are those of the row in its key's day."""
     named = row.get("session")
     if not isinstance(named, Mapping):
         return None

@@ -1,8 +1,8 @@
-"""Where a call of a session counts beside its key's day. Pure.
+"""Where a call of a session counts in addition to its key's day. Pure.
 
-A session's items are its own: of the key, the session, an hour, the agent, the class of request and the user that the
-call named, and the slot of its number. All of these stand in the row, so whoever counts it, whenever, finds the same
-item; and none of them needs counters of its own, so that an item stays within the KB that a write unit holds.
+A session has separate items. Each item is for one key, session, hour, agent, class of request, user that the call
+named, and slot of the call's number. All of these are in the row, so every process that counts it finds the same item
+at any time. None of them needs its own counters, so an item stays within the 1 KB that one write unit covers.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Any
 from gateway.billing.places import Place, size_of_slot
 
 PARTITION = "session#"
-KEPT_SECONDS = 30 * 86_400  # from the beginning of the hour that an item is of
-# DynamoDB removes nothing before its time, by its clock. An item that may be gone takes no rows any more: it would
-# count what it had once more.
+KEPT_SECONDS = 30 * 86_400  # from the start of the item's hour
+# DynamoDB deletes no item before its expiry, by DynamoDB's clock. An item that may be gone takes no more rows: it would
+# count the rows that it held a second time.
 _MARGIN_SECONDS = 3_600
 SLOTS = ((4_096, 32), (1 << 17, 64), (1 << 21, 512), (1 << 63, 4_096))
-_MOST_BYTES = 400  # of counters: with 32 marks, and the key of the item, a KB
+_MOST_BYTES = 400  # of counters: 1 KB together with 32 marks and the key of the item
 HOUR = "%Y-%m-%dT%H"
 
 
 @dataclass(frozen=True, slots=True)
 class SessionPlace(Place):
-    """`hour` is UTC (2026-11-24T15); `agent`, `request_class` and `user` are empty where the call named none."""
+    """`hour` is UTC (2026-11-24T15); `agent`, `request_class` and `user` are empty if the call named none."""
 
     session: str
     hour: str
@@ -36,19 +36,19 @@ class SessionPlace(Place):
 
     @property
     def most_rows(self) -> int:
-        return size_of_slot(int(self.chain), SLOTS) * 3 // 2  # twins: clocks at midnight may number calls alike
+        return size_of_slot(int(self.chain), SLOTS) * 3 // 2  # at midnight, clocks may give two calls one number
 
     @property
     def most_bytes(self) -> int:
         return _MOST_BYTES
 
     def full(self, rows: int) -> bool:
-        """Never: there is no sum that it could be merged into."""
+        """Never: there is no sum to merge it into."""
         return False
 
     @property
     def ends(self) -> int:
-        """When its item goes, in seconds since the epoch."""
+        """When its item expires, in seconds since the epoch."""
         began = datetime.strptime(self.hour, HOUR).replace(tzinfo=UTC)
         return int((began + timedelta(seconds=KEPT_SECONDS)).timestamp())
 
@@ -66,7 +66,7 @@ class SessionPlace(Place):
 
 
 def place_of_item(item: Mapping[str, Any]) -> SessionPlace:
-    """Where an item stands. Raises ValueError for one that is none of a session."""
+    """The place of an item. Raises ValueError for an item that is not a session's."""
     session, hour, agent, request_class, user, team, slot = item["sk"].split("#")
     key = item["pk"].removeprefix(PARTITION)
     return SessionPlace(hour[:10], key, team, slot, session, hour, agent, request_class, user)

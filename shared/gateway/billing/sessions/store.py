@@ -1,5 +1,5 @@
-"""Sessions' items in the table `usage`: a partition a key, a session's items side by side in it. The stream consumer
-writes them as it does those of the bill (gateway.billing.store); here they are read, and erased."""
+"""Sessions' items in the table `usage`: one partition per key, in which the items of a session are next to each other.
+The stream consumer writes them with the bill's own store (gateway.billing.store); this module reads and erases them."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ class SessionStore:
         self._now = now
 
     def of_key(self, key: str, after: str = "") -> Iterator[dict[str, Any]]:
-        """The items of a key's sessions by session, from behind that one on: `pk`, `sk`, `ids`, counters."""
+        """The items of a key's sessions, sorted by session and starting after the session `after`: `pk`, `sk`, `ids`,
+        counters."""
         return self._between(key, f"{after}#{_BEHIND_ALL}" if after else " ", _BEHIND_ALL)
 
     def of_session(self, key: str, session: str) -> Iterator[dict[str, Any]]:
-        """As `of_key`, of one session."""
+        """Like `of_key`, for one session."""
         return self._between(key, f"{session}#", f"{session}#{_BEHIND_ALL}")
 
     def erase(self, item: Mapping[str, Any]) -> bool:
-        """Forget what an item counted, as it was read; False where it changed since. What stays until its time is over
-        are hashes of its rows' ids, so that nothing that is delivered again counts anew."""
+        """Erase the counters of an item, if it is still as it was read; False if it has changed. The hashes of its
+        rows' ids stay until the item expires, so that a row that is delivered again is not counted again."""
         stays = {"pk": item["pk"], "sk": item["sk"], "sealed": True, "erased": True, "ttl": item["ttl"]}
         marks = {"BS": sorted(item["ids"])}
         request = {
@@ -52,7 +53,7 @@ class SessionStore:
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
-            # What is over may stand there for days still: nothing says when DynamoDB comes to it.
+            # Expired items may stay in the table for days: DynamoDB does not say when it deletes them.
             "FilterExpression": "attribute_not_exists(erased) AND #ttl > :now",
             "ExpressionAttributeNames": {"#ttl": "ttl"},
             "ExpressionAttributeValues": to_item(
