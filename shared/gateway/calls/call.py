@@ -103,8 +103,8 @@ class Call:
 
     def events(self) -> Generator[Event]:
         """The events of the attempt that delivers; the last event is the whole answer. Raises the error that ended the
-        last attempt, or that prevented the first, with what the call cost. A defect's error has the cost if there is
-        one."""
+        last attempt, or that prevented the first, and adds the call's cost to it. A defect's error has the cost if
+        there is one."""
         status = _ABORTED
         try:
             yield from self._events()
@@ -152,7 +152,7 @@ class Call:
         }
 
     def paid_for(self, error: GatewayError) -> GatewayError:
-        """The same error, with what the call cost. That decides what is kept under an Idempotency-Key."""
+        """The same error, with the call's cost added. That decides what is kept under an Idempotency-Key."""
         error.charged = self.cost.total
         error.headers |= self.headers()
         return error

@@ -89,8 +89,8 @@ def estimate(
     """The upper bound for one attempt at `target` (`provider/model`). `marked`: for how long (5m, 1h) the gateway's own
     cache marks let its prompt be cached; empty if there are none.
 
-    A byte-level token has at least one byte, so the body's bytes bound its tokens, and so does the model's context
-    window. Images are counted separately, by their number, not by the bytes of their data. The output is `choices`
+    A byte-level token has at least one byte, so the body's bytes bound its tokens; the model's context window bounds
+    them too. Images are counted separately, by their number, not by the bytes of their data. The output is `choices`
     times the enforced cap, plus all of a prediction, since its rejected tokens are billed in addition to the answer.
     Raises BadRequest for a part without a bound, and for anything that is charged separately from tokens.
     """
