@@ -69,7 +69,7 @@ class Attempt:
     @property
     def cost(self) -> Cost:
         """What it costs. If nobody can know what it did, that is the upper bound, though less may be held: otherwise a
-        client that could make an attempt unknown would get the difference for free."""
+        client that could make an attempt unknown would not pay the difference."""
         return charge(self.verdict, self.bill, self.bound)
 
     @property

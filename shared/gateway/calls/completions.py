@@ -81,7 +81,7 @@ class Completions:
         return names
 
     def models(self, caller: Caller, *, everything: bool = False) -> list[dict[str, Any]]:
-        """What this key may ask for, as it is shown: aliases and its own models, or everything."""
+        """The models that this key may use, as they are listed: aliases and its own models, or everything."""
         config = self.config.get()
         names, rule = self.model_names(config), residency_of(caller, config)
         return [listed(route, names) for route in names.routes(caller.models, rule, everything=everything)]

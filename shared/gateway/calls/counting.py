@@ -17,8 +17,8 @@ _OF_THE_PROMPT = (400, 413)  # statuses with which a provider would refuse a cal
 
 
 class Count(NamedTuple):
-    """`told` is the answer in Anthropic's form: `input_tokens`, and what else the provider said. `target` is the model
-    that counts so."""
+    """`told` is the answer in Anthropic's form: `input_tokens`, and what else the provider said. `target` is the target
+    whose tokens these are."""
 
     told: Mapping[str, Any]
     target: Target

@@ -192,7 +192,7 @@ def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, 
 
 
 def _dearest(price: Price, prompt: int, kept: set[bool] | None) -> int:
-    """The most that a token of such a prompt costs. `kept`: for each mark, whether it asks for a short caching only,
+    """The most that a token of such a prompt costs. `kept`: for each mark, whether it asks for short caching only,
     which writes to the cache; None if the provider needs no mark to cache."""
     price = price.for_prompt(prompt)
     writes = (price.cache_write or 0) if kept is None or kept else 0

@@ -64,7 +64,7 @@ def new_rid() -> str:
 class Plan:
     """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt. `rid`
     is the request's id in its row and in the provider's own log: a plan is admitted only once. `dialect` is the
-    client's. `by_end`: the client goes by the end of a stream alone (`gateway.calls.clients`). `may_store`: the
+    client's. `by_end`: the client looks only at the end of a stream (`gateway.calls.clients`). `may_store`: the
     provider may store the call, if the request asks for that."""
 
     request: Asked

@@ -29,7 +29,7 @@ _KEPT_AS_REVOKED = ("team", "user")  # a key's record is deleted; these stay, so
 
 class Release(NamedTuple):
     """What an ended call gives back and what it spent, in micro-dollars, and where that is booked. The held and used
-    tokens correct the `counters` of tokens that still matter."""
+    tokens correct the token `counters` whose windows are not over."""
 
     est: int
     actual: int
@@ -253,7 +253,7 @@ class LimitsStore:
         return self._applied(request)
 
     def _applied(self, request: Mapping[str, Any], operation: str = "UpdateItem") -> bool:
-        """Whether a write was made; False where its condition refused it."""
+        """Whether a write was made; False if its condition refused it."""
         try:
             self._database.call(operation, request)
         except ConditionFailed:

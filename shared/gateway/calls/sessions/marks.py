@@ -1,5 +1,5 @@
-"""Marks by the secret of their month: for what a call's row says of its session, and for the user that an admin asks
-for."""
+"""Marks by the secret of their month: for what a call's row says about its session, and for the user an admin asks
+about."""
 
 from __future__ import annotations
 
