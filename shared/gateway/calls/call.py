@@ -24,7 +24,7 @@ from gateway.models.money import Cost, usd
 from gateway.models.usage import Usage
 from gateway.vendors.base import QUIET, Answer, Counted, Event
 
-_ABORTED = "aborted"  # nobody read on
+_ABORTED = "aborted"  # the client stopped reading
 
 
 @dataclass(frozen=True, slots=True)

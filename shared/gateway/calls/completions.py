@@ -37,7 +37,7 @@ from gateway.times import utc_date
 from gateway.vendors.base import ModelCall, Provider
 
 NO_FACTS: Mapping[str, Any] = MappingProxyType({})
-_GRACE_SECONDS = 30  # after the deadline a row may be swept
+_GRACE_SECONDS = 30  # from the deadline until a row may be swept
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,7 @@ def _dearest(price: Price, prompt: int, kept: set[bool] | None) -> int:
 def _cost(price: Price, prompt: int, output: int, each: int) -> int:
     """`each` is the price of a token of the prompt."""
     output_price = price.for_prompt(prompt).output
-    return -(-(prompt * each + output * output_price) // MICRO) + 1  # each part of a bill is rounded up by itself
+    return -(-(prompt * each + output * output_price) // MICRO) + 1  # each part of a bill is rounded up separately
 
 
 def _window(price: Price, where: str) -> int:

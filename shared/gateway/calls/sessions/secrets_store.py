@@ -63,6 +63,6 @@ def _key(month: str) -> dict[str, str]:
 
 
 def _ends(month: str) -> int:
-    """A month after the month, in seconds since the epoch."""
+    """31 days after the month's end, in seconds since the epoch."""
     following = (datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC) + _LONGEST_MONTH).replace(day=1)
     return int((following + _LONGEST_MONTH).timestamp())
