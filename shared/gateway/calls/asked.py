@@ -1,5 +1,5 @@
-"""The interface between a paid call and its client's dialect: reading its requests, billing its answers, writing a
-stream of them. Each dialect that clients speak implements it in `gateway.dialects.<dialect>.spoken`."""
+"""The interface between a paid call and its client's dialect: read a request, bill an answer, write a stream. Each
+dialect that clients speak implements it in `gateway.dialects.<dialect>.spoken`."""
 
 from __future__ import annotations
 
@@ -33,47 +33,47 @@ class Asked(Protocol):
     @property
     def mcp_context(self) -> McpContext | None: ...
     def cap(self, tier: TierLimits, most: int | None) -> int:
-        """The output tokens to enforce, for each choice; `most` is the model's own limit."""
+        """The output tokens to enforce for each choice; `most` is the model's own limit."""
 
 
 class Delivery(Protocol):
     """One stream on its way to the client, as bytes."""
 
     def ping(self) -> bytes:
-        """What says, between two events, that the answer is still being made."""
+        """The bytes that say, between two events, that the answer is still being made."""
 
     def chunk(self, kind: str, event: dict[str, Any], data: str) -> bytes:
-        """An event of the answer; `data` is its text, where it came in this dialect. Empty where it is kept for the
+        """An event of the answer; `data` is its text if it came in this dialect. Empty if the event is kept for the
         end."""
 
     def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
-        """The last events: the end with the usage, and the facts that came too late for headers: the cost, and how
-        the call went."""
+        """The last events: the end with the usage, and the facts that came too late for headers (the cost, and how the
+        call went)."""
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
         """The last events of an answer that ends in an error, with the same facts."""
 
 
 class Spoken(Protocol):
-    """A dialect as clients speak it. `mode` is what it asks models to do, as prices have it."""
+    """A dialect that clients speak. `mode` is what it asks models to do, in the words of the price list."""
 
     @property
     def mode(self) -> str: ...
     def parse(self, body: Mapping[str, Any]) -> Asked:
-        """Raises BadRequest, which names the field."""
+        """The request. Raises BadRequest, which names the field."""
 
     def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The body for a provider: everything except the gateway's own fields and the way of delivery."""
+        """The body for a provider: everything except the gateway's own fields and those about delivery."""
 
     def billed(
         self, asked: Any, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """A whole answer with what was used, where it does not say so, and what it cost. `asked` is what `parse` gave,
-        here and below."""
+        """A whole answer with its cost, and with its usage if it has none. `asked` is what `parse` gave, here and
+        below."""
 
 
 class Streamed(Spoken, Protocol):
-    """One whose answers may come as they are made."""
+    """A dialect whose answers may be streamed."""
 
     def delivery(self, asked: Any, *, by_end: bool = False) -> Delivery:
         """`by_end`: the client looks only at a stream's end, and repeats a request whose end it does not know."""
@@ -81,7 +81,7 @@ class Streamed(Spoken, Protocol):
 
 @lru_cache(maxsize=8)
 def spoken(dialect: str) -> Spoken:
-    """Dialects are loaded when they are first spoken."""
+    """A dialect by its name. Dialects are loaded when they are first used."""
     return cast(Spoken, import_module(f"gateway.dialects.{dialect}.spoken").SPOKEN)
 
 
@@ -91,7 +91,7 @@ def streamed(dialect: str) -> Streamed:
 
 
 def check_mode(route: Route, dialect: str) -> None:
-    """Raises BadRequest where a model does something else than a dialect asks for."""
+    """Raises BadRequest if the model does something else than the dialect asks for."""
     mode = route.price.mode
     if mode != spoken(dialect).mode:
         message = f"The model '{route.name}' {_INSTEAD[mode]}."

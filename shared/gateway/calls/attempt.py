@@ -1,7 +1,8 @@
-"""One attempt at one target: the provider's events, how it ended, what it cost, what it tells of the provider.
+"""One attempt at one target: the provider's events, how it ended, what it cost, and what it says about the provider.
 
-What an answer costs that breaks off, or that nobody reads on (docs/decisions/0059): the provider's last count, where it
-stands for the whole; else what was seen of it, where all that is produced can be seen, and the upper bound else.
+An answer that breaks off, or whose client stops reading, costs (docs/decisions/0059) the provider's last count if that
+covers all of it. Otherwise it costs what was seen of it if everything that is produced can be seen, else the upper
+bound.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ from gateway.models.thinking import may_think
 from gateway.models.usage import Usage
 from gateway.vendors.base import QUIET, Answer, Chunk, Counted, Event, Made, Prepared
 
-# Of an answer that broke off, tokens that were made and had not come: a moment's worth; and so many for each second
-# beyond it of a provider's silence, since some tell the input of a tool only when it is whole, and for each that events
-# waited for their reader, who had others wait behind them.
+# Tokens of an answer that broke off that were made but had not arrived: `_UNDER_WAY` for the last moment, and
+# `_A_SECOND` for each second of the provider's silence beyond it, since some send a tool's input only when it is
+# complete. The same for each second that events waited for their reader, because others waited behind them.
 _UNDER_WAY, _A_SECOND = 32, 250
 _MOMENT, _HINDERS = 0.5, 0.05
 
 
 @dataclass(slots=True)
 class Attempt:
-    """`events` may be taken once. What the fields say holds when it has ended; before, nobody knows what it costs.
+    """`events` may be used only once. The fields are final when it has ended; before that nobody knows its cost.
 
-    `choices` is how many answers were asked for. `delivered`: content came, be it a part of an answer. `told` is what
-    the provider said last that the prompt came to, `counted` its count of the whole, until more comes behind it;
-    `pieces` and `size` are what was seen of the answer: pieces of text, each a token at least, and bytes. `unread` are
-    the seconds that events had to wait for their reader, `silent` those since the last piece came.
+    `choices` is how many answers were asked for. `delivered`: content came, even if only part of an answer. `told` is
+    the provider's latest usage of the prompt. `counted` is its count of the whole, until more comes after it. `pieces`
+    and `size` are what was seen of the answer: pieces of text, each at least one token, and bytes. `unread` is how many
+    seconds events had to wait for their reader, `silent` how many have passed since the last piece came.
     """
 
     target: Target
@@ -60,27 +61,27 @@ class Attempt:
 
     @property
     def bound(self) -> int:
-        """The most that it may cost, in micro-dollars: less than was estimated, once the provider has told what the
-        prompt came to."""
+        """The most that it may cost, in micro-dollars: less than the estimate once the provider has reported the
+        prompt's usage."""
         est = self.target.est
         return est.cost if self.told is None else min(est.cost, est.once_told(self.told))
 
     @property
     def cost(self) -> Cost:
-        """Where nobody can know what it did: the upper bound, though less may be held, for who could make it unknown
-        would have the difference for nothing."""
+        """What it costs. If nobody can know what it did, that is the upper bound, though less may be held: otherwise a
+        client that could make an attempt unknown would not pay the difference."""
         return charge(self.verdict, self.bill, self.bound)
 
     @property
     def uncounted(self) -> int:
-        """Tokens that are taken for used since nobody counted them."""
+        """Tokens that count as used because nobody counted them."""
         return self.target.est.tokens if self.usage is None and self.cost.total else 0
 
     def events(self) -> Iterator[Event]:
         """The provider's events; the last is the whole answer. Raises UpstreamErrors.
 
-        What ends it otherwise costs nothing before anything was sent, and where nobody reads to the end what was seen,
-        or the upper bound.
+        If another exception ends it before anything was sent, it costs nothing. If the client does not read to the end,
+        it costs what was seen, or the upper bound.
         """
         started = self._last = time.monotonic()
         try:
@@ -92,13 +93,14 @@ class Attempt:
                 given = time.monotonic()
                 yield event
                 waited = time.monotonic() - given
-                if waited > _HINDERS:  # no silence of the provider's: nobody listened, and no second counts twice
+                if waited > _HINDERS:  # not the provider's silence: nobody listened. No second counts twice
                     self.unread, self._last = self.unread + waited, self._last + waited
         except UpstreamError as failure:
             self._failed(failure)
             raise
         except Exception:
-            # A provider turns what happens after sending into UpstreamErrors; where it did not, content shows it.
+            # A provider turns failures after sending into UpstreamErrors; if it did not, content shows that it had
+            # sent.
             if self.verdict is Verdict.UNKNOWN and not self.delivered:
                 self.verdict, self.status = Verdict.NOT_SENT, "not_sent"
             raise
@@ -109,14 +111,14 @@ class Attempt:
                 self._cut()
 
     def signs(self, first_byte: float) -> Signs:
-        """What it tells breakers; `first_byte` is the most seconds that a stream may take to begin."""
+        """What it says to the breakers; `first_byte` is the most seconds that a stream may take to begin."""
         if self.failure is not None:
             silent = 0.0 if self.delivered else self.provider_ms / 1_000
             return signs_of(self.failure, streamed=self.target.streamed, silent_for=silent, first_byte=first_byte)
         return ANSWERED if self.verdict is Verdict.ANSWERED else SILENT
 
     def fields(self) -> dict[str, Any]:
-        """As it stands in a row: money in micro-dollars; of tokens what is not 0."""
+        """Its fields in a row: money in micro-dollars; token counts only if they are not 0."""
         route, usage = self.target.route, self.usage or Usage()
         tokens = {"input": usage.prompt_tokens, "cached": usage.cached_tokens, "output": usage.output_tokens}
         return {
@@ -129,7 +131,7 @@ class Attempt:
 
     def _heard(self, event: Chunk | Made | Counted | Answer) -> None:
         if isinstance(event, Counted):
-            # No prompt is of no tokens: some hosts say zeros until they know.
+            # No prompt has 0 tokens: some hosts report zeros until they know the count.
             self.told = event.usage if event.usage.prompt_tokens else self.told
             self.counted = event if event.final else None
         elif isinstance(event, Answer):
@@ -142,7 +144,7 @@ class Attempt:
                 self.counted, self._last = None, time.monotonic()
 
     def _cut(self) -> None:
-        """The answer broke off, or nobody read on."""
+        """The answer broke off, or its client stopped reading."""
         if self.counted is not None:
             self.verdict, self.usage = Verdict.CUT, self.counted.usage
             self.bill = self._billed(self.usage, self.counted.tier or None)
@@ -157,11 +159,12 @@ class Attempt:
         return may_think(route.target, route.price.capabilities, json.loads(self.prepared.body or b"{}"))
 
     def _came(self) -> int:
-        """The most tokens that what came of a stream may have: bytes are never fewer than byte-level tokens."""
+        """The most tokens that the received part of a stream may have: there are never fewer bytes than byte-level
+        tokens."""
         return max(self.told.output_tokens if self.told else 0, self.pieces, self.size)
 
     def _seen(self, output: int) -> tuple[Usage, Cost]:
-        """What so much of an answer used and costs."""
+        """What this many output tokens of an answer used and cost."""
         est = self.target.est
         return est.seen(self.told, min(output + est.unasked, est.output))
 
@@ -181,13 +184,13 @@ class Attempt:
         self.status, self.failure = failure.code, failure
         if isinstance(failure.usage, Usage):
             self.usage = failure.usage
-            # Whatever ended it: a part of it was answered before, and is paid for.
+            # Whatever ended it, a part of it had been answered before, and is paid for.
             self.verdict = self.verdict if self.verdict is Verdict.UNUSABLE else Verdict.CUT
             self.bill = self._billed(failure.usage, failure.tier)
 
     def _billed(self, usage: Usage, tier: str | None) -> Cost:
-        """The tier that answered is billed, whatever tier was asked for. Where the answer names none, it is the
-        one that was asked for, or the usual one: the dearer."""
+        """The tier that answered is billed, whatever tier was asked for. If the answer names none, the bill is the
+        higher of those for the requested tier and for the usual one."""
         price, asked = self.target.route.price, self.prepared.call.body.get("service_tier")
         if tier or not isinstance(asked, str):
             return cost_of(usage, price.for_tier(tier))

@@ -1,4 +1,5 @@
-"""One admitted call: attempts until one delivers its first content, never another after that, and one settlement."""
+"""One admitted call: attempts until one delivers its first content, no further attempt after that, and one
+settlement."""
 
 from __future__ import annotations
 
@@ -23,13 +24,13 @@ from gateway.models.money import Cost, usd
 from gateway.models.usage import Usage
 from gateway.vendors.base import QUIET, Answer, Counted, Event
 
-_ABORTED = "aborted"  # nobody read on
+_ABORTED = "aborted"  # the client stopped reading
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a call works with. `now` is seconds since the epoch, `first_byte` the most of them that a stream may take to
-    begin."""
+    """What a call works with. `now` gives seconds since the epoch. `first_byte` is the most seconds that a stream may
+    take to begin."""
 
     ledger: Ledger
     breakers: Breakers
@@ -40,8 +41,8 @@ class Means:
 
 @dataclass(slots=True)
 class Call:
-    """`events` may be taken once; when it ends, however it ends, the call is settled. It has until `ends`, by the
-    means' clock."""
+    """`events` may be used only once. When it ends, in whatever way, the call is settled. The call must end by `ends`,
+    on the clock in `means`."""
 
     rid: str
     plan: Plan
@@ -50,9 +51,9 @@ class Call:
     means: Means
     attempts: list[Attempt] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
-    left: bool = False  # the client has hung up: said by whoever sees it
-    begun: bool = False  # something of an attempt has gone out, be it no content: said by whoever sends it
-    fallbacks: int = 0  # targets that were passed over, or did not deliver, before the one that was tried last
+    left: bool = False  # the client has hung up: set by the code that notices it
+    begun: bool = False  # some bytes of an attempt, even without content, have gone out: set by the code that sends
+    fallbacks: int = 0  # targets before the last one tried that were skipped or did not deliver
     _lowered: Attempt | None = None
 
     @property
@@ -69,7 +70,7 @@ class Call:
 
     @property
     def target(self) -> Target:
-        """The one that delivered, or was tried last."""
+        """The target that delivered, or else the one tried last."""
         return self.attempts[-1].target if self.attempts else self.plan.first
 
     @property
@@ -78,12 +79,12 @@ class Call:
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """Paths of the request that the provider was not told."""
+        """Paths of the request's fields that were not sent to the provider."""
         return self.target.prepared.dropped
 
     @property
     def cost(self) -> Cost:
-        """What all attempts cost; of one that has not ended, its estimate."""
+        """What all attempts cost. An attempt that has not ended counts with its estimate."""
         if len(self.attempts) == 1:
             return self.attempts[0].cost
         costs = [attempt.cost for attempt in self.attempts]
@@ -91,18 +92,19 @@ class Call:
 
     @property
     def usage(self) -> Usage | None:
-        """What was used in all attempts; None where nobody counted anything."""
+        """The usage of all attempts together; None if no provider counted anything."""
         counted = [attempt.usage for attempt in self.attempts if attempt.usage is not None]
         return reduce(_added, counted) if counted else None
 
     @property
     def provider_ms(self) -> float:
-        """How long all attempts took."""
+        """How long all attempts took together."""
         return sum(attempt.provider_ms for attempt in self.attempts)
 
     def events(self) -> Generator[Event]:
-        """The events of the attempt that delivers; the last is the whole answer. Raises what ended the last attempt
-        (where none was made, what stood in its way), with what the call cost; of a defect, where it cost anything."""
+        """The events of the attempt that delivers; the last event is the whole answer. Raises the error that ended the
+        last attempt, or that prevented the first, and adds the call's cost to it. A defect's error has the cost if
+        there is one."""
         status = _ABORTED
         try:
             yield from self._events()
@@ -113,15 +115,15 @@ class Call:
         except Exception as fault:
             if not self.cost.total:
                 raise
-            # A repeat with the same Idempotency-Key must not be paid for again: what was paid is said.
+            # A repeat with the same Idempotency-Key must not be paid for again, so the error says what was paid.
             observability.log.exception("a call that is paid for failed")
             raise self.paid_for(InternalError()) from fault
         finally:
             self._settle(self._status(status))
 
     def gather(self, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
-        """The whole answer in the client's dialect, with the usage that was billed where none came, and the cost.
-        `gone` tells that nobody waits for it any more: then ClientGone is raised, and the call ended."""
+        """The whole answer in the client's dialect, with the cost, and with the billed usage if the provider sent none.
+        If `gone` says that the client no longer waits, the call is ended and ClientGone is raised."""
         with closing(self.events()) as events:
             for event in events:
                 if isinstance(event, Answer):
@@ -130,18 +132,18 @@ class Call:
                     self.left = True
                     break
         if self.left:
-            raise self.paid_for(ClientGone())  # it is settled by now
+            raise self.paid_for(ClientGone())  # the call is settled by now
         return self.spoken.billed(self.request, self.answer, self.attempts[-1].usage, self.price())
 
     def price(self) -> dict[str, Any]:
-        """What it cost, in US dollars, as it stands beside the usage of an answer."""
+        """What the call cost in US dollars, in the form that an answer has next to its usage."""
         cost = self.cost
         details = {"prompt": usd(cost.prompt), "completion": usd(cost.completion), "currency": "USD"}
         return {"cost": usd(cost.total), "cost_details": details}
 
     def headers(self, *, ended: bool = True) -> dict[str, str]:
-        """Which call it was, how it went, and what it cost: of an answer and of a failure alike. Of one that has not
-        `ended` nobody knows the cost yet."""
+        """Which call it was, how it went, and what it cost, for an answer as for a failure. The cost is left out for a
+        call that has not `ended`: nobody knows it yet."""
         return {
             "x-gateway-request-id": self.rid,
             **({"x-gateway-cost": f"{usd(self.cost.total):.6f}"} if ended else {}),
@@ -150,7 +152,7 @@ class Call:
         }
 
     def paid_for(self, error: GatewayError) -> GatewayError:
-        """The error, which says what the call cost: what is kept under an Idempotency-Key goes by that."""
+        """The same error, with the call's cost added. That decides what is kept under an Idempotency-Key."""
         error.charged = self.cost.total
         error.headers |= self.headers()
         return error
@@ -183,16 +185,16 @@ class Call:
             raise failure
 
     def _next(self, target: Target) -> tuple[Attempt, Permit]:
-        """The attempt at a target, with room for it in the hold. Raises UpstreamTimeout where no time is left for it,
-        UpstreamUnavailable where its breaker is open, and BudgetExceeded, RateLimited or StoreUnavailable where there
-        is no room."""
+        """The attempt at a target, with room for it in the hold. Raises UpstreamTimeout if no time is left for it,
+        UpstreamUnavailable if its breaker is open, and BudgetExceeded, RateLimited or StoreUnavailable if there is no
+        room."""
         means = self.means
         seconds_for(target.route.provider, self.ends - means.now())
         # After the admission: a refused call must not use up one of the few probes of an open breaker.
         permit = means.breakers.acquire(target.breaker, means.rules)
         try:
             self._make_room(target)
-            # An admission may wait, and so may a top-up: what that took is not the provider's any more.
+            # An admission may wait, and so may a top-up: the provider has that much less time.
             left = seconds_for(target.route.provider, self.ends - means.now())
         except BaseException:
             means.breakers.give_back(permit)
@@ -202,15 +204,15 @@ class Call:
         return attempt, permit
 
     def _make_room(self, target: Target) -> None:
-        """What earlier attempts may be billed for is owed beside this one's estimate; what was never sent, or answered
-        by an error status, is not."""
+        """The hold must cover this attempt's estimate and what earlier attempts may be billed. An attempt that was
+        never sent, or that got an error status, is not billed."""
         missing = self.cost.total + target.held(self.hold.typical) - self.hold.row.est
         if missing > 0:
             self.hold = self.means.ledger.top_up(self.hold, missing)
 
     def _lower(self, attempt: Attempt) -> None:
-        """The provider has told what the prompt came to: less may be held for the rest, beside what earlier attempts
-        are billed for. Once an attempt, where it is worth it."""
+        """The provider has reported the prompt's tokens, so less may be held for the rest; what earlier attempts are
+        billed stays held. This is done once per attempt, if it is worth a write."""
         if self._lowered is attempt:
             return
         self._lowered = attempt
@@ -222,8 +224,8 @@ class Call:
         means, route = self.means, attempt.target.route
         means.breakers.tell(permit, attempt.signs(means.first_byte), means.rules, self.hold.row.key)
         observability.count("ProviderLatency", attempt.provider_ms, provider=route.provider)
-        # The model as the route resolved it, of fine-tuned ones the base: what a client sent could be anything, and
-        # each name would be a metric of its own.
+        # The model as the route resolved it; for a fine-tuned one, its base. A client could send any name, and each
+        # would become another metric.
         model = attempt.target.breaker.model
         observability.count("Cost", usd(attempt.cost.total), provider=route.provider, model=model)
         if attempt.status not in ("ok", _ABORTED):
@@ -233,13 +235,14 @@ class Call:
             observability.count("OutputTokens", attempt.usage.output_tokens, provider=route.provider)
 
     def _status(self, status: str) -> str:
-        """How the call ended, in a word, where no attempt was made by `status`. What the client broke off is no fault
-        of anybody's."""
+        """How the call ended, in one word; `status` if no attempt was made. A call that the client broke off is
+        nobody's fault."""
         ended = self.attempts[-1].status if self.attempts else status
         return ClientGone.default_code if self.left and ended == _ABORTED else ended
 
     def _settle(self, status: str) -> None:
-        """Book how the call ended. Never raises: the answer is given either way, and what is lost is swept later."""
+        """Book how the call ended. Never raises: the answer is given in any case, and the sweeper later ends a row that
+        stayed open."""
         if status == ClientGone.default_code:
             observability.count("HangUps")
         last = self.attempts[-1] if self.attempts else None
@@ -252,11 +255,12 @@ class Call:
             uncounted=sum(attempt.uncounted for attempt in self.attempts),
             facts=self._facts(last) if last else {},
         )
-        context.current().keys["cost_usd"] = usd(self.cost.total)  # a client that left in mid-stream was not told it
+        context.current().keys["cost_usd"] = usd(self.cost.total)  # a client that left during the stream was not told
         self.means.ledger.settle(self.hold, outcome)
 
     def _facts(self, last: Attempt) -> dict[str, Any]:
-        """What the row says beside its costs. The attempts stand in it where its own fields don't say all of them."""
+        """What the row says in addition to its costs. It lists the attempts if its other fields don't describe all of
+        them."""
         facts: dict[str, Any] = {}
         if last.first_byte_ms is not None:
             facts["first_byte_ms"] = round(last.first_byte_ms)

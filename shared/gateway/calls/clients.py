@@ -1,5 +1,5 @@
-"""Which kind of program calls, by its User-Agent: a class of a small table, never the caller's own words; and how one
-of them names its sessions."""
+"""Which kind of program calls, by its User-Agent: a class from a small table, never the caller's own words. Also how
+one of these programs names its sessions."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ _DATA = Path(__file__).parent.parent / "data" / "clients.json"
 
 
 def client_class(user_agent: str) -> str:
-    """The class of the client that sends this User-Agent; OTHER for none and for any that is not known."""
+    """The class of the client that sends this User-Agent; OTHER if there is none or it is unknown."""
     text = user_agent.strip().lower()
     return next((name for beginning, name in classes() if text.startswith(beginning)), OTHER)
 
 
 def goes_by_end(user_agent: str) -> bool:
-    """Whether this client acts on the code that a stream ends in, and on few of them; whatever ends in another way it
-    sends again, be it paid for or not."""
+    """Whether this client goes by the code at the end of a stream. It knows only a few such codes. After any other end
+    it sends the request again, whether the first one was paid for or not."""
     return client_class(user_agent) in _data()["byEnd"]
 
 
 class Threads(NamedTuple):
-    """How an agent names its threads: in which headers, the first that is sent, it names the session, which is a thread
-    and all that begin in it; in which the thread, and what kind of subagent has it, by their words the `classes` of
-    requests; and in which it says JSON of the turn, whose `request_kind` tells one that compacts."""
+    """The headers in which an agent names its threads. `sessions`: the session, which is a thread and all threads that
+    begin in it; the first of these headers that is sent counts. `thread`: the thread. `subagent`: the kind of subagent
+    that has the thread; `classes` maps this word to a class of requests. `turn`: JSON about the turn, whose
+    `request_kind` marks a request that compacts."""
 
     sessions: tuple[str, ...]
     thread: str
@@ -45,7 +46,7 @@ def threads() -> Threads:
 
 @lru_cache(maxsize=1)
 def classes() -> tuple[tuple[str, str], ...]:
-    """How headers begin, in small letters, and the class; the first that fits counts."""
+    """How User-Agents begin, in lower case, each with its class; the first that fits counts."""
     return tuple((beginning, name) for beginning, name in _data()["beginnings"])
 
 

@@ -37,14 +37,14 @@ from gateway.times import utc_date
 from gateway.vendors.base import ModelCall, Provider
 
 NO_FACTS: Mapping[str, Any] = MappingProxyType({})
-_GRACE_SECONDS = 30  # after the deadline a row may be swept
+_GRACE_SECONDS = 30  # from the deadline until a row may be swept
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a request comes and its answer goes: the client's dialect, its header of betas and the version that it names
-    of it; whether the door streams what is asked for as a stream, and after how many seconds of a provider's silence it
-    wants to be told (None for never)."""
+    """How a request arrives and how its answer goes out: the client's dialect, the beta header and the dialect's
+    version that it sends, and whether the door streams an answer that is asked for as a stream. After `wake` seconds of
+    a provider's silence the door is told (None for never)."""
 
     dialect: str = "chat"
     streams: bool = False
@@ -74,21 +74,21 @@ class Completions:
     _names: ModelNames | None = field(default=None, init=False, repr=False)
 
     def model_names(self, config: Config) -> ModelNames:
-        """The same as long as the config and the day are: what a name stands for is found once."""
+        """The same object while config and day stay the same, so that each name is resolved only once."""
         today, names = utc_date(self.now()) if self.ends else "", self._names
         if names is None or names.config is not config or names.today != today:
             names = self._names = ModelNames(config, self.prices, self.providers, self.region, today)
         return names
 
     def models(self, caller: Caller, *, everything: bool = False) -> list[dict[str, Any]]:
-        """What this key may ask for, as it is shown: aliases and its own models, or everything."""
+        """The models that this key may use, as they are listed: aliases and its own models, or everything."""
         config = self.config.get()
         names, rule = self.model_names(config), residency_of(caller, config)
         return [listed(route, names) for route in names.routes(caller.models, rule, everything=everything)]
 
     def model(self, caller: Caller, name: str) -> dict[str, Any]:
-        """As `models`, one of them; any that a call by this key would be let through with. Raises NotFound, which says
-        why a call would not be."""
+        """One model in the form of `models`: any that this key could call. Raises NotFound, which says why a call of
+        this model would be refused."""
         config = self.config.get()
         names = self.model_names(config)
         try:
@@ -128,10 +128,10 @@ class Completions:
         seconds_left: float,
         way: Way = WHOLE_CHAT,
     ) -> Plan:
-        """Where a request goes: to the target of the name that it asks for, in each of its regions in order. Raises
+        """Where a request goes: to the target of the model name in it, in each of the target's regions in order. Raises
         BadRequest, NotFound, Forbidden, UpstreamRejected, UpstreamTimeout.
 
-        Translated here: what can't be said to the provider was never a call.
+        The request is translated here: if it can't be said to the provider, it never becomes a call.
         """
         request = spoken(way.dialect).parse(body)
         config = self.config.get()
@@ -165,7 +165,7 @@ class Completions:
         user_agent: str = "",
         facts: Mapping[str, Any] = NO_FACTS,
     ) -> Call:
-        """Hold what a plan may cost; the call has until `ends` (`now`'s seconds), its row these further `facts`. Raises
+        """Hold what a plan may cost. The call has until `ends` (`now`'s seconds), its row gets `facts`. Raises
         BudgetExceeded, RateLimited, Unauthorized, Forbidden, UpstreamUnavailable, StoreUnavailable: nothing is held."""
         config = self.config.get()
         self.breakers.check([target.breaker for target in plan.targets])
@@ -191,9 +191,9 @@ class Completions:
             },
         )
         hold = self.ledger.admit(caller, config.tier, asked)
-        context.current().keys["gateway_request_id"] = plan.rid  # the name that the caller is given
+        context.current().keys["gateway_request_id"] = plan.rid  # the id that the caller is given
         try:
-            self.check_plan(hold.caller, config, plan)  # the record may have been read anew
+            self.check_plan(hold.caller, config, plan)  # the record may have been read again
             plan = plan.storing(may_store=hold.caller.may_store)
         except GatewayError:
             self.ledger.release(hold)
@@ -202,8 +202,8 @@ class Completions:
         return Call(plan.rid, plan, hold, ends, means)
 
     def check(self, caller: Caller, body: Mapping[str, Any], *, seconds_left: float, dialect: str = "chat") -> None:
-        """Raises RateLimited or BudgetExceeded where the ledger knows, without asking, that it refuses this call now;
-        whatever else is wrong with it, `start` says."""
+        """Raises RateLimited or BudgetExceeded if the ledger knows, without a write, that it refuses this call now.
+        `start` reports whatever else is wrong with the call."""
         config = self.config.get()
         try:
             request = spoken(dialect).parse(body)
@@ -215,17 +215,17 @@ class Completions:
         self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens, typical=est.typical), (route.target,))
 
     def permit(self, caller: Caller, body: Mapping[str, Any], *, dialect: str = "chat") -> None:
-        """Raises Forbidden where a key may not ask this (any more), BadRequest. Nothing is admitted."""
+        """Raises Forbidden if the key may not make this request (any more), or BadRequest. Nothing is admitted."""
         request, config = spoken(dialect).parse(body), self.config.get()
         try:
             route = self.model_names(config).resolve(request.model, residency_of(caller, config))
-        except (BadRequest, NotFound):  # not offered any more: what was answered stays answered
+        except (BadRequest, NotFound):  # no longer offered: an earlier answer stays available
             _allowed(caller, request, request.model)
         else:
             _allowed(caller, request, route.name, route.target)
 
     def check_plan(self, caller: Caller, config: Config, plan: Plan) -> None:
-        """Raises Forbidden where a key may not ask this of each target."""
+        """Raises Forbidden if the key may not make this request at every target."""
         names, rule = self.model_names(config), residency_of(caller, config)
         for target in plan.targets:
             route = target.route
@@ -268,12 +268,12 @@ class Completions:
 
 
 def residency_of(caller: Caller, config: Config) -> str:
-    """The rule that binds a key's calls to a geography: its own, its team's and the config's, the narrowest of them."""
+    """The rule that binds a key's calls to a geography: the narrowest of its own, its team's and the config's."""
     return strictest(caller.bound_to, config.residency or "")
 
 
 def _allowed(caller: Caller, request: Asked, name: str, *others: str) -> None:
-    """Whether a key may ask for a model by any of its names, with what the request asks beside it."""
+    """Raises Forbidden if the key may not use the model under any of its names, or not with mcpContext."""
     if not caller.may("completions"):
         raise Forbidden("This API key lacks the scope 'completions'. GET /v1/key shows what a key may do.")
     if not permits(caller.models, name, *others):
@@ -283,7 +283,7 @@ def _allowed(caller: Caller, request: Asked, name: str, *others: str) -> None:
 
 
 def _waits(config: Config, wake: float | None, *, streamed: bool) -> Waits:
-    """An answer that is not streamed begins when all of it is made: how long that takes says nothing of its host."""
+    """An answer that is not streamed begins when it is complete: the time until then says nothing about its host."""
     limits = config.timeouts
     first_byte = limits.first_byte_ms / 1_000 if streamed else None
     return Waits(limits.connect_ms / 1_000, first_byte, limits.idle_ms / 1_000, wake)

@@ -1,5 +1,5 @@
-"""How many tokens a prompt has: by its provider's own count where it gives one, else estimated. Nothing is billed, held
-or recorded (docs/decisions/0064)."""
+"""How many tokens a prompt has: its provider's own count if there is one, else an estimate. Nothing is billed, held or
+recorded (docs/decisions/0064)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gateway.calls.plan import Plan, Target
 from gateway.errors import GatewayError, UpstreamCredentials, UpstreamError
 from gateway.identity.caller import Caller
 
-MOST_SECONDS = 5.0  # of waiting for a provider's count: an estimate takes no time at all
-_OF_THE_PROMPT = (400, 413)  # a provider's refusals that a call would meet too
+MOST_SECONDS = 5.0  # the longest wait for a provider's count: an estimate takes no time
+_OF_THE_PROMPT = (400, 413)  # statuses with which a provider would refuse a call too
 
 
 class Count(NamedTuple):
-    """`told` is the answer in Anthropic's form, `input_tokens` and what else the provider said; `target` is whose
-    tokens they are."""
+    """`told` is the answer in Anthropic's form: `input_tokens`, and what else the provider said. `target` is the target
+    whose tokens these are."""
 
     told: Mapping[str, Any]
     target: Target
@@ -34,9 +34,9 @@ def count(
     seconds_left: float,
     way: Way,
 ) -> Count:
-    """Raises as `Completions.plan` does for a request that could not be called, and as an admission where a key is over
-    its limits of requests: a question that goes to a provider counts as one. What becomes of the question there raises
-    nothing, but where the provider finds the prompt itself wrong, in its own words."""
+    """Raises like `Completions.plan` for a request that could not be called, and like an admission if a key is over its
+    request limits: each question to a provider counts as a request. The provider's failure to count raises nothing,
+    unless it refuses the prompt itself in its own words."""
     plan = completions.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
     first = plan.first
     asking = first.provider.counter(first.within(min(first.prepared.call.timeout, MOST_SECONDS)))
@@ -49,7 +49,7 @@ def count(
 def _asked(
     completions: Completions, caller: Caller, plan: Plan, asking: Callable[[], dict[str, Any]]
 ) -> dict[str, Any] | None:
-    """What the provider tells; None where it can't, or nobody should ask it now."""
+    """The provider's count; None if it gives none, or should not be asked now."""
     config, target = completions.config.get(), plan.first
     try:
         completions.breakers.check([target.breaker])
@@ -57,15 +57,15 @@ def _asked(
         _log(target, failure)
         return None
     with completions.ledger.passing(caller, config.tier, plan.models) as fresh:
-        completions.check_plan(fresh, config, plan)  # the record may have been read anew
+        completions.check_plan(fresh, config, plan)  # the record may have been read again
         try:
             return asking()
         except UpstreamError as failure:
-            # In the provider's own words, of the dialect that the client speaks: any other may be of the question.
+            # The provider's own error in the client's dialect; any other may concern the question and not the prompt.
             if failure.told_kind and failure.upstream_status in _OF_THE_PROMPT:
                 raise
             _log(target, failure)
-        except GatewayError as failure:  # its credential can't be had
+        except GatewayError as failure:  # its credential can't be obtained
             _log(target, failure)
     return None
 

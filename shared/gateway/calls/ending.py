@@ -1,4 +1,5 @@
-"""What is told of a model that is near its end of life: once a process in the log, on each answer in its headers."""
+"""How the gateway tells that a model is near its end of life: once per process in the log, and in each answer's
+headers."""
 
 from __future__ import annotations
 
@@ -9,13 +10,13 @@ from gateway.models.model_names import Route
 
 
 def tell_of_end(route: Route) -> None:
-    """Into the log, where the end is near, by target."""
+    """Log, once per target, that the model's end is near; nothing if it is not."""
     if route.ending:
         _told(route.target, route.ending, route.successor)
 
 
 def headers_of_end(route: Route) -> dict[str, str]:
-    """`x-gateway-model-ends`, a date, and `x-gateway-model-successor`, a name; none where no end is near."""
+    """`x-gateway-model-ends` (a date) and `x-gateway-model-successor` (a name); none if no end is near."""
     if not route.ending:
         return {}
     instead = {"x-gateway-model-successor": route.successor} if route.successor else {}

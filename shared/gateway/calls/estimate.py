@@ -1,6 +1,6 @@
-"""What a call may cost at most, before it is made, and what one like it costs as a rule.
+"""The most that a call may cost, known before it is made, and what such a call usually costs.
 
-A hold is never less than what a correct bill can be, but where an admin chose otherwise.
+A hold is never less than the highest correct bill, unless an admin chose otherwise.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ from gateway.models.money import MICRO, Cost, Price, cost_of
 from gateway.models.usage import Usage
 
 _MESSAGE_TOKENS = 8  # what a chat format adds around a message
-_CHAT_TOKENS = 128  # what it adds around the whole: some models (gpt-oss, Llama) are given a system text nobody sent
+_CHAT_TOKENS = 128  # what it adds around the whole: some models (gpt-oss, Llama) get a system text that no client sent
 _TOOL_TOKENS = 1_024  # and around tools or a schema for the answer: Claude's text for them has up to 935 tokens
-# The least that one tool, or a call of one, comes to: a translation gives it an id, a name that fits, an empty schema,
-# a result where none was sent. Usual ones have more bytes than that.
+# The least that one tool, or one call of a tool, is counted for: a translation adds an id, a name that fits, an empty
+# schema, or a result if none was sent. Usual ones have more bytes than that.
 _LEAST_TOOL_TOKENS = 80
 _RATE_IMAGE_TOKENS = 3_000  # what the token limit counts for an image: a rate is no promise of money
 _MARKS = ("cache_control", "cachePoint")
-_LONGEST_STEP = 64  # of a name in a path that is told
-_SHORT = (None, "5m")  # how long a mark keeps what it marks, at the plain price of writing
-# Bytes to a token, where an estimate is to be typical: code and English have 3.5 to 4.5. A third at the plain price is
-# also what a turn costs that is written to the cache as a whole, at 1.25 times that.
+_LONGEST_STEP = 64  # characters of a name in a path in a refusal
+_SHORT = (None, "5m")  # for how long a mark caches its prompt at the plain price of writing
+# Bytes per token in a typical estimate: code and English have 3.5 to 4.5. A token per three bytes at the plain price
+# also covers a turn that is written to the cache as a whole, at 1.25 times that price.
 _TYPICAL_BYTES = 3
 
 _written = writer(ascii_only=False)
 
 
 class Estimate(NamedTuple):
-    """`cost` is the upper bound in micro-dollars, `prompt` that of the prompt's tokens, `typical` what such a call
-    costs at most as a rule: never more than `cost`. `tokens` is what the token limit counts: four bytes of prompt a
-    token, as OpenAI's own limiter has it, and the whole output cap; a rate is no promise of money.
+    """`cost` is the upper bound in micro-dollars, `prompt` that of the prompt's tokens. `typical` is the most that such
+    a call usually costs, never more than `cost`. `tokens` is what the token limit counts: a token per four bytes of
+    prompt, as OpenAI's own limiter does, and the whole output cap; a rate is no promise of money.
 
-    `output` is the most tokens that may be answered, `unasked` those among them that may be billed though no answer
-    shows them; `prices` are those of the service tiers that may answer, `dearest` what a token of the prompt costs at
-    most by each of them."""
+    `output` is the most output tokens, `unasked` those among them that may be billed although no answer shows them.
+    `prices` are those of the service tiers that may answer, `dearest` the most that a token of the prompt costs at each
+    of them."""
 
     cost: int
     tokens: int
@@ -63,13 +63,14 @@ class Estimate(NamedTuple):
     unasked: int = 0
 
     def once_told(self, usage: Usage) -> int:
-        """The upper bound when a provider has told what the prompt came to: that, and all of the output."""
+        """The upper bound once a provider has reported the prompt's usage: that usage, and all of the output."""
         whole = usage._replace(output_tokens=self.output, reasoning_tokens=0)
         return max(cost_of(whole, price).total for price in self.prices)
 
     def seen(self, told: Usage | None, output: int) -> tuple[Usage, Cost]:
-        """What a call used and costs at most of which no usage came: so many tokens of an answer, and the prompt that
-        was `told`, or all that it may come to. By the dearest service tier that may have answered."""
+        """The most that a call without a final usage used and costs: `output` tokens, and the prompt as the provider
+        `told` it, or else its upper bound. The price is that of the most expensive service tier that may have
+        answered."""
         if told is not None:
             usage = told._replace(output_tokens=output, reasoning_tokens=0, source="counted")
             costs = [cost_of(usage, price) for price in self.prices]
@@ -85,13 +86,13 @@ class Estimate(NamedTuple):
 def estimate(
     body: Mapping[str, Any], price: Price, *, target: str, choices: int, output_cap: int, marked: str = ""
 ) -> Estimate:
-    """The upper bound for one attempt at `target` (`provider/model`). `marked`: for how long (5m, 1h) marks of ours let
-    its prompt be cached, if they do.
+    """The upper bound for one attempt at `target` (`provider/model`). `marked`: for how long (5m, 1h) the gateway's own
+    cache marks let its prompt be cached; empty if there are none.
 
-    A byte is never less than a byte-level token, so the body's bytes bound its tokens, and so does what the model can
-    read; images are counted apart, by their number, not by the bytes of their data. The output is `choices` times the
-    enforced cap, and all of a prediction, since what is rejected of it is billed beside the answer. Raises BadRequest
-    for what has no bound, and for what is charged apart from tokens.
+    A byte-level token has at least one byte, so the body's bytes bound its tokens; the model's context window bounds
+    them too. Images are counted separately, by their number, not by the bytes of their data. The output is `choices`
+    times the enforced cap, plus all of a prediction, since its rejected tokens are billed in addition to the answer.
+    Raises BadRequest for a part without a bound, and for anything that is charged separately from tokens.
     """
     parts, marks = list(parts_of(body)), list(_marks(body))
     _refuse_unpriced(body, marks, price, marked=marked)
@@ -108,7 +109,7 @@ def estimate(
     if price.max_input_tokens is not None:
         prompt, typical = min(prompt, price.max_input_tokens), min(typical, price.max_input_tokens)
     output = choices * output_cap
-    unasked = _size(body["prediction"]) if body.get("prediction") else 0  # what is rejected of it
+    unasked = _size(body["prediction"]) if body.get("prediction") else 0  # all of it may be rejected
     most = output + unasked
     prices, extra = _prices(body, price), images * (price.image or 0)
     kept = {mark.ttl in _SHORT for mark in marks} if cached_by_marks(target) else None
@@ -122,12 +123,12 @@ def estimate(
 
 
 def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
-    """The prices that a provider may ask, by the service tier that the body asks for: the answer says which it got, and
-    may have got the usual one. Raises BadRequest."""
+    """The prices that a provider may charge for the service tier that the body asks for. The answer says which tier it
+    got, which may be the usual one. Raises BadRequest."""
     asked = body.get("service_tier")
     if asked in (None, "default", "standard_only"):
         return [price]
-    if asked == "auto":  # our account's own setting decides, which nobody sees here
+    if asked == "auto":  # our account's setting decides, which is not visible here
         return [price, *price.tiers.values()]
     if isinstance(asked, str) and (other := price.of_tier(asked)) is not None:
         return [other, price]
@@ -136,8 +137,8 @@ def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
 
 
 class _Step(NamedTuple):
-    """Where a value stands: in what, and under which name there. A path is written only for a refusal: names are the
-    client's, of any length, and there may be many values below a long one."""
+    """Where a value is: the step above it, and its name there. The path is written only for a refusal: names come from
+    the client and have any length, and there may be many values below a long name."""
 
     above: _Step | None
     name: str | int
@@ -153,14 +154,14 @@ class _Step(NamedTuple):
 
 
 class _Mark(NamedTuple):
-    """Where a body asks for its prompt to be cached up to there, and for how long (None: as the vendor has it)."""
+    """A place up to which a body asks for its prompt to be cached, and for how long (None: the vendor's default)."""
 
     where: _Step
     ttl: Any
 
 
 def _marks(body: Mapping[str, Any]) -> Iterator[_Mark]:
-    """Marks wherever they stand; what looks like one in a tool's schema counts too."""
+    """All marks, wherever they are; whatever looks like a mark in a tool's schema counts too."""
     waiting: list[tuple[_Step | None, Any]] = [(None, body)]
     while waiting:
         where, value = waiting.pop()
@@ -168,13 +169,13 @@ def _marks(body: Mapping[str, Any]) -> Iterator[_Mark]:
         for name, below in inside:
             if name in _MARKS and below:
                 yield _Mark(_Step(where, name), below.get("ttl") if isinstance(below, Mapping) else None)
-            if isinstance(below, (dict, list)):  # as JSON is read
+            if isinstance(below, (dict, list)):  # the types that reading JSON gives
                 waiting.append((_Step(where, name), below))
 
 
 def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, *, marked: str) -> None:
-    """What a provider charges for in another way than by the tokens of this price; `gateway.dialects.chat.policy`
-    refuses what no price says at all. Of one that is `marked` by us, what it says of its cache does not leave."""
+    """Refuse what a provider does not charge by the tokens of this price; `gateway.dialects.chat.policy` refuses what
+    no price covers at all. If the gateway has `marked` the body, the body's own cache fields are not sent."""
 
     def refuse(param: str) -> NoReturn:
         raise BadRequest(f"{param}: has a cost for which there is no price, so it can't be billed", param=param)
@@ -191,8 +192,8 @@ def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, 
 
 
 def _dearest(price: Price, prompt: int, kept: set[bool] | None) -> int:
-    """What a token of such a prompt costs at most. `kept`: whether each mark asks for it to be cached for a short time
-    only, which writes it; None where no mark is needed."""
+    """The most that a token of such a prompt costs. `kept`: for each mark, whether it asks for short caching only,
+    which writes to the cache; None if the provider needs no mark to cache."""
     price = price.for_prompt(prompt)
     writes = (price.cache_write or 0) if kept is None or kept else 0
     long = (price.cache_write_1h or 0) if kept is None or False in kept else 0
@@ -200,21 +201,21 @@ def _dearest(price: Price, prompt: int, kept: set[bool] | None) -> int:
 
 
 def _cost(price: Price, prompt: int, output: int, each: int) -> int:
-    """`each` is what a token of the prompt costs."""
+    """`each` is the price of a token of the prompt."""
     output_price = price.for_prompt(prompt).output
-    return -(-(prompt * each + output * output_price) // MICRO) + 1  # each part of a bill is rounded up by itself
+    return -(-(prompt * each + output * output_price) // MICRO) + 1  # each part of a bill is rounded up separately
 
 
 def _window(price: Price, where: str) -> int:
-    """All that the model can read: a prompt can't be billed for more."""
+    """The model's context window: a prompt can't be billed for more."""
     if price.max_input_tokens is None:
         raise BadRequest(f"{where}: the cost of this part has no known limit with this model", param=where)
     return price.max_input_tokens
 
 
 def _size(value: Any) -> int:
-    """The bytes of a value as JSON; or of its normalised text, where that is longer: some tokenizers normalise first
-    (NFKC, Claude's published one), and one character may become eighteen."""
+    """The bytes of a value as JSON, or of its normalised text if that is longer: some tokenizers (Claude's published
+    one) first normalise by NFKC, and one character may become eighteen."""
     text = _written(value)
     size = len(text.encode(errors="surrogatepass"))
     return size if unicodedata.is_normalized("NFKC", text) else max(size, _normalised_size(text))

@@ -1,4 +1,4 @@
-"""What embeddings may cost at most, before they are made: see `gateway.calls.estimate`."""
+"""The most that embeddings may cost, known before they are made: see `gateway.calls.estimate`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from gateway.dialects.vectors.inputs import inputs_of, most_tokens
 from gateway.models.money import MICRO, Price
 
 _AROUND = 128  # what a model's format may add around the whole
-_TYPICAL_BYTES, _RATE_BYTES = 3, 4  # to a token
+_TYPICAL_BYTES, _RATE_BYTES = 3, 4  # per token
 
 
 def estimate_inputs(body: Mapping[str, Any], price: Price) -> Estimate:
-    """The upper bound for one attempt, whose every input is counted by itself: the most that a model reads is the most
-    of each of them, and not of all. Whoever sends tokens has counted them."""
+    """The upper bound for one attempt. Each input is counted separately, because the model's input limit applies to
+    each input and not to all together. A client that sends tokens has already counted them."""
     prompt = typical = rate = 0
     for each in inputs_of(body["input"]):
         if isinstance(each, str):

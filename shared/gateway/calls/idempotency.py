@@ -1,12 +1,13 @@
 """Idempotency-Key: a request that is sent twice is answered, and billed, once.
 
-The key is claimed by one conditional write before the call. What cost money is kept for a day, an answer or a failure;
-a call that cost nothing gives the claim back, so that a retry may try again. A claim whose function died is free again
+The key is claimed by one conditional write before the call. An answer or a failure that cost money is kept for a day. A
+call that cost nothing gives the claim back, so that a retry is possible. If the function dies, its claim is free again
 after its deadline.
 
-A stream is kept by its request's id alone, from its first bytes on: a repeat is told which request it was, and may look
-it up. Whatever becomes of the function then, it is not made again. So is what was paid for when its client left before
-anything of it could be given: whoever asks again is there, and is not to be told that it has gone.
+Of a stream only the request's id is kept, from its first bytes on: a repeat is told which request it was, and may look
+it up. Whatever happens to the function after that, the call is not made again. The same is kept for a call that was
+paid for and whose client left before it got any of the answer: a client that asks again is there, and must not be told
+that it has gone.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Kept(NamedTuple):
 
 
 class Pieces(Protocol):
-    """A stream that has begun: its request's id, and what it cost (micro-dollars), which is known at its end."""
+    """A stream that has begun: its request's id, and its cost (micro-dollars), which is known at its end."""
 
     @property
     def rid(self) -> str: ...
@@ -60,7 +61,7 @@ class Pieces(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """An answer that goes out as it is made: read it to its end, or close it."""
+    """An answer that goes out while it is being made: read it to its end, or close it."""
 
     status: int
     pieces: Pieces
@@ -97,13 +98,13 @@ class Idempotency:
         failed: Callable[[GatewayError], Kept],
         permitted: Callable[[], None] = lambda: None,
     ) -> tuple[Made, bool]:
-        """The answer, and whether it is an earlier one's. `sent` is the header, `fingerprint` the route and body,
-        `seconds` how long the call may take. `failed` gives the answer that an error becomes; `permitted` is asked
-        before anything of an earlier request is told.
+        """The answer, and whether it is that of an earlier request. `sent` is the header, `fingerprint` the route and
+        body, `seconds` how long the call may take. `failed` turns an error into an answer. `permitted` is called before
+        anything of an earlier request is told.
 
-        Raises BadRequest (a bad header), UnprocessableContent (another request had this key), Conflict (it is still
-        being answered, was streamed, was left by its client, or its answer was too large to keep), and what `answer`
-        and `permitted` raise.
+        Raises BadRequest (a bad header), UnprocessableContent (another request had this key), Conflict (the request is
+        still being answered, was streamed, was left by its client, or its answer was too large to keep), and what
+        `answer` and `permitted` raise.
         """
         if not _FORM.fullmatch(sent):
             raise BadRequest("Idempotency-Key: must be 1 to 255 visible ASCII characters", param="Idempotency-Key")
@@ -137,7 +138,7 @@ class Idempotency:
     def _ended(self, claim: str, owner: str, pieces: Pieces) -> None:
         if pieces.charged:
             self._quietly(lambda: self.claims.stream(claim, owner, pieces.rid, ended=True))
-        else:  # it said only that it waits, and then that nothing came of it
+        else:  # it sent only pings, and then an error
             self._quietly(lambda: self.claims.drop(claim, owner))
 
     def _keep(self, claim: str, owner: str, made: Kept) -> None:
@@ -147,7 +148,7 @@ class Idempotency:
 
     @staticmethod
     def _quietly(step: Callable[[], None]) -> None:
-        # The answer is there and paid for: it is given, whatever becomes of the claim.
+        # The answer is there and paid for, so it is given whatever happens to the claim.
         try:
             step()
         except (StoreUnavailable, StoreError) as error:
@@ -155,7 +156,7 @@ class Idempotency:
 
 
 def _earlier(item: Mapping[str, Any], body: str, now: int, answer: Callable[[], str | None]) -> Kept:
-    """What is told of an earlier request; `answer` reads one that does not stand in its claim."""
+    """The answer of an earlier request; `answer` reads an answer that is not in the claim itself."""
     if item["body"] != body:
         raise UnprocessableContent(
             "This Idempotency-Key was used for another request.",
@@ -174,7 +175,7 @@ def _earlier(item: Mapping[str, Any], body: str, now: int, answer: Callable[[], 
             )
         case "streamed":
             raise _streamed(item["request"])
-        case "streaming" if item["deadline"] < now:  # whoever made it can't be at it any more
+        case "streaming" if item["deadline"] < now:  # its function can't be running any more
             raise _streamed(item["request"])
         case _:
             raise Conflict(
@@ -200,7 +201,7 @@ def _which(rid: str | None) -> dict[str, str]:
 
 
 class _Ending(Iterator[bytes]):
-    """The pieces of a stream, and what is done once at their end, whatever it is."""
+    """The pieces of a stream, and a step that is done once when they end, in whatever way."""
 
     def __init__(self, pieces: Pieces, end: Callable[[], None]) -> None:
         self._pieces, self._end = pieces, end

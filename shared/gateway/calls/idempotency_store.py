@@ -1,8 +1,8 @@
-"""Claims of Idempotency-Keys in the table `state`: `running`, then `kept` with the answer, or `too_large`; of a stream
-`streaming`, then `streamed`, with its request's id.
+"""Claims of Idempotency-Keys in the table `state`. A claim is `running`, then `kept` with the answer, or `too_large`. A
+stream's claim is `streaming`, then `streamed`, with its request's id.
 
-A repeat is a write that is refused, and costs what the item that refuses it holds: so an answer of more than 2 KB
-stands in an item of its own, which a repeat reads.
+A repeat is a refused write, whose price depends on the size of the item that refuses it. So an answer of more than 2 KB
+is stored in a separate item, which a repeat reads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.dynamodb.client import Database
 from gateway.errors import ConditionFailed
 
 _SORT = "claim"
-_MOST_BESIDE = 2_048  # bytes of an answer that stands in its claim
+_MOST_BESIDE = 2_048  # bytes of an answer that is stored in its claim
 
 
 class ClaimStore:
@@ -24,9 +24,9 @@ class ClaimStore:
         self._table = table
 
     def claim(self, claim: str, owner: str, body: str, now: int, deadline: int, ttl: int) -> dict[str, Any] | None:
-        """Claim a key; None, or the item that claims it already. Times are seconds since the epoch.
+        """Claim a key. Returns None, or the item that has already claimed it. Times are seconds since the epoch.
 
-        A claim may be taken over when its time to live or, while it is running, its deadline is over.
+        A claim may be taken over after its time to live, and a running one after its deadline.
         """
         item = {
             "pk": _partition(claim),
@@ -54,7 +54,7 @@ class ClaimStore:
         return None
 
     def keep(self, claim: str, owner: str, answer: str | None, ttl: int) -> None:
-        """Keep an answer (None: it was too large). Raises ConditionFailed where the claim is another's by now."""
+        """Keep an answer (None: it was too large). Raises ConditionFailed if the claim now belongs to another."""
         beside = answer if answer is None or len(answer) <= _MOST_BESIDE else ""
         if answer and not beside:
             own = {"pk": _partition(claim), "sk": _answer(owner), "answer": answer, "ttl": ttl}
@@ -72,15 +72,15 @@ class ClaimStore:
         self._database.call("UpdateItem", request, attempts=2)
 
     def answer(self, claim: str, owner: str) -> str | None:
-        """An answer that has an item of its own; None where it is not there."""
+        """An answer from its separate item; None if that is not there."""
         key = {"pk": _partition(claim), "sk": _answer(owner)}
         request = {"TableName": self._table, "Key": to_item(key), "ConsistentRead": True}
         item = self._database.call("GetItem", request, attempts=2).get("Item")
         return str(from_item(item)["answer"]) if item else None
 
     def stream(self, claim: str, owner: str, rid: str, *, ended: bool) -> None:
-        """Note that a stream is on its way, or has ended: nobody takes the claim over then. Raises ConditionFailed
-        where it is another's by now."""
+        """Record that a stream is under way or has ended: then nobody takes the claim over. Raises ConditionFailed if
+        the claim now belongs to another."""
         request = {
             "TableName": self._table,
             "Key": to_item({"pk": _partition(claim), "sk": _SORT}),
@@ -94,7 +94,7 @@ class ClaimStore:
         self._database.call("UpdateItem", request, attempts=2)
 
     def drop(self, claim: str, owner: str) -> None:
-        """Give a claim back, unless it is another's by now."""
+        """Give a claim back, unless it now belongs to another."""
         request = {
             "TableName": self._table,
             "Key": to_item({"pk": _partition(claim), "sk": _SORT}),

@@ -1,4 +1,4 @@
-"""What a body holds, by whatever name its dialect has for it: messages or items, tools wherever they stand."""
+"""The contents of a body, under whatever names its dialect uses: messages or items, and tools wherever they are."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Part = Mapping[str, Any]
 
 
 def messages_in(body: Mapping[str, Any]) -> int:
-    """How many there are: each has something around it."""
+    """The number of messages or items: the chat format adds tokens around each."""
     given = body.get("input")
     return len(body.get("messages") or ()) + (len(given) if isinstance(given, list) else given is not None)
 
 
 def tools_in(body: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:
-    """The tools, those of a namespace behind it, and those that a conversation brought, each with where it stands."""
+    """The tools, each with its path: those of a namespace follow it, then those that the conversation brought."""
     for number, tool in enumerate(body.get("tools") or ()):
         yield from _with_inner(f"tools[{number}]", tool)
     for at, item in enumerate(objects(body.get("input"))):
@@ -35,9 +35,9 @@ def _with_inner(where: str, tool: Part) -> Iterator[tuple[str, Part]]:
 
 
 def is_left_out(tool: Part, body: Mapping[str, Any]) -> bool:
-    """Whether it is a tool of the provider's that no provider is told."""
+    """Whether this is a provider's own tool that is not sent to any provider."""
     if "input" not in body:
         return False
-    from gateway.dialects.responses.policy import is_offered  # spoken by few
+    from gateway.dialects.responses.policy import is_offered  # few clients use this dialect
 
     return is_offered(tool)

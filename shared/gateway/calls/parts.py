@@ -1,4 +1,4 @@
-"""The typed parts of a prompt, of whatever dialect: where they stand, what their bytes bound, and which are images."""
+"""The typed parts of a prompt in any dialect: their paths, whether their bytes bound their tokens, which are images."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _CALLS: Final = (
     "tool_search_call",
     "tool_search_output",
 )
-# Parts whose bytes bound their tokens, with the parts within them. What any other refers to or unpacks to (a PDF, a
-# file's id, what a provider's own tool found) nobody sees here.
+# Parts whose bytes, with those of the parts within them, bound their tokens. Any other part refers to or unpacks to
+# something that the gateway does not see (a PDF, a file's id, what a provider's own tool found).
 _BOUNDED: Final = frozenset(
     (
         *_IMAGES,
@@ -37,7 +37,7 @@ _BOUNDED: Final = frozenset(
         "thinking",
         "redacted_thinking",
         "search_result",
-        # Of Responses: what a message holds, and items.
+        # From Responses: the parts of a message, and items.
         "input_text",
         "output_text",
         "message",
@@ -47,17 +47,17 @@ _BOUNDED: Final = frozenset(
     )
 )
 _HOLD_OUTPUT: Final = ("function_call_output", "custom_tool_call_output")
-# Tools that the caller describes; of others a provider's own text tells the model, and of these it has documented how
-# long that is.
+# Tools that the caller describes. A provider describes all others to the model in a text of its own. For the known
+# tools, it has documented how long that text is.
 _DESCRIBED: Final = (None, "function", "custom", "namespace", "tool_search")
 _KNOWN_TOOLS: Final = ("bash_", "text_editor_", "computer_")
 _KNOWN_TOOL_TOKENS: Final = 2_000
-_CUSTOM_TOOL_TOKENS: Final = 200  # what a tool that takes text has more where it is told as a function
+_CUSTOM_TOOL_TOKENS: Final = 200  # what a tool that takes text needs in addition if it is sent as a function
 
 
 def parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:
-    """The typed parts of the messages and of what is said before them, and those within them, each with where it
-    stands; an item of an input is one too. What looks like one elsewhere is text."""
+    """The typed parts of the messages and of the system prompt or input before them, and the parts within those, each
+    with its path. An item of an input is a part too. Whatever looks like a part elsewhere is text."""
     homes = [("system", body.get("system")), ("input", body.get("input"))]
     homes += [
         (f"messages[{at}].content", message.get("content")) for at, message in enumerate(body.get("messages") or ())
@@ -77,12 +77,12 @@ def parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:
 
 
 def is_image(part: Part) -> bool:
-    """Whether it is counted as an image, and not by its data's bytes."""
+    """Whether the part is counted as an image, and not by the bytes of its data."""
     return part.get("type") in _IMAGES or (part.get("type") == "image" and _shows(part.get("source")))
 
 
 def tools_and_calls(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) -> Iterator[Any]:
-    """The tools, the calls of them, and results."""
+    """The tools, the calls of tools, and their results."""
     yield from (tool for _, tool in tools_in(body))
     yield from body.get("functions") or ()
     for message in body.get("messages") or ():
@@ -91,7 +91,7 @@ def tools_and_calls(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) 
 
 
 def wants_schema(body: Mapping[str, Any]) -> bool:
-    """Whether the answer shall have a form, which some are told in a text of their own."""
+    """Whether the answer must follow a schema. Some models are told so in an additional text."""
     homes = (body.get("output_config"), body.get("text"))
     return bool(body.get("response_format")) or any(isinstance(it, Mapping) and it.get("format") for it in homes)
 
@@ -101,8 +101,9 @@ def offers_tools(body: Mapping[str, Any]) -> bool:
 
 
 def told_of_tools(body: Mapping[str, Any]) -> int:
-    """The most tokens by which a provider describes its own tools, where that is known, and by which those of a caller
-    are told in another way than they stand in the body: with their namespace before each name, or with a schema."""
+    """The most tokens that tools add to those of the body. A provider's own tools have its descriptions, as far as
+    their length is known. A caller's tools may be sent in another form than the body's: with the namespace before each
+    name, or with a schema."""
     told = 0
     for _, tool in tools_in(body):
         told += _KNOWN_TOOL_TOKENS * _is_known(tool) + _CUSTOM_TOOL_TOKENS * (tool.get("type") == "custom")
@@ -112,7 +113,7 @@ def told_of_tools(body: Mapping[str, Any]) -> int:
 
 
 def unbounded(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) -> str | None:
-    """Where the first thing stands that the body names but does not hold."""
+    """The path of the first thing that the body names but does not contain; None if there is none."""
     for where, tool in tools_in(body):
         if tool.get("type") not in _DESCRIBED and not _is_known(tool) and not is_left_out(tool, body):
             return where
@@ -165,11 +166,11 @@ def _bare_part(part: Any) -> Any:
         return {**part, "source": {name: value for name, value in part["source"].items() if name != "data"}}
     for name, _inner in _inside(part):
         return {**part, "source": _bare(part["source"])} if name == "source.content" else _bare(part)
-    return _bare(part) if "role" in part else part  # an item that needs not say that it is a message
+    return _bare(part) if "role" in part else part  # an item need not say that it is a message
 
 
 def _shows(source: Any) -> bool:
-    """Whether it is the source of an image."""
+    """Whether this is the source of an image."""
     if not isinstance(source, Mapping):
         return False
     media = source.get("media_type")
@@ -178,7 +179,8 @@ def _shows(source: Any) -> bool:
 
 
 def _is_text(document: Part) -> bool:
-    """Whether its bytes bound it: it is text, or parts, and none of it is numbered to be cited."""
+    """Whether the document's bytes bound its tokens: it is text or parts, and nothing in it is numbered for
+    citations."""
     source, cited = document.get("source"), document.get("citations")
     held = isinstance(source, Mapping) and source.get("type") in ("text", "content")
     return held and not (isinstance(cited, Mapping) and cited.get("enabled"))
@@ -190,7 +192,7 @@ def _is_known(tool: Mapping[str, Any]) -> bool:
 
 
 def _is_no_image(given: Any) -> bool:
-    """Whether a data URL holds something else: some hosts take a PDF or a video by the name of an image."""
+    """Whether this is a data URL that holds something else: some hosts accept a PDF or a video as an image."""
     url = given.get("url") if isinstance(given, Mapping) else given
     head = url[:64].strip().casefold() if isinstance(url, str) else ""
     return head.startswith("data:") and not head.removeprefix("data:").lstrip().startswith("image/")

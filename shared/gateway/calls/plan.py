@@ -1,4 +1,5 @@
-"""A plan: where a call may go, in order. Made from the name asked for, before anything is held or sent."""
+"""A plan: where a call may go, in order. It is made from the model name in the request, before anything is held or
+sent."""
 
 from __future__ import annotations
 
@@ -13,17 +14,17 @@ from gateway.errors import GatewayError, StoreUnavailable, UpstreamError, Upstre
 from gateway.models.model_names import Route
 from gateway.vendors.base import Prepared, Provider
 
-SETTLE_SECONDS = 1.0  # kept back from the deadline for settle and release
+SETTLE_SECONDS = 1.0  # reserved before the deadline for settle and release
 MOST_TARGETS = 16  # a row lists its attempts, and a row is small
-LEAST_SECONDS = 1.0  # with less there is no sense in starting
-# Statuses of a refusal that tell of the target and not of the request: it has no such model, or is in another state.
+LEAST_SECONDS = 1.0  # with less time left an attempt is not worth starting
+# Statuses of a refusal that concern the target and not the request: it has no such model, or is in another state.
 _OF_THE_TARGET = (404, 409)
 
 
 class Target(NamedTuple):
-    """A model at a vendor: its price, what it may cost, and the call as it would leave for it.
+    """A model at a vendor: its price, what a call may cost there, and the call in the form that would be sent to it.
 
-    `streamed`: the provider is asked to send its answer as it is made.
+    `streamed`: the provider is asked to send its answer while it makes it.
     """
 
     route: Route
@@ -41,15 +42,15 @@ class Target(NamedTuple):
         return BreakerKey.of_target(self.route.provider, self.route.model, self.provider.region)
 
     def held(self, typical: bool) -> int:
-        """What an attempt holds, in micro-dollars, by the choice of the accounts that admitted the call."""
+        """What an attempt holds, in micro-dollars: `typical` is the choice of the accounts that admitted the call."""
         return self.est.typical if typical else self.est.cost
 
     def within(self, seconds: float) -> Prepared:
-        """The call, which may take so many seconds."""
+        """The call with this many seconds as its timeout."""
         return self.prepared._replace(call=self.prepared.call._replace(timeout=seconds))
 
     def storing(self, *, may_store: bool) -> Target:
-        """The same, with a call that may be stored, or not."""
+        """The same target, with a call that may or may not be stored."""
         call = self.prepared.call._replace(may_store=may_store)
         return self._replace(prepared=self.provider.prepare(call))
 
@@ -61,9 +62,9 @@ def new_rid() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt, `rid`
-    is the request's id, by which its row and the provider's own log know it: a plan is admitted once. `dialect` is the
-    client's; `by_end`: so is its way of going by the end of a stream alone (`gateway.calls.clients`). `may_store`: the
+    """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt. `rid`
+    is the request's id in its row and in the provider's own log: a plan is admitted only once. `dialect` is the
+    client's. `by_end`: the client looks only at the end of a stream (`gateway.calls.clients`). `may_store`: the
     provider may store the call, if the request asks for that."""
 
     request: Asked
@@ -80,7 +81,7 @@ class Plan:
 
     @property
     def told(self) -> Asked:
-        """The request as its answer tells of it: one that may not be stored does not ask for it."""
+        """The request as its answer reports it: one that may not be stored does not ask for storing."""
         if self.may_store or not self._asks_to_store:
             return self.request
         return cast(Asked, cast(Any, self.request).model_copy(update={"store": False}))
@@ -90,7 +91,8 @@ class Plan:
         return getattr(self.request, "store", None) is True
 
     def storing(self, *, may_store: bool) -> Plan:
-        """The same, of a key whose calls may be stored, or not: what leaves is written anew where that matters."""
+        """The same plan for a key whose calls may or may not be stored: the calls are prepared again if that changes
+        them."""
         if may_store == self.may_store or not self._asks_to_store:
             return self
         targets = tuple(target.storing(may_store=may_store) for target in self.targets)
@@ -102,12 +104,12 @@ class Plan:
 
     @property
     def est(self) -> int:
-        """What is held, in micro-dollars: enough for whichever target answers, were it alone."""
+        """What is held, in micro-dollars: enough for any one of the targets to answer."""
         return max(target.est.cost for target in self.targets)
 
     @property
     def typical(self) -> int:
-        """What is held instead where the accounts of a call ask for what is typical."""
+        """What is held instead if the accounts of a call ask for the typical estimate."""
         return max(target.est.typical for target in self.targets)
 
     @property
@@ -121,7 +123,7 @@ class Plan:
 
 
 def seconds_for(provider: str, seconds_left: float) -> float:
-    """How long an attempt may take. Raises UpstreamTimeout where starting makes no sense."""
+    """How many seconds an attempt may take. Raises UpstreamTimeout if too few are left to start."""
     left = seconds_left - SETTLE_SECONDS
     if left < LEAST_SECONDS:
         raise UpstreamTimeout("No time was left to call the provider.", provider=provider, sent=False)
@@ -129,8 +131,9 @@ def seconds_for(provider: str, seconds_left: float) -> float:
 
 
 def moves_on(failure: GatewayError) -> bool:
-    """Whether another target may do what this one did not. Not the caller's own fault: every target would be sent the
-    same; and what one refuses for its content, or for its length, is not offered to others (docs/decisions/0023)."""
+    """Whether another target may succeed after this failure. It can't after the caller's own fault, since every target
+    would be sent the same. A request that one target refuses for its content or length is not offered to others
+    (docs/decisions/0023)."""
     if isinstance(failure, UpstreamRejected):
         return failure.upstream_status in _OF_THE_TARGET
     return isinstance(failure, (UpstreamError, StoreUnavailable))

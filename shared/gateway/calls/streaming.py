@@ -1,7 +1,7 @@
 """A call's answer as a stream of bytes in the client's dialect.
 
-Nothing is sent before the first content, so that another attempt stays possible, and an error has its true status.
-Where the provider is silent for long, a ping goes out first: from then on errors are told in the stream.
+Nothing is sent before the first content, so that another attempt stays possible and an error has its true status. If
+the provider is silent for long, a ping goes out first. From then on, errors are sent in the stream.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from gateway.errors import ClientGone, GatewayError, InternalError
 from gateway.vendors.base import Chunk
 
 PING_SECONDS = 10.0
-_MOST_HELD = 65_536  # bytes: of what is no content, more is not held back
-_COMMENT = b": ping\n\n"  # no event at all: before the first one, some readers know none but that
+_MOST_HELD = 65_536  # bytes of events without content that are held back
+_COMMENT = b": ping\n\n"  # not an event: before the first event, some readers accept nothing else
 Gone = Callable[[], bool]
 
 
 @dataclass(slots=True)
 class Streaming:
-    """One call's stream. `gone` tells that the client has hung up; `clock` gives seconds of a steady clock."""
+    """One call's stream. `gone` says whether the client has hung up; `clock` gives seconds of a steady clock."""
 
     call: Call
     gone: Gone = lambda: False
     clock: Callable[[], float] = time.monotonic
-    _under_way: Delivery | None = None  # whose events went out
+    _under_way: Delivery | None = None  # the one whose events went out
 
     def begun(self) -> Begun:
-        """The stream, begun: its first bytes are there. Raises what ended the call before, with its status. Read it to
-        its end, or close it: either way the call is settled."""
+        """The stream with its first bytes ready. Raises the error that ended the call before them, with its status.
+        Read the stream to its end or close it: either way the call is settled."""
         pieces = self._pieces()
         first = next(pieces)
         return Begun(self.call, first, pieces)
@@ -47,7 +47,7 @@ class Streaming:
                 sent = True
                 yield piece
         except ClientGone as gone:
-            raise self.call.paid_for(gone) from None  # it is settled by now
+            raise self.call.paid_for(gone) from None  # the call is settled by now
         except GatewayError as error:
             if not sent:
                 raise
@@ -62,7 +62,7 @@ class Streaming:
             yield (self._under_way or self._delivery()).error(told, self._facts())
 
     def _said(self) -> Generator[bytes]:
-        """The answer's bytes, with pings. What an attempt said before its first content is held back, and goes with
+        """The answer's bytes, with pings. An attempt's events before its first content are held back and go out with
         it."""
         begun, held, attempts, last = False, b"", 0, self.clock()  # when something was sent last
         delivery = self._delivery()
@@ -87,14 +87,14 @@ class Streaming:
         yield held + delivery.end(self.call.attempts[-1].usage, self._facts())
 
     def _facts(self) -> dict[str, Any]:
-        """What the headers, which went out before, could not tell, or not for sure."""
+        """What the headers could not say, or not for certain, because they had gone out before."""
         call = self.call
         how = {"attempts": len(call.attempts), "fallbacks": call.fallbacks, "model": call.route.target}
         return {**call.price(), "gateway": {"request_id": call.rid, **how, "region": call.target.region}}
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """The call knows, before it is settled, that it ends since its client has left."""
+        """Tell the call, before it is settled, that it ends because its client has left."""
         try:
             yield
         except (ClientGone, GeneratorExit):
@@ -107,7 +107,7 @@ class Streaming:
 
 
 class Begun(Iterator[bytes]):
-    """The pieces of a stream whose first is there already."""
+    """The pieces of a stream; the first one is there already."""
 
     def __init__(self, call: Call, first: bytes, rest: Generator[bytes]) -> None:
         self._call = call
@@ -121,7 +121,7 @@ class Begun(Iterator[bytes]):
 
     @property
     def charged(self) -> int:
-        """What it cost, in micro-dollars: known when it has ended."""
+        """What it cost, in micro-dollars; known once it has ended."""
         return self._call.cost.total
 
     def __next__(self) -> bytes:

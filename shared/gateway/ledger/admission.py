@@ -1,7 +1,7 @@
 """The arithmetic of admission. Times are integer microseconds since the epoch, money integer micro-dollars.
 
-A bucket is one number, the theoretical arrival time (GCRA): each call moves it on by `T`, and a call conforms while it
-is at most `tau` ahead of the clock. `slack` lets containers' clocks differ without admitting one call more.
+A bucket is one number, the theoretical arrival time (GCRA). Each call moves it on by `T`, and a call conforms while it
+is at most `tau` ahead of the clock. `slack` allows containers' clocks to differ without admitting an extra call.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ _HOUR = 3_600 * _SECOND
 
 @dataclass(frozen=True)
 class Terms:
-    """What holds for one account now: a key's own limits over its tier's, or all that limits a user, a team, or a key
-    on one model. `limits` has what is limited, by the field of a tier; a budget in micro-dollars, without what
-    `budget_raise` adds to it for a while."""
+    """The limits of one account now: a key's own, which override its tier's, or those of a user, of a team, or of a key
+    on one model. `limits` maps a tier's field to its limit. A budget is in micro-dollars, without the temporary
+    addition by `budget_raise`."""
 
     limits: Mapping[str, Bucket | int]
     duration: str = "monthly"
     shadow: frozenset[str] = field(default_factory=frozenset)
-    typical: bool = False  # whether calls may hold what they cost as a rule, not what they may cost at most
+    typical: bool = False  # whether calls may hold what they usually cost, not the most that they may cost
     budget_raise: Raise | None = None
 
     def enforced(self, name: str) -> bool:
         return name not in self.shadow
 
     def bucket(self, limit: Limit) -> Bucket | None:
-        """Of a limit that is a bucket; None where nothing is limited."""
+        """The bucket of a limit; None if nothing is limited."""
         held = self.limits.get(limit.field)
         return held if isinstance(held, Bucket) else None
 
     def most(self, limit: Limit) -> int | None:
-        """How much of it may be; of a bucket in a minute."""
+        """The most that a limit allows; for a bucket, per minute."""
         held = self.limits.get(limit.field)
         return held.limit if isinstance(held, Bucket) else held
 
     @cached_property
     def buckets(self) -> tuple[tuple[Limit, Bucket], ...]:
-        """The limits that are buckets, each with its own."""
+        """The limits that are buckets, each with its bucket."""
         held = ((limit, self.bucket(limit)) for limit in BUCKETS)
         return tuple((limit, bucket) for limit, bucket in held if bucket is not None)
 
     @cached_property
     def wholes(self) -> tuple[tuple[Limit, int], ...]:
-        """The enforced limits, each with the most that there ever is of it: of a bucket its burst."""
+        """The enforced limits, each with the most that one call can ever get: for a bucket, its burst."""
         whole = ((limit, self.limits.get(limit.field)) for limit in LIMITS if self.enforced(limit.name))
         return tuple(
             (limit, held.burst if isinstance(held, Bucket) else held) for limit, held in whole if held is not None
@@ -67,19 +67,20 @@ class Terms:
         return held if isinstance(held, int) else None
 
     def budget_at(self, now: int) -> int | None:
-        """The budget that holds at this moment, with what it is raised by then."""
+        """The budget at this moment, with any raise that is in force then."""
         raised = self.raise_at(now)
         return self.budget if self.budget is None or raised is None else self.budget + raised.by
 
     def raise_at(self, now: int) -> Raise | None:
-        """What raises the budget at this moment; None where nothing does, or there is no budget."""
+        """The raise of the budget in force at this moment; None if there is no raise or no budget."""
         raised = self.budget_raise
         return raised if raised is not None and self.budget is not None and now < raised.until * _SECOND else None
 
 
 @lru_cache(maxsize=1_024)
 def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
-    """A key's own limits over its tier's. A duration belongs to its budget: the tier's is for the tier's budget."""
+    """A key's own limits override its tier's. A duration belongs to its budget: the tier's duration is for the tier's
+    budget."""
     own = key.max_budget is not None or tier.budget is None
     limits = {}
     for each in LIMITS:
@@ -89,7 +90,7 @@ def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
         elif number is None:
             number = getattr(tier, each.field)
         if number is not None:
-            # A minute's limit brings its own burst, the tier's would be another rate's.
+            # A key's limit per minute comes with its own burst: the tier's burst belongs to another rate.
             burst = each.burst and (getattr(key, each.burst[1]) or getattr(key, each.key_field))
             limits[each.field] = _held(each, number, burst or (each.burst and getattr(tier, each.burst[0])))
     return Terms(
@@ -103,7 +104,7 @@ def terms_of(tier: TierLimits, key: KeyLimits) -> Terms:
 
 @lru_cache(maxsize=1_024)
 def terms_of_limits(limits: KeyLimits) -> Terms:
-    """Of what has no tier: what is not set is not limited."""
+    """The terms of an account without a tier: a limit that is not set does not exist."""
     given = dict(limits.given)
     return Terms(
         {
@@ -123,8 +124,8 @@ def _held(limit: Limit, number: int, burst: int | None) -> Bucket | int:
 
 
 class Demand(NamedTuple):
-    """What one call asks for: money to hold, and tokens, both upper bounds; and tags to count it under. `typical` is
-    what it may hold instead where who pays for it says so."""
+    """What one call asks for: money to hold and tokens, both upper bounds, and tags to count it under. `typical` is
+    what it may hold instead if the accounts that pay for it say so."""
 
     est: int
     tokens: int
@@ -132,8 +133,8 @@ class Demand(NamedTuple):
     typical: int | None = None
 
     def of(self, terms: Iterable[Terms]) -> Demand:
-        """What it holds, on the terms of all its accounts: the typical where one says so, and each other one that has a
-        budget to pass does too."""
+        """What it holds on the terms of all its accounts: the typical estimate if one says so, and each other account
+        that has a budget says so too."""
         each = list(terms)
         chosen = any(one.typical for one in each) and all(one.typical or one.budget is None for one in each)
         est = self.typical if chosen and self.typical is not None else self.est
@@ -141,7 +142,7 @@ class Demand(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """The UTC windows that a moment lies in, as attribute names, and when they end (microseconds)."""
+    """The UTC windows that contain a moment, as attribute names, and when they end (microseconds)."""
 
     now: int
     hour: str
@@ -160,17 +161,17 @@ class Windows(NamedTuple):
         return booking_of(self.hour, self.budget)
 
     def attribute(self, limit: Limit) -> str:
-        """Where an item counts a limit that is counted."""
+        """The attribute in which an item counts a limit."""
         return limit.counter(self.hour) if limit.kind == "window" else limit.attribute
 
     def ends(self, limit: Limit) -> int | None:
-        """When what a limit counts begins anew; None where that is no question of time."""
+        """When a limit's count starts again; None if it does not depend on time."""
         return {"hour": self.hour_ends, "day": self.day_ends}.get(limit.window)
 
 
 @lru_cache(maxsize=16)
 def _windows(hour_number: int, duration: str) -> tuple[str, str, str, int, int, int | None]:
-    """All but `now` of the windows of an hour, which is numbered from the epoch."""
+    """All fields of `Windows` except `now`, for an hour that is numbered from the epoch."""
     hour = datetime.fromtimestamp(hour_number * 3_600, UTC)
     day = hour.replace(hour=0)
     name, ends = _budget_window(day, duration)
@@ -187,15 +188,15 @@ def _windows(hour_number: int, duration: str) -> tuple[str, str, str, int, int, 
 
 @dataclass(frozen=True)
 class Booking:
-    """Where a call's money stands on an item: in its hour, and in its budget's window; and its tokens. These are
-    attributes' names."""
+    """The names of the attributes in which an item books a call's money (by hour and by budget window) and its
+    tokens."""
 
     hour: str
     window: str
 
     @cached_property
     def used(self) -> str:
-        """Spent and held in the window: what a budget bounds."""
+        """Spent and held in the window: this is what a budget limits."""
         return f"used_{self.window}"
 
     @cached_property
@@ -204,7 +205,7 @@ class Booking:
 
     @cached_property
     def held(self) -> str:
-        """Held by calls of the hour that are under way. Where it is not there, the hour is reconciled."""
+        """Held by calls of the hour that are under way. If it is missing, the hour has been reconciled."""
         return f"o_{self.hour}_{self.window}"
 
     @cached_property
@@ -230,7 +231,7 @@ class Booking:
 
 @lru_cache(maxsize=64)
 def booking_of(hour: str, window: str) -> Booking:
-    """One for all calls of an hour: its names are made once."""
+    """One object for all calls of an hour, so that its names are made once."""
     return Booking(hour, window)
 
 

@@ -1,5 +1,5 @@
-"""The way through the accounts that have to admit a call: one conditional write each, and all of it undone where one
-of them refuses."""
+"""Admission by all accounts that have to admit a call: one conditional write each, all undone if one of them
+refuses."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from gateway.ledger.refusals import refusal_of, shadow_refusals
 from gateway.ledger.stale import stale_names
 from gateway.ledger.tags import new_marks, set_name
 
-_TRIES = 12  # the second fits as a rule; more are for callers that come out of order, and for changes of the record
+_TRIES = 12  # the second usually succeeds; more are for callers that come out of order, and for changes of the record
 _PAUSE_SECONDS = 0.02
 _CHANCE = random.SystemRandom()
 _BUSY_MICROSECONDS = 5_000_000
 _SECOND = 1_000_000
 Tiers = Callable[[str], TierLimits]
-Reread = Callable[[], Account | None]  # None: nothing is limited there any more
+Reread = Callable[[], Account | None]  # None: nothing limits it any more
 
 
 class Items(Protocol):
@@ -57,8 +57,8 @@ class Items(Protocol):
 
 @dataclass(slots=True)
 class Admissions:
-    """`clock` gives microseconds since the epoch, `pause` waits that many seconds, `targets` says what a model's name
-    stands for, `undo` gives back what an account holds for a call that another one refused."""
+    """`clock` gives microseconds since the epoch. `pause` waits for a number of seconds. `targets` says what a model's
+    name stands for. `undo` gives back what an account holds for a call that another account refused."""
 
     limits: Items
     keys: KeyReader
@@ -71,22 +71,22 @@ class Admissions:
     def admit(
         self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]
     ) -> tuple[Caller, tuple[Admitted, ...], int]:
-        """The caller by the freshest record, who admitted the call, the key first, and what each holds for it. Nothing
-        is held when this raises.
+        """The caller by the latest record, the accounts that admitted the call (the key first), and the amount that
+        each holds for it. Nothing is held when this raises.
 
-        What an account refuses, those before it give back: the money and the place. The call stays counted among
-        theirs: it was made.
+        If an account refuses the call, those before it give back its money and its place. They still count the call,
+        because it was made.
         """
         further = further_accounts(caller, models, self.targets)
         key = key_account(caller, tiers)
         asked = demand.of(each.terms for each in (key, *further))
-        if further:  # before the key counts the call; a key alone is checked by its admission
+        if further:  # before the key counts the call; a key without further accounts is checked by its admission
             self.check(caller, tiers, demand, models)
             for account in further:
                 self._check_hopeless(account, caller, asked)
         caller, admitted = self._all(caller, key, tiers, asked, models)
         fresh = demand.of(each.account.terms for each in admitted)
-        if fresh.est > asked.est:  # an account whose record was read anew wants the upper bound held
+        if fresh.est > asked.est:  # an account whose record was read again wants the upper bound held
             self._undo(admitted, asked)
             asked = asked._replace(est=demand.est)
             caller, admitted = self._all(caller, key_account(caller, tiers), tiers, asked, models)
@@ -111,7 +111,7 @@ class Admissions:
             self.undo(each, demand)
 
     def check(self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]) -> None:
-        """What is known here to be refused just now, without asking: it costs no write. Raises as `admit`."""
+        """Refuse what this container already knows to be refused now: this costs no write. Raises as `admit`."""
         accounts = (*further_accounts(caller, models, self.targets), key_account(caller, tiers))
         demand = demand.of(each.terms for each in accounts)
         for account in accounts:
@@ -135,18 +135,18 @@ class Admissions:
     def _further(self, account: Account, caller: Caller, key: Admitted, demand: Demand) -> Admitted | None:
         return self._admitted(
             account,
-            demand._replace(tags=()),  # a key's alone
+            demand._replace(tags=()),  # only a key counts tags
             self._known(account, caller),
             lambda: self._again(account, caller),
-            lambda: key.windows.now,  # one moment for all, so that one hour holds the money of all
+            lambda: key.windows.now,  # one moment for all accounts, so that the money of all is in the same hour
         )
 
     def _known(self, account: Account, caller: Caller) -> Known:
-        # What several keys share is remembered by key: another one may ask for less.
+        # An account that several keys share is remembered separately for each key: another key may ask for less.
         return self.memory.of(account.id if account.scope == "key" else f"{account.id}/{caller.key_id}")
 
     def _check_hopeless(self, account: Account, caller: Caller, demand: Demand) -> None:
-        """What no waiting can help is refused by each account before the key counts the call."""
+        """Let each account refuse a call that no waiting can help, before the key counts it."""
         known, windows = self._known(account, caller), Windows.at(self.clock(), account.terms.duration)
         if known.asks_too_much(account, demand, windows):
             fresh = self._again(account, caller)
@@ -164,7 +164,7 @@ class Admissions:
             if holder is None:
                 return None
             account = holder
-            if number > 1:  # by chance, so that those who hinder each other come apart
+            if number > 1:  # a random pause, so that callers that hinder each other drift apart
                 self.pause(_CHANCE.uniform(0, _PAUSE_SECONDS))
             terms = account.terms
             windows = Windows.at(clock(), terms.duration)
@@ -207,12 +207,12 @@ class Admissions:
         return self.limits.admit(account.id, account.version, account.terms, demand, windows, variant, stale, marks)
 
     def _tell(self, holder: Account | None, item: dict[str, Any]) -> None:
-        # Who changed the record did not come to tell the item.
+        # The change of the record never reached the item.
         if holder is not None and item.get("kv", 0) < holder.version:
             self.limits.set_state(holder.id, "A", holder.version)
 
     def _first(self, account: Account, reread: Reread) -> Account | None:
-        """Make the item of a first call; where the record changed or is gone, look at it."""
+        """Create the item for an account's first call; if its record has changed or is gone, read that again."""
         try:
             self.limits.create(account.id, account.version)
         except ConditionFailed:
@@ -220,11 +220,11 @@ class Admissions:
         return account
 
     def _fresh(self, caller: Caller) -> Caller:
-        """The caller by its record as it is now. Raises Unauthorized."""
+        """The caller by its current record. Raises Unauthorized."""
         return current(caller, self.keys, self.clock() / _SECOND)[1]
 
     def _again(self, account: Account, caller: Caller) -> Account | None:
-        """An account after the key's by its record as it is now; None where nothing limits it any more. Raises
+        """An account after the key's, by its current record; None if nothing limits it any more. Raises
         Unauthorized."""
         if account.scope == "model":
             fresh = self._fresh(caller)

@@ -1,4 +1,4 @@
-"""What is told of limits: the answer of a refusal, the rate limit headers, as OpenAI's, and what shadow refuses."""
+"""What is reported about limits: the answer of a refusal, rate limit headers like OpenAI's, and refusals in shadow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECOND = 1_000_000
 
 
 class _Whose(NamedTuple):
-    """Whose limit it is, in an answer's words and facts."""
+    """Whose limit it is, in the words and details of an answer."""
 
     scope: Scope
     model: str
@@ -40,10 +40,10 @@ class _Whose(NamedTuple):
 def refused(
     scope: Scope, model: str, terms: Terms, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows
 ) -> GatewayError:
-    """The answer of a refusal: what was hit, how much is used and was asked for, and when it frees. Without an item,
-    that is, where a call was refused that asks for more than there ever is, nobody looked what is used. With one,
-    what such a call is told of money would be older than the calls that have ended since: nothing is said. `model` is
-    the name in a key's limit on one."""
+    """The answer of a refusal: the limit that was hit, how much is used and was asked for, and when room returns. There
+    may be no item if the call asks for more than the whole limit: then the use is not known. If there is an item, its
+    spent money would be out of date for such a call, because other calls have ended since; so it is left out. `model`
+    is the name in a key's limit on a model."""
     whose = _Whose(scope, model)
     now = windows.now
     wait = None if refusal.wait is None else refusal.wait / _SECOND
@@ -109,10 +109,10 @@ def _bucket_headers(kind: str, bucket: Bucket, arrival: int, now: int) -> dict[s
 
 
 def report_shadowed(refusals: Iterable[Refusal], *, scope: str, tier: str, rid: str, key_id: str) -> None:
-    """What limits in shadow would have refused is counted and logged; it costs no request.
+    """Count and log the refusals by limits in shadow; they refuse no call.
 
-    `scope` is the account's; `tier` the key's, or the scope of what several keys share. Of a budget `limit` and `used`
-    are in US dollars."""
+    `scope` is the account's. `tier` is the key's, or the scope of an account that several keys share. A budget's
+    `limit` and `used` are logged in US dollars."""
     for refusal in refusals:
         money = refusal.name == "budget"
         observability.count("ShadowRefusals", limit=refusal.name, tier=tier)

@@ -1,4 +1,4 @@
-"""What a call costs by how it ended: the one rule, for every vendor."""
+"""What a call costs, by how it ended: one rule for every vendor."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gateway.models.money import Cost
 class Verdict(StrEnum):
     """How a call ended.
 
-    ANSWERED: as promised. UNUSABLE: an answer came whole with a status of success, and it is none (an error object,
-    HTML, no choices). REFUSED: a status that is no success. NOT_SENT: nothing reached the provider. UNKNOWN: it left,
-    and nobody can know what was produced (our deadline, a reset, a hang-up, an answer that was cut off). CUT: it ended
-    so when content had come, and all that was produced until then was seen; or, of a batch, in any way when parts of it
-    had been answered.
+    ANSWERED: as promised. UNUSABLE: the whole response came with a success status, but it is not an answer (an error
+    object, HTML, no choices). REFUSED: a status other than success. NOT_SENT: nothing reached the provider. UNKNOWN:
+    the call was sent, and nobody can know what was produced (our deadline, a reset, a hang-up, an answer that was cut
+    off). CUT: as UNKNOWN, but content had come, and everything produced until then was seen. A batch is CUT if it ended
+    in any way after parts of it had been answered.
     """
 
     ANSWERED = "answered"
@@ -26,7 +26,7 @@ class Verdict(StrEnum):
 
 
 def charge(verdict: Verdict, bill: Cost | None, hold: int) -> Cost:
-    """The cost of a call. `bill` is what the usage costs that came with the answer, None where none came; `hold` is in
+    """The cost of a call. `bill` is the cost of the usage that came with the answer, None if none came; `hold` is in
     micro-dollars."""
     if verdict is Verdict.UNKNOWN:
         return Cost(prompt=hold, completion=0)
@@ -41,7 +41,8 @@ def succeeded(status: int) -> bool:
 
 
 def verdict_of(*, sent: bool, status: int | None) -> Verdict:
-    """The verdict on a call that failed: whether it may have left, and the status of the answer that came whole."""
+    """The verdict on a call that failed. `sent`: it may have been sent. `status` is that of the response if all of it
+    came."""
     if not sent:
         return Verdict.NOT_SENT
     if status is None:

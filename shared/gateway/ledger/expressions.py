@@ -1,4 +1,4 @@
-"""The one update that admits a call: every limit, the hold, the tags and the key's state in one expression."""
+"""The single update that admits a call: every limit, the hold, the tags and the key's state in one expression."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.ledger.moves import Move, Variant
 from gateway.ledger.tags import ROOM, set_name
 from gateway.limits import COUNTED, Bucket
 
-# Of what is counted: the letter of its placeholders, what adds to it, and what bounds it.
+# For each counted limit: its placeholders' letter, the expression that adds to it, the condition that limits it.
 _COUNTS: Final = tuple(
     (
         limit,
@@ -32,7 +32,7 @@ _HOLD: Final = (
 
 @lru_cache(maxsize=16)
 def _names(hour: str, budget: str) -> Mapping[str, str]:
-    """What every admission of an hour and a budget's window names: what is counted, and the hold."""
+    """The attribute names that every admission of an hour and a budget window uses: the counters and the hold."""
     booking = booking_of(hour, budget)
     names = {
         f"#{mark}": limit.counter(hour) if limit.kind == "window" else limit.attribute for limit, mark, *_ in _COUNTS
@@ -42,7 +42,7 @@ def _names(hour: str, budget: str) -> Mapping[str, str]:
 
 @dataclass(slots=True)
 class Expression:
-    """Parts of one update, put together at the end."""
+    """The parts of one update, which are joined at the end."""
 
     sets: list[str] = field(default_factory=list)
     removes: list[str] = field(default_factory=list)
@@ -78,7 +78,7 @@ def admission(
     stale: Sequence[str],
     marks: Sequence[str],
 ) -> Expression:
-    """The expression of an admission, on the terms that hold for the account at this version of its record."""
+    """The expression of an admission, on the account's terms at this version of its record."""
     expression = Expression(names=dict(_names(windows.hour, windows.budget)))
     _active(expression, version)
     _buckets(expression, terms, demand, windows, variant)
@@ -101,8 +101,8 @@ def _buckets(expression: Expression, terms: Terms, demand: Demand, windows: Wind
 
 
 def _bucket(expression: Expression, name: str, bucket: Bucket, units: int, now: int, move: Move) -> None:
-    # Units that fit not even an empty bucket were refused before, or are over. What is over needs no condition: the
-    # item that told so was older, and an arrival time only grows.
+    # Units that do not even fit an empty bucket were refused before, or have the form "over". That form needs no
+    # condition: it was chosen by an older state of the item, and an arrival time only grows.
     if move.form == "over":
         return
     mark, start, most, cost = name[:2], now - bucket.slack, now + bucket.tau(units), bucket.cost(units)
@@ -124,19 +124,19 @@ def _bucket(expression: Expression, name: str, bucket: Bucket, units: int, now: 
         return
     expression.values |= {f":{mark}1": most, f":{mark}c": cost}
     expression.sets += [f"{each} = if_not_exists({label}, :{mark}0) + :{mark}c" for each in (name, label)]
-    # That both are equal says that nobody moved the one on without the other.
+    # If both are equal, nobody has moved one of them without the other.
     others = f"{label} = {name} AND {label} BETWEEN :{mark}0 AND :{mark}1"
     expression.conditions.append(f"(({others}) OR (attribute_not_exists({label}) AND ({idle})))")
 
 
 def _counters(expression: Expression, terms: Terms, demand: Demand) -> None:
-    """Each is counted, limited or not: a limit that is set in the middle of a window holds at once."""
+    """Everything is counted, limited or not, so that a limit that is set in the middle of a window applies at once."""
     expression.values |= {":zero": 0, ":one": 1, ":tokens": demand.tokens}
     for limit, mark, added, condition in _COUNTS:
         expression.sets.append(added)
         most = terms.most(limit)
         if most is not None and terms.enforced(limit.name):
-            # What exceeds the whole limit was refused before: a window that is not there yet has room.
+            # A call beyond the whole limit was refused before, so a window without a counter has room.
             expression.values[f":{mark}"] = most - limit.asks(demand.tokens)
             expression.conditions.append(condition)
 
@@ -154,7 +154,7 @@ def _money(expression: Expression, terms: Terms, demand: Demand, now: int) -> No
     expression.sets += _HOLD
     budget = terms.budget_at(now)
     if budget is not None and terms.enforced("budget"):
-        # As with a counter.
+        # As for a counter: a window without the attribute has room.
         expression.values[":room"] = budget - demand.est
         expression.conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
 

@@ -1,4 +1,4 @@
-"""A call as the ledger sees it: what it asks for, what is held for it, how it ended."""
+"""A call as the ledger sees it: its demand, its hold, and its outcome."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from gateway.times import rfc3339
 
 
 class AdmissionRequest(NamedTuple):
-    """One call to admit. `est` in micro-dollars, the upper bound; `deadline` in seconds since the epoch. `models` is
-    every target (`provider/model`) that the call may go to, in order; where it is empty, `target` alone. `typical` is
-    what such a call costs as a rule: it is held where its accounts say so. `facts` are further fields of the row, which
-    bound nothing."""
+    """One call to admit. `est` is the upper bound in micro-dollars, `deadline` in seconds since the epoch. `models` are
+    all targets (`provider/model`) that the call may go to, in order; if empty, `target` alone. `typical` is what such a
+    call usually costs: it is held instead if the call's accounts say so. `facts` are further fields of the row, which
+    limit nothing."""
 
     rid: str
     model: str
@@ -39,9 +39,9 @@ class AdmissionRequest(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a call ended. Costs in micro-dollars; `status` is "ok" or an error code. `uncounted` are the tokens that were
-    held for attempts of which nobody knows what they used. `facts` are further fields of the row: its attempts, and
-    what it says otherwise since another target answered."""
+    """How a call ended. Costs are in micro-dollars; `status` is "ok" or an error code. `uncounted` are the tokens that
+    were held for attempts whose usage nobody knows. `facts` are further fields of the row: its attempts, and the fields
+    that change because another target answered."""
 
     usage: Usage | None
     prompt_cost: int
@@ -56,15 +56,15 @@ class Outcome(NamedTuple):
         return self.prompt_cost + self.completion_cost
 
     def tokens(self, held: int) -> int:
-        """Tokens used. Where nobody counted them: none of a call that costs nothing, else what was held."""
+        """Tokens used. If nobody counted them: 0 for a call that costs nothing, else the tokens that were held."""
         if self.usage is not None:
             return self.usage.total_tokens + self.uncounted
         return (self.uncounted or held) if self.cost else 0
 
 
 class Admitted(NamedTuple):
-    """An account that admitted a call: on what terms, in which windows, and its item as it was then. `shadowed` would
-    have refused it, were they enforced."""
+    """An account that admitted a call, the windows in which it did, and its item right after that. `shadowed` are the
+    refusals by limits in shadow, had they been enforced."""
 
     account: Account
     windows: Windows
@@ -73,19 +73,19 @@ class Admitted(NamedTuple):
 
     @property
     def budget(self) -> int | None:
-        """The budget that held when it admitted the call."""
+        """The budget that applied when it admitted the call."""
         return self.account.terms.budget_at(self.windows.now)
 
     @property
     def left(self) -> int | None:
-        """Micro-dollars left of the budget, None where there is none; 0 where it was lowered below what is used."""
+        """Micro-dollars left of the budget; None if there is no budget, 0 if it was lowered below the amount used."""
         budget = self.budget
         return None if budget is None else max(0, budget - self.item.get(self.windows.booking.used, 0))
 
 
 class Hold(NamedTuple):
-    """An admitted call: its row, whose call it is by the freshest record, and who admitted it, the key first. `bound`
-    is the most that it was to cost when it was admitted; `typical` that less than that was held."""
+    """An admitted call: its row, its caller by the latest record, and the accounts that admitted it, the key first.
+    `bound` is its upper bound at admission; `typical`: less than that was held."""
 
     row: Row
     caller: Caller
@@ -94,12 +94,12 @@ class Hold(NamedTuple):
     typical: bool = False
 
     def worth_lowering(self, est: int) -> bool:
-        """Whether it is worth a write an account to hold so much instead: where a budget is held, and more than half of
-        it would be free."""
+        """Whether holding only `est` is worth one write per account: an account has a budget, and more than half of the
+        hold would become free."""
         return 2 * est < self.row.est and any(each.account.terms.budget is not None for each in self.admitted)
 
     def headers(self) -> dict[str, str]:
-        """The rate limit headers, as OpenAI's: limits, what is left, and when the bucket is full again."""
+        """The rate limit headers, like OpenAI's: the limits, what is left, and when the bucket is full again."""
         key = self.admitted[0]
         headers = rate_headers(key.account.terms, key.item, key.windows.now)
         left: dict[str, int] = {}
@@ -110,7 +110,7 @@ class Hold(NamedTuple):
         return headers | {name: f"{usd(micro):.6f}" for name, micro in left.items()} | self._raised()
 
     def _raised(self) -> dict[str, str]:
-        """Until when budgets are raised that admitted the call."""
+        """Until when the budgets that admitted the call are raised."""
         raises = ((each.account.scope, each.account.terms.raise_at(each.windows.now)) for each in self.admitted)
         return {f"x-gateway-{scope}-raised-until": rfc3339(each.until) for scope, each in raises if each is not None}
 

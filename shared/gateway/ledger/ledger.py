@@ -1,10 +1,10 @@
 """Admit, hold, settle, release: no key spends more than its budget or calls more often than it may.
 
-admit: one conditional update of the item of each account (the hold), then the row, OPEN, before any provider is called
-settle: the row SETTLED if it is OPEN; whoever wins that gives the rest of the hold back
-release: the same at a cost of nothing, for a call that never went out
+admit: one conditional update of each account's item (the hold), then the row, OPEN, before any provider is called
+settle: the row becomes SETTLED if it is OPEN; whoever makes that change gives the rest of the hold back
+release: the same with a cost of 0, for a call that was never sent
 top_up, lower: hold more for a further attempt, or less once the prompt's usage is known
-passing: what costs nothing counts among the requests, and has its place for as long as it takes: no hold, no row
+passing: a request that costs nothing is counted and takes a place while it lasts; it has no hold and no row
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def _no_alias(_name: str, _residency: str) -> None:
 
 @dataclass(slots=True)
 class Ledger:
-    """`clock` gives microseconds since the epoch, `pause` waits that many seconds, `targets` says what a model's name
-    stands for now."""
+    """`clock` gives microseconds since the epoch. `pause` waits for a number of seconds. `targets` says what a model's
+    name stands for now."""
 
     limits: Limits
     rows: Rows
@@ -82,11 +82,11 @@ class Ledger:
         try:
             self.rows.open(row)
         except (StoreUnavailable, StoreError) as error:
-            # Without its row a call could not be billed.
+            # A call without a row could not be billed.
             self._abandon(hold)
             raise StoreUnavailable("The call can't be recorded now; try again.", retry_after=1) from error
         if self.clock() >= row.opened_by:
-            # Its minute may be swept, or its hour closed: nobody would look for it any more.
+            # Its minute may already be swept, or its hour closed: then nothing looks for the row any more.
             self._abandon(hold)
             raise StoreUnavailable("The call was recorded too late; try again.", retry_after=1)
         for each in admitted:
@@ -95,14 +95,14 @@ class Ledger:
         return hold
 
     def check(self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str] = ()) -> None:
-        """What is known here to be refused just now, without asking: it costs no write. Raises as `admit`."""
+        """Refuse what this container already knows to be refused now: this costs no write. Raises as `admit`."""
         self.admissions.check(caller, tiers, demand, models)
 
     @contextmanager
     def passing(self, caller: Caller, tiers: Tiers, models: Collection[str]) -> Iterator[Caller]:
-        """A request about these models that costs nothing: it counts against the limits of requests, and has a place
-        among parallel ones until this ends. There is no row: a place that a crash leaves taken is given back when its
-        hour is reconciled. Gives the caller by the freshest record. Raises as `admit`."""
+        """A request about these models that costs nothing. It counts against the request limits, and takes a place
+        among the parallel requests until this block ends. There is no row: if a crash leaves the place taken, it is
+        given back when its hour is reconciled. Gives the caller by the latest record. Raises as `admit`."""
         nothing = Demand(0, 0)
         caller, admitted, _ = self.admissions.admit(caller, tiers, nothing, models)
         try:
@@ -112,22 +112,23 @@ class Ledger:
                 self._undo(each, nothing)
 
     def top_up(self, hold: Hold, more: int) -> Hold:
-        """Hold so much more (micro-dollars) for a call under way, in its own hour and window, on the terms that
-        admitted it: before an attempt that follows one which may be billed. Where it raises nothing more is held, but
-        for what a lost reply left to the reconcile, and no further attempt is to be made.
+        """Hold `more` micro-dollars in addition for a call under way, in its own hour and window, on the terms that
+        admitted it. This comes before an attempt that follows one which may be billed. If it raises, nothing more is
+        held, except for what a lost reply leaves to the reconcile, and no further attempt may be made.
 
-        Raises BudgetExceeded, RateLimited (`budget_held`), StoreUnavailable (also where the row was ended)."""
+        Raises BudgetExceeded, RateLimited (`budget_held`), StoreUnavailable (also if the row has ended)."""
         if more < 0:
             raise ValueError("a top-up takes nothing away")
         return self.resizer.top_up(hold, more) if more else hold
 
     def lower(self, hold: Hold, est: int) -> Hold:
-        """Hold so much instead, once, where that is less and `hold.worth_lowering(est)`: when the prompt's usage is
-        known. Never raises: where it is not done, or nobody knows, more stays held than needed."""
+        """Hold only `est` from now on, if that is less. It is called once, when the prompt's usage is known, if
+        `hold.worth_lowering(est)`. Never raises: if it fails, or a reply is lost, more stays held than needed."""
         return self.resizer.lower(hold, est)
 
     def settle(self, hold: Hold, outcome: Outcome) -> None:
-        """Book the outcome and give the rest of the hold back. Never raises: what fails here is swept later."""
+        """Book the outcome and give the rest of the hold back. Never raises: the sweeper or reconcile finishes what
+        fails here."""
         facts = settled_facts(
             outcome.usage,
             outcome.prompt_cost,
@@ -151,13 +152,14 @@ class Ledger:
             )
 
     def release(self, hold: Hold, status: str = "not_sent") -> None:
-        """End a call that never went out: it costs nothing."""
+        """End a call that was never sent: it costs nothing."""
         self.settle(hold, Outcome(None, 0, 0, status, 0))
 
     def _abandon(self, hold: Hold) -> None:
-        """Give back the hold of a call whose row could not be written. The row may be there all the same, or come yet:
-        it is closed first, and where it is not there it is written, so that a late write finds its place taken. Else
-        the sweeper would give the hold back once more. Where nobody knows, the hold stays."""
+        """Give back the hold of a call whose row could not be written. The row may be there all the same, or a late
+        write may still arrive. So the row is closed first; if it is not there, it is written and closed, and a late
+        write finds its place taken. Otherwise the sweeper would give the hold back a second time. If the outcome of
+        these steps is unknown, the hold stays."""
         row, facts = hold.row, settled_facts(None, 0, 0, "not_recorded", 0, self.clock())
         try:
             closed = self.rows.close(row.minute, row.rid, SETTLED, facts)
@@ -176,7 +178,7 @@ class Ledger:
         self._give_back(admitted.account.id, release, rid="")
 
     def _release(self, row: Row, actual: int, tokens: int) -> None:
-        # Nobody asks for the tokens of a window that is over.
+        # The tokens of a past window no longer matter to anybody.
         now = Windows.at(self.clock()).booking.tokens
         counters = tuple(name for name in booking_of(row.hour, row.window).tokens if name in now)
         for account, window in row.holders:
@@ -192,7 +194,7 @@ class Ledger:
     @staticmethod
     def _lost(step: str, rid: str, error: Exception) -> None:
         observability.count("LedgerStepsLost")
-        # Not repeated: a reply may be lost after the write was applied, and twice would be once too often.
+        # Not repeated: the write may have been applied before its reply was lost, and must not be applied twice.
         observability.log.error(
             "ledger step lost; reconcile finishes it", extra={"step": step, "rid": rid, "reason": str(error)}
         )

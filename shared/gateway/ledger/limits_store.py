@@ -1,12 +1,12 @@
-"""The table `limits`: one item an account, and an admission is one conditional update of it.
+"""The table `limits`: one item per account. An admission is one conditional update of it.
 
-Attributes: `st` (A active, R revoked), `kv` (the record's version); what each limit counts, by its `attribute` in the
-table of limits (`gateway.limits.LIMITS`): of a bucket the arrival time (`tat_3` the same under a label, see
-`gateway.ledger.moves.Move`), of a window what was used and held in it (`t_<day>`); `used_<window>` (micro-dollars spent
+Attributes: `st` (A active, R revoked), `kv` (the record's version); each limit's count, under its `attribute` in the
+table of limits (`gateway.limits.LIMITS`): a bucket's arrival time (`tat_3` is the same under a label, see
+`gateway.ledger.moves.Move`), and what was used and held in a window (`t_<day>`); `used_<window>` (micro-dollars spent
 and held) and `spent_<window>`; `g_<day>` (hashes of a key's tags: gateway.ledger.tags); for each hour that is not
-reconciled yet `o_<hour>_<window>` (held), `s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way).
-Windows are in the names, so that a new one needs no reset: it is not there yet. No limit stands here: a changed one
-holds as soon as callers know it, and `kv` makes them know it.
+reconciled yet `o_<hour>_<window>` (held), `s_<hour>_<window>` (spent) and `n_<hour>_<window>` (calls under way). The
+names contain their window, so a new window needs no reset: its attribute does not exist yet. The limits themselves are
+not here: a changed limit applies as soon as callers know it, and `kv` makes them read it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from gateway.ledger.admission import Booking, Demand, Terms, Windows
 from gateway.ledger.expressions import admission
 from gateway.ledger.moves import Variant
 
-_KEPT_AS_REVOKED = ("team", "user")  # a key's record is deleted, these stay: their versions go on
+_KEPT_AS_REVOKED = ("team", "user")  # a key's record is deleted; these stay, so that their versions go on
 
 
 class Release(NamedTuple):
-    """What an ended call gives back and what it spent, in micro-dollars, and where that is booked. The tokens that
-    were held and used correct the `counters` of such that somebody may still ask for."""
+    """What an ended call gives back and what it spent, in micro-dollars, and where that is booked. The held and used
+    tokens correct the token `counters` whose windows are not over."""
 
     est: int
     actual: int
@@ -40,7 +40,7 @@ class Release(NamedTuple):
 
 
 class LimitsStore:
-    """Counters: no call here is ever repeated by itself."""
+    """Counters: no call that changes one is ever repeated automatically."""
 
     def __init__(self, database: Database, table: str, keys_table: str) -> None:
         self._database = database
@@ -58,19 +58,20 @@ class LimitsStore:
         stale: Sequence[str] = (),
         marks: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Admit one call: every limit, the hold and the revocation in one decision. Returns the item as it is then.
-        `marks` go into the day's set of tags, which must have room for all of them.
+        """Admit one call: one decision covers every limit, the hold and the revocation. Returns the item after the
+        update. `marks` go into the day's set of tags, which must have room for all of them.
 
-        Raises ConditionFailed with the item as it stood (None where there is none yet).
+        Raises ConditionFailed with the current item (None if there is no item yet).
         """
         expression = admission(version, terms, demand, windows, variant, stale, marks)
         reply = self._database.call("UpdateItem", expression.request(self._table, account, "ALL_NEW"))
         return from_item(reply["Attributes"])
 
     def create(self, account: str, version: int) -> None:
-        """The item of a first call. Raises ConditionFailed if the record that it follows is not active at this version.
+        """Create the item for a first call. Raises ConditionFailed if the account's record is not active at this
+        version.
 
-        That the item is there already is fine: somebody else's call was first.
+        An item that already exists is fine: another call was first.
         """
         check = {
             "TableName": self._keys_table,
@@ -91,7 +92,8 @@ class LimitsStore:
                 raise ConditionFailed("TransactWriteItems") from None
 
     def release(self, account: str, release: Release) -> bool:
-        """Give a hold back and book what was spent. False, and nothing done, where the hour was reconciled already."""
+        """Give a hold back and book what was spent. Does nothing and returns False if the hour was already
+        reconciled."""
         booking = release.booking
         names = {
             "#u": booking.used,
@@ -111,7 +113,7 @@ class LimitsStore:
         if release.counters and release.used != release.held:
             values |= {":held": release.held, ":tokens": release.used - release.held}
             for number, name in enumerate(release.counters):
-                # Were the window's tokens gone, these are the call's own: never less than none.
+                # If the window's counter is gone, it becomes the call's own tokens: it never falls below 0.
                 tokens += f", #t{number} = if_not_exists(#t{number}, :held) + :tokens"
                 names[f"#t{number}"] = name
         request = {
@@ -128,9 +130,9 @@ class LimitsStore:
         return self._applied(request)
 
     def resize(self, account: str, booking: Booking, more: int, most: int | None = None) -> dict[str, Any]:
-        """Hold so much more for a call under way, or less where `more` is negative. `most`: how much of the budget may
-        be used before. The item as it is then. Raises ConditionFailed, with the item as it stands, where that is more,
-        or the hour was reconciled."""
+        """Hold `more` micro-dollars in addition for a call under way, or less if it is negative. `most`: the most that
+        may be used of the budget before that. Returns the item after the update. Raises ConditionFailed, with the
+        current item, if more is used or the hour was reconciled."""
         room = "" if most is None else " AND #u <= :most"
         request = {
             "TableName": self._table,
@@ -145,8 +147,9 @@ class LimitsStore:
         return from_item(self._database.call("UpdateItem", request)["Attributes"])
 
     def set_state(self, account: str, state: str, version: int) -> None:
-        """A change of the record (state A or R) that the next call meets, unless a later one was told already. Where
-        there is no item there is nothing to tell: a first call makes one, and only of the record as it is then."""
+        """Write a change of the record (state A or R), which the next call will find, unless a later change was written
+        already. Without an item there is nothing to write: a first call creates one, and only from the record as it is
+        then."""
         request = {
             "TableName": self._table,
             "Key": to_item({"id": account}),
@@ -158,21 +161,21 @@ class LimitsStore:
             self._database.call("UpdateItem", request, attempts=2)
 
     def get(self, account: str) -> dict[str, Any]:
-        """The item as it is now, empty where there is none. Raises StoreUnavailable."""
+        """The current item, empty if there is none. Raises StoreUnavailable."""
         request = {"TableName": self._table, "Key": to_item({"id": account}), "ConsistentRead": True}
         return from_item(self._database.call("GetItem", request, attempts=2).get("Item", {}))
 
     def items(self) -> Iterator[dict[str, Any]]:
-        """Every item, some seconds old at most: for the hourly reconcile alone."""
+        """Every item, at most a few seconds old; only for the hourly reconcile."""
         return pages(self._database, {"TableName": self._table}, "Scan", attempts=3)
 
     def gone(self, accounts: Sequence[str]) -> dict[str, int]:
-        """Those of these accounts whose record is deleted, each with the version that its deletion had, 0 where that is
-        gone with it."""
+        """The accounts among these whose record is deleted, each with the version of its deletion, or 0 if that is gone
+        too."""
         of = {account: named(account) for account in accounts}
         keys = [{"id": record} for record in dict.fromkeys(each.record for each in of.values())]
         records = {item["id"]: item for item in read_all(self._database, self._keys_table, keys, consistent=True)}
-        # One record that can't be read whole must not keep the hours of all others open: it is not gone.
+        # A record that can't be fully read counts as not deleted: it must not keep the hours of all others open.
         return {
             account: records[each.record]["version"] if each.record in records else 0
             for account, each in of.items()
@@ -185,8 +188,9 @@ class LimitsStore:
         }
 
     def remove(self, item: Mapping[str, Any]) -> bool:
-        """Forget an item, as it was read, whose record is deleted. It must have no hour to reconcile: none
-        comes again, since what is revoked admits nothing and a release needs its hour. False where it changed since."""
+        """Remove an item whose record is deleted, if the item is still as it was read; False if it has changed. It must
+        have no hour to reconcile. No hour is added later, since a revoked item admits nothing and a release needs its
+        hour."""
         request = {
             "TableName": self._table,
             "Key": to_item({"id": item["id"]}),
@@ -196,9 +200,9 @@ class LimitsStore:
         return self._applied(request, "DeleteItem")
 
     def reconcile(self, item: Mapping[str, Any], booking: Booking, spent: int, stale: Sequence[str] = ()) -> bool:
-        """Make a closed hour's sums what its rows say, and forget the hour. `spent`: the sum of its rows.
+        """Make a closed hour's sums agree with its rows, and remove the hour. `spent`: the sum of its rows.
 
-        False, and nothing done, where a release came in between.
+        Does nothing and returns False if a release came in between.
         """
         held, booked, calls = (item.get(name, 0) for name in (booking.held, booking.booked, booking.calls))
         names = {
@@ -233,8 +237,8 @@ class LimitsStore:
         return self._applied(request)
 
     def forget(self, account: str, bookings: Sequence[Booking], stale: Sequence[str]) -> bool:
-        """Take hours that agree with their rows, and stale counters, out of an item. False, and nothing done, where one
-        of the hours holds something."""
+        """Remove hours that agree with their rows, and stale counters, from an item. Does nothing and returns False if
+        one of the hours holds something."""
         parts = [each for booking in bookings for each in (booking.held, booking.calls)]
         gone = [*parts, *(booking.booked for booking in bookings), *stale]
         names = {f"#{number}": name for number, name in enumerate(gone)}
@@ -249,7 +253,7 @@ class LimitsStore:
         return self._applied(request)
 
     def _applied(self, request: Mapping[str, Any], operation: str = "UpdateItem") -> bool:
-        """Whether a write was made; False where its condition refused it."""
+        """Whether a write was made; False if its condition refused it."""
         try:
             self._database.call(operation, request)
         except ConditionFailed:

@@ -1,4 +1,4 @@
-"""What a container remembers of accounts, so that what is known to be refused costs no write."""
+"""What a container remembers about accounts, so that a call that it knows to be refused costs no write."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SECOND = 1_000_000
 
 @dataclass(slots=True)
 class Known:
-    """What a container remembers of an account: its item as last seen, when and at which version that refused a call,
-    until when what the record said of a call that asks for too much is not asked again, and until when its buckets are
-    taken for busy.
+    """What a container remembers about an account: its item as last seen; when and at which version that item refused a
+    call; until when the record is not read again for a call that asks for too much; and until when its buckets count as
+    busy.
 
-    No error is kept: each time it is raised it would hold another request's frames.
+    No error object is kept: each time it is raised, it would keep another request's frames alive.
     """
 
     item: Mapping[str, Any]
@@ -35,8 +35,9 @@ class Known:
         self.read_version, self.read_until = version, now + _SECOND
 
     def check_refused(self, account: Account, demand: Demand, windows: Windows) -> None:
-        """For a second after a refusal the item as it was then decides, so that a flood costs a write a second. A call
-        that the item has room for is asked for; a raised limit holds at once, room that others made within the second.
+        """For a second after a refusal, the item as it was then decides, so that a flood costs one write per second. A
+        call for which that item has room still goes to the store. A raised limit applies at once, room that other calls
+        make within the second.
         """
         at = self.refused_at
         if at is not None and self.refused_version == account.version and at <= windows.now < at + _SECOND:
@@ -45,8 +46,9 @@ class Known:
                 raise account.refused(refusal, demand, self.item, windows)
 
     def asks_too_much(self, account: Account, demand: Demand, windows: Windows) -> bool:
-        """Whether no waiting can help a call: it is refused without a write. True, so that the record is read, where
-        the limits may come from an authorizer's answer of a minute ago; a moment after that it raises instead."""
+        """Whether no waiting can help a call, which is then refused without a write. It returns True, so that the
+        record is read, if the limits may come from an authorizer's answer of a minute ago. For a second after such a
+        reading it raises instead."""
         refusal = next(hopeless(self.item, account.terms, demand, windows), None)
         if refusal is not None and self.read_version == account.version and windows.now < self.read_until:
             raise account.refused(refusal, demand, self.item, windows)
@@ -55,12 +57,12 @@ class Known:
 
 @dataclass(slots=True)
 class Memory:
-    """The latest accounts of a container."""
+    """The accounts that a container has used most recently."""
 
     _known: OrderedDict[str, Known] = field(default_factory=OrderedDict)
 
     def of(self, name: str) -> Known:
-        """What is remembered under a name; from now on it is the latest."""
+        """What is remembered under a name, which becomes the most recent one."""
         known = self._known.pop(name, None) or Known({})
         self._known[name] = known
         if len(self._known) > _REMEMBERED:

@@ -1,4 +1,4 @@
-"""How an admission moves a key's buckets on, by what is known of them: right whether they are idle or busy.
+"""How an admission moves a key's buckets on, by what is known about them. It is right for idle and for busy buckets.
 
 See docs/decisions/0010-right-either-way.md.
 """
@@ -19,17 +19,18 @@ _SECOND = 1_000_000
 
 
 class Move(NamedTuple):
-    """How an update moves a bucket on, since an expression can't take the later of two times.
+    """How an update moves a bucket on; there are several forms, since an expression can't take the later of two times.
 
-    idle: the bucket starts anew from the clock; right where it is idle.
-    busy: it moves on from where it is; right where that is `least` or later. `extra` is what lies between `least` and
-    the start of an idle bucket, so that one that went idle meanwhile has no more room than one that starts anew.
-    either: for who knows nothing of the bucket; right where it is idle, and where others who knew nothing came in the
-    same moment and made it busy: they find its arrival time under the moment's `label` too, and go on from there.
-    over: it stays where it is. A bucket in shadow that is over its limit is left as if the call had been refused: so
-    its limit refuses in shadow what it would refuse enforced, and no more, however long it is exceeded.
+    idle: the bucket starts again from the clock; right if it is idle.
+    busy: it moves on from where it is; right if that is `least` or later. `extra` is the time from `least` to the start
+    of an idle bucket, so that a bucket that has become idle has no more room than one that starts again.
+    either: for a caller that knows nothing about the bucket. It is right if the bucket is idle, and also if other such
+    callers came in the same moment and made it busy: the arrival time is then under the moment's `label` too, and goes
+    on from there.
+    over: it stays where it is. A bucket in shadow that is over its limit is left as if the call had been refused. So
+    its limit refuses in shadow exactly what it would refuse if enforced, however long it is exceeded.
 
-    Where there is a `label`, the arrival time is kept under it too.
+    If there is a `label`, the arrival time is stored under it too.
     """
 
     form: Form = "idle"
@@ -46,7 +47,7 @@ _IDLE = Move()
 
 
 class Variant(NamedTuple):
-    """How an update moves the buckets on, by their attributes."""
+    """How an update moves each bucket on, by the bucket's attribute."""
 
     moves: Mapping[str, Move] = MappingProxyType({})
 
@@ -56,9 +57,9 @@ class Variant(NamedTuple):
 
 @dataclass(slots=True)
 class Guess:
-    """What an admission knows of an item: as it was seen last, and how often in this very admission, which it hindered
-    (`refusals`). `unknown`: before, nothing was known of it. `busy_until`: until when (microseconds) a bucket is taken
-    for busy, since others kept it so lately."""
+    """What an admission knows about an item: its latest known state, and how often its condition has refused this same
+    admission (`refusals`). `unknown`: nothing was known about it before this admission. `busy_until`: until when
+    (microseconds) a bucket counts as busy because others have lately kept it busy."""
 
     item: Mapping[str, Any]
     refusals: int = 0
@@ -67,7 +68,8 @@ class Guess:
 
 
 def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
-    """The moves that fit what is known. An arrival time only grows, so a bucket that was busy at `now` is so still."""
+    """The moves that fit the known state. An arrival time only grows, so a bucket that was seen busy at `now` still
+    is."""
 
     def move(bucket: Bucket, name: str, units: int, limit: str) -> Move:
         start, known = now - bucket.slack, guess.item.get(name)
@@ -93,8 +95,8 @@ def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
 
 
 def _label(cost: int, now: int) -> int | None:
-    """Which of the labels stands for this moment: a second, or less for a bucket that is soon idle again. None where it
-    is so right after each call."""
+    """Which label stands for this moment: a second, or less for a bucket that is soon idle again. None if the bucket is
+    idle again right after each call."""
     if cost < 5_000:
         return None
     return now // (_SECOND if cost >= 50_000 else 200_000) % _LABELS
@@ -103,8 +105,8 @@ def _label(cost: int, now: int) -> int | None:
 def kept_busy(
     seen: Mapping[str, Any], item: Mapping[str, Any], terms: Terms, demand: Demand, variant: Variant, now: int
 ) -> list[str]:
-    """The buckets that others keep busy: a call found them so, though by what its container had `seen` last they were
-    idle. `item` is as the admission left it."""
+    """The buckets that others keep busy: a call found them busy, although they were idle by the state that its
+    container had `seen` last. `item` is as the admission left it."""
     busy = []
     for each, bucket in terms.buckets:
         name = each.attribute

@@ -1,4 +1,4 @@
-"""Why a call is refused, and what in shadow would have refused it: plain arithmetic over an item of `limits`."""
+"""Why a call is refused, or would be by a limit in shadow: plain arithmetic over an item of `limits`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _BY_DIMENSION = {each.dimension: each for each in LIMITS} | {"budget_held": _MON
 
 
 class Refusal(NamedTuple):
-    """Why a call was not admitted. `wait` is in microseconds, None where waiting does not help. `dimension` is that of
-    a limit, or `budget_held`: what is left is held by calls under way."""
+    """Why a call was not admitted. `wait` is in microseconds, None if waiting does not help. `dimension` is that of a
+    limit, or `budget_held`: the rest of the budget is held by calls under way."""
 
     dimension: str
     limit: int
@@ -34,14 +34,14 @@ class Refusal(NamedTuple):
 
 
 def refusal_of(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Refusal | None:
-    """Why this item admits no such call now; None where it does (the update just had the wrong form)."""
+    """Why this item does not admit such a call now; None if it does (the update just had the wrong form)."""
     return next((each for each in _exceeded(item, terms, demand, windows) if terms.enforced(each.name)), None)
 
 
 def shadow_refusals(
     item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows, variant: Variant
 ) -> tuple[Refusal, ...]:
-    """What limits in shadow would have refused a call that was admitted. `item` is as its admission left it."""
+    """How limits in shadow would have refused a call that was admitted. `item` is as its admission left it."""
     if not terms.shadow:
         return ()
     before = _before(item, terms, demand, windows, variant)
@@ -49,7 +49,7 @@ def shadow_refusals(
 
 
 def hopeless(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
-    """Every enforced limit of which a call asks for more than the whole: no waiting can help. `item` may be empty."""
+    """Every enforced limit whose whole is less than a call asks for, so waiting can't help. `item` may be empty."""
     raised = terms.raise_at(windows.now)
     for limit, held in terms.wholes:
         money = limit.kind == "money"
@@ -66,14 +66,14 @@ def hopeless(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Win
 
 
 def money_refusal(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Refusal | None:
-    """Why the budget has no room for so much more; None where it has."""
+    """Why the budget has no room for the demand; None if it has."""
     return next(_too_dear(item, terms, demand, windows), None)
 
 
 def _before(
     item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows, variant: Variant
 ) -> dict[str, Any]:
-    """The item as an admission found it. Of a bucket that was idle: as far as it matters, that is, empty."""
+    """The item as an admission found it. A bucket that was idle appears as empty, which is all that matters."""
     before = dict(item)
     for limit in BUCKETS:
         bucket, move = terms.bucket(limit), variant.of(limit.attribute)
@@ -86,7 +86,7 @@ def _before(
 
 
 def _exceeded(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
-    """Every limit that such a call would exceed, enforced or not."""
+    """Every limit, enforced or not, that such a call would exceed."""
     for limit in LIMITS:
         if limit.kind == "money":
             yield from _too_dear(item, terms, demand, windows)

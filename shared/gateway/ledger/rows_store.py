@@ -1,4 +1,4 @@
-"""The table `request-analytics`: one row a paid call. OPEN, then SETTLED or EXPIRED, once. No prompt is ever in it."""
+"""The table `request-analytics`: one row per paid call. OPEN, then once SETTLED or EXPIRED. It never holds a prompt."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from gateway.models.usage import Usage
 
 OPEN, SETTLED = "OPEN", "SETTLED"
 CORRECTION = "CORRECTION"
-# How many seconds after it was made a row's deadline may lie, by the class of length that its partition names: each is
-# swept separately, so that a dead short call need not wait for the long calls of its minute.
+# How many seconds after its creation a row's deadline may be, by the class of length in its partition's name. Each
+# class is swept separately, so that a dead short call need not wait for the long calls of its minute.
 LENGTHS = {"short": 120, "long": 1_200}
-SUFFIXES = {"short": 4, "long": 2}  # a minute's rows of one length lie in so many partitions
-OPENED_WITHIN_SECONDS = 120  # a row that comes later is refused: its minute may be swept, its hour be closed
+SUFFIXES = {"short": 4, "long": 2}  # the partitions over which a minute's rows of one length are spread
+OPENED_WITHIN_SECONDS = 120  # a later row is refused: its minute may already be swept, its hour closed
 _SCHEMA = 1
-_CORRECTIONS = "correction"  # their own partition: neither the sweeper nor the reconcile ever reads it
+_CORRECTIONS = "correction"  # a separate partition: neither the sweeper nor the reconcile ever reads it
 KEPT_SECONDS = 400 * 86_400
 
 
 class RowAccount(NamedTuple):
-    """An item of `limits`, other than the key's, that also holds a row's money: its window, and the budget of that
+    """An item of `limits`, other than the key's, that also holds a row's money: its budget window, and the budget in it
     (micro-dollars; None for no budget)."""
 
     id: str
@@ -39,14 +39,14 @@ class RowAccount(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars,
-    `tokens` are those held of the day's.
+    """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars, `tokens`
+    is the number held in the day's counters.
 
-    `window` is where the cost is booked with the key, `accounts` where besides: what a release needs, should somebody
-    else than the caller have to make it. `budget` is what bounds the key's window, None where nothing does: the
-    consumer tells by budgets whether somebody has to be warned. `number` is that of the call among its key's of the UTC
-    day, from 1: it says where the row is counted. `tags` are those it counts under.
-    `facts` are further fields: `dialect`, `streamed`, `client`, `region`; what is empty is not written.
+    `window` is where the key's item books the cost, `accounts` are the other items that do: a release needs them if
+    somebody other than the caller has to make it. `budget` limits the key's window (None: no limit): the consumer finds
+    by the budgets whether somebody has to be warned. `number` is the call's number among its key's calls of the UTC
+    day, from 1, and decides where the row is counted. The row counts under `tags`. `facts` are further fields:
+    `dialect`, `streamed`, `client`, `region`; empty ones are not written.
     """
 
     rid: str
@@ -71,7 +71,7 @@ class Row(NamedTuple):
 
     @property
     def length(self) -> str:
-        """The class of length, by the deadline. Raises ValueError where that is further away than any class allows."""
+        """The class of length, by the deadline. Raises ValueError if that is further away than any class allows."""
         seconds = self.deadline - self.created // 1_000_000
         for length, most in LENGTHS.items():
             if seconds <= most:
@@ -80,7 +80,7 @@ class Row(NamedTuple):
 
     @property
     def minute(self) -> str:
-        """The partition, by when the row was made: `<UTC minute>#<n>`, of a long call `<UTC minute>#l<n>`."""
+        """The partition, by the row's creation: `<UTC minute>#<n>`, or `<UTC minute>#l<n>` for a long call."""
         suffix = zlib.crc32(self.rid.encode()) % SUFFIXES[self.length]
         return minute_partition(self.created // 1_000_000, suffix, self.length)
 
@@ -91,7 +91,7 @@ class Row(NamedTuple):
 
     @property
     def opened_by(self) -> int:
-        """Until when (microseconds) the row must have been written for its call to be made."""
+        """Until when (microseconds) the row must be written, so that its call may be made."""
         return min(self.deadline * 1_000_000, self.created + OPENED_WITHIN_SECONDS * 1_000_000)
 
 
@@ -113,7 +113,7 @@ def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 @dataclass(slots=True)
 class Sum:
-    """The sums of some rows: micro-dollars of the rows that ended, and the number of those that did not."""
+    """The sums of some rows: micro-dollars of those that have ended, and the number of those that have not."""
 
     actual: int = 0
     open: int = 0
@@ -173,8 +173,8 @@ class RowStore(RowEstimates):
         )
 
     def sums(self, hour_ends: int) -> dict[tuple[str, str], Sum]:
-        """The sums of all rows, of every length, in the hour that ends then (microseconds), by item of `limits` and
-        budget window. A row is in a minute of the hour that books it: both are the moment of its admission."""
+        """The sums of all rows, of every length, in the hour with this end (microseconds), by item of `limits` and
+        budget window. A row's minute is in the hour that books it: both come from the moment of its admission."""
         sums: dict[tuple[str, str], Sum] = {}
         fields = {
             "ProjectionExpression": "#key, #window, accounts, team, team_window, #state, actual",
@@ -188,9 +188,9 @@ class RowStore(RowEstimates):
         return sums
 
     def between(self, first: str, last: str) -> Iterator[dict[str, Any]]:
-        """Every row of these UTC days (2026-11-24), and every correction booked on them, in no order.
+        """Every row of these UTC days (2026-11-24), and every correction booked on them, in no particular order.
 
-        Reads the whole table once: of a day's 5,760 partitions most are empty, and a month has 170,000 of them.
+        Reads the whole table once: most of a day's 5,760 partitions are empty, and a month has 170,000 of them.
         """
         request: dict[str, Any] = {
             "TableName": self._table,
@@ -222,8 +222,8 @@ class RowStore(RowEstimates):
         self._database.call("PutItem", request, attempts=2)
 
     def corrections(self, month: str, after: str = "") -> Iterator[dict[str, Any]]:
-        """The corrections that are booked in a month (2026-11), by id, from behind `after` on. They are few: one
-        partition holds all, so that an id means one of them whatever day it is booked on."""
+        """The corrections that are booked in a month (2026-11), by id, starting after `after`. They are few, so one
+        partition holds all, and an id is unique across all days."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "#minute = :corrections AND rid > :after",
@@ -252,7 +252,7 @@ class RowStore(RowEstimates):
 
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> bool:
         """Settle an open row with these facts; False if it was closed before. The caller that closes a row releases its
-        hold, so exactly one does: this is sent once, whatever happens to the answer."""
+        hold, so exactly one does: the request is never repeated, even if its reply is lost."""
         sets, names, marks = ending(tuple(facts))
         values = {":open": OPEN, ":state": state} | dict(zip(marks, facts.values(), strict=True))
         request = {

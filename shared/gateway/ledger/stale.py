@@ -1,4 +1,4 @@
-"""What in an item of `limits` is over: counters of windows gone by."""
+"""What has expired in an item of `limits`: the counters of past windows."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _DAY = 24 * _HOUR
 
 
 def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
-    """Counters of hours and days gone by, which the next admission may remove. Those of an hour ago stay: a call that
-    comes late, or by a clock a moment behind, would find its own window empty. Yesterday's tokens stay too: a call of
-    yesterday may still be ending, and correct them. Of tags only the day's own stay: they decide of rows that open.
-    What a clock a moment ahead has begun is never gone by."""
+    """Counters of past hours and days, which the next admission may remove. Those of the previous hour stay: otherwise
+    a call that comes late, or by a clock that is slightly behind, would find its own window empty. Yesterday's tokens
+    stay too: a call of yesterday may still end and correct them. Only the current day's tags stay: they matter only
+    when a row opens. A window that a clock slightly ahead has begun never counts as past."""
     oldest = _oldest(windows.now // _HOUR)
     return sorted(name for name in item if name[:2] in oldest and name[2:] < oldest[name[:2]])[:20]
 
 
 @lru_cache(maxsize=16)
 def _oldest(hour_number: int) -> Mapping[str, str]:
-    """From which window on counters stay, by the two letters that their names begin with."""
+    """The first window whose counters stay, by the first two characters of the counters' names."""
     before, yesterday = Windows.at((hour_number - 1) * _HOUR), Windows.at((hour_number - 24) * _HOUR)
     oldest = {"g_": Windows.at(hour_number * _HOUR).day}
     for each in WINDOWS:
@@ -35,7 +35,7 @@ def _oldest(hour_number: int) -> Mapping[str, str]:
 
 
 def stale_windows(item: Mapping[str, Any], now: int) -> list[str]:
-    """Names of budget windows that ended more than two days ago and have no hour left to reconcile."""
+    """Names of the counters of budget windows that ended more than two days ago and have no hour left to reconcile."""
     current = {Windows.at(now - days * _DAY, each).budget for days in range(3) for each in DURATIONS}
     kept = current | {booking.window for booking in bookings_of(item)}
     return sorted(name for name in item if name.startswith(("used_", "spent_")) and name.partition("_")[2] not in kept)

@@ -1,9 +1,9 @@
-"""The tags that a call counts under. They are decided when its row opens and written in it, so whoever counts the row,
-whenever, counts the same.
+"""The tags that a call counts under. They are decided when its row opens and are written in it, so every later count of
+the row gives the same result.
 
-A key has so many tags a UTC day as ROOM takes: each begun 24 characters of a tag take one place. Its item of `limits`
-remembers them by hashes in a set, which a call with a tag that is not in it adds to by its admission. A tag that found
-no place counts under OTHER, which no client can send.
+A key has as many tags per UTC day as fit into ROOM: a tag takes one place for each 24 characters, rounded up. The key's
+item of `limits` remembers the tags as hashes in a set. The admission of a call with a new tag adds to this set. A tag
+for which there is no room counts under OTHER, which no client can send.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import base64
 import hashlib
 from collections.abc import Collection, Sequence
 
-ROOM = 24  # hashes of a day: more, and the item would pass the KB that a write unit holds
+ROOM = 24  # hashes per day: with more, the item would exceed the KB of one write unit
 OTHER = "(other)"
-_PIECE = 24  # characters to a place: what a tag costs in the bill grows with its length
+_PIECE = 24  # characters per place: a tag's cost in the bill grows with its length
 _HASH_BYTES = 6
 
 
@@ -24,7 +24,7 @@ def set_name(day: str) -> str:
 
 
 def new_marks(tags: Sequence[str], known: Collection[str]) -> list[str]:
-    """What a call adds to a set as it stands, as far as there is room. Base64, as DynamoDB sends bytes."""
+    """What a call adds to the set in its current state, as far as there is room. In base64, as DynamoDB sends bytes."""
     found: dict[str, None] = {}
     for tag in tags:
         missing = [mark for mark in _marks(tag) if mark not in known and mark not in found]
@@ -34,7 +34,7 @@ def new_marks(tags: Sequence[str], known: Collection[str]) -> list[str]:
 
 
 def counted_tags(tags: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
-    """Which tags a call counts under, by the set as its admission left it: each once."""
+    """The tags that a call counts under, each once, by the set as the call's admission left it."""
     return tuple(dict.fromkeys(tag if all(mark in known for mark in _marks(tag)) else OTHER for tag in tags))
 
 

@@ -1,8 +1,8 @@
-"""What a coding agent says of the session that a call is of, as its row may hold it. Pure.
+"""What a coding agent says about the session of a call, in the form that the call's row may hold. Pure.
 
-A session's id stands as it was sent where it is a UUID: random, and of nobody. Whatever else a client names (an agent
-may bear a name, a user an e-mail address) stands as a mark: a keyed hash, cut short. None of it says who calls: the key
-does. What is odd is left out, and is never an error.
+A session's id is kept as sent if it is a UUID, which is random and names nobody. Whatever else a client names is kept
+as a mark, which is a shortened keyed hash: an agent may have a person's name, a user an e-mail address. None of it says
+who calls: the key does. Malformed values are left out, and are never an error.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from typing import Any
 from gateway.calls.clients import threads
 
 SESSION, AGENT, CLASS = "x-claude-code-session-id", "x-claude-code-agent-id", "x-claude-code-request-class"
-# As the client of these headers has them; any other is CLASS_OF_OTHERS, since a word of the caller's own may say more.
+# The words of the client that sends these headers. Any other becomes CLASS_OF_OTHERS: a caller's own word may say more.
 CLASSES = frozenset({"main", "subagent", "workflow", "compaction", "auxiliary"})
 CLASS_OF_OTHERS = "other"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _NAME = re.compile(r"[!-~]{1,128}", re.ASCII)
-_LONGEST_USER = 512  # characters; both surfaces take fewer
+_LONGEST_USER = 512  # characters; both APIs accept fewer
 _OF_A_SESSION = re.compile(r"_session_[0-9A-Za-z-]*$", re.ASCII)
 _HASH_BYTES = 12
 _COMPACTS = re.compile(r'"request_kind"\s*:\s*"compaction"')
-_LONGEST_TURN = 4_096  # characters of it that are looked at
+_LONGEST_TURN = 4_096  # the characters that are searched
 
-# A mark of what a client names, by its kind; empty where none can be made.
+# The mark of a text by its kind (first argument); empty if none can be made.
 Marking = Callable[[str, str], str]
 
 
 def session_facts(headers: Mapping[str, str], body: Mapping[str, Any], marking: Marking) -> dict[str, Any]:
-    """What the row says: `session` with `id` and, as far as they are known, `agent`, `class` and `user`. Empty where
-    no session is named. `headers` have lower-case names; what they and the body hold may be anything."""
+    """What the row says: `session` with `id` and, if known, `agent`, `class` and `user`. Empty if no session is named.
+    `headers` have lower-case names; their values and the body's may be anything."""
     found = _of_sessions(headers, marking) or _of_threads(headers, marking)
     if not found:
         return {}
@@ -57,7 +57,7 @@ def _of_threads(headers: Mapping[str, str], marking: Marking) -> dict[str, str]:
     session = _named(headers, named, "session", marking) if named else ""
     if not session:
         return {}
-    # The thread that a session is named by is its main one, any other an agent.
+    # The thread with the same id as the session is its main thread; any other is an agent's.
     own = headers.get(sent.thread, "").strip().lower() == headers[named].strip().lower()
     subagent = headers.get(sent.subagent, "").strip().lower()
     word = sent.classes.get(subagent, CLASS_OF_OTHERS) if subagent else "main" if own else ""
@@ -67,15 +67,15 @@ def _of_threads(headers: Mapping[str, str], marking: Marking) -> dict[str, str]:
 
 
 def mark(secret: bytes, key_id: str, kind: str, text: str) -> str:
-    """16 letters of a keyed hash. Two keys' marks of one person are not alike: nobody is followed from key to key."""
+    """16 characters of a keyed hash. One person has different marks with two keys, so nobody is followed from key to
+    key."""
     told = "\0".join((key_id, kind, text)).encode("utf-8", "replace")
     digest = hmac.new(secret, told, hashlib.sha256).digest()[:_HASH_BYTES]
     return base64.urlsafe_b64encode(digest).decode()
 
 
 def person(text: str) -> str:
-    """Whom a user id means, without what in it is one session's: a coding agent puts both into one text, in one of two
-    forms."""
+    """The user in a user id, without the session: a coding agent puts both into one text, in one of two forms."""
     if text.startswith("{"):
         try:
             parts = json.loads(text)

@@ -1,4 +1,5 @@
-"""Marks by the secrets of their months: what a call's row says of its session, and whom an admin asks for."""
+"""Marks by the secret of their month: for what a call's row says about its session, and for the user an admin asks
+about."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from gateway import observability
 from gateway.calls.sessions.facts import mark, person, session_facts
 from gateway.errors import StoreError, StoreUnavailable
 
-_LIVES = timedelta(days=31)  # a session's items do, almost: of this month or the one before
-_AGAIN_SECONDS = 30  # after a failure: no call waits for a store that does not answer
+_LIVES = timedelta(days=31)  # a session's items live almost this long, so they are of this month or the one before
+_AGAIN_SECONDS = 30  # after a failure: no call waits for a store that is down
 
 
 class Secrets(Protocol):
@@ -31,7 +32,8 @@ class Marks:
     _failed: float = field(default=0.0, repr=False)
 
     def facts(self, key_id: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
-        """As `session_facts`. Where no secret can be had, without what needs a mark: no call is refused for it."""
+        """As `session_facts`. If no secret can be had, whatever needs a mark is left out: no call is refused for
+        that."""
 
         def marking(kind: str, text: str) -> str:
             secret = self._current()
@@ -40,7 +42,7 @@ class Marks:
         return session_facts(headers, body, marking)
 
     def of_user(self, key_id: str, user: str) -> list[str]:
-        """The marks that what is kept of a client's user may bear. Raises StoreUnavailable."""
+        """The marks under which a client's user may be stored. Raises StoreUnavailable."""
         today = datetime.fromtimestamp(self.now(), UTC)
         months = dict.fromkeys(
             (_month(today), _month(today - _LIVES), _month(today.replace(day=1) - timedelta(days=1)))

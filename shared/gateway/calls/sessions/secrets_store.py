@@ -1,5 +1,5 @@
-"""What marks are keyed with, in the table `state`: a secret for each month, made by whoever needs it first, and gone a
-month after it. Then nobody can tell any more whom a mark in a row of that month means, by whatever they compare."""
+"""The secrets that key the marks, in the table `state`: one for each month, made when it is first needed, and deleted a
+month after its month. From then on nobody can find out by any comparison whom a mark in a row of that month means."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ class MarkSecrets:
         self._table = table
 
     def get(self, month: str) -> bytes | None:
-        """The secret of a month (2026-11). Raises StoreUnavailable, StoreError where it is damaged."""
+        """The secret of a month (2026-11); None if there is none. Raises StoreUnavailable, or StoreError if it is
+        damaged."""
         request = {"TableName": self._table, "Key": to_item(_key(month)), "ConsistentRead": True}
         reply = self._database.call("GetItem", request, attempts=2)
         return _secret(from_item(reply["Item"])) if "Item" in reply else None
 
     def make(self, month: str) -> bytes:
-        """The secret of a month, made now unless there is one. Raises as `get`."""
+        """The secret of a month, made now if there is none. Raises as `get`."""
         found = self.get(month)
         if found is not None:
             return found
@@ -62,6 +63,6 @@ def _key(month: str) -> dict[str, str]:
 
 
 def _ends(month: str) -> int:
-    """A month after the month, in seconds since the epoch."""
+    """31 days after the month's end, in seconds since the epoch."""
     following = (datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC) + _LONGEST_MONTH).replace(day=1)
     return int((following + _LONGEST_MONTH).timestamp())

@@ -1,13 +1,13 @@
-"""The hourly reconcile: makes every closed hour's sums what its rows say.
+"""The hourly reconcile: makes the sums of every closed hour agree with its rows.
 
-A call's money is held, then released; a release whose reply was lost is not repeated, so money may stay held that no
-call holds any more. When an hour is closed and all its rows have ended, the rows are the truth: what is held beyond
-them is given back, what they spent and nobody booked is booked. Afterwards the drift of that hour is 0.
+A call's money is held, then released. A release whose reply was lost is not repeated, so money may stay held although
+its call has ended. When an hour is closed and all its rows have ended, the rows are the truth: any further held money
+is given back, and any spending that was not booked is booked. Afterwards the drift of that hour is 0.
 
-An hour in which nothing is held any more had each of its calls released. It differs from its rows in nothing, and waits
-for others of its kind: they are compared and forgotten together, by one write.
+In an hour in which nothing is held any more, every call was released. The hour agrees with its rows, and waits for more
+such hours: they are compared and forgotten together, by one write.
 
-The item of an account whose record was deleted goes when none of its hours is left.
+The item of an account whose record was deleted is removed when it has no hours left.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from gateway.ledger.admission import Booking, Windows, bookings_of
 from gateway.ledger.rows_store import Sum
 from gateway.ledger.stale import stale_names, stale_windows
 
-# Later than the last moment at which a row of the hour may be written. An hour waits for each row that is still open,
-# however long its call may take.
+# This is later than the last moment at which a row of the hour may be written. An hour waits for each row that is still
+# open, however long its call may take.
 _CLOSED_AFTER = 5 * 60_000_000
-# Hours without a hold that an item may carry, and its bytes (with its tags): more, and an admission of it would cost a
-# second write unit before the next run.
+# The most hours without a hold in an item, and the most bytes of the item (with its tags). With more, an admission
+# might cost a second write unit before the next run.
 _SETTLED_HOURS, _MOST_BYTES = 5, 830
 _MOST_HOURS, _MOST_STALE = 12, 60  # in one run and write: an expression holds 4 KB and 300 operators
 
@@ -48,8 +48,8 @@ class Rows(Protocol):
 
 @dataclass(slots=True)
 class Reconciled:
-    """`hours`: of accounts that were closed; `waiting`: that have calls not ended yet, or changed meanwhile.
-    `drift`: micro-dollars that were held or missing, in all. `removed`: items whose record is deleted."""
+    """`hours`: accounts' hours that were closed. `waiting`: hours with calls that have not ended, or that changed
+    meanwhile. `drift`: micro-dollars that were held or missing, in total. `removed`: items whose record is deleted."""
 
     hours: int = 0
     waiting: int = 0
@@ -66,7 +66,7 @@ class Reconciler:
     clock: Callable[[], int]
 
     def reconcile(self) -> Reconciled:
-        """Close every hour that is over, however old. Raises StoreUnavailable: the next run goes on."""
+        """Close every hour that is over, however old. Raises StoreUnavailable; the next run continues."""
         now, done = self.clock(), Reconciled()
         hours: dict[int, list[tuple[dict[str, Any], Booking]]] = {}
         settled: dict[str, tuple[dict[str, Any], list[Booking]]] = {}
@@ -95,16 +95,16 @@ class Reconciler:
         return done
 
     def _items(self, done: Reconciled) -> Iterator[tuple[dict[str, Any], bool]]:
-        """Every item, and whether all its hours that are over are due, since its record is deleted."""
+        """Every item, and whether all its past hours are due because its record is deleted."""
         ended = []
         for item in self.limits.items():
-            if item.get("st") == "R" or named(item["id"]).scope != "key":  # a key's deletion is told to its item
+            if item.get("st") == "R" or named(item["id"]).scope != "key":  # a key's deletion is written to its item
                 ended.append(item)
             else:
                 yield item, False
         try:
             gone = self.limits.gone([item["id"] for item in ended])
-        except (StoreUnavailable, StoreError) as error:  # no reason to leave an hour open: the next run removes them
+        except (StoreUnavailable, StoreError) as error:  # hours are closed all the same; the next run removes the items
             observability.log.warning("records can't be read", extra={"reason": str(error)})
             gone = {}
         for item in ended:
@@ -113,7 +113,7 @@ class Reconciler:
                 yield item, identifier in gone
             elif item.get("st") == "R":
                 done.removed += self.limits.remove(item)
-            else:  # its deletion did not come to it: removed by the next run
+            else:  # the deletion never reached the item: the next run removes it
                 self.limits.set_state(identifier, "R", gone[identifier] or item.get("kv", 0) + 1)
 
     def _forget(self, item: dict[str, Any], bookings: list[Booking], now: int) -> int:
@@ -144,11 +144,11 @@ class Reconciler:
 
 
 def _holds(item: Mapping[str, Any], booking: Booking) -> bool:
-    """Whether an hour of an item has calls under way, or whose release was lost."""
+    """Whether an hour of an item has calls that are under way, or whose release was lost."""
     return bool(item[booking.held] or item.get(booking.calls, 0))
 
 
 def _take(item: dict[str, Any], booking: Booking, *more: str) -> None:
-    """Out of the item as it was read, as out of the stored one."""
+    """Remove these from the item in memory, as they were removed from the stored one."""
     for name in (booking.held, booking.booked, booking.calls, *more):
         item.pop(name, None)

@@ -1,4 +1,4 @@
-"""How far the sweeper came: an item in the table `state` for each class of length."""
+"""How far the sweeper has come: an item in the table `state` for each class of length."""
 
 from __future__ import annotations
 

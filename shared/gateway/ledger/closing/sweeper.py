@@ -1,5 +1,5 @@
-"""Expires rows whose call died before it was settled: each minute of rows is gone through once, when all its rows are
-due. None is expired before its deadline, and no minute is passed that has an open row which is not due."""
+"""Expires rows whose call died before it was settled. It goes through each minute of rows once, when all its rows are
+due. No row is expired before its deadline, and no minute is passed while it has an open row that is not due."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.ledger.admission import Booking
 from gateway.ledger.limits_store import Release
 from gateway.ledger.rows_store import LENGTHS, accounts_of, settled_facts
 
-_MOST_MINUTES = 60  # in one run: after a long pause it catches up by and by
+_MOST_MINUTES = 60  # in one run: after a long pause it catches up over several runs
 _SECOND = 1_000_000
 
 
@@ -41,7 +41,8 @@ class Sweeper:
     clock: Callable[[], int]
 
     def sweep(self) -> int:
-        """Expire what is due; how many rows. Raises StoreUnavailable: the next run begins where this one ended."""
+        """Expire the rows that are due, and return their number. Raises StoreUnavailable; the next run begins where
+        this one ended."""
         expired = sum(self._sweep(length, seconds) for length, seconds in LENGTHS.items())
         if expired:
             observability.count("RowsExpired", expired)
@@ -65,21 +66,21 @@ class Sweeper:
 
     def _due(self, row: Mapping[str, Any]) -> bool:
         deadline = row.get("deadline")
-        # A row that can't be read is not waited for: `_expired` says so.
+        # The sweeper does not wait for a row that can't be read: `_expired` reports it.
         return not isinstance(deadline, int) or deadline * _SECOND <= self.clock()
 
     def _expired(self, row: Mapping[str, Any]) -> bool:
         try:
             return self._expire(row)
         except (StoreError, KeyError, TypeError, ValueError):
-            # One row that can't be read or released must not keep all later ones open: its hour waits for an operator,
-            # whom the alarm on this count tells.
+            # One row that can't be read or released must not keep all later ones open. Its hour waits for an operator,
+            # who gets the alarm on this count.
             observability.count("RowsStuck")
             observability.log.exception("a row can't be expired", extra={"minute": row["minute"], "rid": row["rid"]})
             return False
 
     def _expire(self, row: Mapping[str, Any]) -> bool:
-        # Nobody knows whether the provider was called: what may have been spent is charged, never given away.
+        # Nobody knows whether the provider was called, so the amount that may have been spent is charged.
         facts = settled_facts(None, 0, 0, "expired", 0, self.clock())
         booked_by_what_it_holds = ("actual", "prompt_cost")
         others = {name: fact for name, fact in facts.items() if name not in booked_by_what_it_holds}

@@ -1,8 +1,9 @@
-"""More money for a call under way, or less: for a further attempt, and once its prompt's usage is known.
+"""Hold more money for a call under way, for a further attempt, or less, once its prompt's usage is known.
 
-The order makes a lost step harmless. A top-up takes from the items first, then tells the row; a lowering tells the row
-first, then gives back. So items hold at least what rows say, at every moment and after any crash; what they hold beyond
-that, the reconcile gives back. Nothing is given back twice: where a reply was lost nobody tries again.
+The order makes a lost step harmless. A top-up takes from the items first, then updates the row; a lowering updates the
+row first, then gives back to the items. So items hold at least what rows say, at every moment and after any crash. The
+reconcile gives back what they hold beyond that. Nothing is given back twice: a step whose reply was lost is not
+repeated.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resizer:
-    """`lost` is told of a step, a row's id and what became of it, where nobody knows whether it was made; `clock` gives
-    microseconds since the epoch."""
+    """`lost` is called with a step, a row's id and the error if nobody knows whether the step was applied. `clock`
+    gives microseconds since the epoch."""
 
     limits: Items
     rows: Rows
@@ -49,7 +50,7 @@ class Resizer:
         try:
             self.rows.set_est(row.minute, row.rid, row.est, topped.est)
         except ConditionFailed as refused:
-            # It may have been told by an attempt whose reply was lost: who ended it since has given that back too.
+            # An attempt whose reply was lost may have updated the row. Whoever ended it since has given that back too.
             if refused.item is not None and refused.item.get("est") == row.est:
                 self._give_back(taken, row, more)
             raise _over() from None
@@ -65,7 +66,7 @@ class Resizer:
             return hold
         try:
             self.rows.set_est(row.minute, row.rid, row.est, est)
-        except ConditionFailed:  # somebody ended it
+        except ConditionFailed:  # somebody has ended the row
             return hold
         except (StoreUnavailable, StoreError) as error:
             self.lost("lower the row", row.rid, error)
@@ -74,9 +75,10 @@ class Resizer:
         return hold._replace(row=row._replace(est=est), admitted=lowered, bound=est)
 
     def _taken(self, admitted: Admitted, row: Row, more: int) -> Admitted:
-        """Raises BudgetExceeded, RateLimited, StoreUnavailable: then perhaps it was taken all the same."""
+        """Raises BudgetExceeded, RateLimited, or StoreUnavailable, after which the money may have been taken all the
+        same."""
         account, booking, terms = admitted.account, admitted.windows.booking, admitted.account.terms
-        windows = admitted.windows._replace(now=self.clock())  # the call's own window, and what holds by now
+        windows = admitted.windows._replace(now=self.clock())  # the call's own window, and the limits in force now
         budget = terms.budget_at(windows.now)
         most = budget - more if budget is not None and terms.enforced("budget") else None
         try:
@@ -99,7 +101,7 @@ class Resizer:
     def _given_back(self, admitted: Admitted, row: Row, less: int) -> Admitted:
         try:
             return admitted._replace(item=self.limits.resize(admitted.account.id, admitted.windows.booking, -less))
-        except ConditionFailed:  # the hour was reconciled: that gave it back
+        except ConditionFailed:  # the hour was reconciled, which gave it back
             return admitted
         except (StoreUnavailable, StoreError) as error:
             self.lost("give back", row.rid, error)

@@ -1,4 +1,4 @@
-"""What a row of `request-analytics` holds, changed while its call is under way."""
+"""Changes to the amount that a row of `request-analytics` holds, while its call is under way."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _OPEN, EXPIRED = "OPEN", "EXPIRED"
 
 @lru_cache(maxsize=64)
 def ending(fields: tuple[str, ...]) -> tuple[str, Mapping[str, str], tuple[str, ...]]:
-    """What a row that ends with these fields is set to: expressions, names, and what stands for the fields' values;
-    `:state` is for its state."""
+    """The update of a row that ends with these fields: its SET expressions, the names, and the placeholders of the
+    fields' values; `:state` is the placeholder of the row's state."""
     names = {"#state": "state"} | {f"#f{number}": name for number, name in enumerate(fields)}
     sets = ["#state = :state", *(f"#f{number} = :f{number}" for number in range(len(fields)))]
     return ", ".join(sets), names, tuple(f":f{number}" for number in range(len(fields)))
@@ -28,8 +28,8 @@ class RowEstimates:
         self._table = table
 
     def set_est(self, minute: str, rid: str, before: int, after: int) -> None:
-        """Let an open row hold `after` micro-dollars where it held `before`. Repeating it is safe. Raises
-        ConditionFailed, with the row as it stands, where it is not open any more, or holds neither."""
+        """Let an open row hold `after` micro-dollars instead of `before`. Repeating it is safe. Raises ConditionFailed,
+        with the current row, if it is no longer open or holds neither amount."""
         request = {
             "TableName": self._table,
             "Key": to_item({"minute": minute, "rid": rid}),
@@ -42,8 +42,8 @@ class RowEstimates:
         self._database.call("UpdateItem", request, attempts=2)
 
     def expire(self, minute: str, rid: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
-        """End an open row with these facts, at the cost of what it holds by then: that may have changed since it was
-        read. The row as it is then; None where it was closed before."""
+        """End an open row with these facts. Its cost is what it holds at that moment, which may have changed since it
+        was read. Returns the row after the update; None if it was closed before."""
         sets, names, marks = ending(tuple(facts))
         values = dict(zip(marks, facts.values(), strict=True))
         request = {
