@@ -1,7 +1,6 @@
-"""The ids of items in `limits` and of records in `api-keys`. A key is named by its id; every other id starts with a
-word.
+"""The ids of items in `limits` and of records in `api-keys`: a key's is its own id, every other one begins with a word.
 
-No key's id can look like one of these, because it has no `#`.
+No key's id can look like one of the others, because it has no `#`.
 """
 
 from __future__ import annotations
