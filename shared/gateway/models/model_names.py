@@ -91,7 +91,7 @@ class Route(NamedTuple):
 
 
 def permits(allowed: Sequence[str], *names: str) -> bool:
-    """Whether a key's models, empty for any, include a model under one of these names: as asked for, or its target."""
+    """Whether a key's models, empty for any, include one of a model's names: as asked for, or its target."""
     return not allowed or any(name in allowed for name in names)
 
 
