@@ -1,4 +1,4 @@
-"""Who is calling: what the authorizer found out and hands on, as flat strings that every door can carry."""
+"""The caller: the authorizer's findings, passed on as flat strings that every door can carry."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What an admin's key may do: one table over the actor, the action, and the record before and after it. All of it is
-pure.
+"""The rights of an admin's key: one table over the actor, the action, and the record before and after it. All is pure.
 
-No key acts on a key that has more than itself, and no key turns another into one. Bounds can't be escaped: a key with a
-limit of its own can't multiply it, a team's key stays with its team, and only keys that nothing bounds may change what
+No key acts on a key that has more than itself, and no key turns another into one. Bounds can't be escaped. A key with
+its own limit can't multiply it, a team's key stays with its team, and only keys that nothing bounds may change what
 holds for everybody. `tests/unit/keys/test_rights.py` checks the table, and tries what any sequence of allowed steps
 leads to.
 """
@@ -105,7 +104,7 @@ def bound_by(actor: Caller) -> str | None:
 
 
 def _own_limit(actor: Caller) -> str | None:
-    """The field of the first limit that belongs to this key alone."""
+    """The field of the first limit that belongs only to this key."""
     own = next((name for name in ("max_budget", *NUMBERS) if getattr(actor.limits, name) is not None), None)
     return own or ("model_limits" if actor.model_limits else None)
 

@@ -1,5 +1,5 @@
-"""What a key may do and what is left of it (`GET /v1/key`), and, for admins, what is left of limits that several keys
-share. Only reads, from the records as they are now."""
+"""The rights of a key and what is left of its limits (`GET /v1/key`). For admins, also what is left of limits that
+several keys share. Only reads, from the records as they are now."""
 
 from __future__ import annotations
 

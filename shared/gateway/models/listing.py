@@ -74,7 +74,7 @@ def _endpoints(vendor: Vendor, route: Route) -> tuple[Endpoint, ...]:
     named = vendor.endpoints.get(route.endpoint)
     if route.endpoint:
         had: tuple[Endpoint, ...] = (named,) if named else ()
-    else:  # an endpoint without an address of its own is at the provider's
+    else:  # a provider without a base URL has all of its endpoints
         base_url = vendor.base_url
         had = tuple(each for each in endpoints_of(vendor, route.model) if not base_url or each.is_at(base_url))
     return tuple(each for each in had if each.mode == route.price.mode)

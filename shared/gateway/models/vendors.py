@@ -1,7 +1,7 @@
-"""Providers as data: where each one is, how it is called, and the peculiarities of its host.
+"""Providers as data: where each one is, how it is called, and the quirks of its host.
 
 `data/vendors.json` has the packaged providers (`vendors`), the fields that every provider of the config has
-(`configured`), and known facts of hosts (`hosts`): their `baseUrl` and their peculiarities. Those hold at the host's
+(`configured`), and known facts of hosts (`hosts`): their `baseUrl` and their quirks. Those hold at the host's
 `domains`, and for a provider of the config that has the host's name. A provider has these fields:
 
 - `kind`: the adapter of `gateway.vendors` that calls it; `credential`: `key` (a Bearer token), `aws`, or `none`.
@@ -13,8 +13,8 @@
   geography in front; of an ARN, the part after the last slash). `profile`: the model answers only by an inference
   profile, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
   `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, the default), or `none`.
-  `thinking`: how it is told to think if that takes a separate object: `adaptive`, or by a `budget` of tokens.
-  `dimensions`: the lengths that its vectors may have, if its endpoint has to be told one.
+  `thinking`: how to ask it to think if that takes a separate object: `adaptive`, or by a `budget` of tokens.
+  `dimensions`: the lengths that its vectors may have, if a request has to name one.
 - `counts`: for which models it counts tokens, if an endpoint says how: patterns of ids, as in `models`. Default: all.
 - `geography`: the one geography (`eu`, `us`, ...) in which its models run and its data is kept, if its contract says
   so. By default the place is unknown, and a key that is bound to a geography calls nothing there. A provider with one
@@ -26,7 +26,7 @@ A host, an endpoint and a provider in the config have these:
   they are unknown, it always gets `max_tokens`, and also the other name if the client uses it.
 - `serviceTier`: the tier to ask for if the client asks for none. Otherwise a setting of our account, perhaps a more
   expensive tier, would decide what a call costs.
-- `stores`: it may store chats unless told not to, so each call tells it (for Responses every host is told).
+- `stores`: it may store chats unless a call says no, so each call does (for Responses, at every host).
 - `passFields`: request fields beyond the dialect's that may go there; `passesAll`: any field may.
 
 A host has these, since it would answer the whole request with an error:
@@ -44,7 +44,7 @@ Only an endpoint has these:
 - `onlyAt`: the domains at which it is known to exist; at another base URL it is called only if the config names it.
 - `mode`: the mode of the models that it calls, as in prices: `chat` (the default) or `embedding`.
 - `count`: how it is asked for a prompt's token count: `path` (`{model}` is the model's own id, without a geography),
-  and which fields of the body to leave out (`omits`), or which alone to send (`keeps`).
+  and which fields of the body to leave out (`omits`), or which are the only ones to send (`keeps`).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from urllib.parse import urlsplit
 _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 
 Sampling = Literal["all", "one", "none"]  # which of temperature and `top_p` a model takes; with none no `top_k` either
-Thinking = Literal["", "adaptive", "budget"]  # how a model is told to think, apart from the effort; empty: it is not
+Thinking = Literal["", "adaptive", "budget"]  # how to ask a model to think, apart from the effort; empty: not at all
 
 
 class Quirks(NamedTuple):
@@ -108,10 +108,10 @@ class Endpoint(NamedTuple):
 
 
 class ModelRule(NamedTuple):
-    """The rule for models whose id matches `pattern`: the names of their endpoints, best first; whether they answer
-    only by an inference profile; whether they take Anthropic's `tool_choice` among their own fields; which of
-    temperature and `top_p` they take; how they are told to think; and the lengths of their vectors, empty if
-    unknown."""
+    """The rule for models whose id matches `pattern`. It has the names of their endpoints, best first, and whether they
+    answer only by an inference profile. `one_tool` and `sampling` say whether they take Anthropic's `tool_choice` among
+    their own fields, and which of temperature and `top_p`. `thinking` is how to ask them to think, `dimensions` the
+    lengths of their vectors, empty if unknown."""
 
     pattern: str
     endpoints: tuple[str, ...]
@@ -183,8 +183,7 @@ def configured(
 
 
 def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
-    """The peculiarities at an endpoint. What the provider's entry says wins over what is known of the endpoint and the
-    host."""
+    """The quirks at an endpoint: the provider's entry wins over the facts known of the endpoint and the host."""
     known = quirks_at(base_url, vendor.quirks, vendor.name)
     return known._replace(
         stores=known.stores or endpoint.quirks.stores,
@@ -197,8 +196,7 @@ def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
 
 
 def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
-    """The peculiarities at a base URL. What the entry of the provider of this name says wins over what is known of the
-    host."""
+    """The quirks at a base URL: the entry of the provider of this name wins over the facts known of the host."""
     host = urlsplit(base_url).hostname or ""
     hosts: Mapping[str, Mapping[str, Any]] = _data()["hosts"]
     there = (each for each in hosts.values() if f".{host}".endswith(tuple(f".{it}" for it in each.get("domains", ()))))

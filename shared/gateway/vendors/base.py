@@ -27,7 +27,7 @@ class ModelCall(NamedTuple):
     header of betas, `version` the version of its dialect that it names. `may_store`: the provider may store the call if
     the body asks for that. `streamed`: the provider is asked to send its answer as it is made; the answer has `choices`
     choices. `mode` is what the model is asked to do: `chat` or `embedding`. `waits` say how long each step may take,
-    and after how much silence QUIET is reported, each time anew.
+    and after how much silence QUIET is reported, each time again.
 
     `marks`: how long (5m, 1h) a prompt without cache marks is marked to be cached, if its model caches by marks; empty
     for no marks.

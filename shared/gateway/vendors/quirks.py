@@ -1,4 +1,4 @@
-"""Applies a host's peculiarities to a request as it leaves (`gateway.models.vendors` lists them)."""
+"""Applies a host's quirks to a request as it leaves (`gateway.models.vendors` lists them)."""
 
 from __future__ import annotations
 
