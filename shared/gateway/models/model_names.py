@@ -201,8 +201,7 @@ class ModelNames:
         raise failure[1]
 
     def _judged(self, name: str, target: str, residency: str) -> Route | tuple[int, GatewayError]:
-        """The route of a name to a target, or why there is none, and the stage reached: the last stage explains
-        most."""
+        """The route of a name to a target, or why there is none and the stage reached: the last stage explains most."""
         provider = target.partition("/")[0]
         if provider not in self.usable():
             return 1, _unknown(f"The model '{name}' needs the provider {provider}, which is not configured.")

@@ -61,7 +61,7 @@ class StreamError(Exception):
             failure = UpstreamError(
                 f"The answer of {provider} broke off.", provider=provider, reason=word(self.kind) or "error_in_stream"
             )
-            failure.told_kind = _TOLD_BY.get(status, "")  # its clients wait for it, or try again
+            failure.told_kind = _TOLD_BY.get(status, "")  # clients that read it wait, or try again
         else:
             failure = refused(provider, status, {}, code=self.kind, message=self.message)
         if mask is not None and not isinstance(failure, UpstreamCredentials):
