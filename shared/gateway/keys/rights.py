@@ -154,8 +154,8 @@ def _own_user(write: KeyWrite) -> None:
 
 
 def _from_where_it_may_be_used(write: KeyWrite) -> None:
-    """If a key may be used from some addresses only, so may the keys whose secrets it makes. Otherwise a secret that
-    works elsewhere would escape that bound."""
+    """A key that is bound to addresses makes secrets only for keys that are bound to those too. A secret that works
+    elsewhere would escape that bound."""
     if write.after is not None and not covers(write.actor.allowed_ips, write.after.allowed_ips):
         reason = "it may be used from some addresses alone, the key's must be among them"
         _refuse(f"This key can't hand out a secret that works elsewhere: {reason}.", "allowed_ips")
