@@ -1,6 +1,6 @@
-"""How items of `limits` and records of `api-keys` are named: a key's by its id, all others with a word before it.
+"""The ids of items in `limits` and of records in `api-keys`: a key's is its own id, every other one begins with a word.
 
-No key's id can look like one of these: it has no `#`.
+No key's id can look like one of the others, because it has no `#`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ def user_item(user_id: str) -> str:
 
 
 def model_item(key_id: str, name: str) -> str:
-    """The id of the item in `limits` of a key on one model; it has no record of its own."""
+    """The id of the item in `limits` for a key's limit on one model. There is no record under this id."""
     return f"{MODEL_PREFIX}{key_id}#{name}"
 
 
 class Named(NamedTuple):
-    """Whose an item is. `id` is the key's, the user's or the team's; `model` is empty but in a limit on one."""
+    """Whose an item is. `id` is that of the key, the user or the team. `model` is empty except for a limit on one
+    model."""
 
     scope: Scope
     id: str
@@ -35,12 +36,12 @@ class Named(NamedTuple):
 
     @property
     def record(self) -> str:
-        """The id of the record that an item follows: a key's own for what limits it on one model."""
+        """The id of the record that an item follows. For a key's limit on one model, this is the key's record."""
         return {"team": team_item(self.id), "user": user_item(self.id)}.get(self.scope, self.id)
 
 
 def named(account: str) -> Named:
-    """Whose the item of this id is."""
+    """Tells whose item an id belongs to."""
     kind, _, name = account.partition("#")
     if not name:
         return Named("key", account)

@@ -1,6 +1,6 @@
-"""From which addresses a key may be used: networks in CIDR notation, of both versions of IP. No network: from any.
+"""The addresses that a key may be used from: networks in CIDR notation, IPv4 and IPv6. No network means any address.
 
-The address is the one that the door's API tells (API Gateway's `sourceIp`), never what a header of the client says.
+The address is the one that the endpoint's API reports (API Gateway's `sourceIp`), never one from a client's header.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def canonical(text: str) -> str:
-    """A network, or one address, as it is kept. Raises ValueError, which says what is wrong."""
+    """A network or a single address in the form in which it is kept. Raises ValueError, which says what is wrong."""
     from ipaddress import ip_network  # only keys that have networks pay for it
 
     try:
-        if "%" in text:  # a zone is a name of the host's own, of any characters, and no request comes from one
+        if "%" in text:  # a zone is a local name of any characters, and no request comes from one
             raise ValueError(text)
         network = ip_network(text)
     except ValueError as fault:
@@ -35,7 +35,7 @@ def canonical(text: str) -> str:
 
 
 def check_address(allowed: tuple[str, ...], key_id: str) -> None:
-    """Raises Forbidden where the request that runs here comes from none of these networks. It says what the caller
+    """Raises Forbidden if the current request comes from none of these networks. The message contains what the caller
     knows, its own address, and none of the networks."""
     if not allowed:
         return
@@ -47,7 +47,7 @@ def check_address(allowed: tuple[str, ...], key_id: str) -> None:
 
 @lru_cache(maxsize=4_096)
 def within(address: str, networks: tuple[str, ...]) -> bool:
-    """Whether an address lies in one of the networks. What is no address lies in none."""
+    """Whether an address lies in one of the networks. Text that is not an address lies in none."""
     from ipaddress import ip_address
 
     try:
@@ -61,7 +61,8 @@ def within(address: str, networks: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=4_096)
 def neighbourhood(address: str) -> str:
-    """What one client may have of addresses: of IPv6 a whole /64. What is no address is itself."""
+    """The range of addresses that one client may have: for IPv6, a whole /64. Text that is not an address is returned
+    as it is."""
     if ":" not in address:
         return address
     from ipaddress import IPv6Address
@@ -74,7 +75,7 @@ def neighbourhood(address: str) -> str:
 
 
 def covers(networks: tuple[str, ...], others: Iterable[str]) -> bool:
-    """Whether all of the others lie in these networks, in whatever pieces; no network is all there are."""
+    """Whether all of the others lie in these networks, however they are split up. No network means all addresses."""
     from ipaddress import collapse_addresses, ip_network
 
     asked = tuple(others)

@@ -1,4 +1,4 @@
-"""Who is calling: what the authorizer found out and hands on, as flat strings that every door can carry."""
+"""The caller: the authorizer's findings, passed on as flat strings that every door can carry."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gateway.models.geographies import strictest
 SCOPES = ("completions", "models", "catalogue", "mcp", "admin")
 TIERS = ("free", "basic", "premium", "enterprise")
 DURATIONS = ("daily", "weekly", "monthly", "total")  # of a budget
-ESTIMATES = ("bound", "typical")  # of what a call holds
+ESTIMATES = ("bound", "typical")  # what a call's hold is based on
 YEAR_10000 = 253_402_300_800  # where the calendar of RFC 3339 ends, in seconds since the epoch
 
 
 class Raise(NamedTuple):
-    """How much higher a budget is for a while, in micro-dollars, and until when (seconds since the epoch): at that very
-    moment it holds no more."""
+    """By how many micro-dollars a budget is raised for a while, and until when (seconds since the epoch). The raise no
+    longer holds at that very moment."""
 
     by: int
     until: int
@@ -28,14 +28,15 @@ class Raise(NamedTuple):
 
 @dataclass(frozen=True, init=False)
 class KeyLimits:
-    """What one key overrides of its tier (not set: the tier's value), or all that limits a team, a user, or a key on
-    one model. Its numbers are those of the table of limits (`gateway.limits.NUMBERS`), each by its name, None where it
-    is not set: `KeyLimits(rpm_limit=5).rpm_limit`.
+    """What one key overrides of its tier (if unset, the tier's value holds), or everything that limits a team, a user,
+    or a key on one model. Its numbers are those of the table of limits (`gateway.limits.NUMBERS`), each by its name,
+    and None if unset: `KeyLimits(rpm_limit=5).rpm_limit`.
 
-    `burst_limit` is how many calls of a minute's may come at once. `max_budget` is in micro-dollars; `budget_duration`
-    is daily, weekly, monthly or total. `shadow` names limits (as the config does) that count, but refuse nobody; a
-    tier's are so for each of its keys. `estimate` says what a call holds of the budget: its upper bound, or what such a
-    call costs as a rule (typical). `budget_raise` raises the budget that holds, its own or its tier's, for a while.
+    `burst_limit` is how many of a minute's calls may come at once. `max_budget` is in micro-dollars; `budget_duration`
+    is daily, weekly, monthly or total. `shadow` names limits (as the config does) that count calls but refuse none; a
+    tier's `shadow` applies to each of its keys. `estimate` says what a call holds of the budget: its upper bound
+    (bound), or what such a call usually costs (typical). `budget_raise` raises the budget in force, the key's or its
+    tier's, for a while.
     """
 
     given: tuple[tuple[str, int], ...]
@@ -54,7 +55,7 @@ class KeyLimits:
         budget_raise: Raise | None = None,
         **numbers: int | None,
     ) -> None:
-        """Raises TypeError for a number that no limit has."""
+        """Raises TypeError for a number that is not in the table of limits."""
         both = dict(given) | numbers
         if unknown := both.keys() - set(NUMBERS):
             raise TypeError(f"no such limit: {', '.join(sorted(unknown))}")
@@ -84,15 +85,15 @@ _NAMES = {name: name.title().replace("_", "") for name in NUMBERS}  # rpm_limit 
 
 
 class Shared(NamedTuple):
-    """What a key's team or user is limited to, over all of its keys. `version` is that of the record."""
+    """The limits of a key's team or user, over all of its keys. `version` is the record's."""
 
     version: int
     limits: KeyLimits
 
 
 class ModelLimits(NamedTuple):
-    """What a key may ask of one model. `name` is the admin's word, an alias as a rule; `target` is what it stood for
-    when it was given. The limit holds for that, and for what the name stands for now."""
+    """What a key may ask of one model. `name` is what the admin wrote, usually an alias. `target` is what the name
+    meant when the limit was set. The limit holds for that target and for what the name means now."""
 
     name: str
     target: str
@@ -103,13 +104,13 @@ class ModelLimits(NamedTuple):
 class Caller:
     """A key as a paid call sees it.
 
-    `version` is the key record's: the limits item carries it too, so a change of the key holds at the next paid
-    call although this object may come from an authorizer's answer that is a minute old. Empty `models` means any.
-    `team_id` and `user_id` are empty where there is none, `team` and `user` None where nothing limits them. `expires`
-    is in seconds since the epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation
-    adds one. `allowed_ips` are the networks that it may be used from, none for any. `residency` is the geography that
-    its own rule binds its calls to, `team_residency` its team's, each empty for none. `may_store`: its team lets a
-    provider store what its calls ask and answer, where they ask for that.
+    `version` is the key record's. The limits item carries it too, so a change of the key holds at the next paid call
+    although this object may come from an authorizer's answer that is a minute old. Empty `models` means any. `team_id`
+    and `user_id` are empty if there is none; `team` and `user` are None if nothing limits them. `expires` is in seconds
+    since the epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation adds one.
+    `allowed_ips` are the networks that it may be used from, empty for any. `residency` is the geography that the key's
+    own rule binds its calls to, `team_residency` its team's; each is empty for none. `may_store`: its team allows a
+    provider to store the requests and answers of calls that ask for storage.
     """
 
     key_id: str
@@ -132,14 +133,14 @@ class Caller:
 
     @property
     def bound_to(self) -> str:
-        """The geography that its calls are bound to, by its own rule and its team's; empty for none."""
+        """The geography that its calls are bound to by its own rule and its team's; empty for none."""
         return strictest(self.residency, self.team_residency)
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
 
     def to_context(self) -> dict[str, str]:
-        """The authorizer's context: strings only, since an IAM-policy answer takes nothing nested."""
+        """The authorizer's context. It has only strings, because an IAM policy answer takes nothing nested."""
         context = {
             "keyId": self.key_id,
             "tier": self.tier,
@@ -164,14 +165,14 @@ class Caller:
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Caller:
-        """The inverse. Raises KeyError, TypeError or ValueError on anything else than
-        `to_context` makes."""
-        # An authorizer's answer is kept for a minute, and comes with each call until then.
+        """The inverse of `to_context`. Raises KeyError, TypeError or ValueError for anything that `to_context` can't
+        have made."""
+        # An authorizer's answer is cached for a minute, and comes with each call until then.
         return _read_context(tuple([(name, str(value)) for name, value in context.items()]))
 
     @classmethod
     def of_text(cls, text: Mapping[str, str]) -> Caller:
-        """As `from_context`, where all is text."""
+        """Like `from_context`, for a mapping whose values are all text."""
         return cls(
             key_id=text["keyId"],
             tier=text["tier"],
@@ -199,7 +200,7 @@ def _read_context(pairs: tuple[tuple[str, str], ...]) -> Caller:
 
 
 def stored_limits(limits: KeyLimits) -> dict[str, Any]:
-    """Limits as a record holds them: what is not set is left out."""
+    """Limits as a record stores them: unset values are left out."""
     given: dict[str, Any] = dict(limits.given)
     chosen: dict[str, Any] = {"estimate": limits.estimate} if limits.estimate != "bound" else {}
     chosen |= {"budget_raise": list(limits.budget_raise)} if limits.budget_raise else {}
@@ -207,14 +208,14 @@ def stored_limits(limits: KeyLimits) -> dict[str, Any]:
 
 
 def read_limits(stored: Mapping[str, Any]) -> KeyLimits:
-    """The inverse. Raises TypeError on what `stored_limits` can't have made."""
+    """The inverse of `stored_limits`. Raises TypeError for anything that `stored_limits` can't have made."""
     raised = stored.get("budget_raise")
     shadow, raised = tuple(stored.get("shadow", ())), None if raised is None else Raise(*raised)
     return KeyLimits(**{**stored, "shadow": shadow, "budget_raise": raised})
 
 
 def can_hold(limits: KeyLimits) -> bool:
-    """Whether each of them has its type, and can hold."""
+    """Whether each value has its type and can take effect."""
     return (
         all(isinstance(name, str) for name in limits.shadow)
         and limits.budget_duration in DURATIONS
@@ -230,7 +231,7 @@ def stored_model_limits(each: Iterable[ModelLimits]) -> dict[str, Any]:
 
 
 def read_model_limits(stored: Mapping[str, Mapping[str, Any]]) -> tuple[ModelLimits, ...]:
-    """The inverse of `stored_model_limits`, by name. Raises KeyError or TypeError on anything else."""
+    """The inverse of `stored_model_limits`, sorted by name. Raises KeyError or TypeError on anything else."""
     return tuple(
         ModelLimits(name, one["target"], read_limits({field: one[field] for field in one if field != "target"}))
         for name, one in sorted(stored.items())

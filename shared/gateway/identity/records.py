@@ -1,6 +1,6 @@
-"""API keys, teams and users as they are stored, and what stands for a record that can't be read whole.
+"""API keys, teams and users as they are stored, and the substitute for a record that can't be read whole.
 
-No pydantic here: the authorizer starts with this.
+This module does not use pydantic, because the authorizer loads it at start-up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gateway.identity.caller import (
 from gateway.models.geographies import RESIDENCIES
 
 ACTIVE, REVOKED = "active", "revoked"
-DAMAGED = "damaged"  # of a record that can't be read whole; nobody's call passes by it, full admins can end it
+DAMAGED = "damaged"  # a record that can't be read whole: it admits no call, and full admins can end it
 _RULES = ("", *RESIDENCIES)
 KEY, TEAM, USER = "key", "team", "user"  # kinds of records
 
@@ -40,11 +40,12 @@ S = TypeVar("S", "TeamRecord", "UserRecord")
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """One key as stored. `digest` is the SHA-256 in hex; the key itself is nowhere.
+    """One key as stored. `digest` is the SHA-256 in hex; the key itself is not stored anywhere.
 
-    `created` is RFC 3339 in UTC; `expires` seconds since the epoch, 0 for never. `version` grows with every change,
-    `generation` with every rotation; the secret before works until `previous_until`. `residency` is the geography
-    that its calls are bound to, empty for none; `allowed_ips` the networks that it may be used from, none for any.
+    `created` is RFC 3339 in UTC; `expires` is in seconds since the epoch, 0 for never. `version` grows with every
+    change, `generation` with every rotation; the previous secret works until `previous_until`. `residency` is the
+    geography that its calls are bound to, empty for none. `allowed_ips` are the networks that it may be used from,
+    empty for any.
     """
 
     id: str
@@ -69,7 +70,7 @@ class KeyRecord:
     allowed_ips: tuple[str, ...] = ()
 
     def generation_of(self, key: str) -> int | None:
-        """Which of the record's secrets a key has, None for neither."""
+        """Which of the record's secrets a key has; None if it has neither."""
         if keys.matches(key, self.digest):
             return self.generation
         return self.generation - 1 if keys.matches(key, self.previous_digest) else None
@@ -86,8 +87,8 @@ class KeyRecord:
     def caller(
         self, team: TeamRecord | None = None, generation: int | None = None, user: UserRecord | None = None
     ) -> Caller:
-        """Who calls with the secret of a generation (the newest unless given); `team` and `user` are the key's, if it
-        has them."""
+        """The caller that uses the secret of a generation (by default the newest). `team` and `user` are the key's, if
+        it has them."""
         old = generation is not None and generation < self.generation
         ends = [moment for moment in (self.expires, self.previous_until if old else 0) if moment]
         return Caller(
@@ -124,14 +125,14 @@ class SharedRecord:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def terms(self) -> Shared | None:
-        """None where nothing is limited: the keys' calls then cost no further write."""
+        """The terms; None if nothing is limited, so that the keys' calls cost no further write."""
         return Shared(self.version, self.limits) if self.limits.limited else None
 
 
 @dataclass(frozen=True, slots=True)
 class TeamRecord(SharedRecord):
-    """A team of keys. `residency` binds the calls of each of them; `may_store`: a provider may store what they are
-    asked and what they answer, where a call asks for that."""
+    """A team of keys. `residency` binds the calls of each of them. `may_store`: a provider may store a call's request
+    and answer if the call asks for that."""
 
     residency: str = ""
     may_store: bool = False
@@ -139,7 +140,7 @@ class TeamRecord(SharedRecord):
 
 @dataclass(frozen=True, slots=True)
 class UserRecord(SharedRecord):
-    """A person, of whatever teams their keys are. There is one only where somebody set limits."""
+    """A person, whichever teams their keys are in. There is a record only if somebody set limits."""
 
 
 def key_item(record: KeyRecord) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def key_item(record: KeyRecord) -> dict[str, Any]:
 
 
 def key_record(item: Mapping[str, Any]) -> KeyRecord:
-    """A record as stored. One that isn't whole is there all the same, damaged, so that it hides no other of a list."""
+    """A record as stored. One that isn't whole is returned as damaged, so that it hides no other record of a list."""
     try:
         record = KeyRecord(
             id=item["id"],
@@ -198,7 +199,7 @@ def key_record(item: Mapping[str, Any]) -> KeyRecord:
     except (KeyError, TypeError, ValueError, AttributeError):
         pass
     observability.log.error("a stored key can't be read", extra={"damaged_key": item.get("id")})
-    # Nobody knows what it had: as much as a key can have.
+    # Nobody knows what the key had, so this has as much as a key can have.
     return KeyRecord(
         id=str(item.get("id")),
         digest="",
@@ -212,7 +213,7 @@ def key_record(item: Mapping[str, Any]) -> KeyRecord:
 
 
 def _typed(record: KeyRecord | TeamRecord | UserRecord) -> bool:
-    """Whether each field has its type, each limit can hold, and each moment lies where a calendar has it."""
+    """Whether each field has its type, each limit can take effect, and each moment is one that a calendar has."""
     texts = [record.id, record.name, record.created, *record.metadata, *record.metadata.values()]
     numbers: list[Any] = [record.version]
     limits = [record.limits]
@@ -250,13 +251,13 @@ def user_record_item(record: UserRecord) -> dict[str, Any]:
 
 
 def team_record(item: Mapping[str, Any]) -> TeamRecord:
-    """As `key_record`."""
+    """Like `key_record`."""
     own: dict[str, Any] = {"residency": item.get("residency", ""), "may_store": item.get("may_store", False)}
     return _shared_record(lambda **fields: TeamRecord(**fields, **own), TEAM, item)
 
 
 def user_record(item: Mapping[str, Any]) -> UserRecord:
-    """As `key_record`."""
+    """Like `key_record`."""
     return _shared_record(UserRecord, USER, item)
 
 

@@ -31,7 +31,7 @@ from gateway.identity.records import (
 
 __all__ = ["ACTIVE", "DAMAGED", "REVOKED", "KeyRecord", "KeyStore", "NoSuchTeam", "TeamRecord", "UserRecord"]
 
-# Inside the store `list` is a method.
+# In the body of the class, `list` is its method.
 Page = tuple[list[KeyRecord], str | None]
 TeamPage = tuple[list[TeamRecord], str | None]
 UserPage = tuple[list[UserRecord], str | None]
@@ -39,48 +39,48 @@ _Items = tuple[list[dict[str, Any]], str | None]
 
 
 class NoSuchTeam(StoreError):
-    """A key can't be put into a team that is not there, or not any more."""
+    """A key can't be put into a team that does not exist, or was deleted."""
 
 
 class KeyStore:
-    """Raises StoreUnavailable where the table can't be read: a caller is then unknown, not refused."""
+    """Raises StoreUnavailable if the table can't be read: a caller is then unknown, not refused."""
 
     def __init__(self, database: Database, table: str) -> None:
         self._database = database
         self._table = table
 
     def get(self, key_id: str) -> KeyRecord | None:
-        """A strongly consistent read: a key revoked a moment ago is seen as revoked."""
+        """A strongly consistent read: a key that was revoked a moment ago is seen as revoked."""
         reply = self._database.call(
             "GetItem",
             {"TableName": self._table, "Key": to_item({"id": key_id}), "ConsistentRead": True},
             attempts=2,
         )
         item = from_item(reply["Item"]) if "Item" in reply else {}
-        # Keys and teams share the table: an id that names a team is no key's.
+        # Keys and teams share the table: an id that names a team is not a key's.
         return key_record(item) if item.get("kind", KEY) == KEY and item else None
 
     def team(self, team_id: str) -> TeamRecord | None:
-        """As `get`. A team that was deleted is None."""
+        """Like `get`. A team that was deleted is None."""
         request = {"TableName": self._table, "Key": to_item({"id": team_item(team_id)}), "ConsistentRead": True}
         reply = self._database.call("GetItem", request, attempts=2)
         record = team_record(from_item(reply["Item"])) if "Item" in reply else None
         return record if record is not None and record.state == ACTIVE else None
 
     def user(self, user_id: str) -> UserRecord | None:
-        """As `get`. One whose limits were removed is None. One that can't be read is there, damaged: whose limits
-        nobody knows is not without any."""
+        """Like `get`. A user whose limits were removed is None. A record that can't be read is returned as damaged: if
+        the limits are unknown, the user does not count as unlimited."""
         record = self.user_record(user_id)
         return record if record is not None and record.state != REVOKED else None
 
     def user_record(self, user_id: str) -> UserRecord | None:
-        """As `user`, with what a removal left: its version goes on."""
+        """Like `user`, but includes a removed record, because its version goes on."""
         request = {"TableName": self._table, "Key": to_item({"id": user_item(user_id)}), "ConsistentRead": True}
         reply = self._database.call("GetItem", request, attempts=2)
         return user_record(from_item(reply["Item"])) if "Item" in reply else None
 
     def create(self, record: KeyRecord) -> None:
-        """Raises ConditionFailed where the id is taken, NoSuchTeam where its team is not there."""
+        """Raises ConditionFailed if the id is taken, NoSuchTeam if its team does not exist."""
         put = self._new(key_item(record))
         if record.team_id:
             self._in_team(record.team_id, {"Put": put})
@@ -88,16 +88,16 @@ class KeyStore:
             self._database.call("PutItem", put)
 
     def create_team(self, record: TeamRecord) -> None:
-        """Raises ConditionFailed where the id is or was taken."""
+        """Raises ConditionFailed if the id is or was taken."""
         self._database.call("PutItem", self._new(team_record_item(record)))
 
     def create_user(self, record: UserRecord) -> None:
-        """Raises ConditionFailed where there is a record of the user."""
+        """Raises ConditionFailed if there is a record of the user."""
         self._database.call("PutItem", self._new(user_record_item(record)))
 
     def replace(self, record: KeyRecord, *, version: int) -> None:
-        """Write a changed record over the one of this version. Raises ConditionFailed where it changed since, or is
-        revoked, NoSuchTeam where its team is not there."""
+        """Write a changed record over the one of this version. Raises ConditionFailed if it changed since then or is
+        revoked, NoSuchTeam if its team does not exist."""
         item = key_item(record)
         if record.team_id:
             self._in_team(record.team_id, {"Update": self._changed(record.id, item, version)})
@@ -105,15 +105,15 @@ class KeyStore:
             self._update(record.id, item, version)
 
     def replace_team(self, record: TeamRecord, *, version: int) -> None:
-        """As `replace`."""
+        """Like `replace`."""
         self._update(team_item(record.id), team_record_item(record), version)
 
     def replace_user(self, record: UserRecord, *, version: int) -> None:
-        """As `replace`, over one that was removed too, or is damaged but for its version."""
+        """Like `replace`; it may also write over a removed record, or a damaged one whose version can be read."""
         self._update(user_item(record.id), user_record_item(record), version, any_state=True)
 
     def revoke_damaged(self, key_id: str, version: int) -> KeyRecord | None:
-        """As `revoke`, whatever is stored there; `version` is what of it could be read."""
+        """Like `revoke`, whatever is stored there. `version` is the version as far as it could be read."""
         request = {
             "TableName": self._table,
             "Key": to_item({"id": key_id}),
@@ -129,9 +129,9 @@ class KeyStore:
             return None
 
     def revoke(self, key_id: str, *, version: int | None = None) -> KeyRecord | None:
-        """The record after it was revoked; None where there is none. Revoking twice changes nothing more.
+        """The record after it was revoked; None if there is none. Revoking twice changes nothing more.
 
-        With a version raises ConditionFailed where the record is active, but of another one.
+        With a version, raises ConditionFailed if the record is active but has another version.
         """
         guard = "" if version is None else " AND version = :version"
         request = {
@@ -157,7 +157,8 @@ class KeyStore:
             return key_record(refused.item)
 
     def delete(self, key_id: str) -> None:
-        """Remove a revoked record. Raises ConditionFailed where it is not revoked; that it is gone already is fine."""
+        """Remove a revoked record. Raises ConditionFailed if it is not revoked. A record that is already gone is no
+        error."""
         request = {
             "TableName": self._table,
             "Key": to_item({"id": key_id}),
@@ -168,33 +169,34 @@ class KeyStore:
         self._database.call("DeleteItem", request, attempts=2)
 
     def list(self, limit: int, cursor: str | None = None) -> Page:
-        """Newest first, with the cursor of the next page. Raises BadRequest for a cursor that isn't one of ours."""
+        """Newest first, with the cursor of the next page. Raises BadRequest for a cursor that this gateway did not
+        make."""
         items, following = self._page(
             "by-created", ("kind", KEY), limit, cursor, {"id": str, "kind": str, "created": str}
         )
         return [key_record(item) for item in items], following
 
     def list_teams(self, limit: int, cursor: str | None = None) -> TeamPage:
-        """As `list`; teams that were deleted are left out."""
+        """Like `list`. Deleted teams are left out."""
         items, following = self._page(
             "by-created", ("kind", TEAM), limit, cursor, {"id": str, "kind": str, "created": str}
         )
         return [record for record in map(team_record, items) if record.state != REVOKED], following
 
     def list_users(self, limit: int, cursor: str | None = None) -> UserPage:
-        """As `list_teams`."""
+        """Like `list_teams`."""
         items, following = self._page(
             "by-created", ("kind", USER), limit, cursor, {"id": str, "kind": str, "created": str}
         )
         return [record for record in map(user_record, items) if record.state != REVOKED], following
 
     def of_user(self, user_id: str, limit: int = 100, cursor: str | None = None) -> Page:
-        """As `of_team`."""
+        """Like `of_team`."""
         items, following = self._page("by-user", ("user_id", user_id), limit, cursor, {"id": str, "user_id": str})
         return [key_record(item) for item in items], following
 
     def of_team(self, team_id: str, limit: int = 100, cursor: str | None = None) -> Page:
-        """A team's keys by id, a page of them. Eventually consistent, as an index is."""
+        """One page of a team's keys, by id. The read is eventually consistent, as an index is."""
         items, following = self._page("by-team", ("team_id", team_id), limit, cursor, {"id": str, "team_id": str})
         return [key_record(item) for item in items], following
 
@@ -206,7 +208,7 @@ class KeyStore:
         }
 
     def _in_team(self, team_id: str, write: Mapping[str, Any]) -> None:
-        """A write to a key that holds only while its team is there."""
+        """Write a key on the condition that its team exists."""
         check = {
             "TableName": self._table,
             "Key": to_item({"id": team_item(team_id)}),
@@ -214,7 +216,7 @@ class KeyStore:
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": to_item({":active": ACTIVE}),
         }
-        # By the token a second attempt, after a first one's lost reply, is known to be the same.
+        # The token makes a second attempt, after the first one's reply was lost, known as the same request.
         request = {"TransactItems": [{"ConditionCheck": check}, write], "ClientRequestToken": uuid.uuid4().hex}
         try:
             self._database.call("TransactWriteItems", request, attempts=2)
@@ -232,7 +234,7 @@ class KeyStore:
         try:
             self._database.call("UpdateItem", request, attempts=2)
         except ConditionFailed as refused:
-            # A second attempt, after a first one's lost reply, finds what that wrote.
+            # A second attempt, after the first one's reply was lost, finds what the first one wrote.
             stored = refused.item or {}
             if any(stored.get(name) != value for name, value in item.items()):
                 raise
@@ -247,7 +249,7 @@ class KeyStore:
         return {
             "TableName": self._table,
             "Key": to_item({"id": identifier}),
-            # An index's key must not be empty, so a key without a team has none.
+            # An index's key must not be empty, so a key without a team does not have that attribute.
             "UpdateExpression": f"SET {sets}" + (f" REMOVE {', '.join(gone)}" if gone else ""),
             "ConditionExpression": "version = :version" + ("" if any_state else " AND #state = :active"),
             "ExpressionAttributeNames": names | ({} if any_state else {"#state": "state"}),
@@ -277,7 +279,7 @@ class KeyStore:
             request["ExclusiveStartKey"] = to_item(start)
         reply = self._database.call("Query", request, attempts=2)
         last = reply.get("LastEvaluatedKey")
-        # An index holds keys alone: one with all of a record would double the cost of each change.
+        # An index holds only keys: one with whole records would double the cost of each change.
         ids = [from_item(item)["id"] for item in reply["Items"]]
         read = read_all(self._database, self._table, [{"id": each} for each in ids], consistent=True)
         records = {item["id"]: item for item in read}

@@ -1,4 +1,4 @@
-"""Who is calling. Identity only: limits and scopes are decided where the call is served."""
+"""Identifies the caller. Limits and scopes are decided where the call is served."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.identity.addresses import check_address
 from gateway.identity.caller import Caller
 from gateway.identity.store import DAMAGED, KeyRecord, TeamRecord, UserRecord
 
-UNVERIFIED: Final = "unverified"  # context of a call let through because the key table did not answer
+UNVERIFIED: Final = "unverified"  # context of a call that was let through because the key table did not answer
 REFUSED: Final = "The API key is unknown, expired or revoked. An admin can say which, or issue another."
 
 
@@ -30,9 +30,9 @@ class Identity:
     clock: Callable[[], float]
 
     def verify(self, key: str) -> Caller | None:
-        """The caller of a key, or None. Form and checksum are checked before any read.
+        """The caller of a key, or None. The form and the checksum are checked before any read.
 
-        Raises StoreUnavailable where the record can't be read.
+        Raises StoreUnavailable if the record can't be read.
         """
         identifier = keys.key_id(key)
         if identifier is None:
@@ -50,8 +50,8 @@ class Identity:
 
 
 def current(caller: Caller, records: KeyReader, now: float) -> tuple[KeyRecord, Caller]:
-    """A caller's record and the caller by it, as they are at `now` (seconds since the epoch). Raises Unauthorized,
-    Forbidden where the request comes from an address that the record does not allow, StoreUnavailable."""
+    """A caller's record, and the caller built from it, as they are at `now` (seconds since the epoch). Raises
+    Unauthorized, Forbidden if the request comes from an address that the record does not allow, StoreUnavailable."""
     record = records.get(caller.key_id)
     if record is not None and record.usable(caller.generation, now):
         check_address(record.allowed_ips, record.id)
@@ -62,8 +62,8 @@ def current(caller: Caller, records: KeyReader, now: float) -> tuple[KeyRecord, 
 
 
 def caller_of(record: KeyRecord, records: KeyReader, generation: int | None = None) -> Caller | None:
-    """A record's caller with its team's and user's limits. None where its team is gone, or its user's record can't be
-    read: nobody could say what limits it then. A user that nobody limits has no record."""
+    """A record's caller with the limits of its team and user. None if its team is gone or its user's record can't be
+    read, because its limits are then unknown. A user without limits has no record."""
     team = records.team(record.team_id) if record.team_id else None
     user = records.user(record.user_id) if record.user_id else None
     if (record.team_id and team is None) or (user is not None and user.state == DAMAGED):

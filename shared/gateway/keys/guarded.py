@@ -1,4 +1,5 @@
-"""The only way from a service to a record of a key, team or user: each write is held against the table of rights."""
+"""The only way for a service to write the record of a key, team or user: each write is checked against the table of
+rights."""
 
 from __future__ import annotations
 
@@ -33,9 +34,9 @@ class UserTable(Protocol):
 
 
 class KeyWrites:
-    """Writes of key records. Each raises Forbidden, and what the table's own write raises.
+    """Writes of key records. Each raises Forbidden, and whatever the table's own write raises.
 
-    What is written over, revoked or deleted is the very record that was judged: were it another version by then, the
+    A write overwrites, revokes or deletes only the record that was judged. If another version is stored by then, the
     write raises ConditionFailed.
     """
 
@@ -52,18 +53,18 @@ class KeyWrites:
 
     def revoke(self, by: Caller, before: KeyRecord) -> KeyRecord | None:
         rights.check_key("revoke", KeyWrite(by, before, None, self._tiers))
-        if before.state == DAMAGED:  # it may have no version
+        if before.state == DAMAGED:  # such a record may have no version
             return self._table.revoke_damaged(before.id, before.version)
         return self._table.revoke(before.id, version=before.version)
 
     def delete(self, by: Caller, before: KeyRecord) -> None:
-        """Of a revoked record, which no other write changes."""
+        """Delete a revoked record, which no other write changes."""
         rights.check_key("delete", KeyWrite(by, before, None, self._tiers))
         self._table.delete(before.id)
 
 
 class TeamWrites:
-    """Writes of team records. Raises as `KeyWrites`."""
+    """Writes of team records. They raise the same errors as `KeyWrites`."""
 
     def __init__(self, table: TeamTable) -> None:
         self._table = table
@@ -77,13 +78,13 @@ class TeamWrites:
         self._table.replace_team(after, version=before.version)
 
     def touch(self, by: Caller, record: KeyRecord) -> KeyRecord:
-        """A new version of a key of the team, and no other change."""
+        """Give a key of the team a new version and change nothing else."""
         rights.check_team("change", by)
         return _touched(self._table, record)
 
 
 class UserWrites:
-    """Writes of what limits users. Raises as `KeyWrites`."""
+    """Writes of users' limits. They raise the same errors as `KeyWrites`."""
 
     def __init__(self, table: UserTable) -> None:
         self._table = table
@@ -96,7 +97,7 @@ class UserWrites:
             self._table.replace_user(after, version=before.version)
 
     def touch(self, by: Caller, record: KeyRecord) -> KeyRecord:
-        """A new version of a key of the user, and no other change."""
+        """Give a key of the user a new version and change nothing else."""
         rights.check_user(by)
         return _touched(self._table, record)
 

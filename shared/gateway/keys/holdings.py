@@ -1,4 +1,4 @@
-"""What a key has, compared: scopes, tier, models, team, time, limits as they take effect."""
+"""Compares what two keys have: scopes, tier, models, team, time, and the limits in effect."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gateway.models.geographies import strictest
 from gateway.models.money import in_dollars
 
 _RATES = {each.burst[1]: each.key_field for each in LIMITS if each.burst}
-Tiers = Callable[[str], TierLimits]  # a tier's limits by its name
+Tiers = Callable[[str], TierLimits]  # returns a tier's limits by its name
 
 
 class Holder(Protocol):
-    """A key, as its record or as who calls with it."""
+    """A key, either as its record or as the caller that uses it."""
 
     @property
     def tier(self) -> str: ...
@@ -43,15 +43,15 @@ class Holder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """What one has more than another: the field, and why."""
+    """Something that one key has beyond another: the field, and the reason."""
 
     field: str
     reason: str
 
 
 def more(has: Holder, wants: Holder, tiers: Tiers, *, shadow: bool = True) -> More | None:
-    """The first thing that `wants` has and `has` has not; None where it is within it. Without `shadow` a limit that
-    refuses nobody is a limit all the same."""
+    """The first thing that `wants` has and `has` lacks; None if there is nothing. Without `shadow`, a limit in shadow,
+    which refuses no call, counts like any other limit."""
     found = next(_all(has, wants, tiers), None)
     return next(_shadow(has, wants, tiers), None) if found is None and shadow else found
 
@@ -78,7 +78,7 @@ def _all(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
 
 
 def budget_in_effect(holder: Holder, tiers: Tiers) -> int | None:
-    """The budget, its own or its tier's, that refuses its calls, in micro-dollars."""
+    """The budget in micro-dollars that refuses the holder's calls, whether the key's own or its tier's."""
     terms = terms_of(tiers(holder.tier), holder.limits)
     return terms.budget if terms.enforced("budget") else None
 
@@ -93,14 +93,15 @@ def _numbers(own: KeyLimits, wanted: KeyLimits) -> Iterator[More]:
 
 
 def _number(limits: KeyLimits, name: str) -> int | None:
-    """A minute's limit brings its own burst: what may come at once follows from two fields."""
+    """The value of a limit. A limit per minute implies a burst, so the calls that may come at once follow from two
+    fields."""
     own: int | None = getattr(limits, name)
     return own or getattr(limits, _RATES[name]) if name in _RATES else own
 
 
 def _models(own: tuple[ModelLimits, ...], wanted: tuple[ModelLimits, ...]) -> Iterator[More]:
-    """By the names that they were given: each must stand with the other too, as strict and as enforced, and for as
-    much. Another name of the same model is another limit."""
+    """Compares limits on models by the name that each was set for. The other key must have each of them too, for the
+    same target, as strict and as enforced. Another name of the same model is another limit."""
     others = {each.name: each for each in wanted}
     for each in own:
         other = others.get(each.name)
@@ -114,7 +115,7 @@ def _models(own: tuple[ModelLimits, ...], wanted: tuple[ModelLimits, ...]) -> It
 
 
 def _in_effect(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
-    """A limit that a key does not name is its tier's: that bounds what it grants too."""
+    """If a key does not set a limit, its tier's limit holds, and bounds what the key grants too."""
     own, others = (terms_of(tiers(each.tier), each.limits) for each in (has, wants))
     wanted = _by_field(others)
     for name, most in _by_field(own).items():
@@ -127,7 +128,7 @@ def _in_effect(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
 
 
 def _raised(own: Terms, wanted: Terms) -> Iterator[More]:
-    """A budget that is raised for a while must lie within what bounds it then."""
+    """A budget that is raised for a while must stay within the limit that bounds it during that time."""
     asked, raised = wanted.budget_raise, own.budget_raise
     if own.budget is None or wanted.budget is None or asked is None:
         return
@@ -148,8 +149,8 @@ def _by_field(terms: Terms) -> dict[str, int | None]:
 
 
 def _shadow(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
-    """What refuses a key's calls, its own limit or its tier's, must refuse the other's: in shadow it would not, and by
-    typical holds not as soon."""
+    """A limit that refuses a key's calls, its own or its tier's, must also refuse the other key's. In shadow it would
+    refuse none, and with typical holds it would refuse later."""
     pairs = [(has.limits, wants.limits)]
     others_limits = {each.name: each.limits for each in wants.model_limits}
     pairs += [(each.limits, others_limits[each.name]) for each in has.model_limits if each.name in others_limits]

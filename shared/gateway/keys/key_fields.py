@@ -1,4 +1,4 @@
-"""The fields of a key as admins set and see them, and how they become a record."""
+"""The fields of a key as admins set and see them, and their conversion to a record."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from gateway.times import rfc3339
 Scope = Literal["completions", "models", "catalogue", "mcp", "admin"]
 _USUAL_SCOPES: tuple[Scope, ...] = ("completions", "models", "catalogue", "mcp")
 MAX_OVERLAP_HOURS = 72
-MOST_MODEL_LIMITS = 10  # each holds for itself: two writes more of a call that it covers
+MOST_MODEL_LIMITS = 10  # each holds by itself: two more writes for a call that it covers
 _NAME = pattern(r"^[A-Za-z0-9._@-]*$", "must be letters, digits and . _ @ -")
 Name = Annotated[str, Field(max_length=64, pattern=_NAME)]
 
 
 class NewKey(LimitFields):
-    """The fields of a key, by LiteLLM's names where those exist. `model_limits` is what a key may ask of one model, by
-    any of its names; `residency` the geography that its calls are bound to; `allowed_ips` the addresses and networks
-    (CIDR) that it may be used from, none for any."""
+    """The fields of a key, by LiteLLM's names if those exist. `model_limits` is what a key may ask of one model, by any
+    of its names. `residency` is the geography that its calls are bound to. `allowed_ips` are the addresses and networks
+    (CIDR) that it may be used from, empty for any."""
 
     name: Label
     tier: Literal["free", "basic", "premium", "enterprise"] = "free"
@@ -62,7 +62,7 @@ class NewKey(LimitFields):
 
 
 class Rotation(BaseModel):
-    """For how many hours the old secret goes on working beside the new one."""
+    """For how many hours the old secret still works together with the new one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -111,7 +111,7 @@ def settable(record: KeyRecord) -> dict[str, Any]:
 
 
 def filled(record: KeyRecord, wanted: NewKey, targets: Callable[[str], str | None]) -> KeyRecord:
-    """Raises BadRequest where a new limit names a model that is none."""
+    """Raises BadRequest if a new limit names a model that does not exist."""
     return replace(
         record,
         name=wanted.name,
@@ -130,7 +130,8 @@ def filled(record: KeyRecord, wanted: NewKey, targets: Callable[[str], str | Non
 
 
 def _model_limits(record: KeyRecord, wanted: NewKey, targets: Callable[[str], str | None]) -> tuple[ModelLimits, ...]:
-    # What a name stood for when it was given counts for as long as the limit stands, whatever becomes of the alias.
+    # A name's target at the time when the limit was set counts as long as the limit stands, whatever becomes of the
+    # alias.
     before = {each.name: each.target for each in record.model_limits}
     limits = []
     for name, each in sorted(wanted.model_limits.items()):

@@ -1,8 +1,8 @@
-"""The life of API keys, for admins: create, list, show, change, rotate, revoke, delete. None grants more than it has.
+"""The life of API keys, for admins: create, list, show, change, rotate, revoke, delete. No key grants more than it has.
 
-A change is written to the record first, then told to the key's item in `limits`: its next paid call meets it, whatever
-an authorizer has cached. Where the second step was lost, repeating the request finishes it, and so does the next call
-that reads the record.
+A change is written to the record first, and then to the key's item in `limits`. So the next paid call meets it,
+whatever an authorizer has cached. If the second write was lost, repeating the request makes it up, and so does the next
+call that reads the record.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from gateway.times import rfc3339
 _TRIES = 4
 
 
-Page = tuple[list[KeyRecord], str | None]  # in a class with a method `list`, list is that
+Page = tuple[list[KeyRecord], str | None]  # in a class with a method `list`, the name means that method
 
 
 class Records(Protocol):
-    """What is read; writes go through `KeyWrites`."""
+    """The reads. Writes go through `KeyWrites`."""
 
     def get(self, key_id: str) -> KeyRecord | None: ...
     def list(self, limit: int, cursor: str | None = None) -> Page: ...
@@ -56,22 +56,22 @@ class Table(Records, KeyTable, Protocol):
 
 
 class PaidCalls(Protocol):
-    """Where a change of a key takes hold of its next paid call, whatever an authorizer has cached."""
+    """Where a change of a key takes effect for its next paid call, whatever an authorizer has cached."""
 
     def create(self, account: str, version: int) -> None: ...
     def set_state(self, account: str, state: str, version: int) -> None: ...
 
 
 def make_ready(limits: PaidCalls, account: str, version: int) -> None:
-    """Make the item that admits paid calls. The first call would do it too, where this is lost; but of many first calls
-    at once each would try, by a transaction, and they hinder each other."""
+    """Create the item that admits paid calls. If this write is lost, the first call does it instead. But if many first
+    calls come at once, each tries it in a transaction, and the transactions hinder each other."""
     with suppress(ConditionFailed, StoreError, StoreUnavailable):
         limits.create(account, version)
 
 
 class Keys:
-    """`tiers` gives a tier's limits by its name, `now` seconds since the epoch, `targets` what a model's name stands
-    for, None where for nothing."""
+    """`tiers` returns a tier's limits by its name, `now` seconds since the epoch, `targets` the target of a model's
+    name, or None if it has none."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Keys:
         self.targets = targets
 
     def create(self, body: Mapping[str, Any], issuer: Caller) -> tuple[str, KeyRecord]:
-        """A new key, its text shown this once, and its record. Raises BadRequest, Forbidden."""
+        """Returns a new key's text, which is shown only this once, and its record. Raises BadRequest, Forbidden."""
         wanted = validated(NewKey, inherited(issuer, body))
         if wanted.expires and wanted.expires.timestamp() <= self.now():
             raise BadRequest("expires: is in the past", param="expires")
@@ -116,7 +116,7 @@ class Keys:
         return record
 
     def seen(self, key_id: str, by: Caller) -> KeyRecord:
-        """As `get`, for one who may not see every key. Raises Forbidden too."""
+        """Like `get`, for a key that may not see every key. Also raises Forbidden."""
         record = self.get(key_id)
         check_sight(by, record.team_id)
         return record
@@ -124,15 +124,15 @@ class Keys:
     def listed(
         self, by: Caller, limit: int, cursor: str | None, user_id: str = ""
     ) -> tuple[list[KeyRecord], str | None]:
-        """All keys, newest first; to a team's key its team's, by id; one user's alone, by id. A page of a user's keys
-        that a team's key sees may be short, and have another one behind it."""
+        """All keys, newest first. A team's key sees the keys of its team, by id. With `user_id`, only that user's keys,
+        by id. A page of a user's keys that a team's key sees may be short although another page follows."""
         if user_id:
             records, following = self.records.of_user(user_id, limit, cursor)
             return [each for each in records if by.team_id in ("", each.team_id)], following
         return self.records.of_team(by.team_id, limit, cursor) if by.team_id else self.records.list(limit, cursor)
 
     def change(self, key_id: str, body: Mapping[str, Any], by: Caller, if_match: int | None = None) -> KeyRecord:
-        """A JSON merge patch on the fields of a key; null gives a field its default back.
+        """Apply a JSON merge patch to the fields of a key; null resets a field to its default.
 
         Raises BadRequest, Forbidden, NotFound, Conflict (revoked), PreconditionFailed (`if_match` is not its version).
         """
@@ -152,8 +152,9 @@ class Keys:
         return record
 
     def rotate(self, key_id: str, body: Mapping[str, Any], by: Caller) -> tuple[str, KeyRecord]:
-        """A new secret for a key, its text shown this once; limits and spend stay. The old secret works until the
-        overlap is over, one older than that no more. Raises as `change`."""
+        """A new secret for a key, whose text is shown only this once. Limits and spending stay. The old secret works
+        until the overlap is over; a secret older than that stops working at once. Raises the same errors as
+        `change`."""
         overlap = validated(Rotation, body).overlap_hours
         text = keys.new_key(key_id)
 
@@ -171,15 +172,15 @@ class Keys:
         return text, record
 
     def revoke(self, key_id: str, by: Caller) -> KeyRecord:
-        """Refused from its next paid call on. May be repeated: a second time finishes what a first one could not.
-        Raises Forbidden, NotFound, Conflict."""
+        """The key is refused from its next paid call on. The request may be repeated: a second one finishes what the
+        first one could not. Raises Forbidden, NotFound, Conflict."""
         record = self._revoked(key_id, by)
         observability.log.info("key revoked", extra={"revoked_key": key_id, "by": by.key_id})
         return record
 
     def delete(self, key_id: str, by: Caller) -> None:
-        """Revoke a key and forget its record. Its spending stays in the bill, its id is never given again.
-        Raises as `revoke`."""
+        """Revoke a key and delete its record. Its spending stays in the bill, and its id is never given again. Raises
+        the same errors as `revoke`."""
         self.writes.delete(by, self._revoked(key_id, by))
         observability.log.info("key deleted", extra={"deleted_key": key_id, "by": by.key_id})
 
@@ -187,7 +188,7 @@ class Keys:
         for _ in range(_TRIES):
             try:
                 record = self.writes.revoke(by, self.get(key_id))
-            except ConditionFailed:  # it is not the record any more that was judged
+            except ConditionFailed:  # the record is no longer the one that was judged
                 continue
             if record is None:
                 raise NotFound("There is no such key. GET /api/v1/admin/keys lists the keys.", param="id")
@@ -203,7 +204,7 @@ class Keys:
         by: Caller,
         if_match: int | None = None,
     ) -> tuple[KeyRecord, KeyRecord]:
-        """The record before and after."""
+        """Returns the record before and after the change."""
         for _ in range(_TRIES):
             record = self.get(key_id)
             if record.state == DAMAGED:

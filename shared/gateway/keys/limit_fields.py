@@ -1,4 +1,4 @@
-"""What is limited, as admins set and see it. Names are LiteLLM's where those exist."""
+"""The fields of limits as admins set and see them. Names are LiteLLM's if those exist."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _fields() -> dict[str, Any]:
 
 @with_fields(_fields())
 class LimitFields(BaseModel):
-    """What may be limited of a key, a team, a user, or a key on one model: a number for each of the table of limits
+    """The limits that a key, a team, a user, or a key on one model may have: a number for each of the table of limits
     (`gateway.limits.LIMITS`). `max_budget` is in US dollars, and so is what `budget_raise` adds to it for a while."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,7 +45,7 @@ class LimitFields(BaseModel):
         def __getattr__(self, name: str) -> Any: ...
 
     def limits(self) -> KeyLimits:
-        """In the ledger's units."""
+        """The limits in the ledger's units."""
         numbers = {name: getattr(self, name) for name in NUMBERS}
         if self.max_budget is not None:
             numbers["max_budget"] = micro(self.max_budget)
@@ -59,7 +59,8 @@ class LimitFields(BaseModel):
 
 
 class WithoutTier(LimitFields):
-    """What limits something that has no tier: a burst is a part of its own rate, where a key's may be of its tier's."""
+    """The limits of something that has no tier. A burst needs its own rate here; a key's may belong to its tier's
+    rate."""
 
     @field_validator("burst_limit")
     @classmethod
@@ -84,6 +85,6 @@ def shown_limits(limits: KeyLimits) -> dict[str, Any]:
 
 
 def settable_limits(limits: KeyLimits) -> dict[str, Any]:
-    """Limits as a body could have set them; what is not set is left out."""
+    """Limits in the form in which a request body could have set them; unset values are left out."""
     given = shown_limits(limits) | {"budget_duration": limits.budget_duration}
     return {name: value for name, value in given.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The networks that a key may be used from, as admins set them, and what the log says of it."""
+"""The networks that a key may be used from, as admins set them, and their log line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Networks = Annotated[tuple[Network, ...], Field(max_length=MOST_NETWORKS), After
 
 
 def log_networks(key_id: str, before: tuple[str, ...], after: tuple[str, ...], by: Caller) -> None:
-    """Who said from where a key may be used; nothing where that did not change."""
+    """Logs who set the addresses that a key may be used from. Logs nothing if they did not change."""
     if before != after:
         facts = {"changed_key": key_id, "by": by.key_id, "allowed_ips": list(after), "before": list(before)}
         observability.log.info("key's addresses changed", extra=facts)

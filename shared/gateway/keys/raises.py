@@ -1,4 +1,4 @@
-"""Raising a budget for a while: what an admin sends, what is refused, and what the log says of it."""
+"""Raising a budget for a while: the fields that an admin sends, the check, and the log line."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ class BudgetRaise(BaseModel):
     until: Moment
 
     def raised(self) -> Raise:
-        """In the ledger's units."""
+        """The raise in the ledger's units."""
         return Raise(micro(self.amount), int(self.until.timestamp()))
 
 
 def shown_raise(raised: Raise | None) -> dict[str, object] | None:
-    """A raise as an admin sees it, and could have set it; it stays after its end, until it is taken away."""
+    """A raise in the form in which an admin sets and sees it. It stays after its end until it is removed."""
     return None if raised is None else {"amount": usd(raised.by), "until": rfc3339(raised.until)}
 
 
 def check_raise(before: KeyLimits | None, after: KeyLimits, now: float) -> None:
-    """Raises BadRequest for a raise that is new and over already; `now` in seconds since the epoch."""
+    """Raises BadRequest if a raise is new and already over. `now` is in seconds since the epoch."""
     raised = after.budget_raise
     if raised is not None and raised.until <= now and (before is None or raised != before.budget_raise):
         raise BadRequest("budget_raise.until: is in the past", param="budget_raise.until")
 
 
 def log_raise(scope: str, identifier: str, before: KeyLimits | None, after: KeyLimits, by: Caller) -> None:
-    """Who raised whose budget, by how much and until when; nothing where that did not change."""
+    """Logs who raised whose budget, by how much and until when. Logs nothing if that did not change."""
     earlier, raised = before.budget_raise if before else None, after.budget_raise
     if raised == earlier:
         return

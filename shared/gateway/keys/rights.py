@@ -1,8 +1,9 @@
-"""What an admin's key may do: one table over the actor, the action, and the record before and after it. Pure.
+"""The rights of an admin's key: one table over the actor, the action, and the record before and after it. All is pure.
 
-Nobody acts on a key that has more than they have, and nobody makes one of it. What is bound stays bound: a key with a
-limit of its own can't multiply it, a team's key stays with its team, and what holds for everybody is set by keys that
-nothing bounds. `tests/unit/keys/test_rights.py` walks through it, and tries what any row of allowed steps leads to.
+No key acts on a key that has more than itself, and no key turns another into one. Bounds can't be escaped. A key with
+its own limit can't multiply it, a team's key stays with its team, and only keys that nothing bounds may change what
+holds for everybody. `tests/unit/keys/test_rights.py` checks the table, and tries what any sequence of allowed steps
+leads to.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Key(Holder, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeyWrite:
-    """What is about to be written: `before` is None where a key is made, `after` where one is revoked or deleted."""
+    """The intended write: `before` is None if a key is made, `after` is None if one is revoked or deleted."""
 
     actor: Caller
     before: Key | None
@@ -46,42 +47,42 @@ Rule = Callable[[KeyWrite], None]
 
 
 def check_key(action: KeyAction, write: KeyWrite) -> None:
-    """Raises Forbidden, with the field that forbids it as its param."""
+    """Raises Forbidden, whose param is the field that forbids the write."""
     for rule in KEY_RULES[action]:
         rule(write)
 
 
 def check_team(action: TeamAction, actor: Caller) -> None:
-    """Raises Forbidden: a team may hold keys of any tier, so its limits are anybody's."""
+    """Raises Forbidden. A team may hold keys of any tier, so its limits concern every key."""
     _check_unbound(actor, f"{action} teams", of_highest_tier=True)
 
 
 def check_user(actor: Caller) -> None:
-    """Raises Forbidden: a user may have keys of any tier and team, so its limits are anybody's."""
+    """Raises Forbidden. A user may have keys of any tier and team, so the user's limits concern every key."""
     _check_unbound(actor, "set what limits users", of_highest_tier=True)
 
 
 def check_area(area: Area, actor: Caller) -> None:
-    """Raises Forbidden where the actor may not change what holds for everybody."""
-    # The config says what a tier is: a key of a lower one would raise its own.
+    """Raises Forbidden if the actor may not change what holds for everybody."""
+    # The config defines the tiers, so a key of a lower tier could raise its own.
     _check_unbound(actor, f"change {_AREAS[area]}", of_highest_tier=area == "config")
 
 
 def check_sight(actor: Caller, team_id: str) -> None:
-    """Raises Forbidden where a team's key asks for what isn't its team's; no team is the empty id."""
+    """Raises Forbidden if a team's key asks for something outside its team. An empty id means no team."""
     if actor.team_id and actor.team_id != team_id:
         _refuse(f"A key of a team sees its own team alone: it belongs to the team '{actor.team_id}'.", "team_id")
 
 
 def check_sight_of_user(actor: Caller, user_id: str) -> None:
-    """Raises Forbidden where a key of a team, or of a user with limits, asks for another user."""
+    """Raises Forbidden if a key of a team, or of a user with limits, asks for another user."""
     if (actor.team_id or actor.user) and actor.user_id != user_id:
         _refuse("A key of a team or of a limited user sees its own user alone.", "user_id")
 
 
 def inherited(actor: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fields of a new key with the networks, the user and the residency of whoever makes it, where they say none
-    and may not bind it to another."""
+    """The fields of a new key. Networks, user and residency that the body leaves out are those of the key that makes
+    it, if it may not bind the new key to others."""
     own: dict[str, Any] = {"allowed_ips": list(actor.allowed_ips)}
     own |= {} if is_full(actor) else {"user_id": actor.user_id, "residency": actor.residency}
     return {name: value for name, value in own.items() if value} | dict(body)
@@ -89,9 +90,10 @@ def inherited(actor: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def bound_by(actor: Caller) -> str | None:
     """The field that bounds a key: its team, its user's limits, a limit of its own, its models, its residency, its end.
-    None for one that is unbound. Its addresses are no bound of this kind: they say from where it is used, not for what.
+    None for a key that nothing bounds. Its addresses are not such a bound: they say where the key is used from, not
+    what for.
 
-    The secret before a rotation ends too, so who calls with it is bound.
+    The secret before a rotation ends too, so a caller that uses it is bound.
     """
     if actor.team_id:
         return "team_id"
@@ -102,13 +104,13 @@ def bound_by(actor: Caller) -> str | None:
 
 
 def _own_limit(actor: Caller) -> str | None:
-    """The field of the first limit that a key has for itself alone."""
+    """The field of the first limit that belongs only to this key."""
     own = next((name for name in ("max_budget", *NUMBERS) if getattr(actor.limits, name) is not None), None)
     return own or ("model_limits" if actor.model_limits else None)
 
 
 def is_full(actor: Caller) -> bool:
-    """Whether nothing bounds a key and its tier is the highest: no key can have more, but for scopes."""
+    """Whether nothing bounds a key and its tier is the highest: no key can have more, except for scopes."""
     return bound_by(actor) is None and actor.tier == TIERS[-1]
 
 
@@ -116,7 +118,7 @@ def _not_above(write: KeyWrite) -> None:
     """The key as it is has no more than the actor."""
     if write.before is None:
         return
-    if is_full(write.actor):  # a tier's numbers may be changed to anything: somebody must be able to revoke every key
+    if is_full(write.actor):  # a tier's numbers may become anything, and somebody must be able to revoke every key
         above = next((scope for scope in write.before.scopes if not write.actor.may(scope)), None)
         if above:
             _refuse(f"This key can't act on one that has more: it lacks the scope '{above}'.", "scopes")
@@ -127,8 +129,8 @@ def _not_above(write: KeyWrite) -> None:
 
 
 def _not_more(write: KeyWrite) -> None:
-    """The key as it will be has no more than the actor. Where it gains nothing, a full admin may do it in any case; it
-    may try limits in shadow too, as it may a tier's."""
+    """The key as it will be has no more than the actor. If the key gains nothing, a full admin may always change it. A
+    full admin may also put a key's limits in shadow, as with a tier's."""
     full = is_full(write.actor)
     if write.after is None or (full and not _gains(write)):
         return
@@ -138,9 +140,9 @@ def _not_more(write: KeyWrite) -> None:
 
 
 def _own_user(write: KeyWrite) -> None:
-    """Who a key's user is says whose limits hold for it, and whose room it takes: full admins say it. Others make keys
-    of their own user alone, or of none if they have none, and change no key's; who is bound by its user's limits acts
-    on no other user's keys."""
+    """A key's user decides whose limits hold for it and whose allowance it uses, so only full admins choose the user.
+    Other actors make keys only for their own user, or for none if they have none, and change no key's user. An actor
+    with a user's limits acts on no other user's keys."""
     actor, before, after = write.actor, write.before, write.after
     if is_full(actor):
         return
@@ -152,27 +154,28 @@ def _own_user(write: KeyWrite) -> None:
 
 
 def _from_where_it_may_be_used(write: KeyWrite) -> None:
-    """A secret that is made from some addresses alone works from no others: who could take one elsewhere would have got
-    rid of that bound."""
+    """A key that is bound to addresses makes secrets only for keys that are bound to those too. A secret that works
+    elsewhere would escape that bound."""
     if write.after is not None and not covers(write.actor.allowed_ips, write.after.allowed_ips):
         reason = "it may be used from some addresses alone, the key's must be among them"
         _refuse(f"This key can't hand out a secret that works elsewhere: {reason}.", "allowed_ips")
 
 
 def _gains_what_may_be_made(write: KeyWrite) -> None:
-    """A key that gets more than it had is as good as a new one."""
+    """A key that gets more than it had counts as a new one."""
     if _gains(write):
         _may_make(write)
 
 
 def _own_secret_or_may_make(write: KeyWrite) -> None:
-    """A new secret of another key is that key's money, in other hands."""
+    """A new secret of another key puts that key's money into other hands."""
     if write.before is None or write.before.id != write.actor.key_id:
         _may_make(write)
 
 
 def _may_make(write: KeyWrite) -> None:
-    """Keys made from a limit add up to more than it: only the budget of a team or a user binds them together."""
+    """Keys made by a limited key add up to more than its limit: only the budget of a team or a user binds them
+    together."""
     actor = write.actor
     own = _own_limit(actor)
     if own:

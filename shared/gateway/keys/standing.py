@@ -1,5 +1,5 @@
-"""What a key may do and what is left of it: `GET /v1/key`; what is left of what several keys share, for admins. Reads
-only, by the records as they are now."""
+"""The rights of a key and what is left of its limits (`GET /v1/key`). For admins, also what is left of limits that
+several keys share. Only reads, from the records as they are now."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Items(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`clock` gives microseconds since the epoch."""
+    """`clock` returns microseconds since the epoch."""
 
     limits: Items
     keys: KeyReader
@@ -34,7 +34,7 @@ class Standing:
     def of(self, caller: Caller, tiers: Callable[[str], TierLimits]) -> dict[str, Any]:
         """A key with each limit, what is used and left of it, and when it frees. Raises Unauthorized, StoreUnavailable.
 
-        Limits of a minute are a bucket: `remaining` calls may come at once, and it is full again at `reset`.
+        A limit per minute is a token bucket: `remaining` calls may come at once, and it is full again at `reset`.
         """
         record, fresh = current(caller, self.keys, self.clock() / _SECOND)
         terms = terms_of(tiers(fresh.tier), fresh.limits)
@@ -57,11 +57,11 @@ class Standing:
         }
 
     def shared(self, account: str, limits: KeyLimits) -> dict[str, Any]:
-        """Of a team or a user by these limits, as it stands in `of`. Raises StoreUnavailable."""
+        """The state of a team's or user's limits, in the same form as in `of`. Raises StoreUnavailable."""
         return self._account(account, terms_of_limits(limits))
 
     def _shared(self, identifier: str, account: str, shared: Shared | None) -> dict[str, Any] | None:
-        """What several keys share; None where a key has no such thing."""
+        """The limits that several keys share; None if the key has no such team or user."""
         if not identifier:
             return None
         return {"id": identifier} | (self._account(account, terms_of_limits(shared.limits)) if shared else {})

@@ -1,4 +1,4 @@
-"""Teams, for admins: what limits all keys of a team together. A key's own limits hold beside them."""
+"""Teams, for admins: limits over all keys of a team together. A key's own limits hold as well."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ID = pattern(f"^{TEAM_ID}$", "must be letters, digits and . _ @ -, a letter or 
 
 
 class NewTeam(WithoutTier):
-    """The fields of a team. Its id is what keys and bills name it by."""
+    """The fields of a team. Keys and bills name it by its id."""
 
     id: Annotated[str, Field(pattern=_ID)]
     name: Label
@@ -41,7 +41,7 @@ class NewTeam(WithoutTier):
 
 
 class Records(Protocol):
-    """What is read; writes go through `TeamWrites`."""
+    """The reads. Writes go through `TeamWrites`."""
 
     def team(self, team_id: str) -> TeamRecord | None: ...
     def list_teams(self, limit: int, cursor: str | None = None) -> tuple[list[TeamRecord], str | None]: ...
@@ -56,7 +56,7 @@ class Table(Records, TeamTable, Protocol):
 
 
 class Teams:
-    """`now` gives seconds since the epoch."""
+    """`now` returns seconds since the epoch."""
 
     def __init__(self, table: Table, limits: PaidCalls, now: Callable[[], float] = time.time) -> None:
         self.records: Records = table
@@ -88,16 +88,17 @@ class Teams:
         return record
 
     def seen(self, team_id: str, by: Caller) -> TeamRecord:
-        """As `get`, for one who may not see every team. Raises Forbidden too."""
+        """Like `get`, for a key that may not see every team. Also raises Forbidden."""
         check_sight(by, team_id)
         return self.get(team_id)
 
     def listed(self, by: Caller, limit: int, cursor: str | None) -> tuple[list[TeamRecord], str | None]:
-        """All teams, newest first; to a team's key its own alone."""
+        """All teams, newest first. A team's key sees only its own."""
         return ([self.get(by.team_id)], None) if by.team_id else self.records.list_teams(limit, cursor)
 
     def change(self, team_id: str, body: Mapping[str, Any], by: Caller, if_match: int | None = None) -> TeamRecord:
-        """A JSON merge patch on the fields of a team. Raises BadRequest, Forbidden, NotFound, PreconditionFailed."""
+        """Apply a JSON merge patch to the fields of a team. Raises BadRequest, Forbidden, NotFound,
+        PreconditionFailed."""
 
         def patched(record: TeamRecord) -> TeamRecord:
             settable = {"name": record.name, "metadata": dict(record.metadata), **settable_limits(record.limits)}
@@ -111,7 +112,7 @@ class Teams:
 
         before, record = self._changed("change", team_id, patched, by, if_match)
         if to_be_told(before, record) or _differs(before, record):
-            # Keys of a team without limits are not looked at twice; from now on they are, or no longer.
+            # For keys of a team without limits, no second item is checked; this change begins or ends that check.
             if record.terms() is not None:
                 make_ready(self.limits, team_item(team_id), record.version)
             tell_keys(
@@ -122,7 +123,8 @@ class Teams:
         return record
 
     def delete(self, team_id: str, by: Caller) -> None:
-        """Only without keys. Its spending stays in the bill, its id is never given again. Raises NotFound, Conflict."""
+        """Delete a team that has no keys. Its spending stays in the bill, and its id is never given again. Raises
+        NotFound, Conflict."""
         check_team("delete", by)
         if self.records.of_team(team_id, 1)[0]:
             raise Conflict("The team still has keys: delete or move them first.", code="team_has_keys", param="id")
@@ -168,8 +170,8 @@ def shown(record: TeamRecord) -> dict[str, Any]:
 
 
 def _differs(before: TeamRecord, after: TeamRecord) -> bool:
-    """Whether keys have to be told of where their calls may go and be stored; a change that changes nothing repeats
-    one."""
+    """Whether keys have to be told a change of where their calls may go and be stored. A change without an effect
+    counts as a repetition, because some keys may have missed the first one."""
     said = bool(after.residency or after.may_store)
     again = said and replace(before, version=after.version) == after
     return again or (before.residency, before.may_store) != (after.residency, after.may_store)

@@ -1,4 +1,4 @@
-"""Telling keys that what limits them together begins or ends: their next paid call reads their records."""
+"""Tells keys that a shared limit begins or ends: their next paid call then reads their records."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class PaidCalls(Protocol):
 
 
 def to_be_told(before: SharedRecord, after: SharedRecord) -> bool:
-    """Whether keys have to be told of a change of what limits them together: where it begins or ends. What changes
-    nothing repeats a change, of which some keys may not have been told."""
+    """Whether keys have to be told of a change of their shared limits, which is when those begin or end. A change
+    without an effect counts as a repetition, because some keys may have missed the first one."""
     return limiting(before) != limiting(after) or (limiting(after) and replace(before, version=after.version) == after)
 
 
@@ -41,8 +41,8 @@ def limiting(record: SharedRecord) -> bool:
 def tell_keys(
     records: Records, writes: Touches, limits: PaidCalls, by: Caller, page: Callable[[str | None], Page]
 ) -> None:
-    """Give each key of these pages a new version without a change. Keys of what has no limits are not looked at twice;
-    from now on they are, or no longer. Raises Conflict: repeat the change."""
+    """Give each key of these pages a new version and change nothing else. Without shared limits, no second item is
+    checked for a key's calls; the change begins or ends that check. If it raises Conflict, repeat the change."""
     cursor: str | None = None
     while True:
         listed, cursor = page(cursor)
@@ -55,7 +55,7 @@ def tell_keys(
 def _touch(records: Records, writes: Touches, limits: PaidCalls, by: Caller, key_id: str) -> None:
     for _ in range(_TRIES):
         record = records.get(key_id)
-        if record is None or record.state != ACTIVE:  # nobody calls by it; one that is damaged must stay as it is
+        if record is None or record.state != ACTIVE:  # it admits no calls; a damaged record must stay as it is
             return
         try:
             touched = writes.touch(by, record)

@@ -1,8 +1,8 @@
-"""Users, for admins: what limits all keys of one person together, of whatever teams they are. What a key's own record
-and its team say holds beside it.
+"""Users, for admins: limits over all keys of one person together, whichever teams they are in. The limits of a key's
+own record and of its team hold as well.
 
-A user is a name in keys' `user_id`. There is a record of one only where somebody set limits; keys of a user without
-them cost no further write.
+A user is a name in keys' `user_id`. There is a record of a user only if somebody set limits; keys of other users cost
+no further write.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from gateway.keys.telling import limiting, tell_keys, to_be_told
 from gateway.times import rfc3339
 
 _TRIES = 4
-USER_ID = r"(?!\.{1,2}$)[A-Za-z0-9._@-]{1,64}"  # as keys' user_id, but for what a path takes for its own
+USER_ID = r"(?!\.{1,2}$)[A-Za-z0-9._@-]{1,64}"  # as keys' `user_id`, except for a path's `.` and `..`
 
 
 class UserFields(WithoutTier):
-    """The fields of a user; what is left out is not limited."""
+    """The fields of a user. A limit that is left out does not hold."""
 
     name: Label | None = None
     metadata: Metadata = Field(default_factory=dict)
 
 
 class Records(Protocol):
-    """What is read; writes go through `UserWrites`."""
+    """The reads. Writes go through `UserWrites`."""
 
     def user(self, user_id: str) -> UserRecord | None: ...
     def user_record(self, user_id: str) -> UserRecord | None: ...
@@ -56,7 +56,7 @@ class Table(Records, UserTable, Protocol):
 
 
 class Users:
-    """`now` gives seconds since the epoch."""
+    """`now` returns seconds since the epoch."""
 
     def __init__(self, table: Table, limits: PaidCalls, now: Callable[[], float] = time.time) -> None:
         self.records: Records = table
@@ -65,7 +65,7 @@ class Users:
         self.now = now
 
     def put(self, user_id: str, body: Mapping[str, Any], by: Caller, if_match: int | None = None) -> UserRecord:
-        """Set what limits a user, all of it. Raises BadRequest, Forbidden, Conflict, PreconditionFailed."""
+        """Set all of a user's limits. Raises BadRequest, Forbidden, Conflict, PreconditionFailed."""
         wanted = validated(UserFields, body)
 
         def filled(record: UserRecord) -> UserRecord:
@@ -85,19 +85,20 @@ class Users:
         return record
 
     def seen(self, user_id: str, by: Caller) -> UserRecord:
-        """As `get`, for one who may not see every user. Raises Forbidden too."""
+        """Like `get`, for a key that may not see every user. Also raises Forbidden."""
         check_sight_of_user(by, user_id)
         return self.get(user_id)
 
     def listed(self, by: Caller, limit: int, cursor: str | None) -> tuple[list[UserRecord], str | None]:
-        """All users that have limits, newest first; to a key of a team, or of a user with limits, its own alone."""
+        """All users that have limits, newest first. A key of a team, or of a user with limits, sees only its own
+        user."""
         if by.team_id or by.user:
             own = self.records.user(by.user_id) if by.user_id else None
             return [own] if own else [], None
         return self.records.list_users(limit, cursor)
 
     def remove(self, user_id: str, by: Caller) -> None:
-        """Let nothing limit a user any more; keys and their bill stay as they are. Raises NotFound, Forbidden."""
+        """Remove all limits of a user; its keys and their bill stay as they are. Raises NotFound, Forbidden."""
 
         def removed(record: UserRecord) -> UserRecord:
             if record.state == REVOKED:
@@ -111,10 +112,10 @@ class Users:
     def _changed(
         self, user_id: str, change: Callable[[UserRecord], UserRecord], by: Caller, if_match: int | None = None
     ) -> tuple[UserRecord, UserRecord]:
-        """The record before and after."""
+        """Returns the record before and after the change."""
         for _ in range(_TRIES):
             stored = self.records.user_record(user_id)
-            if stored is not None and stored.state == DAMAGED and not stored.version:  # by that the item is told
+            if stored is not None and stored.state == DAMAGED and not stored.version:  # the limits item needs it
                 raise Conflict(
                     "The user's record is damaged; an operator must remove it and its item in limits.",
                     code="user_damaged",

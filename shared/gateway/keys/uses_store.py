@@ -1,5 +1,5 @@
-"""When each key was last used, in the table `state`: apart from the keys' own records, so that the consumer, which
-notes it, may write to no key."""
+"""When each key was last used. This is in the table `state`, apart from the keys' own records, because the consumer,
+which notes it, may write to no key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.errors import ConditionFailed
 
 _PREFIX = "used#"
 _SORT = "last"
-_KEPT_SECONDS = 400 * 86_400  # from the last use on: of a key that was deleted nothing stays
+_KEPT_SECONDS = 400 * 86_400  # from the last use on; nothing of a deleted key stays longer
 
 
 class UseStore:
@@ -21,7 +21,7 @@ class UseStore:
         self._table = table
 
     def used(self, key_id: str, moment: int) -> None:
-        """Note a key's last use, in seconds since the epoch; an earlier one changes nothing."""
+        """Note a key's last use, in seconds since the epoch. An earlier one than that stored changes nothing."""
         request = {
             "TableName": self._table,
             "Key": to_item(_key(key_id)),

@@ -1,5 +1,5 @@
-"""Which models write a prompt to their cache only as far as a mark in it says: packaged data with its source. Others
-may write all of it by themselves. And which requests of clients that have no word for a mark get some all the same."""
+"""Which models write a prompt to their cache only up to a mark in it: packaged data with its source. Other models may
+write all of it without a mark. This module also decides which requests get marks if their client's format has none."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gateway.models.vendors import Vendor
 if TYPE_CHECKING:
     from gateway.models.model_names import Route
 
-# Of the config: whose prompts are marked that bear no mark of their own: nobody's, those of who asks for a cache in
-# the words of a format without marks, or everybody's.
+# The config's rule for prompts without a mark: mark none, only those that ask for a cache in a format without marks, or
+# all.
 MarkRule = Literal["never", "asked", "always"]
 _SPOKEN: Final = ("chat", "responses")
-_MARKED: Final = ("messages", "converse")  # what an endpoint speaks into whose prompts marks are put
+_MARKED: Final = ("messages", "converse")  # endpoints' dialects in whose prompts marks are put
 _ASKS: Final = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options")
 _DATA = Path(__file__).parent.parent / "data" / "caching.json"
 
@@ -33,9 +33,9 @@ def cached_by_marks(target: str) -> bool:
 
 
 def marks_for(body: Mapping[str, Any], dialect: str, target: str, price: Price, rule: MarkRule) -> str:
-    """How long the marks keep a prompt that this request gets where it has none: 5m, or 1h; empty where it gets none.
-    Only where the model is known to cache, and its price says what a token costs that is written to the cache, so that
-    no bill is a guess."""
+    """For how long the marks that this request gets keep its prompt in the cache: 5m or 1h; empty if it gets none. A
+    request without marks gets some only if the model is known to cache and its price says what a token written to the
+    cache costs, so that no bill is a guess."""
     if rule == "never" or dialect not in _SPOKEN or not cached_by_marks(target):
         return ""
     if price.cache_write is None or "caching" not in price.capabilities:
@@ -49,14 +49,14 @@ def marks_for(body: Mapping[str, Any], dialect: str, target: str, price: Price, 
 
 
 def marks_at(route: Route, vendor: Vendor | None, body: Mapping[str, Any], dialect: str, rule: MarkRule) -> str:
-    """As `marks_for`, where the call goes to an endpoint into whose prompts marks are put. A host that is asked in the
-    client's own words gets those, and no marks."""
+    """Like `marks_for`, but empty unless the call goes to an endpoint in whose prompts marks are put. An endpoint that
+    speaks the client's own format gets the prompt as it is, without marks."""
     marked = marks_for(body, dialect, route.target, route.price, rule)
     if not marked or vendor is None:
         return ""
     try:
         endpoint = endpoint_for(vendor, route.called, dialect, forced=route.endpoint)
-    except LookupError:  # it has none, and no call will leave
+    except LookupError:  # it has no such endpoint, and no call will leave
         return ""
     return marked if endpoint.dialect in _MARKED else ""
 

@@ -1,7 +1,8 @@
-"""Model cards: what a model is, whoever serves it. Packaged data with its sources, made by `make prices`.
+"""Model cards: what a model is, whichever provider serves it. Packaged data with its sources, made by `make prices`.
 
-Of each model its ids by vendor (the one to call first, inference profiles of each geography among them), its family,
-when it was made, and who takes over from it where it ends. What differs by vendor and geography stands with its price.
+A card has the model's ids by vendor (the one to call first leads; inference profiles of each geography are among them),
+its family, the date it was made, and its successor if it reaches an end of life. Facts that differ by vendor and
+geography are with the price.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _DATA = Path(__file__).parent.parent / "data" / "models.json"
 
 
 class Card(NamedTuple):
-    """One model. `created` is a date (YYYY-MM-DD), empty where it is unknown, as `family` and `successor` are."""
+    """One model. `created` is a date (YYYY-MM-DD). It is empty if unknown, like `family` and `successor`."""
 
     name: str
     at: Mapping[str, tuple[str, ...]]
@@ -28,18 +29,18 @@ class Card(NamedTuple):
 
 
 class Cards:
-    """Cards by name, and by whatever id a vendor has for the model."""
+    """Cards by name, and by every id that a vendor has for the model."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._models: Mapping[str, Mapping[str, Any]] = data["models"]
 
     @classmethod
     def load(cls) -> Cards:
-        """The packaged cards. The file is read once a process, when a card is first asked for."""
+        """The packaged cards. The file is read once per process, when a card is first asked for."""
         return _packaged()
 
     def named(self, name: str) -> Card | None:
-        """The model that is called so, here or by any vendor."""
+        """The model with this name, which is its name here or at any vendor."""
         return self._card(name if name in self._models else self._names.get(name, ""))
 
     def of(self, target: str) -> Card | None:
@@ -67,7 +68,8 @@ class Cards:
 
     @cached_property
     def _names(self) -> Mapping[str, str]:
-        """By ids without a geography: a profile's id is asked for as it is, in the region that can name it."""
+        """Names by id, without the ids of profiles: a profile is asked for by its id, in the region that can name
+        it."""
         own = ((target.partition("/")[2], name) for target, name in self._targets.items())
         return {model: name for model, name in own if geography_of(model) is None}
 

@@ -1,13 +1,13 @@
-"""Where a region of Bedrock may send a call: the inference profiles that it can name, `us.`, `eu.`, ..., nearest first;
-and in which geography a region lies itself.
+"""Where a region of Bedrock may send a call: the inference profiles that it can name (`us.`, `eu.`, ...), nearest
+first. Also the geography that a region itself lies in.
 
-A profile's model runs in any region of its geography; `global.` in any commercial region of the world. Source: Amazon
-Bedrock's user guide, "Supported Regions and models for inference profiles".
+A profile's model runs in any region of its geography, and with `global.` in any commercial region of the world. Source:
+Amazon Bedrock's user guide, "Supported Regions and models for inference profiles".
 """
 
 from __future__ import annotations
 
-# By the beginning of a region's name; the first that fits counts.
+# By the prefix of a region's name; the first match counts.
 _REACH = (
     ("us-gov-", ("us-gov",)),
     ("us-", ("us", "global")),
@@ -24,7 +24,7 @@ _REACH = (
     ("", ("global",)),
 )
 GEOGRAPHIES = frozenset(geography for _, reached in _REACH for geography in reached)
-# Where a region lies: London and Zurich are no part of the European Union, Canada none of the United States.
+# The geography of a region: London and Zurich are not in the European Union, and Canada is not in the United States.
 _LIES = (
     ("us-gov-", "us-gov"),
     ("us-", "us"),
@@ -41,9 +41,9 @@ _LIES = (
     *((f"{each}-", each) for each in ("af", "ca", "cn", "il", "me", "mx", "sa")),
 )
 _PARTS = {"apac": frozenset(("apac", "au", "in", "jp"))}
-# What a rule may bind calls to. Nothing is bound by a rule that allows the world.
+# The geographies that a rule may bind calls to. A rule that allows the world would bind nothing.
 RESIDENCIES = tuple(sorted({*(lies for _, lies in _LIES), *GEOGRAPHIES} - {"global"}))
-NOWHERE = "-"  # what two rules allow that have nothing in common
+NOWHERE = "-"  # the result of two rules that have nothing in common
 
 
 def reach(region: str) -> tuple[str, ...]:
@@ -58,18 +58,18 @@ def geography_of(model: str) -> str | None:
 
 
 def without_arn(model: str) -> str:
-    """The id that an ARN names by its end; any other as it is."""
+    """The id at the end of an ARN; any other id is returned as it is."""
     return model.rpartition("/")[2] if model.startswith("arn:") else model
 
 
 def own_id(model: str) -> str:
-    """A model's own id, of an inference profile's too."""
+    """A model's own id, also from an inference profile's id."""
     geography = geography_of(model)
     return model if geography is None else model.removeprefix(f"{geography}.")
 
 
 def anywhere(target: str) -> str:
-    """A target (`provider/model`) by its model's own id: the profiles of all geographies are one model."""
+    """A target (`provider/model`) with its model's own id: the profiles of all geographies are one model."""
     provider, slash, model = target.partition("/")
     return f"{provider}{slash}{own_id(without_arn(model))}"
 
@@ -80,12 +80,12 @@ def lies_in(region: str) -> str:
 
 
 def within(geography: str, residency: str) -> bool:
-    """Whether what runs in a geography, empty where nobody knows which, keeps a rule; without a rule anything does."""
+    """Whether running in a geography (empty if unknown) keeps a rule. If there is no rule, any geography does."""
     return not residency or geography == residency or geography in _PARTS.get(residency, ())
 
 
 def strictest(*rules: str) -> str:
-    """What holds where several rules do, empty for none: the narrower; `NOWHERE` where they have nothing in common."""
+    """The narrowest of several rules; empty if there is none, `NOWHERE` if they have nothing in common."""
     holds = ""
     for rule in filter(None, rules):
         if within(rule, holds):

@@ -1,4 +1,4 @@
-"""The most tokens that an image comes to, by model: packaged data with its sources."""
+"""The most tokens that an image counts as, by model: packaged data with its sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _DATA = Path(__file__).parent.parent / "data" / "images.json"
 
 @lru_cache(maxsize=1_024)
 def image_tokens(target: str) -> int:
-    """The most that one image is counted as at `target` (`provider/model`); the first pattern that is found counts."""
+    """The most tokens that one image counts as at `target` (`provider/model`). The first pattern that matches
+    decides."""
     table, others = _table()
     return next((tokens for pattern, tokens in table if pattern.search(target)), others)
 

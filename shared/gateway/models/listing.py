@@ -1,4 +1,4 @@
-"""A model as `GET /v1/models` shows it: OpenAI's fields, and what an agent needs to know beside them."""
+"""A model as `GET /v1/models` shows it: OpenAI's fields, and further fields that an agent needs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _RATES = ("input", "output", "cached", "cache_write", "cache_write_1h")
 
 
 def listed(route: Route, names: ModelNames) -> dict[str, Any]:
-    """`context_window` and `max_output_tokens` are in tokens, null where nobody knows; `created` in seconds since the
-    epoch, 0 where nobody knows; `shutdown_date` is a UTC date (YYYY-MM-DD), null where no end is announced; `pricing`
-    is in US dollars per million tokens."""
+    """`context_window` and `max_output_tokens` are in tokens, null if unknown. `created` is in seconds since the epoch,
+    0 if unknown. `shutdown_date` is a UTC date (YYYY-MM-DD), null if no end is announced. `pricing` is in US dollars
+    per million tokens."""
     card, price, vendor = names.cards.of(route.target), route.price, names.vendor(route.provider)
     endpoints = _endpoints(vendor, route) if vendor else ()
     return {
@@ -43,9 +43,9 @@ def listed(route: Route, names: ModelNames) -> dict[str, Any]:
 
 
 def discovered(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A list for Anthropic's clients, of models that chat. Claude Code keeps names that hold `claude` or `anthropic`
-    alone, so that every other model has another name beside its own; those it keeps come first, for a client that reads
-    one page."""
+    """A list of chat models for Anthropic's clients. Claude Code keeps only names that contain `claude` or `anthropic`,
+    so every other model is listed under a second name too. Names that Claude Code keeps come first, for a client that
+    reads only one page."""
     shown = [each for each in shown if each["mode"] == "chat"]
     kept = [each for each in shown if _KEPT.search(each["id"])]
     others = [each for each in shown if not _KEPT.search(each["id"])]
@@ -53,8 +53,8 @@ def discovered(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def in_messages(shown: dict[str, Any]) -> dict[str, Any]:
-    """One of `listed` in Anthropic's shape, with what else is known beside it. `retires_at` is null, and the lifecycle
-    active, where no end is announced."""
+    """One model of `listed` in Anthropic's shape, with the other known fields added. If no end is announced,
+    `retires_at` is null and the lifecycle is active."""
     retires = shown["shutdown_date"]
     return {
         "type": "model",
@@ -70,11 +70,11 @@ def in_messages(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _endpoints(vendor: Vendor, route: Route) -> tuple[Endpoint, ...]:
-    """Those that a call by this name may go to: the one that an alias names, if it does."""
+    """The endpoints that a call by this name may go to. If an alias names one, only that one."""
     named = vendor.endpoints.get(route.endpoint)
     if route.endpoint:
         had: tuple[Endpoint, ...] = (named,) if named else ()
-    else:  # what has no address of its own is where all of them are
+    else:  # a provider without a base URL has all of its endpoints
         base_url = vendor.base_url
         had = tuple(each for each in endpoints_of(vendor, route.model) if not base_url or each.is_at(base_url))
     return tuple(each for each in had if each.mode == route.price.mode)

@@ -1,6 +1,6 @@
-"""A model as Codex asks for it: `GET /v1/models?client_version=`. One wrong field, and Codex silently goes on without
-the whole list, by what it guesses of a model: another window, no reasoning. Fields that only earlier or later versions
-ask for stand side by side; a version leaves alone what it does not know."""
+"""A model in the form that Codex asks for: `GET /v1/models?client_version=`. If one field is wrong, Codex silently
+ignores the whole list and guesses what a model can do: another window, no reasoning. The fields of earlier and later
+versions are all present, because a version ignores fields that it does not know."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _EFFORTS: Final = {
     "medium": "Reasoning for everyday tasks",
     "high": "More reasoning for hard problems",
 }
-# A model of the list has no other instructions than these: those that Codex has of its own are for models that it does
-# not find here.
+# The only instructions for a listed model: Codex uses its built-in instructions only for models that are not in the
+# list.
 _INSTRUCTIONS: Final = """\
 You are Codex, a coding agent that works in a terminal, in the folder of the user's project. You read and change files \
 and run commands by the tools that you are given.
@@ -32,8 +32,8 @@ what you checked, and what is left, with paths of files in backticks.
 
 
 def manifest(shown: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The models of `listed` that answer in words, in their order. The first is what Codex takes where none is asked
-    for: its own, which stay in its list, have priorities from 1 on."""
+    """The models of `listed` that answer in text, in their order. Codex uses the first one by default. Codex's own
+    models stay in its list and have priorities from 1 on, so the priorities here are lower numbers."""
     spoken = [each for each in shown if not _CALLED.isdisjoint(each["dialects"])]
     return {"models": [_model(each, place) for place, each in enumerate(spoken, 1 - len(spoken))]}
 

@@ -1,4 +1,4 @@
-"""From the name a client asks for to a provider's model and its price."""
+"""Resolves the name that a client asks for to a provider's model and its price."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from gateway.models.money import Price
 from gateway.models.vendors import Vendor, packaged
 
 SHOWN = "; GET /v1/models lists what this key may use."
-CLAUDE_CODE = "claude-code/"  # before any name: the same model, by a name that Claude Code keeps
-WARNED_DAYS = 60  # before a model's end its answers tell of it
-_MOST_ROUTES = 256  # kept at a time: names are the clients'
+CLAUDE_CODE = "claude-code/"  # before any name: the same model, under a name that Claude Code keeps
+WARNED_DAYS = 60  # this long before a model's end, its answers announce it
+_MOST_ROUTES = 256  # kept at a time, because clients choose the names
 
 
 class Alias(Protocol):
     """A name that clients use, and what answers to it: the `provider/model`, or the model cards in order of preference,
-    of which a deployment calls the first that it can; the endpoint it is called at, if that is not chosen by the
-    client's dialect; the regions that a target is called in, in order, if not the deployment's; and what the provider
-    calls it, if not by the target's name."""
+    of which a deployment calls the first that it can. It may also set the endpoint (else chosen by the client's
+    dialect), the regions that a target is called in, in order (else the deployment's), and the provider's name for the
+    model (else the target's)."""
 
     @property
     def target(self) -> str | None: ...
@@ -40,8 +40,8 @@ class Alias(Protocol):
 
 
 class Offer(Protocol):
-    """What a config offers: aliases by name, prices that win over the price list's, by target, and providers of its
-    own, by name."""
+    """What a config offers: aliases by name, prices by target (which win over the price list's), and the config's own
+    providers by name."""
 
     @property
     def models(self) -> Mapping[str, Alias]: ...
@@ -52,8 +52,8 @@ class Offer(Protocol):
 
 
 class Prices(Protocol):
-    """Where prices come from: `find("provider/model")`, as it is in a region or geography, whether the region that
-    models are called in has one for itself, and every priced target there is."""
+    """Where prices come from: `find("provider/model")` with the price in a region or geography, `regional` for whether
+    the region that models are called in has its own price for a model, and every priced target."""
 
     def find(self, target: str, region: str = "") -> Price | None: ...
 
@@ -64,8 +64,8 @@ class Prices(Protocol):
 
 class Route(NamedTuple):
     """What answers a request: `name` as asked for, `target` as `provider/model`; `endpoint`, `region` and `deployment`
-    if the config names them. `ending` is the day (YYYY-MM-DD) of the model's end where that is near, `successor` the
-    name to ask for instead."""
+    if the config names them. `ending` is the day (YYYY-MM-DD) of the model's end if it is near, `successor` the name to
+    ask for instead."""
 
     name: str
     target: str
@@ -86,20 +86,20 @@ class Route(NamedTuple):
 
     @property
     def called(self) -> str:
-        """What the provider calls the model."""
+        """The provider's name for the model."""
         return self.deployment or self.model
 
 
 def permits(allowed: Sequence[str], *names: str) -> bool:
-    """Whether a key's models, empty for any, hold a model by one of its names: as asked for, or its target."""
+    """Whether a key's models, empty for any, include one of a model's names: as asked for, or its target."""
     return not allowed or any(name in allowed for name in names)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelNames:
-    """What models may be asked for by, and what each name stands for. `providers` are those of the
-    deployment, in order of preference; the config's own come after them. Models are called in `region`; `today` is the
-    UTC date (YYYY-MM-DD) that ends of life are held against, empty for none."""
+    """The names of models and what each one resolves to. `providers` are the deployment's, in order of preference; the
+    config's own come after them. Models are called in `region`. `today` is the UTC date (YYYY-MM-DD) that ends of life
+    are compared with, empty for no comparison."""
 
     config: Offer
     prices: Prices
@@ -114,11 +114,11 @@ class ModelNames:
         return tuple(dict.fromkeys((*self.providers, *self.config.providers)))
 
     def resolve(self, name: str, residency: str = "") -> Route:
-        """An alias of the config, else `provider/model`, else the name of a model, of the first provider that has it.
-        With a `residency` the first that keeps it.
+        """The route of an alias of the config, else of `provider/model`, else of a model's name at the first provider
+        that has it. With a `residency`, the first target that keeps the rule.
 
-        Raises NotFound (`model_not_found`, `model_end_of_life`), Forbidden (`residency`) and, where a target has no
-        price, BadRequest (`model_not_priced`): what has no price is refused, never free.
+        Raises NotFound (`model_not_found`, `model_end_of_life`), Forbidden (`residency`) and, if a target has no price,
+        BadRequest (`model_not_priced`): a model without a price is refused, never free.
         """
         name = self._plain(name)
         route = self._resolved.get((name, residency))
@@ -129,8 +129,8 @@ class ModelNames:
         return route
 
     def regions(self, route: Route, residency: str = "") -> tuple[Route, ...]:
-        """A route as it is in each of its alias's regions that keeps a rule of residency, in their order: elsewhere it
-        may cost something else."""
+        """A route in each of its alias's regions that keeps a residency rule, in their order. The price may differ by
+        region."""
         alias = self.config.models.get(route.name)
         if alias is None or not alias.regions or alias.target != route.target:
             return (route,)
@@ -139,8 +139,8 @@ class ModelNames:
         return tuple(route._replace(region=region, price=price) for region, price in priced if price is not None)
 
     def price(self, target: str, region: str = "") -> Price | None:
-        """What a target costs in a region, or where models are called: the config's, with what the price list knows
-        beside money where that says nothing; else the price list's."""
+        """The price of a target in a region, by default where models are called. The config's price wins; facts other
+        than money that it leaves out come from the price list. If the config has none, the price list's holds."""
         vendor = self.vendor(target.partition("/")[0])
         place = region or (vendor.geography if vendor else "")
         listed = self.prices.find(target, place)
@@ -166,10 +166,10 @@ class ModelNames:
         return not residency or (vendor is not None and rules.keeps(vendor, model, region, residency))
 
     def routes(self, allowed: Sequence[str] = (), residency: str = "", *, everything: bool = True) -> list[Route]:
-        """What a key may ask for, any model where `allowed` is empty, aliases first; without `everything` they and the
-        key's own models alone.
+        """The routes that a key may ask for, aliases first; empty `allowed` permits any model. Without `everything`,
+        only aliases and the key's own models.
 
-        Made by resolving each name, so that what is listed is what a call is let through with.
+        Each name is resolved to make the list, so the list has exactly the names that calls are let through with.
         """
         own = sorted({*self.prices.targets(), *self.config.price_overrides}) if everything else ()
         routes = (
@@ -179,7 +179,7 @@ class ModelNames:
         return [route for route in routes if route is not None]
 
     def found(self, name: str, allowed: Sequence[str] = (), residency: str = "") -> Route | None:
-        """The route of a name that a key may ask for; None where it may not, or no call by it would be let through."""
+        """The route of a name; None if the key may not ask for it, or a call with that name would be refused."""
         try:
             route = self.resolve(name, residency)
         except GatewayError:
@@ -187,7 +187,7 @@ class ModelNames:
         return route if permits(allowed, route.name, route.target) else None
 
     def _plain(self, name: str) -> str:
-        """A name without what stands before it for Claude Code's sake."""
+        """A name without the prefix that Claude Code needs."""
         taken = name in self.config.models or CLAUDE_CODE.rstrip("/") in self.config.providers
         return name if taken else name.removeprefix(CLAUDE_CODE)
 
@@ -201,7 +201,7 @@ class ModelNames:
         raise failure[1]
 
     def _judged(self, name: str, target: str, residency: str) -> Route | tuple[int, GatewayError]:
-        """What answers a name by a target; else why it does not, and how far it came: the furthest says most."""
+        """The route of a name to a target, or why there is none and the stage reached: the last stage explains most."""
         provider = target.partition("/")[0]
         if provider not in self.usable():
             return 1, _unknown(f"The model '{name}' needs the provider {provider}, which is not configured.")
@@ -235,12 +235,12 @@ class ModelNames:
         return route
 
     def _targets(self, name: str, residency: str) -> Iterator[str]:
-        """What a name may stand for, the best first."""
+        """The targets that a name may mean, best first."""
         alias = self.config.models.get(name)
         if alias is not None and alias.target:
             yield alias.target
             card = self.cards.of(alias.target) if residency else None
-            if card is not None:  # the same model there, by the profile of another geography
+            if card is not None:  # the same model there, by another geography's profile
                 yield from self._served(card, name, (alias.target.partition("/")[0],))
         elif alias is not None:
             for each in filter(None, map(self.cards.named, alias.models)):
@@ -255,8 +255,8 @@ class ModelNames:
             yield from (f"{each}/{name}" for each in self.usable() if self.price(f"{each}/{name}"))
 
     def _served(self, card: Card, name: str, providers: Iterable[str]) -> Iterator[str]:
-        """A model's targets, of each provider in turn: by the very id that was asked for, else by the profile of the
-        nearest geography, else by its first id."""
+        """A model's targets at each provider in turn: the very id that was asked for, else the profile of the nearest
+        geography, else its first id."""
         for provider in providers:
             ids = card.at.get(provider, ())
             vendor = self.vendor(provider)
@@ -268,8 +268,8 @@ class ModelNames:
                 yield f"{provider}/{ids[0]}"
 
     def _reachable(self, provider: str, ids: Sequence[str]) -> list[str]:
-        """The inference profiles that the region can name, nearest first; then the model's own id where it has no
-        profile at all, or a price of this very region: else it answers by a profile alone."""
+        """The inference profiles that the region can name, nearest first. The model's own id follows only if it has no
+        profile at all or a price for this very region; otherwise it answers only by a profile."""
         by_geography = {geography_of(model): model for model in ids}
         profiles = [by_geography[each] for each in reach(self.region) if each in by_geography]
         own = by_geography.pop(None, None)

@@ -17,12 +17,12 @@ _TIER_NAMES = {"fast": "priority"}
 class Price(NamedTuple):
     """What a model costs, in micro-dollars per million tokens (3 USD per million = 3_000_000).
 
-    A price of a cached or cache-written token that the source lacks is the plain input price (write: 1.25 and 2
-    times is a provider's habit, not a fact, so nothing is guessed here). `image` is micro-dollars per image.
-    `long` replaces the whole price of a call whose prompt has more than `long_above` tokens; `tiers` are the
-    prices of OpenAI's other service tiers ("flex", "priority", ...). `source` and `date` say where from. `ends` is the
-    day (YYYY-MM-DD, UTC) from which the model answers no more here, empty where none is announced, `successor` the name
-    to ask for instead, where the config says one.
+    If the source has no price for a cached or cache-written token, the plain input price holds (a write price of 1.25
+    or 2 times is a provider's habit, not a fact, so nothing is guessed here). `image` is micro-dollars per image.
+    `long` replaces the whole price of a call whose prompt has more than `long_above` tokens. `tiers` are the prices of
+    OpenAI's other service tiers ("flex", "priority", ...). `source` and `date` say where the price is from. `ends` is
+    the day (YYYY-MM-DD, UTC) from which the model no longer answers here, empty if none is announced. `successor` is
+    the name to ask for instead, if the config gives one.
     """
 
     input: int
@@ -44,13 +44,13 @@ class Price(NamedTuple):
     successor: str = ""
 
     def for_prompt(self, tokens: int) -> Price:
-        """The price that holds for a prompt of so many tokens. For a hold, give the upper bound."""
+        """The price for a prompt of so many tokens. For a hold, give the upper bound."""
         if self.long is None or self.long_above is None or tokens <= self.long_above:
             return self
         return self.long
 
     def of_tier(self, service_tier: str) -> Price | None:
-        """The price of another service tier than the usual one; None where there is none."""
+        """The price of a service tier other than the standard one; None if there is none."""
         return self.tiers.get(_TIER_NAMES.get(service_tier, service_tier))
 
     def for_tier(self, service_tier: str | None) -> Price:
@@ -59,7 +59,7 @@ class Price(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Micro-dollars; `total` is the sum, each part rounded up once."""
+    """Micro-dollars. `total` is the sum of the parts, each of which is rounded up once."""
 
     prompt: int
     completion: int
@@ -83,10 +83,10 @@ def cost_of(usage: Usage, price: Price) -> Cost:
 
 
 def micro(dollars: float | Decimal) -> int:
-    """Dollars as they were written, in micro-dollars. Raises ValueError where that is no whole number of them: an
-    amount is kept exactly or not at all, never rounded, so that no price becomes another one, or none.
+    """Dollars as written, in micro-dollars. Raises ValueError if that is not a whole number: an amount is kept exactly
+    or not at all and never rounded, so that no price becomes a different price or none.
 
-    A float is taken by its shortest text: 0.15 is fifteen cents, whatever its last bits say.
+    A float is read by its shortest text: 0.15 is fifteen cents, whatever its last bits are.
     """
     amount = Decimal(repr(dollars) if isinstance(dollars, float) else dollars) * MICRO
     if amount != amount.to_integral_value():
@@ -95,7 +95,7 @@ def micro(dollars: float | Decimal) -> int:
 
 
 def usd(micro: int) -> float:
-    """Dollars for a JSON answer. As printed, exact to the micro-dollar up to eight billion dollars (2**33)."""
+    """Dollars for a JSON answer. As printed, they are exact to the micro-dollar up to eight billion dollars (2**33)."""
     return micro / MICRO
 
 

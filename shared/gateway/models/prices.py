@@ -1,7 +1,7 @@
 """Model prices: packaged data with source and date, made by `make prices`.
 
-An unknown price is None, never zero: who gets None refuses the model. Prices set in the config win over these; that
-is decided where the config is (`gateway.models.model_names`).
+An unknown price is None, never zero: a caller that gets None refuses the model. Prices set in the config win over
+these; the code for that is where the config is read (`gateway.models.model_names`).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class PriceBook:
         self._source, self._date = str(data["source"]), str(data["date"])
         self._region = region
         self._others: dict[str, PriceBook] = {}
-        self._found: dict[str, Price] = {}  # by the row's name: what is asked for may be any fine-tuned model
+        self._found: dict[str, Price] = {}  # by the row's name, since clients may ask for any fine-tuned model
 
     @classmethod
     def load(cls, region: str = "") -> PriceBook:
-        """The packaged prices, as they are where models are called in `region`. The file is read once a process."""
+        """The packaged prices for models that are called in `region`. The file is read once per process."""
         return cls(_packaged(), region)
 
     def find(self, target: str, region: str = "") -> Price | None:
-        """The price of `provider/model`, in a region or in the book's own; None where no price is known."""
+        """The price of `provider/model` in a region (by default the book's own); None if no price is known."""
         if region not in ("", self._region):
             return self._elsewhere(region).find(target)
         name, row = self._row(target)
@@ -46,7 +46,7 @@ class PriceBook:
         return price
 
     def regional(self, target: str) -> bool:
-        """Whether the region has a price of its own for a target."""
+        """Whether the region has its own price for a target."""
         return f"{self._region}/{target}" in self._regional
 
     def _elsewhere(self, region: str) -> PriceBook:
@@ -57,8 +57,8 @@ class PriceBook:
         return book
 
     def targets(self) -> Iterable[str]:
-        """What may be offered here, sorted: every target with a price, but profiles that this region can't name, models
-        that it has a profile of, and rows that price what others build on (`ft:<base model>`)."""
+        """The targets that may be offered here, sorted: all that have a price, except profiles that this region can't
+        name, models for which it has a profile, and rows for models that others are built on (`ft:<base model>`)."""
         return sorted(filter(self._offered, {*self._models, *self._here()}))
 
     def _offered(self, target: str) -> bool:
@@ -74,11 +74,12 @@ class PriceBook:
         return not any(f"{provider}/{each}.{model}" in self._models for each in reached)
 
     def _row(self, target: str) -> tuple[str, Mapping[str, Any] | None]:
-        """The row that has a target's price, where any has, and what to keep that price by."""
+        """The name and the row of a target's price. The name is the key to keep the price by; the row is None if there
+        is none."""
         provider, _, model = target.partition("/")
         row = self._regional.get(f"{self._region}/{target}") or self._models.get(target)
         if row is None and model.startswith("ft:"):
-            # ft:<base model>:<organisation>:<suffix>:<id> costs what the source lists as ft:<base model>.
+            # ft:<base model>:<organisation>:<suffix>:<id> costs what the source lists for ft:<base model>.
             target = f"{provider}/ft:{model.split(':')[1]}"
             row = self._models.get(target)
         return target, row

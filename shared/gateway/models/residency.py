@@ -1,10 +1,11 @@
-"""Where a target keeps what it is sent: whether it keeps a rule that binds calls to a geography.
+"""Where a target keeps the data that it is sent: whether it keeps a rule that binds calls to a geography.
 
-Of a provider with a host a region, the region that it is called in and the model's id tell: an inference profile runs
-in its geography, a model's own id in the region. What is called in a region enters there, so both must keep the rule.
-An ARN says the region itself, and what it names; of an application's inference profile, a router, or an id that begins
-with a geography of no name here, nobody knows.
-Of any other provider its entry says (`geography`), or nobody knows.
+For a provider with one host per region, the region of the call and the model's id decide. An inference profile runs in
+its geography, a model's own id in the region. The call also enters that region, so both must keep the rule. An ARN
+gives its region and the resource that it names. The place is unknown for an application inference profile, a prompt
+router, and an id that begins with an unknown geography.
+
+For any other provider, its entry says it (`geography`); without that, the place is unknown.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from gateway.errors import Forbidden
 from gateway.models.geographies import NOWHERE, geography_of, lies_in, within
 from gateway.models.vendors import Vendor
 
-# What runs in the region of its ARN alone.
+# Resources that run only in the region of their ARN.
 _IN_ITS_REGION: Final = frozenset(
     ("custom-model-deployment", "foundation-model", "imported-model", "provisioned-model")
 )
@@ -25,7 +26,7 @@ _A_GEOGRAPHY: Final = re.compile(r"[a-z]{2}(-[a-z]+)?\.")  # vendors' names in m
 
 
 def keeps(vendor: Vendor, model: str, region: str, residency: str) -> bool:
-    """Whether a call of a model that is made in a region keeps a rule (`eu`, ...), empty for none."""
+    """Whether calling a model in a region keeps a rule (`eu`, ...; empty for none)."""
     if not residency:
         return True
     if not vendor.regional:
@@ -34,7 +35,7 @@ def keeps(vendor: Vendor, model: str, region: str, residency: str) -> bool:
 
 
 def _places(model: str, region: str) -> Iterator[str]:
-    """Where a model of a regional provider runs, empty where nobody knows."""
+    """The places where a regional provider's model runs; empty text for an unknown place."""
     if not model.startswith("arn:"):
         known = geography_of(model)
         yield known or ("" if _A_GEOGRAPHY.match(model) else lies_in(region))
@@ -50,7 +51,7 @@ def _places(model: str, region: str) -> Iterator[str]:
 
 
 def refused(name: str, residency: str) -> Forbidden:
-    """Why nothing is sent. It tells no host: only that none is known to keep the rule."""
+    """The error for a call that is not sent. It names no host, and says only that none is known to keep the rule."""
     reason = (
         "the rules of its key, its team and the config contradict each other"
         if residency == NOWHERE

@@ -1,5 +1,5 @@
-"""Which models may think where nobody sees it, in answer to which request: packaged data with its sources. What is not
-known to be seen may be there."""
+"""Which models may think without showing it, and for which requests: packaged data with its sources. A model may have
+hidden thoughts unless it is known that it shows them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _DATA = Path(__file__).parent.parent / "data" / "thinking.json"
 
 
 def may_think(target: str, capabilities: Collection[str], body: Mapping[str, Any]) -> bool:
-    """Whether `target` (`provider/model`) may think in answer to this request, by what it is known to be able to;
-    nothing known is no reason to believe that it does not. `body` is the request as it left for the provider.
+    """Whether `target` (`provider/model`) may think unseen in its answer to this request, by its known capabilities. A
+    model of which nothing is known may think. `body` is the request as it left for the provider.
 
-    Thoughts that are shown count as unseen: they may be a summary of what is billed.
+    Thoughts that are shown count as unseen, because they may be a summary of the billed ones.
     """
     rules = _rules()
     if capabilities and "reasoning" not in capabilities and not rules["besides"].search(target):

@@ -1,4 +1,4 @@
-"""Token counts as the ledger bills them: one shape, whatever way a provider counts."""
+"""Token counts as the ledger bills them: one form, however a provider counts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Usage(NamedTuple):
     """Disjoint token counts: every billed token is in exactly one of the first five.
 
     `input_tokens` are the uncached prompt tokens (OpenAI's `prompt_tokens` minus the cached ones; Bedrock's
-    `inputTokens` as they are). `output_tokens` include `reasoning_tokens`, which is for information only.
-    `source` says who counted: the provider, we (from text), or nobody (the estimate was charged).
+    `inputTokens` unchanged). `output_tokens` include `reasoning_tokens`, which is for information only. `source` says
+    who counted: the provider, the gateway (from text), or nobody (the estimate was charged).
     """
 
     input_tokens: int = 0

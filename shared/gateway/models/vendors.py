@@ -1,50 +1,50 @@
-"""Providers as data: where each is, how it is called, and what its host is peculiar about.
+"""Providers as data: where each one is, how it is called, and the quirks of its host.
 
-`data/vendors.json` holds the packaged ones (`vendors`), what every provider of the config is (`configured`), and what
-is known of hosts (`hosts`): their `baseUrl`, and what they are peculiar about, which holds at their `domains`, and for
-a provider of the config that has the host's name. Of a provider it says:
+`data/vendors.json` has the packaged providers (`vendors`), the fields that every provider of the config has
+(`configured`), and known facts of hosts (`hosts`): their `baseUrl` and their quirks. Those hold at the host's
+`domains`, and for a provider of the config that has the host's name. A provider has these fields:
 
 - `kind`: the adapter of `gateway.vendors` that calls it; `credential`: `key` (a Bearer token), `aws`, or `none`.
-- `baseUrl`: `{region}` and `{domain}` are the region's that it is called in. `service`: what AWS's own variables for
-  another endpoint (AWS_ENDPOINT_URL_<SERVICE>) call it.
-- `endpoints`: by name, where it takes calls, and in which wire format: `dialect`, `path` (`{model}` is the model's id,
-  quoted), `streamPath` where a stream has another one, and `signingName`, which a signature holds of the service.
-- `models`: which endpoints a model has, the one that is best for it first: the first line whose `pattern` fits its id
-  (without a geography in front, of an ARN what follows the last slash). `profile`: it answers by an inference profile
-  alone, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
-  `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, where nothing is said), or `none`.
-  `thinking`: how it is told to think, where that takes an object of its own: `adaptive`, or by a `budget` of tokens.
-  `dimensions`: of what lengths its vectors may be, where an endpoint of its own has to be told.
-- `counts`: whose tokens it counts where an endpoint says how: forms of ids, as in `models`. Not said: of all.
-- `geography`: where its models run and what it is sent is kept, where that is one geography (`eu`, `us`, ...) by its
-  contract. Not said, nobody knows: a key that is bound to a geography calls nothing there. A host of each region
-  (`{region}`) needs none: the region and the model's id tell.
+- `baseUrl`: `{region}` and `{domain}` are those of the region that it is called in. `service`: its name in AWS's
+  variables for another endpoint (AWS_ENDPOINT_URL_<SERVICE>).
+- `endpoints`: by name, where it takes calls and in which wire format: `dialect`, `path` (`{model}` is the model's id,
+  quoted), `streamPath` if a stream has a different one, and `signingName`, the service's name in a signature.
+- `models`: the endpoints of a model, best first. The first line whose `pattern` matches the id counts (without a
+  geography in front; of an ARN, the part after the last slash). `profile`: the model answers only by an inference
+  profile, so its id has to begin with a geography. `oneTool`: it takes Anthropic's `tool_choice` among its own fields.
+  `sampling`: whether it takes a temperature and `top_p` (`all`), one of them (`one`, the default), or `none`.
+  `thinking`: how to ask it to think if that takes a separate object: `adaptive`, or by a `budget` of tokens.
+  `dimensions`: the lengths that its vectors may have, if a request has to name one.
+- `counts`: for which models it counts tokens, if an endpoint says how: patterns of ids, as in `models`. Default: all.
+- `geography`: the one geography (`eu`, `us`, ...) in which its models run and its data is kept, if its contract says
+  so. By default the place is unknown, and a key that is bound to a geography calls nothing there. A provider with one
+  host per region (`{region}`) needs none: the region and the model's id decide.
 
-Of a host, of an endpoint, and of a provider in the config:
+A host, an endpoint and a provider in the config have these:
 
-- `caps`: the names of the output cap that it takes, one at a time, the first where the client names none. Unknown, it
-  always gets `max_tokens`, and the other name too where the client uses it.
-- `serviceTier`: what is asked for where the client asks for none: else a setting of our account, which may be a dearer
-  tier, would decide what a call costs.
-- `stores`: it may store chats unless it is told not to, so each call tells it (of Responses every host is told).
-- `passFields`: request fields beyond the dialect's own that may go there; `passesAll`: any field may.
+- `caps`: the names of the output cap that it takes, one at a time, first the one to use if the client names none. If
+  they are unknown, it always gets `max_tokens`, and also the other name if the client uses it.
+- `serviceTier`: the tier to ask for if the client asks for none. Otherwise a setting of our account, perhaps a more
+  expensive tier, would decide what a call costs.
+- `stores`: it may store chats unless a call says no, so each call does (for Responses, at every host).
+- `passFields`: request fields beyond the dialect's that may go there; `passesAll`: any field may.
 
-Of a host, since it would answer the whole request with an error:
+A host has these, since it would answer the whole request with an error:
 
-- `omits`: fields of ours that never leave; `drops`: fields that say nothing about the answer, and are left out and
-  named (`messages[].name` of each message); `refuses`: fields that do, and are refused by their path; `renames`: what
-  it calls a field.
-- `toolIdLength`: ids of tools' calls have just so many letters and digits there.
-- `keyHeader`: the header that takes its key, where that is no Bearer token.
+- `omits`: the gateway's fields that never leave. `drops`: fields that do not change the answer; they are left out and
+  named (`messages[].name` of each message). `refuses`: fields that do change it; they are refused by their path.
+  `renames`: the host's name for a field.
+- `toolIdLength`: ids of tool calls have exactly so many letters and digits there.
+- `keyHeader`: the header for its key, if that is not a Bearer token.
 
-And of an endpoint alone:
+Only an endpoint has these:
 
-- `betasInBody`: betas, and the version, stand in the body, each beside its fields (`data/betas.json`).
-- `metadataHeader`: the header that takes what shall stand in the provider's log, where the body has no place for it.
-- `onlyAt`: the domains at which it is known to be there; at another base URL it is called where the config names it.
-- `mode`: what the models do that it calls, as prices have it: `chat`, where nothing is said, or `embedding`.
-- `count`: how it is asked what a prompt comes to: `path` (`{model}` is the model's own id, without a geography), and of
-  the body for an answer the fields that are not for it (`omits`), or those that alone are (`keeps`).
+- `betasInBody`: betas, and the version, are in the body, each with its fields (`data/betas.json`).
+- `metadataHeader`: the header for metadata in the provider's log, if the body has no place for it.
+- `onlyAt`: the domains at which it is known to exist; at another base URL it is called only if the config names it.
+- `mode`: the mode of the models that it calls, as in prices: `chat` (the default) or `embedding`.
+- `count`: how it is asked for a prompt's token count: `path` (`{model}` is the model's own id, without a geography),
+  and which fields of the body to leave out (`omits`), or which are the only ones to send (`keeps`).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from urllib.parse import urlsplit
 _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 
 Sampling = Literal["all", "one", "none"]  # which of temperature and `top_p` a model takes; with none no `top_k` either
-Thinking = Literal["", "adaptive", "budget"]  # how a model is told to think apart from the effort; empty: it is not
+Thinking = Literal["", "adaptive", "budget"]  # how to ask a model to think, apart from the effort; empty: not at all
 
 
 class Quirks(NamedTuple):
@@ -78,8 +78,8 @@ class Quirks(NamedTuple):
 
 
 class Counting(NamedTuple):
-    """How an endpoint is asked how many tokens a prompt has. `keeps`: the fields of a body that may go there, empty for
-    all but `omits`."""
+    """How an endpoint is asked how many tokens a prompt has. `keeps`: the fields of a body that may go there; if empty,
+    all except `omits`."""
 
     path: str
     omits: tuple[str, ...] = ()
@@ -87,8 +87,8 @@ class Counting(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """Where a provider takes calls in one wire format. `path` goes on where its base URL ends; `stream_path` is the one
-    that answers as a stream. `signing_name` is empty where nothing is signed."""
+    """Where a provider takes calls in one wire format. `path` is appended to its base URL; `stream_path` is the path
+    that answers as a stream. `signing_name` is empty if nothing is signed."""
 
     name: str
     dialect: str
@@ -102,15 +102,16 @@ class Endpoint(NamedTuple):
     counting: Counting | None = None
 
     def is_at(self, base_url: str) -> bool:
-        """Whether it is known to be there."""
+        """Whether it is known to exist at this base URL."""
         host = urlsplit(base_url).hostname or ""
         return not self.only_at or f".{host}".endswith(tuple(f".{each}" for each in self.only_at))
 
 
 class ModelRule(NamedTuple):
-    """Of models whose id fits `pattern`: the names of their endpoints, the best first; whether they answer by an
-    inference profile alone; whether they take Anthropic's `tool_choice` among their own fields; which of temperature
-    and `top_p`; how they are told to think; and the lengths of their vectors, empty where nobody knows."""
+    """The rule for models whose id matches `pattern`. It has the names of their endpoints, best first, and whether they
+    answer only by an inference profile. `one_tool` and `sampling` say whether they take Anthropic's `tool_choice` among
+    their own fields, and which of temperature and `top_p`. `thinking` is how to ask them to think, `dimensions` the
+    lengths of their vectors, empty if unknown."""
 
     pattern: str
     endpoints: tuple[str, ...]
@@ -122,8 +123,8 @@ class ModelRule(NamedTuple):
 
 
 class Vendor(NamedTuple):
-    """`secret` is a name below the deployment's prefix for providers of the config; packaged ones have theirs from the
-    deployment itself."""
+    """`secret` is a name below the deployment's prefix, for providers of the config; the deployment gives packaged ones
+    theirs."""
 
     name: str
     kind: str
@@ -139,14 +140,14 @@ class Vendor(NamedTuple):
 
     @property
     def regional(self) -> bool:
-        """Whether it is in regions, and so may be called in one or another: where it runs follows from the region and
-        the model's id."""
+        """Whether it has regions that it may be called in: the place where it runs then follows from the region and the
+        model's id."""
         return "{region}" in self.base_url
 
 
 @lru_cache(maxsize=1)
 def packaged() -> Mapping[str, Vendor]:
-    """The packaged providers by name; a deployment uses those that it names."""
+    """The packaged providers by name. A deployment uses those that it names."""
     return {
         name: Vendor(
             name=name,
@@ -182,7 +183,7 @@ def configured(
 
 
 def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
-    """What holds at an endpoint: what was said of the provider, over what is known of the endpoint and of the host."""
+    """The quirks at an endpoint: the provider's entry wins over the facts known of the endpoint and the host."""
     known = quirks_at(base_url, vendor.quirks, vendor.name)
     return known._replace(
         stores=known.stores or endpoint.quirks.stores,
@@ -195,11 +196,11 @@ def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
 
 
 def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
-    """What holds at a base URL: what was said of the provider of this name, over what is known of the host."""
+    """The quirks at a base URL: the entry of the provider of this name wins over the facts known of the host."""
     host = urlsplit(base_url).hostname or ""
     hosts: Mapping[str, Mapping[str, Any]] = _data()["hosts"]
     there = (each for each in hosts.values() if f".{host}".endswith(tuple(f".{it}" for it in each.get("domains", ()))))
-    elsewhere = name in packaged() and packaged()[name].base_url  # such a one may be sent to any host
+    elsewhere = name in packaged() and packaged()[name].base_url  # it may be sent to any host
     known = next(there, {} if elsewhere else hosts.get(name, {}))
     return said._replace(
         caps=said.caps or tuple(known.get("caps", ())),
@@ -216,7 +217,7 @@ def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
 
 
 def known_hosts() -> Mapping[str, str]:
-    """Hosts that the config may turn on by their name, and their base URLs; "" where everybody has one's own."""
+    """Hosts that the config may turn on by name, and their base URLs; "" if each customer has a different one."""
     return {name: each.get("baseUrl", "") for name, each in _data()["hosts"].items() if name not in packaged()}
 
 

@@ -1,5 +1,5 @@
-"""One adapter a kind of provider. `connect` is the one place that knows which there are; each is imported when it is
-first asked for."""
+"""One adapter per kind of provider. Only `connect` knows which adapters there are; it imports each when that is first
+asked for."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where a provider is, and how we prove who we are there.
+    """Where a provider is, and how the gateway authenticates there.
 
-    `endpoint` is a base URL (OpenAI's ends in `/v1`), which may lead to `destinations` alone. `api_key` and
+    `endpoint` is a base URL (OpenAI's ends in `/v1`), which may lead only to `destinations`. `api_key` and
     `credentials` are asked at every call, so that a rotated secret takes effect; what they raise is raised to the
-    caller of `send`. `credentials` sign a request, or are a key, which goes out as a Bearer token. `another` gives
-    another one of either where the provider refuses or limits what they gave (`gateway.vendors.answers.answered`).
-    `pass_fields` are what the deployment lets pass, beside the vendor's own.
+    caller of `send`. `credentials` return a signing credential, or a key that goes out as a Bearer token. `another`
+    returns a different credential if the provider refuses or limits the first (`gateway.vendors.answers.answered`).
+    `pass_fields` are the request fields that the deployment lets pass in addition to the vendor's own.
     """
 
     endpoint: str
@@ -37,7 +37,7 @@ class Connection:
 
 
 def connect(vendor: str | Vendor, connection: Connection) -> Provider:
-    """The adapter of a provider, packaged ones by their name too. Raises LookupError for one that there is not,
+    """The adapter of a provider; a packaged one may be given by its name. Raises LookupError if it does not exist,
     ValueError for a bad connection."""
     if isinstance(vendor, str):
         found = packaged().get(vendor)

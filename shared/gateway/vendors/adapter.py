@@ -1,5 +1,5 @@
-"""What every adapter does alike: choose an endpoint, translate, send, read. How a kind of provider is told who calls is
-all that sets one apart from another."""
+"""The steps that all adapters share: choose an endpoint, translate, send, read. Adapters differ only in how a provider
+is told who calls."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from gateway.vendors.quirks import apply
 from gateway.vendors.streams import StreamError, relayed, retold
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # as providers name it
+_REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # providers' headers for a request's id
 _written: Final = writer(allow_nan=False)
 _MOST_WAYS: Final = 1_000
 JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "accept": "application/json"}
 
 
 class _Way(NamedTuple):
-    """Where calls of a client's dialect for a model go, and what they become on the way. `path` and `stream_path` are
-    the endpoint's for this model, and `counting` is how it is asked for a count, if it is."""
+    """Where calls of a client's dialect for a model go, and how they are translated. `path` and `stream_path` are the
+    endpoint's for this model. `counting` is how to ask it for a token count, if that is possible."""
 
     endpoint: Endpoint
     path: str
@@ -63,10 +63,10 @@ class Adapter(ABC):
         self._ways: dict[tuple[str, str, str], _Way] = {}
 
     def prepare(self, call: ModelCall) -> Prepared:
-        """Raises BadRequest or UpstreamRejected for what may not leave, or can't be said there."""
+        """Raises BadRequest or UpstreamRejected for a request that may not leave or can't be expressed there."""
         way = self._way(call)
         written = self.written(call, way)
-        # ASCII: JSON may hold a lone surrogate, which UTF-8 has no bytes for.
+        # ASCII: JSON may have a lone surrogate, which UTF-8 can't encode.
         body = _written(written.body).encode("ascii")
         dropped = named(written.dropped) if written.dropped else ()
         parts = tuple((_written(each.body).encode("ascii"), each.most) for each in written.parts)
@@ -83,7 +83,8 @@ class Adapter(ABC):
         return partial(self._count, prepared, counting) if counting else None
 
     def _count(self, prepared: Prepared, counting: Counting) -> dict[str, Any]:
-        """One request, with the first credential: a limit on counting is no limit on calls, so that none is to rest."""
+        """One request, with the first credential. A limit on counting is not a limit on calls, so no credential rests
+        after it."""
         body = json.loads(prepared.body)
         kept = counting.keeps or body.keys() - counting.omits
         sent = self.asking({name: value for name, value in body.items() if name in kept}, prepared.endpoint)
@@ -97,7 +98,7 @@ class Adapter(ABC):
         return {name: value for name, value in told.items() if name != "inputTokens"} | {"input_tokens": found}
 
     def asking(self, body: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
-        """The body of a question for a count, of what a call's body says of the prompt."""
+        """The body of a request for a token count, from the parts of a call's body that concern the prompt."""
         return body
 
     def _whole(self, prepared: Prepared) -> Generator[Event]:
@@ -143,7 +144,7 @@ class Adapter(ABC):
             raise told.failure(self.name, begun=stream.begun, mask=self._mask(prepared)) from None
         except Unusable as why:
             used = stream.used
-            if used is None and stream.begun:  # something was said, and nobody counts it
+            if used is None and stream.begun:  # the answer has begun, and there are no counts for it
                 raise StreamError(why.reason, None).failure(self.name, begun=True) from None
             tier = tier_in(reply.headers, used)
             raise unusable(self.name, why.reason, usage=used.usage if used else None, tier=tier) from None
@@ -151,15 +152,15 @@ class Adapter(ABC):
             raise unanswered(self.name, error) from None
         except UpstreamError:
             raise
-        except Exception as fault:  # noqa: BLE001  ours, while we read what came: it has left all the same
+        except Exception as fault:  # noqa: BLE001  our own fault while reading: the request has left
             raise faulty(self.name, fault, sent=True) from None
         finally:
             exchange.close()
         yield answer
 
     def _asked_of(self, prepared: Prepared, target: str, *, whole: bool, rotates: bool = True) -> Waiting[Opened]:
-        """The answer of the endpoint: read, or about to be. `rotates`: another credential is tried where one is
-        refused."""
+        """The endpoint's answer, already read or ready to be read. `rotates`: if a credential is refused, another one
+        is tried."""
         call = prepared.call
 
         used: list[str] = []
@@ -181,13 +182,14 @@ class Adapter(ABC):
         return answered(self.credential, another, call.timeout, post, failure)
 
     def _mask(self, prepared: Prepared, *secrets: str) -> Callable[[object], str] | None:
-        """What makes the provider's words of an error fit to be shown: to who speaks its dialect."""
+        """Masks the provider's error text so that it may be shown; only for a client that speaks the endpoint's
+        dialect."""
         if prepared.call.dialect != prepared.endpoint.dialect:
             return None
         return lambda text: masked(text, self._connections.host, *secrets)
 
     def written(self, call: ModelCall, way: _Way) -> Written:
-        """The request as it leaves, and what is needed to read what comes back."""
+        """The request as it leaves, and what is needed to read the answer."""
         quirks = way.quirks
         try:
             written = way.spoken.request(self._asked(call, way))
@@ -198,14 +200,14 @@ class Adapter(ABC):
 
     @abstractmethod
     def credential(self) -> Any:
-        """What proves who calls. Raises UpstreamErrors (not sent)."""
+        """The credential for the provider. Raises UpstreamErrors (not sent)."""
 
     @abstractmethod
     def headers(self, held: Any, target: str, prepared: Prepared) -> Mapping[str, str]:
-        """A request's headers, with a credential of ours."""
+        """A request's headers, with one of our credentials."""
 
     def metadata(self, call: ModelCall) -> Mapping[str, str]:
-        """What shall stand in the provider's own log of a call, in the form that it takes."""
+        """The metadata for the provider's own log of a call, in the form that it takes."""
         return {}
 
     def _way(self, call: ModelCall) -> _Way:
@@ -266,6 +268,6 @@ class Adapter(ABC):
 
 
 def _known(reply: HttpReply) -> str:
-    """What the provider knows an answer by, fit for its id."""
+    """The provider's id for an answer, in a form that fits the answer's id."""
     told = (reply.headers.get(name, "") for name in _REQUEST_IDS)
     return next((each for each in told if _REQUEST_ID.fullmatch(each)), "") or str(uuid.uuid4())

@@ -1,4 +1,4 @@
-"""Reading what a provider sent. It is data: objects, counts, answers, none of them believed before it is checked."""
+"""Reads what a provider sent. Objects, counts and answers are data, and none is believed before it is checked."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Held = TypeVar("Held")  # a credential
 Rest = TypeVar("Rest")
 Opened = tuple[HttpReply, Exchange]
 Got = TypeVar("Got")
-Waiting = Generator[Literal[Quiet.QUIET], None, Got]  # what is waited for, and QUIET while it does not come
-# Another credential for an attempt, None where there is none: given those that it was made with, what the last one met,
-# and the seconds that finding it may take.
+Waiting = Generator[Literal[Quiet.QUIET], None, Got]  # the awaited value, and QUIET while it does not come
+# Another credential for an attempt, or None if there is none. The arguments are the credentials tried so far, the error
+# that the last one met, and the seconds that finding another may take.
 Another = Callable[[Sequence[Held], UpstreamError, float], Held | None]
 UsageOf = Callable[[Mapping[str, Any]], Usage | None]
 CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
@@ -63,9 +63,9 @@ def opened(
         failure = unanswered(provider, error)
         if isinstance(error.__cause__, ForbiddenAddress):
             failure.reason = "forbidden_address"
-    except Exception as fault:  # noqa: BLE001  the request may have left: what became of it nobody knows
+    except Exception as fault:  # noqa: BLE001  the request may have left: nobody knows what became of it
         failure = faulty(provider, fault, sent=True)
-    raise failure  # outside the handlers: what went wrong may quote a header, and must not be its context
+    raise failure  # outside the handlers: the error may quote a header, and must not be its context
 
 
 def _begun(sent: Sent) -> Waiting[Exchange]:
@@ -79,8 +79,8 @@ def _begun(sent: Sent) -> Waiting[Exchange]:
 
 
 def _body(exchange: Exchange, *, woken: bool) -> Waiting[bytes]:
-    """The bytes of an answer. Raises HttpErrors; not for a status that is no success, which says all there is to know,
-    whatever becomes of its body: then they are those that came."""
+    """The bytes of an answer. Raises HttpErrors. A status that is not a success already says enough, so for such an
+    answer an error in the body is not raised, and the bytes that came are returned."""
     if not woken and succeeded(exchange.status):
         return exchange.whole()
     came: list[bytes] = []
@@ -93,7 +93,7 @@ def _body(exchange: Exchange, *, woken: bool) -> Waiting[bytes]:
 
 
 def awaited(steps: Waiting[Got]) -> Got:
-    """The first thing that comes, after any number of silences."""
+    """The value that comes after any number of silences."""
     while True:
         try:
             next(steps)
@@ -103,7 +103,7 @@ def awaited(steps: Waiting[Got]) -> Got:
 
 
 def read(exchange: Exchange, came: list[bytes] | None = None) -> Waiting[bytes]:
-    """The bytes of a body, each piece in `came` as well. Raises HttpErrors."""
+    """The bytes of a body. Each piece is also appended to `came`. Raises HttpErrors."""
     pieces = [] if came is None else came
     for piece in exchange.pieces():
         if piece:
@@ -120,11 +120,11 @@ def answered(
     post: Callable[[Held, float], Waiting[tuple[HttpReply, Rest]]],
     failure: Callable[[HttpReply], UpstreamError],
 ) -> Waiting[tuple[HttpReply, Rest]]:
-    """A success, of one attempt that takes at most `timeout` seconds. Raises UpstreamErrors, and what `credential`
-    raises before anything was sent.
+    """The successful answer of one attempt, which takes at most `timeout` seconds. Raises UpstreamErrors, and whatever
+    `credential` raises before anything was sent.
 
-    Where the provider refuses or limits a credential, for which nothing is billed, the request is sent once more at
-    once with `another` one, as long as there is one: each once. Whatever may be billed is never sent again.
+    If the provider refuses or limits a credential, nothing is billed, so the request is sent again at once with
+    `another` one, as long as there is one that was not tried. A request that may be billed is never sent again.
     """
     deadline = time.monotonic() + timeout
     tried, refusals, left = [credential()], list[UpstreamError](), timeout
@@ -151,14 +151,14 @@ def _another(
         return None
     try:
         found = another(tried, refusal, left)
-    except Exception:  # noqa: BLE001  whatever became of the secret: the provider's refusal is what happened
+    except Exception:  # noqa: BLE001  whatever happened to the secret, the error to report is the provider's refusal
         return None
     return None if found in tried else found
 
 
 def _told(refusals: Sequence[UpstreamError]) -> UpstreamError:
-    """The one error that stands for them. A limited credential will work again, so a retry is worth it after the
-    shortest wait."""
+    """The one error to raise for all refusals. A limited credential will work again, so a retry makes sense after the
+    shortest of the waits."""
     limited = [each for each in refusals if isinstance(each, UpstreamThrottled)]
     if not limited or not isinstance(refusals[-1], (UpstreamThrottled, UpstreamCredentials)):
         return refusals[-1]
@@ -197,7 +197,7 @@ def answer_of(
         body = completion_of(value, usage)
     except Unusable as why:
         raise unusable(provider, why.reason, usage=usage, tier=tier) from None
-    except Exception as fault:  # noqa: BLE001  a fault of ours while we read what came: no reason to lose its usage
+    except Exception as fault:  # noqa: BLE001  our own fault while reading the answer is no reason to lose its usage
         raise unusable(provider, fault_word(fault), usage=usage, tier=tier) from None
     if body is None:
         raise unusable(provider, "schema", usage=usage, tier=tier)
@@ -205,7 +205,7 @@ def answer_of(
 
 
 def tier_in(headers: Mapping[str, str], used: Used | None) -> str | None:
-    """The service tier that answered by a stream."""
+    """The service tier of a streamed answer."""
     return headers.get(_TIER) or (used.tier if used else None) or None
 
 

@@ -1,4 +1,4 @@
-"""Anthropic's own API: its key in a header of its own, and the version of the API that is meant.
+"""Anthropic's own API: the key has its own header, and each request names an API version.
 
 API: https://docs.anthropic.com/en/api/overview
 """
@@ -12,7 +12,7 @@ from gateway.vendors.adapter import JSON_HEADERS, Adapter
 from gateway.vendors.base import Prepared
 from gateway.vendors.keys import AGENT, usable_key
 
-# What is sent where the client names none, and with what is translated, which has no other: it takes a temperature.
+# The version if the client names none, and for translated requests, which never name one. It takes a temperature.
 _VERSION = "2023-06-01"
 
 

@@ -1,9 +1,9 @@
-"""What a provider is to the rest of the gateway: two narrow steps.
+"""The rest of the gateway uses a provider in two narrow steps.
 
-A provider takes a request in the client's dialect and gives answers in it, whatever the endpoint speaks that it is sent
-to. `prepare` chooses the endpoint and translates, before anything is held or sent; `send` is an iterator of events: a
-JSON answer is one `Answer`; a streamed one is `Chunk`s, and what is `Made` untold, and then an `Answer` that says what
-it is billed by. Between them a provider may tell what was used so far, and be `QUIET`.
+A provider takes a request in the client's dialect and gives answers in it, whatever dialect the endpoint speaks.
+`prepare` chooses the endpoint and translates, before anything is held or sent. `send` is an iterator of events. A JSON
+answer is one `Answer`. A streamed answer is `Chunk`s, `Made` for output that is not shown, and at the end an `Answer`
+with the usage that is billed. In between, a provider may report the usage so far (`Counted`), and be `QUIET`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class ModelCall(NamedTuple):
 
     `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
     fields are kept. `max_output_tokens` is the cap that is enforced (per choice), whatever the body says. `timeout` is
-    in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does; `beta` the client's
-    header of betas, `version` the version of its dialect that it names. `may_store`: the provider may store the call,
-    if the body asks for that. `streamed`: the provider is asked to send its answer as it is made, of which there are so
-    many `choices`. `mode` says what is asked of the model: to `chat`, or for an `embedding`. `waits` say how long each
-    step may take, and after how much silence QUIET is told, and again each time.
+    in seconds, for the whole attempt. `endpoint` is the one that the config names, if it does. `beta` is the client's
+    header of betas, `version` the version of its dialect that it names. `may_store`: the provider may store the call if
+    the body asks for that. `streamed`: the provider is asked to send its answer as it is made; the answer has `choices`
+    choices. `mode` is what the model is asked to do: `chat` or `embedding`. `waits` say how long each step may take,
+    and after how much silence QUIET is reported, each time again.
 
-    `marks`: for how long (5m, 1h) a prompt without marks is marked to be cached, where marks are what its model caches
-    by; empty for not at all.
+    `marks`: how long (5m, 1h) a prompt without cache marks is marked to be cached, if its model caches by marks; empty
+    for no marks.
 
-    `correlation_id`, and `metadata` (names and ids of ours), may be passed on where the provider has a place for them.
+    `correlation_id` and `metadata` (names and ids of ours) may be passed on if the provider has a place for them.
     """
 
     model: str
@@ -54,10 +54,10 @@ class ModelCall(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A call as it leaves for an `endpoint`: `body` are the bytes on the wire. `dropped`: paths of the request that
-    they do not say, fit for a header. `names`: tools' names as the answer will have them, to the client's, where they
-    differ. `parts`: where it leaves in several requests, which all belong to this one attempt, the bytes of each, and
-    the most tokens that its prompt has; the `body` is that of the first."""
+    """A call as it leaves for an `endpoint`. `body` is the bytes on the wire. `dropped`: paths of request fields that
+    are left out, fit for a header. `names`: maps tools' names in the answer to the client's names if they differ.
+    `parts`: if the call leaves in several requests, which all belong to this one attempt, the bytes of each and the
+    most tokens that its prompt has; `body` is then that of the first."""
 
     call: ModelCall
     endpoint: Endpoint
@@ -68,12 +68,12 @@ class Prepared(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """One event of a stream in the client's dialect; `kind` is its type, empty where the dialect has none. `data` is
-    its text as it came, where the provider speaks the client's dialect.
+    """One event of a stream in the client's dialect. `kind` is its type, empty if the dialect has none. `data` is its
+    text as it came, if the provider speaks the client's dialect.
 
-    `content`: it says something of the answer, and not only that it begins. `pieces` are how many pieces of the
-    answer's text came with it that are not empty, each a token at least, and `size` their bytes, each token one at
-    least.
+    `content`: it has part of the answer, and not only its beginning. `pieces` is how many non-empty pieces of the
+    answer's text came with it, each of which is at least one token. `size` is their size in bytes, of which each token
+    takes at least one.
     """
 
     body: dict[str, Any]
@@ -85,8 +85,8 @@ class Chunk(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What was made of an answer, and what the client's dialect says nothing of: a thought where there are none, the
-    end that waits for its counts. It is paid for like what is told; the fields are those of a `Chunk`."""
+    """Output that was made but that the client's dialect does not show: a thought if the dialect has none, or the end
+    while it waits for its counts. It is paid for like shown output. The fields are those of a `Chunk`."""
 
     content: bool = True
     pieces: int = 0
@@ -94,9 +94,9 @@ class Made(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What the provider has counted so far: of the prompt all, of the answer what it says. `final`: the answer has said
-    why it ends, so that this is all of it, or it comes in parts, and this is all that those come to which were asked
-    for by now; `tier` is the service tier that answered, where it is named."""
+    """The provider's counts so far: the whole prompt, and the answer as far as it is counted. `final`: these are all
+    the counts, because the answer has given its reason to end; or the call leaves in parts, and they are all that the
+    parts sent by now come to. `tier` is the service tier that answered, if it is named."""
 
     usage: Usage
     final: bool = False
@@ -113,11 +113,11 @@ QUIET: Final = Quiet.QUIET
 
 
 class Answer(NamedTuple):
-    """The whole answer in the client's dialect, of the types that its SDK has, and the tokens it is billed by. Of a
-    stream, which was told in chunks, the `body` is empty.
+    """The whole answer in the client's dialect, with the types that its SDK has, and the tokens that are billed. For a
+    stream, which was sent in chunks, `body` is empty.
 
-    `usage` is None only where the provider sent none that could be read: a count of 0 is not "missing". `tier` is the
-    service tier that answered, where the provider names it.
+    `usage` is None only if the provider sent no readable usage: a count of 0 is not "missing". `tier` is the service
+    tier that answered, if the provider names it.
     """
 
     body: dict[str, Any]
@@ -133,20 +133,21 @@ class Provider(Protocol):
     def name(self) -> str: ...
     @property
     def region(self) -> str:
-        """Where its answers come from; "global" where the vendor has no regions."""
+        """The region that its answers come from; "global" if the vendor has no regions."""
         ...
 
     def prepare(self, call: ModelCall) -> Prepared:
-        """The call in the provider's own format. Sends nothing. Raises BadRequest or UpstreamRejected (`sent` false),
-        with the path of the field that can't be had."""
+        """Translates the call to the provider's own format. Sends nothing. Raises BadRequest or UpstreamRejected
+        (`sent` false) with the path of the field that can't be served."""
         ...
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
-        """One attempt. What is raised before anything was sent may be anything (a secret that can't be had); from the
-        moment on when the request may have left, only UpstreamErrors with `sent` true."""
+        """One attempt. Before anything was sent it may raise anything (such as a secret that can't be read). From the
+        moment when the request may have left, it raises only UpstreamErrors with `sent` true."""
         ...
 
     def counter(self, prepared: Prepared) -> Callable[[], dict[str, Any]] | None:
-        """What asks how many tokens the prompt has, which costs nothing: the answer is Anthropic's, `input_tokens` and
-        what else was told. Raises as `send`. None where the provider counts none of the model's."""
+        """A function that asks how many tokens the prompt has, which costs nothing. Its result is Anthropic's:
+        `input_tokens` and whatever else the provider returned. It raises the same errors as `send`. None if the
+        provider does not count for this model."""
         ...

@@ -1,7 +1,7 @@
-"""An attempt whose request leaves in several parts, one behind the other, each of which is paid for by itself.
+"""An attempt whose request leaves in several parts, one after the other, each of which is billed separately.
 
-What it costs is exact however it ends: what was answered by its counts, what may have been answered by the most that it
-comes to, and what was never asked for nothing.
+Its cost is known however it ends: an answered part costs what it counted, a part that may have been answered costs its
+upper bound, and a part that was never sent costs nothing.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Ask = Callable[[Prepared], Generator[Event]]
 
 
 def in_parts(provider: str, prepared: Prepared, ask: Ask) -> Iterator[Event]:
-    """The events of all parts; the last is their whole answer. `ask` gives those of one. Raises UpstreamErrors, with
-    what the attempt is billed by where a part was answered before."""
+    """The events of all parts; the last event is the whole answer. `ask` returns the events of one part. Raises
+    UpstreamErrors, with the attempt's billed usage if a part was answered before."""
     deadline = time.monotonic() + prepared.call.timeout
     used, answers = Usage(), list[dict[str, Any]]()
     for body, most in prepared.parts:
         unknown = Usage(input_tokens=most, source="counted")
-        # Whoever breaks off now owes this part at most beside what was answered.
+        # If the attempt breaks off now, it owes at most this part in addition to the answered ones.
         yield Counted(_sum(used, unknown), final=True)
         try:
             left = deadline - time.monotonic()
@@ -49,7 +49,7 @@ def in_parts(provider: str, prepared: Prepared, ask: Ask) -> Iterator[Event]:
 
 
 def _owed(failure: UpstreamError, unknown: Usage) -> Usage:
-    """What the part itself may be billed for."""
+    """The usage that the failed part may be billed for."""
     if isinstance(failure.usage, Usage):
         return failure.usage
     return unknown if failure.sent and failure.upstream_status is None else Usage()

@@ -57,6 +57,6 @@ class BedrockProvider(Adapter):
         return {"input": {"invokeModel": {"body": base64.b64encode(text).decode("ascii")}}}
 
     def metadata(self, call: ModelCall) -> Mapping[str, str]:
-        """Stands in Bedrock's invocation log."""
+        """The metadata for Bedrock's invocation log."""
         known = {"correlation-id": call.correlation_id, **call.metadata}
         return {name: value for name, value in known.items() if _METADATA_VALUE.fullmatch(value)}

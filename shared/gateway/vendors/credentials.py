@@ -1,8 +1,9 @@
-"""Providers' credentials out of secrets. One that can't be had makes its provider unavailable, nothing else.
+"""Reads providers' credentials from secrets. A secret that can't be read makes its provider unavailable and nothing
+else.
 
 A secret's text is one credential or, as a JSON list, several (`gateway.vendors.rotation` says which is used). A
-credential is a key as it is, or `{"api_key": "..."}`; for a provider that takes signed requests too,
-`{"access_key_id": "...", "secret_access_key": "..."}` and perhaps `session_token`.
+credential is a plain key, or `{"api_key": "..."}`. For a provider that takes signed requests it may also be
+`{"access_key_id": "...", "secret_access_key": "..."}`, optionally with `session_token`.
 """
 
 from __future__ import annotations
@@ -27,31 +28,31 @@ class Secrets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderCredentials:
-    """Raises UpstreamUnavailable (not sent, nothing is charged) where a secret can't be had, or holds no credential of
-    the kind; UpstreamCredentials, not sent either, where none of them could stand in a header."""
+    """Raises UpstreamUnavailable (not sent, nothing is charged) if a secret can't be read or has no credential of the
+    kind, and UpstreamCredentials (not sent either) if none of them may be in a header."""
 
     secrets: Callable[[], Secrets]
     _read: dict[tuple[str, str], tuple[str, tuple[Any, ...]]] = field(default_factory=dict, repr=False)
 
     def keys(self, provider: str, secret_id: str) -> tuple[str, ...]:
-        """The secret's keys, in their order."""
+        """The secret's keys, in order."""
         found: tuple[str, ...] = self._held(provider, secret_id, read_keys)
         return found
 
     def aws(self, provider: str, secret_id: str) -> tuple[Held, ...]:
-        """The secret's AWS credentials and keys, in their order."""
+        """The secret's AWS credentials and keys, in order."""
         found: tuple[Held, ...] = self._held(provider, secret_id, read_credentials)
         return found
 
     def reread(self, secret_id: str, seconds: float) -> None:
-        """Read a secret anew that the provider refused, within so many seconds."""
+        """Read a secret again after the provider refused it, within so many seconds."""
         self.secrets().reread(secret_id, seconds)
 
     def own(self, provider: str, source: Callable[[], Credentials]) -> Credentials:
         """The function's own AWS credentials."""
         try:
             return source()
-        except Exception as error:  # noqa: BLE001  botocore's, behind its door: nothing has left, whatever it was
+        except Exception as error:  # noqa: BLE001  botocore's: nothing has left, whatever the error was
             raise _unavailable(provider, error) from None
 
     def _held(self, provider: str, secret_id: str, read: Callable[[str], tuple[Held, ...]]) -> tuple[Any, ...]:
@@ -79,7 +80,7 @@ class ProviderCredentials:
 
 
 def read_keys(text: str) -> tuple[str, ...]:
-    """A secret's keys. Raises ValueError, which quotes nothing of it."""
+    """A secret's keys. Raises ValueError, which quotes nothing of the secret."""
     held = tuple(_key(each) for each in _entries(text))
     if None in held:
         raise ValueError('must hold a key, or as JSON a list of keys, each as text or {"api_key": "..."}')
@@ -87,7 +88,7 @@ def read_keys(text: str) -> tuple[str, ...]:
 
 
 def read_credentials(text: str) -> tuple[Held, ...]:
-    """A secret's AWS credentials and keys. Raises ValueError, which quotes nothing of it."""
+    """A secret's AWS credentials and keys. Raises ValueError, which quotes nothing of the secret."""
     held = tuple(_aws(each) or _key(each) for each in _entries(text))
     if None in held:
         raise ValueError(
@@ -98,16 +99,16 @@ def read_credentials(text: str) -> tuple[Held, ...]:
 
 
 def usable(held: Held) -> bool:
-    """Whether it may stand in a header: an HTTP library would quote it in its error."""
+    """Whether a credential may be in a header. If it may not, an HTTP library would quote it in its error."""
     parts = (held,) if isinstance(held, str) else (held.access_key, held.secret_key, held.token or "none")
     return all(part and part.isascii() and part.isprintable() and " " not in part for part in parts)
 
 
 def _entries(text: str) -> list[Any]:
-    """What a secret lists; its text itself where it does not begin as JSON. Raises ValueError."""
+    """The entries of a secret's list; if the text does not begin like JSON, the text itself. Raises ValueError."""
     try:
         said = json.loads(text) if text.startswith(("[", "{")) else text
-    except (ValueError, RecursionError):  # sent as it is, it would show several, or what signs
+    except (ValueError, RecursionError):  # sent as it is, it would reveal several keys, or signing credentials
         raise ValueError("begins like JSON but is not valid JSON") from None
     if said == []:
         raise ValueError("holds an empty list")

@@ -1,7 +1,7 @@
-"""From what went wrong on the wire to the gateway's errors, the same for every vendor.
+"""Turns failures on the wire into the gateway's errors, in the same way for every vendor.
 
-Messages are fixed texts: an upstream body may quote our key, our account or a host, so nothing of it is passed on
-but a code that has the form of a code, the path of a field that has the form of one, and that a prompt was too long.
+Messages are fixed texts, because an upstream body may quote our key, our account or a host. Only three facts are passed
+on: a code that has the form of a code, the path of a field that has the form of a path, and that a prompt was too long.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _LONGEST_WAIT = 86_400.0
 # Codes that clients act on; any other stays in the log's `reason`.
 PUBLIC_CODES = frozenset(("context_length_exceeded", "content_filter", "content_policy_violation"))
 
-# How a prompt is said to be too long for a model: by OpenAI and hosts of its kind, by Bedrock, by the models behind it.
+# The messages for a prompt that is too long: from OpenAI and similar hosts, from Bedrock, and from the models behind
+# it.
 _TOO_LONG = re.compile(
     "|".join(
         (
@@ -44,10 +45,10 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_READ = 4_000
-_OF_THE_REQUEST = (400, 404, 409, 413, 415, 422)  # statuses that find a request wrong
-_SHOULD_RETRY = "x-should-retry"  # how OpenAI and Anthropic tell their SDKs
+_OF_THE_REQUEST = (400, 404, 409, 413, 415, 422)  # statuses that mean that the request is wrong
+_SHOULD_RETRY = "x-should-retry"  # the header by which OpenAI and Anthropic tell their SDKs
 
-# What an error type of AWS means in HTTP; its own status is not always telling (IAM's refusals come as 400).
+# The HTTP status for AWS's error types, because AWS's own status does not always fit (IAM's refusals come as 400).
 STATUS_BY_TYPE = {
     "AccessDeniedException": 403,
     "ExpiredToken": 403,
@@ -71,18 +72,18 @@ STATUS_BY_TYPE = {
     "ResourceNotFoundException": 404,
 }
 
-# How a 403 says that it refuses the credential itself, by its code or its text: not the model, the country, the action.
+# The code or text of a 403 that refuses the credential itself, and not the model, the country or the action.
 _NAMES_CREDENTIAL = re.compile(
     r"api[ _-]?key|access[ _-]?key|\btoken\b|expired_?token|client_?token|authentication_?token|credential|signature"
     r"|authentication failed|unrecognized_?client|account[ _](is )?(deactivated|suspended|disabled)",
     re.IGNORECASE,
 )
-# How some hosts refuse a key by 400 (Gemini, xAI).
+# The text of some hosts' 400 for a refused key (Gemini, xAI).
 _REFUSES_KEY = re.compile(r"(API key not valid|API key expired|Incorrect API key provided)\b")
 
 
 def unanswered(provider: str, error: HttpError) -> UpstreamError:
-    """No whole answer came."""
+    """The error for an answer that did not come whole."""
     if isinstance(error, TimedOut):
         return UpstreamTimeout(
             f"The provider {provider} did not answer in time.", provider=provider, sent=error.sent, reason="timeout"
@@ -97,12 +98,12 @@ def unanswered(provider: str, error: HttpError) -> UpstreamError:
 
 
 def faulty(provider: str, fault: Exception, *, sent: bool) -> UpstreamError:
-    """A fault of our own, or of a library's, around a request."""
+    """The error for a fault of ours or of a library during a request."""
     return UpstreamError(f"The call to {provider} failed.", provider=provider, sent=sent, reason=fault_word(fault))
 
 
 def fault_word(fault: Exception) -> str:
-    """A word for logs: what kind of fault, and where. Not its text, which may quote a key or what a model said."""
+    """A word for logs: the kind of fault and its place. Not its text, which may quote a key or a model's answer."""
     trace = fault.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
@@ -111,7 +112,8 @@ def fault_word(fault: Exception) -> str:
 
 
 def unusable(provider: str, reason: str, *, usage: Usage | None = None, tier: str | None = None) -> UpstreamError:
-    """A success whose answer is none: no JSON, an error, not of the promised shape. Its usage, if it came."""
+    """The error for a success that has no usable answer: not JSON, an error, or not of the promised shape. It has the
+    usage, if that came."""
     return UpstreamError(
         f"The provider {provider} gave no usable answer.",
         provider=provider,
@@ -131,8 +133,9 @@ def refused(
     param: object = None,
     message: object = None,
 ) -> UpstreamError:
-    """An HTTP status that is no success. `code`, `param` and `message` are the upstream body's: the first two are
-    believed only in form, of the last nothing is said but that it finds the prompt too long."""
+    """The error for a status that is not a success. `code`, `param` and `message` come from the upstream body. The
+    first two are used only if they have the right form. The message is only checked for whether the prompt was too
+    long."""
     reason = word(code) or f"status_{status}"
     if status in (400, 413, 422) and is_too_long(message):
         reason = code = "context_length_exceeded"
@@ -165,10 +168,11 @@ def status_failure(
     path: Callable[[object, object], str | None],
     mask: Callable[[object], str] | None = None,
 ) -> UpstreamError:
-    """The error of a status that is no success, whose body may be anything: an error object of OpenAI's, of Anthropic's
-    or of AWS's form, HTML, nothing. `path` finds what it speaks of in the client's own request, by its message and its
-    `param`. With a `mask`, which makes its words fit to be shown, they are told to the client."""
-    # Gemini's comes in a list of one.
+    """The error for a response whose status is not a success. Its body may be anything: an error object in OpenAI's,
+    Anthropic's or AWS's form, HTML, or empty. `path` finds the field of the client's own request that the error's
+    message and `param` refer to. With a `mask`, which makes the provider's text fit to be shown, the client gets that
+    text."""
+    # Gemini sends it in a list of one.
     body = json_object(reply.body) or json_object(reply.body.strip().removeprefix(b"[").removesuffix(b"]")) or {}
     typed = reply.headers.get("x-amzn-errortype") or body.get("__type") or ""
     kind = word(str(typed).split(":")[0].rpartition("#")[2])
@@ -194,12 +198,14 @@ def is_too_long(message: object) -> bool:
 
 
 def rejected_here(provider: str, message: str, param: str) -> UpstreamRejected:
-    """A request this provider has no way to express; nothing was sent. `message` and `param` are our own words."""
+    """The error for a request that this provider can't express; nothing was sent. `message` and `param` are the
+    gateway's own."""
     return UpstreamRejected(message, provider=provider, sent=False, param=param, reason="unsupported")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the provider asks (`retry-after-ms`, or `retry-after` in seconds or as a date), else None."""
+    """The seconds to wait that the provider asks for (`retry-after-ms`, or `retry-after` in seconds or as a date), else
+    None."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return _wait(milliseconds / 1_000)
@@ -209,7 +215,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return _wait(seconds)
     try:
         return _wait(parsedate_to_datetime(text or "").timestamp() - time.time())
-    except (ValueError, OverflowError, TypeError, IndexError):  # the parser's, by what it stumbles over
+    except (ValueError, OverflowError, TypeError, IndexError):  # the date parser raises different errors
         return None
 
 
@@ -218,7 +224,7 @@ def _says(match: Callable[[str], re.Match[str] | None], text: object) -> bool:
 
 
 def kind_told(value: object) -> str:
-    """An error's type as OpenAI and Anthropic have them; empty for AWS's, which their clients don't know."""
+    """An error's type in OpenAI's and Anthropic's form; empty for AWS's types, which their clients don't know."""
     kind = word(value) or ""
     return kind if kind.endswith("_error") or kind == "request_too_large" else ""
 

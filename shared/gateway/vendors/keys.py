@@ -1,4 +1,4 @@
-"""A key as it goes out in a header."""
+"""A key in the form in which it goes out in a header."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 from gateway.errors import UpstreamCredentials
 from gateway.vendors.credentials import usable
 
-AGENT: Final[Mapping[str, str]] = {"user-agent": "ai-model-gateway"}  # some hosts turn away who names nothing
+AGENT: Final[Mapping[str, str]] = {"user-agent": "ai-model-gateway"}  # some hosts reject requests without it
 
 
 def usable_key(provider: str, key_of: Callable[[], str] | None) -> str:
-    """A provider's key, "none" where it asks for none. Raises UpstreamCredentials (not sent) for one that may not stand
-    in a header, and what `key_of` raises."""
+    """A provider's key; "none" if it needs none. Raises UpstreamCredentials (not sent) for a key that may not be in a
+    header, and whatever `key_of` raises."""
     key = key_of() if key_of else "none"
     if not usable(key):
         raise UpstreamCredentials(

@@ -1,4 +1,4 @@
-"""What a provider says of an error, fit for a client: without what tells of our account, our keys, its hosts."""
+"""Makes a provider's error text fit for a client: without our account, our keys and the provider's hosts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 _LONGEST: Final = 2_000
 _READ: Final = 2 * _LONGEST
-# A path of a field (`messages.0.content.1.text`) is no host: a host ends in a domain that is one.
+# A field's path (`messages.0.content.1.text`) is not a host: a host ends in a known top-level domain.
 _DOMAIN: Final = r"(?:com|net|org|io|ai|dev|cloud|app|aws|internal|local|lan|corp|svc|cn|de|eu|uk|us)"
 _MASKS: Final = (
     (re.compile(r"\barn:[^\s\"'<>,;)]+"), "<arn>"),
@@ -21,19 +21,19 @@ _MASKS: Final = (
     (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?\b|\blocalhost(?::\d{1,5})?\b"), "<host>"),
     (re.compile(r"(?<![\d.])\d{12}(?![\d.])"), "<account>"),
 )
-_LONG: Final = re.compile(r"(?<![\w/+=-])(?!(?:srv)?toolu_|call_)[\w/+=-]{20,}")  # the client's own ids are its own
+_LONG: Final = re.compile(r"(?<![\w/+=-])(?!(?:srv)?toolu_|call_)[\w/+=-]{20,}")  # ids that the client knows stay
 _UNPRINTABLE: Final = re.compile(r"[^\t\n\x20-\x7e\xa0-\U0010ffff]")
 
 
 def masked(text: object, *secrets: str) -> str:
-    """The text with what must not be told replaced by what kind of thing it was; empty where it is none. `secrets` are
-    masked wherever they stand."""
+    """The text with each secret part replaced by its kind; empty if `text` is not text. `secrets` are masked wherever
+    they occur."""
     if not isinstance(text, str):
         return ""
     said = text[:_READ].encode("utf-8", "replace").decode()
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         said = said.replace(secret, "<hidden>")
-    if len(text) > _READ:  # a part of a key is one that no pattern knows any more
+    if len(text) > _READ:  # the text was cut, and no pattern recognizes a part of a key
         said = said.rpartition(" ")[0]
     for pattern, kind in _MASKS:
         said = pattern.sub(kind, said)
@@ -41,8 +41,8 @@ def masked(text: object, *secrets: str) -> str:
 
 
 def _unless_words(long: re.Match[str]) -> str:
-    """What is long and mixes letters and digits is no word: a key, a token, an id. Names of models are words between
-    hyphens."""
+    """Masks a long run that mixes letters and digits, because it is not a word but a key, a token or an id. Models'
+    names stay: they are words between hyphens."""
     runs = (run for run in long[0].split("-") if len(run) >= 16)
     mixed = any(re.search(r"\d", run) and re.search(r"[A-Za-z]", run) for run in runs)
     return "<id>" if mixed else long[0]

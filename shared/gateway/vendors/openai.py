@@ -1,7 +1,7 @@
-"""OpenAI, and every host that takes a Bearer token as it does (Groq, Ollama, vLLM, ...), over our own transport.
+"""OpenAI, and every host that takes a Bearer token in the same way (Groq, Ollama, vLLM, ...), over our own transport.
 
-In its own dialect the body leaves as the client wrote it, and the answer is read from the bytes that came: no field is
-dropped because nobody here knows it. An attempt is one request: attempts are counted, priced and timed elsewhere.
+In its own dialect, the body leaves as the client wrote it, and the answer is read from the bytes that came: no field is
+dropped for being unknown. An attempt is one request; attempts are counted, priced and timed elsewhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a host is peculiar about, applied to a request as it leaves (`gateway.models.vendors` says what there is)."""
+"""Applies a host's quirks to a request as it leaves (`gateway.models.vendors` lists them)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def apply(written: Written, quirks: Quirks, provider: str) -> None:
     """Raises UpstreamRejected (not sent) with the path of a field that the host refuses."""
     body = written.body
     for name in quirks.refuses:
-        if body.get(name):  # false and the like say nothing, but the host would refuse them too
+        if body.get(name):  # false and the like change nothing, but the host would refuse them too
             raise rejected_here(provider, f"The provider {provider} has no field {name}.", name)
         body.pop(name, None)
     for name in quirks.omits:
@@ -40,13 +40,14 @@ def apply(written: Written, quirks: Quirks, provider: str) -> None:
 def _drop_of_messages(written: Written, name: str) -> None:
     messages = _messages(written.body)
     found = [at for at, message in enumerate(messages) if message.get(name) is not None]
-    if found:  # the messages are the client's own: they are copied, not changed
+    if found:  # the messages are the client's own, so they are copied, not changed
         written.body["messages"] = [{key: value for key, value in each.items() if key != name} for each in messages]
         written.dropped.extend(f"messages[{at}].{name}" for at in found)
 
 
 def _fit_tool_ids(body: dict[str, Any], length: int) -> None:
-    """Ids of another form become others, the same one always the same: a call and its result still belong together."""
+    """Replaces ids of another form. The same id always becomes the same new one, so a call and its result still
+    match."""
 
     def fitting(tool_id: object) -> object:
         if not isinstance(tool_id, str) or (len(tool_id) == length and tool_id.isascii() and tool_id.isalnum()):

@@ -1,5 +1,5 @@
-"""Every provider that can be called: those of the deployment, and the config's own. An adapter is made when it is first
-asked for, and anew when the config says something else of it."""
+"""Every provider that can be called: the deployment's and the config's own. An adapter is made when it is first asked
+for, and again when its entry in the config changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.vendors.rotation import Rotation
 
 
 class Vendors:
-    """`configured` gives the config's own providers as they are now, `own` the function's own AWS credentials."""
+    """`configured` returns the config's own providers as they are now, `own` the function's own AWS credentials."""
 
     def __init__(
         self,
@@ -35,13 +35,13 @@ class Vendors:
         self._made: dict[tuple[str, str], tuple[Vendor, Provider]] = {}
 
     def names(self) -> tuple[str, ...]:
-        """In order of preference: the deployment's, then the config's."""
+        """The providers in order of preference: the deployment's, then the config's."""
         return tuple(dict.fromkeys((*self._settings.providers, *self._configured())))
 
     def provider(self, name: str, region: str = "") -> Provider:
-        """The adapter of a provider, in a region or in the deployment's. Raises NotFound for one that there is not (any
-        more), UpstreamUnavailable for one whose base URL leads where none may be. Credentials are read at every call: a
-        rotated secret takes effect."""
+        """The adapter of a provider, in this region or by default in the deployment's. Raises NotFound if it does not
+        exist (any more), UpstreamUnavailable if its base URL leads to a forbidden destination. Credentials are read at
+        every call, so that a rotated secret takes effect."""
         vendor = packaged().get(name) if name in self._settings.providers else self._configured().get(name)
         if vendor is None:
             raise NotFound(f"The gateway has no provider {name} (any more).", code="model_not_found", param="model")

@@ -1,8 +1,8 @@
-"""Which of a provider's credentials an attempt is made with, in this container.
+"""Chooses which of a provider's credentials an attempt uses, in this container.
 
-One that works is kept to. One that is limited rests as long as the provider asks, a refused one until the secret has
-been read anew; meanwhile the others are used. Where all rest, the one that is ready soonest is tried, and that one
-alone: a provider that asks for patience is not asked once a credential.
+A credential that works stays in use. A limited one rests as long as the provider asks, a refused one until the secret
+has been read again; meanwhile the others are used. If all of them rest, only the one that is ready soonest is tried: a
+provider that asks for patience does not get one request per credential.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
 Held = TypeVar("Held")  # a key, or AWS credentials
 
 REFUSED_SECONDS = 300.0  # as long as a container keeps a secret
-_LIMITED_SECONDS = 15.0  # where the provider names no time
+_LIMITED_SECONDS = 15.0  # if the provider gives no time
 _LONGEST_SECONDS = 3_600.0
 
 
 class Rotation(Generic[Held]):
-    """`read` gives the credentials as they are now, at least one; what it raises is raised by `first`. `reread` has the
-    secret behind them read anew, in at most so many seconds. `start`, from 0 to 1, says which of them comes first: at
-    random, so that containers spread over them. `clock` gives seconds of a steady clock."""
+    """`read` returns the credentials as they are now, at least one; what it raises is raised by `first`. `reread` reads
+    their secret again, in at most so many seconds. `start`, from 0 to 1, says which credential comes first. It is
+    random by default, so that containers spread over them. `clock` returns seconds of a steady clock."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Rotation(Generic[Held]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._provider, self._read, self._reread, self._clock = provider, read, reread, clock
-        self._start = random.random() if start is None else start  # noqa: S311  spreads, and hides nothing
+        self._start = random.random() if start is None else start  # noqa: S311  spreads the load, and hides nothing
         self._current: Held | None = None
         self._rests: dict[Held, float] = {}
 
@@ -49,13 +49,13 @@ class Rotation(Generic[Held]):
         return self._current
 
     def another(self, tried: Sequence[Held], refusal: UpstreamError, seconds: float) -> Held | None:
-        """Another one for an attempt that was made with `tried`, the last of which met a refusal. None where there is
-        none that is awake. Takes at most so many seconds. Raises what `read` raises."""
+        """Another credential for an attempt that tried `tried`, the last of which was refused. None if no other one is
+        awake. Takes at most so many seconds. Raises what `read` raises."""
         held = self._read()
         self._rest(held, tried[-1], refusal)
         found = self._untried(held, tried)
         if found is None and isinstance(refusal, UpstreamCredentials):
-            self._reread(seconds)  # it may have been replaced since
+            self._reread(seconds)  # the secret may have been replaced since
             found = self._untried(self._read(), tried)
         return found
 
@@ -68,7 +68,8 @@ class Rotation(Generic[Held]):
         return self._current
 
     def _chosen(self, held: Sequence[Held], awake: Sequence[Held]) -> Held:
-        """The current one if it is among them, else the next one of those that are awake, round the list."""
+        """The current one if it is awake, else the next one in the list that is, starting again at its front after its
+        end."""
         current = self._current
         if current is not None and current in awake:
             return current

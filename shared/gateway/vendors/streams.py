@@ -1,4 +1,4 @@
-"""Streams as they come: out of bytes into events, whatever frames them, and what ends them too early."""
+"""Reads streams as they come: turns bytes into events, whatever their framing, and finds errors and early ends."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from gateway.vendors.failures import STATUS_BY_TYPE, kind_told, refused, word
 
 Events = Iterator[tuple[str, dict[str, Any], str]]
 _BINARY: Final = "application/vnd.amazon.eventstream"
-_ERRORS: Final = ("exception", "error")  # modelled, and not
+_ERRORS: Final = ("exception", "error")  # modelled, and not modelled
 _DONE: Final = "[DONE]"
 _FAILED: Final = "response.failed"
 _FAILURES: Final = (_FAILED, "error")
-# What a stream's error means in HTTP: Anthropic's types, and codes of a response that failed.
+# The HTTP status for an error in a stream: by Anthropic's types, and by the codes of a failed response.
 _STATUS: Final[Mapping[str, int]] = {
     **STATUSES,
     "context_length_exceeded": 400,
@@ -34,7 +34,7 @@ _STATUS: Final[Mapping[str, int]] = {
     "server_is_overloaded": 503,
     "slow_down": 503,
 }
-# The types that a client does something about.
+# The types on which a client acts.
 _TOLD_BY: Final[Mapping[int, str]] = {
     408: "timeout_error",
     429: "rate_limit_error",
@@ -45,23 +45,23 @@ _TOLD_BY: Final[Mapping[int, str]] = {
 
 
 class StreamError(Exception):
-    """The stream ends in an error of the provider's; `kind` is its name of it. `void`: by its own word it has made
-    nothing, and counted nothing."""
+    """The stream ended with a provider's error; `kind` is the provider's name for it. `void`: the error says that
+    nothing was made and nothing was counted."""
 
     def __init__(self, kind: str, message: object, *, void: bool = False) -> None:
         super().__init__(kind)
         self.kind, self.message, self.void = kind, message, void
 
     def failure(self, provider: str, *, begun: bool, mask: Callable[[object], str] | None = None) -> UpstreamError:
-        """What it means. `begun`: something was said before, so that nobody can know what it costs. With a `mask`,
-        which makes its words fit to be shown, they are told to the client."""
+        """The gateway's error for it. `begun`: part of the answer came before, so that its cost can't be known. With a
+        `mask`, which makes the provider's text fit to be shown, the client gets that text."""
         kind = self.kind[:1].upper() + self.kind[1:]
         status = STATUS_BY_TYPE.get(kind) or _STATUS.get(self.kind, 500)
         if begun and not self.void:
             failure = UpstreamError(
                 f"The answer of {provider} broke off.", provider=provider, reason=word(self.kind) or "error_in_stream"
             )
-            failure.told_kind = _TOLD_BY.get(status, "")  # whose clients wait for it, or try again
+            failure.told_kind = _TOLD_BY.get(status, "")  # clients that read it wait, or try again
         else:
             failure = refused(provider, status, {}, code=self.kind, message=self.message)
         if mask is not None and not isinstance(failure, UpstreamCredentials):
@@ -70,9 +70,8 @@ class StreamError(Exception):
 
 
 def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream) -> Iterator[Event]:
-    """A stream's events in the client's dialect, as they come; QUIET where bytes come that make none, and each time
-    when the provider is silent. One that goes beyond its cap is ended here. Raises StreamError, Unusable, HttpErrors.
-    """
+    """A stream's events in the client's dialect, as they come. QUIET comes for bytes that make no event, and each time
+    that the provider is silent. A stream beyond its cap is ended here. Raises StreamError, Unusable, HttpErrors."""
     frames = frames_of(headers.get("content-type", ""))
     tap, over = stream.tap, False
     try:
@@ -86,18 +85,18 @@ def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream) -> I
                 for each in _told(heard, stream):
                     told = True
                     yield each
-                if tap.over:  # whatever stands behind it in the same piece
+                if tap.over:  # ignore what follows it in the same piece
                     break
             if not told:
                 yield QUIET
             if not over and (frames.done or tap.over):
                 over = True
-                exchange.to_the_end()  # a connection is kept where its answer was read to the end
+                exchange.to_the_end()  # a connection is kept only if its answer was read to the end
     except StreamError as failed:
         failed.void = failed.void and not stream.said
         raise
     except HttpError:
-        if not over:  # all was said
+        if not over:  # the whole answer came
             raise
     for kind, event, data in () if over else frames.end():
         yield from _told(stream.hear(kind, event, data), stream)
@@ -106,7 +105,7 @@ def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream) -> I
 
 
 def retold(dialect: str, answer: Mapping[str, Any], *, known: str, model: str) -> Iterator[Event]:
-    """A whole answer in the client's dialect, as events of its stream; of several choices the first. Raises
+    """A whole answer in the client's dialect as the events of its stream; of several choices, only the first. Raises
     Unusable."""
     client, native = halves(dialect, dialect)
     writer = client.writer(known=known, model=model)
@@ -132,10 +131,10 @@ def _told(heard: Heard, stream: Stream) -> Iterator[Event]:
 
 
 class Frames(Protocol):
-    """What frames the events of a stream. `feed` gives those that are whole by now: type (empty where it has none),
-    payload, and the payload's own text where the stream is text. It raises StreamError for an error among them, Broken
-    for what is no such stream. `end` gives one that is whole, though nothing closed it; it raises Broken where the
-    stream ends within an event. `done`: the host said that the last one came."""
+    """The framing of a stream's events. `feed` returns the events that are complete by now: type (empty if it has
+    none), payload, and the payload's own text if the stream is text. It raises StreamError for an error event, and
+    Broken for data that is not such a stream. `end` returns an event that is complete but was not closed; it raises
+    Broken if the stream ends within an event. `done`: the host said that the last event came."""
 
     done: bool
 
@@ -144,7 +143,7 @@ class Frames(Protocol):
 
 
 def frames_of(content_type: str) -> Frames:
-    """What frames the events of an answer of this type."""
+    """The framing of an answer of this content type."""
     return _Binary() if content_type.startswith(_BINARY) else _Text()
 
 
@@ -170,7 +169,7 @@ class _Text:
             raise Broken(str(endless)) from None
 
     def end(self) -> Events:
-        """The last event may lack the line that closes it. One that is cut off is none."""
+        """The last event may lack the line that closes it. An event that is cut off is not returned."""
         try:
             yield from self.feed(b"\n\n")
         except Broken:
@@ -184,7 +183,7 @@ class _Binary:
 
     def feed(self, piece: bytes) -> Events:
         try:
-            yield from map(self._event, self._decoder.feed(piece))  # as they come: what is sound stands before damage
+            yield from map(self._event, self._decoder.feed(piece))  # one by one: those before damaged data are kept
         except ValueError as damaged:
             raise Broken(str(damaged)) from None
 
@@ -218,7 +217,7 @@ def _sound(kind: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_failed(kind: str, event: Mapping[str, Any]) -> None:
-    """A response that failed, which says so of itself. With counts it is read on: they are billed."""
+    """Raises StreamError for a failed response. One with counts is read on, because the counts are billed."""
     response = mapping(event.get("response"))
     error = mapping(response.get("error")) if kind == _FAILED else event
     if not response.get("usage"):
@@ -227,7 +226,7 @@ def _check_failed(kind: str, event: Mapping[str, Any]) -> None:
 
 
 def _inner(data: object) -> tuple[dict[str, Any] | None, str]:
-    """The model's own event, in InvokeModel's, and its text."""
+    """The model's own event inside InvokeModel's event, and its text."""
     try:
         text = base64.b64decode(data, validate=True).decode() if isinstance(data, str) else ""
     except (binascii.Error, ValueError):
