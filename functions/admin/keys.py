@@ -65,7 +65,7 @@ def _shown(record: KeyRecord, uses: Mapping[str, int]) -> Response:
 
 
 def _last_use(record: KeyRecord) -> Mapping[str, int]:
-    """The last use of a changed key. A failed read must not lose the answer: it may show a secret that is shown once."""
+    """The last use of a changed key. A failed read must not lose the answer, which may show a new secret."""
     try:
         return gateway().use_store.of([record.id])
     except (StoreError, StoreUnavailable) as error:

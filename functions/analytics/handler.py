@@ -1,4 +1,4 @@
-"""Cost tracking: the consumer of the stream of usage rows."""
+"""Cost tracking: the consumer of the stream of table request-analytics."""
 
 from __future__ import annotations
 
