@@ -44,7 +44,7 @@ def compile_all() -> int:
         ]
         if (
             overrides := (ROOT / lock).with_suffix(".overrides")
-        ).exists():  # requirements that the lock leaves out
+        ).exists():  # requirements of its input that the lock leaves out
             command += ["--override", overrides.name]
         subprocess.run([f"{sys.prefix}/bin/{command[0]}", *command[1:]], cwd=(ROOT / lock).parent, check=True)
     return 0
