@@ -42,7 +42,7 @@ PYTHON = (
     *("lint", "prose", "docs", "types", "imports", "lock-check", "unit", "upgrade-check", "integration", "newman"),
     "clients",
 )
-# Stages of lanes. The step that measures contention between concurrent callers runs alone, and uses both cores.
+# Stages of lanes. The step that measures contention between callers has the machine to itself, on both cores.
 STAGES = (
     (tuple(map(Step, PYTHON)), (TERRAFORM, GUIDES, ADAPTER)),
     ((JAVA,),),

@@ -1,4 +1,4 @@
-"""Checks of what admins ask for: ids, query parameters, and that a team's key sees its own team alone."""
+"""Checks admins' requests: ids, query parameters, and that a team's key sees only its own team."""
 
 from __future__ import annotations
 

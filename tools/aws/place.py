@@ -65,8 +65,8 @@ class Place:
 
     def stream_url(self) -> str:
         """The address of the streaming door, to which clients add /v1/... It is the custom domain's, or the REST API's
-        own with its stage. With an emulator, it is STREAM_URL, or the running gateway's. Raises OperatorError if there
-        is none."""
+        own with its stage. With an emulator, it is STREAM_URL, or the running gateway's. Raises OperatorError without
+        an address."""
         if self.endpoint:
             running = state.read() or {}
             known = running.get("stream_url") if running.get("endpoint") == self.endpoint else None

@@ -178,7 +178,7 @@ class Deployer:
             Environment={"Variables": environment},
             TracingConfig={"Mode": "Active"},
         )
-        # An emulator is ready almost at once, but by default the waiter checks again only after a long delay.
+        # An emulator is ready almost at once, but the waiter checks again only after its full delay.
         functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05})
         version = functions.publish_version(FunctionName=name)["Version"]
         functions.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)

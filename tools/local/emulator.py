@@ -39,7 +39,7 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Emulator:
-    """`port` serves the gateway: both of its doors, or the HTTP API alone. `http_port` and `stream_port` serve one door
+    """`port` serves the gateway: both of its doors, or only the HTTP API. `http_port` and `stream_port` serve one door
     each. `control` serves the AWS APIs, and `host_url` runs functions. The API must be created with the id `api_id`.
     """
 
@@ -72,12 +72,12 @@ class Emulator:
 
     @property
     def http_url(self) -> str:
-        """The URL of the HTTP API alone, as on AWS without a custom domain."""
+        """The URL of only the HTTP API, as on AWS without a custom domain."""
         return f"http://127.0.0.1:{self.http_port}"
 
     @property
     def stream_url(self) -> str:
-        """The URL of the streaming door alone, with its stage."""
+        """The URL of only the streaming door, with its stage."""
         return f"http://127.0.0.1:{self.stream_port}/{STAGE}"
 
     def listen(self, function: str, version: str) -> None:
