@@ -1,4 +1,4 @@
-"""The schemas of what the completions' routes answer. Only the OpenAPI document uses them: no function loads this."""
+"""The schemas of the completions' answers. Only the OpenAPI document uses them: no function loads this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schemas of what the catalogue's routes answer. Only the OpenAPI document uses them: no function loads this."""
+"""The schemas of the answers of the catalogue's routes. Only the OpenAPI document uses them: no function loads this."""
 
 from __future__ import annotations
 

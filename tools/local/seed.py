@@ -65,9 +65,9 @@ def _key(store: KeyStore, name: str, tier: str, scopes: tuple[str, ...]) -> str:
 def seed_models(
     database: Database, names: Names, target: str = _STAND_IN, price: Mapping[str, float] | None = None
 ) -> None:
-    """Point the aliases that the emulator's Bedrock does not serve at `target`, so that they work with it alone. With
-    a `price` for it, point all aliases at it. Remove the aliases of embedding models, as neither can embed. This
-    writes a version of the config."""
+    """Point the aliases that the emulator's Bedrock does not serve at `target`, so that they need only that one.
+    With a `price` for it, point all aliases at it. Remove the aliases of embedding models: neither `target` nor the
+    emulator's Bedrock can embed. This writes a version of the config."""
     served, models = _served_by_bedrock(names.region), dict[str, dict[str, str] | None]()
     for alias in defaults()["models"]:
         if alias in embedding_aliases():
