@@ -1,7 +1,7 @@
-"""`python -m tools.ci`: every check, in lanes side by side, each step's seconds and CPU in a table at the end.
+"""`python -m tools.ci`: run every check, in parallel lanes. A table at the end has each step's seconds and CPU.
 
-What one lane leaves idle of two cores the other uses: deploying, planning and waiting take one core at most. A step
-that fails ends the other lane too. Works where `make venv` has been: two steps must not make one environment at once.
+The machine has two cores. Deploying, planning and waiting use one at most, so a second lane uses the idle one. A step
+that fails ends the other lane too. Run `make venv` first: two steps must not make one environment at the same time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOGS = ROOT / ".local" / "ci"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A target of make. `needs` are commands of the machine, without which it is left out and said to be."""
+    """A target of make. `needs` are commands of the machine. If one is missing, the step is skipped and reported."""
 
     target: str
     needs: tuple[str, ...] = ()
@@ -37,12 +37,12 @@ class Step:
 JAVA = Step("dynamodb-local", ("java", "mvn"), "Java and Maven: no DynamoDB expression was judged on DynamoDB Local")
 TERRAFORM = Step("terraform-check", ("terraform",), "Terraform: its configuration was not checked")
 ADAPTER = Step("adapter", ("cargo",), "Rust: the streaming door was not tried behind the real Lambda Web Adapter")
-GUIDES = Step("guides")  # behind Terraform's step in its lane: both build the stand-in of the provider
+GUIDES = Step("guides")  # after Terraform's step in its lane: both build the stub provider
 PYTHON = (
     *("lint", "prose", "docs", "types", "imports", "lock-check", "unit", "upgrade-check", "integration", "newman"),
     "clients",
 )
-# Stages of lanes. What counts how callers at once hinder each other has the machine alone, and uses both cores.
+# Stages of lanes. The step that measures contention between callers has the machine to itself, on both cores.
 STAGES = (
     (tuple(map(Step, PYTHON)), (TERRAFORM, GUIDES, ADAPTER)),
     ((JAVA,),),
@@ -51,7 +51,7 @@ STAGES = (
 
 @dataclass(slots=True)
 class Ran:
-    """A step that ended: seconds since the start of all, and its own, by the clock and of CPU with all its children."""
+    """A step that ended. `began`: seconds since the run's start. `seconds`: wall time. `cpu`: with all its children."""
 
     target: str
     began: float
@@ -61,7 +61,7 @@ class Ran:
 
 
 class Run:
-    """The lanes under way. The first step that fails, or `end`, ends the others."""
+    """The running lanes. The first step that fails, or `end`, ends the others."""
 
     def __init__(self, command: Sequence[str], logs: Path) -> None:
         self.started = time.monotonic()
@@ -77,7 +77,7 @@ class Run:
         return not self._ending and all(each.status == 0 for each in self.ran)
 
     def lane(self, steps: Sequence[Step]) -> None:
-        """The steps one after another, until one fails anywhere."""
+        """Run the steps one after another, until a step fails in any lane."""
         for step in steps:
             if not all(map(shutil.which, step.needs)):
                 self.missing.append(step.lack)
@@ -85,7 +85,7 @@ class Run:
                 self._step(step.target)
 
     def end(self) -> None:
-        """End every step and what it started: as Ctrl-C would, so that it takes down its servers; then for good."""
+        """End every step and its children: first like Ctrl-C, so that a step stops its servers, then by force."""
         self._ending = True
         for sent, patience in ((signal.SIGINT, 20.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)):
             with self._changed:
@@ -109,7 +109,7 @@ class Run:
             self.end()
 
     def _made(self, target: str, out: BinaryIO) -> tuple[int, float]:
-        """Exit code, and seconds of CPU with all children that were waited for. In a group of its own."""
+        """Run a target in its own process group. Returns its exit code and CPU seconds, with all reaped children."""
         with self._changed:
             if self._ending:
                 return 1, 0.0
@@ -126,7 +126,7 @@ class Run:
 
 
 def table(ran: Sequence[Ran]) -> str:
-    """A line a step, in the order in which they began."""
+    """A line for each step, in the order of their starts."""
     lines = [f"{'step':<18} {'begins':>7} {'takes':>7} {'CPU':>7}   seconds"]
     lines += [
         f"{each.target:<18} {each.began:7.0f} {each.seconds:7.0f} {each.cpu:7.0f}"
@@ -137,7 +137,7 @@ def table(ran: Sequence[Ran]) -> str:
 
 
 def checked(stages: Iterable[Sequence[Sequence[Step]]], command: Sequence[str], logs: Path) -> int:
-    """Run each stage's lanes side by side, print each step and the table. Returns the exit code."""
+    """Run each stage's lanes in parallel. Print each step and the table. Returns the exit code."""
     logs.mkdir(parents=True, exist_ok=True)
     run = Run(command, logs)
     for lanes in stages:
@@ -146,7 +146,7 @@ def checked(stages: Iterable[Sequence[Sequence[Step]]], command: Sequence[str], 
             try:
                 for lane in under_way:
                     lane.result()
-            except BaseException:  # an interrupt, or a lane that broke off and has checked nothing
+            except BaseException:  # an interrupt, or a lane that crashed
                 run.end()
                 raise
     print(f"\n{table(run.ran)}\n== done in {time.monotonic() - run.started:.0f} s")
@@ -159,7 +159,7 @@ def main() -> int:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    # Steps inherit neither: where these were ignored, as for a shell's background job, no step could be ended.
+    # A shell's background jobs ignore these signals, and steps would inherit that: then no step could be ended.
     for sent in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sent, interrupted)
     return checked(STAGES, ["make"], LOGS)

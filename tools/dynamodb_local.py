@@ -1,4 +1,4 @@
-"""DynamoDB Local, the judge of expressions: fetched once by Maven, started on a port of the loopback interface."""
+"""DynamoDB Local, which checks our expressions. Maven fetches it once; it listens on a loopback port."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tools.local.emulator import ROOT, free_port
 JARS = ROOT / ".local" / "dynamodb-local"
 _POM = ROOT / "tests" / "contract" / "dynamodb_local" / "pom.xml"
 _READY_SECONDS = 60.0
-_STARTS = 3  # whoever else is started may take the port that was free
+_STARTS = 3  # another process may take the free port first
 
 
 def fetch() -> Path:
-    """The folder with its jars; Maven brings them the first time."""
+    """The folder with its jars. Maven downloads them the first time."""
     if not (JARS / ".complete").exists():
         JARS.mkdir(parents=True, exist_ok=True)
         command = ["mvn", "--batch-mode", "--quiet", "-f", str(_POM), "dependency:copy-dependencies"]
@@ -33,7 +33,7 @@ def fetch() -> Path:
 
 @contextmanager
 def running() -> Iterator[str]:
-    """A server with nothing in it, for as long as the block lasts; yields its endpoint."""
+    """An empty server for the duration of the block. Yields its endpoint."""
     with tempfile.TemporaryFile() as log:
         process, port = _started(log)
         try:
@@ -44,7 +44,7 @@ def running() -> Iterator[str]:
 
 def _started(log: IO[bytes]) -> tuple[subprocess.Popen[bytes], int]:
     jars = fetch()
-    # C1 alone: a run is too short for C2 to earn back what it compiles.
+    # Only the C1 compiler: a run is too short for C2 to pay off.
     command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={jars}", "-cp", f"{jars}/*"]
     command += ["com.amazonaws.services.dynamodbv2.local.main.ServerRunner"]
     command += ["-inMemory", "-sharedDb", "-disableTelemetry", "-port"]
@@ -69,7 +69,7 @@ def _ready(process: subprocess.Popen[bytes], port: int) -> bool:
     while time.monotonic() < deadline and process.poll() is None:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2).close()
-        except urllib.error.HTTPError as answer:  # it answers: a request without an operation is refused
+        except urllib.error.HTTPError as answer:  # it is up: it refuses a request without an operation
             answer.close()
             return True
         except OSError:

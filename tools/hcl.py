@@ -1,4 +1,4 @@
-"""The structure of Terraform's files: blocks and attributes, with each expression as text. Nothing is evaluated."""
+"""Reads the structure of Terraform files: blocks and attributes, each expression as text. It evaluates nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _OPENING, _CLOSING = "([{", ")]}"
 
 
 class HclError(ValueError):
-    """The text is not of a form that this reads."""
+    """The text has a form that this reader does not know."""
 
 
 @dataclass(slots=True)
 class Body:
-    """`attributes`: name -> expression, in one line and without comments. `blocks` in the order they are written."""
+    """`attributes`: name -> expression, on one line and without comments. `blocks` are in file order."""
 
     attributes: dict[str, str] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Body:
         return (block for block in self.blocks if block.kind == kind)
 
     def lines(self, indent: str = "") -> Iterator[str]:
-        """Attributes by name, then blocks as they stand: what `terraform fmt` or a comment changes is not seen."""
+        """Attributes by name, then blocks in file order. Changes by `terraform fmt` or to comments don't show."""
         for name, expression in sorted(self.attributes.items()):
             yield f"{indent}{name} = {expression}"
         for block in self.blocks:
@@ -101,7 +101,7 @@ class _Reader:
                 return
 
     def _expression(self) -> str:
-        """Up to the end of the line in which no bracket is open."""
+        """The text up to the first line end outside all brackets."""
         parts: list[str] = []
         depth = 0
         while self.at < len(self.text):
@@ -146,7 +146,7 @@ class _Reader:
 
 
 def _one_line(parts: list[str]) -> str:
-    """Blanks outside of strings are one blank each."""
+    """Collapse each run of blanks outside strings into one blank."""
     kept: list[str] = []
     for part in parts:
         if part != " " or (kept and kept[-1] != " "):

@@ -1,5 +1,5 @@
-"""Judges the policies of an applied state (`terraform show -json` on standard input) with parliament, which knows AWS's
-actions and resources. It runs in the linters' own environment, so nothing of the gateway is imported here."""
+"""Checks the policies of an applied state (`terraform show -json` on standard input) with parliament, which knows
+AWS's actions and resources. It runs in the linters' environment, so it imports nothing of the gateway."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WAYS = (
     "Each form of resource is one way to call; the gateway calls by foundation model and inference profile alone. "
     "One statement has both, one has models alone, for where a profile leads."
 )
-# Findings that are known to be none: action -> why, and the resource forms that parliament misses.
+# Known false findings: action -> the reason, and the resource forms that parliament misses.
 EXPLAINED: dict[str, tuple[str, frozenset[str]]] = {
     "bedrock:InvokeModel": (_WAYS, _CALLS),
     "bedrock:InvokeModelWithResponseStream": (_WAYS, _CALLS),
@@ -33,7 +33,7 @@ EXPLAINED: dict[str, tuple[str, frozenset[str]]] = {
         frozenset({"*"}),
     ),
 }
-# Actions that parliament's list of AWS's has not yet -> where AWS names them.
+# Actions that parliament's list does not have yet -> where AWS documents them.
 NOT_LISTED = {"bedrock:CountTokens": "Amazon Bedrock's user guide, on counting tokens before running inference"}
 
 
@@ -51,7 +51,7 @@ def policies(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def unexplained(finding: Any) -> Any:
-    """What of a finding EXPLAINED does not cover: its detail, or nothing."""
+    """The part of a finding that EXPLAINED does not cover: its detail, or nothing."""
     if finding.issue == "UNKNOWN_ACTION" and any(str(finding.detail).endswith(name) for name in NOT_LISTED):
         return None
     if finding.issue != "RESOURCE_MISMATCH":

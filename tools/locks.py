@@ -1,4 +1,4 @@
-"""The requirement locks: compiled by uv with hashes, checked without a network."""
+"""The requirement locks: uv compiles them with hashes, and the check needs no network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-# In order: a lock may be bound by those before it.
+# The order matters: earlier locks may constrain a later one.
 LOCKS = (
     "requirements/layer",
     "requirements/runtime",
@@ -24,7 +24,7 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*])?==([^\s;\\]+)")
 
 
 def locks() -> list[str]:
-    """Every lock there is, by its path without suffix; those of new functions come after the known ones."""
+    """The path of every lock, without suffix. Locks of new functions come after the known ones."""
     found = {path.with_suffix("").relative_to(ROOT).as_posix() for path in ROOT.glob("requirements/*.in")}
     found |= {path.with_suffix("").relative_to(ROOT).as_posix() for path in ROOT.glob("functions/*/requirements.in")}
     return [lock for lock in LOCKS if lock in found] + sorted(found - set(LOCKS))
@@ -44,7 +44,7 @@ def compile_all() -> int:
         ]
         if (
             overrides := (ROOT / lock).with_suffix(".overrides")
-        ).exists():  # what a lock leaves out of what is asked for
+        ).exists():  # requirements of its input that the lock leaves out
             command += ["--override", overrides.name]
         subprocess.run([f"{sys.prefix}/bin/{command[0]}", *command[1:]], cwd=(ROOT / lock).parent, check=True)
     return 0
@@ -59,7 +59,7 @@ def check_all() -> int:
 
 
 def problems_of(wanted: Path, lock: Path) -> list[str]:
-    """What is wrong with a lock: a requirement it does not meet, a pin without a hash, an address in it."""
+    """The problems of a lock: a requirement that it does not meet, a pin without a hash, a URL in it."""
     if not lock.exists():
         return [f"{lock.name}: is missing; run `make lock`"]
     text = lock.read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
-"""`python -m tools.newman`: the Postman collection against a separate gateway, as `make run` serves one.
+"""`python -m tools.newman`: run the Postman collection against a separate gateway, which is like the one of `make run`.
 
-OpenAI is the tests' fake upstream, Bedrock the emulator's: nothing is spent, both providers answer. All ends with it.
+OpenAI is the tests' fake upstream, and Bedrock is the emulator's: both providers answer, and nothing costs money. The
+gateway ends with the command.
 """
 
 from __future__ import annotations

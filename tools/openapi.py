@@ -1,8 +1,8 @@
-"""`python -m tools.openapi write|check`: the OpenAPI 3.1 document, from what the functions say of themselves.
+"""`python -m tools.openapi write|check`: the OpenAPI 3.1 document, made from the functions' own descriptions.
 
-A function's handler has its routes as a table, ROUTES: who may call them, what they take and answer, as schemas or by
-the name of a pydantic model. What every route has in common is added here. function.json, which Terraform reads, must
-name the same routes with the same access.
+A function's handler lists its routes in a table, ROUTES: who may call each, and its request and answers, as schemas or
+as the names of pydantic models. This module adds what all routes have in common. function.json, which Terraform reads,
+must name the same routes with the same access.
 """
 
 from __future__ import annotations
@@ -136,14 +136,14 @@ _REFUSALS: Mapping[Dialect, str] = {
 
 
 class DescriptionError(Exception):
-    """A function's routes and its function.json do not fit; the message names them all."""
+    """A function's routes and its function.json do not match. The message names every difference."""
 
 
 Tables = Mapping[str, Sequence[Route]]
 
 
 def tables(manifest: Manifest) -> Tables:
-    """The routes of every function that has some, by its folder."""
+    """The routes of each function that has any, by folder."""
     return {
         folder: importlib.import_module(f"functions.{folder}.handler").ROUTES
         for folder, function in sorted(manifest.functions.items())
@@ -152,7 +152,7 @@ def tables(manifest: Manifest) -> Tables:
 
 
 def agreed(manifest: Manifest, routes: Tables) -> None:
-    """Raises DescriptionError unless each function.json has the routes of its function, each with the same access."""
+    """Raises DescriptionError unless each function.json has its function's routes, with the same access."""
     problems = []
     for folder, function in manifest.functions.items():
         said = {route.method_path: route.auth for route in routes.get(folder, ())}
@@ -177,7 +177,7 @@ def document(manifest: Manifest, routes: Tables) -> dict[str, Any]:
         for route in table:
             method, path = route.method_path.split(" ")
             operations = paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})
-            if method.lower() not in operations:  # a route of two doors is described once
+            if method.lower() not in operations:  # a route that both doors serve is described once
                 operations[method.lower()] = _operation(folder, route, schemas)
     return {
         "openapi": "3.1.0",
@@ -236,7 +236,7 @@ def _parameters(path: str, described: Described, schemas: dict[str, Any]) -> lis
 
 
 def _errors(route: Route) -> list[int]:
-    """The statuses of its errors: its own, and what follows from what it takes."""
+    """The statuses of a route's errors: its own, and those that follow from its inputs."""
     described = route.described
     errors = set(described.errors)
     if route.auth != "public":
@@ -278,7 +278,7 @@ def _schema(described: Any, schemas: dict[str, Any], mode: Any) -> dict[str, Any
 
 
 def text() -> str:
-    """The document as it is committed."""
+    """The document in its committed form."""
     manifest = load(ROOT)
     return json.dumps(document(manifest, tables(manifest)), indent=1, ensure_ascii=False) + "\n"
 

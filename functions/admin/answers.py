@@ -1,4 +1,4 @@
-"""What the admin's routes take and answer. Nothing but the OpenAPI document is made of it: no function loads this."""
+"""The schemas of the admin's requests and answers. Only the OpenAPI document uses them: no function loads this."""
 
 from __future__ import annotations
 

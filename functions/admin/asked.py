@@ -1,4 +1,4 @@
-"""What admins ask for: ids and query parameters within their bounds, and of a team's key nothing but its team."""
+"""Checks admins' requests: ids, query parameters, and that a team's key sees only its own team."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _LONGEST = 128
 
 
 def checked(request: Request) -> Request:
-    """The request again. Raises BadRequest for a query parameter that is nothing of ours, however it is used; cursors
-    are read by their listing, which knows its own."""
+    """The same request. Raises BadRequest for a query parameter that no route can accept: too long, or not plain text.
+    Cursors are checked by the listing that issued them."""
     for name, text in request.query.items():
         if name != "cursor" and (len(text) > _LONGEST or not text.isprintable()):
             raise BadRequest(f"{name[:_LONGEST]}: is too long, or is not plain text", param=name[:_LONGEST])
@@ -23,7 +23,7 @@ def checked(request: Request) -> Request:
 
 
 def identifier(request: Request, form: str, what: str) -> str:
-    """The path's id. Raises NotFound for one that nothing can have: it never gets as far as a table."""
+    """The path's id. Raises NotFound for a malformed id, which therefore never reaches a table."""
     text = request.parameters["id"]
     if not re.fullmatch(form, text):
         raise NotFound(f"There is no such {what}.", param="id")
@@ -31,7 +31,7 @@ def identifier(request: Request, form: str, what: str) -> str:
 
 
 def seen(request: Request, caller: Caller) -> Mapping[str, str]:
-    """The query of a report, which of a team's key is for its team. Raises Forbidden for another team."""
+    """The query of a report, limited to the team of a team's key. Raises Forbidden for another team."""
     if not caller.team_id:
         return request.query
     check_sight(caller, request.query.get("team", caller.team_id))

@@ -1,4 +1,4 @@
-"""The admin's views of the bill: corrections, and a team's statement of a month."""
+"""The admin's views of the bill: corrections, and a team's monthly statement."""
 
 from __future__ import annotations
 

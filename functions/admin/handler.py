@@ -1,6 +1,6 @@
-"""What admins do: config, keys, teams, users, products, breakers, metrics, usage. Every route needs the admin scope.
+"""The admin's routes: config, keys, teams, users, products, breakers, metrics, usage. All need the admin scope.
 
-What a key may do with it is in `gateway/keys/rights.py`: reads and writes of keys and teams ask there themselves."""
+`gateway/keys/rights.py` decides what a key may do with that scope. Reads and writes of keys and teams call it."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _ANSWERS = "functions.admin.answers"
 _PATCH = f"{_ANSWERS}:Patch"
 _PRODUCT = "gateway.catalogue.products:Product"
 _IF_MATCH = ("if-match",)
-_CHANGED = (409, 412)  # by somebody else meanwhile
+_CHANGED = (409, 412)  # somebody else changed it in the meantime
 _TEXT: Schema = {"type": "string"}
 _WORD: Schema = {"type": "string", "minLength": 1}
 _DATE: Schema = {"type": "string", "format": "date"}
 _FORMAT: Schema = {"enum": ["json", "csv"]}
 _PAGE: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000}, "cursor": _TEXT}
 _DAYS: dict[str, Schema] = {"from": _DATE, "to": _DATE, "key": _TEXT, "team": _TEXT}
-_WHOSE: dict[str, Schema] = {"key": _TEXT, "user_id": _TEXT}  # one of them
+_WHOSE: dict[str, Schema] = {"key": _TEXT, "user_id": _TEXT}  # one of the two
 _CSV = ("text/csv",)
 
 
 def _admin(method_path: str, action: Action, described: Described) -> Route:
-    """A route for admins. Each asks for the key's record as it is now: by an answer that the authorizer has cached, a
-    key that was revoked a moment ago would read on, or make itself another."""
+    """A route for admins. Each reads the key's current record, not the authorizer's cached answer. With the cached
+    answer, a key that was just revoked could still read, or create another key for itself."""
     method, path = method_path.split(" ")
     return Route(
         method_path=f"{method} /api/v1/admin/{path}",
@@ -49,7 +49,7 @@ def _admin(method_path: str, action: Action, described: Described) -> Route:
 
 
 def _sets(area: Area, method_path: str, action: Action, described: Described) -> Route:
-    """A route that changes what holds for everybody."""
+    """A route that changes settings of the whole gateway."""
 
     def permitted(request: Request, caller: Caller) -> Response:
         check_area(area, caller)

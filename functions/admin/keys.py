@@ -17,7 +17,7 @@ from gateway.wiring import gateway
 
 def list_keys(request: Request, caller: Caller) -> Response:
     user, following = request.query.get("user_id"), request.query.get("cursor")
-    if user == "":  # whoever ends all keys of a user that a script has lost must not end everybody's
+    if user == "":  # a script with an empty user id must not revoke everybody's keys
         raise BadRequest("user_id: is empty; leave it out to list all keys", param="user_id")
     records, cursor = gateway().keys.listed(caller, request.limit(), following, user or "")
     uses = gateway().use_store.of([record.id for record in records])
@@ -65,7 +65,7 @@ def _shown(record: KeyRecord, uses: Mapping[str, int]) -> Response:
 
 
 def _last_use(record: KeyRecord) -> Mapping[str, int]:
-    """Of a key that was changed: what is done, and a secret that is shown once, must not be lost for a note."""
+    """The last use of a changed key. A failed read must not lose the answer, which may show a new secret."""
     try:
         return gateway().use_store.of([record.id])
     except (StoreError, StoreUnavailable) as error:

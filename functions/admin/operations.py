@@ -1,4 +1,4 @@
-"""The admin's views of the whole gateway: its config, its circuit breakers, what was done and used."""
+"""The admin's views of the whole gateway: its config, circuit breakers, metrics and usage."""
 
 from __future__ import annotations
 

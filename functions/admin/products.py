@@ -38,7 +38,7 @@ def delete_product(request: Request, caller: Caller) -> Response:
 
 
 def import_products(request: Request, caller: Caller) -> Response:
-    """Rows as JSON (`{"products": [...]}`) or CSV. Answers 200 with a report, whatever became of single rows."""
+    """Import rows of JSON (`{"products": [...]}`) or CSV. Answers 200 with a report, even if some rows are refused."""
     report = gateway().product_admin.load(_rows(request), caller, request.seconds_left)
     counts = {"received": report.received, "created": report.created, "updated": report.updated}
     return Response(200, counts | {"refused": report.refused})

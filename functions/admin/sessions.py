@@ -1,4 +1,4 @@
-"""The admin's views of sessions' bills: whose key a call was made with says whose session it is, nothing else does."""
+"""The admin's views of sessions' bills. A session belongs to the owner of the key that made its calls."""
 
 from __future__ import annotations
 

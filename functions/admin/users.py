@@ -1,4 +1,4 @@
-"""The admin's views of what limits users."""
+"""The admin's views of the limits of users."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def get_user(request: Request, caller: Caller) -> Response:
 
 def put_user(request: Request, caller: Caller) -> Response:
     user_id = request.parameters["id"]
-    if not re.fullmatch(USER_ID, user_id):  # it would make one: that there is none says nothing
+    if not re.fullmatch(USER_ID, user_id):  # PUT creates users, so a 404 would say nothing here
         raise BadRequest("id: must be 1 to 64 letters, digits and . _ @ -, other than . and ..", param="id")
     return _shown(gateway().users.put(user_id, request.json(), caller, request.if_match()))
 

@@ -1,4 +1,4 @@
-"""The consumer of the rows' stream: cost tracking."""
+"""Cost tracking: the consumer of the stream of table request-analytics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.wiring import gateway
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Counts a batch; answers which records must come again (ReportBatchItemFailures)."""
+    """Counts a batch. Returns the records that must be sent again (ReportBatchItemFailures)."""
     with job("analytics", getattr(context, "aws_request_id", "")) as this:
         records = event.get("Records", [])
         failed = gateway().rollup.apply(records)

@@ -1,4 +1,4 @@
-"""The authorizer: identity only, deny by default."""
+"""The authorizer: it checks identity only, and denies by default."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Event = Mapping[str, Any]
 
 
 def handler(event: Event, _context: Any) -> dict[str, Any]:
-    """Answers an HTTP API (simple response) or a REST API (IAM policy), by the shape of the event."""
+    """Answers an HTTP API (simple response) or a REST API (IAM policy), depending on the shape of the event."""
     with run("authorizer", _correlation_id(event)) as this:
         caller, context, allowed = None, {}, False
         header = key = ""
@@ -30,8 +30,8 @@ def handler(event: Event, _context: Any) -> dict[str, Any]:
             if not allowed:
                 observability.count("Refusals", reason=Unauthorized.default_code)
         except StoreUnavailable:
-            # A store's failure must not read as a refused key: the function checks again, and answers 503 if it can't.
-            # It checks the key that was asked about here, which is why its header and id go along.
+            # A failure of the store must not look like a refused key: the function checks again, and answers 503 if it
+            # can't. It must check the same key as the authorizer, so the key's header and id are passed on.
             context, allowed, this.status = {UNVERIFIED: header, "keyId": keys.key_id(key) or ""}, True, 503
         except Exception:  # noqa: BLE001  deny by default, whatever it was
             observability.log.exception("denied by an unexpected error")
@@ -41,7 +41,7 @@ def handler(event: Event, _context: Any) -> dict[str, Any]:
 
 
 def _correlation_id(event: Event) -> str:
-    """The caller's own; where it sent none, the function makes one that nobody knows here."""
+    """The caller's own id; empty if it sent none. The function then makes one, which is not known here."""
     headers = event.get("headers")
     pairs = headers.items() if isinstance(headers, Mapping) else ()
     sent = next((text for name, text in pairs if name.lower() == "x-correlation-id"), None)
@@ -49,21 +49,21 @@ def _correlation_id(event: Event) -> str:
 
 
 def _sent(event: Event) -> tuple[str, str]:
-    """The header that this authorizer is set on, and the key in it; empty where there is none.
+    """The header that is this authorizer's identity source, and the key in it; both empty if there is no key.
 
-    The API caches the answer by the identity source's value: what stands anywhere else must not decide it.
+    The API caches the answer by the identity source's value: no other part of the event may decide it.
     """
     value = _identity_source(event)
     headers = event.get("headers")
     named = {name.lower(): text for name, text in headers.items()} if isinstance(headers, Mapping) else {}
     holding = [name for name in (keys.X_API_KEY, keys.AUTHORIZATION) if named.get(name) == value]
-    # The event has the source's value, not its name: where the headers don't tell, the value's form does.
+    # The event has the source's value, not its name. If the headers don't tell the name, the value's form does.
     header = holding[0] if len(holding) == 1 else keys.header_of(value)
     return header, keys.in_header(header, value)
 
 
 def _identity_source(event: Event) -> str:
-    """The one value of the identity source; empty where the event has none, or several."""
+    """The only value of the identity source; empty if the event has none, or several."""
     source = event.get("identitySource", event.get("authorizationToken"))
     if "methodArn" in event and source is None:
         source = _sent_headers(event)
@@ -72,9 +72,9 @@ def _identity_source(event: Event) -> str:
 
 
 def _sent_headers(event: Event) -> list[Any]:
-    """All values of both headers that a key may come in, of a REST API's event, which names no identity source.
+    """All values of the two headers for keys, from a REST API's event, which names no identity source.
 
-    The API asks nobody where the source is missing; so if one value was sent, it is the source's.
+    The API does not call the authorizer if the source is missing. So if one value was sent, it is the source's.
     """
     many, one = event.get("multiValueHeaders"), event.get("headers")
     pairs = (many if isinstance(many, Mapping) else one if isinstance(one, Mapping) else {}).items()
@@ -87,7 +87,7 @@ def _simple(allowed: bool, context: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _policy(event: Event, allowed: bool, context: Mapping[str, str], caller: Caller | None) -> dict[str, Any]:
-    # The whole stage, since a cached answer covers every route of it; scopes are checked in the functions.
+    # The policy covers the whole stage, as a cached answer does. The functions check scopes.
     arn, stage = str(event["methodArn"]).split("/")[:2]
     return {
         "principalId": caller.key_id if caller else "unknown",

@@ -1,4 +1,4 @@
-"""What the catalogue's routes answer. Nothing but the OpenAPI document is made of it: no function loads this."""
+"""The schemas of the answers of the catalogue's routes. Only the OpenAPI document uses them: no function loads this."""
 
 from __future__ import annotations
 

@@ -65,14 +65,14 @@ def _mcp(request: Request) -> Response:
         message = parse_json(request.body)
     except BadRequest as error:
         return Response(400, failure(None, RpcError(jsonrpc.PARSE_ERROR, error.message)))
-    if isinstance(message, list):  # the request itself is counted already
+    if isinstance(message, list):  # the request itself has already been counted
         pace().count(request.caller, min(len(message), MOST_BATCHED) - 1)
     reply = gateway().mcp.answer(message, request.headers)
     return Response(reply.status, "" if reply.body is None else reply.body)
 
 
 def _no_stream(request: Request) -> Response:
-    """GET would open a stream and DELETE end a session; a stateless server has neither."""
+    """GET would open a stream and DELETE would end a session. A stateless server has neither."""
     _guard(request)
     message = "This MCP server is stateless: only POST is allowed."
     return Response(405, failure(None, RpcError(jsonrpc.INVALID_REQUEST, message)), {"allow": "POST"})
@@ -89,7 +89,7 @@ def _accepts_json(accept: str | None) -> bool:
 
 
 def _arguments(query: Mapping[str, str]) -> dict[str, Any]:
-    """Query parameters as a tool takes them; what is no number stays text and is refused by name."""
+    """Query parameters as a tool takes them. A value that is not a number stays text, so that it is refused by name."""
     arguments: dict[str, Any] = dict(query)
     for name in ("minPrice", "maxPrice"):
         if name in query:

@@ -1,4 +1,4 @@
-"""The reconcile: what was held by calls that ended is given back, what they spent is booked."""
+"""The reconciler: it gives back what ended calls still hold, and books what they spent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.wiring import gateway
 
 
 def handler(_event: Mapping[str, Any], context: Any) -> dict[str, int]:
-    """Closes the hours that are over; answers how many, how many must wait, and the drift in micro-dollars."""
+    """Closes the hours that are over. Returns how many, how many must wait, and the drift in micro-dollars."""
     with job("reconciler", getattr(context, "aws_request_id", "")):
         done = asdict(gateway().reconciler.reconcile())
         observability.log.info("reconciled", extra=done)

@@ -1,4 +1,4 @@
-"""What the streaming door answers: the app of the function, for whatever server listens on its port."""
+"""The routes of the streaming door, as an app for any WSGI server that listens on the function's port."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.wiring import identity, pace
 
 
 def _ready(_request: Request) -> Response:
-    """For the adapter: the port is open, so what is to be loaded is loaded."""
+    """For the Lambda Web Adapter: once the port is open, everything is loaded."""
     return Response(200, {"status": "ready"})
 
 
@@ -41,6 +41,6 @@ ROUTES = (
 
 
 def app(settings: Settings, ending: threading.Event) -> Port:
-    """The WSGI application. Once `ending` is set, streams under way are ended as if their clients had gone."""
+    """The WSGI application. Once `ending` is set, open streams end as if their clients had disconnected."""
     serves = service("stream", ROUTES, identity, SentKeys(), pace=pace)
     return Port(serves, settings.adapter, settings.stream_seconds, settings.cors_origins, ending)

@@ -22,17 +22,17 @@ from gateway.api.port import RESERVE_SECONDS, CutOff, Port
 from gateway.errors import BadRequest, GatewayError, InternalError
 from gateway.settings import Settings, settings
 
-MOST_READ = 32 * 1024 * 1024  # of a body: up to here it is read, and refused in peace; beyond, the connection ends
+MOST_READ = 32 * 1024 * 1024  # bytes of a body that are read before its refusal; beyond, the connection ends
 _MOST_HEADERS = 64 * 1024
-_MOST_WAITING = 1024 * 1024  # bytes that a client has not taken yet: its stream waits then
+_MOST_WAITING = 1024 * 1024  # bytes that a client has not read yet: then its stream waits
 _MOST_CONNECTIONS = 1_000
-_LONGEST_WAIT = 120  # seconds: for the whole of a request, and for a client that takes nothing of what is there for it
-_LOOKS_EACH = 10  # seconds between two looks for clients that keep a connection for longer
+_LONGEST_WAIT = 120  # seconds for a complete request, and for a client that reads nothing of its answer
+_LOOKS_EACH = 10  # seconds between two checks for such clients
 
 
 class Parser(HTTPRequestParser):
-    """Waitress's, stricter where servers before and behind this one could read the same bytes as two requests. It knows
-    since when it waits for the rest of its request."""
+    """Waitress's parser, but stricter against request smuggling: no two servers may read the same bytes as different
+    requests. It also knows since when it has waited for the rest of its request."""
 
     def __init__(self, adjustments: Any) -> None:
         super().__init__(adjustments)
@@ -47,11 +47,11 @@ class Parser(HTTPRequestParser):
         if any(line[:1] in (b" ", b"\t") for line in lines):
             raise ParsingError("A header's value over several lines")
         if self.body_rcv is None:
-            self.expect_continue = False  # it would wait for a body that does not come
+            self.expect_continue = False  # there is no body to wait for
 
 
 class Refusal(ErrorTask):
-    """What could not be read as a request, answered in the shapes of the app."""
+    """The answer to a request that can't be parsed, in the app's error shapes."""
 
     def execute(self) -> None:
         def start(status: str, headers: list[tuple[str, str]]) -> None:
@@ -60,7 +60,7 @@ class Refusal(ErrorTask):
         application = cast(Port, self.channel.server.application)
         asked: Any = self.request
         headers = {name.lower().replace("_", "-"): text for name, text in asked.headers.items()}
-        path = getattr(asked, "path", "")  # none where the first line can't be read
+        path = getattr(asked, "path", "")  # missing if the first line can't be read
         (body,) = application.refuse(_fault(asked.error), path, headers, start)
         self.content_length = len(body)
         self.set_close_on_finish()
@@ -81,16 +81,16 @@ class Channel(HTTPChannel):
     parser_class = Parser
     task_class = Answering
     error_task_class = Refusal
-    answers_since = math.inf  # the last request that was answered, or is; on the steady clock
+    answers_since = math.inf  # start of the latest answer, on the monotonic clock
 
     def service(self) -> None:
         self.answers_since = time.monotonic()
         super().service()
 
     def overdue(self, longest_wait: float, longest_answer: float) -> bool:
-        """Whether its client keeps it for longer than it may: sends its request too slowly, takes nothing of its
-        answer, or not all of it in the time that an answer has. A thread that waits for such a client would wait for
-        ever."""
+        """Whether its client holds the connection too long. It sends its request too slowly, reads nothing of its
+        answer, or does not read all of it in the time for an answer. A thread that waits for such a client would
+        wait forever."""
         now = time.monotonic()
         if self.total_outbufs_len and now - self.answers_since > longest_answer:
             return True
@@ -109,7 +109,7 @@ class Server(TcpWSGIServer):
         channels: Any = self.active_channels  # by their sockets
         for channel in list(channels.values()):
             if channel.overdue(self.adj.channel_timeout, longest):
-                channel.handle_close()  # the thread that waits for its client learns of it, and the call is settled
+                channel.handle_close()  # its waiting thread notices, and settles the call
 
 
 def _fault(error: Error | None) -> GatewayError:
@@ -117,19 +117,19 @@ def _fault(error: Error | None) -> GatewayError:
         return too_large()
     if error is None or isinstance(error, InternalServerError):
         return InternalError()
-    # The header is not repeated here: one that cannot be read may be the one with the key.
+    # The message does not repeat the header: a header that can't be read may contain the key.
     reason = error.body.partition('"')[0].strip(" .")
     return BadRequest(f"The request can't be read: {reason}.", code="invalid_http")
 
 
 def listening(application: Port, config: Settings, **others: Any) -> Server:
-    """A server that has its port, and serves once it is run. Raises OSError where the port is taken."""
+    """A server that has bound its port, and serves once it is run. Raises OSError if the port is taken."""
     said: dict[str, Any] = {
         "host": config.host,
         "port": config.port,
         "threads": config.threads,
         "ident": None,
-        "channel_request_lookahead": 1,  # it goes on reading while a request is served, and so sees a hang-up
+        "channel_request_lookahead": 1,  # keep reading while a request is served, to notice a hang-up
         "channel_timeout": _LONGEST_WAIT,
         "cleanup_interval": _LOOKS_EACH,
         "connection_limit": _MOST_CONNECTIONS,
@@ -144,7 +144,7 @@ def listening(application: Port, config: Settings, **others: Any) -> Server:
 
 
 def main() -> None:
-    # Its remarks on requests are in our own log already; a defect of its code is an error there.
+    # Our own log already has its warnings about requests. Defects of its code are logged as errors.
     logging.getLogger("waitress").setLevel(logging.ERROR)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     ending = threading.Event()

@@ -1,4 +1,4 @@
-"""The sweeper: finishes what a function that died left open."""
+"""The sweeper: closes the calls that a crashed function left open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.wiring import gateway
 
 
 def handler(_event: Mapping[str, Any], context: Any) -> dict[str, int]:
-    """Sweeps the minutes since the last run; answers how many rows it expired."""
+    """Sweeps the minutes since the last run. Returns how many rows it expired."""
     with job("sweeper", getattr(context, "aws_request_id", "")):
         expired = gateway().sweeper.sweep()
         observability.log.info("swept", extra={"expired": expired})

@@ -1,1 +1,1 @@
-"""What an operator does with a deployed gateway, on AWS or on an emulator: `python -m tools.aws`."""
+"""The operator's commands for a deployed gateway, on AWS or on an emulator: `python -m tools.aws`."""

@@ -1,5 +1,5 @@
-"""`python -m tools.aws`: what `make bootstrap-key`, `secret`, `seed`, `smoke`, `redrive`, `rebuild` do, and what
-deploy.sh asks before Terraform runs."""
+"""`python -m tools.aws`: the commands behind `make bootstrap-key`, `secret`, `seed`, `smoke`, `redrive`, `rebuild`,
+and the checks that deploy.sh makes before it runs Terraform."""
 
 from __future__ import annotations
 

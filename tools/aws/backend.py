@@ -1,4 +1,4 @@
-"""Where the state of an environment is, and whether a state is that environment's: each has settings of its own."""
+"""Locates the state of an environment, and checks that a state belongs to it. Each environment has its own settings."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tools.hcl import read
 def settings(environment: Description, bucket: str, kept: Path, terraform: Path = TERRAFORM) -> str:
     """The settings of Terraform's S3 backend, as a file for `terraform init -backend-config`.
 
-    environments/ENV.s3.tfbackend says them; without it the bucket is what STATE_BUCKET names, once: `kept` is the file
-    of the last run. Raises OperatorError where nobody names a bucket, or two name different ones.
+    They come from environments/ENV.s3.tfbackend. Without that file, STATE_BUCKET names the bucket on the first run, and
+    `kept`, the file of the last run, afterwards. Raises OperatorError if nothing names a bucket, or names differ.
     """
     name = f"terraform/environments/{environment.environment}.s3.tfbackend"
     file = terraform / "environments" / f"{environment.environment}.s3.tfbackend"
@@ -47,8 +47,8 @@ def settings(environment: Description, bucket: str, kept: Path, terraform: Path 
 
 
 def check_state(place: Place, document: str) -> None:
-    """Raises OperatorError where a state (`terraform state pull`) is not that of this place, or where it is empty and
-    the place is not."""
+    """Raises OperatorError if a state (`terraform state pull`) is not this place's, or if it is empty and the place is
+    not."""
     state = json.loads(document) if document.strip() else {}
     resources = [each for each in state.get("resources", []) if each["mode"] == "managed"]
     prefix = place.names.prefix

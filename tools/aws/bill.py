@@ -1,4 +1,4 @@
-"""The bill once more: poison records redriven, what is counted compared with its rows and put right."""
+"""Repairs the bill: redrives poison records, compares the sums with their rows, and corrects them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.aws.place import OperatorError, Place
 
 
 def redriven(place: Place) -> tuple[list[str], bool]:
-    """What became of the parked records, as lines, and whether all are counted."""
+    """Redrive the parked records. Returns the result as lines, and whether all are counted now."""
     observability.configure("redrive", "WARNING")
     parked = ParkedStore(place.database(), place.names.table("state"))
     result = redrive(parked, Counting(_usage(place)))
@@ -28,8 +28,8 @@ def redriven(place: Place) -> tuple[list[str], bool]:
 
 
 def rebuilt(place: Place, first: str, last: str, *, apply: bool) -> tuple[list[str], bool]:
-    """What the rows say of the sums, as lines, and whether nothing is left that differs. Without dates: the last
-    30 days that are over."""
+    """Compare the sums with their rows. Returns the result as lines, and whether no difference remains. Without dates,
+    it covers the last 30 complete days."""
     observability.configure("rebuild", "WARNING")
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     until = _date("TO", last) or yesterday
@@ -62,7 +62,7 @@ def _usage(place: Place) -> UsageStore:
 
 
 def _changed(days: Iterable[str]) -> Iterator[str]:
-    """Statements that somebody may have been sent already."""
+    """Lines on changed statements that may already have been sent."""
     for month in sorted({day[:7] for day in days}):
         if is_final(month, time.time()):
             yield f"  the statements of {month} were final and are others now: send them again"

@@ -1,4 +1,4 @@
-"""What Terraform is told of an environment: the commands have to act where it deploys, and as whom it deploys."""
+"""Terraform's settings of an environment. The commands must act in the same place, and by the same role."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ TERRAFORM = ROOT / "terraform"
 
 
 class OperatorError(Exception):
-    """A command can't be done; the message says why and what to do."""
+    """A command failed. The message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """`role` is the ARN to act by, empty for the credentials as they are; no `accounts` allow any."""
+    """`role` is the ARN of the role to assume, empty to use the credentials directly. Empty `accounts` allow any."""
 
     environment: str
     region: str
     base: str
     role: str
     accounts: frozenset[str]
-    tables: Mapping[str, str] = field(default_factory=dict)  # those of another name
+    tables: Mapping[str, str] = field(default_factory=dict)  # tables with other names
 
 
 def described(environment: str, terraform: Path = TERRAFORM) -> Description:
-    """Raises OperatorError for an environment that nobody describes."""
+    """The settings of an environment. Raises OperatorError if it is not described."""
     file = terraform / "environments" / f"{environment}.tfvars"
     if not file.is_file():
         known = ", ".join(sorted(path.stem for path in file.parent.glob("*.tfvars")))
@@ -51,7 +51,7 @@ def described(environment: str, terraform: Path = TERRAFORM) -> Description:
 
 
 def _values(terraform: Path, file: Path) -> dict[str, list[str]]:
-    """Variable -> the strings in its value, in the order in which Terraform lets one source outdo another."""
+    """Variable -> the strings in its value. Sources override one another in Terraform's order."""
     texts = {name[7:]: text for name, text in os.environ.items() if name.startswith("TF_VAR_")}
     values = {name: strings(text) or ([text] if text not in ("", "null", "[]") else []) for name, text in texts.items()}
     for path in (terraform / "terraform.tfvars", *sorted(terraform.glob("*.auto.tfvars")), file):
@@ -61,7 +61,7 @@ def _values(terraform: Path, file: Path) -> dict[str, list[str]]:
 
 
 def _texts(terraform: Path, file: Path) -> dict[str, str]:
-    """Variable -> its value as it is written."""
+    """Variable -> the text of its value."""
     texts = {name[7:]: text for name, text in os.environ.items() if name.startswith("TF_VAR_")}
     for path in (terraform / "terraform.tfvars", *sorted(terraform.glob("*.auto.tfvars")), file):
         if path.is_file():
@@ -70,10 +70,10 @@ def _texts(terraform: Path, file: Path) -> dict[str, str]:
 
 
 def tables_of(expression: str) -> dict[str, str]:
-    """Table -> its name, of the variable table_names: an object with quoted or plain names."""
+    """Table -> its name, from the variable table_names, which is an object with quoted or plain names."""
     return dict(re.findall(r'"?([\w-]+)"?\s*[=:]\s*"([^"]+)"', expression))
 
 
 def strings(expression: str) -> list[str]:
-    """The strings that stand in an expression: of null none, of a list each."""
+    """The strings in an expression: none for null, every element of a list."""
     return re.findall(r'"([^"]*)"', expression)

@@ -1,4 +1,4 @@
-"""The first admin key: the one that no other key can make."""
+"""Makes the first admin key, which no other key can make."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tools.aws.place import OperatorError, Place
 
 
 def bootstrap(place: Place) -> str:
-    """Make an admin key and return its text, which is nowhere else. Raises OperatorError where a full admin's works."""
+    """Make an admin key and return its text, which is kept nowhere. Raises OperatorError if a full admin key works."""
     store = KeyStore(place.database(), place.names.table("api-keys"))
     now = time.time()
     admins = (record for record in _records(store) if "admin" in record.scopes and record.active(now))
-    # One that is bound can't make what this makes.
+    # An admin key with bounds can't make an unbound one, as this command does.
     admin = next((record for record in admins if is_full(record.caller())), None)
     if admin is not None:
         raise OperatorError(

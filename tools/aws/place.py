@@ -1,4 +1,4 @@
-"""Where a gateway is deployed: its account, region and names, and how to reach its tables and its API."""
+"""The place of a deployed gateway: its account, region and names, and how to reach its tables and its API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STORE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`endpoint` is an emulator's address, empty on AWS. `session` gives boto3's clients, by `role` if there is one."""
+    """`endpoint` is an emulator's address, empty on AWS. `session` makes boto3 clients, with `role` if there is one."""
 
     names: Names
     session: Any
@@ -39,14 +39,14 @@ class Place:
         return self.session.client(service)
 
     def database(self) -> Database:
-        """The tables, by the gateway's own client."""
+        """The gateway's own DynamoDB client."""
         region = self.names.region
         endpoint = self.endpoint or f"https://dynamodb.{region}.amazonaws.com"
         return DynamoDB(AwsHttp("dynamodb", region, endpoint, self._credentials), timeout=_STORE_SECONDS)
 
     def base_url(self) -> str:
-        """The API's address: its custom domain where it has one, which may be the only one that answers. Raises
-        OperatorError where there is no such API, or no address."""
+        """The API's address. That is its custom domain if it has one, as other addresses may be off. Raises
+        OperatorError if there is no such API, or no address."""
         name = f"{self.names.prefix}-api"
         pages = self.client("apigatewayv2").get_paginator("get_apis").paginate()
         found = [api for page in pages for api in page["Items"] if api["Name"] == name]
@@ -64,9 +64,9 @@ class Place:
         return str(found[0]["ApiEndpoint"])
 
     def stream_url(self) -> str:
-        """The address of the door that streams, to which clients add /v1/...: that of the custom domain, or the REST
-        API's own with its stage; with an emulator STREAM_URL, or what the gateway that runs says. Raises OperatorError
-        where there is none."""
+        """The address of the streaming door, to which clients add /v1/... It is the custom domain's, or the REST API's
+        own with its stage. With an emulator, it is STREAM_URL, or the running gateway's. Raises OperatorError without
+        an address."""
         if self.endpoint:
             running = state.read() or {}
             known = running.get("stream_url") if running.get("endpoint") == self.endpoint else None
@@ -86,7 +86,7 @@ class Place:
         return f"https://{apis[0]['id']}.execute-api.{self.names.region}.{domain(self.names.region)}/{STAGE}"
 
     def _custom_domains(self, api_id: str, stage: str = "$default") -> list[str]:
-        """Domain names mapped to the API's stage, each with its path if it has one; those without a path first."""
+        """The domain names that map to the API's stage, with their paths. Those without a path come first."""
         api = self.client("apigatewayv2")
         found: list[tuple[str, str]] = []
         for page in api.get_paginator("get_domain_names").paginate():
@@ -104,8 +104,8 @@ class Place:
 
 
 def place(environment: str, endpoint: str, terraform: Path = TERRAFORM) -> Place:
-    """The place of an environment, by the role that it is deployed by. Raises OperatorError without credentials, for an
-    account that is not the environment's, and for an environment that nobody describes."""
+    """The place of an environment, accessed with the role that deploys it. Raises OperatorError without credentials,
+    for an account that is not the environment's, and for an environment that is not described."""
     if endpoint:
         running = state.read() or {}
         adopted = running.get("tables", {}) if running.get("endpoint") == endpoint.rstrip("/") else {}
@@ -136,7 +136,7 @@ def place(environment: str, endpoint: str, terraform: Path = TERRAFORM) -> Place
 
 
 def _session(description: Description) -> Any:
-    """boto3's session, with credentials of the role where there is one: renewed as often as a long command needs."""
+    """A boto3 session. If there is a role, it uses the role's credentials, and renews them during long commands."""
     session = boto3.session.Session(region_name=description.region)
     if not description.role:
         return session
@@ -146,7 +146,7 @@ def _session(description: Description) -> Any:
 
 
 class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
-    """Credentials of the environment's role, by those that this machine has."""
+    """Credentials of the environment's role, obtained with this machine's own."""
 
     METHOD = "deploy-role"
 

@@ -1,7 +1,7 @@
-"""A provider's key goes from standard input to Secrets Manager: into no file, history, process list or state.
+"""Stores a provider's key from standard input in Secrets Manager, and in no file, history, process list or state.
 
-A secret of a provider that Terraform knows is made by it. One of a provider that the config adds (`providers/<name>`)
-is made here, when its key is first set: the state never hears of it. Several keys are a JSON list.
+Terraform creates the secrets of the providers that it knows. For a provider that the config adds (`providers/<name>`),
+this command creates the secret when its key is first set; it is never in the state. Several keys are a JSON list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CONFIGURED = re.compile(r"providers/[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
 def put(place: Place, provider: str) -> str:
-    """Set the secret's value; its name. Raises OperatorError, never with the value in it."""
+    """Set the secret's value. Returns its name. Raises OperatorError, whose message never has the value."""
     known = sorted({secret for function in load(ROOT).functions.values() for secret in function.secrets})
     configured = _CONFIGURED.fullmatch(provider) is not None
     if provider not in known and not configured:

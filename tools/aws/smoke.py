@@ -1,4 +1,4 @@
-"""Is a deployed gateway there, does it refuse whom it must, does it answer who has a key?"""
+"""Smoke tests: is a deployed gateway up, does it refuse bad keys, and does it answer a good one?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and body; status 0 where there was no answer, `text` then says why."""
+    """Status and body. Without an answer, the status is 0, and `text` says why."""
 
     status: int
     text: str
@@ -28,7 +28,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`said` is the status and the beginning of the answer; keys are never in it."""
+    """`said` is the status and the beginning of the answer. It never contains a key."""
 
     name: str
     passed: bool
@@ -36,8 +36,8 @@ class Check:
 
 
 def checks(base_url: str, key: str, model: str, stream_url: str = "") -> Iterator[Check]:
-    """One after the other. Without a key what needs one is left out. With one, each provider is called once, by a cheap
-    model, and `model`, if one is given; the first of them streams too, where `stream_url` says at which address."""
+    """Run the checks one after another. Without a key, those that need one are skipped. With a key, one cheap model of
+    each provider is called once, and also `model`, if given. If there is a `stream_url`, the first of them streams."""
     yield _check("is alive", {200}, _ask(base_url, "GET", "/health"))
     yield _check("sees its tables", {200}, _ask(base_url, "GET", "/api/v1/health/detailed"))
     yield _check("refuses no key", {401}, _ask(base_url, "GET", "/v1/models"))
@@ -61,8 +61,8 @@ def checks(base_url: str, key: str, model: str, stream_url: str = "") -> Iterato
 
 
 def one_a_provider(listed: str) -> Iterator[str]:
-    """A model of each provider as the gateway lists them: one that is known to cost little, else an alias, else any.
-    None where the text is no list."""
+    """One model of each provider in the gateway's list: a known cheap one, else an alias, else any. Nothing if the
+    text is not a list."""
     try:
         models = json.loads(listed)["data"]
         named = [(str(each["owned_by"]), str(each["id"])) for each in models]

@@ -1,4 +1,4 @@
-"""One request at the door that streams, with the times at which the pieces of its answer came."""
+"""Sends one request to the streaming door, and times the pieces of its answer."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-_SECONDS = 120.0  # between two pieces; a ping comes after ten
+_SECONDS = 120.0  # between two pieces; the gateway sends a ping after ten
 LINES = "Write the numbers from one to forty in words, one a line."
 
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """Status (0 where there was no answer; `text` then says why), headers by lower-case names, the body as text, and
-    the seconds after which each of its pieces came."""
+    """The status (0 without an answer; `text` then says why), the headers by lower-case names, the body as text, and
+    the seconds until each of its pieces came."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,7 +32,7 @@ class Streamed:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The body as JSON; empty where it is none."""
+        """The body as JSON; empty if it is not JSON."""
         try:
             found = json.loads(self.text)
         except ValueError:
@@ -49,7 +49,7 @@ def ask(
     *,
     pieces: int | None = None,
 ) -> Streamed:
-    """The answer, read to its end; with `pieces`, the connection is closed once so many have come."""
+    """The answer, read to its end. With `pieces`, the connection is closed after that many."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=_SECONDS)
@@ -72,12 +72,12 @@ def ask(
 
 
 def chat(model: str, prompt: str = LINES, most: int = 300) -> dict[str, Any]:
-    """The body of a chat completion that streams."""
+    """The body of a streamed chat completion."""
     messages = [{"role": "user", "content": prompt}]
     return {"model": model, "messages": messages, "max_tokens": most, "stream": True}
 
 
 def ended(answer: Streamed, dialect: str = "chat") -> bool:
-    """Whether it is an event stream that came to its dialect's own end."""
+    """Whether the answer is an event stream with its dialect's last event."""
     end = "data: [DONE]" if dialect == "chat" else "event: message_stop"
     return answer.status == 200 and end in answer.text[-400:] and '"error"' not in answer.text[-400:]

@@ -1,7 +1,7 @@
-"""What only AWS can show of a deployed gateway: asked of both doors with a key of its own, which is deleted again.
+"""Checks that only AWS can prove of a deployed gateway. They call both doors with a new key, and delete it afterwards.
 
-Costs less than a dollar: the key has a budget of 50 cents, and answers are short. Each check says ok, FAILED, or why it
-was not run.
+They cost less than a dollar: the key has a budget of 50 cents, and answers are short. Each check reports ok, FAILED, or
+why it was not run.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tools.aws.streaming import Streamed, ask, chat, ended
 _BUDGET = 0.5  # US dollars
 _MIB = 1024 * 1024
 _LONG = "Write a story of at least three thousand words about a lighthouse. Do not stop early."
-_COUNTED_SECONDS = 180.0  # a call that nobody reads any more runs to its cap, and is counted then
-_COLD_MS = 3_000  # what Claude Code waits for the list of models
+_COUNTED_SECONDS = 180.0  # an abandoned call runs to its cap, and only then is counted
+_COLD_MS = 3_000  # how long Claude Code waits for the list of models
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`passed` is None where it was not run, and `said` then why."""
+    """`passed` is None if the check was not run. `said` then gives the reason."""
 
     name: str
     passed: bool | None
@@ -40,7 +40,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Verification:
-    """Both addresses, the admin's key, and the key that is made for the checks."""
+    """Both addresses, the admin's key, and the key that the checks use."""
 
     place: Place
     url: str
@@ -51,7 +51,7 @@ class Verification:
     key_id: str = ""
 
     def run(self) -> Iterator[Seen]:
-        """One after the other; the key is deleted whatever happens. Raises OperatorError where none can be made."""
+        """Run the checks in order. The key is always deleted. Raises OperatorError if no key can be made."""
         self._make_key()
         try:
             self.model = self.model or self._cheap_model()
@@ -65,11 +65,11 @@ class Verification:
         return ask(self.url, method, f"/api/v1/admin{path}", {"x-api-key": self.admin}, body)
 
     def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Streamed:
-        """At the door that streams, with the key."""
+        """Call the streaming door with the key."""
         return ask(self.stream, method, path, {"authorization": f"Bearer {self.key}"} | (headers or {}), body)
 
     def requests(self) -> int:
-        """The calls of the key that the bill has counted."""
+        """The number of the key's calls that have been billed."""
         found = self.administer("GET", f"/usage?key={self.key_id}").body
         return int(found.get("total", {}).get("requests", 0))
 
@@ -96,7 +96,7 @@ class Verification:
 
 
 def _shaped(answer: Streamed, *statuses: int) -> bool:
-    """Whether it is an error with a message and an id, as both dialects' clients read it."""
+    """Whether it is an error with a message and a request id, which clients of both dialects read."""
     error = answer.body.get("error")
     return (
         answer.status in statuses
@@ -144,7 +144,7 @@ def _no_context(this: Verification) -> Seen:
 
 
 def _own_413(this: Verification) -> Seen:
-    """API Gateway takes 10 MB: what is above never comes to the function."""
+    """API Gateway accepts 10 MB: a larger body never reaches the function."""
     name = "shapes its own 413"
     if not this.on_aws():
         return Seen(name, None, "what stands before an emulator hands everything on")
@@ -157,7 +157,7 @@ def _above_5_mib(this: Verification) -> Seen:
 
 
 def _takes_5_mib(this: Verification) -> Seen:
-    """As much as is allowed comes through Lambda's own limit: refused for its model, not for its size."""
+    """The largest allowed body passes Lambda's own limit: it is refused for its model, not its size."""
     body = json.dumps(chat("no-such-model", 'a "line"\\n' * 400_000))[: 5 * _MIB].encode()
     answer = this.call("POST", "/v1/chat/completions", body)
     return Seen("takes 5 MiB", answer.status in (400, 404), answer.said)
@@ -177,7 +177,7 @@ def _as_it_comes(name: str, answer: Streamed, dialect: str) -> Seen:
         return Seen(name, False, f"{answer.status} ...{answer.text[-120:]}")
     first, last = answer.came[0], answer.came[-1]
     said = f"{len(answer.came)} pieces, first byte after {first:.2f} s, the last after {last:.2f} s"
-    if last - first < 0.2:  # too fast to be told from an answer that was held back
+    if last - first < 0.2:  # too fast to distinguish from a buffered answer
         return Seen(name, None, f"{said}: the model was too fast to show it")
     return Seen(name, len(answer.came) >= 3, said)
 
@@ -205,7 +205,7 @@ def _hang_up(this: Verification) -> Seen:
 
 
 def _settled(this: Verification, before: int, more: int) -> int:
-    """The calls that are counted, once there are so many more and no other comes."""
+    """The number of counted calls, once it is at least `before + more` and stable."""
     deadline, last = time.monotonic() + _COUNTED_SECONDS, -1
     while time.monotonic() < deadline:
         now = this.requests()
@@ -220,7 +220,7 @@ def _throttled(this: Verification) -> Seen:
     name = "throttles with a 429 of its own"
     if not this.on_aws():
         return Seen(name, None, "an emulator throttles nothing")
-    with ThreadPoolExecutor(60) as callers:  # a burst of 100 is allowed, and 50 a second
+    with ThreadPoolExecutor(60) as callers:  # the limit is a burst of 100, and 50 a second
         answers = list(
             callers.map(lambda _: ask(this.stream, "GET", "/v1/models", {"x-api-key": "sk-none"}), range(600))
         )
@@ -251,7 +251,7 @@ def _access_log(this: Verification) -> Seen:
 
 
 def _logged(this: Verification, group: str, pattern: str) -> list[dict[str, Any]]:
-    """Lines of the last hour; they come to CloudWatch seconds after they were written."""
+    """Log lines of the last hour. They reach CloudWatch seconds after they are written."""
     logs, since = this.place.client("logs"), int((time.time() - 3_600) * 1_000)
     deadline = time.monotonic() + 60
     while True:
@@ -285,7 +285,7 @@ _CHECKS: tuple[Callable[[Verification], Seen], ...] = (
 
 
 def report(environment: str, region: str, seen: list[Seen], at: float) -> str:
-    """What was seen, as a page."""
+    """The results as a page."""
     day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at))
     lines = [f"# {environment} in {region}, {day}", "", "| check | outcome | seen |", "|---|---|---|"]
     outcome = {True: "ok", False: "FAILED", None: "not run"}

@@ -1,4 +1,4 @@
-"""`python -m tools.build`: build what is deployed, print its sizes."""
+"""`python -m tools.build`: build everything that is deployed, and print the sizes."""
 
 from __future__ import annotations
 

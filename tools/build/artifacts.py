@@ -1,4 +1,4 @@
-"""Everything that is deployed, as zips: a function each, the dependencies they share, the gateway's own code."""
+"""Builds all that is deployed, as zips: one for each function, their shared dependencies, the gateway's own code."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tools.build.target import BuildError, Target
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LAYERS = ("layer-dependencies", "layer-gateway")
-# Of a function's folder. What its routes answer is said for the OpenAPI document alone: no function loads answers.py.
+# Files of a function's folder. Only the OpenAPI document uses answers.py: no function loads it.
 _UNNEEDED = ("*.md", "requirements.*", "function.json", "answers.py")
 _CODE = "/var/task"
 _LAYER = "/opt/python"
-_LAMBDA_LIMIT = 250 * 1024 * 1024  # function and layers, unzipped
+_LAMBDA_LIMIT = 250 * 1024 * 1024  # a function and its layers, unzipped
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A zip: `file` is its name in the output folder, `sha256_base64` the form Lambda and Terraform compare."""
+    """A zip. `file` is its name in the output folder. `sha256_base64` is the form that Lambda and Terraform compare."""
 
     file: str
     sha256: str
@@ -37,7 +37,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """Artifacts by name: `layer-dependencies`, `layer-gateway`, and each function's folder name."""
+    """`artifacts` by name: `layer-dependencies`, `layer-gateway`, and the folder name of each function."""
 
     folder: Path
     target: Target
@@ -48,12 +48,12 @@ class BuildResult:
 
     @property
     def compiled(self) -> bool:
-        """Whether `.pyc` files are in it: start-up takes twice the CPU without."""
+        """Whether it has `.pyc` files. Without them, start-up takes twice the CPU."""
         return self.target.interpreter is not None
 
 
 def build(target: Target, out: Path, root: Path = ROOT, cache: Path | None = None, extra: tuple[str, ...] = ()) -> BuildResult:
-    """Build everything below `root` into `out`, with a manifest.json beside. Raises BuildError.
+    """Build everything below `root` into `out`, and write a manifest.json there. Raises BuildError.
 
     `cache` keeps installed dependencies; `extra` are further arguments for uv (an offline build's sources).
     """

@@ -1,4 +1,4 @@
-"""Locked dependencies, installed for a target into a folder of their own and kept until lock or target change."""
+"""Installs locked dependencies for a target. Each set has its own folder, which is kept until lock or target change."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NEEDLESS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
 def pins(lock: Path) -> dict[str, str]:
-    """A lock's entries by name, each with its hashes."""
+    """The entries of a lock by name, with their hashes."""
     return {match[1]: match[0] for match in _PIN.finditer(lock.read_text(encoding="utf-8"))}
 
 
 def needed(lock: Path, *already: Path) -> str:
-    """The lock's entries that neither the runtime nor the given locks bring. Raises BuildError where versions differ."""
+    """The lock's entries that neither the runtime nor the given locks contain. Raises BuildError if versions differ."""
     brought = {name: entry for other in already for name, entry in pins(other).items()}
     entries = []
     for name, entry in pins(lock).items():
@@ -39,9 +39,9 @@ def needed(lock: Path, *already: Path) -> str:
 
 
 def installed(requirements: str, target: Target, cache: Path, prefix: str, extra: tuple[str, ...] = ()) -> Path:
-    """A folder with these locked requirements for a target, with `.pyc` whose paths read `prefix`/...
+    """A folder with these locked requirements, installed for a target. The paths in its `.pyc` begin with `prefix`.
 
-    `extra` are further arguments for uv. Raises BuildError with uv's own words.
+    `extra` are further arguments for uv. Raises BuildError with uv's own message.
     """
     identity = "\n".join([requirements, target.python, str(target.platform), str(target.interpreter), prefix, *extra])
     folder = cache / hashlib.sha256(identity.encode()).hexdigest()[:20]
@@ -58,7 +58,7 @@ def installed(requirements: str, target: Target, cache: Path, prefix: str, extra
         compile_pyc(site, target, prefix)
         (made / ".complete").touch()
         made.chmod(0o755)
-        if not (folder / ".complete").exists():  # as it is, unless another build was faster
+        if not (folder / ".complete").exists():  # another build may have finished first
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):
                 made.rename(folder)
@@ -70,7 +70,7 @@ def installed(requirements: str, target: Target, cache: Path, prefix: str, extra
 
 
 def compile_pyc(folder: Path, target: Target, prefix: str) -> None:
-    """Compile a folder for the target's Python. Checked by hash, not by time: the same bytes twice."""
+    """Compile a folder for the target's Python. `.pyc` have hashes, not times: the same source gives the same bytes."""
     if target.interpreter is None:
         return
     command = [str(target.interpreter), "-m", "compileall", "-q", "-j", "0", "-s", str(folder), "-p", prefix]
@@ -96,7 +96,7 @@ def _install(requirements: str, target: Target, folder: Path, extra: tuple[str, 
 def _clean(site: Path) -> None:
     for path in sorted(site.rglob("*"), reverse=True):
         if path.suffix == ".pth":
-            # A .pth file runs code at every start of the interpreter: none of our dependencies has a reason to.
+            # A .pth file can run code at every start of the interpreter. None of our dependencies needs that.
             raise BuildError(f"a dependency brings {path.relative_to(site)}: .pth files are refused")
         if path.is_dir() and path.name in ("__pycache__", "bin"):
             shutil.rmtree(path)

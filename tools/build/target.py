@@ -1,4 +1,4 @@
-"""What a build is for: an AWS runtime and architecture, or the interpreter that an emulator runs functions with."""
+"""The target of a build: an AWS runtime and architecture, or the interpreter with which an emulator runs functions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _WHEELS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
 
 
 class BuildError(Exception):
-    """A build can't be made; the message says what to do."""
+    """The build is impossible. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`python` is a version such as 3.13. `platform` is uv's name of a platform, None for this machine's own.
+    """`python` is a version such as 3.13. `platform` is uv's name of a platform, or None for this machine's.
 
-    `interpreter` compiles `.pyc` files; None where no interpreter of that version is at hand.
+    `interpreter` compiles `.pyc` files. It is None if this machine has no interpreter of that version.
     """
 
     name: str
@@ -57,6 +57,6 @@ def _interpreter(python: str) -> Path | None:
         try:
             if local_target(Path(candidate)).python == python:
                 return Path(candidate)
-        except BuildError:  # a version manager's shim that does not run
+        except BuildError:  # it is a version manager's shim that does not work
             continue
     return None

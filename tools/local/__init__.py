@@ -1,1 +1,1 @@
-"""The gateway on this machine: an emulator, a deployment made from the same description as Terraform's, demo data."""
+"""Runs the gateway on this machine: an emulator, a deployment from the description that Terraform reads, demo data."""

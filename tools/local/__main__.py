@@ -1,4 +1,4 @@
-"""`python -m tools.local`: what `make run`, `stop`, `env`, `logs` and `redeploy` do."""
+"""`python -m tools.local`: the commands behind `make run`, `stop`, `env`, `logs` and `redeploy`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from tools.local.logs import Printer, events, show
 from tools.local.modes import FIRST_MODEL, MODES
 from tools.manifest import ManifestError, Names, load
 
-_STOP_SECONDS = 120.0  # fifty workers leave fifty folders to remove
+_STOP_SECONDS = 120.0  # fifty workers leave fifty folders, whose removal takes time
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C, SIGTERM, or the terminal closes."""
+    """Serve until Ctrl-C, SIGTERM, or the end of the terminal."""
     other = state.read()
     if other:
         raise EmulatorError(
             f"A gateway runs already: {other['base_url']} (process {other['pid']}). `make stop` ends it."
         )
     signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         signal.signal(signal.SIGHUP, _interrupt)
     steps = Steps()
     print(f"Starting the gateway on http://127.0.0.1:{arguments.port}", flush=True)
@@ -86,7 +86,7 @@ def env(_arguments: argparse.Namespace) -> int:
 
 
 def logs(arguments: argparse.Namespace) -> int:
-    """Print what happened, oldest first: of all functions, or of one."""
+    """Print the logs of all functions, or of one, oldest first."""
     _, deployment, deployer = _running()
     groups, wanted = deployment.functions, arguments.function
     if wanted and wanted not in groups:
@@ -100,7 +100,7 @@ def logs(arguments: argparse.Namespace) -> int:
 
 
 def redeploy(_arguments: argparse.Namespace) -> int:
-    """Put changed code into the gateway that runs."""
+    """Deploy changed code to the running gateway."""
     started = time.monotonic()
     facts, deployment, deployer = _running()
     source = sources()
@@ -122,7 +122,7 @@ def redeploy(_arguments: argparse.Namespace) -> int:
 
 
 def adopt_table(arguments: argparse.Namespace) -> int:
-    """Let the gateway that runs use another table in the place of one: a restored one (docs/restore.md)."""
+    """Let the running gateway use another table in place of one, such as a restored one (docs/restore.md)."""
     if not arguments.name or not arguments.table:
         raise EmulatorError("adopt needs --table, a name of shared/tables.json, and --name, the restored table's.")
     facts, deployment, deployer = _running()
@@ -166,7 +166,7 @@ def _facts(gateway: Gateway) -> dict[str, object]:
 
 
 def _stream_url(gateway: Gateway) -> str:
-    """Where /v1 streams."""
+    """The URL at which /v1 streams."""
     emulator = gateway.emulator
     return emulator.stream_url if emulator.http_port == emulator.port else emulator.base_url
 
@@ -209,8 +209,8 @@ Demo keys and addresses are in .local/gateway.json. Ctrl-C ends everything.
 
 
 def _agents(url: str, key: str, model: str) -> str:
-    """How coding agents are started, where they are installed; docs/clients.md has the others. Claude Code adds /v1 to
-    its address itself. An agent asks too often for a key of the free tier."""
+    """The commands that start coding agents; docs/clients.md has the others. Claude Code adds /v1 to its address
+    itself. A key of the free tier is too limited for an agent, which sends many requests."""
     how = 'auth={command="printenv", args=["GATEWAY_KEY"]}'
     provider = f'{{name="AI Gateway", base_url="{url}/v1", wire_api="responses", {how}}}'
     return f"""  ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY={key} claude --model {model}

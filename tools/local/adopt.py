@@ -1,4 +1,4 @@
-"""A running gateway takes another table in the place of one: what Terraform's variable table_names does on AWS."""
+"""Makes a running gateway use another table in place of one, as Terraform's variable table_names does on AWS."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ VARIABLE = "GATEWAY_TABLE_NAMES"
 
 
 def adopt(deployer: Deployer, manifest: Manifest, deployment: Deployment, table: str, name: str) -> dict[str, str]:
-    """Let every function use the table `name` for `table`: its environment, its rights, the stream that it reads. What
-    a restore leaves out of a table (stream, expiry, recovery) is set first. Returns all names that are others now."""
+    """Let every function use the table `name` for `table`: change its environment, rights and the stream that it reads.
+    First set what a restore leaves out of a table: stream, expiry, recovery. Returns the names of all such tables."""
     names = replace(deployer.names, tables={**deployer.names.tables, table: name})
     said = ",".join(f"{key}={names.tables[key]}" for key in sorted(names.tables))
     _completed(deployer.client("dynamodb"), manifest, table, name)
@@ -47,7 +47,7 @@ def _completed(dynamodb: Any, manifest: Manifest, table: str, name: str) -> None
 
 
 def _consumers(deployer: Deployer, manifest: Manifest, deployment: Deployment, table: str, name: str) -> None:
-    """The mapping of a stream names the stream: another table's takes another mapping, from its beginning."""
+    """An event source mapping names its stream. So another table needs another mapping, from the stream's beginning."""
     functions = deployer.client("lambda")
     for folder, described in manifest.functions.items():
         if described.event is None or described.event.stream != table:

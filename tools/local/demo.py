@@ -1,7 +1,7 @@
-"""The demo model: a stand-in for Bedrock that says back what it was told, word by word where the answer is streamed.
+"""The demo model: a fake Bedrock that repeats the prompt. If the answer is streamed, it comes word by word.
 
-It speaks what the gateway asks of Bedrock's models: Converse, and Anthropic's own format, whole and as event streams.
-It runs on a thread of `make run` itself, so that it ends with it. Tokens are estimated at four bytes each.
+It supports the Bedrock formats that the gateway uses: Converse and Anthropic's own, both whole and as event streams.
+It runs on a thread of `make run`, and so ends with it. Its token counts are estimates, at four bytes a token.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 _PATH = re.compile(r"/model/[^/]+/(converse|converse-stream|invoke|invoke-with-response-stream)")
 _WORD = re.compile(r"\s*\S+")
-_BETWEEN_WORDS = 0.03  # seconds: slow enough to be seen
-_MOST_SAID = 400  # characters of the prompt that are said back
+_BETWEEN_WORDS = 0.03  # seconds: slow enough to see the words appear
+_MOST_SAID = 400  # characters of the prompt that are repeated
 _STRING = 7  # a header's type in an event stream
 
 Event = tuple[str, dict[str, Any]]
@@ -29,7 +29,7 @@ Event = tuple[str, dict[str, Any]]
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The demo model on a free port of the loopback interface, for as long as the block lasts; its URL."""
+    """Serve the demo model on a free loopback port for the duration of the block. Yields its URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -41,7 +41,7 @@ def serving() -> Iterator[str]:
 
 
 def answer_of(prompt: str) -> str:
-    """What the demo model answers."""
+    """The demo model's answer to a prompt."""
     said = " ".join(prompt.split())
     if not said:
         return "This is the local demo model. You said nothing."
@@ -49,7 +49,7 @@ def answer_of(prompt: str) -> str:
 
 
 class _Answer:
-    """The answer to one request of either format: its words, as many as the cap allows, and what they count."""
+    """The answer to a request in either format: its words, up to the cap, and their token counts."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         cap = body.get("inferenceConfig", {}).get("maxTokens") or body.get("max_tokens") or 4_096
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "application/vnd.amazon.eventstream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        with suppress(OSError):  # who asked has gone
+        with suppress(OSError):  # the caller has gone
             for kind, payload in events:
                 framed = _framed(kind, json.dumps(payload).encode())
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(framed), framed))
@@ -149,11 +149,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: the gateway's own log says all."""
+        """Logs nothing: the gateway's own log has everything."""
 
 
 def _last_words(messages: list[dict[str, Any]]) -> str:
-    """The text of the last message of the user's, without what coding agents put around it in tags."""
+    """The text of the user's last message, without the tagged context that coding agents add."""
     said = [message.get("content") for message in messages if message.get("role") == "user"]
     last = said[-1] if said else ""
     if isinstance(last, str):
@@ -167,7 +167,7 @@ def _tokens(text: str) -> int:
 
 
 def _framed(kind: str, payload: bytes) -> bytes:
-    """One message of an event stream: lengths and their checksum, headers, payload, a checksum of all."""
+    """One message of an event stream: lengths and their checksum, headers, payload, and a checksum of it all."""
     headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     encoded = b"".join(
         bytes([len(name)]) + name.encode() + struct.pack(">BH", _STRING, len(text)) + text.encode()

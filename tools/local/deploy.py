@@ -1,4 +1,4 @@
-"""Deploys a manifest through boto3 to anything that speaks AWS's APIs: MiniStack, LocalStack."""
+"""Deploys a manifest through boto3 to anything with AWS's APIs, such as MiniStack or LocalStack."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tools.manifest.model import Event
 from tools.manifest.names import Called, statements, variables
 
 ALIAS = "live"
-HOST_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"  # MiniStack hands a function that has it on to that address
+HOST_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"  # MiniStack forwards a function's invocations to this address
 AUTHORIZERS = {"api-key": "$request.header.X-API-Key", "bearer": "$request.header.Authorization"}
 _LOG_DAYS = 7
-# An emulator that ends fifty workers of a function answers when it has; asking again would only make it slower.
+# An emulator answers only after it has ended a function's fifty workers. A retry would only make it slower.
 _PATIENT = Config(read_timeout=300, retries={"max_attempts": 0})
 
 Progress = Callable[[str], None]
@@ -26,10 +26,10 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What differs between deployments: values of environment variables, secrets by provider, extra rights.
+    """The options of a deployment: values of environment variables, secrets by provider, extra rights.
 
-    `overrides` are variables set beside the manifest's, by function: what a test or a local mode needs. `host_url` is
-    where MiniStack hands the functions' invocations on to; None where the emulator runs them itself.
+    `overrides` are further variables by function, which a test or a local mode needs. MiniStack forwards the functions'
+    invocations to `host_url`. It is None if the emulator runs the functions itself.
     """
 
     values: Mapping[str, str]
@@ -41,7 +41,7 @@ class Options:
 
 @dataclass(slots=True)
 class Deployment:
-    """What was made: enough to call it, change it and take it down."""
+    """The resources of a deployment: enough to call it, change it and remove it."""
 
     names: Names
     api_id: str
@@ -54,7 +54,7 @@ class Deployment:
 
 
 class AwsSession(Protocol):
-    """boto3's session, or localstack-client's, which knows the emulator's endpoints."""
+    """A session of boto3, or of localstack-client, which knows the emulator's endpoints."""
 
     region_name: str
 
@@ -62,7 +62,7 @@ class AwsSession(Protocol):
 
 
 class Deployer:
-    """One deployment at a time, with the clients of a session."""
+    """Makes one deployment at a time, with the clients of a session."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Deployer:
         return self._session.client(service, config=_PATIENT)
 
     def deploy(self, built: BuildResult, options: Options) -> Deployment:
-        """Make everything. Fails on whatever is there already: a deployment starts from nothing."""
+        """Make everything. Fails if any of it already exists: a deployment starts from nothing."""
         self._progress(f"{len(self._manifest.tables)} tables")
         tables = {name: self._table(name, table) for name, table in self._manifest.tables.items()}
         self._progress("secrets, topic and layers")
@@ -99,7 +99,7 @@ class Deployer:
         return deployment
 
     def redeploy(self, built: BuildResult, deployment: Deployment, changed: set[str]) -> None:
-        """Put changed artifacts in place: the gateway layer for all functions, a function's own code."""
+        """Deploy changed artifacts: the gateway layer for all functions, or a function's own code."""
         functions = self.client("lambda")
         if "layer-gateway" in changed or "layer-dependencies" in changed:
             for layer in changed & {"layer-dependencies", "layer-gateway"}:
@@ -113,7 +113,7 @@ class Deployer:
                 functions.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
 
     def remove(self, deployment: Deployment) -> None:
-        """Take everything down again."""
+        """Remove the whole deployment."""
         functions = self.client("lambda")
         self.client("apigatewayv2").delete_api(ApiId=deployment.api_id)
         for source in deployment.sources:
@@ -178,7 +178,7 @@ class Deployer:
             Environment={"Variables": environment},
             TracingConfig={"Mode": "Active"},
         )
-        # An emulator is ready at once, and the waiter looks again only after a whole delay.
+        # An emulator is ready almost at once, but the waiter checks again only after its full delay.
         functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.05})
         version = functions.publish_version(FunctionName=name)["Version"]
         functions.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
@@ -211,7 +211,7 @@ class Deployer:
             deployment.rules.append(name)
 
     def read_stream(self, folder: str, event: Event, deployment: Deployment, table: str) -> None:
-        """Let a function read the stream of a table, by its real name, from the beginning."""
+        """Let a function read a table's stream from the beginning. `table` is the table's real name."""
         name, queue = deployment.functions[folder], self.names.failure_queue(folder, self._manifest.functions[folder])
         stream = self.client("dynamodb").describe_table(TableName=table)
         source = self.client("lambda").create_event_source_mapping(

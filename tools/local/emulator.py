@@ -1,5 +1,5 @@
-"""MiniStack, the host of its functions and a router before both doors as child processes: an environment and a folder
-of their own, nothing left behind."""
+"""Runs MiniStack, the host of its functions, and a router before both doors, as child processes. They have their own
+environment and folder, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _READY_SECONDS = 60.0
 
 
 class EmulatorError(Exception):
-    """The emulator can't be started; the message says why and what to do."""
+    """The emulator can't start. The message says why and what to do."""
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """A free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -39,9 +39,9 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Emulator:
-    """`port` serves the gateway, by both of its doors or by the HTTP API alone; `http_port` and `stream_port` serve one
-    door each. `control` serves the AWS APIs, `host_url` runs functions. `api_id` is the id the API must be created
-    with."""
+    """`port` serves the gateway: both of its doors, or only the HTTP API. `http_port` and `stream_port` serve one door
+    each. `control` serves the AWS APIs, and `host_url` runs functions. The API must be created with the id `api_id`.
+    """
 
     port: int
     http_port: int
@@ -55,7 +55,7 @@ class Emulator:
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """MiniStack's own."""
+        """MiniStack's process."""
         return self.processes[0]
 
     @property
@@ -72,25 +72,25 @@ class Emulator:
 
     @property
     def http_url(self) -> str:
-        """The HTTP API alone, as without a custom domain on AWS."""
+        """The URL of only the HTTP API, as on AWS without a custom domain."""
         return f"http://127.0.0.1:{self.http_port}"
 
     @property
     def stream_url(self) -> str:
-        """The streaming door alone, with its stage."""
+        """The URL of only the streaming door, with its stage."""
         return f"http://127.0.0.1:{self.stream_port}/{STAGE}"
 
     def listen(self, function: str, version: str) -> None:
-        """Serve what is deployed of a function that listens, from now on. Raises EmulatorError."""
+        """Serve the deployed version of a function that listens on a port. Raises EmulatorError."""
         listen(self.host_url, function, version)
 
     def log(self, lines: int = 20) -> str:
-        """The end of what the emulator wrote."""
+        """The last lines of the emulator's log."""
         text = (self.folder / "emulator.log").read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
     def stop(self) -> None:
-        """End it and all its workers, and remove its folder."""
+        """End the emulator and all its workers, and remove its folder."""
         for process in reversed(self.processes):
             _end(process)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -98,7 +98,7 @@ class Emulator:
             self.guard.communicate(b"done\n")
 
     def add(self, command: list[str], environment: dict[str, str], log: str) -> None:
-        """Start a process of its own group, which ends with this one, however this one ends."""
+        """Start a process in its own group. It ends with this process, however that ends."""
         with (self.folder / log).open("wb") as out:
             process = subprocess.Popen(
                 command, cwd=Path(__file__).parent, env=environment, stdout=out, stderr=out, start_new_session=True
@@ -107,7 +107,7 @@ class Emulator:
         self.tell_guard(f"group {process.pid}")
 
     def watch(self) -> None:
-        """Start the process that ends all the others where this one is killed."""
+        """Start the guard, which ends all other processes if this one is killed."""
         script = str(Path(__file__).with_name("guard.py"))
         self.guard = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, start_new_session=True)
         self.tell_guard(f"folder {self.folder}")
@@ -119,7 +119,7 @@ class Emulator:
 
 
 def listen(host_url: str, function: str, version: str) -> None:
-    """As `Emulator.listen`, of one that another process started."""
+    """Like `Emulator.listen`, for an emulator that another process started."""
     request = urllib.request.Request(f"{host_url}/listening/{function}/{version}", b"", method="POST")  # noqa: S310  ours
     try:
         with urllib.request.urlopen(request, timeout=_READY_SECONDS + 30) as reply:  # noqa: S310  ours
@@ -130,7 +130,7 @@ def listen(host_url: str, function: str, version: str) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started."""
+    """End a process and all its children."""
     for sent in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, sent)
@@ -142,7 +142,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def start(port: int | None = None, venv: Path = VENV, *, split: bool = False) -> Emulator:
-    """Start MiniStack with the gateway on `port` (a free one if None); `split` puts the HTTP API alone there. Raises
+    """Start MiniStack with the gateway on `port` (a free one if None). `split` puts only the HTTP API there. Raises
     EmulatorError."""
     python = venv / "bin" / "python"
     if not python.exists():
@@ -152,7 +152,7 @@ def start(port: int | None = None, venv: Path = VENV, *, split: bool = False) ->
     folder = Path(tempfile.mkdtemp(prefix="ai-gateway-"))
     control, host_port, stream_port, api_id = free_port(), free_port(), free_port(), secrets.token_hex(4)
     http_port = port if split else free_port()
-    # An empty environment: the server's variables leak into every function that it runs itself.
+    # An almost empty environment: MiniStack passes its variables to every function that it runs itself.
     environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "TMPDIR": str(folder)}
     settings = {
         "GATEWAY_PORT": str(control),
@@ -170,7 +170,7 @@ def start(port: int | None = None, venv: Path = VENV, *, split: bool = False) ->
         emulator.add(command, environment | settings, "emulator.log")
         _add_doors(emulator, str(python), environment, split=split)
         _await(emulator)
-    except BaseException:  # Ctrl-C too: a start that fails leaves nothing behind
+    except BaseException:  # also Ctrl-C: a failed start must leave nothing behind
         emulator.stop()
         raise
     return emulator

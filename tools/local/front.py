@@ -1,6 +1,6 @@
-"""The emulator's own ASGI app with a front: on the public port every path, /health too, reaches the gateway's API.
+"""Wraps the emulator's own ASGI app: on the public port, every path, even /health, reaches the gateway's API.
 
-Runs in the emulator's venv, in its process: `FRONT_PORT`, `FRONT_API` (the API's id) and `GATEWAY_PORT` say where.
+It runs in the emulator's venv and process. `FRONT_PORT`, `FRONT_API` (the API's id) and `GATEWAY_PORT` configure it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A whole gateway on an emulator: started, deployed, seeded, and ended without a trace."""
+"""Starts, deploys and seeds a whole gateway on an emulator, and ends it without a trace."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ BUILD = ROOT / "build" / "local"
 
 @dataclass(slots=True)
 class Gateway:
-    """A gateway that serves. `keys` are demo keys by name: free, basic, premium, enterprise, admin. `sources` is the
-    digest of what it was built of."""
+    """A running gateway. `keys` are demo keys by name: free, basic, premium, enterprise, admin. `sources` is the digest
+    of its sources."""
 
     emulator: Emulator
     deployer: Deployer
@@ -37,18 +37,18 @@ class Gateway:
 
 
 def session(endpoint: str) -> Session:
-    """A session for an emulator at an endpoint: fixed credentials, never the user's."""
+    """A session for an emulator at an endpoint. It has fixed credentials, never the user's."""
     account = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "test"}
     return Session(**account, aws_session_token=None, region_name=REGION, localstack_host=urlsplit(endpoint).netloc)
 
 
 def built(out: Path = BUILD) -> BuildResult:
-    """Everything, for the interpreter that the emulator runs functions with."""
+    """Build everything, for the interpreter with which the emulator runs functions."""
     return build(local_target(VENV / "bin" / "python"), out)
 
 
 def sources(root: Path = ROOT) -> str:
-    """A digest of all that is built: equal where nothing changed."""
+    """A digest of all sources of the build. It stays equal if nothing changed."""
     found = hashlib.sha256()
     for folder in ("functions", "shared", "requirements", "tools/build", "tools/manifest"):
         for path in sorted((root / folder).rglob("*")):
@@ -66,7 +66,7 @@ def made(
     result: BuildResult | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Gateway:
-    """Build, deploy and seed on an emulator that runs."""
+    """Build, deploy and seed a gateway on a running emulator."""
     progress("build")
     source = sources()
     result = result or built()
@@ -88,14 +88,14 @@ def made(
 
 @contextmanager
 def running(port: int | None, mode: str, progress: Callable[[str], None], *, split: bool = False) -> Iterator[Gateway]:
-    """A gateway on a port (a free one if None) for as long as the block lasts; `split` gives its doors a port each.
+    """A gateway on a port (a free one if None) for the duration of the block. `split` gives each door its own port.
     Raises EmulatorError, BuildError."""
     with ExitStack() as stack:
         environ: Mapping[str, str] = os.environ
         if mode == "local":
             progress("small model")
             environ = stack.enter_context(llm.serving(llm.command())).environ()
-        options(mode, Names("local", REGION), environ)  # what the environment lacks is said at once
+        options(mode, Names("local", REGION), environ)  # report missing variables at once
         if mode != "bedrock" and not environ.get(BEDROCK_URL):
             environ = {**environ, BEDROCK_URL: stack.enter_context(demo.serving())}
         progress("emulator")
@@ -105,7 +105,7 @@ def running(port: int | None, mode: str, progress: Callable[[str], None], *, spl
 
 
 class Steps:
-    """Prints each step when it begins, with the seconds since the first."""
+    """Prints each step as it begins, with the seconds since the first one."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()

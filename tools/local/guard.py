@@ -1,7 +1,7 @@
-"""Ends what `make run` started where it can't do so itself: when it was killed, or its machine's memory ran out.
+"""Cleans up after `make run` if that can't: because it was killed, or the machine ran out of memory.
 
-Its standard input is a pipe that only `make run` holds. Lines name what there is, `group <pid>` and `folder <path>`; at
-the pipe's end all of it is ended and removed. A line `done` says that nothing is left to do.
+Its standard input is a pipe that only `make run` holds. Lines `group <pid>` and `folder <path>` name what to clean up.
+When the pipe closes, the guard ends the groups and removes the folders. A line `done` means that nothing is left to do.
 """
 
 from __future__ import annotations

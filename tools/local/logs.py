@@ -1,4 +1,4 @@
-"""The functions' logs for people: a line a request, and whatever went wrong; all lines of one request by its id."""
+"""Prints the functions' logs for people: a line for each request, and all problems; or all lines of one request id."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from datetime import datetime
 from typing import Any
 
 _POLL_SECONDS = 0.5
-_LATE_MS = 5_000  # lines of several functions come in any order, some a moment late
+_LATE_MS = 5_000  # lines of different functions are unordered, and some come late
 _MOST_REFUSALS = 1_000
 _PLATFORM = re.compile(r"(START|END|REPORT|INIT_START) ")
-_PROBES = ("GET /ready",)  # asked by what starts the server
+_PROBES = ("GET /ready",)  # sent by the process that starts the server
 _IDS = ("correlation_id", "request_id", "gateway_request_id")
 _USUAL = frozenset(("level", "location", "message", "timestamp", "service", "key_id", "xray_trace_id", *_IDS))
-# What a terminal acts on: a client may write it into a path. Lines and tabs stay.
+# Control characters of terminals, which a client may put into a path. Line feeds and tabs stay.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _RED, _YELLOW, _GREEN, _DIM, _END = "\033[31m", "\033[33m", "\033[32m", "\033[2m", "\033[0m"
 
 
 @dataclass(slots=True)
 class Printer:
-    """Lines of a log into lines for people. With `wanted`, an id of a request (`x-correlation-id`, `x-request-id`, or
-    `x-gateway-request-id` of an answer), all that its request said, and nothing else."""
+    """Turns log lines into lines for people. `wanted` is a request's id (`x-correlation-id`, `x-request-id`, or
+    `x-gateway-request-id` of an answer). With it, all lines of that request are shown, and nothing else."""
 
     colours: bool = False
     wanted: str = ""
     _refused: OrderedDict[str, str] = field(default_factory=OrderedDict)
 
     def shown(self, function: str, text: str) -> str | None:
-        """What is printed of a line; None for nothing."""
+        """The text to print for a log line, or None to print nothing."""
         try:
             line = json.loads(text)
         except ValueError:
             line, text = None, _plain(text)
-        if not isinstance(line, dict):  # of the runtime, or of a function that broke: no request is known
+        if not isinstance(line, dict):  # from the runtime or a crashed function, of an unknown request
             quiet = self.wanted or not text.strip() or _PLATFORM.match(text)
             return None if quiet else f"{'':12}  {function:<12} {text.rstrip()}"
         if self.wanted and self.wanted not in [line.get(name) for name in _IDS]:
@@ -82,8 +82,8 @@ class Printer:
 
 
 def events(client: Any, groups: Mapping[str, str], *, follow: bool) -> Iterator[tuple[str, str]]:
-    """The function and the text of each line, oldest first; with `follow` without end, as they come. `groups` are the
-    functions' real names by their own."""
+    """The function and the text of each line, oldest first. With `follow`, it goes on without end.
+    `groups` maps functions' own names to their real names."""
     since, seen = 0, OrderedDict[str, None]()
     while True:
         found = sorted(_since(client, groups, since), key=lambda each: each[0])
@@ -102,7 +102,7 @@ def events(client: Any, groups: Mapping[str, str], *, follow: bool) -> Iterator[
 def show(
     lines: Iterable[tuple[str, str]], printer: Printer, out: Callable[[str], None], *, as_json: bool = False
 ) -> int:
-    """Print what there is to be seen of lines; with `as_json` the lines themselves. Returns how many were printed."""
+    """Print the lines for people or, with `as_json`, the log lines themselves. Returns how many were printed."""
     printed = 0
     for function, text in lines:
         shown = printer.shown(function, text)

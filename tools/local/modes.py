@@ -1,5 +1,5 @@
-"""Where a local gateway's models are: the emulator's own, one on this machine, an OpenAI-compatible host, Anthropic,
-Bedrock."""
+"""The modes of a local gateway, by where its models are: the emulator, this machine, an OpenAI-compatible host,
+Anthropic, or Bedrock."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tools.local.deploy import Options
 from tools.local.emulator import EmulatorError
 from tools.manifest import Names
 
-# An emulator that starts a process for each parallel call may keep a small machine busy for longer than AWS ever would.
+# An emulator that starts a process for each parallel call may keep a small machine busy far longer than AWS would.
 STORE_SECONDS = "20"
 BEDROCK_URL = "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"
 _PROVIDER_KEY = "PROVIDER_KEY_"
-# The model that the first lines ask: one that the mode has at hand, by a name that costs little where it costs.
+# The model in the first example commands: one that the mode serves, and a cheap one if the mode costs money.
 FIRST_MODEL = {
     "emulator": "gpt-4",
     "local": "gpt-4",
@@ -36,9 +36,9 @@ def options(
     api_id: str | None = None,
     host_url: str | None = None,
 ) -> Options:
-    """What a deployment needs for a mode. Raises EmulatorError where the environment lacks something.
+    """The deployment options of a mode. Raises EmulatorError if an environment variable is missing.
 
-    By default everything is a Bedrock of this machine, which `BEDROCK_URL` names: nothing is spent by surprise.
+    By default, a Bedrock on this machine serves all models, at `BEDROCK_URL`. So nothing costs money by surprise.
     """
     values = {
         "GATEWAY_ENVIRONMENT": names.environment,
@@ -91,7 +91,7 @@ def options(
 
 
 def _provider_keys(environ: Mapping[str, str]) -> dict[str, str]:
-    """Secrets of providers that the config may name: PROVIDER_KEY_GROQ is the secret `groq`."""
+    """The secrets of providers that the config may add: PROVIDER_KEY_GROQ is the secret `groq`."""
     return {
         "providers/" + name.removeprefix(_PROVIDER_KEY).lower().replace("_", "-"): key
         for name, key in environ.items()

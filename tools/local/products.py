@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class _Line(NamedTuple):
-    """A line of products: path of categories, kinds, qualities that go into name and text, specifications, prices."""
+    """A product line: its category path, kinds, qualities (for name and description), specifications and prices."""
 
     path: tuple[str, ...]
     kinds: tuple[str, ...]
@@ -82,7 +82,7 @@ _AVAILABILITY = ("in_stock", "in_stock", "in_stock", "limited", "preorder", "out
 
 
 def products() -> Iterator[dict[str, Any]]:
-    """Each product as an admin would create it."""
+    """Each product in the form in which an admin creates it."""
     choose = random.Random(20_261_124)  # noqa: S311  the same catalogue every time
     for number, (line, maker) in enumerate(_combinations(), start=1):
         kind, quality = choose.choice(line.kinds), choose.choice(line.qualities)

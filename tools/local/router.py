@@ -1,8 +1,8 @@
-"""One port before both doors: `/v1` and what is below it goes to the one that streams, all else to the HTTP API.
+"""One port for both doors: `/v1` and everything below it goes to the streaming door, all else to the HTTP API.
 
-It reads the head of a connection's first request, asks for the connection to end with its answer, and hands bytes on as
-they come, both ways: a chunk is a chunk, and a hang-up is one on the other side too. `ROUTER_PORT`, `HTTP_PORT` and
-`STREAM_PORT` say where.
+It reads the head of a connection's first request, and asks the door to close the connection after its answer. Then it
+passes bytes on as they come, in both directions: chunks stay chunks, and a hang-up on one side is one on the other too.
+`ROUTER_PORT`, `HTTP_PORT` and `STREAM_PORT` set the ports.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from contextlib import suppress
 
 _MOST_HEAD = 64 * 1024
-_CONNECT_SECONDS = 15.0  # a door may be starting anew
+_CONNECT_SECONDS = 15.0  # a door may be restarting
 _STREAMED = re.compile(rb"[A-Z]+ /v1(?=[/? ])|HEAD / ")
 _CONNECTION = re.compile(rb"\r\n(connection|keep-alive):[^\r\n]*", re.IGNORECASE)
 _NOBODY = (
@@ -25,13 +25,13 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes:
-    """A request's head, for an answer after which the connection ends; of what is none whatever there is."""
+    """A request's head, with `connection: close`. If the bytes are no complete head, it returns what there is."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as over:
         return over.partial
     except asyncio.LimitOverrunError:
-        return await reader.read(_MOST_HEAD)  # the door says what is wrong with it
+        return await reader.read(_MOST_HEAD)  # the door answers with the error
     line, end, rest = _CONNECTION.sub(b"", head).partition(b"\r\n")
     return line + end + b"connection: close\r\n" + rest
 
@@ -67,10 +67,10 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, htt
             return
         there[1].write(head)
         asking = asyncio.create_task(_pass_on(reader, there[1]))
-        await _pass_on(there[0], writer)  # the answer's end is the connection's
+        await _pass_on(there[0], writer)  # the connection ends with the answer
         asking.cancel()
     except OSError:
-        pass  # either side has gone: so goes the other
+        pass  # one side has gone, so close the other too
     finally:
         for each in (there[1], writer) if there else (writer,):
             with suppress(OSError, RuntimeError):

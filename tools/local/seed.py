@@ -1,4 +1,4 @@
-"""Demo data: a key of each tier and an admin's, the emulator's models under every alias, a product catalogue."""
+"""Demo data: a key of each tier and an admin key, the emulator's models under every alias, a product catalogue."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from gateway.times import rfc3339
 from tools.local.products import products
 from tools.manifest import Names
 
-# What the emulator's Bedrock answers for models that are not Bedrock's own.
+# The emulator's Bedrock model that serves aliases of other providers' models.
 _STAND_IN = "bedrock/amazon.nova-lite-v1:0"
 
 
 def database(endpoint: str, region: str, account: str) -> Database:
-    """A database of the emulator, by the gateway's own client."""
+    """The emulator's database, through the gateway's own client."""
     credentials = Credentials(account, "test")
     return DynamoDB(AwsHttp("dynamodb", region, endpoint, lambda: credentials), timeout=10)
 
 
 def seed_keys(database: Database, names: Names) -> dict[str, str]:
-    """One key of each tier and one that may call everything. Returns their texts by name."""
+    """Make a key of each tier, and one that may call everything. Returns their texts by name."""
     store = KeyStore(database, names.table("api-keys"))
     usual = tuple(scope for scope in SCOPES if scope != "admin")
     made = {tier: _key(store, f"demo {tier}", tier, usual) for tier in TIERS}
@@ -65,8 +65,9 @@ def _key(store: KeyStore, name: str, tier: str, scopes: tuple[str, ...]) -> str:
 def seed_models(
     database: Database, names: Names, target: str = _STAND_IN, price: Mapping[str, float] | None = None
 ) -> None:
-    """Point aliases at one model: those that the emulator's Bedrock does not serve, so that each works with it alone;
-    with a price of its own all of them. Those that embed are taken out: neither does. It's a version of the config."""
+    """Point the aliases that the emulator's Bedrock does not serve at `target`, so that they need only that one.
+    With a `price` for it, point all aliases at it. Remove the aliases of embedding models: neither `target` nor the
+    emulator's Bedrock can embed. This writes a version of the config."""
     served, models = _served_by_bedrock(names.region), dict[str, dict[str, str] | None]()
     for alias in defaults()["models"]:
         if alias in embedding_aliases():
@@ -89,7 +90,7 @@ def embedding_aliases() -> set[str]:
 
 
 def _served_by_bedrock(region: str) -> set[str]:
-    """The packaged aliases that Bedrock answers by Converse, which is all that emulators know of it."""
+    """The packaged aliases that Bedrock serves with Converse, the only API of Bedrock that emulators know."""
     found = ModelNames(parse_config(defaults()), PriceBook.load(region), ("bedrock",), region)
     routes = (found.found(alias) for alias in defaults()["models"])
     vendor = packaged()["bedrock"]
@@ -97,7 +98,7 @@ def _served_by_bedrock(region: str) -> set[str]:
 
 
 def seed_products(database: Database, names: Names) -> int:
-    """Write the demo products, new or over what is there; returns how many."""
+    """Write the demo products, over existing ones too. Returns how many."""
     observability.configure("seed", "WARNING")
     admin = ProductAdmin(ProductStore(database, names.table("product-catalog")))
     by = Caller("make-run", "enterprise", ("admin",), version=1)

@@ -1,4 +1,4 @@
-"""What a running local gateway tells other programs: .local/gateway.json, readable by its owner alone."""
+"""The facts of a running local gateway for other programs, in .local/gateway.json. Only its owner can read the file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write(facts: dict[str, Any], file: Path = FILE) -> None:
 
 
 def read(file: Path = FILE) -> dict[str, Any] | None:
-    """The facts of the gateway that runs, None where none does (a file left by a killed one is removed)."""
+    """The facts of the running gateway, or None if none runs. A file that a killed gateway left is removed."""
     try:
         facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         os.kill(facts["pid"], 0)

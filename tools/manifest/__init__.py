@@ -1,4 +1,4 @@
-"""The reader of what functions and tables say of themselves: the local deployer, the build and the tests use it."""
+"""Reads the descriptions of functions and tables. The local deployer, the build and the tests use it."""
 
 from tools.manifest.model import Function, Manifest, Table
 from tools.manifest.names import Names

@@ -1,4 +1,4 @@
-"""The form of function.json, tables.json and environment.json. Strict: an unknown or misspelt key is an error."""
+"""The schemas of function.json, tables.json and environment.json. They are strict: an unknown key is an error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]
 AttributeType = Literal["S", "N", "B"]
-Auth = Literal["public", "api-key", "bearer", "key"]  # key: the function checks it itself, at the door that streams
+Auth = Literal["public", "api-key", "bearer", "key"]  # key: the function itself checks it, at the streaming door
 DynamoAction = Literal[
     "BatchGetItem",
     "BatchWriteItem",
@@ -20,9 +20,9 @@ DynamoAction = Literal[
     "Scan",
     "UpdateItem",
 ]
-# What a request comes in by: the HTTP API, or the REST API that hands on an answer as it is made.
+# The API that a request comes in by: the HTTP API, or the REST API that streams answers.
 Door = Literal["http", "stream"]
-# The most seconds that a function behind it may take: an HTTP API gives up after 30, a stream is cut after 900.
+# The longest timeout of a function behind each door: an HTTP API gives up after 30 seconds, a stream ends after 900.
 DOOR_SECONDS: dict[Door, int] = {"http": 29, "stream": 900}
 _PLACEHOLDERS = ("{partition}", "{region}", "{account}", "{prefix}")
 
@@ -32,15 +32,15 @@ class _Strict(BaseModel):
 
 
 class Index(_Strict):
-    """A global secondary index. `key`: partition key, then optional sort key. With keys alone in it, a write that
-    changes none of them costs the index nothing."""
+    """A global secondary index. `key`: partition key, then optional sort key. If it projects only keys, a write that
+    changes no key costs the index nothing."""
 
     key: Annotated[dict[str, AttributeType], Field(min_length=1, max_length=2)]
     projection: Literal["ALL", "KEYS_ONLY"] = "ALL"
 
 
 class Table(_Strict):
-    """A table of shared/tables.json. `stream` and `ttl` (an attribute's name) are off unless given."""
+    """A table of shared/tables.json. `stream` and `ttl` (the name of an attribute) are off unless they are given."""
 
     description: str
     key: Annotated[dict[str, AttributeType], Field(min_length=1, max_length=2)]
@@ -50,7 +50,7 @@ class Table(_Strict):
 
 
 class Cors(_Strict):
-    """shared/cors.json: what a browser may send (lower case), may show a page, and for how many seconds this holds."""
+    """shared/cors.json: the headers that a browser may send (lower case) or show a page, and for how many seconds."""
 
     allow_headers: list[str]
     expose_headers: list[str]
@@ -58,7 +58,7 @@ class Cors(_Strict):
 
 
 class Variable(_Strict):
-    """An environment variable that deployments know; `everywhere`: every function gets it."""
+    """An environment variable that deployments know. With `everywhere`, every function gets it."""
 
     description: str
     everywhere: bool = False
@@ -83,20 +83,20 @@ class Grant(_Strict):
         return resources
 
 
-# What a role may do with models of a provider that takes its signature. Converse is authorised as InvokeModel.
+# A role's actions on models of a provider that accepts its signature. AWS authorises Converse as InvokeModel.
 ModelAction = Literal["CountTokens", "InvokeModel", "InvokeModelWithResponseStream"]
-# Of those what a model is asked for by its own id alone: an inference profile's tokens are not counted.
+# The actions that take only a model's own id: CountTokens does not accept an inference profile.
 BY_OWN_ID: frozenset[ModelAction] = frozenset(("CountTokens",))
 
 
 class Authorizer(_Strict):
-    """This function is the API's authorizer; its answers are kept for `ttl` seconds."""
+    """Marks the function as the API's authorizer. Its answers are cached for `ttl` seconds."""
 
     ttl: Annotated[int, Field(ge=0, le=3600)]
 
 
 class Event(_Strict):
-    """What starts a function besides routes: a table's stream, or a schedule of EventBridge."""
+    """What starts a function, apart from routes: a table's stream, or an EventBridge schedule."""
 
     stream: str | None = None
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 100
@@ -113,9 +113,9 @@ class Event(_Strict):
         return self
 
 
-# What of a table: all of it (its actions), or of each action the partitions that it may meet, by their keys or by how
-# these begin ("idempotency#*"). A partition's name is written out: nothing shorter than it is a right, but for months,
-# which begin alike ("20*").
+# Rights on a table: either actions on all of it, or for each action the partitions that it may touch, by their keys
+# or key prefixes ("idempotency#*"). A partition's name must be written in full: no shorter prefix is allowed, except
+# for months, which share one ("20*").
 LeadingKey = Annotated[str, Field(pattern=r"^([a-z][a-z-]*(#\*)?|20\*)$")]
 _Whole = Annotated[list[DynamoAction], Field(min_length=1), Tag("[whole]")]
 _Parts = Annotated[
@@ -127,13 +127,13 @@ def _form(value: Any) -> str:
     return "[parts]" if isinstance(value, dict) else "[whole]"
 
 
-# Who checks the key: an authorizer by the one header or the other; at the door that streams the function itself.
+# The auth of each door. An authorizer checks the key in one of two headers; at the streaming door, the function does.
 _CHECKED: dict[Door, tuple[Auth, ...]] = {"http": ("public", "api-key", "bearer"), "stream": ("public", "key")}
 _STARTED: dict[Door, str] = {"http": "a function by its dotted path", "stream": "functions/<name>/run.sh"}
 
 
 class Function(_Strict):
-    """A function.json. Only description, handler, memory and timeout (seconds) must be there."""
+    """A function.json. Only description, handler, memory and timeout (seconds) are required."""
 
     description: Annotated[str, Field(min_length=10, max_length=256)]
     handler: Annotated[str, Field(pattern=r"^functions((\.[a-z_][a-z0-9_]*){2,}|/[a-z_][a-z0-9_]*/run\.sh)$")]
@@ -172,9 +172,9 @@ class Function(_Strict):
 
 
 class Adapter(_Strict):
-    """shared/adapter.json: the Lambda Web Adapter, which stands between Lambda and a server on a port. `environment` is
-    what a function behind it gets beside its own variables, `layers` the layer's name by architecture, `accounts` the
-    account that publishes it by partition."""
+    """shared/adapter.json: the Lambda Web Adapter, which sits between Lambda and a server on a port. A function behind
+    it gets the variables `environment` in addition to its own. `layers` has the layer's name by architecture,
+    `accounts` the publishing account by partition."""
 
     environment: dict[str, str]
     layers: dict[str, str]
@@ -183,7 +183,7 @@ class Adapter(_Strict):
 
 
 class Manifest(_Strict):
-    """Everything a deployment is made from, by symbolic name."""
+    """Everything that a deployment is made from, by symbolic name."""
 
     functions: dict[str, Function]
     tables: dict[str, Table]
@@ -198,15 +198,15 @@ class Manifest(_Strict):
 
     @property
     def streaming(self) -> str | None:
-        """The name of the function behind the door that streams, if there is one."""
+        """The name of the function behind the streaming door, if there is one."""
         return next((name for name, function in self.functions.items() if function.door == "stream"), None)
 
     def methods(self) -> list[str]:
-        """The HTTP methods that routes of the HTTP API have."""
+        """The HTTP methods of the HTTP API's routes."""
         return sorted({route.split(" ")[0] for route in self.routes()})
 
     def routes(self, door: Door = "http") -> dict[str, tuple[str, Auth]]:
-        """Route key of a door to function and kind of authorization."""
+        """A door's routes: route key -> function and kind of authorization."""
         return {
             route: (name, auth)
             for name, function in self.functions.items()

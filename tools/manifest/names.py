@@ -1,4 +1,4 @@
-"""What follows from a manifest for one environment: names, ARNs, variables and rights. Terraform derives the same."""
+"""Derives an environment's names, ARNs, variables and rights from a manifest. Terraform derives the same."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _STREAM_ACTIONS = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStre
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A gateway's names in one account and region; `environment` is dev, staging, prod, local."""
+    """A gateway's names in one account and region. `environment` is dev, staging, prod or local."""
 
     environment: str
     region: str = "us-east-1"
     account: str = "000000000000"
     partition: str = "aws"
     base: str = "ai-gateway"
-    tables: Mapping[str, str] = field(default_factory=dict, hash=False)  # those of another name: they were restored
+    tables: Mapping[str, str] = field(default_factory=dict, hash=False)  # tables with other names: restored ones
 
     @property
     def prefix(self) -> str:
@@ -40,7 +40,7 @@ class Names:
         return f"/aws/lambda/{self.function(folder, function)}"
 
     def failure_queue(self, folder: str, function: Function) -> str:
-        """Where the records of a stream go that a function could not take."""
+        """The queue for the stream records that a function could not process."""
         return f"{self.function(folder, function)}-failures"
 
     @property
@@ -59,9 +59,9 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """Which models a deployment calls: of these providers, in order of preference; by the role in these regions (none:
-    the deployment's own), by ids of these forms. Providers that `by_secret` names are called by credentials of a secret
-    where the role could sign."""
+    """Which models a deployment calls. `providers` are in order of preference. The role calls models in `regions`
+    (none: the deployment's own), with ids of `forms`. Providers in `by_secret` are called with credentials of a secret,
+    although the role could sign."""
 
     providers: tuple[str, ...] = ("openai", "bedrock")
     regions: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Called:
 
     @classmethod
     def of(cls, values: Mapping[str, str]) -> Called:
-        """As the variables of an environment say."""
+        """As the variables of an environment define it."""
         providers = tuple(name for name in values.get("GATEWAY_PROVIDERS", "").split(",") if name)
         regions = tuple(dict.fromkeys(filter(None, (values.get(f"{name.upper()}_REGION") for name in providers))))
         secrets = frozenset(name for name in providers if values.get(f"{name.upper()}_SECRET_ID"))
@@ -78,8 +78,8 @@ class Called:
 
 
 def variables(manifest: Manifest, folder: str, values: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a function: what every function gets and what it asks for, empty values left out; of one that
-    is a server, what its adapter goes by."""
+    """The environment of a function: the variables of every function and those that it asks for, without empty values.
+    A server also gets the adapter's variables."""
     wanted = [name for name, variable in manifest.environment.items() if variable.everywhere]
     wanted += manifest.functions[folder].environment
     adapter = manifest.adapter.environment if manifest.functions[folder].door == "stream" else {}
@@ -87,14 +87,14 @@ def variables(manifest: Manifest, folder: str, values: Mapping[str, str]) -> dic
 
 
 def statements(manifest: Manifest, folder: str, names: Names, called: Called | None = None) -> list[Statement]:
-    """The statements of a function's policy: exactly what its manifest says, and its own log group."""
+    """The statements of a function's policy: exactly the rights of its manifest, and its own log group."""
     return list(_statements(manifest.functions[folder], folder, names, called or Called()))
 
 
 def _statements(function: Function, folder: str, names: Names, called: Called) -> Iterator[Statement]:
     group = names.arn("logs", f"log-group:{names.log_group(folder, function)}:*")
     yield _allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [group])
-    # X-Ray knows no resources: AWS allows nothing but "*" here.
+    # X-Ray has no resource-level permissions: AWS accepts only "*" here.
     yield _allow("Traces", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"])
     for target, actions in sorted(function.tables.items()):
         sid, arn = _sid("Table", target), names.table_arn(target)
@@ -105,7 +105,7 @@ def _statements(function: Function, folder: str, names: Names, called: Called) -
             yield _allow(sid, [f"dynamodb:{action}" for action in sorted(actions)], [arn])
     yield from _on_models(function, names, called)
     for name in (each for each in function.secrets if _has_secret(each, function, called)):
-        # Secrets Manager ends every ARN with six random characters.
+        # Secrets Manager adds six random characters to every ARN.
         arn = names.arn("secretsmanager", f"secret:{names.secret(name)}-??????")
         yield _allow(f"Secret{name.capitalize()}", ["secretsmanager:GetSecretValue"], [arn])
     if function.event and function.event.stream:
@@ -124,7 +124,7 @@ def _has_secret(provider: str, function: Function, called: Called) -> bool:
 
 
 def _on_models(function: Function, names: Names, called: Called) -> Iterator[Statement]:
-    """By a profile a model runs in other regions too: there it may be called through one of ours alone."""
+    """A profile also runs a model in other regions. There, the role may call it only through one of our profiles."""
     begin = f"arn:{names.partition}:bedrock"
     places = [(region, form) for region in called.regions or (names.region,) for form in called.forms]
     profiles = [f"{begin}:{region}:{names.account}:inference-profile/*.{form}" for region, form in places]
@@ -147,7 +147,7 @@ def _allow(sid: str, actions: list[str], resources: list[str]) -> Statement:
 
 
 def _of_partitions(keys: list[str]) -> dict[str, Any]:
-    """That a call meets these partitions alone. A call that names none would pass `ForAllValues`: `Null` refuses it."""
+    """Limits a call to these partitions. A call that names none would pass `ForAllValues`, so `Null` refuses it."""
     leading = "dynamodb:LeadingKeys"
     return {"ForAllValues:StringLike": {leading: sorted(keys)}, "Null": {leading: "false"}}
 

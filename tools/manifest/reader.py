@@ -1,4 +1,4 @@
-"""Reads the description of a gateway from its files and reports everything that is wrong with it at once."""
+"""Reads the description of a gateway from its files, and reports all its problems at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class ManifestError(Exception):
-    """What is wrong, a line each: file, key, reason. `problems` holds the lines."""
+    """The problems, one on each line: file, key, reason. `problems` holds the lines."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -23,7 +23,7 @@ class ManifestError(Exception):
 
 
 def load(root: Path) -> Manifest:
-    """The manifest of a checkout. Raises ManifestError naming file and key of every problem."""
+    """The manifest of a checkout. Raises ManifestError, which names the file and key of every problem."""
     problems: list[str] = []
     tables = _many(root, "shared/tables.json", Table, problems)
     environment = _many(root, "shared/environment.json", Variable, problems)
@@ -76,7 +76,7 @@ def _one(file: str, data: Any, model: type[M], problems: list[str], below: str =
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             parts = map(str, (below, *detail["loc"]) if below else detail["loc"])
-            # In brackets stand pydantic's own words: [key], and which form of several it took a value for.
+            # Parts in brackets are pydantic's: [key], and the tag of the union member that it chose.
             key = ".".join(part for part in parts if not part.startswith("["))
             problems.append(f"{file}: {key or 'file'}: {detail['msg']}")
         return None
@@ -93,7 +93,7 @@ def _routes(manifest: Manifest, _root: Path) -> Iterator[str]:
     owners: dict[tuple[str, str], str] = {}
     for name, function in manifest.functions.items():
         for route in function.routes:
-            # Two names for the same parameter are the same route to API Gateway.
+            # To API Gateway, routes that differ only in a parameter's name are the same.
             form = "/".join(
                 "{}" if part.startswith("{") and not part.endswith("+}") else part for part in route.split("/")
             )

@@ -1,4 +1,4 @@
-"""What is deployed: a function's code and layers, unpacked once for all of its processes, and its variables."""
+"""A function as deployed: its code and layers, unpacked once for all its processes, and its variables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Deployed:
 
 
 class Lambda:
-    """The emulator's Lambda API, as its functions' host sees it. `folder` is where code is unpacked."""
+    """The emulator's Lambda API, for the host of its functions. Code is unpacked in `folder`."""
 
     def __init__(self, endpoint: str, region: str, account: str, folder: Path | None = None) -> None:
         self._endpoint, self._region, self._account = endpoint, region, account
@@ -45,7 +45,7 @@ class Lambda:
         )
 
     def get(self, name: str, version: str) -> Deployed:
-        """A version of a function as it was deployed."""
+        """A version of a function, as it was deployed."""
         functions = self.client("lambda")
         found = functions.get_function(FunctionName=name, Qualifier=version)
         config = found["Configuration"]
@@ -58,7 +58,7 @@ class Lambda:
         return Deployed(code, self._environment(config, code, layers, stream), stream)
 
     def _environment(self, config: Mapping[str, Any], code: Path, layers: list[Path], stream: str) -> dict[str, str]:
-        """What Lambda gives a process; a layer's `python` folder comes before the function's own code, as there."""
+        """Lambda's variables for a process. The function's own code comes before its layers' `python` folders."""
         given = config.get("Environment", {}).get("Variables", {})
         return {
             "PATH": os.environ.get("PATH", ""),
@@ -80,7 +80,7 @@ class Lambda:
         }
 
     def _unpacked(self, location: str, digest: str) -> Path:
-        """The folder of a zip, by its content: unpacked once, whoever asks."""
+        """The folder of an unpacked zip. Each content is unpacked only once."""
         folder = self._folder / hashlib.sha256(digest.encode()).hexdigest()[:32]
         with self._unpacking:
             if not folder.exists():

@@ -1,4 +1,4 @@
-"""Functions that listen on a port: a process each, of the code, layers and variables that were deployed."""
+"""Runs functions that listen on a port. Each is a process with the deployed code, layers and variables."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import IO, cast
 
 from tools.local.host.deployed import Deployed
 
-THREADS = "256"  # on one machine all streams are one process's
+THREADS = "256"  # on this machine, one process serves all streams
 _READY_SECONDS = 60.0
-_END_SECONDS = 8.0  # for streams under way to be settled
-_OF_LAMBDA = ("AWS_LWA_", "AWS_LAMBDA_EXEC_WRAPPER")  # no adapter stands before it here
+_END_SECONDS = 8.0  # for open streams to be settled
+_OF_LAMBDA = ("AWS_LWA_", "AWS_LAMBDA_EXEC_WRAPPER")  # there is no adapter before it here
 
 
 class Listening:
-    """One function's server on a port, started anew for each version."""
+    """One function's server on a port. It restarts for each version."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -29,7 +29,7 @@ class Listening:
         self._turn = threading.Lock()
 
     def start(self, deployed: Deployed, log: Callable[[str], None]) -> None:
-        """End the one before, and serve this version; returns once it takes requests. Raises TimeoutError, OSError."""
+        """End the previous server, serve this version, and return once it is ready. Raises TimeoutError, OSError."""
         with self._turn:
             self._end()
             given = {name: text for name, text in deployed.environment.items() if not name.startswith(_OF_LAMBDA)}

@@ -1,4 +1,4 @@
-"""Lines of functions' logs into the emulator's CloudWatch Logs, from one thread, many at a time."""
+"""Writes lines of functions' logs to the emulator's CloudWatch Logs, in batches, from one thread."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Logs:
                 except queue.Empty:
                     line = None
             for place, events in batches.items():
-                with suppress(Exception):  # a group that was removed, an emulator that ends: nobody reads them any more
+                with suppress(Exception):  # the group or the emulator has gone, so no reader is left
                     self._put(*place, events)
 
     def _put(self, function: str, stream: str, events: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""A process that runs a function: started, asked, ended."""
+"""Starts, calls and ends a process that runs a function."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _START_SECONDS = 60.0
 
 
 class Failed(Exception):
-    """A function that failed; `facts` in Lambda's words."""
+    """A function failed. `facts` has Lambda's error fields."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class Failed(Exception):
 
 
 class Worker:
-    """Asked by one thread at a time."""
+    """A process of a function. Only one thread may call it at a time."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -35,7 +35,7 @@ class Worker:
 
     @classmethod
     def start(cls, deployed: Deployed, log: Callable[[str], None]) -> Worker:
-        """A process that has imported the function; one that could not says so when it is first asked."""
+        """A process that has imported the function. If the import fails, the first call raises the failure."""
         process = subprocess.Popen(
             [sys.executable, "-P", str(Path(__file__).with_name("worker.py"))],
             cwd=deployed.code,
@@ -53,7 +53,7 @@ class Worker:
         return worker
 
     def ask(self, event: bytes, facts: dict[str, Any]) -> bytes:
-        """The answer to an event (one line of JSON), as JSON. Raises Failed; the process must be ended then."""
+        """The answer to an event (one line of JSON), as JSON. After Failed, the process must be ended."""
         if self._unfit is not None:
             raise self._unfit
         try:
@@ -64,7 +64,7 @@ class Worker:
         return self._read(facts["deadline"])
 
     def _read(self, deadline: float) -> bytes:
-        """What the process says next; it is ended where nothing comes in time. Raises Failed."""
+        """The next line of the process. If none comes in time, the process is killed. Raises Failed."""
         clock = threading.Timer(max(0.0, deadline - time.time()), self._process.kill)
         clock.start()
         try:
@@ -84,7 +84,7 @@ class Worker:
         self._process.kill()
         self._process.wait()
         self._answers.close()
-        with suppress(OSError):  # what was not sent yet can't be any more
+        with suppress(OSError):  # closing can't send the rest of its buffer any more
             self._events.close()
 
 

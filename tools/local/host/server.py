@@ -1,14 +1,14 @@
 """Runs the emulator's functions: unpacks their code once, keeps processes warm, and makes calls wait for one.
 
-The emulator hands each invocation on by its documented `MINISTACK_LAMBDA_PROXY_URL`; its own workers unpack code and
-layers anew for each parallel call, within its one process, and are without number. Here a call takes a free process of
-its function; else one is started, two at a time, and whichever is free first takes the call. Code, layers, variables
-and limits are those that were deployed: they are asked of the emulator's Lambda API, by function and version.
+The emulator forwards each invocation here through its documented `MINISTACK_LAMBDA_PROXY_URL`. Its own workers would
+unpack code and layers again for each parallel call, within its one process, and without limit. Here, a call takes a
+free process of its function. If none is free, one is started, two at a time, and the first free process takes the call.
+Code, layers, variables and limits are the deployed ones, from the emulator's Lambda API, by function and version.
 
-A function that listens on a port is no matter of invocations: `POST /listening/<name>` starts its server, or starts it
-anew with what is deployed then, on `STREAM_PORT`.
+A function that listens on a port gets no invocations. `POST /listening/<name>` starts its server on `STREAM_PORT`, or
+restarts it with the current deployment.
 
-Runs in the emulator's venv: `HOST_PORT` and `EMULATOR` say where, `REGION` and `ACCOUNT` whose.
+It runs in the emulator's venv. `HOST_PORT`, `EMULATOR`, `REGION` and `ACCOUNT` configure it.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from tools.local.host.logs import Logs
 from tools.local.host.process import Failed, Worker
 
 _LISTENING = "/listening/"
-_MOST_PROCESSES = 8  # of a function: more are no faster on a laptop, and each takes 30 MB
-_AT_ONCE = threading.BoundedSemaphore(2)  # starts that run side by side
+_MOST_PROCESSES = 8  # for each function: more are no faster on a laptop, and each takes 30 MB
+_AT_ONCE = threading.BoundedSemaphore(2)  # parallel starts
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Pool:
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def call(self, event: bytes, facts: dict[str, Any]) -> bytes:
-        """The answer to an event. Raises Failed: an error of the function, or no process until the deadline."""
+        """The answer to an event. Raises Failed if the function fails, or no process is free by the deadline."""
         worker = self._take(facts["deadline"])
         try:
             answer = worker.ask(event, facts)
@@ -96,7 +96,7 @@ class Pool:
         worker.end()
 
     def end(self) -> None:
-        """No more calls come; those under way are answered."""
+        """Ends the pool: no more calls come, and running ones are still answered."""
         with self.changed:
             self.ended, free = True, self.free
             self.free = []
@@ -105,7 +105,7 @@ class Pool:
 
 
 class Host:
-    """All pools by function and version; an older version's go when a newer one is first called."""
+    """All pools by function and version. The first call of a newer version ends the older version's pool."""
 
     def __init__(self, functions: Lambda, logs: Logs, listening: Listening) -> None:
         self._functions, self._logs, self._listening = functions, logs, listening
@@ -121,7 +121,7 @@ class Host:
         self._listening.start(deployed, lambda line: self._logs.write(name, deployed.stream, line))
 
     def end(self) -> None:
-        """Nothing is asked any more; streams under way are settled."""
+        """Ends the listening server, which settles its open streams."""
         self._listening.end()
 
     def _pool(self, name: str, version: str) -> Pool:
@@ -138,10 +138,10 @@ class Host:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """An invocation as the emulator sends it."""
+    """Handles an invocation in the form that the emulator sends."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # buffered: headers and body leave together
+    wbufsize = -1  # buffered, so that headers and body are sent together
     disable_nagle_algorithm = True
     host: Host
 
@@ -182,7 +182,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: the function's own log says all."""
+        """Logs nothing: the function's own log has everything."""
 
 
 class Server(ThreadingHTTPServer):
@@ -190,7 +190,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 512
 
     def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # without asking DNS for this machine's name
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's would ask DNS for this machine's name
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
 

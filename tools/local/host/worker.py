@@ -1,8 +1,8 @@
-"""One execution environment of a function: imports its handler, then answers one event after the other.
+"""One execution environment of a function: it imports the handler, then answers one event after the other.
 
-Started by `process.py`, as a script: it finds nothing but the function. Events come as lines of JSON on standard
-input; answers go to standard output, a word (`ready`, `answer`, `failed`) and JSON a line; whatever the function prints
-or logs goes to standard error.
+`process.py` starts it as a script, so that only the function's modules can be imported. Events are lines of JSON on
+standard input. Answers are lines on standard output: a word (`ready`, `answer`, `failed`) and JSON. All that the
+function prints or logs goes to standard error.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     sys.stdout = sys.stderr
 
     def tell(word: bytes, document: Any) -> None:
-        text = json.dumps(document).encode()  # before anything is written: an answer may be no JSON
+        text = json.dumps(document).encode()  # before anything is written: an answer may not be JSON
         sys.stderr.flush()
         answers.write(b"%s %s\n" % (word, text))
         answers.flush()
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _trace(header: str | None) -> None:
-    # Lambda gives each run a trace of its own, in this variable.
+    # Lambda sets each invocation's own trace header in this variable.
     if header:
         os.environ["_X_AMZN_TRACE_ID"] = header
     else:
