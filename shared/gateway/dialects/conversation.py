@@ -1,5 +1,5 @@
-"""A conversation as strict dialects take it (Converse, Messages, many hosts of chat): the system prompt is separate,
-user and assistant alternate, the user begins and has the last word if a tool call is open, no text is blank, every
+"""A conversation as strict dialects take it (Converse, Messages, many hosts of chat): the system prompt is separate.
+User and assistant alternate. The user begins, and has the last word if a tool call is open. No text is blank. Every
 tool call is answered in the next turn, and no result lacks its call."""
 
 from __future__ import annotations

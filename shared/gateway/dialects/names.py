@@ -53,7 +53,7 @@ class Ids:
 
 
 def told_names(names: Mapping[str, str], called: Mapping[str, str]) -> dict[str, str]:
-    """The names that the client is told, by the tools' names as the answer will have them."""
+    """The names to give to the client, by the tools' names as the answer will have them."""
     aliased = set(names.values())
     plain = {name: told for name, told in called.items() if name not in aliased}
     return plain | {alias: called.get(name, name) for alias, name in names.items()}

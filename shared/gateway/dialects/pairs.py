@@ -76,7 +76,7 @@ class Native(Protocol):
         """The counts in an answer's `usage`; None if they can't be read."""
 
     def path(self, message: object, param: object, written: Written) -> str | None:
-        """The path in the client's request of what an error is about, if known; `written` is the request as it left."""
+        """The path in the client's request that an error is about, if known; `written` is the request as it left."""
 
 
 class Pair(Protocol):
@@ -95,13 +95,13 @@ class Pair(Protocol):
         model: str,
     ) -> dict[str, Any] | None:
         """A whole answer as the client reads it; None if it does not have the promised shape. `names` gives tools' own
-        names by those that the endpoint was told, `known` the provider's id of the answer. Raises Unusable."""
+        names by those in the endpoint's request, `known` the provider's id of the answer. Raises Unusable."""
 
     def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
         """The counts in the endpoint's answer; None if there are none that can be read."""
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:
-        """The path in the client's request of what an error is about."""
+        """The path in the client's request that an error is about."""
 
 
 class Translated:
@@ -152,8 +152,8 @@ class Heard:
 
 
 class Tap(Protocol):
-    """An answer on its way. `ended`: the model said why it ends. `over`: nothing that matters can follow. `used`: what
-    it is billed by."""
+    """An answer on its way. `ended`: the model said why it ends. `over`: nothing that matters can follow. `used`: its
+    counts for billing."""
 
     @property
     def ended(self) -> bool: ...
@@ -174,7 +174,7 @@ class Tap(Protocol):
 class Stream:
     """An answer as it is made, in the client's dialect: the provider's own events if it speaks that dialect, else
     translated ones. `most` is the number of output tokens asked for, for all `choices` together. `begun`: an event
-    came, even if the client is told nothing of it. `said`: a part of the answer itself came."""
+    came, even if the client gets nothing of it. `said`: a part of the answer itself came."""
 
     def __init__(
         self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str, most: int, choices: int = 1
@@ -201,7 +201,7 @@ class Stream:
 
     @property
     def used(self) -> Used | None:
-        """What the answer is billed by. A count that came before the last text is not used."""
+        """The counts that the answer is billed by. A count that came before the last text is not used."""
         return None if self._behind else self.tap.used
 
     @property

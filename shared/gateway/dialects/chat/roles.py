@@ -64,7 +64,7 @@ class _Native:
 
 
 class _NamingReader(ChunkReader):
-    """Replaces the tools' names that the host was told by their own."""
+    """Gives tools their own names again, instead of those that the request gave the host."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         super().__init__()

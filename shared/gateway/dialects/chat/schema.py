@@ -97,7 +97,7 @@ def _content(value: Any) -> Any:
 
 
 class Message(Known):
-    """One message. `content` is text, a list of typed parts, or null with tool calls."""
+    """One message. `content` is text, a list of typed parts, or null beside tool calls."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[Any, AfterValidator(_content), WithJsonSchema(_CONTENT)] = None
@@ -115,7 +115,7 @@ class _Parts(Known):
 
 
 class Tool(Known):
-    """A tool that the model may call; the provider decides which types exist."""
+    """A tool that the model may call; a provider says which types it has."""
 
     type: Text | None = None
     function: Object | None = None
@@ -133,7 +133,7 @@ class ResponseFormat(Typed):
 
 
 class ChatRequest(Known):
-    """OpenAI's chat request. Unknown fields are allowed here; the policy decides which of them a provider gets."""
+    """OpenAI's chat request. Unknown fields are allowed here; which of them a provider gets is said elsewhere."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
     messages: Annotated[list[Message], FIRST, Field(min_length=1, max_length=10_000)]

@@ -1,7 +1,7 @@
 """Writes the neutral form as a chat body for any host: OpenAI's own fields, a conversation that strict servers accept.
 
-What chat can't express is refused by its path if it would change the answer's meaning; anything else is expressed as
-far as possible, and named. docs/dialects.md has the table, and a test reads it.
+Anything that chat can't express is refused by its path if it would change the answer's meaning; the rest is
+expressed as far as possible, and named. docs/dialects.md has the table, and a test reads it.
 """
 
 from __future__ import annotations

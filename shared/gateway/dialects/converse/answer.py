@@ -55,7 +55,7 @@ def finish_of(stop_reason: str) -> Finish:
 
 def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
     """The deltas of a whole answer; None if it lacks the promised shape. `names` gives tools' own names by those that
-    Converse was told. Raises Unusable."""
+    the request had. Raises Unusable."""
     content = mapping(mapping(answer.get("output")).get("message")).get("content")
     if not isinstance(content, list) or not isinstance(answer.get("stopReason"), str):
         return None

@@ -1,4 +1,4 @@
-"""Reads Converse's request into the neutral form. What has no place there is refused by its path."""
+"""Reads Converse's request into the neutral form. Anything without a place there is refused by its path."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Writes the neutral form as Converse's request.
 
-What Converse can't express is refused by its path if it would change the answer's meaning; anything else is expressed
-as far as possible, and named. docs/api.md has the table, and a test reads it.
+Anything that Converse can't express is refused by its path if it would change the answer's meaning; the rest is
+expressed as far as possible, and named. docs/api.md has the table, and a test reads it.
 """
 
 from __future__ import annotations

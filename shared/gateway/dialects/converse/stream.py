@@ -24,7 +24,7 @@ from gateway.dialects.values import mapping
 
 class EventReader:
     """The deltas of ConverseStream's events, an event at a time. An exception among them, or a stopReason that
-    marks a broken answer, is a Failed. `names` gives tools' own names by those that the endpoint was told."""
+    marks a broken answer, is a Failed. `names` gives tools' own names by those in the request."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names

@@ -36,7 +36,7 @@ _TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
     """The deltas of a whole message; None if it does not have the promised shape. `names` gives tools' own names by
-    those that the model was told. Raises Unusable."""
+    those in the request. Raises Unusable."""
     content = answer.get("content")
     if not isinstance(content, list) or not isinstance(answer.get("stop_reason"), str):
         return None

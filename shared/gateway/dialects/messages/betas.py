@@ -20,7 +20,7 @@ from gateway.dialects.unsupported import refuse
 _DATA = Path(__file__).parents[2] / "data" / "betas.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 _MOST = 40
-# They allow a prompt longer than the model's window in the price list, by which prompts are reserved.
+# They allow a prompt longer than the model's window in the price list, and a call reserves budget by that window.
 _BEYOND = ("context-1m-",)
 
 
@@ -49,7 +49,7 @@ def betas_of(header: str | None, body: Mapping[str, Any]) -> list[str]:
 
 
 def withheld(header: str | None, body: Mapping[str, Any]) -> list[str]:
-    """The betas that may not leave, because the reserve would not cover the call. They are paths, to be named."""
+    """The betas that may not leave, because the reservation would not cover the call. They are paths, to be named."""
     return [f"anthropic-beta.{name}" for name in _asked(header, body) if name.startswith(_BEYOND)]
 
 

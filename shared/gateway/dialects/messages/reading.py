@@ -1,4 +1,4 @@
-"""Reads a Messages body into the neutral form. What has no place there is refused by its path, or named."""
+"""Reads a Messages body into the neutral form. Anything without a place there is refused by its path, or named."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _CHOICES: Final = {"auto": "auto", "any": "any", "none": "none"}
 
 def read_request(given: Mapping[str, Any], *, cap: int | None) -> tuple[Request, list[str]]:
     """The request in a body, and the paths of its fields without effect. `cap` is enforced, whatever the body asks for.
-    Raises BadRequest for what may not leave, Unsupported for what the neutral form can't express."""
+    Raises BadRequest for fields that may not leave, Unsupported for those that the neutral form can't express."""
     body = {name: value for name, value in given.items() if value is not None}
     check_fields(body, None)
     dropped: list[str] = []

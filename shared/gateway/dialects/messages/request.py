@@ -1,7 +1,7 @@
 """Writes the neutral form as the body of Anthropic's Messages, without `model` and delivery, which the vendor adds.
 
-What Messages can't express is refused by its path if it would change the answer's meaning; anything else is expressed
-as far as possible, and named. docs/dialects.md has the table, and a test reads it.
+Anything that Messages can't express is refused by its path if it would change the answer's meaning; the rest is
+expressed as far as possible, and named. docs/dialects.md has the table, and a test reads it.
 API: https://platform.claude.com/docs/en/api/messages
 """
 

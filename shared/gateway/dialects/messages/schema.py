@@ -49,7 +49,7 @@ class MessageParam(Known):
 
 
 class ToolParam(Known):
-    """A tool that the model may call. `type` is absent or custom if its input is described here."""
+    """A tool that the model may call. `type` is absent, or custom, where its input is described here."""
 
     name: Text | None = None
     type: Text | None = None
@@ -60,7 +60,7 @@ class ToolParam(Known):
 
 
 class MessagesRequest(Known):
-    """Anthropic's request. Unknown fields are allowed here; the policy decides which of them a provider gets."""
+    """Anthropic's request. Unknown fields are allowed here; which of them a provider gets is said elsewhere."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
     messages: Annotated[list[MessageParam], FIRST, Field(min_length=1, max_length=100_000)]

@@ -1,4 +1,4 @@
-"""Reads a Responses body into the neutral form. What has no place there is refused by its path, or named."""
+"""Reads a Responses body into the neutral form. Anything without a place there is refused by its path, or named."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ class _Tools:
 
 def read_request(given: Mapping[str, Any], *, cap: int, thinking: Thinking = "") -> tuple[Request, list[str]]:
     """The request in a body, and the paths of its fields without effect. `cap` is enforced, whatever the body asks for;
-    `thinking` is how the model is told to think, if it is told that apart from the effort. Raises BadRequest for what
-    may not leave, Unsupported for what the neutral form can't express."""
+    `thinking` is how the model is told to think, if the effort does not say so. Raises BadRequest for fields that may
+    not leave, Unsupported for those that the neutral form can't express."""
     body = {name: value for name, value in given.items() if value is not None}
     check_fields(body, None)
     dropped: list[str] = []
@@ -188,7 +188,7 @@ def _choice(given: Any, tools: _Tools, dropped: list[str]) -> Choice | None:
 
 
 def _allowed(choice: Mapping[str, Any], tools: _Tools, dropped: list[str]) -> Choice:
-    """A choice among some tools: the model is told only these."""
+    """A choice among some tools: the model gets only these."""
     name_unknown(choice, ("type", "mode", "tools"), "tool_choice", dropped)
     mode = choice.get("mode", "auto")
     if mode not in ("auto", "required"):

@@ -1,7 +1,7 @@
 """Writes the neutral form as the body of a Responses request, without `model` and delivery, which the vendor adds.
 
-What Responses can't express is refused by its path if it would change the answer's meaning; anything else is expressed
-as far as possible, and named.
+Anything that Responses can't express is refused by its path if it would change the answer's meaning; the rest is
+expressed as far as possible, and named.
 API: https://platform.openai.com/docs/api-reference/responses/create
 """
 

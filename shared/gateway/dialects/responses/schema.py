@@ -81,7 +81,7 @@ Choice = Annotated[Any, AfterValidator(_choice), WithJsonSchema({"anyOf": [{"typ
 
 
 class ResponsesRequest(Known):
-    """The request. Unknown fields are allowed here; the policy decides which of them a provider gets."""
+    """The request. Unknown fields are allowed here; which of them a provider gets is said elsewhere."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
     input: Annotated[Any, AfterValidator(_items), WithJsonSchema(_ITEMS)]

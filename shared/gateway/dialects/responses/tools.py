@@ -24,7 +24,7 @@ _SCHEMA: Final = {
 }
 _APART: Final = "\x1f"
 _FUNCTION: Final = ("type", "name", "description", "parameters", "strict")
-# Values that ask for nothing, since the model is told of all tools and calls them itself.
+# Values that ask for nothing, since the model knows all tools and calls them itself.
 _IGNORED: Final[Mapping[str, tuple[Any, ...]]] = {
     "defer_loading": (True, False),
     "allowed_callers": (["direct"],),

@@ -21,7 +21,7 @@ Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False, strict=True)]
 
 
 class TextRequest(Known):
-    """OpenAI's legacy request. `prompt` is a text, or a list of one text; `max_tokens` is 16 by default."""
+    """OpenAI's request of old. `prompt` is a text, or a list of one; `max_tokens` is 16 where nothing is said."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
     prompt: Annotated[Any, WithJsonSchema(_PROMPT)]

@@ -45,7 +45,7 @@ class Opened(ABC):
         """The events for a delta of one of its blocks."""
 
     def stop(self, block: int) -> Iterator[Event]:
-        """One of its blocks ends, and so does the item unless it may have more."""
+        """One of its blocks ends. The item ends too, unless it may have more blocks."""
         return self.end("completed")
 
     def end(self, status: str) -> Iterator[Event]:

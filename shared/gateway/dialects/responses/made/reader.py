@@ -192,7 +192,7 @@ def _failed(error: Mapping[str, Any]) -> Failed:
 
 def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
     """The deltas of a whole response; None if it does not have the promised shape. `names` gives tools' own names
-    by those that the model was told."""
+    by those in the request."""
     output, status = answer.get("output"), answer.get("status", "completed")
     if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
         return None
