@@ -20,7 +20,7 @@ from gateway.errors import BadRequest
 # By name in lower case. Chat's own fields are marked; the rest belong to OpenAI's other format.
 REFUSED: Final[Mapping[str, str]] = {
     **OF_ROUTERS,
-    "audio": PAID,  # OpenAI: speech has a price of its own
+    "audio": PAID,  # OpenAI: speech has its own price
     "web_search_options": PAID,  # OpenAI: a fee per search
     "moderation": NAMES,  # OpenAI: runs a model that it names
     "conversation": ABSENT,
