@@ -1,6 +1,6 @@
-"""A conversation as strict dialects take it (Converse, Messages, many hosts of chat): the system's words apart, then
-the user and the assistant in turn, the user first and last in what tools need, no text blank, every tool call answered
-at once, no result without its call."""
+"""A conversation as strict dialects take it (Converse, Messages, many hosts of chat): the system prompt is separate.
+User and assistant alternate. The user begins, and has the last word if a tool call is open. No text is blank. Every
+tool call is answered in the next turn, and no result lacks its call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from gateway.dialects.neutral import (
 )
 from gateway.dialects.unsupported import refuse
 
-# What stands where something is wanted and nothing was said: a few tokens each.
+# Placeholders where a dialect requires text and there is none: a few tokens each.
 NO_MESSAGE: Final = "(no message)"
 NO_RESULT: Final = "(no result)"
 JSON_SENTENCE: Final = "Answer with one JSON object and nothing else."
@@ -36,15 +36,15 @@ JSON_SENTENCE: Final = "Answer with one JSON object and nothing else."
 
 @dataclass(slots=True)
 class Spoken:
-    """What one side says until it is the other's turn."""
+    """Everything that one side says before the other side's turn."""
 
     speaker: Speaker
     blocks: list[Block]
-    _seen: int = field(default=0, init=False)  # how many blocks the last look at `said` knew, and what it found
+    _seen: int = field(default=0, init=False)  # how many blocks the last call of `said` saw, and its result
     _said: int = field(default=0, init=False)
 
     def said(self) -> int:
-        """How many blocks there are up to the last that is no reasoning."""
+        """How many blocks there are up to the last one that is not reasoning."""
         at = len(self.blocks)
         while at > self._seen and isinstance(self.blocks[at - 1], (Reasoning, Redacted)):
             at -= 1
@@ -54,7 +54,7 @@ class Spoken:
         return self._said
 
     def put(self, mark: Mark, dropped: list[str]) -> bool:
-        """Put a mark behind what was said. False where nothing was."""
+        """Put a mark behind what was said. False if nothing was said."""
         at = self.said()
         if at and _put(mark, self.blocks, at, dropped):
             self._said, self._seen = at + 1, self._seen + 1
@@ -63,7 +63,7 @@ class Spoken:
 
 @dataclass(slots=True)
 class Conversation:
-    """`tools` are those that may be called, with the marks between them; none where none may be."""
+    """`tools` are those that may be called, with the marks between them; empty if none may be called."""
 
     tools: list[Tool | Mark]
     system: list[Block]
@@ -79,8 +79,8 @@ def conversation_of(
     words: bool = True,
     where: str = "messages",
 ) -> Conversation:
-    """Raises Unsupported where nothing is said at all. What is lost is named in `dropped`. `ids` makes those of calls
-    fit; `words`: calls and results become words where no tools may be called; `where` the client's turns stand."""
+    """Raises Unsupported if nothing is said at all. What is lost is named in `dropped`. `ids` makes the ids of calls
+    fit. `words`: calls and results become words if no tools may be called. `where`: the path of the client's turns."""
     talk = Conversation(list(tools), [], [])
     for turn in turns:
         _hear(talk, turn if tools or not words else _told(turn), dropped)
@@ -98,10 +98,10 @@ def conversation_of(
 
 
 def _hear(talk: Conversation, turn: Turn, dropped: list[str]) -> None:
-    """One more turn: joined to the one before where the same side speaks on."""
+    """Add a turn. It is joined to the turn before if the speaker is the same."""
     blocks = list(_said(turn, dropped))
     if turn.speaker == "system" and talk.turns and any(not isinstance(block, Mark) for block in blocks):
-        dropped.append(f"{turn.at}.role")  # its place in the conversation is lost, not its words
+        dropped.append(f"{turn.at}.role")  # its place in the conversation is lost, but not its words
     for block in blocks:
         if isinstance(block, Mark):
             _place(block, talk, dropped, in_system=turn.speaker == "system")
@@ -114,7 +114,7 @@ def _hear(talk: Conversation, turn: Turn, dropped: list[str]) -> None:
 
 
 def _said(turn: Turn, dropped: list[str]) -> Iterator[Block]:
-    """Blocks without blank texts, and without reasoning that nothing follows: a turn can't end in it."""
+    """The blocks without blank texts, and without reasoning that nothing follows: a turn can't end in reasoning."""
     blocks = [block for block in turn.blocks if not (isinstance(block, Text) and _blank(block, dropped))]
     last = max(
         (at for at, block in enumerate(blocks) if not isinstance(block, (Reasoning, Redacted, Mark))), default=-1
@@ -135,7 +135,7 @@ def _blank(block: Text, dropped: list[str]) -> bool:
 
 
 def _place(mark: Mark, talk: Conversation, dropped: list[str], *, in_system: bool) -> None:
-    """A mark stands behind what it marks; behind what precedes, where that is nothing, or reasoning."""
+    """A mark goes behind what it marks. If that is nothing or reasoning, it goes behind what precedes."""
     if not in_system and any(turn.put(mark, dropped) for turn in reversed(talk.turns)):
         return
     if talk.system:
@@ -147,7 +147,7 @@ def _place(mark: Mark, talk: Conversation, dropped: list[str], *, in_system: boo
 
 
 def _put(mark: Mark, home: list[Any], at: int, dropped: list[str]) -> bool:
-    """Whether it was put there: of two marks behind the same block the first stays."""
+    """Whether the mark was put there: of two marks behind the same block the first stays."""
     before = home[at - 1]
     if not isinstance(before, Mark):
         home.insert(at, mark)
@@ -158,7 +158,7 @@ def _put(mark: Mark, home: list[Any], at: int, dropped: list[str]) -> bool:
 
 
 def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str], where: str) -> None:
-    """Where only the system speaks, its words are the user's."""
+    """If only the system speaks, its words become the user's."""
     if not talk.system:
         raise refuse(where, "say nothing that this model could be asked")
     dropped += [f"{turn.at}.role" for turn in turns if turn.speaker == "system"][:1]
@@ -167,7 +167,7 @@ def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str],
 
 
 def _told(turn: Turn) -> Turn:
-    """Calls and results as words: their blocks are taken only where tools may be called."""
+    """Calls and results as words: dialects take their blocks only if tools may be called."""
     if not any(isinstance(block, (ToolUse, ToolResult)) for block in turn.blocks):
         return turn
     blocks: list[Block] = []
@@ -185,10 +185,10 @@ def _told(turn: Turn) -> Turn:
 
 
 def _pair(talk: Conversation, ids: Ids, dropped: list[str]) -> None:
-    """Every call is answered in the next turn, before anything else there; a result without its call is the user's
-    words. Ids become such as fit."""
+    """Every call is answered in the next turn, before anything else there. A result without its call becomes the user's
+    words. Ids are replaced where they do not fit."""
     turns = talk.turns
-    open_calls: dict[str, list[tuple[str, str]]] = {}  # by the client's id: ours, and where the call stood
+    open_calls: dict[str, list[tuple[str, str]]] = {}  # by the client's id: our id, and the call's path
     talk.turns = []
     for turn in turns:
         if turn.speaker == "assistant":
@@ -196,10 +196,10 @@ def _pair(talk: Conversation, ids: Ids, dropped: list[str]) -> None:
         else:
             blocks = _answered(turn.blocks, open_calls, dropped)
         leading = list(takewhile(lambda block: isinstance(block, Mark), blocks))
-        for mark in leading:  # what it stood behind said nothing
+        for mark in leading:  # what it marked said nothing
             _place(mark, talk, dropped, in_system=False)  # type: ignore[arg-type]  # see above
         blocks = blocks[len(leading) :]
-        if talk.turns and talk.turns[-1].speaker == turn.speaker:  # what stood between said nothing
+        if talk.turns and talk.turns[-1].speaker == turn.speaker:  # what was between them said nothing
             talk.turns[-1].blocks += blocks
         elif blocks:
             talk.turns.append(Spoken(turn.speaker, blocks))

@@ -1,6 +1,6 @@
 """Types of a request's fields, for any dialect.
 
-Text is asked for as such, not by pydantic's `str`: JSON may hold half of a surrogate pair.
+Text has its own check instead of pydantic's `str`: JSON may hold half of a surrogate pair.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _LIST_OF_TEXTS = {"type": "array", "items": {"type": "string"}}
 Texts = Annotated[Any, AfterValidator(_texts), WithJsonSchema({"anyOf": [{"type": "string"}, _LIST_OF_TEXTS]})]
 Object = dict[Any, Any]
 Flag = Annotated[bool, Field(strict=True)]
-Retention = Literal["in_memory", "24h"]  # of a cached prompt; another would cost something that no price says
+Retention = Literal["in_memory", "24h"]  # of a cached prompt; another would have a cost for which there is no price
 Tokens = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
 
 
 class Known(BaseModel):
-    """A part of a request: what is named here is checked, anything else is not even looked at."""
+    """A part of a request: the fields named here are checked, all others are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra={"additionalProperties": True})
 

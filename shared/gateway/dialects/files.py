@@ -1,4 +1,4 @@
-"""Images and documents as base64: which formats there are, and what is sound."""
+"""Images and documents as base64: the supported formats, and the checks of their encoding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
 
 
 def base64_of(data: str, where: str) -> str:
-    """Sound base64, with the padding that some leave out. Raises Unsupported."""
+    """The base64, checked, with the padding that some clients leave out. Raises Unsupported."""
     data += "=" * (-len(data) % 4)
     try:
         binascii.a2b_base64(data, strict_mode=True)
@@ -36,7 +36,7 @@ def base64_of(data: str, where: str) -> str:
 
 
 def data_url(given: object) -> tuple[str, str]:
-    """Media type in small letters, and the base64 text; empty where it is no such URL."""
+    """The media type in lower case and the base64 text; the text is empty if this is not such a URL."""
     head, comma, data = (given if isinstance(given, str) else "").partition(",")
     scheme, _, parameters = head.partition(":")
     media, *more = (each.strip().lower() for each in parameters.split(";"))

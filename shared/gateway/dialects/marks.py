@@ -1,4 +1,4 @@
-"""Marks up to which a prompt may be cached: Anthropic's, beside what they mark; clients of many gateways send them."""
+"""Cache marks (Anthropic's `cache_control`), up to which a prompt may be cached. Clients of many gateways send them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _MOST: Final = 4  # marks in a request
 
 
 def marks(given: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Mark, ...]:
-    """The mark beside a part, a message or a tool: Anthropic's, as clients of many gateways put it there. Raises
-    Unsupported for one of another kind."""
+    """The mark on a part, a message or a tool, in Anthropic's form, as clients of many gateways send it. Raises
+    Unsupported for a mark of another kind."""
     control = given.get("cache_control")
     if control is None:
         return ()
@@ -30,15 +30,15 @@ def marks(given: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Mar
 
 
 def mark(block: Mark) -> dict[str, Any]:
-    """The member that says the same, beside what it marks."""
+    """The `cache_control` member for the marked object."""
     return {"cache_control": {"type": "ephemeral", **({"ttl": block.ttl} if block.ttl else {})}}
 
 
 def mark_talk(talk: Conversation, ttl: str, dropped: list[str]) -> None:
-    """Put right the marks that a client has put; or, where there are none, put ours for so long (5m, 1h; empty for not
-    at all): behind the tools and the system's words, which stay the same from one request to the next; behind what the
-    user said last, which the next one is to find; and behind what the user said before, where this one finds what the
-    last one wrote."""
+    """Correct the client's marks; if it sent none, place ours for the time `ttl` (5m, 1h; empty for no marks). One mark
+    goes behind the tools and the system prompt, which stay the same from one request to the next. One goes behind the
+    user's last turn, for the next request to read. One goes behind the user's turn before, where this request reads
+    what the last one wrote."""
     homes: list[list[Any]] = [talk.tools, talk.system, *(turn.blocks for turn in talk.turns)]
     if ttl and not any(isinstance(block, Mark) for home in homes for block in home):
         steady = [home for home in (talk.system, talk.tools) if home][:1]
@@ -49,9 +49,9 @@ def mark_talk(talk: Conversation, ttl: str, dropped: list[str]) -> None:
 
 
 def settle_marks(homes: Sequence[list[Any]], dropped: list[str]) -> None:
-    """Put right the marks in the tools, the system's words and the turns, in this order. Of two behind the same block
-    the first stays; of more than four the last, which reach furthest; an hour behind a shorter time becomes a shorter
-    one, which costs no more. What is changed is named in `dropped`."""
+    """Correct the marks in the tools, the system prompt and the turns, in this order. Of two behind the same block the
+    first stays. Of more than four marks the last four stay, which reach furthest. A mark of an hour that follows
+    one of a shorter time becomes a shorter one, which costs no more. All changes are named in `dropped`."""
     marks: list[tuple[list[Any], int]] = []
     for home in homes:
         if any(isinstance(block, Mark) for block in home):

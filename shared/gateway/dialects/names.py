@@ -1,4 +1,4 @@
-"""Names and ids that a dialect takes, for those that it doesn't: the same for the same history, and each its own."""
+"""Replaces names and ids that a dialect does not accept. The same history gives the same aliases, all distinct."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 LONGEST: Final = 64  # of a name or an id, for Converse and for OpenAI
 FITTING: Final = re.compile(r"[a-zA-Z0-9_-]+")
 _ODD = re.compile(r"[^a-zA-Z0-9_-]")
-_KEPT, _DIGEST = 40, 20  # characters of an odd name that stay readable, and of its hash
+_KEPT, _DIGEST = 40, 20  # characters kept of an odd name, and of its hash
 
 
 class Names:
-    """Tools' names. Those that fit stay as they are; all are known before the first is asked for."""
+    """Tools' names. Those that fit stay as they are. All names are known before the first is asked for."""
 
     def __init__(self, names: Iterable[str], longest: int = LONGEST) -> None:
         known = list(dict.fromkeys(names))
@@ -31,17 +31,17 @@ class Names:
 
     @property
     def originals(self) -> Mapping[str, str]:
-        """By their aliases, the names that have one."""
+        """The original names, by their aliases; only names that have one."""
         return {alias: name for name, alias in self._aliases.items()}
 
 
 class Ids:
-    """Ids of tool calls, in the order of the history: one that comes again is another call's, and gets its own."""
+    """Ids of tool calls, in the order of the history. A repeated id is that of another call, and gets an alias."""
 
     def __init__(self, longest: int = LONGEST) -> None:
         self._longest = longest
         self._taken: set[str] = set()
-        self._tried: dict[str, int] = {}  # aliases of an id that are taken: a history may have one id for all its calls
+        self._tried: dict[str, int] = {}  # an id's next alias: a history may use one id for all its calls
 
     def next(self, given: str) -> str:
         chosen = given
@@ -53,14 +53,14 @@ class Ids:
 
 
 def told_names(names: Mapping[str, str], called: Mapping[str, str]) -> dict[str, str]:
-    """By tools' names as the answer will have them, what the client is told."""
+    """The names to give to the client, by the tools' names as the answer will have them."""
     aliased = set(names.values())
     plain = {name: told for name, told in called.items() if name not in aliased}
     return plain | {alias: called.get(name, name) for alias, name in names.items()}
 
 
 def _alias(name: str, taken: set[str], number: int = 0, kept: int = _KEPT) -> tuple[str, int]:
-    """The first alias that is free, from this number on, and the number after it."""
+    """The first free alias from this number on, and the number that follows."""
     while True:
         digest = hashlib.sha256(f"{number}:{name}".encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
         alias = f"{_ODD.sub('_', name[:kept])}_{digest}"

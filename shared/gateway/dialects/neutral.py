@@ -1,8 +1,8 @@
 """A request and an answer in no vendor's form. Every dialect is read into this form and written from it.
 
 A request is typed blocks. An answer is a stream of deltas; a whole answer is all of its deltas at once. `at` is the
-path of a thing in the client's body, and is ignored in comparisons. `rest` has the fields of a dialect that have no
-place here, by their names there: the writer of the other side decides what to do with them.
+path of a thing in the client's body, and is ignored in comparisons. `rest` holds a dialect's fields that have no place
+here, under that dialect's names: the writer of the other side decides what to do with them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def told_apart(kind: Kind) -> Kind:
 
 @told_apart
 class Text(NamedTuple):
-    """`rest`: what else a dialect says of this text (citations)."""
+    """`rest`: further fields of a dialect about this text (citations)."""
 
     text: str
     rest: Mapping[str, Any] = NOTHING
@@ -51,7 +51,7 @@ class Image(NamedTuple):
 
 @told_apart
 class Link(NamedTuple):
-    """An image or a document (a pdf) that stands elsewhere: whoever runs the model fetches it."""
+    """An image or a document (a pdf) that is given by a URL: the provider fetches it."""
 
     kind: Literal["image", "document"]
     url: str
@@ -62,8 +62,8 @@ class Link(NamedTuple):
 
 @told_apart
 class Document(NamedTuple):
-    """`format` is a file's usual ending (pdf, txt, ...); `data` is base64. `parts`: what it consists of where it is no
-    file; then both are empty. `rest`: what else a dialect says of it (whether it may be cited, what it is about)."""
+    """`format` is a file's usual ending (pdf, txt, ...); `data` is base64. `parts`: its content if it is not a
+    file; then both are empty. `rest`: further fields of a dialect (whether it may be cited, what it is about)."""
 
     format: str
     name: str
@@ -95,7 +95,7 @@ class ToolResult(NamedTuple):
 
 @told_apart
 class Reasoning(NamedTuple):
-    """`signature` is empty where a model signs nothing."""
+    """`signature` is empty if the model does not sign its reasoning."""
 
     text: str
     signature: str = ""
@@ -123,7 +123,7 @@ Block = Text | Image | Link | Document | ToolUse | ToolResult | Reasoning | Reda
 
 @told_apart
 class Turn(NamedTuple):
-    """One message. Neighbours may have the same speaker, until a dialect wants otherwise."""
+    """One message. Neighbours may have the same speaker; a dialect that does not allow this joins them."""
 
     speaker: Speaker
     blocks: tuple[Block, ...]
@@ -132,7 +132,7 @@ class Turn(NamedTuple):
 
 @told_apart
 class Tool(NamedTuple):
-    """`schema` is a JSON schema of the input, as it was given, `schema_at` where; None where none was."""
+    """`schema` is the JSON schema of the input as it was given, or None; `schema_at` is its path."""
 
     name: str
     description: str = ""
@@ -144,7 +144,7 @@ class Tool(NamedTuple):
 
 @told_apart
 class Choice(NamedTuple):
-    """Which tool: the model's choice, any but at least one, the one of that `name`, none."""
+    """Which tool is called: what the model chooses (auto), at least one (any), the one called `name`, or none."""
 
     kind: Literal["auto", "any", "one", "none"]
     name: str = ""
@@ -152,7 +152,7 @@ class Choice(NamedTuple):
 
 @told_apart
 class Output(NamedTuple):
-    """The form of the answer: any JSON object, or JSON of a schema."""
+    """The form of the answer: any JSON object, or JSON that follows a schema."""
 
     kind: Literal["json", "schema"]
     schema: Mapping[str, Any] = NOTHING
@@ -164,8 +164,8 @@ class Output(NamedTuple):
 @told_apart
 class Request(NamedTuple):
     """A field that is None or empty was not sent. `cap` is the enforced number of output tokens. `effort` says how much
-    a model shall think, in its vendor's words, and `thinking` is the object that says it to Anthropic's models. Names
-    of the client's, where they differ: `paths` has its fields by chat's names, `called` its tools."""
+    a model shall think, in its vendor's words; `thinking` is the object that tells Anthropic's models. Where the
+    client's names differ, `paths` gives its fields' names by chat's, and `called` its tools' names."""
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool | Mark, ...] = ()
@@ -185,7 +185,7 @@ class Request(NamedTuple):
     called: Mapping[str, str] = NOTHING
 
     def path(self, name: str) -> str:
-        """What the client calls the field that chat calls `name`."""
+        """The client's name for the field that chat calls `name`."""
         return self.paths.get(name, name)
 
 
@@ -196,14 +196,14 @@ class Start(NamedTuple):
 
 @told_apart
 class Told(NamedTuple):
-    """What the prompt came to, told before the answer ends; the last Used counts all."""
+    """The prompt's token counts, sent before the answer ends. The last Used counts everything."""
 
     usage: Usage
 
 
 @told_apart
 class TextDelta(NamedTuple):
-    """Deltas of a block bear its number; blocks are numbered from 0 in order."""
+    """Deltas of a block carry its number; blocks are numbered from 0 in order."""
 
     block: int
     text: str
@@ -211,7 +211,7 @@ class TextDelta(NamedTuple):
 
 @told_apart
 class CitationDelta(NamedTuple):
-    """Where the text of this block comes from, as its vendor says it."""
+    """The source of this block's text, in its vendor's form."""
 
     block: int
     citation: Mapping[str, Any]
@@ -265,8 +265,8 @@ class Rest(NamedTuple):
 
 @told_apart
 class Finish(NamedTuple):
-    """Why the answer ends: stop, length, tool_calls, content_filter; or a word of the dialect that it came by. `exact`
-    is its vendor's word where that says more, `sequence` the stop sequence that ended it."""
+    """Why the answer ends: stop, length, tool_calls, content_filter; or a word of the source's dialect. `exact` is
+    the vendor's own word if that says more, `sequence` the stop sequence that ended it."""
 
     reason: str
     exact: str = ""
@@ -281,7 +281,7 @@ class Used(NamedTuple):
 
 @told_apart
 class Failed(NamedTuple):
-    """The stream ends in an error; `kind` is the vendor's name of it."""
+    """The stream ends in an error; `kind` is the vendor's name of the error."""
 
     kind: str
     message: str = ""
@@ -292,8 +292,8 @@ Delta = Start | Told | _Said | BlockStop | Rest | Finish | Used | Failed
 
 
 def text_of(delta: Delta) -> str:
-    """What a delta says of the answer's own text: each piece that is not empty is a token at least. A signature and
-    what is redacted are no tokens of the answer."""
+    """The part of the answer's text in a delta. Each piece that is not empty is at least one token. Signatures and
+    redacted reasoning do not count as tokens of the answer."""
     if isinstance(delta, (TextDelta, ReasoningDelta, ArgumentsDelta)):
         return delta.text
     return delta.name if isinstance(delta, ToolStart) else ""

@@ -1,8 +1,8 @@
-"""From a client's dialect to an endpoint's and back, for any two of them: each dialect knows its own half.
+"""Translates a client's dialect to an endpoint's and back, for any two dialects: each dialect knows its own half.
 
-`<dialect>/roles.py` has a dialect's halves: `CLIENT` of one that clients speak (and its `PAIR`, where that is no chat),
-`NATIVE` of one that an endpoint does; `<dialect>/same.py` what is done where it is both. The same dialect on both sides
-is passed through, after policing. Otherwise a request goes through the neutral form, and an answer through its deltas.
+`<dialect>/roles.py` has a dialect's halves: `CLIENT` if clients speak it (with a `PAIR` if it is not chat), `NATIVE` if
+an endpoint speaks it. `<dialect>/same.py` serves the case of both. The same dialect on both sides is passed through
+after the policy's checks. Otherwise a request goes through the neutral form, and an answer through its deltas.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from gateway.models.usage import Usage
 
 
 class Reader(Protocol):
-    """The events of one stream into deltas."""
+    """Reads the events of one stream into deltas."""
 
     @property
     def over(self) -> bool:
-        """Whether nothing comes behind what was heard that matters."""
+        """Whether nothing that matters can follow."""
 
     def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Delta]:
         """The deltas of the next event, by type (or empty) and payload. Raises Unusable."""
 
     def end(self, *, done: bool) -> Iterable[Delta]:
-        """Those that are left when the last event was heard; `done`: it said that it was the last."""
+        """The deltas that are left after the last event; `done`: that event said that it was the last."""
 
 
 class Writer(Protocol):
-    """Deltas into the events of one stream: type (or empty) and payload. `failed`: why there is no end, once asked."""
+    """Writes deltas as the events of one stream: type (or empty) and payload. `failed`: why `end` gave no end."""
 
     failed: str
 
@@ -44,46 +44,46 @@ class Writer(Protocol):
         """The events that a delta makes."""
 
     def end(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Those that are left when all deltas have come."""
+        """The events that are left when all deltas have come."""
 
 
 class Client(Protocol):
     """The half of a dialect that clients speak."""
 
     def read(self, asked: Asked) -> tuple[Request, list[str]]:
-        """What a body says, and the paths of what it says in vain. Raises BadRequest, Unsupported."""
+        """The request in a body, and the paths of its fields without effect. Raises BadRequest, Unsupported."""
 
     def whole(self, deltas: Iterable[Delta], *, known: str, model: str) -> dict[str, Any]:
-        """The answer of these deltas. `known` is what the provider knows it by."""
+        """The whole answer of these deltas. `known` is the provider's id of it."""
 
     def writer(self, *, known: str, model: str) -> Writer:
-        """The same as it is made."""
+        """The same as a stream."""
 
 
 class Native(Protocol):
     """The half of a dialect that an endpoint speaks."""
 
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
-        """The body that says it, but for what is the endpoint's own. Raises Unsupported, BadRequest."""
+        """The body for the request, without what the endpoint itself adds. Raises Unsupported, BadRequest."""
 
     def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
-        """Of a whole answer; None where it has not the promised shape. Raises Unusable."""
+        """The deltas of a whole answer; None if it does not have the promised shape. Raises Unusable."""
 
     def reader(self, names: Mapping[str, str]) -> Reader:
-        """Of a stream's events."""
+        """A reader of a stream's events."""
 
     def usage_of(self, value: object) -> Usage | None:
-        """The counts in an answer's `usage`; None where they can't be read."""
+        """The counts in an answer's `usage`; None if they can't be read."""
 
     def path(self, message: object, param: object, written: Written) -> str | None:
-        """Where in the client's request what an error speaks of is, if known; `written` is the request as it left."""
+        """The path in the client's request that an error is about, if known; `written` is the request as it left."""
 
 
 class Pair(Protocol):
-    """One client's dialect and one endpoint's."""
+    """One client's dialect together with one endpoint's."""
 
     def request(self, asked: Asked) -> Written:
-        """The body that leaves. Raises BadRequest for what may not, Unsupported for what the endpoint can't say."""
+        """The request as it leaves. Raises BadRequest if it may not leave, Unsupported for what the endpoint lacks."""
 
     def answer(
         self,
@@ -94,14 +94,14 @@ class Pair(Protocol):
         known: Callable[[], str],
         model: str,
     ) -> dict[str, Any] | None:
-        """A whole answer as the client reads it; None where it has not the promised shape. `names` gives tools' own
-        names for those that the endpoint was told, `known` what the provider knows it by. Raises Unusable."""
+        """A whole answer as the client reads it; None if it does not have the promised shape. `names` gives tools' own
+        names by those in the endpoint's request, `known` the provider's id of the answer. Raises Unusable."""
 
     def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
-        """The counts in the endpoint's answer; None where there are none that can be read."""
+        """The counts in the endpoint's answer; None if there are none that can be read."""
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:
-        """The path in the client's request of what an error speaks of."""
+        """The path in the client's request that an error is about."""
 
 
 class Translated:
@@ -131,18 +131,18 @@ class Translated:
         return self._native.usage_of(answer.get("usage"))
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:
-        # The request is written once more: only an error asks where things stand.
+        # The request is written again: paths are needed only after an error.
         return self._native.path(message, param, self.request(asked))
 
 
-Events = list[tuple[str, dict[str, Any], str]]  # type, payload, and the text of one that came in the client's dialect
+Events = list[tuple[str, dict[str, Any], str]]  # type, payload, and the text if it came in the client's dialect
 
 
 @dataclass(slots=True)
 class Heard:
-    """What a provider's event comes to: `events` for the client, in its dialect. `content`: they say something of the
-    answer, and not only that it begins; `pieces` are the pieces of its text that are not empty, `size` their bytes.
-    `counted` is what the provider has counted by now, where it says so."""
+    """The result of a provider's event: `events` for the client, in its dialect. `content`: they hold a part of the
+    answer, and not only its start. `pieces` counts the pieces of its text that are not empty, `size` their bytes.
+    `counted` is what the provider has counted so far, if it says so."""
 
     events: Events = field(default_factory=list)
     content: bool = False
@@ -152,8 +152,8 @@ class Heard:
 
 
 class Tap(Protocol):
-    """An answer on its way. `ended`: the model said why it ends; `over`: nothing comes behind that matters; `used` is
-    what it is billed by."""
+    """An answer on its way. `ended`: the model said why it ends. `over`: nothing that matters can follow. `used`: its
+    counts for billing."""
 
     @property
     def ended(self) -> bool: ...
@@ -162,19 +162,19 @@ class Tap(Protocol):
     @property
     def used(self) -> Used | None: ...
     def hear(self, kind: str, event: dict[str, Any], data: str) -> Heard:
-        """The provider's next event: type, payload, and its text where the provider's stream is text."""
+        """The provider's next event: type, payload, and its text if the provider's stream is text."""
 
     def end(self, *, done: bool) -> Events:
-        """What is left behind the last event; `done`: it said that it was. Raises Unusable: the answer is none."""
+        """The events that are left after the last; `done`: it said that it was. Raises Unusable for a failed answer."""
 
     def cut(self) -> Events:
-        """What ends it here, as an answer that reached its cap."""
+        """The events that end the answer here, as one that reached its cap."""
 
 
 class Stream:
-    """An answer as it is made, in the client's dialect: the provider's own events where it speaks that, else written
-    anew. `most` are the output tokens asked for in all, of so many `choices`. `begun`: the provider has said anything,
-    be it nothing that this client is told; `said`: something of the answer came."""
+    """An answer as it is made, in the client's dialect: the provider's own events if it speaks that dialect, else
+    translated ones. `most` is the number of output tokens asked for, for all `choices` together. `begun`: an event
+    came, even if the client gets nothing of it. `said`: a part of the answer itself came."""
 
     def __init__(
         self, client: str, native: str, names: Mapping[str, str], *, known: str, model: str, most: int, choices: int = 1
@@ -201,7 +201,7 @@ class Stream:
 
     @property
     def used(self) -> Used | None:
-        """What it is billed by: no count that was made before the last of the answer came."""
+        """The counts that the answer is billed by. A count that came before the last text is not used."""
         return None if self._behind else self.tap.used
 
     @property
@@ -227,7 +227,7 @@ class _Translation:
 
     def end(self, *, done: bool) -> Events:
         events = self._passed(self._reader.end(done=done)).events
-        if self._failed:  # now that all was read: the counts come behind the end
+        if self._failed:  # only after everything was read: the counts follow the end
             raise Unusable(self._failed)
         return events + self._last() if self.ended else events
 
@@ -241,7 +241,7 @@ class _Translation:
         return events
 
     def _passed(self, deltas: Iterable[Delta]) -> Heard:
-        """What deltas come to: behind a failure, which the end tells, their counts alone."""
+        """The result of deltas. After a failure, which `end` raises, only their counts matter."""
         heard = Heard()
         for delta in deltas:
             if isinstance(delta, Failed):
@@ -262,14 +262,14 @@ class _Translation:
 
 
 def _said(delta: Delta) -> str:
-    if isinstance(delta, Rest):  # whatever it is: it was produced
+    if isinstance(delta, Rest):  # whatever it is, the model produced it
         return json.dumps(delta.message, ensure_ascii=False) if delta.message else ""
     return text_of(delta)
 
 
 @lru_cache(maxsize=32)
 def pair(client: str, native: str) -> Pair:
-    """Dialects are loaded when they are first spoken."""
+    """The pair of two dialects. Dialects are loaded at their first use."""
     if client == native:
         return cast(Pair, import_module(f"gateway.dialects.{client}.same").SAME)
     made = getattr(import_module(f"gateway.dialects.{client}.roles"), "PAIR", Translated)
@@ -277,6 +277,6 @@ def pair(client: str, native: str) -> Pair:
 
 
 def halves(client: str, native: str) -> tuple[Client, Native]:
-    """What a client's dialect is to clients, and an endpoint's to endpoints."""
+    """The client half of a client's dialect, and the native half of an endpoint's."""
     spoken, there = (import_module(f"gateway.dialects.{each}.roles") for each in (client, native))
     return cast(Client, spoken.CLIENT), cast(Native, there.NATIVE)

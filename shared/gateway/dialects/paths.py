@@ -1,6 +1,7 @@
-"""From the words of an endpoint's error to the path of the client's field that it speaks of.
+"""Finds, in the text of an endpoint's error, the path of the client's field that the error is about.
 
-Only what has the form of a path and begins with a known name is taken: the text may quote an account, an ARN, a host.
+Only text that has the form of a path and begins with a known name is taken: an error may quote an account, an ARN or
+a host.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 
 from gateway.dialects.written import Written
 
-# Converse's names, and those of Messages, which its models have too, for what chat calls so.
+# Chat's names, by Converse's names and those of Messages, which models behind Converse use too.
 _FIELDS: Final = {
     "inferenceConfig.maxTokens": "max_completion_tokens",
     "inferenceConfig.stopSequences": "stop",
@@ -47,12 +48,12 @@ _OF_MODEL, _MARK = "The model returned", ".cache_control"
 
 
 def client_path(message: str, written: Written) -> str | None:
-    """The path in the client's request of the first field that the message names; None where none is known."""
-    if _OF_MODEL in message:  # a model numbers blocks without the cache's marks
+    """The path in the client's request of the first field that the message names; None if it names no known field."""
+    if _OF_MODEL in message:  # a model does not count cache marks as blocks
         written = replace(written, turns=[[at for at in turn if not at.endswith(_MARK)] for turn in written.turns])
     for found in _PATH.finditer(message[:_LONGEST_READ]):
         steps = [step for step in _STEP.findall(found[1]) if step != "member"]
-        # A bare word of prose (system, messages) is a path only where something follows it, or a colon.
+        # A bare word of prose (system, messages) is a path only if more steps, a colon or a quote follow it.
         if len(steps) > 1 or message[found.end() : found.end() + 1] in (":", "'", '"'):
             path = _client(steps, written)
             if path:
@@ -78,7 +79,7 @@ def _client(steps: Sequence[str], written: Written) -> str | None:
 
 
 def _place(places: Sequence[Sequence[str]], numbers: Sequence[int]) -> str | None:
-    """Where the client said what stands in that turn, in that block; of a whole turn its first message."""
+    """The client's path of that block in that turn. For a whole turn it is the path of its first message."""
     if numbers[0] >= len(places):
         return None
     blocks = places[numbers[0]]

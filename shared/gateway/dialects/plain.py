@@ -1,4 +1,4 @@
-"""What stands around words and files, for dialects that know of neither: documents in parts, citations."""
+"""Removes extras of texts and files (documents in parts, citations) for dialects that do not have them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _Said = Text | Image | Link | Document
 
 
 def plain(turns: Iterable[Turn], dropped: list[str]) -> tuple[Turn, ...]:
-    """The turns with documents that consist of parts as these parts, behind their title, and without what is said of
-    texts and documents beside them, which is named in `dropped`."""
+    """The turns with each document that consists of parts replaced by its title and these parts. The `rest` of texts
+    and documents is left out and named in `dropped`."""
     return tuple(Turn(turn.speaker, tuple(_blocks(turn.blocks, dropped)), turn.at) for turn in turns)
 
 
 def no_links(turns: Iterable[Turn]) -> None:
-    """Raises Unsupported for the first image or document that stands elsewhere."""
+    """Raises Unsupported for the first image or document that is given by a URL."""
     for turn in turns:
         for block in turn.blocks:
             for part in block.content if isinstance(block, ToolResult) else (block,):

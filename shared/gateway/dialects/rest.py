@@ -1,5 +1,7 @@
-"""Fields that not every model takes: those of chat that no model of another dialect does, which are left out and named
-or may not be; those of sampling; and those of hosts and routers that are none of chat's or Responses', and go nowhere.
+"""Fields that not every model takes.
+
+These are chat's fields that no model of another dialect takes (they are left out and named, or refused), those of
+sampling, and those of hosts and routers, which belong neither to chat nor to Responses and are never sent on.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ ELSEWHERE: Final = "says where the request goes, which is the gateway's to decid
 CAP: Final = "sets an output cap beside the format's own"
 MANY: Final = "asks for more answers than the format says"
 
-# By name in small letters: some servers (Go's) take any case. They are those of OpenRouter, LiteLLM, vLLM, xAI,
+# By name in lower case: some servers (Go's) accept any case. The fields are those of OpenRouter, LiteLLM, vLLM, xAI,
 # DashScope, Perplexity, Mistral, Ollama.
 OF_ROUTERS: Final[Mapping[str, str]] = {
     "builtin_tools": PAID,
@@ -103,7 +105,7 @@ OF_ROUTERS: Final[Mapping[str, str]] = {
     "extra_headers": ELSEWHERE,
     "extra_query": ELSEWHERE,
 }
-# They change how an answer is found, billed or kept, not what is asked.
+# These fields change how an answer is sampled, billed or stored, not what is asked.
 LEFT_OUT: Final = frozenset(
     (
         "frequency_penalty",
@@ -120,9 +122,9 @@ LEFT_OUT: Final = frozenset(
         "verbosity",
     )
 )
-# Which of them ask for a prompt to be cached: marks say the same.
+# Those of them that ask for the prompt to be cached: cache marks do the same.
 CACHING: Final = ("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
-# Values that ask for nothing that the others lack.
+# Values that ask for nothing that other dialects lack.
 NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "frequency_penalty": (0,),
     "logit_bias": ({},),
@@ -133,7 +135,7 @@ NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "presence_penalty": (0,),
     "prompt_cache_options": ({},),
     "store": (False,),
-    "stream": (False, True),  # how it is delivered is the gateway's own matter
+    "stream": (False, True),  # the gateway decides how the answer is delivered
     "top_logprobs": (0,),
     "user": ("",),
 }
@@ -141,8 +143,8 @@ _DELIVERY = ("model", "stream_options")
 
 
 def check_rest(request: Request, dropped: list[str], *, told: Collection[str] = ()) -> None:
-    """Name in `dropped` what is left out of the request's rest; `told` is not. Raises Unsupported for what would change
-    the answer's meaning."""
+    """Name in `dropped` the fields of the request's rest that are left out; those in `told` are not. Raises Unsupported
+    for a field that would change the answer's meaning."""
     for name, value in request.rest.items():
         if name in told or name in _DELIVERY or value in NEUTRAL.get(name, ()):
             continue
@@ -156,8 +158,9 @@ def check_rest(request: Request, dropped: list[str], *, told: Collection[str] = 
 
 
 def sampling_of(request: Request, takes: Sampling, dropped: list[str]) -> dict[str, float]:
-    """`temperature`, at most 1, `top_p` and `top_k`, as far as a model takes them: of two where it takes one the
-    temperature. What is left out or changed is named in `dropped`, where it asked for anything: 1 does not."""
+    """`temperature` (at most 1), `top_p` and `top_k`, as far as the model takes them. If it takes only one of the first
+    two, the temperature stays. A value that is left out or changed is named in `dropped`, unless it is 1, which asks
+    for nothing."""
     given = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
     said: dict[str, float] = {name: value for name, value in given.items() if value is not None}
     if said.get("temperature", 0) > 1:

@@ -1,4 +1,4 @@
-"""Server-sent events, out of bytes that come in any pieces and into text.
+"""Server-sent events: parsed from bytes that come in any pieces, and written.
 
 Format: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
@@ -18,17 +18,17 @@ text: Final = writer(allow_nan=False, decimals=True)  # of an event's payload
 
 
 class Parser:
-    """Pieces in, events out: each its name (empty where none was said) and its data. An event that is not closed by an
-    empty line is none. Bytes that are no UTF-8 become U+FFFD. `feed` raises ValueError for an event of more than
+    """Takes pieces of bytes and yields events: the name (empty if there was none) and the data. An event that no empty
+    line closes is ignored. Bytes that are not UTF-8 become U+FFFD. `feed` raises ValueError for an event of more than
     `MOST_EVENT` bytes."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []  # of the line that has no end yet
-        self._after_return = False  # a line feed now belongs to the end that was there
+        self._pieces: list[bytes] = []  # of the line that has not ended yet
+        self._after_return = False  # a line feed now belongs to the line end before it
         self._first = True
         self._name = ""
         self._data: list[str] = []
-        self._size = 0  # of the event that has no end yet
+        self._size = 0  # of the event that has not ended yet
 
     def feed(self, piece: bytes) -> Iterator[tuple[str, str]]:
         if self._after_return and piece:
@@ -66,12 +66,12 @@ class Parser:
 
 
 def event_of(data: str, kind: str = "") -> bytes:
-    """An event of such data, as it goes over the wire; its name where it has one."""
+    """An event with this data as it goes over the wire, with its name if it has one."""
     name = f"event: {kind}\n" if kind else ""
     lines = data.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\ndata: ")
     return f"{name}data: {lines}\n\n".encode(errors="replace")
 
 
 def written(kind: str, event: Mapping[str, Any], data: str = "") -> bytes:
-    """An event as it goes over the wire, its name where it has one. `data` is its text, where that is there already."""
+    """An event as it goes over the wire, with its name if it has one. `data` is its text, if that exists already."""
     return event_of(data or text(event), kind)

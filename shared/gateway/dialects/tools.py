@@ -1,4 +1,4 @@
-"""What models that are strict about tools ask of them."""
+"""Checks for models that are strict about tools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.dialects.unsupported import refuse
 
 
 def check_names(tools: Iterable[Tool | Mark]) -> None:
-    """Raises Unsupported for two of one name."""
+    """Raises Unsupported if two tools have the same name."""
     seen: set[str] = set()
     for tool in tools:
         if isinstance(tool, Tool):
@@ -20,7 +20,7 @@ def check_names(tools: Iterable[Tool | Mark]) -> None:
 
 
 def check_choice(request: Request) -> None:
-    """Raises Unsupported where a tool is asked for that there is not."""
+    """Raises Unsupported if the choice asks for a tool that the request does not have."""
     choice = request.choice
     known = {tool.name for tool in request.tools if isinstance(tool, Tool)}
     if choice is not None and choice.kind == "one" and choice.name not in known:
@@ -30,7 +30,7 @@ def check_choice(request: Request) -> None:
 
 
 def object_schema(tool: Tool) -> dict[str, Any]:
-    """The schema of a tool's input, which is an object. Raises Unsupported for another type."""
+    """The schema of a tool's input, which must be an object. Raises Unsupported for another type."""
     schema = dict(tool.schema or {"type": "object", "properties": {}})
     kind = schema.get("type")
     if kind == "object":

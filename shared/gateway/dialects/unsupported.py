@@ -1,4 +1,4 @@
-"""What one dialect can't say in another: refused by its path, or left out and named."""
+"""What can't be expressed in another dialect: it is refused by its path, or left out and named."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def refuse(where: str, why: str) -> Unsupported:
 
 
 def name_unknown(given: Mapping[str, Any], known: Collection[str], where: str, dropped: list[str]) -> None:
-    """Name in `dropped` each member of `given` that is not `known` and says anything."""
+    """Name in `dropped` each member of `given` that is not `known` and not empty."""
     for name, value in given.items():
         if name not in known and value is not None and value != [] and value != {}:
             dropped.append(f"{where}.{name}" if where else name)
 
 
 def named(paths: Iterable[str]) -> tuple[str, ...]:
-    """Paths fit for a header: each once, of bounded length and number, without what may not stand in one: names in
-    them are the client's. What is beyond the number is counted: `+7`."""
+    """Paths fit for a header: each once, of bounded length and number, without characters that a header may not have,
+    since names in them are the client's. Those beyond the number are counted: `+7`."""
     safe = list(dict.fromkeys(_ODD.sub("?", path[:_LONGEST]) for path in paths))
     more = len(safe) - _MOST_NAMED
     return (*safe[:_MOST_NAMED], f"+{more}") if more > 0 else tuple(safe)

@@ -1,4 +1,4 @@
-"""Values that somebody else sent, none of them believed before it is checked: objects, counts."""
+"""Reads values that others sent (objects, counts) and checks each before it is used."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any, Final, NoReturn
 
 from gateway.json_text import is_shallow, is_shallow_text
 
-_MOST_TOKENS = 100_000_000  # no model reads or writes as many; a larger count is none
+_MOST_TOKENS = 100_000_000  # no model reads or writes as many; a larger count is not believed
 
 
 def json_object(data: bytes | str) -> dict[str, Any] | None:
-    """The JSON object in `data`; None for anything else (no JSON, a number without end, bad UTF-8, nested too deep)."""
+    """The JSON object in `data`; None for anything else (not JSON, NaN or infinity, bad UTF-8, nested too deep)."""
     value, sound = read_json(data)
     return value if sound else None
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """`value` where it is an object, else an empty one."""
+    """`value` if it is an object, else an empty one."""
     return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def objects(value: object) -> list[Mapping[str, Any]]:
-    """The objects in a list; none where it is no list."""
+    """The objects in a list; empty if `value` is not a list."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
@@ -39,8 +39,8 @@ def count(value: object) -> int | None:
 
 
 def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
-    """The JSON object in `data`, and whether all of it is sound: NaN and numbers without end are read as null, so that
-    the rest (the usage) can be read all the same."""
+    """The JSON object in `data`, and whether all of it is sound. NaN and infinity are read as null, so that the rest
+    (the usage) can still be read."""
     sound = True
     try:
         text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
@@ -56,7 +56,7 @@ def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
 
 
 class _Unsound(Exception):
-    """A number that is none."""
+    """A number that is NaN or infinite."""
 
 
 def _refuse(_text: str) -> NoReturn:
@@ -77,6 +77,6 @@ def _finite_or_none(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-# Made once: json.loads makes one at each call.
+# Made once: json.loads would make a decoder at each call.
 _SOUND: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 _ANY: Final = json.JSONDecoder(parse_constant=_none, parse_float=_finite_or_none)

@@ -1,5 +1,5 @@
-"""What a dialect's writer is given and gives: a request as it came, as it leaves, and what is needed to read what comes
-back."""
+"""The input and output of a dialect's writer: a request as it came, as it leaves, and what is needed to read the
+answer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gateway.models.vendors import Quirks, Sampling, Thinking
 
 class Asked(NamedTuple):
     """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
-    are enforced whatever the body says. `streamed`: it is wanted as it is made. `may_store`: the provider may store the
-    call, where the body asks for that. `beta` is the header of betas.
+    are enforced whatever the body says. `streamed`: the client wants a stream. `may_store`: the provider may store the
+    call if the body asks for that. `beta` is the header of betas.
 
-    `metadata` are names and values for the provider's log, where it has one. `one_tool`: the model takes Anthropic's
+    `metadata` are names and values for the provider's log, if it has one. `one_tool`: the model takes Anthropic's
     `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
-    `thinking`: how it is told to think; `dimensions`: of what lengths its vectors may be. `quirks` are the endpoint's.
-    `marks`: for how long (5m, 1h) a prompt without marks is marked to be cached; empty for not at all.
+    `thinking`: how it is told to think; `dimensions`: the lengths that its vectors may have. `quirks` are the
+    endpoint's. `marks`: for how long (5m, 1h) a prompt without marks is cached by our marks; empty for not at all.
     """
 
     body: Mapping[str, Any]
@@ -38,7 +38,7 @@ class Asked(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One of several requests that a request leaves in; `most` are the tokens that its prompt has at most."""
+    """One of several requests into which a request is split; `most` is the most tokens that its prompt can have."""
 
     body: dict[str, Any]
     most: int
@@ -46,10 +46,10 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A request as it leaves. `dropped`: paths of what it does not say. `names`: tools' names as the answer will have
-    them, to those that the client knows, where they differ. `turns` and `system`: where each block came from; `paths`:
-    what the client calls the neutral form's fields. `parts`: where it leaves in several requests, each of them; the
-    `body` is that of the first."""
+    """A request as it leaves. `dropped`: paths of what was left out. `names`: the client's names of tools by those that
+    the answer will have, where they differ. `turns` and `system`: where each block came from; `paths`: the client's
+    names of the neutral form's fields. `parts`: the requests, if it is split into several; `body` is that of the
+    first."""
 
     body: dict[str, Any]
     dropped: list[str]

@@ -1,7 +1,7 @@
 """The answer of OpenAI and of servers of its kind, as OpenAI's SDK types it. Unknown fields are kept.
 
-What such servers get wrong without harm is put right (a missing id, an index, arguments as an object); where what was
-said is itself of another type, the answer is none.
+Harmless errors of such servers are corrected (a missing id, an index, arguments as an object). If the content itself
+has the wrong type, the answer is unusable.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from gateway.dialects.values import count, mapping
 from gateway.models.usage import Usage
 
-_LATEST = 2**53  # as a time; what is above no client's JSON reads exactly
+_LATEST = 2**53  # as a time; clients' JSON does not read larger numbers exactly
 _DETAILS = {
     "prompt_tokens_details": ("audio_tokens", "cached_tokens", "cache_write_tokens"),
     "completion_tokens_details": (
@@ -28,7 +28,7 @@ _DETAILS = {
 
 
 def completion_of(answer: Mapping[str, Any], usage: Usage | None, *, model: str) -> dict[str, Any] | None:
-    """The `chat.completion` in an answer; None where it has not the promised shape. `model` is what was asked for."""
+    """The `chat.completion` in an answer; None if it lacks the promised shape. `model` is what was asked for."""
     given = answer.get("choices")
     if not isinstance(given, list) or not given:
         return None
@@ -55,7 +55,7 @@ def _choice(given: object, at: int) -> dict[str, Any] | None:
     if message is None:
         return None
     reason, index = given.get("finish_reason"), given.get("index")
-    usual = "tool_calls" if message.get("tool_calls") else "stop"  # a server that says nothing has ended all the same
+    usual = "tool_calls" if message.get("tool_calls") else "stop"  # a server that gives no reason has still ended
     return given | {
         "index": index if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < 1_000 else at,
         "message": message,
@@ -90,7 +90,7 @@ def _message(given: object) -> dict[str, Any] | None:
 
 
 def _of_parts(parts: list[object]) -> dict[str, str] | None:
-    """Text and thoughts of an answer in parts (Mistral's reasoning models); None for a part of another kind."""
+    """The text and thoughts of an answer in parts (Mistral's reasoning models); None for a part of another kind."""
     said: dict[str, str] = {"content": ""}
     for part in map(mapping, parts):
         if part.get("type") == "text" and isinstance(part.get("text"), str):
@@ -113,7 +113,7 @@ def _tool_calls(given: object) -> list[dict[str, Any]] | None:
         return None
     known: set[str] = set()
     for call in filter(None, calls):
-        if call["id"] in known:  # a result could not say which call it belongs to
+        if call["id"] in known:  # a result must be able to name its call
             call["id"] = f"call_{uuid.uuid4().hex}"
         known.add(call["id"])
     return list(filter(None, calls))
@@ -142,7 +142,7 @@ def _is_function(value: object) -> bool:
 
 
 def _logprobs(given: object) -> dict[str, Any] | None:
-    """Log probabilities of the promised shape; no others: they are no part of what was said."""
+    """Log probabilities of the promised shape. Others are left out: they are not part of the content."""
     if not isinstance(given, dict):
         return None
     sound = all(_are_tokens(given[name]) for name in ("content", "refusal") if given.get(name) is not None)
@@ -168,7 +168,7 @@ def _is_number(given: object) -> bool:
 
 
 def _usage(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A usage whose counts can be read, with what else of it has the promised type."""
+    """A usage whose counts can be read, with its further fields if they have the promised type."""
     prompt, completion = count(given["prompt_tokens"]) or 0, count(given["completion_tokens"]) or 0
     total = count(given.get("total_tokens"))
     usage = dict(given) | {

@@ -1,4 +1,4 @@
-"""Chat's messages into turns of typed blocks, and back."""
+"""Converts chat's messages into turns of typed blocks, and back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OF_ROLE = {"tool_call_id": ("tool",), "tool_calls": ("assistant",), "thinking_b
 
 
 def turns_of(messages: Sequence[Any], dropped: list[str]) -> tuple[Turn, ...]:
-    """A turn a message. Raises Unsupported; what is left out is named in `dropped`."""
+    """One turn per message. Raises Unsupported; what is left out is named in `dropped`."""
     return tuple(_turn(mapping(message), f"messages[{at}]", dropped) for at, message in enumerate(messages))
 
 
@@ -87,7 +87,7 @@ def _assistant(message: Mapping[str, Any], where: str, dropped: list[str]) -> It
         spoken += block.text if isinstance(block, Reasoning) else ""
         yield block
     if message.get("reasoning_content") and message["reasoning_content"] != spoken:
-        dropped.append(f"{where}.reasoning_content")  # signed by nobody: models that sign refuse it
+        dropped.append(f"{where}.reasoning_content")  # unsigned: models that sign reasoning refuse it
     yield from _content(message, where, dropped, assistant_part)
     if refusal := message.get("refusal"):
         yield Text(refusal, at=f"{where}.refusal")
@@ -107,7 +107,7 @@ def _tool_use(call: Mapping[str, Any], where: str, dropped: list[str]) -> ToolUs
     if isinstance(text, str):
         arguments, sound = read_json(text if text.strip() else "{}")
         if arguments is not None and not sound:
-            dropped.append(here)  # NaN, or a number without end, which is null now
+            dropped.append(here)  # NaN or infinity, which is null now
     if arguments is None:
         raise refuse(here, "not a JSON object")
     return ToolUse(_text(call.get("id"), f"{where}.id"), name, arguments, where)
@@ -118,7 +118,7 @@ def _result(message: Mapping[str, Any], where: str, dropped: list[str]) -> Itera
     blocks = list(_content(message, where, dropped, user_part))
     content = tuple(block for block in blocks if not isinstance(block, Mark))
     yield ToolResult(used, content, at=f"{where}.tool_call_id")  # type: ignore[arg-type]  # what user_part gives
-    yield from (block for block in blocks if isinstance(block, Mark))  # none may stand inside
+    yield from (block for block in blocks if isinstance(block, Mark))  # a result may hold no marks
 
 
 def _text(value: object, where: str) -> str:
@@ -128,7 +128,7 @@ def _text(value: object, where: str) -> str:
 
 
 def messages_of(turns: Iterable[Turn]) -> list[dict[str, Any]]:
-    """The messages that say the same: a tool's results first, each its own, then what the speaker says."""
+    """The messages for these turns: first each tool result as its own message, then what the speaker says."""
     messages: list[dict[str, Any]] = []
     for turn in turns:
         said: list[Block] = []

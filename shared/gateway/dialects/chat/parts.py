@@ -14,7 +14,7 @@ Part = Text | Image | Link | Document | Reasoning | Redacted
 
 
 def text_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text:
-    """A part that is text. Raises Unsupported for any other."""
+    """The text of a text part. Raises Unsupported for any other part."""
     kind = part.get("type")
     if kind in ("text", "refusal") and isinstance(part.get(kind), str):
         name_unknown(part, ("type", kind, "cache_control"), where, dropped)
@@ -23,7 +23,7 @@ def text_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text:
 
 
 def user_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text | Image | Link | Document:
-    """What a user may say, or a tool: text, an image, a file."""
+    """A part of what a user or a tool says: text, an image, a file."""
     kind = part.get("type")
     if kind == "image_url":
         name_unknown(part, ("type", "image_url", "cache_control"), where, dropped)
@@ -35,14 +35,14 @@ def user_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text |
 
 
 def assistant_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text | Reasoning | Redacted:
-    """What a model said: text, or its reasoning."""
+    """A part of what a model said: text or reasoning."""
     if part.get("type") in ("thinking", "redacted_thinking"):
         return thinking_part(part, where, dropped)
     return text_part(part, where, dropped)
 
 
 def thinking_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Reasoning | Redacted:
-    """Reasoning as the gateway gave it. Raises Unsupported where it holds none."""
+    """Reasoning in the form in which the gateway gave it. Raises Unsupported if the part holds none."""
     if part.get("type") == "redacted_thinking" and isinstance(part.get("data"), str):
         name_unknown(part, ("type", "data"), where, dropped)
         return Redacted(base64_of(part["data"], f"{where}.data"), at=where)
@@ -80,7 +80,7 @@ def _file(given: Mapping[str, Any], where: str, dropped: list[str]) -> Document:
 
 
 def written(block: Text | Image | Link | Document) -> dict[str, Any]:
-    """The part that says the same. Raises Unsupported for a document that stands elsewhere: there is none."""
+    """The part for this block. Raises Unsupported for a document by URL: chat has no such part."""
     if isinstance(block, Text):
         return {"type": "text", "text": block.text}
     if isinstance(block, Image):
@@ -95,7 +95,7 @@ def written(block: Text | Image | Link | Document) -> dict[str, Any]:
 
 
 def thinking(block: Reasoning | Redacted) -> dict[str, Any]:
-    """A thinking block as clients get it, and send it back."""
+    """A thinking block in the form in which clients get it and send it back."""
     if isinstance(block, Redacted):
         return {"type": "redacted_thinking", "data": block.data}
     signed = {"signature": block.signature} if block.signature else {}

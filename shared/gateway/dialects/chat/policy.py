@@ -1,9 +1,9 @@
 """Which fields of a chat request may leave, for whom: one table.
 
-A field that is paid for apart from tokens, that names another model, that brings in content which the body does not
-hold, or that goes around the enforced output cap is refused by its path, whatever its value; null is as good as absent.
-All else of OpenAI's own fields passes: it costs nothing, or `gateway.calls.estimate` prices or bounds it. What nobody
-here has heard of passes to OpenAI itself; another host gets it only where its operator lists it.
+A field is refused by its path, whatever its value, if it has a price apart from tokens, names another model, brings in
+content that the body does not hold, or bypasses the enforced output cap. Null counts as absent. All other fields of
+OpenAI pass: they cost nothing, or `gateway.calls.estimate` prices or bounds them. Unknown fields pass to OpenAI itself;
+another host gets them only if its operator lists them.
 
 `tests/unit/dialects/test_policy.py` says of each field of OpenAI's SDK, at every depth, which of these it is.
 """
@@ -17,11 +17,11 @@ from typing import Any, Final
 from gateway.dialects.rest import ABSENT, CAP, NAMES, OF_ROUTERS, OUTLIVES, PAID
 from gateway.errors import BadRequest
 
-# By name in small letters. OpenAI's own are marked; the rest are of its other format.
+# By name in lower case. Chat's own fields are marked; the rest belong to OpenAI's other format.
 REFUSED: Final[Mapping[str, str]] = {
     **OF_ROUTERS,
-    "audio": PAID,  # OpenAI: speech has a price of its own
-    "web_search_options": PAID,  # OpenAI: a fee a search
+    "audio": PAID,  # OpenAI: speech has its own price
+    "web_search_options": PAID,  # OpenAI: a fee per search
     "moderation": NAMES,  # OpenAI: runs a model that it names
     "conversation": ABSENT,
     "previous_response_id": ABSENT,
@@ -29,7 +29,7 @@ REFUSED: Final[Mapping[str, str]] = {
     "background": OUTLIVES,
     "max_output_tokens": CAP,
 }
-# OpenAI's chat fields, but for those refused above: what every host may get.
+# OpenAI's chat fields except those refused above: every host may get these.
 DOCUMENTED: Final = frozenset(
     (
         "frequency_penalty",
@@ -68,12 +68,12 @@ DOCUMENTED: Final = frozenset(
         "verbosity",
     )
 )
-_OWN_CODE = ("function", "custom")  # tools that the caller runs; any other is run by the provider, for a fee a use
+_OWN_CODE = ("function", "custom")  # tools that the caller runs; the provider runs any other, for a fee per use
 _TOOL = frozenset(("type", "function", "custom", "cache_control"))
-# Objects whose every field a vendor reads as its own: nothing in them may name a model or a paid thing either.
+# Objects in which a vendor reads every field: these may not name a model or a paid feature either.
 _INNER: Final = ("stream_options", "prompt_cache_options", "prediction", "response_format", "thinking", "reasoning")
 _INNER_NAMES: Final = frozenset((*REFUSED, "model")) - {"parameters", "options"}
-# In a message and its parts. What a part of another type refers to is bounded by the model's window.
+# In a message and its parts. Content that other types of parts refer to is bounded by the model's window.
 _BRINGS: Final = frozenset(name for name, reason in REFUSED.items() if reason is ABSENT)
 _HELD: Final = frozenset(("text", "refusal", "image_url", "input_audio"))
 _USUAL_TTL = (None, "30m")
@@ -81,7 +81,7 @@ _USUAL_TTL = (None, "30m")
 
 def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None:
     """Raises BadRequest with the path of the first field that may not leave. `passed`: what the host's operator lists
-    beyond OpenAI's own fields; None where everything unknown may pass."""
+    beyond OpenAI's own fields; None if every unknown field may pass."""
     present = {name: value for name, value in body.items() if value is not None}
     for name in present:
         reason = REFUSED.get(name.casefold())
@@ -135,7 +135,7 @@ def _of_part(where: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str, st
         yield from _brought(f"{where}.image_url", part.get("image_url"))
     point = part.get("prompt_cache_breakpoint")
     if isinstance(point, Mapping) and point.get("ttl") not in _USUAL_TTL:
-        yield f"{where}.prompt_cache_breakpoint", "ttl", PAID  # what is kept for longer costs more to write
+        yield f"{where}.prompt_cache_breakpoint", "ttl", PAID  # a longer time costs more to write
 
 
 def _brought(where: str, holder: Any) -> Iterator[tuple[str, str, str]]:

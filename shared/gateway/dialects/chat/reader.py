@@ -1,4 +1,4 @@
-"""The deltas of one choice of a stream's chunks: chat numbers calls alone, and leaves open where a block ends."""
+"""The deltas of one choice in a stream's chunks: chat numbers only calls, and does not say where a block ends."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ REASONING = ("reasoning_content", "reasoning")  # DeepSeek's name for it, and Op
 
 
 class Reader:
-    """Which block is open. What some hosts get wrong is put right: calls without an id, several of them under one
-    index, the id said in every chunk."""
+    """Tracks which block is open. Errors of some hosts are corrected: calls without an id, several calls under one
+    index, the id repeated in every chunk."""
 
     def __init__(self) -> None:
         self._numbers = count()
@@ -41,7 +41,7 @@ class Reader:
 
     def hear(self, delta: Mapping[str, Any]) -> Iterator[Delta]:
         if delta.get("role") and not self._begun:
-            self._begun = True  # some hosts say it in every chunk
+            self._begun = True  # some hosts repeat the role in every chunk
             yield Start()
         text = next((delta[name] for name in REASONING if isinstance(delta.get(name), str) and delta[name]), "")
         if text:
@@ -72,7 +72,7 @@ class Reader:
         index, id, name = call.get("index", 0), _text(call.get("id")), _text(function.get("name"))
         goes_on = self._open is not None and self._open[0] == index
         if not goes_on or (id and name and id != self._id):
-            if not id and not name:  # of a call that another has come behind, or that never began
+            if not id and not name:  # a piece of a call that another call followed, or that never began
                 yield Failed("malformed_tool_use")
                 return
             yield from self.stop()
@@ -84,7 +84,7 @@ class Reader:
 
     def _thought(self, block: Reasoning | Redacted) -> Iterator[Delta]:
         if isinstance(block, Reasoning) and self._reasoning is not None:
-            if block.signature:  # its text has come before
+            if block.signature:  # its text came before
                 yield SignatureDelta(self._reasoning, block.signature)
             return
         yield from self.stop()

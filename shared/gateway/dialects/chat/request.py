@@ -1,4 +1,4 @@
-"""A chat request into the neutral form, and back."""
+"""Converts a chat request into the neutral form, and back."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _output(wanted: Mapping[str, Any], dropped: list[str]) -> Output | None:
 
 
 def write_request(request: Request) -> dict[str, Any]:
-    """The chat body that says the same; all of the neutral form has words in it."""
+    """The chat body for this request; chat can express all of the neutral form."""
     fields = {
         "messages": messages_of(request.turns),
         "tools": written_tools(request.tools) or None,

@@ -17,7 +17,7 @@ from gateway.dialects.neutral import Delta, Request, ToolStart, Used
 from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
-# What every client calls so too: its own name of it is the path.
+# Fields that have these names in every client's dialect: the name is the path.
 _SHARED: Final = frozenset(("messages", "temperature", "tool_choice", "tools", "top_p"))
 
 
@@ -64,7 +64,7 @@ class _Native:
 
 
 class _NamingReader(ChunkReader):
-    """Gives tools' own names for those that the host was told."""
+    """Gives tools their own names again, instead of those that the request gave the host."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         super().__init__()

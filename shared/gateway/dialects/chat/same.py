@@ -47,8 +47,8 @@ class _Same:
 
 
 def leaving(given: Mapping[str, Any], asked: Asked, dropped: list[str]) -> dict[str, Any]:
-    """A body as it leaves: our model id, the enforced cap under the names that the host knows, its service tier where
-    none is named (`gateway.models.vendors` says why), and stored only where that may be. What is left out is named in
+    """A body as it leaves: our model id, the enforced cap under the names that the host knows, its service tier if
+    none is named (`gateway.models.vendors` says why), and stored only if that is allowed. What is left out is named in
     `dropped`."""
     quirks = asked.quirks
     body = {name: value for name, value in given.items() if name not in _DELIVERY}
@@ -68,7 +68,7 @@ def leaving(given: Mapping[str, Any], asked: Asked, dropped: list[str]) -> dict[
 
 
 def _keep_unstored(body: dict[str, Any], asked: Asked, dropped: list[str]) -> None:
-    """Who stores takes `metadata` for what is stored alone."""
+    """Hosts that store calls accept `metadata` only for a stored call."""
     if body.get("store") is True:
         if asked.may_store:
             return
@@ -81,15 +81,15 @@ def _keep_unstored(body: dict[str, Any], asked: Asked, dropped: list[str]) -> No
 
 
 class Passing:
-    """See `gateway.dialects.pairs.Tap`: chunks as they came. What hosts get wrong without harm is put right, as in a
-    whole answer; a choice that nothing ends is ended once the host has said that this was all."""
+    """See `gateway.dialects.pairs.Tap`: chunks as they came. Harmless errors of hosts are corrected, as in a whole
+    answer. A choice without an end gets one once the host has said that the stream is done."""
 
     def __init__(self, *, known: str, model: str, choices: int) -> None:
         self.over = False
         self.used: Used | None = None
         self._frame: dict[str, Any] = {"id": f"chatcmpl-{known}", "object": _CHUNK, "created": 0, "model": model}
         self._choices, self._finished = choices, set[int]()
-        self._open: dict[int, bool] = {}  # by its number, whether the choice calls tools
+        self._open: dict[int, bool] = {}  # whether the choice calls tools, by its number
         self._tier = ""
 
     @property
@@ -105,7 +105,7 @@ class Passing:
             self.used, heard.counted = Used(usage, self._tier), usage
         if not isinstance(event.get("choices"), list):
             if usage is None:
-                return heard  # no chunk: clients that look for its choices break on it
+                return heard  # not a chunk: clients that read `choices` break on it
             event, data = {**event, "choices": []}, ""
         if not self._frame["created"] or not _is_framed(event):
             event, data = self._framed(event, data)
@@ -121,7 +121,7 @@ class Passing:
         return heard
 
     def _framed(self, event: dict[str, Any], data: str) -> tuple[dict[str, Any], str]:
-        """With all that a chunk has around its choices: of the first, where another lacks it."""
+        """The chunk with all fields around its choices: those that it lacks are taken from the first chunk."""
         if not self._frame["created"]:
             self._frame["created"] = int(time.time())
             self._frame |= {name: event[name] for name, sound in _FRAME.items() if sound(event.get(name))}
@@ -157,7 +157,7 @@ class Passing:
         return "", {**self._frame, "choices": [choice]}, ""
 
 
-_NOTHING_SAID: Final = ("id", "role", "type", "index")  # made by hosts, or said of the text
+_NOTHING_SAID: Final = ("id", "role", "type", "index")  # made by hosts, or about the text
 _CHUNK: Final = "chat.completion.chunk"
 _FRAME: Final[Mapping[str, Callable[[object], bool]]] = {
     "id": lambda id: isinstance(id, str) and bool(id),
@@ -201,7 +201,7 @@ def _mended(choice: Mapping[str, Any], at: int) -> dict[str, Any]:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """The texts in a delta, whatever they are called: what stands in one was produced."""
+    """The texts in a delta, whatever their names: the model produced all of them."""
     if isinstance(value, str):
         if value:
             yield value

@@ -1,7 +1,7 @@
 """A chat request as clients send it: OpenAI's fields checked where the gateway depends on them, all others kept.
 
-What is checked is the type of each documented field, with its path, so that neither the estimate nor a translation
-ever meets another one. Text is asked for as such, not by pydantic's `str`: JSON may hold half of a surrogate pair.
+The type of each documented field is checked, and errors name its path, so that neither the estimate nor a translation
+ever meets another type. Text has its own check instead of pydantic's `str`: JSON may hold half of a surrogate pair.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ _CONTENT = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "o
 
 
 def _content(value: Any) -> Any:
-    # Not a union type: its errors would name pydantic's branches where the caller looks for the field.
+    # Not a union type: its errors would name pydantic's branches instead of the field.
     if value is not None and not isinstance(value, (str, list)):
         raise ValueError("must be text, or a list of objects")
     return value
@@ -123,7 +123,7 @@ class Tool(Known):
 
 
 class Typed(Known):
-    """An object that says by `type` what it is."""
+    """An object with a `type`."""
 
     type: Text
 
@@ -206,13 +206,13 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
 
 
 def provider_body(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What goes to a provider: everything the client sent but the gateway's own fields and the way of delivery."""
+    """The body for a provider: all that the client sent except the gateway's own fields and those of delivery."""
     dropped = GATEWAY_FIELDS | {"model", "stream", "stream_options"}
     return {name: value for name, value in body.items() if name not in dropped}
 
 
 def _check_parts(messages: list[dict[str, Any]]) -> None:
-    """The parts of each content that is a list, under their own paths."""
+    """Check the parts of each content that is a list, so that errors name their paths."""
     for number, message in enumerate(messages):
         if isinstance(message.get("content"), list):
             try:

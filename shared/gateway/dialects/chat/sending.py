@@ -1,7 +1,7 @@
-"""From the neutral form to a chat body for any host: OpenAI's own fields, a conversation that strict servers take.
+"""Writes the neutral form as a chat body for any host: OpenAI's own fields, a conversation that strict servers accept.
 
-What chat can't say and would change the answer's meaning is refused by its path; all else is done as far as it can be
-and named. docs/dialects.md has the table, and a test reads it.
+Anything that chat can't express is refused by its path if it would change the answer's meaning; the rest is
+expressed as far as possible, and named. docs/dialects.md has the table, and a test reads it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gateway.dialects.written import Written
 
 FAILED: Final = "(the tool failed)"
 _LONGEST_ID = 40  # OpenAI's
-# What chat says by the same names: how an answer is found, billed, kept, and how long it is.
+# Fields with the same names in chat: how an answer is sampled, billed, stored, and how long it is.
 _SAID: Final = (
     "metadata",
     "prompt_cache_key",
@@ -88,8 +88,8 @@ def write_for_host(request: Request, dropped: list[str], *, passed: Collection[s
 
 
 def _speakable(turns: Sequence[Turn], dropped: list[str]) -> Iterator[Turn]:
-    """Without what OpenAI's form has no place for: marks (its cache needs none), reasoning of earlier turns. Results
-    are text: what else a tool gave, the user gives behind it."""
+    """The turns without what OpenAI's form lacks: marks (its cache needs none) and reasoning of earlier turns. Results
+    are text: the user gives anything else from a tool right behind the result."""
     for turn in turns:
         blocks: list[Block] = []
         beside: list[Block] = []
@@ -137,7 +137,7 @@ def _block(block: Block, names: Names) -> Block:
 
 
 def _simple(message: dict[str, Any]) -> dict[str, Any]:
-    """Texts alone as one: some hosts take no list."""
+    """The message with its texts as one text, if it has only texts: some hosts do not accept a list."""
     parts = message["content"]
     if any(part["type"] != "text" for part in parts):
         return message
@@ -146,7 +146,7 @@ def _simple(message: dict[str, Any]) -> dict[str, Any]:
 
 def _effort(request: Request, dropped: list[str]) -> str | None:
     path, effort = request.path("reasoning_effort"), request.effort
-    if effort == "max":  # a word of Anthropic's alone
+    if effort == "max":  # only Anthropic has this value
         dropped.append(path)
         return "xhigh"
     if effort and effort not in _EFFORTS:
@@ -155,8 +155,8 @@ def _effort(request: Request, dropped: list[str]) -> str | None:
 
 
 def _held(request: Request, dropped: list[str]) -> Output | None:
-    """A schema has a name, and is held to where OpenAI can hold to it: all its objects are closed, and want all of
-    their members."""
+    """The output with a name for its schema. It is strict if OpenAI can enforce the schema: all its objects are closed
+    and require all of their members."""
     output = request.output
     if output is None or output.kind != "schema":
         return output

@@ -1,4 +1,4 @@
-"""Chat as clients of the gateway speak it: its requests, and its answers and streams with what they cost."""
+"""Chat as clients of the gateway speak it: its requests, and its answers and streams with their cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.error_shapes import openai_error
 from gateway.errors import GatewayError
 from gateway.models.usage import Usage, openai_usage
 
-# Where it stands once alone as a name, it is no text of anybody's: there a quote is escaped.
+# If it occurs only once, it is a field and not part of a text: quotes in a text are escaped.
 _NULL: Final = re.compile(r',\s*"usage"\s*:\s*null')
 _NOTHING_ELSE: Final = frozenset(("id", "object", "created", "model", "service_tier", "system_fingerprint", "choices"))
 _DONE: Final = b"data: [DONE]\n\n"
@@ -42,8 +42,8 @@ class _Spoken:
 
 
 class _Delivery:
-    """See `gateway.calls.asked.Delivery`. The usage is a chunk of its own, and only where it was asked for: the
-    provider is always asked for it. Where it was not, what it says beside is a comment."""
+    """See `gateway.calls.asked.Delivery`. The usage is a separate chunk, and is sent only if the client asked for it;
+    the provider is always asked for it. If the client did not, the gateway's facts are sent as a comment."""
 
     def __init__(self, *, usage: bool) -> None:
         self._wants_usage = usage
@@ -63,11 +63,11 @@ class _Delivery:
         return written("", event, data)
 
     def _without_usage(self, event: dict[str, Any], data: str) -> tuple[dict[str, Any], str]:
-        """Hosts that are asked for it say it in a chunk of its own, in the last one, or in each, as null until then."""
+        """Hosts send the usage in a separate chunk, in the last one, or in each, where it is null until the end."""
         said = event.get("usage")
         if said is None and "x_groq" not in event and data.count('"usage"') == 1:
             if self._wants_usage:
-                return event, data  # as OpenAI says it to who asks for it
+                return event, data  # as OpenAI sends it if it was asked for
             data, found = _NULL.subn("", data)
             return {name: value for name, value in event.items() if name != "usage"}, data if found else ""
         self._usage = mapping(said) or self._usage

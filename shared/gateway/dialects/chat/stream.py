@@ -1,4 +1,4 @@
-"""Deltas into a chat completion and its chunks, and back."""
+"""Converts deltas into a chat completion and its chunks, and back."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from gateway.models.usage import openai_usage
 def completion(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, Any]:
     """A `chat.completion` of one choice. `frame` are its id, creation time and model.
 
-    Reasoning stands in `reasoning_content`, and whole in `thinking_blocks`, which a client sends back with a tool's
+    Reasoning is in `reasoning_content`, and complete in `thinking_blocks`, which a client sends back with a tool's
     result (the field names are those of DeepSeek and LiteLLM; OpenAI has none).
     """
     message: dict[str, Any] = {"role": "assistant", "content": None}
@@ -80,8 +80,8 @@ def chunks(deltas: Iterable[Delta], frame: Mapping[str, Any], index: int = 0) ->
 
 
 class ChunkWriter:
-    """The `chat.completion.chunk`s of one choice, a delta at a time; no usage. Thinking blocks stand whole in the last
-    before the end: a client can't put together what has no index."""
+    """The `chat.completion.chunk`s of one choice, a delta at a time; no usage. Complete thinking blocks are in the last
+    chunk before the end: a client can't join pieces that have no index."""
 
     def __init__(self, frame: Mapping[str, Any], index: int = 0) -> None:
         self._base, self._index = {**frame, "object": "chat.completion.chunk"}, index
@@ -116,7 +116,7 @@ class ChunkWriter:
             yield self._chunk({}, delta.reason)
 
     def end(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What is left when all deltas have come: nothing."""
+        """Nothing is left when all deltas have come."""
         return iter(())
 
     def _chunk(
@@ -127,12 +127,12 @@ class ChunkWriter:
 
 
 class _Thoughts:
-    """The reasoning among deltas, and what else stands in no text."""
+    """The reasoning among deltas, and everything else that is not text."""
 
     def __init__(self) -> None:
         self.blocks: dict[int, Reasoning | Redacted] = {}
         self.spoken: list[str] = []
-        self._others: list[Any] = []  # citations, and blocks that nobody here knows
+        self._others: list[Any] = []  # citations, and unknown blocks
 
     def hear(self, delta: Delta) -> None:
         if isinstance(delta, RedactedDelta):
@@ -149,7 +149,7 @@ class _Thoughts:
             self.blocks[delta.block] = Reasoning(text, signature)
 
     def beyond(self, delta: Rest | CitationDelta) -> dict[str, Any]:
-        """The members of the message that hold what chat has no words for: all of it so far."""
+        """The members of the message that hold what chat can't express: all of it so far."""
         if isinstance(delta, Rest) and "other_content" not in delta.message:
             return dict(delta.message)
         said = delta.message if isinstance(delta, Rest) else {"other_content": [{"citation": delta.citation}]}
@@ -161,8 +161,8 @@ class _Thoughts:
 
 
 def read_choice(choice: Mapping[str, Any], *, foreign: bool = False) -> Iterator[Delta]:
-    """The deltas of one whole choice. What the neutral form has no words for is a Rest. `foreign`: they are for another
-    dialect, so calls and reasoning are read though they hold more than that."""
+    """The deltas of one whole choice. What the neutral form can't express is a Rest. `foreign`: they are for another
+    dialect, so calls and reasoning are read even if they hold further fields."""
     given = mapping(choice.get("message"))
     message = {name: value for name, value in given.items() if name != "role" and value is not None}
     yield Start()
@@ -185,7 +185,7 @@ def read_choice(choice: Mapping[str, Any], *, foreign: bool = False) -> Iterator
 
 
 def _thoughts_of(message: dict[str, Any], numbers: Iterator[int]) -> Iterator[Delta]:
-    """Taken out of the message where it is of our own form: blocks, and their text once more."""
+    """The reasoning, taken out of the message if it has our own form: blocks, and their text a second time."""
     dropped: list[str] = []
     try:
         blocks = [thinking_part(mapping(block), "", dropped) for block in message.get("thinking_blocks") or ()]
@@ -207,7 +207,7 @@ def _thoughts_of(message: dict[str, Any], numbers: Iterator[int]) -> Iterator[De
 
 
 def _calls_of(message: dict[str, Any], numbers: Iterator[int], *, foreign: bool) -> Iterator[Delta]:
-    """Taken out of the message where all are plain calls of functions; else each gets its number, as in a stream."""
+    """The calls, taken out of the message if all are plain function calls; else each gets an index, as in a stream."""
     calls = message.pop("tool_calls", None) or []
     if not all(_is_function(call) if foreign else _is_plain(call) for call in calls):
         message["tool_calls"] = [{"index": at, **call} for at, call in enumerate(calls)]
@@ -230,8 +230,8 @@ def _is_function(call: Mapping[str, Any]) -> bool:
 
 
 class ChunkReader:
-    """The deltas of a stream's chunks, a chunk at a time; of several choices the first. An error among them is a
-    Failed, and the last. Any of them may name the service tier."""
+    """The deltas of a stream's chunks, a chunk at a time; of several choices only the first is read. An error
+    is a Failed, and is the last delta. Any chunk may name the service tier."""
 
     def __init__(self) -> None:
         self._reader, self._tier, self.over = Reader(), "", False
@@ -251,7 +251,7 @@ class ChunkReader:
             self._begun = True
             self._called = self._called or bool(mapping(choice.get("delta")).get("tool_calls"))
             yield from self._reader.hear(mapping(choice.get("delta")))
-            if isinstance(why := choice.get("finish_reason"), str) and why:  # some hosts say it empty in every chunk
+            if isinstance(why := choice.get("finish_reason"), str) and why:  # some hosts send it empty in every chunk
                 self._finished = True
                 yield from self._reader.stop()
                 yield Finish(why)
@@ -260,7 +260,7 @@ class ChunkReader:
             yield Used(usage, self._tier)
 
     def end(self, *, done: bool) -> Iterator[Delta]:
-        """The end of an answer that the host ended without saying why."""
+        """The end of an answer for which the host gave no reason."""
         if done and self._begun and not self._finished:
             yield from self._reader.stop()
             yield Finish("tool_calls" if self._called else "stop")

@@ -1,4 +1,4 @@
-"""How OpenAI counts: `prompt_tokens` hold the cached ones and those written to the cache."""
+"""How OpenAI counts: `prompt_tokens` includes cached tokens and those written to the cache."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from gateway.models.usage import Usage
 
 
 def usage_of(value: object) -> Usage | None:
-    """The `usage` object of an answer or of a stream's last chunk; None where it has no usable counts."""
+    """The `usage` object of an answer or of a stream's last chunk; None if it has no usable counts."""
     usage = mapping(value)
     prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
     details = mapping(usage.get("prompt_tokens_details"))
-    # Some hosts say it beside their counts: DeepSeek as `prompt_cache_hit_tokens`, Moonshot as `cached_tokens`.
+    # Some hosts give it next to their counts: DeepSeek as `prompt_cache_hit_tokens`, Moonshot as `cached_tokens`.
     hits = (details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"))
     cached = min(next((each for each in map(count, hits) if each is not None), 0), prompt)
     written = min(count(details.get("cache_write_tokens")) or 0, prompt - cached)
@@ -30,7 +30,7 @@ def usage_of(value: object) -> Usage | None:
 
 
 def _outside(prompt: int, completion: int, total: int | None, reasoning: int) -> int:
-    """Output tokens that stand beside `completion_tokens`: some servers count reasoning in the total alone. More
-    reasoning than there are completion tokens can't be within these either."""
+    """Output tokens that `completion_tokens` does not include: some servers count reasoning only in the total. If there
+    are more reasoning tokens than completion tokens, they can't be included either."""
     beyond = max(0, total - prompt - completion) if total is not None else 0
     return max(beyond, reasoning if reasoning > completion else 0)

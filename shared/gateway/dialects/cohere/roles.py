@@ -1,4 +1,4 @@
-"""Cohere's embeddings as InvokeModel speaks them: 96 texts a request, the count of tokens in a header of the answer.
+"""Cohere's embeddings as InvokeModel speaks them: 96 texts per request, the token count in a header of the answer.
 
 API: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-embed.html
 """
@@ -34,7 +34,7 @@ class _Native:
 
     def vectors(self, answer: Mapping[str, Any]) -> list[Vector] | None:
         given = answer.get("embeddings")
-        found = mapping(given).get(_FLOATS, given)  # by type where one was named, though v3 may not say so
+        found = mapping(given).get(_FLOATS, given)  # by type if one was named, though v3 may not do so
         return found if isinstance(found, list) and found and all(map(is_vector, found)) else None
 
     def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:

@@ -1,4 +1,4 @@
-"""Converse's whole answers into deltas."""
+"""Reads Converse's whole answers into deltas."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ KNOWN: Final = frozenset(("text", "toolUse", "reasoningContent"))
 
 
 def finish_reason(stop_reason: str) -> str:
-    """The neutral word for a stopReason. Raises Unusable for one of an answer that is none (`malformed_tool_use`), and
-    for one that nobody here knows: it may say that the answer is not what it seems, so it is no plain stop."""
+    """The neutral word for a stopReason. Raises Unusable for one that marks a broken answer (`malformed_tool_use`), and
+    for an unknown one: it may mean that the answer is not what it seems, so it is not treated as a plain stop."""
     found = FINISH_REASONS.get(stop_reason)
     if found is None:
         known = stop_reason in ("malformed_tool_use", "malformed_model_output")
@@ -49,13 +49,13 @@ def finish_reason(stop_reason: str) -> str:
 
 
 def finish_of(stop_reason: str) -> Finish:
-    """The end by a stopReason. Raises Unusable as `finish_reason` does."""
+    """The end for a stopReason. Raises Unusable as `finish_reason` does."""
     return Finish(finish_reason(stop_reason), stop_reason if stop_reason in _EXACT else "")
 
 
 def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
-    """The deltas of a whole answer; None where it has not the promised shape. `names` gives tools' own names for those
-    that Converse was told. Raises Unusable."""
+    """The deltas of a whole answer; None if it lacks the promised shape. `names` gives tools' own names by those that
+    the request had. Raises Unusable."""
     content = mapping(mapping(answer.get("output")).get("message")).get("content")
     if not isinstance(content, list) or not isinstance(answer.get("stopReason"), str):
         return None
@@ -70,7 +70,7 @@ def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Del
 
 
 def _is_sound(block: Mapping[str, Any]) -> bool:
-    """Whether what is known in a block has its promised type. Unknown blocks are none of ours."""
+    """Whether the known members of a block have their promised types. Unknown blocks are not checked."""
     if not isinstance(block.get("text"), str | None):
         return False
     use = block.get("toolUse")
@@ -104,7 +104,7 @@ def _of_block(number: int, block: Mapping[str, Any], names: Mapping[str, str]) -
 
 
 def others(blocks: list[Mapping[str, Any]]) -> list[Rest]:
-    """What is said beyond text, calls and reasoning (citations, images), as it came."""
+    """Content beyond text, calls and reasoning (citations, images), as it came."""
     return [Rest({"other_content": blocks})] if blocks else []
 
 

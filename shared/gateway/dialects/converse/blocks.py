@@ -1,4 +1,4 @@
-"""Blocks and tools in Converse's words."""
+"""Writes blocks and tools in Converse's form."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LONGEST_NAME = 200
 
 
 class Files:
-    """Documents' names: of the characters that Converse takes, and each once in a request."""
+    """Documents' names: they have only characters that Converse takes, and are unique in a request."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -45,7 +45,7 @@ class Files:
 
 
 def written(block: Block, names: Names, files: Files) -> dict[str, Any]:
-    """The content block that says the same."""
+    """The content block for this block."""
     if isinstance(block, Text):
         return {"text": block.text}
     if isinstance(block, Mark):
@@ -73,8 +73,8 @@ def _reasoning(block: Reasoning) -> dict[str, Any]:
 
 
 def written_tools(tools: Sequence[Tool | Mark], names: Names, dropped: list[str]) -> list[dict[str, Any]]:
-    """The tools with their marks. Raises Unsupported for two of one name, and for an input that is no object. `strict`
-    is left out: most models of Bedrock refuse it, and the schema itself is there."""
+    """The tools with their marks. Raises Unsupported if two have the same name or an input is not an object. `strict`
+    is left out: most models of Bedrock refuse it, and the schema itself is sent."""
     check_names(tools)
     found: list[dict[str, Any]] = []
     for tool in tools:

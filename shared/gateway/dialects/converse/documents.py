@@ -1,4 +1,4 @@
-"""Converse's rules of documents: five at most in a request, and words beside each."""
+"""Converse's rules for documents: at most five in a request, and each needs text in the same turn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_DOCUMENTS = 5
 
 
 def beside_documents(talk: Conversation) -> None:
-    """Put words where a document has none. Raises Unsupported for too many."""
+    """Add text to turns whose documents have none. Raises Unsupported for too many documents."""
     count = 0
     for turn in talk.turns:
         found = [block for block in turn.blocks if isinstance(block, Document)]

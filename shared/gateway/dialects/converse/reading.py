@@ -1,4 +1,4 @@
-"""Converse's request into the neutral form. What that has no place for is refused by its path."""
+"""Reads Converse's request into the neutral form. Anything without a place there is refused by its path."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _KNOWN = frozenset(
 
 
 def read_request(body: Mapping[str, Any]) -> Request:
-    """What a body says that has the shape of Converse's. Raises Unsupported."""
+    """The request in a body that has Converse's shape. Raises Unsupported."""
     _only(body, _KNOWN, "")
     system = tuple(_blocks(body.get("system") or (), "system"))
     turns = tuple(

@@ -1,7 +1,7 @@
-"""From the neutral form to Converse's request.
+"""Writes the neutral form as Converse's request.
 
-What Converse can't say and would change the answer's meaning is refused by its path; all else is done as far as it can
-be and named. docs/api.md has the table, and a test reads it.
+Anything that Converse can't express is refused by its path if it would change the answer's meaning; the rest is
+expressed as far as possible, and named. docs/api.md has the table, and a test reads it.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def write_request(
     sampling: Sampling = "all",
     marks: str = "",
 ) -> Written:
-    """Raises Unsupported. `metadata` stands in Bedrock's invocation log; `one_tool`: the model takes Anthropic's
-    `tool_choice` among its own fields, by which it calls one tool at a time; `sampling`: which of
-    `temperature` and `top_p` it takes; `marks`: how long marks of ours keep a prompt that has none."""
+    """Raises Unsupported. `metadata` goes into Bedrock's invocation log. `one_tool`: the model takes Anthropic's
+    `tool_choice` among its own fields, which can limit it to one call at a time. `sampling`: which of `temperature` and
+    `top_p` it takes. `marks`: how long our marks cache a prompt that has none."""
     dropped = list(dropped)
     check_rest(request, dropped, told=CACHING if marks else ())
     tools = _offered(request, dropped)
@@ -115,12 +115,12 @@ def _tool_config(request: Request, talk: Conversation, names: Names, dropped: li
 def _own_fields(
     request: Request, top_k: float | None, *, tools: bool, one_tool: bool, dropped: list[str]
 ) -> dict[str, Any]:
-    """Fields of the models themselves. Not every one may pass: some raise the output cap."""
+    """Fields of the models themselves. Not all of them may pass: some raise the output cap."""
     given = {"thinking": request.thinking, "top_k": top_k}
     fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if request.parallel is False and tools:
         if one_tool:
-            # Beside a `toolChoice` of Converse's own its type would be said twice, which is refused.
+            # With a `toolChoice` of Converse's own the type would be given twice, which Bedrock refuses.
             forced = request.choice is not None and request.choice.kind in ("any", "one")
             fields["tool_choice"] = {**({} if forced else {"type": "auto"}), "disable_parallel_tool_use": True}
         else:
@@ -137,8 +137,8 @@ def _output_config(request: Request, dropped: list[str]) -> dict[str, Any]:
     output = request.output
     if output is not None and output.kind == "schema":
         if output.strict is False:
-            dropped.append(request.path("response_format.json_schema.strict"))  # a schema is always held to
-        # No longer than the estimate counted it: as the client's JSON, without escapes for what is not ASCII.
+            dropped.append(request.path("response_format.json_schema.strict"))  # a schema is always enforced
+        # Not longer than the estimate counted: written like the client's JSON, without escapes for non-ASCII text.
         schema = json.dumps(output.schema, ensure_ascii=False, separators=(",", ":"))
         said = {"schema": schema, "name": output.name, "description": output.description}
         structure = {"jsonSchema": {name: text for name, text in said.items() if text}}

@@ -1,4 +1,4 @@
-"""ConverseStream's events into deltas."""
+"""Reads ConverseStream's events into deltas."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from gateway.dialects.values import mapping
 
 
 class EventReader:
-    """The deltas of ConverseStream's events, an event at a time. An exception among them, and a stopReason of an answer
-    that is none, is a Failed. `names` gives tools' own names for those that the endpoint was told."""
+    """The deltas of ConverseStream's events, an event at a time. An exception among them, or a stopReason that
+    marks a broken answer, is a Failed. `names` gives tools' own names by those in the request."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
@@ -54,7 +54,7 @@ class EventReader:
             yield from _of_event(kind, number, event, self._names)
 
     def end(self, *, done: bool) -> tuple[Delta, ...]:
-        """Nothing: an end is told."""
+        """Nothing is left: the provider reports the end itself."""
         return ()
 
 

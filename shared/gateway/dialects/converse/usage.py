@@ -1,4 +1,4 @@
-"""How Bedrock counts: `inputTokens` are the uncached ones alone; cache reads and writes stand beside them."""
+"""How Bedrock counts: `inputTokens` are only the uncached ones; cache reads and writes are counted separately."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from gateway.models.usage import Usage
 
 
 def usage_of(value: object) -> Usage | None:
-    """The `usage` object of a Converse answer or of a stream's metadata event; None where it has no usable counts."""
+    """The `usage` object of a Converse answer or of a stream's metadata event; None if it has no usable counts."""
     usage = mapping(value)
     fresh, output = count(usage.get("inputTokens")), count(usage.get("outputTokens"))
     if fresh is None or output is None:

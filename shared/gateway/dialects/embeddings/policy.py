@@ -20,7 +20,7 @@ _OURS: Final = ("input_type", "stream")
 
 def check_fields(body: Mapping[str, Any], passed: Collection[str] | None) -> None:
     """Raises BadRequest with the path of the first field that may not leave. `passed`: what the host's operator lists
-    beyond OpenAI's own fields; None where everything unknown may pass."""
+    beyond OpenAI's own fields; None if every unknown field may pass."""
     for name, value in body.items():
         if value is None or name in DOCUMENTED or name in _OURS:
             if name == "stream" and value not in (None, False):

@@ -24,7 +24,7 @@ class _Same:
         body = {name: value for name, value in asked.body.items() if value is not None and name not in _GATEWAYS}
         dropped: list[str] = []
         if _PURPOSE in body and _PURPOSE not in quirks.pass_fields:
-            dropped.append(_PURPOSE)  # no field of OpenAI's: a host that lacks it would refuse the whole request
+            dropped.append(_PURPOSE)  # not a field of OpenAI's: a host that lacks it would refuse the whole request
             del body[_PURPOSE]
         return Written(body | {"model": asked.model}, dropped, {})
 
@@ -49,7 +49,7 @@ class _Same:
     def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
         said = mapping(answer.get("usage"))
         prompt, total = count(said.get("prompt_tokens")), count(said.get("total_tokens"))
-        found = [each for each in (prompt, total) if each is not None]  # some hosts say the one alone
+        found = [each for each in (prompt, total) if each is not None]  # some hosts send only one of them
         return Usage(input_tokens=max(found)) if found else None
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:

@@ -1,4 +1,4 @@
-"""Embeddings as clients of the gateway speak them: requests, and answers with what they cost."""
+"""Embeddings as clients of the gateway speak them: requests, and answers with their cost."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class _Spoken:
     ) -> dict[str, Any]:
         counted = body.get("usage") or (written_usage(usage) if usage is not None else {})
         data = body["data"]
-        if asked.encoding_format == "base64":  # whoever made them: few know this form
+        if asked.encoding_format == "base64":  # for any provider: few have this form
             data = [{**each, "embedding": _packed(each["embedding"])} for each in data]
         return {**body, "data": data, "usage": {**counted, **cost}}
 
 
 def _packed(vector: Any) -> str:
-    """Four bytes a number, the lowest first, in base64."""
+    """Four bytes per number, little-endian, in base64."""
     if isinstance(vector, str):
         return vector
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

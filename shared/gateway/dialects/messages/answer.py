@@ -1,4 +1,4 @@
-"""Anthropic's whole messages into deltas, and deltas into a whole message."""
+"""Converts Anthropic's whole messages into deltas, and deltas into a whole message."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
-    """The deltas of a whole message; None where it has not the promised shape. `names` gives tools' own names for those
-    that the model was told. Raises Unusable."""
+    """The deltas of a whole message; None if it does not have the promised shape. `names` gives tools' own names by
+    those in the request. Raises Unusable."""
     content = answer.get("content")
     if not isinstance(content, list) or not isinstance(answer.get("stop_reason"), str):
         return None
@@ -53,7 +53,7 @@ def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Del
 
 
 def _is_sound(block: Mapping[str, Any]) -> bool:
-    """Whether what is known in a block has its promised type. Unknown blocks are none of ours."""
+    """Whether the known members of a block have their promised types. Unknown blocks are not checked."""
     kind = block.get("type")
     if not isinstance(kind, str):
         return False
@@ -82,8 +82,8 @@ def _of_block(number: int, block: Mapping[str, Any], names: Mapping[str, str]) -
 
 
 def write_answer(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, Any]:
-    """A whole message: the events of its deltas, gathered. `frame` are its id and model. Raises Unusable where it ends
-    in a word that Messages has not, in an error, or in a call whose input is no JSON object."""
+    """A whole message, built from the events of its deltas. `frame` is its id and model. Raises Unusable if it ends in
+    a reason that Messages lacks, in an error, or in a call whose input is not a JSON object."""
     message: dict[str, Any] = {}
     content: list[dict[str, Any]] = []
     inputs: dict[int, str] = {}

@@ -1,8 +1,8 @@
-"""Betas of Anthropic's API beside the fields that they belong to, for hosts that refuse half of such a pair.
+"""Pairs betas of Anthropic's API with their fields, for hosts that refuse one without the other.
 
 Anthropic itself takes any list of betas, in a header. Bedrock's InvokeModel takes them in the body (`anthropic_beta`),
-those alone that the model has there, and refuses a field whose beta is missing. `data/betas.json` says which go
-together.
+but only those that the model has there, and it refuses a field whose beta is missing. `data/betas.json` says which
+belong together.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from gateway.dialects.unsupported import refuse
 _DATA = Path(__file__).parents[2] / "data" / "betas.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 _MOST = 40
-# They let a prompt be longer than the window that the price list has of a model, by which it is held.
+# They allow a prompt longer than the model's window in the price list, and a call reserves budget by that window.
 _BEYOND = ("context-1m-",)
 
 
 class _Field(NamedTuple):
-    """Which models take the field at `path`, and with which beta (none: without)."""
+    """Which models take the field at `path`, and with which beta (None: without one)."""
 
     path: str
     models: re.Pattern[str]
@@ -34,7 +34,7 @@ class _Field(NamedTuple):
 
 @functools.cache
 def _table() -> tuple[str, dict[str, re.Pattern[str]], dict[str, list[_Field]]]:
-    """The version, the models of each beta, and by their paths the fields that not every model takes."""
+    """The version, the models of each beta, and the fields that not every model takes, by their paths."""
     said = json.loads(_DATA.read_bytes())
     fields: dict[str, list[_Field]] = {}
     for each in said["fields"]:
@@ -43,13 +43,13 @@ def _table() -> tuple[str, dict[str, re.Pattern[str]], dict[str, list[_Field]]]:
 
 
 def betas_of(header: str | None, body: Mapping[str, Any]) -> list[str]:
-    """The betas that a client asks for and that may leave: in its header, and in the body where some clients put them.
-    Each once, without what is no name of one."""
+    """The betas that a client asks for and that may leave: from its header, and from the body, where some clients put
+    them. Each comes once; what is not the name of a beta is left out."""
     return [name for name in _asked(header, body) if not name.startswith(_BEYOND)]
 
 
 def withheld(header: str | None, body: Mapping[str, Any]) -> list[str]:
-    """Those that may not leave: what they let a call cost is not held. As paths, to be named."""
+    """The betas that may not leave, because the reservation would not cover the call. They are paths, to be named."""
     return [f"anthropic-beta.{name}" for name in _asked(header, body) if name.startswith(_BEYOND)]
 
 
@@ -62,9 +62,9 @@ def _asked(header: str | None, body: Mapping[str, Any]) -> list[str]:
 
 
 def with_betas(body: Mapping[str, Any], betas: Iterable[str], model: str, dropped: list[str]) -> dict[str, Any]:
-    """The body for InvokeModel: with its version and the betas that this model has, a field's missing beta put beside
-    it, and without what the model has not. What is left out is named in `dropped`. Raises Unsupported for what stands
-    at an address: it is not fetched there."""
+    """The body for InvokeModel, with its version and the betas that this model has. A field's missing beta is added;
+    what the model lacks is left out and named in `dropped`. Raises Unsupported for content by URL: InvokeModel does
+    not fetch it."""
     for where in links_in(body):
         raise refuse(where, "must be base64 in the request itself")
     version, models, fields = _table()
@@ -86,7 +86,7 @@ def with_betas(body: Mapping[str, Any], betas: Iterable[str], model: str, droppe
 
 
 def _holders(body: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """What holds the field at `path`, as a copy of its own in `body`, with its whole path and its name there."""
+    """Each object that holds the field at `path`, copied into `body`, with the field's whole path and its name."""
     above, dot, name = path.rpartition(".")
     if not dot:
         if body.get(name) is not None:

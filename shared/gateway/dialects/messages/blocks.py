@@ -1,4 +1,4 @@
-"""Blocks in Messages' words, each mark beside what it stands behind."""
+"""Writes blocks in Messages' form, with each mark as a member of the block before it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from gateway.dialects.neutral import (
 )
 from gateway.dialects.unsupported import refuse
 
-_TEXTS: Final = ("txt", "csv", "html", "md")  # which are sent as text; of files there are pdfs alone
+_TEXTS: Final = ("txt", "csv", "html", "md")  # these are sent as text; the only files are pdfs
 
 
 def written(blocks: Iterable[Block], names: Names) -> list[dict[str, Any]]:
-    """The content that says the same. Raises Unsupported for a document that there is no form for."""
+    """The content for these blocks. Raises Unsupported for a document that Messages has no form for."""
     content: list[dict[str, Any]] = []
     for block in blocks:
         if not isinstance(block, Mark):
@@ -56,7 +56,7 @@ def _written(block: Block, names: Names) -> dict[str, Any]:
         return {"type": "document", "source": _source(block, names), **titled, **block.rest}
     if isinstance(block, Redacted):
         return {"type": "redacted_thinking", "data": block.data}
-    assert isinstance(block, Reasoning)  # noqa: S101  # marks stand beside, all else is above
+    assert isinstance(block, Reasoning)  # noqa: S101  # marks are members of blocks, all else is above
     return {"type": "thinking", "thinking": block.text, "signature": block.signature}
 
 

@@ -1,4 +1,4 @@
-"""The blocks of a message's content, each with the mark beside it."""
+"""Reads the blocks of a message's content, each with its cache mark."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ELSEWHERE = "refers to a file that this body does not hold"
 
 
 def blocks_of(content: Any, where: str, dropped: list[str]) -> Iterator[Block]:
-    """What a text says, or a list of blocks. Raises Unsupported."""
+    """The blocks of a text or of a list of blocks. Raises Unsupported."""
     if isinstance(content, str):
         yield Text(content, at=where)
         return
@@ -45,7 +45,7 @@ def blocks_of(content: Any, where: str, dropped: list[str]) -> Iterator[Block]:
 
 
 def part_of(block: Mapping[str, Any], where: str, dropped: list[str]) -> _Part:
-    """A text, an image, a document, a search's result: what the user may say, or a tool."""
+    """A text, an image, a document or a search result, as a user or a tool says it."""
     kind = block.get("type")
     if kind == "text":
         name_unknown(block, ("type", "text", "citations", "cache_control"), where, dropped)
@@ -107,7 +107,7 @@ def _parts(content: Any, where: str, dropped: list[str]) -> Iterator[Text | Imag
         if isinstance(block, (Text, Image)):
             yield block
         elif isinstance(block, Mark):
-            dropped.append(block.at)  # no block of its own, outside of this document
+            dropped.append(block.at)  # inside a document it marks no block of the message
         else:
             raise refuse(block.at, "must be text, or an image as base64")
 
@@ -137,7 +137,7 @@ def _tool_use(block: Mapping[str, Any], where: str, dropped: list[str]) -> ToolU
 
 
 def _result(block: Mapping[str, Any], where: str, dropped: list[str]) -> Iterator[Block]:
-    """The result, and behind it the last mark: none may stand inside."""
+    """The result, and behind it the last mark: a result may hold no marks."""
     name_unknown(block, ("type", "tool_use_id", "content", "is_error", "cache_control"), where, dropped)
     content: list[_Part] = []
     kept: list[Mark] = []

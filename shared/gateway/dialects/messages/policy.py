@@ -1,10 +1,10 @@
 """Which fields of a Messages request may leave, for whom: one table.
 
-A field that is paid for apart from tokens or at another price than the model's own, that names another model, or that
-brings in content which the body does not hold is refused by its path, whatever its value; null is as good as absent.
-What stands at an address (an image, a pdf) passes: it is bounded by what the model can read. All else of Anthropic's
-own fields passes: it costs nothing, or the estimate prices it. What nobody here has heard of passes to Anthropic
-itself; another host gets it only where its operator lists it.
+A field is refused by its path, whatever its value, if it has a price apart from tokens or another price than the
+model's own, names another model, or brings in content that the body does not hold. Null counts as absent. Content by
+URL (an image, a pdf) passes: the model's window bounds it. All other fields of Anthropic pass: they cost nothing, or
+the estimate prices them. Unknown fields pass to Anthropic itself; another host gets them only if its operator lists
+them.
 
 `tests/unit/dialects/test_messages_policy.py` says of each field of Anthropic's SDK which of these it is.
 """
@@ -25,17 +25,17 @@ _CAP = "sets an output cap beside max_tokens"
 _ELSEWHERE = "says where the request goes, which is the gateway's to decide"
 _AGAIN = "lets the model run more often than once, so it can't be billed"
 
-# By name in small letters. Those of Anthropic's API are marked; the others are those of gateways and routers.
+# By name in lower case. Those of Anthropic's API are marked; the others belong to gateways and routers.
 REFUSED: Final[Mapping[str, str]] = {
     "billing_policy": _PAID,  # Anthropic
     "compaction": _AGAIN,  # Anthropic
     "container": _ABSENT,  # Anthropic: files of an earlier call, paid by the hour
     "fallback_credit_token": _PAID,  # Anthropic
     "fallbacks": _NAMES,  # Anthropic
-    "inference_geo": _ELSEWHERE,  # Anthropic: some places have a price of their own
-    "mcp_servers": _ABSENT,  # Anthropic: servers of others, called in the middle of the answer
+    "inference_geo": _ELSEWHERE,  # Anthropic: some regions have their own price
+    "mcp_servers": _ABSENT,  # Anthropic: third-party servers, called during the answer
     "thread": _ABSENT,  # Anthropic: an earlier conversation
-    "user_profile_id": _ELSEWHERE,  # Anthropic: a header, by which another may be billed
+    "user_profile_id": _ELSEWHERE,  # Anthropic: a header by which another may be billed
     "workspace_id": _ELSEWHERE,  # Anthropic: a header
     "api_base": _ELSEWHERE,
     "api_key": _ELSEWHERE,
@@ -52,7 +52,7 @@ REFUSED: Final[Mapping[str, str]] = {
     "provider": _NAMES,
     "route": _NAMES,
 }
-# Anthropic's fields, but for those refused above: what every host may get.
+# Anthropic's fields except those refused above: every host may get these.
 DOCUMENTED: Final = frozenset(
     (
         "cache_control",
@@ -76,20 +76,20 @@ DOCUMENTED: Final = frozenset(
         "top_p",
     )
 )
-# Headers by nature, which some clients put into the body: taken out, and put there anew where a host wants them.
+# Headers that some clients put into the body. They are taken out, and added again if a host wants them there.
 OF_HEADERS: Final = frozenset(("anthropic_beta", "anthropic_version", "betas"))
-# Tools that the caller runs; any other is run by the provider, for a fee a use or with content from elsewhere.
+# Tools that the caller runs. The provider runs any other, for a fee per use or with content from elsewhere.
 _OWN_TOOLS: Final = ("bash_", "text_editor_", "computer_", "memory_", "browser_toolset_")
 _OF_MODELS: Final = ("fallbacks", "model", "models")
-# Tool runners of Anthropic's own package send a `thread` unasked; told that this provider can't hold one, they send the
-# whole conversation.
+# Tool runners of Anthropic's own package send a `thread` unasked. When told that this provider does not support
+# threads, they send the whole conversation.
 _UNTHREADED: Final = {"details": {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}}
 _EDITS: Final = ("clear_",)  # any other edit of the context runs a model
 
 
 def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None:
     """Raises BadRequest with the path of the first field that may not leave. `passed`: what the host's operator lists
-    beyond Anthropic's own fields; None where everything unknown may pass."""
+    beyond Anthropic's own fields; None if every unknown field may pass."""
     present = {name: value for name, value in body.items() if value is not None}
     for name in present:
         reason = REFUSED.get(name.casefold())
@@ -105,7 +105,7 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
 
 
 def runs_here(tool: Mapping[str, Any]) -> bool:
-    """Whether a tool is the caller's own to run."""
+    """Whether the caller runs the tool itself."""
     kind = tool.get("type")
     return kind in (None, "custom") or (isinstance(kind, str) and kind.startswith(_OWN_TOOLS))
 
@@ -137,7 +137,7 @@ def _of_edits(management: Any) -> Iterator[tuple[str, str]]:
 
 
 def links_in(body: Mapping[str, Any]) -> Iterator[str]:
-    """Where images and documents stand that are at an address."""
+    """The paths of images and documents by URL."""
     for where, block in _blocks(body):
         source = block.get("source")
         if isinstance(source, Mapping) and source.get("type") == "url":
@@ -150,11 +150,11 @@ def _of_content(present: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if block.get("type") == "container_upload":
             yield f"{where}.type", _ABSENT
         if isinstance(source, Mapping) and (source.get("type") == "file" or source.get("file_id") is not None):
-            yield f"{where}.source", _ABSENT  # anybody's who has files at this provider through this gateway
+            yield f"{where}.source", _ABSENT  # it may belong to any user of this gateway with files there
 
 
 def _blocks(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """All blocks, with where they stand: those within others too."""
+    """All blocks with their paths, including those within others."""
     homes = [(body.get("system"), "system")]
     for number, message in enumerate(body.get("messages") or ()):
         homes.append((message.get("content") if isinstance(message, Mapping) else None, f"messages[{number}].content"))

@@ -1,4 +1,4 @@
-"""A body of Messages into the neutral form. What that has no place for is refused by its path, or named."""
+"""Reads a Messages body into the neutral form. Anything without a place there is refused by its path, or named."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.dialects.neutral import Choice, Mark, Output, Request, Text, Tool, 
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping
 
-# What the neutral form has a place for.
+# Fields that have a place in the neutral form.
 READ: Final = frozenset(
     (
         "cache_control",
@@ -29,12 +29,12 @@ READ: Final = frozenset(
         "top_p",
     )
 )
-# How the request is delivered and kept, what it is called, what may be forgotten of it on the way.
+# How the request is delivered and stored, its labels, and which of its parts may be cleared on the way.
 LEFT_OUT: Final = frozenset(("context_management", "diagnostics", "metadata"))
 _DELIVERY: Final = frozenset(("model", "stream")) | OF_HEADERS
 # Values that ask for nothing that another dialect lacks.
 _NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {"service_tier": ("auto", "standard_only"), "speed": ("standard",)}
-# By chat's names for them.
+# The fields' names, by chat's names for them.
 PATHS: Final[Mapping[str, str]] = {
     "max_completion_tokens": "max_tokens",
     "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
@@ -47,8 +47,8 @@ _CHOICES: Final = {"auto": "auto", "any": "any", "none": "none"}
 
 
 def read_request(given: Mapping[str, Any], *, cap: int | None) -> tuple[Request, list[str]]:
-    """What a body says, and the paths of what it says in vain. `cap` is enforced, whatever the body asks for. Raises
-    BadRequest for what may not leave, Unsupported for what the neutral form can't hold."""
+    """The request in a body, and the paths of its fields without effect. `cap` is enforced, whatever the body asks for.
+    Raises BadRequest for fields that may not leave, Unsupported for those that the neutral form can't express."""
     body = {name: value for name, value in given.items() if value is not None}
     check_fields(body, None)
     dropped: list[str] = []
@@ -102,7 +102,7 @@ def _turns(body: Mapping[str, Any], dropped: list[str]) -> tuple[Turn, ...]:
         if role == "system":
             _only_text(blocks, f"{where}.content")
         turns.append(Turn(role, blocks, where))
-    if turns and (end := marks(body, "", dropped)):  # behind the last that can be kept
+    if turns and (end := marks(body, "", dropped)):  # behind the last block that can carry it
         last = turns[-1]
         turns[-1] = Turn(last.speaker, (*last.blocks, *end), last.at)
     return tuple(turns)

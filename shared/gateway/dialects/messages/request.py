@@ -1,7 +1,7 @@
-"""From the neutral form to the body of Anthropic's Messages, without `model` and delivery, which are the vendor's.
+"""Writes the neutral form as the body of Anthropic's Messages, without `model` and delivery, which the vendor adds.
 
-What Messages can't say and would change the answer's meaning is refused by its path; all else is done as far as it can
-be and named. docs/dialects.md has the table, and a test reads it.
+Anything that Messages can't express is refused by its path if it would change the answer's meaning; the rest is
+expressed as far as possible, and named. docs/dialects.md has the table, and a test reads it.
 API: https://platform.claude.com/docs/en/api/messages
 """
 
@@ -28,8 +28,8 @@ _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 
 def write_request(request: Request, dropped: list[str], *, sampling: Sampling = "one", marks: str = "") -> Written:
-    """Raises Unsupported. `sampling`: whether the model takes `temperature` and `top_p`, one of them, or neither, and
-    then no `top_k`. `marks`: how long marks of ours keep a prompt that has none."""
+    """Raises Unsupported. `sampling`: whether the model takes `temperature` and `top_p`, one of them, or neither and
+    no `top_k` either. `marks`: how long our marks cache a prompt that has none."""
     dropped = list(dropped)
     check_rest(request, dropped, told=CACHING if marks else ())
     if request.cap is None:
@@ -64,7 +64,7 @@ def write_request(request: Request, dropped: list[str], *, sampling: Sampling = 
 
 
 def _signed(turns: Iterable[Turn], dropped: list[str]) -> Iterator[Turn]:
-    """Without reasoning that nobody signed, which is refused."""
+    """The turns without unsigned reasoning, which Anthropic refuses."""
     for turn in turns:
         unsigned = [block for block in turn.blocks if isinstance(block, Reasoning) and not block.signature]
         dropped += [block.at for block in unsigned]
@@ -116,7 +116,7 @@ def _output_config(request: Request, dropped: list[str]) -> dict[str, Any]:
         if output.description:
             dropped.append(f"{where}.description")
         if output.strict is False:
-            dropped.append(f"{where}.strict")  # a schema is always held to
+            dropped.append(f"{where}.strict")  # a schema is always enforced
         config["format"] = {"type": "json_schema", "schema": output.schema}
     return config
 

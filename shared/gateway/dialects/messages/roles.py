@@ -37,7 +37,7 @@ class _Native:
 
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
         if asked.quirks.betas_in_body:
-            no_links(request.turns)  # by the client's own path
+            no_links(request.turns)  # so that the error has the client's own path
         written = write_request(request, dropped, sampling=asked.sampling, marks=asked.marks)
         return replace(written, body=leaving(written.body, written.dropped, asked))
 
@@ -55,8 +55,8 @@ class _Native:
 
 
 def leaving(given: Mapping[str, Any], dropped: list[str], asked: Asked) -> dict[str, Any]:
-    """A body as it leaves: with our model id and, where none is named, the service tier that was priced; or, where
-    betas stand in the body, paired with those that the model has there (`gateway.dialects.messages.betas`)."""
+    """A body as it leaves: with our model id and, if none is named, the service tier that was priced. If the host
+    takes betas in the body, they are paired with their fields there (`gateway.dialects.messages.betas`)."""
     quirks, body = asked.quirks, dict(given)
     dropped += withheld(asked.beta, asked.body)
     if quirks.betas_in_body:

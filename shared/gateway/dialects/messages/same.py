@@ -45,7 +45,7 @@ class _Same:
             if read_answer(answer, names) is None:
                 return None
         except Unusable:
-            pass  # an end that nobody here knows is the client's to judge: it gets the document as it came
+            pass  # the client has to judge an unknown stop reason: it gets the document as it came
         body = {**answer, "type": "message", "role": "assistant"}
         if not isinstance(body.get("id"), str):
             body["id"] = f"msg_{known()}"
@@ -57,7 +57,7 @@ class _Same:
         return usage_of(answer.get("usage"))
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:
-        """Anthropic's errors begin with it: `messages.0.content.1.text: ...`."""
+        """The path with which Anthropic's errors begin: `messages.0.content.1.text: ...`."""
         found = _PATH.match(message) if isinstance(message, str) else None
         if found is None or found[1] not in DOCUMENTED:
             return None
@@ -67,8 +67,8 @@ class _Same:
 def native_body(
     body: Mapping[str, Any], dropped: list[str], *, cap: int, passed: frozenset[str] | None = None
 ) -> dict[str, Any]:
-    """What goes to Anthropic: the client's document, without model and delivery, which are the vendor's, and with the
-    cap that is enforced; a budget for thinking that this leaves no room is lowered, or taken out, and named in
+    """The body for Anthropic: the client's document with the enforced cap, and without model and delivery, which the
+    vendor adds. If the cap leaves no room for a thinking budget, the budget is lowered or taken out, and named in
     `dropped`. `passed` as in `check_fields`. Raises BadRequest for what may not leave."""
     check_fields(body, passed)
     found = {name: value for name, value in body.items() if name not in _DELIVERY and value is not None}
@@ -76,7 +76,7 @@ def native_body(
     thinking = mapping(found.get("thinking"))
     budget = thinking.get("budget_tokens")
     asked = body.get("max_tokens")
-    # Where the cap is not lowered, a budget that has no room is the client's fault, which the host tells.
+    # If the cap is not lowered, a budget without room is the client's error, which the host reports.
     lowered = not isinstance(asked, int) or cap < asked
     if lowered and isinstance(budget, int) and budget >= cap:
         if cap <= LEAST_BUDGET:
@@ -89,8 +89,8 @@ def native_body(
 
 
 class Passing:
-    """See `gateway.dialects.pairs.Tap`: events as they came, of whatever type. Why a message ends is the client's to
-    judge, whatever the word."""
+    """See `gateway.dialects.pairs.Tap`: events of any type as they came. The client judges why a message ends, even if
+    the reason is unknown."""
 
     def __init__(self, *, known: str, model: str, choices: int) -> None:
         self.ended = self.over = False
@@ -160,7 +160,7 @@ class Passing:
         return [*events, ("message_stop", {"type": "message_stop"}, "")]
 
 
-# Members of a block or a delta that are text of the answer, each a token at least.
+# Members of a block or a delta that are text of the answer: each is at least one token.
 _TEXTS: Final = frozenset(("text", "thinking", "partial_json", "name"))
 
 SAME: Final = _Same()

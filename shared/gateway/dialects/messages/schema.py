@@ -1,7 +1,7 @@
 """A Messages request as clients send it: Anthropic's fields checked where the gateway depends on them, all others kept.
 
-What is checked is the type of each documented field, with its path, so that neither the estimate nor a translation
-ever meets another one.
+The type of each documented field is checked, and errors name its path, so that neither the estimate nor a translation
+ever meets another type.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gateway.dialects.fields import Flag, Known, Object, Text, Tokens, check_nam
 from gateway.errors import BadRequest
 
 _BLOCKS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]}
-# What each known type of block has to hold.
+# The members that each known type of block must have.
 _HELD: Final[Mapping[str, Mapping[str, type]]] = {
     "text": {"text": str},
     "image": {"source": dict},
@@ -91,7 +91,7 @@ class MessagesRequest(Known):
         return self.stream is True
 
     def cap(self, tier: TierLimits, most: int | None) -> int:
-        """The output tokens to enforce: what is asked for, at most the model's."""
+        """The output tokens to enforce: the number asked for, at most the model's limit."""
         return min(self.max_tokens, most) if most else self.max_tokens
 
 
@@ -122,7 +122,7 @@ def _check_blocks(content: Any, where: str) -> None:
 
 
 def _inside(block: Mapping[str, Any], where: str) -> Iterator[tuple[Any, str]]:
-    """What a block holds of blocks."""
+    """The contents of a block that may hold further blocks, with their paths."""
     source = block.get("source")
     if block["type"] == "document" and isinstance(source, dict) and source.get("type") == "content":
         yield _blocks_or_text(source.get("content"), f"{where}.source.content"), f"{where}.source.content"

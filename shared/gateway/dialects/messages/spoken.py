@@ -1,4 +1,4 @@
-"""Messages as clients of the gateway speak it: its requests, and its answers and streams with what they cost."""
+"""Messages as clients of the gateway speak it: its requests, and its answers and streams with their cost."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class _Spoken:
 
 
 class _Delivery:
-    """See `gateway.calls.asked.Delivery`. `message_delta`, which has the counts, waits for the cost: little but
-    `message_stop` comes behind it."""
+    """See `gateway.calls.asked.Delivery`. `message_delta`, which has the counts, waits for the cost: hardly
+    anything but `message_stop` follows it."""
 
     def __init__(self) -> None:
         self._last: list[tuple[str, dict[str, Any], str]] = []

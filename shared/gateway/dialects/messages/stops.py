@@ -8,13 +8,13 @@ from typing import Final
 from gateway.dialects.neutral import Finish
 from gateway.dialects.unsupported import Unusable
 
-# Their word, ours, and whether theirs says more.
+# Anthropic's word; ours, and whether Anthropic's says more.
 _WORDS: Final[Mapping[str, tuple[str, bool]]] = {
     "end_turn": ("stop", False),
     "stop_sequence": ("stop", True),
     "max_tokens": ("length", False),
     "model_context_window_exceeded": ("length", True),
-    "pause_turn": ("length", True),  # the answer goes on once it is sent back
+    "pause_turn": ("length", True),  # the answer continues when it is sent back
     "tool_use": ("tool_calls", False),
     "refusal": ("content_filter", False),
 }
@@ -22,8 +22,8 @@ _WRITTEN: Final = {ours: theirs for theirs, (ours, more) in _WORDS.items() if no
 
 
 def finish_of(stop_reason: str, sequence: object = None) -> Finish:
-    """Raises Unusable for a word that nobody here knows: it may say that the answer is not what it seems, so it is no
-    plain stop."""
+    """The end for a stop reason. Raises Unusable for an unknown one: it may mean that the answer is not what it seems,
+    so it is not treated as a plain stop."""
     found = _WORDS.get(stop_reason)
     if found is None:
         raise Unusable("unknown_stop_reason")
@@ -32,8 +32,8 @@ def finish_of(stop_reason: str, sequence: object = None) -> Finish:
 
 
 def stop_reason(finish: Finish, *, called: bool) -> str:
-    """Anthropic's word. `called`: the answer calls a tool, which some hosts end by a plain stop. Raises Unusable for a
-    word that Messages has not."""
+    """Anthropic's word. `called`: the answer calls a tool, after which some hosts report a plain stop. Raises Unusable
+    for a reason that Messages lacks."""
     if finish.exact in _WORDS:
         return finish.exact
     if finish.reason == "stop" and called:

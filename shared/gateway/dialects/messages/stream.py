@@ -1,4 +1,4 @@
-"""The events of Anthropic's streams into deltas, and deltas into such events.
+"""Converts the events of Anthropic's streams into deltas, and deltas into such events.
 
 API: https://platform.claude.com/docs/en/build-with-claude/streaming
 """
@@ -42,7 +42,7 @@ _PIECES: Final = (
 
 
 class Reader:
-    """Everything that the provider has reported so far."""
+    """Reads a stream, and keeps what the provider has reported so far."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
@@ -76,7 +76,7 @@ class Reader:
             yield BlockStop(number)
 
     def end(self, *, done: bool) -> tuple[Delta, ...]:
-        """Nothing: the provider reports an end by itself."""
+        """Nothing is left: the provider reports the end itself."""
         return ()
 
     def _start(self, number: int, block: Mapping[str, Any]) -> Iterator[Delta]:
@@ -106,7 +106,7 @@ class Reader:
                 yield finish_of(why, delta.get("stop_sequence"))
             except Unusable as unknown:
                 yield Failed(unknown.reason)
-        # What a message begins with counts no answer yet.
+        # The count at a message's start does not cover the answer.
         if count(told.get("output_tokens")) is not None and (usage := usage_of(self._usage)):
             yield Used(usage, tier_of(self._usage))
 
@@ -123,17 +123,17 @@ def _piece(number: int, delta: Mapping[str, Any]) -> Iterator[Delta]:
 
 
 def others(blocks: list[Mapping[str, Any]], usage: object, details: object) -> list[Rest]:
-    """Everything except text, calls and reasoning, as it came: blocks of the provider's own tools, the number of their
-    runs, the details of a refusal."""
+    """Everything except text, calls and reasoning, as it came: blocks of the provider's own tools, how often they ran,
+    the details of a refusal."""
     said = {"other_content": blocks, "server_tool_use": dict(uses_of_server_tools(usage)), "stop_details": details}
     known = {name: value for name, value in said.items() if value}
     return [Rest(known)] if known else []
 
 
 class Writer:
-    """Which blocks are open. `message_delta` waits for the counts, which most dialects tell behind the end, and
-    `message_start` for the first content: what the prompt came to may be known by then. `failed` is why there is no
-    end: whoever reads it tells the client."""
+    """Tracks the open blocks. `message_delta` waits for the counts, which most dialects send after the end.
+    `message_start` waits for the first content: the prompt's counts may be known by then. `failed` is why there is no
+    end: the caller tells the client."""
 
     def __init__(self, frame: Mapping[str, Any]) -> None:
         self._frame = frame
@@ -209,7 +209,7 @@ class Writer:
         kind = "tool_use" if isinstance(delta, ArgumentsDelta) else "thinking" if thought else "text"
         if self._kinds.get(number) != kind:
             if kind == "tool_use" or piece in ({"type": "text_delta", "text": ""}, None):
-                return  # of no call; or an empty text, which Anthropic refuses when it is sent back
+                return  # not of an open call; or an empty text, which Anthropic refuses when it is sent back
             yield from self._stop(number)  # a block of another kind ends where this one begins
             block = {"type": "thinking", "thinking": "", "signature": ""} if thought else {"type": "text", "text": ""}
             yield from self._open(number, block)
@@ -225,7 +225,7 @@ class Writer:
             yield "content_block_stop", {"type": "content_block_stop", "index": index}
 
     def _beyond(self, rest: Rest) -> Iterator[tuple[str, dict[str, Any]]]:
-        """A refusal in chat is text, with its own end; everything else is next to the end, as it came."""
+        """A refusal in chat becomes text with its own end; everything else comes with the end, unchanged."""
         said = {**rest.around, **rest.message}
         refusal = said.pop("refusal", None)
         if isinstance(refusal, str) and refusal:

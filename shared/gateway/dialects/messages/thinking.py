@@ -1,4 +1,4 @@
-"""What goes with thinking, and what doesn't: Anthropic refuses the whole request where it is asked for both."""
+"""Fields that thinking excludes: Anthropic refuses the whole request if it holds both."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _THOUGHTS = ("thinking", "redacted_thinking")
 
 
 def settle_thinking(request: Request, body: dict[str, Any], dropped: list[str]) -> None:
-    """Put `thinking` into a body that is otherwise done. It gives way to a tool that must be called, to a cap that
-    leaves it no room, and in a loop of tools to an earlier turn that has lost its own; sampling gives way to it. What
-    is changed is named in `dropped`."""
+    """Put `thinking` into a body that is otherwise complete. It gives way to a tool that must be called, to a cap that
+    leaves it no room, and in a loop of tools to an earlier turn that has lost its reasoning. Sampling gives way to it.
+    All changes are named in `dropped`."""
     if request.thinking is None:
         return
     path, thinking = request.path("thinking"), dict(request.thinking)
@@ -40,7 +40,7 @@ def settle_thinking(request: Request, body: dict[str, Any], dropped: list[str]) 
 
 
 def _lost_its_thoughts(messages: list[dict[str, Any]]) -> bool:
-    """Whether tools were called last, and what was thought before is not there."""
+    """Whether the last turn holds tool results, and the reasoning before the calls is missing."""
     last = messages[-1]["content"]
     if len(messages) < 2 or messages[-1]["role"] != "user" or not any(each["type"] == "tool_result" for each in last):
         return False

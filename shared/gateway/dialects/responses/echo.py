@@ -1,4 +1,4 @@
-"""What a response says of the request that it answers, as the format has it."""
+"""The fields of the request that a response repeats, as the format requires."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ASIS: Final = (
 
 
 def echoed(asked: ResponsesRequest) -> dict[str, Any]:
-    """With what holds where nothing was said. Nothing is stored, unless a provider's answer says otherwise."""
+    """The repeated fields, with defaults for absent ones. Nothing is stored, unless a provider's answer says so."""
     text, reasoning = mapping(asked.text), mapping(asked.reasoning)
     return {
         **{name: getattr(asked, name) for name in _ASIS},

@@ -1,7 +1,7 @@
-"""How a stream that failed ends: the code by which clients know what to do next.
+"""How a failed stream ends: the code tells clients what to do next.
 
-Which of them the agents that speak Responses act on, and which end they send again, is a table of
-docs/decisions/0062-ends-that-are-not-sent-again.md.
+The table in docs/decisions/0062-ends-that-are-not-sent-again.md says on which codes the agents that speak Responses
+act, and after which ends they send a request again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _PAID: Final = "What came of the answer is paid for, so the gateway asks that it
 
 
 def failure_of(error: GatewayError, *, by_end: bool) -> dict[str, Any]:
-    """The `error` of a response that failed. `by_end`: of a client that sends again what ends in a code that it does
-    not know, which must not be where something was paid for."""
+    """The `error` of a failed response. `by_end`: the client sends a request again after a code that it does not know,
+    which must not happen if something was paid for."""
     if error.code == TOO_LONG:
         return _told(TOO_LONG, error.message)
     if isinstance(error, BudgetExceeded):
@@ -32,8 +32,8 @@ def failure_of(error: GatewayError, *, by_end: bool) -> dict[str, Any]:
 
 
 def acts_on(error: GatewayError) -> bool:
-    """Whether such a client acts on it by its code in a stream, and not by its status: it stops, waits, or makes its
-    prompt shorter. What was paid for is told so too, that it be not paid for again."""
+    """Whether such a client acts on the error's code in a stream, and not on its status: it stops, waits, or shortens
+    its prompt. An error after something was paid for is sent this way too, so that it is not paid for again."""
     return bool(error.charged) or error.status == 429 or error.code == TOO_LONG or isinstance(error, BudgetExceeded)
 
 

@@ -1,12 +1,12 @@
 """Which fields of a Responses request may leave, for whom: one table.
 
-A field that is paid for apart from tokens or at another price than the model's own, that names another model, that
-brings in content which the body does not hold, or that lets a call outlive its answer is refused by its path; null is
-as good as absent. All else passes: it costs nothing, or the estimate prices or bounds it. What nobody here has heard of
-passes to who defines the format; another host gets it only where its operator lists it.
+A field is refused by its path if it has a price apart from tokens or another price than the model's own, names another
+model, brings in content that the body does not hold, or lets a call outlive its answer. Null counts as absent. All
+other fields pass: they cost nothing, or the estimate prices or bounds them. Unknown fields pass to the vendor that
+defines the format; another host gets them only if its operator lists them.
 
-Tools that the provider runs have a price of their own. Two of them agents offer without being asked: beside tools of
-the caller's own they are left out, and named; alone, or chosen, they are refused like the others.
+Tools that the provider runs have their own price. Agents offer two of them without being asked. With tools of the
+caller's own these two are left out and named; alone, or if chosen, they are refused like the others.
 
 `tests/unit/dialects/test_responses_policy.py` says of each field of OpenAI's SDK which of these it is.
 """
@@ -28,7 +28,7 @@ NOT_STORED: Final = (
     "each item of earlier answers as it came (of reasoning its encrypted_content)."
 )
 _STORED: Final = f"{ABSENT}. {NOT_STORED}"
-# By name in small letters. Those of the format itself are marked; the rest are chat's, and of others.
+# By name in lower case. Those of the format itself are marked; the rest belong to chat and others.
 REFUSED: Final[Mapping[str, str]] = {
     **OF_ROUTERS,
     "background_options": OUTLIVES,  # of the format
@@ -42,7 +42,7 @@ REFUSED: Final[Mapping[str, str]] = {
     "n": MANY,
     "web_search_options": PAID,
 }
-# Fields of the format, but for those refused above: what every host may get.
+# Fields of the format except those refused above: every host may get these.
 DOCUMENTED: Final = frozenset(
     (
         "access_programs",
@@ -76,15 +76,15 @@ DOCUMENTED: Final = frozenset(
         "user",
     )
 )
-# What an agent notes of itself in every request. It is in no document of the format, asks for nothing, and names an
-# installation and its sessions: it stays here.
+# An agent's notes about itself, sent in every request. The format does not document them, they ask for nothing, and
+# they name an installation and its sessions: they stay here.
 NOTES: Final = frozenset(("client_metadata",))
-# Tools that the caller runs. Others the provider does, for a fee a use or with content from elsewhere.
+# Tools that the caller runs. The provider runs all others, for a fee per use or with content from elsewhere.
 OWN_TOOLS: Final = frozenset(("function", "custom", "namespace", "local_shell", "apply_patch"))
-OFFERED: Final = ("web_search", "image_generation")  # how the types begin that agents offer unasked
+OFFERED: Final = ("web_search", "image_generation")  # prefixes of the types that agents offer unasked
 _WITHIN: Final = ("function", "custom")  # in a namespace
 _CHOICES: Final = (*_WITHIN, "allowed_tools", "apply_patch", "shell", "local_shell", "namespace", "tool_search")
-# Objects whose every field a vendor reads as its own.
+# Objects in which a vendor reads every field.
 _INNER: Final = ("access_programs", "image", "prompt_cache_options", "reasoning", "stream_options", "text")
 _INNER_NAMES: Final = frozenset((*REFUSED, "model")) - {"parameters", "options"}
 _REFERS: Final[Mapping[str, str]] = {
@@ -97,7 +97,7 @@ _USUAL_TTL = (None, "30m")
 
 def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None:
     """Raises BadRequest with the path of the first field that may not leave. `passed`: what the host's operator lists
-    beyond the format's own fields; None where everything unknown may pass."""
+    beyond the format's own fields; None if every unknown field may pass."""
     present = {name: value for name, value in body.items() if value is not None and name not in NOTES}
     for name in present:
         reason = REFUSED.get(name.casefold())
@@ -119,7 +119,7 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
 
 
 def left_out(body: Mapping[str, Any]) -> list[int]:
-    """Which tools, by their number, are left out: those that an agent offers beside its own."""
+    """The numbers of the tools that are left out: those that an agent offers together with its own."""
     tools = objects(body.get("tools"))
     if not any(_runs_here(tool) for tool in tools):
         return []
@@ -127,7 +127,7 @@ def left_out(body: Mapping[str, Any]) -> list[int]:
 
 
 def is_offered(tool: Mapping[str, Any]) -> bool:
-    """Whether it is of those that may be left out."""
+    """Whether the tool is one of those that may be left out."""
     kind = tool.get("type")
     return isinstance(kind, str) and kind.startswith(OFFERED)
 
@@ -178,7 +178,7 @@ def _of_inner(present: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if mapping(present.get("reasoning")).get("mode") not in (None, "standard"):
         yield "reasoning.mode", PAID
     if mapping(present.get("prompt_cache_options")).get("comparison_response_id") is not None:
-        yield "prompt_cache_options.comparison_response_id", ABSENT  # anybody's who calls through this gateway
+        yield "prompt_cache_options.comparison_response_id", ABSENT  # it may belong to any caller of this gateway
 
 
 def _of_input(present: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -203,7 +203,7 @@ def _of_part(part: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
     if part.get("file_id") is not None:
         yield f"{where}.file_id", ABSENT
     if mapping(part.get("prompt_cache_breakpoint")).get("ttl") not in _USUAL_TTL:
-        yield f"{where}.prompt_cache_breakpoint.ttl", PAID  # what is kept for longer costs more to write
+        yield f"{where}.prompt_cache_breakpoint.ttl", PAID  # a longer time costs more to write
 
 
 def _refused(path: str, reason: str) -> BadRequest:

@@ -1,4 +1,4 @@
-"""A body of Responses into the neutral form. What that has no place for is refused by its path, or named."""
+"""Reads a Responses body into the neutral form. Anything without a place there is refused by its path, or named."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping, objects
 from gateway.models.vendors import Thinking
 
-# By chat's names for them.
+# The fields' names, by chat's names for them.
 PATHS: Final[Mapping[str, str]] = {
     "max_completion_tokens": "max_output_tokens",
     "messages": "input",
@@ -25,7 +25,7 @@ PATHS: Final[Mapping[str, str]] = {
     "thinking": "reasoning",
     "verbosity": "text.verbosity",
 }
-# What the neutral form has a place for, and how the request is delivered.
+# Fields that have a place in the neutral form, and those of delivery.
 _READ: Final = frozenset(
     (
         "input",
@@ -44,7 +44,7 @@ _READ: Final = frozenset(
         "top_p",
     )
 )
-# What chat has too, by the same name.
+# Fields that chat has too, under the same names.
 _SHARED: Final = frozenset(
     (
         "metadata",
@@ -56,7 +56,7 @@ _SHARED: Final = frozenset(
         "user",
     )
 )
-# Values that ask for nothing that another dialect lacks; other values of some are left out.
+# Values that ask for nothing that another dialect lacks. Other values of some fields are left out.
 _NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "access_programs": ({},),
     "background": (False,),
@@ -66,7 +66,7 @@ _NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "truncation": ("disabled",),
 }
 _LEFT_OUT: Final = NOTES | {"access_programs", "image", "truncation"}
-# Of what is included, all but this belongs to tools that no request has here, or is given anyway.
+# Every other value of `include` belongs to tools that no request has here, or is given anyway.
 _LOGPROBS: Final = "message.output_text.logprobs"
 _CHOICES: Final = {"auto": "auto", "required": "any", "none": "none"}
 _TIERS: Final = ("auto", "default")
@@ -74,16 +74,16 @@ _TIERS: Final = ("auto", "default")
 
 @dataclass(frozen=True, slots=True)
 class _Tools:
-    """`chosen` are those that may be called: of a choice among some these, else all."""
+    """`chosen` are those that may be called: those of `allowed_tools` if it is given, else all."""
 
     known: dict[str, Called]
     chosen: list[Tool]
 
 
 def read_request(given: Mapping[str, Any], *, cap: int, thinking: Thinking = "") -> tuple[Request, list[str]]:
-    """What a body says, and the paths of what it says in vain. `cap` is enforced, whatever the body asks for;
-    `thinking` is how the model is told to think, where it is told that apart from the effort. Raises BadRequest for
-    what may not leave, Unsupported for what the neutral form can't hold."""
+    """The request in a body, and the paths of its fields without effect. `cap` is enforced, whatever the body asks for;
+    `thinking` is how the model is told to think, if the effort does not say so. Raises BadRequest for fields that may
+    not leave, Unsupported for those that the neutral form can't express."""
     body = {name: value for name, value in given.items() if value is not None}
     check_fields(body, None)
     dropped: list[str] = []
@@ -157,14 +157,14 @@ def _tools(body: Mapping[str, Any], dropped: list[str]) -> _Tools:
     for where, given in _told(body, dropped):
         for called, tool in read_tool(given, where, dropped):
             if known.get(called.flat) == called and where.startswith("input"):
-                continue  # found once more by a later search
+                continue  # a later search found it again
             known[called.flat] = called
             tools.append(tool)
     return _Tools(known, tools)
 
 
 def _told(body: Mapping[str, Any], dropped: list[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The tools of the request, and those that the conversation brought."""
+    """The tools of the request, and those that the conversation's tool searches found."""
     gone = left_out(body)
     for at, tool in enumerate(objects(body.get("tools"))):
         if at in gone:
@@ -188,7 +188,7 @@ def _choice(given: Any, tools: _Tools, dropped: list[str]) -> Choice | None:
 
 
 def _allowed(choice: Mapping[str, Any], tools: _Tools, dropped: list[str]) -> Choice:
-    """Among some: these alone are told."""
+    """A choice among some tools: the model gets only these."""
     name_unknown(choice, ("type", "mode", "tools"), "tool_choice", dropped)
     mode = choice.get("mode", "auto")
     if mode not in ("auto", "required"):

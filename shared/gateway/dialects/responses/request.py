@@ -1,7 +1,7 @@
-"""From the neutral form to the body of a Responses request, without `model` and delivery, which are the vendor's.
+"""Writes the neutral form as the body of a Responses request, without `model` and delivery, which the vendor adds.
 
-What Responses can't say and would change the answer's meaning is refused by its path; all else is done as far as it can
-be and named.
+Anything that Responses can't express is refused by its path if it would change the answer's meaning; the rest is
+expressed as far as possible, and named.
 API: https://platform.openai.com/docs/api-reference/responses/create
 """
 
@@ -85,7 +85,7 @@ def write_request(request: Request, dropped: list[str], *, thoughts: bool = Fals
 
 
 def _speakable(turns: Sequence[Turn], dropped: list[str], *, thoughts: bool) -> Iterator[Turn]:
-    """Without what there is no place for: marks, whose cache needs none, and reasoning of other models."""
+    """The turns without what Responses lacks: marks (its cache needs none), and reasoning of other models."""
     for turn in turns:
         kept: list[Block] = []
         for block in turn.blocks:
@@ -97,7 +97,7 @@ def _speakable(turns: Sequence[Turn], dropped: list[str], *, thoughts: bool) -> 
 
 
 def _items(talk: Conversation, names: Names) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each item, and where it came from."""
+    """Each item with the path that it came from."""
     for turn in talk.turns:
         texts: list[Block] = []
         for block in turn.blocks:
@@ -111,7 +111,7 @@ def _items(talk: Conversation, names: Names) -> Iterator[tuple[dict[str, Any], s
 
 
 def _message(speaker: Speaker, blocks: Sequence[Block]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Of the assistant each text alone: as parts they would have to bear the ids that they had."""
+    """For the assistant one message per text: as parts they would need their original ids."""
     if speaker == "assistant":
         for block in blocks:
             if isinstance(block, Text):
@@ -173,7 +173,7 @@ def _text(request: Request, dropped: list[str]) -> dict[str, Any] | None:
         text["format"] = {"type": "json_object"}
     elif output is not None:
         if output.strict is None:
-            dropped.append(request.path("response_format.json_schema.strict"))  # held to only where it is asked for
+            dropped.append(request.path("response_format.json_schema.strict"))  # enforced only if it is asked for
         described = {"description": output.description} if output.description else {}
         named = {"name": output.name or "answer", **described, "schema": output.schema}
         text["format"] = {"type": "json_schema", **named, "strict": bool(output.strict)}
@@ -186,7 +186,7 @@ def _reasoning(request: Request, dropped: list[str]) -> dict[str, Any] | None:
     effort, path = request.effort, request.path("reasoning_effort")
     if not effort:
         return None
-    if effort == "max":  # a word of another vendor's alone
+    if effort == "max":  # only another vendor has this value
         dropped.append(path)
         effort = "xhigh"
     if effort not in _EFFORTS:

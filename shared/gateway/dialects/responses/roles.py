@@ -19,7 +19,7 @@ from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
 _OF_INPUT: Final = re.compile(r"input\[(\d{1,6})\]")
-# By our name for it, what the neutral form's writer calls a field.
+# The neutral form's (chat's) names of fields, by those of Responses.
 _FIELDS: Final = {
     "max_output_tokens": "max_completion_tokens",
     "reasoning.effort": "reasoning_effort",

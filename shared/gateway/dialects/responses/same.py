@@ -16,10 +16,10 @@ from gateway.dialects.values import count, mapping
 from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
 
-_KEPT: Final = frozenset(("background", "model", "stream", *NOTES))  # in the gateway
+_KEPT: Final = frozenset(("background", "model", "stream", *NOTES))  # not sent on
 _SPEAKERS: Final = ("user", "system", "developer")
 _BEGINS: Final = ("response.created", "response.in_progress", "response.queued", "keepalive", "response.failed")
-# What opens, by the name of what it holds: where that is empty, nothing is said yet.
+# Opening events, by the member that holds the opened part: if the part is empty, nothing was said yet.
 _OPENS: Final = {
     "response.output_item.added": "item",
     "response.content_part.added": "part",
@@ -72,8 +72,8 @@ class _Same:
 
 
 def leaving(given: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
-    """A body as it leaves: our model id, the enforced cap, the service tier that was priced where none is named, and
-    stored only where it asks for that and may be: who is not told stores."""
+    """A body as it leaves: our model id, the enforced cap, the service tier that was priced if none is named. It is
+    stored only if it asks for that and may be: providers store by default."""
     stored = asked.may_store and given.get("store") is True
     body = {**given, "model": asked.model, "max_output_tokens": asked.cap, "store": stored}
     if asked.quirks.service_tier:
@@ -86,9 +86,9 @@ def leaving(given: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
 
 
 def _sendable(items: list[Any], dropped: list[str]) -> list[Any]:
-    """Without ids that agents give to what their users said: the format has none there. Without reasoning that the
-    provider can't have: it keeps none by its id, and can't read another's. What was an answer with such reasoning bears
-    no ids then, by which it would be asked for."""
+    """The items without ids that agents give to users' messages: the format has none there. Reasoning that the provider
+    can't have is left out too: it stores none by id, and can't read that of others. The rest of an answer with such
+    reasoning loses its ids, because the provider would ask for the reasoning by them."""
     items = [_without_id(item) if _is_own(mapping(item)) else item for item in items]
     gone = [at for at, item in enumerate(items) if _is_lost(mapping(item))]
     if not gone:
@@ -116,14 +116,14 @@ def _needs_id(item: Mapping[str, Any]) -> bool:
 
 
 def _only_opens(kind: str, event: Mapping[str, Any]) -> bool:
-    """Whether it says that a text begins, and nothing of it."""
+    """Whether the event only says that a part begins, and holds nothing of it."""
     opened = mapping(event.get(_OPENS.get(kind, "")))
     held = (opened.get(name) for name in ("content", "summary", "text", "refusal"))
     return opened.get("type") in _EMPTY_ONES and not any(held)
 
 
 class Passing:
-    """See `gateway.dialects.pairs.Tap`: events as they came, with a side look at what they say and count."""
+    """See `gateway.dialects.pairs.Tap`: events as they came. Their content and counts are read on the way."""
 
     def __init__(self, *, known: str, model: str, choices: int) -> None:
         self.ended = self.over = False
@@ -147,7 +147,7 @@ class Passing:
                 if text := text_of(delta):
                     heard.pieces += 1
                     heard.size += len(text.encode(errors="replace"))
-        # What has no deltas was produced all the same.
+        # The model produced this too, even if it has no deltas.
         heard.content = heard.content or not (kind.startswith(_BEGINS) or _only_opens(kind, event))
         self.over = self._reader.over
         return heard

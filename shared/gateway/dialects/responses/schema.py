@@ -1,7 +1,7 @@
 """A Responses request as clients send it: the fields checked where the gateway depends on them, all others kept.
 
-What is checked is the type of each documented field, with its path, so that neither the estimate nor a translation
-ever meets another one.
+The type of each documented field is checked, and errors name its path, so that neither the estimate nor a translation
+ever meets another type.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ITEMS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "obj
 _MOST_ITEMS: Final = 100_000
 _ROLES: Final = ("user", "assistant", "system", "developer")
 _TEXT_OR_PARTS: Final = (str, list)
-# What each known type of item, and of part, has to hold.
+# The members that each known type of item and of part must have.
 _ITEM_HOLDS: Final[Mapping[str, Mapping[str, type | tuple[type, ...]]]] = {
     "message": {"content": _TEXT_OR_PARTS},
     "function_call": {"call_id": str, "name": str, "arguments": str},

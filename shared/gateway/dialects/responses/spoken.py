@@ -1,4 +1,4 @@
-"""Responses as clients of the gateway speak them: requests, and answers and streams with what they cost."""
+"""Responses as clients of the gateway speak them: requests, and answers and streams with their cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.models.usage import Usage
 
 _DELIVERY: Final = frozenset(("model", "stream"))
 _ENDS: Final = ("response.completed", "response.incomplete")
-_OWN: Final = ("response.failed", "error")  # told by `error`, with the codes that clients act on
+_OWN: Final = ("response.failed", "error")  # `error` writes these, with the codes that clients act on
 _FRAMES: Final = ("response.created", "response.in_progress", "response.queued")
 
 
@@ -43,7 +43,7 @@ class _Spoken:
 
 class _Delivery:
     """See `gateway.calls.asked.Delivery`. The last event, which has the counts, waits for the cost. `by_end`: the
-    client sends again whatever ends in a way that it does not know (docs/decisions/0062)."""
+    client sends a request again if it does not know how the answer ended (docs/decisions/0062)."""
 
     def __init__(self, asked: ResponsesRequest, *, by_end: bool) -> None:
         self._asked, self._by_end = asked, by_end
@@ -54,7 +54,7 @@ class _Delivery:
         self._number = -1
 
     def ping(self) -> bytes:
-        """An event that no client reads, for those that count no comment: it bears the number of the one before."""
+        """An event that no client reads, since some clients ignore comments. It has the number of the event before."""
         return written("keepalive", {"type": "keepalive", "sequence_number": self._number})
 
     def chunk(self, kind: str, event: dict[str, Any], data: str) -> bytes:
@@ -76,7 +76,7 @@ class _Delivery:
         response = self._whole(event.get("response") or {})
         response["usage"] = {**counted(response.get("usage") or {}, usage), **facts}
         if self._by_end:
-            kind = "response.completed"  # paid for, and all there is: not to be asked for again
+            kind = "response.completed"  # it is paid for and complete: the client must not send it again
         return written(kind, {**event, "type": kind, "response": response})
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
@@ -104,7 +104,7 @@ class _Delivery:
 
 
 def _stored(asked: ResponsesRequest, response: Mapping[str, Any]) -> bool:
-    """Whether the provider has stored it: by its own word, where it was asked to."""
+    """Whether the provider has stored it: it was asked to, and says so."""
     return asked.store is True and response.get("store") is True
 
 

@@ -1,7 +1,7 @@
-"""A model's signed reasoning within a reasoning item's `encrypted_content`, on its way to the client and back.
+"""Carries a model's signed reasoning to the client and back in a reasoning item's `encrypted_content`.
 
-What is carried is what the model's own provider verifies: the text with the signature over it, or the block that only
-it can read. It is packed, not sealed: who changes it gets the provider's refusal, as a client of Messages would.
+It holds what the model's own provider verifies: the text with its signature, or the block that only the provider can
+read. It is packed, not encrypted: the provider refuses it if a client changes it, as with a client of Messages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PREFIX: Final = "signed1:"
 
 
 def packed(thought: Reasoning | Redacted) -> str:
-    """Empty for reasoning that nobody signed: there is nothing to carry."""
+    """The packed reasoning; empty if it is unsigned, since there is nothing to carry."""
     if isinstance(thought, Redacted):
         held = {"data": thought.data}
     elif thought.signature:
@@ -33,7 +33,7 @@ def is_packed(content: object) -> bool:
 
 
 def unpacked(content: object, at: str) -> Reasoning | Redacted | None:
-    """None for what is none of ours, or is damaged."""
+    """The unpacked reasoning; None if it is not ours or is damaged."""
     if not isinstance(content, str) or not content.startswith(_PREFIX):
         return None
     try:

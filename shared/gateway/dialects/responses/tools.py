@@ -1,7 +1,7 @@
-"""Tools of every kind that a caller runs, as functions: which one a call is of, says its name on the way back.
+"""Expresses all kinds of tools that a caller runs as functions. The function's name tells which tool a call is of.
 
-A custom tool takes text, a namespace holds tools, a search of tools has items of its own. Other dialects know
-functions alone: a custom tool becomes one with one text as input, a tool of a namespace one with both names.
+A custom tool takes text, a namespace holds tools, a tool search has its own items. Other dialects know only functions:
+a custom tool becomes a function with one text as input, and a tool of a namespace one whose name joins both names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.dialects.neutral import Tool
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import json_object, mapping, objects
 
-INPUT: Final = "input"  # the one member that a custom tool's function has
+INPUT: Final = "input"  # the only member of the arguments of a custom tool's function
 _SCHEMA: Final = {
     "type": "object",
     "properties": {INPUT: {"type": "string"}},
@@ -24,7 +24,7 @@ _SCHEMA: Final = {
 }
 _APART: Final = "\x1f"
 _FUNCTION: Final = ("type", "name", "description", "parameters", "strict")
-# Members that ask for nothing where all tools are told, and called by the model itself.
+# Values that ask for nothing, since the model knows all tools and calls them itself.
 _IGNORED: Final[Mapping[str, tuple[Any, ...]]] = {
     "defer_loading": (True, False),
     "allowed_callers": (["direct"],),
@@ -36,7 +36,7 @@ SEARCH: Final = "tool_search"
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """Which tool: a function, a custom one, or the search of tools; in a namespace or in none."""
+    """Which tool is called: a function, a custom tool, or the tool search; in a namespace or in none."""
 
     kind: str
     namespace: str
@@ -51,14 +51,14 @@ class Called:
 
     @property
     def told(self) -> str:
-        """How an answer calls it; a plain function by its name alone."""
+        """The name that an answer gives it; for a plain function only its name."""
         if self.kind == "function" and not self.namespace:
             return self.name
         return _APART.join((self.kind, self.namespace, self.name))
 
 
 def called_of(told: str) -> Called:
-    """What an answer calls so."""
+    """The tool to which an answer gives this name."""
     kind, *names = told.split(_APART)
     if len(names) != 2:
         return Called("function", "", told)
@@ -101,7 +101,7 @@ def _tool(tool: Mapping[str, Any], namespace: str, where: str, dropped: list[str
         raise refuse(f"{where}.parameters", "must be an object")
     if strict is not None and not isinstance(strict, bool):
         raise refuse(f"{where}.strict", "must be true or false")
-    # Not strict is what others are where nothing is said.
+    # Tools of other dialects are not strict by default.
     return called, Tool(called.flat, description, schema, strict or None, where, f"{where}.parameters")
 
 
@@ -116,7 +116,7 @@ def _search(tool: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Ca
 
 
 def _described(description: str, form: Mapping[str, Any]) -> str:
-    """With the grammar that the text has to follow, where there is one: nothing holds the model to it here."""
+    """The description with the grammar for the text, if there is one: here nothing enforces the grammar."""
     if form.get("type") != "grammar":
         return description
     rule = f"The input is text of this {form.get('syntax')} grammar:\n{form.get('definition')}"
@@ -130,12 +130,12 @@ def _text(value: object, where: str) -> str:
 
 
 def as_arguments(text: str) -> dict[str, Any]:
-    """The input of a custom tool as its function's."""
+    """The input of a custom tool as the arguments of its function."""
     return {INPUT: text}
 
 
 def as_text(arguments: str) -> str:
-    """And back: what a model gave, be it in another form."""
+    """The input from the arguments that a model gave, even if they have another form."""
     given = json_object(arguments) if arguments.strip() else {}
     if given is not None and isinstance(given.get(INPUT), str):
         return str(given[INPUT])

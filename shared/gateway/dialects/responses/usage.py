@@ -1,4 +1,4 @@
-"""How Responses count: `input_tokens` hold the cached ones and those written to the cache."""
+"""How Responses counts: `input_tokens` includes cached tokens and those written to the cache."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.models.usage import Usage
 
 
 def usage_of(value: object) -> Usage | None:
-    """The `usage` object of a response; None where it has no usable counts."""
+    """The `usage` object of a response; None if it has no usable counts."""
     usage = mapping(value)
     prompt, output = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     if prompt is None or output is None:
@@ -19,7 +19,7 @@ def usage_of(value: object) -> Usage | None:
     cached = min(count(details.get("cached_tokens")) or 0, prompt)
     written = min(count(details.get("cache_write_tokens")) or 0, prompt - cached)
     thought = count(mapping(usage.get("output_tokens_details")).get("reasoning_tokens")) or 0
-    # Some hosts count reasoning in the total alone.
+    # Some hosts count reasoning only in the total.
     total = count(usage.get("total_tokens"))
     outside = max(0, total - prompt - output) if total is not None else 0
     outside = max(outside, thought if thought > output else 0)
@@ -33,7 +33,7 @@ def usage_of(value: object) -> Usage | None:
 
 
 def written_usage(usage: Usage) -> dict[str, Any]:
-    """The counts as Responses report them."""
+    """The counts as Responses reports them."""
     written = usage.cache_write_tokens + usage.cache_write_1h_tokens
     return {
         "input_tokens": usage.prompt_tokens,
@@ -45,5 +45,5 @@ def written_usage(usage: Usage) -> dict[str, Any]:
 
 
 def counted(given: Mapping[str, Any], usage: Usage | None) -> dict[str, Any]:
-    """What was reported, or else what is billed: clients take an end without counts for none."""
+    """The reported counts, or else the billed ones: clients do not accept an end without counts."""
     return dict(given) or written_usage(usage or Usage())

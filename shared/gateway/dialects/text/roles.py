@@ -1,4 +1,4 @@
-"""Completions of old as clients speak them. No endpoint is asked in this form: the models that had it have ended."""
+"""Legacy completions as clients speak them. No endpoint is asked in this form: its models are retired."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.dialects.text.schema import prompt_of
 from gateway.dialects.text.writer import Writer, completion
 from gateway.dialects.written import Asked
 
-# By chat's names for them.
+# The fields' names, by chat's names for them.
 PATHS: Final[Mapping[str, str]] = {"max_completion_tokens": "max_tokens", "messages": "prompt"}
 
 

@@ -1,4 +1,4 @@
-"""A request for completions as they were before chat: a prompt, and how its text shall go on."""
+"""A request for legacy completions (before chat): a prompt, and how its text shall be continued."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TextRequest(Known):
         return self.stream is True
 
     def cap(self, tier: TierLimits, most: int | None) -> int:
-        """The output tokens to enforce: what is asked for, else as many as OpenAI's have; at most the model's."""
+        """The output tokens to enforce: the number asked for, else OpenAI's default; at most the model's limit."""
         cap = self.max_tokens or USUAL_CAP
         return min(cap, most) if most else cap
 

@@ -1,4 +1,4 @@
-"""Completions of old as clients of the gateway speak them: requests, and answers and streams with what they cost."""
+"""Legacy completions as clients of the gateway speak them: requests, and answers and streams with their cost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Spoken:
 
 
 class _Delivery:
-    """See `gateway.calls.asked.Delivery`. The usage is a chunk of its own where it was asked for, else a comment."""
+    """See `gateway.calls.asked.Delivery`. The usage is a separate chunk if it was asked for, else a comment."""
 
     def __init__(self, *, usage: bool) -> None:
         self._wants_usage = usage

@@ -1,4 +1,4 @@
-"""Deltas into a completion of old and its chunks: text alone, and why it ends."""
+"""Writes deltas as a legacy completion and its chunks: only text, and why it ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def completion(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, A
 
 
 class Writer:
-    """Its chunks, a delta at a time; no usage."""
+    """The chunks of a `text_completion`, a delta at a time; no usage."""
 
     def __init__(self, frame: Mapping[str, Any]) -> None:
         self._frame = {**frame, "object": "text_completion"}
@@ -38,7 +38,7 @@ class Writer:
             yield "", {**self._frame, "choices": [_choice("", _reason(delta))]}
 
     def end(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What is left when all deltas have come: nothing."""
+        """Nothing is left when all deltas have come."""
         return iter(())
 
 
@@ -47,7 +47,7 @@ def _choice(text: str, reason: str | None) -> dict[str, Any]:
 
 
 def _text(delta: Delta) -> str:
-    """What a model thinks is no part of it; that it refuses is."""
+    """The delta's text: reasoning is not part of it, but a refusal is."""
     if isinstance(delta, TextDelta):
         return delta.text
     refusal = delta.message.get("refusal") if isinstance(delta, Rest) else None

@@ -1,4 +1,4 @@
-"""Amazon Titan's text embeddings as InvokeModel speaks them: one text a request, `inputTextTokenCount` in the answer.
+"""Amazon Titan's text embeddings as InvokeModel speaks them: one text per request, `inputTextTokenCount` in the answer.
 
 API: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html
 """

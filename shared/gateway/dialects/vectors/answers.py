@@ -1,4 +1,4 @@
-"""What embedding models answer, in no vendor's form."""
+"""The answers of embedding models, in no vendor's form."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Vector = list[float]
 
 
 def is_vector(value: object) -> bool:
-    """Whether it is one, of numbers that four bytes hold."""
+    """Whether it is a vector of numbers that fit four bytes (float32)."""
     if not isinstance(value, list) or not value or any(type(each) not in (float, int) for each in value):
         return False
     return all(-_MOST_FLOAT32 <= each <= _MOST_FLOAT32 for each in (min(value), max(value)))
 
 
 def joined(answers: Sequence[Mapping[str, Any]], usage: Mapping[str, Any]) -> dict[str, Any]:
-    """One answer of several in the client's dialect, each of which goes on where the one before ended."""
+    """Joins several answers in the client's dialect into one; each continues where the one before ended."""
     data = [{**each, "index": at} for at, each in enumerate(each for answer in answers for each in answer["data"])]
     return {**answers[0], "data": data, "usage": dict(usage)}
 

@@ -1,4 +1,4 @@
-"""What embedding models are asked, in no vendor's form."""
+"""The requests to embedding models, in no vendor's form."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ Tokens = list[int]
 
 
 class Inputs(NamedTuple):
-    """`dimensions` is the length that the vectors shall have, `purpose` what they shall be used for, in the words of
-    `input_type`; None is what was not said."""
+    """`dimensions` is the length that the vectors shall have. `purpose` is their use, in the words of `input_type`.
+    None means that the field was not sent."""
 
     texts: tuple[str, ...]
     dimensions: int | None = None
@@ -19,15 +19,15 @@ class Inputs(NamedTuple):
 
 
 def inputs_of(value: Any) -> list[str | Tokens]:
-    """Each input of a request whose form was checked: a text, or a text's tokens."""
+    """Each input of a request that was checked before: a text, or a text's tokens."""
     if isinstance(value, str) or isinstance(value[0], int):
         return [value]
     return list(value)
 
 
 def most_tokens(text: str) -> int:
-    """The most that a text comes to: a byte is never less than a byte-level token. Some tokenizers normalise first
-    (NFKC), and one character may become eighteen."""
+    """The most tokens that a text can have: a byte-level token has at least one byte. Some tokenizers normalise first
+    (NFKC), which can turn one character into eighteen."""
     size = len(text.encode(errors="surrogatepass"))
     if not unicodedata.is_normalized("NFKC", text):
         by = {each: len(unicodedata.normalize("NFKC", each).encode(errors="surrogatepass")) for each in set(text)}

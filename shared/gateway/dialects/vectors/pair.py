@@ -1,7 +1,7 @@
-"""Texts into vectors: from the dialect of clients to an endpoint's of its own.
+"""Embeddings: translates the clients' dialect to that of an endpoint.
 
-An endpoint takes so many texts in one request, perhaps one alone: more leave in several requests, each of which is paid
-for by itself.
+An endpoint limits the texts in one request, perhaps to one. More texts leave in several requests, and each of these is
+paid for separately.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from gateway.dialects.vectors.inputs import Inputs, most_tokens
 from gateway.dialects.written import Asked, Part, Written
 from gateway.models.usage import Usage
 
-MOST_REQUESTS: Final = 96  # one behind the other, within one call's time
+MOST_REQUESTS: Final = 96  # one after the other, within one call's time
 
 
 class Client(Protocol):
     """The half of the dialect that clients speak."""
 
     def read(self, asked: Asked) -> tuple[Inputs, list[str]]:
-        """What a body says, and the paths of what it says in vain. Raises BadRequest, Unsupported."""
+        """The inputs in a body, and the paths of its fields without effect. Raises BadRequest, Unsupported."""
 
     def written(
         self, vectors: Sequence[Vector], usage: Usage | None, *, known: Callable[[], str], model: str
     ) -> dict[str, Any]:
-        """The answer of these vectors."""
+        """The answer with these vectors."""
 
 
 class Native(Protocol):
-    """The half of a dialect that an endpoint speaks. `most` are the texts that one request takes; `purposes` those that
-    it knows, none where it asks for none; `fields` what the client calls a field, by the endpoint's name for it."""
+    """The half of a dialect that an endpoint speaks. `most` is how many texts one request takes. `purposes` are
+    those that it knows; empty if it takes none. `fields` gives the client's names of fields by the endpoint's."""
 
     most: int
     purposes: tuple[str, ...]
     fields: Mapping[str, str]
 
     def write(self, inputs: Inputs) -> dict[str, Any]:
-        """The body that says it."""
+        """The body for these inputs."""
 
     def vectors(self, answer: Mapping[str, Any]) -> list[Vector] | None:
-        """Those of an answer, in order; None where it has not the promised shape."""
+        """The vectors of an answer, in order; None if it does not have the promised shape."""
 
     def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
-        """The counts in an answer; None where there are none."""
+        """The counts in an answer; None if there are none."""
 
 
 class Embedding:
@@ -74,7 +74,7 @@ class Embedding:
             dropped.append("input_type")
         elif inputs.purpose is not None and inputs.purpose not in purposes:
             raise refuse("input_type", f"must be one of {', '.join(purposes)} with this model")
-        # Of models that know one length alone many refuse the field.
+        # Many models that have only one length refuse the field.
         return inputs._replace(dimensions=inputs.dimensions if len(lengths) != 1 else None)
 
     def answer(

@@ -1,6 +1,6 @@
-"""The items of a request's input into turns of typed blocks.
+"""Converts the items of a request's input into turns of typed blocks.
 
-Items of the model's (messages, reasoning, calls) that stand together are one turn: reasoning belongs to what follows.
+Successive items of the model (messages, reasoning, calls) are one turn: reasoning belongs to what follows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.dialects.responses.tools import SEARCH, Called, as_arguments, as_js
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping, objects, read_json
 
-# What names an item, or says how far it is: nothing that is said to a model.
+# Members for an item's name or its progress: the model is not told these.
 _NAMES: Final = ("id", "type", "status", "internal_chat_message_metadata_passthrough")
 _SPEAKERS: Final[Mapping[str, Speaker]] = {
     "user": "user",
@@ -23,7 +23,7 @@ _SPEAKERS: Final[Mapping[str, Speaker]] = {
     "system": "system",
     "developer": "system",
 }
-# Items that a provider's own tools left, and what else no other dialect has a place for; none of it is the caller's.
+# Items of a provider's own tools, and others that no other dialect has. None of them comes from the caller.
 _LEFT_OUT: Final = frozenset(
     (
         "code_interpreter_call",
@@ -57,7 +57,7 @@ def turns_of(items: Sequence[Any], dropped: list[str]) -> list[Turn]:
 
 
 def _read(item: Mapping[str, Any], where: str, dropped: list[str]) -> tuple[Speaker | None, Sequence[Block]]:
-    """Who says it, and what; nobody, where it is no part of the conversation."""
+    """The speaker and the blocks; no speaker if the item is not part of the conversation."""
     kind = item.get("type") or "message"
     if kind == "message":
         return _message(item, where, dropped)
@@ -96,7 +96,7 @@ def _reasoning(item: Mapping[str, Any], where: str, dropped: list[str]) -> Itera
     if thought is not None:
         yield thought
         return
-    if sealed:  # another model's, or damaged
+    if sealed:  # of another model, or damaged
         dropped.append(f"{where}.encrypted_content")
     said = [part.get("text") for part in (*objects(item.get("summary")), *objects(item.get("content")))]
     text = "\n\n".join(each for each in said if isinstance(each, str) and each)
@@ -115,7 +115,7 @@ def _result(item: Mapping[str, Any], kind: str, where: str, dropped: list[str]) 
 
 
 def _told(item: Mapping[str, Any], kind: str, where: str) -> ToolResult:
-    """What a patch came to, or which tools were found, in words."""
+    """The result of a patch, or the tools that were found, as text."""
     id = item.get("call_id") or (item.get("id") if kind == "tool_search_output" else None)
     if kind == "tool_search_output":
         return ToolResult(_some(id, f"{where}.call_id"), (Text(as_json(item.get("tools")), at=where),), at=where)
@@ -128,7 +128,7 @@ def _function_call(item: Mapping[str, Any], where: str, dropped: list[str]) -> T
     name_unknown(item, (*_NAMES, "call_id", "name", "namespace", "arguments", "caller", "async"), where, dropped)
     given = item.get("arguments")
     arguments, sound = read_json(given if isinstance(given, str) and given.strip() else "{}")
-    if arguments is None:  # as a model that was cut off leaves them: it must be able to see what it did
+    if arguments is None:  # from a model that was cut off: it must be able to see what it did
         arguments = as_arguments(str(given))
         dropped.append(f"{where}.arguments")
     elif not sound:

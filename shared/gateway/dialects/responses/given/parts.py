@@ -12,12 +12,12 @@ from gateway.dialects.values import mapping
 
 Part = Text | Image | Link | Document
 _TEXTS: Final = ("input_text", "output_text", "text")
-# What says nothing that other dialects lack: their caches need no marks of this kind, or have their own.
+# Members that other dialects do not need: their caches need no marks of this kind, or have their own.
 _BESIDE: Final = ("type", "prompt_cache_breakpoint")
 
 
 def parts_of(content: Any, where: str, dropped: list[str]) -> Iterator[Part]:
-    """What a text says, or a list of parts. Raises Unsupported."""
+    """The parts of a text or of a list of parts. Raises Unsupported."""
     if isinstance(content, str):
         yield Text(content, at=where)
         return
@@ -82,7 +82,7 @@ def _text(value: object, where: str) -> str:
 
 
 def written(block: Part) -> dict[str, Any]:
-    """The part that says the same."""
+    """The part for this block."""
     if isinstance(block, Text):
         return {"type": "input_text", "text": block.text}
     if isinstance(block, Image):

@@ -1,7 +1,7 @@
-"""Whether a model that is told so apart from its effort shall think, and what else has to give way then.
+"""Whether a model shall think, if it is told that apart from its effort, and which fields then give way.
 
-Models whose provider signs reasoning refuse the whole request where it asks for thinking and for what does not go with
-it, so this is settled before any dialect writes it.
+Models whose provider signs reasoning refuse the whole request if it asks for thinking together with incompatible
+fields. So this is settled before any dialect writes the request.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def thinking_of(
     turns: Sequence[Turn],
     dropped: list[str],
 ) -> dict[str, Any] | None:
-    """The object that tells it, where the model is told by one (`told`). That a request speaks of reasoning at all says
-    that the model shall think. It gives way to a tool that must be called, to a cap that leaves it no room, and in a
-    loop of tools to an earlier turn that has lost its own; then it is named in `dropped`."""
+    """The `thinking` object, if the model is told by one (`told`). The model shall think if the request has a
+    `reasoning` at all. Thinking gives way to a tool that must be called, to a cap that leaves it no room, and in a loop
+    of tools to an earlier turn that has lost its reasoning; then it is named in `dropped`."""
     effort = reasoning.get("effort")
     if not told or not reasoning:
         return None
@@ -48,12 +48,12 @@ def thinking_of(
 
 
 def effort_of(effort: str | None, told: Thinking) -> str | None:
-    """What is left to say of the effort where thinking says it."""
+    """The effort to send, unless `thinking` already expresses it."""
     return None if told == "budget" or (told and effort == "none") else effort
 
 
 def sampled(name: str, value: float | None, thinking: Mapping[str, Any] | None, dropped: list[str]) -> float | None:
-    """A temperature or `top_p` that may stand beside thinking."""
+    """A temperature or `top_p`, if it may be sent together with thinking."""
     if value is None or thinking is None or thinking.get("type") == "disabled":
         return value
     if value != 1 and (name == "temperature" or value < 0.95):
@@ -62,7 +62,7 @@ def sampled(name: str, value: float | None, thinking: Mapping[str, Any] | None, 
 
 
 def _lost_its_thoughts(turns: Sequence[Turn]) -> bool:
-    """Whether tools were called last, and what was thought before is not there."""
+    """Whether the last turn holds tool results, and the reasoning before the calls is missing."""
     if not turns or not any(isinstance(block, ToolResult) for block in turns[-1].blocks):
         return False
     last = next((turn for turn in reversed(turns) if turn.speaker == "assistant"), None)

@@ -1,4 +1,4 @@
-"""The text of a custom tool's call out of its function's arguments, while these come: `{"input": "..."}`."""
+"""Reads the text of a custom tool's call from its function's arguments as they arrive: `{"input": "..."}`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from gateway.dialects.responses.tools import INPUT, as_text
 
 _BEGIN: Final = re.compile(r'\s*\{\s*"' + INPUT + r'"\s*:\s*"')
-# The longest run of what is whole: no escape is cut, no surrogate parted from the other.
+# The longest complete run: no escape is cut, and no surrogate pair is split.
 _WHOLE: Final = re.compile(
     r'(?:[^"\\\ud800-\udfff]|\\(?:["\\/bfnrt]|u(?!d[89ab])[0-9a-f]{4}|ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}))*',
     re.IGNORECASE,
@@ -17,7 +17,7 @@ _WHOLE: Final = re.compile(
 
 
 class InputText:
-    """`text` is what was given out so far."""
+    """`text` is what was returned so far."""
 
     def __init__(self) -> None:
         self._arguments = ""
@@ -25,7 +25,7 @@ class InputText:
         self.text = ""
 
     def hear(self, piece: str) -> str:
-        """What of the text this piece completes."""
+        """The part of the text that this piece completes."""
         self._arguments += piece
         if self._at < 0:
             begun = _BEGIN.match(self._arguments)
@@ -33,7 +33,7 @@ class InputText:
                 return ""
             self._at = begun.end()
         found = _WHOLE.match(self._arguments, self._at)
-        assert found is not None  # noqa: S101  it matches nothing too
+        assert found is not None  # noqa: S101  it matches the empty text too
         self._at = found.end()
         try:
             said: str = json.loads(f'"{found[0]}"', strict=False)
@@ -43,6 +43,6 @@ class InputText:
         return said
 
     def end(self) -> str:
-        """The whole text; where it is not what was given out, that is it all the same: a client has read it."""
+        """The whole text. If it differs from what was already returned, that stays: a client has read it."""
         whole = as_text(self._arguments)
         return whole if whole.startswith(self.text) else self.text

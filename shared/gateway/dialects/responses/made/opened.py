@@ -26,7 +26,7 @@ Event = tuple[str, dict[str, Any]]
 
 
 class Opened(ABC):
-    """One item. Its events have no number yet. `over`: it is done."""
+    """One item. Its events have no number yet. `over`: the item is done."""
 
     def __init__(self, place: tuple[int, str]) -> None:
         self.place, self.id = place
@@ -35,21 +35,21 @@ class Opened(ABC):
 
     @abstractmethod
     def written(self) -> dict[str, Any]:
-        """The item as it stands."""
+        """The item as it is so far."""
 
     def begin(self) -> Iterator[Event]:
         yield "response.output_item.added", {"output_index": self.place, "item": self.written()}
 
     @abstractmethod
     def hear(self, delta: Delta) -> Iterator[Event]:
-        """What a delta of a block of it makes."""
+        """The events for a delta of one of its blocks."""
 
     def stop(self, block: int) -> Iterator[Event]:
-        """A block of it ends, and so does the item, where it has no more."""
+        """One of its blocks ends. The item ends too, unless it may have more blocks."""
         return self.end("completed")
 
     def end(self, status: str) -> Iterator[Event]:
-        """What is left; nothing where it is done."""
+        """The events that are left; none if it is done."""
         if self.over:
             return
         self.over, self.status = True, status
@@ -64,7 +64,7 @@ class Opened(ABC):
 
 
 class Message(Opened):
-    """Texts and a refusal, each a part; a part per block."""
+    """Texts and a refusal: one part for each block."""
 
     def __init__(self, place: tuple[int, str]) -> None:
         super().__init__(place)
@@ -76,7 +76,7 @@ class Message(Opened):
         return {"id": self.id, "type": "message", "status": self.status, "role": "assistant", "content": content}
 
     def hear(self, delta: Delta) -> Iterator[Event]:
-        assert isinstance(delta, TextDelta)  # noqa: S101  a message's block is text
+        assert isinstance(delta, TextDelta)  # noqa: S101  a message's blocks are texts
         if delta.block not in self._of:
             self._of[delta.block] = len(self._parts)
             yield self._part({"type": "output_text", "text": "", "annotations": [], "logprobs": []})
@@ -110,7 +110,7 @@ class Message(Opened):
 
 
 class Thought(Opened):
-    """Reasoning: its text as a summary, and what its provider verifies packed beside it."""
+    """Reasoning: its text as a summary, and what its provider verifies as packed `encrypted_content`."""
 
     def __init__(self, place: tuple[int, str]) -> None:
         super().__init__(place)
@@ -188,6 +188,6 @@ class Call(Opened):
                 yield "response.custom_tool_call_input.delta", self._at(delta=more)
             yield "response.custom_tool_call_input.done", self._at(input=whole)
         elif self._called.kind == "function":
-            if not self._arguments.strip():  # of a call without any
+            if not self._arguments.strip():  # of a call without arguments
                 yield from self.hear(ArgumentsDelta(0, "{}"))
             yield "response.function_call_arguments.done", self._at(arguments=self._arguments, name=self._called.name)

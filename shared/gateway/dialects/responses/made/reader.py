@@ -1,4 +1,4 @@
-"""The events of a response's stream into deltas, and its whole answer too.
+"""Reads the events of a response's stream, and a whole response, into deltas.
 
 API: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -37,14 +37,14 @@ _SUMMARIES: Final = ("response.reasoning_summary_text.delta", "response.reasonin
 
 
 class Reader:
-    """Which items are open, by their place in the output; each text of a message is a block, every other item one."""
+    """Tracks the open items by their place in the output. Each text of a message, and every other item, is a block."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
         self.over = False
-        self._numbers: dict[tuple[int, int], int] = {}  # by the places of an item, and of a part in it
+        self._numbers: dict[tuple[int, int], int] = {}  # by the place of an item, and of a part in it
         self._open: set[tuple[int, int]] = set()
-        self._said: set[tuple[int, int]] = set()  # which of them have said anything
+        self._said: set[tuple[int, int]] = set()  # those of them that had content
         self._kinds: dict[int, str] = {}
         self._others: list[Mapping[str, Any]] = []
         self._called = False
@@ -73,7 +73,7 @@ class Reader:
             yield from self._delta(kind, place, part, text)
 
     def end(self, *, done: bool) -> tuple[Delta, ...]:
-        """Nothing is left: the last event says all."""
+        """Nothing is left: the last event holds everything."""
         return ()
 
     def _delta(self, kind: str, place: int, part: int, text: str) -> Iterator[Delta]:
@@ -107,7 +107,7 @@ class Reader:
             yield ToolStart(self._number((place, 0)), id, self._names.get(called.told, called.told))
 
     def _done(self, place: int, item: Mapping[str, Any]) -> Iterator[Delta]:
-        """The whole item: what was not said in pieces is said now."""
+        """The whole item: content that did not come in pieces comes now."""
         if place not in self._kinds:
             yield from self._added(place, item)
         kind, first = self._kinds[place], (place, 0)
@@ -134,7 +134,7 @@ class Reader:
             self._others.append(item)
 
     def _thought(self, place: tuple[int, int], item: Mapping[str, Any]) -> Iterator[Delta]:
-        """A thought that its provider signs has one text; what nobody says and nobody signs is none."""
+        """A thought that its provider signs has one text. An empty thought without a signature is ignored."""
         signed = unpacked(item.get("encrypted_content"), "")
         texts = [part.get("text") for part in (*objects(item.get("summary")), *objects(item.get("content")))]
         text = "\n\n".join(each for each in texts if isinstance(each, str) and each)
@@ -191,8 +191,8 @@ def _failed(error: Mapping[str, Any]) -> Failed:
 
 
 def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
-    """The deltas of a whole response; None where it has not the promised shape. `names` gives tools' own names for
-    those that the model was told."""
+    """The deltas of a whole response; None if it does not have the promised shape. `names` gives tools' own names
+    by those in the request."""
     output, status = answer.get("output"), answer.get("status", "completed")
     if not isinstance(output, list) or not all(isinstance(item, dict) for item in output):
         return None
@@ -208,7 +208,7 @@ def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Del
 
 
 def _is_sound(item: Mapping[str, Any]) -> bool:
-    """Whether what is known in an item has its promised type. Unknown items are none of ours."""
+    """Whether the known members of an item have their promised types. Unknown items are not checked."""
     kind = item.get("type")
     texts = {
         "function_call": ("call_id", "name", "arguments"),

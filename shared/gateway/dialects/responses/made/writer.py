@@ -1,6 +1,6 @@
-"""Deltas into the events of a response's stream, and into its whole answer.
+"""Writes deltas as the events of a response's stream, and as a whole response.
 
-An item is told when it begins, in pieces, and whole when it is done: some clients read nothing but that.
+An item is sent when it begins, in pieces, and complete when it is done: some clients read only the last.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _BROKE_OFF: Final = "The provider's answer broke off."
 
 
 def write_answer(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, Any]:
-    """A whole response: that of its last event. Raises Unusable where it ends in an error, or in a word that Responses
-    have not."""
+    """A whole response: that of the last event. Raises Unusable if it ends in an error, or in a reason that Responses
+    lacks."""
     writer = Writer(frame)
     for delta in deltas:
         for _ in writer.write(delta):
@@ -58,13 +58,13 @@ def write_answer(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str,
 
 
 def begun(model: str) -> Iterator[Event]:
-    """The first events of a response that says nothing."""
+    """The first events of a response without content."""
     frame = {"id": f"resp_{uuid.uuid4().hex}", "created_at": int(time.time()), "model": model}
     return Writer(frame).write(Start())
 
 
 class Writer:
-    """Which items are open. `failed` is why there is no end. Events are numbered from 0."""
+    """Tracks the open items. `failed` is why there is no end. Events are numbered from 0."""
 
     def __init__(self, frame: Mapping[str, Any]) -> None:
         self._frame = {**frame, "object": "response"}
@@ -123,7 +123,7 @@ class Writer:
 
     def _said(self, delta: Delta) -> Iterator[Event]:
         if isinstance(delta, TextDelta):
-            if delta.text:  # an empty one is refused when it is sent back
+            if delta.text:  # providers refuse an empty text when it is sent back
                 message = self._going_on(delta.block) or (yield from self._message(delta.block))
                 yield from self._numbered(message.hear(delta))
         elif isinstance(delta, (ReasoningDelta, SignatureDelta, RedactedDelta)):
@@ -140,13 +140,13 @@ class Writer:
             refusal = said.pop("refusal", None)
             if isinstance(refusal, str) and refusal:
                 message = yield from self._message(-1)
-                assert isinstance(message, Message)  # noqa: S101  what was opened
+                assert isinstance(message, Message)  # noqa: S101  it was opened above
                 yield from self._numbered(message.refuse(refusal))
                 self._blocks.pop(-1, None)
             self._rest |= said
 
     def _own(self, start: ToolStart) -> ToolStart:
-        """With an id of its own: some hosts give all calls the same, and readers of the format refuse that."""
+        """The start with a unique id: some hosts give all calls the same id, and readers of the format refuse that."""
         if start.id in self._ids:
             start = start._replace(id=f"{start.id}_{len(self._items)}")
         self._ids.add(start.id)
@@ -157,7 +157,7 @@ class Writer:
         return None if item is None or item.over else item
 
     def _message(self, block: int) -> Generator[Event, None, Opened]:
-        """The message that a text belongs to: the last item, where that is one still."""
+        """The message for a text: the last item if it is an open message, else a new one."""
         last = self._items[-1] if self._items else None
         if isinstance(last, Message) and not last.over:
             self._blocks[block] = last
@@ -174,7 +174,7 @@ class Writer:
         return item
 
     def _place(self, kind: str) -> tuple[int, str]:
-        """Where the next item stands, and its id."""
+        """The place of the next item, and its id."""
         place = len(self._items)
         return place, f"{kind}_{self._frame['id'].partition('_')[2][:40]}_{place}"
 
