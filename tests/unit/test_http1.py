@@ -273,7 +273,7 @@ def test_headers_that_stay_the_same_leave_like_any_other() -> None:
         b"Accept-Encoding: identity\r\nContent-Length: 2\r\n\r\nab"
     )
     for name, value in (("a b", "1"), ("a", "1\r\nb: 2"), ("a", "ü"), ("a:", ""), ("", "1")):
-        with pytest.raises(ValueError, match="none"):
+        with pytest.raises(ValueError, match="malformed"):
             request_bytes("POST", "/", "h", {}, b"", ((name, value),))
 
 
