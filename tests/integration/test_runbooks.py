@@ -46,7 +46,8 @@ def test_the_drill_and_the_runbooks_run_as_printed(checkout: Path) -> None:
         facts = json.loads((checkout / ".local" / "gateway.json").read_text(encoding="utf-8"))
         known = {"URL": facts["base_url"], "ADMIN": facts["keys"]["admin"]}
         known["KEY_ID"] = facts["keys"]["premium"].split("-")[1]
-        (leaked,) = blocks("runbooks/leaked-key.md")
+        used, leaked = blocks("runbooks/leaked-key.md")
+        assert "data" in json.loads(said(checkout, used, **known))
         assert '"status":"revoked"' in said(checkout, leaked, **known).replace(" ", "")
         (refused,) = blocks("runbooks/callers-401.md")
         printed = said(checkout, refused, **known)
