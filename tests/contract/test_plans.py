@@ -419,6 +419,7 @@ def test_the_bill_counts_each_attempt_under_its_own_vendor_and_model(gateway: Ga
 def test_at_once_a_budget_is_exact_whatever_fails(gateway: Gateway, planned: Planned, failure: Steer) -> None:
     """Four callers at once on a budget for some of their calls: never more held and spent, and exact at the end."""
     assert gateway.post("/api/v1/admin/config", {"circuitBreaker": {"failureThreshold": 10_000}}).status == 200
+    gateway.restart()
     answers(gateway, openai=failure)
     est = planned.plan(FIRST, SECOND).est
     budget = est * 7 + 345

@@ -189,6 +189,7 @@ class Caller:
         self.gateway, self.vendor, self.count = gateway, vendor, 0
         # A breaker is another test's matter.
         assert gateway.post("/api/v1/admin/config", {"circuitBreaker": {"failureThreshold": 10_000}}).status == 200
+        gateway.restart()  # a container keeps the config that it has read for ten seconds
 
     def ask(self, steer: Steer, *, path: str = "/v1/chat/completions", **body: Any) -> Asked:
         self.count += 1
