@@ -14,6 +14,7 @@ from gateway.errors import ConditionFailed, StoreUnavailable
 from gateway.transport import TimedOut
 from tests.contract.front import Front, Gateway, Place, variables
 from tests.contract.on_moto import on_moto
+from tests.contract.streaming_server import Server
 from tests.contract.tables import Pool
 from tests.contract.tables import Tables as Tables
 from tests.upstream import FakeUpstream
@@ -174,3 +175,19 @@ class MeteredDatabase:
             if operation not in ("GetItem", "Query", "Scan"):
                 self.units += each["CapacityUnits"]
         return reply
+
+
+@pytest.fixture
+def server(gateway: Gateway) -> Iterator[Callable[[], Server]]:
+    """What starts servers of the streaming door, each a process of its own, which end with the test."""
+    started: list[Server] = []
+
+    def start() -> Server:
+        started.append(Server())
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+        each.close()

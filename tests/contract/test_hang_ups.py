@@ -49,7 +49,7 @@ def test_a_client_that_leaves_within_a_stream(gateway: Gateway, door: Door, log_
     gateway.fake.decide = lambda _seen: Steer(text="word " * 40)
     answer = door.ask(CHAT | {"stream": True})
     assert next(answer.pieces)
-    answer.pieces.close()  # type: ignore[attr-defined]
+    answer.pieces.close()  # type: ignore[attr-defined]  # it is a generator
     assert [row["status"] for row in gateway.rows()] == ["client_closed_request"]
     assert counted(log_lines) == [("HangUps", [1])]
 

@@ -8,7 +8,7 @@ import math
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,21 +42,6 @@ def judges() -> None:
 @pytest.fixture
 def place() -> Place:
     return Place(providers="openai,bedrock,anthropic")
-
-
-@pytest.fixture
-def server(gateway: Gateway) -> Iterator[Callable[[], Server]]:
-    started: list[Server] = []
-
-    def start() -> Server:
-        started.append(Server())
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.process.kill()
-        each.process.wait()
-        each.close()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -29,21 +29,6 @@ def judge() -> None:
 @pytest.fixture
 def place() -> Place:
     return Place(providers="openai,bedrock,anthropic")
-
-
-@pytest.fixture
-def server(gateway: Gateway) -> Iterator[Callable[[], Server]]:
-    started: list[Server] = []
-
-    def start() -> Server:
-        started.append(Server())
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.process.kill()
-        each.process.wait()
-        each.close()
 
 
 def leave(response: http.client.HTTPResponse) -> None:

@@ -91,7 +91,7 @@ def covers(networks: tuple[str, ...], others: Iterable[str]) -> bool:
 
 def _lies_in(network: Network, others: Iterable[Network]) -> bool:
     return any(
-        other.version == network.version and network.subnet_of(other)  # type: ignore[arg-type]
+        other.version == network.version and network.subnet_of(other)  # type: ignore[arg-type]  # of one version
         for other in others
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def test_a_session_s_bill_is_what_its_rows_cost(gateway: Live, tmp_path: Path) -
     assert {row["session"]["id"] for row in found} == set(ids)
     for session in ids:
         own = [row for row in found if row["session"]["id"] == session]
-        bill = eventually(lambda session=session, own=own: counted(gateway, key_id, session, len(own)))  # type: ignore[misc]
+        bill = eventually(partial(counted, gateway, key_id, session, len(own)))
         assert round(bill["cost"] * 1_000_000) == sum(row["actual"] for row in own) > 0
         assert set(bill["by_key"]) == {key_id}
     listed = gateway.admin("GET", f"/usage/sessions?key={key_id}").body["data"]
@@ -57,7 +58,7 @@ def test_codex_s_session_s_bill_is_what_its_rows_cost(gateway: Live, tmp_path: P
     for row in review:
         assert (row["session"]["class"], row["session"]["agent"] in ids) == ("subagent", False)
     for session, own in ((ids[0], first), (ids[2], review)):
-        bill = eventually(lambda session=session, own=own: counted(gateway, key_id, session, len(own)))  # type: ignore[misc]
+        bill = eventually(partial(counted, gateway, key_id, session, len(own)))
         assert round(bill["cost"] * 1_000_000) == sum(row["actual"] for row in own) > 0
         assert set(bill["by_class"]) == {row["session"]["class"] for row in own}
         assert set(bill["by_agent"]) == {row["session"].get("agent", "-") for row in own}
