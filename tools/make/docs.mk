@@ -1,4 +1,4 @@
-# The documentation: a site of the repository's pages, guides that are run line by line, a linter of its prose.
+# The documentation: a site of the repository's pages, guides that are run line by line, a linter of all prose.
 DOCS = $(LOCAL)/docs
 
 $(DOCS)/.ready: $(VENV)/.tools requirements/docs.txt
@@ -11,7 +11,7 @@ $(DOCS)/.ready: $(VENV)/.tools requirements/docs.txt
 docs: $(VENV)/.tools $(DOCS)/.ready ## Build the documentation as a site into .local/docs-site/site; a broken link is an error
 	@$(PY) -m tools.docs site
 
-prose: $(VENV)/.tools $(DOCS)/.ready ## Check the documents' prose (tools/docs/prose.json has the rules)
+prose: $(VENV)/.tools $(DOCS)/.ready ## Check the prose of documents and code (tools/docs/prose.json has the rules)
 	@$(DOCS)/bin/python -m tools.docs.prose
 
 guides: $(VENV)/.test $(EMULATOR)/.ready ## Run the guides of docs/guides line by line in a clean copy

@@ -1,11 +1,10 @@
-"""The guides' runner reads what a guide says, and the prose linter sees prose and nothing else."""
+"""The guides' runner reads the words of a guide, and runs its blocks in one shell."""
 
 from pathlib import Path
 
 import pytest
 
 from tools.docs.guides import GUIDES, Block, GuideError, blocks, matches, run
-from tools.docs.prose import findings, texts
 from tools.docs.shell import Shell
 from tools.local.emulator import ROOT
 
@@ -72,22 +71,3 @@ def test_a_guide_is_run_in_one_shell(tmp_path: Path) -> None:
 def test_the_guides_that_are_run_are_there() -> None:
     for name in GUIDES:
         assert list(blocks((ROOT / name).read_text(encoding="utf-8")))
-
-
-def test_prose_is_what_a_reader_reads() -> None:
-    page = "# What is it\n\nA `code of its own` and\na [link](beside.md).\n\n```text\nbeside\n```\n\n"
-    page += "| what | b |\n|---|---|\n| x | y |\n"
-    assert [(each.line, each.kind, each.text) for each in texts(page)] == [
-        (1, "title", "What is it"),
-        (3, "body", "A X17 and a link."),
-        (10, "head", "what"),
-        (10, "head", "b"),
-        (12, "body", "x"),
-        (12, "body", "y"),
-    ]
-    assert [each.rule for each in findings("page", page)] == ["a column named what"]
-
-
-def test_the_habits_are_found() -> None:
-    page = "It has a door of its own, beside the other. What is left is given back: nothing."
-    assert [each.rule for each in findings("page", page)] == ["own", "beside", "what as a subject"]
