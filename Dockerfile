@@ -12,6 +12,6 @@ COPY . .
 # What the first start would install, and what it would build.
 RUN make .local/venv/.tools .local/emulator/.ready build
 EXPOSE 8080
-# The gateway listens on this machine alone, which in a container is the container: socat lets callers in from outside, at
-# the same port, so that the address which `make env` prints is right there too.
+# The gateway listens only on the loopback interface, which callers outside the container cannot reach. socat passes their
+# connections on at the same port, so that the address which `make env` prints is right for them too.
 CMD ["sh", "-c", "socat TCP-LISTEN:8080,bind=$(hostname -i | cut -d' ' -f1),fork,reuseaddr TCP:127.0.0.1:8080 & exec make run"]
