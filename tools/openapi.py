@@ -18,32 +18,12 @@ from pydantic import BaseModel
 
 from gateway.api.message import Dialect
 from gateway.api.routes import Auth, Described, Route
+from tools.described import WORDS, describe
 from tools.local.emulator import ROOT
 from tools.manifest import Manifest, load
 
 OUT = ROOT / "functions" / "health" / "openapi.json"
 _PARAMETER = re.compile(r"\{(\w+)\+?\}")
-_ERRORS = {
-    400: "The request is wrong; `param` names where.",
-    401: "No API key, or one that is unknown, expired or revoked.",
-    402: "A budget is used up.",
-    403: "The API key may not do this.",
-    404: "There is no such thing.",
-    409: "It is there already, or is being changed by others.",
-    412: "It was changed since: If-Match names another version.",
-    413: "The body is too large.",
-    415: "The body is of the wrong media type.",
-    422: "The Idempotency-Key was used for another request.",
-    429: "A limit is reached; retry-after(-ms) says for how long.",
-    502: "The provider failed.",
-    503: "A data store or a provider can't be reached now.",
-    504: "The provider took too long.",
-}
-_HEADERS = {
-    "if-match": "The ETag of an earlier answer: refused with 412 where it changed since.",
-    "anthropic-version": "Sent by Anthropic's clients: answers and errors come in their shape.",
-    "idempotency-key": "The same key and body within a day is answered, and billed, once.",
-}
 _FIXED = {
     "Error": {
         "type": "object",
@@ -63,13 +43,13 @@ _FIXED = {
         },
     },
     "Refused": {
-        "description": "By the HTTP API a message alone, by a function an Error.",
+        "description": "A refusal. API Gateway itself sends only a message, and a function sends an Error.",
         "type": "object",
         "required": ["message"],
         "properties": {"message": {"type": "string"}, "error": {"type": "object"}},
     },
     "MessagesError": {
-        "description": "In Anthropic's shape.",
+        "description": "An error in the shape of Anthropic's API.",
         "type": "object",
         "required": ["type", "error", "request_id"],
         "properties": {
@@ -83,14 +63,14 @@ _FIXED = {
         },
     },
     "MessagesRefused": {
-        "description": "By the HTTP API a message alone, by a function a MessagesError.",
+        "description": "A refusal. API Gateway itself sends only a message, and a function sends a MessagesError.",
         "anyOf": [
             {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},
             {"$ref": "#/components/schemas/MessagesError"},
         ],
     },
     "RpcError": {
-        "description": "JSON-RPC's error; `data` is what an Error has.",
+        "description": "An error of JSON-RPC. Its `data` has the fields of `error` of an Error.",
         "type": "object",
         "required": ["jsonrpc", "id", "error"],
         "properties": {
@@ -108,7 +88,7 @@ _FIXED = {
         },
     },
     "RpcRefused": {
-        "description": "By the HTTP API a message alone, by the function an RpcError.",
+        "description": "A refusal. API Gateway itself sends only a message, and the function sends an RpcError.",
         "anyOf": [
             {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}},
             {"$ref": "#/components/schemas/RpcError"},
@@ -179,12 +159,12 @@ def document(manifest: Manifest, routes: Tables) -> dict[str, Any]:
             operations = paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})
             if method.lower() not in operations:  # a route that both doors serve is described once
                 operations[method.lower()] = _operation(folder, route, schemas)
-    return {
+    made = {
         "openapi": "3.1.0",
         "info": {
             "title": "AI Model Gateway",
             "version": "0.1.0",
-            "description": "Language models with keys, limits, budgets and a bill.",
+            "description": "A gateway to language models, with keys, limits, hard budgets and a bill.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -192,11 +172,23 @@ def document(manifest: Manifest, routes: Tables) -> dict[str, Any]:
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {
-                "api-key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-                "bearer": {"type": "http", "scheme": "bearer"},
+                "api-key": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-API-Key",
+                    "description": "Send the gateway's key in this header on `/api/v1/*`.",
+                },
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Send the gateway's key as `Authorization: Bearer sk-...` on `/v1/*` and `/mcp`.",
+                },
             },
         },
     }
+    if problems := describe(made):
+        raise DescriptionError("\n".join(problems))
+    return made
 
 
 def _operation(folder: str, route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -229,7 +221,7 @@ def _parameters(path: str, described: Described, schemas: dict[str, Any]) -> lis
         for name, schema in described.query.items()
     ]
     in_header = [
-        {"name": name, "in": "header", "description": _HEADERS[name], "schema": {"type": "string"}}
+        {"name": name, "in": "header", "description": WORDS["headers"][name], "schema": {"type": "string"}}
         for name in described.headers
     ]
     return in_path + in_query + in_header
@@ -262,7 +254,7 @@ def _error(status: int, route: Route) -> dict[str, Any]:
     told: tuple[Dialect, ...] = (route.errors, "messages") if route.errors_by else (route.errors,)
     forms = [{"$ref": f"#/components/schemas/{name[dialect]}"} for dialect in told]
     schema = forms[0] if len(forms) == 1 else {"anyOf": forms}
-    return {"description": _ERRORS[status], "content": {"application/json": {"schema": schema}}}
+    return {"description": WORDS["errors"][str(status)], "content": {"application/json": {"schema": schema}}}
 
 
 def _schema(described: Any, schemas: dict[str, Any], mode: Any) -> dict[str, Any]:
@@ -294,7 +286,7 @@ def main() -> int:
         return 0
     if OUT.exists() and OUT.read_text(encoding="utf-8") == made:
         return 0
-    print(f"{OUT.relative_to(ROOT)} is not what the functions say: `make openapi` writes it anew.", file=sys.stderr)
+    print(f"{OUT.relative_to(ROOT)} is not what the functions say: `make openapi` writes it again.", file=sys.stderr)
     return 1
 
 

@@ -11,25 +11,23 @@ from gateway.limits import NUMBERS
 
 
 class Patch(BaseModel):
-    """A JSON merge patch: null gives a field its default back."""
+    """A JSON merge patch: send only the fields to change. Null gives a field its default value again."""
 
 
 _ENTRIES = dict[str, dict[str, Any] | None]
 
 
 class ConfigPatch(BaseModel):
-    """A JSON merge patch of the config: parts may be sent alone, null removes an entry or gives a default back."""
+    """A JSON merge patch of the config: send only the parts to change. Null removes an entry, or restores a default."""
 
-    rateLimits: _ENTRIES = Field({}, description="Of tiers.")  # noqa: N815  as the config names it
-    models: _ENTRIES = Field({}, description='Aliases: `{"llama": {"target": "groq/llama-3.3-70b-versatile"}}`.')
-    prices: _ENTRIES = Field({}, description="US dollars per million tokens by `provider/model`.")
-    vendors: _ENTRIES = Field({}, description="Providers that speak OpenAI's chat format, by name.")
-    residency: str | None = Field(None, description="The geography that every key's calls are bound to: `eu`.")
-    cacheMarks: str | None = Field(  # noqa: N815  as the config names it
-        None, description="Whose prompts to models that cache by marks alone get marks: `never`, `asked`, `always`."
-    )
+    rateLimits: _ENTRIES = {}  # noqa: N815  as the config names it
+    models: _ENTRIES = {}
+    prices: _ENTRIES = {}
+    vendors: _ENTRIES = {}
+    residency: str | None = None
+    cacheMarks: str | None = None  # noqa: N815  as the config names it
     circuitBreaker: dict[str, Any] = {}  # noqa: N815  as the config names it
-    timeouts: dict[str, Any] = Field({}, description="How long a provider may take, in milliseconds.")
+    timeouts: dict[str, Any] = {}
 
 
 class Unsaid(BaseModel):
@@ -40,7 +38,7 @@ class Unsaid(BaseModel):
 class VersionedConfig(BaseModel):
     version: int
     config: Config
-    missing: list[Unsaid] = Field(description="What is not known of models that the config brings in.")
+    missing: list[Unsaid]
 
 
 class Metrics(BaseModel):
@@ -63,7 +61,7 @@ class SessionFigures(BaseModel):
     cache_read_tokens: int
     cache_write_5m_tokens: int
     cache_write_1h_tokens: int
-    cache_hit_rate: float | None = Field(description="Of all prompt tokens, those read from a cache.")
+    cache_hit_rate: float | None
     output_tokens: int
     cost: float
     cost_micro_usd: int
@@ -111,8 +109,7 @@ class Breaker(BaseModel):
 
 
 class BreakersOfProvider(Breaker):
-    """All of a provider as one, and those that are or were ill, by `provider`, `provider@region` (a host) and
-    `provider/model@region`."""
+    """The circuit breakers of a provider, summed up as if they were one, and each breaker that is or was not closed."""
 
     breakers: dict[str, Breaker]
 
@@ -160,7 +157,7 @@ class Key(BaseModel):
     team_id: str | None
     user_id: str | None
     residency: str | None
-    allowed_ips: list[str] = Field(description="The networks that it may be used from; none for any.")
+    allowed_ips: list[str]
     model_limits: dict[str, LimitsOnAModel]
     expires: str | None
     created: str
@@ -186,14 +183,14 @@ class Team(BaseModel):
     id: str
     name: str
     residency: str | None
-    may_store: bool = Field(description="Whether a provider may store its keys' calls, where they ask for it.")
+    may_store: bool
     created: str
     version: int
     metadata: dict[str, Any]
 
 
 class Shared(BaseModel):
-    """What is used and left of what several keys share, and when it frees."""
+    """How much of the limits and the budget that several keys share is used and left, and when each resets."""
 
     limits: dict[str, Any]
     budget: dict[str, Any]

@@ -66,14 +66,14 @@ ROUTES = (
     _admin(
         "GET config",
         operations.get_config,
-        Described(summary="The effective config and its version.", answers=_answer("VersionedConfig")),
+        Described(summary="Shows the config that is in force, and its version.", answers=_answer("VersionedConfig")),
     ),
     _sets(
         "config",
         "POST config",
         operations.post_config,
         Described(
-            summary="Change the config by a JSON merge patch.",
+            summary="Changes the config by a JSON merge patch.",
             body=f"{_ANSWERS}:ConfigPatch",
             headers=_IF_MATCH,
             answers=_answer("VersionedConfig"),
@@ -83,13 +83,17 @@ ROUTES = (
     _admin(
         "GET metrics",
         operations.metrics,
-        Described(summary="Requests, errors, latency, tokens and cost.", query=_DAYS, answers=_answer("Metrics")),
+        Described(
+            summary="Reports requests, errors, latency, tokens and cost: in total, and by model, provider and tier.",
+            query=_DAYS,
+            answers=_answer("Metrics"),
+        ),
     ),
     _admin(
         "GET usage",
         operations.usage,
         Described(
-            summary="Spend by a dimension over UTC days, as JSON or CSV.",
+            summary="Reports spending over UTC days, grouped by key, model, team and others, as JSON or CSV.",
             query={
                 "group_by": {"enum": ["key", "model", "provider", "tier", "tag", "team", "day", "hour", "total"]},
                 **_DAYS,
@@ -105,7 +109,7 @@ ROUTES = (
         "GET usage/sessions",
         sessions.list_sessions,
         Described(
-            summary="Coding agents' sessions of the last 30 days, of a key or of a user's keys.",
+            summary="Lists coding agents' sessions of the last 30 days. Name a `key` or a `user_id`.",
             query=_WHOSE | {"team": _TEXT} | _PAGE,
             answers=_answer("Sessions"),
         ),
@@ -114,7 +118,7 @@ ROUTES = (
         "GET usage/sessions/{id}",
         sessions.get_session,
         Described(
-            summary="What one session came to, by key, agent, class, user and model.",
+            summary="Shows the cost of one session, by key, agent, class, user and model. Name a `key` or a `user_id`.",
             query=_WHOSE | {"team": _TEXT},
             answers=_answer("Session"),
         ),
@@ -124,7 +128,7 @@ ROUTES = (
         "DELETE usage/sessions",
         sessions.erase_sessions,
         Described(
-            summary="Erase what sessions came to, of a key or of a person.",
+            summary="Erases the costs of sessions of a `key` or a `user_id`. The bill of the key stays as it is.",
             query=_WHOSE | {"session": _TEXT, "user": _TEXT},
             answers=_answer("Erased"),
         ),
@@ -132,14 +136,14 @@ ROUTES = (
     _admin(
         "GET circuit-breakers",
         operations.get_breakers,
-        Described(summary="The state of each circuit breaker.", answers=_answer("Breakers")),
+        Described(summary="Shows the state of each circuit breaker.", answers=_answer("Breakers")),
     ),
     _sets(
         "breakers",
         "POST circuit-breakers",
         operations.post_breakers,
         Described(
-            summary="Reset or open circuit breakers.",
+            summary="Closes or opens circuit breakers.",
             body=f"{_ANSWERS}:BreakerAction",
             answers=_answer("Breakers"),
             errors=(409,),
@@ -149,7 +153,7 @@ ROUTES = (
         "GET keys",
         keys.list_keys,
         Described(
-            summary="API keys, newest first; or one user's.",
+            summary="Lists the API keys, the newest first. With `user_id` it lists those of one user.",
             query=_PAGE | {"user_id": _WORD},
             answers=_answer("Keys"),
         ),
@@ -158,17 +162,21 @@ ROUTES = (
         "POST keys",
         keys.create_key,
         Described(
-            summary="A new API key; its text is shown this once.",
+            summary="Creates an API key. Only this answer shows the key itself.",
             body="gateway.keys.key_fields:NewKey",
             answers=_answer("KeyWithSecret", 201),
         ),
     ),
-    _admin("GET keys/{id}", keys.get_key, Described(summary="One API key.", answers=_answer("Key"))),
+    _admin(
+        "GET keys/{id}",
+        keys.get_key,
+        Described(summary="Shows one API key, without its secret.", answers=_answer("Key")),
+    ),
     _admin(
         "PATCH keys/{id}",
         keys.change_key,
         Described(
-            summary="Change a key; it holds at the key's next paid call.",
+            summary="Changes a key by a JSON merge patch, from its next paid call on.",
             body=_PATCH,
             headers=_IF_MATCH,
             answers=_answer("Key"),
@@ -178,13 +186,13 @@ ROUTES = (
     _admin(
         "DELETE keys/{id}",
         keys.delete_key,
-        Described(summary="Revoke a key and forget its record.", answers=_answer("Deleted"), errors=(409,)),
+        Described(summary="Revokes a key and deletes its record.", answers=_answer("Deleted"), errors=(409,)),
     ),
     _admin(
         "POST keys/{id}/rotate",
         keys.rotate_key,
         Described(
-            summary="A new secret; the old one works for the overlap.",
+            summary="Gives a key a new secret. The old one works for some hours more (`overlap_hours`).",
             body="gateway.keys.key_fields:Rotation",
             optional=True,
             answers=_answer("KeyWithSecret"),
@@ -194,13 +202,13 @@ ROUTES = (
     _admin(
         "POST keys/{id}/revoke",
         keys.revoke_key,
-        Described(summary="Revoke a key: refused from its next paid call on.", answers=_answer("Key")),
+        Described(summary="Revokes a key. It is refused from its next paid call on.", answers=_answer("Key")),
     ),
     _admin(
         "GET corrections",
         billing.list_corrections,
         Described(
-            summary="A month's corrections.",
+            summary="Lists the corrections of a month.",
             query={"month": _TEXT, "team": _TEXT, "key": _TEXT} | _PAGE,
             answers=_answer("Corrections"),
         ),
@@ -210,7 +218,7 @@ ROUTES = (
         "POST corrections",
         billing.create_correction,
         Described(
-            summary="Correct the bill by an entry with a reason.",
+            summary="Corrects the bill of a key by an entry with a reason.",
             body="gateway.billing.statements:NewCorrection",
             answers=_answer("Correction") | _answer("Correction", 201),
             errors=(
@@ -223,52 +231,65 @@ ROUTES = (
         "GET teams/{id}/statements",
         billing.statement,
         Described(
-            summary="What a team has to pay for a month; - for keys without a team.",
+            summary="Shows the amount that a team has to pay for a month. The team `-` stands for keys without one.",
             query={"month": {"type": "string", "pattern": r"^20[0-9]{2}-(0[1-9]|1[0-2])$"}, "format": _FORMAT},
             answers=_answer("Statement"),
             media=_CSV,
         ),
     ),
     _admin(
-        "GET teams", teams.list_teams, Described(summary="Teams, newest first.", query=_PAGE, answers=_answer("Teams"))
+        "GET teams",
+        teams.list_teams,
+        Described(summary="Lists the teams, the newest first.", query=_PAGE, answers=_answer("Teams")),
     ),
     _admin(
         "POST teams",
         teams.create_team,
         Described(
-            summary="A new team.", body="gateway.keys.teams:NewTeam", answers=_answer("Team", 201), errors=(409,)
+            summary="Creates a team.", body="gateway.keys.teams:NewTeam", answers=_answer("Team", 201), errors=(409,)
         ),
     ),
     _admin(
         "GET teams/{id}",
         teams.get_team,
-        Described(summary="One team, and what is left of its limits.", answers=_answer("TeamStanding")),
+        Described(
+            summary="Shows one team, and how much of its limits is used and left.", answers=_answer("TeamStanding")
+        ),
     ),
     _admin(
         "PATCH teams/{id}",
         teams.change_team,
-        Described(summary="Change a team.", body=_PATCH, headers=_IF_MATCH, answers=_answer("Team"), errors=_CHANGED),
+        Described(
+            summary="Changes a team by a JSON merge patch.",
+            body=_PATCH,
+            headers=_IF_MATCH,
+            answers=_answer("Team"),
+            errors=_CHANGED,
+        ),
     ),
     _admin(
         "DELETE teams/{id}",
         teams.delete_team,
-        Described(summary="Delete a team that has no keys.", answers=_answer("Deleted"), errors=(409,)),
+        Described(summary="Deletes a team that has no keys.", answers=_answer("Deleted"), errors=(409,)),
     ),
     _admin(
         "GET users",
         users.list_users,
-        Described(summary="What limits users, newest first.", query=_PAGE, answers=_answer("Users")),
+        Described(summary="Lists the users that have limits, the newest first.", query=_PAGE, answers=_answer("Users")),
     ),
     _admin(
         "GET users/{id}",
         users.get_user,
-        Described(summary="What limits one user, and what is left of it.", answers=_answer("UserStanding")),
+        Described(
+            summary="Shows the limits of one user, and how much of them is used and left.",
+            answers=_answer("UserStanding"),
+        ),
     ),
     _admin(
         "PUT users/{id}",
         users.put_user,
         Described(
-            summary="Set what limits a user, over all of their keys.",
+            summary="Sets the limits of a user, which all of their keys share. It replaces earlier limits.",
             body="gateway.keys.users:UserFields",
             headers=_IF_MATCH,
             answers=_answer("User"),
@@ -278,14 +299,18 @@ ROUTES = (
     _admin(
         "DELETE users/{id}",
         users.delete_user,
-        Described(summary="Let nothing limit a user any more.", answers=_answer("Deleted"), errors=(409,)),
+        Described(
+            summary="Removes the limits of a user. The keys of the user stay.",
+            answers=_answer("Deleted"),
+            errors=(409,),
+        ),
     ),
     _sets(
         "products",
         "POST products",
         products.create_product,
         Described(
-            summary="A new product.",
+            summary="Creates a product.",
             body="gateway.catalogue.products:NewProduct",
             answers={201: _PRODUCT},
             errors=(409,),
@@ -296,7 +321,7 @@ ROUTES = (
         "POST products/import",
         products.import_products,
         Described(
-            summary="Many products, as JSON or CSV, with a report of refused rows.",
+            summary="Imports up to 1,000 products, as JSON or CSV, and reports the rows that were refused.",
             body=f"{_ANSWERS}:ProductImport",
             answers=_answer("Imported"),
         ),
@@ -304,14 +329,14 @@ ROUTES = (
     _admin(
         "GET products/{id}",
         products.get_product,
-        Described(summary="One product, with its ETag.", answers={200: _PRODUCT}),
+        Described(summary="Shows one product, with its ETag.", answers={200: _PRODUCT}),
     ),
     _sets(
         "products",
         "PUT products/{id}",
         products.replace_product,
         Described(
-            summary="Replace a product.",
+            summary="Replaces a product.",
             body="gateway.catalogue.products:ProductFields",
             headers=_IF_MATCH,
             answers={200: _PRODUCT},
@@ -323,14 +348,18 @@ ROUTES = (
         "PATCH products/{id}",
         products.change_product,
         Described(
-            summary="Change a product.", body=_PATCH, headers=_IF_MATCH, answers={200: _PRODUCT}, errors=_CHANGED
+            summary="Changes a product by a JSON merge patch.",
+            body=_PATCH,
+            headers=_IF_MATCH,
+            answers={200: _PRODUCT},
+            errors=_CHANGED,
         ),
     ),
     _sets(
         "products",
         "DELETE products/{id}",
         products.delete_product,
-        Described(summary="Delete a product.", headers=_IF_MATCH, answers=_answer("Deleted"), errors=_CHANGED),
+        Described(summary="Deletes a product.", headers=_IF_MATCH, answers=_answer("Deleted"), errors=_CHANGED),
     ),
 )
 handler = http_api("admin", ROUTES, wiring.identity, wiring.pace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, RootModel
 
 
 class Completion(BaseModel):
@@ -27,7 +27,7 @@ class TextCompletion(BaseModel):
 class Embedding(BaseModel):
     object: Literal["embedding"]
     index: int
-    embedding: list[float] | str = Field(description="Text where base64 was asked for: four bytes a number.")
+    embedding: list[float] | str
 
 
 class Embeddings(BaseModel):
@@ -57,23 +57,23 @@ class KeyStanding(BaseModel):
 
 
 class Model(BaseModel):
-    """OpenAI's fields, and what an agent needs to know beside them."""
+    """A model: OpenAI's fields, and further facts that an agent needs."""
 
     id: str
     object: Literal["model"]
-    created: int = Field(description="Seconds since the epoch; 0 where nobody knows.")
+    created: int
     owned_by: str
-    shutdown_date: date | None = Field(description="The UTC day from which it answers no more, if one is announced.")
-    successor: str | None = Field(description="The name to ask for instead then.")
+    shutdown_date: date | None
+    successor: str | None
     target: str
-    model: str | None = Field(description="The model's name, whoever serves it.")
+    model: str | None
     family: str | None
-    context_window: int | None = Field(description="In tokens; null where nobody knows.")
+    context_window: int | None
     max_output_tokens: int | None
-    mode: Literal["chat", "embedding"] = Field(description="What it does.")
+    mode: Literal["chat", "embedding"]
     capabilities: list[str]
-    dialects: list[str] = Field(description="The wire formats that it is called in.")
-    pricing: dict[str, Any] = Field(description="US dollars per million tokens.")
+    dialects: list[str]
+    pricing: dict[str, Any]
 
 
 class Models(BaseModel):
@@ -82,7 +82,7 @@ class Models(BaseModel):
 
 
 class MessagesModel(BaseModel):
-    """Anthropic's fields, for its clients."""
+    """A model in the shape of Anthropic's API, for its clients."""
 
     type: Literal["model"]
     id: str
@@ -95,7 +95,7 @@ class MessagesModel(BaseModel):
 
 
 class MessagesModels(BaseModel):
-    """A page."""
+    """A page of models in the shape of Anthropic's API."""
 
     data: list[MessagesModel]
     has_more: bool
@@ -104,7 +104,7 @@ class MessagesModels(BaseModel):
 
 
 class CodexModel(BaseModel):
-    """What Codex reads of a model."""
+    """A model in the form that Codex reads. Codex defines the fields."""
 
     slug: str
     display_name: str
@@ -117,7 +117,7 @@ class CodexModel(BaseModel):
     shell_type: str
     visibility: Literal["list"]
     supported_in_api: bool
-    priority: int = Field(description="The smallest is taken where no model is asked for.")
+    priority: int
     upgrade: None
     base_instructions: str
     support_verbosity: bool
@@ -125,7 +125,7 @@ class CodexModel(BaseModel):
     apply_patch_tool_type: str | None
     truncation_policy: dict[str, Any]
     supports_parallel_tool_calls: bool
-    context_window: int | None = Field(description="In tokens; null where nobody knows.")
+    context_window: int | None
     max_context_window: int | None
     experimental_supported_tools: list[str]
     input_modalities: list[str]
@@ -136,17 +136,15 @@ class CodexModels(BaseModel):
 
 
 class ModelList(RootModel[Models | MessagesModels | CodexModels]):
-    """For OpenAI's clients, for Anthropic's, or for Codex."""
+    """The list of models, in the shape for OpenAI's clients, for Anthropic's clients, or for Codex."""
 
 
 class OneModel(RootModel[Model | MessagesModel]):
-    """For OpenAI's clients, or for Anthropic's."""
+    """One model, in the shape for OpenAI's clients or for Anthropic's clients."""
 
 
 class TokenCount(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     input_tokens: int
-    estimated: bool | None = Field(
-        None, description="Whether it was estimated here, four bytes a token; a provider's own count does not say it."
-    )
+    estimated: bool | None = None

@@ -57,22 +57,33 @@ _UNWELL: dict[int, Schema] = {503: f"{_ANSWERS}:Unhealthy"}
 ROUTES = (
     ROOT,
     *PAGES,
-    _route("/health", _alive, "Whether the gateway is alive; asks nothing.", {200: f"{_ANSWERS}:Alive"}),
-    _route("/openapi.json", _openapi, "This document.", {200: f"{_ANSWERS}:Document"}),
-    _route("/api/v1/health", _summary, "Health by service.", {200: f"{_ANSWERS}:Summary"} | _UNWELL),
+    _route("/health", _alive, "Says that the gateway runs. It calls no other service.", {200: f"{_ANSWERS}:Alive"}),
+    _route("/openapi.json", _openapi, "Returns this document.", {200: f"{_ANSWERS}:Document"}),
+    _route(
+        "/api/v1/health",
+        _summary,
+        "Shows whether the gateway and each service that it needs work.",
+        {200: f"{_ANSWERS}:Summary"} | _UNWELL,
+    ),
     _route(
         "/api/v1/health/detailed",
         _detailed,
-        "Health with latency, and what was last seen of each provider.",
+        "Shows the health of each service with its latency, and when each provider was last called.",
         {200: f"{_ANSWERS}:Detailed"} | _UNWELL,
     ),
     _route(
         "/api/v1/health/circuit-breakers",
         _breakers,
-        "The state of each provider's circuit breaker.",
+        "Shows the state of each provider's circuit breaker.",
         {200: f"{_ANSWERS}:ProviderBreakers"},
         503,
     ),
-    _route("/api/v1/health/metrics", _metrics, "Coarse counters.", {200: f"{_ANSWERS}:Counters"}, 503),
+    _route(
+        "/api/v1/health/metrics",
+        _metrics,
+        "Shows rough counts of requests, errors and tokens.",
+        {200: f"{_ANSWERS}:Counters"},
+        503,
+    ),
 )
 handler = http_api("health", ROUTES)

@@ -12,6 +12,6 @@ class Tools(BaseModel):
 
 
 class RpcMessage(BaseModel):
-    """A message of JSON-RPC."""
+    """A JSON-RPC message, as the Model Context Protocol defines them."""
 
     jsonrpc: Literal["2.0"]

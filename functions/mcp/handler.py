@@ -143,26 +143,36 @@ ROUTES = (
     _rest(
         "products",
         _list,
-        Described(summary="Products by category and price, cheapest first.", query=_FILTERS, answers={200: _PRODUCTS}),
+        Described(
+            summary="Lists products by category and price, the cheapest first.",
+            query=_FILTERS,
+            answers={200: _PRODUCTS},
+        ),
     ),
     _rest(
         "products/search",
         _search,
-        Described(summary="Products by words, best match first.", query=_WORDS | _FILTERS, answers={200: _PRODUCTS}),
+        Described(
+            summary="Searches products by words, the best match first.",
+            query=_WORDS | _FILTERS,
+            answers={200: _PRODUCTS},
+        ),
     ),
     _rest(
-        "products/{id}", _one, Described(summary="One product.", answers={200: "gateway.catalogue.products:Product"})
+        "products/{id}",
+        _one,
+        Described(summary="Shows one product.", answers={200: "gateway.catalogue.products:Product"}),
     ),
     _rest(
         "mcp/tools",
         _tools,
-        Described(summary="The tools of the MCP server.", answers={200: "functions.mcp.answers:Tools"}),
+        Described(summary="Lists the tools of the MCP server.", answers={200: "functions.mcp.answers:Tools"}),
     ),
     _rpc(
         "POST",
         _mcp,
         Described(
-            summary="The MCP server, Streamable HTTP: one JSON-RPC message.",
+            summary="The MCP server over Streamable HTTP. It takes one JSON-RPC message.",
             body={"type": "object"},
             answers=dict.fromkeys((200, 400, 404, 406), _MESSAGE) | {202: {}},
         ),
@@ -170,12 +180,12 @@ ROUTES = (
     _rpc(
         "GET",
         _no_stream,
-        Described(summary="Refused: the server is stateless and opens no stream.", answers={405: _MESSAGE}),
+        Described(summary="Refuses to open a stream, because the MCP server is stateless.", answers={405: _MESSAGE}),
     ),
     _rpc(
         "DELETE",
         _no_stream,
-        Described(summary="Refused: there is no session to end.", answers={405: _MESSAGE}),
+        Described(summary="Refuses to end a session, because the MCP server has none.", answers={405: _MESSAGE}),
     ),
 )
 handler = http_api("mcp", ROUTES, identity, pace)

@@ -34,7 +34,8 @@ ROUTES = (
         auth="public",
         scope=None,
         described=Described(
-            summary="Whether the server takes requests; asks nothing.", answers={200: {"type": "object"}}
+            summary="Says whether the server accepts requests. It calls no other service.",
+            answers={200: {"type": "object"}},
         ),
     ),
 )

@@ -42,7 +42,10 @@ def _number(value: Any) -> Any:
 
 
 class NewCorrection(BaseModel):
-    """`amount` in US dollars, negative for a credit. `id` makes a repeated request the same entry."""
+    """An entry that corrects the bill of a key.
+
+    Example: `{"key": "AbCdEf123456", "amount": -1.25, "reason": "outage on 24 November"}`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

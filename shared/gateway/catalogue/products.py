@@ -139,7 +139,7 @@ class _Part(BaseModel):
 
 
 class Price(_Part):
-    """`amount` is the list price in `currency` (ISO 4217), `discount` a percentage off it."""
+    """The price of a product: the list price, its currency, and the discount."""
 
     amount: Amount
     currency: Annotated[str, Field(pattern=_CURRENCY)] = "USD"
@@ -153,7 +153,7 @@ class Price(_Part):
 
 
 class OfferedPrice(Price):
-    """A price as callers see it: `final` is the amount after the discount."""
+    """The price of a product, with the price after the discount (`final`)."""
 
     @computed_field(json_schema_extra={"type": "number"})  # type: ignore[prop-decorator]  # pydantic's documented form
     @property
@@ -162,14 +162,14 @@ class OfferedPrice(Price):
 
 
 class Rating(_Part):
-    """`average` of 0 to 5 stars over `count` ratings."""
+    """How customers rate a product: the average of their ratings, and how many there are."""
 
     average: Stars
     count: Annotated[int, Field(ge=0, le=10**9, strict=True), WHOLE] = 0
 
 
 class Category(_Part):
-    """Where a product stands: from the widest category to its own, for example electronics, audio, headphones."""
+    """The category of a product: the names from the widest category to its own."""
 
     path: Annotated[tuple[CategoryName, ...], Field(min_length=1, max_length=6)]
 
@@ -179,7 +179,7 @@ class Category(_Part):
 
 
 class ShownCategory(Category):
-    """A category as callers see it, with its own name."""
+    """The category of a product, with its own name, which is the last of the path."""
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic's documented form
     @property
@@ -188,7 +188,7 @@ class ShownCategory(Category):
 
 
 class ProductFields(_Part):
-    """What an admin says of a product."""
+    """The facts about a product that an administrator sets."""
 
     name: Line
     description: Annotated[str, Field(max_length=10_000, pattern=_TEXT)] = ""
@@ -203,7 +203,7 @@ class ProductFields(_Part):
 
 
 class NewProduct(ProductFields):
-    """A product to be created; without an id it gets one."""
+    """A product to create. Example: `{"name": "Mug", "price": {"amount": 5}, "category": {"path": ["home"]}}`."""
 
     id: NewId | None = None
 
@@ -213,7 +213,7 @@ class _Identified(_Part):
 
 
 class Product(ProductFields, _Identified):
-    """A product of the catalogue. `created` and `updated` are RFC 3339 in UTC."""
+    """A product of the catalogue."""
 
     price: OfferedPrice
     category: ShownCategory
@@ -226,7 +226,7 @@ class Product(ProductFields, _Identified):
 
 
 class PriceRange(_Part):
-    """Bounds of the final price, both included; either may be missing or null."""
+    """A range of the price after the discount. Both bounds are included, and either may be left out."""
 
     min: Amount | None = None
     max: Amount | None = None
@@ -238,8 +238,9 @@ class PriceRange(_Part):
 
 
 class Filters(BaseModel):
-    """What products must be: `category` is a name (Headphones) or a path (electronics/audio), in any case; an empty one
-    is a name without any letter, which no category has. What is null is not filtered by."""
+    """Conditions that products must meet. A condition that is left out or null does not apply."""
+
+    # An empty category comes from a name without any letter or digit. No category has such a name.
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 

@@ -1,4 +1,5 @@
-"""The gateway's config: tiers, models, prices, providers, circuit breaker, timeouts.
+"""The gateway's config: tiers, models, prices, providers, circuit breaker, timeouts. The docstrings of its types are
+published; `tools/described.json` describes the fields.
 
 The defaults are packaged; the overrides are versioned data.
 
@@ -97,13 +98,8 @@ def number_field(limit: LimitLine) -> tuple[Any, Any]:
 
 @with_fields({each.field: (Limit, ...) if each is LIMITS[0] else number_field(each) for each in LIMITS})
 class TierLimits(_Part):
-    """What a tier allows: a field for each of the table of limits (`gateway.limits.LIMITS`). None means no limit of
-    that kind; requests a minute must be limited.
-
-    `burst` is how many calls may come at once (default: the minute's). `default_max_tokens` is the output cap
-    enforced where a chat request names none, `default_turn_tokens` where one of Messages or Responses does: agents'
-    turns are longer; `shadow` lists limits that are counted and reported, but refuse nobody.
-    `max_budget` is what each key of the tier may spend, in US dollars, unless it has a budget of its own.
+    """The limits of a tier, one field for each kind of limit. They apply to each key of the tier, except where the key
+    has its own. Null means no limit of that kind; calls a minute must be limited.
     """
 
     burst: Limit | None = None
@@ -124,12 +120,8 @@ class TierLimits(_Part):
 
 
 class Alias(_Part):
-    """An alias: the name clients use, and what answers: a target; or models by their cards' names, in order of
-    preference, of which a deployment calls the first that it can. A target, where there is one, goes before models.
-    `endpoint` names the provider's endpoint that is called (`gateway.models.vendors`), else it is chosen by the
-    client's dialect. `regions` are those that the target is called in, in order, each where the ones before it fail;
-    none is the deployment's own. `deployment` is what the target's model is called at its provider, where that is not
-    the target's name, which says what it costs."""
+    """The model that answers to a name which clients ask for: either a `target` (a provider and a model), or `models`
+    in order of preference. Example: `{"target": "openai/gpt-4o"}`."""
 
     target: Target | None = None
     models: Annotated[tuple[Annotated[str, Field(pattern=ALIAS)], ...], Field(max_length=8)] = ()
@@ -146,14 +138,12 @@ class Alias(_Part):
 
 
 class ConfiguredVendor(_Part):
-    """A provider of the config: a host that speaks OpenAI's chat format over a Bearer token. One that has the name of a
-    known host is at that host's base URL, if none is said, and has a secret of that name.
-
-    `secret` is a name below the deployment's own prefix for providers, so that no entry can name another secret. The
-    others are its host's peculiarities (`gateway.models.vendors`); `geography` is where it runs and keeps what it is
-    sent, where that is one by its contract.
+    """A provider that speaks OpenAI's chat format and takes its key as a Bearer token. If it has the name of a known
+    host, such as `groq`, its address and the name of its secret need not be given.
     """
 
+    # `secret` is a name below the deployment's prefix for providers, so that no entry can name another secret. For the
+    # quirks of a host, see `gateway.models.vendors`.
     base_url: Annotated[str, Field(max_length=256)] | None = None
     credential: Literal["key", "none"] = "key"
     secret: Annotated[str, Field(pattern=KEY_NAME)] | None = None
@@ -178,9 +168,8 @@ class ConfiguredVendor(_Part):
 
 
 class PriceOverride(_Part):
-    """US dollars per million tokens, as price lists print them; in tokens, the most that the model writes, and the most
-    that it can read; what it can do, the day from which it answers no more, and the name to ask for instead then.
-    `mode` says what a model does of which no list says it: it chats, or embeds; then `output` is 0.
+    """The price of a model in US dollars for a million tokens, and facts about it: how much it can read and write, what
+    it can do, and when it ends. Example: `{"input": 1.25, "output": 10, "maxOutputTokens": 128000}`.
     """
 
     input: Dollars
@@ -216,8 +205,9 @@ class PriceOverride(_Part):
 
 
 class CircuitBreaker(_Part):
-    """A breaker opens when, within `window_ms`, at least `failure_threshold` calls failed and they are at least
-    `failure_ratio` of all; it lets `half_open_calls` probes through after `timeout_ms`."""
+    """When a provider that fails is no longer called. A breaker opens if, within `windowMs`, at least
+    `failureThreshold` calls failed and these are at least the share `failureRatio` of all calls. After `timeoutMs` it
+    lets `halfOpenCalls` calls through to try again."""
 
     failure_threshold: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 5
     failure_ratio: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)] = 0.5
@@ -227,9 +217,7 @@ class CircuitBreaker(_Part):
 
 
 class Timeouts(_Part):
-    """How long a provider may take, in milliseconds: until a connection to one of its addresses is there; until the
-    first byte of an answer that is streamed; from one byte to the next; and in all, as far as the door has that
-    long."""
+    """How long a provider may take, in milliseconds. A call that takes longer is ended with 504."""
 
     connect_ms: Annotated[int, Field(ge=100, le=30_000, strict=True)] = 3_000
     first_byte_ms: Annotated[int, Field(ge=1_000, le=890_000, strict=True)] = 120_000
@@ -238,8 +226,7 @@ class Timeouts(_Part):
 
 
 class Config(_Part):
-    """The effective config. Every tier of the product is present. `residency` binds the calls of every key to a
-    geography; a key or a team may be bound to a narrower one. `cache_marks`: whose prompts get marks for a cache."""
+    """The config that is in force: the defaults together with all changes. Every tier is present."""
 
     rate_limits: dict[Literal["free", "basic", "premium", "enterprise"], TierLimits]
     models: Annotated[dict[Annotated[str, Field(pattern=ALIAS)], Alias], Field(max_length=MOST_ENTRIES)] = Field(

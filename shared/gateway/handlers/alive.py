@@ -15,5 +15,5 @@ ROOT = Route(
     handler=_here,
     auth="public",
     scope=None,
-    described=Described(summary="Whether the gateway is there; asks nothing.", answers={200: {}}),
+    described=Described(summary="Says that the gateway can be reached. It calls no other service.", answers={200: {}}),
 )

@@ -63,11 +63,13 @@ _ABOUT = {
 }
 PAGES = (
     _route(
-        "/", _root, Described(summary="What this is, and where to look.", answers={200: _ABOUT}, media=("text/html",))
+        "/",
+        _root,
+        Described(summary="Says what the gateway is and where to start.", answers={200: _ABOUT}, media=("text/html",)),
     ),
     _route(
         "/docs",
         _docs,
-        Described(summary="Every route, on a page for people.", answers={200: {}}, media=("text/html",)),
+        Described(summary="Shows every route, on a page for people.", answers={200: {}}, media=("text/html",)),
     ),
 )

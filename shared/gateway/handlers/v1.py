@@ -22,25 +22,25 @@ FAILURES = (402, 404, 409, 422, 429, 502, 503, 504)
 _PAGES: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}}
 _PLACES: dict[str, Schema] = {name: {"type": "string"} for name in ("after_id", "before_id")}
 _ALL: dict[str, Schema] = {"all": {"type": "string", "enum": ["true", "false"], "default": "false"}}
-_CODEX: dict[str, Schema] = {"client_version": {"type": "string", "description": "Of Codex, which gets its own list."}}
+_CODEX: dict[str, Schema] = {"client_version": {"type": "string"}}
 _FOR = ("anthropic-version",)
 
 
 def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
     """The routes for a door that checks keys by `auth`; `streamed` says how its streams come."""
-    summary = f"A chat completion, exactly OpenAI's; with stream its events {streamed}."
+    summary = f"Makes a chat completion, exactly as OpenAI does. With `stream: true` the events arrive {streamed}."
     completion = _paid("POST /v1/chat/completions", once(chat), auth, summary, CHAT, f"{ANSWERS}:Completion")
     own = Described(
-        summary="The caller's own limits, and what is used and left of them.",
+        summary="Shows the limits and budgets of the key that asks, and how much of each is used and left.",
         answers={200: f"{ANSWERS}:KeyStanding"},
     )
     every = Described(
-        summary="The aliases that this key may use, or with all=true every model.",
+        summary="Lists the aliases that this key may use. With `all=true` it lists every model that the key may use.",
         query=_ALL | _PAGES | _PLACES | _CODEX,
         headers=_FOR,
         answers={200: f"{ANSWERS}:ModelList"},
     )
-    one = Described(summary="One model.", headers=_FOR, answers={200: f"{ANSWERS}:OneModel"})
+    one = Described(summary="Shows one model.", headers=_FOR, answers={200: f"{ANSWERS}:OneModel"})
     return (
         completion,
         Route(method_path="GET /v1/key", handler=key, auth=auth, scope=None, described=own),
@@ -51,7 +51,7 @@ def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
 
 def messages_routes(auth: Auth) -> tuple[Route, ...]:
     """The routes in Anthropic's dialect, for a door that streams."""
-    summary = "A message, exactly Anthropic's; with stream its events as they come."
+    summary = "Makes a message, exactly as Anthropic does. With `stream: true` the events arrive while it is written."
     made = once(messages, "messages")
     message = _paid("POST /v1/messages", made, auth, summary, MESSAGES, OBJECT, errors="messages", headers=_FOR)
     counted = Route(
@@ -61,7 +61,7 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
         scope="completions",
         errors="messages",
         described=Described(
-            summary="How many tokens a message's prompt comes to, by its provider's count or estimated; never billed.",
+            summary="Counts a prompt's tokens: the provider counts, or the gateway estimates. It is never billed.",
             body={"type": "object"},
             headers=_FOR,
             answers={200: f"{ANSWERS}:TokenCount"},
@@ -73,10 +73,12 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
 
 def responses_routes(auth: Auth) -> tuple[Route, ...]:
     """The routes of OpenAI's Responses API, for a door that streams."""
-    summary = "A response, exactly OpenAI's; with stream its events as they come. Nothing is stored."
+    summary = "Makes a response, exactly as OpenAI does. With `stream: true` the events arrive as they come."
     made = told_by_end(once(responses, "responses"))
     response = _paid("POST /v1/responses", made, auth, summary, RESPONSES, OBJECT)
-    told = Described(summary="Where a WebSocket is asked for: there is none.", answers={426: {"type": "object"}})
+    told = Described(
+        summary="Refuses a WebSocket, because the gateway has none. Use POST.", answers={426: {"type": "object"}}
+    )
     sockets = Route(method_path="GET /v1/responses", handler=no_sockets, auth="public", scope=None, described=told)
     return (response, sockets)
 
@@ -84,14 +86,14 @@ def responses_routes(auth: Auth) -> tuple[Route, ...]:
 def embeddings_routes(auth: Auth) -> tuple[Route, ...]:
     """The route of embeddings, whose answers may be too large for a door that answers in one piece."""
     made, answer = once(embeddings, "embeddings"), f"{ANSWERS}:Embeddings"
-    summary = "Embeddings, exactly OpenAI's."
+    summary = "Makes embeddings of texts, exactly as OpenAI does."
     return (_paid("POST /v1/embeddings", made, auth, summary, EMBEDDINGS, answer, streams=False),)
 
 
 def text_routes(auth: Auth) -> tuple[Route, ...]:
     """The route of legacy completions (before chat), for a door that streams."""
     made, answer = once(text, "text"), f"{ANSWERS}:TextCompletion"
-    summary = "A completion of old, by a model that chats; with stream its events as they come."
+    summary = "Makes a completion in OpenAI's format from before chat. A chat model answers."
     return (_paid("POST /v1/completions", made, auth, summary, TEXT, answer),)
 
 

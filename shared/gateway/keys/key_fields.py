@@ -27,9 +27,8 @@ Name = Annotated[str, Field(max_length=64, pattern=_NAME)]
 
 
 class NewKey(LimitFields):
-    """The fields of a key, by LiteLLM's names if those exist. `model_limits` is what a key may ask of one model, by any
-    of its names. `residency` is the geography that its calls are bound to. `allowed_ips` are the addresses and networks
-    (CIDR) that it may be used from, empty for any."""
+    """A key to create. Only `name` is required. A limit that is left out is the tier's. Example: `{"name": "search",
+    "tier": "basic", "max_budget": 10}`."""
 
     name: Label
     tier: Literal["free", "basic", "premium", "enterprise"] = "free"
@@ -62,7 +61,7 @@ class NewKey(LimitFields):
 
 
 class Rotation(BaseModel):
-    """For how many hours the old secret still works together with the new one."""
+    """How to change the secret of a key. Without a body, the old secret works for 24 hours more."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

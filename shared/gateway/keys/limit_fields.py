@@ -59,8 +59,8 @@ class LimitFields(BaseModel):
 
 
 class WithoutTier(LimitFields):
-    """The limits of something that has no tier. A burst needs its own rate here; a key's may belong to its tier's
-    rate."""
+    """Limits on something that has no tier: a team, a user, or a key's use of one model. `burst_limit` needs
+    `rpm_limit`."""
 
     @field_validator("burst_limit")
     @classmethod

@@ -29,7 +29,7 @@ Moment = Annotated[datetime, AfterValidator(_in_utc)]
 
 
 class BudgetRaise(BaseModel):
-    """How many US dollars a budget is raised by, in each of its windows, until a moment (RFC 3339, whole seconds)."""
+    """A higher budget for a limited time. Example: `{"amount": 20, "until": "2027-01-31T00:00:00Z"}`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

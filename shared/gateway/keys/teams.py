@@ -31,7 +31,8 @@ _ID = pattern(f"^{TEAM_ID}$", "must be letters, digits and . _ @ -, a letter or 
 
 
 class NewTeam(WithoutTier):
-    """The fields of a team. Keys and bills name it by its id."""
+    """A team to create. Its limits apply to all of its keys together. Example: `{"id": "search", "name": "Search",
+    "max_budget": 100}`."""
 
     id: Annotated[str, Field(pattern=_ID)]
     name: Label

@@ -33,7 +33,7 @@ USER_ID = r"(?!\.{1,2}$)[A-Za-z0-9._@-]{1,64}"  # as keys' `user_id`, except for
 
 
 class UserFields(WithoutTier):
-    """The fields of a user. A limit that is left out does not hold."""
+    """The limits of a user, which all keys that name this user share. A limit that is left out is removed."""
 
     name: Label | None = None
     metadata: Metadata = Field(default_factory=dict)

@@ -30,15 +30,19 @@ from gateway.config.reasons import validated
 from gateway.errors import BadRequest
 
 A = TypeVar("A", bound=BaseModel)
-_CATEGORY = "Name or path of a category in any case, for example Headphones or electronics/audio."
-_QUERY = "What to look for, in a few words."
-_CURSOR = "nextCursor of the page before; the other arguments must be the same."
+_CATEGORY = (
+    "The category, by its name (Headphones) or its path (electronics/audio), in any case. Products of the categories "
+    "below it are included."
+)
+_QUERY = "A few words that describe the product, for example: wireless headphones."
+_ID = "The id of the product, as another tool or the user gave it, for example prod-0001."
+_CURSOR = "To get the next page, send the nextCursor of the last result, with all other arguments unchanged."
 Cursor = Annotated[str, Field(max_length=1_024, description=_CURSOR)]
 CategoryPath = Annotated[CategoryFilter, Field(description=_CATEGORY)]
 
 
 class _Arguments(BaseModel):
-    """Arguments of a tool: null is as left out, 2.0 is 2."""
+    """Arguments of a tool. Null means the same as leaving an argument out, and 2.0 is read as 2."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,8 +50,8 @@ class _Arguments(BaseModel):
 
 
 class _Filtered(_Arguments):
-    minPrice: Annotated[Amount | None, Field(description="Least price after discount.")] = None  # noqa: N815  on the wire
-    maxPrice: Annotated[Amount | None, Field(description="Highest price after discount.")] = None  # noqa: N815  on the wire
+    minPrice: Annotated[Amount | None, Field(description="The lowest price after the discount.")] = None  # noqa: N815  on the wire
+    maxPrice: Annotated[Amount | None, Field(description="The highest price after the discount.")] = None  # noqa: N815  on the wire
     availability: Availability | None = None
     cursor: Cursor | None = None
 
@@ -57,7 +61,7 @@ class _Filtered(_Arguments):
 
 
 class SearchArguments(_Filtered):
-    """Arguments of product_search."""
+    """The arguments of product_search."""
 
     query: Annotated[str, Field(min_length=1, max_length=MOST_SEARCHED, description=_QUERY), TEXT]
     category: CategoryPath | None = None
@@ -65,27 +69,27 @@ class SearchArguments(_Filtered):
 
 
 class CategoryArguments(_Filtered):
-    """Arguments of get_category_products."""
+    """The arguments of get_category_products."""
 
     category: CategoryPath
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED, strict=True), WHOLE] = 20
 
 
 class ListArguments(_Filtered):
-    """What `GET /api/v1/products` takes: a category's products, or all."""
+    """Parameters of `GET /api/v1/products`, which lists the products of a category, or all products."""
 
     category: CategoryPath | None = None
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED, strict=True), WHOLE] = 20
 
 
 class ProductArguments(_Arguments):
-    """Arguments of get_product."""
+    """The arguments of get_product."""
 
-    productId: Annotated[ProductId, Field(description="The product's id.")]  # noqa: N815  on the wire
+    productId: Annotated[ProductId, Field(description=_ID)]  # noqa: N815  on the wire
 
 
 class Products(BaseModel):
-    """A page of products; `nextCursor` is null on the last."""
+    """A page of products. `nextCursor` is null on the last page."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -94,7 +98,7 @@ class Products(BaseModel):
 
 
 class OneProduct(BaseModel):
-    """A product."""
+    """One product."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -150,7 +154,8 @@ def _products(page: Page) -> Products:
 _SEARCH = Tool(
     "product_search",
     "Search products",
-    "Find products by words, best match first; may be narrowed by category, price and availability.",
+    "Finds products by words, the best match first. Use it when you know what the user wants, but not a product's id. "
+    "You may narrow the search by category, price and availability.",
     SearchArguments,
     Products,
     search_products,
@@ -158,7 +163,8 @@ _SEARCH = Tool(
 _ONE = Tool(
     "get_product",
     "Get a product",
-    "Everything about one product: price, availability, specifications, rating, seller.",
+    "Returns everything about one product: price, availability, specifications, rating and seller. Use it when you "
+    "have the id of the product, for example from product_search.",
     ProductArguments,
     OneProduct,
     _get,
@@ -166,7 +172,8 @@ _ONE = Tool(
 _CATEGORY_PRODUCTS = Tool(
     "get_category_products",
     "List a category",
-    "Products of a category and of those below it, cheapest first; may be narrowed by price and availability.",
+    "Lists the products of a category and of the categories below it, the cheapest first. Use it when the user wants "
+    "to browse a category or asks for the cheapest products. You may narrow the list by price and availability.",
     CategoryArguments,
     Products,
     list_products,

@@ -62,14 +62,14 @@ class ContentPart(Known):
 
 
 class FunctionCall(Known):
-    """`arguments` is the text of a JSON object."""
+    """A call of a function: its name, and its arguments as the text of a JSON object."""
 
     name: Text
     arguments: Text
 
 
 class ToolCall(Known):
-    """A tool that the model called."""
+    """A tool that the model called, as a part of one of its earlier messages."""
 
     id: Text | None = None
     type: Text | None = None
@@ -78,7 +78,7 @@ class ToolCall(Known):
 
 
 class ThinkingBlock(Known):
-    """Reasoning as the gateway gave it, sent back."""
+    """Reasoning of the model from an earlier answer. Send it back unchanged."""
 
     type: Text
     thinking: Text | None = None
@@ -97,7 +97,7 @@ def _content(value: Any) -> Any:
 
 
 class Message(Known):
-    """One message. `content` is text, a list of typed parts, or null beside tool calls."""
+    """One message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[Any, AfterValidator(_content), WithJsonSchema(_CONTENT)] = None
@@ -115,7 +115,7 @@ class _Parts(Known):
 
 
 class Tool(Known):
-    """A tool that the model may call; a provider says which types it has."""
+    """A tool that the model may call. Every provider accepts functions; only some accept other types."""
 
     type: Text | None = None
     function: Object | None = None
@@ -133,7 +133,8 @@ class ResponseFormat(Typed):
 
 
 class ChatRequest(Known):
-    """OpenAI's chat request. Unknown fields are allowed here; which of them a provider gets is said elsewhere."""
+    """A request for a chat completion, in OpenAI's format. A field that is not listed here passes to OpenAI
+    itself, unless it would cost extra. Another provider gets it only if an operator allows that."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
     messages: Annotated[list[Message], FIRST, Field(min_length=1, max_length=10_000)]

@@ -29,8 +29,8 @@ Tag = Annotated[str, Field(pattern=TAG)]
 
 
 class EmbeddingsRequest(Known):
-    """OpenAI's request for embeddings. `input` is a text, a list of texts, a text's tokens, or a list of those.
-    `input_type` says what the vectors are for, to models that ask for it; `tags` are the gateway's own."""
+    """A request for embeddings, in OpenAI's format, with the purpose of the vectors (`input_type`) for models that need
+    it."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
     input: Annotated[Any, WithJsonSchema(_INPUT)]

@@ -42,14 +42,14 @@ Content = Annotated[Any, AfterValidator(_content), WithJsonSchema(_BLOCKS)]
 
 
 class MessageParam(Known):
-    """One turn: text, or a list of typed blocks."""
+    """One turn of a conversation."""
 
     role: Literal["user", "assistant", "system"]
     content: Content
 
 
 class ToolParam(Known):
-    """A tool that the model may call. `type` is absent, or custom, where its input is described here."""
+    """A tool that the model may call. Either `input_schema` describes its input, or `type` names Anthropic's tool."""
 
     name: Text | None = None
     type: Text | None = None
@@ -60,7 +60,8 @@ class ToolParam(Known):
 
 
 class MessagesRequest(Known):
-    """Anthropic's request. Unknown fields are allowed here; which of them a provider gets is said elsewhere."""
+    """A request for a message, in Anthropic's format. A field that is not listed here passes to Anthropic
+    itself, unless it would cost extra. Another provider gets it only if an operator allows that."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
     messages: Annotated[list[MessageParam], FIRST, Field(min_length=1, max_length=100_000)]

@@ -81,7 +81,8 @@ Choice = Annotated[Any, AfterValidator(_choice), WithJsonSchema({"anyOf": [{"typ
 
 
 class ResponsesRequest(Known):
-    """The request. Unknown fields are allowed here; which of them a provider gets is said elsewhere."""
+    """A request for a response, in the format of OpenAI's Responses API. A field that is not listed here passes to
+    OpenAI itself, unless it would cost extra. Another provider gets it only if an operator allows that."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
     input: Annotated[Any, AfterValidator(_items), WithJsonSchema(_ITEMS)]

@@ -21,7 +21,7 @@ Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False, strict=True)]
 
 
 class TextRequest(Known):
-    """OpenAI's request of old. `prompt` is a text, or a list of one; `max_tokens` is 16 where nothing is said."""
+    """A request for a completion, in the format that OpenAI had before chat. A chat model answers it."""
 
     model: Annotated[str, Field(pattern=ALIAS)]
     prompt: Annotated[Any, WithJsonSchema(_PROMPT)]
