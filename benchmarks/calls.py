@@ -1,5 +1,5 @@
-"""What a paid call costs, beside a bare proxy that does nothing but pass it on: CPU by process, and what is added to
-the median of an upstream that answers at once. All in one run, in rounds by turns, so that the ratios stand.
+"""The cost of a paid call, compared with a bare proxy that only passes it on: CPU by process, and the time added to the
+median of an upstream that answers at once. All in one run, in alternating rounds, so that the ratios are right.
 
 Ours is the whole function, from the event to the answer: key, config, limits, ledger, breaker, provider, log, metrics.
 Its DynamoDB answers at once too: on AWS each exchange that a call waits for takes 2 to 5 ms.

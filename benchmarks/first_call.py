@@ -1,5 +1,5 @@
-"""What a new process costs: CPU until the function completions is ready, of its first call, and of each later one.
-Beside it what the vendor's SDK alone would cost, to import and to call once.
+"""The cost of a new process: CPU until the function completions is ready, of its first call, and of each later one.
+For comparison, the cost of importing only the vendor's SDK and calling it once.
 
 Run: python benchmarks/first_call.py [other checkouts of the project, which are measured in turn with this one]
 Prints CPU milliseconds, the least of several processes, on upstreams that answer at once and without TLS.

@@ -1,4 +1,4 @@
-"""How the local gateway bears callers that come at once, on an emulator of its own.
+"""How the local gateway copes with callers that come at once, on its own emulator.
 
 Prints seconds until it is ready and until the last answer, the slowest answer, statuses, and processes and memory of
 the functions: 50 first calls at once, then 200 calls by 20 callers.

@@ -1,4 +1,4 @@
-"""Our signed HTTP beside botocore: CPU to be ready and CPU a call, both in one run. The ratio is what counts."""
+"""Our signed HTTP compared with botocore: CPU to be ready and CPU a call, both in one run. The ratio counts."""
 
 from __future__ import annotations
 

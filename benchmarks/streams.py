@@ -1,10 +1,12 @@
-"""What a stream costs at the streaming door, beside a bare proxy on httpx and uvicorn that does nothing but pass it on:
-CPU of a stream of 22 and of 400 chunks, of each of which the provider makes one in 2 ms; the time to the first byte and
-the gaps between chunks, where it needs 200 ms to the first and 100 ms to each other; what memory is held after many
-streams, and how soon sockets are free again when half of 200 clients hang up. All in one run, in rounds by turns.
+"""The cost of a stream at the streaming door, compared with a bare proxy on httpx and uvicorn that only passes it on.
 
-The door is the deployed one, but for the adapter: `python -m functions.stream.server`, with a DynamoDB that answers at
-once; what each exchange with a real one would take is printed apart.
+- CPU of a stream of 22 and of 400 chunks, of which the provider makes one in 2 ms.
+- The time to the first byte and the gaps between chunks, where it needs 200 ms to the first and 100 ms to each other.
+- The memory that is held after many streams, and how soon sockets are free again when half of 200 clients hang up.
+
+All in one run, in alternating rounds. The door is the deployed one, except for the adapter: `python -m
+functions.stream.server`, with a DynamoDB that answers at once. The time that each exchange with a real one would take
+is printed separately.
 
 Run: python benchmarks/streams.py [number of streams for memory, 10000 unless said]
 """

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a careful newcomer would do. Environments first, since two steps at once must not make the same one; then every check.
-# What this machine lacks is said last, and is an error where CI is set.
+# The steps of a careful newcomer. Environments come first, since two steps at once must not make the same one; then every
+# check. Programs that this machine lacks are named last, which is an error if CI is set.
 set -euo pipefail
 
 printf '== venv (%s s)\n' "$SECONDS"

@@ -33,7 +33,7 @@ if [[ -n ${ENDPOINT:-} ]]; then
     case $(uname -m) in x86_64 | amd64) architecture=x86_64 ;; esac # an emulator runs functions on this machine
     arguments+=(-var "emulator_endpoint=$ENDPOINT" -var region=us-east-1 -var "architecture=$architecture")
     export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=test
-    # A copy of the configuration: what is killed here leaves nothing beside Terraform's files that a plan for AWS would read.
+    # A copy of the configuration: a killed run leaves nothing next to Terraform's files that a plan for AWS would read.
     copy=$TF_DATA_DIR/copy configuration=$TF_DATA_DIR/copy/terraform
     rm -rf "$copy" && mkdir -p "$copy"
     cp -R terraform "$copy" && rm -rf "$configuration/.terraform"

@@ -21,8 +21,8 @@ _CALLS = frozenset(
     }
 )
 _WAYS = (
-    "Each form of resource is one way to call; the gateway calls by foundation model and inference profile alone. "
-    "One statement has both, one has models alone, for where a profile leads."
+    "Each form of resource is one way to call; the gateway calls only by foundation model and inference profile. "
+    "One statement has both; the other has only models, for the models to which a profile leads."
 )
 # Known false findings: action -> the reason, and the resource forms that parliament misses.
 EXPLAINED: dict[str, tuple[str, frozenset[str]]] = {

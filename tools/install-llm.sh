@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# install-llm.sh UV PYTHON FOLDER: the small model of `make run LLM=local`, in an environment of its own. Its server is compiled
-# here, once; what the compiler says is in FOLDER.log.
+# install-llm.sh UV PYTHON FOLDER: the small model of `make run LLM=local`, in its own environment. Its server is compiled
+# here, once; the compiler's messages are in FOLDER.log.
 set -euo pipefail
 uv=$1 python=$2 folder=$3 log=$3.log
 fail() {

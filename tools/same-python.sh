@@ -1,5 +1,5 @@
 #!/bin/sh
-# Refuses a PYTHON= that is not the Python of the environments that are there already: it would be passed over in silence.
+# Refuses a PYTHON= that is not the Python of the existing environments: it would be ignored silently.
 set -u
 [ -n "${PYTHON:-}" ] || exit 0
 asked='import os, sys; print("%d.%d" % sys.version_info[:2], os.path.realpath(sys.base_prefix))'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # terraform-check.sh         format, validity, tests, golden plan, lint, parity and rights of the Terraform configuration
-# terraform-check.sh golden  write the golden plan anew, for a review of what changed
-# Works on a copy: neither lock files nor state stay behind. Where ../shared/terraform/offline-aws lies, no registry and no
+# terraform-check.sh golden  write the golden plan again, for a review of the change
+# Works on a copy: neither lock files nor state stay behind. If ../shared/terraform/offline-aws exists, no registry and no
 # AWS is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -67,7 +67,7 @@ terraform validate -no-color
 echo "-- golden plans"
 golden check
 if [[ $config == /dev/null ]]; then
-    # The real provider plans with an account's credentials alone, and a check must not need an account: Terraform mocks it.
+    # The real provider plans only with an account's credentials, and a check must not need an account: Terraform mocks it.
     for file in tests/*.tftest.hcl; do
         cat tests/mock-aws.hcl >>"$file"
     done

@@ -1,6 +1,6 @@
 """A DynamoDB that says yes: it keeps items and makes the updates that it is asked for, but looks at no condition other
-than whether the item is there, and at no signature. It stands for the service where only its callers are measured: it
-answers what DynamoDB would, as long as nothing stands in a call's way, and leaves the cores to them.
+than whether the item is there, and at no signature. It replaces the service where only its callers are measured: it
+answers as DynamoDB would if no condition failed, and leaves the cores to them.
 
 Prints its URL and serves until it is ended. Run: python dynamodb.py [seconds that each answer takes]
 """

@@ -1,5 +1,5 @@
 """A process that runs the function completions as Lambda's runtime does: an event a line comes in as JSON, an answer a
-line goes out. What it logs is written and thrown away.
+line goes out. Its log is written and thrown away.
 
 Two lines are questions: `cpu`, how many seconds it has used in all, and of them for importing the handler; `exchanges`,
 how many requests it has sent to DynamoDB since that was asked first.

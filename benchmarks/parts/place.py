@@ -1,5 +1,5 @@
-"""Where calls are measured: an upstream, a DynamoDB that says yes and whatever passes calls on, each a process of its
-own, so that CPU is told apart. All on the loopback interface."""
+"""Where calls are measured: an upstream, a DynamoDB that says yes and whatever passes calls on, each in its own
+process, so that CPU is counted separately. All on the loopback interface."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _READY_SECONDS = 20.0
 @dataclass(frozen=True, slots=True)
 class Place:
     """`upstream` is where both vendors answer, `environment` the functions' own, `caller` an enterprise's key that no
-    limit stands in the way of, `key` its text."""
+    limit hinders, `key` its text."""
 
     upstream: str
     environment: Mapping[str, str]
@@ -44,7 +44,7 @@ class Place:
     key: str
 
     def event(self, model: str, prompt: str = "Hello!") -> str:
-        """What API Gateway would hand on: a paid call, its key checked."""
+        """The event that API Gateway would send: a paid call, its key checked."""
         body = {"model": model, "max_tokens": 100, "messages": [{"role": "user", "content": prompt}]}
         return json.dumps(
             {
@@ -119,7 +119,7 @@ def _variables(prefix: str, dynamodb: str, upstream: str) -> dict[str, str]:
 
 
 class Function:
-    """The function completions in a process of its own, of this checkout or another's."""
+    """The function completions in its own process, of this checkout or another's."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -178,7 +178,7 @@ def bare_proxy_process(where: Place) -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def door(where: Place, **more: str) -> Iterator[tuple[str, int]]:
-    """The streaming door as it is deployed, but for the adapter: its URL and its process."""
+    """The streaming door as it is deployed, except for the adapter: its URL and its process."""
     environment = {**where.environment, "GATEWAY_THREADS": "256", **more}
     with _listening(lambda port: ["-m", "functions.stream.server"], environment, "/ready") as found:
         yield found
@@ -207,7 +207,7 @@ def _listening(
 def _running(
     command: list[str], environment: Mapping[str, str], cwd: Path, stdout: int = subprocess.PIPE
 ) -> Iterator[subprocess.Popen[str]]:
-    """What nobody reads must go nowhere: a pipe that is full stops whoever writes into it."""
+    """Output that nobody reads must go nowhere: a full pipe stops the process that writes into it."""
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": stdout, "text": True}
     process = subprocess.Popen(command, env=environment, cwd=cwd, **pipes)
     try:

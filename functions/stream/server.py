@@ -43,7 +43,7 @@ class Parser(HTTPRequestParser):
         lines = header_plus.split(b"\r\n")[1:]
         names = [line.partition(b":")[0].strip().lower() for line in lines]
         if b"transfer-encoding" in names and (self.version != "1.1" or b"content-length" in names):
-            raise ParsingError("Transfer-Encoding beside Content-Length, or before HTTP/1.1")
+            raise ParsingError("Transfer-Encoding together with Content-Length, or before HTTP/1.1")
         if any(line[:1] in (b" ", b"\t") for line in lines):
             raise ParsingError("A header's value over several lines")
         if self.body_rcv is None:

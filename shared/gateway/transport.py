@@ -21,8 +21,8 @@ Fixed = tuple[tuple[str, str], ...]
 MAX_BYTES = 6_291_456
 _TO_THE_END = 0.25  # seconds, for the rest of an answer whose last event has come
 _MOST_IDLE = 64  # connections kept for the next exchange; further ones are closed
-# A load balancer closes an idle connection after a minute; a NAT gateway drops one silently after six minutes. What is
-# sent after that is lost, and a call is charged for a request that nobody answers.
+# A load balancer closes an idle connection after a minute; a NAT gateway drops one silently after six minutes. A
+# request that is sent after that is lost, and a call is charged for a request that nobody answers.
 _IDLE_SECONDS = 50.0
 
 

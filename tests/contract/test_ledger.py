@@ -637,7 +637,7 @@ def test_what_a_call_that_asks_for_too_much_is_told(tables: Tables) -> None:
     with pytest.raises(BudgetExceeded) as rest:
         world.admit(world.ledger(), 601)
     part = "This call may cost $0.000601, and $0.0004 of the key's budget of $0.001 is spent"
-    assert rest.value.message == f"{part}; it starts anew on 2027-02-01 (UTC)."
+    assert rest.value.message == f"{part}; it starts again on 2027-02-01 (UTC)."
     endless = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"), key="key2")
     ledger = endless.ledger()
     ledger.settle(endless.admit(ledger, 400), paid(400))

@@ -60,7 +60,7 @@ class Place:
         if domains:
             return f"https://{domains[0]}"
         if found[0].get("DisableExecuteApiEndpoint"):
-            raise OperatorError(f"{name} answers by its custom domain alone, and no domain is mapped to it.")
+            raise OperatorError(f"{name} answers only by its custom domain, and no domain is mapped to it.")
         return str(found[0]["ApiEndpoint"])
 
     def stream_url(self) -> str:

@@ -113,7 +113,7 @@ def _asked(name: str, answer: Streamed, *statuses: int) -> Seen:
 def _one_host(this: Verification) -> Seen:
     name = "one host has both doors"
     if urlsplit(this.url).netloc != urlsplit(this.stream).netloc:
-        return Seen(name, None, "there is no custom domain: each door has an address of its own")
+        return Seen(name, None, "there is no custom domain: each door has its own address")
     return Seen(name, this.call("GET", "/v1/models").status == 200, urlsplit(this.stream).netloc)
 
 
@@ -217,7 +217,7 @@ def _settled(this: Verification, before: int, more: int) -> int:
 
 
 def _throttled(this: Verification) -> Seen:
-    name = "throttles with a 429 of its own"
+    name = "throttles with its own 429"
     if not this.on_aws():
         return Seen(name, None, "an emulator throttles nothing")
     with ThreadPoolExecutor(60) as callers:  # the limit is a burst of 100, and 50 a second

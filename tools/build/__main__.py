@@ -32,7 +32,7 @@ def report(result: BuildResult) -> None:
     for name, artifact in result.artifacts.items():
         print(f"  {name:<20} {artifact.bytes / 1024:8.0f} KB zip {artifact.unzipped / 1024:8.0f} KB unzipped")
     if not result.compiled:
-        print(f"  no Python {result.target.python} is at hand, so no .pyc files: start-up will take twice the CPU")
+        print(f"  no Python {result.target.python} was found here, so there are no .pyc files: start-up will take twice the CPU")
     print(f"  in {result.folder}")
 
 

@@ -1,7 +1,7 @@
 """`python -m tools.costs [write] [--plan FILE]`: what a deployment costs, from a plan and list prices.
 
 Without a plan it reads the committed golden plans of dev (profile minimal) and prod (full), prints, and with `write`
-puts the figures into docs/deployment.md and README.md. FILE is a plan of your own, as `terraform show -json` prints
+puts the figures into docs/deployment.md and README.md. FILE is your own plan, as `terraform show -json` prints
 it."""
 
 from __future__ import annotations

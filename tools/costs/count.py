@@ -1,4 +1,4 @@
-"""The arithmetic: dollars a month of what stands still, and dollars of a million calls, line by line."""
+"""The arithmetic: dollars a month of resources without calls, and dollars of a million calls, line by line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 MONTH = 30 * 86_400  # seconds
 _MILLION = 1_000_000
 _GB = 1e9
-_LINE = 26  # bytes that CloudWatch counts beside each line's own
+_LINE = 26  # bytes that CloudWatch counts in addition to each line's own
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What of a plan has a price: read from the golden plan's text, which says the same as the plan itself."""
+"""The parts of a plan that have a price: read from the golden plan's text, which says the same as the plan itself."""
 
 from __future__ import annotations
 

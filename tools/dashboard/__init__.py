@@ -1,1 +1,1 @@
-"""A picture of the dashboard: the JSON that CloudWatch gets, with what a local run logged."""
+"""A picture of the dashboard: the JSON that CloudWatch gets, with the figures that a local run logged."""

@@ -1,6 +1,6 @@
-"""`python -m tools.dashboard PLAN [--seconds N] [--out FILE]`: a picture of the dashboard with what a gateway of
-`make run` logged. PLAN is what `terraform show -json` prints of a plan with profile = "full" and environment = "local";
-with --seconds the gateway is called that long first."""
+"""`python -m tools.dashboard PLAN [--seconds N] [--out FILE]`: a picture of the dashboard with the figures that a
+gateway of `make run` logged. PLAN is what `terraform show -json` prints of a plan with profile = "full" and environment
+= "local"; with --seconds the gateway is called that long first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tools.local.gateway import session
 
 
 def body(plan: Path) -> dict[str, Any]:
-    """The dashboard of a plan. Raises LookupError where there is none."""
+    """The dashboard of a plan. Raises LookupError if it has no dashboard."""
     changes = json.loads(plan.read_text(encoding="utf-8"))["resource_changes"]
     found = next(each for each in changes if each["type"] == "aws_cloudwatch_dashboard")
     made: dict[str, Any] = json.loads(found["change"]["after"]["dashboard_body"])

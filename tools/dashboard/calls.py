@@ -1,4 +1,4 @@
-"""Calls at a gateway of `make run`, so that there is something to see: well, ill, refused, streamed."""
+"""Calls at a gateway of `make run`, so that the picture shows something: good, failed, refused and streamed calls."""
 
 from __future__ import annotations
 

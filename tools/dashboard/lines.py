@@ -1,4 +1,5 @@
-"""What a chart's lines come to: metrics, searches and the few expressions that this dashboard has, bucket by bucket."""
+"""The values of a chart's lines: metrics, searches and the few expressions that this dashboard has, bucket by
+bucket."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def _keys(where: Place, arguments: argparse.Namespace) -> int:
     """A restored table of keys, held against the limits."""
     database, records, limits = where.database(), _named(arguments), where.names.table("limits")
     result = keys.judged(database, records, limits, arguments.keep)
-    print(f"{records}: {result.fine} records are as they were told, {len(result.doubts)} are not")
+    print(f"{records}: {result.fine} records are as the limits table knows them, {len(result.doubts)} are not")
     for each in result.doubts:
         print(f"  {each.kind} {each.id} ({each.name}) {each.why}")
     for name in result.lost:

@@ -1,7 +1,7 @@
 """An export: parts of a table's items, a line an item as DynamoDB writes them, each part with its checksum.
 
-A folder holds `part-00001.jsonl.gz` and so on, and `parts.jsonl`, a line a part that is whole: its items, SHA-256 and
-where the next one begins. What is cut off at any point goes on from the last line; a part without a line is made anew.
+A folder holds `part-00001.jsonl.gz` and so on, and `parts.jsonl`, a line for each complete part: its items, SHA-256 and
+where the next one begins. An export that was cut off goes on from the last line; a part without a line is made again.
 """
 
 from __future__ import annotations

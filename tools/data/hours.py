@@ -1,7 +1,7 @@
 """A restored table of limits: the hours since the restore point are put into its items, empty, for the reconcile.
 
-An item of that time knows nothing of what was spent since, so that its budgets would be spent a second time. The rows
-know it. The hourly reconcile makes each hour that stands in an item what its rows say; so each account gets the hours
+An item of that time does not know the amounts spent since then, so its budgets would be spent a second time. The rows
+know them. The hourly reconcile makes each hour of an item equal to its rows; so each account gets the hours
 of its rows since then, with nothing held and nothing booked, and the next reconcile books them whole.
 """
 
@@ -34,7 +34,7 @@ def put(database: Database, limits: str, rows: str, records: str, since: datetim
 
 
 def _put(database: Database, limits: str, account: str, versions: Mapping[str, Any], booking: Booking) -> None:
-    """What stands there already stays: calls of before the restore point. One call more is counted as under way, in the
+    """Existing values stay: calls from before the restore point. One call more is counted as under way, in the
     hour and in all, since an hour without any waits for others of its kind; the reconcile takes both back."""
     request = {
         "TableName": limits,

@@ -59,7 +59,7 @@ def judged(database: Database, records: str, limits: str, keep: Collection[str] 
 
 
 def ended(database: Database, records: str, limits: str, doubts: list[Doubt]) -> int:
-    """Revoke each key in doubt; how many. Its version passes the one that was told, so that its next paid call is
+    """Revoke each key in doubt; how many. Its version becomes higher than the known one, so that its next paid call is
     refused whatever an authorizer has cached."""
     store, count = KeyStore(database, records), 0
     for doubt in doubts:
@@ -94,5 +94,5 @@ def _why(record: Mapping[str, Any], item: Mapping[str, Any] | None) -> str:
     elif item is None:  # a team or a user that no call of a key of theirs has met yet
         return ""
     if item.get("kv") != record.get("version"):
-        return f"was changed since: version {record.get('version')} here, {item.get('kv')} was told"
+        return f"was changed since: version {record.get('version')} here, {item.get('kv')} in its limits"
     return ""

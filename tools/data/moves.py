@@ -44,8 +44,8 @@ def exported(database: Database, table: str, export: Export, progress: Progress,
 
 
 def imported(database: Database, table: str, export: Export, progress: Progress, *, again: bool = False) -> int:
-    """Write an export's items into a table; how many. What was cut off is begun `again`: it puts the same items.
-    Raises NotEmpty, Damaged."""
+    """Write an export's items into a table; how many. With `again` an import that was cut off starts over: it puts the
+    same items. Raises NotEmpty, Damaged."""
     parts = export.whole()
     if not again and database.call("Scan", {"TableName": table, "Limit": 1, "ConsistentRead": True})["Items"]:
         raise NotEmpty(f"{table} has items already. Import into an empty table, or go on with an import by --again.")

@@ -8,7 +8,7 @@ last of them has to answer; `...` in it stands for anything. A comment before a 
     <!-- guide: not run, REASON -->             is for readers alone; how many such lines there are is said at the end
 
 `git clone` copies what git would commit here, `make` takes the environments that are installed here for fresh ones:
-else each run would install them anew. `PORT` is a free one.
+else each run would install them again. `PORT` is a free one.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _one(shell: Shell, command: str, comment: str, expected: str | None, where: 
 
 
 def clean_copy(folder: Path) -> None:
-    """What git has or would add here, and the environments and dependencies that are installed here."""
+    """The files that git has or would add here, and the environments and dependencies that are installed here."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
     )
@@ -169,7 +169,7 @@ def _port() -> int:
 
 
 def _stand_in() -> Path | None:
-    """Where Terraform's providers are, if their stand-in lies beside this repository, as for `make terraform-check`."""
+    """Where Terraform's providers are, if their stand-in is next to this repository, as for `make terraform-check`."""
     install = Path(os.environ.get("OFFLINE_AWS", ROOT.parent / "shared" / "terraform" / "offline-aws")) / "install.sh"
     if not (install.is_file() and shutil.which("go")):
         return None

@@ -1,7 +1,7 @@
 """Two measurements for the README, on DynamoDB Local with 50 threads: calls against a limit, money against a budget.
 
-The ledger is the one that is deployed, the clock is the machine's, each thread is a container of its own. What was
-seen is kept in docs/pictures/measured.json, so that the pictures can be drawn anew without another run.
+The ledger is the one that is deployed, the clock is the machine's, each thread is its own container. The
+figures are kept in docs/pictures/measured.json, so that the pictures can be drawn again without another run.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def measure() -> dict[str, Any]:
 
 
 def _warm(tables: Tables) -> None:
-    """DynamoDB Local is slow until its code is compiled: that is no part of what is measured."""
+    """DynamoDB Local is slow until its code is compiled: that is not measured."""
     world, goes_on = World(tables, tiers={"free": World.open_tier()}, clock=_clock), _until(3.0, time.monotonic())
 
     def container() -> None:
@@ -59,7 +59,7 @@ def _until(seconds: float, started: float) -> Callable[[], bool]:
 
 
 def _limit(tables: Tables) -> dict[str, Any]:
-    """Each thread asks without a pause but for 30 ms after a refusal. Seconds at which calls were asked for and let
+    """Each thread asks without a pause, except for 30 ms after a refusal. Seconds at which calls were asked for and let
     in."""
     tiers = {"free": TierLimits(requests_per_minute=A_MINUTE, burst=BURST)}
     world = World(tables, tiers=tiers, clock=_clock)

@@ -1,4 +1,4 @@
-"""`python -m tools.docs pictures`: the README's pictures, from real runs. `drawn` makes them of what a run left."""
+"""`python -m tools.docs pictures`: the README's pictures, from real runs. `drawn` makes them from a run's figures."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _note(plot: Plot, point: Point, words: str, colour: str) -> None:
 
 
 def drawn() -> dict[str, Picture]:
-    """The pictures of what was seen, by file name."""
+    """The pictures of the figures, by file name."""
     seen = json.loads(measured.SEEN.read_text(encoding="utf-8"))
     return {
         "limit.svg": limit(seen["limit"], seen["threads"]),

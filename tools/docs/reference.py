@@ -1,4 +1,4 @@
-"""The reference, as pages: read from what the functions, the tables and Terraform say of themselves."""
+"""The reference, as pages: read from the descriptions of the functions, the tables and Terraform."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def fields(schema: Schema) -> str:
 
 
 def form(schema: Schema) -> str:
-    """What a value may be, in words."""
+    """The values that are allowed, in words."""
     if "$ref" in schema:
         return _name(schema)
     if "anyOf" in schema:

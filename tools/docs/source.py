@@ -1,6 +1,6 @@
-"""What the site is made of: the repository's pages at their own paths, so that their links need no change.
+"""The sources of the site: the repository's pages at their own paths, so that their links need no change.
 
-Only the reference is new: it is made from the code and stands nowhere else.
+Only the reference is new: it is made from the code and is nowhere else.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _with_pages_of_folders(page: Path) -> str:
 
 
 def for_mkdocs(text: str) -> str:
-    """A page as a code host shows it, for MkDocs. What belongs to an item of a list is indented by four spaces there,
+    """A page as a code host shows it, for MkDocs. A paragraph of a list's item is indented by four spaces there,
     else it ends the list. In a block `console` every line without a prompt is taken for output, and shown dimmed."""
     lines, indent, fenced = [], 0, False
     for line in _COMMANDS.sub(r"\1```bash\n", text).splitlines(keepends=True):

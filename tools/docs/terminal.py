@@ -48,7 +48,7 @@ def _said(command: str) -> Any:
 
 
 def _report(command: str) -> Any:
-    """The bill, as soon as the call stands in it."""
+    """The bill, as soon as it has the call."""
     deadline = time.monotonic() + 60
     while not (report := _said(command))["data"] and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -1,8 +1,9 @@
-"""`python -m tools.golden check|write CONFIGURATION`: plan, and compare with the committed texts or write them anew.
+"""`python -m tools.golden check|write CONFIGURATION`: plan, and compare with the committed texts or write them again.
 
-CONFIGURATION is a folder with terraform/, initialised, and build/ in it. prod is written whole, the others by what they
-have (+) and lack (-) beside it: options is prod with everything on that is off by default (golden/options.tfvars).
-With --unresolved the plans are the real provider's, which knows less before an apply: what it does not know agrees.
+CONFIGURATION is a folder with terraform/, initialised, and build/ in it. prod is written whole, of the others only the
+lines that they have (+) and lack (-) compared with it: options is prod with everything on that is off by default
+(golden/options.tfvars). With --unresolved the plans are the real provider's, which knows less before an apply: what it
+does not know agrees.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ VARIANTS = ("dev", "staging", "options")
 
 
 def planned_blocks(configuration: Path, plans: Path) -> Mapping[str, Blocks]:
-    """Name of a committed text -> its blocks, as the configuration and those plans of it that there are say now."""
+    """Name of a committed text -> its blocks, as the configuration and its existing plans say now."""
     sources = Sources(configuration / "terraform")
     zips = checksums(configuration / "build" / "aws-arm64-py313")
     blocks = {

@@ -1,7 +1,7 @@
 """What a plan makes, resource by resource: the attributes that this configuration sets, and no others.
 
 What the provider sets by itself differs from one of its versions to the next, and is left out by looking at the files:
-an attribute that stands in the resource's block is ours. The account's number and the zips' checksums are masked.
+an attribute in the resource's block is ours. The account's number and the zips' checksums are masked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNKNOWN = "(known after apply)"
 _MASK = "(account)"  # no number: one that is written out is then never taken for the mask
 _NAMES = ("route_key", "name", "id", "Sid", "title", "markdown")
 _CHOSEN = ("aws_apigatewayv2_api", "aws_apigatewayv2_authorizer", "aws_apigatewayv2_integration")
-_INLINE = 150  # characters of a part of a JSON document that stand in one line
+_INLINE = 150  # characters of a part of a JSON document that is written in one line
 _VARYING = re.compile(r"(?<=arn:)[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:|(?<=ai-gateway-)[a-z]+")
 
 
@@ -92,7 +92,7 @@ class Plan:
         for name in sorted({*values, *(unknown or {})}):
             value, later = values.get(name), (unknown or {}).get(name)
             if name in body.attributes and body.attributes[name] == "null":
-                continue  # as good as not there: what the provider fills in is none of ours
+                continue  # as good as not there: the provider fills it in, not we
             if name in body.attributes:
                 yield from self._leaves(value, later, path + name)
             elif inner := list(_named(body, name)):
@@ -141,7 +141,7 @@ class Plan:
     def _parts(self, value: Any, path: str) -> Iterator[tuple[str, str]]:
         """A JSON document: what is short in one line."""
         text = self._written(value)
-        # Without what differs by region and environment, so that the same parts stand in one line everywhere.
+        # Without what differs by region and environment, so that the same parts are in one line everywhere.
         if len(_VARYING.sub("", text)) <= _INLINE or not isinstance(value, dict | list):
             yield path, text
         elif isinstance(value, dict):
@@ -212,6 +212,6 @@ def _document(value: Any) -> Any:
 
 
 def checksums(build: Path) -> dict[str, str]:
-    """base64 of SHA-256 -> file, of what `make build` made."""
+    """base64 of SHA-256 -> file, of the files that `make build` made."""
     manifest = json.loads((build / "manifest.json").read_text(encoding="utf-8"))
     return {each["sha256_base64"]: each["file"] for each in manifest.values()}

@@ -47,7 +47,7 @@ def differences(golden: Blocks, now: Blocks) -> Iterator[str]:
 
 
 def relative(base: Blocks, variant: Blocks) -> dict[str, list[str]]:
-    """What a variant has (`+`) and lacks (`-`) beside the base."""
+    """The lines that a variant has (`+`) and lacks (`-`) compared with the base."""
     made = {}
     for name in {*base, *variant}:
         lines = [line for line in difflib.ndiff(base.get(name, []), variant.get(name, [])) if line[:1] in "-+"]

@@ -28,7 +28,7 @@ def unseen(sources: Sources) -> dict[str, list[str]]:
 
 
 def _given(sources: Sources) -> dict[str, list[str]]:
-    """Files of variables: what an environment is given may be for checks and providers alone, which no plan shows."""
+    """Files of variables: a variable may be only for checks and providers, which no plan shows."""
     files = [*sources.root.glob("*.tfvars"), *sources.root.glob("environments/*.tfvars")]
     others = [*sources.root.glob("*.tfvars.json"), *sources.root.glob("environments/*.tfvars.json")]
     if others:
@@ -65,7 +65,7 @@ def _asked(conditions: list[str], module: Body) -> Iterator[str]:
 
 
 def _made_of(module: Body) -> Iterator[str]:
-    """The text of what a plan shows: a local that something of it is made of is seen there."""
+    """The text of everything that a plan shows. A local that is used in it is seen there."""
     for block in module.blocks:
         if block.kind in ("resource", "module", "output"):
             others = [each for each in block.body.blocks if each.kind not in _LIFE]

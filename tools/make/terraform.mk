@@ -1,4 +1,4 @@
-# Terraform: checked offline where a stand-in of the provider lies beside the repository; deployed by the commands below.
+# Terraform: checked offline if a stand-in of the provider is next to the repository; deployed by the commands below.
 
 $(LOCAL)/terraform/.ready: $(VENV)/.tools requirements/terraform.txt
 	@echo "installing Terraform's linters in a venv of their own" && rm -rf $(LOCAL)/terraform

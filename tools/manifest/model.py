@@ -167,7 +167,7 @@ class Function(_Strict):
         if (self.door == "stream") != self.handler.endswith("/run.sh"):
             raise ValueError(f"handler: {self.handler}, but the door {self.door} starts {_STARTED[self.door]}")
         if self.door == "stream" and (self.event or self.authorizer):
-            raise ValueError("door: a server takes requests alone, neither events nor an authorizer's")
+            raise ValueError("door: a server takes only requests, neither events nor an authorizer's")
         return self
 
 

@@ -55,7 +55,7 @@ def _read(path: Path, file: str, problems: list[str]) -> Any:
         seen: dict[str, Any] = {}
         for key, value in items:
             if key in seen:
-                problems.append(f"{file}: {key}: stands there twice")
+                problems.append(f"{file}: {key}: is there twice")
             seen[key] = value
         return seen
 
@@ -130,7 +130,7 @@ def _tables(manifest: Manifest, _root: Path) -> Iterator[str]:
             elif index and set(actions) != {"Query"}:
                 yield f"{_file(name)}: tables.{target}: an index allows Query alone"
             if len(set(actions)) != len(actions):
-                yield f"{_file(name)}: tables.{target}: an action stands there twice"
+                yield f"{_file(name)}: tables.{target}: an action is there twice"
             if isinstance(actions, dict):
                 yield from (f"{_file(name)}: tables.{target}: {problem}" for problem in _parts(index, actions))
 
@@ -142,7 +142,7 @@ def _parts(index: str, actions: Mapping[DynamoAction, list[str]]) -> Iterator[st
         yield "Scan reads every partition, so it can be granted on a whole table alone"
     for action, keys in actions.items():
         if len(set(keys)) != len(keys):
-            yield f"{action}: a key stands there twice"
+            yield f"{action}: a key is there twice"
 
 
 def _environment(manifest: Manifest, _root: Path) -> Iterator[str]:

@@ -90,7 +90,7 @@ def service(
     found: dict[str, Route] = {}
     for route in routes:
         if found.setdefault(route.method_path, route) is not route:
-            raise ValueError(f"{route.method_path} stands there twice.")
+            raise ValueError(f"{route.method_path} is there twice.")
         if route.auth != "public" and identity is None:
             raise ValueError(f"{route.method_path} asks for a key, but {name} knows no keys.")
         if route.auth != "public" and pace is None:

@@ -80,7 +80,9 @@ class BreakerAdmin:
     def _key(self, text: str) -> BreakerKey:
         key = BreakerKey.parse(text)
         if key.vendor not in self.providers or not key.region or key.text != text:
-            message = f"breakers: '{text[:64]}' is none; they are named provider/model@region or provider@region"
+            message = (
+                f"breakers: '{text[:64]}' names no breaker; the names are provider/model@region and provider@region"
+            )
             raise BadRequest(message, param="breakers")
         return BreakerKey.of_target(key.vendor, key.model, key.region)
 

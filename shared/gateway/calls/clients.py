@@ -14,13 +14,13 @@ _DATA = Path(__file__).parent.parent / "data" / "clients.json"
 
 
 def client_class(user_agent: str) -> str:
-    """The class of the client that sends this User-Agent; OTHER if there is none or it is unknown."""
+    """The class of the client that sends this User-Agent; OTHER if none was sent or it is unknown."""
     text = user_agent.strip().lower()
     return next((name for beginning, name in classes() if text.startswith(beginning)), OTHER)
 
 
 def goes_by_end(user_agent: str) -> bool:
-    """Whether this client goes by the code at the end of a stream. It knows only a few such codes. After any other end
+    """Whether this client acts on the code at the end of a stream. It knows only a few such codes. After any other end
     it sends the request again, whether the first one was paid for or not."""
     return client_class(user_agent) in _data()["byEnd"]
 

@@ -44,7 +44,7 @@ _GRACE_SECONDS = 30  # from the deadline until a row may be swept
 class Way:
     """How a request arrives and how its answer goes out: the client's dialect, the beta header and the dialect's
     version that it sends, and whether the door streams an answer that is asked for as a stream. After `wake` seconds of
-    a provider's silence the door is told (None for never)."""
+    a provider's silence the door is notified (None for never)."""
 
     dialect: str = "chat"
     streams: bool = False
@@ -268,7 +268,7 @@ class Completions:
 
 
 def residency_of(caller: Caller, config: Config) -> str:
-    """The rule that binds a key's calls to a geography: the narrowest of its own, its team's and the config's."""
+    """The rule that binds a key's calls to a geography: the narrowest of the key's, its team's and the config's."""
     return strictest(caller.bound_to, config.residency or "")
 
 

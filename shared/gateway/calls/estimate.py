@@ -87,7 +87,7 @@ def estimate(
     body: Mapping[str, Any], price: Price, *, target: str, choices: int, output_cap: int, marked: str = ""
 ) -> Estimate:
     """The upper bound for one attempt at `target` (`provider/model`). `marked`: for how long (5m, 1h) the gateway's own
-    cache marks let its prompt be cached; empty if there are none.
+    cache marks let its prompt be cached; empty without such marks.
 
     A byte-level token has at least one byte, so the body's bytes bound its tokens; the model's context window bounds
     them too. Images are counted separately, by their number, not by the bytes of their data. The output is `choices`

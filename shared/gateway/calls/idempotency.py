@@ -4,10 +4,10 @@ The key is claimed by one conditional write before the call. An answer or a fail
 call that cost nothing gives the claim back, so that a retry is possible. If the function dies, its claim is free again
 after its deadline.
 
-Of a stream only the request's id is kept, from its first bytes on: a repeat is told which request it was, and may look
-it up. Whatever happens to the function after that, the call is not made again. The same is kept for a call that was
-paid for and whose client left before it got any of the answer: a client that asks again is there, and must not be told
-that it has gone.
+Of a stream only the request's id is kept, from its first bytes on: the answer to a repeat names that request, so that
+the client may look it up. Whatever happens to the function after that, the call is not made again. The same is kept for
+a call that was paid for and whose client left before it got any of the answer: if the client asks again, it is there,
+and the answer must not say that it has gone.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Idempotency:
     ) -> tuple[Made, bool]:
         """The answer, and whether it is that of an earlier request. `sent` is the header, `fingerprint` the route and
         body, `seconds` how long the call may take. `failed` turns an error into an answer. `permitted` is called before
-        anything of an earlier request is told.
+        the answer shows anything of an earlier request.
 
         Raises BadRequest (a bad header), UnprocessableContent (another request had this key), Conflict (the request is
         still being answered, was streamed, was left by its client, or its answer was too large to keep), and what

@@ -47,7 +47,7 @@ _BOUNDED: Final = frozenset(
     )
 )
 _HOLD_OUTPUT: Final = ("function_call_output", "custom_tool_call_output")
-# Tools that the caller describes. A provider describes all others to the model in a text of its own. For the known
+# Tools that the caller describes. A provider describes all others to the model in its own text. For the known
 # tools, it has documented how long that text is.
 _DESCRIBED: Final = (None, "function", "custom", "namespace", "tool_search")
 _KNOWN_TOOLS: Final = ("bash_", "text_editor_", "computer_")
@@ -91,7 +91,7 @@ def tools_and_calls(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) 
 
 
 def wants_schema(body: Mapping[str, Any]) -> bool:
-    """Whether the answer must follow a schema. Some models are told so in an additional text."""
+    """Whether the answer must follow a schema. An additional text says so to some models."""
     homes = (body.get("output_config"), body.get("text"))
     return bool(body.get("response_format")) or any(isinstance(it, Mapping) and it.get("format") for it in homes)
 
@@ -113,7 +113,7 @@ def told_of_tools(body: Mapping[str, Any]) -> int:
 
 
 def unbounded(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) -> str | None:
-    """The path of the first thing that the body names but does not contain; None if there is none."""
+    """The path of the first thing that the body names but does not contain, or None."""
     for where, tool in tools_in(body):
         if tool.get("type") not in _DESCRIBED and not _is_known(tool) and not is_left_out(tool, body):
             return where

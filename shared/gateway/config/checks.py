@@ -43,7 +43,7 @@ def check_patch(patch: Mapping[str, Any], config: Config) -> None:
         alias = config.models.get(name)
         if isinstance(entry, Mapping) and entry.get("models") and "target" not in entry and alias and alias.target:
             path = f"models.{name}.models"
-            reason = 'is of no use beside its target, which goes before: remove that too ("target": null)'
+            reason = 'has no effect next to a target, which is used first: remove the target too ("target": null)'
             raise BadRequest(f"{path}: {reason}", param=path)
 
 
@@ -90,7 +90,7 @@ def _check_alias(path: str, alias: Alias, model_names: ModelNames) -> None:
                 code="model_not_priced",
             )
         if vendor is not None and needs_profile(vendor, alias.target.partition("/")[2]):
-            reason = "this model answers by an inference profile alone: its id begins with a geography, such as us."
+            reason = "this model answers only by an inference profile, whose id begins with a geography, such as us."
             raise BadRequest(f"{path}.target: {reason}", param=f"{path}.target", code="model_not_supported")
     for index, name in enumerate(alias.models):
         if model_names.cards.named(name) is None:

@@ -28,7 +28,7 @@ from gateway.dialects.neutral import (
 )
 from gateway.dialects.unsupported import refuse
 
-# Placeholders where a dialect requires text and there is none: a few tokens each.
+# Placeholders where a dialect requires text and the client sent nothing: a few tokens each.
 NO_MESSAGE: Final = "(no message)"
 NO_RESULT: Final = "(no result)"
 JSON_SENTENCE: Final = "Answer with one JSON object and nothing else."
@@ -79,8 +79,9 @@ def conversation_of(
     words: bool = True,
     where: str = "messages",
 ) -> Conversation:
-    """Raises Unsupported if nothing is said at all. What is lost is named in `dropped`. `ids` makes the ids of calls
-    fit. `words`: calls and results become words if no tools may be called. `where`: the path of the client's turns."""
+    """Raises Unsupported if nothing is said at all. Parts that are lost are named in `dropped`. `ids` makes the ids of
+    calls fit. `words`: calls and results become words if no tools may be called. `where`: the path of the client's
+    turns."""
     talk = Conversation(list(tools), [], [])
     for turn in turns:
         _hear(talk, turn if tools or not words else _told(turn), dropped)

@@ -83,7 +83,8 @@ class Pair(Protocol):
     """One client's dialect together with one endpoint's."""
 
     def request(self, asked: Asked) -> Written:
-        """The request as it leaves. Raises BadRequest if it may not leave, Unsupported for what the endpoint lacks."""
+        """The request as it leaves. Raises BadRequest if it may not leave, Unsupported for a feature that the endpoint
+        lacks."""
 
     def answer(
         self,
@@ -98,7 +99,7 @@ class Pair(Protocol):
         names by those in the endpoint's request, `known` the provider's id of the answer. Raises Unusable."""
 
     def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
-        """The counts in the endpoint's answer; None if there are none that can be read."""
+        """The counts in the endpoint's answer; None if they can't be read."""
 
     def path(self, message: object, param: object, asked: Asked) -> str | None:
         """The path in the client's request that an error is about."""

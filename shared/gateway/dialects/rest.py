@@ -20,7 +20,7 @@ HIDDEN: Final = "may hold any field under another name"
 ABSENT: Final = "brings in content that this body does not hold, so nobody can say what it costs"
 OUTLIVES: Final = "lets the call run on after its answer, so it can't be billed"
 ELSEWHERE: Final = "says where the request goes, which is the gateway's to decide"
-CAP: Final = "sets an output cap beside the format's own"
+CAP: Final = "sets an output cap in addition to the format's own"
 MANY: Final = "asks for more answers than the format says"
 
 # By name in lower case: some servers (Go's) accept any case. The fields are those of OpenRouter, LiteLLM, vLLM, xAI,

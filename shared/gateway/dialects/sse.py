@@ -18,9 +18,9 @@ text: Final = writer(allow_nan=False, decimals=True)  # of an event's payload
 
 
 class Parser:
-    """Takes pieces of bytes and yields events: the name (empty if there was none) and the data. An event that no empty
-    line closes is ignored. Bytes that are not UTF-8 become U+FFFD. `feed` raises ValueError for an event of more than
-    `MOST_EVENT` bytes."""
+    """Takes pieces of bytes and yields events: the name (empty if the event has no name) and the data. An event that no
+    empty line closes is ignored. Bytes that are not UTF-8 become U+FFFD. `feed` raises ValueError for an event of more
+    than `MOST_EVENT` bytes."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []  # of the line that has not ended yet

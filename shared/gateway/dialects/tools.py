@@ -26,7 +26,7 @@ def check_choice(request: Request) -> None:
     if choice is not None and choice.kind == "one" and choice.name not in known:
         raise refuse(request.path("tool_choice"), "names no tool of this request")
     if choice is not None and choice.kind == "any" and not known:
-        raise refuse(request.path("tool_choice"), "asks for a tool, and there is none")
+        raise refuse(request.path("tool_choice"), "asks for a tool, and the request has no tools")
 
 
 def object_schema(tool: Tool) -> dict[str, Any]:

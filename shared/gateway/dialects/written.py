@@ -18,7 +18,7 @@ class Asked(NamedTuple):
 
     `metadata` are names and values for the provider's log, if it has one. `one_tool`: the model takes Anthropic's
     `tool_choice` among its own fields. `sampling`: whether it takes a temperature and `top_p`, one of them, or neither;
-    `thinking`: how it is told to think; `dimensions`: the lengths that its vectors may have. `quirks` are the
+    `thinking`: how to ask it to think; `dimensions`: the lengths that its vectors may have. `quirks` are the
     endpoint's. `marks`: for how long (5m, 1h) a prompt without marks is cached by our marks; empty for not at all.
     """
 
@@ -46,10 +46,10 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A request as it leaves. `dropped`: paths of what was left out. `names`: the client's names of tools by those that
-    the answer will have, where they differ. `turns` and `system`: where each block came from; `paths`: the client's
-    names of the neutral form's fields. `parts`: the requests, if it is split into several; `body` is that of the
-    first."""
+    """A request as it leaves. `dropped`: paths of fields that were left out. `names`: the client's names of tools by
+    those that the answer will have, where they differ. `turns` and `system`: where each block came from; `paths`: the
+    client's names of the neutral form's fields. `parts`: the requests, if it is split into several; `body` is that of
+    the first."""
 
     body: dict[str, Any]
     dropped: list[str]

@@ -92,8 +92,9 @@ class Shared(NamedTuple):
 
 
 class ModelLimits(NamedTuple):
-    """What a key may ask of one model. `name` is what the admin wrote, usually an alias. `target` is what the name
-    meant when the limit was set. The limit holds for that target and for what the name means now."""
+    """A key's limits on one model. `name` is the name that the admin wrote, usually an alias. `target` is the target
+    that the name meant when the limit was set. The limits apply to that target and to the one that the name means
+    now."""
 
     name: str
     target: str
@@ -106,8 +107,8 @@ class Caller:
 
     `version` is the key record's. The limits item carries it too, so a change of the key holds at the next paid call
     although this object may come from an authorizer's answer that is a minute old. Empty `models` means any. `team_id`
-    and `user_id` are empty if there is none; `team` and `user` are None if nothing limits them. `expires` is in seconds
-    since the epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation adds one.
+    and `user_id` are empty if the key has none; `team` and `user` are None if nothing limits them. `expires` is in
+    seconds since the epoch, 0 for never. `generation` tells which of a key's secrets was sent: each rotation adds one.
     `allowed_ips` are the networks that it may be used from, empty for any. `residency` is the geography that the key's
     own rule binds its calls to, `team_residency` its team's; each is empty for none. `may_store`: its team allows a
     provider to store the requests and answers of calls that ask for storage.

@@ -129,7 +129,7 @@ class KeyStore:
             return None
 
     def revoke(self, key_id: str, *, version: int | None = None) -> KeyRecord | None:
-        """The record after it was revoked; None if there is none. Revoking twice changes nothing more.
+        """The record after it was revoked; None if it does not exist. Revoking twice changes nothing more.
 
         With a version, raises ConditionFailed if the record is active but has another version.
         """

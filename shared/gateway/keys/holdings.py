@@ -69,7 +69,7 @@ def _all(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
     if has.residency and strictest(has.residency, wants.residency) != wants.residency:
         yield More("residency", f"its own calls stay within '{has.residency}', the key's must too")
     if not covers(has.allowed_ips, wants.allowed_ips):
-        yield More("allowed_ips", "it may be used from some addresses alone, the key's must be among them")
+        yield More("allowed_ips", "it may be used only from some addresses, and the key's must be among them")
     if has.expires and not 0 < wants.expires <= has.expires:
         yield More("expires", "it expires itself, the key must not outlive it")
     yield from _numbers(has.limits, wants.limits)

@@ -136,7 +136,7 @@ def _model_limits(record: KeyRecord, wanted: NewKey, targets: Callable[[str], st
     for name, each in sorted(wanted.model_limits.items()):
         target = before.get(name) or targets(name)
         if target is None:
-            told = f"model_limits.{name}: there is no such model; GET /v1/models lists those that there are"
+            told = f"model_limits.{name}: there is no such model; GET /v1/models lists the existing ones"
             raise BadRequest(told, param=f"model_limits.{name}"[:256])
         limits.append(ModelLimits(name, target, each.limits()))
     return tuple(limits)

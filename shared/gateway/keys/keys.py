@@ -1,7 +1,7 @@
 """The life of API keys, for admins: create, list, show, change, rotate, revoke, delete. No key grants more than it has.
 
 A change is written to the record first, and then to the key's item in `limits`. So the next paid call meets it,
-whatever an authorizer has cached. If the second write was lost, repeating the request makes it up, and so does the next
+whatever an authorizer has cached. If the second write was lost, a repeat of the request makes up for it, or the next
 call that reads the record.
 """
 

@@ -71,13 +71,13 @@ def check_area(area: Area, actor: Caller) -> None:
 def check_sight(actor: Caller, team_id: str) -> None:
     """Raises Forbidden if a team's key asks for something outside its team. An empty id means no team."""
     if actor.team_id and actor.team_id != team_id:
-        _refuse(f"A key of a team sees its own team alone: it belongs to the team '{actor.team_id}'.", "team_id")
+        _refuse(f"A key of a team sees only its own team: it belongs to the team '{actor.team_id}'.", "team_id")
 
 
 def check_sight_of_user(actor: Caller, user_id: str) -> None:
     """Raises Forbidden if a key of a team, or of a user with limits, asks for another user."""
     if (actor.team_id or actor.user) and actor.user_id != user_id:
-        _refuse("A key of a team or of a limited user sees its own user alone.", "user_id")
+        _refuse("A key of a team or of a limited user sees only its own user.", "user_id")
 
 
 def inherited(actor: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -89,7 +89,7 @@ def inherited(actor: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def bound_by(actor: Caller) -> str | None:
-    """The field that bounds a key: its team, its user's limits, a limit of its own, its models, its residency, its end.
+    """The field that bounds a key: its team, its user's limits, its own limits, its models, its residency, its end.
     None for a key that nothing bounds. Its addresses are not such a bound: they say where the key is used from, not
     what for.
 
@@ -150,14 +150,14 @@ def _own_user(write: KeyWrite) -> None:
     if after is not None and after.user_id != own:
         _refuse("Only a key that nothing bounds, of the highest tier, says whose user's a key is.", "user_id")
     if actor.user and before is not None and before.user_id != actor.user_id:
-        _refuse(f"This key acts on keys of its own user alone: '{actor.user_id}'.", "user_id")
+        _refuse(f"This key acts only on keys of its own user: '{actor.user_id}'.", "user_id")
 
 
 def _from_where_it_may_be_used(write: KeyWrite) -> None:
     """A key that is bound to addresses makes secrets only for keys that are bound to those too. A secret that works
     elsewhere would escape that bound."""
     if write.after is not None and not covers(write.actor.allowed_ips, write.after.allowed_ips):
-        reason = "it may be used from some addresses alone, the key's must be among them"
+        reason = "it may be used only from some addresses, and the key's must be among them"
         _refuse(f"This key can't hand out a secret that works elsewhere: {reason}.", "allowed_ips")
 
 

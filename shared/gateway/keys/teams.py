@@ -171,7 +171,7 @@ def shown(record: TeamRecord) -> dict[str, Any]:
 
 
 def _differs(before: TeamRecord, after: TeamRecord) -> bool:
-    """Whether keys have to be told a change of where their calls may go and be stored. A change without an effect
+    """Whether a change of where calls may go and be stored has to reach the keys' items. A change without an effect
     counts as a repetition, because some keys may have missed the first one."""
     said = bool(after.residency or after.may_store)
     again = said and replace(before, version=after.version) == after

@@ -28,7 +28,7 @@ class PaidCalls(Protocol):
 
 
 def to_be_told(before: SharedRecord, after: SharedRecord) -> bool:
-    """Whether keys have to be told of a change of their shared limits, which is when those begin or end. A change
+    """Whether a change of shared limits has to reach the keys' items, which is when the limits begin or end. A change
     without an effect counts as a repetition, because some keys may have missed the first one."""
     return limiting(before) != limiting(after) or (limiting(after) and replace(before, version=after.version) == after)
 

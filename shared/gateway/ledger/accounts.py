@@ -22,8 +22,8 @@ from gateway.models.versions import one_model
 if TYPE_CHECKING:
     from gateway.config.document import TierLimits
 
-# What a model's name stands for now, None if for nothing. The second argument is the geography that binds the caller's
-# calls, empty for none.
+# The target that a model's name stands for now, None if it stands for nothing. The second argument is the geography
+# that binds the caller's calls, empty for none.
 Targets = Callable[[str, str], str | None]
 
 

@@ -56,7 +56,7 @@ def refused(
         whole = f"more than the {whose.owner}'s whole {budget}"
         part = f"and {in_dollars(refusal.used)} of the {whose.owner}'s {budget} is spent"
         if reset:  # windows of budgets begin with a day
-            part += f"; it starts anew on {reset[:10]} (UTC)"
+            part += f"; it starts again on {reset[:10]} (UTC)"
         return BudgetExceeded(
             f"This call may cost {in_dollars(demand.est)}, {whole if demand.est > refusal.limit else part}.",
             headers=headers | {"x-should-retry": "false"},

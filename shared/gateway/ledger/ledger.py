@@ -114,7 +114,7 @@ class Ledger:
     def top_up(self, hold: Hold, more: int) -> Hold:
         """Hold `more` micro-dollars in addition for a call under way, in its own hour and window, on the terms that
         admitted it. This comes before an attempt that follows one which may be billed. If it raises, nothing more is
-        held, except for what a lost reply leaves to the reconcile, and no further attempt may be made.
+        held, except for an amount that a lost reply leaves to the reconcile, and no further attempt may be made.
 
         Raises BudgetExceeded, RateLimited (`budget_held`), StoreUnavailable (also if the row has ended)."""
         if more < 0:

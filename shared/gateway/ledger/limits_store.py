@@ -161,7 +161,7 @@ class LimitsStore:
             self._database.call("UpdateItem", request, attempts=2)
 
     def get(self, account: str) -> dict[str, Any]:
-        """The current item, empty if there is none. Raises StoreUnavailable."""
+        """The current item, empty if it does not exist. Raises StoreUnavailable."""
         request = {"TableName": self._table, "Key": to_item({"id": account}), "ConsistentRead": True}
         return from_item(self._database.call("GetItem", request, attempts=2).get("Item", {}))
 

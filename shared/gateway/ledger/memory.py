@@ -17,9 +17,9 @@ _SECOND = 1_000_000
 
 @dataclass(slots=True)
 class Known:
-    """What a container remembers about an account: its item as last seen; when and at which version that item refused a
-    call; until when the record is not read again for a call that asks for too much; and until when its buckets count as
-    busy.
+    """The facts that a container remembers about an account: its item as last seen, and when and at which version that
+    item refused a call. They also say until when the record is not read again for a call that asks for too much, and
+    until when the account's buckets count as busy.
 
     No error object is kept: each time it is raised, it would keep another request's frames alive.
     """

@@ -1,4 +1,5 @@
-"""How an admission moves a key's buckets on, by what is known about them. It is right for idle and for busy buckets.
+"""How an admission moves a key's buckets on, given the facts known about them. It is right for idle and for busy
+buckets.
 
 See docs/decisions/0010-right-either-way.md.
 """

@@ -85,7 +85,7 @@ def within(geography: str, residency: str) -> bool:
 
 
 def strictest(*rules: str) -> str:
-    """The narrowest of several rules; empty if there is none, `NOWHERE` if they have nothing in common."""
+    """The narrowest of several rules; empty without any rule, `NOWHERE` if they have nothing in common."""
     holds = ""
     for rule in filter(None, rules):
         if within(rule, holds):

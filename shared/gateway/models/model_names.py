@@ -201,7 +201,7 @@ class ModelNames:
         raise failure[1]
 
     def _judged(self, name: str, target: str, residency: str) -> Route | tuple[int, GatewayError]:
-        """The route of a name to a target, or why there is none and the stage reached: the last stage explains most."""
+        """The route of a name to a target, or the error and the stage reached: the last stage explains most."""
         provider = target.partition("/")[0]
         if provider not in self.usable():
             return 1, _unknown(f"The model '{name}' needs the provider {provider}, which is not configured.")
@@ -217,7 +217,7 @@ class ModelNames:
             reason = f"The model '{name}' is of a kind ({price.mode}) that this gateway does not call at {provider}."
             return 3, BadRequest(reason, code="model_not_supported", param="model")
         if vendor is not None and needs_profile(vendor, target.partition("/")[2]):
-            reason = f"The model '{name}' answers by an inference profile alone: its id begins with a geography."
+            reason = f"The model '{name}' answers only by an inference profile, whose id begins with a geography."
             return 3, BadRequest(reason, code="model_not_supported", param="model")
         route = Route(name, target, price, region=region)
         if alias is not None:

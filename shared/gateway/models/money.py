@@ -50,7 +50,7 @@ class Price(NamedTuple):
         return self.long
 
     def of_tier(self, service_tier: str) -> Price | None:
-        """The price of a service tier other than the standard one; None if there is none."""
+        """The price of a service tier other than the standard one, or None."""
         return self.tiers.get(_TIER_NAMES.get(service_tier, service_tier))
 
     def for_tier(self, service_tier: str | None) -> Price:

@@ -74,8 +74,8 @@ class PriceBook:
         return not any(f"{provider}/{each}.{model}" in self._models for each in reached)
 
     def _row(self, target: str) -> tuple[str, Mapping[str, Any] | None]:
-        """The name and the row of a target's price. The name is the key to keep the price by; the row is None if there
-        is none."""
+        """The name and the row of a target's price. The name is the key to keep the price by; the row is None if the
+        target has no price."""
         provider, _, model = target.partition("/")
         row = self._regional.get(f"{self._region}/{target}") or self._models.get(target)
         if row is None and model.startswith("ft:"):

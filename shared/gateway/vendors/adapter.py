@@ -1,5 +1,5 @@
-"""The steps that all adapters share: choose an endpoint, translate, send, read. Adapters differ only in how a provider
-is told who calls."""
+"""The steps that all adapters share: choose an endpoint, translate, send, read. Adapters differ only in how they
+say to a provider who calls."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ class Adapter(ABC):
             message = f"The provider {self.name} has no endpoint{named} for this model ({call.mode})."
             raise rejected_here(self.name, message, "model") from None
         if needs_profile(self._vendor, call.model):
-            message = f"The model {call.model} answers by an inference profile alone, such as us.{call.model}."
+            message = f"The model {call.model} answers only by an inference profile, such as us.{call.model}."
             raise rejected_here(self.name, message, "model")
         quirks = quirks_of(self._vendor, endpoint, self._connection.endpoint)
         quirks = quirks._replace(pass_fields=(*quirks.pass_fields, *self._connection.pass_fields))

@@ -28,7 +28,7 @@ Rest = TypeVar("Rest")
 Opened = tuple[HttpReply, Exchange]
 Got = TypeVar("Got")
 Waiting = Generator[Literal[Quiet.QUIET], None, Got]  # the awaited value, and QUIET while it does not come
-# Another credential for an attempt, or None if there is none. The arguments are the credentials tried so far, the error
+# Another credential for an attempt, or None. The arguments are the credentials tried so far, the error
 # that the last one met, and the seconds that finding another may take.
 Another = Callable[[Sequence[Held], UpstreamError, float], Held | None]
 UsageOf = Callable[[Mapping[str, Any]], Usage | None]

@@ -362,7 +362,7 @@ def test_a_body_is_parsed_once() -> None:
 def test_routes_that_contradict_themselves_are_refused() -> None:
     facts: dict[str, Any] = {"method_path": "GET /x", "handler": lambda _r: Response(), "described": DESCRIBED}
     public = Route(auth="public", scope=None, **facts)
-    with pytest.raises(ValueError, match="stands there twice"):
+    with pytest.raises(ValueError, match="is there twice"):
         service("test", [public, Route(auth="public", scope=None, **facts)])
     with pytest.raises(ValueError, match="knows no keys"):
         service("test", [Route(auth="bearer", scope=None, **facts)])

@@ -111,7 +111,7 @@ def test_a_right_on_partitions_is_a_statement_an_action(root: Path) -> None:
         (lambda f: f["tables"].update({"state": {"GetItem": []}}), ("tables.state.GetItem",)),
         (lambda f: f["tables"].update({"state": {"GetItem": ["*"]}}), ("tables.state.GetItem.0",)),
         (lambda f: f["tables"].update({"state": {"GetItem": ["con*"]}}), ("tables.state.GetItem.0",)),
-        (lambda f: f["tables"].update({"state": {"GetItem": ["a", "a"]}}), ("tables.state", "GetItem: a key stands")),
+        (lambda f: f["tables"].update({"state": {"GetItem": ["a", "a"]}}), ("tables.state", "GetItem: a key is there twice")),
         (lambda f: f["tables"].update({"state": {"Scan": ["config"]}}), ("tables.state", "whole table alone")),
         (
             lambda f: f["tables"].update({"api-keys/by-team": {"Query": ["blue"]}}),
@@ -188,7 +188,7 @@ def test_a_server_gets_what_its_adapter_goes_by_and_others_do_not() -> None:
         ({"handler": "functions.other.handler.handler"}, "the door stream starts functions/<name>/run.sh"),
         ({"handler": "functions/another/run.sh"}, "lies outside functions/other"),
         ({}, "there is no functions/other/run.sh"),
-        ({"event": {"schedule": "rate(1 minute)"}}, "a server takes requests alone"),
+        ({"event": {"schedule": "rate(1 minute)"}}, "a server takes only requests"),
         ({"door": "window"}, "door"),
     ],
 )
@@ -216,7 +216,7 @@ def test_the_same_path_with_another_parameters_name_is_the_same_route(root: Path
 def test_a_key_that_stands_twice(root: Path) -> None:
     path = root / "functions/health/function.json"
     path.write_text(path.read_text().replace('"memory": 128,', '"memory": 128, "memory": 256,'))
-    assert any("functions/health/function.json: memory: stands there twice" in problem for problem in problems(root))
+    assert any("functions/health/function.json: memory: is there twice" in problem for problem in problems(root))
 
 
 def test_broken_json_a_missing_file_and_no_authorizer(root: Path) -> None:

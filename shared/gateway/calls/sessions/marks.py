@@ -1,4 +1,4 @@
-"""Marks by the secret of their month: for what a call's row says about its session, and for the user an admin asks
+"""Marks by the secret of their month: for the facts about a session in a call's row, and for the user an admin asks
 about."""
 
 from __future__ import annotations

@@ -23,14 +23,14 @@ class MarkSecrets:
         self._table = table
 
     def get(self, month: str) -> bytes | None:
-        """The secret of a month (2026-11); None if there is none. Raises StoreUnavailable, or StoreError if it is
+        """The secret of a month (2026-11); None if it has no secret. Raises StoreUnavailable, or StoreError if it is
         damaged."""
         request = {"TableName": self._table, "Key": to_item(_key(month)), "ConsistentRead": True}
         reply = self._database.call("GetItem", request, attempts=2)
         return _secret(from_item(reply["Item"])) if "Item" in reply else None
 
     def make(self, month: str) -> bytes:
-        """The secret of a month, made now if there is none. Raises as `get`."""
+        """The secret of a month, made now if it has no secret yet. Raises as `get`."""
         found = self.get(month)
         if found is not None:
             return found

@@ -23,7 +23,7 @@ def text_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text:
 
 
 def user_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text | Image | Link | Document:
-    """A part of what a user or a tool says: text, an image, a file."""
+    """A part of a message by a user or a tool: text, an image, a file."""
     kind = part.get("type")
     if kind == "image_url":
         name_unknown(part, ("type", "image_url", "cache_control"), where, dropped)
@@ -35,7 +35,7 @@ def user_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text |
 
 
 def assistant_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text | Reasoning | Redacted:
-    """A part of what a model said: text or reasoning."""
+    """A part of a message by a model: text or reasoning."""
     if part.get("type") in ("thinking", "redacted_thinking"):
         return thinking_part(part, where, dropped)
     return text_part(part, where, dropped)

@@ -47,9 +47,9 @@ class _Same:
 
 
 def leaving(given: Mapping[str, Any], asked: Asked, dropped: list[str]) -> dict[str, Any]:
-    """A body as it leaves: our model id, the enforced cap under the names that the host knows, its service tier if
-    none is named (`gateway.models.vendors` says why), and stored only if that is allowed. What is left out is named in
-    `dropped`."""
+    """A body as it leaves: our model id, the enforced cap under the names that the host knows, its service tier if none
+    is named (`gateway.models.vendors` says why), and stored only if that is allowed. Fields that are left out are named
+    in `dropped`."""
     quirks = asked.quirks
     body = {name: value for name, value in given.items() if name not in _DELIVERY}
     _keep_unstored(body, asked, dropped)

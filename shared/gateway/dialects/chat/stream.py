@@ -161,8 +161,8 @@ class _Thoughts:
 
 
 def read_choice(choice: Mapping[str, Any], *, foreign: bool = False) -> Iterator[Delta]:
-    """The deltas of one whole choice. What the neutral form can't express is a Rest. `foreign`: they are for another
-    dialect, so calls and reasoning are read even if they hold further fields."""
+    """The deltas of one whole choice. A part that the neutral form can't express is a Rest. `foreign`: they are for
+    another dialect, so calls and reasoning are read even if they hold further fields."""
     given = mapping(choice.get("message"))
     message = {name: value for name, value in given.items() if name != "role" and value is not None}
     yield Start()

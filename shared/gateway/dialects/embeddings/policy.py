@@ -11,8 +11,8 @@ from gateway.errors import BadRequest
 REFUSED: Final[Mapping[str, str]] = {
     **OF_ROUTERS,
     "service_tier": PAID,
-    "messages": "is no field of embeddings: what is to be embedded stands in input",
-    "prompt": "is no field of embeddings: what is to be embedded stands in input",
+    "messages": "is not a field of embeddings: send the texts as input",
+    "prompt": "is not a field of embeddings: send the texts as input",
 }
 DOCUMENTED: Final = frozenset(("dimensions", "encoding_format", "input", "model", "user"))
 _OURS: Final = ("input_type", "stream")

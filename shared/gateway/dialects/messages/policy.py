@@ -21,7 +21,7 @@ _PAID = "has a cost for which there is no price, so it can't be billed"
 _NAMES = "names other models than the one that was asked for"
 _ABSENT = "brings in content that this body does not hold, so nobody can say what it costs"
 _HIDDEN = "may hold any field under another name"
-_CAP = "sets an output cap beside max_tokens"
+_CAP = "sets an output cap in addition to max_tokens"
 _ELSEWHERE = "says where the request goes, which is the gateway's to decide"
 _AGAIN = "lets the model run more often than once, so it can't be billed"
 

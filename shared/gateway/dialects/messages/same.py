@@ -69,7 +69,7 @@ def native_body(
 ) -> dict[str, Any]:
     """The body for Anthropic: the client's document with the enforced cap, and without model and delivery, which the
     vendor adds. If the cap leaves no room for a thinking budget, the budget is lowered or taken out, and named in
-    `dropped`. `passed` as in `check_fields`. Raises BadRequest for what may not leave."""
+    `dropped`. `passed` as in `check_fields`. Raises BadRequest for a field that may not leave."""
     check_fields(body, passed)
     found = {name: value for name, value in body.items() if name not in _DELIVERY and value is not None}
     found["max_tokens"] = cap

@@ -12,7 +12,9 @@ from typing import Any, Final
 from gateway.errors import BudgetExceeded, GatewayError
 
 TOO_LONG: Final = "context_length_exceeded"
-_PAID: Final = "What came of the answer is paid for, so the gateway asks that it be not sent again by itself."
+_PAID: Final = (
+    "The part of the answer that came is paid for, so the gateway asks clients not to repeat the request by themselves."
+)
 
 
 def failure_of(error: GatewayError, *, by_end: bool) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class _Tools:
 
 def read_request(given: Mapping[str, Any], *, cap: int, thinking: Thinking = "") -> tuple[Request, list[str]]:
     """The request in a body, and the paths of its fields without effect. `cap` is enforced, whatever the body asks for;
-    `thinking` is how the model is told to think, if the effort does not say so. Raises BadRequest for fields that may
+    `thinking` is how to ask the model to think, if the effort does not say so. Raises BadRequest for fields that may
     not leave, Unsupported for those that the neutral form can't express."""
     body = {name: value for name, value in given.items() if value is not None}
     check_fields(body, None)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway.dialects.rest import OF_ROUTERS
 from gateway.errors import BadRequest
 
-# Fields that ask for what no chat model gives, with the values that ask for nothing.
+# Fields that ask for something that no chat model gives, with the values that ask for nothing.
 NOT_HERE: Final[Mapping[str, tuple[Any, ...]]] = {
     "best_of": (1,),
     "echo": (False,),

@@ -31,7 +31,7 @@ class Writer:
         self.failed = ""
 
     def write(self, delta: Delta) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Type (there is none) and payload."""
+        """Type (always empty) and payload."""
         if text := _text(delta):
             yield "", {**self._frame, "choices": [_choice(text, None)]}
         elif isinstance(delta, Finish):

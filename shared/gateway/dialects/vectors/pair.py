@@ -45,7 +45,7 @@ class Native(Protocol):
         """The vectors of an answer, in order; None if it does not have the promised shape."""
 
     def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
-        """The counts in an answer; None if there are none."""
+        """The counts in an answer; None if it has no counts."""
 
 
 class Embedding:

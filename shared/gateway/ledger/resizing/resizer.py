@@ -50,7 +50,8 @@ class Resizer:
         try:
             self.rows.set_est(row.minute, row.rid, row.est, topped.est)
         except ConditionFailed as refused:
-            # An attempt whose reply was lost may have updated the row. Whoever ended it since has given that back too.
+            # An attempt whose reply was lost may have updated the row. If somebody has ended it since, they have given
+            # that back too.
             if refused.item is not None and refused.item.get("est") == row.est:
                 self._give_back(taken, row, more)
             raise _over() from None

@@ -1,4 +1,4 @@
-"""Whether a model shall think, if it is told that apart from its effort, and which fields then give way.
+"""Whether a model shall think, if a separate field says that (not its effort), and which fields then give way.
 
 Models whose provider signs reasoning refuse the whole request if it asks for thinking together with incompatible
 fields. So this is settled before any dialect writes the request.
@@ -27,7 +27,7 @@ def thinking_of(
     turns: Sequence[Turn],
     dropped: list[str],
 ) -> dict[str, Any] | None:
-    """The `thinking` object, if the model is told by one (`told`). The model shall think if the request has a
+    """The `thinking` object, if the model needs one (`told`). The model shall think if the request has a
     `reasoning` at all. Thinking gives way to a tool that must be called, to a cap that leaves it no room, and in a loop
     of tools to an earlier turn that has lost its reasoning; then it is named in `dropped`."""
     effort = reasoning.get("effort")

@@ -43,6 +43,7 @@ class InputText:
         return said
 
     def end(self) -> str:
-        """The whole text. If it differs from what was already returned, that stays: a client has read it."""
+        """The whole text. If it differs from the text that was already returned, that text stays: a client has read
+        it."""
         whole = as_text(self._arguments)
         return whole if whole.startswith(self.text) else self.text
