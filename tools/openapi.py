@@ -246,7 +246,7 @@ def _answer(status: int, described: Described, schemas: dict[str, Any]) -> dict[
     schema = _schema(described.answers[status], schemas, "serialization")
     content: dict[str, Any] = {} if described.media and not schema else {"application/json": {"schema": schema}}
     content |= {media: {"schema": {"type": "string"}} for media in described.media}
-    return {"description": described.summary, "content": content}
+    return {"description": "The request succeeded." if status < 300 else described.summary, "content": content}
 
 
 def _error(status: int, route: Route) -> dict[str, Any]:

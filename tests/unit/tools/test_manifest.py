@@ -111,7 +111,10 @@ def test_a_right_on_partitions_is_a_statement_an_action(root: Path) -> None:
         (lambda f: f["tables"].update({"state": {"GetItem": []}}), ("tables.state.GetItem",)),
         (lambda f: f["tables"].update({"state": {"GetItem": ["*"]}}), ("tables.state.GetItem.0",)),
         (lambda f: f["tables"].update({"state": {"GetItem": ["con*"]}}), ("tables.state.GetItem.0",)),
-        (lambda f: f["tables"].update({"state": {"GetItem": ["a", "a"]}}), ("tables.state", "GetItem: a key is there twice")),
+        (
+            lambda f: f["tables"].update({"state": {"GetItem": ["a", "a"]}}),
+            ("tables.state", "GetItem: a key is there twice"),
+        ),
         (lambda f: f["tables"].update({"state": {"Scan": ["config"]}}), ("tables.state", "whole table alone")),
         (
             lambda f: f["tables"].update({"api-keys/by-team": {"Query": ["blue"]}}),
