@@ -135,7 +135,7 @@ class InternalError(GatewayError):
     """A defect of ours. The caller learns only which log line to look for."""
 
     def __init__(self) -> None:
-        super().__init__("The gateway failed; the correlation id tells which log line.")
+        super().__init__("The gateway failed. The header x-correlation-id names the log line for an operator.")
 
 
 class ClientGone(GatewayError):

@@ -61,7 +61,7 @@ def _sent(request: Request, identity: Callable[[], Identity], callers: Callers |
     try:
         return Caller.from_context(request.context)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise Unauthorized("No API key was checked for this call: send X-API-Key, or Authorization: Bearer.") from None
+        raise Unauthorized("No API key was sent: use the header X-API-Key or Authorization: Bearer.") from None
 
 
 def _with_scope(caller: Caller, scope: str | None) -> Caller:

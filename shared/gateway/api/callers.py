@@ -69,7 +69,7 @@ class SentKeys:
         wait = self.refused.wait(address, _REFUSED)
         if wait and (not self.put_off.knows(digest) or self.put_off.wait(digest, _AGAIN)):
             self.put_off.take(digest, _AGAIN, 1)
-            message = "Too many API keys that are not good were sent from this address; try again later."
+            message = "This address sent too many invalid API keys; try again later."
             raise RateLimited(message, code="too_many_bad_keys", retry_after=1.0)
 
     def _note(self, digest: str, address: str) -> None:

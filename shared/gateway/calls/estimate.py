@@ -178,7 +178,7 @@ def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, 
     no price covers at all. If the gateway has `marked` the body, the body's own cache fields are not sent."""
 
     def refuse(param: str) -> NoReturn:
-        raise BadRequest(f"{param}: has a cost for which there is no price, so it can't be billed", param=param)
+        raise BadRequest(f"{param}: has a cost without a known price, so it can't be billed", param=param)
 
     unmarked = price.cache_write is not None and not marked
     if unmarked and body.get("prompt_cache_retention") not in (None, "in_memory"):

@@ -124,7 +124,7 @@ class Catalogue:
         if not self.knows(filters):
             known = self.categories()
             listed = ", ".join(known[:_MOST_NAMED]) + (", ..." if len(known) > _MOST_NAMED else "")
-            message = f"category: there is no such category; there are {listed or 'none yet'}"
+            message = f"category: there is no such category; the categories are {listed or 'none yet'}"
             raise BadRequest(message, param="category", code="unknown_category")
 
     def categories(self) -> list[str]:

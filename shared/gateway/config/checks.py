@@ -14,9 +14,9 @@ from gateway.models.model_names import ModelNames
 from gateway.models.vendors import Vendor, packaged
 
 _UNSAID = {
-    "maxInputTokens": "its window is unknown: the provider alone can say that a prompt is too long",
-    "maxOutputTokens": "the most that it writes is unknown: the provider alone can say that a cap is too high",
-    "capabilities": "what it can do is unknown to who lists models",
+    "maxInputTokens": "its window is unknown: only the provider can say that a prompt is too long",
+    "maxOutputTokens": "the most that it writes is unknown: only the provider can say that a cap is too high",
+    "capabilities": "its abilities are unknown: lists of models do not show them",
 }
 
 
@@ -115,7 +115,7 @@ def _check_regions(path: str, alias: Alias, vendor: Vendor | None) -> None:
         return BadRequest(f"{path}{at}: {reason}", param=f"{path}{at}")
 
     if alias.regions and (vendor is None or alias.target is None):
-        raise refused("", "is of no use without a target, which is called there")
+        raise refused("", "has no effect without a target, which is called there")
     if alias.regions and vendor is not None and not vendor.regional:
         raise refused("", f"{vendor.name} has no regions")
     geography = geography_of((alias.target or "").partition("/")[2])
@@ -133,7 +133,7 @@ def _check_endpoint(path: str, alias: Alias, vendor: Vendor | None) -> None:
         raise BadRequest(f"{path}: has no effect without a target: it belongs to the target's provider", param=path)
     if alias.endpoint not in vendor.endpoints:
         there = ", ".join(vendor.endpoints)
-        raise BadRequest(f"{path}: {vendor.name} has no endpoint of this name, but {there}", param=path)
+        raise BadRequest(f"{path}: {vendor.name} has no endpoint of this name; it has {there}", param=path)
 
 
 def _check_vendor(name: str, vendor: ConfiguredVendor, destinations: Destinations) -> None:
@@ -145,7 +145,7 @@ def _check_vendor(name: str, vendor: ConfiguredVendor, destinations: Destination
         raise refused("", "is the name of a packaged provider; choose another")
     called = vendor.vendor(name)
     if not called.base_url:
-        raise refused(".baseUrl", "is required: where the host is")
+        raise refused(".baseUrl", "is required: the address of the host")
     try:
         destinations.check(called.base_url)
     except ValueError as reason:
@@ -153,11 +153,11 @@ def _check_vendor(name: str, vendor: ConfiguredVendor, destinations: Destination
     paths = (each.path for each in called.endpoints.values())
     path = next((each for each in paths if _ends_in(called.base_url, each)), None)
     if path:
-        raise refused(".baseUrl", f"must end where {path} goes on: leave that off")
+        raise refused(".baseUrl", f"must not end in {path}: leave that off")
     if vendor.credential == "key" and not called.secret:
-        raise refused(".secret", 'is required: the name of the secret with its key; or say "credential": "none"')
+        raise refused(".secret", 'is required: the name of the secret with its key; or set "credential": "none"')
     if vendor.credential == "none" and vendor.secret is not None:
-        raise refused(".secret", 'is of no use with "credential": "none"')
+        raise refused(".secret", 'has no effect with "credential": "none"')
 
 
 def _ends_in(base_url: str, path: str) -> bool:

@@ -161,7 +161,7 @@ def _put(mark: Mark, home: list[Any], at: int, dropped: list[str]) -> bool:
 def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str], where: str) -> None:
     """If only the system speaks, its words become the user's."""
     if not talk.system:
-        raise refuse(where, "say nothing that this model could be asked")
+        raise refuse(where, "contain nothing that this model could answer")
     dropped += [f"{turn.at}.role" for turn in turns if turn.speaker == "system"][:1]
     talk.turns.append(Spoken("user", talk.system))
     talk.system = []

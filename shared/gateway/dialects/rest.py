@@ -14,12 +14,12 @@ from gateway.dialects.unsupported import refuse
 from gateway.models.vendors import Sampling
 
 # Why a field may not leave.
-PAID: Final = "has a cost for which there is no price, so it can't be billed"
+PAID: Final = "has a cost without a known price, so it can't be billed"
 NAMES: Final = "names other models than the one that was asked for"
 HIDDEN: Final = "may hold any field under another name"
-ABSENT: Final = "brings in content that this body does not hold, so nobody can say what it costs"
+ABSENT: Final = "brings in content that the body does not contain, so its cost is unknown"
 OUTLIVES: Final = "lets the call run on after its answer, so it can't be billed"
-ELSEWHERE: Final = "says where the request goes, which is the gateway's to decide"
+ELSEWHERE: Final = "says where the request goes, which only the gateway decides"
 CAP: Final = "sets an output cap in addition to the format's own"
 MANY: Final = "asks for more answers than the format says"
 

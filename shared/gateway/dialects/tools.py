@@ -15,7 +15,7 @@ def check_names(tools: Iterable[Tool | Mark]) -> None:
     for tool in tools:
         if isinstance(tool, Tool):
             if tool.name in seen:
-                raise refuse(f"{tool.at}.name", "stands twice among the tools")
+                raise refuse(f"{tool.at}.name", "is the name of two tools")
             seen.add(tool.name)
 
 

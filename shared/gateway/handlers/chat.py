@@ -112,7 +112,7 @@ def _complete(
         observability.log.exception("an answer could not be written")
         raise running.paid_for(InternalError()) from fault
     if not request.streams and len(text) * 2 > MOST_ANSWER_BYTES and len(json.dumps(text)) > MOST_ANSWER_BYTES:
-        message = "The answer is larger than can be given here; ask for less."
+        message = "The answer is too large to be returned here; ask for less."
         error = UpstreamError(message, provider=running.route.provider, code="answer_too_large", reason="too_large")
         raise running.paid_for(error)
     return Response(made.status, text, made.headers, made.media_type)

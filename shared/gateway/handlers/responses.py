@@ -11,7 +11,7 @@ from gateway.calls.clients import goes_by_end
 from gateway.dialects.responses.ends import acts_on
 from gateway.errors import GatewayError
 
-_NO_SOCKETS = "This route takes POST over HTTP; there is no WebSocket here."
+_NO_SOCKETS = "This route has no WebSocket: send the request by POST."
 
 
 def told_by_end(answered: Handler) -> Handler:

@@ -27,7 +27,11 @@ def canonical(text: str) -> str:
             raise ValueError(text)
         network = ip_network(text)
     except ValueError as fault:
-        reason = "has bits set behind its prefix" if "host bits" in str(fault) else "is no address or network in CIDR"
+        reason = (
+            "has bits set after its prefix"
+            if "host bits" in str(fault)
+            else "is not an address or a network in CIDR form"
+        )
         raise ValueError(f"{reason}, such as 192.0.2.0/24 or 2001:db8::/32") from None
     if network.version == 6 and network.network_address.ipv4_mapped is not None:
         raise ValueError("is an IPv4 network in IPv6's form: write it as IPv4")

@@ -13,7 +13,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.store import DAMAGED, KeyRecord, TeamRecord, UserRecord
 
 UNVERIFIED: Final = "unverified"  # context of a call that was let through because the key table did not answer
-REFUSED: Final = "The API key is unknown, expired or revoked. An admin can say which, or issue another."
+REFUSED: Final = "The API key is unknown, expired or revoked. An administrator can say which, or create another."
 
 
 class KeyReader(Protocol):

@@ -63,15 +63,15 @@ def _all(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
     if TIERS.index(wants.tier) > TIERS.index(has.tier):
         yield More("tier", f"its own tier is {has.tier}")
     if has.models and not (wants.models and set(wants.models) <= set(has.models)):
-        yield More("models", "its own models are limited, the key's must be among them")
+        yield More("models", "it may use only some models, and the other key's must be among them")
     if has.team_id and wants.team_id != has.team_id:
         yield More("team_id", f"it belongs to the team '{has.team_id}'")
     if has.residency and strictest(has.residency, wants.residency) != wants.residency:
-        yield More("residency", f"its own calls stay within '{has.residency}', the key's must too")
+        yield More("residency", f"its calls are bound to '{has.residency}', and the other key's must be too")
     if not covers(has.allowed_ips, wants.allowed_ips):
-        yield More("allowed_ips", "it may be used only from some addresses, and the key's must be among them")
+        yield More("allowed_ips", "it may be used only from some addresses, and the other key's must be among them")
     if has.expires and not 0 < wants.expires <= has.expires:
-        yield More("expires", "it expires itself, the key must not outlive it")
+        yield More("expires", "it expires, and the other key must not last longer")
     yield from _numbers(has.limits, wants.limits)
     yield from _models(has.model_limits, wants.model_limits)
     yield from _in_effect(has, wants, tiers)
@@ -106,12 +106,14 @@ def _models(own: tuple[ModelLimits, ...], wanted: tuple[ModelLimits, ...]) -> It
     for each in own:
         other = others.get(each.name)
         if other is None or other.target != each.target:
-            yield More("model_limits", f"its own model '{each.name}' is limited")
+            yield More("model_limits", f"it has limits on the model '{each.name}'")
             continue
         for found in _numbers(each.limits, other.limits):
-            yield More("model_limits", f"of the model '{each.name}' {found.reason}")
+            yield More("model_limits", f"on the model '{each.name}' {found.reason}")
         if not set(other.limits.shadow) <= set(each.limits.shadow):
-            yield More("model_limits", f"its limits on the model '{each.name}' are enforced, the key's would not be")
+            yield More(
+                "model_limits", f"its limits on the model '{each.name}' are enforced, and the other key's would not be"
+            )
 
 
 def _in_effect(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
@@ -121,9 +123,9 @@ def _in_effect(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
     for name, most in _by_field(own).items():
         asked = wanted[name]
         if most is not None and (asked is None or asked > most):
-            yield More(name, f"by its tier its {name} is {in_dollars(most) if name == 'max_budget' else most}")
+            yield More(name, f"its tier's {name} is {in_dollars(most) if name == 'max_budget' else most}")
     if own.budget is not None and others.duration != own.duration:
-        yield More("budget_duration", f"by its tier its budget is {own.duration}")
+        yield More("budget_duration", f"its tier's budget is {own.duration}")
     yield from _raised(own, others)
 
 
@@ -135,7 +137,7 @@ def _raised(own: Terms, wanted: Terms) -> Iterator[More]:
     most = wanted.budget + asked.by
     within = raised is not None and most <= own.budget + raised.by and asked.until <= raised.until
     if most > own.budget and not within:
-        yield More("budget_raise", "its own budget is not raised as high, for as long")
+        yield More("budget_raise", "its own budget is not raised by as much for as long")
 
 
 def _by_field(terms: Terms) -> dict[str, int | None]:
@@ -155,9 +157,9 @@ def _shadow(has: Holder, wants: Holder, tiers: Tiers) -> Iterator[More]:
     others_limits = {each.name: each.limits for each in wants.model_limits}
     pairs += [(each.limits, others_limits[each.name]) for each in has.model_limits if each.name in others_limits]
     if any(wanted.estimate == "typical" != own.estimate for own, wanted in pairs):
-        yield More("estimate", "its calls hold their upper bound, the key's would hold what is typical")
+        yield More("estimate", "its calls reserve the most that they may cost, and the other key's would reserve less")
     own, others = (terms_of(tiers(each.tier), each.limits) for each in (has, wants))
     for each in LIMITS:
         if own.most(each) is not None and own.enforced(each.name) and not others.enforced(each.name):
             where = "shadow" if each.name in wants.limits.shadow else "tier"
-            yield More(where, f"its {each.name} is enforced, the key's would be in shadow")
+            yield More(where, f"its {each.name} is enforced, and the other key's would be in shadow")

@@ -59,7 +59,7 @@ def check_team(action: TeamAction, actor: Caller) -> None:
 
 def check_user(actor: Caller) -> None:
     """Raises Forbidden. A user may have keys of any tier and team, so the user's limits concern every key."""
-    _check_unbound(actor, "set what limits users", of_highest_tier=True)
+    _check_unbound(actor, "set the limits of users", of_highest_tier=True)
 
 
 def check_area(area: Area, actor: Caller) -> None:
@@ -71,13 +71,13 @@ def check_area(area: Area, actor: Caller) -> None:
 def check_sight(actor: Caller, team_id: str) -> None:
     """Raises Forbidden if a team's key asks for something outside its team. An empty id means no team."""
     if actor.team_id and actor.team_id != team_id:
-        _refuse(f"A key of a team sees only its own team: it belongs to the team '{actor.team_id}'.", "team_id")
+        _refuse(f"A key of a team can read only its own team, '{actor.team_id}'.", "team_id")
 
 
 def check_sight_of_user(actor: Caller, user_id: str) -> None:
     """Raises Forbidden if a key of a team, or of a user with limits, asks for another user."""
     if (actor.team_id or actor.user) and actor.user_id != user_id:
-        _refuse("A key of a team or of a limited user sees only its own user.", "user_id")
+        _refuse("A key of a team, or of a user with limits, can read only its own user.", "user_id")
 
 
 def inherited(actor: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -121,11 +121,11 @@ def _not_above(write: KeyWrite) -> None:
     if is_full(write.actor):  # a tier's numbers may become anything, and somebody must be able to revoke every key
         above = next((scope for scope in write.before.scopes if not write.actor.may(scope)), None)
         if above:
-            _refuse(f"This key can't act on one that has more: it lacks the scope '{above}'.", "scopes")
+            _refuse(f"This key can't act on a key with more rights: it lacks the scope '{above}'.", "scopes")
         return
     found = more(write.actor, write.before, write.tiers)
     if found:
-        _refuse(f"This key can't act on one that has more: {found.reason}.", found.field)
+        _refuse(f"This key can't act on a key with more rights: {found.reason}.", found.field)
 
 
 def _not_more(write: KeyWrite) -> None:
@@ -136,7 +136,7 @@ def _not_more(write: KeyWrite) -> None:
         return
     found = more(write.actor, write.after, write.tiers, shadow=not full)
     if found:
-        _refuse(f"This key can't grant more than it has: {found.reason}.", found.field)
+        _refuse(f"This key can't give a key more rights than it has: {found.reason}.", found.field)
 
 
 def _own_user(write: KeyWrite) -> None:
@@ -148,17 +148,17 @@ def _own_user(write: KeyWrite) -> None:
         return
     own = actor.user_id if before is None else before.user_id
     if after is not None and after.user_id != own:
-        _refuse("Only a key that nothing bounds, of the highest tier, says whose user's a key is.", "user_id")
+        _refuse("Only a key of the highest tier that nothing limits can set the user of a key.", "user_id")
     if actor.user and before is not None and before.user_id != actor.user_id:
-        _refuse(f"This key acts only on keys of its own user: '{actor.user_id}'.", "user_id")
+        _refuse(f"This key can act only on keys of its own user, '{actor.user_id}'.", "user_id")
 
 
 def _from_where_it_may_be_used(write: KeyWrite) -> None:
     """A key that is bound to addresses makes secrets only for keys that are bound to those too. A secret that works
     elsewhere would escape that bound."""
     if write.after is not None and not covers(write.actor.allowed_ips, write.after.allowed_ips):
-        reason = "it may be used only from some addresses, and the key's must be among them"
-        _refuse(f"This key can't hand out a secret that works elsewhere: {reason}.", "allowed_ips")
+        reason = "it may be used only from some addresses, and the other key's must be among them"
+        _refuse(f"This key can't make a secret that works at other addresses: {reason}.", "allowed_ips")
 
 
 def _gains_what_may_be_made(write: KeyWrite) -> None:
@@ -179,14 +179,17 @@ def _may_make(write: KeyWrite) -> None:
     actor = write.actor
     own = _own_limit(actor)
     if own:
-        _refuse(f"A key that has a limit of its own makes no keys, and gives none more: its {own} would multiply.", own)
+        _refuse(f"A key with its own limits can't create keys or give them more: its {own} would multiply.", own)
     shared = [each.limits for each in (actor.team, actor.user) if each]
     if actor.team_id or actor.user:
         if not any(each.max_budget is not None and "budget" not in each.shadow for each in shared):
             field, whose = ("team_id", "team") if actor.team_id else ("user_id", "user")
-            _refuse(f"A {whose}'s key makes keys, and gives them more, only where the {whose} has a budget.", field)
+            _refuse(f"A key of a {whose} can create keys, or give them more, only if the {whose} has a budget.", field)
     elif not is_full(actor) and budget_in_effect(actor, write.tiers) is not None:
-        _refuse(f"The tier {actor.tier} has a budget: keys made by one of its keys would multiply it.", "max_budget")
+        _refuse(
+            f"A key of the tier {actor.tier} can't create keys, because they would multiply the tier's budget.",
+            "max_budget",
+        )
 
 
 def _gains(write: KeyWrite) -> bool:
@@ -210,16 +213,16 @@ _AREAS: Mapping[Area, str] = {
     "breakers": "circuit breakers",
     "corrections": "the bill",
     "products": "the catalogue",
-    "sessions": "what is kept of sessions",
+    "sessions": "the stored data of sessions",
 }
 
 
 def _check_unbound(actor: Caller, what: str, *, of_highest_tier: bool) -> None:
     bound = bound_by(actor)
     if bound:
-        _refuse(f"A key that is bound can't {what}: this one is bound by its {bound}.", bound)
+        _refuse(f"This key can't {what}, because it is bound by its {bound}.", bound)
     if of_highest_tier and actor.tier != TIERS[-1]:
-        _refuse(f"Only a key of the tier {TIERS[-1]} can {what}: this one's tier is {actor.tier}.", "tier")
+        _refuse(f"Only a key of the tier {TIERS[-1]} can {what}, and this key's tier is {actor.tier}.", "tier")
 
 
 def _refuse(message: str, field: str) -> None:

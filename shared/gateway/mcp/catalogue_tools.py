@@ -20,7 +20,12 @@ _JSON: Final = "application/json"
 _PAGE = 50
 _TEMPLATES = (
     ("products/{id}", "product", "A product", "Everything about one product."),
-    ("categories/{+path}", "category", "A category", "Products of a category, cheapest first, by name or path."),
+    (
+        "categories/{+path}",
+        "category",
+        "A category",
+        "The products of a category, by its name or path, the cheapest first.",
+    ),
 )
 
 

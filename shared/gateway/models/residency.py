@@ -55,7 +55,7 @@ def refused(name: str, residency: str) -> Forbidden:
     reason = (
         "the rules of its key, its team and the config contradict each other"
         if residency == NOWHERE
-        else f"nothing is known to answer it that stays within '{residency}'"
+        else f"no provider is known to answer it within '{residency}'"
     )
     message = f"The model '{name}' may not be called: {reason}."
     return Forbidden(message, code="residency", param="model", details={"residency": residency})

@@ -479,7 +479,7 @@ def test_no_row_of_allowed_steps_gives_a_limited_actor_more(
 @pytest.mark.parametrize(
     ("actor", "said"),
     [
-        (replace(FULL, team_id="red"), "A key that is bound can't change config, prices and tiers: this one is bound"),
+        (replace(FULL, team_id="red"), "This key can't change config, prices and tiers, because it is bound"),
         (replace(FULL, tier="basic"), "Only a key of the tier enterprise can change config, prices and tiers: this"),
     ],
 )

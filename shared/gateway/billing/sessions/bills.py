@@ -107,7 +107,7 @@ class SessionBills:
                 for dimension, value in named.items():
                     by[dimension].setdefault(value or NONE, Counter()).update(counters_of(item))
         if not whole.first:
-            raise NotFound("There is no such session, or none of the last 30 days.", param="id")
+            raise NotFound("There is no such session in the last 30 days.", param="id")
         parts = {
             f"by_{name}": {value: _figures(cells) for value, cells in sorted(found.items())}
             for name, found in by.items()
@@ -136,7 +136,7 @@ class SessionBills:
     def _keys(self, query: Mapping[str, str]) -> list[str]:
         given = [name for name in _WHOSE if name in query]
         if len(given) != 1:
-            raise BadRequest("key: name one key, or the user_id of its keys", param="key")
+            raise BadRequest("key: name one key by `key`, or a user's keys by `user_id`", param="key")
         if "key" in query:
             if not re.fullmatch(KEY_ID, query["key"], re.ASCII):
                 raise BadRequest("key: must be the id of a key", param="key")

@@ -80,7 +80,9 @@ def _content(
 def _assistant(message: Mapping[str, Any], where: str, dropped: list[str]) -> Iterator[Block]:
     for name in ("function_call", "audio"):
         if message.get(name):
-            raise refuse(f"{where}.{name}", "use tool_calls" if name == "function_call" else "not held by the request")
+            raise refuse(
+                f"{where}.{name}", "use tool_calls" if name == "function_call" else "not contained in the request"
+            )
     spoken = ""
     for index, given in enumerate(message.get("thinking_blocks") or ()):
         block = thinking_part(mapping(given), f"{where}.thinking_blocks[{index}]", dropped)
@@ -123,7 +125,7 @@ def _result(message: Mapping[str, Any], where: str, dropped: list[str]) -> Itera
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str) or not value:
-        raise refuse(where, "must be there, as text")
+        raise refuse(where, "is required, as text")
     return value
 
 

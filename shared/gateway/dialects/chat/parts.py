@@ -50,7 +50,7 @@ def thinking_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Re
         name_unknown(part, ("type", "thinking", "signature"), where, dropped)
         signature = part.get("signature")
         return Reasoning(part["thinking"], signature if isinstance(signature, str) else "", at=where)
-    raise refuse(where, "must be a thinking block as it was given")
+    raise refuse(where, "must be a thinking block, unchanged")
 
 
 def _image(given: object, where: str, dropped: list[str]) -> Image | Link:

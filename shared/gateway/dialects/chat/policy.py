@@ -86,7 +86,7 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
     for name in present:
         reason = REFUSED.get(name.casefold())
         if reason is None and name not in DOCUMENTED and name.casefold() in DOCUMENTED:
-            reason = "is no field; the one that is has small letters alone"
+            reason = "is not a field; write its name in small letters"
         if reason is not None:
             raise _refused(name, reason)
     if any(each != "text" for each in present.get("modalities") or ()):
@@ -155,7 +155,7 @@ def _of_inner(present: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _check_known(present: Mapping[str, Any], passed: frozenset[str]) -> None:
-    unknown = "is no field of this format, and this gateway's operator has not listed it for this host"
+    unknown = "is not a field of this format, and the gateway's operator has not allowed it for this host"
     for name in present:
         if name not in DOCUMENTED and name not in passed:
             raise _refused(name, unknown)

@@ -78,7 +78,7 @@ def _tools(tools: Sequence[Any], dropped: list[str]) -> Iterator[Tool | Mark]:
         name_unknown(function, ("name", "description", "parameters", "strict", "cache_control"), here, dropped)
         name, description = function.get("name"), function.get("description") or ""
         if not isinstance(name, str) or not name:
-            raise refuse(f"{here}.name", "must be there, as text")
+            raise refuse(f"{here}.name", "is required, as text")
         if not isinstance(description, str):
             raise refuse(f"{here}.description", "must be text")
         schema = function.get("parameters")

@@ -28,9 +28,9 @@ def check_fields(body: Mapping[str, Any], passed: Collection[str] | None) -> Non
             continue
         reason = REFUSED.get(name.casefold())
         if reason is None and name.casefold() in (*DOCUMENTED, *_OURS):
-            reason = "is no field; the one that is has small letters alone"
+            reason = "is not a field; write its name in small letters"
         if reason is None and passed is not None and name not in passed:
-            reason = "is no field of this format, and this gateway's operator has not listed it for this host"
+            reason = "is not a field of this format, and the gateway's operator has not allowed it for this host"
         if reason is not None:
             raise _refused(name, reason)
 

@@ -147,7 +147,7 @@ def _result(block: Mapping[str, Any], where: str, dropped: list[str]) -> Iterato
         elif isinstance(part, _Part):
             content.append(part)
         else:
-            raise refuse(part.at, "is not a tool's to say")
+            raise refuse(part.at, "is not allowed in a tool's result")
     id = _some(_text(block.get("tool_use_id"), f"{where}.tool_use_id"), f"{where}.tool_use_id")
     yield ToolResult(id, tuple(content), block.get("is_error") is True, where)
     yield from [*kept, *marks(block, where, dropped)][-1:]
@@ -160,11 +160,11 @@ def _base64(source: Mapping[str, Any], where: str) -> str:
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
-        raise refuse(where, "must be there, as text")
+        raise refuse(where, "is required, as text")
     return value
 
 
 def _some(text: str, where: str) -> str:
     if not text:
-        raise refuse(where, "must be there, as text")
+        raise refuse(where, "is required, as text")
     return text

@@ -17,13 +17,13 @@ from typing import Any, Final
 
 from gateway.errors import BadRequest
 
-_PAID = "has a cost for which there is no price, so it can't be billed"
+_PAID = "has a cost without a known price, so it can't be billed"
 _NAMES = "names other models than the one that was asked for"
-_ABSENT = "brings in content that this body does not hold, so nobody can say what it costs"
+_ABSENT = "brings in content that the body does not contain, so its cost is unknown"
 _HIDDEN = "may hold any field under another name"
 _CAP = "sets an output cap in addition to max_tokens"
-_ELSEWHERE = "says where the request goes, which is the gateway's to decide"
-_AGAIN = "lets the model run more often than once, so it can't be billed"
+_ELSEWHERE = "says where the request goes, which only the gateway decides"
+_AGAIN = "lets the model run more than once, so it can't be billed"
 
 # By name in lower case. Those of Anthropic's API are marked; the others belong to gateways and routers.
 REFUSED: Final[Mapping[str, str]] = {
@@ -94,9 +94,9 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
     for name in present:
         reason = REFUSED.get(name.casefold())
         if reason is None and name not in DOCUMENTED and name.casefold() in DOCUMENTED:
-            reason = "is no field; the one that is has small letters alone"
+            reason = "is not a field; write its name in small letters"
         if reason is None and passed is not None and name not in DOCUMENTED | OF_HEADERS | passed:
-            reason = "is no field of this format, and this gateway's operator has not listed it for this host"
+            reason = "is not a field of this format, and the gateway's operator has not allowed it for this host"
         if reason is not None:
             raise _refused(name, reason)
     inside = (_of_speed(present), _of_tools(present.get("tools")), _of_edits(present.get("context_management")))

@@ -118,12 +118,12 @@ def _tools(tools: Sequence[Any], dropped: list[str]) -> Iterator[Tool | Mark]:
     for index, given in enumerate(tools):
         tool, where = mapping(given), f"tools[{index}]"
         if not runs_here(tool) or tool.get("type") not in (None, "custom"):
-            raise refuse(f"{where}.type", "is known to the models of this format alone")
+            raise refuse(f"{where}.type", "is known only to models of this format")
         known = ("type", "name", "description", "input_schema", "strict", "cache_control")
         name_unknown({name: value for name, value in tool.items() if value is not False}, known, where, dropped)
         name, description = tool.get("name"), tool.get("description") or ""
         if not isinstance(name, str) or not name:
-            raise refuse(f"{where}.name", "must be there, as text")
+            raise refuse(f"{where}.name", "is required, as text")
         if not isinstance(description, str):
             raise refuse(f"{where}.description", "must be text")
         schema, strict = tool.get("input_schema"), tool.get("strict")

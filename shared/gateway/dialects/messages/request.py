@@ -33,7 +33,7 @@ def write_request(request: Request, dropped: list[str], *, sampling: Sampling = 
     dropped = list(dropped)
     check_rest(request, dropped, told=CACHING if marks else ())
     if request.cap is None:
-        raise refuse(request.path("max_completion_tokens"), "must be there for this model")
+        raise refuse(request.path("max_completion_tokens"), "is required for this model")
     check_choice(request)
     check_names(request.tools)
     turns, where = tuple(_signed(request.turns, dropped)), request.path("messages")

@@ -21,11 +21,11 @@ from gateway.dialects.rest import ABSENT, CAP, MANY, NAMES, OF_ROUTERS, OUTLIVES
 from gateway.dialects.values import mapping, objects
 from gateway.errors import BadRequest
 
-_AGAIN = "lets the model run more often than once, so it can't be billed"
+_AGAIN = "lets the model run more than once, so it can't be billed"
 
 NOT_STORED: Final = (
-    "Nothing is stored here, and nothing that a provider stored is read: send the whole conversation in input, with "
-    "each item of earlier answers as it came (of reasoning its encrypted_content)."
+    "The gateway stores nothing, and reads nothing that a provider stored. Send the whole conversation in input, with "
+    "each item of earlier answers unchanged (of reasoning, its encrypted_content)."
 )
 _STORED: Final = f"{ABSENT}. {NOT_STORED}"
 # By name in lower case. Those of the format itself are marked; the rest belong to chat and others.
@@ -102,13 +102,13 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
     for name in present:
         reason = REFUSED.get(name.casefold())
         if reason is None and name not in DOCUMENTED and name.casefold() in DOCUMENTED:
-            reason = "is no field; the one that is has small letters alone"
+            reason = "is not a field; write its name in small letters"
         if reason is None and passed is not None and name not in DOCUMENTED | passed:
-            reason = "is no field of this format, and this gateway's operator has not listed it for this host"
+            reason = "is not a field of this format, and the gateway's operator has not allowed it for this host"
         if reason is not None:
             raise _refused(name, reason)
     if present.get("background", False) is not False:
-        raise _refused("background", "an answer is given in the call that asks for it; ask without, and stream")
+        raise _refused("background", "the answer comes in the same call; leave the field out, and stream")
     if "previous_response_id" in present:
         id = str(present["previous_response_id"])[:64]
         message = f"previous_response_id: Previous response with id '{id}' not found. {NOT_STORED}"

@@ -85,7 +85,7 @@ def _tool(tool: Mapping[str, Any], namespace: str, where: str, dropped: list[str
     if kind == SEARCH:
         return _search(tool, where, dropped)
     if kind not in ("function", "custom"):
-        raise refuse(f"{where}.type", "is known to the models of this format alone")
+        raise refuse(f"{where}.type", "is known only to models of this format")
     called = Called(kind, namespace, _text(tool.get("name"), f"{where}.name"))
     description = tool.get("description") or ""
     if not isinstance(description, str):
@@ -125,7 +125,7 @@ def _described(description: str, form: Mapping[str, Any]) -> str:
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str) or not value or _APART in value:
-        raise refuse(where, "must be there, as text")
+        raise refuse(where, "is required, as text")
     return value
 
 

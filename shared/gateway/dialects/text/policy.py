@@ -27,8 +27,8 @@ def check_fields(body: Mapping[str, Any]) -> None:
         if value is None or name in READ or name in PASSED or (name in NOT_HERE and _is_usual(name, value)):
             continue
         if name in NOT_HERE:
-            raise _refused(name, "not supported: models that chat answer here")
-        raise _refused(name, OF_ROUTERS.get(name.casefold(), "is no field of this format"))
+            raise _refused(name, "not supported: chat models answer here")
+        raise _refused(name, OF_ROUTERS.get(name.casefold(), "is not a field of this format"))
 
 
 def _is_usual(name: str, value: Any) -> bool:

@@ -74,7 +74,7 @@ def prompt_of(given: Any) -> str:
     if not isinstance(one, str):
         where = "prompt" if one is given else "prompt[0]"
         raise BadRequest(
-            f"{where}: must be text, or a list of one: this route takes one prompt, and no tokens", param=where
+            f"{where}: must be text, or a list of one: this route takes one prompt, not tokens", param=where
         )
     if not one.strip():
         raise BadRequest("prompt: must not be blank", param="prompt")

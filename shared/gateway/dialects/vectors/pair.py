@@ -59,7 +59,7 @@ class Embedding:
         inputs = self._fitting(inputs, asked, dropped)
         most, texts = self._native.most, inputs.texts
         if len(texts) > MOST_REQUESTS * most:
-            raise refuse("input", f"with this model at most {MOST_REQUESTS * most} texts at a time")
+            raise refuse("input", f"at most {MOST_REQUESTS * most} texts at a time with this model")
         pieces = [texts[at : at + most] for at in range(0, len(texts), most)]
         bodies = [self._native.write(inputs._replace(texts=piece)) for piece in pieces]
         bounds = [sum(map(most_tokens, piece)) for piece in pieces]

@@ -175,5 +175,5 @@ def _flat(kind: str, item: Mapping[str, Any], where: str) -> str:
 
 def _some(value: object, where: str) -> str:
     if not isinstance(value, str) or not value:
-        raise refuse(where, "must be there, as text")
+        raise refuse(where, "is required, as text")
     return value

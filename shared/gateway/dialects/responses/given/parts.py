@@ -77,7 +77,7 @@ def _file(part: Mapping[str, Any], where: str, dropped: list[str]) -> Document |
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
-        raise refuse(where, "must be there, as text")
+        raise refuse(where, "is required, as text")
     return value
 
 
