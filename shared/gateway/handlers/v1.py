@@ -93,7 +93,7 @@ def embeddings_routes(auth: Auth) -> tuple[Route, ...]:
 def text_routes(auth: Auth) -> tuple[Route, ...]:
     """The route of legacy completions (before chat), for a door that streams."""
     made, answer = once(text, "text"), f"{ANSWERS}:TextCompletion"
-    summary = "Makes a completion in OpenAI's format from before chat. A chat model answers."
+    summary = "Makes a completion in exactly the format that OpenAI had before chat. A chat model answers."
     return (_paid("POST /v1/completions", made, auth, summary, TEXT, answer),)
 
 

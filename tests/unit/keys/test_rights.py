@@ -480,7 +480,10 @@ def test_no_row_of_allowed_steps_gives_a_limited_actor_more(
     ("actor", "said"),
     [
         (replace(FULL, team_id="red"), "This key can't change config, prices and tiers, because it is bound"),
-        (replace(FULL, tier="basic"), "Only a key of the tier enterprise can change config, prices and tiers: this"),
+        (
+            replace(FULL, tier="basic"),
+            "Only a key of the tier enterprise can change config, prices and tiers, and this",
+        ),
     ],
 )
 def test_a_refusal_says_no_more_than_is_so(actor: Caller, said: str) -> None:
