@@ -1,22 +1,22 @@
-# Profile full only: an alarm costs 0.10 US dollars a month for each metric it looks at. Each ends in the name of its page
-# in docs/runbooks, which says what it means and what to do.
+# Alarms exist only in the profile full: an alarm costs 0.10 US dollars a month for each metric that it uses. The name of each
+# alarm ends in the name of its page in docs/runbooks, which says what the alarm means and what to do.
 
 locals {
   full = var.profile == "full"
 
-  # What callers reach, each a class of routes: admin, catalogue and MCP, health, paid calls at either door; and who is asked
-  # of each whose key it is. Jobs are watched by what they got done: silent, iterator-age, uncounted.
+  # The functions that callers reach, each with a class of routes: admin, catalogue and MCP, health, paid calls at either door;
+  # and the authorizer, which checks each caller's key. Jobs are watched by their results: silent, iterator-age, uncounted.
   functions_of_callers = {
     for key in concat(keys(local.functions_with_routes), keys(local.functions_that_stream), local.authorizer[*]) : key => local.function_names[key]
   }
 
-  # Shares, not counts, so that a threshold means the same at ten calls a minute and at ten thousand; and five at least,
-  # since one of two is no half of the callers.
+  # Shares, not counts, so that a threshold means the same at ten calls a minute and at ten thousand. There must be at least
+  # five failures, because one failed call of two does not mean that half of the callers are affected.
   alarms_of_functions = merge([
     for key, name in local.functions_of_callers : {
       "${name}-errors" = {
         runbook     = "errors"
-        description = "${name}: 5 % or more of the runs within 5 minutes crashed or ended in a server error."
+        description = "${name}: 5 % or more of the runs within 5 minutes crashed or ended with a server error."
         threshold   = 5
         expression  = "IF(FILL(crashed, 0) + FILL(failed, 0) >= 5, 100 * (FILL(crashed, 0) + FILL(failed, 0)) / FILL(runs, 1), 0)"
         metrics = {
@@ -38,11 +38,11 @@ locals {
     }
   ]...)
 
-  # Before anybody is refused: executions of the whole account, whoever uses them.
+  # Executions of the whole account, whichever function uses them. This alarm is raised before any call is refused.
   alarms_of_account = {
     "${local.prefix}-concurrency" = {
       runbook     = "concurrency"
-      description = "80 % of the executions that the account may run at once are in use."
+      description = "80 % of the Lambda executions that the account may run at once are in use."
       threshold   = floor((local.concurrency == 0 ? 1000 : local.concurrency) * 80 / 100)
       period      = 60
       evaluations = 5
@@ -51,13 +51,14 @@ locals {
     }
   }
 
-  # By success, not by starts: a job that is started every hour and fails every hour has started. Three intervals without
-  # one, of 5 minutes at least; CloudWatch looks back 7 days at most, in periods of a day at most (checks.tf).
+  # Successful runs are counted, not starts, because a job that fails every hour is still started every hour. The alarm is raised
+  # after three intervals without a success. An interval has at least 5 minutes. CloudWatch looks back at most 7 days, in periods
+  # of at most a day (checks.tf).
   silent_periods = { for key, seconds in local.schedule_seconds : key => max(coalesce(seconds, 0), 300) }
   alarms_of_schedules = {
     for key, name in { for key in keys(local.functions_on_schedule) : key => local.function_names[key] } : "${name}-silent" => {
       runbook     = "silent"
-      description = "${name} has ended no run well for ${local.silent_periods[key] * 3 / 60} minutes."
+      description = "No run of ${name} has succeeded for ${local.silent_periods[key] * 3 / 60} minutes."
       threshold   = 1
       comparison  = "LessThanThreshold"
       period      = local.silent_periods[key]
@@ -75,10 +76,11 @@ locals {
         threshold   = 60000
         metrics     = { age = { namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = local.function_names[key] }, stat = "Maximum" } }
       }
-      # Its age is told by a consumer that runs: one that is switched off, or fails at each batch, tells nothing.
+      # Lambda reports the iterator's age only while the consumer runs. A consumer that is switched off, or that fails at each
+      # batch, has no such metric.
       "${local.function_names[key]}-uncounted" = {
         runbook     = "uncounted"
-        description = "For 2 hours calls were paid for, and ${local.function_names[key]} counted no batch."
+        description = "For 2 hours calls cost money, but ${local.function_names[key]} counted no batch."
         threshold   = 1
         period      = 3600
         evaluations = 2
@@ -90,7 +92,7 @@ locals {
       }
       "${local.function_names[key]}-failure-queue" = {
         runbook     = "failure-queue"
-        description = "${local.function_names[key]} gave records up: they wait in ${queue}."
+        description = "${local.function_names[key]} gave up records. They wait in the queue ${queue}."
         threshold   = 1
         metrics     = { messages = { namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = queue }, stat = "Maximum" } }
       }
@@ -110,14 +112,14 @@ locals {
     }
     "${local.prefix}-api-p99" = {
       runbook     = "api-p99"
-      description = "For 15 minutes one answer in a hundred took 25 seconds or more; at 29 callers get none."
+      description = "For 15 minutes one answer in a hundred took 25 seconds or more. After 29 seconds callers get no answer."
       threshold   = 25000
       evaluations = 3
       metrics     = { latency = { namespace = "AWS/ApiGateway", metric = "Latency", dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = "p99" } }
     }
     "${local.prefix}-stream-5xx" = {
       runbook     = "stream-5xx"
-      description = "The door that streams answered 5 % or more of the calls within 5 minutes with a server error."
+      description = "The streaming door answered 5 % or more of the calls within 5 minutes with a server error."
       threshold   = 5
       expression  = "IF(FILL(failed, 0) >= 5, 100 * FILL(failed, 0) / FILL(calls, 1), 0)"
       metrics = {
@@ -125,10 +127,11 @@ locals {
         calls  = { namespace = "AWS/ApiGateway", metric = "Count", dimensions = { ApiName = aws_api_gateway_rest_api.stream.name }, stat = "Sum" }
       }
     }
-    # After 10 seconds of silence a ping goes out: what takes longer than that has heard nothing from the model until then.
+    # After 10 seconds of silence the gateway sends a ping. So if the first byte comes later than that, the model had sent nothing
+    # until then.
     "${local.prefix}-first-byte" = {
       runbook     = "first-byte"
-      description = "For 15 minutes one stream in ten began after 10 seconds or more."
+      description = "For 15 minutes one stream in ten needed 10 seconds or more until its first byte."
       threshold   = 10000
       evaluations = 3
       metrics     = { wait = { namespace = local.own, metric = "FirstByte", dimensions = { Gateway = local.prefix }, stat = "p90" } }
@@ -138,7 +141,7 @@ locals {
   alarms_of_providers = {
     for provider in var.providers_enabled : "${local.prefix}-${provider}-breaker-open" => {
       runbook     = "breaker-open"
-      description = "The circuit breaker of ${provider} opened: calls to it are refused."
+      description = "A circuit breaker of ${provider} opened. Calls to that model or host are refused."
       threshold   = 1
       metrics     = { opened = { namespace = local.own, metric = "CircuitBreakerOpened", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum" } }
     }
@@ -157,34 +160,34 @@ locals {
     }
     "${local.prefix}-overruns" = {
       runbook     = "overruns"
-      description = "A provider billed more than was held for a call: a budget may be exceeded by that much."
+      description = "A provider billed more for a call than the call's hold. A budget may be exceeded by the difference."
       threshold   = 1
       metrics     = { calls = { namespace = local.own, metric = "Overruns", dimensions = { Gateway = local.prefix }, stat = "Sum" } }
     }
-    # A reply that was lost leaves a few cents held until the reconcile comes by; dollars within an hour are a defect.
+    # If a reply is lost, a few cents stay held until the next reconcile. Dollars within an hour are a defect.
     "${local.prefix}-ledger-drift" = {
       runbook     = "ledger-drift"
-      description = "The reconcile put 1 US dollar or more right within an hour."
+      description = "The reconcile corrected the ledger by 1 US dollar or more within an hour."
       threshold   = 1
       period      = 3600
       metrics     = { drift = { namespace = local.own, metric = "LedgerDrift", dimensions = { Gateway = local.prefix }, stat = "Sum" } }
     }
     "${local.prefix}-rows-stuck" = {
       runbook     = "rows-stuck"
-      description = "The sweeper could not expire a row: what its call held stays held."
+      description = "The sweeper could not expire a row, so the hold of its call was not released."
       threshold   = 1
       metrics     = { stuck = { namespace = local.own, metric = "RowsStuck", dimensions = { Gateway = local.prefix }, stat = "Sum" } }
     }
     "${local.prefix}-rows-parked" = {
       runbook     = "rows-parked"
-      description = "The consumer could not read a record: a call is missing from the usage report."
+      description = "The consumer could not read a record, so a call is missing from the usage report."
       threshold   = 1
       metrics     = { parked = { namespace = local.own, metric = "RowsParked", dimensions = { Gateway = local.prefix }, stat = "Sum" } }
     }
   }
 
-  # One refusal is tried again and passes: two periods of three are a load that the table does not take. An index refuses
-  # for itself, and writes to its table with it.
+  # A single refusal does no harm, because the call is retried. Refusals in two periods of three mean that the table can't take
+  # the load. An index is throttled separately, and then writes to its table are refused too.
   alarms_of_tables = {
     for key, name in local.table_names : "${name}-table-throttles" => {
       runbook     = "table-throttles"
@@ -222,9 +225,9 @@ locals {
       datapoints  = try(alarm.datapoints, null)
       missing     = try(alarm.missing, "notBreaching")
       expression  = try(alarm.expression, null)
-      # Where it is part of another alarm (slo.tf), that one tells.
+      # False if the alarm is part of a composite alarm (slo.tf), which notifies instead.
       told = try(alarm.told, true)
-      # One metric alone stands in the alarm itself, several in queries of their own below it.
+      # A single metric is written in the alarm itself; several metrics are written as metric queries.
       single  = try(alarm.expression, null) == null ? one(values(alarm.metrics)) : null
       metrics = alarm.metrics
     } if local.full
@@ -277,7 +280,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 }
 
 resource "aws_sns_topic" "alarms" {
-  #checkov:skip=CKV_AWS_26:CloudWatch can't publish through AWS's own SNS key, and the messages are names of alarms; kms_key_arn encrypts them
+  #checkov:skip=CKV_AWS_26:CloudWatch can't publish to a topic that AWS's own SNS key encrypts, and the messages only name alarms; kms_key_arn encrypts them
 
   count = local.full ? 1 : 0
 

@@ -1,5 +1,6 @@
 locals {
-  # Access of a route in function.json -> the header that carries the key. Each its own authorizer: the HTTP API caches by header.
+  # Access of a route in function.json -> the header that carries the key. Each has its own authorizer, because the HTTP API
+  # caches by header.
   authorizers = {
     api-key = "$request.header.X-API-Key"
     bearer  = "$request.header.Authorization"
@@ -15,7 +16,7 @@ locals {
     latency_ms     = "$context.responseLatency"
     integration_ms = "$context.integrationLatency"
     error          = "$context.error.messageString"
-    # What Lambda said where it gave no answer: throttled, no right, crashed.
+    # The error that Lambda reported if it gave no answer: throttled, no right, crashed.
     integration_error = "$context.integrationErrorMessage"
     authorizer_error  = "$context.authorizer.error"
     key_id            = "$context.authorizer.keyId"
@@ -35,7 +36,7 @@ resource "aws_apigatewayv2_api" "this" {
       allow_origins = cors_configuration.value
       allow_methods = sort(distinct([for route in keys(local.routes) : split(" ", route)[0]]))
       allow_headers = local.cors.allow_headers
-      # A browser shows a page only the headers named here.
+      # A browser shows a page only the headers that are named here.
       expose_headers = local.cors.expose_headers
       max_age        = local.cors.max_age
     }
@@ -54,8 +55,8 @@ resource "aws_apigatewayv2_authorizer" "this" {
   identity_sources                  = [each.value]
   authorizer_result_ttl_in_seconds  = local.functions[local.authorizer].authorizer.ttl
 
-  # A function of another name: routes go over to the new one before AWS is asked to delete what they still point to,
-  # which it refuses.
+  # If a function gets another name, the routes must point to the new authorizer before the old one is deleted: AWS refuses to
+  # delete an authorizer that routes use.
   lifecycle {
     create_before_destroy = true
   }
@@ -69,7 +70,7 @@ resource "aws_apigatewayv2_integration" "this" {
   integration_type       = "AWS_PROXY"
   integration_uri        = module.function[each.key].invoke_arn
   payload_format_version = "2.0"
-  # Half a second past the function's own end, so that its answer wins over the API's; 30 seconds are the API's most.
+  # Half a second more than the function's timeout, so that the function answers before the API does. The API's maximum is 30 s.
   timeout_milliseconds = min(each.value.timeout * 1000 + 500, 30000)
 
   lifecycle {
@@ -78,7 +79,7 @@ resource "aws_apigatewayv2_integration" "this" {
 }
 
 resource "aws_apigatewayv2_route" "this" {
-  #checkov:skip=CKV_AWS_309:health is public; tests/gateway.tftest.hcl holds every other route to an authorizer
+  #checkov:skip=CKV_AWS_309:health is public; tests/gateway.tftest.hcl checks that every other route has an authorizer
 
   for_each = local.routes
 
@@ -118,7 +119,7 @@ resource "aws_apigatewayv2_stage" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "access" {
-  #checkov:skip=CKV_AWS_158:every key is AWS's own unless kms_key_arn names one: a key of one's own costs and has to be looked after
+  #checkov:skip=CKV_AWS_158:AWS's own keys encrypt everything unless kms_key_arn names a key: a customer-managed key costs money and needs care
 
   name              = "/aws/apigateway/${local.prefix}-api"
   retention_in_days = var.log_retention_days
@@ -157,6 +158,6 @@ resource "aws_apigatewayv2_api_mapping" "this" {
   api_id      = aws_apigatewayv2_api.this.id
   domain_name = aws_apigatewayv2_domain_name.this[count.index].domain_name
   stage       = aws_apigatewayv2_stage.this.name
-  # Every path that no other mapping has (rest.tf).
+  # All paths for which there is no other mapping (rest.tf).
   api_mapping_key = null
 }

@@ -1,12 +1,12 @@
-# Backups of all tables, made daily and kept in a vault of their own: what a deleted table, or a deployment that was taken down
-# by mistake, is restored from. Point-in-time recovery (modules/table) is for everything else. How: docs/restore.md.
+# Daily backups of all tables, kept in their own vault. A deleted table, or a deployment that was destroyed by mistake, is restored
+# from them. For everything else there is point-in-time recovery (modules/table). docs/restore.md says how to restore.
 
 locals {
-  backup = local.emulated ? null : var.backup # emulators make none
+  backup = local.emulated ? null : var.backup # emulators make no backups
 }
 
 resource "aws_backup_vault" "tables" {
-  #checkov:skip=CKV_AWS_166:every key is AWS's own unless kms_key_arn names one: a key of one's own costs and has to be looked after
+  #checkov:skip=CKV_AWS_166:AWS's own keys encrypt everything unless kms_key_arn names a key: a customer-managed key costs money and needs care
   for_each = toset(local.backup == null ? [] : ["tables"])
 
   name        = "${local.prefix}-tables"
@@ -65,7 +65,7 @@ resource "aws_iam_role" "backup" {
   name                 = "${local.prefix}-backup"
   path                 = var.iam_path
   permissions_boundary = var.permissions_boundary_arn
-  description          = "By it AWS Backup makes the backups of ${local.prefix}'s tables"
+  description          = "AWS Backup uses it to back up the tables of ${local.prefix}"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -77,7 +77,7 @@ resource "aws_iam_role" "backup" {
   })
 }
 
-# AWS's own policy for making backups. It may not restore: who restores does that by a role of their own.
+# AWS's own policy for making backups. It has no right to restore: an operator restores with another role.
 resource "aws_iam_role_policy_attachment" "backup" {
   for_each = toset(local.backup == null ? [] : ["tables"])
 

@@ -14,36 +14,36 @@ locals {
     keys(local.functions),
   )
 
-  # What the account may run at once; 0 where nobody knows.
+  # The number of executions that the account may run at once; 0 if it is not known.
   concurrency = coalesce(var.lambda_concurrency, try(data.aws_servicequotas_service_quota.concurrency[0].value, 0))
 
-  # However many calls are under way, somebody can still look, change and be recognised. A reservation is an upper bound
-  # too: the authorizer's is a tenth of everything, since each caller is checked once a minute.
+  # However many calls are in progress, health checks, admin requests and the authorizer still get executions. A reservation is
+  # also an upper bound. The authorizer's is a tenth of all, because each caller is checked only once a minute.
   room = {
     for key, count in { health = 10, admin = 10, (local.authorizer) = max(50, floor(local.concurrency / 10)) } :
     key => count if local.concurrency >= 400
   }
   reserved_concurrency = var.reserved_concurrency == null ? tomap(local.room) : var.reserved_concurrency
 
-  # Runs at the same time = arrivals a second x seconds that each takes.
+  # Executions at the same time = calls a second x the seconds that each call takes.
   expected_concurrency = ceil(sum(concat([0], [
     for tier, count in var.expected_load.keys : count * try(local.defaults.rateLimits[tier].requestsPerMinute, 0)
   ])) / 60 * var.expected_load.latency_seconds + var.expected_load.streams)
 }
 
-# What has to be right before anything is made. Conditions here, unlike those of variables, do not stand in the way of destroy.
+# Conditions that are checked before anything is created. Unlike the validations of variables, they do not prevent a destroy.
 resource "terraform_data" "preflight" {
   input = local.prefix
 
   lifecycle {
     precondition {
       condition     = !var.workspace_per_environment || terraform.workspace == var.environment
-      error_message = "The workspace is ${terraform.workspace}, but the variables are those of ${var.environment}. Run `terraform workspace select ${var.environment}`, or give the variables of ${terraform.workspace}."
+      error_message = "The workspace is ${terraform.workspace}, but the variables are those of ${var.environment}. Run `terraform workspace select ${var.environment}`, or pass the variables of ${terraform.workspace}."
     }
 
     precondition {
       condition     = length(local.artifacts_missing) == 0
-      error_message = "Not built yet: ${join(", ", local.artifacts_missing)}. Run `make build`, or name released zips in the variable artifacts."
+      error_message = "These zips are not built yet: ${join(", ", local.artifacts_missing)}. Run `make build`, or set the variable artifacts to the zips of a release."
     }
 
     precondition {
@@ -53,37 +53,37 @@ resource "terraform_data" "preflight" {
 
     precondition {
       condition     = alltrue([for route, claims in local.routes : length(claims) == 1])
-      error_message = "Routes that more than one function claims: ${join(", ", [for route, claims in local.routes : "${route} (${join(", ", claims[*].function)})" if length(claims) > 1])}."
+      error_message = "More than one function claims these routes: ${join(", ", [for route, claims in local.routes : "${route} (${join(", ", claims[*].function)})" if length(claims) > 1])}."
     }
 
     precondition {
       condition     = alltrue([for route in local.route_list : contains(concat(["public"], keys(local.authorizers)), route.access)])
-      error_message = "Routes with an access that no authorizer stands for: ${join(", ", [for route in local.route_list : "${route.route} (${route.access})" if !contains(concat(["public"], keys(local.authorizers)), route.access)])}."
+      error_message = "These routes have an access for which there is no authorizer: ${join(", ", [for route in local.route_list : "${route.route} (${route.access})" if !contains(concat(["public"], keys(local.authorizers)), route.access)])}."
     }
 
     precondition {
       condition     = length(local.functions_that_stream) == 1
-      error_message = "One function has to be behind the door that streams; there are ${length(local.functions_that_stream)}: ${join(", ", keys(local.functions_that_stream))}."
+      error_message = "Exactly one function must have \"door\": \"stream\" in its function.json; ${length(local.functions_that_stream)} have it: ${join(", ", keys(local.functions_that_stream))}."
     }
 
     precondition {
       condition     = local.stream_seconds > 0 && local.stream_seconds <= local.stream_wait_seconds - 10
-      error_message = "A stream may take ${local.stream_seconds} seconds, its function and API Gateway ${local.stream_wait_seconds}: it has to end 10 seconds before them, so that its last event and the bill are written. Lower stream.seconds."
+      error_message = "A stream may take ${local.stream_seconds} seconds, but its function and API Gateway end after ${local.stream_wait_seconds}. A stream must end 10 seconds before them, so that its last event and the bill are written. Lower stream.seconds."
     }
 
     precondition {
       condition     = var.adapter_layer_arn != null || contains(keys(local.adapter.accounts), local.partition)
-      error_message = "Nobody is known to publish the Lambda Web Adapter in the partition ${local.partition}: name a copy of its layer in adapter_layer_arn."
+      error_message = "No public layer with the Lambda Web Adapter is known in the partition ${local.partition}. Set adapter_layer_arn to a copy of the layer."
     }
 
     precondition {
       condition     = var.adapter_layer_arn == null ? true : split(":", var.adapter_layer_arn)[3] == var.region
-      error_message = "adapter_layer_arn is a layer of another region than ${var.region}: a function uses layers of its own region alone."
+      error_message = "adapter_layer_arn is a layer of another region than ${var.region}. A function can only use layers of its own region."
     }
 
     precondition {
       condition     = length(local.unknown_tables) == 0
-      error_message = "Tables that shared/tables.json does not describe: ${join(", ", local.unknown_tables)}."
+      error_message = "A function.json names tables that shared/tables.json does not describe: ${join(", ", local.unknown_tables)}."
     }
 
     precondition {
@@ -93,7 +93,7 @@ resource "terraform_data" "preflight" {
 
     precondition {
       condition     = length(local.unknown_variables) == 0
-      error_message = "Variables that shared/environment.json does not describe: ${join(", ", local.unknown_variables)}."
+      error_message = "A function.json names variables that shared/environment.json does not describe: ${join(", ", local.unknown_variables)}."
     }
 
     precondition {
@@ -108,12 +108,12 @@ resource "terraform_data" "preflight" {
 
     precondition {
       condition     = alltrue([for seconds in values(local.schedule_seconds) : try(seconds >= 60 && seconds <= 86400, false)])
-      error_message = "Schedules whose silence CloudWatch can't be asked for: ${join(", ", [for key, seconds in local.schedule_seconds : "${key} (${local.functions[key].event.schedule})" if !try(seconds >= 60 && seconds <= 86400, false)])}. Give a rate of a minute to a day."
+      error_message = "CloudWatch can't detect missing runs of these schedules: ${join(", ", [for key, seconds in local.schedule_seconds : "${key} (${local.functions[key].event.schedule})" if !try(seconds >= 60 && seconds <= 86400, false)])}. Use a rate from one minute to one day."
     }
 
     precondition {
       condition     = var.kms_key_arn == null ? true : split(":", var.kms_key_arn)[3] == var.region
-      error_message = "kms_key_arn is a key of another region than ${var.region}: AWS's services use keys of their own region alone."
+      error_message = "kms_key_arn is a key of another region than ${var.region}. AWS's services can only use keys of their own region."
     }
 
     precondition {
@@ -123,18 +123,18 @@ resource "terraform_data" "preflight" {
 
     precondition {
       condition     = !contains(var.providers_enabled, "azure") || var.azure_base_url != ""
-      error_message = "azure in providers_enabled needs azure_base_url: the resource that is called."
+      error_message = "providers_enabled contains azure, so azure_base_url must be set: the base URL of the resource that is called."
     }
 
     precondition {
       condition     = length(local.unknown_functions) == 0
-      error_message = "No such functions: ${join(", ", local.unknown_functions)}."
+      error_message = "reserved_concurrency, provisioned_concurrency or snap_start names functions that do not exist: ${join(", ", local.unknown_functions)}."
     }
 
     precondition {
-      # AWS keeps 100 unreserved for all that has no reservation.
+      # AWS keeps 100 executions for functions that have no reservation.
       condition     = length(local.reserved_concurrency) == 0 || contains([0], local.concurrency) || sum(concat([0], values(local.reserved_concurrency))) <= local.concurrency - 100
-      error_message = "reserved_concurrency reserves ${sum(concat([0], values(local.reserved_concurrency)))} executions of ${local.concurrency}; AWS keeps 100 of them for all else. Reserve fewer, or ask AWS for more."
+      error_message = "reserved_concurrency reserves ${sum(concat([0], values(local.reserved_concurrency)))} of ${local.concurrency} executions, and AWS keeps 100 for functions without a reservation. Reserve fewer, or ask AWS for a higher quota."
     }
 
     precondition {
@@ -149,7 +149,7 @@ resource "terraform_data" "preflight" {
   }
 }
 
-# "Concurrent executions". 1,000 by default, 10 in a new account.
+# The quota "Concurrent executions": 1,000 by default, 10 in a new account.
 data "aws_servicequotas_service_quota" "concurrency" {
   count = var.lambda_concurrency == null && !local.emulated ? 1 : 0
 
@@ -159,15 +159,15 @@ data "aws_servicequotas_service_quota" "concurrency" {
 
 check "lambda_concurrency" {
   assert {
-    # 0: nobody knows the quota, as with a stand-in of AWS. AWS never says so.
+    # 0 means that the quota is not known, as on an emulator. AWS itself never answers 0.
     condition     = contains([0], local.concurrency) || local.concurrency >= local.expected_concurrency
-    error_message = "The expected load needs ${local.expected_concurrency} Lambda executions at once, the account allows ${local.concurrency}. Ask AWS for more (Service Quotas, Lambda, Concurrent executions), or lower expected_load."
+    error_message = "The expected load needs ${local.expected_concurrency} Lambda executions at once, but the account allows ${local.concurrency}. Ask AWS for a higher quota (Service Quotas, Lambda, Concurrent executions), or lower expected_load."
   }
 }
 
 check "alarms_reach_somebody" {
   assert {
     condition     = !local.full || var.alarm_email != null || var.alarms_subscribed_elsewhere
-    error_message = "Nobody hears the alarms: the topic ${local.prefix}-alarms has no subscriber. Set alarm_email, or alarms_subscribed_elsewhere = true where a pager or a chat listens to it."
+    error_message = "Nobody is notified of alarms, because the topic ${local.prefix}-alarms has no subscriber. Set alarm_email, or set alarms_subscribed_elsewhere = true if a pager or a chat is subscribed to it."
   }
 }

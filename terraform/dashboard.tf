@@ -1,30 +1,31 @@
-# One dashboard a workspace, profile full only (3 US dollars a month). On top numbers, then each row answers a question.
+# One dashboard for each workspace, only in the profile full (3 US dollars a month). Numbers are at the top; below them, each row
+# answers a question.
 #
-# A line is a metric with its dimensions, a search (one line for each value of the dimensions `by`), or an expression over
-# lines that have an id.
+# A line of a chart is a metric with its dimensions, a search (one line for each value of the dimensions `by`), or an expression
+# over lines that have an id.
 
 locals {
-  # Names, units and dimensions of the gateway's own metrics: the same file that the code counts by. checks.tf refuses a
-  # dashboard or an alarm that names another.
+  # Names, units and dimensions of the gateway's own metrics, from the same file that the code uses. checks.tf refuses a dashboard
+  # or an alarm that names another metric.
   metrics = jsondecode(file("${local.root}/shared/gateway/data/metrics.json"))
   own     = local.metrics.namespace
 
   functions_of_api    = { for key in keys(local.functions_with_routes) : key => local.function_names[key] }
   functions_of_events = merge({ for key in keys(local.functions_on_streams) : key => local.function_names[key] }, { for key in keys(local.functions_on_schedule) : key => local.function_names[key] })
 
-  # At a glance: one number each, of the time that is shown (24 hours unless somebody chooses another).
+  # One number each, for the time range that is shown (24 hours unless somebody chooses another).
   providers_cost = { for provider in var.providers_enabled : "cost_${provider}" => { namespace = local.own, metric = "Cost", dimensions = { Gateway = local.prefix, Provider = provider }, stat = "Sum", id = "cost_${provider}" } }
   numbers = [
     {
-      title = "Up: answers that were no server error"
+      title = "Answers without server error"
       unit  = "%"
       lines = concat(
         [for id, metric in local.answered : merge(metric, { id = id })],
-        [{ expression = "100 - 100 * ${local.failed} / (FILL(calls_api, 0) + FILL(calls_stream, 1))", label = "%, promised: ${local.objectives.availability}" }],
+        [{ expression = "100 - 100 * ${local.failed} / (FILL(calls_api, 0) + FILL(calls_stream, 1))", label = "%; promised: ${local.objectives.availability}" }],
       )
     },
     {
-      title = "Fast: the gateway's own part"
+      title = "The gateway's own time"
       unit  = "ms"
       lines = [{ namespace = local.own, metric = "Overhead", dimensions = { Gateway = local.prefix }, stat = "p99", label = "ms, p99; promised: ${local.own_part_ms}" }]
     },
@@ -37,7 +38,7 @@ locals {
       )
     },
     {
-      title = "Calls refused"
+      title = "Refused calls"
       unit  = "calls"
       lines = [
         { namespace = local.own, metric = "Refusals", dimensions = { Gateway = local.prefix }, by = ["Reason"], stat = "Sum", id = "refused" },
@@ -45,12 +46,12 @@ locals {
       ]
     },
     {
-      title = "The ledger is behind"
+      title = "Delay of the bill"
       unit  = "ms"
-      lines = [{ namespace = local.own, metric = "ConsumerLag", dimensions = { Gateway = local.prefix }, stat = "Maximum", label = "ms, at most" }]
+      lines = [{ namespace = local.own, metric = "ConsumerLag", dimensions = { Gateway = local.prefix }, stat = "Maximum", label = "ms, maximum" }]
     },
     {
-      title = "The ledger was put right"
+      title = "Corrections of the ledger"
       unit  = "US dollars"
       lines = [{ namespace = local.own, metric = "LedgerDrift", dimensions = { Gateway = local.prefix }, stat = "Sum", label = "US dollars" }]
     },
@@ -74,12 +75,12 @@ locals {
           lines = [for key, name in local.function_names : { namespace = local.own, metric = "Requests", dimensions = { FunctionName = name }, stat = "Sum", label = key }]
         },
         {
-          title = "Runs that failed, by no fault of the caller"
+          title = "Failed runs (not the caller's fault)"
           unit  = "runs"
           lines = [for key, name in local.function_names : { namespace = local.own, metric = "Errors", dimensions = { FunctionName = name }, stat = "Sum", label = key }]
         },
         {
-          title = "Lambda: crashes, throttles"
+          title = "Crashes and throttles of Lambda"
           unit  = "runs"
           lines = concat(
             [for key, name in local.function_names : { namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = name }, stat = "Sum", label = "${key} crashed" }],
@@ -94,7 +95,7 @@ locals {
         {
           title = "Answer time of the API"
           unit  = "ms"
-          marks = [{ value = local.alarms_of_api["${local.prefix}-api-p99"].threshold, label = "alarm, of p99" }]
+          marks = [{ value = local.alarms_of_api["${local.prefix}-api-p99"].threshold, label = "alarm (p99)" }]
           lines = [for stat in ["p50", "p95", "p99"] : { namespace = "AWS/ApiGateway", metric = "Latency", dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = stat, label = stat }]
         },
         {
@@ -103,13 +104,13 @@ locals {
           lines = [for key, name in local.function_names : { namespace = local.own, metric = "Latency", dimensions = { FunctionName = name }, stat = "p95", label = key }]
         },
         {
-          title = "The gateway's own part of a completion"
+          title = "The gateway's own time per paid call"
           unit  = "ms"
-          marks = [{ value = local.own_part_ms, label = "promised to ${local.objectives.latency} %" }]
+          marks = [{ value = local.own_part_ms, label = "promised for ${local.objectives.latency} %" }]
           lines = [for stat in ["p50", "p95", "p99"] : { namespace = local.own, metric = "Overhead", dimensions = { Gateway = local.prefix }, stat = stat, label = stat }]
         },
         {
-          title = "The provider's part"
+          title = "The provider's time"
           unit  = "ms"
           lines = flatten([
             for provider in var.providers_enabled : [
@@ -120,10 +121,10 @@ locals {
       ]
     },
     {
-      title = "Streams: how many, how soon?"
+      title = "Streams: how many are there, and how soon do they begin?"
       charts = [
         {
-          title = "Answers of the door that streams"
+          title = "Answers at the streaming door"
           unit  = "requests"
           lines = [
             for metric, label in { Count = "requests", "4XXError" = "4xx", "5XXError" = "5xx" } :
@@ -133,30 +134,30 @@ locals {
         {
           title = "Time to first byte"
           unit  = "ms"
-          marks = [{ value = local.alarms_of_api["${local.prefix}-first-byte"].threshold, label = "alarm, of p90" }]
+          marks = [{ value = local.alarms_of_api["${local.prefix}-first-byte"].threshold, label = "alarm (p90)" }]
           lines = [for stat in ["p50", "p90", "p99"] : { namespace = local.own, metric = "FirstByte", dimensions = { Gateway = local.prefix }, stat = stat, label = stat }]
         },
         {
-          title = "Executions of the whole account"
+          title = "Executions in the whole account"
           unit  = "executions"
           marks = [{ value = local.alarms_of_account["${local.prefix}-concurrency"].threshold, label = "alarm" }]
           lines = [{ namespace = "AWS/Lambda", metric = "ClaimedAccountConcurrency", dimensions = {}, stat = "Maximum", label = "most at once" }]
         },
         {
           # One stream is one execution.
-          title = "Streams under way"
+          title = "Streams in progress"
           unit  = "executions"
           lines = [{ namespace = "AWS/Lambda", metric = "ConcurrentExecutions", dimensions = { FunctionName = local.function_names[local.streaming] }, stat = "Maximum", label = "most at once" }]
         },
         {
-          title = "How long they take"
+          title = "How long streams take"
           unit  = "ms"
           lines = [for stat in ["p50", "p90", "Maximum"] : { namespace = "AWS/Lambda", metric = "Duration", dimensions = { FunctionName = local.function_names[local.streaming] }, stat = stat, label = stat }]
         },
       ]
     },
     {
-      title = "Cost: what is spent, on what?"
+      title = "Cost: how much is spent, and on which models?"
       charts = [
         {
           title   = "US dollars an hour, by provider"
@@ -184,15 +185,15 @@ locals {
           ])
         },
         {
-          # What came until then is paid for; so is what came before anybody noticed.
-          title = "Calls whose client had gone"
+          # The provider bills the output until then, including the output that came before the gateway noticed.
+          title = "Calls whose client had left"
           unit  = "calls"
           lines = [{ namespace = local.own, metric = "HangUps", dimensions = { Gateway = local.prefix }, stat = "Sum", label = "calls" }]
         },
       ]
     },
     {
-      title = "Refused: who is turned away, and why?"
+      title = "Refused: which calls are refused, and why?"
       charts = [
         {
           title   = "Refusals by reason"
@@ -201,8 +202,8 @@ locals {
           lines   = [{ namespace = local.own, metric = "Refusals", dimensions = { Gateway = local.prefix }, by = ["Reason"], stat = "Sum" }]
         },
         {
-          # Read from the logs at each look: half a US cent a GB of what the functions logged in the time that is shown.
-          title = "Keys most refused"
+          # Read from the logs each time it is viewed: half a US cent for each GB that the functions logged in the time range.
+          title = "Keys refused most often"
           query = [
             "filter message = \"refused\" and ispresent(key_id)",
             "stats count(*) as refusals by key_id, code",
@@ -212,7 +213,7 @@ locals {
           lines = []
         },
         {
-          title   = "Admitted: limits in shadow would have refused"
+          title   = "Calls that shadow limits would have refused"
           unit    = "calls"
           stacked = true
           lines   = [{ namespace = local.own, metric = "ShadowRefusals", dimensions = { Gateway = local.prefix }, by = ["Limit", "Tier"], stat = "Sum" }]
@@ -225,7 +226,7 @@ locals {
       ]
     },
     {
-      title = "Ill: which provider fails?"
+      title = "Providers: which one fails?"
       charts = [
         {
           title = "Failed attempts"
@@ -257,48 +258,48 @@ locals {
       title = "Bill: does the consumer keep up?"
       charts = [
         {
-          title = "How far behind"
+          title = "Delay of the consumer"
           unit  = "ms"
           marks = [{ value = 60000, label = "alarm" }]
           lines = concat(
-            [{ namespace = local.own, metric = "ConsumerLag", dimensions = { Gateway = local.prefix }, stat = "Maximum", label = "row counted after" }],
-            [for key in keys(local.functions_on_streams) : { namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = local.function_names[key] }, stat = "Maximum", label = "${key} reads the stream after" }],
+            [{ namespace = local.own, metric = "ConsumerLag", dimensions = { Gateway = local.prefix }, stat = "Maximum", label = "until a row is counted" }],
+            [for key in keys(local.functions_on_streams) : { namespace = "AWS/Lambda", metric = "IteratorAge", dimensions = { FunctionName = local.function_names[key] }, stat = "Maximum", label = "until ${key} reads a record" }],
           )
         },
         {
           title = "Rows"
           unit  = "rows"
           lines = [
-            for metric, label in { RowsCounted = "counted", RowsExpired = "expired by the sweeper", RowsParked = "parked: unreadable", RowsStuck = "stuck: can't be expired" } :
+            for metric, label in { RowsCounted = "counted", RowsExpired = "expired by the sweeper", RowsParked = "parked (unreadable)", RowsStuck = "stuck (can't be expired)" } :
             { namespace = local.own, metric = metric, dimensions = { Gateway = local.prefix }, stat = "Sum", label = label }
           ]
         },
         {
-          title = "Ledger: put right"
+          title = "Corrections by the reconcile"
           unit  = "dollars, calls, hours"
-          marks = [{ value = local.alarms_of_money["${local.prefix}-ledger-drift"].threshold, label = "alarm, of dollars" }]
+          marks = [{ value = local.alarms_of_money["${local.prefix}-ledger-drift"].threshold, label = "alarm (dollars)" }]
           lines = [
-            for metric, label in { LedgerStepsLost = "steps lost", LedgerDrift = "US dollars put right by the reconcile", HoursReconciled = "hours closed", Overruns = "calls dearer than held" } :
+            for metric, label in { LedgerStepsLost = "lost steps", LedgerDrift = "US dollars corrected", HoursReconciled = "hours closed", Overruns = "calls that cost more than held" } :
             { namespace = local.own, metric = metric, dimensions = { Gateway = local.prefix }, stat = "Sum", label = label }
           ]
         },
         {
-          title = "Jobs that ended well"
+          title = "Successful runs of jobs"
           unit  = "runs"
           lines = [for key, name in local.functions_of_events : { namespace = local.own, metric = "Heartbeat", dimensions = { FunctionName = name }, stat = "Sum", label = key }]
         },
         {
-          title = "Given up: messages in the failure queue"
+          title = "Messages in the failure queue"
           unit  = "messages"
           lines = [for key, queue in local.failure_queue_names : { namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = queue }, stat = "Maximum", label = key }]
         },
       ]
     },
     {
-      title = "DynamoDB"
+      title = "DynamoDB: do the tables take the load?"
       charts = [
         {
-          title = "Throttled"
+          title = "Throttled requests"
           unit  = "refusals"
           lines = concat(
             [for key, name in local.table_names : { namespace = "AWS/DynamoDB", metric = "ReadThrottleEvents", dimensions = { TableName = name }, stat = "Sum", label = "${key} reads" }],
@@ -319,7 +320,7 @@ locals {
     },
   ]
 
-  # A dashboard is 24 columns wide. On top the numbers, then what is wrong now, then a row of 1 + 6 lines for each question.
+  # A dashboard is 24 columns wide. The numbers are at the top. Then come the alarms, and a row of height 1 + 6 for each question.
   numbers_height = 3
   alarms_height  = 5
   rows_from      = local.numbers_height + local.alarms_height
@@ -347,7 +348,7 @@ locals {
       y      = local.numbers_height
       width  = 24
       height = local.alarms_height
-      # Without those that only a composite alarm tells of.
+      # Without the alarms of single windows: their composite alarm notifies instead.
       properties = { title = "Alarms", alarms = [for name in concat(keys(local.composites), [for name, alarm in local.alarms : name if alarm.told]) : "arn:${local.partition}:cloudwatch:${var.region}:${local.account}:alarm:${name}"], sortBy = "stateUpdatedTimestamp" }
     }],
     flatten([
@@ -381,7 +382,7 @@ locals {
     ]),
   )
 
-  # Row and title of a chart -> its lines, as CloudWatch reads them.
+  # Row and title of a chart -> its lines, in CloudWatch's format.
   drawn = {
     for chart in concat(
       [for chart in local.numbers : { key = jsonencode(["numbers", chart.title]), period = 86400, lines = chart.lines }],
@@ -394,7 +395,7 @@ locals {
             stat  = can(line.by) ? null : try(line.stat, null)
             label = try(line.label, null)
             id    = try(line.id, null)
-            # A line with an id is there for an expression alone.
+            # A line with an id is only the input of an expression.
             visible    = can(line.id) ? false : null
             expression = can(line.by) ? local.searches[jsonencode([line.metric, line.by, line.stat, chart.period])] : try(line.expression, null)
           } : name => value if value != null
@@ -403,7 +404,7 @@ locals {
     ]
   }
 
-  # One line for each value: a search names all dimensions of a set, and says which of them are known.
+  # One line for each value: a search names all dimensions of a set, and the values of those that are known.
   searches = {
     for search in flatten([
       for chart in concat([for chart in local.numbers : merge(chart, { period = 86400 })], flatten([for row in local.rows : row.charts])) : [
@@ -415,7 +416,7 @@ locals {
     ]) : search.key => search.expression
   }
 
-  # Every metric of ours that a dashboard or an alarm names, with its dimensions, and those that the code does not know.
+  # Every metric of ours that the dashboard or an alarm names, with its dimensions; and those that metrics.json does not have.
   own_metrics = concat(
     flatten([for chart in concat(local.numbers, flatten([for row in local.rows : row.charts])) : [
       for line in chart.lines : { metric = line.metric, dimensions = join(", ", sort(concat(keys(line.dimensions), try(line.by, [])))) }

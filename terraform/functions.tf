@@ -1,16 +1,16 @@
 locals {
-  # The value of each variable that shared/environment.json describes. One that is empty is not set at all.
+  # The value of each variable that shared/environment.json describes. A variable with an empty value is not set at all.
   environment_values = {
     GATEWAY_ENVIRONMENT  = var.environment
     GATEWAY_TABLE_PREFIX = local.prefix
     GATEWAY_TABLE_NAMES  = join(",", [for key in sort(keys(var.table_names)) : "${key}=${var.table_names[key]}"])
     GATEWAY_VERSION      = var.gateway_version
     LOG_LEVEL            = var.log_level
-    # For emulators alone: the default is AWS's measure.
+    # Only for emulators: the default is chosen for AWS.
     GATEWAY_STORE_TIMEOUT_SECONDS = ""
-    # Lambda gives an environment one request at a time.
+    # Lambda sends one request at a time to an execution environment, so threads are not needed.
     GATEWAY_THREADS = ""
-    # For a gateway on its user's own machine alone.
+    # Only for a gateway on a user's own machine.
     GATEWAY_LOOPBACK_PROVIDERS = ""
     ANTHROPIC_BASE_URL         = ""
     GATEWAY_PROVIDERS          = join(",", var.providers_enabled)

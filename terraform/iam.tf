@@ -1,5 +1,5 @@
-# What each role may do: what Lambda needs to run the function, and what its manifest names. modules/function writes
-# nothing else into the role.
+# The rights of each role: those that Lambda needs to run the function, and those that the function's manifest names.
+# modules/function writes nothing else into the role.
 
 locals {
   statements = {
@@ -22,7 +22,7 @@ locals {
         Resource = ["arn:${local.partition}:logs:${var.region}:${local.account}:log-group:/aws/lambda/${name}:*"]
       },
       {
-        # X-Ray knows no resources: AWS allows nothing but "*" here.
+        # X-Ray has no resources, so AWS allows only "*" here.
         Sid      = "Traces"
         Action   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
         Resource = ["*"]
@@ -30,8 +30,8 @@ locals {
     ]
   }
 
-  # A list of actions is the whole table's; an object gives each action the partitions that it may meet. An index is a
-  # resource of its own: a grant on it is written "table/index". What nobody describes, checks.tf names.
+  # A list of actions applies to the whole table. An object names, for each action, the partitions on which it is allowed. An index
+  # is a separate resource: a right on it is written "table/index". checks.tf reports tables that are not described.
   statements_on_tables = {
     for key, function in local.functions : key => concat(
       [
@@ -59,8 +59,9 @@ locals {
     target => "Table${replace(title(replace(replace(target, "/", "-"), "-", " ")), " ", "")}"
   }
 
-  # Models of a provider that the role signs for, where it is one of the deployment's: in its regions, by model or by
-  # inference profile. By a profile a model runs in other regions too; there it may be called through one of ours alone.
+  # Rights on the models of a provider for which the role signs requests, if the deployment uses that provider: in its regions,
+  # by model or by inference profile. With a profile a model runs in other regions too; there it may be called only through one
+  # of our profiles.
   model_places = [
     for place in setproduct(distinct(concat([coalesce(var.bedrock_region, var.region)], var.bedrock_regions)), var.bedrock_models) :
     { region = place[0], form = place[1] }
@@ -69,7 +70,7 @@ locals {
     for place in local.model_places :
     "arn:${local.partition}:bedrock:${place.region}:${local.account}:inference-profile/*.${place.form}"
   ]
-  # An inference profile's tokens are not counted: a model is asked for it by its own id alone.
+  # CountTokens does not accept an inference profile: it needs the model's own id.
   by_own_id = ["CountTokens"]
   statements_on_models = {
     for key, function in local.functions : key => flatten([
@@ -98,7 +99,7 @@ locals {
     ])
   }
 
-  # Secrets Manager appends six characters of its own choice to an ARN.
+  # Secrets Manager appends six random characters to an ARN.
   statements_on_secrets = {
     for key, function in local.functions : key => [
       for secret in try(function.secrets, []) : {
@@ -141,8 +142,8 @@ locals {
 
   statements_on_keys = { for key in keys(local.functions) : key => local.statements_on_key }
 
-  # Each role of ours meets something that the key of one's own encrypts. A function: its environment, the tables and their
-  # stream, its secrets, and (GenerateDataKey) the queue and the topic that it sends to. The scheduler's: its schedules.
+  # Each of our roles uses something that the customer-managed key encrypts. A function uses its environment, the tables and their
+  # streams, its secrets, and (GenerateDataKey) the queue and the topic to which it sends. The scheduler uses its schedules.
   statements_on_key = [
     for arn in var.kms_key_arn[*] : {
       Sid      = "Key"

@@ -17,7 +17,7 @@ locals {
 
   bucket_and_prefix = var.artifacts.url == null ? [] : regex("^s3://([^/]+)(?:/(.+))?$", var.artifacts.url)
 
-  # Where each zip lies, and its SHA-256 in base64, as Lambda reports it.
+  # Where each zip is, and its SHA-256 in base64, as Lambda reports it.
   artifacts = {
     for file in local.artifact_files : file => {
       filename  = local.artifact_directory == null ? null : "${local.artifact_directory}/${file}"
@@ -27,8 +27,8 @@ locals {
     }
   }
 
-  # Terraform has no function from hex to base64: three hex digits are two base64 digits, and 64 hex digits and "00" are
-  # 22 such groups, of which base64 writes the last digit as "=".
+  # Terraform has no function that converts hex to base64. Three hex digits are two base64 digits, so 64 hex digits and "00" are
+  # 22 such groups. Base64 writes the last digit as "=".
   base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
   base64_of_sha256 = {
     for file in local.artifact_files : file => "${substr(join("", flatten([

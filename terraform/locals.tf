@@ -1,4 +1,4 @@
-# The descriptions that the local deployer reads too. Whatever they say is said nowhere else.
+# The descriptions (JSON files) that the local deployer reads too. Nothing in them is repeated elsewhere.
 
 locals {
   root   = "${path.module}/.."
@@ -17,8 +17,8 @@ locals {
   function_names = { for key, function in local.functions : key => "${local.prefix}-${try(function.name, key)}" }
   table_names    = { for key in keys(local.tables) : key => lookup(var.table_names, key, "${local.prefix}-${key}") }
 
-  # ARNs from names, not from resources: policies are then whole in the plan, where they can be read and tested.
-  # By what a manifest writes: "table", or "table/index".
+  # ARNs are made from names, not taken from resources, so that policies are complete in the plan, where they can be read and
+  # tested. The keys are written as in a manifest: "table" or "table/index".
   table_arn_prefix = "arn:${local.partition}:dynamodb:${var.region}:${local.account}:table"
   table_arns = merge(
     { for table in keys(local.tables) : table => "${local.table_arn_prefix}/${local.table_names[table]}" },
@@ -29,15 +29,15 @@ locals {
     ]...),
   )
 
-  # By the door that their requests come in by.
+  # Functions by the door through which their requests come.
   functions_with_routes = { for key, function in local.functions : key => function if try(function.routes, null) != null && try(function.door, "http") == "http" }
   functions_that_stream = { for key, function in local.functions : key => function if try(function.door, "http") == "stream" }
-  streaming             = try(keys(local.functions_that_stream)[0], "") # checks.tf sees to it that there is one
+  streaming             = try(keys(local.functions_that_stream)[0], "") # checks.tf requires exactly one
 
   functions_on_streams  = { for key, function in local.functions : key => function if contains(keys(local.tables), try(function.event.stream, "")) }
   functions_on_schedule = { for key, function in local.functions : key => function if try(function.event.schedule, null) != null }
 
-  # A list first: merge() would swallow a route that two functions claim (checks.tf).
+  # This is a list first, because merge() would hide that two functions claim the same route (checks.tf).
   route_list = flatten([
     for key, function in local.functions_with_routes : [
       for route, access in function.routes : { route = route, function = key, access = access }
@@ -45,8 +45,8 @@ locals {
   ])
   routes = { for route in local.route_list : route.route => route... }
 
-  # Seconds: API Gateway waits for a stream as long as the function may take, unless an older provider caps what can be
-  # said; the longest stream ends ten seconds before the first of the two, so that its last event and the bill are written.
+  # In seconds. API Gateway waits for a stream for as long as the function may take, unless an older provider does not accept such
+  # a value. The longest stream ends ten seconds before the earlier of the two, so that its last event and the bill are written.
   stream_wait_seconds = min(local.functions_that_stream[local.streaming].timeout, var.stream.wait_seconds)
   stream_seconds      = coalesce(var.stream.seconds, local.stream_wait_seconds - 10)
   own_log_role        = var.api_gateway_log_role == "own" && !local.emulated

@@ -1,5 +1,6 @@
 locals {
-  # US dollars a month for each: the same in every region that offers them. In cents, since dollars would not add up exactly.
+  # US dollars a month for each kind; prices are the same in every region that offers it. They are computed in cents, because
+  # dollars would not add up exactly.
   idle_costs = {
     secrets    = length(local.secret_names) * 40 / 100
     alarms     = sum(concat([0], [for alarm in local.alarms : length(alarm.metrics)])) * 10 / 100
@@ -16,22 +17,22 @@ output "url" {
 }
 
 output "openai_base_url" {
-  description = "Base URL for OpenAI's client libraries: answers within 28 seconds and whole, unless a custom domain leads to the door that streams."
+  description = "Base URL for OpenAI's client libraries. Answers come whole and within 28 seconds, unless a custom domain leads to the streaming door."
   value       = "${local.url}/v1"
 }
 
 output "stream_url" {
-  description = "Base URL of the door that streams: for Anthropic's clients as it is, for OpenAI's with /v1 behind it. With a custom domain the same host as url."
+  description = "Base URL of the streaming door. Anthropic's clients use it as it is; for OpenAI's clients append /v1. With a custom domain it is the same as url."
   value       = var.custom_domain == null ? aws_api_gateway_stage.stream.invoke_url : local.url
 }
 
 output "curl" {
-  description = "A line that works as printed."
+  description = "A command that works as it is printed."
   value       = "curl -sS ${local.url}/health"
 }
 
 output "region" {
-  description = "Region of everything."
+  description = "AWS region in which everything is created."
   value       = var.region
 }
 
@@ -56,17 +57,17 @@ output "log_groups" {
 }
 
 output "alarm_topic" {
-  description = "ARN of the topic that alarms go to; null in the profile minimal."
+  description = "ARN of the SNS topic to which alarms are sent; null in the profile minimal."
   value       = one(aws_sns_topic.alarms[*].arn)
 }
 
 output "dashboard" {
-  description = "Address of the dashboard in the console; null in the profile minimal."
+  description = "Address of the dashboard in the AWS console; null in the profile minimal."
   value       = one([for each in aws_cloudwatch_dashboard.this : "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${each.dashboard_name}"])
 }
 
 output "custom_domain_target" {
-  description = "Where the DNS record of the custom domain points (CNAME, or alias with this zone); null without one."
+  description = "Target of the custom domain's DNS record (a CNAME, or an alias in this zone); null without a custom domain."
   value = one([
     for domain in aws_apigatewayv2_domain_name.this : {
       name    = domain.domain_name_configuration[0].target_domain_name
@@ -76,6 +77,6 @@ output "custom_domain_target" {
 }
 
 output "idle_cost_usd_per_month" {
-  description = "What stands still costs, from list prices (docs/deployment.md); calls come on top."
+  description = "The monthly cost of a gateway that nobody calls, from list prices (docs/deployment.md). Calls cost extra."
   value       = merge(local.idle_costs, { total = sum([for cost in values(local.idle_costs) : cost * 100]) / 100 })
 }

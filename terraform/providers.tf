@@ -2,7 +2,7 @@ provider "aws" {
   region              = var.region
   allowed_account_ids = var.account_ids
 
-  # An emulator knows none of AWS's sign-in services.
+  # An emulator does not have the AWS services that check credentials.
   skip_credentials_validation = local.emulated
   skip_metadata_api_check     = local.emulated
   skip_requesting_account_id  = local.emulated

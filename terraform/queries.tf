@@ -1,4 +1,4 @@
-# Saved queries of CloudWatch Logs Insights, in the folder of the workspace's name. They cost nothing until one is run.
+# Saved queries of CloudWatch Logs Insights, in a folder that is named <name>-<environment>. A query costs nothing until it is run.
 
 locals {
   queries = {
@@ -64,7 +64,7 @@ locals {
     ]
   }
 
-  # Of the access logs of both doors: what API Gateway answered itself, and why.
+  # Queries on the access logs of both doors: the requests that API Gateway answered itself, and why.
   queries_of_doors = {
     door-errors = [
       "filter status >= 500 or (ispresent(integration_error) and integration_error != \"-\") or (ispresent(authorizer_error) and authorizer_error != \"-\")",
@@ -76,7 +76,7 @@ locals {
 }
 
 resource "aws_cloudwatch_query_definition" "this" {
-  # MiniStack knows no saved queries.
+  # MiniStack has no saved queries.
   for_each = { for name, query in merge(local.queries, local.queries_of_doors) : name => query if !local.emulated }
 
   name            = "${local.prefix}/${each.key}"

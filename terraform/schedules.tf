@@ -1,5 +1,5 @@
 locals {
-  # Seconds from one run to the next; null where a schedule is no rate, which checks.tf refuses.
+  # Seconds from one run to the next; null if a schedule is not a rate, which checks.tf refuses.
   schedule_seconds = {
     for key, function in local.functions_on_schedule : key => try([
       for parts in [regex("^rate\\(([0-9]+) (minute|hour|day)s?\\)$", function.event.schedule)] :
@@ -9,7 +9,7 @@ locals {
 }
 
 resource "aws_scheduler_schedule" "this" {
-  #checkov:skip=CKV_AWS_297:every key is AWS's own unless kms_key_arn names one: a key of one's own costs and has to be looked after
+  #checkov:skip=CKV_AWS_297:AWS's own keys encrypt everything unless kms_key_arn names a key: a customer-managed key costs money and needs care
 
   for_each = local.functions_on_schedule
 
@@ -26,7 +26,7 @@ resource "aws_scheduler_schedule" "this" {
     arn      = module.function[each.key].alias_arn
     role_arn = aws_iam_role.scheduler[0].arn
 
-    # Not here and not below: what one run left undone the next one does, and two at once would do it twice.
+    # No retries, neither here nor below: the next run does the work that a failed run left, and two runs at once would do it twice.
     retry_policy {
       maximum_retry_attempts       = 0
       maximum_event_age_in_seconds = 60
@@ -34,7 +34,8 @@ resource "aws_scheduler_schedule" "this" {
   }
 }
 
-# The scheduler hands a run over and is done; it is Lambda that would repeat one that failed, twice, beside the next run.
+# The scheduler only starts a run asynchronously. By default, Lambda would repeat a failed run
+# twice, at the same time as the next run.
 resource "aws_lambda_function_event_invoke_config" "schedule" {
   for_each = local.functions_on_schedule
 
@@ -58,7 +59,7 @@ resource "aws_iam_role" "scheduler" {
       Effect    = "Allow"
       Action    = "sts:AssumeRole"
       Principal = { Service = "scheduler.amazonaws.com" }
-      # Without this, the service could be made to act here for another account.
+      # Without this condition, another account could make the service act in this account.
       Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
     }]
   })
@@ -79,7 +80,7 @@ resource "aws_iam_role_policy" "scheduler" {
         Action   = ["lambda:InvokeFunction"]
         Resource = [for key in keys(local.functions_on_schedule) : "arn:${local.partition}:lambda:${var.region}:${local.account}:function:${local.function_names[key]}:live"]
       }],
-      # EventBridge Scheduler reads a schedule that is encrypted with one's own key by the rights of its role.
+      # EventBridge Scheduler uses its role's rights to read a schedule that a customer-managed key encrypts.
       [for statement in local.statements_on_key : { Sid = statement.Sid, Effect = "Allow", Action = ["kms:Decrypt"], Resource = statement.Resource }],
     )
   })

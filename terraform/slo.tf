@@ -1,10 +1,11 @@
-# What callers are promised, and how fast it is being used up (profile full). An objective of 99.9 % leaves 0.1 % of a month's
-# calls to fail, its budget. An alarm is raised where the budget burns so fast that it would be gone in two days (14.4 times as
-# fast as it may, in an hour and still in the last 5 minutes) or in five (6 times, in 6 hours and in the last 30 minutes): the
-# long window says that it matters, the short one that it goes on. Either pair raises one composite alarm, which tells.
+# The objectives that callers are promised, and alarms on how fast the error budget is used up (profile full). With an objective of
+# 99.9 %, 0.1 % of a month's calls may fail: that is its error budget. An alarm is raised if the budget would be used up in two
+# days (14.4 times as fast as allowed, in the last hour and also in the last 5 minutes) or in five days (6 times as fast, in the
+# last 6 hours and also in the last 30 minutes). The long window shows that the problem matters, the short one that it continues.
+# Each pair of windows raises the same composite alarm, which notifies.
 
 locals {
-  # Per cent that has to be well; milliseconds of the gateway's own part of a paid call.
+  # The per cent of calls that must be good, and the milliseconds that the gateway itself may need for a paid call.
   objectives  = { availability = 99.9, latency = 99 }
   own_part_ms = 300
 
@@ -15,7 +16,7 @@ locals {
     "6h"  = { seconds = 21600, burn = 6 }
   }
 
-  # Server errors of both doors among all their answers.
+  # Server errors of both doors, and all of their answers.
   answered = {
     failed_api    = { namespace = "AWS/ApiGateway", metric = "5xx", dimensions = { ApiId = aws_apigatewayv2_api.this.id }, stat = "Sum" }
     failed_stream = { namespace = "AWS/ApiGateway", metric = "5XXError", dimensions = { ApiName = aws_api_gateway_rest_api.stream.name }, stat = "Sum" }
@@ -24,15 +25,15 @@ locals {
   }
   failed = "(FILL(failed_api, 0) + FILL(failed_stream, 0))"
 
-  # The share that may be slow, 1 %, times the burn: where it is passed, this percentile lies above what is promised.
+  # 1 % of the calls may be slow. If that share times the burn rate is exceeded, this percentile is above the promised time.
   slow_percentiles = { for window, each in local.windows : window => "p${100 - (100 - local.objectives.latency) * each.burn}" }
 
   alarms_of_objectives = merge([
     for window, each in local.windows : {
       "${local.prefix}-${window}-slo-availability" = {
         runbook     = "slo-availability"
-        description = "Within ${window} server errors used the error budget ${each.burn} times as fast as it may be."
-        # A tenth of a per cent times the burn, in thousandths, since binary fractions would not come out even.
+        description = "Within ${window} server errors used up the error budget ${each.burn} times as fast as allowed."
+        # A tenth of a per cent times the burn rate. It is computed in thousandths, because binary fractions would not be exact.
         threshold  = floor((1000 - local.objectives.availability * 10) * each.burn * 10 + 0.5) / 100
         period     = each.seconds
         expression = "IF(${local.failed} >= 5, 100 * ${local.failed} / (FILL(calls_api, 0) + FILL(calls_stream, 1)), 0)"
@@ -41,10 +42,10 @@ locals {
       }
       "${local.prefix}-${window}-slo-latency" = {
         runbook     = "slo-latency"
-        description = "Within ${window} the gateway's own part of too many paid calls was ${local.own_part_ms} ms or more: ${each.burn} times the share that may be slow."
+        description = "Within ${window} the gateway itself needed ${local.own_part_ms} ms or more for too many paid calls: ${each.burn} times the share that may be slow."
         threshold   = local.own_part_ms
         period      = each.seconds
-        # A few calls are all cold starts.
+        # If there are only a few calls, all of them are cold starts.
         expression = "IF(FILL(calls, 0) >= 20, FILL(own, 0), 0)"
         told       = false
         metrics = {
@@ -57,8 +58,8 @@ locals {
 
   composites = {
     for objective, words in {
-      availability = "Server errors use up the month's error budget (${local.objectives.availability} % of answers are well)."
-      latency      = "The gateway's own part of paid calls is slow (${local.objectives.latency} % take less than ${local.own_part_ms} ms)."
+      availability = "Server errors use up the month's error budget too fast (objective: ${local.objectives.availability} % of answers have no server error)."
+      latency      = "The gateway itself is too slow in paid calls (objective: it needs less than ${local.own_part_ms} ms for ${local.objectives.latency} % of them)."
       } : "${local.prefix}-slo-${objective}" => {
       description = "${words} What to do: docs/runbooks/slo-${objective}.md"
       rule = join(" OR ", [
@@ -78,6 +79,6 @@ resource "aws_cloudwatch_composite_alarm" "slo" {
   alarm_actions     = [aws_sns_topic.alarms[0].arn]
   ok_actions        = [aws_sns_topic.alarms[0].arn]
 
-  # AWS refuses a rule about an alarm that is not there.
+  # AWS refuses a rule that names an alarm which does not exist.
   depends_on = [aws_cloudwatch_metric_alarm.this]
 }

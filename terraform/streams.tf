@@ -12,8 +12,8 @@ resource "aws_lambda_event_source_mapping" "stream" {
   maximum_batching_window_in_seconds = each.value.event.batch_window
   function_response_types            = ["ReportBatchItemFailures"]
 
-  # A valid record is given up by age alone, never by count: before the stream forgets it after 24 hours it is set aside.
-  # What can't be read at all the consumer parks itself.
+  # A valid record is given up only because of its age, never because of the number of attempts. It is put into the failure queue
+  # before the stream deletes it after 24 hours. Records that can't be read at all are parked by the consumer.
   bisect_batch_on_function_error = true
   maximum_retry_attempts         = -1
   maximum_record_age_in_seconds  = 64800

@@ -1,6 +1,6 @@
 locals {
-  # The first attribute of a key is the partition key, but jsondecode() sorts attributes by name: the order is read from the
-  # text. Two keys of the same attributes in another order would be told apart by nothing; one() refuses them.
+  # The first attribute of a key is the partition key, but jsondecode() sorts attributes by name, so the order is read from the
+  # text. Two keys with the same attributes in a different order could not be distinguished; one() refuses them.
   keys_in_order = {
     for pairs in [
       for object in regexall("\"key\"\\s*:\\s*\\{([^}]*)\\}", file("${local.root}/shared/tables.json")) :

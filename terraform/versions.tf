@@ -9,7 +9,7 @@ terraform {
     }
   }
 
-  # Partial: bucket and region come from -backend-config (docs/terraform.md). Each workspace has a state of its own in it.
+  # The bucket and the region come from -backend-config (docs/terraform.md). Each workspace has its own state in the bucket.
   backend "s3" {
     key          = "ai-gateway/terraform.tfstate"
     encrypt      = true

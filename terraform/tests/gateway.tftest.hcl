@@ -1,8 +1,8 @@
 # Run for each environment: TF_WORKSPACE=dev terraform test -var-file=environments/dev.tfvars (make terraform-check).
 
-# Only AWS knows an account's quota; the check that compares has a run of its own.
+# Only AWS knows an account's quota; the check that compares it has its own run.
 variables {
-  alarms_subscribed_elsewhere = true # else the plan of an environment with alarms warns, which is a failure here
+  alarms_subscribed_elsewhere = true # otherwise the plan of an environment with alarms gives a warning, which is a failure here
 }
 
 override_data {
@@ -35,12 +35,12 @@ run "plan" {
 
   assert {
     condition     = toset(keys(local.functions)) == toset(["admin", "analytics", "authorizer", "completions", "health", "mcp", "reconciler", "stream", "sweeper"])
-    error_message = "A function was added or lost: say so here."
+    error_message = "The list of functions changed. Change it here too."
   }
 
   assert {
     condition     = alltrue([for statements in values(local.statements) : alltrue([for statement in statements : !contains(statement.Resource, "*") || statement.Sid == "Traces"])])
-    error_message = "No statement but X-Ray's reaches every resource."
+    error_message = "Only the statement for X-Ray applies to every resource."
   }
 
   assert {
@@ -55,7 +55,7 @@ run "plan" {
 
   assert {
     condition     = length(aws_lambda_event_source_mapping.stream) == 1 && aws_lambda_event_source_mapping.stream["analytics"].maximum_retry_attempts == -1
-    error_message = "A valid record is given up by age alone."
+    error_message = "A valid record is given up only because of its age."
   }
 
   assert {

@@ -1,7 +1,7 @@
-# Everything that is off by default, turned on; and values that must be refused. Run like gateway.tftest.hcl.
+# Turns on everything that is off by default, and tries values that must be refused. Run like gateway.tftest.hcl.
 
 variables {
-  alarms_subscribed_elsewhere = true # else the plan of an environment with alarms warns, which is a failure here
+  alarms_subscribed_elsewhere = true # otherwise the plan of an environment with alarms gives a warning, which is a failure here
 }
 
 override_data {
@@ -14,7 +14,7 @@ run "defaults_reserve_nothing" {
 
   assert {
     condition     = length(aws_apigatewayv2_domain_name.this) == 0 && length(aws_sns_topic_subscription.email) == 0 && length(local.statements_on_keys["health"]) == 0
-    error_message = "A domain, a mail address or a key was not asked for."
+    error_message = "A domain, a mail address or a key exists although it was not asked for."
   }
 
   assert {
@@ -34,7 +34,7 @@ run "defaults_reserve_nothing" {
 
   assert {
     condition     = output.idle_cost_usd_per_month.total == (var.profile == "full" ? 14.2 : 0.4)
-    error_message = "What stands still costs something else than docs/deployment.md says."
+    error_message = "A gateway that nobody calls has another cost than docs/deployment.md says."
   }
 }
 
@@ -68,7 +68,7 @@ run "everything_on" {
 
   assert {
     condition     = alltrue([for statements in values(local.statements) : contains(statements[*].Sid, "Key")]) && aws_sqs_queue.failures["analytics"].kms_master_key_id == var.kms_key_arn && aws_secretsmanager_secret.provider["openai"].kms_key_id == var.kms_key_arn && aws_sns_topic.alarms[0].kms_master_key_id == var.kms_key_arn
-    error_message = "A key of one's own encrypts everything, and every function may use it."
+    error_message = "The customer-managed key encrypts everything, and every function may use it."
   }
 
   assert {
@@ -78,12 +78,12 @@ run "everything_on" {
 
   assert {
     condition     = length(aws_apigatewayv2_api.this.cors_configuration) == 0
-    error_message = "No origins, no CORS."
+    error_message = "Without origins there is no CORS."
   }
 
   assert {
     condition     = one([for settings in aws_apigatewayv2_stage.this.route_settings : settings.throttling_rate_limit if settings.route_key == "GET /health"]) == 1
-    error_message = "A route may have a limit of its own."
+    error_message = "A route may have its own limit."
   }
 
   assert {
@@ -103,12 +103,12 @@ run "bedrock_alone_needs_no_secret" {
 
   assert {
     condition     = output.url == "https://api.example.com" && !aws_apigatewayv2_api.this.disable_execute_api_endpoint
-    error_message = "A custom domain may stand beside the API's own address."
+    error_message = "A custom domain and the API's own address may be used at the same time."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["${local.prefix}-budget"].threshold == 10 && !contains(keys(aws_cloudwatch_metric_alarm.this), "${local.prefix}-openai-breaker-open") && alltrue([for chart in local.rows[5].charts : length(chart.lines) < 4])
-    error_message = "Nobody watches a provider that is off."
+    error_message = "There are no alarms and no charts for a provider that is off."
   }
 
   assert {
@@ -126,7 +126,7 @@ run "no_right_on_models_without_a_provider_that_needs_it" {
 
   assert {
     condition     = length(local.statements_on_models["completions"]) == 0 && !strcontains(jsonencode(local.statements["completions"]), "bedrock:") && join(",", keys(local.secret_names)) == "openai"
-    error_message = "Where Bedrock is no provider, nothing may call it."
+    error_message = "If Bedrock is not a provider, no function may call it."
   }
 }
 
@@ -140,7 +140,7 @@ run "bedrock_by_a_secret_of_its_own" {
 
   assert {
     condition     = length(local.statements_on_models["completions"]) == 0 && join(",", local.statements_on_secrets["completions"][*].Sid) == "SecretBedrock" && local.function_environment["completions"]["BEDROCK_SECRET_ID"] == "${local.prefix}/bedrock"
-    error_message = "What signs with a secret's credentials needs the secret, and no right of the role's."
+    error_message = "A function that signs with a secret's credentials needs the secret, and its role needs no right."
   }
 }
 
@@ -262,7 +262,7 @@ run "room_in_an_account_of_a_thousand" {
 
   assert {
     condition     = local.reserved_concurrency == tomap({ admin = 10, authorizer = 100, health = 10 })
-    error_message = "Whatever calls use up, somebody can look, change and be recognised."
+    error_message = "Even if calls use up all executions, health, admin and the authorizer still get theirs."
   }
 }
 

@@ -1,7 +1,7 @@
-# The door that streams. Run for each environment, like gateway.tftest.hcl.
+# The streaming door. Run for each environment, like gateway.tftest.hcl.
 
 variables {
-  alarms_subscribed_elsewhere = true # else the plan of an environment with alarms warns, which is a failure here
+  alarms_subscribed_elsewhere = true # otherwise the plan of an environment with alarms gives a warning, which is a failure here
 }
 
 override_data {
@@ -14,17 +14,17 @@ run "streams" {
 
   assert {
     condition     = toset(keys(aws_api_gateway_integration.stream)) == toset(["path", "root"]) && alltrue([for each in aws_api_gateway_integration.stream : each.response_transfer_mode == "STREAM" && each.timeout_milliseconds == 900000])
-    error_message = "Every path is handed on as it comes, for up to 15 minutes."
+    error_message = "The answers of all paths are passed on as they come, for up to 15 minutes."
   }
 
   assert {
     condition     = alltrue([for method in aws_api_gateway_method.stream : method.http_method == "ANY" && method.authorization == "NONE"])
-    error_message = "The function asks for the key itself, and answers preflights and unknown paths."
+    error_message = "The function checks the key itself, and answers preflights and unknown paths."
   }
 
   assert {
     condition     = local.function_environment["stream"]["GATEWAY_STREAM_SECONDS"] == "890" && local.function_environment["stream"]["AWS_LWA_INVOKE_MODE"] == "response_stream" && alltrue([for name in keys(local.adapter.environment) : startswith(name, "AWS_LWA_") || name == "AWS_LAMBDA_EXEC_WRAPPER"])
-    error_message = "A stream ends 10 seconds before its function, and the adapter goes by names of its own."
+    error_message = "A stream ends 10 seconds before its function, and the adapter's variables have their own prefix."
   }
 
   assert {
@@ -34,22 +34,22 @@ run "streams" {
 
   assert {
     condition     = length(keys(local.function_environment["health"])) < length(keys(local.function_environment["stream"])) && !contains(keys(local.function_environment["completions"]), "AWS_LAMBDA_EXEC_WRAPPER")
-    error_message = "Only the door that streams is a server."
+    error_message = "Only the streaming door is a server."
   }
 
   assert {
     condition     = aws_api_gateway_stage.stream.xray_tracing_enabled && one(aws_api_gateway_stage.stream.access_log_settings).format == jsonencode(local.rest_access_log) && one(aws_api_gateway_method_settings.stream.settings).throttling_rate_limit == var.stream.rate
-    error_message = "The stage traces, logs and limits."
+    error_message = "The stage traces, logs and limits requests."
   }
 
   assert {
     condition     = toset([for statement in local.statements_on_models["stream"] : statement.Sid]) == toset(["ModelsBedrock", "ModelsBedrockById", "ModelsBedrockByProfile"]) && alltrue([for statement in local.statements_on_models["stream"] : join(" ", statement.Action) == (statement.Sid == "ModelsBedrockById" ? "bedrock:CountTokens" : "bedrock:InvokeModel bedrock:InvokeModelWithResponseStream")])
-    error_message = "Models may answer this door as they go, and count by their own ids."
+    error_message = "This door may call models with streaming, and count tokens with their own ids."
   }
 
   assert {
     condition     = length(aws_api_gateway_account.this) == 1 && length(aws_apigatewayv2_api_mapping.stream) == 0
-    error_message = "The role for logs is set; no domain was asked for."
+    error_message = "The role for logs is set, and no domain was asked for."
   }
 }
 
@@ -65,22 +65,22 @@ run "an_older_provider_and_pages_of_nobody" {
 
   assert {
     condition     = alltrue([for each in aws_api_gateway_integration.stream : each.timeout_milliseconds == 300000]) && local.function_environment["stream"]["GATEWAY_STREAM_SECONDS"] == "290"
-    error_message = "What API Gateway waits bounds the longest stream."
+    error_message = "The time that API Gateway waits limits the longest stream."
   }
 
   assert {
     condition     = alltrue([for each in aws_api_gateway_gateway_response.stream : !contains(keys(each.response_parameters), "gatewayresponse.header.access-control-allow-origin")]) && !contains(keys(local.function_environment["stream"]), "GATEWAY_CORS_ORIGINS")
-    error_message = "No origins, no CORS."
+    error_message = "Without origins there is no CORS."
   }
 
   assert {
     condition     = length(aws_api_gateway_account.this) == 0 && length(aws_iam_role.api_logs) == 0
-    error_message = "The account's role is somebody else's."
+    error_message = "The account's role is not managed here."
   }
 
   assert {
     condition     = output.stream_url == output.url && aws_apigatewayv2_api_mapping.stream[0].api_mapping_key == "v1" && aws_api_gateway_rest_api.stream.disable_execute_api_endpoint
-    error_message = "Behind one host /v1/* is this door's."
+    error_message = "On a custom domain, /v1/* leads to this door."
   }
 }
 

@@ -37,22 +37,22 @@ EXPRESSIONS = {
     "-throttles": "IF(FILL(refused, 0) >= 5, 100 * FILL(refused, 0) / (FILL(runs, 0) + FILL(refused, 1)), 0)",
 }
 NUMBERS = [
-    "Up: answers that were no server error",
-    "Fast: the gateway's own part",
+    "Answers without server error",
+    "The gateway's own time",
     "Spent on models",
-    "Calls refused",
-    "The ledger is behind",
-    "The ledger was put right",
+    "Refused calls",
+    "Delay of the bill",
+    "Corrections of the ledger",
 ]
 # Charts with a line at what raises an alarm.
 LINES = {
     "Answer time of the API": [25_000],
-    "The gateway's own part of a completion": [300],
+    "The gateway's own time per paid call": [300],
     "Time to first byte": [10_000],
-    "Executions of the whole account": [800],
+    "Executions in the whole account": [800],
     "US dollars an hour, by provider": [10],
-    "How far behind": [60_000],
-    "Ledger: put right": [1],
+    "Delay of the consumer": [60_000],
+    "Corrections by the reconcile": [1],
 }
 TOPIC, BUDGETS = f"{PREFIX}-alarms", f"{PREFIX}-budgets"
 # Metrics that must raise an alarm: (namespace, metric, its dimensions by name, statistic).

@@ -204,7 +204,7 @@ MISTAKES: dict[str, Mistake] = {
     "a table may be deleted": Mistake(
         in_(
             "variables.tf",
-            'turned off and applied first."\n  type        = bool\n  default     = true',
+            'turn it off and apply that."\n  type        = bool\n  default     = true',
             '"\n  type = bool\n  default = false',
         ),
         r"prod: module.table.*\+ deletion_protection_enabled = false",

@@ -122,9 +122,9 @@ QUIET: dict[str, Mistake] = {
     "a resource is let go": Mistake(
         in_(
             "secrets.tf",
-            "locals {\n  # Providers that",
+            "locals {\n  # Providers for",
             "removed {\n  from = aws_sqs_queue.old\n  lifecycle {\n    destroy = false\n  }\n}\n"
-            "locals {\n  # Providers that",
+            "locals {\n  # Providers for",
         ),
         r"unseen: removed",
         "blocks",

@@ -20,7 +20,7 @@ STREAMED: dict[str, Mistake] = {
         "streaming",
     ),
     "bodies come in base64": Mistake(
-        in_("rest.tf", "  # No binary media types:", '  binary_media_types = ["*/*"]\n  # No binary media types:'),
+        in_("rest.tf", "  # No binary media types,", '  binary_media_types = ["*/*"]\n  # No binary media types,'),
         r"\+ binary_media_types = ",
         "rest_api",
     ),

@@ -43,15 +43,15 @@ DIFFERENT = {
 REFUSED = {
     "a route that two functions claim": (
         Change("functions/mcp/function.json", '"GET /api/v1/mcp/tools"', '"GET /health"'),
-        "Routes that more than one function claims",
+        "More than one function claims these routes",
     ),
     "a table that nobody describes": (
         Change("functions/health/function.json", '{"state"', '{"stat"'),
-        "Tables that shared/tables.json does not describe",
+        "A function.json names tables that shared/tables.json does not describe",
     ),
     "a variable that nobody describes": (
         Change("functions/health/function.json", '["GATEWAY_PROVIDERS"]', '["GATEWAY_PROVIDER"]'),
-        "Variables that shared/environment.json does not describe",
+        "A function.json names variables that shared/environment.json does not describe",
     ),
     "a variable without a value": (
         Change("terraform/functions.tf", "    LOG_LEVEL", "    LOG_LEVELS"),
@@ -59,11 +59,11 @@ REFUSED = {
     ),
     "streams that outlast their function": (
         Change("functions/stream/function.json", '"timeout": 900', '"timeout": 10'),
-        "it has to end 10 seconds before them",
+        "A stream must end 10 seconds before them",
     ),
     "two functions at the door that streams": (
         Change("functions/mcp/function.json", '"timeout": 29', '"door": "stream", "timeout": 29'),
-        "One function has to be behind the door that streams; there are 2: mcp, stream.",
+        'Exactly one function must have "door": "stream" in its function.json; 2 have it: mcp, stream.',
     ),
     "a chart of a metric that nobody counts": (
         Change(
@@ -81,7 +81,7 @@ REFUSED = {
     ),
     "an access without an authorizer": (
         Change("functions/health/function.json", '"GET /health": "public"', '"GET /health": "cookie"'),
-        "access that no authorizer stands for",
+        "an access for which there is no authorizer",
     ),
 }
 
@@ -136,7 +136,7 @@ def test_values_that_nobody_has_are_refused_each_for_itself(copy: Path, tmp_path
     run = terraform(changed(copy, tmp_path / "copy"), "plan", *VARIABLES, *arguments)
     said = " ".join(re.sub(r"[^\x00-\x7f]", "", run.stderr).split())
     for message in (
-        "No such functions: nobody.",
+        "names functions that do not exist: nobody.",
         "names routes that no function has: GET /nowhere.",
         "names tiers that do not exist: platinum.",
         "not the ones that artifacts.sha256 names: health.zip.",

@@ -37,7 +37,7 @@ def _widget(widget: Widget, samples: Samples) -> Iterator[str]:
     yield f'<rect x="3" y="3" width="{width - 6}" height="{height - 6}" fill="white" stroke="#ccc"/>'
     yield _text(10, 20, _cut(properties["title"], width, 11), 11, weight="bold")
     if widget["type"] == "alarm":
-        yield from _alarms(properties["alarms"], width)
+        yield from _alarms(properties["alarms"], width, height)
     elif widget["type"] == "log":
         yield from _table(samples)
     elif properties["view"] == "singleValue":
@@ -46,12 +46,15 @@ def _widget(widget: Widget, samples: Samples) -> Iterator[str]:
         yield from _chart(properties, drawn(properties, samples, BUCKETS), width, height)
 
 
-def _alarms(arns: list[str], width: int) -> Iterator[str]:
-    columns = 6
+def _alarms(arns: list[str], width: int, height: int) -> Iterator[str]:
+    """Four columns, which are wide enough for the longest name; the lines are as high as the widget allows."""
+    columns = 4
+    wide = (width - 20) / columns
+    high = min(19.0, (height - 36) / -(-len(arns) // columns))
     for index, arn in enumerate(arns):
-        x, y = 10 + index % columns * (width - 20) / columns, 30 + index // columns * 19
-        yield f'<rect x="{x:.0f}" y="{y}" width="{(width - 20) / columns - 6:.0f}" height="16" rx="2" fill="#e4f2e4"/>'
-        yield _text(x + 4, y + 12, _cut(arn.rpartition(":")[2], (width - 20) / columns - 8, 8), 8)
+        x, y = 10 + index % columns * wide, 28 + index // columns * high
+        yield f'<rect x="{x:.0f}" y="{y:.1f}" width="{wide - 6:.0f}" height="{high - 2:.1f}" rx="2" fill="#e4f2e4"/>'
+        yield _text(x + 4, y + high / 2 + 2, _cut(arn.rpartition(":")[2], wide - 8, 8), 8)
 
 
 def _number(lines: list[Line], width: int) -> Iterator[str]:

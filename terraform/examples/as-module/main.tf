@@ -1,4 +1,4 @@
-# The gateway inside somebody else's configuration: their workspaces, their state, their zips.
+# The gateway as a module of another configuration, which has its own workspaces, state and zips.
 
 terraform {
   required_version = ">= 1.11"
@@ -12,7 +12,7 @@ terraform {
 }
 
 variable "region" {
-  description = "AWS region of everything."
+  description = "AWS region in which everything is created."
   type        = string
   default     = "eu-central-1"
 }
@@ -50,7 +50,7 @@ module "gateway" {
 
   environment               = "demo"
   region                    = var.region
-  workspace_per_environment = false # this root's workspaces are its own affair
+  workspace_per_environment = false # the workspaces belong to this root module
   artifacts                 = var.artifacts
   providers_enabled         = ["bedrock"]
   deletion_protection       = false

@@ -1,7 +1,7 @@
-# One Lambda function: its role, its log group, a version for each change and the alias `live` that everything calls.
+# One Lambda function: its role, its log group, a version for each change, and the alias `live`, which all callers use.
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_158:every key is AWS's own unless kms_key_arn names one: a key of one's own costs and has to be looked after
+  #checkov:skip=CKV_AWS_158:AWS's own keys encrypt everything unless kms_key_arn names a key: a customer-managed key costs money and needs care
 
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
@@ -34,7 +34,7 @@ resource "aws_iam_role_policy" "this" {
       for statement in var.statements : merge(
         { Effect = "Allow", Sid = statement.Sid, Action = statement.Action, Resource = statement.Resource },
         {
-          # A call that names no partition would pass ForAllValues: Null refuses it.
+          # ForAllValues would allow a call that names no partition. The condition Null denies it.
           for partitions in [statement.Partitions] : "Condition" => {
             "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = sort(partitions) }
             Null                      = { "dynamodb:LeadingKeys" = "false" }
@@ -51,9 +51,9 @@ resource "aws_iam_role_policy" "this" {
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_116:nothing calls it asynchronously but a schedule, whose next run does the same; what a stream's consumer can't take goes to its failure queue
-  #checkov:skip=CKV_AWS_117:all it talks to are AWS's and providers' public endpoints, so that a VPC would add a NAT gateway's cost and protect nothing
-  #checkov:skip=CKV_AWS_272:signing needs a profile of the account's own; the zips are reproducible and compared by SHA-256
+  #checkov:skip=CKV_AWS_116:only a schedule calls it asynchronously, and its next run does the same work; records that a stream's consumer can't process go to its failure queue
+  #checkov:skip=CKV_AWS_117:it only talks to public endpoints of AWS and of providers, so a VPC would add the cost of a NAT gateway and protect nothing
+  #checkov:skip=CKV_AWS_272:signing needs a signing profile in each account; the zips are reproducible and compared by SHA-256
 
   function_name = var.name
   description   = var.description
@@ -94,13 +94,13 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # A function that starts before its rights are there fails its first calls.
+  # If a function started before it has its rights, its first calls would fail.
   depends_on = [aws_iam_role_policy.this]
 }
 
 resource "aws_lambda_alias" "live" {
   name             = "live"
-  description      = "The version that is called"
+  description      = "The version that callers use"
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }

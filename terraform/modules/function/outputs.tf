@@ -4,7 +4,7 @@ output "name" {
 }
 
 output "role" {
-  description = "Name of its execution role."
+  description = "Name of the function's execution role."
   value       = aws_iam_role.this.name
 }
 
@@ -14,26 +14,26 @@ output "alias" {
 }
 
 output "alias_arn" {
-  description = "ARN of that alias."
+  description = "ARN of the alias that is called."
   value       = aws_lambda_alias.live.arn
 }
 
 output "invoke_arn" {
-  description = "ARN by which API Gateway calls the alias."
+  description = "ARN with which API Gateway calls the alias."
   value       = aws_lambda_alias.live.invoke_arn
 }
 
 output "log_retention_days" {
-  description = "Days that its log is kept."
+  description = "For how many days the function's log is kept."
   value       = aws_cloudwatch_log_group.this.retention_in_days
 }
 
 output "tracing" {
-  description = "X-Ray's mode."
+  description = "Mode of X-Ray tracing."
   value       = aws_lambda_function.this.tracing_config[0].mode
 }
 
 output "log_group" {
-  description = "Name of its log group."
+  description = "Name of the function's log group."
   value       = aws_cloudwatch_log_group.this.name
 }

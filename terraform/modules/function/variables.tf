@@ -4,7 +4,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-zA-Z0-9-_]{1,64}$", var.name))
-    error_message = "A function's name has 64 letters, digits, hyphens and underscores at most."
+    error_message = "The name of a function must have 1 to 64 letters, digits, hyphens and underscores."
   }
 }
 
@@ -14,7 +14,7 @@ variable "description" {
 
   validation {
     condition     = length(var.description) <= 256
-    error_message = "Lambda takes 256 characters of description."
+    error_message = "The description must have at most 256 characters."
   }
 }
 
@@ -39,7 +39,7 @@ variable "memory" {
 
   validation {
     condition     = var.memory >= 128 && var.memory <= 10240
-    error_message = "Lambda offers 128 to 10,240 MB."
+    error_message = "memory must be 128 to 10,240 MB."
   }
 }
 
@@ -49,7 +49,7 @@ variable "timeout" {
 
   validation {
     condition     = var.timeout >= 1 && var.timeout <= 900
-    error_message = "Lambda runs 1 to 900 seconds."
+    error_message = "timeout must be 1 to 900 seconds."
   }
 }
 
@@ -64,68 +64,68 @@ variable "package" {
 }
 
 variable "layers" {
-  description = "ARNs of layer versions; a later one wins where names clash."
+  description = "ARNs of layer versions. If two layers contain the same file, the later layer wins."
   type        = list(string)
 
   validation {
     condition     = length(var.layers) <= 5
-    error_message = "A function takes five layers."
+    error_message = "A function can have at most five layers."
   }
 }
 
 variable "environment" {
-  description = "Environment variables. No secrets: whoever may read the function reads them."
+  description = "Environment variables. They must contain no secrets, because anybody who may read the function can read them."
   type        = map(string)
 }
 
 variable "statements" {
-  description = "Statements of the role's policy, besides those that every function has for its logs and traces."
+  description = "All statements of the role's policy. Partitions limits the actions to these partitions of a table; Profiles limits calls of a model to these inference profiles."
   type = list(object({
     Sid        = string
     Action     = list(string)
     Resource   = list(string)
-    Partitions = optional(list(string)) # of a table: the only ones that the actions may meet
-    Profiles   = optional(list(string)) # inference profiles: the only ones that a model may be called through
+    Partitions = optional(list(string))
+    Profiles   = optional(list(string))
   }))
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept."
+  description = "For how many days logs are kept."
   type        = number
 }
 
 variable "kms_key_arn" {
-  description = "Key for environment and logs; null means AWS's own."
+  description = "ARN of the KMS key for environment variables and logs; null means AWS's own key."
   type        = string
   default     = null
 }
 
 variable "iam_path" {
-  description = "Path of the role."
+  description = "IAM path of the role."
   type        = string
   default     = "/"
 }
 
 variable "permissions_boundary_arn" {
-  description = "Policy that bounds what the role may do at most; null for none."
+  description = "ARN of the policy that limits the role's rights; null for none."
   type        = string
   default     = null
 }
 
 variable "reserved_concurrency" {
-  description = "Executions reserved; -1 reserves none."
+  description = "Executions that are reserved for the function; -1 reserves none."
   type        = number
   default     = -1
 }
 
 variable "provisioned_concurrency" {
-  description = "Executions kept warm; 0 for none."
+  description = "Executions that are kept warm; 0 for none."
   type        = number
   default     = 0
 }
 
 variable "snap_start" {
-  description = "Start published versions from a snapshot."
+  description = "Start published versions from a snapshot (SnapStart)."
   type        = bool
   default     = false
 }

@@ -1,7 +1,7 @@
-# One DynamoDB table, paid by the request.
+# One DynamoDB table, which is billed by request.
 
 resource "aws_dynamodb_table" "this" {
-  #checkov:skip=CKV_AWS_119:every key is AWS's own unless kms_key_arn names one: a key of one's own costs and has to be looked after
+  #checkov:skip=CKV_AWS_119:AWS's own keys encrypt everything unless kms_key_arn names a key: a customer-managed key costs money and needs care
 
   name                        = var.name
   billing_mode                = "PAY_PER_REQUEST"
@@ -41,7 +41,7 @@ resource "aws_dynamodb_table" "this" {
     enabled = var.point_in_time_recovery
   }
 
-  # Without a key of ours this block stays out: enabled without a key would mean AWS's managed key, which is billed by call.
+  # Without kms_key_arn this block is left out: "enabled" without a key would mean the AWS managed key, which is billed by call.
   dynamic "server_side_encryption" {
     for_each = var.kms_key_arn[*]
     content {

@@ -4,6 +4,6 @@ output "name" {
 }
 
 output "stream_arn" {
-  description = "ARN of its stream of changes; null without one."
+  description = "ARN of the table's stream of changes; null if it has no stream."
   value       = aws_dynamodb_table.this.stream_arn
 }
