@@ -1,4 +1,4 @@
-"""A gateway's facts, by section, as an applied Terraform state tells them."""
+"""A gateway's facts, by section, read from an applied Terraform state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.terraform.forms import Facts, anonymous, function_of, layer_name, sta
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What `terraform show -json` says of an applied state."""
+    """The output of `terraform show -json` for an applied state."""
 
     document: Mapping[str, Any]
 
@@ -31,7 +31,7 @@ class State:
         return [resource["values"] for resource in self.resources() if resource["type"] == kind]
 
     def environment(self) -> dict[str, str]:
-        """Every environment variable that some function gets."""
+        """Every environment variable that any function gets."""
         given: dict[str, str] = {}
         for function in self.of("aws_lambda_function"):
             given |= function["environment"][0]["variables"]
@@ -46,7 +46,7 @@ class State:
 
 
 def facts(state: State) -> Facts:
-    """Section -> thing -> what is said of it. Two gateways are the same where these are equal."""
+    """Section -> thing -> its facts. Two gateways are the same if these are equal."""
     return {section: read(state) for section, read in SECTIONS.items()}
 
 
@@ -104,7 +104,7 @@ def _functions(state: State) -> dict[str, Any]:
             "description": function["description"],
             "memory": function["memory_size"],
             "timeout": function["timeout"],
-            # The adapter's layer is another account's, and where no Lambda is, nobody's.
+            # The adapter's layer belongs to another account; an emulator without Lambda has no such layer.
             "layers": [layer_name(arn) for arn in function["layers"] if arn.split(":")[4] == state.place[1]],
             "tracing": function["tracing_config"][0]["mode"],
             "environment": function["environment"][0]["variables"],
@@ -134,7 +134,7 @@ def _permissions(state: State) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for item in state.of("aws_lambda_permission"):
         if rest["id"] in item["source_arn"]:
-            continue  # the server behind the REST API is asked itself elsewhere
+            continue  # the server behind the REST API is checked elsewhere
         source = anonymous(item["source_arn"], api["id"], authorizers)
         facts.setdefault(item["function_name"], []).append(
             (item["principal"], item["action"], item["qualifier"], source)

@@ -1,7 +1,8 @@
-"""What an offline apply made, and the same gateway made by the local deployer, its AWS calls recorded.
+"""The state of an offline apply, and the same gateway made by the local deployer, with its AWS calls recorded.
 
-tools/terraform-check.sh applies and says where: TERRAFORM_STATE and TERRAFORM_PLAN are what `terraform show -json` said
-of the state and of a second plan, TERRAFORM_COPY the initialised copy of the configuration.
+tools/terraform-check.sh applies the configuration and sets these variables: TERRAFORM_STATE and TERRAFORM_PLAN are the
+output of `terraform show -json` for the state and for a second plan; TERRAFORM_COPY is the initialised copy of the
+configuration.
 """
 
 from __future__ import annotations
@@ -98,14 +99,14 @@ def made(state: State, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mad
 
 @pytest.fixture(scope="session")
 def everything(made: Made) -> Made:
-    """The gateway after everything that it does was done once."""
+    """The gateway after it did everything that it can do once."""
     do_everything(made)
     return made
 
 
 @pytest.fixture(scope="session")
 def local(made: Made) -> Facts:
-    """The facts of the local deployer's gateway, without the variables it has for being local."""
+    """The facts of the local deployer's gateway, without the variables that it has only because it is local."""
     facts = emulated.facts(made.live.deployer.client, made.live.deployment)
     for function in facts["functions"].values():
         given = function["environment"]

@@ -1,4 +1,4 @@
-"""AWS's own metrics that a gateway may be watched by, with the sets of dimensions that AWS files them under.
+"""AWS's own metrics with which a gateway may be watched, and the sets of dimensions under which AWS files them.
 
 From "Monitoring HTTP APIs with CloudWatch metrics" and "Amazon API Gateway dimensions and metrics" (REST), "Types of
 metrics for Lambda functions", "DynamoDB metrics and dimensions" and "Available CloudWatch metrics for Amazon SQS".

@@ -1,4 +1,4 @@
-"""Everything the gateway does, once: what is granted, counted, logged and traced is judged by it."""
+"""Does everything that the gateway can do, once. Rights, counts, logs and traces are compared with this run."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ def _models_are_called(made: Made) -> None:
     for wanted in (context, {"filters": {"category": "electronics"}}):
         assert live.complete(key, mcpContext=wanted).status == 200
     assert live.complete(key, mcpContext={"filters": {"category": "Spaceships"}}).status == 400
-    for model in ("gpt-4", "claude-3-sonnet"):  # their breakers open
-        # More calls than it takes: those at the end of one window and at the beginning of the next are counted apart.
+    for model in ("gpt-4", "claude-3-sonnet"):  # opens their breakers
+        # More calls than the limit allows, because calls at the end of one window and at the beginning of the next
+        # count separately.
         assert any(live.complete(key, "[[fake status=500]]", model=model).status == 503 for _ in range(24))
     eventually(lambda: live.admin("GET", f"/usage?key={key_id}").body["total"]["requests"] >= 5)
     for path in ("/health", "/api/v1/health", "/api/v1/health/detailed", "/api/v1/health/metrics"):
@@ -69,7 +70,7 @@ def _models_are_called(made: Made) -> None:
 
 
 def _answers_are_streamed(made: Made) -> None:
-    """The paid calls once more, at the door that streams: as they come and whole, well and ill."""
+    """The paid calls again at the streaming door: streamed and whole, successful and failed."""
     live, server = made.live, made.server
     key, key_id = live.new_key()
     sent = {"authorization": f"Bearer {key}"}
@@ -87,7 +88,8 @@ def _answers_are_streamed(made: Made) -> None:
     assert server.call("POST", "/v1/chat/completions", unknown, sent).status == 400
     for model in ("anthropic.claude-sonnet-4-5-20250929-v1:0", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"):
         counting = {"model": f"bedrock/{model}", "messages": messages}
-        # The gateway waits for a count only so long, and then estimates: a slow machine may need more than one try.
+        # The gateway waits only a short time for a count and then estimates, so a slow machine may need more than one
+        # try.
         eventually(partial(_is_counted, made, counting, sent), 60)
     for path in ("/v1/models", "/v1/models/gpt-4", "/v1/key"):
         assert server.call("GET", path, headers={"x-api-key": key}).status == 200
@@ -100,7 +102,7 @@ def _answers_are_streamed(made: Made) -> None:
     ill = {"model": "gpt-4", "messages": [{"role": "user", "content": "[[fake status=500]]"}], "stream": True}
     assert server.call("POST", "/v1/chat/completions", ill, sent).status >= 500
     database = seed.database(live.endpoint, live.deployer.names.region, live.deployer.names.account)
-    new, new_id = live.new_key()  # its item is made by the first call where it is not there
+    new, new_id = live.new_key()  # the first call makes its item if it does not exist
     limits = live.deployer.names.table("limits")
     database.call("DeleteItem", {"TableName": limits, "Key": to_item({"id": new_id})})
     good = {"model": "gpt-4", "messages": messages, "stream": True}
@@ -115,7 +117,7 @@ def _is_counted(made: Made, counting: dict[str, Any], sent: dict[str, str]) -> b
 
 
 def _clients_leave(made: Made) -> None:
-    """A client goes after its stream's first words, of which the provider has more for minutes."""
+    """A client leaves after the first words of its stream, of which the provider has more for minutes."""
     live = made.live
     key, _ = live.new_key()
     body = chat("gpt-4", f'[[fake chunk-delay=1 text="{" ".join(["word"] * 200)}"]]')
@@ -142,7 +144,7 @@ def _sessions_are_billed(made: Made) -> None:
     secret = to_item({"pk": "session-secrets", "sk": f"{datetime.now(UTC):%Y-%m}"})
     database.call(
         "DeleteItem", {"TableName": live.deployer.names.table("state"), "Key": secret}
-    )  # either door makes it
+    )  # either door makes the item
     assert made.server.call("POST", "/v1/chat/completions", body | {"stream": True}, headers).status == 200
 
 
@@ -201,7 +203,7 @@ def _teams_are_kept(made: Made) -> None:
 def _users_are_kept(made: Made) -> None:
     live = made.live
     key, key_id = live.new_key(user_id="ann", model_limits={"gpt-4": {"max_budget": 5}})
-    assert live.admin("PUT", "/users/ann", {"max_budget": 5}).status == 200  # its keys are told
+    assert live.admin("PUT", "/users/ann", {"max_budget": 5}).status == 200  # the user's keys get the limit
     assert live.complete(key).status == 200
     assert live.call("GET", "/v1/key", headers={"authorization": f"Bearer {key}"}).body["user"]["id"] == "ann"
     assert live.admin("GET", "/users").status == 200
@@ -222,7 +224,7 @@ def _requests_are_repeated(made: Made) -> None:
 
 
 def _long() -> dict[str, Any]:
-    """A request whose answer is so long that it is kept beside its claim; the same each time."""
+    """A request whose answer is so long that it is stored next to its claim; it is the same each time."""
     text = random.Random(1).randbytes(3_000).hex()
     return {"model": "gpt-4", "messages": [{"role": "user", "content": f"[[fake text={text}]]"}]}
 
@@ -234,7 +236,8 @@ def _limits_are_tried(made: Made) -> None:
 
 
 def _ledger_goes_wrong(made: Made) -> None:
-    """A bill above the hold, and with it a budget spent; a settlement lost; an hour long over that holds money."""
+    """A bill above the hold, which also exceeds a budget; a lost settlement; an hour that ended long ago and still
+    holds money."""
     live = made.live
     key, _ = live.new_key(max_budget=0.5)
     assert live.complete(key, "[[fake cache-write=9000000]]", model="bedrock/amazon.nova-lite-v1:0").status == 200
@@ -248,7 +251,7 @@ def _ledger_goes_wrong(made: Made) -> None:
         lost.join()
     names, client = live.deployer.names, live.deployer.client
     database = seed.database(live.endpoint, names.region, names.account)
-    # A key's item is made with the key; where that was lost, the first call makes it.
+    # A key's item is made with the key. If it was lost, the first call makes it again.
     key, key_id = live.new_key()
     database.call("DeleteItem", {"TableName": names.table("limits"), "Key": to_item({"id": key_id})})
     assert live.complete(key).status == 200
@@ -257,7 +260,8 @@ def _ledger_goes_wrong(made: Made) -> None:
     database.call("PutItem", {"TableName": names.table("limits"), "Item": to_item(held)})
     run = client("lambda").invoke(FunctionName=live.deployment.functions["reconciler"])
     assert json.load(run["Payload"])["drift"] == 5
-    run = client("lambda").invoke(FunctionName=live.deployment.functions["reconciler"])  # of a key that is no more
+    # of a key that does not exist any more
+    run = client("lambda").invoke(FunctionName=live.deployment.functions["reconciler"])
     assert json.load(run["Payload"])["removed"] >= 1
 
 
@@ -270,7 +274,7 @@ def _rows_opened(made: Made) -> list[Call]:
 
 
 def _key_table_fails(made: Made) -> None:
-    # The authorizer can't tell whose key it is, so each function looks for itself.
+    # The authorizer can't tell whose key it is, so each function looks the key up itself.
     live = made.live
     key, _ = live.new_key(scopes=list(SCOPES))
     with _cut_off(made, "authorizer"):
@@ -280,7 +284,7 @@ def _key_table_fails(made: Made) -> None:
 
 
 def _rows_die(made: Made) -> None:
-    """A row whose call never ended is swept; one that can't be read is parked by the consumer."""
+    """A row whose call never ended is swept; the consumer parks a row that can't be read."""
     live = made.live
     names, client = live.deployer.names, live.deployer.client
     database = seed.database(live.endpoint, names.region, names.account)
@@ -326,7 +330,7 @@ def _callers_are_refused(made: Made) -> None:
 
 
 def _tables_fail(made: Made) -> None:
-    """No function reaches its tables: each says so, and counts it."""
+    """No function reaches its tables. Each function reports that and counts it."""
     live = made.live
     key, _ = live.new_key()
     live.complete(key)  # the authorizer's answer is in the API's cache
@@ -336,7 +340,8 @@ def _tables_fail(made: Made) -> None:
         assert live.complete(key).status == 503
         assert live.call("GET", "/api/v1/products", headers=read).status == 503
         assert live.admin("GET", "/keys").status == 503
-        eventually(lambda: live.call("GET", "/api/v1/health").status == 503)  # what it saw last holds for five seconds
+        # a container keeps the last state that it saw for five seconds
+        eventually(lambda: live.call("GET", "/api/v1/health").status == 503)
         for name in scheduled:
             run = live.deployer.client("lambda").invoke(FunctionName=live.deployment.functions[name])
             assert "FunctionError" in run

@@ -1,7 +1,8 @@
-"""What a production deployment must be, by a second reader: written down by hand, out of what AWS documents and the
-product promises; no manifest, no variable and no local of Terraform is asked.
+"""How a production deployment must be, written down a second time by hand, from AWS's documentation and the product's
+promises. It reads no manifest, no variable and no local of Terraform.
 
-A table of expectations: name -> a function that gets a planned or applied state and tells what is wrong, line by line.
+A table of expectations: name -> a function that gets a planned or applied state and yields a line for each thing that
+is wrong.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ FUNCTIONS = {
 
 
 def planned(document: Mapping[str, Any]) -> State:
-    """The state that a plan would make, of `terraform show -json`."""
+    """The state that a plan would make, from the output of `terraform show -json`."""
     return State({"values": document["planned_values"], "variables": document["variables"]})
 
 
 def must(what: str, values: Mapping[str, Any], **wanted: Any) -> Iterator[str]:
-    """A line for each attribute that is not as it must be. A set as the wanted value lists what is allowed."""
+    """Yields a line for each attribute that is not as it must be. If the wanted value is a set, it lists the allowed
+    values."""
     for name, value in wanted.items():
         allowed = value if isinstance(value, set | frozenset | range) else (value,)
         if values.get(name) not in allowed:
@@ -49,7 +51,7 @@ def same(what: str, found: Any, wanted: Any) -> Iterator[str]:
 
 
 def one(blocks: Any) -> Mapping[str, Any]:
-    """A block that there is once; nothing where there is none or more."""
+    """The block, if there is exactly one; otherwise an empty one."""
     return blocks[0] if isinstance(blocks, list) and len(blocks) == 1 else {}
 
 
@@ -62,12 +64,12 @@ def arn(state: State, service: str, resource: str) -> str:
 
 
 def live(state: State, folder: str) -> str:
-    """The ARN that everything calls: the alias, never a function without one."""
+    """The ARN that all callers use: the alias, never the function without an alias."""
     return arn(state, "lambda", f"function:{FUNCTIONS[folder]}:live")
 
 
 def failures(state: State, expectations: Mapping[str, Expectation]) -> dict[str, list[str]]:
-    """Name of an expectation -> what is wrong, of those that are not met."""
+    """Name of an expectation -> what is wrong, for each expectation that is not met."""
     found = {name: list(_lines(state, expectation)) for name, expectation in expectations.items()}
     return {name: lines for name, lines in found.items() if lines}
 

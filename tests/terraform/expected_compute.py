@@ -1,4 +1,4 @@
-"""Functions, and what API Gateway makes of them. See expected.py."""
+"""Functions, and how API Gateway uses them. See expected.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from tests.terraform.applied import State
 from tests.terraform.expected import FUNCTIONS, PREFIX, REGION, Expectation, arn, live, must, one, same
 
-# Megabytes and seconds: an HTTP API waits 30 seconds at most, a REST API that streams 900.
+# Megabytes and seconds. An HTTP API waits at most 30 seconds, a REST API that streams at most 900.
 SIZES = {
     "admin": (512, 29),
     "analytics": (256, 60),
@@ -38,9 +38,10 @@ ENVIRONMENT = {
         "OPENAI_SECRET_ID": f"{PREFIX}/openai",
     },
 }
-# What is no handler of Python's, and the layer that starts it: the public one of AWS's, version 30 (29 was withdrawn).
+# The handler that is not a Python handler, and the layer that starts it: AWS's public layer, version 30 (29 was
+# withdrawn).
 SERVERS = {"stream": ("functions/stream/run.sh", "753240598075:layer:LambdaAdapterLayerArm64:30")}
-# What stands in front of whom: the beginning of a path -> its function and the header's authorizer. The longest counts.
+# Beginning of a path -> its function and the header that its authorizer reads. The longest beginning counts.
 DOORS: dict[str, tuple[str, str | None]] = {
     "/api/v1/admin/": ("admin", "api-key"),
     "/api/v1/completions": ("completions", "api-key"),
@@ -52,7 +53,7 @@ DOORS: dict[str, tuple[str, str | None]] = {
     "/health": ("health", None),
     "/openapi.json": ("health", None),
     "/docs": ("health", None),
-    "/": ("health", None),  # this path alone
+    "/": ("health", None),  # only this path
 }
 NEEDED_ROUTES = {
     *(
@@ -89,7 +90,7 @@ KINDS = {
 
 
 def door_of(path: str) -> tuple[str, str | None] | None:
-    """What has to stand in front of a path, None where nobody expects it."""
+    """The access that a path must have; None if no such path is expected."""
     begins = (begin for begin in DOORS if path == begin or (begin != "/" and path.startswith(begin)))
     return DOORS.get(max(begins, key=len, default=""))
 
@@ -122,7 +123,7 @@ def functions(state: State) -> Iterator[str]:
         }
         wanted |= {"handler": handler, "memory_size": memory, "timeout": timeout}
         wanted |= {"role": roles.get(name), "kms_key_arn": None, "image_uri": None, "snap_start": [], "vpc_config": []}
-        # A reservation is an upper bound too: 0 would stop the function, 1 would refuse all callers but one.
+        # A reservation is also an upper bound: 0 would stop the function, 1 would refuse all callers except one.
         wanted |= {"reserved_concurrent_executions": -1, "source_code_hash": function.get("code_sha256")}
         yield from must(name, function, **wanted)
         if not str(function.get("filename")).endswith(f"/build/aws-arm64-py313/{folder}.zip"):
@@ -134,7 +135,7 @@ def functions(state: State) -> Iterator[str]:
         yield from same(f"{name}: layers", function.get("layers"), layers)
         yield from must(f"{name}: tracing", one(function.get("tracing_config")), mode="Active")
         log: dict[str, Any] = {"log_format": "JSON", "log_group": f"/aws/lambda/{name}"}
-        # Metrics are log lines of the level INFO: a level here would drop them.
+        # Metrics are log lines of the level INFO. A log level here would drop them.
         log |= {"application_log_level": {None, ""}, "system_log_level": {None, ""}}
         yield from must(f"{name}: logging", one(function.get("logging_config")), **log)
 
@@ -148,12 +149,13 @@ def environment(state: State) -> Iterator[str]:
         wanted = everywhere | ENVIRONMENT.get(folder, {})
         if folder == "analytics":
             wanted |= {"BUDGET_TOPIC_ARN": arn(state, "sns", f"{PREFIX}-budgets")}
-        # None else: MCP_ALLOWED_ORIGINS above all, which nobody set in prod, lets no foreign page in.
+        # No other variables, and above all not MCP_ALLOWED_ORIGINS: prod does not set it, so no foreign page may call
+        # /mcp.
         yield from same(f"{name}: environment", given, wanted)
 
 
 def given(state: State) -> Iterator[str]:
-    """What prod's variables say to checks and providers alone. Accounts and a role are the operator's to name."""
+    """Prod's variables that only checks and providers read. The operator names accounts and a role."""
     values = {name: each.get("value") for name, each in state.document["variables"].items()}
     yield from must("variables", values, workspace_per_environment=True, emulator_endpoint=None, environment="prod")
     yield from must("artifacts", values["artifacts"], directory=None, url=None)
@@ -203,7 +205,7 @@ def api(state: State) -> Iterator[str]:
 def throttling(state: State) -> Iterator[str]:
     (stage,) = state.of("aws_apigatewayv2_stage")
     limits = {"throttling_rate_limit": 500, "throttling_burst_limit": 1000}
-    # A price for each metric of each route: nobody asked for them.
+    # Metrics of routes would cost money for each metric of each route, and nobody asked for them.
     limits["detailed_metrics_enabled"] = False
     yield from must("stage: default", one(stage["default_route_settings"]), **limits)
     settings = {each["route_key"]: each for each in stage["route_settings"]}

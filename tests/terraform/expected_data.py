@@ -1,4 +1,4 @@
-"""Tables, what starts functions, secrets, and who is told: see expected.py."""
+"""Tables, event sources of functions, secrets, and receivers of alerts: see expected.py."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def tables(state: State) -> Iterator[str]:
 def protection(state: State) -> Iterator[str]:
     for table in state.of("aws_dynamodb_table"):
         yield from must(table["name"], table, deletion_protection_enabled=True)
-        days = {None, 0, 35}  # as many as there are
+        days = {None, 0, 35}  # 35 is AWS's default and its maximum
         recovery = one(table["point_in_time_recovery"])
         yield from must(f"{table['name']}: recovery", recovery, enabled=True, recovery_period_in_days=days)
-        # AWS's own key, free of charge: the block would choose the managed one, billed by call.
+        # AWS's own key, which is free of charge. The block would choose the managed key, which is billed by call.
         yield from same(f"{table['name']}: encryption", table["server_side_encryption"], [])
 
 
@@ -83,7 +83,7 @@ def source(state: State) -> Iterator[str]:
         wanted |= {"function_name": live(state, "analytics"), "starting_position": "TRIM_HORIZON"}
         wanted |= {"function_response_types": ["ReportBatchItemFailures"], "bisect_batch_on_function_error": True}
         wanted |= {"batch_size": range(10, 1_001), "maximum_batching_window_in_seconds": range(6)}
-        # The stream forgets a record after a day: it is given up, and kept in the queue, well before.
+        # The stream deletes a record after a day. Well before that it is given up and put into the queue.
         wanted |= {"maximum_record_age_in_seconds": range(DAY // 2, DAY - 3_600), "maximum_retry_attempts": -1}
         wanted |= {"parallelization_factor": {None, 1}, "tumbling_window_in_seconds": {None, 0}}
         yield from must("event source", mapping, **wanted)
@@ -132,7 +132,7 @@ def schedules(state: State) -> Iterator[str]:
 
 
 def started(state: State) -> Iterator[str]:
-    """The scheduler's role may start what it has to, and no more; nobody repeats a run but the next one."""
+    """The scheduler's role may start only what it must start. Only the next run repeats a run that failed."""
     policy = next((each for each in state.of("aws_iam_role_policy") if each["role"] == f"{PREFIX}-scheduler"), None)
     statements = json.loads(policy["policy"])["Statement"] if policy else []
     allowed = {(action, each) for line in statements for action in line["Action"] for each in line["Resource"]}

@@ -1,5 +1,5 @@
-"""What Terraform's files may say at all, by a second reader: see expected.py. No plan is asked, which shows neither
-where a state lies nor what Terraform is told to leave alone."""
+"""What Terraform's files may contain at all, written down a second time: see expected.py. No plan is read, because a
+plan shows neither where a state is stored nor which changes Terraform is told to ignore."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from tools.hcl import Body
 Reader = Callable[[Path], Iterator[str]]
 FOLDERS = ("", "modules/function", "modules/table")
 META = {"count", "for_each", "depends_on"}
-# Everything that is set, of each kind of resource, and always. What is not here keeps the provider's default: no policy
-# beside the role's own, no limit on a table's writes, no input of a schedule, no log level that drops the metrics.
+# Everything that is set for each kind of resource, in every environment. Anything else keeps the provider's default: no
+# policy except the role's own, no limit on a table's writes, no input of a schedule, no log level that drops the
+# metrics.
 SET = {
     "aws_api_gateway_account": "cloudwatch_role_arn",
     "aws_api_gateway_deployment": "description rest_api_id triggers lifecycle(create_before_destroy)",
@@ -86,12 +87,13 @@ SET = {
     "terraform_data": "input lifecycle.precondition(condition error_message)",
 }
 DATA_SOURCES = {"aws_caller_identity", "aws_partition", "aws_servicequotas_service_quota"}
-# Nothing is moved, removed or imported: it would change what is deployed without a resource that says so.
+# Nothing is moved, removed or imported: that would change a deployment without a resource that shows it.
 BLOCKS = {"check", "data", "locals", "module", "output", "provider", "resource", "terraform", "variable"}
 
 
 def attributes(terraform: Path) -> Iterator[str]:
-    """What is set is what a reader expects; no life cycle, provisioner or time-out but the preflight's conditions."""
+    """A reader expects all attributes that are set. There is no life cycle, provisioner or time-out except the
+    conditions of the preflight."""
     sources = Sources(terraform)
     for block in (block for folder in FOLDERS for block in sources.module(folder).of("resource")):
         expected = set(_expected(SET.get(block.labels[0], "")))
@@ -102,7 +104,8 @@ def attributes(terraform: Path) -> Iterator[str]:
             yield f"{'.'.join(block.labels)}: does not set {path}, which expected_files.py lists"
 
 
-# What AWS chooses and changes is asked for: the value of today, written out, would be true in a plan and stay for ever.
+# Values that AWS chooses and changes must be read. Today's value, written out, would be correct in a plan and never
+# change again.
 WIRED = {
     ("aws_api_gateway_integration", "uri"): "module.function[local.streaming].alias_arn",
     ("aws_api_gateway_stage", "deployment_id"): "aws_api_gateway_deployment.stream.id",
@@ -133,7 +136,7 @@ IMPURE = ("timestamp(", "uuid(", "path.cwd", "pathexpand(", "abspath(")
 
 
 def wired(terraform: Path) -> Iterator[str]:
-    """What changes is asked for anew at each apply; and nothing is otherwise tomorrow, or on another machine."""
+    """Values that change are read at each apply. Nothing differs tomorrow or on another machine."""
     sources, asked = Sources(terraform), dict[tuple[str, str], str]()
     for block in (block for folder in FOLDERS for block in sources.module(folder).blocks):
         kind = block.labels[0] if block.kind == "resource" else block.kind
@@ -172,7 +175,7 @@ def blocks(terraform: Path) -> Iterator[str]:
 
 
 def state(terraform: Path) -> Iterator[str]:
-    """Each workspace's state in a bucket: encrypted, locked, under one key for good."""
+    """Each workspace's state is in a bucket: encrypted, locked, and always under one key."""
     root = Sources(terraform).module("")
     (block,) = root.of("terraform")
     kept = [(each.labels, each.body.attributes) for each in block.body.of("backend")]
@@ -188,7 +191,8 @@ def state(terraform: Path) -> Iterator[str]:
 
 
 def provider(terraform: Path) -> Iterator[str]:
-    """Where the variables say, in an account that they allow, with AWS's own checks unless an emulator stands in."""
+    """Terraform deploys to the region and the account that the variables allow, with AWS's own checks unless an
+    emulator is used."""
     root = Sources(terraform).module("")
     (block,) = root.of("provider")
     wanted = {"region": "var.region", "allowed_account_ids": "var.account_ids"}
@@ -208,7 +212,7 @@ def provider(terraform: Path) -> Iterator[str]:
 
 
 def preflight(terraform: Path) -> Iterator[str]:
-    """No fewer conditions than there were, and none that holds whatever is given."""
+    """There are no fewer conditions than before, and none that is true for every input."""
     root = Sources(terraform).module("")
     conditions = [
         condition.body.attributes["condition"]
@@ -231,7 +235,7 @@ def preflight(terraform: Path) -> Iterator[str]:
 
 
 def _expected(text: str) -> Iterator[str]:
-    """ "a b(c d)": the paths a, b.c and b.d."""
+    """Of " a b(c d)": the paths a, b.c and b.d."""
     prefix = ""
     for word in text.replace("(", "( ").replace(")", " )").split():
         if word.endswith("("):

@@ -1,4 +1,4 @@
-"""Prod with everything on that is off by default (terraform/golden/options.tfvars): see expected.py."""
+"""Prod with everything turned on that is off by default (terraform/golden/options.tfvars): see expected.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.terraform.expected import FUNCTIONS, PREFIX, Expectation, account, mu
 from tests.terraform.expected_compute import door_of
 
 KEY = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
-# What a key of one's own can encrypt -> the attribute that names it.
+# The resources that a customer-managed key can encrypt -> the attribute that names the key.
 ENCRYPTED = {
     "aws_backup_vault": "kms_key_arn",
     "aws_cloudwatch_log_group": "kms_key_id",
@@ -21,9 +21,9 @@ ENCRYPTED = {
     "aws_sns_topic": "kms_master_key_id",
     "aws_sqs_queue": "kms_master_key_id",
 }
-# Who asks KMS in the name of a role of ours: functions send to an encrypted queue and an encrypted topic too.
-# API Gateway writes logs alone, which CloudWatch Logs encrypts by the key's own policy.
-# AWS Backup uses it by grants, which AWS's own policy for its role allows.
+# Our roles whose rights are used for KMS. Functions also send to an encrypted queue and an encrypted topic.
+# API Gateway only writes logs, which CloudWatch Logs encrypts with the rights of the key's own policy.
+# AWS Backup uses it with grants, which AWS's own policy for its role allows.
 ACTIONS = {
     "lambda.amazonaws.com": {"kms:Decrypt", "kms:GenerateDataKey"},
     "scheduler.amazonaws.com": {"kms:Decrypt"},
@@ -43,7 +43,7 @@ def encryption(state: State) -> Iterator[str]:
 
 
 def key_rights(state: State) -> Iterator[str]:
-    """Every role, whoever takes it, may use the key: each meets something that is encrypted."""
+    """Every role may use the key, because each role uses something that is encrypted."""
     allowed: dict[str, set[str]] = {}
     for policy in state.of("aws_iam_role_policy"):
         for statement in json.loads(policy["policy"])["Statement"]:
@@ -79,7 +79,7 @@ def domain(state: State) -> Iterator[str]:
 
 def capacity(state: State) -> Iterator[str]:
     reserved = {f["function_name"]: f["reserved_concurrent_executions"] for f in state.of("aws_lambda_function")}
-    # Of an account of 1,000: a tenth for who checks keys, some for who looks and for who changes.
+    # In an account of 1,000 executions: a tenth for the authorizer, some for health and some for admin.
     room = {"admin": 10, "authorizer": 100, "health": 10}
     wanted = dict.fromkeys(FUNCTIONS.values(), -1) | {FUNCTIONS[folder]: count for folder, count in room.items()}
     yield from same("reserved", reserved, wanted)
@@ -91,7 +91,7 @@ def capacity(state: State) -> Iterator[str]:
     yield from same("snapshots", snapped, {FUNCTIONS["completions"]: "PublishedVersions"})
 
 
-# What each function gets of the values that golden/options.tfvars has.
+# The values of golden/options.tfvars that each function gets.
 EVERYWHERE = {"LOG_LEVEL": "WARNING", "GATEWAY_VERSION": "9.9.9", "GATEWAY_TABLE_NAMES": "usage=usage-restored"}
 ENVIRONMENT = {
     "admin": {"BEDROCK_REGION": "us-east-1"},
@@ -116,7 +116,7 @@ def variables(state: State) -> Iterator[str]:
 
 
 def doors(state: State) -> Iterator[str]:
-    """What is off by default opens no door and deletes nothing."""
+    """Options that are off by default open no door and delete nothing."""
     authorizers = {each["id"]: each["name"] for each in state.of("aws_apigatewayv2_authorizer")}
     for route in state.of("aws_apigatewayv2_route"):
         key = route["route_key"]
@@ -129,7 +129,8 @@ def doors(state: State) -> Iterator[str]:
 
 
 def rest_streams(state: State) -> Iterator[str]:
-    """Waited for as long as an older provider can say; the role for logs is somebody else's; pages of one origin."""
+    """The wait is the longest that an older provider accepts; the role for logs is not managed here; pages of one
+    origin may call."""
     for each in state.of("aws_api_gateway_integration"):
         yield from must("REST API: integration", each, timeout_milliseconds=300_000)
     (settings,) = state.of("aws_api_gateway_method_settings")
@@ -157,7 +158,7 @@ def settings(state: State) -> Iterator[str]:
 
 
 def models(state: State) -> Iterator[str]:
-    """The regions and the forms of ids that are said, and no others; elsewhere through their profiles alone."""
+    """Only the regions and the patterns of ids that are set; in other regions only through their profiles."""
     policies = {policy["role"]: json.loads(policy["policy"])["Statement"] for policy in state.of("aws_iam_role_policy")}
     statements = {each["Sid"]: each for each in policies[FUNCTIONS["completions"]] if "Models" in each["Sid"]}
     begin, forms = "arn:aws-us-gov:bedrock", ("anthropic.claude-*", "amazon.nova-*")
@@ -174,7 +175,7 @@ def models(state: State) -> Iterator[str]:
 
 
 def bounded(state: State) -> Iterator[str]:
-    """Every role is bound, and lies where it may be made."""
+    """Every role has the permissions boundary and the path that are set."""
     boundary = "arn:aws-us-gov:iam::123456789012:policy/boundary"
     for role in state.of("aws_iam_role"):
         yield from must(role["name"], role, path="/gateway/", permissions_boundary=boundary)

@@ -1,4 +1,4 @@
-"""Who may do what, and who may take which role: see expected.py."""
+"""The rights of each role, and who may assume it: see expected.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from tests.terraform.applied import State
 from tests.terraform.expected import FUNCTIONS, PREFIX, REGION, Expectation, account, arn, must, same
 
-# Function -> table, or table/index -> DynamoDB's actions on it. Nothing else, and no other tables.
+# Function -> table, or table/index -> DynamoDB's actions on it. No other actions and no other tables.
 ON_TABLES = {
     "admin": {
         "api-keys": "BatchGetItem ConditionCheckItem DeleteItem GetItem PutItem UpdateItem",
@@ -56,7 +56,8 @@ ON_TABLES = {
     },
     "sweeper": {"limits": "UpdateItem", "request-analytics": "Query UpdateItem"},
 }
-# Function -> action on `state` -> the partitions that it may meet. Config and prices are the admin's alone to write.
+# Function -> action on `state` -> the partitions on which it is allowed. Only the admin function writes config and
+# prices.
 ON_STATE = {
     "admin": {
         "BatchGetItem": "health used#*",
@@ -84,18 +85,18 @@ ON_STATE = {
     },
     "sweeper": {"GetItem": "sweeper", "PutItem": "sweeper"},
 }
-# The same on `usage`: what sessions came to may be erased, the bill is the consumer's alone to write.
+# The same for `usage`. The admin function may erase the sums of sessions; only the consumer writes the bill.
 ON_USAGE = {"admin": {"PutItem": "session#*", "Query": "20* session#*"}}
 
 
-# Inference profiles, whatever their geography. Elsewhere a model is called through one of these alone.
+# Inference profiles of all geographies. In other regions a model may be called only through one of these.
 PROFILES = "inference-profile/*.*"
-# Who calls models, and how: the door that streams lets them answer as they go too.
+# The functions that call models, and their actions. The streaming door may also use the actions that stream.
 ON_MODELS = {"completions": ["InvokeModel"], "stream": ["InvokeModel", "InvokeModelWithResponseStream"]}
-# Who asks models how many tokens a prompt has: by their own ids alone.
+# The functions that count the tokens of a prompt, which works only with a model's own id.
 COUNTING = ("stream",)
 
-# Roles that no function has -> who takes them.
+# Roles that no function has -> who may assume them.
 OTHERS = {
     f"{PREFIX}-api-logs": "apigateway.amazonaws.com",
     f"{PREFIX}-backup": "backup.amazonaws.com",
@@ -117,9 +118,9 @@ def _allowed(state: State, folder: str) -> Iterator[tuple[str, str]]:
         yield "sqs:SendMessage", arn(state, "sqs", f"{FUNCTIONS[folder]}-failures")
     if folder in ON_MODELS:
         yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/openai-??????")
-        # The one prefix of secrets that a provider of the config may name.
+        # The only prefix of secrets that a provider of the config may name.
         yield "secretsmanager:GetSecretValue", arn(state, "secretsmanager", f"secret:{PREFIX}/providers/*")
-        # A model is chosen by the config, in the region that it is called in.
+        # The config chooses the model, in the region in which it is called.
         for action in ON_MODELS[folder]:
             yield f"bedrock:{action}", f"arn:aws:bedrock:{REGION}::foundation-model/*"
             yield f"bedrock:{action}", arn(state, "bedrock", PROFILES)
@@ -164,7 +165,7 @@ def rights(state: State) -> Iterator[str]:
 
 
 def _on_partitions(state: State, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Right and condition: of a call that names partitions, all of these forms."""
+    """Right and condition: all partitions that a call names have one of these forms."""
     for name, granted in (("state", ON_STATE), ("usage", ON_USAGE)):
         table = arn(state, "dynamodb", f"table/{PREFIX}-{name}")
         for action, partitions in granted.get(folder, {}).items():
@@ -180,8 +181,8 @@ def _rights_of(statement: dict[str, Any]) -> str:
 
 
 def log_role(state: State) -> Iterator[str]:
-    """The account's role for the logs of REST APIs has what AWS gives it for that, and nothing else; nor has the one
-    that makes backups, which may not restore."""
+    """The account's role for the logs of REST APIs has the policy that AWS made for it, and nothing else. The same is
+    true of the role that makes backups, which may not restore."""
     name = f"{PREFIX}-api-logs"
     attached = [(each["role"], each["policy_arn"]) for each in state.of("aws_iam_role_policy_attachment")]
     policy = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"

@@ -1,4 +1,4 @@
-"""The REST API, the door that streams: see expected.py."""
+"""The REST API, which is the streaming door: see expected.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from tests.terraform.applied import State
 from tests.terraform.expected import PREFIX, REGION, Expectation, arn, live, must, one, same
 
-# What API Gateway says itself at that door: kind -> status (null leaves AWS's).
+# The answers that API Gateway gives itself at that door: kind -> status (null keeps AWS's).
 ANSWERS = {
     "DEFAULT_4XX": None,
     "DEFAULT_5XX": None,
@@ -25,7 +25,7 @@ ANSWERS = {
 def rest_api(state: State) -> Iterator[str]:
     (rest,) = state.of("aws_api_gateway_rest_api")
     wanted: dict[str, Any] = {"name": f"{PREFIX}-stream", "disable_execute_api_endpoint": {False, None}}
-    # Base64 of a body of 5 MiB is more than Lambda takes; a policy of its own would shut somebody out.
+    # A body of 5 MiB is more than Lambda takes if it is in base64. A resource policy would shut callers out.
     wanted |= {"policy": {None, ""}, "api_key_source": {None, "HEADER"}, "body": None}
     yield from must("REST API", rest, **wanted)
     yield from same("REST API: binary", rest["binary_media_types"] or [], [])
@@ -33,7 +33,7 @@ def rest_api(state: State) -> Iterator[str]:
 
 
 def every_path(state: State) -> Iterator[str]:
-    """All paths and methods go to the function, which asks for the key itself: no authorizer before it."""
+    """All paths and methods go to the function, which checks the key itself. There is no authorizer."""
     (rest,) = state.of("aws_api_gateway_rest_api")
     (below,) = state.of("aws_api_gateway_resource")
     wanted: dict[str, Any] = {"rest_api_id": rest["id"], "parent_id": rest["root_resource_id"], "path_part": "{proxy+}"}
@@ -76,7 +76,7 @@ def rest_stage(state: State) -> Iterator[str]:
 
 
 def rest_limits(state: State) -> Iterator[str]:
-    """Whoever floods this door pays with 429s: 50 requests a second, however many of them have a key."""
+    """Clients that flood this door get 429s: 50 requests a second are allowed, however many of the clients have a key."""
     (settings,) = state.of("aws_api_gateway_method_settings")
     yield from must("REST API: settings", settings, method_path="*/*", stage_name="live")
     limits: dict[str, Any] = {"throttling_rate_limit": 50, "throttling_burst_limit": 100, "metrics_enabled": False}
@@ -86,7 +86,7 @@ def rest_limits(state: State) -> Iterator[str]:
 
 
 def rest_deployed(state: State) -> Iterator[str]:
-    """What the API is made of stands in the deployment's triggers: a change of it is deployed."""
+    """The triggers of the deployment list all parts of the API, so that every change of them is deployed."""
     (deployment,) = state.of("aws_api_gateway_deployment")
     triggers = deployment["triggers"]
     yield from same("deployment: triggers", set(triggers), {"resource", "methods", "integrations", "responses"})
@@ -109,7 +109,7 @@ def own_answers(state: State) -> Iterator[str]:
     for kind, each in found.items():
         yield from must(f"{kind}: status", each, status_code={ANSWERS.get(kind), ANSWERS.get(kind) or ""})
         (text,) = each["response_templates"].values()
-        # API Gateway's own message is a string with its quotation marks.
+        # API Gateway's own message comes with its quotation marks.
         said = json.loads(text.replace("$context.error.messageString", json.dumps("of AWS's own")))
         yield from same(f"{kind}: fields", set(said), {"type", "error", "message", "request_id"})
         yield from same(f"{kind}: error", set(said["error"]), {"type", "message", "param", "code"})

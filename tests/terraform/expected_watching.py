@@ -11,10 +11,10 @@ from tests.terraform.applied import State
 from tests.terraform.expected import FUNCTIONS, PREFIX, REGION, Expectation, arn, must, one, same
 from tests.terraform.expected_data import SCHEDULES, TABLES
 
-# What callers reach: its errors and refused runs are alarms. Jobs are watched by what they got done.
+# The functions that callers reach: their errors and refused runs raise alarms. Jobs are watched by their results.
 CALLED = ("admin", "authorizer", "completions", "health", "mcp", "stream")
 INDEXES = {"api-keys": ("by-created", "by-team", "by-user"), "product-catalog": ("by-category", "by-term")}
-# Window -> seconds, per cent of answers that fail, percentile of the gateway's own part.
+# Window -> seconds, per cent of answers that fail, percentile of the gateway's own time.
 WINDOWS = {
     "5m": (300, 1.44, "p85.6"),
     "1h": (3_600, 1.44, "p85.6"),
@@ -24,7 +24,7 @@ WINDOWS = {
 WINDOW = re.compile(r"-(5m|1h|30m|6h)-slo-")
 _FAILED = "(FILL(failed_api, 0) + FILL(failed_stream, 0))"
 _DOOR = "IF(FILL(failed, 0) >= 5, 100 * FILL(failed, 0) / FILL(calls, 1), 0)"
-# End of an alarm's name -> the one form that its expression has; of the others it is a sum.
+# End of an alarm's name -> the form that its expression must have. All other expressions are sums.
 EXPRESSIONS = {
     "-uncounted": "IF(FILL(openai, 0) + FILL(bedrock, 0) > 0 AND FILL(beats, 0) < 1, 1, 0)",
     "-errors": "IF(FILL(crashed, 0) + FILL(failed, 0) >= 5,"
@@ -44,7 +44,7 @@ NUMBERS = [
     "Delay of the bill",
     "Corrections of the ledger",
 ]
-# Charts with a line at what raises an alarm.
+# Charts with a line at the threshold of an alarm.
 LINES = {
     "Answer time of the API": [25_000],
     "The gateway's own time per paid call": [300],
@@ -60,13 +60,14 @@ Source = tuple[str, str, tuple[tuple[str, str], ...], str]
 
 
 class Watched(NamedTuple):
-    """`at` bounds the threshold; `seconds` is the time that is looked at. `silence` is the fault where it is true."""
+    """`at` has the bounds of the threshold; `seconds` is the time range that is evaluated. `silence` is true if missing
+    data is the fault."""
 
     sources: frozenset[Source]
     at: tuple[float, float]
     seconds: int
     periods: int = 1
-    raised: int | None = None  # of so many periods; None: of all
+    raised: int | None = None  # of this many periods; None means all
     silence: bool = False
 
 
@@ -94,12 +95,12 @@ def wanted_alarms(state: State) -> dict[str, Watched]:
     for folder, (_, interval) in SCHEDULES.items():
         name = FUNCTIONS[folder]
         beats = frozenset({_own("Heartbeat", FunctionName=name)})
-        # Three runs may be missed, and a quarter of an hour must be over.
+        # Three runs may be missed, and at least a quarter of an hour must have passed.
         made[f"{name}-silent"] = Watched(beats, (1, 1), max(3 * interval, 900), 3, silence=True)
     for table in TABLES:
         name, kinds = f"{PREFIX}-{table}", ("ReadThrottleEvents", "WriteThrottleEvents")
         events = [_aws("DynamoDB", kind, "TableName", name) for kind in kinds]
-        # An index refuses for itself: its metrics are not among its table's.
+        # An index is throttled separately: its metrics are not included in those of its table.
         for index in INDEXES.get(table, ()):
             place = (("GlobalSecondaryIndexName", index), ("TableName", name))
             events += [("AWS/DynamoDB", kind, place, "Sum") for kind in kinds]
@@ -115,8 +116,8 @@ def wanted_alarms(state: State) -> dict[str, Watched]:
     latency = _aws("ApiGateway", "Latency", "ApiId", gateway["id"], "p99")
     http = [_aws("ApiGateway", metric, "ApiId", gateway["id"]) for metric in ("5xx", "Count")]
     rest = [_aws("ApiGateway", metric, "ApiName", f"{PREFIX}-stream") for metric in ("5XXError", "Count")]
-    # 99.9 % of answers: 0.1 % may fail, 1.44 % are 14.4 times as many. 99 % of paid calls: 1 % may be slow, 14.4 % are
-    # 14.4 times as many, which are more than those above the percentile 85.6.
+    # 99.9 % of answers: 0.1 % may fail, and 1.44 % is 14.4 times as many. 99 % of paid calls: 1 % may be slow, and 14.4
+    # % is 14.4 times as many. That many calls are above the percentile 85.6.
     for window, (seconds, percent, percentile) in WINDOWS.items():
         made[f"{PREFIX}-{window}-slo-availability"] = Watched(frozenset([*http, *rest]), (percent, percent), seconds)
         own = frozenset({_own("Overhead", "SampleCount"), _own("Overhead", percentile)})
@@ -167,7 +168,7 @@ def alarms(state: State) -> Iterator[str]:
 
 
 def _sources(alarm: dict[str, Any]) -> Iterator[tuple[Source, int]]:
-    """What an alarm looks at, each with the seconds of a period."""
+    """The metrics that an alarm evaluates, each with the seconds of a period."""
     if alarm["metric_name"]:
         stat = alarm["statistic"] or alarm["extended_statistic"]
         yield (
@@ -181,7 +182,8 @@ def _sources(alarm: dict[str, Any]) -> Iterator[tuple[Source, int]]:
 
 
 def _summed(name: str, alarm: dict[str, Any]) -> Iterator[str]:
-    """Where there is more than one metric: the expression alone is what is compared, and it asks for each."""
+    """If an alarm has more than one metric, only its expression is compared with the threshold, and it uses each
+    metric."""
     queries = alarm["metric_query"]
     totals = [query for query in queries if query["expression"]]
     yield from same(f"{name}: expressions", len(totals), 1 if queries else 0)
@@ -195,7 +197,7 @@ def _summed(name: str, alarm: dict[str, Any]) -> Iterator[str]:
 
 
 def objectives(state: State) -> Iterator[str]:
-    """One alarm an objective: a long window and a short one at once, of either pair."""
+    """Each objective has one alarm, which needs a long and a short window of the same pair."""
     found = {alarm["alarm_name"]: alarm["alarm_rule"] for alarm in state.of("aws_cloudwatch_composite_alarm")}
     for name in ("availability", "latency"):
         either = [
@@ -207,10 +209,10 @@ def objectives(state: State) -> Iterator[str]:
 
 
 def told(state: State) -> Iterator[str]:
-    """Every alarm, beginning and end, to the topic that the outputs name."""
+    """Every alarm notifies the topic that the outputs name, when it begins and when it ends."""
     topic = arn(state, "sns", TOPIC)
     for alarm in state.of("aws_cloudwatch_metric_alarm") + state.of("aws_cloudwatch_composite_alarm"):
-        # A window's alarm is part of a composite one, which tells.
+        # The alarm of a window is part of a composite alarm, which notifies.
         heard = [] if WINDOW.search(alarm["alarm_name"]) else [topic]
         wanted: dict[str, Any] = {"actions_enabled": {True, None}}
         for name in ("alarm_actions", "ok_actions"):
@@ -222,7 +224,7 @@ def told(state: State) -> Iterator[str]:
     topics = {each["name"]: each for each in state.of("aws_sns_topic")}
     yield from same("topics", set(topics), {TOPIC, BUDGETS})
     for name, each in topics.items():
-        # Without a policy of ours AWS's own holds: the account's own may publish, nobody else.
+        # We set no policy, so AWS's default applies: only the account itself may publish.
         wanted = {"kms_master_key_id": None, "fifo_topic": {None, False}, "delivery_policy": {None, ""}}
         yield from must(name, each, policy={None, ""}, **wanted)
 
@@ -283,7 +285,7 @@ def outputs(state: State) -> Iterator[str]:
 
 
 def nothing_hidden(state: State) -> Iterator[str]:
-    """A stage, an alarm and a schedule that nobody reads again: no second copy shadows the first."""
+    """There is exactly one of each of these resources, so no second copy can hide the first."""
     once = ("aws_api_gateway_rest_api", "aws_api_gateway_stage", "aws_apigatewayv2_api", "aws_apigatewayv2_stage")
     for kind in (*once, "aws_cloudwatch_dashboard", "terraform_data"):
         yield from same(kind, len(state.of(kind)), 1)

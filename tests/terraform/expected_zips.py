@@ -1,4 +1,4 @@
-"""What is in the zips that are deployed, for Lambda's python3.13 on arm64: see expected.py."""
+"""The contents of the zips that are deployed, for Lambda's python3.13 on arm64: see expected.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.terraform.expected import FUNCTIONS, same
 FOLDER = "build/aws-arm64-py313"
 AARCH64, X86_64 = 0xB7, 0x3E  # e_machine of an ELF file
 SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
-# What is there to find, beside each function's own handler.
+# The files that must be there, in addition to each function's own handler.
 HELD = {
     "stream.zip": {"functions/stream/server.py", "functions/stream/run.sh", "waitress/server.py"},
     "layer-dependencies.zip": {"python/pydantic/__init__.py", f"python/pydantic_core/_pydantic_core{SUFFIX}"},

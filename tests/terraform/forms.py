@@ -1,4 +1,4 @@
-"""What both readers of a gateway's facts (applied.py, made.py) need to give them the same form."""
+"""The functions with which both readers of a gateway's facts (applied.py, made.py) give them the same form."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Facts = dict[str, dict[str, Any]]
 
 
 def function_of(arn: str) -> str:
-    """The function's name in its ARN, its alias's, or the invocation ARN of API Gateway."""
+    """The function's name in its ARN, in its alias's ARN, or in the invocation ARN of API Gateway."""
     return arn.partition(":function:")[2].partition("/")[0].split(":")[0]
 
 
@@ -19,7 +19,7 @@ def layer_name(arn: str) -> str:
 
 
 def statements(document: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Of each statement its effect, actions, resources and condition."""
+    """The effect, actions, resources and condition of each statement."""
     policy = json.loads(document) if isinstance(document, str) else document
     return {
         statement["Sid"]: (
@@ -33,12 +33,12 @@ def statements(document: str | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def anonymous(arn: str, api: str, authorizers: Mapping[str, str]) -> str:
-    """An ARN with names where each deployment has ids of its own."""
+    """An ARN with names in place of the ids that differ between deployments."""
     for identifier, name in {api: "API", **authorizers}.items():
         arn = arn.replace(identifier, name)
     return arn
 
 
 def unordered(values: Iterable[Any]) -> list[Any]:
-    """Values whose order means nothing, in one that is always the same."""
+    """Values whose order means nothing, in an order that is always the same."""
     return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))

@@ -1,4 +1,4 @@
-"""A gateway's facts, by section, as AWS's APIs tell them of what the local deployer made."""
+"""A gateway's facts, by section, as AWS's APIs report them for the resources that the local deployer made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tools.local.deploy import Deployment
 
 
 def facts(client: Any, deployment: Deployment) -> Facts:
-    """Section -> thing -> what is said of it; `client` gives boto3's client of a service."""
+    """Section -> thing -> its facts. `client` returns boto3's client of a service."""
     return {section: read(client, deployment) for section, read in SECTIONS.items()}
 
 
@@ -107,11 +107,11 @@ def _permissions(client: Any, deployment: Deployment) -> dict[str, Any]:
         try:
             answer = client("lambda").get_policy(FunctionName=name, Qualifier="live")
         except client("lambda").exceptions.ResourceNotFoundException:
-            continue  # a function that only a stream starts needs none
+            continue  # a function that only a stream starts needs no permission
         for statement in json.loads(answer["Policy"])["Statement"]:
             principal = statement["Principal"]["Service"]
             source = anonymous(statement["Condition"]["ArnLike"]["AWS:SourceArn"], deployment.api_id, authorizers)
-            # EventBridge rules stand here for EventBridge Scheduler, which has a role of its own instead.
+            # EventBridge rules replace EventBridge Scheduler here, which has its own role instead.
             if principal != "events.amazonaws.com":
                 permission = (principal, statement["Action"], statement["Resource"].rpartition(":")[2], source)
                 facts.setdefault(name, []).append(permission)

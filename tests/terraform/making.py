@@ -1,4 +1,4 @@
-"""The gateway that the local deployer made for these tests, and what was seen of it."""
+"""The gateway that the local deployer made for these tests, and everything that it emitted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tools.local.emulator import ACCOUNT, REGION, ROOT
 
 
 class Daemon:
-    """What stands for the X-Ray daemon: a context manager that keeps every document it was sent."""
+    """A fake X-Ray daemon: a context manager that keeps every document that it receives."""
 
     def __init__(self) -> None:
         self.documents: list[Any] = []
@@ -55,8 +55,8 @@ class Daemon:
 
 
 class Server:
-    """The door that streams as its function would be started, with the variables that it was deployed with: a context
-    manager. What it logs goes to `log`."""
+    """The server of the streaming door, started as its function would be, with the variables with which it was
+    deployed: a context manager. Its logs go to `log`."""
 
     def __init__(self, folder: str, variables: Mapping[str, str], name: str, log: Path) -> None:
         with socket.socket() as probe:
@@ -70,7 +70,7 @@ class Server:
             "AWS_ACCESS_KEY_ID": ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_LAMBDA_FUNCTION_NAME": name,
-            "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",  # it is behind the adapter
+            "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1",  # the server is behind the adapter
             **variables,
             "AWS_LWA_PORT": str(self.port),
         }
@@ -101,7 +101,7 @@ class Server:
     def call(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, trace: str = ""
     ) -> Reply:
-        """One request as the adapter makes it, read to its end."""
+        """Sends one request as the adapter does, and reads the answer to its end."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         run = {"deadline": int(time.time() * 1_000) + 900_000} | ({"xray_trace_id": trace} if trace else {})
         sent = {"x-amzn-lambda-context": json.dumps(run), "x-amzn-request-context": "{}", **(headers or {})}
@@ -120,7 +120,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """`local` names the variables that it has for being local; `server` is the door that streams."""
+    """`local` names the variables that it has only because it is local; `server` is the streaming door."""
 
     live: Live
     recorder: Recorder
@@ -135,5 +135,5 @@ class Made:
         for name in self.live.deployment.functions.values():
             for page in pages.paginate(logGroupName=f"/aws/lambda/{name}"):
                 lines += [json.loads(event["message"]) for event in page["events"] if event["message"].startswith("{")]
-        written = self.server.log.read_text(encoding="utf-8").split("\n")[:-1]  # what stands after it is half a line
+        written = self.server.log.read_text(encoding="utf-8").split("\n")[:-1]  # the rest is half a line
         return lines + [json.loads(line) for line in written if line.startswith("{")]

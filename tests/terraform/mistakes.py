@@ -1,4 +1,4 @@
-"""Deliberate mistakes in Terraform's own files that break production, and what has to notice each of them."""
+"""Deliberate mistakes in Terraform's own files that break production, and the check that must notice each of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """In `file`, below the copy, `old` stands once and becomes `new`."""
+    """In `file`, relative to the copy, `old` occurs exactly once and is replaced by `new`."""
 
     file: str
     old: str
@@ -16,8 +16,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """`seen`: a regular expression for a line of the golden plan's difference, or "" where a plan of today is the same.
-    `fails`: the expectation that is not met any more (expected.py), or "" where the difference alone tells."""
+    """`seen`: a regular expression for a line of the golden plan's difference, or "" if today's plan does not change.
+    `fails`: the expectation that is no longer met (expected.py), or "" if only the difference shows the mistake."""
 
     change: Change
     seen: str
@@ -152,7 +152,7 @@ MISTAKES: dict[str, Mistake] = {
         r"options: aws_iam_role_policy.scheduler\[0\]: .*kms:DescribeKey",
         "key_rights",
     ),
-    # What starts functions
+    # Event sources
     "schedules are off": Mistake(
         in_(
             "schedules.tf",
@@ -292,7 +292,7 @@ MISTAKES: dict[str, Mistake] = {
         r"prod: output.openai_base_url: \+ value",
         "outputs",
     ),
-    # What no plan shows
+    # Mistakes that no plan shows
     "a wrong workspace is let through": Mistake(
         in_("checks.tf", " || terraform.workspace == var.environment", ' || terraform.workspace != ""'),
         r'unseen: resource "terraform_data" "preflight": \+ +condition = .* != ""',
@@ -336,7 +336,7 @@ MISTAKES: dict[str, Mistake] = {
         in_("dashboard.tf", "if metric.namespace == local.own\n", 'if metric.namespace == ""\n'),
         r"unseen: .*\+ local.own_metrics = ",
     ),
-    # What is written out instead of asked for
+    # Values that are written out instead of read
     "a region that is written out": Mistake(
         in_("streams.tf", "  batch_size  ", '  region = "eu-central-1"\n  batch_size  '),
         r'event_source_mapping.*\+ (\+ )?region = "eu-central-1"',

@@ -1,4 +1,4 @@
-"""More mistakes on purpose: in what watches, bounds and upgrades a deployment. See mistakes.py."""
+"""More deliberate mistakes: in the parts that watch, limit and upgrade a deployment. See mistakes.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More deliberate mistakes: those that a plan of today hides, and what nobody had set before. See mistakes.py."""
+"""More deliberate mistakes: those that today's plan hides, and attributes that nobody had set before. See mistakes.py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUIET: dict[str, Mistake] = {
         "",
         "wired",
     ),
-    # More rights than it takes, and what nobody set before
+    # More rights than needed, and attributes that nobody had set before
     "the public function reads the keys": Mistake(
         Change(
             "functions/health/function.json",
@@ -113,7 +113,7 @@ QUIET: dict[str, Mistake] = {
         r"layer_version.*\+ source_code_hash = \(SHA-256 of health.zip\)",
         "layers",
     ),
-    # What no plan shows, either
+    # More mistakes that no plan shows
     "the state lies where another's does": Mistake(
         in_("versions.tf", '"ai-gateway/terraform.tfstate"', '"terraform.tfstate"'),
         r'unseen: terraform: \+   key = "terraform.tfstate"',

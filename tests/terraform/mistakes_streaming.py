@@ -1,4 +1,4 @@
-"""Deliberate mistakes at the door that streams. See mistakes.py."""
+"""Deliberate mistakes at the streaming door. See mistakes.py."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A proxy between the deployed functions and AWS's stand-ins that writes down what goes over the wire, by function.
+"""A proxy between the deployed functions and the emulators of AWS, which records the calls of each function.
 
-Each function gets the proxy's address with its own name as the first part of the path: a call tells who made it.
+Each function gets the proxy's address with its own name as the first part of the path, so a call shows who made it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PROFILE = re.compile(r"(us|eu|apac|global|us-gov)\.(?P<model>.+)")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One signed call: which function made it, to which service, and what it asked for."""
+    """One signed call: the function that made it, the service, and the request."""
 
     function: str
     service: str
@@ -37,7 +37,8 @@ class Call:
     body: Mapping[str, Any]
 
     def rights(self, region: str, account: str) -> set[Right]:
-        """What AWS would ask the caller's role for. Raises KeyError for a service whose rights this does not know."""
+        """The rights that AWS would require of the caller's role. Raises KeyError for a service whose rights are not
+        known here."""
         readers = {
             "dynamodb": self._on_tables,
             "secretsmanager": self._on_secrets,
@@ -59,7 +60,8 @@ class Call:
         yield Right(f"sns:{self.body['Action']}", self.body["TopicArn"])
 
     def _on_models(self, region: str, account: str) -> Iterator[Right]:
-        # Converse is authorised as InvokeModel; a profile on itself, and on its model wherever it may route to.
+        # Converse is authorised as InvokeModel. A profile needs the right on itself and on its model in every region of
+        # its geography.
         named = self.path.startswith("/model/")
         model = unquote(self.path.split("/")[2]) if named else str(self.body["model"])
         action = "bedrock:InvokeModel" + ("WithResponseStream" if self.path.endswith("-stream") else "")
@@ -76,8 +78,8 @@ class Call:
 
 
 def _table_actions(operation: str, body: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
-    """Action, table (or table/index/name) and partition of every item that an operation names, or asks for. A Scan has
-    no partition: to IAM it names none."""
+    """Action, table (or table/index/name) and partition of every item that an operation names or asks for. A Scan has
+    no partition, because IAM sees none in it."""
     if operation == "TransactWriteItems":
         for item in body["TransactItems"]:
             ((kind, request),) = item.items()
@@ -98,7 +100,7 @@ def _table_actions(operation: str, body: Mapping[str, Any]) -> Iterator[tuple[st
 
 
 def _partition(request: Mapping[str, Any]) -> str:
-    """The partition that a request names: of its key, of the item that it puts, of the condition of its query."""
+    """The partition that a request names: in its key, in the item that it puts, or in the condition of its query."""
     name = _partition_key(request["TableName"], request.get("IndexName", ""))
     if "KeyConditionExpression" not in request:
         return _text(request.get("Key", request.get("Item", {}))[name])
@@ -112,7 +114,7 @@ def _partition(request: Mapping[str, Any]) -> str:
 
 @lru_cache
 def _partition_key(table: str, index: str) -> str:
-    """The name of the attribute that a table, or an index of it, is parted by; `table` has the deployment's prefix."""
+    """The name of the partition key of a table, or of one of its indexes; `table` has the deployment's prefix."""
     facts = next(facts for name, facts in load(ROOT).tables.items() if table.endswith(f"-{name}"))
     return next(iter(facts.indexes[index].key if index else facts.key))
 
@@ -123,9 +125,9 @@ def _text(value: Mapping[str, str]) -> str:
 
 
 class Recorder:
-    """A context manager. `upstreams` gives the base URL that stands for a service; the key "" for all others.
+    """A context manager. `upstreams` has the base URL to use for each service; the key "" is for all others.
 
-    Calls of a function in `cut_off` are answered with a server's error.
+    Calls of the functions in `cut_off` are answered with a server error.
     """
 
     def __init__(self, upstreams: Mapping[str, str]) -> None:
@@ -162,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        """Write the call down, hand it on, and hand the answer back."""
+        """Records the call, forwards it, and returns the answer."""
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         _, function, path = self.path.split("/", 2)
         scope = _SCOPE.search(self.headers["authorization"])
@@ -198,4 +200,4 @@ class _Handler(BaseHTTPRequestHandler):
             connection.close()
 
     def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+        """Logs nothing."""

@@ -1,4 +1,5 @@
-"""What a policy allows, what a call needs, and whether they are the same: IAM's arithmetic, as far as ours go."""
+"""The rights that a policy grants, the rights that a call needs, and their comparison: IAM's rules, as far as our
+policies use them."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ _PROFILE = "bedrock:InferenceProfileArn"
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """What a call needs: an action on a resource; of a table's items those of one partition; of a model, where it is
-    called through an inference profile, the profile's ARN."""
+    """A right that a call needs: an action on a resource. For items of a table it names one partition; for a model that
+    is called through an inference profile it names the profile's ARN."""
 
     action: str
     resource: str
@@ -25,8 +26,8 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one line of a policy allows: an action on resources of this form and, if `partition` or `profile` is said,
-    the items of partitions of that form alone, or calls through profiles of that form. `sid` is the statement's."""
+    """One line of a policy: an action on resources of this form. If `partition` or `profile` is set, it allows only
+    items of partitions of that form, or only calls through profiles of that form. `sid` is the statement's id."""
 
     sid: str
     action: str
@@ -41,8 +42,8 @@ class Grant:
 
 
 def grants(statements: Mapping[str, Any]) -> list[Grant]:
-    """The grants of a policy in the form of forms.statements. Raises ValueError for a statement that is no plain
-    allowance, or has a condition that this does not know."""
+    """The grants of a policy in the form of forms.statements. Raises ValueError for a statement that does not simply
+    allow, or that has an unknown condition."""
     found = []
     for sid, (effect, actions, resources, condition) in statements.items():
         if effect != "Allow":
@@ -61,7 +62,7 @@ def _meets(value: str | None, form: str | None) -> bool:
 
 
 def _conditions(sid: str, condition: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:
-    """Partition and profile of each form that a condition allows."""
+    """The partition or profile forms that a condition allows."""
     if not condition:
         return [(None, None)]
     profiles = condition.get("ArnLike", {}).get(_PROFILE)
@@ -74,7 +75,7 @@ def _conditions(sid: str, condition: Mapping[str, Any]) -> list[tuple[str | None
 
 
 def missing(used: Iterable[Right], granted: Iterable[Grant]) -> set[Right]:
-    """What calls need and no grant allows."""
+    """The rights that calls need and that no grant allows."""
     held = list(granted)
     return {right for right in used if not any(grant.allows(right) for grant in held)}
 

@@ -1,4 +1,4 @@
-"""Copies of the configuration with one thing changed, and what Terraform makes of them."""
+"""Copies of the configuration with one change, and Terraform's result for them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VARIABLES = (
 
 
 def changed(copy: Path, into: Path, *changes: Change) -> Path:
-    """A copy of the copy, without its state. Returns its folder terraform/."""
+    """A copy of the copy, without its state, with the changes. Returns its folder terraform/."""
     ignored = shutil.ignore_patterns("terraform.tfstate.d", "build")
     shutil.copytree(copy, into, symlinks=True, ignore=ignored)
     (into / "build").symlink_to(copy / "build")
@@ -47,12 +47,12 @@ def changed(copy: Path, into: Path, *changes: Change) -> Path:
 
 
 def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """One run of Terraform, whatever it ends with."""
+    """One run of Terraform, whatever its exit status is."""
     return subprocess.run(["terraform", *arguments], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def applied_with(copy: Path, into: Path, *changes: Change) -> State:
-    """What an apply of the changed configuration makes."""
+    """The state after an apply of the changed configuration."""
     folder = changed(copy, into, *changes)
     run = terraform(folder, "apply", *VARIABLES, "-auto-approve")
     assert run.returncode == 0, run.stderr
@@ -60,9 +60,9 @@ def applied_with(copy: Path, into: Path, *changes: Change) -> State:
 
 
 def noticed(copy: Path, into: Path, *changes: Change) -> tuple[list[str], dict[str, list[str]]]:
-    """What the golden plan (`text: block: - or + line`) and the second reader say of the changed configuration."""
+    """How the golden plan (`text: block: - or + line`) and the second description judge the changed configuration."""
     folder, plans = changed(copy, into, *changes), into / "plans"
-    # The other environments' plans are made where one of their own files is changed.
+    # Plans of the other environments are made only if one of their own files has changed.
     own = any(name in change.file for change in changes for name in ("dev.tfvars", "staging.tfvars"))
     all_planned(folder, plans, PLANS if own or not changes else ("prod", "options"))
     block, lines = "", []
@@ -76,8 +76,8 @@ def noticed(copy: Path, into: Path, *changes: Change) -> tuple[list[str], dict[s
 
 
 def batches(mistakes: Mapping[str, Mistake]) -> list[tuple[str, ...]]:
-    """Mistakes that can be made at once and told apart: no two of a batch are to fail the same expectation.
-    With PROVE set each alone."""
+    """Groups of mistakes that can be made at once and still be distinguished: no two mistakes of a group fail the same
+    expectation. With PROVE set, each mistake is made separately."""
     if os.environ.get("PROVE"):
         return [(name,) for name in mistakes]
     made: list[list[str]] = []

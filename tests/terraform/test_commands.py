@@ -1,4 +1,4 @@
-"""What an operator does with a deployment, as `make` does it, on the gateway that the emulator runs."""
+"""The commands with which an operator uses a deployment, as `make` runs them, on the gateway that runs on the emulator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY = "sk-canary-from-standard-input"
 def operate(
     made: Made, command: str, *arguments: str, said: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m tools.aws`, with `said` on its standard input."""
+    """Runs `python -m tools.aws` with `said` on its standard input."""
     line = [sys.executable, "-m", "tools.aws", command, "--env", "dev", "--endpoint", made.live.endpoint, *arguments]
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     settings = {**inherited, "PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}", "STREAM_URL": made.server.url, **environment}
@@ -98,7 +98,7 @@ def test_a_healthy_gateway_passes_the_smoke_test(made: Made) -> None:
     run = operate(made, "smoke", "--model", "gpt-4", GATEWAY_KEY=made.live.keys["enterprise"])
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("ok ") == 11
-    assert "answers by nova-lite" in run.stdout  # each provider that is configured is called
+    assert "answers by nova-lite" in run.stdout  # every provider that is configured is called
     assert "answers by gpt-4" in run.stdout
     assert made.live.keys["enterprise"] not in run.stdout
 

@@ -1,4 +1,4 @@
-"""The configuration as such: its provider, its workspaces, its use as a module."""
+"""The configuration itself: its provider, its workspaces, and its use as a module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.terraform.sabotage import changed, terraform
 from tools.local.emulator import ROOT
 
 ENVIRONMENTS = ("dev", "staging", "prod")
-# Prefix of a resource's type, longest first -> the provider's name of the service it calls.
+# Prefix of a resource's type, longest first -> the name of the service in the provider's `endpoints`.
 SERVICES = {
     "aws_backup": "backup",
     "aws_api_gateway": "apigateway",

@@ -1,4 +1,5 @@
-"""A plan of prod against what a second reader wrote down; and the key of one's own, wherever something is encrypted."""
+"""A plan of prod is compared with the second description; and the customer-managed key is used wherever something is
+encrypted."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ PROD = COMPUTE | DATA | RIGHTS | STREAMING | WATCHING
 
 
 def _planned(copy: Path, name: str, folder: Path) -> State:
-    """From nothing: what was applied in the copy, in another account, is none of this plan's business."""
+    """A plan from nothing: the state that was applied in the copy, in another account, must not influence it."""
     return planned(json.loads(plan(changed(copy, folder / "copy"), name, folder).read_bytes()))
 
 

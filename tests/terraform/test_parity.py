@@ -1,4 +1,4 @@
-"""What Terraform applies is what the local deployer makes, compared thing by thing."""
+"""Terraform and the local deployer make the same gateway; they are compared thing by thing."""
 
 from __future__ import annotations
 

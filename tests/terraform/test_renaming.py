@@ -1,4 +1,4 @@
-"""A function of another name is deployed in one apply: AWS deletes no integration that a route still points to."""
+"""A function can be renamed in one apply, although AWS refuses to delete an integration that a route still uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""No function may do less than it does, nor more: calls on the wire against the policies that Terraform applies."""
+"""Each function has exactly the rights that it needs: its recorded calls are compared with the policies that Terraform
+applies."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from tests.terraform.applied import State
 from tests.terraform.making import Made
 from tests.terraform.rights import Grant, Right, grants, missing, unused
 
-# Rights that Lambda itself uses in a function's name: to log, to trace, to read the stream, to set failures aside.
+# Rights that Lambda itself uses in a function's name: to log, to trace, to read the stream, to send failures to the
+# queue.
 OF_THE_PLATFORM = {"Logs", "Traces", "Stream", "Failures"}
 Granted = dict[str, list[Grant]]
 Used = dict[str, set[Right]]
@@ -19,14 +21,14 @@ Used = dict[str, set[Right]]
 
 @pytest.fixture(scope="module")
 def granted(state: State, made: Made) -> Granted:
-    """Function -> what its policy allows."""
+    """Function -> the grants of its policy."""
     policies = applied.facts(state)["policies"]
     return {folder: grants(policies[name]) for folder, name in made.live.deployment.functions.items()}
 
 
 @pytest.fixture(scope="module")
 def used(state: State, everything: Made) -> Used:
-    """Function -> the rights that its calls needed while everything the gateway does was done once."""
+    """Function -> the rights that its calls needed while the gateway did everything once."""
     rights: Used = {folder: set() for folder in everything.live.deployment.functions}
     for call in everything.recorder.calls:
         rights[call.function] |= call.rights(*state.place)
@@ -48,7 +50,7 @@ def test_nothing_granted_is_unused(used: Used, granted: Granted) -> None:
 
 
 def test_each_partition_left_out_is_missed_and_each_too_many_is_found(used: Used, granted: Granted) -> None:
-    """Deliberate mistakes, one at a time, in what was granted by partition."""
+    """Deliberate mistakes, one at a time, in the rights that are granted by partition."""
     tried = 0
     for folder, held in granted.items():
         for grant in held:
@@ -62,7 +64,7 @@ def test_each_partition_left_out_is_missed_and_each_too_many_is_found(used: Used
 
 
 def test_a_compromised_function_can_t_reprice_or_mint(granted: Granted, state: State) -> None:
-    """Whoever has the rights of a function that callers reach, or of the consumer, writes no config and no key."""
+    """An attacker with the rights of a function that callers reach, or of the consumer, can write no config and no key."""
     (table,) = [table for table in applied.facts(state)["tables"] if table.endswith("-state")]
     prefix = f"arn:aws:dynamodb:{':'.join(state.place)}:table/{table.removesuffix('-state')}"
     for folder, held in granted.items():

@@ -1,4 +1,5 @@
-"""The checks themselves: each kind of mistake, made on purpose in a copy, is found by the check meant for it."""
+"""Tests of the checks themselves: each kind of mistake, made on purpose in a copy, is found by the check that is meant
+for it."""
 
 from __future__ import annotations
 
@@ -88,8 +89,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("batch", batches(MISTAKES), ids=lambda batch: f"{len(batch)} from {batch[0]}")
 def test_a_mistake_in_terraform_is_noticed(batch: tuple[str, ...], copy: Path, tmp_path: Path) -> None:
-    """Several mistakes in one plan, each in a place of its own: each must be told by a line of the golden plan's
-    difference that names it and, where a plan shows it, by the expectation that it breaks."""
+    """Several mistakes in one plan, each in a different place. For each mistake a line of the golden plan's difference
+    names it and, if a plan shows it, the expectation that it breaks fails."""
     lines, failed = noticed(copy, tmp_path / "copy", *(MISTAKES[name].change for name in batch))
     for name in batch:
         mistake = MISTAKES[name]

@@ -1,4 +1,5 @@
-"""Nothing is watched that nobody emits: dashboard, alarms, queries and traces against a run of everything."""
+"""Everything that is watched is also emitted: dashboard, alarms, queries and traces are compared with a run that does
+everything."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from tests.terraform.watching import Metric, charts, emitted, missing, watched
 from tools.local.emulator import ROOT
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
-GENERAL = ("README", "severity")  # pages about every trouble
+GENERAL = ("README", "severity")  # pages that are about every kind of trouble
 # Words of the query language, and fields that Lambda or Logs Insights add.
 WORDS = set(
     re.findall(r"\w+", "and as avg bin by count desc fields filter in ispresent limit max pct sort stats sum type")
@@ -33,12 +34,12 @@ def ours(state: State) -> set[Metric]:
 
 @pytest.fixture(scope="module")
 def seen(everything: Made, ours: set[Metric]) -> set[Metric]:
-    """What the run emitted, read once the last line that is waited for has come, or will not come any more."""
+    """Everything that the run emitted. It is read after the last expected line has come, or after the deadline."""
 
     def complete() -> bool:
         return not missing(ours, emitted(everything.logged()))
 
-    with contextlib.suppress(AssertionError):  # the tests say what is missing
+    with contextlib.suppress(AssertionError):  # the tests report the missing lines
         eventually(complete)
     return emitted(everything.logged())
 
@@ -114,7 +115,7 @@ def test_an_alarm_adds_up_the_metrics_it_asks_for(state: State) -> None:
         for total in totals:
             used = set(re.findall(r"FILL\((\w+), [01]\)", total["expression"]))
             assert used == set(queries) - {total["id"]}, alarm["alarm_name"]
-            assert len(queries) <= 11  # CloudWatch takes ten metrics and an expression
+            assert len(queries) <= 11  # CloudWatch allows ten metrics and one expression
 
 
 def test_every_alarm_has_its_page_and_every_page_its_alarm(state: State) -> None:
@@ -130,7 +131,7 @@ def test_every_alarm_has_its_page_and_every_page_its_alarm(state: State) -> None
         heard = [] if alarm["alarm_name"] in parts else [topic["arn"]]
         assert (alarm["alarm_actions"] or []) == (alarm["ok_actions"] or []) == heard
         named.add(match[1])
-    # Other pages are for what no alarm tells of: a leaked key, a state that stays locked.
+    # The other pages are for problems that no alarm reports: a leaked key, a state that stays locked.
     assert {name for name, text in pages.items() if "\nAlarm: `" in text} == named
     for name, text in pages.items():
         for part in () if name in GENERAL else ("## What it means", "## How to see it", "## What to do", "```console"):
@@ -163,13 +164,13 @@ def test_saved_queries_ask_for_fields_that_are_logged(state: State, everything: 
     assert prefix == "ai-gateway-dev"
     for query in state.of("aws_cloudwatch_query_definition"):
         if query["name"].endswith("/door-errors"):
-            continue  # of access logs, below
+            continue  # fields of access logs, below
         assert set(query["log_group_names"]) == groups
         text = re.sub(r'"[^"]*"', "", query["query_string"])
         aliases = set(re.findall(r"\bas (\w+)", text))
         fields = set(re.findall(r"(?<![\w@.])[A-Za-z][\w.]*", text)) - WORDS - aliases - PLATFORM
         unknown = {field for field in fields if field.removesuffix(".0") not in logged}
-        assert unknown <= {"h"}, query["name"]  # of bin(1h)
+        assert unknown <= {"h"}, query["name"]  # from bin(1h)
 
 
 def test_the_query_of_access_logs_asks_for_fields_that_they_have(state: State) -> None:

@@ -1,4 +1,5 @@
-"""What dashboard and alarms look at, as an applied state tells it, and what the functions emitted, as their logs do."""
+"""The metrics that the dashboard and the alarms use, from an applied state; and the metrics that the functions emitted,
+from their logs."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _TERM = re.compile(r'(\w+)="([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`dimensions` with their values; `by` are those that a search leaves open."""
+    """`dimensions` have values; `by` names the dimensions that a search leaves open."""
 
     namespace: str
     name: str
@@ -28,7 +29,7 @@ class Metric:
         return self.by | {name for name, _ in self.dimensions}
 
     def shows(self, emitted: Metric) -> bool:
-        """Whether a line of this would show an emitted metric: CloudWatch knows no subsets of dimensions."""
+        """Whether a line of this metric would show an emitted metric. CloudWatch does not match subsets of dimensions."""
         return (self.namespace, self.name, self.names) == (
             emitted.namespace,
             emitted.name,
@@ -37,7 +38,7 @@ class Metric:
 
 
 def charts(state: State) -> Iterator[dict[str, Any]]:
-    """The dashboard's metric widgets' properties."""
+    """The properties of the dashboard's metric widgets."""
     (dashboard,) = state.of("aws_cloudwatch_dashboard")
     yield from (
         each["properties"] for each in json.loads(dashboard["dashboard_body"])["widgets"] if each["type"] == "metric"
@@ -77,7 +78,7 @@ def _alarmed(state: State) -> Iterator[Metric]:
 
 
 def emitted(lines: Iterable[Mapping[str, Any]]) -> set[Metric]:
-    """What CloudWatch makes of a log's EMF lines."""
+    """The metrics that CloudWatch makes from the EMF lines of a log."""
     found = set()
     for line in lines:
         for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
@@ -88,6 +89,6 @@ def emitted(lines: Iterable[Mapping[str, Any]]) -> set[Metric]:
 
 
 def missing(wanted: Iterable[Metric], there: Iterable[Metric]) -> set[Metric]:
-    """What a dashboard or an alarm would wait for in vain."""
+    """The metrics that a dashboard or an alarm uses and that are never emitted."""
     there = list(there)
     return {metric for metric in wanted if not any(metric.shows(each) for each in there)}

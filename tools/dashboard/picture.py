@@ -12,7 +12,7 @@ from tools.dashboard.samples import Samples
 
 COLUMN, ROW, BUCKETS = 54, 34, 30
 COLORS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
-NOTHING = "nothing of it in a local run"
+NOTHING = "no data in a local run"
 Widget = Mapping[str, Any]
 
 
@@ -79,8 +79,10 @@ def _chart(properties: Mapping[str, Any], lines: list[Line], width: int, height:
     top = max([*values, 0.0]) * (1.0 if not stacked else 1.6) * 1.1 or 1.0
     shown = [mark for mark in marks if mark["value"] <= top * 3]
     top = max([top, *(mark["value"] * 1.1 for mark in shown)])
-    left, right, low, high = 44, width - 12, height - 42, 34
-    yield _text(10, 32, _short(top), 8, color="#777")
+    beyond = [f"line at {_short(mark['value'])}: {mark['label']}" for mark in marks if mark not in shown]
+    legend = list(_legend([*(line.label for line in lines), *beyond], width))
+    left, right, low, high = 44, width - 12, height - 30 - max((row for _, row, _ in legend), default=0) * 12, 38
+    yield _text(10, 36, _short(top), 8, color="#777")
     yield _text(10, low, "0", 8, color="#777")
     yield _text(12, (low + high) / 2, properties["yAxis"]["left"]["label"], 8, color="#777", turned=True)
     yield f'<path d="M{left},{high}V{low}H{right}" fill="none" stroke="#bbb"/>'
@@ -92,8 +94,10 @@ def _chart(properties: Mapping[str, Any], lines: list[Line], width: int, height:
         yield from _line(line, index, top, (left, right, low, high))
     if not values:
         yield _text(left + 12, (low + high) / 2 + 14, NOTHING, 10, color="#999")
-    beyond = [f"line at {_short(mark['value'])}: {mark['label']}" for mark in marks if mark not in shown]
-    yield from _legend([*(line.label for line in lines), *beyond], len(lines), width, height)
+    for index, (x, row, label) in enumerate(legend):
+        color = COLORS[index % len(COLORS)] if index < len(lines) else "#d62728"
+        yield f'<rect x="{x:.0f}" y="{low + 10 + row * 12}" width="7" height="7" fill="{color}"/>'
+        yield _text(x + 10, low + 16 + row * 12, label, 8)
 
 
 def _line(line: Line, index: int, top: float, place: tuple[int, int, int, int]) -> Iterator[str]:
@@ -108,17 +112,14 @@ def _line(line: Line, index: int, top: float, place: tuple[int, int, int, int]) 
         yield f'<path d="{path}" fill="none" stroke="{COLORS[index % len(COLORS)]}" stroke-width="1.5"/>'
 
 
-def _legend(labels: list[str], lines: int, width: int, height: int) -> Iterator[str]:
-    x, y = 10.0, height - 24
-    for index, label in enumerate(labels):
-        need = 14 + len(label) * 4.6
-        if x + need > width - 10:
-            x, y = 10.0, y + 12
-        if y > height - 8:
-            return
-        color = COLORS[index % len(COLORS)] if index < lines else "#d62728"
-        yield f'<rect x="{x:.0f}" y="{y - 6}" width="7" height="7" fill="{color}"/>'
-        yield _text(x + 10, y, label, 8)
+def _legend(labels: list[str], width: int) -> Iterator[tuple[float, int, str]]:
+    """Where each label is: x, the row from 0, the label. All labels are shown; the plot above them becomes smaller."""
+    x, row = 10.0, 0
+    for label in labels:
+        need = 16 + len(label) * 4.8
+        if x > 10 and x + need > width - 10:
+            x, row = 10.0, row + 1
+        yield x, row, label
         x += need
 
 
@@ -126,7 +127,7 @@ def _text(
     x: float, y: float, text: str, size: int, *, weight: str = "", color: str = "#222", turned: bool = False
 ) -> str:
     heavy = f' font-weight="{weight}"' if weight else ""
-    turn = f' transform="rotate(-90 {x + 6:.0f} {y:.0f})"' if turned else ""
+    turn = f' transform="rotate(-90 {x + 6:.0f} {y:.0f})" text-anchor="middle"' if turned else ""
     return f'<text x="{x:.0f}" y="{y:.0f}" font-size="{size}" fill="{color}"{heavy}{turn}>{escape(text)}</text>'
 
 
