@@ -1,4 +1,4 @@
-"""What every suite shares."""
+"""Fixtures that every suite shares."""
 
 import io
 import json
@@ -10,14 +10,14 @@ import pytest
 
 from gateway import context, observability, settings
 
-# No test is timed: a busy machine is no fault of what is tested.
+# No test is timed, because a slow answer of a busy machine is not a defect of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture
 def gateway_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The environment of a function, with nothing left over from another test."""
+    """The environment of a function, with nothing left from another test."""
     variables = {
         "GATEWAY_ENVIRONMENT": "test",
         "GATEWAY_TABLE_PREFIX": "ai-gateway-test",
@@ -39,9 +39,9 @@ def gateway_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def log_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[], list[dict[str, Any]]]:
-    """What was logged since the last call: lines of the logger and of metrics, parsed."""
+    """The lines that were logged since the last call: lines of the logger and of metrics, parsed."""
     output = io.StringIO()
-    for handler in observability.log.handlers:  # these kept the stream that stood when they were made
+    for handler in observability.log.handlers:  # these handlers kept the stream that existed when they were made
         monkeypatch.setattr(handler, "stream", output)
 
     def read() -> list[dict[str, Any]]:

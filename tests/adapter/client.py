@@ -1,4 +1,4 @@
-"""A client of a REST API that reads an answer as it comes."""
+"""A client of a REST API that reads an answer while it comes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS = 60.0
 def opened(
     method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
 ) -> Iterator[http.client.HTTPResponse]:
-    """An answer whose head has come; the block's end hangs up."""
+    """An answer whose head has come. The connection is closed at the end of the block."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
@@ -39,7 +39,7 @@ def call(method: str, url: str, body: Any = None, headers: Mapping[str, str] | N
 
 
 def events(answer: http.client.HTTPResponse) -> Iterator[str]:
-    """The events of a stream, each as its text, as soon as it is whole."""
+    """The text of each event of a stream, as soon as the event is complete."""
     lines: list[str] = []
     while raw := answer.readline():
         line = raw.decode().rstrip("\r\n")

@@ -1,4 +1,4 @@
-"""The streaming door as AWS has it: the real adapter between a REST API that streams and the app."""
+"""The streaming door as on AWS: the real adapter between a REST API that streams and the app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An environment of Lambda: the real Lambda Web Adapter and the app behind it, a process each."""
+"""An execution environment of Lambda: the real Lambda Web Adapter and the app behind it, each in its own process."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ def environment(
     port: int | None = None,
     folder: Path = ROOT,
 ) -> Iterator[None]:
-    """One environment for as long as the block lasts: it takes one event at a time of the Runtime API at `runtime`.
+    """One environment, which exists until the block ends. It takes one event at a time from the Runtime API at
+    `runtime`.
 
-    `variables` are those that the function is deployed with, `app` the command that its handler is, in `folder`; it
-    listens on AWS_LWA_PORT, a free one if `port` is None. Both processes write to `log`.
+    `variables` are those with which the function is deployed; `app` is the command that is its handler, run in
+    `folder`. The app listens on AWS_LWA_PORT, or on a free port if `port` is None. Both processes write to `log`.
     """
     lambdas = {
         "AWS_LAMBDA_RUNTIME_API": runtime,

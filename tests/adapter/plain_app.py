@@ -1,7 +1,7 @@
-"""A WSGI app without a gateway, on the server that the streaming door has: what the adapter does to any app.
+"""A WSGI app without a gateway, on the server that the streaming door uses. It shows what the adapter does to any app.
 
-`/stream` says one line at once and each further one when `/release` was asked for; `/echo` tells what arrived.
-`python plain_app.py` listens on AWS_LWA_PORT.
+`/stream` sends one line at once, and one more for each request of `/release`; `/echo` returns the request. `python
+plain_app.py` listens on AWS_LWA_PORT.
 """
 
 from __future__ import annotations

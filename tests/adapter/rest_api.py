@@ -1,9 +1,9 @@
-"""A REST API whose integration streams: what a client sends becomes a proxy event, and the function's prelude and
-pieces become its answer, as they come.
+"""A REST API whose integration streams: a client's request becomes a proxy event, and the function's prelude and pieces
+become the answer, as they come.
 
-What API Gateway does and an app must bear: paths arrive without the stage, without a custom domain's base path, or as
-they were; the source address stands in the context; a client that hangs up is not told of to anyone; a request that
-Lambda does not take is refused here.
+It copies the habits of API Gateway that an app must cope with. Paths arrive without the stage, without the base path of
+a custom domain, or unchanged. The source address is in the context. Nobody learns that a client hung up. The API itself
+refuses a request that Lambda does not accept.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from urllib.parse import parse_qs
 from tests.adapter.runtime_api import EnvironmentDied, Invocation, RuntimeApi
 
 STAGE = "live"
-_MOST_EVENT = 6 * 1024 * 1024  # of an invocation, with its body as it stands in the event
+_MOST_EVENT = 6 * 1024 * 1024  # the maximum for an invocation, with its body as it is written in the event
 _SILENCE_SECONDS = 60.0
 _HOP = ("content-length", "transfer-encoding", "connection")
 
 
 class RestApi:
-    """A context manager. `base_path` is a custom domain's mapping, stripped from paths that begin with it; `/<stage>`
-    is stripped as the API's own host does. `invocations` holds every one, in order."""
+    """A context manager. `base_path` is a custom domain's mapping, which is removed from paths that begin with it;
+    `/<stage>` is removed, as at the API's own host. `invocations` has every invocation, in order."""
 
     def __init__(self, runtime: RuntimeApi, base_path: str = "") -> None:
         self.runtime = runtime
@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet: `invocations` is the log."""
+        """Logs nothing, because `invocations` is the log."""
 
     def do_GET(self) -> None:
         self._serve()
@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (EnvironmentDied, queue.Empty):
             self._refuse(502, b'{"message":"Internal server error"}')
             return
-        # Of a client that hung up the function knows nothing, and goes on; where it dies itself, its answer is cut off.
+        # The function does not learn that a client hung up, and goes on. If the function dies, its answer is cut off.
         with suppress(ConnectionError, EnvironmentDied):
             self._pass_on(prelude, pieces)
             return
@@ -172,10 +172,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _headers(prelude: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The prelude's headers, those of several values too; without what belongs to one connection."""
+    """The prelude's headers, including those with several values, without those that belong to one connection."""
     several = {name.lower(): values for name, values in (prelude.get("multiValueHeaders") or {}).items()}
     single = {name.lower(): value for name, value in (prelude.get("headers") or {}).items()}
     for name, values in (single | several).items():
-        if name not in _HOP:  # the adapter gives a list where a header came twice
+        if name not in _HOP:  # the adapter gives a list if a header came twice
             yield from ((name, str(value)) for value in (values if isinstance(values, list) else [values]))
     yield from (("set-cookie", str(cookie)) for cookie in prelude.get("cookies") or ())

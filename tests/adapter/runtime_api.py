@@ -1,8 +1,8 @@
-"""Lambda's Runtime API on a loopback port, with response streaming: what an environment asks for its next event, and
-where it puts the answer, piece by piece.
+"""Lambda's Runtime API on a loopback port, with response streaming: an environment asks it for the next event, and
+sends it the answer, piece by piece.
 
-Environments (an adapter and its app each) poll one API, each takes one event at a time, as Lambda gives them. Nobody
-is told that a caller hung up: Lambda tells no function either.
+Several environments (each an adapter and its app) poll one API, and each takes one event at a time, as on Lambda. No
+environment learns that a caller hung up, because Lambda does not say so either.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _DEADLINE_MS = 900_000
 
 
 class EnvironmentDied(Exception):
-    """An answer that was not brought to its end, or never begun."""
+    """An answer that was not completed, or that never began."""
 
 
 @dataclass(slots=True)
 class Invocation:
-    """One event on its way. `pieces` is filled by the environment that took it, and ended by None, or by False where
-    that died."""
+    """One event in progress. The environment that took it fills `pieces`. The last piece is None, or False if the
+    environment died."""
 
     event: dict[str, Any]
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -38,12 +38,12 @@ class Invocation:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, seconds: float) -> tuple[dict[str, Any], Iterator[bytes]]:
-        """The prelude once it is there, and the body as it comes. Raises EnvironmentDied, and queue.Empty after so long
-        a silence."""
+        """The prelude when it has come, and the body as it comes. Raises EnvironmentDied, and queue.Empty after this
+        many seconds of silence."""
         seen, pieces = b"", self._pieces(seconds)
         while _SEPARATOR not in seen:
             piece = next(pieces, None)
-            if piece is None:  # an error that the runtime told instead of an answer
+            if piece is None:  # an error that the runtime reported instead of an answer
                 raise EnvironmentDied(seen.decode("utf-8", "replace"))
             seen += piece
         head, _, rest = seen.partition(_SEPARATOR)
@@ -58,7 +58,7 @@ class Invocation:
 
 
 class RuntimeApi:
-    """A context manager. `address` is what AWS_LAMBDA_RUNTIME_API holds."""
+    """A context manager. `address` is the value for AWS_LAMBDA_RUNTIME_API."""
 
     def __init__(self) -> None:
         self.waiting: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
@@ -72,7 +72,7 @@ class RuntimeApi:
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def invoke(self, event: dict[str, Any]) -> Invocation:
-        """Hand an event to whichever environment asks next."""
+        """Gives an event to the environment that asks next."""
         invocation = Invocation(event)
         self.waiting.put(invocation)
         return invocation
@@ -90,7 +90,7 @@ class RuntimeApi:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False  # an environment that was killed leaves its question behind
+    block_on_close = False  # an environment that was killed leaves its request behind
     request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], api: RuntimeApi) -> None:
@@ -104,12 +104,12 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet: tests look at invocations."""
+        """Logs nothing, because the tests look at invocations."""
 
     def do_GET(self) -> None:
         api = self.server.api
         if self.path == "/2020-01-01/extension/event/next":
-            api.closing.wait()  # the adapter asks for no event: this holds its connection, as Lambda does
+            api.closing.wait()  # an extension never gets an event: its connection is held open, as on Lambda
             return
         invocation = self._next()
         if invocation is None:
@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _chunks(self) -> Iterator[bytes]:
-        """The body of a request as it arrives. Raises ConnectionError where it ends before its end."""
+        """The body of a request as it arrives. Raises ConnectionError if it breaks off."""
         if "chunked" not in self.headers.get("transfer-encoding", "").lower():
             yield self.rfile.read(int(self.headers.get("content-length") or 0))
             return

@@ -38,7 +38,7 @@ def gateway(live: Live) -> Iterator[Live]:
 
 
 def started(stack: ExitStack, live: Live, runtime: RuntimeApi, folder: Path) -> None:
-    """One more environment of the function, as it was deployed."""
+    """Starts one more environment of the function, as it was deployed."""
     function = Lambda(live.endpoint, REGION, ACCOUNT, folder).get(live.deployment.functions["stream"], "$LATEST")
     given = dict(function.environment)
     stack.enter_context(environment(runtime.address, SERVER, given, folder / "log", folder=function.code))
@@ -143,7 +143,7 @@ def test_a_body_that_is_too_large(gateway: Live, door: RestApi) -> None:
     large = chat(messages=[{"role": "user", "content": "x" * (5 * 1024 * 1024)}])
     refused = call("POST", f"{door.url}/v1/chat/completions", large, bearer(key))
     assert (refused.status, refused.body["error"]["code"]) == (413, "request_too_large")
-    assert len(door.invocations) == 1  # it was the app that said so
+    assert len(door.invocations) == 1  # the app sent this answer
 
 
 def test_a_big_answer(gateway: Live, door: RestApi) -> None:

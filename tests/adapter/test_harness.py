@@ -1,4 +1,4 @@
-"""What the adapter does to any app: the harness is judged by an app of a few lines before the gateway is by it."""
+"""How the adapter treats any app. A small app tests this harness before the gateway is tested with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VARIABLES = {"AWS_LWA_INVOKE_MODE": "response_stream", "AWS_LWA_READINESS_CHECK_
 
 @pytest.fixture
 def app(runtime: RuntimeApi, tmp_path: Path) -> Iterator[str]:
-    """One environment. Gives the app's own address, by which a test speaks to it past the adapter."""
+    """One environment. Gives the app's own address, with which a test can reach it without the adapter."""
     port = free_port()
     with environment(runtime.address, APP, VARIABLES, tmp_path / "log", port=port):
         yield f"http://127.0.0.1:{port}"
@@ -34,7 +34,7 @@ def test_an_answer_reaches_the_client_as_it_is_made(rest: RestApi, app: str) -> 
         assert answer.getheader("content-type") == "text/event-stream"
         assert answer.headers.get_all("x-app") == ["one", "two"]
         read = events(answer)
-        for number in range(3):  # each is read before the next is made
+        for number in range(3):  # each piece is read before the next one is made
             assert next(read) == f"data: {number}"
             call("GET", f"{app}/release")
         assert list(read) == []
@@ -47,7 +47,7 @@ def test_a_hang_up_is_hidden_from_the_app(rest: RestApi, app: str) -> None:
     assert call("GET", f"{app}/echo").body["finished"] == "False"
     for _ in range(3):
         call("GET", f"{app}/release")
-    assert invocation.ended.wait(30)  # the environment was busy until its app was done
+    assert invocation.ended.wait(30)  # the environment was busy until its app had finished
     assert call("GET", f"{app}/echo").body["finished"] == "True"
 
 

@@ -1,4 +1,4 @@
-"""What the suites for Python ask, in each dialect."""
+"""The requests of the suites for Python, in each dialect."""
 
 from __future__ import annotations
 

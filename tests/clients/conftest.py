@@ -1,7 +1,7 @@
-"""Clients as they are published, against a gateway of their own.
+"""Published clients, against a gateway that is started for them.
 
-The fake upstream does what a request asks of it (`tests/upstream/obliging.py`), so that clients' own suites run as they
-are.
+The fake upstream does what a request asks for (`tests/upstream/obliging.py`), so that the clients' own suites run
+unchanged.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tests.integration.conftest import Live
 from tests.integration.waiting import eventually
 from tests.upstream.obliging import oblige
 
-collect_ignore = ["frameworks", "llamaindex"]  # in venvs of their own, by test_frameworks.py
-HEAVY = {"agents", "webui"}  # what `make agents` runs, and CI does not
+collect_ignore = ["frameworks", "llamaindex"]  # in separate venvs, by test_frameworks.py
+HEAVY = {"agents", "webui"}  # run by `make agents`, not by CI
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

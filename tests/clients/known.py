@@ -1,4 +1,4 @@
-"""What a suite in a process of its own knows of the gateway, as its environment."""
+"""The facts about the gateway that a suite in a separate process needs, as environment variables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.integration.conftest import Live
 
 
 def known(gateway: Live) -> dict[str, str]:
-    """Its address, names of models, and keys: one has no budget left, and one no further call."""
+    """The gateway's address, names of models, and keys: one has no budget left, and one may make no further call."""
     limited, _ = gateway.new_key(rpm_limit=1)
     assert gateway.complete(limited).status == 200
     return {

@@ -1,4 +1,4 @@
-"""What is left of a key's calls: its rows in `request-analytics`, and its place in the bill."""
+"""The records of a key's calls: its rows in `request-analytics`, and its line in the bill."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.integration.waiting import eventually
 
 
 def rows(gateway: Live, key_id: str) -> list[dict[str, Any]]:
-    """A key's rows, once none is open any more; the oldest first."""
+    """A key's rows when none of them is open any more, oldest first."""
     return eventually(lambda: _ended(gateway, key_id))
 
 
@@ -24,7 +24,7 @@ def _ended(gateway: Live, key_id: str) -> list[dict[str, Any]] | None:
 
 
 def billed(gateway: Live, key_id: str, requests: int) -> dict[str, Any]:
-    """A key's line of the bill, once it counts so many requests."""
+    """A key's line in the bill, after it counts this many requests."""
 
     def line() -> dict[str, Any] | None:
         found = gateway.admin("GET", f"/usage?group_by=key&key={key_id}").body["data"]

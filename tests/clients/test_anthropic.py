@@ -1,4 +1,4 @@
-"""Anthropic's package for Python, over each wire format that stands behind the gateway."""
+"""Anthropic's package for Python, over each wire format behind the gateway."""
 
 from __future__ import annotations
 

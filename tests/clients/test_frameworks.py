@@ -1,4 +1,4 @@
-"""Frameworks for Python, each suite in the venv of its folder: LangChain's standard tests, and suites of ours."""
+"""Frameworks for Python, each suite in the venv of its folder: LangChain's standard tests, and our own suites."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suites of SDKs for Node, each in its own words; see sdk/."""
+"""The suites of SDKs for Node, each in its own test runner; see sdk/."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SECONDS = 600.0
 @pytest.mark.parametrize("suite", ["openai", "responses", "anthropic", "vercel", "agents"])
 def test_suite(gateway: Live, suite: str) -> None:
     for file in SUITES.glob("*.mjs"):
-        shutil.copy(file, INSTALLED)  # a module finds its packages in the folders above it
+        shutil.copy(file, INSTALLED)  # a module finds its packages in its parent folders
     command = [str(NODE), "--test", "--test-timeout=240000", "--test-reporter=spec", f"{suite}.test.mjs"]
     given = {"PATH": os.environ["PATH"], "AI_SDK_LOG_WARNINGS": "false"} | known(gateway)
     ran = subprocess.run(

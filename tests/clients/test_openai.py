@@ -1,4 +1,4 @@
-"""OpenAI's package for Python, over each wire format that stands behind the gateway."""
+"""OpenAI's package for Python, over each wire format behind the gateway."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_errors_are_the_library_s_own_classes(gateway: Live) -> None:
 def test_embeddings_as_the_library_asks_for_them_and_as_numbers(gateway: Live, model: str) -> None:
     key, key_id = gateway.new_key()
     with client(gateway, key) as sdk:
-        packed = sdk.embeddings.create(model=model, input=["one", "two"])  # it asks for base64, and unpacks it
+        packed = sdk.embeddings.create(model=model, input=["one", "two"])  # the package asks for base64 and decodes it
         plain = sdk.embeddings.create(model=model, input=["one", "two"], encoding_format="float", dimensions=256)
         with pytest.raises(openai.BadRequestError) as refused:
             sdk.embeddings.create(model=model, input=["one", ""])

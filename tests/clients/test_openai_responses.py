@@ -1,4 +1,4 @@
-"""OpenAI's package for Python by Responses, over each wire format that stands behind the gateway."""
+"""OpenAI's package for Python with Responses, over each wire format behind the gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door that streams, on a port, for Anthropic's own client: the fixture `client`."""
+"""The streaming door, on a port, for Anthropic's own client: the fixture `client`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tests.fakes.served import served
 from tests.upstream import messages_judge
 
 ASKED: Any = [{"role": "user", "content": "Hello!"}]
-# Aliases: one for each wire format behind the door, and one of a model whose tokens its provider does not count.
+# Aliases: one for each wire format behind the door, and one for a model whose provider does not count tokens in
+# advance.
 WAYS: dict[str, dict[str, str]] = {
     "messages": {"target": "anthropic/claude-sonnet-4-5"},
     "invoke": {"target": CLAUDE, "endpoint": "invoke"},
@@ -35,7 +36,7 @@ def place() -> Place:
 
 @pytest.fixture
 def client(gateway: Gateway) -> Iterator[Client]:
-    """Clients by a key's text; the names of `WAYS` are aliases."""
+    """Makes clients for the text of a key; the names of `WAYS` are aliases."""
     messages_judge.warm()
     prices = {said["target"]: PRICE for said in WAYS.values()}
     reply = gateway.post("/api/v1/admin/config", {"models": WAYS, "prices": prices})

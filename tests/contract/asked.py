@@ -1,4 +1,4 @@
-"""The app of the second door, asked as its server would."""
+"""The app of the streaming door, called as its server would call it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.contract.front import Gateway
 
 @dataclass
 class Answer:
-    """`pieces` are those of the body, as they come."""
+    """`pieces` are the pieces of the body, as they come."""
 
     status: int
     headers: dict[str, str]
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass
 class Door:
-    """`path` is what is asked where nothing else is said."""
+    """`path` is requested if a call names no other path."""
 
     gateway: Gateway
     path: str
@@ -51,7 +51,7 @@ class Door:
         gone: Callable[[], bool] = lambda: False,
         **headers: str,
     ) -> Answer:
-        """`key` by its name or text; `gone` tells that the client has hung up."""
+        """`key` is a key's name or text; `gone` says that the client has hung up."""
         data = json.dumps(body).encode() if body is not None else b""
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,

@@ -1,4 +1,5 @@
-"""DynamoDB Local with the product's tables: the judge of every expression. Emulators accept what AWS rejects."""
+"""DynamoDB Local with the product's tables, on which every expression is tested, because emulators accept expressions
+that AWS rejects."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def local_pool() -> Iterator[Pool]:
 
 @pytest.fixture(scope="session")
 def moto_pool() -> Iterator[Pool]:
-    from tests.fakes.moto_tables import MotoTables  # loads half of moto: 2 s
+    from tests.fakes.moto_tables import MotoTables  # imports half of moto, which takes 2 s
 
     with MotoTables() as endpoint:
         yield Pool(endpoint)
@@ -52,7 +53,7 @@ def moto_pool() -> Iterator[Pool]:
 
 @pytest.fixture
 def pool(request: pytest.FixtureRequest) -> Pool:
-    """The tables of the backend that this test is on: DynamoDB Local, if nothing else is said."""
+    """The tables of the backend on which this test runs: DynamoDB Local, unless the test says otherwise."""
     found: Pool = request.getfixturevalue("moto_pool" if getattr(request, "param", "") == "moto" else "local_pool")
     return found
 
@@ -64,7 +65,7 @@ def dynamodb_endpoint(pool: Pool) -> str:
 
 @pytest.fixture
 def tables(pool: Pool) -> Tables:
-    """All tables, empty, and this test's own."""
+    """All tables, empty, only for this test."""
     return pool.take()
 
 
@@ -75,7 +76,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 @pytest.fixture
 def gateway(place: Place, tables: Tables, dynamodb_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
-    """The whole gateway in this process; a test may ask for another `place`."""
+    """The whole gateway in this process. A test may ask for another `place`."""
     with FakeUpstream() as fake:
         for name, value in variables(place, tables.prefix, dynamodb_endpoint, fake).items():
             monkeypatch.setenv(name, value)
@@ -87,7 +88,7 @@ def gateway(place: Place, tables: Tables, dynamodb_endpoint: str, monkeypatch: p
 
 
 class LossyDatabase:
-    """Applies every call, and loses the replies of some: `lose(operation, number)` says which."""
+    """Applies every call and loses the replies of some: `lose(operation, number)` says of which."""
 
     def __init__(self, database: Database, lose: Any) -> None:
         self._database, self._lose, self._number = database, lose, 0
@@ -101,7 +102,7 @@ class LossyDatabase:
 
 
 class CountingDatabase:
-    """Keeps the name of every operation, and of the tables that it was on."""
+    """Keeps the name of every operation, and of the tables on which it ran."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -130,7 +131,7 @@ class DroppingDatabase:
 
 
 class LateDatabase:
-    """The first PutItem times out; it is applied when `arrive` says so."""
+    """The first PutItem times out. It is applied when the test calls `arrive`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -149,7 +150,8 @@ class LateDatabase:
 
 
 class LossyHttp:
-    """Posts, and loses the replies of some: `lose(body)` says which. What the client then repeats, it repeats."""
+    """Sends requests and loses the replies of some: `lose(body)` says of which. So if the client repeats a request, the
+    server receives it twice."""
 
     def __init__(self, http: AwsHttp, lose: Callable[[bytes], bool]) -> None:
         self._http, self._lose = http, lose
@@ -162,7 +164,7 @@ class LossyHttp:
 
 
 class MeteredDatabase:
-    """Adds up the write units that DynamoDB says a call consumed."""
+    """Adds up the write units that DynamoDB reports for each call."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -179,7 +181,7 @@ class MeteredDatabase:
 
 @pytest.fixture
 def server(gateway: Gateway) -> Iterator[Callable[[], Server]]:
-    """What starts servers of the streaming door, each a process of its own, which end with the test."""
+    """Starts servers of the streaming door, each in its own process. They end with the test."""
     started: list[Server] = []
 
     def start() -> Server:

@@ -1,4 +1,4 @@
-"""The whole gateway in this process: what the HTTP API does, the real authorizer and functions over DynamoDB Local,
+"""The whole gateway in this process: a copy of the HTTP API, the real authorizer and functions over DynamoDB Local, and
 both vendors on the fake upstream. The fixture `gateway` starts one."""
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=l
 
 
 IDENTITY_SOURCES = {"api-key": "x-api-key", "bearer": "authorization"}
-# What an HTTP API hands on as text, whatever its bytes are; any other body goes in base64.
+# Bodies that an HTTP API passes on as text, whatever their bytes are; any other body is passed in base64.
 _TEXT = re.compile(r"text/.*|application/(json|javascript|xml)")
 
 
 class Front:
-    """Finds the route, asks its authorizer, hands the event on. Also a WSGI application.
+    """Finds the route, asks its authorizer, and passes the event to the function. It is also a WSGI application.
 
-    The authorizers' answers are kept in `cache`, by kind and by the value of the kind's one header, as Terraform sets
-    the API up; here without end.
+    The authorizers' answers are kept in `cache`, by kind and by the value of the kind's header, as Terraform configures
+    the API; here they never expire.
     """
 
     def __init__(self, manifest: Manifest) -> None:
         self.cache: dict[tuple[str, str], dict[str, Any]] = {}
-        self.source = "192.0.2.1"  # where clients are
+        self.source = "192.0.2.1"  # the network of the clients
         routes = sorted(manifest.routes().items(), key=lambda each: each[0].count("{"))
         self.routes = [(self._pattern(route), route, folder, access) for route, (folder, access) in routes]
 
     def call(self, method: str, url: str, body: Any = None, **headers: str) -> Reply:
-        """A request with these headers, whose names have underscores, and no key but what stands in them. Bytes and
-        text of a body go out as they are, anything else as JSON."""
+        """A request with these headers, whose names have underscores, and no other key than those headers have. A body
+        of bytes or text is sent unchanged; any other body is sent as JSON."""
         path, _, query = url.partition("?")
         sent = {"content-type": "application/json", "host": "localhost"}
         sent |= {name.replace("_", "-"): text for name, text in headers.items()}
         return self.ask(method, path, sent, _bytes(body), query)
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", query: str = "") -> Reply:
-        """`headers` have lower-case names."""
+        """The names of `headers` are lower-case."""
         found = self._found(f"{method} {path}")
         if found is None:
             return Reply(404, {"content-type": "application/json"}, '{"message":"Not Found"}')
@@ -130,7 +130,7 @@ def _bytes(body: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a gateway runs, as far as it matters to what it offers."""
+    """The properties of the place where a gateway runs, if its features depend on them."""
 
     region: str = "us-east-1"
     providers: str = "openai,bedrock"
@@ -138,7 +138,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway of this test's own, and what a test needs of it. `keys` by name: a tier's, or admin."""
+    """A gateway that only this test uses, and its parts that tests need. `keys` by name: a tier's name, or admin."""
 
     front: Front
     tables: Tables
@@ -146,8 +146,8 @@ class Gateway:
     keys: Mapping[str, str]
 
     def ask(self, method: str, url: str, body: Any = None, *, key: str = "admin", **headers: str) -> Reply:
-        """As `Front.call`, with a key by its name or text, empty for none: in both headers, as each route takes its
-        own."""
+        """As `Front.call`, with a key by its name or text, or empty for no key. It is sent in both headers, and each
+        route reads its own."""
         text = self.keys.get(key, key)
         mine = {"x_api_key": text, "authorization": f"Bearer {text}"} if text else {}
         return self.front.call(method, url, body, **mine | headers)
@@ -163,12 +163,12 @@ class Gateway:
 
     @staticmethod
     def restart() -> None:
-        """New containers, which read the environment anew."""
+        """Starts new containers, which read the environment again."""
         gateway_settings.settings.cache_clear()
         wiring.reset()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every row of every call, oldest first."""
+        """All rows of all calls, oldest first."""
         found: list[dict[str, Any]] = []
         request: dict[str, Any] = {"TableName": self.tables["request-analytics"]}
         while True:
@@ -180,7 +180,7 @@ class Gateway:
 
 
 def variables(place: Place, prefix: str, dynamodb_endpoint: str, fake: FakeUpstream) -> dict[str, str]:
-    """The environment of the functions of a gateway."""
+    """The environment variables of the functions of a gateway."""
     return {
         "GATEWAY_ENVIRONMENT": "test",
         "GATEWAY_TABLE_PREFIX": prefix,

@@ -1,7 +1,7 @@
-"""Bodies that nobody would send: from a valid one, any node made into any JSON value, by a seed.
+"""Bodies that no client would send: in a valid body, any node is replaced by any JSON value, by a seed.
 
-A body is written by a writer of its own, since much of what is tried has no Python value: keys that stand twice, NaN,
-numbers without end, half a surrogate pair, bytes that are no UTF-8.
+A separate writer writes the body, because many of the tried texts have no Python value: keys that occur twice, NaN,
+endless numbers, half a surrogate pair, bytes that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A value as it stands on the wire."""
+    """A value as it is written on the wire."""
 
     text: str
 
 
 class Pairs(list[tuple[str, Any]]):
-    """An object, in which a key may stand twice."""
+    """An object, in which a key may occur twice."""
 
 
 def nested(levels: int, opening: str = "[", inner: str = "1", closing: str = "]") -> Raw:
@@ -54,7 +54,7 @@ KEYS = [
 
 
 def bodies(valid: list[Any], cases: int, seed: str) -> Iterator[bytes]:
-    """So many bodies, the same for the same seed."""
+    """This many bodies; they are the same for the same seed."""
     for number in range(cases):
         chance = random.Random(f"{seed}/{number}")
         body = _copy(chance.choice(valid))
@@ -64,7 +64,7 @@ def bodies(valid: list[Any], cases: int, seed: str) -> Iterator[bytes]:
 
 
 def written(value: Any) -> bytes:
-    """A body as JSON, or as near to it as was asked for."""
+    """A body as JSON, or as close to JSON as possible."""
     return _text(_copy(value)).encode("latin-1")
 
 
@@ -85,7 +85,7 @@ def _text(value: Any) -> str:
 
 
 def _changed(body: Any, chance: random.Random) -> Any:
-    """The body with one node changed; now and then the whole of it."""
+    """The body with one node changed; sometimes the whole body is replaced."""
     places = list(_places(body))
     if not places or chance.random() < 0.01:
         return _copy(chance.choice(ODD))

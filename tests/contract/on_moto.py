@@ -1,6 +1,6 @@
-"""Which tests of the contract judge the ledger on moto too, in `make test`; every test is on DynamoDB Local.
+"""The list of contract tests that also run on moto, in `make test`. Every test runs on DynamoDB Local.
 
-A test that is named nowhere here, as a new one, is on DynamoDB Local alone.
+A test that is not named here, such as a new one, runs only on DynamoDB Local.
 """
 
 from collections.abc import Mapping
@@ -238,7 +238,7 @@ ON_MOTO: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
-# Of the same modules what is on DynamoDB Local alone, by the reason.
+# Tests of the same modules that run only on DynamoDB Local, by the reason.
 NOT_ON_MOTO: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Threads at once: moto loses updates.": {
         "test_accounts": ("test_a_budget_holds_under_fifty_threads",),
@@ -318,5 +318,5 @@ NOT_ON_MOTO: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 
 def on_moto(module: str, test: str) -> bool:
-    """Whether a test, by its module's name and its own, is on moto too."""
+    """Whether a test runs on moto too, by its module's name and its own name."""
     return test in ON_MOTO.get(module.rpartition(".")[2], ())

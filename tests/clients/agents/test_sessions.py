@@ -1,4 +1,4 @@
-"""What a sitting with Claude Code, or with Codex, came to, by the id that it names itself."""
+"""The cost of a session with Claude Code or with Codex, by the session id that the agent sends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODEL = "claude-opus-5-5"
 
 
 def test_a_session_s_bill_is_what_its_rows_cost(gateway: Live, tmp_path: Path) -> None:
-    """Two sittings on one key: the first of two turns, the second of one."""
+    """Two sessions on one key: the first has two turns, the second has one."""
     key, key_id = gateway.new_key()
     ids = [str(uuid.uuid4()), str(uuid.uuid4())]
     agent = Agent(claude_code, tmp_path, MODEL, AGENTS["claude-code"][2], "", "", "")
@@ -41,7 +41,7 @@ def test_a_session_s_bill_is_what_its_rows_cost(gateway: Live, tmp_path: Path) -
 
 
 def test_codex_s_session_s_bill_is_what_its_rows_cost(gateway: Live, tmp_path: Path) -> None:
-    """Two sittings on one key: the first of two turns, the second a review, which is a thread of its own."""
+    """Two sessions on one key: the first has two turns, the second is a review, which is a separate thread."""
     key, key_id = gateway.new_key()
     model, ids = "gpt-4o", list[str]()
     gateway.fake.decide = lambda seen: Steer(text="At nine.")
@@ -65,7 +65,7 @@ def test_codex_s_session_s_bill_is_what_its_rows_cost(gateway: Live, tmp_path: P
 
 
 def counted(gateway: Live, key_id: str, session: str, requests: int) -> dict[str, Any] | None:
-    """A session's bill, once it counts so many requests."""
+    """A session's bill, after it counts this many requests."""
     reply = gateway.admin("GET", f"/usage/sessions/{session}?key={key_id}")
     if reply.status != 200 or reply.body["requests"] < requests:
         return None

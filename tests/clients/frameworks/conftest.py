@@ -1,4 +1,4 @@
-"""Which of LangChain's standard tests are not for a gateway on this machine."""
+"""The list of LangChain's standard tests that do not apply to a gateway on this machine."""
 
 import pytest
 
@@ -12,7 +12,7 @@ _LEFT_OUT = {
 }
 _MESSAGES_ALONE = {"test_anthropic_inputs": "sends Anthropic's own blocks"}
 _OPENAI_ALONE = {"test_json_mode": "no other model has a mode for JSON without a schema"}
-_BY_THEIR_OWN_NAME = "_with_model_override"  # a model called by a provider's name answers by its own
+_BY_THEIR_OWN_NAME = "_with_model_override"  # a model that is called by a provider's name answers with its own name
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""instructor, in each of its ways to ask for a schema."""
+"""instructor, with each of its ways to ask for a schema."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ def test_a_schema_is_filled_in(mode: Mode, name: str) -> None:
     client = instructor.from_openai(openai.OpenAI(base_url=f"{URL}/v1", api_key=KEY, max_retries=0), mode=mode)
     messages = [{"role": "user", "content": PROMPT}]
     found = client.create(model=name, messages=messages, response_model=Trip, max_retries=0)
-    assert found.model_dump() == TRIP.model_dump()  # of a class of instructor's own
+    assert found.model_dump() == TRIP.model_dump()  # of a class that instructor defines

@@ -1,4 +1,4 @@
-"""OpenAI's Agents SDK, which speaks Responses unless it is told otherwise."""
+"""OpenAI's Agents SDK, which uses Responses unless it is configured otherwise."""
 
 from __future__ import annotations
 

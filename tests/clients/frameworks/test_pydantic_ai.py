@@ -1,4 +1,4 @@
-"""Pydantic AI, by chat and by Responses."""
+"""Pydantic AI, with chat and with Responses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""LangChain's own standard tests of a chat model, for its OpenAI and Anthropic ones, with the gateway as their host.
+"""LangChain's own standard tests of a chat model, for its OpenAI and Anthropic models, with the gateway as their host.
 
-Runs in a venv of its own (`make clients`); GATEWAY_URL and GATEWAY_KEY say where.
+They run in a separate venv (`make clients`); GATEWAY_URL and GATEWAY_KEY name the gateway.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 URL, KEY = os.environ["GATEWAY_URL"], os.environ["GATEWAY_KEY"]
 MODELS = os.environ["GATEWAY_MODELS"].split(",")
-RESPONSES = os.environ["GATEWAY_MODELS_RESPONSES"].split(",")[:3]  # OpenAI's own, over chat, over Messages
+RESPONSES = os.environ["GATEWAY_MODELS_RESPONSES"].split(",")[:3]  # OpenAI's model over chat, and over Messages
 NATIVE = os.environ["GATEWAY_MODELS_MESSAGES"].split(",")
 
 

@@ -1,4 +1,4 @@
-"""Where the gateway is, and what the suites ask of a model that does what it is asked."""
+"""The gateway's address, and the requests of the suites to a model that does what it is asked."""
 
 from __future__ import annotations
 

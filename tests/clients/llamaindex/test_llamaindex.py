@@ -1,6 +1,6 @@
-"""LlamaIndex by its class for hosts of OpenAI's kind: answers, streams, tools, schemas, an index over embeddings.
+"""LlamaIndex with its class for OpenAI-compatible hosts: answers, streams, tools, schemas, an index over embeddings.
 
-Runs in a venv of its own (`make clients`); GATEWAY_URL and GATEWAY_KEY say where.
+It runs in a separate venv (`make clients`); GATEWAY_URL and GATEWAY_KEY name the gateway.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Open WebUI as its administrator starts it, and what its page asks of it: its own API, in a data folder of its own.
+"""Open WebUI as its administrator starts it, and the requests of its page to its own API, with a separate data folder.
 
-It reaches the gateway alone: its documented variables turn off what it would fetch or report besides.
+It can reach only the gateway. Its documented variables turn off everything else that it would fetch or report.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from tools.local.emulator import ROOT, free_port
 
 BINARY = ROOT / ".local" / "clients" / "webui" / "bin" / "open-webui"
 EMBEDS = "text-embedding-3-small"
-_START_SECONDS = 300.0  # the first time, when all of it is compiled
+_START_SECONDS = 300.0  # the first time, when all of its code is compiled
 _ANSWER_SECONDS = 240.0
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A person who is signed in. `address` is Open WebUI's, `id` what it calls the person by."""
+    """A person who is signed in. `address` is Open WebUI's address, `id` is its id of the person."""
 
     address: str
     gateway: str
@@ -38,7 +38,7 @@ class Page:
     token: str = field(default="", repr=False)
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """The status, and the answer: as JSON where it is that, else its text."""
+        """The status and the answer: parsed if it is JSON, otherwise as text."""
         headers = {"content-type": "application/json", "authorization": f"Bearer {self.token}"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data, headers, method=method)  # noqa: S310  loopback
@@ -50,13 +50,13 @@ class Page:
                 return refused.code, _read(refused.read())
 
     def signed(self, how: str, **who: str) -> Page:
-        """Whoever signs up or in."""
+        """The person who signs up or in."""
         status, found = self.ask("POST", f"/api/v1/auths/{how}", who)
         assert status == 200, found
         return replace(self, id=found["id"], token=found["token"])
 
     def connect(self, key: str, **settings: Any) -> None:
-        """What an administrator types in at Settings, Connections; then the list of models is fetched anew."""
+        """Sets what an administrator enters in Settings, Connections. Then the list of models is fetched again."""
         body = {
             "ENABLE_OPENAI_API": True,
             "OPENAI_API_BASE_URLS": [f"{self.gateway}/v1"],
@@ -69,7 +69,8 @@ class Page:
         return [each["id"] for each in self.ask("GET", "/api/models")[1]["data"]]
 
     def chat(self, model: str, question: str) -> dict[str, Any]:
-        """A new chat, as the page begins it, once the answer has ended: the message of the assistant as it is kept."""
+        """Begins a new chat as the page does, and waits until the answer has ended. Returns the stored message of the
+        assistant."""
         question_id, answer_id = str(uuid.uuid4()), str(uuid.uuid4())
         user_message = {"id": question_id, "parentId": None, "childrenIds": [answer_id], "role": "user"}
         named = [{"model_id": model, "message_id": answer_id, "modelIdx": 0}]
@@ -97,7 +98,7 @@ class Page:
 
 @contextmanager
 def webui(gateway: Live, key: str, folder: Path) -> Iterator[Page]:
-    """Open WebUI, for as long as the block lasts, and its first user, who is its administrator."""
+    """Open WebUI, which runs until the block ends, and its first user, who is its administrator."""
     home, port = folder / "home", free_port()
     home.mkdir()
     log = folder / "log.txt"
@@ -126,10 +127,10 @@ def _variables(gateway: Live, key: str, folder: Path) -> dict[str, str]:
         "ENABLE_OLLAMA_API": "False",
         "RAG_EMBEDDING_ENGINE": "openai",
         "RAG_EMBEDDING_MODEL": EMBEDS,
-        "RAG_OPENAI_API_BASE_URL": f"{gateway.base_url}/v1",  # else OpenAI's own, whatever is said above
+        "RAG_OPENAI_API_BASE_URL": f"{gateway.base_url}/v1",  # otherwise OpenAI's own address, whatever is set above
         "RAG_OPENAI_API_KEY": key,
         "BYPASS_MODEL_ACCESS_CONTROL": "True",
-        # Whose a call is, as its administrator may let the gateway know: a session each, and a chat an agent of it.
+        # The administrator may let Open WebUI send the caller's ids: a person as the session, a chat as the agent.
         "ENABLE_FORWARD_USER_INFO_HEADERS": "True",
         "FORWARD_USER_INFO_HEADER_USER_ID": "x-claude-code-session-id",
         "FORWARD_SESSION_INFO_HEADER_CHAT_ID": "x-claude-code-agent-id",

@@ -1,5 +1,5 @@
-"""Open WebUI itself: what its page asks is answered and billed, and what fails is told to who asks, in the gateway's
-words."""
+"""Open WebUI itself: the requests of its page are answered and billed, and the person who asks sees failures in the
+gateway's words."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def page(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]
 
 @pytest.fixture
 def key(gateway: Live, page: Page) -> tuple[str, str]:
-    """A key and its id, and Open WebUI's connection is by it."""
+    """A key and its id; Open WebUI's connection uses it."""
     made = gateway.new_key()
     page.connect(made[0])
     return made
 
 
 def answering(*steers: Steer) -> Callable[[Seen], Steer]:
-    """What the model does at each turn of a chat, which has tools; and it finds a title, which is asked for without."""
+    """The model's answer at each turn of a chat, which has tools, and the answer to the request for a title, which has
+    no tools."""
     left = list(steers)
 
     def decide(seen: Seen) -> Steer:
@@ -87,7 +88,7 @@ def test_a_chat_with_a_tool_of_its_own_and_a_title(gateway: Live, page: Page, ke
     message = page.chat(model, QUESTION)
     assert "The tool said: " in message["content"]
     assert "current_timestamp" in message["content"]
-    assert billed(gateway, key[1], 3)["cost"] > 0  # the call of the tool, the answer to what it said, and the title
+    assert billed(gateway, key[1], 3)["cost"] > 0  # the call of the tool, the answer to its result, and the title
 
 
 @pytest.mark.parametrize("model", [NATIVE, *LISTED])
@@ -154,7 +155,7 @@ def test_a_refusal_is_told_in_the_chat(gateway: Live, page: Page, limits: dict[s
 
 
 def test_a_provider_that_dies_in_mid_stream(gateway: Live, page: Page, key: tuple[str, str]) -> None:
-    """What came stays in the chat, with the gateway's words below it; it is paid for, and not sent again."""
+    """The output that came stays in the chat, with the gateway's message below it. It is billed and not sent again."""
     gateway.fake.decide = answering(Steer(text="At nine, or so it seems.", reset="body", after=6))
     assert "gpt-4o" in page.models()
     message = page.chat("gpt-4o", QUESTION)
@@ -164,7 +165,8 @@ def test_a_provider_that_dies_in_mid_stream(gateway: Live, page: Page, key: tupl
 
 
 def test_what_each_person_and_each_chat_came_to(gateway: Live, page: Page, key: tuple[str, str]) -> None:
-    """By the names that Open WebUI's own variables give its headers (`page.py`); limits stay the key's."""
+    """Persons and chats are distinguished by the headers that Open WebUI's own variables turn on (`page.py`). Limits
+    still apply to the key."""
     who = {"name": "Ben", "email": "ben@example.com", "password": "a-password-of-ben"}
     assert page.ask("POST", "/api/v1/auths/add", {**who, "role": "user"})[0] == 200
     ben = page.signed("signin", email=who["email"], password=who["password"])
@@ -172,7 +174,7 @@ def test_what_each_person_and_each_chat_came_to(gateway: Live, page: Page, key: 
     assert "gpt-4o" in ben.models()
     for each in (page, ben, ben):
         each.chat("gpt-4o", QUESTION)
-    billed(gateway, key[1], 6)  # an answer and a title each
+    billed(gateway, key[1], 6)  # an answer and a title for each
 
     def listed() -> dict[str, float] | None:
         found = gateway.admin("GET", f"/usage/sessions?key={key[1]}").body["data"]

@@ -1,4 +1,4 @@
-"""Clients on sockets of their own, which hang up where they are told to."""
+"""Clients, each on its own socket, that hang up when they are asked to."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.contract.money.owed import words_sent
 from tests.upstream.delivered import Delivery
 
 _WORD = re.compile(rb"wq(\d+)z")
-_LOOKS = 0.02  # seconds between two looks at what the fake has sent
-_WAITS = 5.0  # for what was sent to arrive; whoever leaves before it has may leave all the same
+_LOOKS = 0.02  # seconds between two checks of what the fake has sent
+_WAITS = 5.0  # seconds in which the sent bytes should arrive; a client may leave even if they have not
 
 
 @dataclass(slots=True)
 class Read:
-    """What a client has: the status, 0 where none came, the bytes behind the head, and whether they ended; when it hung
-    up, in seconds of the steady clock."""
+    """What a client received: the status (0 if none came), the bytes after the head, and whether they ended; and when
+    it hung up, in seconds of the monotonic clock."""
 
     status: int = 0
     rid: str = ""
@@ -37,7 +37,7 @@ class Read:
 
 
 def ask(port: int, key: str, call: Call, deliveries: Callable[[], list[Delivery]], *, idempotency: str = "") -> Read:
-    """One call. `deliveries` are what the fake has sent on it by now."""
+    """Makes one call. `deliveries` returns what the fake has sent for it so far."""
     body = json.dumps(call.asked.body).encode()
     lines = [
         f"POST {call.path} HTTP/1.1",
@@ -87,7 +87,7 @@ def _read(connection: socket.socket, call: Call, deliveries: Callable[[], list[D
 
 
 def _leaves(call: Call, came: bytes, sent: list[Delivery], since: float) -> bool:
-    """Whether it has read what it wanted; or all there is, where the fake sends no more."""
+    """Whether the client has read what it wanted, or everything, if the fake sends no more."""
     if call.leaves == 0 and (not call.streams or b"\r\n\r\n" in came):
         return True
     if call.streams and call.leaves and came.count(b"data:") >= call.leaves:
@@ -98,12 +98,12 @@ def _leaves(call: Call, came: bytes, sent: list[Delivery], since: float) -> bool
 
 
 def _still(sent: list[Delivery]) -> bool:
-    """Whether the fake waits, and sends nothing more."""
+    """Whether the fake waits and sends no more."""
     return bool(sent) and (sent[-1].held or sent[-1].steer.delay > 0)
 
 
 def words_in(data: bytes) -> int:
-    """How many words of the answer stand in what a client read."""
+    """How many words of the answer are in the bytes that a client read."""
     return max((int(number) + 1 for number in _WORD.findall(data)), default=0)
 
 

@@ -1,4 +1,4 @@
-"""Rows against what the fake upstream counted: call by call, and in sum."""
+"""Compares rows with the counts of the fake upstream: call by call, and in sum."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tests.contract.money.run import Run
 from tests.upstream import Steer
 from tests.upstream.delivered import Delivery
 
-_COST = re.compile(rb'"cost": ?([0-9.e-]+)')  # as an answer says it, in US dollars
+_COST = re.compile(rb'"cost": ?([0-9.e-]+)')  # as an answer reports it, in US dollars
 _SAID = ("choices", "content", "output")
 
 
 @dataclass
 class Account:
-    """What the rows of a run come to, in micro-dollars: `counted` by the fake and the rules, `rows` by the rows; by
-    rule, how many attempts there were and what they cost; of what stood still while it was made, `waits`; of those that
-    died, `killed`."""
+    """The sums of a run in micro-dollars: `counted` by the fake and the rules, `rows` by the rows. By rule: how many
+    attempts there were, and their cost. `waits` is the cost for streams that paused while they were made, `killed`
+    the cost of calls whose server died."""
 
     counted: int = 0
     rows: int = 0
@@ -38,7 +38,7 @@ class Account:
     wrong: list[str] = field(default_factory=list)
 
     def tell(self, of: str) -> None:
-        """The figures, for who runs the proof at its full length and reads them (`pytest -s`)."""
+        """Prints the figures for a person who runs the proof at its full length and reads them (`pytest -s`)."""
         ends = ", ".join(f"{count} {end}" for end, count in sorted(self.ends.items()))
         rules = ", ".join(
             f"{count} {rule} ${self.dollars[rule] / 1e6:.6f}" for rule, count in sorted(self.rules.items())
@@ -48,7 +48,7 @@ class Account:
 
 
 def checked(run: Run) -> Account:
-    """Every call of a run, its row, and what it owes."""
+    """Checks every call of a run, its row, and the amount that it owes."""
     found, rows = Account(), dict[str, list[dict[str, Any]]]()
     for row in run.gateway.rows():
         rows.setdefault(row["correlation"], []).append(row)
@@ -63,8 +63,8 @@ def _check(found: Account, run: Run, call: Call, rows: Sequence[Mapping[str, Any
     told = {read.status for read in reads}
     if not rows:
         found.ends["refused" if told & {402, 429, 503} else "never came"] += 1
-        # Who sends and leaves may be gone before anything is held. Where several keys met a provider that is slow, its
-        # breaker opens, whatever its threshold: it is a 503 then, of which nobody was asked.
+        # A client that sends its request and leaves may be gone before anything is held. If several keys meet a slow
+        # provider, its breaker opens, whatever its threshold is. Then the answer is a 503, and no provider was asked.
         if sent or not ((told and told <= {402, 429, 409, 503}) or call.leaves == 0):
             found.wrong.append(f"{call.mark}: no row, but {len(sent)} attempts, and clients read {told}")
         return
@@ -87,7 +87,8 @@ def _check(found: Account, run: Run, call: Call, rows: Sequence[Mapping[str, Any
 
 
 def _killed(found: Account, call: Call, row: Mapping[str, Any], sent: Sequence[Delivery]) -> None:
-    """The hold as it stood: what was admitted, or what was left of it once the prompt was told."""
+    """The hold of a killed call: the amount at admission, or the remaining amount after the provider counted the
+    prompt."""
     found.killed += row["actual"]
     bounds = {call.asked.hold, *(each.cost for each in _bounds(call.asked, sent))}
     if row["actual"] != row["est"] or row["est"] not in bounds:
@@ -102,7 +103,7 @@ def _bounds(asked: Asked, sent: Sequence[Delivery]) -> Iterator[Owed]:
 
 
 def check_attempts(found: Account, call: Call, row: Mapping[str, Any], sent: Sequence[Delivery], read: Read) -> None:
-    """A settled row against what was sent on its call, an attempt each; `read` is what its client has."""
+    """Compares a settled row with what was sent for its call, attempt by attempt; `read` is what its client received."""
     found.rows += row["actual"]
     attempts = row.get("attempts") or [_only(row)]
     left = call.leaves is not None
@@ -110,7 +111,7 @@ def check_attempts(found: Account, call: Call, row: Mapping[str, Any], sent: Seq
         ways = [list(of_batch(call.asked, sent))]
         attempts = attempts[:1]
     else:
-        # What its client has read is of the last attempt: nothing of those before it has gone out.
+        # The client read only the last attempt: nothing of the attempts before it was passed on.
         read_of = [0] * (len(sent) - 1) + [_least(call, each, read) for each in sent[-1:]]
         ways = [
             list(owed(call.asked, each, least=least, left=left, said=_said(read)))
@@ -162,8 +163,8 @@ def _only(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _matched(asked: Asked, attempt: Mapping[str, Any], may: Iterable[Owed], seconds: float) -> Owed | None:
-    """Which rule an attempt's cost is by. Where a stream stood still before it ended, its cost is that of more tokens:
-    never more than its seconds come to."""
+    """The rule by which an attempt was billed. If a stream paused before it ended, it may cost more tokens, but never
+    more than its seconds allow."""
     ways = list(may)
     exact = [each for each in ways if each.cost == attempt["cost"]]
     if exact:
@@ -177,12 +178,12 @@ def _matched(asked: Asked, attempt: Mapping[str, Any], may: Iterable[Owed], seco
 
 
 def _least(call: Call, delivery: Delivery, read: Read) -> int:
-    """How many events the gateway has read at least, by what its client has."""
+    """The least number of events that the gateway must have read, by what its client received."""
     return least_read(call.asked, delivery, words_in(read.data)) if delivery.streams else 0
 
 
 def _said(read: Read) -> str:
-    """An answer's own part of what a client read in one piece."""
+    """The content of an answer that a client read in one piece."""
     try:
         body = json.loads(read.data)
     except ValueError:

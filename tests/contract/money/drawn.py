@@ -1,4 +1,4 @@
-"""Calls drawn from a seed: which surface, which model, streamed or not, what becomes of them, and who makes them."""
+"""Calls drawn from a seed: the surface, the model, whether it streams, what happens to it, and who makes it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PATHS = {
     "text": "/v1/completions",
     "embeddings": "/v1/embeddings",
 }
-FOREVER = 600.0  # seconds: the fake ends before
-# How a stream may fail, and an answer in one piece; so often.
+FOREVER = 600.0  # seconds; the fake ends earlier
+# How a stream, and an answer in one piece, may fail; and how often.
 STREAM_FAULTS = {"none": 8, "status": 2, "before": 1, "headers": 1, "reset": 5, "end": 2, "error": 3, "no-usage": 1}
 WHOLE_FAULTS = {"none": 8, "status": 2, "before": 1, "headers": 1, "reset": 1, "cut": 1, "damaged": 2, "no-usage": 1}
 STATUSES = (400, 403, 404, 408, 429, 500, 503, 529)
@@ -30,10 +30,10 @@ OF_AWS = ("throttlingException", "modelStreamErrorException", "internalServerExc
 
 @dataclass(slots=True)
 class Call:
-    """One call as its client makes it. `mark` stands in its prompt and is its correlation id. `steers` are what its
-    attempts meet, the last one whatever comes behind it. `leaves`: after so many events its client hangs up; None: it
-    stays. `doomed`: it never ends, until its server dies. `buffered`: it comes by the door that answers in one piece.
-    `twice`: it is sent twice under one Idempotency-Key."""
+    """One call as its client makes it. `mark` is in its prompt and is its correlation id. `steers` say what happens to
+    its attempts, and the last one is used for all further attempts. `leaves`: the client hangs up after this many
+    events; None means that it stays. `doomed`: the call never ends until its server dies. `buffered`: it uses the
+    door that answers in one piece. `twice`: it is sent twice with one Idempotency-Key."""
 
     number: int
     mark: str
@@ -53,7 +53,7 @@ class Call:
 
 
 def drawn(seed: int, calls: int, *, doomed: int, callers: int) -> list[Call]:
-    """So many calls, of which so many of the first half are doomed."""
+    """This many calls, of which this many in the first half are doomed."""
     chance = random.Random(seed)
     dying = set(chance.sample(range(calls // 2), doomed))
     return [_call(chance, seed, number, number in dying, chance.randrange(callers)) for number in range(calls)]
@@ -84,7 +84,7 @@ def _call(chance: random.Random, seed: int, number: int, doomed: bool, caller: i
         faults = len(MODELS[model].get("regions", (0,))) * _parts(call)
         call.steers = [_steer(chance, call, calm=call.twice) for _ in range(faults)]
         if call.buffered and any(steer.body == "no-usage" for steer in call.steers):
-            call.streams = False  # what an answer says is priced as it would be read in one piece
+            call.streams = False  # its text is priced as that of an answer that is read in one piece
             body.pop("stream", None)
     return call
 
@@ -109,8 +109,8 @@ def _body(chance: random.Random, surface: str, model: str, mark: str, cap: int) 
 
 
 def _text(chance: random.Random, call: Call) -> dict[str, Any]:
-    """What an answer says, in words that stand once each, and what was counted of its prompt beside the plain tokens:
-    never more than the prompt's bytes allow, as of an honest provider."""
+    """The text of an answer, in words that each occur once, and the prompt's counts in addition to plain tokens. They
+    are never more than the prompt's bytes allow, as with an honest provider."""
     words = [f"wq{at}z" for at in range(chance.randrange(1, 30))]
     said: dict[str, Any] = {"text": " ".join(words)}
     spare = call.asked.prompt // 4 if call.asked.cap else 0
@@ -128,7 +128,7 @@ def _parts(call: Call) -> int:
 
 
 def _held(chance: random.Random, call: Call) -> Steer:
-    """A stream that stands still after some events, an answer that never begins."""
+    """A stream that pauses after some events, or an answer that never begins."""
     if call.streams and not call.buffered:
         return Steer(**_text(chance, call), held=chance.randrange(1, 12))
     return Steer(**_text(chance, call), delay=FOREVER)
@@ -163,7 +163,7 @@ def _steer(chance: random.Random, call: Call, *, calm: bool) -> Steer:
 
 
 def errors_of(asked: Asked) -> Sequence[str]:
-    """What an endpoint's streams may end in."""
+    """The errors with which an endpoint's streams may end."""
     return OF_AWS if MODELS[asked.model]["target"].startswith("bedrock/") else ("overloaded_error",)
 
 

@@ -1,5 +1,5 @@
-"""What a provider has said by so many events of its stream, read from the bytes that the fake sent: by this proof's own
-few lines, not by the gateway's readers."""
+"""What a provider has sent after this many events of its stream. It is read from the bytes that the fake sent, with a
+few lines of this proof, not with the gateway's readers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Counts(NamedTuple):
-    """Tokens, each in one place."""
+    """Tokens, each counted in one field only."""
 
     fresh: int = 0
     cached: int = 0
@@ -27,10 +27,10 @@ class Counts(NamedTuple):
 
 @dataclass(slots=True)
 class Heard:
-    """`told` is the count of the prompt that came before the end, `counts` the count of the whole, `ended`: the answer
-    said why it ends; `text` are the bytes of the answer's text, `pieces` how many pieces of it came. `content`: the
-    answer has begun, and not only its frame. `failed`: an error of the provider's stood last; `void`: it said that
-    nothing was made."""
+    """`told` is the count of the prompt that came before the end, `counts` is the count of the whole call, `ended`
+    means that the answer gave a reason for its end. `text` has the bytes of the answer's text, `pieces` is the
+    number of its pieces. `content`: the answer's content has begun, not only its frame. `failed`: the last event was
+    an error of the provider; `void`: it said that nothing was produced."""
 
     told: Counts | None = None
     counts: Counts | None = None
@@ -47,16 +47,16 @@ class Heard:
             self.text += len(text.encode())
             self.pieces += 1
             self.content = True
-            self.counts = None  # what was counted before is no count of the whole
+            self.counts = None  # an earlier count is not a count of the whole call
 
     @property
     def came(self) -> int:
-        """The most tokens that what came may have."""
+        """The most tokens that the output that came may have."""
         return max(self.told.output if self.told else 0, self.pieces, self.text)
 
 
 def heard(speaks: str, parts: Sequence[bytes]) -> Heard:
-    """What so many events of an endpoint come to."""
+    """The result of this many events of an endpoint."""
     found = Heard()
     for part in parts:
         for kind, event in _events(part):
@@ -182,7 +182,7 @@ _COUNTS = {
 
 
 def _events(part: bytes) -> list[tuple[str, dict[str, Any]]]:
-    """The events of one piece of a stream: of server-sent events by their lines, else of AWS's frames."""
+    """The events in one piece of a stream: by lines for server-sent events, otherwise by AWS's frames."""
     if part.startswith((b"data:", b"event:")):
         data = [line[5:].strip() for line in part.split(b"\n") if line.startswith(b"data:")]
         events = [json.loads(each) for each in data if each != b"[DONE]"]
@@ -196,7 +196,7 @@ def _events(part: bytes) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _named(headers: bytes) -> str:
-    """An event's type, or an exception's: each header is a name, a type and a text, each text with its length."""
+    """The type of an event or exception. Each header is a name, a type and a text, and each text has its length."""
     at, found = 0, {}
     while at < len(headers):
         name = headers[at + 1 : at + 1 + headers[at]]

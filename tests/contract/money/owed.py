@@ -1,7 +1,7 @@
-"""What a call owes, by the rules of docs/ledger.md and decisions 13, 28 and 59, in arithmetic of this proof's own: from
-what the fake upstream sent, and from a table of prices. Nothing of the gateway is asked.
+"""The amount that a call owes by the rules of docs/ledger.md and decisions 13, 28 and 59, computed independently in
+this proof from what the fake upstream sent and from a table of prices. It uses nothing of the gateway.
 
-Money is micro-dollars, prices are dollars per million tokens, which are micro-dollars per token: exact fractions.
+Money is in micro-dollars. Prices are dollars per million tokens, which is micro-dollars per token, as exact fractions.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from tests.contract.money.heard import Counts, Heard, counts_of, heard
 from tests.upstream.delivered import Delivery
 
 MODELS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "models.json").read_bytes())
-AROUND, A_MESSAGE, AN_INPUT = 128, 8, 8  # tokens that a format may add around the whole, a message, an input
-UNDER_WAY, A_SECOND = 32, 250  # tokens on their way when a stream breaks off, and for each second that it stood still
+AROUND, A_MESSAGE, AN_INPUT = 128, 8, 8  # tokens that a format may add to the whole call, to a message, to an input
+UNDER_WAY, A_SECOND = 32, 250  # tokens that may be in transit when a stream breaks off, and for each second of a pause
 _NOT_TOLD = ("model", "stream", "stream_options", "tags")
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What a token costs."""
+    """The prices of a token."""
 
     input: Fraction
     output: Fraction
     cached: Fraction
     written: Fraction
     written_1h: Fraction
-    dearest: Fraction  # that a token of a prompt may be billed at
+    dearest: Fraction  # the prices at which a token of a prompt may be billed
 
     @classmethod
     def of(cls, name: str, *, marked: bool) -> Prices:
-        """`marked`: a prompt that asks for itself to be cached, which some models do without."""
+        """`marked`: the prompt asks to be cached. Some models cache prompts without such a request."""
         given = {each: Fraction(str(price)) for each, price in MODELS[name]["price"].items() if each != "mode"}
         plain = given["input"]
         written = given.get("cacheWrite", plain)
@@ -74,18 +74,18 @@ class Asked:
 
     @property
     def thinks(self) -> bool:
-        """Whether it may think where nobody sees it."""
+        """Whether the model may think without showing it."""
         return bool(MODELS[self.model].get("thinks"))
 
     @property
     def inputs(self) -> list[str]:
-        """Of embeddings."""
+        """The inputs of an embeddings request."""
         given = self.body["input"]
         return given if isinstance(given, list) else [given]
 
     @property
     def prompt(self) -> int:
-        """The most tokens that its prompt comes to: its bytes, and what a format adds."""
+        """The most tokens that the prompt may have: its bytes, and the tokens that a format adds."""
         if not self.cap:
             return sum(len(each.encode()) + AN_INPUT for each in self.inputs) + AROUND
         said = {"messages": []} | {name: value for name, value in self.body.items() if name not in _NOT_TOLD}
@@ -94,19 +94,19 @@ class Asked:
 
     @property
     def hold(self) -> int:
-        """The most that one attempt may cost: the prompt at its dearest, and the whole cap."""
+        """The most that one attempt may cost: the prompt at its highest price, and the whole cap."""
         return math.ceil(self.prompt * self.prices.dearest + self.cap * self.prices.output) + 1
 
     def bound(self, told: Counts | None) -> int:
-        """The same, once the prompt's count was told."""
+        """The same after the provider counted the prompt."""
         return self.hold if told is None else min(self.hold, self.prices.bill(told._replace(output=self.cap)))
 
     def told(self, parts: Sequence[bytes]) -> Counts | None:
-        """What these events of a stream say that the prompt came to, before the end."""
+        """The count of the prompt that these events of a stream report before the end."""
         return heard(self.speaks, parts).told if parts else None
 
     def seen(self, told: Counts | None, output: int) -> int:
-        """What it costs of which so much was seen, and of which nobody counted the whole."""
+        """The cost of an answer of which this much was seen and of which nobody counted the whole."""
         output = min(output, self.cap)
         if told is not None:
             return self.prices.bill(told._replace(output=output))
@@ -114,8 +114,8 @@ class Asked:
 
 
 class Owed(NamedTuple):
-    """What one attempt owes, and by which rule. `waits`: beside it, tokens for each second that the stream stood still:
-    then `output` are those without, and `told` what the prompt was said to be."""
+    """The amount that one attempt owes, and by which rule. `waits`: tokens to be added for each second of a pause; then
+    `output` is the count without them, and `told` the reported count of the prompt."""
 
     rule: str
     cost: int
@@ -134,9 +134,9 @@ RULES = {
 
 
 def owed(asked: Asked, delivery: Delivery, *, least: int, left: bool, said: str) -> Iterator[Owed]:
-    """What an attempt may owe by what was sent on it: one thing, but where it is open how much of that had been read
-    when it ended, `least` events at least. `left`: its client has hung up. `said` is the answer that its client read,
-    where that was whole."""
+    """The amounts that an attempt may owe, given what was sent for it. It is one amount, unless it is open how many of
+    the events had been read when it ended; then at least `least` events had been read. `left`: the client has hung
+    up. `said` is the answer that the client read, if it was complete."""
     if delivery.status == 0:
         yield Owed("bound", asked.bound(None))
     elif delivery.status != 200:
@@ -155,12 +155,12 @@ def _whole(asked: Asked, delivery: Delivery, said: str) -> Owed:
     if counts is not None:
         return Owed("counted", asked.prices.bill(counts))
     if delivery.steer.body != "no-usage":
-        return Owed("refused", 0)  # no answer, and nothing counted it
+        return Owed("refused", 0)  # there was no answer and no count
     return Owed("uncounted", asked.seen(None, len(said.encode())))
 
 
 def _counted(asked: Asked, delivery: Delivery) -> Counts | None:
-    """The counts of an answer in one piece: in its body, or where that has none in its headers."""
+    """The counts of an answer in one piece, from its body, or from its headers if the body has none."""
     counts, body = _in_headers(delivery.headers, writes=bool(asked.cap)), _json(delivery.body or b"")
     if not isinstance(body, dict):
         return counts
@@ -172,7 +172,7 @@ def _counted(asked: Asked, delivery: Delivery) -> Counts | None:
 def _stream(asked: Asked, delivery: Delivery, least: int, *, left: bool) -> Iterator[Owed]:
     sent, steer = delivery.parts, delivery.steer
     broke, whole = steer.reset == "body", not (steer.reset or steer.stream_error)
-    # In order: all of it was read, where its client stayed. A reset, or a hang-up: some of it may not have been.
+    # In order. If the client stayed, all of it was read. After a reset or a hang-up, some of it may not have been read.
     first = least if left or broke else len(sent)
     for taken in range(first, len(sent) + 1):
         found = heard(asked.speaks, sent[:taken])
@@ -197,7 +197,7 @@ def _broken(asked: Asked, found: Heard, *, ended: bool, left: bool) -> Iterator[
         return
     output = found.came + UNDER_WAY
     yield Owed("seen", asked.seen(found.told, output), waits=True, output=output, told=found.told)
-    yield bound  # what was seen comes to more than that, or does by what it waited
+    yield bound  # what was seen costs more than that, or does so with the pauses
 
 
 def words_sent(asked: Asked, delivery: Delivery) -> int:
@@ -207,20 +207,20 @@ def words_sent(asked: Asked, delivery: Delivery) -> int:
 
 
 def least_read(asked: Asked, delivery: Delivery, words: int) -> int:
-    """How many events must have been read at least, by who passed on so many words."""
+    """The least number of events that must have been read to pass on this many words."""
     size = _ends(delivery)[words]
     parts = delivery.parts
     return next((at for at in range(len(parts)) if heard(asked.speaks, parts[:at]).text >= size), len(parts))
 
 
 def _ends(delivery: Delivery) -> list[int]:
-    """The bytes of so many words of an answer: of none, of one, of two."""
+    """The bytes up to the end of this many words of an answer: none, one or two."""
     words = delivery.steer.text.split()
     return [len(" ".join(words[:count])) for count in range(len(words) + 1)]
 
 
 def _in_headers(headers: Mapping[str, str], *, writes: bool) -> Counts | None:
-    """The counts that Bedrock says in headers."""
+    """The counts that Bedrock reports in headers."""
     told = {name: headers.get(f"x-amzn-bedrock-{name}-token-count") for name in ("input", "output")}
     if told["input"] is None:
         return None
@@ -235,8 +235,8 @@ def _json(data: bytes) -> Any:
 
 
 def of_batch(asked: Asked, deliveries: Sequence[Delivery]) -> Iterator[Owed]:
-    """What embeddings owe whose inputs leave one by one: the counts of each that was answered; and of the last, where
-    nobody knows what became of it, the most that it comes to."""
+    """The amount that embeddings owe if their inputs are sent one by one: the counts of each input that was answered,
+    and for the last input, whose outcome is unknown, the most that it may cost."""
     counted = 0
     for delivery, text in zip(deliveries, asked.inputs, strict=False):
         told, most = _counted(asked, delivery), len(text.encode()) + AN_INPUT

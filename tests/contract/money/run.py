@@ -1,5 +1,5 @@
-"""One run: keys of users of a team, all with budgets, two servers of the door that streams of which one is killed, the
-functions of the other door in this process, many callers at once, and an observer of the accounts meanwhile."""
+"""One run: keys of users of a team, all with budgets; two servers of the streaming door, of which one is killed; the
+functions of the other door in this process; many callers at once; and an observer of the accounts during the run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.upstream.delivered import Delivery
 from tests.upstream.server import Seen
 
 TEAM, USERS, KEYS = "crew", ("ann", "bob"), 5
-CALLERS = 16  # at once
+CALLERS = 16  # callers at once
 _MARK = re.compile(rb"call-\d+-\d+-")
-_A_CALL = 1_000  # micro-dollars that a call costs, about: budgets are drawn around what all calls cost together
+_A_CALL = 1_000  # micro-dollars that a call costs on average: budgets are drawn around the cost of all calls
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Account:
 
     id: str
     budget: int
-    most: int = 0  # that was used at any look
+    most: int = 0  # the highest use that the observer saw
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Run:
     looks: int = 0
     _sorted: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    wrong: list[str] = field(default_factory=list)  # what the observer found
+    wrong: list[str] = field(default_factory=list)  # what the observer saw
 
     @classmethod
     def of(cls, gateway: Gateway, seed: int, calls: int, doomed: int) -> Run:
@@ -97,7 +97,7 @@ class Run:
         return found[0].decode()
 
     def deliveries(self, mark: str) -> list[Delivery]:
-        """What the fake has sent on a call, an attempt each, in order."""
+        """What the fake has sent for a call, one entry for each attempt, in order."""
         with self._lock:
             for each in self.gateway.fake.deliveries[self._sorted :]:
                 self._sorted += 1
@@ -105,7 +105,7 @@ class Run:
             return list(self.sent[mark])
 
     def make(self, first: Server, second: Server) -> None:
-        """All calls: the first server dies when all but the doomed ones have ended."""
+        """Makes all calls. The first server is killed when all calls except the doomed ones have ended."""
         half = len(self.calls) // 2
         with self._observed():
             doomed = [self._started(call, first) for call in self.calls[:half] if call.doomed]
@@ -119,7 +119,7 @@ class Run:
             until(self._settled, "all but the doomed calls end")
 
     def _settled(self) -> bool:
-        """Whether no call is under way but those that stand still for ever: by their rows, and by what is held."""
+        """Whether no call is in progress except those that wait forever, by their rows and by the held amounts."""
         if not all(self._stands(call) for call in self.calls[: len(self.calls) // 2] if call.doomed):
             return False
         under_way = [row for row in self.gateway.rows() if row["state"] == "OPEN"]
@@ -134,7 +134,7 @@ class Run:
         return int(item.get("used_total", 0) - item.get("spent_total", 0))
 
     def _stands(self, call: Call) -> bool:
-        """Whether a doomed call was refused, or waits for a provider that says nothing more."""
+        """Whether a doomed call was refused, or waits for a provider that sends nothing more."""
         if self.reads[call.number]:
             return True
         sent = self.deliveries(call.mark)
@@ -177,7 +177,7 @@ class Run:
 
     @contextmanager
     def _observed(self) -> Iterator[None]:
-        """The accounts are looked at all the while."""
+        """The accounts are read again and again during the run."""
         over = threading.Event()
 
         def observe() -> None:
@@ -209,7 +209,7 @@ def held_by(account: Account, rows: Iterable[Mapping[str, Any]]) -> list[Mapping
 
 
 def configured(gateway: Gateway) -> None:
-    """The models and prices of this proof, in a gateway's config."""
+    """The models and prices of this proof, as a gateway's config."""
     gateway.fake.secrets[f"{gateway.tables.prefix}/providers/acme-key"] = "sk-acme"
     reply = gateway.post("/api/v1/admin/config", _config(gateway))
     assert reply.status == 200, reply.text
@@ -220,7 +220,7 @@ def _config(gateway: Gateway) -> dict[str, Any]:
     models, prices = {}, {}
     for name, model in MODELS.items():
         models[name] = {each: model[each] for each in ("target", "endpoint", "regions") if each in model}
-        # An end of life that the price list knows is a date; this proof has none.
+        # In the price list an end of life is a date; this proof has none.
         prices[model["target"]] = model["price"] | {"ends": "2099-01-01"}
     prices["acme/big-model"] |= {"capabilities": ["streaming"]}
     return {
