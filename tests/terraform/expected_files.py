@@ -1,5 +1,5 @@
-"""What Terraform's files may contain at all, written down a second time: see expected.py. No plan is read, because a
-plan shows neither where a state is stored nor which changes Terraform is told to ignore."""
+"""The allowed contents of Terraform's files, written down a second time: see expected.py. No plan is read, because a
+plan shows neither where a state is stored nor which changes Terraform must ignore."""
 
 from __future__ import annotations
 

@@ -76,7 +76,8 @@ def rest_stage(state: State) -> Iterator[str]:
 
 
 def rest_limits(state: State) -> Iterator[str]:
-    """Clients that flood this door get 429s: 50 requests a second are allowed, however many of the clients have a key."""
+    """Clients that flood this door get 429s: 50 requests a second are allowed, however many of the clients have a
+    key."""
     (settings,) = state.of("aws_api_gateway_method_settings")
     yield from must("REST API: settings", settings, method_path="*/*", stage_name="live")
     limits: dict[str, Any] = {"throttling_rate_limit": 50, "throttling_burst_limit": 100, "metrics_enabled": False}

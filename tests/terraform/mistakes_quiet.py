@@ -1,4 +1,5 @@
-"""More deliberate mistakes: those that today's plan hides, and attributes that nobody had set before. See mistakes.py."""
+"""More deliberate mistakes: those that today's plan hides, and attributes that nobody had set before. See
+mistakes.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands with which an operator uses a deployment, as `make` runs them, on the gateway that runs on the emulator."""
+"""The commands with which an operator uses a deployment, as `make` runs them, on the gateway that the emulator runs."""
 
 from __future__ import annotations
 

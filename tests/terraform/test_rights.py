@@ -64,7 +64,8 @@ def test_each_partition_left_out_is_missed_and_each_too_many_is_found(used: Used
 
 
 def test_a_compromised_function_can_t_reprice_or_mint(granted: Granted, state: State) -> None:
-    """An attacker with the rights of a function that callers reach, or of the consumer, can write no config and no key."""
+    """An attacker with the rights of a function that callers reach, or of the consumer, can write no config and no
+    key."""
     (table,) = [table for table in applied.facts(state)["tables"] if table.endswith("-state")]
     prefix = f"arn:aws:dynamodb:{':'.join(state.place)}:table/{table.removesuffix('-state')}"
     for folder, held in granted.items():

@@ -29,7 +29,8 @@ class Metric:
         return self.by | {name for name, _ in self.dimensions}
 
     def shows(self, emitted: Metric) -> bool:
-        """Whether a line of this metric would show an emitted metric. CloudWatch does not match subsets of dimensions."""
+        """Whether a line of this metric would show an emitted metric. CloudWatch does not match subsets of
+        dimensions."""
         return (self.namespace, self.name, self.names) == (
             emitted.namespace,
             emitted.name,
