@@ -285,7 +285,8 @@ def test_a_user_whose_record_can_t_be_read_is_not_without_limits(tables: Tables)
     with pytest.raises(NotFound):
         users_of(world).get(world.user_id)
     limits = {"max_budget": 0.001, "budget_duration": "daily"}
-    users_of(world).put(world.user_id, limits, ADMIN)  # says anew what limits it: its keys call again
+    # a record that is created again would be older than its item of limits
+    users_of(world).put(world.user_id, limits, ADMIN)
     assert [each.account.scope for each in ask(ledger, world).admitted] == ["key", "user"]
     tables.database.call("PutItem", {"TableName": tables["api-keys"], "Item": to_item(stored | {"version": "x"})})
     with pytest.raises(Conflict):  # a record that begins anew would be older than its item of limits

@@ -1,4 +1,4 @@
-"""The addresses that a key may be used from: at both doors, in every dialect, exact at the next paid call."""
+"""The addresses from which a key may be used: at both doors, in every dialect, exact from the next paid call on."""
 
 import json
 import logging
@@ -82,18 +82,19 @@ def test_a_change_holds_at_the_next_paid_call_whatever_is_cached(
 
     assert ask(AWAY, idempotency_key="one") == 200
     change(gateway, key_id, ["192.0.2.0/24"])
-    assert (ask(AWAY), ask(HOME), ask(AWAY)) == (403, 200, 403)  # by what the authorizer has cached: anywhere
+    # according to the authorizer's cached answer: from anywhere
+    assert (ask(AWAY), ask(HOME), ask(AWAY)) == (403, 200, 403)
     assert (ask(AWAY, idempotency_key="one"), ask(HOME, idempotency_key="one")) == (403, 200)
     gateway.front.cache.clear()
     assert (ask(HOME), ask(AWAY)) == (200, 403)
     change(gateway, key_id, ["203.0.113.0/24"])
-    assert (ask(AWAY), ask(HOME)) == (200, 403)  # by the cached answer: the other way round
+    assert (ask(AWAY), ask(HOME)) == (200, 403)  # with the cached answer it is the other way round
     gateway.front.source = AWAY
     assert gateway.ask("GET", "/v1/key", key=key).body["allowed_ips"] == ["203.0.113.0/24"]
     change(gateway, key_id, [])
     assert ask("198.51.100.1") == 200
     standing = gateway.ask("GET", "/v1/key", key=key).body
-    assert standing["budget"]["held"] == 0  # what was refused holds nothing
+    assert standing["budget"]["held"] == 0  # the refused call holds nothing
     said = [vars(each) for each in caplog.records if each.getMessage() == "key's addresses changed"]
     assert [(each["changed_key"], each["allowed_ips"]) for each in said] == [
         (key_id, ["192.0.2.0/24"]),

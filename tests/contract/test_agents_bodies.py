@@ -1,5 +1,5 @@
-"""What an agent sends over Messages reaches a native endpoint as it stands: a lost mark is full price at each turn, a
-lost or half a beta a refusal."""
+"""An agent's request over Messages reaches a native endpoint unchanged. A lost cache mark would cost the full price at
+each turn; a lost or incomplete beta would be refused."""
 
 from __future__ import annotations
 

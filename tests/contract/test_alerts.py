@@ -1,4 +1,4 @@
-"""Budget alerts on DynamoDB Local: each threshold once, whoever else looks, and never not at all."""
+"""Budget alerts on DynamoDB Local: each threshold is reported once, whoever else looks, and never lost."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ from tests.contract.world import NOW, World, at_once, paid
 
 
 class Mail:
-    """A topic that keeps what it got, and may be down."""
+    """A topic that keeps the messages that it got, and may be down."""
 
     def __init__(self, failures: int = 0) -> None:
         self.got: list[dict[str, Any]] = []
@@ -100,7 +100,7 @@ def test_a_topic_that_is_down_gets_it_later(tables: Tables) -> None:
             container.check(rows)
         except StoreUnavailable:
             continue
-    assert mail.got == []  # claimed a moment ago: perhaps somebody is on the way
+    assert mail.got == []  # claimed a moment ago, so perhaps another container is sending it
     world.now += 61_000_000
     alerts(world, mail).check(rows)
     alerts(world, mail).check(rows)
@@ -112,7 +112,7 @@ def test_who_claimed_it_and_failed_tries_again_though_its_key_makes_no_more_rows
     container = alerts(world, mail)
     with pytest.raises(StoreUnavailable):
         container.check(spend(world, 60))
-    container.check([])  # a moment later: the claim is its own, and not a minute old
+    container.check([])  # a moment later: the claim is this container's own, and less than a minute old
     world.now += 61_000_000
     container.check([])
     container.check([])
@@ -164,5 +164,5 @@ def test_a_key_whose_last_use_could_not_be_written_keeps_none_other_back_and_is_
         used.note(rows)
     uses = UseStore(tables.database, tables["state"])
     assert set(uses.of(["key1", "key2", "key3"])) == {"key2", "key3"}
-    used.note([])  # the next batch is of others
+    used.note([])  # the next batch has other rows
     assert uses.of(["key1"]) == {"key1": NOW // 1_000_000}

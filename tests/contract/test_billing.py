@@ -36,7 +36,7 @@ DAYS = (date(2026, 11, 23), date(2026, 11, 28))
 
 @dataclass
 class Bill:
-    """Rows of three days, with the consumer's rollups of them."""
+    """Rows of three days, and the consumer's rollups of them."""
 
     tables: Tables
     now: float = CREATED / 1e6 + 5 * 86_400
@@ -273,7 +273,7 @@ def test_what_is_damaged_lost_or_invented_is_found_and_repaired(tables: Tables) 
 
 
 def busy(bill: Bill, count: int = 200) -> list[dict[str, Any]]:
-    """Rows of one key, numbered as its calls are: enough for three full slots and a part of one."""
+    """Rows of one key, numbered like its calls: enough for three full slots and a part of another one."""
     choice = random.Random(count)
     rows = [
         row(n, choice) | {"key": KEY, "team": "blue", "created": CREATED + n * 1_000_000, "n": n + 1, "tags": []}
@@ -291,17 +291,17 @@ def test_a_damaged_sum_slot_or_rest_of_a_busy_day_is_repaired(tables: Tables, sl
     assert bill.counting.count([counted(values) for values in rows]) == []
     damage(tables, next(item for item in bill.usage.items("2026-11-24", "2026-11-24") if item["slot"] == slot), 11)
     wrong = bill.rebuild().differences
-    assert [each.cost for each in wrong] == ([] if slot == "64" else [11])  # a merged slot is in nobody's sum
+    assert [each.cost for each in wrong] == ([] if slot == "64" else [11])  # a merged slot is in no sum
     assert bill.rebuild(apply=True).repaired == len(wrong)
     assert bill.rebuild().differences == []
     assert bill.counting.count([counted(values) for values in rows]) == []
     assert bill.rebuild().differences == []
     ends = [item["slot"] for item in bill.usage.between("2026-11-24", "2026-11-24") if "ttl" in item]
-    assert ends == []  # what is in no sum stays
+    assert ends == []  # a slot that is in no sum stays
 
 
 def test_what_a_rebuild_counted_the_stream_counts_no_second_time(tables: Tables) -> None:
-    """Whatever is on its way, parked, or lost: the rebuild counts it by its row, today's rows too."""
+    """Whether a row is still in the stream, parked, or lost, the rebuild counts it, also for today."""
     bill = Bill(tables, now=CREATED / 1e6 + 300)
     rows = busy(bill)
     poison = record(rows[3] | {"actual": "free"}, 3)
@@ -331,7 +331,7 @@ def test_calls_under_way_and_rows_that_can_not_be_read_are_in_no_sum_and_are_nam
 
 
 class Busy:
-    """A rows' reader after each of whose reads another row has ended and is counted: a gateway at work."""
+    """A reader of rows: after each of its reads another row has ended and is counted, as in a busy gateway."""
 
     def __init__(self, bill: Bill) -> None:
         self.bill, self.added = bill, 0
@@ -381,17 +381,17 @@ def test_a_poison_record_that_was_mended_is_redriven_once(tables: Tables) -> Non
     mended["dynamodb"]["NewImage"]["actual"] = {"N": str(good["actual"])}
     put = {"TableName": tables["state"], "Item": to_item(item | {"record": json.dumps(mended)})}
     tables.database.call("PutItem", put)
-    assert drive([poison], bill.consume) == []  # the stream brings it again: what an operator corrected stays
+    assert drive([poison], bill.consume) == []  # the stream delivers it again; the operator's correction stays
     assert redrive(bill.parked, bill.counting).counted == 1
     assert drive([poison], bill.consume) == []
     assert list(bill.parked.waiting()) == []
-    tables.database.call("PutItem", put)  # as if somebody else had read it before
+    tables.database.call("PutItem", put)  # as if another process had read it before
     assert redrive(bill.parked, bill.counting).counted == 1
     assert bill.cost() == good["actual"]
 
 
 def test_a_parked_record_that_the_stream_brought_again_counts_once_however_late(tables: Tables) -> None:
-    """Parked by an old version, counted by a new one from a redelivery, redriven a year after."""
+    """An old version parked it, a new version counted it from a redelivery, and it was redriven a year later."""
     bill = Bill(tables)
     good = row(1, random.Random(1))
     bill.parked.park(json.dumps(record(good, 1)), "old", "p", 1)
@@ -418,7 +418,7 @@ def test_a_crash_in_a_redrive_counts_nothing_twice(tables: Tables) -> None:
     choice = random.Random(3)
     for _ in range(40):
         crashing = Crashing(tables.database, choice)
-        with suppress(BaseException):  # killed, or told nothing
+        with suppress(BaseException):  # killed, or reported nothing
             redrive(ParkedStore(crashing, tables["state"]), counting(tables, crashing))
     assert list(bill.parked.waiting()) == []
     reports = Reports(bill.usage, lambda: bill.now)

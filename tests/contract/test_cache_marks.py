@@ -1,5 +1,5 @@
-"""Marks of ours in prompts to Claude, through the door that streams: who gets them by the config's word, what is held,
-and what is billed."""
+"""Cache marks that the gateway adds to prompts to Claude, through the streaming door: the config decides which models
+get them; how much is held, and how much is billed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def place() -> Place:
 
 
 def marks(gateway: Gateway) -> int:
-    """How many of them the provider was sent last."""
+    """How many marks the last request to the provider had."""
     sent = json.dumps(gateway.fake.seen[-1].body)
     return sent.count('"cache_control"') + sent.count('"cachePoint"')
 
@@ -83,7 +83,7 @@ def test_chat_has_them_too_and_a_client_s_own_stay_alone(gateway: Gateway) -> No
 
 
 def test_a_longer_time_is_one_that_has_a_price(gateway: Gateway) -> None:
-    """The price of this model says none for an hour."""
+    """The prices of this model have none for an hour."""
     offer(gateway, "converse")
     answer = Door(gateway).ask(BODY | {"prompt_cache_retention": "24h"})
     assert (answer.status, marks(gateway)) == (200, 1)
@@ -97,7 +97,7 @@ def test_a_word_that_is_none_is_refused(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("word", ["asked", "always"])
 def test_a_host_that_is_asked_in_the_client_s_own_words_gets_no_marks(gateway: Gateway, word: str) -> None:
-    """Nothing of ours is put into such a prompt, so that what it says of its cache would leave: at no price."""
+    """The gateway adds nothing to such a prompt, so cache tokens in its answer would have no price."""
     target = "acme/anthropic/claude-x"
     price = {"input": 3, "output": 15, "cached": 0.3, "cacheWrite": 3.75, "cacheWrite1h": 6}
     document = {
@@ -109,7 +109,7 @@ def test_a_host_that_is_asked_in_the_client_s_own_words_gets_no_marks(gateway: G
     assert gateway.post("/api/v1/admin/config", document).status == 200
     gateway.restart()
     body = {"model": "it", "messages": [{"role": "user", "content": "hi " * 200}], "max_tokens": 5}
-    for asked in ({"safety_identifier": ""}, {"prompt_cache_key": "k"}):  # of one length
+    for asked in ({"safety_identifier": ""}, {"prompt_cache_key": "k"}):  # of the same length
         reply = gateway.ask("POST", "/v1/chat/completions", body | asked)
         assert (reply.status, marks(gateway)) == (200, 0), reply.text
     plain, keyed = (row["est"] for row in gateway.rows())

@@ -22,7 +22,7 @@ SKEW = 3_000  # microseconds
     ids=["calls a day", "tokens a day", "calls an hour", "at another hour"],
 )
 def test_a_clock_behind_takes_nothing_of_the_next_window(tables: Tables, limits: KeyLimits, turn: int) -> None:
-    """The one that is behind finds counters of a window that has not begun for it, and leaves them."""
+    """The clock that is behind finds counters of a window that has not begun for it, and does not change them."""
     world = World(tables, limits=limits, tier="enterprise")
     ahead, behind = world.ledger(), world.ledger()
     for _ in range(5):

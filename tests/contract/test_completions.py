@@ -48,7 +48,7 @@ class Prices:
 
 
 class Upstream:
-    """A provider that answers as it is told."""
+    """A provider that answers as a test says."""
 
     name, region = "openai", "global"
 
@@ -82,7 +82,7 @@ def service(world: World, provider: Callable[[str], Any]) -> Completions:
 
 
 def opened(world: World) -> BreakerStore:
-    """A breaker that opened just now."""
+    """A breaker that has just opened."""
     store = BreakerStore(world.tables.database, world.tables["state"])
     breaker = store.report(KEY, 5, 0, world.now // 1_000, RULES)
     assert store.trip(breaker, world.now // 1_000, RULES)
@@ -126,7 +126,7 @@ def test_a_fault_of_ours_before_anything_was_sent_costs_nothing(tables: Tables) 
 
 @pytest.mark.parametrize("seconds", [7, 19])
 def test_what_comes_before_the_call_takes_of_its_time(tables: Tables, seconds: int) -> None:
-    """An admission that waits, a provider that is loaded: an answer or a time-out comes before our deadline."""
+    """If the admission waits or the provider is loaded, an answer or a time-out still comes before our deadline."""
     world, upstream = World(tables, KeyLimits(max_budget=100_000)), Upstream(Usage(input_tokens=1, output_tokens=1))
 
     def slow(_name: str) -> Upstream:
@@ -177,7 +177,7 @@ def test_a_flood_of_refused_calls_with_idempotency_keys_costs_next_to_no_write(
     tables: Tables, gateway_environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tables, KeyLimits(rpm_limit=1))
-    world.now = time.time_ns() // 1_000 + 3_600_000_000  # its only call of the minute lies ahead of all that follow
+    world.now = time.time_ns() // 1_000 + 3_600_000_000  # its only call of the minute is later than all that follow
     world.admit(world.ledger())
     database = CountingDatabase(tables.database)
     monkeypatch.setenv("GATEWAY_TABLE_PREFIX", tables.prefix)
@@ -200,7 +200,7 @@ def test_a_flood_of_refused_calls_with_idempotency_keys_costs_next_to_no_write(
         assert handler(event | {"headers": headers}, context)["statusCode"] == 429
     wiring.reset()
     writes = [name for name in database.calls if name not in ("GetItem", "Query")]
-    assert len(writes) <= 4 * (1 + time.monotonic() - started)  # each second one: claim, admission, claim given back
+    assert len(writes) <= 4 * (1 + time.monotonic() - started)  # every other call: claim, admission, claim given back
 
 
 def test_an_admitted_call_that_gets_no_probe_is_given_back(tables: Tables) -> None:

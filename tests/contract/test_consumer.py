@@ -57,7 +57,7 @@ def record(values: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 class Crashing:
-    """A database behind which the function dies now and then: before a write, or after it was applied."""
+    """A database whose function dies sometimes: before a write, or after the write was applied."""
 
     def __init__(self, database: Database, choice: random.Random) -> None:
         self._database, self._choice = database, choice
@@ -114,7 +114,7 @@ def test_every_row_counts_once_whatever_happens(tables: Tables, seed: int) -> No
     choice = random.Random(seed)
     rows = [row(number, choice) for number in range(120)]
     records = [record(values, number) for number, values in enumerate(rows)]
-    choice.shuffle(records)  # shards know no common order
+    choice.shuffle(records)  # shards have no common order
     crashing = consumer(tables, Crashing(tables.database, choice))
     while records:
         size = choice.randrange(1, 60)
@@ -184,7 +184,7 @@ def test_reports_say_what_was_counted(tables: Tables) -> None:
 
 
 def numbered(count: int, *, first: int = 1) -> list[Counted]:
-    """Rows of one key's day, numbered as its calls are."""
+    """Rows of one key's day, numbered like its calls."""
     choice = random.Random(count)
     same = {"key": "key1", "team": "", "created": CREATED}
     return [counted(row(n, choice) | same | {"rid": f"req_{n}", "n": n}) for n in range(first, first + count)]
@@ -230,7 +230,7 @@ def test_rows_that_find_their_slot_closed_count_beside_it(tables: Tables) -> Non
 
 @pytest.mark.parametrize("seed", range(60 if os.environ.get("PROVE") else 4))
 def test_slots_that_fill_under_many_consumers_at_once(tables: Tables, seed: int) -> None:
-    """Eight consumers, each with all rows in an order of its own and dying now and then; a reader sees no row twice."""
+    """Eight consumers each get all rows in a different order and die sometimes. A reader sees no row twice."""
     rows = numbered(150)
     orders, lock = random.Random(seed), threading.Lock()
     most = (0, 0)

@@ -1,4 +1,5 @@
-"""Many callers of one key at once: none is refused because others came in between, and each costs about one write."""
+"""Many callers of one key at once: no call is refused because others came in between, and each costs about one
+write."""
 
 import json
 import os
@@ -28,7 +29,7 @@ from tests.unit.ledger.test_moves import applied
 
 LATENCY_SECONDS = 0.005
 PROVE = bool(os.environ.get("PROVE"))
-# No call ends here, so how many are under way is no question.
+# No call ends here, so the number of calls in progress does not matter.
 PACKAGED = {
     name: TierLimits.model_validate({**limits, "maxParallelRequests": None})
     for name, limits in defaults()["rateLimits"].items()
@@ -37,7 +38,7 @@ PACKAGED = {
 
 @dataclass
 class DistantDatabase:
-    """A database some milliseconds away; counts the updates of the item that admits."""
+    """A database some milliseconds away. It counts the updates of the item that admits calls."""
 
     database: Database
     table: str
@@ -53,7 +54,7 @@ class DistantDatabase:
 
 
 CASES = {
-    # 1.0 to 1.4 writes; on a busy machine their seconds differ, and each takes two or three.
+    # 1.0 to 1.4 writes. On a busy machine the clocks of the containers differ, and each call takes two or three.
     "one call each": (PACKAGED, 200, 1, 3.0),
     "twenty callers": (PACKAGED, 20, 40 if PROVE else 20, 1.5),
     "short bursts": (TIERS, 200 if PROVE else 100, 4, 1.5),
@@ -64,8 +65,8 @@ CASES = {
 def test_callers_at_once_hinder_nobody(
     tables: Tables, tiers: dict[str, TierLimits], callers: int, calls: int, most: float
 ) -> None:
-    """Each in a container of its own, on a key of each tier. A refusal names a limit that is reached; no more come
-    through than by the clock. Prints what the docs quote."""
+    """Each caller has its own container; there is a key of each tier. A refusal always names a limit that is reached,
+    and no more calls are admitted than the clock allows. Prints the figures that the documents quote."""
     updates = 0
     for tier, limits in tiers.items():
         world = World(tables, tier=tier, tiers=dict(tiers), clock=lambda: time.time_ns() // 1_000, key=f"key-{tier}")
@@ -84,7 +85,7 @@ def test_callers_at_once_hinder_nobody(
 
 
 def together(world: World, database: Database, callers: int, calls: int) -> tuple[list[str], list[float]]:
-    """What became of every call, and how many seconds it took."""
+    """The outcome of every call, and how many seconds it took."""
     codes: list[str] = []
     waits: list[float] = []
     world.admit(world.ledger())
@@ -105,7 +106,7 @@ def together(world: World, database: Database, callers: int, calls: int) -> tupl
 
 
 class TransactingHttp:
-    """As AWS, unlike DynamoDB Local: what meets a transaction that is under way on an item is refused."""
+    """Refuses a write to an item on which a transaction is in progress, as AWS does and DynamoDB Local does not."""
 
     def __init__(self, http: AwsHttp) -> None:
         self.http, self.lock, self.under_way, self.met = http, threading.Lock(), 0, threading.Event()
@@ -120,7 +121,7 @@ class TransactingHttp:
             self.under_way += writes and operation == "TransactWriteItems"
         try:
             if writes and operation == "TransactWriteItems":
-                self.met.wait(10)  # the first one, until it is in somebody's way
+                self.met.wait(10)  # the first one, until another call meets it
             return self.http.post(path, body, headers, timeout)
         finally:
             if writes and operation == "TransactWriteItems":
@@ -137,7 +138,7 @@ class TransactingHttp:
 
 
 def test_the_first_calls_of_a_key_at_once_are_refused_by_nothing(tables: Tables) -> None:
-    """Each makes the key's item by a transaction if it finds none, and meets those of the others."""
+    """Each call makes the key's item with a transaction if it finds none, and meets the transactions of the others."""
     world = World(tables, tier="enterprise", tiers=dict(PACKAGED), clock=lambda: time.time_ns() // 1_000)
     http = TransactingHttp(tables.http)
     database = DynamoDB(http, timeout=30)
@@ -155,7 +156,8 @@ def test_the_first_calls_of_a_key_at_once_are_refused_by_nothing(tables: Tables)
 
 
 def test_the_store_moves_a_bucket_as_the_model_says(tables: Tables) -> None:
-    """Random items, and every move that may be asked for, right or wrong: what `applied` of tests/unit says happens."""
+    """Random items, and every move that may be requested, right or wrong: the result is as `applied` of tests/unit
+    says."""
     choice, now = random.Random(1), NOW
     demand, windows = Demand(0, 0), Windows.at(now)
     store = LimitsStore(tables.database, tables["limits"], tables["api-keys"])

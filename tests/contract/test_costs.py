@@ -1,4 +1,4 @@
-"""What a call costs in write units on DynamoDB Local: everything that is written for it, by function and consumer."""
+"""The cost of a call in write units on DynamoDB Local: everything that the function and the consumer write for it."""
 
 import random
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from tests.fakes.database import Clock
 
 
 def the_consumer(tables: Tables, database: Database, now: Callable[[], float]) -> Rollup:
-    """As wiring puts it together, with all that it writes beside the bill."""
+    """The consumer as wiring makes it, with everything that it writes in addition to the bill."""
     state = tables["state"]
     limits = LimitsStore(database, tables["limits"], tables["api-keys"])
     alerts = Alerts(limits, AlertStore(database, state), lambda _subject, _text: None, now)
@@ -46,14 +46,14 @@ def the_consumer(tables: Tables, database: Database, now: Callable[[], float]) -
         (1, 86, 200, 1, 0, 7),
         (1, 10, 200, 1, 0, 7),
         (1, 1, 200, 10, 0, 7),
-        (1, 86, 200, 1, 10, 10),  # of 24 that a key has, each of 24 characters: as many as a day has room for
+        (1, 86, 200, 1, 10, 10),  # of the 24 tags that a key has, each of 24 characters: as many as a day has room for
     ],
 )
 def test_a_call_costs_four_write_units_and_seven_with_its_bill(
     tables: Tables, keys: int, every: int, calls: int, batch: int, tags: int, most: int
 ) -> None:
-    """Every write of function, consumer and reconcile: of keys that call every so many seconds, one after the other;
-    their rows come alone, or in tens."""
+    """All writes of the function, the consumer and the reconcile, for keys that call every few seconds, one after the
+    other. Their rows come one by one, or in tens."""
     tier = TierLimits(requests_per_minute=100, requests_per_hour=10_000, requests_per_day=100_000)
     midnight = NOW - NOW % 86_400_000_000
     budget = KeyLimits(max_budget=1_000_000_000)

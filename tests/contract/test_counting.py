@@ -1,5 +1,5 @@
-"""Counting tokens at the door that streams, by Anthropic's own client: whose count it is, what it takes of a key's
-limits, and that nothing is billed, recorded or held."""
+"""Counting tokens at the streaming door with Anthropic's own client: who counts, how much of a key's limits a count
+uses, and that nothing is billed, recorded or held."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.upstream import Steer
 from tests.upstream.counting import tokens
 
 __all__ = ["client", "place"]
-UNCOUNTED = {"id", "st", "kv"}  # of an item that no admission has touched
+UNCOUNTED = {"id", "st", "kv"}  # of an item that no admission has changed
 COUNTED = ("messages", "invoke", "converse")
 
 
@@ -74,7 +74,7 @@ def test_a_provider_that_does_not_count_now_is_no_error(gateway: Gateway, client
             told = sdk.messages.count_tokens(model=way, messages=ASKED)
             assert told.model_extra == {"estimated": True}, steer
         assert sdk.messages.count_tokens(model=way, messages=ASKED).model_extra == {}
-        sdk.messages.create(model=way, messages=ASKED, max_tokens=50)  # no breaker heard of it, no place is taken
+        sdk.messages.create(model=way, messages=ASKED, max_tokens=50)  # no breaker learned of it, and no place is taken
     assert len(gateway.fake.seen) == len(FAILURES) + 2
     assert item(gateway, key_id)["inflight"] == 0
     assert len(gateway.rows()) == 1
@@ -132,7 +132,7 @@ def test_who_may_not_call_may_not_count(gateway: Gateway, client: Client) -> Non
         with pytest.raises(anthropic.NotFoundError):
             sdk.messages.count_tokens(model="nobody", messages=ASKED)
         sdk.messages.count_tokens(model="messages", messages=ASKED)
-        # Revoked and narrowed: known here for a minute, refused at once all the same.
+        # The key was revoked and narrowed. Containers remember the old record for a minute, but refuse at once.
         assert gateway.ask("PATCH", f"/api/v1/admin/keys/{key_id}", {"models": ["chat"]}).status == 200
         with pytest.raises(anthropic.PermissionDeniedError):
             sdk.messages.count_tokens(model="messages", messages=ASKED)

@@ -1,4 +1,4 @@
-"""A table's items out and back, and what a restored table needs before it is used."""
+"""A table's items are exported and imported again; and the steps that a restored table needs before it is used."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def quiet(_step: str) -> None:
 
 
 def another(tables: Tables, table: str) -> str:
-    """A second, empty table of the same form."""
+    """A second, empty table with the same keys."""
     name = f"{tables[table]}-restored"
     tables.database.call("CreateTable", table_request(name, load(ROOT).tables[table]))
     return name
 
 
 def restored(tables: Tables, table: str, folder: Path) -> str:
-    """A table as it is now, under another name."""
+    """The table's current content, under another name."""
     name = another(tables, table)
     moves.exported(tables.database, tables[table], Export(folder), quiet)
     moves.imported(tables.database, name, Export(folder), quiet)
@@ -98,7 +98,7 @@ def test_an_export_that_was_cut_off_goes_on(tables: Tables, tmp_path: Path) -> N
 
 
 def test_no_key_that_was_ended_since_the_restore_point_lives_again(tables: Tables, tmp_path: Path) -> None:
-    """Revoked, rotated, changed or deleted: what the restored records say of them is not what was told."""
+    """Some keys were revoked, rotated, changed or deleted; the restored records do not show it."""
     names = ("fine", "revoked", "rotated", "changed", "deleted")
     worlds = {name: World(tables, key=name) for name in names}
     for world in worlds.values():
@@ -114,7 +114,7 @@ def test_no_key_that_was_ended_since_the_restore_point_lives_again(tables: Table
     admin.rotate("rotated", {}, full)
     admin.change("changed", {"max_budget": 1}, full)
     removed = {"TableName": tables["limits"], "Key": to_item({"id": "deleted"})}
-    tables.database.call("DeleteItem", removed)  # as the reconcile does, when its last hour is closed
+    tables.database.call("DeleteItem", removed)  # as the reconcile does, after its last hour is closed
     found = keys.judged(tables.database, name, tables["limits"])
     assert (found.fine, sorted(each.id for each in found.doubts), found.lost) == (1, sorted(names[1:]), [])
     assert keys.ended(tables.database, name, tables["limits"], found.doubts) == 4
@@ -123,7 +123,7 @@ def test_no_key_that_was_ended_since_the_restore_point_lives_again(tables: Table
     adopted = KeyStore(tables.database, name)
     states = {each: record.state for each in names if (record := adopted.get(each))}
     assert states == {each: "active" if each == "fine" else "revoked" for each in names}
-    for each in names[1:]:  # by an answer that an authorizer has cached, too
+    for each in names[1:]:  # also with an answer that an authorizer has cached
         with pytest.raises(Unauthorized):
             worlds[each].admit(worlds[each].ledger(keys=adopted))
 
@@ -143,7 +143,7 @@ def test_budgets_of_a_restored_table_of_limits_know_what_was_spent_since(tables:
     later = made_since.ledger()
     later.settle(made_since.admit(later), paid(13))
     back = {item["id"]["S"]: item for item in moves.scanned(tables.database, name)}
-    for item in moves.scanned(tables.database, tables["limits"]):  # the restored one takes the other's place
+    for item in moves.scanned(tables.database, tables["limits"]):  # the restored table takes the place of the other one
         tables.database.call("DeleteItem", {"TableName": tables["limits"], "Key": {"id": item["id"]}})
     for item in back.values():
         tables.database.call("PutItem", {"TableName": tables["limits"], "Item": item})

@@ -1,4 +1,4 @@
-"""What a client meets at the doors, end to end: real authorizer and handlers, DynamoDB Local, fake providers."""
+"""The behaviour of the doors for a client, end to end: real authorizer and handlers, DynamoDB Local, fake providers."""
 
 import gzip
 import json
@@ -94,12 +94,12 @@ def test_an_alias_goes_to_the_profile_of_the_region_and_costs_its_price(gateway:
 
 
 def test_the_runbook_s_fallback_answers(gateway: Gateway) -> None:
-    """docs/runbooks/breaker-open.md: an alias pointed at what another alias of the other provider stands for."""
+    """docs/runbooks/breaker-open.md: an alias is pointed at the target of another alias, at the other provider."""
     config = gateway.ask("GET", "/api/v1/admin/config").body["config"]
     assert config["models"]["nova-pro"] == {"models": ["nova-pro"]}
     patch = {"models": {"gpt-4": config["models"]["nova-pro"]}}
     assert gateway.ask("POST", "/api/v1/admin/config", patch).status == 200
-    wiring.reset()  # as ten seconds later
+    wiring.reset()  # as if ten seconds had passed
     reply = gateway.ask("POST", "/v1/chat/completions", CHAT)
     assert (reply.status, reply.headers["x-gateway-model"]) == (200, "bedrock/eu.amazon.nova-pro-v1:0")
 
@@ -228,7 +228,7 @@ def test_every_answer_of_a_function_has_a_request_id(gateway: Gateway) -> None:
         reply = gateway.ask(method, path, body, key=key, **headers)
         assert reply.headers["x-request-id"] == "r", (path, reply.status)
         assert reply.headers["x-correlation-id"]
-        # A page's script is shown what is exposed, and the few that CORS always shows.
+        # A page's script can read the exposed headers, and the few that CORS always allows.
         shown = {*load(ROOT).cors.expose_headers, "content-type", "cache-control", "allow"}
         assert set(reply.headers) <= shown, path
 
@@ -264,10 +264,11 @@ def test_a_packed_body_is_the_same_request(gateway: Gateway) -> None:
         assert gateway.ask("POST", path, bomb, key=key, **sent).status == 413
         assert gateway.ask("POST", path, packed[:-1], key=key, **sent).status == 400
         refusals = [sent | {"content_encoding": coding} for coding in ("br", "zstd", "deflate", "gzip, gzip")]
-        for refusal in [*refusals, {"content_encoding": "gzip"}]:  # the last as application/json, which came as text
+        # the last one is sent as application/json, although it came as text
+        for refusal in [*refusals, {"content_encoding": "gzip"}]:
             refused = gateway.ask("POST", path, packed, key=key, **refusal)
             assert (refused.status, "gzip" in refused.error["message"]) == (415, True), refusal
-    assert gateway.ask("POST", "/mcp", packed, **sent).status == 415  # it takes application/json alone
+    assert gateway.ask("POST", "/mcp", packed, **sent).status == 415  # it accepts only application/json
     assert len(gateway.fake.seen) == 1
 
 

@@ -1,5 +1,5 @@
-"""Embeddings through the door that streams: OpenAI's at every kind of endpoint, and paid for to the micro-dollar
-however a batch ends."""
+"""Embeddings through the streaming door: OpenAI's format at every kind of endpoint, billed to the micro-dollar however
+a batch ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.upstream.server import Seen
 
 TITAN, COHERE, SMALL = "titan-embed-text-v2", "cohere-embed-v4", "text-embedding-3-small"
 PATH = "/v1/embeddings"
-# Micro-dollars per million tokens, as the vendors' lists have them.
+# Micro-dollars per million tokens, from the vendors' price lists.
 PRICES = {SMALL: 20_000, TITAN: 20_000, COHERE: 120_000, "cohere-embed-english-v3": 100_000}
 
 
@@ -36,7 +36,7 @@ def cost(model: str, tokens: int) -> int:
 
 
 def long_texts(number: int) -> list[str]:
-    """Each of a length of its own, so that no sum is right by chance."""
+    """Texts of different lengths, so that no sum is right by chance."""
     return [f"text {at}: " + "word " * (40 + 7 * at) for at in range(number)]
 
 
@@ -166,7 +166,7 @@ def test_a_batch_of_many_where_96_texts_are_a_request(gateway: Gateway, door: Do
 
 
 class TestBatchesThatEndEarly:
-    """Of a batch that leaves in parts, what was answered is paid for, and what was not asked for is not."""
+    """If a batch is sent in parts, the inputs that were answered are billed, and those that were not sent are not."""
 
     @pytest.mark.parametrize("at", range(4))
     @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ class TestBatchesThatEndEarly:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_billed_is_what_was_made(gateway: Gateway, door: Door, seed: int) -> None:
-    """Calls of any size that end anyhow: rows say what the upstream counted, and never more than was held."""
+    """Calls of any size that end in any way: the rows have the upstream's counts, and never more than was held."""
     chance, made = random.Random(seed), dict[str, int]()
 
     def decide(seen: Seen) -> Steer:

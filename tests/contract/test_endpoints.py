@@ -1,4 +1,5 @@
-"""Every vendor and endpoint through the real functions: called, billed, named, and forgiven what it fails at."""
+"""Every vendor and endpoint through the real functions: called, billed, named in answers, and not billed for its
+failures."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from tests.upstream import Steer, messages_judge
 
 CLAUDE = "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 GPT = "bedrock/us.openai.gpt-5.5"
-# By the endpoint's name: the alias's target and what it says, and the path that is called.
+# By the endpoint's name: the alias's target and its settings, and the path that is called.
 WAYS: dict[str, tuple[str, dict[str, str], str]] = {
     "chat": ("openai/gpt-6.1-sol", {}, "/v1/chat/completions"),
     "messages": ("anthropic/claude-sonnet-4-5", {}, "/v1/messages"),
@@ -102,5 +103,5 @@ def test_what_is_no_answer_and_told_no_counts_costs_nothing(gateway: Gateway, wa
     gateway.fake.script(Steer(body=body))
     assert gateway.post("/v1/chat/completions", CHAT).status == 502
     (row,) = gateway.rows()
-    counted = way == "invoke"  # its counts stand in headers too, and they came
+    counted = way == "invoke"  # its counts are in headers too, and those arrived
     assert (row["actual"] > 0) is counted

@@ -1,4 +1,4 @@
-"""Codes of errors that a caller meets seldom, each by a call that gets it (docs/errors.md has them all)."""
+"""Error codes that callers seldom get, each with a call that gets it (docs/errors.md has all codes)."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""What Anthropic's own client is told of each error at the streaming door: its class and type, the request's id by both
-names and in the body, whether it would try again, and after how many seconds."""
+"""How Anthropic's own client sees each error at the streaming door: its class and type, the request's id under both
+names and in the body, whether the client would try again, and after how many seconds."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Case(NamedTuple):
-    """A request, what the key it comes with may do, what the provider does, and what comes of it. `again`: the client
-    would try again by itself; `wait` in seconds."""
+    """A request, the rights of its key, the provider's behaviour, and the result. `again`: the client would try again
+    by itself; `wait` is in seconds."""
 
     status: int
     kind: str
@@ -64,11 +64,11 @@ CASES = {
     "the provider breaks off": Case(502, "api_error", True, steer=Steer(reset="headers")),
     "no answer at all": Case(502, "api_error", True, steer=Steer(body="malformed")),
 }
-WHOLE = ("no answer at all",)  # of an answer that comes in one piece alone
+WHOLE = ("no answer at all",)  # only of an answer in one piece
 
 
 def told(sdk: anthropic.Anthropic, **asked: Any) -> anthropic.APIStatusError:
-    """The error of a message, whose ids agree."""
+    """The error in a message, whose ids agree."""
     with pytest.raises(anthropic.APIStatusError) as caught:
         sdk.messages.create(**{"model": "messages", "messages": ASKED, "max_tokens": 50, **asked})
     error, headers = caught.value, caught.value.response.headers

@@ -1,4 +1,5 @@
-"""Whatever a key asks for is counted, at both doors and in every dialect: what costs nothing costs few requests too."""
+"""Every request of a key is counted, at both doors and in every dialect; and requests that cost nothing need few
+requests to AWS."""
 
 from collections import Counter
 from typing import Any
@@ -14,7 +15,7 @@ from tests.contract.conftest import CountingDatabase
 from tests.contract.front import Gateway, Place
 
 CHAT: dict[str, Any] = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 5}
-RATE, MOST = 1, 10  # a minute, and how many requests of any kind
+RATE, MOST = 1, 10  # calls a minute, and requests of any kind a minute
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def place() -> Place:
 
 
 def asked_of(gateway: Gateway) -> CountingDatabase:
-    """What the containers ask of their tables from now on. Their clocks stand still, so that no bucket is filled again,
-    and the config is read once, however long a test takes."""
+    """The requests of the containers to their tables from now on. Their clocks stand still, so that no bucket is filled
+    again, and the config is read only once, however long a test takes."""
     gateway.restart()
     made = wiring.gateway()
     counting = CountingDatabase(made.database)

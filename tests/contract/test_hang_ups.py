@@ -1,4 +1,5 @@
-"""What is counted where a client hangs up: a hang-up for a paid call, and no refusal, since nobody refused it."""
+"""If a client hangs up during a paid call, a hang-up is counted. No refusal is counted, because nobody refused the
+call."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ CHAT = {"model": "gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}
 
 
 def counted(lines: Lines) -> list[tuple[str, list[float]]]:
-    """The hang-ups and refusals among the metrics that were written since the last look."""
+    """The hang-ups and refusals in the metrics that were written since the last call."""
     metrics = [line for line in lines() if "_aws" in line]
     return [(name, line[name]) for line in metrics for name in ("HangUps", "Refusals") if name in line]
 
@@ -39,7 +40,7 @@ def test_a_client_that_leaves_while_the_provider_is_silent(
 
     gateway.fake.decide = decide
     answer = door.ask(CHAT | {"stream": streams}, gone=lambda: bool(gone))
-    assert answer.data is not None  # read to its end, as a server does: what is counted is written then
+    assert answer.data is not None  # read to its end, as a server does: only then the metrics are written
     gateway.fake.closing.set()
     assert [row["status"] for row in gateway.rows()] == ["client_closed_request"]
     assert counted(log_lines) == [("HangUps", [1])]

@@ -1,4 +1,4 @@
-"""Idempotency-Key on DynamoDB Local: a request that is sent twice is answered once, whatever gets lost."""
+"""Idempotency-Key on DynamoDB Local: a request that is sent twice is answered once, whatever is lost."""
 
 import random
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def refusal(error: GatewayError) -> Kept:
 
 
 class Service:
-    """A service that counts how often it was really asked."""
+    """A service that counts how often it was really called."""
 
     def __init__(self, tables: Tables) -> None:
         self.tables, self.now, self.made = tables, 1_800_000_000.0, 0
@@ -56,7 +56,7 @@ def test_the_second_request_gets_the_first_one_s_answer(tables: Tables) -> None:
     assert not replayed
     assert service.ask() == (first, True)
     assert service.ask(sent="b")[1] is False
-    assert service.ask(key="key2")[1] is False  # a key of one caller is nothing to another
+    assert service.ask(key="key2")[1] is False  # an Idempotency-Key of one caller means nothing for another caller
     assert service.made == 3
     with pytest.raises(UnprocessableContent) as other:
         service.ask(body=b"[]")
@@ -158,7 +158,7 @@ def test_lost_replies_claim_once_and_lose_no_answer(tables: Tables) -> None:
 
 
 class Pieces:
-    """A stream of three pieces; it costs what is said."""
+    """A stream of three pieces, with the given cost."""
 
     rid = "req_1"
 
@@ -246,7 +246,7 @@ def test_what_is_lost_at_a_stream_s_beginning_or_end_makes_no_second_one(
 ) -> None:
     service = Service(tables)
     lost = database(tables.database, lambda _operation, at: at == number)
-    if number == 1:  # nobody knows whether the key is claimed: nothing is asked for
+    if number == 1:  # nobody knows whether the key is claimed, so the provider is not called
         with pytest.raises(StoreUnavailable):
             stream_of(service, database=lost)
         assert service.made == 0
@@ -283,7 +283,8 @@ def test_a_key_that_is_none(tables: Tables, sent: str) -> None:
 
 
 def test_a_repeat_of_a_large_answer_writes_no_more_than_a_unit(tables: Tables) -> None:
-    """A refused write costs what the item holds that refuses it: a large answer stands beside its claim."""
+    """A refused write costs as much as the item that refuses it is large, so a large answer is stored next to its
+    claim."""
     service, sizes = Service(tables), (1_000, 3_000, 60_000, 150_000)
     for size in sizes:
         noise = random.Random(size).randbytes(size).hex()
@@ -295,12 +296,12 @@ def test_a_repeat_of_a_large_answer_writes_no_more_than_a_unit(tables: Tables) -
     scanned = tables.database.call("Scan", {"TableName": tables["state"]})["Items"]
     claims = [size_of(item) for item in map(from_item, scanned) if item["sk"] == "claim"]
     assert len(claims) == len(sizes)
-    assert [size for size in sorted(claims) if size > 1_024] == [max(claims)]  # the small one's has its answer
+    assert [size for size in sorted(claims) if size > 1_024] == [max(claims)]  # the small answer is in the item itself
     assert max(claims) < 3 * 1_024
 
 
 def test_of_two_that_kept_an_answer_the_claim_s_own_is_told(tables: Tables) -> None:
-    """Who comes back after its claim was taken over changes nothing of what the other one kept."""
+    """A caller that comes back after its claim was taken over does not change the answer that the other one stored."""
     service = Service(tables)
     noise = [random.Random(number).randbytes(3_000).hex() for number in range(2)]
 

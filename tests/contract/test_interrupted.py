@@ -1,5 +1,5 @@
-"""Streams that end before their time, on every pair of dialects: at each piece, by each kind of end, one row that is
-settled once, and sums that are its rows'."""
+"""Streams that end early, on every pair of dialects: at each piece, with each kind of end, there is one row that is
+settled once, and the sums agree with the rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.upstream import Steer, messages_judge
 HOUR = 3_600_000_000
 TEXT = "Hello there, and good day."
 BUDGET = 50.0
-# Where the model can't think, or was not asked to and waits for that, what was seen is billed.
+# If the model can't think, or was not asked to and would need that, the output that was seen is billed.
 SEEN = WAYS | {"plain": ("openai/gpt-4o", {}, "/v1/chat/completions")}
 PAIRS = [(dialect, name) for dialect in ("chat", "messages") for name in SEEN]
 BOUNDED = ("chat", "openai")  # models that may think unseen
@@ -47,7 +47,7 @@ def place() -> Place:
 
 
 class Key:
-    """A key with a budget, calling one target."""
+    """A key with a budget that calls one target."""
 
     def __init__(self, gateway: Gateway, name: str, dialect: str = "chat", **fields: Any) -> None:
         target, said, _ = SEEN[name]
@@ -89,7 +89,8 @@ class Key:
         return self.limits.get(self.id)
 
     def check(self, calls: int, *, drift: int = 0) -> list[dict[str, Any]]:
-        """One row a call, all ended; spent is what they say, nothing is held; and the reconcile finds no drift."""
+        """There is one row for each call, and all have ended. The spent amount is that of the rows, nothing is held,
+        and the reconcile finds no drift."""
         rows = self.rows()
         assert [row["state"] for row in rows] == ["SETTLED"] * calls
         spent = sum(row["actual"] for row in rows)
@@ -101,7 +102,7 @@ class Key:
         return rows
 
     def reconcile(self, rows: list[dict[str, Any]]) -> int:
-        """The drift, in micro-dollars, of the hours that are over an hour later."""
+        """The drift, in micro-dollars, of the hours that have ended one hour later."""
         item = self.item()
         ends = max([row["created"] for row in rows] + [booking.ends for booking in bookings_of(item)])
         store = RowStore(self.gateway.tables.database, self.gateway.tables["request-analytics"])
@@ -132,7 +133,7 @@ def test_a_hang_up_at_every_piece(gateway: Gateway, dialect: str, name: str) -> 
     first, *rows = key.check(1 + whole)
     assert {row["status"] for row in rows} <= {*ENDED}
     assert rows[0]["status"] == "client_closed_request"
-    # Never less than what was produced until then, at the price that the whole answer was billed at.
+    # Never less than the output so far, at the price at which the whole answer was billed.
     produced = first["prompt_cost"]
     for row in rows:
         assert row["actual"] >= produced
@@ -170,7 +171,7 @@ def test_an_upstream_that_breaks_off_at_every_event(gateway: Gateway, dialect: s
 
 @pytest.mark.parametrize(("dialect", "name"), PAIRS)
 def test_a_client_that_leaves_while_it_waits(gateway: Gateway, dialect: str, name: str) -> None:
-    """Of a whole answer nothing has come: nobody knows what was produced."""
+    """Nothing of a whole answer has come, so nobody knows how much was produced."""
     key = Key(gateway, name, dialect)
     asked = iter([False, True])
     gateway.fake.decide = lambda seen: Steer(text=TEXT, delay=30)
@@ -228,7 +229,7 @@ def test_another_thread_s_close_and_a_reader_s_own_end_settle_once(gateway: Gate
 
 @pytest.mark.parametrize("name", ["messages", "invoke"])
 def test_a_told_prompt_lowers_the_hold_once(gateway: Gateway, name: str) -> None:
-    """And what the row holds then is what is charged at most."""
+    """And the amount that the row then holds is the most that is charged."""
     key = Key(gateway, name, "messages")
     gateway.fake.decide = lambda seen: Steer(text=TEXT)
     long = [{"role": "user", "content": "x" * 20_000}]
@@ -269,7 +270,7 @@ def test_whatever_is_lost_between_lowering_and_release(gateway: Gateway, number:
     pieces.close()
     gateway.restart()
     (row,) = key.rows()
-    if row["state"] == "OPEN":  # the settlement was lost: it is swept, at what it holds
+    if row["state"] == "OPEN":  # the settlement was lost, so the row is swept with the amount that it holds
         assert dropped
         from gateway.ledger.closing.sweep_store import SweepCursor
         from gateway.ledger.closing.sweeper import Sweeper
@@ -298,7 +299,7 @@ def test_a_budget_that_is_lowered_and_a_key_that_is_revoked_in_mid_stream(gatewa
     assert gateway.ask("DELETE", f"/api/v1/admin/keys/{key.id}").status < 300
     with pytest.raises(Unauthorized):
         key.call(caller=caller)
-    assert b"[DONE]" in read(pieces)[-1]  # what was let in ends as it began
+    assert b"[DONE]" in read(pieces)[-1]  # a call that was admitted goes on to its end
     key.check(1)
 
 

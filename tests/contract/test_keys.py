@@ -1,4 +1,4 @@
-"""The life of keys and teams on DynamoDB Local: every change holds at the next paid call, whatever is cached."""
+"""The life of keys and teams on DynamoDB Local: every change applies from the next paid call on, whatever is cached."""
 
 from dataclasses import replace
 from typing import Any
@@ -43,7 +43,7 @@ def teams(world: World) -> Teams:
 
 
 def cached(world: World, text: str) -> Caller:
-    """What an authorizer hands on, and caches."""
+    """The answer that an authorizer passes on and caches."""
     caller = Identity(world.keys, lambda: world.now / 1_000_000).verify(text)
     assert caller is not None
     return Caller.from_context(caller.to_context())
@@ -101,7 +101,7 @@ def test_every_limit_of_a_key_and_a_team_is_kept_changed_and_shown(tables: Table
     assert shown_limits(admin(world).get(record.id).limits) == LIMITS | {"rph_limit": 2, "burst_limit": None}
     assert shown_limits(teams(world).get("blue").limits) == LIMITS | {"rpd_limit": None, "rpm_limit": 30}
     for _ in range(2):
-        admit(world, caller)  # by its cached answer, and yet on the new terms
+        admit(world, caller)  # with its cached answer, but on the new terms
     with pytest.raises(RateLimited) as refused:
         admit(world, caller)
     assert refused.value.details["dimension"] == "requests_hour"
@@ -161,7 +161,7 @@ def test_a_team_s_burst_is_a_part_of_its_minute(tables: Tables) -> None:
 
 
 class CountingKeys:
-    """The records, and how often one was read."""
+    """The records, with a count of the reads of each one."""
 
     def __init__(self, world: World) -> None:
         self._keys, self.reads = world.keys, 0
@@ -180,7 +180,8 @@ class CountingKeys:
 
 
 def test_what_was_too_much_for_the_whole_limit_before_a_change(tables: Tables) -> None:
-    """A call above all of an old budget is refused without a write, but not by what an authorizer has cached."""
+    """A call above the whole of an old budget is refused without a write, but not because of an authorizer's cached
+    answer."""
     world = World(tables, team=KeyLimits(max_budget=100))
     own = {"name": "a", "tier": "basic", "team_id": world.team_id}
     text, record = admin(world).create(own | {"max_budget": 0.0001, "tpm_limit": 20}, ADMIN)
@@ -195,7 +196,7 @@ def test_what_was_too_much_for_the_whole_limit_before_a_change(tables: Tables) -
             ledger.admit(before, world.tiers.__getitem__, request)
         return refused.value
 
-    for _ in range(100):  # a flood costs a read a second
+    for _ in range(100):  # a flood costs one read a second
         assert refuse().details["scope"] == "team"
         world.now += 10_000
     assert (database.calls, records.reads) == ([], 1)
@@ -227,10 +228,10 @@ def test_a_change_that_was_not_told_is_found_at_the_next_call_that_knows_of_it(t
     text, record = admin(world).create({"name": "a"}, ADMIN)
     admit(world, cached(world, text))
     changed = replace(record, tier="basic", version=2)
-    world.keys.replace(changed, version=1)  # and here the admin's function died
+    world.keys.replace(changed, version=1)  # here the admin function died
     assert admit(world, cached(world, text)).caller.version == 2
     assert world.item(record.id)["kv"] == 2
-    world.limits_store.set_state(record.id, "R", 1)  # an old change that comes late
+    world.limits_store.set_state(record.id, "R", 1)  # an old change that arrives late
     assert admit(world, cached(world, text)).caller.version == 2
 
 
@@ -242,7 +243,7 @@ def test_rotation_keeps_both_secrets_for_the_overlap(tables: Tables) -> None:
     second, rotated = admin(world).rotate(record.id, {"overlap_hours": 2}, ADMIN)
     assert keys.key_id(second) == record.id
     assert (rotated.version, rotated.generation) == (2, 2)
-    assert admit(world, old).caller.generation == 1  # by its cached answer
+    assert admit(world, old).caller.generation == 1  # with its cached answer
     assert admit(world, cached(world, first)).caller.expires == rotated.previous_until
     assert admit(world, cached(world, second)).caller.expires == 0
     third, _ = admin(world).rotate(record.id, {"overlap_hours": 72}, ADMIN)
@@ -328,7 +329,7 @@ def test_no_key_grants_more_than_it_has(
     with pytest.raises(Forbidden) as refused:
         admin(world).create({"name": "a", "scopes": ["models"]} | body, replace(ADMIN, **issuer))
     assert refused.value.param == field
-    with pytest.raises(Forbidden):  # nor by changing or rotating another key
+    with pytest.raises(Forbidden):  # and not by changing or rotating another key either
         admin(world).rotate("key1", {}, replace(ADMIN, scopes=("admin", "models")))
 
 
@@ -372,7 +373,7 @@ def test_teams_are_listed_changed_and_deleted_without_keys(tables: Tables) -> No
     with pytest.raises(GatewayError) as refused:
         admin(world).create({"name": "a", "team_id": "t1"}, ADMIN)
     assert refused.value.param == "team_id"
-    with pytest.raises(Conflict):  # an id stands in bills: it is never given again
+    with pytest.raises(Conflict):  # an id is in bills, so it is never used again
         teams(world).create({"id": "t1", "name": "T"}, ADMIN)
 
 
@@ -513,7 +514,8 @@ def test_no_key_is_moved_to_a_team_that_is_not_there(tables: Tables, gone: bool)
 
 @pytest.mark.parametrize("team", ["", "blue"])
 def test_a_rotation_whose_reply_is_lost_is_one_rotation(tables: Tables, team: str) -> None:
-    """Were it repeated with another secret, the one that its owner has would be two rotations old, and dead."""
+    """If the rotation were repeated with another secret, the secret that its owner has would be two rotations old and
+    invalid."""
     world = World(tables)
     if team:
         teams(world).create({"id": team, "name": "T"}, ADMIN)

@@ -1,4 +1,4 @@
-"""A user's keys are found by its id, a page at a time, and by whom they may be seen."""
+"""A user's keys are found by the user's id, a page at a time, and only by callers that may see them."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""kill -9 of the function at every point where it waits: its row ends EXPIRED in time, and the sums hold.
+"""kill -9 of the function at every point where it waits: its row becomes EXPIRED in time, and the sums are right.
 
-The function runs in a process of its own. Everything it asks for goes through a relay, which kills it before it passes
-a given request on, or after the answer came and before the function gets it.
+The function runs in its own process. All of its requests go through a relay, which kills it before a given request is
+forwarded, or after the answer came and before the function gets it.
 """
 
 import http.client
@@ -40,7 +40,7 @@ print(json.dumps(handler(event, context)))
 """
 
 
-# A call of two targets, which no route makes yet; the first answers with something that is none, and is billed.
+# A call with two targets, which no route makes yet. The first target's answer can't be used, and is billed.
 PLAN_SCRIPT = """
 import json, sys
 from dataclasses import replace
@@ -60,7 +60,8 @@ NONE = {"output": None, "stopReason": "end_turn", "usage": {"inputTokens": 90, "
 
 
 class Relay:
-    """Passes requests on to `targets` (by the first part of the path) and counts them; at number `at` it kills."""
+    """Forwards requests to `targets` (by the first part of the path) and counts them; it kills the function at number
+    `at`."""
 
     def __init__(self, targets: Mapping[str, str], at: int, *, after: bool) -> None:
         self.targets, self.at, self.after = dict(targets), at, after
@@ -71,14 +72,14 @@ class Relay:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # the name is http.server's
+            def do_POST(self) -> None:  # http.server needs this name
                 relay.serve(self)
 
             def log_message(self, *_args: Any) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False  # closing waits for them: no socket is left to anybody
+        self._server.daemon_threads = False  # closing waits for them, so that no socket is left open
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
@@ -123,7 +124,7 @@ class Relay:
 
 
 def call(tables: Tables, relay: Relay, world: World, script: str = SCRIPT) -> dict[str, Any] | None:
-    """One completion by the real function, or by another script; None where it was killed."""
+    """One completion by the real function, or by another script; None if it was killed."""
     path = "/api/v1/completions"
     event = {
         "routeKey": f"POST {path}",
@@ -182,7 +183,7 @@ def test_kill_9_at_each_point_where_the_function_waits(tables: Tables, dynamodb_
                 assert (answer["statusCode"], relay.killed) == (200, False), answer
                 break
             states.append(_ends_well(world))
-    # It waits for its config, its key's item and its team's, its row, the provider, the settlement and two releases.
+    # It waits for its config, the items of its key and team, its row, the provider, the settlement and two releases.
     assert len(states) >= 8
     assert {"no row", "EXPIRED", "SETTLED"} <= set(states)
 
@@ -198,7 +199,7 @@ def test_kill_9_between_two_attempts_charges_the_hold_as_it_was_then(
         for at in range(1, 30):
             fake.reset()
             fake.script(Steer(exact=json.dumps(NONE)))
-            for breaker in breakers.all():  # so often an answer that is none
+            for breaker in breakers.all():  # this many unusable answers
                 breakers.close(breaker.key, 0)
             world = World(tables, budget, team=budget, key=f"victim{at:02d}")
             relay = Relay({"store": dynamodb_endpoint, "model": fake.url}, at, after=after)
@@ -214,7 +215,7 @@ def test_kill_9_between_two_attempts_charges_the_hold_as_it_was_then(
                 (row,) = world.rows()
                 plain = plain or row["est"]  # killed before the top-up
                 charged.add((row["actual"], row["est"]))
-    # The plan's own estimate before the top-up, with the first attempt's bill beside it from then on.
+    # The plan's own estimate before the top-up; after it, the first attempt's bill in addition.
     assert charged == {(plain, plain), (plain + first, plain + first)}
 
 

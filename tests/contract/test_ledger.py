@@ -1,4 +1,4 @@
-"""The ledger on DynamoDB Local: limits and budgets that hold exactly, under concurrency, lost replies and crashes."""
+"""The ledger on DynamoDB Local: limits and budgets are exact with concurrency, lost replies and crashes."""
 
 import gc
 import random
@@ -34,7 +34,7 @@ def test_with_a_frozen_clock_exactly_the_burst_is_admitted(tables: Tables, tier:
             try:
                 admitted.append(world.admit(ledger))
             except RateLimited as error:
-                while error.code == "contention":  # as a client would: at once again
+                while error.code == "contention":  # as a client would: tried again at once
                     try:
                         admitted.append(world.admit(ledger))
                         break
@@ -88,7 +88,7 @@ def test_the_wait_is_true_to_the_microsecond(tables: Tables) -> None:
 def test_no_minute_holds_more_than_limit_and_burst(tables: Tables) -> None:
     world = World(tables)
     ledger, admitted = world.ledger(), []
-    for _ in range(360):  # three minutes by half seconds, over every edge
+    for _ in range(360):  # three minutes in steps of half a second, over every edge
         try:
             world.admit(ledger)
             admitted.append(world.now)
@@ -136,7 +136,7 @@ def test_every_other_limit_holds_and_is_named(tables: Tables, tier: TierLimits, 
 def test_own_limits_hold_exactly_under_fifty_threads(
     tables: Tables, scope: str, own: KeyLimits, dimension: str, most: int
 ) -> None:
-    # The tier's limits are other ones: what a key sets goes before them. A team has its own alone.
+    # The tier has other limits. The key's own settings override them; a team has only its own limits.
     tier = TierLimits(requests_per_minute=100, burst=50, requests_per_hour=40, requests_per_day=2)
     if scope == "key":
         own = KeyLimits((("rpd_limit", 1_000), *own.given))
@@ -165,7 +165,7 @@ def test_own_limits_hold_exactly_under_fifty_threads(
 
 
 def test_a_burst_of_ten_thousand_million_is_exact(tables: Tables) -> None:
-    """The largest burst of the slowest rate, but for two calls already spent: arrival times of 19,000 years ahead."""
+    """The largest burst at the slowest rate, of which two calls are left: arrival times are 19,000 years ahead."""
     most = 10_000_000_000
     world = World(tables, KeyLimits(rpm_limit=1, burst_limit=most), tiers={"free": World.open_tier()})
     world.admit(world.ledger())
@@ -279,7 +279,7 @@ def test_a_budget_is_never_exceeded_and_the_sums_hold(tables: Tables, seed: int,
                 hold = world.admit(ledger, est)
             except (RateLimited, BudgetExceeded):
                 continue
-            most.append(hold.admitted[0].item[used])  # at every moment, not at the end alone
+            most.append(hold.admitted[0].item[used])  # at every moment, not only at the end
             if chance.random() < 0.8:
                 ledger.settle(hold, paid(chance.randrange(est + 1)))
 
@@ -319,7 +319,7 @@ def test_a_tier_s_budget_is_each_of_its_keys_unless_it_has_one(tables: Tables) -
     hold = world.admit(ledger, 600)
     assert hold.headers()["x-gateway-key-remaining"] == "0.000400"
     row = world.rows()[0]
-    assert (row["budget"], row["window"]) == (1_000, "2027-01-15")  # what the alerts look at
+    assert (row["budget"], row["window"]) == (1_000, "2027-01-15")  # read by the alerts
     with pytest.raises(RateLimited) as held:
         world.admit(world.ledger(), 600)
     assert (held.value.code, held.value.details["limit"]) == ("budget_held", 0.001)
@@ -327,11 +327,11 @@ def test_a_tier_s_budget_is_each_of_its_keys_unless_it_has_one(tables: Tables) -
     with pytest.raises(BudgetExceeded) as used:
         world.admit(world.ledger(), 600)
     assert used.value.details["reset"] == "2027-01-16T00:00:00.000Z"
-    with pytest.raises(BudgetExceeded):  # more than all of it: refused without a write
+    with pytest.raises(BudgetExceeded):  # more than the whole budget: refused without a write
         world.admit(world.ledger(), 1_001)
     world.tiers["free"] = tier.model_copy(update={"max_budget": 0.002})
     world.admit(world.ledger(), 1_400)
-    # A budget of its own, with a window of its own, goes before the tier's: a larger one as a smaller one.
+    # A key's own budget, with its own window, overrides the tier's, whether it is larger or smaller.
     other = World(tables, KeyLimits(max_budget=50_000), tiers={"free": tier}, key="key2")
     assert other.admit(other.ledger(), 2_000).row.budget == 50_000
     assert other.rows()[0]["window"] == "2027-01"
@@ -366,7 +366,7 @@ def test_lost_replies_never_count_twice(tables: Tables, seed: int) -> None:
     window = Windows.at(NOW).budget
     spent = sum(row.get("actual", 0) for row in rows)
     held = sum(row["est"] for row in rows if row["state"] == "OPEN")
-    assert item[f"spent_{window}"] <= spent  # a lost release is over-held, never spent twice
+    assert item[f"spent_{window}"] <= spent  # after a lost release too much is held, but nothing is spent twice
     assert item[f"used_{window}"] >= spent + held
     assert item[f"used_{window}"] <= limit
 
@@ -496,7 +496,7 @@ def test_no_edge_of_a_window_lets_more_through(tables: Tables, edge: str) -> Non
     tier = TierLimits(requests_per_minute=10, requests_per_hour=30, requests_per_day=40)
     world = World(tables, KeyLimits(max_budget=1_500, budget_duration="daily"), now=start, tiers={"free": tier})
     ledger, admitted = world.ledger(), []
-    for _ in range(240):  # two minutes by half seconds
+    for _ in range(240):  # two minutes in steps of half a second
         try:
             hold = world.admit(ledger, 100)
             admitted.append(world.now)
@@ -548,7 +548,7 @@ def test_a_remembered_refusal_holds_no_request_in_memory(tables: Tables) -> None
         world.admit(ledger)
 
     class Body:
-        """Stands for a request that a frame of the refused call holds."""
+        """An object like a request that a frame of the refused call holds."""
 
     def call() -> weakref.ref[Body]:
         body = Body()
@@ -573,7 +573,7 @@ def test_a_clock_that_jumped_back_keeps_no_refusal(tables: Tables) -> None:
     world.now -= 60_000_000
     with pytest.raises(RateLimited) as refused:
         world.admit(ledger)
-    assert refused.value.details["dimension"] == "requests"  # the bucket's, whose times another clock wrote
+    assert refused.value.details["dimension"] == "requests"  # the bucket's times, which another clock wrote
 
 
 def test_a_refusal_names_what_was_hit_and_bears_the_headers(tables: Tables) -> None:
@@ -596,7 +596,7 @@ def test_a_refusal_names_what_was_hit_and_bears_the_headers(tables: Tables) -> N
     unsaid = {"spent": None, "needed": 0, "reset": None}
     assert never.value.details | unsaid == dear.value.details | unsaid
     assert never.value.details["spent"] is None
-    assert never.value.details["reset"] is None  # no new window has room for it either
+    assert never.value.details["reset"] is None  # a new window has no room for it either
     with pytest.raises(RateLimited) as fast:
         world.admit(ledger, tokens=90)
     assert (fast.value.details["used"], fast.value.details["needed"]) == (40, 90)
@@ -619,7 +619,7 @@ def test_a_refusal_names_what_was_hit_and_bears_the_headers(tables: Tables) -> N
 
 
 def test_what_a_call_that_asks_for_too_much_is_told(tables: Tables) -> None:
-    """Such a call is refused without a look at what is used: then nothing is said of it."""
+    """Such a call is refused without reading the current use, so the error does not report it."""
     world = World(tables, KeyLimits(max_budget=1_000, tpm_limit=100))
     ledger = world.ledger()
     ledger.settle(world.admit(ledger, 400, tokens=40), paid(400))
@@ -648,7 +648,7 @@ def test_what_a_call_that_asks_for_too_much_is_told(tables: Tables) -> None:
 
 @pytest.mark.parametrize("kind", ["hour", "day"])
 def test_a_call_stamped_before_the_edge_is_counted_in_its_own_window(tables: Tables, kind: str) -> None:
-    """It comes late, or from a clock a moment behind, when others have begun the next window."""
+    """It comes late, or from a clock that is slightly behind, after other calls have begun the next window."""
     edge = int(datetime.fromisoformat("2027-01-16T00:00:00+00:00").timestamp()) * 1_000_000
     limit = {"requests_per_hour": 3} if kind == "hour" else {"requests_per_day": 3}
     world = World(tables, now=edge - 100_000, tiers={"free": TierLimits(requests_per_minute=100, **limit)})
@@ -666,7 +666,7 @@ def test_a_call_stamped_before_the_edge_is_counted_in_its_own_window(tables: Tab
 
 
 def test_a_row_that_arrives_after_it_was_given_up_charges_nobody(tables: Tables) -> None:
-    """The write timed out here, and is applied there a moment later."""
+    """The write timed out here, and the database applies it a moment later."""
     world = World(tables, KeyLimits(max_budget=1_000, budget_duration="total"))
     late = LateDatabase(tables.database)
     with pytest.raises(StoreUnavailable):

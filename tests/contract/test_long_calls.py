@@ -1,4 +1,5 @@
-"""Calls of many minutes: none is expired before its deadline, none that died is missed, no hour is closed over one."""
+"""Calls of many minutes: no call is expired before its deadline, no dead call is missed, and no hour with an open call
+is closed."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -20,7 +21,7 @@ from tests.contract.world import World, paid
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
 LONG = 15 * 60
-# Two minutes before an hour, a day, a month and a year are over.
+# Two minutes before the end of an hour, a day, a month and a year.
 EDGES = [
     datetime(2026, 11, 24, 14, 58, tzinfo=UTC),
     datetime(2026, 11, 24, 23, 58, tzinfo=UTC),
@@ -37,7 +38,8 @@ def world_at(tables: Tables, moment: datetime) -> World:
 
 
 def minutes_pass(world: World, minutes: int) -> int:
-    """As many minutes, in each of which the sweeper runs, and the reconcile in some: how many rows were expired."""
+    """Lets this many minutes pass; the sweeper runs in each of them, and the reconcile in some. Returns how many rows
+    expired."""
     expired = 0
     for number in range(minutes):
         world.now += MINUTE
@@ -53,7 +55,7 @@ def test_a_long_call_over_an_edge_is_waited_for_and_booked_where_it_began(tables
     ledger, window = world.ledger(), Windows.at(world.now, "daily").budget
     hold = world.admit(ledger, 500, seconds=LONG)
     died = world.admit(ledger, 200)
-    assert minutes_pass(world, 14) == 1  # the short one alone
+    assert minutes_pass(world, 14) == 1  # only the short one
     assert {row["rid"]: row["state"] for row in world.rows()} == {hold.row.rid: "OPEN", died.row.rid: "EXPIRED"}
     item = world.item()
     assert (item["inflight"], item[f"used_{window}"], item[f"spent_{window}"]) == (1, 700, 200)
@@ -81,7 +83,7 @@ def test_a_long_call_that_died_is_expired_when_it_is_due_and_not_before(tables: 
 
 
 def test_a_minute_with_a_row_that_is_not_due_is_not_passed(tables: Tables) -> None:
-    """Whatever class its partition is of: here a deadline that was moved by hand."""
+    """Whatever class its partition is of; here the deadline was moved by hand."""
     world = world_at(tables, EDGES[0])
     held, short = world.admit(world.ledger()), world.admit(world.ledger())
     later = held.row.deadline + 600

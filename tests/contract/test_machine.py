@@ -1,8 +1,8 @@
 """The ledger as a state machine on DynamoDB Local, against an oracle in plain arithmetic.
 
-Whatever the order of admissions, settlements, deaths, lost requests and replies, sweeps, reconciles, revocations,
-changes of the config and of the clock: every decision is the oracle's, every sum is the oracle's, and the bill counts
-each row once.
+Admissions, settlements, deaths, lost requests and replies, sweeps, reconciles, revocations, and changes of the config
+and of the clock come in any order. Every decision and every sum must be the oracle's, and the bill counts each row
+once.
 """
 
 import os
@@ -40,7 +40,7 @@ MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
 
 @dataclass
 class Call:
-    """What the oracle knows of an admitted call. `booked`: its release reached the items."""
+    """The oracle's record of an admitted call. `booked`: its release reached the items."""
 
     hold: Hold
     est: int
@@ -49,10 +49,11 @@ class Call:
     state: str = "OPEN"
     actual: int = 0
     booked: bool = False
-    lost: bool = False  # its function is gone: nobody settles it
-    # That were enforced when it was admitted, with their raises.
+    lost: bool = False  # its function is gone, so it is never settled
+    # The budgets that were enforced when it was admitted, with their raises.
     budgets: dict[str, tuple[int | None, tuple[int, int] | None]] = field(default_factory=dict)
-    stray: Counter[str] = field(default_factory=Counter)  # by scope what its item holds beyond it, until the reconcile
+    # by scope: the amount that its item holds too much, until the reconcile
+    stray: Counter[str] = field(default_factory=Counter)
 
     @property
     def scopes(self) -> list[str]:
@@ -64,7 +65,7 @@ class Call:
 
     @property
     def windows(self) -> dict[str, str]:
-        """Where its money is, by the scope of the account."""
+        """The window of its money, by the scope of the account."""
         return {each.account.scope: each.windows.budget for each in self.hold.admitted}
 
 
@@ -74,19 +75,19 @@ def raised_budget(budget: int | None, raised: tuple[int, int] | None, now: int) 
 
 @dataclass
 class Bounds:
-    """What limits one item, and what it counted: calls by UTC hour and day, tokens by day, and a bucket that drains."""
+    """The limits of one item, and its counters: calls by UTC hour and day, tokens by day, and a bucket that drains."""
 
     budget: int | None
     duration: str
-    raised: tuple[int, int] | None = None  # by so much, until that second
-    rate: tuple[int, int] | None = None  # calls a minute, and of these at once
+    raised: tuple[int, int] | None = None  # by this amount, until that second
+    rate: tuple[int, int] | None = None  # calls a minute, and how many of these at once
     hour: int | None = None
     day: int | None = None
     tokens: int | None = None
     tokens_an_hour: int | None = None
     parallel: int | None = None
     shadow: frozenset[str] = frozenset()
-    level: int = 0  # microseconds until the bucket is empty, at the moment `drained`
+    level: int = 0  # microseconds until the bucket is empty, as of `drained`
     drained: int = 0
     counted: Counter[tuple[str, int]] = field(default_factory=Counter)
 
@@ -94,7 +95,8 @@ class Bounds:
         return max(0, self.level - (now - self.drained))
 
     def at_rate(self, limit: int, burst: int) -> None:
-        """Another rate. An arrival time is kept with the slack of its rate: it counts with that of the new one."""
+        """Changes the rate. An arrival time is stored with the slack of its rate; from now on the slack of the new rate
+        applies."""
         before, self.rate = self.slack, (limit, burst)
         self.level += self.slack - before
 
@@ -106,13 +108,13 @@ class Bounds:
         return raised_budget(self.budget, self.raised, now)
 
     def hopeless(self, est: int, tokens: int, now: int) -> set[str]:
-        """Every limit of which a call asks for more than the whole: it is refused without a write."""
+        """Every limit of which a call asks for more than the whole. Such a call is refused without a write."""
         parts = [("tokensPerDay", self.tokens, tokens), ("budget", self.budget_at(now), est)]
         parts.append(("tokensPerHour", self.tokens_an_hour, tokens))
         return {name for name, limit, part in parts if limit is not None and part > limit} - self.shadow
 
     def exceeded(self, est: int, tokens: int, now: int, used: int, under_way: int) -> set[str]:
-        """Every limit that one more call would exceed."""
+        """Every limit that another call would exceed."""
         over = set()
         if self.rate and self.bucket(now) + MINUTE // self.rate[0] > MINUTE // self.rate[0] * self.rate[1]:
             over.add("requestsPerMinute")
@@ -133,25 +135,26 @@ class Bounds:
         self.counted["tokens an hour", now // HOUR] += tokens
         self.counted["hour", now // HOUR] += 1
         self.counted["day", now // DAY] += 1
-        if self.rate and "requestsPerMinute" not in over:  # what is over in shadow is as if it had been refused
+        # a call that exceeds a shadow limit counts as if the limit had refused it
+        if self.rate and "requestsPerMinute" not in over:
             self.level, self.drained = self.bucket(now) + MINUTE // self.rate[0], now
 
 
 @dataclass
 class Oracle:
-    """Limits by plain arithmetic over a list of calls. A key's are its own, where it has none its tier's."""
+    """Limits in plain arithmetic over a list of calls. A key's own limits apply, or its tier's if it has none."""
 
     tier: TierLimits
     own: dict[str, Any]
     team: dict[str, Any]
     bounds: dict[str, Bounds]
-    cached_team_budget: int  # the caller is as an authorizer saw it first
+    cached_team_budget: int  # the caller as an authorizer first saw it
     revoked: bool = False
     calls: list[Call] = field(default_factory=list)
 
     @property
     def scopes(self) -> list[str]:
-        """In the order in which they are asked."""
+        """The scopes in the order in which they are asked."""
         return [scope for scope in ("key", "model", "user", "team") if scope in self.bounds]
 
     def enforced_budget(self, scope: str) -> tuple[int | None, tuple[int, int] | None]:
@@ -159,7 +162,7 @@ class Oracle:
         return None if "budget" in bounds.shadow else bounds.budget, bounds.raised
 
     def settled(self) -> None:
-        """Work out anew what holds, after a change of the config, of the key or of the team."""
+        """Computes the limits that apply, after a change of the config, of the key or of the team."""
         key, team, own, tier = self.bounds["key"], self.bounds["team"], self.own, self.tier
         rate = tier.requests_per_minute
         key.at_rate(rate, own.get("burst_limit") or tier.burst or rate)
@@ -186,13 +189,13 @@ class Oracle:
         return sum((call.actual if call.booked else call.est) + call.stray[scope] for call in mine)
 
     def expected(self, est: int, tokens: int, now: int) -> tuple[set[str], set[str]]:
-        """What must become of a call: by what it may be refused (admitted where by nothing), and what limits in shadow
-        are reported to have been exceeded."""
-        # Nobody looks at the key where even the team's limits that are cached, and then its record, admit no such call.
+        """The expected outcome of a call: the limits that may refuse it (none if it is admitted), and the shadow limits
+        that are reported as exceeded."""
+        # The key's record is not read if the team's cached limits, and then the team's record, can't admit such a call.
         for scope in self.scopes[1:]:
             cached = self.cached_team_budget if scope == "team" else self.bounds[scope].budget or 0
             hopeless = self.bounds[scope].hopeless(est, tokens, now) if est > cached else set()
-            if hopeless:  # a limit on a model stands in the key's record, which is read then
+            if hopeless:  # a limit on a model is in the key's record, which is then read
                 return {"revoked"} if scope == "model" and self.revoked else hopeless, set()
         if self.revoked:
             return {"revoked"}, set()
@@ -209,7 +212,7 @@ class Oracle:
                     self.bounds[before].counted["tokens", now // DAY] -= tokens  # given back
                     self.bounds[before].counted["tokens an hour", now // HOUR] -= tokens
                 return over - bounds.shadow, set()
-            bounds.count(tokens, now, over)  # the key's part is done, whatever the team says
+            bounds.count(tokens, now, over)  # the key has counted it, whatever the team decides
             shadowed |= over
         return set(), shadowed
 
@@ -260,7 +263,7 @@ TIERS = st.fixed_dictionaries(
 
 
 def sent_raise(raised: tuple[int, int] | None) -> dict[str, Any]:
-    """As an admin sends it."""
+    """The raise as an admin sends it."""
     told = None if raised is None else {"amount": raised[0] / 1_000_000, "until": rfc3339(raised[1])}
     return {"budget_raise": told}
 
@@ -287,7 +290,7 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         Machine.number += 1
         limits = [KeyLimits(max_budget=m, budget_duration=d) for m, d in zip((key, team), durations, strict=True)]
-        tiers = {"free": tier, "enterprise": World.open_tier()}  # the last is the admin's
+        tiers = {"free": tier, "enterprise": World.open_tier()}  # the last one is the admin's
         user, model = (None if m is None else KeyLimits(max_budget=m, budget_duration="daily") for m in more)
         self.world = World(
             self.tables,
@@ -339,7 +342,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(call=holds, part=st.floats(0, 1), fate=st.sampled_from(["ok", "ok", "drop", "lose"]), at=st.integers(1, 5))
     def settle(self, call: Call | None, part: float, fate: str, at: int) -> None:
-        """Also a second time, also after it was swept; a request or a reply may get lost at any of its writes."""
+        """Also a second time, and also after it was swept. A request or a reply may be lost at any of its writes."""
         if call is None or call.lost:
             return
         actual = int(call.est * part)
@@ -356,13 +359,13 @@ class Machine(RuleBasedStateMachine):
                 if hour == self.world.now // HOUR:
                     self.oracle.bounds[scope].counted["tokens an hour", hour] += PAID_TOKENS - call.tokens
         if fate == "drop" and at <= len(call.scopes) + 1:
-            # Not every item got its release: the oracle books it when the reconcile has put that right.
+            # Not every item got its release. The oracle books it after the reconcile has corrected that.
             self._reconciled_soon(call)
             return
         call.booked = True
 
     def _struck(self, fate: str, at: int) -> Database:
-        """The database, where one request or one reply gets lost."""
+        """The database, in which one request or one reply is lost."""
         if fate == "drop":
             return DroppingDatabase(self.tables.database, lambda _operation, number: number == at)
         if fate == "lose":
@@ -371,8 +374,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(call=holds, more=st.integers(1, 1_500), fate=st.sampled_from(["ok", "drop", "lose"]), at=st.integers(1, 9))
     def top_up(self, call: Call | None, more: int, fate: str, at: int) -> None:
-        """Items first, then the row; what was taken is given back where that is known to be safe. Also of a call that
-        has ended: then nothing comes of it."""
+        """Changes items first, then the row. The amount is given back if that is known to be safe. It is also called
+        for a call that has ended, and then does nothing."""
         if call is None or call.lost:
             return
         if call.state != "OPEN":
@@ -394,14 +397,14 @@ class Machine(RuleBasedStateMachine):
             return
         if call.state != "OPEN" or fate == "ok":
             return
-        if len(asked) == len(call.scopes):  # the row's own step was struck
+        if len(asked) == len(call.scopes):  # the loss hit the write of the row
             call.lost = fate == "lose"
             call.est += more if call.lost else 0
             call.stray.update(dict.fromkeys([] if call.lost else call.scopes, more))
-        elif at == len(asked) + 1:  # an item's was, which may have been full as well
+        elif at == len(asked) + 1:  # it hit the write of an item, which may have been full as well
             struck = call.scopes[len(asked)]
             call.stray[struck] += more if fate == "lose" and struck != full else 0
-        elif fate == "drop" and len(asked) + 1 < at <= 2 * len(asked) + 1:  # one that would have given back
+        elif fate == "drop" and len(asked) + 1 < at <= 2 * len(asked) + 1:  # a write that would have given back
             call.stray[asked[-(at - len(asked) - 1)]] += more
 
     def _room(self, call: Call, scope: str, more: int) -> bool:
@@ -410,7 +413,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(call=holds, part=st.floats(0, 1), fate=st.sampled_from(["ok", "drop", "lose"]), at=st.integers(1, 5))
     def lower(self, call: Call | None, part: float, fate: str, at: int) -> None:
-        """The row first, then items."""
+        """Changes the row first, then items."""
         if call is None or call.lost:
             return
         est = int(call.est * part)
@@ -419,14 +422,14 @@ class Machine(RuleBasedStateMachine):
         if call.state != "OPEN" or not less or (fate == "drop" and at == 1):
             return
         call.est = est
-        if fate == "lose" and at == 1:  # nobody but the sweeper knows that the row was told
+        if fate == "lose" and at == 1:  # only the sweeper sees that the row was lowered
             call.lost = True
             call.stray.update(dict.fromkeys(call.scopes, less))
         elif fate == "drop" and at <= len(call.scopes) + 1:
             call.stray[call.scopes[at - 2]] += less
 
     def _reconciled_soon(self, call: Call) -> None:
-        """Brings the clock past the call's hour and reconciles, so that both items are whole again."""
+        """Moves the clock past the call's hour and reconciles, so that both items are correct again."""
         self.world.now = max(self.world.now, call.hour_ends + 6 * MINUTE)
         self.sweep()
         self.reconcile()
@@ -437,7 +440,7 @@ class Machine(RuleBasedStateMachine):
         waiting = sorted({call.hold.row.created // MINUTE for call in self.oracle.calls if call.state == "OPEN"})
         for minute in waiting:
             if minute <= due:
-                # As the run of that minute would have found it: days without calls are not gone through here.
+                # As the run of that minute would have found it, because days without calls are skipped here.
                 SweepCursor(self.tables.database, self.tables["state"]).write(minute - 1)
                 self.world.sweeper().sweep()
         for call in self.oracle.calls:
@@ -497,7 +500,7 @@ class Machine(RuleBasedStateMachine):
             self.oracle.settled()
 
     def _raised(self, more: tuple[int, int] | None) -> tuple[int, int] | None:
-        """By so much, for so many seconds from now on."""
+        """Raises by this amount, for this many seconds from now on."""
         return None if more is None else (more[0], self.world.now // 1_000_000 + more[1])
 
     @rule(budget=st.integers(100, 4_000), hour=FEW, day=FEW, tokens=TOKENS, parallel=FEW, shadow=SHADOW, more=RAISES)
@@ -537,7 +540,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 10_000))
     def deliver(self, seed: int) -> None:
-        """The stream's records so far: some again, in any order, in batches of any size."""
+        """The stream's records so far: some of them again, in any order, in batches of any size."""
         choice = random.Random(seed)
         seen = {record["rid"] for record in self.changes}
         self.changes += [row for row in self.world.rows() if row["state"] != "OPEN" and row["rid"] not in seen]
@@ -565,7 +568,7 @@ class Machine(RuleBasedStateMachine):
             item = self.world.item(self.world.accounts[scope])
             for window in {call.windows[scope] for call in self.oracle.calls}:
                 mine = [call for call in self.oracle.calls if call.windows[scope] == window]
-                if f"used_{window}" not in item:  # long gone, or nothing was ever held
+                if f"used_{window}" not in item:  # deleted long ago, or nothing was ever held
                     continue
                 spent = sum(call.actual for call in mine if call.booked)
                 held = sum(call.est for call in mine if not call.booked) + sum(call.stray[scope] for call in mine)
@@ -604,7 +607,7 @@ def test_every_decision_and_every_sum_is_the_oracle_s(tables: Tables) -> None:
             stateful_step_count=25,
             deadline=None,
             derandomize=not os.environ.get("PROVE"),
-            # Shrinking takes minutes; PROVE=1 does it.
+            # Shrinking takes minutes; it is only done with PROVE=1.
             phases=list(Phase) if os.environ.get("PROVE") else [Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

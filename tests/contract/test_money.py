@@ -1,6 +1,6 @@
-"""Money over every surface and kind of endpoint: many callers at once, streamed and not, through both doors' real
-functions; providers that fail in any way, clients that hang up anywhere, a server that is killed with calls under way,
-and budgets of keys, users and a team that refuse some of them. What rows say is what the fake upstream counted."""
+"""Money over every surface and kind of endpoint: many callers at once, streamed and not, through the real functions of
+both doors; providers that fail in any way, clients that hang up anywhere, a server that is killed during calls, and
+budgets of keys, users and a team that refuse some calls. The rows must have the counts of the fake upstream."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_rows_say_what_the_upstream_counted(gateway: Gateway, server: Callable[[
     swept(run)
     account = checked(run)
     assert account.wrong == []
-    # What streams that stood still cost more is told apart: it goes by seconds, which nobody else counted.
+    # The additional cost of streams that paused is shown separately: it depends on seconds, which nobody else counted.
     assert account.rows == account.counted + account.waits
     assert account.killed > 0
     assert overrun(run) == []
@@ -63,7 +63,7 @@ def test_rows_say_what_the_upstream_counted(gateway: Gateway, server: Callable[[
 
 
 def swept(run: Run) -> None:
-    """What died is expired, once its time is over."""
+    """Calls whose server died are expired after their time is over."""
     tables = run.gateway.tables
     rows = run.gateway.rows()
     dead = [row for row in rows if row["state"] == "OPEN"]
@@ -78,7 +78,7 @@ def swept(run: Run) -> None:
 
 
 def closed(run: Run) -> None:
-    """Nothing is held, no account's sums differ from its rows, and no budget is passed."""
+    """Nothing is held, no account's sums differ from its rows, and no budget is exceeded."""
     rows, tables = run.gateway.rows(), run.gateway.tables
     items = [run.limits.get(account) for account in run.accounts]
     ends = max([row["created"] for row in rows] + [each.ends for item in items for each in bookings_of(item)])
@@ -91,7 +91,7 @@ def closed(run: Run) -> None:
 
 
 def billed(run: Run) -> None:
-    """The consumer that is given every row, some of them twice and in any order, counts each once."""
+    """The consumer gets every row, some of them twice and in any order, and counts each once."""
     tables, rows, chance = run.gateway.tables, run.gateway.rows(), random.Random(run.seed)
     records = [record(row, number) for number, row in enumerate([*rows, *chance.sample(rows, len(rows) // 3)])]
     chance.shuffle(records)
@@ -108,9 +108,9 @@ def billed(run: Run) -> None:
 
 
 def overrun(run: Run) -> list[str]:
-    """Whether any budget was passed at any moment, by the rows and by the fake's own clock: a call holds its estimate,
-    as it was when that was least, from when its request arrived until before the last of its answer was written, or its
-    client left; from then on it holds what it cost, at least."""
+    """Whether any budget was exceeded at any moment, by the rows and by the fake's own clock. A call holds at least its
+    smallest estimate from the arrival of its request until the last of its answer was written, or its client left.
+    From then on it holds at least its cost."""
     spans, wrong = list[tuple[float, float, int, dict[str, Any]]](), list[str]()
     rows = {row["correlation"]: row for row in run.gateway.rows()}
     for call in run.calls:

@@ -1,5 +1,5 @@
-"""What a stream costs that ends early is the same thing in whatever dialect its client speaks: by every kind of end, at
-every event, on each pair of a client's dialect and an endpoint's, to the micro-dollar."""
+"""A stream that ends early costs the same in every dialect of its client: for every kind of end, at every event, on
+each pair of a client's dialect and an endpoint's, to the micro-dollar."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXT = " ".join(f"wq{at}z" for at in range(3))
 TOOL: dict[str, Any] = {"tool": "look", "arguments": '{"at": 1}'}
 PROVE = bool(os.environ.get("PROVE"))
 EVENTS = range(14) if PROVE else (0, 1, 4, 6)
-MORE = range(14) if PROVE else (3,)  # of answers that are no plain text
+MORE = range(14) if PROVE else (3,)  # of answers that are not plain text
 
 
 @pytest.fixture(scope="module", autouse=True)

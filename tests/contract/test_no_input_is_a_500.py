@@ -1,5 +1,5 @@
-"""No input is a 500: generated bodies on every route that takes one, through the real authorizer and functions, both
-vendors on the fake upstream. 200 a route; `make prove` tries 5,000."""
+"""No input causes a 500: generated bodies on every route that takes a body, through the real authorizer and functions,
+with both vendors on the fake upstream. 200 bodies for each route; `make prove` tries 5,000."""
 
 import os
 from collections import Counter
@@ -172,9 +172,9 @@ def test_every_route_that_takes_a_body_is_tried() -> None:
 
 
 def path_of(gateway: Gateway, route: str) -> str:
-    """The route's path, with the id of something that is there."""
+    """The route's path, with the id of something that exists."""
     _, path = route.split(" ")
-    if route == "POST /api/v1/admin/corrections":  # of a key that is there
+    if route == "POST /api/v1/admin/corrections":  # of a key that exists
         VALID[route][0]["key"] = gateway.post("/api/v1/admin/keys", {"name": "mine"}).body["id"]
     if "{id}" not in path:
         return path
@@ -189,7 +189,7 @@ def path_of(gateway: Gateway, route: str) -> str:
 
 
 def check(route: str, body: bytes, reply: Reply) -> None:
-    """A clean answer, whatever was sent."""
+    """The answer is well-formed, whatever was sent."""
     shown = f"{route}\n{body[:3_000]!r}\n{reply.status} {reply.text[:500]}"
     assert reply.status < 500, shown
     assert all(text.isascii() and text.isprintable() for text in reply.headers.values()), shown
@@ -213,8 +213,8 @@ def test_no_generated_body_is_a_500(gateway: Gateway, route: str) -> None:
         statuses[reply.status] += 1
         if reply.status == 200:
             paid.add(reply.headers.get("x-gateway-request-id", ""))
-    # The generator tries what it should: some of it is sound, much is refused.
-    # (A team of an id that is there by now is a 409.)
+    # The generator tries enough: some bodies are valid, many are refused.
+    # (A team whose id already exists is a 409.)
     assert statuses[200] + statuses[201] + statuses[202] + statuses[409] > CASES // 100
     assert sum(count for status, count in statuses.items() if 400 <= status < 500) > CASES // 10 or "revoke" in route
     if "completions" in route:

@@ -1,4 +1,5 @@
-"""schemathesis on the OpenAPI document: the real functions over DynamoDB Local answer nothing that it does not say.
+"""schemathesis on the OpenAPI document: the real functions over DynamoDB Local give only answers that the document
+describes.
 
 Every request goes through the real authorizer and the real handlers, in this process, as events of the HTTP API.
 """

@@ -1,5 +1,5 @@
-"""What costs nothing and counts as a request all the same: exact under threads, with a place among parallel ones while
-it lasts, and without a row."""
+"""Requests that cost nothing still count as requests: exactly under threads, with a place among parallel calls while
+they run, and without a row."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_calls_and_questions_share_the_limits_of_requests(tables: Tables) -> Non
     world = World(tables, KeyLimits(rpm_limit=100, rpd_limit=3, tpd_limit=10, max_budget=100))
     ledger = world.ledger()
     hold = world.admit(ledger, est=100, tokens=10)
-    assert passed(world, ledger)  # neither money nor tokens are left, and none are asked for
+    assert passed(world, ledger)  # no money and no tokens are left, and none are needed
     assert passed(world, ledger)
     assert not passed(world, ledger)
     ledger.release(hold)
@@ -56,7 +56,7 @@ def test_it_has_its_place_while_it_lasts(tables: Tables) -> None:
     ledger = world.ledger()
     with ledger.passing(world.caller, world.tiers.__getitem__, MODELS):
         assert not passed(world, ledger)
-    world.now += 2_000_000  # what was refused is remembered for a second
+    world.now += 2_000_000  # a container remembers a refusal for a second
     assert passed(world, ledger)
     with pytest.raises(KeyError), ledger.passing(world.caller, world.tiers.__getitem__, MODELS):
         raise KeyError("a defect of whoever asks")
@@ -84,7 +84,7 @@ def test_a_place_that_a_crash_left_taken_is_given_back_with_its_hour(tables: Tab
     assert world.reconcile().drift == 0
     assert world.item()["inflight"] == 0
     assert world.rows() == []
-    died.__exit__(None, None, None)  # late, if it comes after all: nothing is given back twice
+    died.__exit__(None, None, None)  # if it comes after all, it comes late: nothing is given back twice
     assert world.item()["inflight"] == 0
 
 

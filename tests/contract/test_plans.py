@@ -1,6 +1,6 @@
-"""Calls of several targets: real adapters of both vendors on the fake upstream, a real ledger and real breakers.
+"""Calls with several targets: real adapters of both vendors on the fake upstream, a real ledger and real breakers.
 
-No route makes such a plan yet: here two plans of one target each are put together.
+No route makes such a plan yet, so two plans with one target each are put together here.
 """
 
 import json
@@ -39,12 +39,12 @@ from tests.upstream.server import Seen
 
 FIRST, SECOND = "openai/gpt-6.1-sol", "bedrock/us.amazon.nova-pro-v1:0"
 BODY = {"max_tokens": 100, "messages": [{"role": "user", "content": "hello"}]}
-LOST = Steer(reset="after", wire="no HTTP at all\r\n\r\n")  # it was sent, and nobody knows what came of it
+LOST = Steer(reset="after", wire="no HTTP at all\r\n\r\n")  # it was sent, and nobody knows the outcome
 
 
 @dataclass
 class Planned:
-    """A key of its own, and calls of it that may go to several targets."""
+    """A key, and calls of it that may go to several targets."""
 
     gateway: Gateway
     limits: dict[str, Any] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Planned:
         return found
 
     def plan(self, *models: str, service: Completions | None = None, **body: Any) -> Plan:
-        """One plan of the targets of these names, in this order."""
+        """One plan for the targets with these names, in this order."""
         service, caller = service or wiring.gateway().completions, self.caller
         plans = [
             service.plan(caller, BODY | body | {"model": name}, correlation_id="c", seconds_left=20) for name in models
@@ -97,7 +97,7 @@ def planned(gateway: Gateway) -> Planned:
 
 
 def answers(gateway: Gateway, **steers: Steer) -> None:
-    """What each vendor's host does, whatever it is asked: `openai`, `bedrock`."""
+    """The answers of each vendor's host to any request: `openai`, `bedrock`."""
 
     def decide(seen: Seen) -> Steer | None:
         return steers.get("bedrock" if seen.path.startswith("/model/") else "openai")
@@ -106,7 +106,7 @@ def answers(gateway: Gateway, **steers: Steer) -> None:
 
 
 def over(gateway: Gateway, database: Database) -> Completions:
-    """The service with a ledger that speaks through this database."""
+    """The service with a ledger that uses this database."""
     limits = LimitsStore(database, gateway.tables["limits"], gateway.tables["api-keys"])
     rows = RowStore(database, gateway.tables["request-analytics"])
     return replace(wiring.gateway().completions, ledger=replace(wiring.gateway().ledger, limits=limits, rows=rows))
@@ -148,7 +148,7 @@ def test_one_that_was_never_sent_costs_nothing_and_tops_nothing_up(
         ("bedrock", "answered", bill),
     ]
     assert call.headers() | {"x-gateway-attempts": "2", "x-gateway-fallbacks": "1"} == call.headers()
-    assert list(breakers()) == ["openai@global"]  # it is the host that could not be reached, not its model
+    assert list(breakers()) == ["openai@global"]  # the host could not be reached; that is not its model's fault
     planned.settled()
 
 
@@ -232,7 +232,7 @@ def test_without_room_there_is_no_further_attempt(gateway: Gateway, planned: Pla
 
 
 def test_every_account_of_a_plan_has_room_for_both_and_pays_for_both(gateway: Gateway, planned: Planned) -> None:
-    """A key's limit on the second target's model bounds the whole plan, whichever of its targets is asked."""
+    """A key's limit on the second target's model applies to the whole plan, whichever of its targets is called."""
     answers(gateway, openai=LOST)
     wide = Planned(gateway, {"max_budget": 5, "model_limits": {SECOND: {"max_budget": 5}}})
     wide.call(wide.plan(FIRST, SECOND)).gather()
@@ -255,7 +255,8 @@ def test_where_the_store_does_not_answer_there_is_no_further_attempt(gateway: Ga
 
     def lose(operation: str, number: int) -> bool:
         updates.extend([number] if operation == "UpdateItem" and gateway.fake.seen else [])
-        return len(updates) == 1 and updates[0] == number  # the top-up's: it is applied, and nobody is told
+        # the reply of the top-up: it is applied, but nobody learns that
+        return len(updates) == 1 and updates[0] == number
 
     database = LossyDatabase(gateway.tables.database, lose)
     service = over(gateway, database)
@@ -297,7 +298,7 @@ def test_one_whose_breaker_is_open_is_passed_over_without_an_attempt(gateway: Ga
     assert (call.headers()["x-gateway-attempts"], call.headers()["x-gateway-fallbacks"]) == ("1", "1")
     store.force_open(BreakerKey("bedrock"), 1)
     plan = planned.plan(FIRST, SECOND)
-    del wiring.gateway().completions  # as a second later
+    del wiring.gateway().completions  # as if a second had passed
     with pytest.raises(UpstreamUnavailable):
         planned.call(plan)
     assert len(planned.rows()) == 1
@@ -346,7 +347,7 @@ def test_after_the_first_content_there_is_never_another_attempt(gateway: Gateway
 
 @dataclass
 class Failing(Talking):
-    """A provider that fails before anything is sent, by no word of its host."""
+    """A provider that fails before anything is sent, without an answer of its host."""
 
     fault: Exception = field(default_factory=Exception)
 
@@ -417,7 +418,7 @@ def test_the_bill_counts_each_attempt_under_its_own_vendor_and_model(gateway: Ga
 
 @pytest.mark.parametrize("failure", [LOST, Steer(status=500)], ids=["lost", "refused"])
 def test_at_once_a_budget_is_exact_whatever_fails(gateway: Gateway, planned: Planned, failure: Steer) -> None:
-    """Four callers at once on a budget for some of their calls: never more held and spent, and exact at the end."""
+    """Four callers at once on a budget for some of their calls: never more is held and spent, and the end is exact."""
     assert gateway.post("/api/v1/admin/config", {"circuitBreaker": {"failureThreshold": 10_000}}).status == 200
     gateway.restart()
     answers(gateway, openai=failure)
@@ -497,9 +498,9 @@ def test_through_the_routes_attempts_and_fallbacks_are_true_and_the_client_is_a_
     for reply in (answered, failed):
         assert (reply.headers["x-gateway-attempts"], reply.headers["x-gateway-fallbacks"]) == ("1", "0")
     assert gateway.post("/api/v1/admin/circuit-breakers", {"action": "open", "providers": ["openai"]}).status == 200
-    del wiring.gateway().completions  # as a second later
+    del wiring.gateway().completions  # as if a second had passed
     suspended = gateway.post(path, body)
-    assert (suspended.status, "x-gateway-request-id" in suspended.headers) == (503, False)  # it was no call
+    assert (suspended.status, "x-gateway-request-id" in suspended.headers) == (503, False)  # it was not a call
     first, second = gateway.rows()
     assert (first["client"], first["streamed"], first["region"]) == ("openai-python", True, "global")
     assert (second["client"], "streamed" in second, second["attempts"][0]["verdict"]) == ("other", False, "refused")

@@ -28,7 +28,7 @@ def store(tables: Tables) -> ProductStore:
 
 
 def items(database: Database, table: str, identifier: str) -> list[str]:
-    """The parts there are of a product."""
+    """The parts of a product that exist."""
     request = {
         "TableName": table,
         "KeyConditionExpression": "id = :id",
@@ -92,7 +92,7 @@ def test_a_version_is_written_once(store: ProductStore) -> None:
 
 
 class LossyHttp(AwsHttp):
-    """Applies every call, and loses the first reply."""
+    """Applies every call and loses the first reply."""
 
     lost = False
 

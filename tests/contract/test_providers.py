@@ -1,5 +1,5 @@
-"""A provider in a minute: a config entry, a model and a price, and any OpenAI-compatible host is called and billed like
-every other."""
+"""A new provider in a minute: with a config entry, a model and a price, any OpenAI-compatible host is called and billed
+like every other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHAT: dict[str, Any] = {"model": "big", "messages": [{"role": "user", "content":
 
 @pytest.fixture
 def host() -> Iterator[FakeUpstream]:
-    """A second OpenAI-compatible host, of which nothing is packaged."""
+    """A second OpenAI-compatible host, about which the package contains nothing."""
     with FakeUpstream() as fake:
         yield fake
 
@@ -90,7 +90,7 @@ def test_a_rotated_key_is_used_at_once(gateway: Gateway, host: FakeUpstream) -> 
     assert gateway.post("/api/v1/completions", CHAT).status == 200
     assert [seen.headers["authorization"] for seen in host.seen] == ["Bearer sk-acme"] * 2 + ["Bearer sk-new"]
     first, second = (row["actual"] for row in gateway.rows())
-    assert first == second > 0  # nothing is billed for the refusal
+    assert first == second > 0  # the refusal is not billed
 
 
 def test_it_goes_with_its_models_and_prices(gateway: Gateway) -> None:

@@ -1,5 +1,5 @@
-"""A budget that is raised for a while, on DynamoDB Local: part of the admission's own condition, gone at its very end,
-and never passed by any number of calls at once."""
+"""A budget that is raised for a while, on DynamoDB Local: the raise is part of the admission's own condition, ends
+exactly in time, and is never exceeded by any number of calls at once."""
 
 import logging
 from contextlib import suppress
@@ -56,7 +56,7 @@ def test_a_raise_holds_up_to_its_very_end(tables: Tables, whose: str) -> None:
     with pytest.raises(BudgetExceeded) as caught:
         world.admit(later, 101)
     assert (caught.value.details["limit"], caught.value.details["spent"]) == (0.001, 0.0009)
-    with pytest.raises(BudgetExceeded):  # more than the whole, which is the plain one again
+    with pytest.raises(BudgetExceeded):  # more than the whole, which is the unraised budget again
         world.admit(later, 1_001)
 
 

@@ -1,4 +1,4 @@
-"""After the reconcile the sums are what the rows say: whatever was lost, whoever died."""
+"""After the reconcile the sums agree with the rows, whatever was lost and whoever died."""
 
 import random
 import threading
@@ -22,7 +22,7 @@ HOUR = 3_600_000_000
 
 
 def later(world: World, hours: int = 2) -> None:
-    """Time passes, and the sweeper goes on every minute as it would."""
+    """Time passes, and the sweeper runs every minute."""
     world.now += hours * HOUR
     for _ in range(4):
         world.sweeper().sweep()
@@ -81,14 +81,14 @@ def test_an_hour_waits_for_its_open_calls_and_a_late_release_changes_nothing(tab
     hold, lost = world.admit(ledger, 100), world.admit(ledger, 200)
     world.ledger(DroppingDatabase(tables.database, lambda _o, number: number == 2)).settle(lost, paid(50))
     world.now += 2 * HOUR
-    assert (world.reconcile().hours, world.reconcile().waiting) == (0, 1)  # nobody swept
+    assert (world.reconcile().hours, world.reconcile().waiting) == (0, 1)  # the sweeper has not run
     ledger.settle(hold, paid(30))
     assert world.item()["used_total"] == 230
     assert world.reconcile().drift == 250
     item = world.item()
     assert (item["used_total"], item["spent_total"], item["inflight"]) == (80, 80, 0)
     ledger.settle(hold, paid(30))
-    ledger._release(lost.row, 50, 3)  # a release that was on its way all the time
+    ledger._release(lost.row, 50, 3)  # a release that arrives very late
     assert world.item() == item
 
 
@@ -134,7 +134,7 @@ def test_hours_that_hold_nothing_are_forgotten_together_and_change_no_sum(tables
     world = World(tables, KeyLimits(max_budget=1_000_000, budget_duration="total"), team=KeyLimits(max_budget=10_000))
     writes: list[int] = []
     for hour in range(1, 13):
-        a_call_an_hour(world, 1)  # each in a container that is started for it: it remembers nothing
+        a_call_an_hour(world, 1)  # each in a new container, which remembers nothing
         counting = CountingDatabase(tables.database)
         limits = LimitsStore(counting, tables["limits"], tables["api-keys"])
         Reconciler(limits, world.row_store, lambda: world.now).reconcile()
@@ -192,29 +192,29 @@ def test_the_items_of_deleted_keys_and_teams_go_when_nothing_is_left_to_reconcil
     late, lost = world.admit(ledger, 100), world.admit(ledger, 200)
     keys, teams = Keys(world.keys, world.limits_store, world.tiers.__getitem__), Teams(world.keys, world.limits_store)
     keys.delete("key1", ADMIN)
-    assert world.reconcile().removed == 0  # its hour runs, its calls hold
+    assert world.reconcile().removed == 0  # its hour has not ended, and its calls hold money
     ledger.settle(late, paid(30))
     assert world.item()["used_2027-01"] == 230
     teams.delete(world.team_id, ADMIN)
     other.admit(other.ledger(), 100)
     world.now += 2 * HOUR
-    assert (world.reconcile().removed, world.reconcile().waiting) == (0, 3)  # nobody swept: rows are open
+    assert (world.reconcile().removed, world.reconcile().waiting) == (0, 3)  # the sweeper has not run: rows are open
     assert world.item()["used_2027-01"] == 230
     later(world, 1)
     done = world.reconcile()
     assert (done.removed, done.waiting) == (0, 0)
     assert world.drift() == {}
-    assert world.item()["spent_2027-01"] == 30 + 200  # the one that nobody ended is charged
+    assert world.item()["spent_2027-01"] == 30 + 200  # the call that nobody ended is charged
     assert world.reconcile().removed == 2
     assert (world.item(), world.item(team)) == ({}, {})
     assert other.item() != {}
-    for row in (late.row, lost.row):  # a release that was on its way all the time
+    for row in (late.row, lost.row):  # a release that arrives very late
         ledger._release(row, 50, 3)
     assert (world.item(), world.item(team)) == ({}, {})
 
 
 def test_nothing_late_brings_back_what_was_removed(tables: Tables) -> None:
-    """A call, a change or a mending by the record as it was, however long it was under way."""
+    """A call, a change or a repair that is based on the old record, however late it arrives."""
     world = World(tables, KeyLimits(max_budget=1_000), team=KeyLimits(max_budget=1_000))
     knows, team, before = world.ledger(), f"team#{world.team_id}", world.caller
     knows.settle(world.admit(knows, 100), paid(10))
@@ -281,7 +281,7 @@ def test_hours_are_closed_though_no_record_can_be_read(tables: Tables) -> None:
 
 
 def test_one_record_that_can_t_be_read_keeps_no_other_s_hours_open(tables: Tables) -> None:
-    """Whatever became of the record of a team or user: its own item stays, everybody's hours are closed."""
+    """Whatever happened to the record of a team or user, its own item stays, and everybody's hours are closed."""
     world = World(tables, KeyLimits(), team=KeyLimits(max_budget=1_000), user=KeyLimits(max_budget=1_000))
     ledger = world.ledger()
     hold = world.admit(ledger, 100)
@@ -296,8 +296,8 @@ def test_one_record_that_can_t_be_read_keeps_no_other_s_hours_open(tables: Table
 
 
 def test_rows_of_the_code_before_are_their_team_s_too(tables: Tables) -> None:
-    """Rows that name their team's window, and have no list: neither their sweep nor a reconcile takes what they spent
-    out of the team's budget."""
+    """Rows that name their team's window but have no list of accounts: neither their sweep nor a reconcile takes the
+    spent amount out of the team's budget."""
     world = World(tables, KeyLimits(), team=KeyLimits(max_budget=1_000))
     ledger, team = world.ledger(), f"team#{world.team_id}"
     world.sweeper().sweep()

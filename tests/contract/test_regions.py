@@ -1,4 +1,5 @@
-"""An alias of several regions: one target a region, in order, each with its own host, signature, price and breaker."""
+"""An alias with several regions: one target for each region, in order, each with its own host, signature, price and
+breaker."""
 
 from __future__ import annotations
 
@@ -73,7 +74,7 @@ def test_a_region_that_is_suspended_is_passed_over(gateway: Gateway) -> None:
 
 
 def test_a_region_that_may_not_be_called_is_no_end(gateway: Gateway) -> None:
-    """A role whose rights lack a region, or an account without access to the model there."""
+    """A role without rights in a region, or an account without access to the model there."""
     gateway.fake.decide = meet(us_west_2=Steer(status=403, error_type="AccessDeniedException"))
     assert gateway.post("/api/v1/completions", CHAT).headers["x-gateway-region"] == "us-east-1"
 

@@ -1,5 +1,5 @@
-"""A rule of residency, through the doors and on the tables: of a key, of its team, of the config; at the plan, and
-again by the record that admitted the call."""
+"""A residency rule, through the doors and on the tables: of a key, of its team, of the config. It is checked at the
+plan, and again with the record that admitted the call."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_record_keeps_its_rule(tables: Tables) -> None:
 
 @pytest.mark.parametrize("written", ["moon", "global", "-", 7])
 def test_a_rule_that_is_none_damages_its_record(tables: Tables, written: object) -> None:
-    """Nobody knows where its calls may go, so nobody calls by it."""
+    """Nobody knows where its calls may go, so the key can't be used."""
     world = World(tables)
     tables.database.call(
         "UpdateItem",
@@ -92,7 +92,7 @@ def test_a_team_s_rule_binds_its_keys_and_the_narrower_holds(gateway: Gateway) -
     assert (refused.status, refused.error["code"], refused.error["residency"]) == (403, "residency", "us")
     patched = gateway.ask("PATCH", "/api/v1/admin/teams/blue", {"residency": "eu"})
     assert (patched.status, patched.body["residency"]) == (200, "eu")
-    gateway.front.cache.clear()  # as a minute later: what an authorizer has cached may be stricter
+    gateway.front.cache.clear()  # as if a minute had passed: the authorizer's cached answer may be stricter
     assert gateway.ask("POST", "/v1/chat/completions", BODY, key=key).status == 200
     assert gateway.ask("PATCH", f"/api/v1/admin/keys/{key_id}", {"residency": "us"}).body["residency"] == "us"
     gateway.front.cache.clear()
@@ -110,7 +110,7 @@ def test_a_team_s_rule_binds_its_keys_and_the_narrower_holds(gateway: Gateway) -
 def test_a_rule_that_is_set_meanwhile_binds_the_next_call_and_nothing_is_held(
     gateway: Gateway, whose: str, limited: bool
 ) -> None:
-    """Whatever an authorizer has cached: the record that admits the call is held against the rule again."""
+    """Whatever an authorizer has cached, the rule is checked again with the record that admits the call."""
     limits = {"max_budget": 5} if limited else {}
     assert gateway.post("/api/v1/admin/teams", {"id": "blue", "name": "Blue", **limits}).status == 201
     key, key_id = gateway.new_key(team_id="blue", max_budget=5)
@@ -119,7 +119,7 @@ def test_a_rule_that_is_set_meanwhile_binds_the_next_call_and_nothing_is_held(
     service, seen = wiring.gateway().completions, len(gateway.fake.seen)
     service.start(cached, BODY, correlation_id="c", seconds_left=20).gather()
     path = f"/api/v1/admin/keys/{key_id}" if whose == "key" else "/api/v1/admin/teams/blue"
-    for rule in ("us", "jp"):  # from none to one, and from one to another
+    for rule in ("us", "jp"):  # from no rule to one, and from one to another
         cached = wiring.identity().verify(key) or cached
         assert gateway.ask("PATCH", path, {"residency": rule}).status == 200
         stale = replace(cached, residency="", team_residency="")
@@ -137,7 +137,7 @@ def test_a_rule_that_is_set_meanwhile_binds_the_next_call_and_nothing_is_held(
 def test_the_config_s_rule_binds_every_key(gateway: Gateway) -> None:
     assert gateway.ask("POST", "/v1/chat/completions", BODY | {"model": US}).status == 200
     assert gateway.post("/api/v1/admin/config", {"residency": "eu"}).status == 200
-    wiring.reset()  # as ten seconds later
+    wiring.reset()  # as if ten seconds had passed
     refused = gateway.ask("POST", "/v1/chat/completions", BODY | {"model": US})
     assert (refused.status, refused.error["code"]) == (403, "residency")
     assert gateway.ask("POST", "/v1/chat/completions", BODY).headers["x-gateway-model"] == EU

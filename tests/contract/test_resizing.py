@@ -1,5 +1,6 @@
-"""A hold that grows before a further attempt and falls once the prompt's usage is known, on DynamoDB Local: whatever is
-lost or dies between its steps, items never hold less than rows say, no budget is passed, and no drift is left."""
+"""A hold that grows before a further attempt and shrinks when the prompt's usage is known, on DynamoDB Local. Whatever
+is lost or dies between its steps, items never hold less than the rows say, no budget is exceeded, and no drift is
+left."""
 
 import random
 import threading
@@ -25,11 +26,11 @@ FATES: tuple[Fate, ...] = ("drop", "lose", "die before", "die after")
 
 
 class Died(BaseException):
-    """The function is gone; nothing of it runs any more."""
+    """The function is gone; none of its code runs any more."""
 
 
 class Struck:
-    """A database that something happens to at one of its calls."""
+    """A database in which one of the calls fails in some way."""
 
     def __init__(
         self, database: Database, at: int, fate: Fate | None, meanwhile: Callable[[], None] | None = None
@@ -70,7 +71,7 @@ def lower(ledger: Ledger, hold: Hold) -> Hold:
 
 
 def covered(world: World) -> None:
-    """Items hold at least what open rows say, and no budget is passed."""
+    """Items hold at least as much as open rows say, and no budget is exceeded."""
     for account, windows in world.sums().items():
         item, most = world.item(account), (world.limits.max_budget if account == world.key else 1_000) or 0
         for window, (spent, held) in windows.items():
@@ -79,7 +80,7 @@ def covered(world: World) -> None:
 
 
 def ended(world: World, tables: Tables, *, swept: bool) -> None:
-    """Whoever is left ends what is open; afterwards the sums are the rows'."""
+    """The sweeper and the reconcile end everything that is open. Afterwards the sums agree with the rows."""
     if swept:
         SweepCursor(tables.database, tables["state"]).write(NOW // MINUTE - 1)
         world.now += 5 * MINUTE
@@ -153,14 +154,14 @@ def test_it_is_worth_its_writes_where_a_budget_gets_more_than_half_back(tables: 
 def test_whatever_is_lost_or_dies_between_the_steps(
     tables: Tables, operation: Callable[[Ledger, Hold], Hold], at: int, fate: Fate, swept: bool
 ) -> None:
-    """Then the call is settled by who made it (what died never is), or by the sweeper."""
+    """Then the call is settled by its function, unless that died, or by the sweeper."""
     world = world_of(tables)
     hold = world.admit(world.ledger(), 200)
     ledger = world.ledger(Struck(tables.database, at, fate))
     died = False
     try:
         hold = operation(ledger, hold)
-        assert operation is lower  # a lowering tells of nothing; a top-up that was not made whole raises
+        assert operation is lower  # a lowering reports no error; an incomplete top-up raises
     except StoreUnavailable:
         assert operation is top_up
     except Died:
@@ -178,7 +179,7 @@ def test_whatever_is_lost_or_dies_between_the_steps(
 def test_the_sweeper_and_the_reconcile_come_in_between(
     tables: Tables, operation: Callable[[Ledger, Hold], Hold], at: int, reconciled: bool
 ) -> None:
-    """A call whose function slept: its row is expired, perhaps its hour closed, before the n-th step."""
+    """A call whose function slept: its row is expired, and perhaps its hour closed, before the n-th step."""
     world = world_of(tables)
     hold = world.admit(world.ledger(), 200)
 
@@ -204,7 +205,8 @@ def test_the_sweeper_and_the_reconcile_come_in_between(
 
 
 def test_a_row_that_was_told_and_swept_before_its_reply_is_given_back_once(tables: Tables) -> None:
-    """The client repeats a write whose reply was lost: in between the sweeper gave back what the row held by then."""
+    """The client repeats a write whose reply was lost. In between, the sweeper gave back the amount that the row then
+    held."""
     world = world_of(tables)
     hold = world.admit(world.ledger(), 200)
 
@@ -228,7 +230,8 @@ def test_a_row_that_was_told_and_swept_before_its_reply_is_given_back_once(table
 
 @pytest.mark.parametrize("scope", ["key", "model", "user", "team"])
 def test_no_room_no_further_attempt(tables: Tables, scope: str) -> None:
-    """Whichever account has none: those before it get back what they gave, and the call goes on with what it held."""
+    """Whichever account has no room, the accounts before it get back what they gave, and the call goes on with its old
+    hold."""
     tight = KeyLimits(max_budget=400, budget_duration="daily")
     models = (ModelLimits("gpt", "openai/gpt-4", tight if scope == "model" else LIMIT),)
     shared = {each: tight if each == scope else LIMIT for each in ("user", "team")}
@@ -248,7 +251,8 @@ def test_no_room_no_further_attempt(tables: Tables, scope: str) -> None:
 
 
 def test_the_terms_are_those_of_the_admission(tables: Tables) -> None:
-    """A budget that was lowered, a key that was revoked meanwhile: the next call meets that. Shadow refuses nobody."""
+    """If a budget was lowered or a key revoked in the meantime, only the next call is affected. Shadow limits refuse
+    nobody."""
     shadow = KeyLimits(max_budget=100, budget_duration="daily", shadow=("budget",))
     world = World(tables, shadow, tiers={"free": World.open_tier()})
     ledger = world.ledger()
@@ -262,7 +266,7 @@ def test_the_terms_are_those_of_the_admission(tables: Tables) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_budget_is_passed_by_calls_that_grow_and_fall(tables: Tables, seed: int) -> None:
-    """Twenty callers at once, some of whose steps get lost, with a reconcile at the end."""
+    """Twenty callers at once, some of whose steps are lost, with a reconcile at the end."""
     world = world_of(tables, KeyLimits(max_budget=2_000, budget_duration="daily"))
     most: list[int] = []
 

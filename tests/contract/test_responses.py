@@ -1,5 +1,5 @@
-"""Responses through the door that streams, over every endpoint: what a client reads, how each call is billed, whatever
-its end, and what an agent that goes by the end of a stream is told."""
+"""Responses through the streaming door, over every endpoint: what a client reads, how each call is billed however it
+ends, and what a stream's end says to an agent that reacts to it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEXT = "Hello there, and good day."
 CODEX = "codex_cli_rs/0.60.0 (Ubuntu 24.4.0; x86_64) xterm"
 FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False}
 BODY: dict[str, Any] = {"model": "it", "input": "Hello!", "max_output_tokens": 50}
-# By way: the alias's target and what it says, and the path that is called.
+# By way: the alias's target and its settings, and the path that is called.
 WAYS: dict[str, tuple[str, dict[str, str], str]] = {
     "native": ("openai/gpt-6.1-sol", {"endpoint": "responses"}, "/v1/responses"),
     "native at AWS": (GPT, {}, "/openai/v1/responses"),
@@ -39,7 +39,7 @@ WAYS: dict[str, tuple[str, dict[str, str], str]] = {
 
 @dataclass
 class Door:
-    """The app of the second door, asked as its server would."""
+    """The app of the streaming door, called as its server would call it."""
 
     gateway: Gateway
 
@@ -218,7 +218,7 @@ def test_without_a_cap_the_tier_s_for_a_turn_is_enforced(gateway: Gateway, door:
 
 
 class TestEnds:
-    """What the end of a stream says, to a client that goes by it and to others."""
+    """The meaning of a stream's end, for a client that reacts to it and for others."""
 
     @pytest.fixture(autouse=True)
     def offered(self, gateway: Gateway) -> None:

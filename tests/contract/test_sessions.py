@@ -1,5 +1,5 @@
-"""Sessions' bills: every call once whatever the stream does, a write unit more where a session is named, gone in time,
-erased for good."""
+"""Sessions' bills: every call counts once whatever the stream does, a named session costs one more write unit, bills
+expire in time and can be erased."""
 
 import io
 import json
@@ -51,7 +51,7 @@ NOW_SECONDS = CREATED / 1e6
 
 
 def of_session(number: int, choice: random.Random) -> dict[str, Any]:
-    """A row that names a session, as a rule."""
+    """A row that names a session, unless the test says otherwise."""
     session = {"id": choice.choice([*SESSIONS, MARK]), "agent": choice.choice(["", "", MARK, SESSIONS[0]])}
     session |= {"class": choice.choice(["", "main", "subagent"]), "user": choice.choice(["", MARK])}
     values = row(number, choice) | {
@@ -104,7 +104,7 @@ def every(tables: Tables, key: str, limit: int = 1_000, **query: str) -> list[di
 
 
 def check(tables: Tables, rows: Sequence[Mapping[str, Any]]) -> None:
-    """That every session's bill is what its rows say, in all and by each part."""
+    """Checks that every session's bill agrees with its rows, in total and by each part."""
     for key in ("key1", "key2", "key3"):
         mine = [values for values in rows if values["key"] == key and "session" in values]
         sessions = {values["session"]["id"] for values in mine}
@@ -189,7 +189,7 @@ def test_an_item_closes_by_its_size_and_another_takes_what_follows(tables: Table
 
 
 class MeteredApart:
-    """As `MeteredDatabase`, with what sessions' items cost apart."""
+    """Like `MeteredDatabase`, with a separate sum for sessions' items."""
 
     def __init__(self, database: Database) -> None:
         self.sessions, self.others = MeteredDatabase(database), MeteredDatabase(database)
@@ -205,7 +205,8 @@ class MeteredApart:
 def test_a_session_costs_a_write_unit_a_call_and_only_where_it_is_named(
     tables: Tables, keys: int, every_seconds: int, batch: int, most: float
 ) -> None:
-    """Every second call names a session, with all that there is to say of it: every write of function and consumer."""
+    """Every other call names a session, with every field that there can be. All writes of the function and the consumer
+    are counted."""
     midnight, calls = NOW - NOW % 86_400_000_000, 240
     budget, tiers = KeyLimits(max_budget=10**12), {"free": World.open_tier()}
     worlds = [World(tables, budget, now=midnight, tiers=tiers, key=f"key{n:09}") for n in range(keys)]
@@ -219,7 +220,7 @@ def test_a_session_costs_a_write_unit_a_call_and_only_where_it_is_named(
     for number in range(calls):
         hour, named = clock.now // 3_600, number // keys % 2 == 1
         clock.advance(every_seconds / keys)
-        if clock.now // 3_600 > hour:  # as it is every hour: hours that stay make items larger
+        if clock.now // 3_600 > hour:  # as every hour: hours that stay make items larger
             reconciler.reconcile()
         world = worlds[number % keys]
         world.now = int(clock.now * 1e6)
@@ -235,7 +236,7 @@ def test_a_session_costs_a_write_unit_a_call_and_only_where_it_is_named(
         if len(waiting) == batch:
             before = billed.sessions.units
             assert rollup.apply(waiting) == []
-            if batch == 1:  # not one write more, nor a larger one
+            if batch == 1:  # not one more write, and no larger one
                 assert billed.sessions.units == before + named
             waiting = []
     requests = {named: meter.units / calls * 2 for named, meter in asked.items()}
@@ -272,7 +273,7 @@ def test_what_is_over_is_counted_no_more_and_shown_no_more(tables: Tables) -> No
     (item,) = [item for item in items_of(tables, "usage") if item["pk"] == "session#key1"]
     assert item["ttl"] == began + KEPT_SECONDS
     assert bills(tables, now=item["ttl"] - 1).listed({"key": "key1"}, 9)["data"] != []
-    assert bills(tables, now=item["ttl"]).listed({"key": "key1"}, 9)["data"] == []  # though it stands there still
+    assert bills(tables, now=item["ttl"]).listed({"key": "key1"}, 9)["data"] == []  # although the item still exists
 
 
 def test_a_rebuild_counts_in_sessions_what_was_lost_and_nothing_twice(tables: Tables) -> None:
@@ -317,7 +318,7 @@ def test_what_is_erased_is_gone_and_comes_back_by_nothing(tables: Tables, by: st
     assert len(left) < len(rows)
     check(tables, left)
     cost = bill.cost()
-    for _ in range(2):  # the stream again, a rebuild, the key's bill as it was
+    for _ in range(2):  # the stream again, a rebuild, and the key's bill as before
         assert drive(records, invoke(consumer(tables))) == []
         bill.rebuild(apply=True)
     check(tables, left)
@@ -404,7 +405,7 @@ def test_a_month_has_one_secret_whoever_makes_it(tables: Tables) -> None:
 
 
 def consume(gateway: Gateway) -> None:
-    """What the stream would deliver of all rows that have ended, to the gateway's own consumer."""
+    """The stream's records of all rows that have ended, for the gateway's own consumer."""
     done = [values for values in gateway.rows() if values["state"] != "OPEN"]
     assert wired().rollup.apply([record(values, n) for n, values in enumerate(done)]) == []
 
@@ -494,7 +495,7 @@ def test_a_team_s_admin_sees_its_team_s_sessions_and_erases_none(gateway: Gatewa
 
 
 def at_the_streaming_door(path: str, key: str, body: Any, **headers: str) -> str:
-    """The whole of what the second door answers; its headers in WSGI's names."""
+    """The whole answer of the streaming door, with headers in WSGI's names."""
     told: list[str] = []
     sent = json.dumps(body).encode()
     environ = {
@@ -533,5 +534,5 @@ def test_a_session_at_the_streaming_door_in_both_dialects(gateway: Gateway, stre
     one = gateway.ask("GET", f"/api/v1/admin/usage/sessions/{SESSIONS[0]}?key={key_id}").body
     assert (one["requests"], one["errors"], one["cache_read_tokens"]) == (2, 0, 1_800)
     assert (one["cache_write_5m_tokens"], one["cache_write_1h_tokens"]) == (140, 60)
-    assert len(one["by_user"]) == 1  # the same person, by whichever field
+    assert len(one["by_user"]) == 1  # the same person, by either field
     assert one["cost_micro_usd"] == sum(values["actual"] for values in gateway.rows())

@@ -1,4 +1,5 @@
-"""Limits in shadow on DynamoDB Local: nobody is refused, and what is reported is what enforcing would refuse."""
+"""Limits in shadow on DynamoDB Local: nobody is refused, and exactly the calls that an enforced limit would refuse are
+reported."""
 
 import random
 from collections.abc import Callable
@@ -84,7 +85,7 @@ def test_under_fifty_threads_all_are_admitted_and_all_but_the_limit_reported(
                 wanted -= 1
 
     at_once(50, container)
-    assert set(busy) <= {"contention"}  # four times in a row another call was quicker: as for any key
+    assert set(busy) <= {"contention"}  # another call was faster four times in a row, as can happen with any key
     assert len(holds) == len(world.rows()) == 200
     assert sum(would(hold) == {limit} for hold in holds) == 200 - most
     assert world.drift() == {}
@@ -102,7 +103,7 @@ def test_what_is_under_way_and_what_is_spent(tables: Tables) -> None:
     last = world.admit(ledger, 10)
     assert [(each.dimension, each.limit, each.used) for each in last.admitted[0].shadowed] == [("budget", 1_000, 1_160)]
     assert last.headers()["x-gateway-key-remaining"] == "0.000000"
-    more = world.admit(ledger, 1_001)  # more than all of it: enforced, it would be refused without a write
+    more = world.admit(ledger, 1_001)  # more than the whole: if enforced, it would be refused without a write
     assert would(more) == {"budget"}
 
 
@@ -156,7 +157,8 @@ def test_a_call_that_is_not_made_is_not_reported(tables: Tables, log_lines: Line
 
 
 def test_it_may_be_enforced_at_any_moment(tables: Tables) -> None:
-    """However long a rate was exceeded in shadow: who is bound by it at last waits for the rate, not for all that."""
+    """However long a rate was exceeded in shadow, when it is enforced, callers wait only for the rate, not for the
+    past."""
     world = World(tables, tiers={"free": TierLimits(requests_per_minute=10, shadow=("requestsPerMinute",))})
     ledger = world.ledger()
     for _ in range(100):
@@ -172,7 +174,8 @@ def test_it_may_be_enforced_at_any_moment(tables: Tables) -> None:
 
 
 def test_a_limit_that_a_key_may_not_lift_is_lifted_by_nobody_else(tables: Tables) -> None:
-    """A key's shadow is its own: its team's limits hold, and a team's shadow leaves the key's alone."""
+    """A key's shadow applies only to the key: its team's limits are enforced, and a team's shadow does not change the
+    key's limits."""
     both = KeyLimits(rph_limit=1, shadow=("requestsPerHour",))
     world = World(tables, both, team=KeyLimits(rph_limit=2), tiers={"free": RATE})
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Every expression of the stores, but those of the ledger, on DynamoDB Local."""
+"""Every expression of the stores, except those of the ledger, on DynamoDB Local."""
 
 import threading
 from datetime import datetime, timedelta
@@ -86,7 +86,7 @@ def test_a_key_of_another_version_is_not_revoked(tables: Tables) -> None:
     store.create(key)
     with pytest.raises(ConditionFailed):
         store.revoke(key.id, version=2)
-    for _ in range(2):  # a repeat finds it revoked, whatever its version
+    for _ in range(2):  # a repeat finds the key revoked, whatever its version
         revoked = store.revoke(key.id, version=1)
         assert revoked is not None
         assert (revoked.state, revoked.version) == ("revoked", 2)
@@ -129,7 +129,7 @@ def test_fifty_replaced_versions_are_kept_each_for_a_year_from_then(tables: Tabl
     items = [from_item(item) for item in tables.database.call("Scan", {"TableName": tables["state"]})["Items"]]
     kept = sorted((item["version"], item["document"], item["by"]) for item in items if item["sk"] != "current")
     assert kept == [(number, f'{{"n":{number}}}', f"admin{number}") for number in range(70, 120)]
-    for item in items:  # the one in force has no end
+    for item in items:  # the current version has no end
         replaced = datetime.fromisoformat(AT) + timedelta(days=item["version"] + 1)
         assert item.get("ttl") == (None if item["sk"] == "current" else int(replaced.timestamp()) + 365 * 86_400)
 
@@ -159,7 +159,7 @@ def test_a_breaker_counts_trips_probes_and_closes(tables: Tables) -> None:
     counted = store.report(KEY, 1, 0, NOW + 1, RULES)
     assert (counted.failures, counted.successes, counted.window) == (2, 4, NOW - NOW % 30_000)
     assert store.report(KEY, 1, 0, NOW + 30_000, RULES).failures == 1
-    assert store.report(KEY, 1, 0, NOW, RULES).failures == 1  # of a window gone by: a hint, no more
+    assert store.report(KEY, 1, 0, NOW, RULES).failures == 1  # of a window that is over: only a hint
     breaker = stored(store, KEY)
     assert store.trip(breaker, NOW, RULES) is True
     assert store.trip(breaker, NOW, RULES) is False
@@ -184,7 +184,7 @@ def test_a_breaker_remembers_slow_keys_of_its_window_and_takes_probes_back(table
     assert store.report(KEY, 0, 2, NOW + 2, RULES, "key2").slow == {"key1", "key2"}
     assert store.report(KEY, 0, 0, NOW + 30_000, RULES, "key3").slow == {"key3"}
     assert store.report(KEY, 1, 0, NOW + 60_000, RULES).slow == frozenset()
-    store.return_probe(KEY, NOW)  # a closed one has none
+    store.return_probe(KEY, NOW)  # a closed breaker has none
     assert store.trip(stored(store, KEY), NOW, RULES) is True
     due = NOW + 60_000
     assert [store.lease_probe(KEY, due, RULES) is not None for _ in range(4)] == [True] * 3 + [False]

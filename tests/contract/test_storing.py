@@ -1,5 +1,5 @@
-"""`store: true`, through the doors and on the tables: passed on where the key's team allows it, by the record that
-admits the call; and what its answer says of it."""
+"""`store: true`, through the doors and on the tables: it is passed on if the record that admits the call says that the
+key's team allows it; and the answer says whether it was stored."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def place() -> Place:
 
 
 def member(gateway: Gateway, **team: Any) -> str:
-    """A key of a team of these fields."""
+    """A key of a team with these fields."""
     assert gateway.post("/api/v1/admin/teams", {"id": "blue", "name": "Blue", **team}).status == 201
     return gateway.new_key(team_id="blue")[0]
 
 
 def said(gateway: Gateway) -> Any:
-    """What the provider was told last."""
+    """The fields of the last request to the provider."""
     return gateway.fake.seen[-1].body.get("store")
 
 
@@ -63,7 +63,7 @@ def test_a_record_keeps_it_and_an_odd_one_damages_its_record(tables: Tables) -> 
 def test_a_change_holds_at_the_next_call_and_the_answer_tells_the_truth(
     gateway: Gateway, way: str, limited: bool
 ) -> None:
-    """Whatever an authorizer has cached: nothing is waited for here."""
+    """Whatever an authorizer has cached, the test waits for nothing here."""
     offer(gateway, way)
     key = member(gateway, **({"max_budget": 5} if limited else {}))
     for allowed in (False, True, False, True):
@@ -114,7 +114,8 @@ def test_what_is_translated_is_never_stored(gateway: Gateway, way: str) -> None:
 
 
 def test_what_a_provider_stored_is_asked_for_by_nobody(gateway: Gateway) -> None:
-    """Its tokens stand in no request, so nothing could be held for them; and all teams have one account there."""
+    """The request does not contain those tokens, so nothing could be held for them; and all teams share one account at
+    the provider."""
     offer(gateway, "native")
     key = member(gateway, may_store=True)
     first = Door(gateway).ask(BODY, key=key).body["id"]
@@ -135,7 +136,7 @@ def test_it_is_true_or_false(gateway: Gateway, wrong: object) -> None:
 
 
 def test_a_stale_caller_of_another_team_stores_nothing(gateway: Gateway) -> None:
-    """A key that was moved: its calls go by the team that it has now."""
+    """A key that was moved: its calls follow the rules of its new team."""
     offer(gateway, "native")
     member(gateway, may_store=True)
     key, key_id = gateway.new_key(team_id="blue")

@@ -1,5 +1,5 @@
-"""How a stream ends, and what a client is told while it waits: its cap, its provider's silence and errors, and what
-stands in its last event. Through the real calls and ledger, from every endpoint, in each client's dialect."""
+"""How a stream ends, and what a client gets while it waits: its cap, its provider's silence and errors, and the content
+of its last event. Through the real calls and ledger, from every endpoint, in each client's dialect."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def way(request: pytest.FixtureRequest, gateway: Gateway) -> str:
 
 
 def pieces(gateway: Gateway, dialect: str, *, ticks: float = 0.0, **body: Any) -> Iterator[bytes]:
-    """The stream, by a clock that goes on by so many seconds each time that it is asked."""
+    """The stream, with a clock that advances by this many seconds each time that it is read."""
     call = wiring.gateway().completions.start(
         caller(gateway),
         BODY | {"stream": True} | body,
@@ -104,7 +104,7 @@ def test_what_headers_could_not_tell_stands_at_the_end(gateway: Gateway, way: st
     if dialect == "messages":
         (facts,) = [event["usage"] for kind, event in events_in(sent) if kind == "message_delta"]
     else:
-        # Nobody asked for the usage: a comment, which no client of chat takes for a chunk.
+        # The client did not ask for the usage: it comes as a comment, which no chat client takes for a chunk.
         *_, comment, done, _ = sent.decode().split("\n\n")
         assert (comment[:2], done) == (": ", "data: [DONE]")
         facts = json.loads(comment[2:])
@@ -115,7 +115,8 @@ def test_what_headers_could_not_tell_stands_at_the_end(gateway: Gateway, way: st
 
 
 def test_bytes_that_make_no_event_are_a_silence_too(gateway: Gateway, way: str, dialect: str) -> None:
-    """A byte comes now and then, also within the answer's head: the client is told that its answer is being made."""
+    """If a byte comes now and then, even within the head of the answer, the client is told with pings that its answer
+    is being made."""
     gateway.fake.script(Steer(text="Hi.", drip=0.002, drip_from="headers"))
     sent = b"".join(pieces(gateway, dialect, ticks=6.0))
     assert sent.startswith(b": ping\n\n"), "before the first content it is no event"
@@ -125,7 +126,7 @@ def test_bytes_that_make_no_event_are_a_silence_too(gateway: Gateway, way: str, 
 
 
 def test_a_provider_that_answers_nothing_and_another_attempt_behind_it(gateway: Gateway, dialect: str) -> None:
-    """A head that went out with a ping leaves the next attempt possible; its error is told in the stream."""
+    """After a head with a ping was sent, another attempt is still possible; its error is reported in the stream."""
     at(gateway, "chat", timeouts={"firstByteMs": 1_000})
     gateway.fake.script(Steer(delay=30))
     sent = list(pieces(gateway, dialect, ticks=6.0))
@@ -141,7 +142,7 @@ def test_a_provider_that_falls_silent_ends_in_an_error(gateway: Gateway, dialect
     at(gateway, "messages", timeouts={"idleMs": 1_000})
     gateway.fake.script(Steer(text=LONG, chunk_delay=30), Steer(text=LONG, chunk_delay=0.4))
     with pytest.raises(UpstreamError):
-        list(pieces(gateway, dialect))  # nothing was said: the error has its own status
+        list(pieces(gateway, dialect))  # nothing was sent, so the error has its own status
     assert "word" in json.dumps(events_in(b"".join(pieces(gateway, dialect, max_tokens=3)))), "it waits for each byte"
 
 
@@ -155,7 +156,7 @@ def test_an_error_in_the_stream_keeps_its_kind_and_loses_what_is_ours(gateway: G
     assert (kind, last["type"], last["error"]["type"]) == (
         "error",
         "error",
-        "api_error" if way in ("chat", "openai") else "overloaded_error",  # of chat's, which says no more
+        "api_error" if way in ("chat", "openai") else "overloaded_error",  # of chat's types, which have no more details
     )
     for canary in (b"123456789012", b"amazonaws", b"sk-ant", b"10.0.0.7", b"arn:"):
         assert canary not in sent

@@ -1,5 +1,5 @@
-"""The streaming server in a process of its own: clients that leave, many at once, kill -9 in mid-stream, a key that is
-sent twice. Each call ends in one row, and the sums are its rows'."""
+"""The streaming server in its own process: clients that leave, many at once, kill -9 in the middle of a stream, an
+Idempotency-Key that is sent twice. Each call ends in one row, and the sums agree with the rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def place() -> Place:
 
 
 def leave(response: http.client.HTTPResponse) -> None:
-    """As a client that is gone: its socket is closed while more is on its way."""
+    """As a client that is gone: its socket is closed while more data is coming."""
     assert response.fp is not None
     response.fp.raw._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
     response.close()
@@ -65,7 +65,7 @@ def test_two_hundred_streams_of_which_every_other_client_leaves(gateway: Gateway
     until(lambda: {row["state"] for row in key.rows()} == {"SETTLED"}, "every row ends")
     rows = key.check(201)
     ends = [row["status"] for row in rows]
-    # One that left may have been answered by the time that it was seen.
+    # A client that left may have been answered before the server noticed.
     assert ends.count("ok") + ends.count("client_closed_request") == 201
     assert ends.count("client_closed_request") > 50
     # Idle connections are kept for the next calls, to the provider and to the tables: 64 of each.

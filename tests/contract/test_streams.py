@@ -1,5 +1,5 @@
-"""Streams from every endpoint in each client's dialect: what the client reads, and how each is billed, whatever its
-end."""
+"""Streams from every endpoint in each client's dialect: what the client reads, and how each stream is billed, however
+it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that are used again: whoever takes them finds them empty."""
+"""Sets of tables that are used again are empty for each test."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from tests.contract.tables import Pool
 from tools.local.emulator import ROOT
 from tools.manifest import load
 
-# More than a page of a Scan (1 MB) and than one BatchWriteItem (25).
+# More than one page of a Scan (1 MB) and more than one BatchWriteItem (25).
 ITEMS, BYTES = 60, 20_000
 
 

@@ -1,4 +1,4 @@
-"""Tags and other names from outside in the bill: what they may cost, and that no row is paid for by anybody else's."""
+"""Tags and other names from outside in the bill: their cost, and that no row is charged to another account."""
 
 import json
 import os
@@ -29,7 +29,7 @@ from tests.functions.stream_driver import drive
 
 HOUR = 3_600_000_000
 DAY = date(2027, 1, 15)
-SUFFICIENT = 16_384  # bytes: no item is ever larger, far below the 400 KB that a table takes
+SUFFICIENT = 16_384  # bytes; no item ever becomes larger, which is far below the 400 KB that DynamoDB allows
 
 
 def tagged(world: World, ledger: Ledger, *tags: str) -> Hold:
@@ -70,7 +70,8 @@ def of_rows(rows: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
 
 
 def test_ten_tags_of_their_own_a_call_cost_no_more_and_are_counted_as_the_rows_say(tables: Tables) -> None:
-    """Calls of three keys, each with tags that no other has: the requests, the bill and what a rebuild says."""
+    """Calls of three keys, each with tags that no other call has: the number of requests, the bill, and the result of a
+    rebuild."""
     worlds = [open_world(tables, f"key{number}", now=NOW - NOW % (24 * HOUR) + HOUR) for number in range(3)]
     asked, billed = MeteredDatabase(tables.database), MeteredDatabase(tables.database)
     ledgers, rollup = [world.ledger(asked) for world in worlds], consumer(tables, billed)
@@ -115,7 +116,7 @@ def test_a_tag_counts_once_a_call_and_what_finds_no_place_as_other(tables: Table
     assert tagged(world, ledger, "a", "b", "a", "b", "a").row.tags == ("a", "b")
     for number in range(ROOM - 4):
         assert tagged(world, ledger, f"t{number}").row.tags == (f"t{number}",)
-    long = "l" * 64  # takes three places, of which there are two
+    long = "l" * 64  # needs three places, of which there are two
     assert tagged(world, ledger, long, "a", long).row.tags == (OTHER, "a")
     assert tagged(world, ledger, "c", "d", "e", "f").row.tags == ("c", "d", OTHER)
     assert tagged(world, ledger, "e", "a", "f").row.tags == (OTHER, "a")
@@ -156,7 +157,7 @@ def test_known_tags_and_a_full_set_cost_nothing_and_what_a_container_does_not_kn
         (knows, ledger, (), 1),
         (nothing, world.ledger(nothing), ("x", "t3"), 2),
     ):
-        world.now += 1_000_000  # the bucket is idle: a container that knows nothing is right about that
+        world.now += 1_000_000  # the bucket is idle; a container that has no memory of it decides correctly
         database.calls.clear()
         hold = tagged(world, container, *tags)
         assert database.calls == ["UpdateItem"] * updates + ["PutItem"]
@@ -174,7 +175,7 @@ def test_containers_at_once_never_let_more_tags_in_than_there_is_room(tables: Ta
 
 
 def test_a_key_s_item_stays_within_a_write_unit_with_all_its_tags(tables: Tables) -> None:
-    """Hour after hour, over midnight, each limit set, daily windows: reconciled as it is in AWS, once an hour."""
+    """Hour after hour, over midnight, with each limit set and daily windows, reconciled once an hour as on AWS."""
     every = KeyLimits(
         rpm_limit=100, rph_limit=10**6, rpd_limit=10**6, tpm_limit=10**9, tpd_limit=10**10, max_budget=10**12,
         max_parallel_requests=100, budget_duration="daily",
@@ -283,7 +284,8 @@ def spoil(tables: Tables, name: str, value: dict[str, Any]) -> None:
 def test_what_the_table_refuses_for_the_item_itself_is_parked_at_once_and_counted_when_it_is_mended(
     tables: Tables, spoiled: dict[str, Any]
 ) -> None:
-    """An item that takes no more: each of its rows is put aside, none of the batch waits, and nothing comes again."""
+    """An item that can't grow any more: each of its rows is parked, no other row of the batch waits, and nothing is
+    delivered again."""
     choice = random.Random(7)
     same: dict[str, Any] = {"team": "", "created": CREATED, "status": "ok", "state": "SETTLED", "actual": 10**14}
     rows = [row(n, choice) | same | {"key": f"key{1 + n % 3}", "n": n + 1} for n in range(12)]
@@ -325,7 +327,7 @@ def test_a_record_too_large_to_keep_is_parked_by_its_name(tables: Tables) -> Non
 
 
 def wide(count: int, first: int = 1) -> list[dict[str, Any]]:
-    """Rows of one key's day, each of another model with a long name."""
+    """Rows of one key's day, each with a different model with a long name."""
     choice = random.Random(count)
     same: dict[str, Any] = {"key": "key1", "team": "", "created": CREATED, "tags": [], "status": "ok"}
     return [
@@ -353,7 +355,7 @@ def test_hundreds_of_models_close_slots_by_their_size_and_cost_a_handful_of_unit
     assert max(map(size_of, items)) < SUFFICIENT
     assert any(item.get("sealed") and "ttl" not in item for item in items)
     assert stored(tables) == expected(rows)
-    for again in (busy, counting(tables)):  # of a container that knows what is closed, and one that doesn't
+    for again in (busy, counting(tables)):  # of a container that knows which slots are closed, and of one that doesn't
         assert again.count([counted(values) for values in reversed(rows)]) == []
     assert stored(tables) == expected(rows)
     assert rebuild(tables, World(tables, now=CREATED + HOUR), date(2026, 11, 24)).differences == []
@@ -375,7 +377,7 @@ def test_a_rebuild_keeps_slots_small_and_rows_where_they_are(tables: Tables, los
     world = World(tables, now=CREATED + HOUR)
     assert rebuild(tables, world, date(2026, 11, 24), apply=True).repaired == 1
     assert stored(tables) == expected(rows)
-    for again in (live, counting(tables)):  # it remembers what was closed before the rebuild
+    for again in (live, counting(tables)):  # it remembers which slots were closed before the rebuild
         assert again.count([counted(values) for values in rows]) == []
     assert stored(tables) == expected(rows)
     assert max(map(size_of, items_of(tables, "usage"))) < SUFFICIENT

@@ -1,4 +1,5 @@
-"""Completions of old through the door that streams, over every endpoint: exactly OpenAI's, by models that chat."""
+"""Legacy completions through the streaming door, over every endpoint: exactly OpenAI's format, answered by chat
+models."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from tests.upstream import Steer, messages_judge, responses_judge
 
 TEXT = "Hello there, and good day."
 BODY: dict[str, Any] = {"model": "it", "prompt": "Hello!"}
-# By way: the alias's target and what it says, and the path that is called.
+# By way: the alias's target and its settings, and the path that is called.
 WAYS: dict[str, tuple[str, dict[str, str], str]] = {
     "chat": ("openai/gpt-6.1-sol", {"endpoint": "chat"}, "/v1/chat/completions"),
     "responses": ("openai/gpt-6.1-sol", {"endpoint": "responses"}, "/v1/responses"),
@@ -86,7 +87,7 @@ def test_a_stream(gateway: Gateway, door: Door, way: str) -> None:
     for told in (plain, counted):
         choices = [choice for each in told for choice in each["choices"]]
         reasons = [choice["finish_reason"] for choice in choices]
-        for choice in choices:  # OpenAI's own chunks say null, which its type does not know
+        for choice in choices:  # OpenAI's own chunks have null, which OpenAI's type does not allow
             choice["finish_reason"] = choice["finish_reason"] or "stop"
         read = [Completion.model_validate(each) for each in told]
         assert "".join(each.choices[0].text for each in read if each.choices) == TEXT

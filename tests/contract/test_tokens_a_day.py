@@ -33,7 +33,8 @@ def today(world: World, account: str | None = None) -> int | None:
 
 
 def fifty_containers(world: World, calls: int) -> tuple[list[Hold], list[tuple[Any, ...]]]:
-    """So many calls of ten tokens by each of fifty at once: those that were admitted, and what refused the others."""
+    """This many calls of ten tokens by each of fifty containers at once: the admitted calls, and the limits that
+    refused the others."""
     admitted, refused = [], []
 
     def container() -> None:
@@ -92,10 +93,10 @@ def test_while_calls_end_the_day_is_what_rows_used_and_hold(tables: Tables) -> N
     ("outcome", "left"),
     [
         (used(30), 30),
-        (used(130), 130),  # more than was held: the estimate of a rate is no promise
+        (used(130), 130),  # more than was held: the estimate of a rate is not a promise
         (Outcome(Usage(), 5, 0, "ok", 5), 0),
         (Outcome(None, 0, 0, "not_sent", 0), 0),
-        (Outcome(None, 100, 0, "upstream_timeout", 0), 100),  # nobody knows what it used
+        (Outcome(None, 100, 0, "upstream_timeout", 0), 100),  # nobody knows how much it used
     ],
 )
 def test_an_ended_call_counts_what_it_used(tables: Tables, outcome: Outcome, left: int) -> None:
@@ -161,7 +162,7 @@ def test_a_call_over_midnight_touches_neither_day(tables: Tables) -> None:
     world.now += 1
     slow = world.ledger()  # another container, whose clock is behind
     slow.clock = lambda: world.now - 1
-    world.admit(ledger, tokens=70)  # this may remove what is over
+    world.admit(ledger, tokens=70)  # this write may remove counters that are over
     ledger.settle(holds[0], used(5))
     slow.settle(holds[1], used(5))
     assert (world.item()[yesterday], today(world), world.item()["inflight"]) == (80, 70, 3)
@@ -207,7 +208,7 @@ EVERY = KeyLimits(
 def test_with_every_limit_a_call_costs_four_write_units(tables: Tables, shadow: tuple[str, ...]) -> None:
     world = World(tables, replace(EVERY, shadow=shadow), tiers={"free": OPEN_TIER})
     world.ledger().settle(world.admit(world.ledger()), used(3))
-    world.now += HOUR  # an hour that is not reconciled yet stands in the item too
+    world.now += HOUR  # an hour that is not reconciled yet is in the item too
     metered = MeteredDatabase(tables.database)
     ledger = world.ledger(metered)
     for _ in range(10):
@@ -228,7 +229,8 @@ class Recording:
 
 
 def test_all_limits_at_once_stay_four_writes_and_small_expressions(tables: Tables) -> None:
-    """DynamoDB takes 4 KB and 300 operators; here with every limit enforced, busy buckets, and counters to remove."""
+    """DynamoDB allows 4 KB and 300 operators. Here every limit is enforced, buckets are busy, and there are counters to
+    remove."""
     world = World(tables, EVERY, tiers={"free": TierLimits(requests_per_minute=1)})
     ledger = world.ledger()
     world.admit(ledger)
@@ -242,7 +244,7 @@ def test_all_limits_at_once_stay_four_writes_and_small_expressions(tables: Table
         "ExpressionAttributeValues": to_item({":one": 1}),
     }
     tables.database.call("UpdateItem", update)
-    world.admit(ledger)  # learns of them
+    world.admit(ledger)  # learns the limits
     database, recording = CountingDatabase(tables.database), Recording(tables.database)
     busy = world.ledger(recording)
     busy.memory = ledger.memory
@@ -257,6 +259,6 @@ def test_all_limits_at_once_stay_four_writes_and_small_expressions(tables: Table
     assert (max(map(len, expressions)) < 1_000, operators < 70) == (True, True)
     busy.limits = type(world.limits_store)(database, tables["limits"], tables["api-keys"])
     busy.settle(world.admit(busy), used(3))
-    assert database.calls == ["UpdateItem", "UpdateItem"]  # beside the two of the row
+    assert database.calls == ["UpdateItem", "UpdateItem"]  # in addition to the two writes of the row
     with pytest.raises((RateLimited, BudgetExceeded)):
         world.admit(ledger, est=2_000_000)

@@ -1,4 +1,4 @@
-"""Tokens a UTC hour on DynamoDB Local: a limit that is a line of the table of limits, and nothing else."""
+"""Tokens a UTC hour on DynamoDB Local: a limit that needs only a line in the table of limits."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_it_is_corrected_to_what_was_used_while_the_hour_lasts(tables: Tables) -
         world.admit(world.ledger(), tokens=101)
     assert (hopeless.value.details["dimension"], hopeless.value.headers["x-should-retry"]) == ("tokens_hour", "false")
     world.now += HOUR
-    ledger.settle(late, used(5))  # nobody asks for its hour any more
+    ledger.settle(late, used(5))  # its hour is not read any more
     assert (counted(world), world.item()["t_2027-01-15"]) == (75, 30)
 
 

@@ -1,4 +1,5 @@
-"""Holds of what is typical, on DynamoDB Local: whose budgets they are for, and by how much one may be passed."""
+"""Holds of the typical amount, on DynamoDB Local: to which budgets they apply, and by how much a budget may be
+exceeded."""
 
 import random
 import threading
@@ -35,8 +36,8 @@ def ask(ledger: Ledger, world: World, est: int = 600, typical: int = 200, caller
         (KeyLimits(), None, None, None, 600),
         (BOUND, None, None, None, 600),
         (TYPICAL, None, None, None, 200),
-        (KeyLimits(), None, TYPICAL, None, 200),  # a key without a budget has none to pass
-        (KeyLimits(estimate="typical"), None, BOUND, None, 600),  # the team's budget is not the key's to pass
+        (KeyLimits(), None, TYPICAL, None, 200),  # a key without a budget has none to exceed
+        (KeyLimits(estimate="typical"), None, BOUND, None, 600),  # the key may not exceed the team's budget
         (BOUND, None, TYPICAL, None, 600),
         (TYPICAL, TYPICAL, TYPICAL, TYPICAL, 200),
         (TYPICAL, TYPICAL, TYPICAL, BOUND, 600),
@@ -68,7 +69,7 @@ def test_a_tier_s_budget_is_the_key_s_to_pass(tables: Tables) -> None:
 
 
 def test_the_choice_is_the_record_s_not_a_cached_answer_s(tables: Tables) -> None:
-    """Who no longer may hold what is typical holds the upper bound with the next call; nothing stays held beside."""
+    """If a key may no longer hold the typical amount, its next call holds the upper bound. Nothing else stays held."""
     world = World(tables, TYPICAL, team=TYPICAL, tiers=dict(OPEN))
     before, ledger = world.caller, world.ledger()
     assert ask(ledger, world, 600, 100, before).row.est == 100
@@ -96,8 +97,8 @@ def test_what_is_known_to_be_refused_is_so_by_what_would_be_held(tables: Tables)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_budget_is_passed_by_what_calls_under_way_hold_too_little_at_most(tables: Tables, seed: int) -> None:
-    """Of the calls under way when the last one was admitted, each by its upper bound less its hold. What ended before
-    was counted in full, and a budget that is passed admits nobody."""
+    """The most is the sum, over the calls that were in progress when the last one was admitted, of the upper bound less
+    the hold. Calls that ended before were counted in full, and an exceeded budget admits nobody."""
     world = World(tables, TYPICAL, tiers=dict(OPEN))
     running: list[tuple[Hold, int]] = []
     lock, over = threading.Lock(), [0]
@@ -107,7 +108,7 @@ def test_a_budget_is_passed_by_what_calls_under_way_hold_too_little_at_most(tabl
         for _ in range(6):
             typical = chance.randrange(20, 80)
             bound = typical + chance.randrange(100)
-            with lock:  # the order of admissions and ends is the test's to know
+            with lock:  # the test needs to know the order of admissions and ends
                 try:
                     hold = ask(ledger, world, bound, typical)
                 except (RateLimited, BudgetExceeded):
@@ -128,7 +129,8 @@ def test_a_budget_is_passed_by_what_calls_under_way_hold_too_little_at_most(tabl
 
 @pytest.mark.parametrize("target", WINDOWS)
 def test_four_turns_of_400_kb_run_at_once_on_five_dollars(tables: Tables, target: str) -> None:
-    """By their upper bound they do not; and once the prompt is told each holds its price and the cap's, exactly."""
+    """With their upper bounds they do not fit. After the provider has counted the prompt, each holds exactly its price
+    and the price of the cap."""
     five = KeyLimits(max_budget=5_000_000, budget_duration="daily")
     world = World(tables, replace(five, estimate="typical"), tiers=dict(OPEN), key="typical")
     ledger, est = world.ledger(), fit(400, target)

@@ -1,5 +1,5 @@
-"""What an upstream sends is data: whatever it is, the caller gets a clean answer, it costs by one rule, and a retry
-with the same Idempotency-Key is not paid for again. Through the real functions, for both vendors."""
+"""The data that an upstream sends may be anything: the caller gets a clean answer, one rule decides its cost, and a
+retry with the same Idempotency-Key is not billed again. Through the real functions, for both vendors."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ HUGE = "1" + "0" * 30
 
 
 def document(vendor: str, change: Callable[[dict[str, Any]], Any] | None = None) -> str:
-    """A sound answer with the usage of USAGE, changed, as JSON."""
+    """A valid answer with the usage of USAGE, changed, as JSON."""
     if vendor == "openai":
         message = {"role": "assistant", "content": CANARY}
         body: dict[str, Any] = {
@@ -69,7 +69,7 @@ def call(**changes: Any) -> list[dict[str, Any]]:
     return [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"} | changes}]
 
 
-# Answers that are none: by vendor a change to a sound one that came with its usage.
+# Unusable answers: by vendor, a change to a valid answer that came with its usage.
 UNUSABLE: dict[str, list[Callable[[dict[str, Any]], Any]]] = {
     "openai": [
         put("error", to={"message": "no", "code": 500}),
@@ -114,7 +114,7 @@ UNUSABLE: dict[str, list[Callable[[dict[str, Any]], Any]]] = {
         put("error", to={"message": "no"}),
     ],
 }
-# Odd, and harmless: the answer is given, its usage is paid.
+# Odd but harmless: the answer is passed on, and its usage is billed.
 TOLERATED: dict[str, list[Callable[[dict[str, Any]], Any]]] = {
     "openai": [
         put("id", to=5),
@@ -157,7 +157,7 @@ TOLERATED: dict[str, list[Callable[[dict[str, Any]], Any]]] = {
         put("metrics", to=[]),
     ],
 }
-# Counts that are none: the answer is given, and paid by its bytes, at most its hold.
+# Unusable counts: the answer is passed on, and billed by its bytes, at most its hold.
 BAD_COUNTS: list[Any] = ["12", 1.5, True, -1, 10**30, None, [1], {"a": 1}, 10**400]
 NO_ANSWER = [
     "<html><body>" + CANARY,
@@ -176,7 +176,7 @@ NO_ANSWER = [
 
 @dataclass
 class Asked:
-    """A call, and its repetition under the same Idempotency-Key: the replies, and the rows they left."""
+    """A call and its repetition with the same Idempotency-Key: the replies, and their rows."""
 
     first: Reply
     second: Reply
@@ -187,7 +187,7 @@ class Asked:
 class Caller:
     def __init__(self, gateway: Gateway, vendor: str) -> None:
         self.gateway, self.vendor, self.count = gateway, vendor, 0
-        # A breaker is another test's matter.
+        # Breakers are tested elsewhere.
         assert gateway.post("/api/v1/admin/config", {"circuitBreaker": {"failureThreshold": 10_000}}).status == 200
         gateway.restart()  # a container keeps the config that it has read for ten seconds
 
@@ -214,7 +214,7 @@ def caller(request: pytest.FixtureRequest, gateway: Gateway) -> Caller:
 
 
 def kept(asked: Asked, cost: int) -> None:
-    """It cost so much once, and was repeated as it was."""
+    """It was billed once with this amount, and the repetition got the stored answer."""
     assert [row["actual"] for row in asked.rows] == [cost]
     assert asked.sent == 1
     assert (asked.second.status, asked.second.text) == (asked.first.status, asked.first.text)
@@ -222,7 +222,7 @@ def kept(asked: Asked, cost: int) -> None:
 
 
 def freed(asked: Asked) -> None:
-    """It cost nothing, and the second was asked anew."""
+    """It cost nothing, and the second request was sent to the provider again."""
     assert [row["actual"] for row in asked.rows] == [0, 0]
     assert asked.sent == 2
     assert "idempotency-replayed" not in asked.second.headers
@@ -236,7 +236,7 @@ def is_refusal(reply: Reply, status: int = 502) -> None:
 
 
 def is_completion(reply: Reply) -> dict[str, Any]:
-    """Judged by the types of OpenAI's own SDK, strictly."""
+    """Checked strictly with the types of OpenAI's own SDK."""
     assert reply.status == 200, reply.text
     body: dict[str, Any] = reply.body
     ChatCompletion.model_validate(json.loads(reply.text.replace("\\ud800", "?")))
@@ -288,7 +288,7 @@ def test_a_count_that_is_none_is_counted_and_costs_at_most_the_hold(caller: Call
             body = is_completion(asked.first)
             (row,) = asked.rows
             assert 0 < row["actual"] <= row["est"]
-            assert body["usage"]["completion_tokens"] > 0  # what was billed is what is shown
+            assert body["usage"]["completion_tokens"] > 0  # the answer shows the billed amount
 
 
 def test_odd_answers_as_an_event_stream(caller: Caller) -> None:
@@ -332,7 +332,8 @@ def test_headers_that_are_not_ascii_are_none(caller: Caller, header: str) -> Non
 
 
 def head(status: int) -> str:
-    """Up to the length. It says that the connection ends: else the next call could take it a moment before it does."""
+    """The head up to the length. It says that the connection ends, because otherwise the next call could take it just
+    before."""
     return f"HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: "
 
 
@@ -343,7 +344,7 @@ def test_a_status_that_is_no_success_costs_nothing(caller: Caller) -> None:
             asked = caller.ask(Steer(wire=f"{head(status)}{len(body)}\r\n\r\n{body}"))
             is_refusal(asked.first, 400 if status == 400 else 502)
             freed(asked)
-    # It is no success whatever becomes of its body.
+    # It is not a success, whatever happens to its body.
     asked = caller.ask(Steer(wire="HTTP/1.1 500 X\r\ncontent-length: 900\r\n\r\nhalf"))
     is_refusal(asked.first)
     freed(asked)
@@ -376,7 +377,7 @@ def test_an_absurd_retry_after(caller: Caller, wait: str) -> None:
         Steer(wire="HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n \n"),
         Steer(wire="HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + '\xef\xbb\xbf{"choices": [{"mess'),
         Steer(wire="HTTP/1.1 200 OK\r\n" + "a: b\r\n" * 200 + "\r\n{}"),
-        *(Steer(wire=f"HTTP/1.1 {status} X\r\n\r\n") for status in (100, 102, 103, 199)),  # the answer is yet to come
+        *(Steer(wire=f"HTTP/1.1 {status} X\r\n\r\n") for status in (100, 102, 103, 199)),  # the answer has not come yet
     ],
 )
 def test_what_nobody_can_know_costs_the_hold(caller: Caller, steer: Steer) -> None:

@@ -1,4 +1,5 @@
-"""Who may do what, end to end: the API with its caching authorizers, the real functions, DynamoDB Local."""
+"""The rights of each kind of caller, end to end: the API with its caching authorizers, the real functions, DynamoDB
+Local."""
 
 import base64
 import json
@@ -53,7 +54,7 @@ class Gateway:
         return name
 
     def bound(self, **fields: Any) -> tuple[str, str]:
-        """An admin's key with what bounds it."""
+        """An admin's key with its bounds."""
         return self.key(scopes=ADMINS, **fields)
 
     def chat(self, key: str, **headers: str) -> Reply:
@@ -87,7 +88,7 @@ def test_no_header_but_the_identity_source_decides_who_calls(gateway: Gateway) -
 def test_a_key_that_could_not_be_looked_up_is_checked_by_the_same_header(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answer of a table that is down is cached as any other; nobody comes in by it with another header or key."""
+    """While the table is down, the answer is cached like any other. Nobody can use it with another header or key."""
     a, a_id = gateway.key()
     b, _ = gateway.key()
 
@@ -100,7 +101,7 @@ def test_a_key_that_could_not_be_looked_up_is_checked_by_the_same_header(
     assert gateway.api.call("GET", "/v1/models", authorization=f"Bearer {a}").status == 200
     assert gateway.api.call("GET", "/v1/key", authorization=f"Bearer {a}", x_api_key=b).body["id"] == a_id
     (verdict,) = (each for each in gateway.api.cache.values() if "unverified" in each["context"])
-    gateway.api.cache["bearer", "Basic x"] = verdict  # were it cached for somebody else all the same
+    gateway.api.cache["bearer", "Basic x"] = verdict  # in case it were cached for another caller
     assert gateway.api.call("GET", "/v1/models", authorization="Basic x", x_api_key=a).status == 401
     gateway.api.cache["bearer", f"Bearer {b}"] = verdict
     assert gateway.api.call("GET", "/v1/models", authorization=f"Bearer {b}").status == 401
@@ -137,7 +138,7 @@ def test_a_team_s_admin_can_t_take_another_team_s_key(gateway: Gateway) -> None:
 
 
 def test_nobody_puts_a_limit_of_its_tier_in_shadow(gateway: Gateway) -> None:
-    """Of itself or of a key it makes: that would be a key that its tier no longer limits."""
+    """Neither for itself nor for a key that it creates: that would be a key that its tier no longer limits."""
     gateway.team("green", max_budget=5)
     bounds: list[dict[str, Any]] = [{"tier": "free"}, {"team_id": "green"}, {"tier": "free", "team_id": "green"}]
     for fields in bounds:
@@ -187,7 +188,7 @@ def test_an_admin_can_t_give_itself_more(gateway: Gateway) -> None:
         mine, me = gateway.bound(**{name: value})
         wider = {"tier": "premium", "max_budget": 2, "rpm_limit": 6, "expires": "2100-01-01T00:00:00Z", "models": []}
         for body in ({name: None}, {name: wider.get(name, "red")}):
-            if body != {"tier": None}:  # the usual tier is the lowest
+            if body != {"tier": None}:  # the default tier is the lowest
                 refused = gateway.admin(mine, "PATCH", f"/keys/{me}", body)
                 assert (refused.status, refused.param) == (403, name), body
         assert gateway.admin(mine, "PATCH", f"/keys/{me}", {"name": "me"}).status == 200
@@ -195,7 +196,7 @@ def test_an_admin_can_t_give_itself_more(gateway: Gateway) -> None:
 
 
 def test_a_key_that_changed_since_it_was_judged_is_not_ended(gateway: Gateway) -> None:
-    """The record that is judged is the one that is written over."""
+    """The record that was checked is the one that is replaced."""
     by, _ = gateway.bound(tier="basic")
     _, target = gateway.key(tier="free")
     store = KeyStore(gateway.tables.database, gateway.tables["api-keys"])
@@ -206,7 +207,7 @@ def test_a_key_that_changed_since_it_was_judged_is_not_ended(gateway: Gateway) -
     stale = [read]
 
     class Late(KeyStore):
-        """Reads the record as it was, once."""
+        """Reads the old record once."""
 
         def get(self, key_id: str) -> Any:
             return stale.pop() if key_id == target and stale else super().get(key_id)
@@ -266,7 +267,7 @@ def test_what_holds_for_everybody_is_set_by_unbound_admins(gateway: Gateway, bou
     writes = {route.replace("/api/v1/admin", "") for route in PATHS if not route.startswith("GET ")}
     of_keys = {route for route in writes if "/keys" in route}
     named = {route.replace("{id}", "p" if "products" in route else "blue") for route in writes - of_keys}
-    assert {route.replace("empty", "blue") for route in tried} == named  # a new route must say whose it is
+    assert {route.replace("empty", "blue") for route in tried} == named  # a new route must say to whom it belongs
 
 
 def test_a_lower_tier_sets_no_tiers(gateway: Gateway) -> None:
@@ -296,7 +297,8 @@ def test_budgets_are_not_multiplied(gateway: Gateway) -> None:
 
 
 def test_a_user_s_limits_and_a_model_s_bind_whoever_is_bound_by_them(gateway: Gateway) -> None:
-    """Keys made by a user's admin are that user's; nobody leaves its user, and no limit on a model is multiplied."""
+    """Keys that a user's admin creates belong to that user. A key can't leave its user, and no limit on a model can be
+    multiplied."""
     full = gateway.full
     assert gateway.admin(full, "PUT", "/users/ann", {"max_budget": 5, "name": "Ann"}).body["max_budget"] == 5
     assert gateway.admin(full, "PUT", "/users/bob", {"rpm_limit": 5}).status == 200
@@ -331,7 +333,7 @@ def test_a_user_s_limits_and_a_model_s_bind_whoever_is_bound_by_them(gateway: Ga
 
 
 def test_a_user_s_and_a_model_s_budget_end_paid_calls(gateway: Gateway) -> None:
-    """End to end, under the authorizer's cached answer, and shown by `GET /v1/key`."""
+    """End to end, with the authorizer's cached answer, and shown by `GET /v1/key`."""
     key, key_id = gateway.key(user_id="ann")
     assert gateway.chat(key).status == 200
     assert gateway.admin(gateway.full, "PUT", "/users/ann", {"max_budget": 0.000001}).status == 200
@@ -344,7 +346,7 @@ def test_a_user_s_and_a_model_s_budget_end_paid_calls(gateway: Gateway) -> None:
     wiring.reset()
     limits = {"model_limits": {"lite": {"max_budget": 0.000001}}}
     assert gateway.admin(gateway.full, "PATCH", f"/keys/{key_id}", limits).status == 200
-    refused = gateway.chat(key)  # by its own name, whatever alias the limit was given by
+    refused = gateway.chat(key)  # by the model's own name, whatever alias the limit named
     assert (refused.status, refused.body["error"]["scope"]) == (402, "model")
     assert refused.body["error"]["model"] == "lite"
     shown = gateway.api.call("GET", "/v1/key", authorization=f"Bearer {key}").body
@@ -356,7 +358,7 @@ def test_a_user_s_and_a_model_s_budget_end_paid_calls(gateway: Gateway) -> None:
 
 
 def test_an_admin_sees_what_is_left_of_what_keys_share(gateway: Gateway) -> None:
-    """Before the first call too; a key's holder sees the same by `GET /v1/key`."""
+    """Also before the first call. A key's holder sees the same with `GET /v1/key`."""
     gateway.team("blue", max_budget=5, rph_limit=9)
     assert gateway.admin(gateway.full, "PUT", "/users/ann", {"max_budget": 2, "tpd_limit": 50_000}).status == 200
     paths = {"team": "/teams/blue", "user": "/users/ann"}
@@ -448,11 +450,11 @@ def test_a_kept_answer_is_for_who_could_ask_for_it_now(
         authorization=f"Bearer {text}",
         idempotency_key="order-1",
     )
-    assert other.status == (422 if status == 200 else status)  # nor is it told that the key was used
+    assert other.status == (422 if status == 200 else status)  # the alert does not say that the key was used
 
 
 def test_what_goes_by_the_authorizer_s_answer_is_no_more_than_is_said(gateway: Gateway) -> None:
-    """docs/api.md, "What holds from when on": lists read on for as long as the API keeps an answer; no more does."""
+    """docs/api.md, "What holds from when on": only lists can still be read for as long as the API keeps an answer."""
     text, key_id = gateway.key()
     bearer, ping = {"authorization": f"Bearer {text}"}, {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     lists: list[tuple[str, str, Any, dict[str, str]]] = [
@@ -470,7 +472,7 @@ def test_what_goes_by_the_authorizer_s_answer_is_no_more_than_is_said(gateway: G
     assert statuses() == {200}
     assert gateway.api.call("GET", "/v1/key", **bearer).status == 401
     assert gateway.chat(text).status == 401
-    gateway.api.cache.clear()  # as 60 seconds later
+    gateway.api.cache.clear()  # as if 60 seconds had passed
     assert statuses() == {403}
 
 
@@ -486,7 +488,7 @@ def test_a_call_that_is_paid_checks_every_scope_by_the_record(gateway: Gateway) 
 
 
 def test_a_new_key_and_its_team_are_ready_for_first_calls(gateway: Gateway) -> None:
-    """Many first calls at once would each make the item, by transactions that hinder each other."""
+    """Otherwise many first calls at once would each create the item, with transactions that hinder each other."""
     made, limited = gateway.team("made", max_budget=5), gateway.team("limited")
     assert gateway.admin(gateway.full, "PATCH", f"/teams/{limited}", {"max_budget": 5}).status == 200
     keys = [gateway.key(team_id=team)[0] for team in (made, limited)]
@@ -497,7 +499,7 @@ def test_a_new_key_and_its_team_are_ready_for_first_calls(gateway: Gateway) -> N
 
 
 def test_only_a_repeat_costs_a_read(gateway: Gateway) -> None:
-    """Of the key's record, that is: what breakers and the config say is read again every so many seconds."""
+    """This is about the key's record. The state of breakers and the config are read again every few seconds."""
     text, _ = gateway.key()
     counting = CountingDatabase(wiring.gateway().database)
     wired(database=counting)
@@ -576,7 +578,7 @@ def test_an_id_that_nothing_can_have_is_not_found(gateway: Gateway, odd: str) ->
         method, path = route.replace("{id}", odd).split(" ")
         body: Any = {} if method in ("POST", "PATCH", "PUT") else None
         reply = gateway.api.call(method, path, body, x_api_key=gateway.full)
-        # Whoever makes something under an id is told what an id may be.
+        # A caller that creates something under an id gets an error that says which ids are allowed.
         makes = route == "PUT /api/v1/admin/users/{id}"
         assert reply.status == (400 if makes else 404), route
         assert reply.body["error"]["param"] == "id" or not makes
@@ -716,7 +718,7 @@ def test_a_record_that_can_t_be_read_hides_no_other(gateway: Gateway) -> None:
             ):
                 broken |= to_item({name: odd})
             if missing and name in ("created", "kind"):
-                continue  # not in the index: in no list at all
+                continue  # not in the index, so in no list at all
             database.call("PutItem", {"TableName": table, "Item": broken})
             reply = gateway.admin(gateway.full, "GET", path)
             assert reply.status == 200, (name, odd, reply.body)
@@ -727,7 +729,7 @@ def test_a_record_that_can_t_be_read_hides_no_other(gateway: Gateway) -> None:
     damaged()
     database.call("PutItem", {"TableName": table, "Item": whole | to_item({"scopes": 5, "digest": keys.digest(text)})})
     gateway.api.cache.clear()
-    assert gateway.chat(text).status == 403  # nobody's call passes by it
+    assert gateway.chat(text).status == 403  # no call uses it by mistake
     lower, _ = gateway.bound(tier="premium")
     assert gateway.admin(lower, "POST", f"/keys/{key_id}/revoke").status == 403
     assert gateway.admin(gateway.full, "GET", f"/keys/{key_id}").body["status"] == "damaged"
@@ -747,7 +749,7 @@ def store(gateway: Gateway, item: Any) -> None:
 
 
 def test_a_change_of_its_team_leaves_a_damaged_record_as_it_is(gateway: Gateway) -> None:
-    """Limits that a team gets or loses are told to its keys; what can't be read must not be written over."""
+    """If a team gets or loses limits, its keys are updated. A record that can't be read must not be overwritten."""
     gateway.team("blue")
     _, key_id = gateway.key(team_id="blue")
     broken = stored(gateway, key_id) | to_item({"name": 5})

@@ -1,4 +1,4 @@
-"""A ledger over real tables: a key, perhaps in a team, a clock that tests move, and the sums that must hold."""
+"""A ledger over real tables: a key, perhaps in a team, a clock that tests move, and the sums that must be right."""
 
 import os
 import threading
@@ -91,7 +91,7 @@ class World:
 
     @property
     def accounts(self) -> dict[str, str]:
-        """The items of `limits` that there may be, by scope; of models the first alone."""
+        """The items of `limits` that may exist, by scope; of models only the first."""
         models = [model_item(self.key, each.name) for each in self.model_limits]
         return {
             "key": self.key,
@@ -102,14 +102,14 @@ class World:
 
     @property
     def caller(self) -> Caller:
-        """The key as an authorizer has it cached: by the records that the test last put here."""
+        """The key as an authorizer has cached it, from the records that the test stored last."""
         return self.record.caller(
             self.caller_team if self.team is not None else None,
             user=self.caller_user if self.user is not None else None,
         )
 
     def ledger(self, database: Database | None = None, keys: KeyReader | None = None) -> Ledger:
-        """A container's own ledger, with its own memory."""
+        """A container's ledger, with its own memory."""
         used = database or self.tables.database
         limits = LimitsStore(used, self.tables["limits"], self.tables["api-keys"])
         rows = RowStore(used, self.tables["request-analytics"])
@@ -124,7 +124,7 @@ class World:
         return AdmissionRequest(rid, "gpt-4", "openai/gpt-4", "openai", est, tokens, now // 1_000_000 + seconds)
 
     def admit(self, ledger: Ledger, est: int = 100, tokens: int = 10, seconds: int = 60) -> Hold:
-        """A call that may take so many seconds."""
+        """A call that may take this many seconds."""
         return ledger.admit(self.caller, self.tiers.__getitem__, self.request(est, tokens, seconds))
 
     def item(self, account: str | None = None) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class World:
         return Reconciler(self.limits_store, self.row_store, lambda: self.now).reconcile()
 
     def sums(self) -> dict[str, dict[str, tuple[int, int]]]:
-        """By item of `limits` and budget window what the rows say: micro-dollars spent, and held by OPEN rows."""
+        """The sums of the rows, by item of `limits` and budget window: micro-dollars spent, and held by OPEN rows."""
         sums: dict[str, dict[str, tuple[int, int]]] = {}
         for row in self.rows():
             for account, window in accounts_of(row):
@@ -154,7 +154,7 @@ class World:
         return sums
 
     def drift(self) -> dict[str, int]:
-        """Micro-dollars by which an item's sums differ from its rows, by item and window; only what differs."""
+        """The micro-dollars by which an item's sums differ from its rows, by item and window; only differences."""
         wrong: dict[str, int] = {}
         for account, windows in self.sums().items():
             item = self.item(account)

@@ -81,7 +81,7 @@ def continue_cli(folder: Path, url: str, key: str, model: str, prompt: str) -> S
 
 
 def cline(folder: Path, url: str, key: str, model: str, prompt: str) -> Said:
-    """Cline, which ends after one prompt. It runs in one process, because by default it leaves another process running."""
+    """Cline, which ends after one prompt. It runs in one process, because by default it leaves another one running."""
     settings = {"provider": CLINE_PROVIDER, "apiKey": key, "model": model, "baseUrl": f"{url}/v1"}
     known = {"version": 1, "lastUsedProvider": CLINE_PROVIDER, "modes": {}}
     home = folder / "home" / ".cline" / "data" / "settings"
@@ -106,7 +106,7 @@ def aider(folder: Path, url: str, key: str, model: str, prompt: str, *more: str)
 
 
 def run_codex(folder: Path, url: str, key: str, *options: str, provider: str = CODEX_KEY) -> Said:
-    """Any command of Codex. `provider`: further lines of its configuration, such as how the key is found, and retries."""
+    """Any command of Codex. `provider`: further lines of its configuration, such as how the key is found, retries."""
     if options[0] == "exec":  # It runs only a line that a test wrote, and this machine may have no sandbox for it.
         options = ("exec", "--skip-git-repo-check", "--sandbox", "danger-full-access", *options[1:])
     home = folder / "home" / ".codex"

@@ -1,4 +1,4 @@
-"""Claude Code, Codex and other agents: their requests are answered and billed, and they report failures to their users."""
+"""Claude Code, Codex and other agents: their requests are answered and billed, and they report failures to users."""
 
 from __future__ import annotations
 

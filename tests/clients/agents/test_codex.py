@@ -48,7 +48,8 @@ def test_its_own_parser_takes_the_list_of_models(gateway: Live, tmp_path: Path) 
 
 
 def test_a_limit_is_waited_for_as_long_as_it_says(gateway: Live, tmp_path: Path) -> None:
-    """The wait is at most ten seconds. Without the header, Codex would first wait 0.2 s, and be refused more than once."""
+    """The wait is at most ten seconds. Without the header, Codex would first wait 0.2 s and be refused more than
+    once."""
     key, key_id = gateway.new_key(rpm_limit=6)
     while gateway.complete(key).status == 200:
         pass

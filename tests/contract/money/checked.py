@@ -103,7 +103,7 @@ def _bounds(asked: Asked, sent: Sequence[Delivery]) -> Iterator[Owed]:
 
 
 def check_attempts(found: Account, call: Call, row: Mapping[str, Any], sent: Sequence[Delivery], read: Read) -> None:
-    """Compares a settled row with what was sent for its call, attempt by attempt; `read` is what its client received."""
+    """Compares a settled row with what was sent for its call, attempt by attempt; `read` is what its client got."""
     found.rows += row["actual"]
     attempts = row.get("attempts") or [_only(row)]
     left = call.leaves is not None
