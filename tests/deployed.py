@@ -1,4 +1,4 @@
-"""A gateway as `make run` serves one, whose providers are all the fake upstream: OpenAI, Anthropic and Bedrock."""
+"""A gateway as `make run` serves one. The fake upstream plays all of its providers: OpenAI, Anthropic and Bedrock."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from tools.local.gateway import BUILD, built, session
 from tools.local.modes import STORE_SECONDS
 from tools.manifest import Names, load
 
-# A name of each wire format behind it: OpenAI's chat, Anthropic's Messages, Bedrock's InvokeModel and Converse.
+# A name for each wire format behind it: OpenAI's chat, Anthropic's Messages, Bedrock's InvokeModel and Converse.
 MESSAGES = ("claude-sonnet", "bedrock/us.anthropic.claude-sonnet-4-6")
 MODELS = ("gpt-4o", *MESSAGES, "nova-lite")
-# An alias of OpenAI's Responses, beside all that Responses is translated for. The clients' gateway has it.
+# An alias for OpenAI's Responses, in addition to the endpoints for which Responses is translated. The clients' gateway
+# has it.
 NATIVE = "native"
 RESPONSES = (NATIVE, *MODELS)
 
 
 @contextmanager
 def deployed(build: Path = BUILD) -> Iterator[Live]:
-    """The gateway, with both doors on one port, for as long as the block lasts. `build`: the folder that it is built
-    into, one for each of those that run at once."""
+    """The gateway, with both doors on one port, which runs until the block ends. `build`: the folder in which it is
+    built; gateways that run at the same time need different ones."""
     with FakeUpstream() as fake:
         emulator = start()
         try:

@@ -1,4 +1,4 @@
-"""A stream's events put together by the vendors' own packages: what their clients hand on as the whole answer."""
+"""A stream's events put together by the vendors' own packages, as the whole answer that their clients return."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 
 def gathered(dialect: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """The answer in these events, each its type and payload. Raises what the client of that dialect raises."""
+    """The answer in these events, each a type and a payload. Raises the errors that the client of that dialect
+    raises."""
     return completion(event for _, event in events) if dialect == "chat" else message(event for _, event in events)
 
 

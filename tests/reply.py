@@ -1,4 +1,4 @@
-"""An answer over HTTP, as tests look at it."""
+"""An answer over HTTP, in the form that tests use."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class Reply:
 
     @property
     def error(self) -> Any:
-        """What the body says of an error; empty where it is none of a function's."""
+        """The error in the body; empty if the body is not an error of a function."""
         return self.body.get("error", {})
 
     @property

@@ -271,7 +271,8 @@ def test_limits_hold_for_every_key_when_a_change_that_was_cut_off_is_repeated(ta
 
 
 def test_a_user_whose_record_can_t_be_read_is_not_without_limits(tables: Tables) -> None:
-    """As of a team: nobody could say what limits its keys, so they call nothing, and no key is unbound by it."""
+    """It is the same as with a team: nobody knows the limits of its keys, so they may not call, and no key becomes
+    unlimited."""
     world = World(tables, user=LIMIT, tiers=dict(FREE))
     ledger = world.ledger()
     ask(ledger, world)
@@ -279,22 +280,22 @@ def test_a_user_whose_record_can_t_be_read_is_not_without_limits(tables: Tables)
     tables.database.call("PutItem", {"TableName": tables["api-keys"], "Item": to_item(stored)})
     assert caller_of(world.record, world.keys) is None
     world.limits_store.set_state(user_item(world.user_id), "A", 2)
-    with pytest.raises(Unauthorized):  # under an authorizer's answer from before
+    with pytest.raises(Unauthorized):  # with an older answer of the authorizer
         ask(ledger, world)
     assert world.drift() == {}
     with pytest.raises(NotFound):
         users_of(world).get(world.user_id)
     limits = {"max_budget": 0.001, "budget_duration": "daily"}
-    # a record that is created again would be older than its item of limits
+    # sets its limits again, so its keys may call again
     users_of(world).put(world.user_id, limits, ADMIN)
     assert [each.account.scope for each in ask(ledger, world).admitted] == ["key", "user"]
     tables.database.call("PutItem", {"TableName": tables["api-keys"], "Item": to_item(stored | {"version": "x"})})
-    with pytest.raises(Conflict):  # a record that begins anew would be older than its item of limits
+    with pytest.raises(Conflict):  # a record that is created again would be older than its item of limits
         users_of(world).put(world.user_id, limits, ADMIN)
 
 
 def test_a_removal_is_met_between_the_key_and_its_user(tables: Tables) -> None:
-    """The user's item is told first, its keys afterwards: a call in between is not refused for it."""
+    """The user's item is changed first, its keys afterwards. A call in between is not refused because of that."""
     world = World(tables, user=LIMIT, tiers=dict(FREE))
     ledger = world.ledger()
     ask(ledger, world)
@@ -335,7 +336,7 @@ def test_a_key_s_limit_on_a_model_is_set_changed_and_removed(tables: Tables) -> 
 @pytest.mark.parametrize("limited", [OPUS, "bedrock/apac.anthropic.opus"])
 @pytest.mark.parametrize("asked", ["eu.anthropic.opus", "us.anthropic.opus", "global.anthropic.opus"])
 def test_a_limit_on_a_model_holds_wherever_it_runs(tables: Tables, asked: str, limited: str) -> None:
-    """The profiles of all geographies and the model's own id are one model, whichever of them the limit names."""
+    """The profiles of all geographies and the model's own id count as one model, whichever of them the limit names."""
     world = World(tables, model_limits=(ModelLimits("opus", limited, LIMIT),), tiers=dict(FREE))
     ledger = world.ledger()
     ledger.settle(ask(ledger, world, 900, OPUS), paid(900))
@@ -361,7 +362,8 @@ def test_a_limit_on_a_model_is_not_left_by_another_name_of_it(tables: Tables, li
 
 
 def test_a_limit_on_a_model_outlives_the_alias_that_it_was_given_by(tables: Tables) -> None:
-    """It holds for what the name stood for and for what it stands for now, in one sum; several names hold each."""
+    """It applies to the model that the name meant and to the one that it means now, with one sum. Of several names,
+    each applies."""
     world = World(tables, tiers=dict(FREE), aliases={"opus": OPUS})
     admin, ledger = keys_of(world), world.ledger()
     limit = {"max_budget": 0.001, "budget_duration": "daily"}
@@ -379,11 +381,11 @@ def test_a_limit_on_a_model_outlives_the_alias_that_it_was_given_by(tables: Tabl
     assert names(OPUS) == [OPUS, "opus"]
     assert world.item(model_item(key.id, "opus"))["used_2027-01-15"] == 400
     refused = refuse_by(ledger, world, key.caller())
-    assert (refused.details["model"], refused.details["limit"]) == (OPUS, 0.0003)  # the stricter of the two
+    assert (refused.details["model"], refused.details["limit"]) == (OPUS, 0.0003)  # the stricter of the two limits
     with pytest.raises(GatewayError) as unknown:
         admin.change(key.id, {"model_limits": {"opsu": limit}}, ADMIN)
     assert unknown.value.param == "model_limits.opsu"
-    renamed = admin.change(key.id, {"name": "still"}, ADMIN)  # though no alias is there any more
+    renamed = admin.change(key.id, {"name": "still"}, ADMIN)  # although the alias does not exist any more
     assert [each.target for each in renamed.model_limits] == [OPUS, OPUS]
 
 
@@ -416,7 +418,7 @@ def test_each_account_warns_for_itself(tables: Tables) -> None:
 
 @pytest.mark.parametrize("lost", [1, 2, 3, 4, 5])
 def test_what_is_lost_at_any_account_the_reconcile_puts_right(tables: Tables, lost: int) -> None:
-    """Of settlement's five writes the reply of one is lost, or the sweeper comes first: afterwards no drift is left."""
+    """A reply of one of settlement's five writes is lost, or the sweeper comes first. Afterwards no drift is left."""
     world = World(tables, LIMIT, user=LIMIT, team=LIMIT, model_limits=on_opus(), tiers=dict(FREE))
     hold, died = ask(world.ledger(), world, 300), ask(world.ledger(), world, 200)
     world.ledger(LossyDatabase(tables.database, lambda _operation, number: number == lost)).settle(hold, paid(100))

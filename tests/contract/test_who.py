@@ -450,7 +450,7 @@ def test_a_kept_answer_is_for_who_could_ask_for_it_now(
         authorization=f"Bearer {text}",
         idempotency_key="order-1",
     )
-    assert other.status == (422 if status == 200 else status)  # the alert does not say that the key was used
+    assert other.status == (422 if status == 200 else status)  # it does not learn that the key was used
 
 
 def test_what_goes_by_the_authorizer_s_answer_is_no_more_than_is_said(gateway: Gateway) -> None:

@@ -1,4 +1,4 @@
-"""Breakers in memory, by the rules of their store."""
+"""Breakers in memory that follow the rules of the breakers' store."""
 
 from collections.abc import Iterator, Sequence
 

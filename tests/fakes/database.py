@@ -1,4 +1,4 @@
-"""Databases for unit tests: one that answers from a script, one that is down. Expressions are judged elsewhere."""
+"""Databases for unit tests: one answers from a script, one is down. Expressions are tested elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Answer = dict[str, Any] | Exception
 
 
 class ScriptedDatabase:
-    """Gives the answers in turn and keeps what was asked."""
+    """Gives the answers in turn and keeps the requests."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -26,7 +26,7 @@ class ScriptedDatabase:
 
 
 class DownDatabase:
-    """Every call fails as an unreachable table does."""
+    """Every call fails, as if the table could not be reached."""
 
     def call(self, operation: str, request: Mapping[str, Any], *, attempts: int = 1) -> dict[str, Any]:
         raise StoreUnavailable("A data store does not answer; try again.", retry_after=1)

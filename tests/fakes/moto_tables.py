@@ -1,7 +1,7 @@
-"""moto's DynamoDB behind a loopback endpoint: what the ledger is judged on where there is no Java.
+"""moto's DynamoDB behind a loopback endpoint, on which the ledger is tested if there is no Java.
 
-It is asked below its HTTP layer, which costs 2 ms of CPU a call and changes nothing. Calls go one after another,
-because moto loses updates of threads at once: what it answers says nothing of concurrency.
+It is called below its HTTP layer, which costs 2 ms of CPU a call and changes nothing. Calls run one after another,
+because moto loses updates of simultaneous threads. So its answers prove nothing about concurrency.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ACCOUNT, REGION = "000000000000", "us-east-1"
 
 
 class MotoTables:
-    """The endpoint of an empty DynamoDB, for as long as the block lasts."""
+    """The endpoint of an empty DynamoDB, which exists until the block ends."""
 
     def __init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), _Answering)
@@ -79,7 +79,7 @@ def answered(operation: str, request: dict[str, Any]) -> tuple[int, bytes]:
 
 
 def _with_bytes(value: Any) -> Any:
-    """A request with binary values as bytes, as moto's HTTP layer hands them on."""
+    """A request with binary values as bytes, as moto's HTTP layer passes them on."""
     match value:
         case {"B": str(text), **rest} if not rest:
             return {"B": base64.b64decode(text)}

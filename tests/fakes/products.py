@@ -1,4 +1,4 @@
-"""A catalogue in memory, and products to put into it. The real store is judged on DynamoDB Local."""
+"""A catalogue in memory, and products for it. The real store is tested on DynamoDB Local."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CREATED = "2026-11-24T00:00:00.000Z"
 
 
 def described(**changes: Any) -> dict[str, Any]:
-    """A product as an admin describes it."""
+    """A product as an admin sends it."""
     return {
         "id": "p-1",
         "name": "Aurel Wireless Noise Canceling Headphones",
@@ -37,7 +37,7 @@ def product(**changes: Any) -> Product:
 
 
 class MemoryProducts:
-    """What services ask of a ProductStore; `reads` counts calls."""
+    """The methods of a ProductStore that services use; `reads` counts calls."""
 
     def __init__(self, *products: Product) -> None:
         self.items = {each.id: stored_form(each, 1) for each in products}

@@ -1,5 +1,5 @@
-"""A WSGI application on a port, by the very server that the streaming function runs, and a client that says what it
-sends byte by byte."""
+"""A WSGI application on a port, on the same server that the streaming function runs, and a client that controls every
+byte that it sends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS = 20.0
 
 @contextmanager
 def served(application: Port, settings: Settings, **others: Any) -> Iterator[int]:
-    """Its port, for as long as the block lasts. `others` are the server's own settings."""
+    """The port of the server, which runs until the block ends. `others` are the server's own settings."""
     server: Any = listening(
         application, settings._replace(host="127.0.0.1", port=0, threads=16), asyncore_loop_timeout=0.02, **others
     )
@@ -36,14 +36,14 @@ def served(application: Port, settings: Settings, **others: Any) -> Iterator[int
 
 
 def opened(port: int, sent: bytes) -> socket.socket:
-    """A connection, with this sent on it."""
+    """A connection on which this was sent."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=_SECONDS)
     connection.sendall(sent)
     return connection
 
 
 def until(connection: socket.socket, text: bytes) -> bytes:
-    """What comes up to this text, or to the end."""
+    """The bytes up to and including this text, or to the end."""
     came = b""
     while text not in came and (piece := connection.recv(65_536)):
         came += piece
@@ -51,6 +51,6 @@ def until(connection: socket.socket, text: bytes) -> bytes:
 
 
 def exchanged(port: int, sent: bytes) -> bytes:
-    """All that comes back until the server ends the connection."""
+    """Everything that comes back until the server ends the connection."""
     with opened(port, sent) as connection:
         return b"".join(iter(lambda: connection.recv(65_536), b""))

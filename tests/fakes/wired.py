@@ -1,4 +1,4 @@
-"""A gateway of fakes, where the functions look for theirs."""
+"""Puts a gateway of fakes where the functions look for theirs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.wiring import Gateway
 
 
 def wired(**things: Any) -> Gateway:
-    """This process's gateway, made anew, with these things in the place of its own: `database=DownDatabase()`."""
+    """Makes this process's gateway again, with these parts instead of its own: `database=DownDatabase()`."""
     wiring.reset()
     made = wiring.gateway()
     for name, thing in things.items():

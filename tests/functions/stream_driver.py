@@ -13,10 +13,10 @@ Invoke = Callable[[Sequence[Record]], Mapping[str, Any]]
 
 
 def drive(records: Sequence[Record], invoke: Invoke, *, retries: int = 20) -> list[Record]:
-    """Deliver a batch until it is done; returns what was given up after so many retries of one batch.
+    """Delivers a batch until it is done. Returns the records that were given up after this many retries of one batch.
 
-    An exception halves the batch. A partial failure is retried from the lowest failed record on, the records behind
-    it included, whether they succeeded or not.
+    An exception halves the batch. A partial failure is retried from the lowest failed record on. That includes the
+    records after it, whether they succeeded or not.
     """
     given_up: list[Record] = []
     waiting = [(list(records), retries)]

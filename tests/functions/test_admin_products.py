@@ -25,7 +25,7 @@ ONE = "/api/v1/admin/products/{id}"
 
 
 class Stored:
-    """The key's record as it is now."""
+    """The current record of the key."""
 
     def __init__(self) -> None:
         self.record = KeyRecord("k", "0" * 64, "test", "free", ("admin",), "2026-11-24T00:00:00.000Z")

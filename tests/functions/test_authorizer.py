@@ -1,4 +1,4 @@
-"""The authorizer: deny by default, in both kinds of answer."""
+"""The authorizer denies by default, in both kinds of answer."""
 
 import itertools
 import json
@@ -114,7 +114,7 @@ _BEARER = f"Bearer {KEY}"
         ({"x-api-key": KEY}, f"{KEY},{KEY}"),
         ({"x-api-key": KEY}, f"{KEY}, {OTHER}"),
         ({"authorization": _BEARER}, f"{_BEARER},{_BEARER}"),
-        ({"authorization": KEY, "x-api-key": OTHER}, KEY),  # without its scheme
+        ({"authorization": KEY, "x-api-key": OTHER}, KEY),  # without the scheme
         ({"x-api-key": _BEARER, "authorization": "x"}, _BEARER),  # the other header's form
         ({"authorization": f"Bearer\t{KEY}"}, f"Bearer\t{KEY}"),
         ({"authorization": f"Bearer{KEY}"}, f"Bearer{KEY}"),
@@ -122,7 +122,8 @@ _BEARER = f"Bearer {KEY}"
     ids=itertools.count(),
 )
 def test_what_is_not_in_the_identity_source_does_not_exist(headers: dict[str, str], source: str) -> None:
-    """The API caches the answer by the source's value: one that another header decided would be served to everybody."""
+    """The API caches the answer by the value of the identity source. If another header decided it, it would be used for
+    everybody."""
     database = ScriptedDatabase(stored())
     wired(database=database)
     assert handler(http(headers, source), None) == {"isAuthorized": False, "context": {}}
@@ -163,7 +164,8 @@ def test_denies_an_identity_source_that_is_not_one_value(source: Any) -> None:
     ("event", "effect"),
     [
         ({"headers": {"X-API-Key": KEY}}, "Allow"),
-        ({"headers": {"X-API-Key": KEY, "Authorization": "Basic c2hhcmVk"}}, "Deny"),  # either may be the source
+        # either header may be the identity source
+        ({"headers": {"X-API-Key": KEY, "Authorization": "Basic c2hhcmVk"}}, "Deny"),
         ({"headers": {"X-API-Key": KEY}, "multiValueHeaders": {"X-API-Key": [OTHER, KEY]}}, "Deny"),
         ({"headers": {}, "multiValueHeaders": {"Authorization": [_BEARER]}}, "Allow"),
         ({"headers": {"X-API-Key": KEY}, "identitySource": "Basic c2hhcmVk"}, "Deny"),

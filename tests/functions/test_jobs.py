@@ -1,4 +1,5 @@
-"""What nobody waits for: a run that ends well leaves a heartbeat, any other none; what can't be done is counted."""
+"""Runs for which no caller waits: a successful run emits a heartbeat, a failed one does not, and failures are
+counted."""
 
 import json
 import time
@@ -34,7 +35,7 @@ def counted(lines: list[dict[str, Any]], metric: str) -> int:
 
 
 class Tables:
-    """Nothing in them but the sweeper's cursor and, perhaps, a row that is OPEN and can't be read."""
+    """Tables that contain only the sweeper's cursor and perhaps an OPEN row that can't be read."""
 
     def __init__(self, *rows: dict[str, Any]) -> None:
         self.rows = list(rows)
@@ -82,7 +83,7 @@ def test_a_row_that_cant_be_expired_is_counted(log_lines: Lines) -> None:
 
 
 def test_each_scheduled_or_streamed_function_is_such_a_job() -> None:
-    """A new one is started by nobody who would miss it either."""
+    """Nobody would notice that a new function of this kind does not run, so it must be in the list."""
     for path in sorted((ROOT / "functions").glob("*/function.json")):
         if "event" in json.loads(path.read_text(encoding="utf-8")):
             code = (path.parent / "handler.py").read_text(encoding="utf-8")

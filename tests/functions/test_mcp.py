@@ -139,7 +139,7 @@ def test_whole_numbers_with_a_point_and_nulls_are_what_they_mean(name: str) -> N
         refused = tool(name, wanted | {"limit": limit})
         assert refused["isError"]
         assert "limit" in refused["content"][0]["text"]
-    assert tool(name, dict.fromkeys(wanted))["isError"]  # null where something must be there
+    assert tool(name, dict.fromkeys(wanted))["isError"]  # null where a value is required
 
 
 def test_a_call_without_arguments_or_with_null() -> None:
@@ -149,7 +149,8 @@ def test_a_call_without_arguments_or_with_null() -> None:
 
 
 def test_no_text_makes_a_tool_or_a_route_fail() -> None:
-    """Whatever stands in a text field: an answer, or a refusal that the model can mend; never an error of ours."""
+    """Whatever a text field contains, the result is an answer or a refusal that the model can correct; never an error
+    of ours."""
     long = ("x" * 10_000, "🎧" * 10_000, "𠀀" * 40, "ß" * 400, "ﷺ" * 400, "e\u0301" * 200)
     odd = [*ODD_TEXTS, *long, "שלום", "أهلا", "𝐇𝐞𝐚𝐝"]
     for text in odd:

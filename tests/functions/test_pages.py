@@ -1,4 +1,4 @@
-"""The pages for people: what they say, at both doors, and that they load nothing from anywhere else."""
+"""The pages for people: their content, at both doors, and that they load nothing from anywhere else."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_browser_gets_a_page_that_may_run_its_own_script_alone(path: str, acce
         assert f"{name}-src 'sha256-{digest}'" in policy
     assert "default-src 'none'" in policy
     assert not re.search(r"(src|href)=[\"'](https?:)?//", text)
-    assert "innerHTML" not in text  # what a description says is never taken for HTML
+    assert "innerHTML" not in text  # the text of a description is never interpreted as HTML
     assert len(text) < 20_000
 
 

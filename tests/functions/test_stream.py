@@ -1,4 +1,5 @@
-"""The streaming function's server and door over real sockets: what a client sends byte by byte, and what comes back."""
+"""The streaming function's server and door over real sockets: the bytes that a client sends, and the bytes that come
+back."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ HEAD = b"host: x\r\nconnection: close\r\n"
 
 
 class App:
-    """Routes of a test's own, and what they met."""
+    """Routes of a test, and the requests that they got."""
 
     def __init__(self) -> None:
         self.ended = threading.Event()
@@ -49,14 +50,14 @@ class App:
         return Response(200, pieces(), media_type="text/event-stream")
 
     def silent(self, request: Request) -> Response:
-        """Says one thing, then waits for what does not come until its client has gone."""
+        """Sends one piece, and then waits for something that does not come, until its client has gone."""
 
         def pieces() -> Iterator[bytes]:
             try:
                 yield b"data: first\n\n"
                 while not request.gone():
                     self.go.acquire(timeout=0.01)
-            finally:  # it may be closed where it yields, before it asks
+            finally:  # it may be closed while it yields, before it asks
                 self.ended.set()
 
         return Response(200, pieces(), media_type="text/event-stream")
@@ -179,7 +180,7 @@ def test_whoever_asks_whether_anybody_is_there_is_told(port: int) -> None:
         ("1.1", b"content-length: 3\r\n", b"abc", 200),
         ("1.1", b"transfer-encoding: chunked\r\n", b"1\r\na\r\n2;x=y\r\nbc\r\n0\r\n\r\n", 200),
         ("1.0", b"content-length: 3\r\n", b"abc", 200),
-        # What two servers could read as two requests:
+        # Requests that two servers could read as two requests:
         ("1.1", b"content-length: 3\r\ntransfer-encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n", 400),
         ("1.0", b"transfer-encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n", 400),
         ("1.1", b"content-length: 3\r\ncontent-length: 4\r\n", b"abc", 400),
@@ -255,7 +256,7 @@ def test_a_body_that_is_too_large_is_refused_in_its_dialect(
 
 
 def test_a_body_without_end_is_not_read(port: int, app: App) -> None:
-    """Only its head is sent: who waited for the rest would wait for good."""
+    """Only the head is sent. A server that waited for the rest would wait forever."""
     for length in (MOST_READ, 10**12, 10**30):
         head = b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % length
         status, headers, told = parted(exchanged(port, head))
@@ -274,7 +275,7 @@ def test_a_packed_body_is_unpacked_and_bombs_are_not(port: int, app: App) -> Non
 
 
 def say_on(app: App) -> None:
-    """What is said to nobody goes lost, until the server sees that it is nobody."""
+    """Sends data to a client that is gone. It is lost until the server notices that nobody reads it."""
     deadline = time.monotonic() + 60
     while not app.ended.wait(0.02):
         assert time.monotonic() < deadline
@@ -284,7 +285,7 @@ def say_on(app: App) -> None:
 def test_pieces_leave_as_they_are_made(port: int, app: App) -> None:
     with opened(port, b"GET /v1/stream HTTP/1.1\r\nhost: x\r\n\r\n") as client:
         for number in range(5):
-            app.go.release()  # the next is not made before this one is here
+            app.go.release()  # the next piece is not made before this one has arrived
             said = b"data: %d\n\n\r\n" % number
             assert until(client, said).endswith(said)
         assert not app.ended.is_set()
@@ -320,7 +321,7 @@ def test_what_breaks_before_its_first_byte_has_its_status_and_later_no_end(
     assert headers["access-control-allow-origin"] == "https://a.example"
     status, headers, body = asked(port, "GET /v1/broken?after=1")
     assert (status, headers["transfer-encoding"]) == (200, "chunked")
-    assert body == b"9\r\ndata: 1\n\n\r\n"  # no last chunk: a client must not take it for whole
+    assert body == b"9\r\ndata: 1\n\n\r\n"  # there is no last chunk, so a client can't take the answer for complete
     assert not [record for record in caplog.records if record.name == "waitress"], "the door has told it already"
 
 

@@ -1,5 +1,5 @@
-"""Clients that keep a connection of the streaming server: none of them keeps a thread for ever, and what they send is
-not repeated to anybody."""
+"""Clients that keep a connection of the streaming server: none of them keeps a thread forever, and nothing that they
+send is repeated to anybody."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_client_that_takes_a_little_now_and_then_has_until_its_answer_s_time_i
 def test_a_request_that_does_not_come_whole_is_waited_for_so_long(serving: Serving, begun: bytes) -> None:
     with serving(channel_timeout=1) as port, opened(port, begun) as client:
         client.settimeout(0.05)
-        for _ in range(400):  # a byte now and then keeps no connection
+        for _ in range(400):  # sending a byte now and then does not keep a connection
             try:
                 if not client.recv(1):
                     break

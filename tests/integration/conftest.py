@@ -1,6 +1,6 @@
-"""A real deployment for the whole session: on an emulator of its own, or on the one that runs at ENDPOINT.
+"""A real deployment for the whole session, on an emulator that is started for it or on the one that runs at ENDPOINT.
 
-Providers are the fake upstream for both vendors, so that every answer and failure can be asked for by the prompt.
+The fake upstream plays both vendors, so that a prompt can ask for any answer and failure.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to deploy: `base_url` of an API by its id. `doors` are where /v1 is answered, by their names, where the
-    streaming one can run."""
+    """Where to deploy. `base_url` returns the URL of an API for its id. `doors` has the names of the doors that answer
+    /v1, if the streaming one can run."""
 
     endpoint: str
     base_url: Callable[[str], str]
@@ -52,8 +52,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A deployed gateway and what a test needs of it. `keys` by name: free, basic, premium, enterprise, admin. `v1_url`
-    is where what is below /v1 is asked, one of `doors`."""
+    """A deployed gateway and its parts that tests need. `keys` by name: free, basic, premium, enterprise, admin.
+    Requests below /v1 go to `v1_url`, which is one of `doors`."""
 
     base_url: str
     keys: Mapping[str, str]
@@ -67,7 +67,7 @@ class Live:
     doors: Mapping[str, str] = field(default_factory=dict)
 
     def url(self, path: str) -> str:
-        """Where a path is asked."""
+        """The URL for a path."""
         return (self.v1_url if self.v1_url and path.startswith("/v1/") else self.base_url) + path
 
     def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
@@ -90,7 +90,7 @@ class Live:
         return self.call(method, f"/api/v1/admin{path}", body, sent)
 
     def new_key(self, **fields: Any) -> tuple[str, str]:
-        """A fresh key, so that no test meets another's limits. Returns its text and id."""
+        """A new key, so that no test meets another test's limits. Returns its text and id."""
         reply = self.admin("POST", "/keys", {"name": "test", "tier": "enterprise"} | fields)
         assert reply.status == 201, reply.text
         return reply.body["key"], reply.body["id"]
@@ -107,8 +107,8 @@ def _reply(status: int, headers: Any, body: bytes) -> Reply:
 
 @pytest.fixture(scope="session", autouse=True)
 def as_from_a_terminal() -> Iterator[None]:
-    """Processes that are started here heed what a terminal sends, also where this run ignores it: under `nohup`, or in
-    the background of a script. What is ignored is inherited."""
+    """Processes that are started here obey the signals of a terminal, even if this run ignores them: under `nohup`, or
+    in the background of a script. A process inherits the signals that its parent ignores."""
     ignored = [sent for sent in (signal.SIGHUP, signal.SIGINT) if signal.getsignal(sent) is signal.SIG_IGN]
     for sent in ignored:
         signal.signal(sent, signal.SIG_DFL)
@@ -182,25 +182,25 @@ def _options(deployer: Deployer, place: Place, fake: FakeUpstream) -> Options:
     )
 
 
-# The doors that answer /v1: both on one port, and each apart, as without a custom domain on AWS.
+# The doors that answer /v1: both on one port, and each separately, as on AWS without a custom domain.
 DOORS = ("http",) if os.environ.get("ENDPOINT") else ("one", "http", "stream")
 
 
 @pytest.fixture(params=DOORS)
 def doors(request: pytest.FixtureRequest, gateway: Live) -> Live:
-    """The gateway, whose /v1 is asked at each of its doors."""
+    """The gateway; /v1 is tested at each of its doors."""
     return replace(gateway, v1_url=gateway.doors[request.param])
 
 
 @pytest.fixture(params=[door for door in DOORS if door != "http"])
 def streaming(request: pytest.FixtureRequest, gateway: Live) -> Live:
-    """The gateway, whose /v1 is asked where it streams."""
+    """The gateway; /v1 is tested at the streaming door."""
     return replace(gateway, v1_url=gateway.doors[request.param])
 
 
 @pytest.fixture
 def gateway(live: Live) -> Iterator[Live]:
-    """The deployed gateway, with an upstream that does what prompts ask for and breakers that are closed."""
+    """The deployed gateway, with an upstream that does what prompts ask for, and with closed breakers."""
     live.fake.reset()
     yield replace(live)
     live.fake.reset()

@@ -1,4 +1,4 @@
-"""Adding a function is adding a folder: it is built, deployed and answers, and nothing else was touched."""
+"""To add a function, add a folder: it is built and deployed and answers, without any other change."""
 
 import json
 import secrets

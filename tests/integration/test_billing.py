@@ -1,4 +1,4 @@
-"""Corrections, statements, alerts and last use, through the stream; the bill redriven and rebuilt by command."""
+"""Corrections, statements, alerts and last use, through the stream; and commands that redrive and rebuild the bill."""
 
 import os
 import subprocess

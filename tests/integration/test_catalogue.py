@@ -101,7 +101,7 @@ def test_a_context_needs_the_catalogues_scope(gateway: Live) -> None:
 
 
 def test_the_held_estimate_counts_the_products(gateway: Live) -> None:
-    key, _ = gateway.new_key(max_budget=0.005)  # enough for the question, not for its products
+    key, _ = gateway.new_key(max_budget=0.005)  # enough for the question, but not for its products
     assert gateway.complete(key, max_tokens=1).status == 200
     refused = gateway.complete(key, max_tokens=1, mcpContext={"searchQuery": HEADPHONES})
     assert refused.status == 402, refused.text

@@ -1,4 +1,4 @@
-"""The life of keys and teams over HTTP, what a caller sees of its limits, and requests that are sent twice."""
+"""The life of keys and teams over HTTP, the limits that a caller can see, and requests that are sent twice."""
 
 import json
 import subprocess
@@ -27,7 +27,8 @@ def test_a_change_of_a_key_holds_at_its_next_call_under_a_cached_authorizer(gate
 
 
 def test_a_key_in_any_other_header_does_not_exist(gateway: Live) -> None:
-    """The HTTP API keeps the authorizer's answer by one header; twice, so that the second is the kept one."""
+    """The HTTP API caches the authorizer's answer by one header. The request is sent twice, so that the second one is
+    answered from the cache."""
     gateway = replace(gateway, v1_url=gateway.doors["http"])
     key, _ = gateway.new_key()
     shared = {"authorization": "Basic c2hhcmVk"}
@@ -116,7 +117,7 @@ def test_a_user_s_budget_and_a_model_s_bind_its_keys(gateway: Live) -> None:
     assert gateway.admin("DELETE", "/users/ann@example.com").status == 200
     limits = {"model_limits": {"gpt-4": {"max_budget": 0.01, "budget_duration": "daily"}}}
     assert gateway.admin("PATCH", f"/keys/{key_id}", limits).status == 200
-    refused = gateway.complete(key, "x", model="openai/gpt-5.4", max_tokens=4_000)  # by its own name
+    refused = gateway.complete(key, "x", model="openai/gpt-5.4", max_tokens=4_000)  # by the model's own name
     assert (refused.status, refused.body["error"]["scope"], refused.body["error"]["model"]) == (402, "model", "gpt-4")
     assert gateway.complete(key, "x", max_tokens=10).status == 200
     mine = gateway.call("GET", "/v1/key", headers=bearer(key)).body

@@ -1,4 +1,4 @@
-"""`make run` as its user meets it: it serves, says clearly what is wrong, and leaves nothing behind."""
+"""`make run` as its user sees it: it serves, reports problems clearly, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _READY_SECONDS = 300.0
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout of its own beside the real one's environments, so that no running gateway is met."""
+    """A separate checkout, next to the environments of the real one, so that the test can't meet a running gateway."""
     copy = tmp_path / "checkout"
     for folder in ("functions", "shared", "tools", "requirements"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -54,7 +54,7 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 @contextmanager
 def served(checkout: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A gateway that is ready, and what it printed until then."""
+    """A gateway that is ready, and its output until then."""
     process = tool(checkout, "run", "--port", str(port))
     lines: list[str] = []
     try:
@@ -111,7 +111,7 @@ def test_serves_with_curl_lines_that_work_and_leaves_nothing_behind(checkout: Pa
 
 
 def check_another_shell(checkout: Path, facts: dict[str, Any]) -> None:
-    """What `eval $(make env)` sets, and what the demo model says, in words where it is streamed."""
+    """The variables that `eval $(make env)` sets, and the answer of the demo model, word by word if it is streamed."""
     code, output = finished(tool(checkout, "env"))
     assert code == 0
     shown = subprocess.run(
@@ -141,10 +141,10 @@ def asked(facts: dict[str, Any], path: str, body: dict[str, Any], **headers: str
 
 
 def check_logs(checkout: Path, facts: dict[str, Any]) -> None:
-    """A line a request, of one function or of all, and all that one request said."""
+    """A line for each request, of one function or of all, and all lines of one request."""
     with pytest.raises(urllib.error.HTTPError):
         asked(facts, "chat/completions", {"model": "nobody", "messages": []}, **{"x-correlation-id": "wanted-1"})
-    deadline = time.monotonic() + _READY_SECONDS  # lines come in their own time
+    deadline = time.monotonic() + _READY_SECONDS  # log lines arrive with a delay
     while "wanted-1" not in (output := finished(tool(checkout, "logs"))[1]):
         assert time.monotonic() < deadline
     assert re.search(r"stream +POST /v1/messages  200  [\d.]+ ms  \$0\.0000\d\d  key \w{12}  ", output)
@@ -171,7 +171,7 @@ def test_a_start_that_fails_and_one_that_is_killed_leave_nothing_behind(checkout
     port = free_port()
     process = tool(checkout, "run", "--port", str(port))
     assert process.stdout is not None
-    while "build" not in (line := process.stdout.readline()):  # the emulator is up
+    while "build" not in (line := process.stdout.readline()):  # the emulator has started
         assert line
     process.kill()
     process.communicate(timeout=_READY_SECONDS)
@@ -191,7 +191,7 @@ def test_a_terminal_that_closes_leaves_nothing_behind(checkout: Path) -> None:
     assert process.stdout is not None
     while "emulator" not in (line := process.stdout.readline()):
         assert line
-    while "build" not in (line := process.stdout.readline()):  # the emulator is up
+    while "build" not in (line := process.stdout.readline()):  # the emulator has started
         assert line
     process.send_signal(signal.SIGHUP)
     assert finished(process)[0] == 0

@@ -1,4 +1,4 @@
-"""The main job end to end: a key, a chat request, an answer of the right provider, its cost in the usage report."""
+"""The main job end to end: a key, a chat request, an answer from the right provider, its cost in the usage report."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ def usage_of(gateway: Live, key_id: str, group_by: str = "key") -> Any:
 
 
 def settled(gateway: Live, key_id: str, requests: int) -> Any:
-    """The key's usage once so many requests are counted."""
+    """The key's usage after this many requests are counted."""
 
     def look() -> Any:
         report = usage_of(gateway, key_id)
@@ -123,7 +123,7 @@ def test_upstream_failures(gateway: Live, model: str, words: str, status: int, c
         assert reply.headers["retry-after"] == "7"
     report = settled(gateway, key_id, 1)
     assert report["total"]["errors"] == 1
-    assert (report["total"]["cost"] > 0) == charged  # an answer that is none bills nothing, the unknown does
+    assert (report["total"]["cost"] > 0) == charged  # an unusable answer is not billed, an unknown outcome is
 
 
 def test_a_reply_without_usage_is_counted_never_free(gateway: Live) -> None:
@@ -135,7 +135,7 @@ def test_a_reply_without_usage_is_counted_never_free(gateway: Live) -> None:
 def test_fifty_calls_at_once_with_a_free_key(gateway: Live) -> None:
     key, _ = gateway.new_key(tier="free")
     started = time.monotonic()
-    # The first call brings the authorizer's answer into the API's cache: 50 cold starts of it would prove nothing.
+    # The first call puts the authorizer's answer into the API's cache: 50 cold starts of it would prove nothing.
     replies = [gateway.complete(key, model="claude-3-sonnet")]
 
     def call() -> None:
@@ -198,7 +198,7 @@ def test_no_secret_is_in_any_log_or_row(gateway: Live) -> None:
     gateway.call("POST", "/api/v1/completions", prompt.encode(), {"x-api-key": key, "content-type": "application/json"})
     sinks = {f"log of {name}": "\n".join(logs(gateway, name)) for name in gateway.deployment.functions}
     sinks |= {f"table {name}": json.dumps(table(gateway, name), default=repr) for name in gateway.deployment.tables}
-    assert key.split("-")[1] in sinks["log of completions"]  # the scan would see a leak: ids are there
+    assert key.split("-")[1] in sinks["log of completions"]  # the scan would find a leak, because it finds the ids
     for place, text in sinks.items():
         for secret in (OPENAI_KEY, OPENAI_KEY[3:], key, key[16:], prompt):
             assert secret not in text, f"{place} holds a secret"

@@ -1,4 +1,4 @@
-"""The official MCP client judges the MCP server: handshake and stateless versions, tools, resources, refusals."""
+"""The official MCP client tests the MCP server: handshake and stateless versions, tools, resources, refusals."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ def test_every_tool_is_listed_and_called(gateway: Live, mode: str) -> None:
         tools = (await client.list_tools()).tools
         assert {tool.name for tool in tools} == set(calls)
         for name, arguments in calls.items():
-            result = await client.call_tool(name, arguments)  # the client checks it against the tool's output schema
+            result = await client.call_tool(name, arguments)  # the client compares it with the tool's output schema
             assert not result.is_error
             assert result.structured_content
         found = await client.call_tool("product_search", calls["product_search"])

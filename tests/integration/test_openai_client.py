@@ -1,4 +1,4 @@
-"""The official client, given the base URL and a key: answers, and its own exception classes."""
+"""The official client with the base URL and a key: answers, and its own exception classes."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ MESSAGES: Any = [{"role": "user", "content": '[[fake text="Good day"]]'}]
 
 @pytest.fixture
 def gateway(doors: Live) -> Live:
-    """At each door."""
+    """The gateway, at each door."""
     return doors
 
 
@@ -96,7 +96,7 @@ def test_a_missing_key(gateway: Live) -> None:
 
 @pytest.mark.parametrize("key", ["sk-wrong", keys.new_key()], ids=["malformed", "unknown"])
 def test_a_refused_key(gateway: Live, key: str) -> None:
-    """The HTTP API's own answer to a key that its authorizer refuses is a 403, the function's a 401."""
+    """If the authorizer refuses a key, the HTTP API itself answers with a 403; the function answers with a 401."""
     by_the_api = gateway.v1_url == gateway.doors["http"]
     refused = openai.PermissionDeniedError if by_the_api else openai.AuthenticationError
     with client(gateway, key) as sdk, pytest.raises(refused):

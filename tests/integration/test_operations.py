@@ -40,7 +40,7 @@ def test_a_failing_provider_opens_the_breaker_for_all_and_an_operator_closes_it(
     assert (refused.status, refused.body["error"]["code"]) == (503, "upstream_unavailable")
     assert int(refused.headers["retry-after"]) > 0
     assert len(gateway.fake.seen) == calls
-    assert gateway.complete(key, model="claude-3-sonnet").status == 200  # the other provider is not concerned
+    assert gateway.complete(key, model="claude-3-sonnet").status == 200  # the other provider is not affected
 
     def opened() -> bool:
         states = gateway.call("GET", "/api/v1/health/circuit-breakers").body["circuitBreakers"]

@@ -1,4 +1,5 @@
-"""A provider by its config entry alone, in a real deployment: a second OpenAI-compatible host, called by the SDK."""
+"""A provider that exists only as a config entry, in a real deployment: a second OpenAI-compatible host, called with the
+SDK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of the documents that can run here do, as they are printed: against a gateway of `make run`."""
+"""Those commands of the documents that can run here work as they are printed, against a gateway of `make run`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def blocks(page: str) -> list[str]:
 
 
 def said(checkout: Path, script: str, **variables: str) -> str:
-    """What a block prints; it must end well."""
+    """The output of a block, which must succeed."""
     environment = {**os.environ, "PYTHONPATH": f"{checkout}/shared:{checkout}", **variables}
     ran = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
@@ -56,5 +56,5 @@ def test_the_drill_and_the_runbooks_run_as_printed(checkout: Path) -> None:
         printed = said(checkout, drill)
         assert "(leaked) was revoked since" in printed
         assert printed.split()[:3] == ["200"] * 3
-        # By the function, while the authorizer's verdict is cached, for a minute; else by the HTTP API itself.
+        # The function answers while the authorizer's answer is cached, for a minute; afterwards the HTTP API itself.
         assert printed.split()[-2:] in (["200", "401"], ["200", "403"]), printed

@@ -1,4 +1,5 @@
-"""The door that streams, as it is deployed: behind the one port and alone, with its stage before its paths."""
+"""The streaming door as it is deployed: behind the common port, and separately, with its stage in front of its
+paths."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def client(gateway: Live, key: str) -> anthropic.Anthropic:
 
 
 def begun(gateway: Live, key: str, **body: Any) -> socket.socket:
-    """A connection on which a stream is asked for."""
+    """A connection on which a stream was requested."""
     url = urlsplit(gateway.url("/v1/chat/completions"))
     text = json.dumps({"model": "gpt-4", "stream": True, "max_tokens": 300} | body)
     head = f"POST {url.path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n"
@@ -45,7 +46,8 @@ def rows(gateway: Live, key_id: str) -> list[dict[str, Any]]:
 
 
 def test_a_client_that_hangs_up_ends_the_call_and_its_row(streaming: Live) -> None:
-    """The provider would speak for minutes: who has heard its first word by now hears it word by word."""
+    """The provider would send words for minutes. A client that has its first word by now gets the answer word by
+    word."""
     key, key_id = streaming.new_key()
     with begun(streaming, key, messages=[{"role": "user", "content": LONG}]) as connection:
         came = b""
@@ -149,5 +151,6 @@ def test_a_key_may_come_in_any_header_and_is_refused_when_it_is_revoked(streamin
     body = {"model": "gpt-4", "messages": ASKED}
     assert streaming.call("POST", "/v1/chat/completions", body, {"api-key": key}).status == 200
     assert streaming.admin("POST", f"/keys/{key_id}/revoke").status == 200
-    refused = streaming.call("POST", "/v1/chat/completions", body, {"api-key": key})  # known good for a minute
+    # its validity is remembered for a minute
+    refused = streaming.call("POST", "/v1/chat/completions", body, {"api-key": key})
     assert (refused.status, refused.body["error"]["code"]) == (401, "invalid_api_key")

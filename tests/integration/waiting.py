@@ -1,4 +1,4 @@
-"""Waiting for what comes in its own time: polled, with a deadline."""
+"""Waits for something that takes time: polls, with a deadline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T | None], seconds: float = 120.0) -> T:
-    """The first result that isn't None or False; fails after so many seconds."""
+    """The first result that isn't None or False; fails after this many seconds."""
     deadline = time.monotonic() + seconds
     while True:
         found = look()

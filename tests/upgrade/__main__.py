@@ -1,4 +1,5 @@
-"""`python -m tests.upgrade write NAME`: a base of the code as it is. `shapes`: docs/stored-shapes.md anew."""
+"""`python -m tests.upgrade write NAME` writes a base of the current code. `shapes` writes docs/stored-shapes.md
+again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A base: what a release stored and answered, and its code, as they are committed; written once, then only read."""
+"""A base: everything that a release stored and answered, and its code, as they are committed. It is written once and
+then only read."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ _PACKED = ("functions/**/*.py", "functions/*/function.json", "shared/**/*.py", "
 
 @dataclass(frozen=True)
 class Base:
-    """`now`: when it was left, in seconds since the epoch. `environment`: variables of its functions, with places for
-    what is of a run alone."""
+    """`now`: the time at which the life ended, in seconds since the epoch. `environment`: variables of its functions,
+    with placeholders for values that belong to a single run."""
 
     name: str
     now: float
@@ -42,7 +43,7 @@ class Base:
         return cls(items=items, questions=questions, **kept)
 
     def unpacked(self, out: Path) -> Path:
-        """Its code, in this folder."""
+        """Unpacks the base's code into this folder."""
         packed = lzma.decompress((FOLDER / self.name / "code.tar.xz").read_bytes())
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(out, filter="data")
@@ -50,13 +51,13 @@ class Base:
 
 
 def names() -> list[str]:
-    """The bases that there are, oldest first."""
+    """The existing bases, oldest first."""
     found = [path.name for path in FOLDER.iterdir() if path.is_dir()] if FOLDER.is_dir() else []
     return sorted(found, key=lambda name: [int(part) for part in name.split(".")])
 
 
 def write(name: str) -> Path:
-    """A base of the code as it is here, by a life of it."""
+    """Writes a base of the current code, with a life of it."""
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -71,19 +72,20 @@ def write(name: str) -> Path:
 
 
 def life_of(here: World, root: Path) -> tuple[Life, list[Question]]:
-    """A life of a version in empty tables, and what it answers at the end."""
+    """A life of a version in empty tables, and its answers at the end."""
     lived = Life(here, here.version(root))
     lived.lived()
     return lived, answered(lived)
 
 
 def _lines(objects: Iterable[Any]) -> list[str]:
-    """An object a line, so that what changed shows. In its own order: bodies are sent again byte by byte."""
+    """One object a line, so that a change can be seen. The order of members is kept, because bodies are sent again byte
+    by byte."""
     return [json.dumps(each, ensure_ascii=False) for each in objects]
 
 
 def _packed() -> bytes:
-    """The code, the same bytes for the same code."""
+    """The code as an archive, with the same bytes for the same code."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for path in sorted({path for pattern in _PACKED for path in ROOT.glob(pattern)}):

@@ -1,9 +1,9 @@
-"""One version of the gateway in a process of its own, which is told over pipes what Lambda would tell it.
+"""One version of the gateway in its own process, which gets over pipes what Lambda would send to it.
 
-It imports nothing of this repository but what lies in its working directory, and knows of the gateway only what a
-deployment knows: that `functions.<name>.handler.handler` takes an event and a context. So the same file runs the base
-of an upgrade and what comes after. Each command carries the time that it happens at: a clock that stands still between
-commands, so that what two versions do is the same whenever they do it.
+It imports nothing of this repository except the contents of its working directory. It knows only what a deployment
+knows about the gateway: `functions.<name>.handler.handler` takes an event and a context. So the same file runs the base
+of an upgrade and the later version. Each command contains its time. The clock stands still between commands, so that
+two versions behave the same whenever they run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def _time() -> float:
 
 
 def _monotonic() -> float:
-    """The steady clock goes on as it does, and leaps with the time of commands: what is kept for seconds grows old."""
+    """The monotonic clock runs as usual, and also jumps with the time of commands, so that caches that are kept for
+    seconds expire."""
     return _steady() + (_now - _began[0] if _began else 0.0)
 
 
@@ -47,13 +48,13 @@ def _context() -> Any:
 
 @lru_cache(maxsize=1)
 def _app() -> Any:
-    """The application of the door that streams."""
+    """The application of the streaming door."""
     settings = importlib.import_module("gateway.settings").settings
     return importlib.import_module("functions.stream.handler").app(settings(), threading.Event())
 
 
 def _at_the_port(sent: dict[str, Any]) -> dict[str, Any]:
-    """What the streaming door answers, whole."""
+    """The whole answer of the streaming door."""
     body = sent["body"].encode()
     environ: dict[str, Any] = {"REQUEST_METHOD": sent["method"], "PATH_INFO": sent["path"], "QUERY_STRING": ""}
     environ |= {
@@ -82,7 +83,7 @@ def _at_the_port(sent: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     commands, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # logs go where errors go: the answers' pipe has answers alone
+    os.dup2(2, 1)  # logs go to standard error, because the pipe of answers must contain only answers
     time.time, time.time_ns, time.monotonic = _time, lambda: int(_now * 1_000_000) * 1_000, _monotonic
     sys.path[:0] = [os.path.join(os.getcwd(), "shared"), os.getcwd()]  # noqa: PTH109, PTH118  nothing more is loaded
     for line in commands:

@@ -1,4 +1,4 @@
-"""What kinds of items there are, and of which attributes and types each is: found in what a life has stored."""
+"""The kinds of stored items, and the attributes and types of each kind, found in the items that a life has stored."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 Shapes = dict[str, dict[str, str]]
 """By kind (`limits: key`), what its attributes are (`N`, `S|absent`, ...)."""
-# What stands in a name for what differs from item to item, the longest first.
+# Placeholders for the parts of a name that differ from item to item, the longest first.
 _PARTS = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d"), "<hour>"),
     (re.compile(r"\d{4}-\d\d-\d\d"), "<day>"),
     (re.compile(r"\d{4}-W\d\d"), "<week>"),
     (re.compile(r"\d{4}-\d\d"), "<month>"),
 )
-_OF_NAMES = ("metadata", "model_limits", "terms")  # objects whose members are names that somebody gave
+_OF_NAMES = ("metadata", "model_limits", "terms")  # objects whose members have names that somebody chose
 _WINDOW = re.compile(r"(?<=_)(total|<day>|<week>|<month>)$")
 
 
 def kind_of(table: str, item: Mapping[str, Any]) -> str:
-    """The kind of an item, as DynamoDB writes it."""
+    """The kind of an item, in DynamoDB's format."""
     said = {name: next(iter(value.values())) for name, value in item.items()}
     match table:
         case "api-keys":
@@ -56,7 +56,7 @@ def _of_state(said: Mapping[str, Any]) -> str:
 
 
 def shapes(items: Mapping[str, Iterable[Mapping[str, Any]]]) -> Shapes:
-    """The kinds of all these items. Counters that stand for what there happens to be are one: `m|<name>|n`."""
+    """The kinds of all these items. Counters whose names depend on the data are counted as one: `m|<name>|n`."""
     found: dict[str, list[Mapping[str, str]]] = {}
     for table, stored in items.items():
         for item in stored:
@@ -91,7 +91,7 @@ def _latency(part: str) -> str:
 
 
 def _flat(name: str, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """An attribute and what stands in it, each by its path and type."""
+    """An attribute and its members, each by its path and type."""
     ((kind, inner),) = value.items()
     yield name, str(kind)
     if kind == "M":

@@ -1,4 +1,5 @@
-"""What a gateway stores in a life of a few hours, by a version of it: every kind that it has, through its functions."""
+"""The items that a gateway stores in a life of a few hours, with one version of the code: every kind of item, made by
+its functions."""
 
 from __future__ import annotations
 
@@ -22,12 +23,12 @@ STREAMED = CHAT | {"stream": True, "user": "somebody"}
 SLOW = CHAT | {"messages": [{"role": "user", "content": "[[fake delay=30]] Hello!"}]}
 
 _NOISE = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(100))
-# Its answer is too large to be kept in the claim itself.
+# Its answer is too large to be stored in the claim itself.
 LARGE: dict[str, Any] = CHAT | {"messages": [{"role": "user", "content": f"[[fake text={_NOISE}]] Hello!"}]}
 
 
 class Life:
-    """`keys` are texts of keys by name, `ids` what names stand for in addresses."""
+    """`keys` has the texts of keys by name, `ids` the ids for names in addresses."""
 
     def __init__(self, world: World, version: Version) -> None:
         self.world, self.version = world, version
@@ -36,9 +37,9 @@ class Life:
         self.told: set[tuple[str, str]] = set()
 
     def lived(self) -> None:
-        """Everything, in order. The last call is still under way at the end, and a few rows are counted by nobody."""
+        """Runs everything, in order. At the end the last call is still in progress, and a few rows are not counted."""
         self.keys = seed.seed_keys(self.world.database, self.world.names)
-        self.job("rate(1 minute)")  # a sweeper that has no cursor begins with today
+        self.job("rate(1 minute)")  # a sweeper without a cursor begins with today
         for step in (self._people, self._shop, self._config, self._calls, self._streams, self._a_crash, self._failures):
             step()
         self.tell_the_stream()
@@ -114,7 +115,8 @@ class Life:
             self.called("single")
 
     def _streams(self) -> None:
-        """At the other door: calls that may take long, sessions, an agent and a person that stand as marks."""
+        """At the streaming door: calls that may take long, sessions, and an agent and a person that are stored as
+        marks."""
         named = {"x_claude_code_session_id": SESSION, "x_claude_code_agent_id": "an agent's name"}
         body = CHAT | {"metadata": {"user_id": "somebody"}, "stream": True}
         self._streamed("/v1/messages", body, **named)
@@ -130,7 +132,7 @@ class Life:
         self.admin("DELETE", f"usage/sessions?key={self.ids['agent']}&session={FORGOTTEN}")
 
     def _a_crash(self) -> None:
-        """Calls whose function dies while the provider is asked: a row stays open, and a claim."""
+        """Calls whose function dies while it waits for the provider: a row stays open, and a claim."""
         self.die_in_a_call("crashed", idempotency_key="died")
 
     def die_in_a_call(self, key: str, **headers: str) -> None:
@@ -144,7 +146,7 @@ class Life:
             self.version.ask("POST", "/v1/chat/completions", SLOW, self.keys[key], **headers)
 
     def _failures(self) -> None:
-        """A breaker that opens by itself, and one that an operator opens."""
+        """A breaker that opens by itself, and a breaker that an operator opens."""
         for _ in range(6):
             self.called("busy", "[[fake status=500]] Hello!", model="gpt-4o", wanted=None)
         self.admin("POST", "circuit-breakers", {"action": "open", "breakers": ["openai/gpt-4o-mini@global"]})
@@ -159,8 +161,8 @@ class Life:
         self.version.run(self.version.of_event("stream"), {"Records": [record]})
 
     def _many_rows_of_a_day(self) -> None:
-        """Slots of a busy key fill up and are added to their day: a row of today, as often as that takes. Nobody waits
-        for two hundred calls; the rows differ in what makes each one itself."""
+        """Slots of a busy key fill up and are added to their day: one of today's rows is repeated as often as needed,
+        because two hundred real calls would take too long. The copies differ in their ids."""
         rows = [row for row in map(from_item, self.world.scan("request-analytics")) if row["key"] == self.ids["busy"]]
         first = rows[0]
         more = [first | {"rid": f"{first['rid'][:-4]}{number:04d}", "n": number} for number in range(10, 130)]
@@ -170,7 +172,7 @@ class Life:
         self.tell_the_stream()
 
     def _the_last_hour(self) -> None:
-        """What stands between two runs of everything: hours to reconcile, rows to count, calls under way."""
+        """The state between two runs of all jobs: hours to reconcile, rows to count, calls in progress."""
         for _ in range(3):
             self.called("three")
         self.called("full")
@@ -180,7 +182,7 @@ class Life:
     def called(
         self, key: str, text: str = "Hello!", model: str = "gpt-4", wanted: int | None = 200, **headers: str
     ) -> Reply:
-        """A paid call. `wanted` is its status, None for any."""
+        """A paid call. `wanted` is its expected status; None allows any."""
         body = CHAT | {"model": model, "messages": [{"role": "user", "content": text}]}
         reply = self.version.ask("POST", "/v1/chat/completions", body, self.keys[key], **headers)
         if wanted is not None and reply.status != wanted:
@@ -197,7 +199,7 @@ class Life:
         self.version.run(self.version.of_event(rate), {})
 
     def tell_the_stream(self, *, again: bool = False) -> None:
-        """The consumer gets what changed since it was last told; `again`: all that there ever was."""
+        """The consumer gets the changes since the last time; with `again` it gets all changes from the beginning."""
         records: list[dict[str, Any]] = []
         for item in self.world.scan("request-analytics"):
             state = item["state"]["S"]

@@ -1,4 +1,4 @@
-"""docs/stored-shapes.md: every stored kind with its attributes, as the code of today writes them."""
+"""docs/stored-shapes.md: every stored kind with its attributes, as the current code writes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ that some items of the kind lack the attribute.
 
 
 def now() -> Shapes:
-    """The shapes that the code of today stores."""
+    """The shapes that the current code stores."""
     with ExitStack() as stack:
         here = stack.enter_context(world(stack.enter_context(moto()), "shapes"))
         life_of(here, ROOT)

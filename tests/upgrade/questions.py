@@ -1,4 +1,5 @@
-"""What is asked of a gateway about what it has stored, and how an answer of one version agrees with another's."""
+"""The questions that a gateway is asked about its stored data, and the comparison of one version's answers with
+another's."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _CHAT_PATH = "/v1/chat/completions"
 
 
 def answered(life: Life) -> list[Question]:
-    """Every question with its status and answer, as this life's version gives them now."""
+    """Every question with its status and answer, as this life's version answers now."""
     found = []
     for question in _questions(life.ids):
         found.append(_asked(life.version, question, life.keys))
@@ -27,8 +28,9 @@ def answered(life: Life) -> list[Question]:
 
 
 def differences(reader: Version, questions: list[Question], keys: Mapping[str, str], *, all_of_it: bool) -> list[str]:
-    """Where this version answers otherwise than the one that wrote. `all_of_it`: it has to say all that was said; else
-    what both say has to agree, as for a version that does not know every field yet."""
+    """The differences between the answers of this version and those of the version that wrote. With `all_of_it`, every
+    field of the old answer must be there; otherwise only the fields in both answers must agree, because a version
+    may not know every field yet."""
     wrong = []
     for question in questions:
         name = f"{question['method']} {question['url']} by {question['key']}"
@@ -48,9 +50,10 @@ def _asked(version: Version, question: Question, keys: Mapping[str, str]) -> Que
     answer = reply.body if reply.text.startswith("{") else {}
     if "only" in question and reply.status == 200:
         answer = {path: _at(answer, path) for path in question["only"]}
-    if reply.status >= 400:  # words may change, what happened may not
+    if reply.status >= 400:  # the wording may change, the facts may not
         answer = {"code": answer.get("error", answer).get("code")} if isinstance(answer.get("error", ""), dict) else {}
-    if question["method"] == "POST":  # the same answer, given anew, would not be told from a kept one
+    # otherwise a new answer with the same content could not be distinguished from a stored one
+    if question["method"] == "POST":
         answer["replayed"] = reply.headers.get("idempotency-replayed")
     return question | {"status": reply.status, "answer": answer}
 
@@ -95,7 +98,7 @@ def _at(answer: Any, path: str) -> Any:
 
 
 def _compared(said: Any, again: Any, all_of_it: bool, path: str = "") -> Iterator[str]:
-    """What was said and is not said again, by its path."""
+    """The parts of the old answer that are missing or different in the new one, by path."""
     if isinstance(said, dict) and isinstance(again, dict):
         for name, value in said.items():
             if name in again:

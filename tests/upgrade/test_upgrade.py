@@ -1,6 +1,8 @@
-"""What a release has stored is read by what comes after; both run at once on one table; and the way back is open.
+"""Later code reads everything that a release has stored; both versions can run at once on the same tables; and going
+back is possible.
 
-The releases are those of `bases/`: what each stored, what it answered, and its code. See docs/upgrades.md."""
+The releases are those of `bases/`: what each stored, what it answered, and its code. See docs/upgrades.md.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ _SETTLED = ("SETTLED", "EXPIRED")
 
 @dataclass(frozen=True)
 class Lived:
-    """A life of today's code: its tables, `stored` as it left them, and what it answers."""
+    """A life of the current code: its tables, `stored` as it left them, and its answers."""
 
     world: World
     life: Life
@@ -71,7 +73,7 @@ def left(base: Base, endpoint: str, request: pytest.FixtureRequest) -> Iterator[
 
 
 def test_there_is_a_base_and_it_has_every_kind() -> None:
-    """Also those that a later release adds, once its own base is written."""
+    """This includes the kinds that a later release adds, after its own base is written."""
     assert NAMES, "no base is committed: python -m tests.upgrade write NAME"
     newest = Base.read(NAMES[-1])
     found = set(shapes(newest.items))
@@ -80,7 +82,7 @@ def test_there_is_a_base_and_it_has_every_kind() -> None:
 
 
 def test_the_listing_of_stored_shapes_is_of_this_code(lived: Lived) -> None:
-    """A change of a shape is seen where it is made, and the review sees it: `python -m tests.upgrade shapes`."""
+    """A change of a shape is visible in the same commit, so a review sees it: `python -m tests.upgrade shapes`."""
     told = listing.FILE.read_text(encoding="utf-8")
     assert told == listing.text(shapes(lived.stored)), "python -m tests.upgrade shapes"
 
@@ -92,14 +94,15 @@ def test_what_a_base_stored_is_read_by_this_code(base: Base, left: World) -> Non
 
 
 def test_what_this_code_stores_is_read_by_a_base(base: Base, code: Path, lived: Lived) -> None:
-    """The way back, with the tables as today's code has left them."""
+    """The way back: the base reads the tables that the current code has left."""
     before = lived.world.version(code, _environment(base, lived.world))
     assert differences(before, lived.questions, lived.life.keys, all_of_it=False) == []
     assert _after(lived.world, before) == []
 
 
 def test_both_run_at_once_on_one_table(base: Base, code: Path, left: World) -> None:
-    """As while a deployment replaces one by the other: containers of both answer, of one key's calls too."""
+    """As during a deployment that replaces one version with the other: containers of both versions answer, also calls
+    of one key."""
     both = (left.version(ROOT), left.version(code, _environment(base, left)))
     left.clock.now += 5 * MINUTE
     turns = [Life(left, each) for each in both]
@@ -121,14 +124,15 @@ def test_both_run_at_once_on_one_table(base: Base, code: Path, left: World) -> N
 
 
 def _one_limit(first: Life, second: Life) -> None:
-    """Three calls a minute, by both together."""
+    """Both versions together allow three calls a minute."""
     first.world.clock.now += 5 * MINUTE
     asked = [turn.called("three", wanted=None).status for turn in (first, second) * 3]
     assert sorted(asked) == [200] * 3 + [429] * 3
 
 
 def _one_budget(first: Life, second: Life) -> None:
-    """What one has spent or held the other has not: until both refuse, and no further."""
+    """The amount that one version has spent or held is not available to the other, until both refuse, and not
+    beyond."""
     made = first.admin("POST", "keys", {"name": "shared", "tier": "enterprise", "max_budget": 0.005})
     for turn in (first, second):
         turn.keys["shared"] = made["key"]
@@ -142,13 +146,13 @@ def _one_budget(first: Life, second: Life) -> None:
 
 
 def _one_answer(first: Life, second: Life) -> None:
-    """What one keeps under an Idempotency-Key the other repeats."""
+    """One version repeats the answer that the other stored under an Idempotency-Key."""
     claim = f"both-{first.version.root.name}"
     assert first.called("full", idempotency_key=claim).text == second.called("full", idempotency_key=claim).text
 
 
 def _one_record(first: Life, second: Life) -> None:
-    """A key that one has made and called by is changed, then revoked by the other."""
+    """One version creates a key and calls with it; the other changes it and then revokes it."""
     made = first.admin("POST", "keys", {"name": "changed", "tier": "enterprise"})
     for turn in (first, second):
         turn.keys["changed"] = made["key"]
@@ -175,8 +179,8 @@ def _one_config(first: Life, second: Life) -> None:
     assert second.called("full", model="gpt-4").status == 200
 
 
-# What is changed on purpose in what comes after (two of them in each run, all with PROVE), by file: a name that is
-# stored. What has to be told is the question that meets it.
+# Deliberate changes to the later version (two of them in each run, all with PROVE), by file: a name that is stored. The
+# question that notices the change must report it.
 _CHANGES = (
     pytest.param("ledger/admission.py", '"used_', '"took_', "/v1/key by full", id="a budget's sum"),
     pytest.param("billing/sessions/places.py", '"session#', '"sitting#', "usage/sessions", id="a partition"),
@@ -212,15 +216,16 @@ def test_a_shape_that_was_changed_is_found(
 
 
 def _environment(base: Base, here: World) -> dict[str, str]:
-    """Its variables, but for the tables' prefix, which is this world's."""
+    """The base's variables, without the tables' prefix, which this world chooses."""
     return base.environment | {"GATEWAY_TABLE_PREFIX": here.environment["GATEWAY_TABLE_PREFIX"]}
 
 
 def _after(here: World, version: Version) -> list[str]:
-    """What is wrong once this version has ended what was under way: rows swept, hours closed, everything counted."""
+    """The problems after this version has ended everything that was in progress: rows swept, hours closed, everything
+    counted."""
     turn = Life(here, version)
     here.clock.now += 30 * MINUTE
-    for _ in range(3):  # each run goes through an hour of minutes at most
+    for _ in range(3):  # each run processes at most an hour of minutes
         turn.job("rate(1 minute)")
     here.clock.now += 60 * MINUTE
     turn.job("rate(1 hour)")
@@ -235,7 +240,7 @@ def _rows(here: World) -> list[dict[str, Any]]:
 
 
 def _drift(here: World, rows: list[dict[str, Any]]) -> list[str]:
-    """Accounts whose sums are not their rows'. The rows of the busy key that a life has copied were never admitted."""
+    """Accounts whose sums are not those of their rows. The copied rows of the busy key were never admitted."""
     sums: dict[tuple[str, str], int] = {}
     for row in rows:
         if row["state"] in _SETTLED:
@@ -251,7 +256,7 @@ def _drift(here: World, rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _uncounted(here: World, rows: list[dict[str, Any]]) -> list[str]:
-    """Keys whose counted requests or cost are not their rows'."""
+    """Keys whose counted requests or cost are not those of their rows."""
     counted: dict[str, tuple[int, int]] = {}
     for item in here.scan("usage"):
         if kind_of("usage", item) == "usage: a slot":

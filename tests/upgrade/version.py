@@ -1,6 +1,7 @@
-"""A version of the gateway: a folder of code, run in a process of its own over tables that others share.
+"""A version of the gateway: a folder of code, run in its own process, on tables that other versions share.
 
-Of a version this knows the form of Lambda's events and of `function.json` (routes, authorizer, event); no class of it.
+This module knows only the form of Lambda's events and of `function.json` (routes, authorizer, event), and no class of
+the version.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 _CHILD = Path(__file__).parent / "child.py"
-SOURCE = "192.0.2.1"  # where clients are
+SOURCE = "192.0.2.1"  # the network of the clients
 _SOURCES = {"api-key": "x-api-key", "bearer": "authorization"}
 
 
@@ -46,7 +47,7 @@ class Reply:
 
 @dataclass
 class Version:
-    """The functions of a folder. A context: its process ends with it."""
+    """The functions of a folder. A context manager: the process ends with the block."""
 
     root: Path
     environment: Mapping[str, str]
@@ -80,13 +81,13 @@ class Version:
         process.communicate()
 
     def kill(self) -> None:
-        """End the process at once, whatever it is doing, and begin a new one: a new container."""
+        """Ends the process at once, whatever it is doing, and starts a new one: a new container."""
         self.__exit__()
         self._said.clear()
         self.__enter__()
 
     def run(self, function: str, event: Any) -> Any:
-        """What a function answers to an event. Raises Crashed."""
+        """A function's answer to an event. Raises Crashed."""
         command = json.dumps({"now": self.clock.now, "function": function, "event": event})
         process = self._running()
         with self._one:
@@ -104,7 +105,7 @@ class Version:
         return answer["answer"]
 
     def ask(self, method: str, url: str, body: Any = None, key: str = "", **headers: str) -> Reply:
-        """A request at the HTTP API, with a key in both headers: each route takes its own."""
+        """A request at the HTTP API, with a key in both headers; each route reads its own."""
         path, _, query = url.partition("?")
         sent = {"content-type": "application/json", "host": "localhost"}
         sent |= {"x-api-key": key, "authorization": f"Bearer {key}"} if key else {}
@@ -121,14 +122,14 @@ class Version:
         return Reply(answer["statusCode"], answer["headers"], answer["body"])
 
     def stream(self, path: str, body: Any, key: str, **headers: str) -> Reply:
-        """A POST at the door that streams, whose answer is read to its end."""
+        """A POST at the streaming door, whose answer is read to its end."""
         sent = {"authorization": f"Bearer {key}"} | {name.replace("_", "-"): text for name, text in headers.items()}
         event = {"method": "POST", "path": path, "headers": sent, "body": json.dumps(body)}
         answer = self.run("stream", event)
         return Reply(answer["statusCode"], answer["headers"], answer["body"])
 
     def of_event(self, wanted: str) -> str:
-        """The function that a `stream` or a `schedule` starts: of schedules, the one of this rate."""
+        """The function that a `stream` or a `schedule` starts; for a schedule, the function with this rate."""
         for path in sorted(self.root.glob("functions/*/function.json")):
             event = json.loads(path.read_text(encoding="utf-8")).get("event") or {}
             if wanted in event or wanted == event.get("schedule"):

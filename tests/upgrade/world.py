@@ -1,4 +1,4 @@
-"""What versions share: tables on moto, a fake upstream and a clock. Items go in and out of the tables as they stand."""
+"""The parts that versions share: tables on moto, a fake upstream and a clock. Items are read and written unchanged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tools.local.deploy import table_request
 from tools.local.emulator import ACCOUNT, REGION, ROOT
 from tools.manifest import Names, load
 
-# Twenty to one of a Friday: the hour that a life begins in is over when it ends, and no day, week or month is.
+# 20 minutes before one o'clock on a Friday: the hour in which a life begins is over when it ends, but no day, week or
+# month is.
 BEGIN = 1_795_783_200.0
 Items = dict[str, list[dict[str, Any]]]
 """By table, as DynamoDB writes them."""
@@ -28,7 +29,7 @@ Items = dict[str, list[dict[str, Any]]]
 
 @dataclass
 class World:
-    """`prefix` is the tables'. Versions are added to it; each ends with it."""
+    """`prefix` is the prefix of the tables. Versions are added to the world, and end with it."""
 
     endpoint: str
     fake: FakeUpstream
@@ -39,18 +40,18 @@ class World:
     environment: dict[str, str] = field(default_factory=dict)
 
     def version(self, root: Path, environment: Mapping[str, str] | None = None) -> Version:
-        """A process of a version of the code, as long as this world lasts. `environment`: its variables, if it has
-        others than today's."""
+        """A process of a version of the code, which exists as long as this world. `environment`: its variables, if they
+        differ from today's."""
         return self.stack.enter_context(self.passing(root, environment))
 
     def passing(self, root: Path, environment: Mapping[str, str] | None = None) -> Version:
-        """As `version`, a context of its own."""
+        """As `version`, as a context manager."""
         said = self.filled(environment) if environment else self.environment
         mine = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         return Version(root, mine | said, self.clock)
 
     def portable(self) -> dict[str, str]:
-        """Today's environment without what is of this run alone."""
+        """Today's environment without the values that belong only to this run."""
         said = {}
         for name, value in self.environment.items():
             for text, place in ((self.endpoint, "{dynamodb}"), (self.fake.url, "{upstream}")):
@@ -68,7 +69,7 @@ class World:
         return said
 
     def scan(self, table: str) -> list[dict[str, Any]]:
-        """Every item of a table, in an order that follows from its keys."""
+        """Every item of a table, in an order that depends only on its keys."""
         found: list[dict[str, Any]] = []
         request: dict[str, Any] = {"TableName": self.names.table(table)}
         while True:
@@ -98,13 +99,13 @@ class World:
 
 @contextmanager
 def world(endpoint: str, name: str, now: float = BEGIN) -> Iterator[World]:
-    """Empty tables of this name, and everything else that a version needs."""
+    """Empty tables with this prefix, and everything else that a version needs."""
     with FakeUpstream() as fake, ExitStack() as stack:
         names = Names(name, region=REGION, account=ACCOUNT, base="upgrade")
         database = seed.database(endpoint, REGION, ACCOUNT)
         for table, described in load(ROOT).tables.items():
             request = table_request(names.table(table), described)
-            request.pop("StreamSpecification", None)  # nobody reads it here, and moto would load half of itself
+            request.pop("StreamSpecification", None)  # nothing reads it here, and moto would import half of its code
             database.call("CreateTable", request)
         made = World(endpoint, fake, names, database, Clock(now), stack)
         made.environment = variables(Place(), names.prefix, endpoint, fake)

@@ -1,4 +1,4 @@
-"""From a request and its steering to what goes on the wire: one place for all vendors' routes and their faults."""
+"""Makes the bytes of an answer from a request and its steering: one place for all vendors' routes and their faults."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Reply:
 
 
 def secret(value: str | None) -> Reply:
-    """Secrets Manager's answer; None is a secret that is not there."""
+    """The answer of Secrets Manager; None means that the secret does not exist."""
     body = {"__type": "ResourceNotFoundException"} if value is None else {"SecretString": value}
     return Reply(400 if value is None else 200, {"content-type": "application/x-amz-json-1.1"}, _dump(body))
 
 
 def answer(method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> Reply:
-    """What the fake says to a request."""
+    """The fake's answer to a request."""
     path = path.partition("?")[0]
     if path.startswith("/model/"):
         return _bedrock(path, headers, body, steer)
@@ -118,7 +118,7 @@ def _anthropic_verdict(
 
 
 def _known(headers: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body without what a beta adds to each turn."""
+    """The body without the parts that a beta adds to each turn."""
     if "per-turn-control-2026-07-01" not in headers.get("anthropic-beta", ""):
         return dict(body)
     turns = [{name: value for name, value in turn.items() if name != "output_config"} for turn in body["messages"]]
@@ -171,7 +171,7 @@ def _embeddings(model: str, body: Mapping[str, Any], steer: Steer) -> tuple[dict
 def _bedrock_verdict(
     model: str, operation: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer
 ) -> tuple[int, Steer]:
-    # What Bedrock itself checks comes before what a test asks for.
+    # Bedrock's own checks come before the steering of a test.
     if not headers.get("authorization", "").startswith(("AWS4-HMAC-SHA256 Credential=", "Bearer ")):
         return 403, Steer(error_type="MissingAuthenticationTokenException")
     found = _bedrock_faults(model, operation, body)

@@ -25,7 +25,7 @@ ERROR_TYPES = {
 
 
 def message(request: Mapping[str, Any], steer: Steer) -> dict[str, Any]:
-    """A whole message, with a field no SDK knows, as real servers have."""
+    """A whole message, with a field that no SDK knows, as real servers send."""
     prompt = last_user_text(request.get("messages", []))
     text, output, cut = reply(prompt, int(request["max_tokens"]), steer)
     content: list[dict[str, Any]] = []

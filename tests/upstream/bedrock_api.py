@@ -18,7 +18,7 @@ from tests.upstream.responses_judge import faults as response_faults
 from tests.upstream.steering import Steer, last_user_text
 from tests.upstream.typed import shape_faults
 
-# By AWS's page of 2025 and by what users of later models were answered.
+# From AWS's page of 2025 and from answers that users of later models got.
 _COUNTS = re.compile(r"anthropic\.claude-(3-[57]-|haiku-4-5|opus-4-[1-6]|sonnet-4-[2-6])")
 ERROR_TYPES = {
     400: "ValidationException",
@@ -78,7 +78,7 @@ def events(request: Mapping[str, Any], steer: Steer) -> Iterator[tuple[str, dict
 
 
 def invoke_events(request: Mapping[str, Any], steer: Steer) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Anthropic's events as InvokeModelWithResponseStream carries them; metrics stand in the last one."""
+    """Anthropic's events as InvokeModelWithResponseStream carries them; the last one contains metrics."""
     output = 0
     for event in anthropic_api.events(request, steer):
         output = event.get("usage", {}).get("output_tokens", output)
@@ -88,7 +88,7 @@ def invoke_events(request: Mapping[str, Any], steer: Steer) -> Iterator[tuple[st
 
 
 def counted(message: Mapping[str, Any]) -> dict[str, str]:
-    """The counts of InvokeModel's answer, as its headers say them."""
+    """The counts of InvokeModel's answer, as in its headers."""
     usage = message.get("usage")
     if not usage:
         return {}
@@ -97,7 +97,7 @@ def counted(message: Mapping[str, Any]) -> dict[str, str]:
 
 
 def invoke_faults(body: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a body for InvokeModel on a model of Anthropic's; empty where Bedrock would take it."""
+    """The faults of a body for InvokeModel on an Anthropic model; empty if Bedrock would accept it."""
     if body.get("anthropic_version") != "bedrock-2023-05-31":
         return ["anthropic_version: Field required"]
     known = {"context-management-2025-06-27": "context_management"}
@@ -108,8 +108,8 @@ def invoke_faults(body: Mapping[str, Any]) -> list[str]:
 
 
 def count_faults(model: str, body: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a body for CountTokens. Only some models count, and by their own ids alone: a profile's id is
-    answered as one that does not."""
+    """The faults of a body for CountTokens. Only some models count, and only with their own ids: a profile's id is
+    answered like a model that does not count."""
     found = converse_judge.count_faults(body)
     if found or not _COUNTS.match(model):
         return found or ["The provided model doesn't support counting tokens."]
@@ -117,7 +117,7 @@ def count_faults(model: str, body: Mapping[str, Any]) -> list[str]:
 
 
 def counted_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The request whose tokens a body for CountTokens asks for; empty where there is none."""
+    """The request whose tokens a body for CountTokens asks for; empty if it has none."""
     asked = body.get("input")
     asked = asked if isinstance(asked, dict) else {}
     try:
@@ -135,12 +135,12 @@ def count_tokens(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def responses_faults(body: Mapping[str, Any]) -> list[str]:
-    """The same of a body of Responses."""
+    """The same for a body of Responses."""
     return _not_there(body) or response_faults(body)
 
 
 def chat_faults(body: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a chat body for the runtime's own OpenAI endpoint: the package's types, then its rules."""
+    """The faults of a chat body for the runtime's own OpenAI endpoint: the package's types, then its rules."""
     return _not_there(body) or shape_faults(_chat_params(), body)
 
 
@@ -154,14 +154,14 @@ def _not_there(body: Mapping[str, Any]) -> list[str]:
 
 
 def error(status: int, steer: Steer) -> tuple[str, dict[str, Any]]:
-    """The error type, which goes into a header, and the body."""
+    """The error type, which is sent in a header, and the body."""
     kind = steer.error_type or ERROR_TYPES.get(status, "InternalServerException")
     return kind, {"message": steer.message or f"The fake answers with {kind}."}
 
 
 @functools.cache
 def _chat_params() -> TypeAdapter[Any]:
-    # Imported here: a fake that is asked for another dialect alone starts without.
+    # Imported here, because a fake that is only used for another dialect starts faster without it.
     from openai.types.chat import completion_create_params as params
 
     return TypeAdapter(params.CompletionCreateParamsStreaming | params.CompletionCreateParamsNonStreaming)

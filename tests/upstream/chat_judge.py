@@ -1,5 +1,6 @@
-"""Whether a strict host would take a chat body, and whether an answer is one: by the types of OpenAI's package, then by
-the rules that no type says. Written apart from the gateway's translation, and simpler: it only looks."""
+"""Whether a strict host would accept a chat body, and whether an answer is valid: checked with the types of OpenAI's
+package, then with the rules that no type has. It is written independently of the gateway's translation, and is
+simpler, because it only checks."""
 
 from __future__ import annotations
 
@@ -31,12 +32,12 @@ def _answers(name: str) -> TypeAdapter[Any]:
 
 
 def faults(body: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a body, in words that begin with a path; empty where a strict host would take it."""
+    """The faults of a body, as texts that begin with a path; empty if a strict host would accept it."""
     return shape_faults(_params(), dict(body)) or list(_broken(body))
 
 
 def answer_faults(answer: Mapping[str, Any], kind: str = "ChatCompletion") -> list[str]:
-    """What is wrong with a completion, or with a `ChatCompletionChunk`."""
+    """The faults of a completion, or of a `ChatCompletionChunk`."""
     try:
         _answers(kind).validate_python(answer)
     except ValidationError as error:

@@ -1,5 +1,5 @@
-"""Whether Bedrock would take a body sent to Converse: botocore's own model of the operation, then the rules that the
-model does not say. Every body that the fake gets is judged by it, in every test."""
+"""Whether Bedrock would accept a body sent to Converse: checked with botocore's own model of the operation, then with
+the rules that the model does not have. In every test it checks every body that the fake gets."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from tests.upstream.converse_rules import broken_rules
 
 @functools.cache
 def _service() -> Any:
-    # Imported here: a fake that is asked for OpenAI alone starts without.
+    # Imported here, because a fake that is only used for OpenAI starts faster without it.
     import botocore.session
 
     return botocore.session.get_session().get_service_model("bedrock-runtime")
 
 
-_MODEL = {"modelId": "a.model-v1:0"}  # stands in the path, not in the body
+_MODEL = {"modelId": "a.model-v1:0"}  # these are in the path, not in the body
 
 
 def faults(body: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a body, in words that begin with a path; empty where Bedrock would take it."""
+    """The faults of a body, as texts that begin with a path; empty if Bedrock would accept it."""
     return _shape_faults({**body, **_MODEL}, _service().operation_model("Converse").input_shape) or list(
         broken_rules(body)
     )
 
 
 def count_faults(body: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a body for CountTokens; of the InvokeModel body in it no more than that it is base64."""
+    """The faults of a body for CountTokens. For the InvokeModel body in it, only its base64 is checked."""
     found = _shape_faults({**body, **_MODEL}, _service().operation_model("CountTokens").input_shape)
     asked = body.get("input", {}).get("converse")
     return found or (list(broken_rules(asked)) if asked else [])
 
 
 def event_faults(kind: str, event: Mapping[str, Any]) -> list[str]:
-    """What is wrong with an event of ConverseStream."""
+    """The faults of an event of ConverseStream."""
     events = _service().operation_model("ConverseStream").output_shape.members["stream"].members
     return _shape_faults(event, events[kind]) if kind in events else [f"{kind}: no such event"]
 
@@ -56,7 +56,7 @@ def _shape_faults(value: Any, shape: Any) -> list[str]:
 
 
 def _decoded(value: Any, shape: Any, where: str, found: list[str]) -> Any:
-    """JSON as botocore's parameters: base64 is bytes. A member that the shape has not is a fault."""
+    """JSON as botocore's parameters: base64 becomes bytes. A member that the shape does not have is a fault."""
     if shape.type_name == "structure" and isinstance(value, dict) and not _is_document(shape):
         unknown = [name for name in value if name not in shape.members]
         found += [f"{where}.{name}".lstrip(".") + ": unknown member" for name in unknown]
@@ -77,7 +77,7 @@ def _is_document(shape: Any) -> bool:
 
 
 def _constraints(value: Any, shape: Any, where: str) -> Iterator[str]:
-    """What botocore knows and does not check itself: enums, patterns, lengths, the one member of a union."""
+    """Rules that botocore knows but does not check: enums, patterns, lengths, the single member of a union."""
     if _is_document(shape):
         yield from _numbers(value, where)
     elif shape.type_name == "structure" and isinstance(value, dict):

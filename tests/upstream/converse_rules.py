@@ -1,6 +1,7 @@
-"""The rules of Converse that no model of it says: from AWS's documents, and from what users of translators ran into.
+"""The rules of Converse that its model does not have: from AWS's documents, and from problems that users of translators
+had.
 
-Written apart from the gateway's translation, and simpler: it only looks.
+They are written independently of the gateway's translation, and are simpler, because they only check.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _MOST_MARKS, _MOST_DOCUMENTS = 4, 5
 
 
 def broken_rules(body: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong, in words that begin with a path, of a body that has the shape of the model."""
+    """The faults of a body that has the shape of the model, as texts that begin with a path."""
     messages = body.get("messages") or []
     yield from _turns(messages)
     for number, message in enumerate(messages):

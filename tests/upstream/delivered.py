@@ -1,4 +1,4 @@
-"""What went out on one request: the fake's own book of what it has given."""
+"""The fake's record of everything that it has sent for one request."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Delivery:
-    """`status` and `headers` once the whole head was sent, else 0 and none; then the `body` of an answer in one piece,
-    once it was sent whole, or the `parts` of a stream, an event each, in order. Each stands here before it is written:
-    nobody has more than that. `began` is when the request was read, `last` when the newest piece was about to be
-    written, in seconds of the steady clock. `held`: a stream waits to be let go on. `ended`: nothing more comes."""
+    """`status` and `headers` are set when the whole head was sent; before that they are 0 and empty. Then comes the
+    `body` of an answer in one piece, when it was sent whole, or the `parts` of a stream, one for each event, in
+    order. Everything is recorded before it is written, so nobody has more than this record. `began` is when the
+    request was read, `last` when the newest piece was about to be written, in seconds of the monotonic clock.
+    `held`: a stream waits for permission to go on. `ended`: nothing more comes."""
 
     seen: Seen
     steer: Steer

@@ -1,4 +1,4 @@
-"""Embeddings as OpenAI and Bedrock's two families of models make them: judged bodies in, vectors out."""
+"""Embeddings of OpenAI and of Bedrock's two families of models: checks bodies and returns vectors."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _PURPOSES = ("search_document", "search_query", "classification", "clustering", 
 
 
 def said(body: Mapping[str, Any]) -> str:
-    """The last text of a request, by which it may be steered."""
+    """The last text of a request, which may contain steering."""
     given = body.get("inputText") or body.get("texts") or body.get("input") or ""
     last = given[-1] if isinstance(given, list) and given else given
     return last if isinstance(last, str) else ""
 
 
 def openai(request: Mapping[str, Any], steer: Steer) -> dict[str, Any]:
-    """Vectors of eight numbers, or of as many as were asked for, that follow from the text."""
+    """Vectors of eight numbers, or of as many as were requested, which depend on the text."""
     given = request.get("input", "")
     one = isinstance(given, str) or (bool(given) and isinstance(given[0], int))
     inputs = [given] if one else given
@@ -47,9 +47,10 @@ def openai(request: Mapping[str, Any], steer: Steer) -> dict[str, Any]:
 
 
 def openai_faults(body: Mapping[str, Any]) -> list[str]:
-    """What OpenAI would refuse: the package's types, then what the API's reference says of an input."""
+    """The faults that OpenAI would report: by the package's types, then by the rules for an input in the API's
+    reference."""
     given = body.get("input")
-    # Lists of tokens one by one: of a union of iterators pydantic tries the first alone.
+    # Lists of tokens are checked one by one, because pydantic tries only the first of a union of iterators.
     inputs = given if isinstance(given, list) and any(isinstance(each, list) for each in given) else [given]
     found = [fault for each in inputs for fault in shape_faults(_params(), {**body, "input": each})]
     if not given or (isinstance(given, list) and (len(given) > 2_048 or not all(each or each == 0 for each in given))):
@@ -58,12 +59,12 @@ def openai_faults(body: Mapping[str, Any]) -> list[str]:
 
 
 def is_titan(model: str) -> bool:
-    """Whether it is one of Titan's that embed text."""
+    """Whether it is a Titan model that embeds text."""
     return "titan-embed-" in model and "-text-" in model
 
 
 def titan(model: str, request: Mapping[str, Any], steer: Steer) -> tuple[dict[str, Any], dict[str, str]]:
-    """A body, and the headers that count."""
+    """The body, and the headers with the counts."""
     length = request.get("dimensions", 1_024 if "v2" in model else 1_536)
     used = count(request["inputText"])
     body: dict[str, Any] = {"embedding": vector(request["inputText"], length), "inputTextTokenCount": used}
@@ -76,7 +77,7 @@ def titan(model: str, request: Mapping[str, Any], steer: Steer) -> tuple[dict[st
 
 
 def cohere(model: str, request: Mapping[str, Any], steer: Steer) -> tuple[dict[str, Any], dict[str, str]]:
-    """The same of Cohere's, whose body counts nothing."""
+    """The same for Cohere's models, whose body has no counts."""
     length, texts = request.get("output_dimension", 1_536 if "v4" in model else 1_024), request["texts"]
     vectors = [vector(text, length) for text in texts]
     kind = "embeddings_by_type" if "embedding_types" in request else "embeddings_floats"
@@ -87,7 +88,7 @@ def cohere(model: str, request: Mapping[str, Any], steer: Steer) -> tuple[dict[s
 
 
 def titan_faults(model: str, body: Mapping[str, Any]) -> list[str]:
-    """What Bedrock would refuse of a body for Titan's text embeddings."""
+    """The faults that Bedrock would report for a body for Titan's text embeddings."""
     known = ("inputText", "dimensions", "normalize", "embeddingTypes") if "v2" in model else ("inputText",)
     found = [f"#: extraneous key [{name}] is not permitted" for name in body if name not in known]
     text = body.get("inputText")
@@ -101,7 +102,7 @@ def titan_faults(model: str, body: Mapping[str, Any]) -> list[str]:
 
 
 def cohere_faults(model: str, body: Mapping[str, Any]) -> list[str]:
-    """The same for Cohere's."""
+    """The same for Cohere's models."""
     known = {"texts", "images", "input_type", "truncate", "embedding_types"}
     known |= {"inputs", "output_dimension", "max_tokens"} if "v4" in model else set()
     found = [f"#: extraneous key [{name}] is not permitted" for name in body if name not in known]
@@ -116,12 +117,12 @@ def cohere_faults(model: str, body: Mapping[str, Any]) -> list[str]:
 
 
 def count(given: Any) -> int:
-    """The tokens of an input: a text, or what are its tokens."""
+    """The tokens of an input: of a text, or of a list of tokens."""
     return len(given) if isinstance(given, list) else tokens(given)
 
 
 def vector(given: Any, length: int) -> list[float]:
-    """Numbers that four bytes hold exactly, so that both encodings say the same."""
+    """Numbers that four bytes hold exactly, so that both encodings have the same values."""
     seed = hashlib.sha256(str(given).encode("utf-8", "replace")).digest()
     return [seed[at % len(seed)] / 256 for at in range(length)]
 
@@ -132,7 +133,7 @@ def _packed(given: Any, length: int) -> str:
 
 @functools.cache
 def _params() -> TypeAdapter[Any]:
-    # Imported here: a fake that is asked for another dialect alone starts without.
+    # Imported here, because a fake that is only used for another dialect starts faster without it.
     from openai.types.embedding_create_params import EmbeddingCreateParams
 
     return TypeAdapter(EmbeddingCreateParams)

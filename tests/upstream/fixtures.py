@@ -1,4 +1,4 @@
-"""The pytest fixture; a suite takes it by `from tests.upstream.fixtures import fake` in its conftest.py."""
+"""The pytest fixture. A suite gets it with `from tests.upstream.fixtures import fake` in its conftest.py."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.upstream.server import FakeUpstream
 
 @pytest.fixture
 def fake() -> Iterator[FakeUpstream]:
-    """A fake upstream of this test's own."""
+    """A fake upstream for this test."""
     with FakeUpstream() as upstream:
         yield upstream

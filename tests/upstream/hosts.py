@@ -1,10 +1,10 @@
-"""Hosts that speak OpenAI's chat format, each with what it documents to be peculiar about: below `/hosts/<name>/`.
+"""Hosts that speak OpenAI's chat format, each with its documented special features, below `/hosts/<name>/`.
 
-Sources: console.groq.com/docs/openai (fields that are a 400, x_groq); docs.mistral.ai/api and ChatCompletionRequest
-of mistralai/client-python (random_seed, max_tokens, ids of nine, "extra_forbidden" for any other field, answers in
-parts); api-docs.deepseek.com (reasoning_content, usage of the context cache, 402, empty lines while it waits);
-learn.microsoft.com on Azure OpenAI (api-key, deployments, content filter); ai.google.dev/gemini-api/docs/openai
-(errors in a list, a bad key as 400, thoughts outside completion_tokens); docs.x.ai (an error as text).
+Sources: console.groq.com/docs/openai (fields that are a 400, x_groq); docs.mistral.ai/api and ChatCompletionRequest of
+mistralai/client-python (random_seed, max_tokens, ids of nine, "extra_forbidden" for any other field, answers in parts);
+api-docs.deepseek.com (reasoning_content, usage of the context cache, 402, empty lines while it waits);
+learn.microsoft.com on Azure OpenAI (api-key, deployments, content filter); ai.google.dev/gemini-api/docs/openai (errors
+in a list, a bad key as 400, thoughts outside completion_tokens); docs.x.ai (an error as text).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def answer(name: str, headers: Mapping[str, str], body: Mapping[str, Any], steer
 
 
 def refusal(name: str, headers: Mapping[str, str], body: Mapping[str, Any], steer: Steer) -> tuple[int, Any]:
-    """Why a host refuses a request, with its status; None where it does not."""
+    """The reason why a host refuses a request, with its status; None if it accepts it."""
     proof = headers.get("api-key") if name == "azure" else headers.get("authorization", "").startswith("Bearer ")
     if not proof or (name == "azure" and "authorization" in headers):
         return 401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key"}}
@@ -161,7 +161,7 @@ def _deepseek_shape(whole: dict[str, Any]) -> dict[str, Any]:
 def _gemini_shape(whole: dict[str, Any]) -> dict[str, Any]:
     counts = {name: whole["usage"][name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
     thoughts = whole["usage"]["completion_tokens_details"]["reasoning_tokens"]
-    counts["completion_tokens"] -= thoughts  # they stand in the total alone
+    counts["completion_tokens"] -= thoughts  # they are only in the total
     (choice,) = whole["choices"]
     calls = choice["message"].get("tool_calls")
     twice = [calls[0] | {"id": ""}, calls[0], calls[0]] if calls else None

@@ -1,5 +1,5 @@
-"""Whether Anthropic would take a body sent to Messages, and whether an answer is one of its own: by the types of its
-package, then by the rules that no type says. Every body that the fake gets is judged by it."""
+"""Whether Anthropic would accept a body sent to Messages, and whether an answer is a valid one: checked with the types
+of its package, then with the rules that no type has. Every body that the fake gets is checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from tests.upstream.messages_rules import broken_rules
 from tests.upstream.typed import shape_faults
 
-# Fields that the package no longer types, and earlier models still take by the earlier version of the API.
+# Fields that the package no longer types; earlier models still accept them in the earlier version of the API.
 SAMPLING = ("temperature", "top_p", "top_k")
 _MOST_TOKENS = 1_000_000
 _ERRORS = (
@@ -30,7 +30,7 @@ _ERRORS = (
 
 @functools.cache
 def _adapter(name: str) -> TypeAdapter[Any]:
-    # Imported here: a fake that is asked for another dialect alone starts without.
+    # Imported here, because a fake that is only used for another dialect starts faster without it.
     import anthropic.types
     from anthropic.types import message_create_params
 
@@ -38,8 +38,8 @@ def _adapter(name: str) -> TypeAdapter[Any]:
 
 
 def faults(body: Mapping[str, Any], *, also: Sequence[str] = (), model: bool = True) -> list[str]:
-    """What is wrong with a body, in words that begin with a path; empty where Anthropic would take it. `also`: fields
-    that a beta adds; without `model`, where that stands in the path."""
+    """The faults of a body, as texts that begin with a path; empty if Anthropic would accept it. `also`: fields that a
+    beta adds. `model` is missing if it is in the path."""
     given = {name: value for name, value in body.items() if name not in (*SAMPLING, *also)}
     if not model:
         if "model" in given or "stream" in given:
@@ -50,7 +50,7 @@ def faults(body: Mapping[str, Any], *, also: Sequence[str] = (), model: bool = T
 
 
 def count_faults(body: Mapping[str, Any], *, also: Sequence[str] = ()) -> list[str]:
-    """What is wrong with a body sent to count its tokens: it has fields of its own, and no cap."""
+    """The faults of a body sent to count its tokens, which has its own fields and no cap."""
     given = {name: value for name, value in body.items() if name not in also}
     return shape_faults(_adapter("MessageCountTokensParams"), given) or list(
         broken_rules({**body, "max_tokens": _MOST_TOKENS})
@@ -58,7 +58,7 @@ def count_faults(body: Mapping[str, Any], *, also: Sequence[str] = ()) -> list[s
 
 
 def version_faults(body: Mapping[str, Any]) -> list[str]:
-    """What the version 2026-10-21 of the API takes no more."""
+    """The fields that the version 2026-10-21 of the API no longer accepts."""
     found = [f"{name}: Extra inputs are not permitted" for name in SAMPLING if name in body]
     for number, message in enumerate(body.get("messages", ())):
         blocks = message["content"] if isinstance(message.get("content"), list) else []
@@ -72,13 +72,13 @@ def version_faults(body: Mapping[str, Any]) -> list[str]:
 
 
 def warm() -> None:
-    """Read the types now: that takes seconds, which a test with a deadline has not."""
+    """Loads the types now, because that takes seconds, for which a test with a deadline has no time."""
     for name in ("MessageCreateParamsStreaming", "MessageCreateParamsNonStreaming", "MessageCountTokensParams"):
         _adapter(name)
 
 
 def answer_faults(answer: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a whole message."""
+    """The faults of a whole message."""
     found = _model_faults("Message", answer)
     found += [] if answer.get("stop_reason") else ["stop_reason: is missing"]
     for at, block in enumerate(answer.get("content", ())):
@@ -88,7 +88,7 @@ def answer_faults(answer: Mapping[str, Any]) -> list[str]:
 
 
 def event_faults(kind: str, event: Mapping[str, Any]) -> list[str]:
-    """What is wrong with an event of a stream."""
+    """The faults of an event of a stream."""
     if event.get("type") != kind:
         return [f"{kind}: its data are of type {event.get('type')}"]
     if kind == "ping":
@@ -101,7 +101,7 @@ def event_faults(kind: str, event: Mapping[str, Any]) -> list[str]:
 
 
 def stream_faults(events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """What is wrong with a stream: its events, and their order as Anthropic documents it."""
+    """The faults of a stream: of its events, and of their order as Anthropic documents it."""
     found = [fault for kind, event in events for fault in event_faults(kind, event)]
     kinds = [kind for kind, _ in events if kind != "ping"]
     if kinds and kinds[-1] == "error":

@@ -1,6 +1,6 @@
-"""The rules of Messages that no type says: from Anthropic's documents, and from what users of translators ran into.
+"""The rules of Messages that no type has: from Anthropic's documents, and from problems that users of translators had.
 
-Written apart from the gateway's translation, and simpler: it only looks.
+They are written independently of the gateway's translation, and are simpler, because they only check.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_MARKS, _LEAST_BUDGET = 4, 1_024
 
 
 def broken_rules(body: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong, in words that begin with a path, of a body that has the shape of the types."""
+    """The faults of a body that has the shape of the types, as texts that begin with a path."""
     if body["max_tokens"] < 1:
         yield "max_tokens: must be greater than or equal to 1"
     messages = [{**each, "content": _blocks(each["content"])} for each in body["messages"]]

@@ -1,7 +1,7 @@
-"""A model that does what a client's request asks of it: calls the tool that is offered, fills in a schema, answers what
-tools said. `fake.decide = oblige`: for clients whose requests no test writes itself, in any dialect.
+"""A model that does what a client's request asks for: it calls the tool that is offered, fills in a schema, and repeats
+the results of tools. `fake.decide = oblige`: for clients whose requests no test writes itself, in any dialect.
 
-A prompt with words for the fake (`[[fake ...]]`) goes by those, until tools have answered it.
+If a prompt has words for the fake (`[[fake ...]]`), those are followed until tools have answered.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Tool:
 
 
 def oblige(seen: Seen) -> Steer | None:
-    """What to answer; None where the prompt itself says it, or where any text will do."""
+    """The answer; None if the prompt itself has the steering, or if any text will do."""
     body = seen.body
     results = tool_results(body)
     if results:
@@ -45,10 +45,11 @@ def oblige(seen: Seen) -> Steer | None:
 
 
 def tool_results(body: Mapping[str, Any]) -> list[str]:
-    """What tools said since the model last spoke, as text; empty where the last word is the user's."""
+    """The results of tools since the model's last turn, as text; empty if the last turn is the user's."""
     found: list[str] = []
     given = body.get("messages") or body.get("input")
-    turns = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []  # of texts: none
+    # a list of texts contains none
+    turns = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
     for message in reversed(turns):
         if str(message.get("type")).endswith("_call_output"):
             found.insert(0, text_of(message.get("output")))
@@ -57,7 +58,7 @@ def tool_results(body: Mapping[str, Any]) -> list[str]:
             found.insert(0, text_of(message.get("content")))
             continue
         if message.get("role") == "system":
-            continue  # a turn of the client's own between the two
+            continue  # a turn of the client itself between the two
         content = message.get("content")
         blocks = content if isinstance(content, list) and message.get("role") == "user" else []
         said = [text for block in blocks if isinstance(block, dict) for text in _said(block)]
@@ -66,13 +67,13 @@ def tool_results(body: Mapping[str, Any]) -> list[str]:
 
 
 def offered(body: Mapping[str, Any]) -> list[Tool]:
-    """The tools of a request, in the order in which they stand."""
+    """The tools of a request, in their order."""
     given = body.get("tools") or (body.get("toolConfig") or {}).get("tools") or []
     return [tool for each in given if (tool := _tool(each)) is not None]
 
 
 def filled(schema: Mapping[str, Any], prompt: str, defined: Mapping[str, Any] | None = None) -> Any:
-    """A value that a JSON schema describes: numbers and quoted words are the prompt's, where it has some."""
+    """A value that a JSON schema describes. Numbers and quoted words are taken from the prompt, if it has some."""
     defined = schema.get("$defs", schema.get("definitions", {})) if defined is None else defined
     if "$ref" in schema:
         return filled(defined[str(schema["$ref"]).rpartition("/")[2]], prompt, defined)
@@ -116,7 +117,7 @@ def _tool(given: Mapping[str, Any]) -> Tool | None:
 
 
 def _wanted(body: Mapping[str, Any]) -> Tool | None:
-    """The tool that the choice names, or the first one; None where none may be called."""
+    """The tool that the choice names, or the first one; None if no tool may be called."""
     choice = body.get("tool_choice") or (body.get("toolConfig") or {}).get("toolChoice") or "auto"
     tools = offered(body)
     if not tools or choice == "none" or (isinstance(choice, dict) and choice.get("type") == "none"):
@@ -128,7 +129,7 @@ def _wanted(body: Mapping[str, Any]) -> Tool | None:
 
 
 def _answer_schema(body: Mapping[str, Any], prompt: str) -> Mapping[str, Any] | None:
-    """The schema that the answer's text has to meet, where one was sent."""
+    """The schema that the answer's text must follow, if the request has one."""
     asked = body.get("response_format") or (body.get("text") or {}).get("format") or {}
     if asked.get("type") == "json_object":
         return {"type": "object", "properties": {name: {"type": "string"} for name in _QUOTED.findall(prompt)}}

@@ -15,7 +15,7 @@ _ERROR_TYPES = {401: "invalid_request_error", 429: "rate_limit_error"}
 
 
 def completion(request: Mapping[str, Any], steer: Steer) -> dict[str, Any]:
-    """A `chat.completion`, with a field no SDK knows, as real servers have."""
+    """A `chat.completion`, with a field that no SDK knows, as real servers send."""
     prompt = last_user_text(request.get("messages", []))
     text, output, cut = reply(prompt, _cap(request), steer)
     count = request.get("n") or 1
@@ -34,7 +34,8 @@ def completion(request: Mapping[str, Any], steer: Steer) -> dict[str, Any]:
 
 
 def chunks(request: Mapping[str, Any], steer: Steer) -> Iterator[dict[str, Any]]:
-    """The `chat.completion.chunk`s of the same answer; usage in a last one without choices, where it was asked for."""
+    """The `chat.completion.chunk`s of the same answer. If usage was requested, it is in a last chunk without
+    choices."""
     prompt = last_user_text(request.get("messages", []))
     text, output, cut = reply(prompt, _cap(request), steer)
     head = {"id": _id(prompt), "object": "chat.completion.chunk", "created": _CREATED, "model": request.get("model")}
@@ -65,7 +66,7 @@ def models() -> dict[str, Any]:
 
 
 def error(status: int, steer: Steer) -> dict[str, Any]:
-    """An error body as OpenAI writes it; the message quotes what was sent, which is why it must not be passed on."""
+    """An error body as OpenAI writes it. The message quotes the request, which is why it must not be passed on."""
     message = steer.message or f"The fake answers with status {status}."
     kind = steer.error_type or _ERROR_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": steer.param or None, "code": steer.code or None}}

@@ -24,7 +24,7 @@ SEALED = "gAAAAABfake"
 
 
 def last_input_text(given: Any) -> str:
-    """What the user said last."""
+    """The user's last text."""
     if isinstance(given, str):
         return given
     for item in reversed(given if isinstance(given, list) else []):
@@ -34,7 +34,7 @@ def last_input_text(given: Any) -> str:
 
 
 def response(request: Mapping[str, Any], steer: Steer) -> dict[str, Any]:
-    """A whole response, with a field no SDK knows, as real servers have."""
+    """A whole response, with a field that no SDK knows, as real servers send."""
     prompt = last_input_text(request.get("input"))
     text, output, cut = reply(prompt, int(request.get("max_output_tokens") or 4_096), steer)
     known = hashlib.sha256(prompt.encode("utf-8", "replace")).hexdigest()[:24]

@@ -1,5 +1,6 @@
-"""Whether OpenAI would take a body of Responses, and whether an answer is one: by the types of its package and its own
-accumulator of streams, then by rules that no type says. Every body that the fake gets is judged by it."""
+"""Whether OpenAI would accept a body of Responses, and whether an answer is valid: checked with the types of its
+package and its own accumulator of streams, then with rules that no type has. Every body that the fake gets is
+checked."""
 
 from __future__ import annotations
 
@@ -17,13 +18,13 @@ _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
 _CALLS = {"function_call": "function_call_output", "custom_tool_call": "custom_tool_call_output"}
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
-# Codes that the API gives beside those that the package types.
+# Codes that the API returns in addition to those that the package types.
 CODES = ("context_length_exceeded", "insufficient_quota")
 
 
 @functools.cache
 def _params(name: str) -> TypeAdapter[Any]:
-    # Imported here: a fake that is asked for another dialect alone starts without.
+    # Imported here, because a fake that is only used for another dialect starts faster without it.
     from openai.types.responses import response_create_params
 
     return TypeAdapter(getattr(response_create_params, name))
@@ -37,19 +38,19 @@ def _answers(name: str) -> TypeAdapter[Any]:
 
 
 def warm() -> None:
-    """Read the types now: that takes seconds, which a test with a deadline has not."""
+    """Loads the types now, because that takes seconds, for which a test with a deadline has no time."""
     for name in ("ResponseCreateParamsStreaming", "ResponseCreateParamsNonStreaming"):
         _params(name)
 
 
 def faults(body: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a body, in words that begin with a path; empty where OpenAI would take it."""
+    """The faults of a body, as texts that begin with a path; empty if OpenAI would accept it."""
     params = "ResponseCreateParamsStreaming" if body.get("stream") else "ResponseCreateParamsNonStreaming"
     return shape_faults(_params(params), _with_usual(body)) or list(_broken(body))
 
 
 def _with_usual(body: Mapping[str, Any]) -> dict[str, Any]:
-    """With what the package wants told and the API takes untold: LangChain leaves it away against OpenAI itself."""
+    """Adds fields that the package requires and the API does not: LangChain omits them even for OpenAI itself."""
     tools = body.get("tools")
     if isinstance(tools, list):
         tools = [{"strict": None, "parameters": None, **each} if _is(each, "function") else each for each in tools]
@@ -102,7 +103,7 @@ def _broken(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def answer_faults(answer: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a whole response."""
+    """The faults of a whole response."""
     found = _model_faults("Response", answer)
     found += [] if answer.get("store") in (None, False) else ["store: something is stored"]
     for at, item in enumerate(answer.get("output", ())):
@@ -112,7 +113,7 @@ def answer_faults(answer: Mapping[str, Any]) -> list[str]:
 
 
 def event_faults(kind: str, event: Mapping[str, Any]) -> list[str]:
-    """What is wrong with an event of a stream."""
+    """The faults of an event of a stream."""
     if event.get("type") != kind:
         return [f"{kind}: its data are of type {event.get('type')}"]
     if kind == "keepalive":
@@ -124,8 +125,8 @@ def event_faults(kind: str, event: Mapping[str, Any]) -> list[str]:
 
 
 def stream_faults(events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """What is wrong with a stream: its events, their order and numbers, whole items where they are done, and what the
-    package's own accumulator makes of it."""
+    """The faults of a stream: of its events, their order and numbers, of items that are not whole when they are done,
+    and of the result of the package's own accumulator."""
     found = [fault for kind, event in events for fault in event_faults(kind, event)]
     told = [(kind, event) for kind, event in events if kind != "keepalive"]
     kinds = [kind for kind, _ in told]
@@ -166,7 +167,7 @@ def _text(item: Mapping[str, Any]) -> str:
 
 
 def _accumulated(events: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
-    """The package's own reader must get through, and come to what the last event says."""
+    """The package's own reader must accept the stream, and its result must agree with the last event."""
     from openai import omit
     from openai._models import construct_type
     from openai.lib.streaming.responses._responses import ResponseStreamState

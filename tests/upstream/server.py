@@ -1,4 +1,4 @@
-"""The HTTP server: records what came, and puts answers on the wire with the timing and the breaks asked for."""
+"""The HTTP server: records requests, and sends answers with the timing and the interruptions that a test asks for."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _MOST_BODY = 32_000_000
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as it arrived. Header names are lower-case; `body` is {} where it is no JSON object; `client` is the
-    port it came from, the same for requests over one connection."""
+    """One request as it arrived. Header names are lower-case. `body` is {} if it is not a JSON object. `client` is the
+    port of the sender, which is the same for requests over one connection."""
 
     method: str
     path: str
@@ -37,15 +37,15 @@ class Seen:
 
 
 class FakeUpstream:
-    """A fake OpenAI and Bedrock on a loopback port of its own; a context manager.
+    """A fake of OpenAI and Bedrock on its own loopback port; a context manager.
 
-    `url` is for Bedrock, `openai_url` ends in /v1. `seen` holds every request in order, `deliveries` what went out on
-    each. `script` queues answers, one a request, before what a request's own headers and words ask for; `decide` may
-    give a Steer for a request.
-    `gone` is set when a connection was broken on purpose. `let` lets one more event of a held stream go.
+    `url` is for Bedrock, `openai_url` ends in /v1. `seen` has every request in order, `deliveries` everything that was
+    sent for each. `script` queues answers, one for each request; they take precedence over a request's own headers and
+    words. `decide` may give a Steer for a request. `gone` is set when a connection was broken on purpose. `let` allows
+    one more event of a held stream.
 
-    It is Secrets Manager too: `secrets` holds values by id (any other is "sk-fake", None is one that is not there), and
-    `secret_reads` the ids that were asked for.
+    It is also a fake of Secrets Manager: `secrets` has values by id (any other secret is "sk-fake", None is one that
+    does not exist), and `secret_reads` the ids that were requested.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -74,15 +74,15 @@ class FakeUpstream:
         return f"{self.url}/v1"
 
     def script(self, *steers: Steer) -> None:
-        """The next requests are answered so, in this order."""
+        """The next requests are answered like this, in this order."""
         self._queue.extend(steers)
 
     def let(self, events: int = 1) -> None:
-        """So many events of held streams may go."""
+        """Allows this many events of held streams."""
         self.permits.release(events)
 
     def reset(self) -> None:
-        """Forget what was seen and scripted."""
+        """Forgets all requests and scripts."""
         self.permits = threading.Semaphore(0)
         self.seen.clear()
         self.deliveries.clear()
@@ -92,7 +92,7 @@ class FakeUpstream:
         self.decide = lambda seen: None
 
     def steer(self, seen: Seen) -> Steer:
-        """What to do with a request. Raises ValueError for a directive that is none."""
+        """The steering of a request. Raises ValueError for an unknown directive."""
         if self._queue:
             return self._queue.popleft()
         asked = counted_of(seen.body) or seen.body
@@ -101,7 +101,7 @@ class FakeUpstream:
         return self.decide(seen) or steer_from(seen.headers, said)
 
     def serve(self) -> None:
-        """Serve in this thread, until interrupted."""
+        """Serves in this thread, until interrupted."""
         self._server.serve_forever()
 
     def __enter__(self) -> FakeUpstream:
@@ -132,7 +132,7 @@ class _Server(ThreadingHTTPServer):
             self._open.discard(request)
 
     def server_close(self) -> None:
-        # Kept-alive connections would hold their threads, which a caller joins.
+        # Kept-alive connections would block their threads, for which a caller waits.
         for connection in list(self._open):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -141,7 +141,7 @@ class _Server(ThreadingHTTPServer):
         super().server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that hangs up is what many tests are about; anything else is printed.
+        # Many tests are about clients that hang up, so only other errors are printed.
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet: `seen` is the log."""
+        """Logs nothing, because `seen` is the log."""
 
     def _serve(self) -> None:
         fake = self.server.fake
@@ -269,7 +269,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.sendall(data[index : index + 1])
 
     def _end(self) -> None:
-        # An orderly close that was not announced: a reset could overtake the answer.
+        # An orderly close that was not announced, because a reset could overtake the answer.
         self.connection.shutdown(socket.SHUT_RDWR)
         self.close_connection = True
         self.server.fake.gone.set()

@@ -1,4 +1,5 @@
-"""How a test tells the fake what to do with a request: headers, words in the prompt, or a script in the process."""
+"""How a test tells the fake how to answer a request: with headers, with words in the prompt, or with a script in the
+process."""
 
 from __future__ import annotations
 
@@ -14,17 +15,19 @@ _DIRECTIVE = re.compile(r"\[\[fake\s+(.*?)\]\]", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Steer:
-    """What one answer shall be like. Every field has a header (`x-fake-retry-after`) and a word (`retry-after=7`).
+    """The form of one answer. Every field has a header (`x-fake-retry-after`) and a word (`retry-after=7`).
 
     Timing, in seconds: `delay` before the first byte; `drip` between single bytes, from the `drip_from` part on;
-    `chunk_delay` between the events of a stream, of which all after `held` wait for `FakeUpstream.let`. `reset` closes
-    the connection hard: "before" any byte, within the "headers", or within the "body" (of a stream: after `after`
-    events); "after" a whole answer it closes in order; "end" ends a stream in order, but early, after `after` events.
+    `chunk_delay` between the events of a stream. All events after `held` wait for `FakeUpstream.let`. `reset` breaks
+    the connection: "before" any byte, within the "headers", or within the "body" (for a stream: after `after` events).
+    With "after", it is closed in order after a whole answer; "end" ends a stream in order, but early, after `after`
+    events.
+
     `body`: "malformed", "schema", "no-usage", "zero-usage", "huge" (of `size` bytes), "gzip", "empty", "cut" (ends
-    early, in order) or "list". `tool` is called with `arguments`; several, "one,two", at once, with a list of as many.
-    `stream_error` ends a stream with that error. `exact` is a body of its own, `header` a further header
-    ("name: value"), `wire` the whole answer, status line and all, after which the connection ends; all three go out
-    byte by byte as they stand (latin-1).
+    early, in order) or "list". `tool` is called with `arguments`; several tools, "one,two", are called at once, with a
+    list of as many arguments. `stream_error` ends a stream with that error. `exact` is a given body, `header` a further
+    header ("name: value"), `wire` the whole answer including the status line, after which the connection ends. All
+    three are sent unchanged, byte by byte (latin-1).
     """
 
     status: int = 200
@@ -60,7 +63,7 @@ class Steer:
 
     @property
     def calls(self) -> list[tuple[str, str, str]]:
-        """The tools called at once: what tells their ids apart (nothing for the first), name, arguments as JSON."""
+        """The tools that are called at once: the suffix of each id (empty for the first), name, arguments as JSON."""
         names = self.tool.split(",") if self.tool else []
         given = (
             [json.dumps(each) for each in json.loads(self.arguments)]
@@ -77,7 +80,7 @@ _FIELDS = {field.name: _TYPES[str(field.type)] for field in fields(Steer)}
 def steer_from(headers: Mapping[str, str], prompt: str) -> Steer:
     """The steering in a request's headers, and in `[[fake status=503 text="two words"]]` of its last user message.
 
-    Raises ValueError for a word that is none, so that a test with a typo fails.
+    Raises ValueError for an unknown word, so that a test with a typo fails.
     """
     words: dict[str, str] = {
         name.lower().removeprefix("x-fake-"): value

@@ -1,4 +1,4 @@
-"""Bodies against the typed dictionaries of a vendor's own package: what is wrong, and what no type has."""
+"""Compares bodies with the typed dictionaries of a vendor's own package: faults, and members that no type has."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-_MOST = 5  # faults told of one body: a union tells one for each of its types
+_MOST = 5  # reported faults of one body: a union reports one for each of its types
 
 
 def shape_faults(adapter: TypeAdapter[Any], value: Any) -> list[str]:
-    """What is wrong, in words that begin with a path."""
+    """The faults, as texts that begin with a path."""
     try:
         read = _whole(adapter.validate_python(value))
     except ValidationError as error:
@@ -20,7 +20,7 @@ def shape_faults(adapter: TypeAdapter[Any], value: Any) -> list[str]:
 
 
 def _whole(value: Any) -> Any:
-    """What was read, with the lists that are read only when they are looked at."""
+    """The parsed value, including the lists that are read only when they are used."""
     if isinstance(value, Mapping):
         return {name: _whole(each) for name, each in value.items()}
     if isinstance(value, (Iterator, list, tuple)):
