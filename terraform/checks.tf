@@ -88,7 +88,7 @@ resource "terraform_data" "preflight" {
 
     precondition {
       condition     = length(setsubtract(keys(var.table_names), keys(local.tables))) == 0
-      error_message = "table_names names tables that shared/tables.json does not describe: ${join(", ", setsubtract(keys(var.table_names), keys(local.tables)))}."
+      error_message = "table_names has tables that shared/tables.json does not describe: ${join(", ", setsubtract(keys(var.table_names), keys(local.tables)))}."
     }
 
     precondition {

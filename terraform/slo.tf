@@ -1,8 +1,8 @@
 # The objectives that callers are promised, and alarms on how fast the error budget is used up (profile full). With an objective of
 # 99.9 %, 0.1 % of a month's calls may fail: that is its error budget. An alarm is raised if the budget would be used up in two
-# days (14.4 times as fast as allowed, in the last hour and also in the last 5 minutes) or in five days (6 times as fast, in the
-# last 6 hours and also in the last 30 minutes). The long window shows that the problem matters, the short one that it continues.
-# Each pair of windows raises the same composite alarm, which notifies.
+# days or in five. Two days mean 14.4 times as fast as allowed, in the last hour and also in the last 5 minutes. Five days mean 6
+# times as fast, in the last 6 hours and also in the last 30 minutes. The long window shows that the problem matters, the short
+# one that it continues. Each pair of windows raises the same composite alarm, which notifies.
 
 locals {
   # The per cent of calls that must be good, and the milliseconds that the gateway itself may need for a paid call.

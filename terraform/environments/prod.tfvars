@@ -2,7 +2,7 @@ environment        = "prod"
 region             = "eu-central-1"
 profile            = "full"
 log_retention_days = 365
-backup             = {} # daily, kept for 35 days; a lock of the vault and a copy elsewhere are yours to choose
+backup             = {} # daily, kept for 35 days; a lock of the vault and a copy to another vault are optional
 
 throttling = {
   rate  = 500

@@ -1,10 +1,10 @@
-# Everything that prod leaves at its default, with values of its own: the golden plan `options` shows what each does. Another
-# region of another partition, so that what is written out instead of asked for is seen.
+# Other values for everything that prod leaves at its default, so that the golden plan `options` shows the effect of each. The region
+# is in another partition, so that values which are written out instead of read become visible.
 region                   = "us-gov-west-1"
 alarm_email              = "operators@example.com"
 kms_key_arn              = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 custom_domain            = { name = "api.example.com", certificate_arn = "arn:aws-us-gov:acm:us-gov-west-1:123456789012:certificate/1" }
-lambda_concurrency       = 1000 # an account that has room to reserve
+lambda_concurrency       = 1000 # an account with enough executions to reserve some
 iam_path                 = "/gateway/"
 permissions_boundary_arn = "arn:aws-us-gov:iam::123456789012:policy/boundary"
 detailed_route_metrics   = true

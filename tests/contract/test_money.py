@@ -1,6 +1,6 @@
-"""Money over every surface and kind of endpoint: many callers at once, streamed and not, through the real functions of
-both doors; providers that fail in any way, clients that hang up anywhere, a server that is killed during calls, and
-budgets of keys, users and a team that refuse some calls. The rows must have the counts of the fake upstream."""
+"""Money over every surface and kind of endpoint, through the real functions of both doors. Many callers call at once,
+streamed and not. Providers fail in any way, clients hang up anywhere, and a server is killed during calls. Budgets
+of keys, users and a team refuse some calls. The rows must have the counts of the fake upstream."""
 
 from __future__ import annotations
 

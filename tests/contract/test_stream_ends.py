@@ -115,8 +115,8 @@ def test_what_headers_could_not_tell_stands_at_the_end(gateway: Gateway, way: st
 
 
 def test_bytes_that_make_no_event_are_a_silence_too(gateway: Gateway, way: str, dialect: str) -> None:
-    """If a byte comes now and then, even within the head of the answer, the client is told with pings that its answer
-    is being made."""
+    """If a byte comes now and then, even within the head of the answer, the client gets pings while its answer is being
+    made."""
     gateway.fake.script(Steer(text="Hi.", drip=0.002, drip_from="headers"))
     sent = b"".join(pieces(gateway, dialect, ticks=6.0))
     assert sent.startswith(b": ping\n\n"), "before the first content it is no event"

@@ -9,7 +9,7 @@ from gateway.wiring import Gateway
 
 
 def wired(**things: Any) -> Gateway:
-    """Makes this process's gateway again, with these parts instead of its own: `database=DownDatabase()`."""
+    """Makes this process's gateway again and replaces these parts of it: `database=DownDatabase()`."""
     wiring.reset()
     made = wiring.gateway()
     for name, thing in things.items():

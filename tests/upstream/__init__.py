@@ -7,7 +7,7 @@
 
 A request is steered, in this order, by `script` (a queue), by `decide` (a function of the request), by its `x-fake-*`
 headers, and by words in its last user message, which also pass through a gateway that forwards no headers:
-`[[fake status=503 retry-after=7]]`. The fields of `Steer` are the list of what can be asked. README.md has examples.
+`[[fake status=503 retry-after=7]]`. The fields of `Steer` are all that a test can ask for. README.md has examples.
 """
 
 from tests.upstream.server import FakeUpstream, Seen

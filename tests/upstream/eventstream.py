@@ -1,7 +1,7 @@
 """vnd.amazon.eventstream, the framing of Bedrock's streams, with both CRCs.
 
-A message: total length, length of the headers, CRC of these two; headers (name, type 7, value); payload; CRC of
-everything before it.
+A message has these parts: total length, length of the headers, CRC of these two, headers (name, type 7, value),
+payload, and CRC of everything before it.
 """
 
 from __future__ import annotations

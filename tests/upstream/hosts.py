@@ -1,10 +1,13 @@
 """Hosts that speak OpenAI's chat format, each with its documented special features, below `/hosts/<name>/`.
 
-Sources: console.groq.com/docs/openai (fields that are a 400, x_groq); docs.mistral.ai/api and ChatCompletionRequest of
-mistralai/client-python (random_seed, max_tokens, ids of nine, "extra_forbidden" for any other field, answers in parts);
-api-docs.deepseek.com (reasoning_content, usage of the context cache, 402, empty lines while it waits);
-learn.microsoft.com on Azure OpenAI (api-key, deployments, content filter); ai.google.dev/gemini-api/docs/openai (errors
-in a list, a bad key as 400, thoughts outside completion_tokens); docs.x.ai (an error as text).
+Sources:
+- console.groq.com/docs/openai (fields that are a 400, x_groq);
+- docs.mistral.ai/api and ChatCompletionRequest of mistralai/client-python (random_seed, max_tokens, ids of nine,
+  "extra_forbidden" for any other field, answers in parts);
+- api-docs.deepseek.com (reasoning_content, usage of the context cache, 402, empty lines while it waits);
+- learn.microsoft.com on Azure OpenAI (api-key, deployments, content filter);
+- ai.google.dev/gemini-api/docs/openai (errors in a list, a bad key as 400, thoughts outside completion_tokens);
+- docs.x.ai (an error as text).
 """
 
 from __future__ import annotations

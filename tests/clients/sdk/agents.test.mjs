@@ -1,4 +1,4 @@
-// OpenAI's Agents SDK for Node, which speaks Responses unless it is told otherwise.
+// OpenAI's Agents SDK for Node, which uses Responses unless it is configured otherwise.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

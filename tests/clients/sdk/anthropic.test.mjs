@@ -1,4 +1,4 @@
-// Anthropic's package for Node, given the base URL and a key.
+// Anthropic's package for Node, with the base URL and a key.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -15,7 +15,7 @@ const tools = [
   { name: "weather", input_schema: SCHEMA },
   { name: "time", input_schema: { type: "object" } },
 ];
-// Models whose provider speaks Messages: thinking and schemas go there as they are.
+// Models whose provider speaks Messages: thinking and schemas are sent there unchanged.
 const NATIVE = env("GATEWAY_MODELS_MESSAGES").split(",");
 
 for (const model of MODELS) {

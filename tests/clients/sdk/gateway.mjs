@@ -1,5 +1,5 @@
-// Where the gateway is, and what every suite asks. The fake upstream does what a request asks of it: it calls the tool that
-// is offered, fills in the schema, answers what tools said; words in the prompt ask for failures.
+// The gateway's address, and the requests of every suite. The fake upstream does what a request asks for: it calls the tool that
+// is offered, fills in the schema, repeats the results of tools; words in the prompt ask for failures.
 import assert from "node:assert/strict";
 
 export const env = (name) => {
@@ -10,11 +10,11 @@ export const env = (name) => {
 
 export const URL = env("GATEWAY_URL");
 export const KEY = env("GATEWAY_KEY");
-// A name of each wire format behind the gateway: OpenAI's chat, Anthropic's Messages, Bedrock's InvokeModel and Converse.
+// A name for each wire format behind the gateway: OpenAI's chat, Anthropic's Messages, Bedrock's InvokeModel and Converse.
 export const MODELS = env("GATEWAY_MODELS").split(",");
-// What Responses is asked of: an alias of OpenAI's own endpoint for it, and all that it is translated for.
+// Models for tests of Responses: an alias of OpenAI's own endpoint for it, and all models for which it is translated.
 export const RESPONSES = env("GATEWAY_MODELS_RESPONSES").split(",");
-// Those of them whose thoughts come back.
+// Those of them that return their thinking.
 export const THINKERS = [RESPONSES[0], ...env("GATEWAY_MODELS_MESSAGES").split(",")];
 
 export const PROMPT = "The weather in 'Bern' for 3 days, please.";
@@ -29,7 +29,7 @@ export const TWO_CALLS = `[[fake tool=weather,time arguments='[{"city": "Bern", 
 export const THINKS = '[[fake reasoning="Let me see." text=Yes]]';
 export const DIES = "[[fake reset=body after=5]]";
 
-// What a promise is rejected with; fails where it is not.
+// The error with which a promise is rejected; fails if it is not rejected.
 export async function thrown(promise) {
   try {
     await promise;
@@ -39,5 +39,5 @@ export async function thrown(promise) {
   return assert.fail("nothing was thrown");
 }
 
-// Of names: one of the gateway's own. A provider's is called by, and not listed.
+// Whether a name is one of the gateway's. A provider's own name can be called, but is not listed.
 export const plain = (model) => !model.includes("/");

@@ -1,4 +1,4 @@
-// OpenAI's package for Node, given the base URL and a key.
+// OpenAI's package for Node, with the base URL and a key.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

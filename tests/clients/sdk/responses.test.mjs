@@ -1,4 +1,4 @@
-// OpenAI's package for Node by Responses, given the base URL and a key.
+// OpenAI's package for Node with Responses, the base URL and a key.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -10,7 +10,7 @@ import { DIES, FILLED, KEY, PROMPT, RESPONSES, SCHEMA, THINKERS, THINKS, TWO_CAL
 
 const client = (apiKey = KEY) => new OpenAI({ apiKey, baseURL: `${URL}/v1`, maxRetries: 0 });
 const tool = (name, parameters = SCHEMA) => ({ type: "function", name, parameters, strict: false });
-// An item as it came: the package's streams add what they parsed, which is no field of the format and OpenAI refuses.
+// An item as it came. The package's streams add a field with the parsed value, which is not in the format and which OpenAI refuses.
 const bare = ({ parsed_arguments: _, ...item }) =>
   item.content ? { ...item, content: item.content.map(({ parsed: __, ...part }) => part) } : item;
 const both = async (asked) => [

@@ -1,4 +1,4 @@
-// Vercel's AI SDK: Responses and chat by its provider for OpenAI, Messages by that for Anthropic.
+// Vercel's AI SDK: Responses and chat with its provider for OpenAI, Messages with its provider for Anthropic.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -11,7 +11,7 @@ import { DIES, FILLED, KEY, MODELS, PROMPT, RESPONSES, THINKERS, THINKS, TWO_CAL
 
 const NATIVE = env("GATEWAY_MODELS_MESSAGES").split(",");
 const chat = (model, apiKey = KEY) => createOpenAI({ apiKey, baseURL: `${URL}/v1` }).chat(model);
-const responses = (model, apiKey = KEY) => createOpenAI({ apiKey, baseURL: `${URL}/v1` })(model); // what it speaks unasked
+const responses = (model, apiKey = KEY) => createOpenAI({ apiKey, baseURL: `${URL}/v1` })(model); // its default
 const messages = (model, apiKey = KEY) => createAnthropic({ apiKey, baseURL: `${URL}/v1` })(model);
 const asked = { maxRetries: 0 };
 const trip = z.object({ city: z.string(), days: z.number().int() });

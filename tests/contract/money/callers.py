@@ -16,7 +16,7 @@ from tests.contract.money.owed import words_sent
 from tests.upstream.delivered import Delivery
 
 _WORD = re.compile(rb"wq(\d+)z")
-_LOOKS = 0.02  # seconds between two checks of what the fake has sent
+_LOOKS = 0.02  # seconds between two looks at the bytes that the fake has sent
 _WAITS = 5.0  # seconds in which the sent bytes should arrive; a client may leave even if they have not
 
 

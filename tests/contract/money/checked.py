@@ -103,7 +103,7 @@ def _bounds(asked: Asked, sent: Sequence[Delivery]) -> Iterator[Owed]:
 
 
 def check_attempts(found: Account, call: Call, row: Mapping[str, Any], sent: Sequence[Delivery], read: Read) -> None:
-    """Compares a settled row with what was sent for its call, attempt by attempt; `read` is what its client got."""
+    """Compares a settled row with the deliveries of its call, attempt by attempt; `read` is what its client got."""
     found.rows += row["actual"]
     attempts = row.get("attempts") or [_only(row)]
     left = call.leaves is not None
@@ -178,7 +178,7 @@ def _matched(asked: Asked, attempt: Mapping[str, Any], may: Iterable[Owed], seco
 
 
 def _least(call: Call, delivery: Delivery, read: Read) -> int:
-    """The least number of events that the gateway must have read, by what its client received."""
+    """The least number of events that the gateway must have read, judged by the bytes that its client received."""
     return least_read(call.asked, delivery, words_in(read.data)) if delivery.streams else 0
 
 

@@ -1,5 +1,5 @@
-"""What a provider has sent after this many events of its stream. It is read from the bytes that the fake sent, with a
-few lines of this proof, not with the gateway's readers."""
+"""The content of the first events of a provider's stream. It is read from the bytes that the fake sent, with a few
+lines of this proof, not with the gateway's readers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The amount that a call owes by the rules of docs/ledger.md and decisions 13, 28 and 59, computed independently in
-this proof from what the fake upstream sent and from a table of prices. It uses nothing of the gateway.
+this proof from the bytes that the fake upstream sent and from a table of prices. It uses nothing of the gateway.
 
-Money is in micro-dollars. Prices are dollars per million tokens, which is micro-dollars per token, as exact fractions.
+Money is in micro-dollars. Prices are dollars per million tokens, which is micro-dollars per token, as exact
+fractions.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""One run: keys of users of a team, all with budgets; two servers of the streaming door, of which one is killed; the
-functions of the other door in this process; many callers at once; and an observer of the accounts during the run."""
+"""One run of the proof. There are keys of users of a team, all with budgets, and many callers at once. Two servers of
+the streaming door run, and one of them is killed. The functions of the other door run in this process. An observer
+reads the accounts during the run."""
 
 from __future__ import annotations
 
@@ -97,7 +98,7 @@ class Run:
         return found[0].decode()
 
     def deliveries(self, mark: str) -> list[Delivery]:
-        """What the fake has sent for a call, one entry for each attempt, in order."""
+        """The fake's deliveries for a call, one for each attempt, in order."""
         with self._lock:
             for each in self.gateway.fake.deliveries[self._sorted :]:
                 self._sorted += 1
