@@ -69,6 +69,7 @@ def test_their_names_are_in_the_data_of_vendors_models_and_clients_alone() -> No
         "docs.html",
         "images.json",
         "models.json",
+        "openapi.json",
         "prices.json",
         "thinking.json",
         "vendors.json",
