@@ -1,5 +1,5 @@
-"""What this is and where to look, for people and programs, at both doors: `/`, `/docs`, `/openapi.json`, `/health`. The
-page and the description are read on first use, so they cost no start-up time."""
+"""The routes by which both doors describe themselves to people and programs: `/`, `/docs`, `/openapi.json`, `/health`.
+The page and the description are read on first use, so they cost no start-up time."""
 
 from __future__ import annotations
 
