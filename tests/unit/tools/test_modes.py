@@ -1,4 +1,4 @@
-"""Where the models of `make run` are: each mode's first lines ask for one that it has."""
+"""The models of each mode of `make run`: the first commands that it prints ask for a model that the mode has."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tools.manifest import Names
 
 @pytest.mark.parametrize(
     "mode", [mode for mode in MODES if mode not in ("emulator", "local")]
-)  # whose config is seeded
+)  # these write their own config
 def test_the_first_lines_ask_the_mode_s_own_provider(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-1"}
     held = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "S", "AWS_DEFAULT_REGION": REGION}
