@@ -94,6 +94,15 @@ def test_the_table_of_rooms_is_the_linter_s_layers() -> None:
     assert rooms == [{name.removeprefix("gateway.") for name in layer.split(" | ")} for layer in layers]
 
 
+def test_every_decision_is_in_the_list_of_decisions_with_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(
+        r"^\| \[(\d+)\]\(([^)]+)\) \| (.+?) \| .+ \|$", (folder / "README.md").read_text(encoding="utf-8"), re.M
+    )
+    titles = {page.name: page.read_text(encoding="utf-8").splitlines()[0] for page in sorted(folder.glob("0*.md"))}
+    assert {file: f"# {number}. {title}" for number, file, title in listed} == titles
+
+
 def test_a_block_in_a_list_stays_in_it_on_the_site() -> None:
     page = "1. Stop it:\n\n   ```console\n   make stop\n     # now\n   ```\n\n   It says so.\n2. Go on.\n\n"
     after = "```json\n{\n   1: 2}\n```\n```console\n$ make run\n   - ready\n```\n"
