@@ -23,6 +23,15 @@ export UV_LINK_MODE := copy
 export PYTHONPATH := $(CURDIR)/shared:$(CURDIR)
 PYTEST := $(BIN)/pytest -n 2
 
+# PYTHON= is used where an environment is made. For those that exist already it must be theirs: else it is refused here.
+ifneq ($(PYTHON)$(filter-out clean help,$(MAKECMDGOALS)),$(PYTHON))
+ifneq ($(PYTHON),)
+ifneq ($(shell PYTHON='$(PYTHON)' tools/same-python.sh $(patsubst %/bin/python,%,$(wildcard $(LOCAL)/*/bin/python)) && echo same),same)
+$(error PYTHON=$(PYTHON) can't be used)
+endif
+endif
+endif
+
 .PHONY: help
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -52,16 +61,13 @@ $(LOCAL)/llm/.ready: $(VENV)/.tools requirements/llm.txt
 	@tools/install-llm.sh $(UV) "$$(tools/find-python.sh)" $(LOCAL)/llm
 
 .PHONY: venv
-venv: same-python $(VENV)/.lint $(EMULATOR)/.ready ## Create every environment that development needs
+venv: $(VENV)/.lint $(EMULATOR)/.ready ## Create every environment that development needs
 
 # --- running ---------------------------------------------------------------------------------------------------------
 
-.PHONY: run stop env logs redeploy build same-python
-same-python: # PYTHON= is taken where environments are made, and refused where others are there already
-	@tools/same-python.sh $(VENV) $(EMULATOR)
-
-run: same-python $(VENV)/.tools $(EMULATOR)/.ready $(if $(filter local,$(LLM)),$(LOCAL)/llm/.ready) ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, DOORS=one|split, LLM=emulator|local|openai|anthropic|bedrock)
-	@exec $(PY) -m tools.local run --port $(PORT) --llm $(LLM) --doors $(DOORS)
+.PHONY: run stop env logs redeploy build
+run: $(VENV)/.tools $(EMULATOR)/.ready $(if $(filter local,$(LLM)),$(LOCAL)/llm/.ready) ## Serve the whole gateway on http://127.0.0.1:8080 (PORT=, DOORS=one|split, LLM=emulator|local|openai|anthropic|bedrock)
+	@exec $(PY) -m tools.local run --port='$(PORT)' --llm $(LLM) --doors $(DOORS)
 
 stop: $(VENV)/.tools ## Stop the running gateway
 	@$(PY) -m tools.local stop

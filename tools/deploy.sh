@@ -27,6 +27,7 @@ version=$(terraform version -json | sed -n 's/.*"terraform_version": "\([0-9]*\.
 export TF_DATA_DIR=$PWD/.local/terraform-data/$environment # each environment its own, so that no setting is another's
 arguments=("-var-file=$variables")
 configuration=terraform architecture=arm64
+unprepared="Terraform could not be prepared: see its error above. If it can't download its AWS provider, connect this machine to Terraform's registry, or name a mirror in Terraform's CLI configuration. Nothing was done."
 umask 077
 if [[ -n ${ENDPOINT:-} ]]; then
     TF_DATA_DIR+=-emulator
@@ -39,14 +40,14 @@ if [[ -n ${ENDPOINT:-} ]]; then
     cp -R terraform "$copy" && rm -rf "$configuration/.terraform"
     ln -s "$PWD/functions" "$PWD/shared" "$PWD/build" "$copy"
     printf 'terraform {\n  backend "local" {\n    workspace_dir = "%s"\n  }\n}\n' "$TF_DATA_DIR/state" >"$configuration/backend_override.tf"
-    terraform -chdir="$configuration" init -input=false -reconfigure >/dev/null
+    terraform -chdir="$configuration" init -input=false -reconfigure >/dev/null || fail "$unprepared"
 else
     for file in terraform/*override.tf terraform/*override.tf.json; do
         [[ ! -e $file ]] || fail "$file would change what is deployed, or where its state lies, and git ignores it: remove it. Nothing was done."
     done
     settings=$TF_DATA_DIR/backend.tfbackend
     .local/venv/bin/python -m tools.aws backend --env "$environment" --file "$settings"
-    terraform -chdir=terraform init -input=false -reconfigure -backend-config="$settings" >/dev/null
+    terraform -chdir=terraform init -input=false -reconfigure -backend-config="$settings" >/dev/null || fail "$unprepared"
 fi
 terraform -chdir="$configuration" workspace select -or-create "$environment" >/dev/null
 [[ -n ${ENDPOINT:-} ]] || terraform -chdir=terraform state pull | .local/venv/bin/python -m tools.aws state --env "$environment"

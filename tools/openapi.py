@@ -22,7 +22,7 @@ from tools.described import WORDS, describe
 from tools.local.emulator import ROOT
 from tools.manifest import Manifest, load
 
-OUT = ROOT / "functions" / "health" / "openapi.json"
+OUT = ROOT / "shared" / "gateway" / "data" / "openapi.json"
 _PARAMETER = re.compile(r"\{(\w+)\+?\}")
 _FIXED = {
     "Error": {

@@ -54,7 +54,10 @@ fi
 golden() { # golden check|write: the plans of every environment and the committed ones
     (cd "$root" && TF_CLI_CONFIG_FILE=$config .local/venv/bin/python -m tools.golden "$1" "$copy" "${unresolved[@]}")
 }
-terraform init -input=false -no-color >/dev/null
+terraform init -input=false -no-color >/dev/null || {
+    echo "Terraform could not be prepared (above). It needs its registry, or OFFLINE_AWS with the folder of the provider's stand-in, and Go." >&2
+    exit 1
+}
 for environment in dev staging prod; do
     terraform workspace new "$environment" >/dev/null
 done

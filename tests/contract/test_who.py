@@ -454,7 +454,7 @@ def test_a_kept_answer_is_for_who_could_ask_for_it_now(
 
 
 def test_what_goes_by_the_authorizer_s_answer_is_no_more_than_is_said(gateway: Gateway) -> None:
-    """docs/api.md, "What holds from when on": only lists can still be read for as long as the API keeps an answer."""
+    """docs/api.md, "When a change takes effect": lists read on for as long as the API keeps an answer; no more does."""
     text, key_id = gateway.key()
     bearer, ping = {"authorization": f"Bearer {text}"}, {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     lists: list[tuple[str, str, Any, dict[str, str]]] = [

@@ -1,4 +1,5 @@
-"""The pages for people: their content, at both doors, and that they load nothing from anywhere else."""
+"""The pages for people: what they say, that they load nothing from anywhere else, and that at both doors every link of
+theirs is answered there."""
 
 from __future__ import annotations
 
@@ -8,11 +9,16 @@ import json
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urljoin
 
 import pytest
 
+from gateway import settings
+from tests.fakes.served import exchanged, served
 from tools.local.emulator import ROOT
 
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 4_000)
@@ -54,10 +60,66 @@ def test_a_program_is_told_where_to_look() -> None:
     assert reply["headers"]["vary"] == "accept"
 
 
-def test_the_streaming_door_has_the_same_page() -> None:
-    from functions.stream.handler import ROUTES
+class Door(NamedTuple):
+    """Where a door is, and what it answers to a GET: the status and the body."""
 
-    assert {"GET /", "GET /docs"} <= {route.method_path for route in ROUTES}
+    root: str
+    get: Callable[[str, str], tuple[int, str]]
+
+
+def of_the_http_api(path: str, accept: str) -> tuple[int, str]:
+    reply = ask(path, accept=accept)
+    return reply["statusCode"], reply["body"]
+
+
+@pytest.fixture(params=["http", "stream", "stream, with its stage"])
+def door(request: pytest.FixtureRequest) -> Iterator[Door]:
+    if request.param == "http":
+        yield Door("", of_the_http_api)
+        return
+    from functions.stream.handler import app
+
+    with served(app(settings.settings(), threading.Event()), settings.settings()) as port:
+
+        def get(path: str, accept: str) -> tuple[int, str]:
+            asked = f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\naccept: {accept}\r\n\r\n"
+            head, _, body = exchanged(port, asked.encode()).partition(b"\r\n\r\n")
+            return int(head.split(b" ")[1]), body.decode()
+
+        yield Door("/live" if "stage" in request.param else "", get)
+
+
+@pytest.mark.parametrize("place", ["", "/", "/docs"])
+def test_every_link_of_the_page_is_answered_by_the_same_door(door: Door, place: str) -> None:
+    asked = (door.root + place) or "/"
+    status, page = door.get(asked, "text/html")
+    assert status == 200
+    links = re.findall(r"<a href=\"([^\"]+)\"", page)
+    assert len(links) == 3
+    for link in links:
+        path = urljoin(f"https://x{asked}", link).removeprefix("https://x")
+        assert path in (f"{door.root}/openapi.json", f"{door.root}/health")
+        status, said = door.get(path, "application/json")
+        assert status == 200
+        assert json.loads(said).keys() & {"openapi", "status"}
+
+
+def test_every_place_that_a_program_is_told_of_is_answered_by_the_same_door(door: Door) -> None:
+    status, said = door.get(door.root + "/", "*/*")
+    facts = json.loads(said)
+    assert status == 200
+    for name in ("docs", "openapi", "health"):
+        assert facts[name].startswith(f"{door.root}/")
+        assert door.get(facts[name], "*/*")[0] == 200
+
+
+def test_a_path_of_an_odd_form_is_never_written_into_the_page() -> None:
+    from gateway.api.message import Request
+    from gateway.handlers import pages
+
+    for path in ('/a"onclick=', "/<b>", "/é", "/a%22"):
+        page = pages._shown(Request("GET /", path, {}, b"")).body
+        assert page == pages._page()[0]
 
 
 def test_no_start_reads_the_page() -> None:

@@ -130,6 +130,10 @@ def check_another_shell(checkout: Path, facts: dict[str, Any]) -> None:
         streamed = asked(facts, path, {**body, "model": model, "stream": True})
         assert streamed.count("local") == 1
         assert "local demo" not in streamed
+    for model in ("text-embedding-3-small", "titan-embed-text-v2", "cohere-embed-v4"):
+        embedded = json.loads(asked(facts, "embeddings", {"model": model, "input": ["red wine", "white wine"]}))
+        assert [len(each["embedding"]) > 500 for each in embedded["data"]] == [True, True]
+        assert embedded["usage"]["cost"] > 0
 
 
 def asked(facts: dict[str, Any], path: str, body: dict[str, Any], **headers: str) -> str:
@@ -176,7 +180,7 @@ def test_a_start_that_fails_and_one_that_is_killed_leave_nothing_behind(checkout
     process.kill()
     process.communicate(timeout=_READY_SECONDS)
     deadline = time.monotonic() + _READY_SECONDS
-    while list(checkout.parent.glob("ai-gateway-*")):
+    while list(checkout.parent.iterdir()) != [checkout]:  # also what the build wrote
         assert time.monotonic() < deadline
         time.sleep(0.05)
     with pytest.raises(OSError, match="refused"):
@@ -206,6 +210,13 @@ def test_a_port_in_use(checkout: Path) -> None:
         code, output = finished(tool(checkout, "run", "--port", str(port)))
     assert code == 1
     assert f"Port {port} is in use" in output
+    assert list(checkout.parent.iterdir()) == [checkout]
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "80 80", "abc", ""])
+def test_a_port_that_there_is_not(checkout: Path, port: str) -> None:
+    code, output = finished(tool(checkout, "run", f"--port={port}"))
+    assert (code, output) == (1, f"PORT={port} is not a port. Choose a number from 1 to 65535.\n")
 
 
 def test_a_missing_emulator_a_missing_key_and_nothing_to_stop(checkout: Path) -> None:

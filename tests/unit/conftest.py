@@ -1,4 +1,4 @@
-"""What the rooms' tests share."""
+"""Fixtures that the tests of several rooms share."""
 
 from tests.upstream.fixtures import fake
 

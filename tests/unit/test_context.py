@@ -1,4 +1,4 @@
-"""What belongs to a request stays with it, whatever else runs meanwhile."""
+"""The context of a request stays with it, whatever else runs at the same time."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

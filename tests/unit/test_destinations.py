@@ -1,4 +1,4 @@
-"""Where a provider may be: by the form of its URL, and by the address that is really connected to."""
+"""The addresses that a provider may have: by the form of its URL, and by the address that is really connected to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME = "provider.example"
 
 
 class Lookup:
-    """Finds what the test says, one list of addresses a look-up, the last for ever."""
+    """Finds the addresses that the test names: one list for each look-up, and the last list for all further ones."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers, self.asked = list(answers), 0
@@ -134,7 +134,7 @@ def test_this_machine_and_plain_http_are_for_local_runs_alone(address: str) -> N
     with pytest.raises(ValueError, match="leads to"):
         LOCAL.check(f"http://{address}:9001/v1")  # Lambda's runtime API
     with pytest.raises(ValueError, match="leads to"):
-        LOCAL.check("http://10.1.2.3/v1")  # a key never goes over a network in the clear
+        LOCAL.check("http://10.1.2.3/v1")  # a key is never sent over a network without encryption
 
 
 @pytest.mark.parametrize("address", ADDRESSES + LOOPBACK)
@@ -157,11 +157,11 @@ def test_plain_http_under_a_name_stays_on_this_machine(fake: FakeUpstream) -> No
 
 
 def test_a_name_that_moves_is_judged_at_each_connection(fake: FakeUpstream) -> None:
-    """DNS rebinding: what the name said before counts for nothing, and what is judged is what is connected to."""
+    """DNS rebinding: the name's earlier addresses count for nothing, and the address that is connected to is judged."""
     url, lookup = f"http://{NAME}:{fake.port}", Lookup(["127.0.0.1"], ["169.254.169.254"])
     connections = Connections(url, Destinations(loopback=True, lookup=lookup).resolver(url))
     asked = ("GET", "/v1/models", b"", {"authorization": "Bearer x"}, 5.0)
-    fake.script(Steer(header="connection: close"))  # so that the next exchange connects anew
+    fake.script(Steer(header="connection: close"))  # so that the next exchange makes a new connection
     assert connections.request(*asked).status == 200
     assert lookup.asked == 1, "a second look-up could give another address than the one that was judged"
     with pytest.raises(NotSent):
@@ -185,7 +185,7 @@ def test_tls_is_asked_for_by_name_at_the_judged_address() -> None:
         with pytest.raises(HttpError):
             Connections(url, place.resolver(url)).open("GET", "/", b"", {}, 5.0)
         taking.join()
-    assert NAME.encode() in hello  # the name that the certificate has to have
+    assert NAME.encode() in hello  # the name that the certificate must have
 
 
 @given(st.text(max_size=80))

@@ -1,4 +1,4 @@
-"""The lean reader of answers, judged by the standard library: what it reads, http.client reads the same.
+"""The lean reader of answers, judged by the standard library: whatever it reads, http.client reads in the same way.
 
 Any bytes may come, in pieces of any size. Three things may become of them: an answer, an odd head (which http.client
 then reads), or Malformed. Never another answer than http.client's.
@@ -25,7 +25,7 @@ VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size
 
 @dataclass
 class Read:
-    """What a reader made of some bytes: an answer, or nothing."""
+    """The result of reading some bytes: an answer, or nothing."""
 
     status: int
     headers: dict[str, str]
@@ -33,7 +33,7 @@ class Read:
 
 
 def pieces_of(data: bytes, sizes: Sequence[int]) -> Any:
-    """What gives the data in pieces of these sizes, then the rest at once."""
+    """A source that gives the data in pieces of these sizes, then the rest at once."""
     rest, start = [], 0
     for size in sizes:
         rest.append(data[start : start + size])
@@ -53,7 +53,7 @@ def pieces_of(data: bytes, sizes: Sequence[int]) -> Any:
 
 
 def lean(data: bytes, sizes: Sequence[int] = ()) -> Read | Odd | None:
-    """None where it is no HTTP."""
+    """None if it is not HTTP."""
     reader = Reader(pieces_of(data, sizes))
     try:
         head = reader.head()
@@ -86,7 +86,7 @@ def standard(data: bytes) -> Read | None:
 
 @st.composite
 def answers(draw: st.DrawFn) -> tuple[bytes, Read]:
-    """A well-formed answer by length or in chunks, and what it says."""
+    """A well-formed answer, with a length or in chunks, and its content."""
     status = draw(st.integers(200, 599).filter(lambda each: each not in (204, 304)))
     headers = {name.lower(): (name, value) for name, value in draw(st.dictionaries(NAMES, VALUES, max_size=5)).items()}
     body = draw(st.binary(max_size=300))
@@ -205,7 +205,7 @@ def test_one_answer_after_the_other_on_one_connection(several: list[tuple[bytes,
 def test_what_is_left_to_the_standard_library(head: str) -> None:
     reader = Reader(pieces_of(head.encode() + b"\r\n\r\n", ()))
     assert isinstance(reader.head(), Odd)
-    assert bytes(reader.buffer) == head.encode() + b"\r\n\r\n"  # nothing of it is lost
+    assert bytes(reader.buffer) == head.encode() + b"\r\n\r\n"  # no byte of it is lost
 
 
 def test_a_head_without_end_is_odd_and_bounded() -> None:
@@ -279,7 +279,7 @@ def test_headers_that_stay_the_same_leave_like_any_other() -> None:
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20), st.booleans())
 def test_no_text_makes_another_request_of_it(target: str, name: str, value: str, stays: bool) -> None:
-    """Whatever stands in a target or a header: the request on the wire is one, with one more header, or none leaves."""
+    """Whatever text a target or a header has, the wire carries one request with one more header, or none at all."""
     try:
         headers, fixed = ({}, ((name, value),)) if stays else ({name: value}, ())
         sent = request_bytes("POST", f"/{target}", "host", headers, b"body", fixed)

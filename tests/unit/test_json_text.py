@@ -1,4 +1,4 @@
-"""What is written is what json.dumps writes, byte for byte."""
+"""The text that is written is the one that json.dumps writes, byte for byte."""
 
 import json
 import math

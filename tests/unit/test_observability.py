@@ -1,4 +1,4 @@
-"""Metrics: one registry, EMF as CloudWatch reads it, bounded dimensions. Lines of the log, judged by Powertools."""
+"""Metrics: one registry, EMF as CloudWatch reads it, bounded dimensions. Powertools judges the lines of the log."""
 
 import io
 import json
@@ -16,12 +16,12 @@ from gateway.observability import METRICS, NAMESPACE
 from gateway.runs import run
 from tools.local.emulator import ROOT
 
-# CloudWatch, MetricDatum: the units this gateway has a use for.
+# CloudWatch, MetricDatum: the units that this gateway uses.
 UNITS = {"Count", "Milliseconds", "None"}
 Lines = Callable[[], list[dict[str, Any]]]
 
 
-# Runbooks that no alarm begins with.
+# Runbooks to which no alarm leads.
 OPERATORS = ("callers-401", "half-deployment", "leaked-key", "locked-state", "restore", "severity")
 
 
@@ -59,7 +59,7 @@ def test_alarms_pages_and_documentation_name_each_other() -> None:
     text = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
     named = set(re.findall(r'^ +runbook += "([a-z0-9-]+)"$', alarms, re.MULTILINE))
     pages = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs/runbooks").glob("*.md")}
-    # Other pages are for what no alarm tells of.
+    # Other pages are for situations that no alarm reports.
     assert {name for name, page in pages.items() if "\nAlarm: `" in page} == named
     assert set(pages) == named | {"README", *OPERATORS}
     assert set(re.findall(r"\(runbooks/([a-z0-9-]+)\.md\)", text)) == named
@@ -168,7 +168,7 @@ def test_a_line_of_the_log_has_what_powertools_would_write(
     for each in (logger, observability.log):
         getattr(each, level)("what %s", "happened", extra=extra, exc_info=raised)
     theirs, (ours,) = json.loads(output.getvalue()), log_lines()
-    theirs.pop("stack_trace", None)  # the exception's text once more, in parts
+    theirs.pop("stack_trace", None)  # the exception's text once more, in its parts
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", ours["timestamp"])
     moments = [datetime.fromisoformat(each.pop("timestamp")) for each in (theirs, ours)]
     assert timedelta() <= moments[1] - moments[0] < timedelta(minutes=5)
@@ -186,7 +186,7 @@ def test_a_line_has_its_requests_keys_and_what_it_says_itself_comes_first(log_li
 
 
 def test_no_line_is_lost_for_what_stands_in_it(log_lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observability.log, "propagate", False)  # pytest keeps lines too, and has no bytes for a half
+    monkeypatch.setattr(observability.log, "propagate", False)  # pytest keeps lines too, and can't encode half a pair
     observability.log.info("half \ud800", extra={"half": "\udfff", "endless": 10**400, "error": ValueError("x")})
     (line,) = log_lines()
     assert (line["message"], line["half"], line["endless"], line["error"]) == ("half \ud800", "\udfff", 10**400, "x")

@@ -1,4 +1,4 @@
-"""What is said of tests that run on moto too is said of tests that there are."""
+"""Every test that on_moto.py names exists."""
 
 import importlib
 from collections import Counter

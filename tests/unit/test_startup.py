@@ -1,4 +1,4 @@
-"""What a function loads when it starts: each module costs every cold start its milliseconds."""
+"""The modules that a function loads when it starts: each one adds its milliseconds to every cold start."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Subsegments as the X-Ray daemon takes them: a header line and a document in one datagram."""
+"""Subsegments in the form that the X-Ray daemon accepts: a header line and a document in one datagram."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def received(daemon: socket.socket) -> Any:
 
 def nothing_came(daemon: socket.socket) -> bool:
     daemon.setblocking(False)
-    with pytest.raises(BlockingIOError):  # loopback hands a datagram over before sendto returns
+    with pytest.raises(BlockingIOError):  # loopback delivers a datagram before sendto returns
         daemon.recv(65_535)
     return True
 
@@ -120,7 +120,7 @@ def test_a_request_is_found_by_its_correlation_id(
     assert document["annotations"] == {"correlation_id": "corr-7", "status": 200}
     assert document["start_time"] <= document["end_time"]
     assert "canary" not in json.dumps(document)
-    # Lambda gives every run a trace of its own.
+    # Lambda gives every run its own trace.
     monkeypatch.setenv("_X_AMZN_TRACE_ID", SAMPLED.replace("Sampled=1", "Sampled=0"))
     assert served(route, "POST /x")(sent, CONTEXT)["statusCode"] == 200
     assert nothing_came(daemon)

@@ -1,4 +1,4 @@
-"""Exchanges with real servers: over TLS by a certificate of the test's own, and with servers of odd habits."""
+"""Exchanges with real servers: over TLS with a certificate of the test, and with servers of odd habits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Serve = Callable[[socket.socket], None]
 
 @pytest.fixture
 def serving() -> Iterator[Callable[..., int]]:
-    """Starts a server that does this with each connection, over TLS if a context is given; its port."""
+    """Starts a server that does this with each connection, over TLS if a context is given. Returns its port."""
     listeners: list[socket.socket] = []
 
     def start(serve: Serve, tls: ssl.SSLContext | None = None) -> int:
@@ -57,7 +57,7 @@ def serving() -> Iterator[Callable[..., int]]:
 
 
 def answering(*answers: bytes) -> Serve:
-    """Reads a request, gives an answer, for each of these; then hangs up."""
+    """Reads a request and gives an answer, once for each of these; then hangs up."""
 
     def serve(connection: socket.socket) -> None:
         for answer in answers:
@@ -78,7 +78,7 @@ def ask(connections: Connections, max_bytes: int = MAX_BYTES) -> HttpReply:
 
 @pytest.fixture
 def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
-    """A server's context whose certificate, for localhost, the system trusts for the length of a test."""
+    """The context of a server whose certificate, for localhost, the system trusts while a test runs."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test's own")])
     now = datetime.datetime.now(datetime.UTC)
@@ -176,7 +176,7 @@ def test_an_end_without_a_goodbye_over_tls_is_no_whole_answer(
 )
 def test_servers_of_odd_habits(serving: Callable[..., int], answer: bytes, status: int, body: bytes) -> None:
     connections = Connections(f"http://127.0.0.1:{serving(answering(answer))}")
-    for _ in range(2):  # none of them keeps a connection that could hold a rest
+    for _ in range(2):  # none of them keeps a connection that could still hold bytes
         reply = ask(connections)
         assert (reply.status, reply.body) == (status, body)
 
@@ -200,7 +200,7 @@ def test_what_is_no_answer_is_broken(serving: Callable[..., int], answer: bytes)
 
 
 def test_a_rest_behind_an_answer_is_nobody_s(serving: Callable[..., int]) -> None:
-    """What a server sends beyond its answer never becomes the next one's beginning."""
+    """Bytes that a server sends after its answer never become the beginning of the next answer."""
     smuggled = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
     connections = Connections(f"http://127.0.0.1:{serving(answering(smuggled))}")
     assert [ask(connections).body for _ in range(3)] == [b"ok"] * 3
@@ -246,7 +246,7 @@ DRIPPING = (
 def test_who_waits_is_woken_wherever_an_answer_stops(
     serving: Callable[..., int], certified: ssl.SSLContext, answer: bytes, secure: bool
 ) -> None:
-    """A byte comes each time that its reader was woken, and never before."""
+    """One byte comes each time that its reader was woken, and never earlier."""
     woken = threading.Semaphore(0)
 
     def serve(connection: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""Shared code learns no vendor's name: who they are stands in `vendors/`, the packaged data and the default config.
+"""Shared code knows no vendor's name: names are only in `vendors/`, the packaged data and the default config.
 
 Names and texts of the code are looked at; comments and docstrings may say where a format comes from.
 """
@@ -16,7 +16,7 @@ import gateway
 ROOT = Path(gateway.__file__).parent
 VENDOR = re.compile(r"openai|bedrock|anthropic|azure", re.I)
 
-# What else may say one, by where it stands (the beginning of a path), and why.
+# The other texts that may have one, by their place (the beginning of a path), and why.
 ALLOWED = {
     ("", "openai_usage"): "usage in the chat dialect's form, by the dialect's own name",
     ("", "openai_error"): "an error in the chat dialect's form",
@@ -31,7 +31,7 @@ ALLOWED = {
 
 
 def said(path: Path) -> Iterator[str]:
-    """Every name and every text in a module's code, but for docstrings."""
+    """Every name and every text in a module's code, except docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docstrings = {
         id(node.body[0].value)
@@ -69,6 +69,7 @@ def test_their_names_are_in_the_data_of_vendors_models_and_clients_alone() -> No
         "docs.html",
         "images.json",
         "models.json",
+        "openapi.json",
         "prices.json",
         "thinking.json",
         "vendors.json",

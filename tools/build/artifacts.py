@@ -52,16 +52,24 @@ class BuildResult:
         return self.target.interpreter is not None
 
 
-def build(target: Target, out: Path, root: Path = ROOT, cache: Path | None = None, extra: tuple[str, ...] = ()) -> BuildResult:
+def build(
+    target: Target,
+    out: Path,
+    root: Path = ROOT,
+    cache: Path | None = None,
+    extra: tuple[str, ...] = (),
+    place: Path | None = None,
+) -> BuildResult:
     """Build everything below `root` into `out`, and write a manifest.json there. Raises BuildError.
 
-    `cache` keeps installed dependencies; `extra` are further arguments for uv (an offline build's sources).
+    `cache` keeps installed dependencies; `extra` are further arguments for uv (an offline build's sources). `place` is
+    the folder in which the build makes its temporary one, if not the system's.
     """
     cache = cache or root / ".local" / "dependencies"
     out.mkdir(parents=True, exist_ok=True)
     layer = root / "requirements" / "layer.txt"
     artifacts = {}
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
         site = installed(needed(layer), target, cache, _LAYER, extra)
         artifacts["layer-dependencies"] = _archive(out, "layer-dependencies", files_below(site, "python/"))
         code = _compiled(root / "shared" / "gateway", Path(scratch) / "gateway", target, f"{_LAYER}/gateway")

@@ -19,7 +19,7 @@ _METHODS = ("get", "post", "put", "patch", "delete", "head")
 def pages() -> dict[str, str]:
     """Text of each page by its file name below docs/reference."""
     manifest = load(ROOT)
-    document = _json("functions/health/openapi.json")
+    document = _json("shared/gateway/data/openapi.json")
     return {
         "routes.md": _routes(document),
         "config.md": _config(document),
@@ -58,7 +58,7 @@ def _routes(document: Mapping[str, Any]) -> str:
     ]
     for path, method, operation in operations:
         parts += _operation(path, method, operation, document)
-    return _page("Every route", "functions/health/openapi.json", parts)
+    return _page("Every route", "shared/gateway/data/openapi.json", parts)
 
 
 def _key(operation: Mapping[str, Any]) -> str:
@@ -100,7 +100,7 @@ def _config(document: Mapping[str, Any]) -> str:
     ]
     for name, schema in schemas.reachable("Config", document):
         parts += [f"## {name}\n", one_line(schema.get("description", "")) + "\n", schemas.fields(schema), ""]
-    return _page("The config, field by field", "functions/health/openapi.json", parts)
+    return _page("The config, field by field", "shared/gateway/data/openapi.json", parts)
 
 
 def _functions(manifest: Manifest) -> str:

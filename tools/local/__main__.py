@@ -29,6 +29,7 @@ _STOP_SECONDS = 120.0  # fifty workers leave fifty folders, whose removal takes 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C, SIGTERM, or the end of the terminal."""
+    port = _port(arguments.port)
     other = state.read()
     if other:
         raise EmulatorError(
@@ -38,9 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         signal.signal(signal.SIGHUP, _interrupt)
     steps = Steps()
-    print(f"Starting the gateway on http://127.0.0.1:{arguments.port}", flush=True)
+    print(f"Starting the gateway on http://127.0.0.1:{port}", flush=True)
     try:
-        with running(arguments.port, arguments.llm, steps, split=arguments.doors == "split") as gateway:
+        with running(port, arguments.llm, steps, split=arguments.doors == "split") as gateway:
             state.write(_facts(gateway))
             print(f"  {steps.seconds:5.1f} s  ready\n{_greeting(gateway, arguments.llm)}", flush=True)
             code = gateway.emulator.process.wait()
@@ -177,7 +178,9 @@ def _greeting(gateway: Gateway, mode: str) -> str:
     chat = f"""{{"model": "{FIRST_MODEL[mode]}", "messages": [{{"role": "user", "content": "Hello!"}}]}}"""
     asked = chat.removesuffix("}") + ', "stream": true}'
     message = chat.removesuffix("}") + ', "max_tokens": 100}'
-    apart = "" if stream == url else f"\nThe doors are apart: the HTTP API on {url}, the one that streams on {stream}\n"
+    apart = (
+        "" if stream == url else f"\nThe doors are separate: the HTTP API is at {url}, the streaming door at {stream}\n"
+    )
     return f"""{apart}
 Try it:
 
@@ -222,7 +225,7 @@ def _agents(url: str, key: str, model: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools.local", description=__doc__)
     parser.add_argument("command", choices=["run", "stop", "env", "logs", "redeploy", "adopt"])
-    parser.add_argument("--port", type=_port, default=8080)
+    parser.add_argument("--port", default="8080")
     parser.add_argument("--llm", choices=MODES, default="emulator")
     parser.add_argument("--doors", choices=["one", "split"], default="one")
     parser.add_argument("--function", default="", help="logs: only of one function")
@@ -241,8 +244,8 @@ def main() -> int:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text} is not a port")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
+        raise EmulatorError(f"PORT={text} is not a port. Choose a number from 1 to 65535.")
     return int(text)
 
 

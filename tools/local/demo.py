@@ -1,13 +1,17 @@
-"""The demo model: a fake Bedrock that repeats the prompt. If the answer is streamed, it comes word by word.
+"""The demo model: a fake Bedrock that repeats the prompt. If the answer is streamed, it comes word by word. It also
+embeds texts: the more words two texts share, the nearer are their vectors.
 
-It supports the Bedrock formats that the gateway uses: Converse and Anthropic's own, both whole and as event streams.
+It supports the Bedrock formats that the gateway uses: Converse and Anthropic's own, both whole and as event streams,
+and the embeddings of Titan and Cohere.
 It runs on a thread of `make run`, and so ends with it. Its token counts are estimates, at four bytes a token.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import math
 import re
 import struct
 import threading
@@ -16,11 +20,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 
-_PATH = re.compile(r"/model/[^/]+/(converse|converse-stream|invoke|invoke-with-response-stream)")
+_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream)")
 _WORD = re.compile(r"\s*\S+")
 _BETWEEN_WORDS = 0.03  # seconds: slow enough to see the words appear
+_LENGTHS = {"titan-embed-text-v2": 1_024, "titan-embed": 1_536, "embed-v4": 1_536}  # of a vector, by the model's name
 _MOST_SAID = 400  # characters of the prompt that are repeated
 _STRING = 7  # a header's type in an event stream
 
@@ -46,6 +52,29 @@ def answer_of(prompt: str) -> str:
     if not said:
         return "This is the local demo model. You said nothing."
     return f"This is the local demo model. You said: {said[:_MOST_SAID]}{'…' if len(said) > _MOST_SAID else ''}"
+
+
+def vector_of(text: str, length: int) -> list[float]:
+    """The embedding of a text, of length 1: each word adds to one place. So texts that share words are near."""
+    sums = [0.0] * length
+    for word in re.findall(r"\w+", text.casefold()) or [text]:
+        place = int.from_bytes(hashlib.sha256(word.encode("utf-8", "replace")).digest()[:8], "big")
+        sums[place % length] += 1.0
+    norm = math.hypot(*sums)
+    return [round(each / norm, 6) for each in sums]
+
+
+def _vectors(model: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], int] | None:
+    """The answer to a request for embeddings, and its tokens; None for another request."""
+    length = next((length for name, length in _LENGTHS.items() if name in model), 1_024)
+    text, texts = body.get("inputText"), body.get("texts")
+    if isinstance(text, str):
+        used = _tokens(text)
+        return {"embedding": vector_of(text, body.get("dimensions") or length), "inputTextTokenCount": used}, used
+    if not isinstance(texts, list):
+        return None
+    vectors = [vector_of(str(each), body.get("output_dimension") or length) for each in texts]
+    return {"id": "demo", "texts": texts, "embeddings": {"float": vectors}}, sum(_tokens(str(each)) for each in texts)
 
 
 class _Answer:
@@ -114,9 +143,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])) or b"{}")
         asked = _PATH.fullmatch(self.path.partition("?")[0])
-        operation = asked[1] if asked else ""
+        model, operation = asked.groups() if asked else ("", "")
+        if operation == "invoke" and (made := _vectors(model, body)) is not None:
+            self._whole(200, made[0], {"x-amzn-bedrock-input-token-count": str(made[1])})
+            return
         if not asked or (operation.startswith("invoke") and "anthropic_version" not in body):
-            self._whole(400, {"message": "The demo model chats, and does nothing else."})
+            self._whole(400, {"message": "The demo model chats and embeds texts, and does nothing else."})
             return
         answer = _Answer(body)
         if operation == "converse":
@@ -126,11 +158,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._stream(answer.converse_events() if operation == "converse-stream" else answer.message_events())
 
-    def _whole(self, status: int, document: dict[str, Any]) -> None:
+    def _whole(self, status: int, document: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})) -> None:
         text = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(text)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         if status != 200:
             self.send_header("x-amzn-errortype", "ValidationException")
         self.end_headers()

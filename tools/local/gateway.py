@@ -42,9 +42,9 @@ def session(endpoint: str) -> Session:
     return Session(**account, aws_session_token=None, region_name=REGION, localstack_host=urlsplit(endpoint).netloc)
 
 
-def built(out: Path = BUILD) -> BuildResult:
-    """Build everything, for the interpreter with which the emulator runs functions."""
-    return build(local_target(VENV / "bin" / "python"), out)
+def built(out: Path = BUILD, place: Path | None = None) -> BuildResult:
+    """Build everything, for the interpreter with which the emulator runs functions. `place` is as for `build`."""
+    return build(local_target(VENV / "bin" / "python"), out, place=place)
 
 
 def sources(root: Path = ROOT) -> str:
@@ -69,7 +69,7 @@ def made(
     """Build, deploy and seed a gateway on a running emulator."""
     progress("build")
     source = sources()
-    result = result or built()
+    result = result or built(place=emulator.folder)  # which is removed even if this process is killed
     deployer = Deployer(session(emulator.endpoint), manifest or load(ROOT), "local", progress)
     wanted = options(mode, deployer.names, environ, api_id=emulator.api_id, host_url=emulator.host_url)
     deployment = deployer.deploy(result, wanted)

@@ -28,8 +28,10 @@ from gateway.times import rfc3339
 from tools.local.products import products
 from tools.manifest import Names
 
-# The emulator's Bedrock model that serves aliases of other providers' models.
+# The models of the demo's Bedrock that serve aliases of other providers' models.
 _STAND_IN = "bedrock/amazon.nova-lite-v1:0"
+_EMBEDS = "bedrock/amazon.titan-embed-text-v2:0"
+_OF_THE_DEMO = ("converse", "titan", "cohere")  # dialects
 
 
 def database(endpoint: str, region: str, account: str) -> Database:
@@ -65,15 +67,14 @@ def _key(store: KeyStore, name: str, tier: str, scopes: tuple[str, ...]) -> str:
 def seed_models(
     database: Database, names: Names, target: str = _STAND_IN, price: Mapping[str, float] | None = None
 ) -> None:
-    """Point the aliases that the emulator's Bedrock does not serve at `target`, so that they need only that one.
-    With a `price` for it, point all aliases at it. Remove the aliases of embedding models: neither `target` nor the
-    emulator's Bedrock can embed. This writes a version of the config."""
-    served, models = _served_by_bedrock(names.region), dict[str, dict[str, str] | None]()
+    """Point the aliases that the demo's Bedrock does not serve at `target`, so that they need only that one. With a
+    `price` for it, point all aliases of chat models at it. Aliases of embedding models lead to those of the demo's
+    Bedrock in either case. This writes a version of the config."""
+    served, embed = served_by_the_demo(names.region), embedding_aliases()
+    models: dict[str, dict[str, str]] = {}
     for alias in defaults()["models"]:
-        if alias in embedding_aliases():
-            models[alias] = None
-        elif price is not None or alias not in served:
-            models[alias] = {"target": target}
+        if alias not in served or (price is not None and alias not in embed):
+            models[alias] = {"target": _EMBEDS if alias in embed else target}
     changes: dict[str, object] = {"models": models} | ({"prices": {target: dict(price)}} if price is not None else {})
     now = rfc3339(time.time())
     store = ConfigStore(database, names.table("state"))
@@ -89,12 +90,12 @@ def embedding_aliases() -> set[str]:
     return {alias for alias, target in targets.items() if (price := prices.find(target)) and price.mode == "embedding"}
 
 
-def _served_by_bedrock(region: str) -> set[str]:
-    """The packaged aliases that Bedrock serves with Converse, the only API of Bedrock that emulators know."""
+def served_by_the_demo(region: str) -> set[str]:
+    """The packaged aliases that Bedrock serves in a dialect that the demo model speaks."""
     found = ModelNames(parse_config(defaults()), PriceBook.load(region), ("bedrock",), region)
     routes = (found.found(alias) for alias in defaults()["models"])
     vendor = packaged()["bedrock"]
-    return {route.name for route in routes if route and endpoints_of(vendor, route.model)[0].dialect == "converse"}
+    return {route.name for route in routes if route and endpoints_of(vendor, route.model)[0].dialect in _OF_THE_DEMO}
 
 
 def seed_products(database: Database, names: Names) -> int:

@@ -29,7 +29,7 @@ def read(file: Path = FILE) -> dict[str, Any] | None:
         os.kill(facts["pid"], 0)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, ProcessLookupError):
+    except (ValueError, KeyError, ProcessLookupError, PermissionError):  # another user's process has the number now
         file.unlink(missing_ok=True)
         return None
     return facts

@@ -1,5 +1,5 @@
-"""Unknown names, and what was most likely meant. This module uses no pydantic, because functions that do not load it
-use it too."""
+"""Unknown names, and the known name that was most likely meant, for every surface and document. This module uses no
+pydantic, because functions that do not load it use it too."""
 
 from __future__ import annotations
 
@@ -22,11 +22,17 @@ def near(name: str, known: Collection[str]) -> str:
     return spelled[(found or longer)[0]] if found or len(longer) == 1 else ""
 
 
+def hint(name: str, known: Collection[str]) -> str:
+    """The end of the reason why a name is refused: `; did you mean NAME?`. Empty if it is known, or no known name is
+    near."""
+    meant = "" if name in known else near(name, known)
+    return f"; did you mean {meant}?" if meant else ""
+
+
 def unknown(name: str, known: Collection[str], what: str = "field") -> str:
-    """The reason why an unknown name is refused."""
-    meant = near(name, known)
-    if meant:
-        return f"unknown {what}; did you mean {meant}?"
+    """The reason why an unknown name is refused, if there is no more to say about it."""
+    if meant := hint(name, known):
+        return f"unknown {what}{meant}"
     if 0 < len(known) <= _MOST_KNOWN:
         return f"unknown {what}; known are {', '.join(sorted(known))}"
     return f"unknown {what}"

@@ -14,6 +14,8 @@ from gateway.dialects.unsupported import refuse
 from gateway.models.vendors import Sampling
 
 # Why a field may not leave.
+UNKNOWN: Final = "is not a field of this format"
+UNLISTED: Final = f"{UNKNOWN}, and the gateway's operator has not allowed it for this host"
 PAID: Final = "has a cost without a known price, so it can't be billed"
 NAMES: Final = "names other models than the one that was asked for"
 HIDDEN: Final = "may hold any field under another name"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
+UNSUPPORTED: Final = "not supported by this model"
 _ODD = re.compile(r"[^A-Za-z0-9_.\[\]-]")
 _MOST_NAMED, _LONGEST = 20, 96
 

@@ -1,4 +1,4 @@
-"""Who may call: from the authorizer's context, or checked here where the authorizer could not."""
+"""The caller of a request: taken from the authorizer's context, or checked here if the authorizer could not do it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -92,7 +92,7 @@ def checked(records: Records, now: float = 1_000.0) -> Any:
 
 
 def test_a_route_may_ask_for_the_record_as_it_is_now() -> None:
-    """By the authorizer's cached answer the key has the scope still."""
+    """The authorizer's cached answer says that the key still has the scope."""
     context = Caller(record().id, "free", ("completions", "models"), version=1).to_context()
     asked = request(context)
     assert caller_of(asked, "models", checked(Records(record()))).scopes == ("completions", "models")
@@ -116,7 +116,8 @@ def test_the_context_carries_a_caller_whole() -> None:
 
 
 def test_an_address_is_judged_by_the_record_where_the_cached_answer_refuses_it() -> None:
-    """In a flood once a second for each address; what is allowed by the cached answer asks for nothing."""
+    """In a flood, the record is read once a second for each address. A request that the cached answer allows reads
+    nothing."""
     records, moment = Records(record(allowed_ips=("198.51.100.0/24",))), [0]
     pace = Pace(lambda _caller: None, asked=Buckets(lambda: moment[0]))
     cached = record(allowed_ips=("192.0.2.0/24",)).caller().to_context()
@@ -171,7 +172,7 @@ def test_an_unverified_call_is_checked_here() -> None:
 @pytest.mark.parametrize(
     ("context", "headers"),
     [
-        ({}, {"authorization": f"Bearer {KEY}"}),  # not the header that was asked about
+        ({}, {"authorization": f"Bearer {KEY}"}),  # not the header that the route asks for
         ({"unverified": "authorization"}, {"x_api_key": KEY}),
         ({"unverified": "authorization"}, {"x_api_key": KEY, "authorization": "Basic c2hhcmVk"}),
         ({"unverified": "authorization"}, {"authorization": KEY}),

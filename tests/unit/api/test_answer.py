@@ -1,4 +1,5 @@
-"""The answerer: each request in a context of its own to the last byte of its answer, and nothing but shaped answers."""
+"""The answerer: each request has its own context up to the last byte of its answer, and every answer has a known
+shape."""
 
 import base64
 import json
@@ -48,8 +49,8 @@ MANY = 8
 
 
 def test_requests_at_once_keep_everything_apart(log_lines: Lines) -> None:
-    """All of them meet in the handler, and again between the pieces of the body: each step of one is between steps of
-    the others."""
+    """All requests meet in the handler, and again between the pieces of the body. So the steps of each one run between
+    the steps of the others."""
     gate = threading.Barrier(MANY)
     deadlines: dict[str, float] = {}
 
@@ -150,11 +151,11 @@ def test_a_client_that_hangs_up_is_accounted_for(log_lines: Lines, read: int) ->
     body = answer(serving(lambda _request: Response(body=pieces())), request()).body
     for _ in range(read):
         next(body)
-    closer = threading.Thread(target=body.close)  # a server may notice it anywhere
+    closer = threading.Thread(target=body.close)  # a server may notice at any point that the client has gone
     closer.start()
     closer.join(60)
     said, metrics = told_apart(log_lines())
-    # What was never begun has nothing to settle.
+    # A body that was never begun has nothing to settle.
     assert [line["message"] for line in said] == ["settled"] * read + ["request"]
     assert {line["correlation_id"] for line in said} == {"corr-one"}
     assert [(line["Requests"], line.get("RowsCounted")) for line in metrics] == [([1], [1] if read else None)]
@@ -319,7 +320,8 @@ def test_the_scope_is_asked_for_before_the_handler(scope: str | None, status: in
 
 @pytest.mark.parametrize("dialect", ["openai", "gateway", "messages", "jsonrpc"])
 def test_every_request_of_a_key_is_counted_before_anything_else(dialect: Dialect) -> None:
-    """Those without the scope, with a body that can't be read, that the handler refuses: all are refused alike then."""
+    """A caller without the scope, a body that can't be read, and a refusal by the handler: at this rate all are refused
+    in the same way."""
 
     def refuses(_request: Request) -> Response:
         raise BadRequest("No.")

@@ -1,4 +1,4 @@
-"""The key that a request carries itself: in which header, how often, and for how long an answer holds."""
+"""The key that a request itself carries: in which header, how often, and for how long an answer about it is kept."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ def test_what_was_found_good_holds_for_a_minute_at_most() -> None:
 
 
 def test_an_address_that_sends_bad_keys_asks_for_few_of_them() -> None:
-    """Keys that nobody has, each another one: no more reads than one a second; other addresses and known keys go on."""
+    """Many keys that do not exist, all different: they cause at most one read a second, while other addresses and known
+    keys are still served."""
     records, clock = Records(None), Clock()
     sent, identity = sent_keys(clock), Identity(records, lambda: 0.0)
     good = Identity(Records(record()), lambda: 0.0)
@@ -122,7 +123,7 @@ def test_an_address_that_sends_bad_keys_asks_for_few_of_them() -> None:
 
 
 def flooded(clock: Clock, *, source: str) -> SentKeys:
-    """Of an address that has just sent as many bad keys as it may."""
+    """Requests of an address that has just sent as many bad keys as it may."""
     sent, nobody = sent_keys(clock), Identity(Records(None), lambda: 0.0)
     for _ in range(60):
         with pytest.raises(Unauthorized):
@@ -133,7 +134,7 @@ def flooded(clock: Clock, *, source: str) -> SentKeys:
 def test_a_good_key_that_is_new_here_comes_through_a_flood_of_its_address_when_it_comes_again() -> None:
     clock, good = Clock(), Identity(Records(record()), lambda: 0.0)
     sent, ours = flooded(clock, source="192.0.2.1"), replace(request(x_api_key=KEY), source="192.0.2.1")
-    for _ in range(3):  # to come sooner than it was told changes nothing, nor makes it wait longer
+    for _ in range(3):  # a client that comes before the time that it was given neither gains nor loses anything
         with pytest.raises(RateLimited) as put_off:
             sent(ours, good)
         assert (put_off.value.code, put_off.value.retry_after) == ("too_many_bad_keys", 1.0)
@@ -144,7 +145,7 @@ def test_a_good_key_that_is_new_here_comes_through_a_flood_of_its_address_when_i
             sent(replace(request(x_api_key=keys.new_key()), source="192.0.2.1"), Identity(flood, lambda: 0.0))
     assert flood.reads == 0
     clock.now += 0.25
-    with pytest.raises(Unauthorized):  # the address's own second goes to the flood
+    with pytest.raises(Unauthorized):  # the flood uses the second of this address
         sent(replace(request(x_api_key=keys.new_key()), source="192.0.2.1"), Identity(flood, lambda: 0.0))
     assert sent(ours, good)
 
@@ -163,7 +164,8 @@ def test_a_key_that_was_good_is_asked_for_in_a_flood_of_its_address() -> None:
 
 
 def test_the_same_bad_key_again_is_no_flood_of_its_address() -> None:
-    """Two daemons with keys that ended are a mistake of an office, and no reason to refuse the rest of it."""
+    """Two daemons with keys that have ended are a mistake in an office. They are no reason to refuse everybody else
+    there."""
     clock, nobody = Clock(), Identity(Records(None), lambda: 0.0)
     sent, ended = sent_keys(clock), [keys.new_key() for _ in range(3)]
     for _ in range(200):
@@ -189,7 +191,7 @@ def test_a_table_that_does_not_answer_refuses_nobody() -> None:
     records.down = False
     assert sent(request(x_api_key=KEY), identity)
     records.down = True
-    assert sent(request(x_api_key=KEY), identity)  # as long as it is known
+    assert sent(request(x_api_key=KEY), identity)  # for as long as the key is known
 
 
 def test_form_and_checksum_are_asked_before_the_table() -> None:
@@ -207,5 +209,5 @@ def test_memory_is_bounded_and_holds_no_text_of_a_key(monkeypatch: pytest.Monkey
     for key in (*made, *made):
         found = Records(records[str(keys.key_id(key))])
         assert sent(request(x_api_key=key), Identity(found, lambda: 0.0)).key_id == keys.key_id(key)
-        assert found.reads == 1  # pushed out by those after it
+        assert found.reads == 1  # newer entries have pushed it out
     assert not any(key in repr(sent) + repr(sent._known) for key in made)

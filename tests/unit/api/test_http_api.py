@@ -1,4 +1,4 @@
-"""The HTTP API's door: events in, shaped answers out, nothing else."""
+"""The door of the HTTP API: it turns events into requests, and gives only answers of a known shape."""
 
 import base64
 import gzip
@@ -137,7 +137,8 @@ def test_unpacks_gzip(encoding: str) -> None:
 
 
 def test_says_that_a_packed_body_was_made_text_on_its_way() -> None:
-    """As an HTTP API does with application/json and text/*: the bytes are lost, and no client's fault is claimed."""
+    """An HTTP API does this with application/json and text/*: the original bytes are lost, and the client is not
+    blamed."""
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
     status, body, _ = answer(echo, event(body=GZIP.decode("utf-8", "replace"), headers=headers))
     assert (status, body["error"]["code"]) == (415, "unsupported_media_type")

@@ -1,4 +1,4 @@
-"""The bucket of everything that a key asks for: in memory, exact in one container, bounded."""
+"""The bucket for every request of a key: in memory, exact within one container, of bounded size."""
 
 import threading
 
@@ -24,7 +24,7 @@ def caller(name: str = "a") -> Caller:
 
 
 def counted(pace: Pace, by: Caller, times: int, requests: int = 1) -> int:
-    """How many of so many were let through."""
+    """How many of this many requests were let through."""
     admitted = 0
     for _ in range(times):
         try:
@@ -80,7 +80,7 @@ def test_a_refusal_says_when_there_is_room() -> None:
 def test_memory_is_bounded_by_the_keys_that_came_last() -> None:
     buckets, bucket = Buckets(Clock(), most=3), Bucket(10, 1)
     assert [buckets.take(name, bucket, 1) for name in "abcd"] == [0] * 4
-    assert buckets.take("a", bucket, 1) == 0  # forgotten
+    assert buckets.take("a", bucket, 1) == 0  # the bucket was forgotten
     assert buckets.take("d", bucket, 1) > 0
     assert len(buckets._arrivals) == 3
 

@@ -1,4 +1,4 @@
-"""What the port's application makes of what a server and Lambda's adapter tell it."""
+"""How the port's application reads the environment that a server and Lambda's adapter give it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def environment(gateway_environment: None) -> None:
 
 
 class Seen:
-    """A port's application with one route, and the last request it met."""
+    """A port's application with one route, and the last request that this route received."""
 
     request: Request
 
@@ -78,7 +78,7 @@ def test_a_call_ends_ten_seconds_before_its_function() -> None:
     seen.ask(HTTP_X_AMZN_LAMBDA_CONTEXT=json.dumps({"deadline": 1e300}))
     assert 889.0 < left(seen) <= 890.0
     seen = Seen(seconds=300.0)
-    seen.ask(HTTP_X_AMZN_LAMBDA_CONTEXT=deadline)  # no adapter: a client's own words
+    seen.ask(HTTP_X_AMZN_LAMBDA_CONTEXT=deadline)  # no adapter: this is the client's own text
     assert 299.0 < left(seen) <= 300.0
 
 

@@ -1,4 +1,5 @@
-"""A whole answer as the event stream a client asked for: put together again it is the answer."""
+"""A whole answer, sent as the event stream that a client asked for, is the same answer when it is put together
+again."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ ANSWERS = [
     body({"content": "a"}, logprobs=LOGPROBS),
     body({"content": "a"}, finish_reason="eos"),
 ]
-ODD = re.compile("eos|custom")  # of which the client's types for chunks know nothing
+ODD = re.compile("eos|custom")  # the client's types for chunks do not know these
 
 
 @pytest.mark.parametrize("answer", ANSWERS)

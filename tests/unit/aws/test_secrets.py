@@ -1,4 +1,4 @@
-"""Secrets: kept for five minutes, read anew where a provider refuses one, in no flood of reads."""
+"""Secrets: they are kept for five minutes, and read again if a provider refuses one, but not in a flood of reads."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_refused_one_is_read_anew_at_once_and_no_more_than_once_in_ten_seconds
     for _ in range(50):
         store.reread("s", 1.0)
     assert (store.get("s"), len(fake.secret_reads)) == ("two", 2)
-    store.reread("other", 1.0)  # each secret for itself
+    store.reread("other", 1.0)  # each secret has its own interval
     assert len(fake.secret_reads) == 3
     fake.secrets["s"] = "three"
     clock.advance(10)

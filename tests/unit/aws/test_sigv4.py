@@ -48,7 +48,7 @@ def test_signs_as_botocore_does(
 
 
 def test_what_is_kept_of_an_operation_is_its_own() -> None:
-    """Another body, second, day, credential or header: another signature, whatever was signed before."""
+    """Another body, second, day, credential or header gives another signature, whatever was signed before."""
     asked: dict[str, Any] = {
         "host": "h",
         "path": "/",

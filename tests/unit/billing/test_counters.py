@@ -1,4 +1,4 @@
-"""Where rows are counted: every number has one slot, and slots are as large as they may be."""
+"""Where rows are counted: every number belongs to one slot, and slots are as large as they may be."""
 
 from itertools import groupby
 from typing import Any
@@ -77,7 +77,7 @@ def test_each_attempt_counts_under_its_own_vendor_and_model_and_the_call_once() 
     plain = counted({name: value for name, value in row.items() if name != "attempts"}).counters
     got = counted(row).counters
     moved = {"m|claude|cost": 5, "p|bedrock|cost": 5, "m|gpt-4|cost": 2, "p|openai|cost": 2}
-    assert got == {**plain, **moved}  # all else as of a call of one attempt: requests, tokens, hour, tier, tag, latency
+    assert got == {**plain, **moved}  # all else is as with one attempt: requests, tokens, hour, tier, tag, latency
     assert (got["m|gpt-4|n"], got["m|gpt-4|in"], got["p|openai|n"]) == (1, 4, 1)
 
 

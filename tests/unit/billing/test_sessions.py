@@ -1,4 +1,5 @@
-"""Where a session's calls count: an item by what stands in the row alone, of a KB, and none once it may be gone."""
+"""Where the calls of a session are counted: the item follows only from the row, holds a KB, and is not made if it may
+have expired already."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -150,7 +151,7 @@ def test_a_slot_has_room_for_its_numbers_and_some_twins_and_is_never_merged() ->
 
 
 class Refusing:
-    """A table that refuses what counts in one kind of place, and does not answer for the other."""
+    """A table that refuses the counters of one kind of place, and does not answer for the other kind."""
 
     def __init__(self, refused: type[Place]) -> None:
         self.refused = refused

@@ -1,4 +1,4 @@
-"""Cells of CSV: what callers named is text to every spreadsheet, what is a number stays one."""
+"""Cells of CSV: every spreadsheet reads names that callers chose as text, and numbers as numbers."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ def test_no_part_that_a_spreadsheet_may_take_for_a_cell_is_a_formula(text: str) 
             assert shown[:1] not in ("=", "+", "-", "@")
 
 
-FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by their category, though nobody sees them
+FILLERS = "\u115f\u1160\u3164\uffa0"  # invisible, but letters by their category
 
 
 @given(st.text(alphabet=st.characters(categories=["L", "Nd"], exclude_characters=FILLERS), max_size=20))

@@ -1,4 +1,4 @@
-"""The breaker's service over a store in memory; contract/ judges the real one."""
+"""The breaker's service over a store in memory; tests/contract judges it over the real one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -134,7 +134,7 @@ def test_a_probe_that_says_nothing_is_given_back_and_decides_nothing(state: Memo
     breakers = Breakers(state, clock)
     fail(breakers, 5)
     clock.advance(60_000)
-    for number in range(10):  # calls that the provider refuses for their own fault, or that are just long
+    for number in range(10):  # calls that the provider refuses because of their own fault, or that only take long
         permit = breakers.acquire(TARGET, RULES)
         assert permit.probes
         tell(breakers, permit, SILENT if number % 2 else LATE, f"key{number}")
@@ -151,7 +151,7 @@ def test_long_calls_of_one_key_open_nothing(state: MemoryState, clock: Clock) ->
             call(breakers, LATE, "key1")
     call(one, LATE, "key2")
     assert state[TARGET].open is False
-    call(other, LATE, "key3")  # and nobody was answered meanwhile
+    call(other, LATE, "key3")  # and nobody got an answer meanwhile
     assert state[TARGET].open is True
 
 
@@ -189,8 +189,8 @@ def test_successes_of_an_old_window_excuse_nothing(state: MemoryState, clock: Cl
     )
 )
 def test_over_any_time_it_opens_by_what_a_window_says_alone(events: list[tuple[str, int, int, bool]]) -> None:
-    """Two containers. An open breaker was opened by its own window's failures or slow keys, and what says nothing moves
-    none."""
+    """Two containers. A breaker opens only by failures or slow keys in its own window, and a sign that says nothing
+    changes nothing."""
     state, clock = MemoryState(), Clock(1_800_000_000_000)
     containers = [Breakers(state, clock), Breakers(state, clock)]
     ill: list[int] = []
@@ -287,7 +287,7 @@ def test_a_host_that_can_not_be_reached_suspends_all_its_models_and_no_other_reg
     clock.advance(60_000)
     probe = breakers.acquire(OTHER, RULES)  # of any model
     assert set(probe.probes) == {HOST}
-    tell(breakers, probe, ILL)  # it answers, though by an error: the host is well, the model is not
+    tell(breakers, probe, ILL)  # it answers, although with an error: the host is well, the model is not
     assert (state[HOST].open, state[OTHER].failures) == (False, 1)
 
 
@@ -300,7 +300,7 @@ def test_a_call_may_be_the_probe_of_host_and_model_both_and_takes_none_alone(sta
     refused(breakers)
     breakers.give_back(permits.pop())
     assert (state[HOST].probes, state[TARGET].probes) == (2, 2)
-    state.items[TARGET] = state[TARGET]._replace(probes=3)  # others have the last one
+    state.items[TARGET] = state[TARGET]._replace(probes=3)  # other containers have the last probe
     refused(breakers)
     assert state[HOST].probes == 2
     tell(breakers, permits.pop(), UNREACHED)
@@ -308,7 +308,8 @@ def test_a_call_may_be_the_probe_of_host_and_model_both_and_takes_none_alone(sta
 
 
 def test_a_refusal_says_who_suspended_calls(state: MemoryState, clock: Clock) -> None:
-    """A model that an operator takes out may be well: "is failing" would send people to look for what is not there."""
+    """A model that an operator has suspended may be well. The message "is failing" would make people look for a fault
+    that does not exist."""
     breakers = Breakers(state, clock)
     state.force_open(TARGET, clock())
     assert str(refused(breakers)) == "The model openai/gpt-4 was suspended by an operator."
@@ -367,8 +368,8 @@ EVENTS = st.lists(
 def test_over_any_time_each_breaker_goes_by_its_own_signs_alone(
     events: list[tuple[Signs, BreakerKey, int, int, bool]],
 ) -> None:
-    """Two models of a host, two containers: who opens was told ill by its own window, who closes by a probe that went
-    well; what says nothing moves nothing, and no probe is lost."""
+    """Two models of a host, two containers. A breaker opens when its own window has enough signs of illness, and closes
+    when a probe goes well. A sign that says nothing changes nothing, and no probe is lost."""
     state, clock = MemoryState(), Clock(1_800_000_000_000)
     containers = [Breakers(state, clock), Breakers(state, clock)]
     told: list[tuple[BreakerKey, int, Sign, int]] = []
@@ -439,7 +440,7 @@ def test_an_operator_switches_a_provider_with_all_it_has_or_a_single_breaker(sta
     call(breakers, ANSWERED, target=OTHER)
     admin.act({"action": "open", "providers": ["openai"]}, BY)
     clock.advance(1_000)
-    for target in (TARGET, OTHER, TARGET._replace(region="eu")):  # one that nobody has heard of too
+    for target in (TARGET, OTHER, TARGET._replace(region="eu")):  # also one that nobody has seen
         with pytest.raises(UpstreamUnavailable):
             breakers.acquire(target, RULES)
     admin.act({"action": "reset", "breakers": ["openai/gpt-4@global"]}, BY)

@@ -1,4 +1,4 @@
-"""What an attempt tells of its host and of its model there, for every way in which one can end."""
+"""The signs that an attempt gives about its host and its model there, for every way in which an attempt can end."""
 
 import pytest
 from hypothesis import given
@@ -47,7 +47,7 @@ def test_a_stream_that_does_not_begin_within_the_limit_is_ill(silent: float, lim
     late = unanswered("x", TimedOut("our deadline", sent=True))
     told = signs_of(late, streamed=True, silent_for=silent, first_byte=limit)
     assert told.target is (ILL if silent >= limit else LATE)
-    # An answer that comes whole may be long: of it our deadline says nothing, however long it was silent.
+    # An answer that comes as a whole may take long, so our deadline says nothing about it, however long it was silent.
     assert signs_of(late, streamed=False, silent_for=silent, first_byte=limit).target is LATE
 
 

@@ -1,4 +1,4 @@
-"""A provider as health and operators see it: the worst of its breakers."""
+"""How health and operators see a provider: as the worst of its breakers."""
 
 from typing import Any
 
@@ -61,4 +61,4 @@ def test_a_provider_is_down_where_none_of_its_models_can_be_called(
     summary, shown = health.summary(), health.breakers()
     assert (summary["services"]["openai"], summary["status"]) == (service, whole)
     assert set(shown["circuitBreakers"]["openai"]) == {"state", "open", "failures", "openedAt"}
-    assert "@" not in repr((summary, shown))  # whose models are called here is not told to everybody
+    assert "@" not in repr((summary, shown))  # not everybody may learn whose models are called here

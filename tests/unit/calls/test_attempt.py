@@ -1,4 +1,4 @@
-"""What an answer is billed by, where it names a service tier and where it names none."""
+"""The tier by which an answer is billed, if it names a service tier and if it names none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ USAGE = Usage(input_tokens=10, output_tokens=90)
 
 
 class Host:
-    """A provider that names a tier in its answer, whole or none."""
+    """A provider that names a tier in its answer, whole or not at all."""
 
     name, region = "x", "global"
 
@@ -54,10 +54,10 @@ class Host:
         ("auto", "priority", 200),
         ("priority", "priority", 200),
         ("priority", "default", 100),
-        ("priority", None, 200),  # nobody says that it was given less
+        ("priority", None, 200),  # nobody says that the answer got less
         ("flex", "flex", 50),
         ("flex", "default", 100),
-        ("flex", None, 100),  # a host that has no tiers says nothing of them
+        ("flex", None, 100),  # a host without tiers does not mention them
     ],
 )
 def test_the_tier_that_answered_is_billed_and_was_held(

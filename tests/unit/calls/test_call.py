@@ -1,4 +1,4 @@
-"""A call of any plan, whatever its targets do: an oracle in plain arithmetic says what is asked, held, and paid."""
+"""A call by any plan, whatever its targets do: an oracle in plain arithmetic says what is asked, held, and paid."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ from tests.fakes.breakers import MemoryState
 RULES = BreakerRules(failure_threshold=5, failure_ratio=0.5, window_ms=30_000, timeout_ms=60_000, half_open_calls=3)
 ENDPOINT = packaged()["openai"].endpoints["chat"]
 REQUEST = ChatRequest.model_validate({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
-# A token is a micro-dollar; what is produced may not be seen.
+# A token costs a micro-dollar; the model may produce tokens that nobody sees.
 PRICE = Price(input=MICRO, output=MICRO, capabilities=("reasoning",))
 ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "hello"}}]}
 
@@ -54,7 +54,7 @@ def failure_of(kind: str, usage: Usage | None) -> UpstreamError:
 
 @dataclass
 class Host:
-    """A provider that does what it is told."""
+    """A provider that behaves as the test says."""
 
     kind: str
     tokens: int
@@ -73,7 +73,7 @@ class Host:
         usage = Usage(input_tokens=self.tokens)
         if self.kind in ("broken_off", "defect"):
             yield Chunk({})
-        if self.kind == "wordless":  # much is said, and nothing of the answer
+        if self.kind == "wordless":  # it sends many events, but nothing of the answer
             role = {"delta": {"role": "assistant", "content": ""}, "index": 0, "finish_reason": None}
             yield from [Chunk({"id": "c" * 1_000, "choices": [role]}, content=False)] * self.tokens
             raise failure_of("refused", usage)
@@ -86,7 +86,7 @@ class Host:
 
 @dataclass
 class Books:
-    """A ledger of one call, with so much room beside its hold."""
+    """A ledger of one call, with this much room in addition to its hold."""
 
     room: int
     topped: list[int] = field(default_factory=list)
@@ -109,13 +109,13 @@ KINDS = ["answered", "refused", "rejected", "throttled", "not_sent", "late", "lo
 PLANS = st.lists(
     st.tuples(st.sampled_from([*KINDS, "suspended"]), st.integers(0, 1_000), st.integers(0, 1_000)),
     min_size=1,
-    max_size=5,  # the sixth would meet the host's breaker, open after five that can't be reached
+    max_size=5,  # the sixth would find the host's breaker open, after five targets that can't be reached
 )
 
 
 @dataclass
 class Right:
-    """What has to become of a plan."""
+    """The outcome that a plan must have."""
 
     asked: list[int] = field(default_factory=list)
     cost: int = 0
@@ -151,7 +151,7 @@ def held(est: int, typical: bool) -> Hold:
 
 
 def made(plan: list[tuple[str, int, int]], typical: bool = False, price: Price = PRICE) -> tuple[Plan, MemoryState]:
-    """A plan whose targets hold their second number: what is typical, or the upper bound."""
+    """A plan whose targets hold their second number: the typical amount, or the upper bound."""
     state, targets = MemoryState(), []
     for number, (kind, est, tokens) in enumerate(plan):
         host = Host(kind, min(tokens, est))
@@ -212,7 +212,7 @@ def test_a_reader_who_leaves_ends_the_call_and_gives_the_probe_back(kind: str) -
     (outcome,) = books.settled
     if kind == "answered":
         assert (outcome.cost, outcome.status, state[key].open) == (10, "ok", False)
-    else:  # nobody knows what came of it, and it said nothing of the provider
+    else:  # nobody knows how it ended, and it said nothing about the provider
         assert (outcome.cost, outcome.status) == (100, "aborted")
         assert (state[key].open, state[key].probes) == (True, 0)
 
@@ -223,7 +223,7 @@ def test_what_was_seen_of_an_answer_that_broke_off_is_billed() -> None:
     with pytest.raises(UpstreamError):
         call_of(plan, state, books).gather()
     (outcome,) = books.settled
-    # A prompt of one token, and of the answer what may have been under way, but no more than may be answered.
+    # A prompt of one token, and the part of the answer that may have been under way, but no more than the cap allows.
     assert (outcome.cost, outcome.usage) == (2, Usage(input_tokens=1, output_tokens=1, source="counted"))
     assert [each["verdict"] for each in outcome.facts["attempts"]] == ["cut"]
 
@@ -278,6 +278,6 @@ def test_a_defect_behind_the_first_content_is_no_call_that_was_never_sent() -> N
         call_of(plan, state, books).gather()
     (outcome,) = books.settled
     assert (outcome.cost, outcome.status) == (100, "aborted")
-    # What is kept under an Idempotency-Key is what cost money: a repeat is not paid for again.
+    # An answer that cost money is kept under its Idempotency-Key, so that a repeat is not paid for again.
     assert (paid.value.charged, paid.value.headers["x-gateway-cost"]) == (100, "0.000100")
     assert isinstance(paid.value.__cause__, KeyError)

@@ -1,4 +1,4 @@
-"""Which class a User-Agent is of: what the libraries and programs really send."""
+"""The class of a User-Agent, with the values that libraries and programs really send."""
 
 import pytest
 from hypothesis import given

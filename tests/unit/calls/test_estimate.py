@@ -1,4 +1,4 @@
-"""A hold is an upper bound: whatever a provider may count for a request, the estimate is no less."""
+"""A hold is an upper bound: whatever a provider may count for a request, the estimate is at least as high."""
 
 import json
 import tracemalloc
@@ -180,7 +180,7 @@ def test_a_mark_for_a_time_that_is_none_is_held_at_the_dearest(ttl: Any) -> None
 
 
 def test_what_stands_below_a_long_name_takes_no_memory() -> None:
-    """A body of 1 MB took 1 GB for each thousand of values below such a name."""
+    """A body of 1 MB once took 1 GB for every thousand values below such a name."""
     schema = {"a" * 1_000_000: [*[1] * 1_000, {}, {"cache_control": {"ttl": "1h"}}]}
     body = user("hi") | {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]}
     size = len(json.dumps(body))

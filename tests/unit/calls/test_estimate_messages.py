@@ -1,4 +1,4 @@
-"""The upper bound for bodies of Messages: never below a correct bill, and no more than it has to be."""
+"""The upper bound for bodies of Messages: never below a correct bill, and not higher than necessary."""
 
 from __future__ import annotations
 
@@ -143,13 +143,14 @@ def test_a_schema_brings_a_text_of_its_own() -> None:
 @settings(deadline=None)
 @given(requests())
 def test_no_translation_says_more_than_is_held(request: Request) -> None:
-    """A byte is never less than a token: what any target is told is within the bound, whatever is billed of it."""
+    """A token has at least one byte. So everything that any target receives is within the bound, however it is
+    billed."""
     body = json.loads(json.dumps(write_request(_sayable(request), []).body))
     most = Price(input=MICRO, output=MICRO)
     pictures = sum(part["type"] == "image" for message in body["messages"] for part in _all(message["content"]))
     try:
         bound = held(body, most).prompt - pictures * image_tokens(TARGET)
-    except BadRequest:  # a document that is no text
+    except BadRequest:  # a document that is not text
         return
     read, dropped = read_request(body, cap=10)
     for sent in (body, write_converse(read, dropped, metadata={}, one_tool=True).body, write_for_host(read, []).body):
@@ -163,7 +164,7 @@ def _all(content: list[Any]) -> list[Any]:
 
 
 def _without(value: Any) -> Any:
-    """Without images, which are counted apart."""
+    """Without images, which are counted separately."""
     if isinstance(value, dict):
         return {name: _without(each) for name, each in value.items() if name not in ("image", "image_url", "source")}
     return [_without(each) for each in value] if isinstance(value, list) else value

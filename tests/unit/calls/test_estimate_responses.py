@@ -1,4 +1,5 @@
-"""What a Responses request may cost at most: never less than a correct bill, whatever it is translated into."""
+"""The most that a Responses request may cost: never less than a correct bill, whatever the request is translated
+into."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A hold that fits: turns of an agent, as clients send them, against what they cost; the table of `docs/ledger.md`."""
+"""A hold that fits: turns of an agent, as clients send them, compared with their cost; the table of
+`docs/ledger.md`."""
 
 import json
 import random
@@ -22,7 +23,7 @@ SIZES = (20, 50, 100, 200, 400)  # KB
 ROOT = Path(__file__).parents[3]
 DOCS, PACKAGED = ROOT / "docs" / "ledger.md", ROOT / "shared" / "gateway" / "data"
 BOOK = PriceBook.load()
-# What agents' turns are made of: code and its listing, a tool's output, prose. 3.6 to 4.4 bytes a token.
+# The parts of agents' turns: code and its listing, a tool's output, prose. 3.6 to 4.4 bytes a token.
 CODE = "    for row in rows:\n        total += row.price * row.count  # in micro-dollars\n"
 OUTPUT = "shared/gateway/ledger/ledger.py:118:        won = self.rows.close(row.minute)\n"
 PROSE = "The failing test reads the table twice, so the second read finds the row that the first one wrote. "
@@ -35,8 +36,8 @@ def price_of(target: str) -> Price:
 
 
 def turn(kilobytes: int, *, ttl: str | None = None, marks: int = 3) -> dict[str, Any]:
-    """A turn of a coding agent: system text and tools, then calls of tools with their results, the last of them marked,
-    as such clients do."""
+    """A turn of a coding agent: system text and tools, then calls of tools with their results. The last of them are
+    marked, as such clients do."""
     chance = random.Random(kilobytes)
     mark = {"cache_control": {"type": "ephemeral"} | ({"ttl": ttl} if ttl else {})}
     tools = [
@@ -68,7 +69,7 @@ def turn(kilobytes: int, *, ttl: str | None = None, marks: int = 3) -> dict[str,
 
 
 def usage_of(kilobytes: int, output: int = 700) -> Usage:
-    """What such a turn comes to: four bytes a token, all but the last 4 KB read from the cache."""
+    """The cost of such a turn: four bytes a token, everything read from the cache except the last 4 KB."""
     tokens = kilobytes * 1_000 // 4
     return Usage(input_tokens=20, cached_tokens=tokens - 1_020, cache_write_tokens=1_000, output_tokens=output)
 
@@ -79,7 +80,7 @@ def fit(kilobytes: int, target: str, body: dict[str, Any] | None = None) -> Esti
 
 
 def before(kilobytes: int, target: str) -> int:
-    """What was held when every byte counted as a token that is written to the cache for an hour."""
+    """The amount that was held when every byte counted as a token that is written to the cache for an hour."""
     price = price_of(target)
     size = len(json.dumps(turn(kilobytes), ensure_ascii=False, separators=(",", ":")))
     size += 128 + 8 * len(turn(kilobytes)["messages"]) + 1_024
@@ -91,7 +92,8 @@ def before(kilobytes: int, target: str) -> int:
 @pytest.mark.parametrize("target", WINDOWS)
 @pytest.mark.parametrize("kilobytes", SIZES)
 def test_a_hold_is_above_the_dearest_bill_of_the_turn(kilobytes: int, target: str) -> None:
-    """Every byte a token, all of it written anew, up to what the model can read, and the whole cap."""
+    """Every byte counts as a token, all of them are written to the cache, up to what the model can read, and the cap is
+    used up."""
     body, price = turn(kilobytes), price_of(target)
     size = min(len(json.dumps(body, separators=(",", ":"))), WINDOWS[target])
     est = fit(kilobytes, target)
@@ -153,7 +155,7 @@ def test_the_free_tier_s_budget_admits_a_turn_of_200_000_tokens_and_few_of_a_dea
     if name in ("claude-opus", "claude-sonnet", "gpt"):
         assert free.budget // max(holds) <= 3
     others = [config.tier(tier) for tier in ("basic", "premium", "enterprise")]
-    assert all(tier.budget is None for tier in others)  # who is charged for them says their budgets
+    assert all(tier.budget is None for tier in others)  # the budgets say who is charged for them
 
 
 def test_calls_at_once_are_bounded_in_each_tier_by_no_less_than_ten() -> None:
@@ -163,13 +165,13 @@ def test_calls_at_once_are_bounded_in_each_tier_by_no_less_than_ten() -> None:
 
 
 def _anywhere(value: dict[str, Any]) -> Any:
-    """A model that has another name in each geography, by one of them."""
+    """A model that has another name in each geography, called by one of these names."""
     return value | {"target": value["target"]["us"]} if isinstance(value.get("target"), dict) else value
 
 
 def test_the_prompt_is_no_longer_than_what_the_model_reads() -> None:
     assert (fit(400, SMALL).prompt, fit(400, LARGE).prompt > 400_000) == (200_000, True)
-    # A price of long prompts is not held where the model reads none.
+    # The price of long prompts is not held if the model cannot read such prompts.
     assert price_of(SMALL).long_above == 200_000
     assert fit(400, SMALL).cost == -(-(200_000 * 4_125_000 + CAP * 16_500_000) // MICRO) + 1
 

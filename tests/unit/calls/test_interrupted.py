@@ -1,4 +1,4 @@
-"""What a stream costs that broke off: an oracle in plain arithmetic, whatever came before, and however it ended."""
+"""The cost of a stream that broke off: an oracle in plain arithmetic, whatever came before, and however it ended."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CAP, UNDER_WAY = 200, 32
 
 @dataclass
 class Host:
-    """A provider that tells these events, and breaks off behind the last, unless that is an answer."""
+    """A provider that sends these events, and breaks off after the last one, unless that one is a whole answer."""
 
     told: list[Event]
     name: str = "x"
@@ -78,7 +78,7 @@ EVENTS = st.lists(
 
 
 def cost(usage: Usage, price: Price) -> int:
-    """Micro-dollars: at these prices a token costs so many, or halves and quarters of one."""
+    """Micro-dollars: at these prices a token costs a whole number of them, or halves and quarters of one."""
     prompt = usage.input_tokens * price.input + usage.cached_tokens * (price.cached or 0)
     return -(-prompt // MICRO) + usage.output_tokens * price.output // MICRO
 
@@ -108,7 +108,7 @@ def oracle(events: list[Event], est: Estimate, tier: str | None, thinks: bool) -
     if told:
         usage = Usage(told.input_tokens, told.cached_tokens, output_tokens=output)
         seen = max(cost(usage, price) for price in asked)
-    else:  # each token of the prompt as the dearest: one that is written to a cache, where that has a price
+    else:  # each token of the prompt at the highest price: that of writing to a cache, if there is one
         seen = max(est.prompt * (price.cache_write or price.input) + output * price.output for price in asked) // MICRO
     return (Verdict.CUT, seen) if seen < bound else (Verdict.UNKNOWN, bound)
 
@@ -149,7 +149,7 @@ def test_whatever_came_before_it_broke_off(events: list[Event], taken: int, tier
     reading.close()
     verdict, right = oracle(seen, est, tier, thinks)
     if not seen and taken == 0:
-        assert (attempt.verdict, attempt.bound) == (Verdict.UNKNOWN, est.cost)  # nobody asked it to begin
+        assert (attempt.verdict, attempt.bound) == (Verdict.UNKNOWN, est.cost)  # nobody asked the provider to begin
         return
     assert (attempt.verdict, attempt.cost.total) == (verdict, right)
     if not any(isinstance(event, Counted) and event.final for event in seen):
@@ -185,11 +185,11 @@ def test_what_is_rejected_of_a_prediction_is_billed_though_nobody_sees_it() -> N
 @pytest.mark.parametrize(
     ("waits", "silence", "unseen"),
     [
-        ((0.04, 0.04), 0.0, 0),  # as long as it takes to write an event out
+        ((0.04, 0.04), 0.0, 0),  # the time that it takes to write an event
         ((0.0, 0.0), 0.5, 0),
         ((0.25, 0.0), 0.0, 63),
         ((0.25, 0.125), 0.125, 94),
-        ((0.0, 0.0), 0.75, 63),  # the input of a tool may have been made meanwhile
+        ((0.0, 0.0), 0.75, 63),  # the model may have made the input of a tool meanwhile
         ((0.25, 0.0), 0.75, 125),
         ((0.0, 0.0), 60.0, CAP),
         ((60.0, 0.0), 0.0, CAP),

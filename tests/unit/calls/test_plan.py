@@ -1,4 +1,5 @@
-"""What a plan holds, how long an attempt may take, and after which failures another target is asked."""
+"""The amount that a plan holds, how long an attempt may take, and after which failures the call goes to another
+target."""
 
 from dataclasses import dataclass
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""What a row says of a session: a UUID as it was sent, marks for all else, and nothing of what is odd."""
+"""The facts that a row has about a session: UUIDs as they were sent, marks for everything else, and nothing odd."""
 
 import json
 from typing import Any
@@ -76,9 +76,9 @@ def test_a_random_id_stands_as_it_was_sent_and_a_name_as_its_mark() -> None:
         "class": "subagent",
         "user": marking("user", "anne@example.com"),
     }
-    assert named({SESSION: "anne's laptop"}) == {}  # a blank is in no header's token
+    assert named({SESSION: "anne's laptop"}) == {}  # a token in a header contains no blank
     assert named({SESSION: "anne@example.com"})["id"] == marking("session", "anne@example.com")
-    assert named({AGENT: UUID, CLASS: "main"}, {"user": "anne"}) == {}  # of no session
+    assert named({AGENT: UUID, CLASS: "main"}, {"user": "anne"}) == {}  # these belong to no session
 
 
 def test_only_words_of_the_client_s_own_table_are_classes() -> None:
@@ -153,7 +153,7 @@ def test_marks_of_two_keys_kinds_or_secrets_are_not_alike() -> None:
 
 
 class Secrets:
-    """Of months, by a store that may be down."""
+    """The secrets of months, from a store that may be down."""
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""What admins do to products."""
+"""The actions of admins on products."""
 
 from typing import Any
 

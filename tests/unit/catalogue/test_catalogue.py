@@ -35,7 +35,7 @@ def test_a_search_finds_what_has_all_words_first(seeded: Catalogue) -> None:
     assert len(names) > 5
     assert all("Wireless Noise Canceling" in name for name in names[:5])
     kinds = [("Headphones" in name) for name in names]
-    assert kinds == sorted(kinds, reverse=True)  # earbuds, which stand among headphones, come after
+    assert kinds == sorted(kinds, reverse=True)  # earbuds, whose category is headphones too, come after
     assert names == [each.name for each in seeded.search("noise-cancelling HEADPHONE wireless", Filters(), 50).products]
 
 

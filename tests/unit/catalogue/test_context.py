@@ -1,4 +1,4 @@
-"""Products in a prompt: as data that can't break out of its tags, within a budget."""
+"""Products in a prompt: they are data that can't break out of its tags, within a budget."""
 
 import json
 from typing import Any
@@ -96,7 +96,8 @@ def test_the_originals_context_is_taken() -> None:
 
 
 def test_the_originals_context_is_taken_as_its_collection_sends_it() -> None:
-    """Categories by display name, availability as people write it, null for what is not asked."""
+    """Categories have their display names, availability is written as people write it, and a field that nobody asked
+    for is null."""
     filters = {"category": "Electronics", "priceRange": {"min": 10.0, "max": None}, "availability": "In Stock"}
     parsed = parse_chat({"model": "m", "messages": [USER], "mcpContext": {"filters": filters}}).mcp_context
     assert parsed is not None
@@ -119,7 +120,7 @@ def test_a_search_query_may_be_any_text(query: str) -> None:
 
 @pytest.mark.parametrize("where", ["mcpContext", "mcpContext.filters"])
 def test_of_many_unknown_fields_not_each_is_a_fault(where: str) -> None:
-    """A body may name hundreds of thousands; each would be kept with its path."""
+    """A body may name hundreds of thousands of fields, and each would be kept with its path."""
     many: Any = {f"f{number}": 1 for number in range(101)}
     context = many if where == "mcpContext" else {"filters": many}
     with pytest.raises(BadRequest, match="must have at most 100 fields") as refused:

@@ -1,4 +1,4 @@
-"""Products: strictly checked, priced exactly, shown as they were described."""
+"""Products: checked strictly, priced exactly, and shown as they were described."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""CSV of products: what a spreadsheet exports becomes what an admin would have written."""
+"""CSV of products: rows that a spreadsheet exports become the products that an admin would have written."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The config: defaults under versioned overrides, changed by merge patches, never half."""
+"""The config: defaults under versioned overrides. Merge patches change it, as a whole or not at all."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -198,7 +198,7 @@ documents = st.recursive(
 
 @given(older=documents, newer=documents)
 def test_a_composed_patch_ends_where_two_patches_end(older: dict[str, Any], newer: dict[str, Any]) -> None:
-    base = {"a": 9, "b": 8}  # no objects to merge into: there RFC 7396 patches compose exactly
+    base = {"a": 9, "b": 8}  # without objects to merge into, patches of RFC 7396 compose exactly
     assert merge_patch(base, composed(older, newer)) == merge_patch(merge_patch(base, older), newer)
 
 
@@ -242,7 +242,7 @@ def test_a_config_that_grows_too_large_is_refused_by_name_and_changes_nothing(
     with pytest.raises(BadRequest) as large:
         change(admin, {"prices": {f"openai/{'m' * 110}{number}": price for number in range(500)}})
     assert (large.value.code, large.value.status, store.saved.version) == ("config_too_large", 400, 0)
-    with pytest.raises(BadRequest) as one:  # in one field
+    with pytest.raises(BadRequest) as one:  # in the same field
         change(admin, {"rateLimits": {"free": {"shadow": ["budget"] * 20_000}}})
     assert (one.value.status, store.saved.version) == (400, 0)
     change(admin, {"prices": {f"openai/m{number}": price for number in range(500)}})

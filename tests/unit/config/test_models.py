@@ -1,4 +1,5 @@
-"""Models in the config: aliases by target and by card, what an entry may say, and what is told to be missing."""
+"""Models in the config: aliases by target and by card, the fields of an entry, and the facts that are reported as
+missing."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def test_an_alias_stands_for_models_or_for_a_target(admin: ConfigAdmin) -> None:
     names = ModelNames(parse_config(document), admin.prices, admin.providers, admin.region)
     assert names.resolve("opus").target == "bedrock/eu.anthropic.claude-opus-5-5"
     assert names.resolve("mine").target == "openai/gpt-6-luna"
-    # A target goes before the models that a packaged alias has.
+    # A target wins over the models that a packaged alias has.
     _, document = change(admin, {"models": {"gpt-4": {"target": "openai/gpt-6-luna"}}})
     names = ModelNames(parse_config(document), admin.prices, admin.providers, admin.region)
     assert names.resolve("gpt-4").target == "openai/gpt-6-luna"
@@ -100,7 +101,7 @@ def test_an_admin_is_told_what_is_missing(admin: ConfigAdmin) -> None:
     told = admin.missing(document)
     assert [each["param"] for each in told] == [f"prices.mine/small.{field}" for field in fields]
     assert all("unknown" in each["message"] for each in told)
-    # Without a price there is no model: that is refused, by its path.
+    # There is no model without a price: it is refused, with its path.
     with pytest.raises(BadRequest, match="no price is known"):
         change(admin, {"models": {"dear": {"target": "mine/dear"}}})
 
@@ -118,7 +119,7 @@ def test_models_beside_a_target_that_goes_before_them_are_refused(admin: ConfigA
     assert refused.value.param == "models.mine.models"
     _, document = change(admin, {"models": {"mine": wanted | {"target": None}}})
     assert document["models"]["mine"] == wanted
-    both = wanted | {"target": "openai/gpt-6-luna"}  # as it is read, so it may be sent back
+    both = wanted | {"target": "openai/gpt-6-luna"}  # it is in the form in which it is read, so it may be sent back
     _, document = change(admin, {"models": {"mine": both}})
     assert change(admin, {"models": document["models"]})[1]["models"]["mine"] == both
 

@@ -1,4 +1,4 @@
-"""Why a request is refused, in words of JSON: whoever reads it never saw the code."""
+"""The reasons for which a request is refused, in words of JSON, since a reader of them has never seen the code."""
 
 import gc
 import json
@@ -145,7 +145,8 @@ def test_what_may_be_a_secret_or_a_sentence_is_not_repeated(sent: str) -> None:
 
 
 def test_a_regular_expression_of_a_field_has_words() -> None:
-    """Of every model that anything here has loaded: the parsers below load all that judge what a caller sends."""
+    """The patterns of every model that has been loaded here. The parsers below load every model that judges what a
+    caller sends."""
     said = set()
     for model in [each for each in gc.get_objects() if isinstance(each, type) and issubclass(each, BaseModel)]:
         if not model.__module__.startswith("gateway."):
@@ -209,7 +210,7 @@ def mutated(value: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> Any:
 
 
 def refusal(parse: Callable[[Any], object], body: Any) -> tuple[str, str]:
-    """The message and the path that a body is refused with; nothing for one that is taken."""
+    """The message and the path with which a body is refused; nothing for a body that is accepted."""
     try:
         parse(body)
     except BadRequest as refused:
@@ -225,8 +226,8 @@ def test_no_reason_speaks_pydantics_language(
     parse, body = tried
     wrong = mutated(body, data.draw)
     if not isinstance(wrong, dict):
-        return  # every door refuses it before
+        return  # every door refuses it earlier
     message, param = refusal(parse, wrong)
-    said = message.removeprefix(param)  # names in a path are the caller's own
+    said = message.removeprefix(param)  # names in a path are the caller's
     assert not FORBIDDEN.search(said), message
     assert "x" * 30 not in said

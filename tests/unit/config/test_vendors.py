@@ -1,4 +1,5 @@
-"""Providers of the config: an entry, its models and its prices complete a host; what is wrong is named by its path."""
+"""Providers of the config: an entry, its models and its prices make a host complete; a mistake is named with its
+path."""
 
 from __future__ import annotations
 
@@ -114,7 +115,7 @@ def test_what_is_missing_is_named() -> None:
     assert (unknown.param, "no provider groq" in unknown.message) == (f"prices.{TARGET}", True)
     unpriced = refused(admin_of(), without["prices"])
     assert (unpriced.param, unpriced.code) == ("models.llama.target", "model_not_priced")
-    change(admin_of(), without["models"])  # what has a price can be asked for by its own name
+    change(admin_of(), without["models"])  # a model with a price can be asked for by its own name
     assert refused(admin_of(), {"models": {"x": {"target": "elsewhere/x"}}}).param == "models.x.target"
     assert refused(admin_of(), {"models": {"x": {"target": "x"}}}).param == "models.x.target"
     assert refused(admin_of(), {"models": {"x": {"target": "groq/" + "m" * 124}}}).param == "models.x.target"

@@ -1,5 +1,5 @@
-"""Deltas into ConverseStream's events and into Converse's whole answer. No client speaks Converse here: this is what
-tests read back."""
+"""Turns deltas into ConverseStream's events and into Converse's whole answer. No client speaks Converse here: tests
+read this back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STOP_REASONS: Final = {
 
 
 def write_events(deltas: Iterable[Delta]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """ConverseStream's events of an answer, type and payload. What it has no event for is left out."""
+    """ConverseStream's events of an answer: type and payload. A delta for which it has no event is left out."""
     for delta in deltas:
         if isinstance(delta, Start):
             yield "messageStart", {"role": "assistant"}
@@ -65,7 +65,7 @@ def _written(delta: TextDelta | ArgumentsDelta | ReasoningDelta | SignatureDelta
 
 
 def write_answer(deltas: Iterable[Delta]) -> dict[str, Any]:
-    """A whole answer: the events of its deltas, gathered. A call's input that is no JSON object is empty."""
+    """A whole answer: the events of its deltas, gathered. The input of a call is empty if it is not a JSON object."""
     blocks: dict[int, dict[str, Any]] = {}
     answer: dict[str, Any] = {"output": {"message": {"role": "assistant", "content": []}}}
     for kind, event in write_events(deltas):
@@ -111,5 +111,5 @@ def _metadata(used: Used) -> dict[str, Any]:
         "cacheWriteInputTokens": written,
         "cacheDetails": [{"ttl": ttl, "inputTokens": count} for ttl, count in by_ttl.items() if count],
     }
-    metrics = {"latencyMs": 0}  # which Converse always has, and nobody measured here
+    metrics = {"latencyMs": 0}  # Converse always has it, and nobody measured it here
     return {"usage": usage, "metrics": metrics, **({"serviceTier": {"type": used.tier}} if used.tier else {})}

@@ -1,4 +1,4 @@
-"""Whole streams at once: what the gateway does event by event, for tests that have all of them."""
+"""Whole streams at once: the work that the gateway does event by event, for tests that have all events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of Responses on their way to each target, each judged as that target would."""
+"""Bodies of Responses on their way to each target; each one is judged by the rules of that target."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Storable(dict[str, Any]):
 
 
 class Marked(dict[str, Any]):
-    """A body whose prompt is to be marked for its model's cache, for so long."""
+    """A body whose prompt is to be marked for its model's cache, for this long."""
 
     ttl = "5m"
 
@@ -44,7 +44,7 @@ def to_responses(body: Mapping[str, Any], cap: int = 4_000) -> Sent:
 
 
 def to_azure(body: Mapping[str, Any], cap: int = 4_000) -> Sent:
-    """To a host that defines no format, and so gets no field that nobody knows."""
+    """To a host that defines no format, and therefore gets no unknown field."""
     sent = _sent("responses", body, cap, quirks=Quirks(service_tier="default", stores=True))
     assert responses_judge.faults(sent.body) == [], sent.body
     return sent

@@ -1,4 +1,4 @@
-"""Bodies of Messages on their way to each target, each judged as that target would."""
+"""Bodies of Messages on their way to each target; each one is judged by the rules of that target."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.upstream import chat_judge, converse_judge, messages_judge
 
 HI = {"role": "user", "content": "hi"}
 OPUS = "anthropic.claude-opus-4-7"
-# What a beta adds, which the types of the usual request have not.
+# Fields that a beta adds, and that the types of a usual request do not have.
 _OF_BETAS = ("context_management",)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What leaves, and what is named."""
+    """The body that leaves, and the paths that are named."""
 
     body: dict[str, Any]
     dropped: list[str]

@@ -1,4 +1,4 @@
-"""Requests of chat for the rows of docs/dialects.md's table, and what becomes of each on its way to Messages."""
+"""Requests of chat for the rows of docs/dialects.md's table, and the fate of each on its way to Messages."""
 
 from __future__ import annotations
 

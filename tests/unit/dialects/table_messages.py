@@ -1,4 +1,4 @@
-"""Requests of Messages for the rows of docs/dialects.md's table, and what becomes of each on its way to each target."""
+"""Requests of Messages for the rows of docs/dialects.md's table, and the fate of each on its way to each target."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ Check = Callable[[Found], Any]
 
 @dataclass(frozen=True)
 class Fate:
-    """`word` as the table has it; `paths` of what is named or refused; `check` of the body that leaves."""
+    """`word` is the table's own; `paths` are the fields that are named or refused; `check` judges the body that
+    leaves."""
 
     word: str
     paths: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Requests for the rows of docs/api.md's table that are refused, each with the path."""
+"""Requests for the rows of docs/api.md's table that are refused, each with its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of Responses for the rows of docs/dialects.md's table, and what becomes of each on its way anywhere."""
+"""Requests of Responses for the rows of docs/dialects.md's table, and the fate of each on its way to each target."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def anywhere(path: str) -> dict[str, Fate]:
 
 
 def each(body: dict[str, Any], *names: str, **fates: Fate) -> tuple[dict[str, Any], dict[str, Fate]]:
-    """Passed as it is to its own kind; `fates` by target, or of all others."""
+    """Passed unchanged to an endpoint of its own kind; `fates` are given by target, or for all others at once."""
     rest = others(fates.pop("rest")) if "rest" in fates else {}
     return body, {"Responses": same(body, *names), **rest, **fates}
 

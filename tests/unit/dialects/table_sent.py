@@ -1,4 +1,5 @@
-"""Requests for the rows of docs/api.md's table that are sent: what the body says of each, and what the header names."""
+"""Requests for the rows of docs/api.md's table that are sent: what the body says about each, and what the header
+names."""
 
 from __future__ import annotations
 
@@ -75,7 +76,7 @@ _LEFT_OUT: dict[str, Any] = {
     "prompt_cache_options": {"ttl": "30m"},
     "verbosity": "low",
 }
-# By row: requests, and either what the body says of them, with the paths that the header names, or the refusal's path.
+# By row: requests, and either the body's members and the paths that the header names, or the refusal's path.
 SAID: dict[str, list[tuple[dict[str, Any], list[str], Check]]] = {
     "`system` and `developer` messages": [
         (

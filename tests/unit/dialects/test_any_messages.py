@@ -1,4 +1,4 @@
-"""Whatever a client of Messages sends: it is refused by a path before anything is sent, or the target takes it."""
+"""Whatever a client of Messages sends, it is refused with a path before anything is sent, or the target accepts it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BODIES = [body for trials in TRIALS.values() for body, _ in trials]
 
 
 def changed(value: Any, chance: random.Random) -> Any:
-    """A value with something in it odd, missing, or twice."""
+    """A value that has something odd in it, lacks something, or has something twice."""
     if chance.random() < 0.12:
         return chance.choice(ODD)
     if isinstance(value, dict):
@@ -39,7 +39,7 @@ def bound(body: dict[str, Any]) -> object:
 
 
 def refusal_of(body: dict[str, Any], step: Callable[[dict[str, Any]], object]) -> str | None:
-    """The path by which it is refused; None where it is not."""
+    """The path with which it is refused; None if it is not refused."""
     try:
         step(body)
     except (Unsupported, BadRequest) as refusal:

@@ -1,5 +1,5 @@
-"""Whatever a client sends: it is refused by a path before anything is sent, or Bedrock takes it, and nothing of it is
-lost in silence."""
+"""Whatever a client sends, it is refused with a path before anything is sent, or Bedrock accepts it, and nothing of it
+is lost silently."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _leaves(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
         yield where, value
 
 
-# A request that says all that chat can say to Bedrock; each text in it is its own.
+# A request that uses everything that chat can express for Bedrock. Each text in it is different.
 WHOLE: dict[str, Any] = {
     "messages": [
         {"role": "system", "content": "text-1"},

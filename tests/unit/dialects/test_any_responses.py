@@ -1,4 +1,4 @@
-"""Whatever a client of Responses sends: it is refused by a path before anything is sent, or the target takes it."""
+"""Whatever a client of Responses sends, it is refused with a path before anything is sent, or the target accepts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Marks of ours, in prompts of clients whose format has no word for one."""
+"""Cache marks that the gateway sets, in prompts of clients whose format has no marks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXPLICIT: dict[str, Any] = {"prompt_cache_options": {"mode": "explicit"}}
 
 
 def marked(sent: dict[str, Any]) -> list[str]:
-    """Where a body of either endpoint is marked: the tools, the system's words, and turns by their number."""
+    """Where a body for either endpoint is marked: the tools, the system's text, and turns by their number."""
     tools = sent.get("tools") or sent.get("toolConfig", {}).get("tools", [])
     homes = {"tools": tools, "system": sent.get("system", [])}
     homes |= {str(at): turn["content"] for at, turn in enumerate(sent["messages"])}
@@ -82,7 +82,7 @@ def test_chat_is_marked_alike(native: str, most: int) -> None:
 @pytest.mark.parametrize("to", [to_messages, to_converse])
 @pytest.mark.parametrize("row", TRIALS)
 def test_whatever_is_asked_is_taken_with_them_too(row: str, to: Any) -> None:
-    """The judges of the endpoints say so, within `to`."""
+    """The judges of the endpoints decide this, inside `to`."""
     word = "Messages" if to is to_messages else "Converse"
     for body, fates in TRIALS[row]:
         if word in fates and fates[word].word != "refused":

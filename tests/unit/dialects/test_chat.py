@@ -1,4 +1,4 @@
-"""Chat requests: what the gateway depends on is checked, all else passes."""
+"""Chat requests: fields that the gateway depends on are checked, and all others pass."""
 
 import tracemalloc
 from typing import Any

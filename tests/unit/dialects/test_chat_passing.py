@@ -1,4 +1,4 @@
-"""Chat over chat: chunks pass as they came, and what hosts get wrong without harm is put right."""
+"""Chat to chat: chunks pass unchanged, and harmless mistakes of hosts are corrected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.gathered import gathered
 
 FRAME = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 COUNTS = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
-BILLED = Usage(input_tokens=3, output_tokens=2)  # where the host counted nothing
+BILLED = Usage(input_tokens=3, output_tokens=2)  # if the host counted nothing
 FACTS = {"cost": 0.25}
 
 
@@ -56,7 +56,7 @@ def passed(
 
 
 def test_bytes_pass() -> None:
-    """With obfuscation, logprobs, reasoning, audio and whatever else stands in them."""
+    """With obfuscation, logprobs, reasoning, audio and any other fields."""
     odd = [
         *SAID,
         chunk({"content": "a"}, obfuscation="xyz"),

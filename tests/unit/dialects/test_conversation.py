@@ -1,4 +1,4 @@
-"""Corners of the way from chat's messages to Converse's turns, each once met or once forgotten."""
+"""Corner cases on the way from chat's messages to Converse's turns. Each of them happened, or was forgotten, once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_mark_behind_reasoning_alone_goes_to_what_precedes() -> None:
 
 
 def test_turns_that_a_turn_of_nothing_divided_are_one() -> None:
-    """A result without its call and without words leaves nothing."""
+    """A result without its call and without text leaves nothing behind."""
     said = [{"role": "assistant", "content": text} for text in ("a", "b")]
     found = turns(HI, said[0], result("c9", ""), said[1], tools=[tool()])
     assert found == [[{"text": "hi"}], [{"text": "a"}, {"text": "b"}]]
@@ -74,7 +74,7 @@ def test_a_result_that_comes_too_late_is_words_and_the_call_has_none() -> None:
 
 
 def _texts(value: Any) -> int:
-    """The bytes of all that a model reads of a body."""
+    """The bytes of everything that a model reads of a body."""
     if isinstance(value, dict):
         skipped = ("bytes", "toolUseId", "cachePoint", "reasoningContent", "format", "role", "type")
         inside = sum(_texts(each) for name, each in value.items() if name not in skipped)
@@ -88,8 +88,8 @@ def _texts(value: Any) -> int:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(MESSAGES, min_size=1, max_size=6), FIELDS)
 def test_what_is_added_stays_within_what_the_hold_counts(messages: list[Any], fields: dict[str, Any]) -> None:
-    """The estimate counts the client's JSON by its bytes, and 128 tokens for what a format adds around the whole; 1,024
-    more where there are tools or a format."""
+    """The estimate counts the bytes of the client's JSON. For the text that a format adds around the whole it counts
+    128 tokens, and 1,024 more if there are tools or a format."""
     body = {"messages": messages, **fields}
     try:
         sent = translated(body).body

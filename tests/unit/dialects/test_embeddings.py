@@ -1,4 +1,4 @@
-"""Embeddings: whatever is sent is refused by a path or taken there, and costs at most what is held."""
+"""Embeddings: whatever is sent is refused with a path or accepted by the target, and costs at most what is held."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def asked(body: dict[str, Any], model: str) -> Asked:
 
 
 def bodies_for(model: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    """What leaves for a model of Bedrock, each judged."""
+    """The bodies that leave for a model of Bedrock, each one judged."""
     dialect = "titan" if "titan" in model else "cohere"
     written = pair("embeddings", dialect).request(asked(body, model))
     found = [part.body for part in written.parts] or [written.body]
@@ -99,7 +99,7 @@ def test_parts_say_all_texts_in_order_and_their_bounds_are_within_what_is_held(g
 @settings(deadline=None)
 @given(texts)
 def test_what_is_held_is_never_less_than_a_bill(given: list[str]) -> None:
-    """A token is a byte at least, of the text as it is or as it is normalised."""
+    """A token has at least one byte, of the text itself or of its normalised form."""
     est = estimate_inputs({"input": given}, PRICE)
     sizes = [len(text.encode(errors="surrogatepass")) for text in given]
     normal = [len(unicodedata.normalize("NFKC", text).encode(errors="surrogatepass")) for text in given]
@@ -137,9 +137,9 @@ def test_what_is_no_vector(vector: Any) -> None:
         ("embeddings", {"data": vector}),
     ):
         if dialect == "embeddings" and vector == "text" and isinstance(answer["data"], list):
-            continue  # as base64 comes
+            continue  # as base64 arrives
         if answer == {"embeddings": [[0.1]]}:
-            continue  # as v3 answers
+            continue  # as version 3 answers
         read = pair("embeddings", dialect).answer(answer, None, names={}, known=str, model="m")
         assert read is None, (dialect, answer)
 

@@ -1,4 +1,4 @@
-"""Values of the neutral form are told apart by their kind, and not by where they stood."""
+"""Values of the neutral form are distinguished by their kind, and not by their position."""
 
 from typing import NamedTuple
 

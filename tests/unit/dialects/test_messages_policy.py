@@ -1,4 +1,5 @@
-"""What of a Messages request may leave: each field that Anthropic's package knows, and betas beside their fields."""
+"""The fields of a Messages request that may leave: each one that Anthropic's package knows, and betas together with
+their fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of Messages: what the gateway depends on is checked, all else passes."""
+"""Requests of Messages: fields that the gateway depends on are checked, and all others pass."""
 
 from __future__ import annotations
 

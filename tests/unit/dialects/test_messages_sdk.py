@@ -1,4 +1,4 @@
-"""Anthropic's own client reads what is written here: whole, and event by event."""
+"""Anthropic's own client reads the answers that are written here, whole and event by event."""
 
 from __future__ import annotations
 

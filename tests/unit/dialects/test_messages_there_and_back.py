@@ -1,5 +1,5 @@
-"""Messages there and back: requests, whole answers and streams, split at any byte; and through the other dialects. What
-is written is judged by Anthropic's and OpenAI's own types."""
+"""Messages there and back: requests, whole answers and streams, split at any byte, and through the other dialects.
+Anthropic's and OpenAI's own types judge everything that is written."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ CITATION = {
 
 
 def _sayable(request: Request) -> Request:
-    """What Messages can say too: reasoning is signed, a schema has no name, there is no tier; thinking goes with
-    neither sampling nor a forced tool nor a small cap."""
+    """The part that Messages can say too: reasoning is signed, a schema has no name, there is no tier. Thinking is
+    combined with neither sampling nor a forced tool nor a small cap."""
     turns = []
     for turn in request.turns:
         signed = [Reasoning(block.text, "c2ln") if isinstance(block, Reasoning) else block for block in turn.blocks]
@@ -87,7 +87,7 @@ def test_a_request_through_messages(request: Request) -> None:
     assert sent.dropped == []
     found, dropped = read_request(body, cap=wanted.cap)
     assert dropped == []
-    if wanted.parallel is False and wanted.choice is None:  # which Messages says beside a choice
+    if wanted.parallel is False and wanted.choice is None:  # Messages says this together with a choice
         assert found.choice is not None
         assert found.choice.kind == "auto"
         found = found._replace(choice=None)
@@ -110,7 +110,7 @@ def test_what_the_neutral_form_holds_for_messages_alone() -> None:
 
 
 def _cited(deltas: list[Delta]) -> list[Delta]:
-    """With a citation behind each text."""
+    """With a citation after each text."""
     found: list[Delta] = []
     for delta in deltas:
         if isinstance(delta, BlockStop) and isinstance(found[-1], TextDelta):
@@ -121,7 +121,7 @@ def _cited(deltas: list[Delta]) -> list[Delta]:
 
 @st.composite
 def answers(draw: st.DrawFn) -> list[Delta]:
-    """Streams in Messages' words: the reason is of Messages, no tier but a known one."""
+    """Streams in Messages' terms: the reason is one of Messages', and the tier is a known one or missing."""
     *deltas, _finish, used = draw(streams())
     assert isinstance(used, Used)
     called = any(isinstance(delta, ArgumentsDelta) for delta in deltas)
@@ -139,7 +139,7 @@ def answers(draw: st.DrawFn) -> list[Delta]:
 
 
 def typed_events(pieces: Iterable[bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The events that came over the wire, type and payload."""
+    """The events that came over the wire: type and payload."""
     parser = Parser()
     for piece in pieces:
         for name, data in parser.feed(piece):

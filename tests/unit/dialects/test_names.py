@@ -1,4 +1,4 @@
-"""Names and ids that Converse does not take: aliases that are the same each time, and lead back."""
+"""Names and ids that Converse does not accept: their aliases are the same each time, and lead back to them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_an_alias_that_is_taken_is_no_alias() -> None:
 
 
 def test_calls_of_one_id_keep_their_own_results() -> None:
-    """Some clients count calls anew in each turn, or give all the same id."""
+    """Some clients number calls from the start in each turn, or give all calls the same id."""
     history = [
         called(used("c"), used("c")),
         result("c", "one"),

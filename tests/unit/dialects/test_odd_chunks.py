@@ -1,4 +1,5 @@
-"""A chat stream's chunks are data: whatever their values, what is sound is read, its counts and its tier are kept."""
+"""The chunks of a chat stream are data: whatever their values, the sound parts are read, and counts and tier are
+kept."""
 
 from __future__ import annotations
 

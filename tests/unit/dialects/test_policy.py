@@ -1,4 +1,4 @@
-"""Which fields may leave for whom: presence decides, never the value."""
+"""Which fields may leave for which provider: their presence decides, never their value."""
 
 import typing
 from collections.abc import Iterable, Iterator
@@ -93,9 +93,9 @@ def test_no_other_field_ever_reaches_another_host(extra: dict[str, Any]) -> None
         check_fields(GOOD | known, NONE)
 
 
-# What every field of the SDK's request is, at every depth ("[]": in a list). "open": costs nothing, or is bounded by
-# the body's own bytes. "priced": the estimate prices it, or refuses what has no price. "window": brings in what the
-# body does not hold, bounded by all that the model can read. "ours": the gateway decides it. "refused": by its path.
+# The class of every field of the SDK's request, at every depth ("[]": in a list). "open": costs nothing, or the bytes
+# of the body bound it. "priced": the estimate prices it, or refuses it without a price. "window": brings in content
+# that the body does not hold, bounded by the model's window. "ours": the gateway decides it. "refused": by its path.
 FIELDS = {
     "audio": "refused",
     "audio.format": "refused",
@@ -233,7 +233,7 @@ FIELDS = {
 
 
 def walked(kind: Any, path: str = "") -> Iterator[str]:
-    """The path of every field in a type of the SDK's."""
+    """The path of every field in a type of the SDK."""
     if typing.get_origin(kind) in (list, Iterable):
         path += "[]"
     if hasattr(kind, "__required_keys__"):  # a TypedDict, of typing or of typing_extensions
@@ -247,7 +247,7 @@ def walked(kind: Any, path: str = "") -> Iterator[str]:
 
 
 def test_every_field_of_the_sdk_is_classified() -> None:
-    """A field that a new SDK brings fails here until somebody has said what it costs."""
+    """A field that a new SDK adds fails here until somebody has said what it costs."""
     base = CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming
     assert {path for kind in base for path in walked(kind)} == set(FIELDS)
     top = {path for path in FIELDS if "." not in path and "[" not in path}
@@ -261,7 +261,7 @@ PRICE = Price(input=1_000_000, output=1_000_000, cache_write=1_250_000, max_inpu
 
 
 def held(body: dict[str, Any]) -> int:
-    """The tokens of the prompt that are held for a body, once it may leave."""
+    """The tokens that are held for the prompt of a body, once the body may leave."""
     check_fields(body, None)
     return estimate(body, PRICE, target="openai/gpt-4o", choices=1, output_cap=10).prompt
 
@@ -290,7 +290,7 @@ def test_what_the_body_does_not_hold_is_bounded_by_the_window(body: dict[str, An
 @pytest.mark.parametrize(
     ("body", "least"),
     [
-        (part(type="image_url", image_url={"url": "https://example.com/a.png"}), 4_000),  # fetched by the provider
+        (part(type="image_url", image_url={"url": "https://example.com/a.png"}), 4_000),  # the provider fetches it
         (part(type="input_audio", input_audio={"data": "A" * 1_000, "format": "wav"}), 1_000),
         (GOOD | {"metadata": {"a": "b" * 500}}, 500),
     ],

@@ -1,5 +1,5 @@
-"""The codes that a stream of Responses fails by, and what an agent does with each: by its own rules, written down here
-from its source, it sends nothing again that was paid for."""
+"""The codes with which a stream of Responses fails, and how an agent reacts to each. The rules were copied from the
+agent's source. By them, it sends nothing again that was paid for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.errors import (
 )
 from tests.upstream.responses_judge import stream_faults
 
-# Codex: codes of response.failed after which it does not ask again; any other, and response.incomplete, it sends anew.
+# Codex: codes of response.failed after which it does not ask again. After any other, and response.incomplete, it does.
 FINAL = frozenset(
     (
         "context_length_exceeded",

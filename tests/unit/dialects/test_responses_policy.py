@@ -1,4 +1,4 @@
-"""What of a Responses request may leave: each field that OpenAI's package knows."""
+"""The fields of a Responses request that may leave: each one that OpenAI's package knows."""
 
 from __future__ import annotations
 

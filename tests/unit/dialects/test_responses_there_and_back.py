@@ -1,5 +1,5 @@
-"""Responses there and back: requests, whole answers and streams, split at any byte, and through the other dialects. All
-that is written is judged by OpenAI's own types and its reader of streams."""
+"""Responses there and back: requests, whole answers and streams, split at any byte, and through the other dialects.
+OpenAI's own types and its reader of streams judge everything that is written."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ Events = list[tuple[str, dict[str, Any]]]
 
 
 def _sayable(request: Request) -> Request:
-    """What Responses can say too: no marks, no stop sequence, no `top_k`; a schema has a name and says whether it is
-    held to; reasoning is signed."""
+    """The part that Responses can say too: no marks, no stop sequence, no `top_k`. A schema has a name and says whether
+    it is strict, and reasoning is signed."""
     turns = []
     for turn in request.turns:
         blocks = [each for each in turn.blocks if not isinstance(each, Mark)]
@@ -91,7 +91,7 @@ def test_a_request_through_responses(request: Request) -> None:
 
 
 def delivered(events: Iterable[tuple[str, dict[str, Any]]]) -> Events:
-    """As a client gets them."""
+    """In the form in which a client gets them."""
     delivery = SPOKEN.delivery(ASKED)
     wire = b"".join(delivery.chunk(kind, event, "") for kind, event in events) + delivery.end(None, {"cost": 0.5})
     return [(kind, json.loads(data)) for kind, data in Parser().feed(wire)]
@@ -114,7 +114,7 @@ def typed_events(pieces: Iterable[bytes]) -> Iterator[tuple[str, dict[str, Any]]
 
 @st.composite
 def said(draw: st.DrawFn) -> list[Delta]:
-    """Streams in Responses' words: the end is one of theirs, and nothing is kept for an hour."""
+    """Streams in the terms of Responses: the end is one of theirs, and nothing is kept for an hour."""
     *deltas, _finish, used = draw(streams())
     assert isinstance(used, Used)
     called = any(isinstance(delta, ArgumentsDelta) for delta in deltas)

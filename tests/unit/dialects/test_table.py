@@ -1,4 +1,4 @@
-"""docs/api.md's table of what becomes of a chat request on its way to Bedrock: each row as it is said there."""
+"""The table in docs/api.md of the fate of a chat request on its way to Bedrock: each row is true."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FATES = {"translated", "named", "ignored", "refused"}
 
 
 def table() -> dict[str, str]:
-    """The rows: what is sent, and its fate."""
+    """The rows: the field that is sent, and its fate."""
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     lines = text.partition(_START)[2].partition(_END)[0].strip().splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]

@@ -1,4 +1,4 @@
-"""docs/dialects.md's tables of what becomes of a request on its way to each target, cell by cell."""
+"""The tables in docs/dialects.md of the fate of a request on its way to each target, cell by cell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FATES = {"passed", "translated", "dropped", "ignored", "refused", ""}
 
 
 def refusal_of(send: Callable[[], object]) -> str:
-    """The path by which it is refused, which its words begin with."""
+    """The path with which it is refused; the message begins with it."""
     try:
         send()
     except (Unsupported, BadRequest) as refusal:
@@ -28,7 +28,7 @@ def refusal_of(send: Callable[[], object]) -> str:
 
 
 def table(name: str = "messages", targets: Collection[str] = TARGETS) -> dict[str, dict[str, str]]:
-    """The fates: by what is sent, and by target; empty where it is the target's own matter."""
+    """The fates, by the field that is sent and by target. A fate is empty if the target itself decides it."""
     text = (ROOT / "docs" / "dialects.md").read_text(encoding="utf-8")
     head, _, *lines = text.partition(f"<!-- {name} -->")[2].partition(f"<!-- /{name} -->")[0].strip().splitlines()
     assert [cell.strip() for cell in head.strip("|").split("|")][1:] == list(targets)

@@ -1,4 +1,4 @@
-"""docs/dialects.md's table of what becomes of a Responses request on its way to each target, cell by cell."""
+"""The table in docs/dialects.md of the fate of a Responses request on its way to each target, cell by cell."""
 
 from __future__ import annotations
 

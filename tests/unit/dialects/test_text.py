@@ -1,4 +1,4 @@
-"""Completions of old: chunks say what the whole answer says, whatever a model's deltas are."""
+"""Legacy completions: the chunks say the same as the whole answer, whatever deltas a model sends."""
 
 from __future__ import annotations
 

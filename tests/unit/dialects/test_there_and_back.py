@@ -1,4 +1,4 @@
-"""What both sides can say comes back as it went: requests, answers, streams."""
+"""Everything that both sides can express comes back unchanged: requests, answers, streams."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ INPUTS = st.dictionaries(WORDS, JSON, max_size=3)
 
 
 def made(kind: Callable[..., Any], *parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Of these parts alone: of a named tuple's others `st.builds` would make something too."""
+    """Made only of these parts, since `st.builds` would also make up the others of a named tuple."""
     return st.builds(lambda *said: kind(*said), *parts)
 
 
@@ -76,7 +76,7 @@ THOUGHT = made(Reasoning, WORDS, st.sampled_from(["", "c2ln"])) | made(Redacted,
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[Turn]:
-    """Turns that both sides know, each call answered; as chat's messages divide them."""
+    """Turns that both sides can express, with each call answered, divided as chat's messages are."""
     turns = [Turn("system", (draw(TEXT),))] if draw(st.booleans()) else []
     turns.append(Turn("user", (draw(TEXT), *draw(st.lists(TEXT | IMAGE, max_size=2)))))
     for number in range(draw(st.integers(0, 3))):
@@ -129,7 +129,7 @@ def _over_the_wire(body: Any) -> Any:
 
 
 def _joined(request: Request) -> Request:
-    """As Converse has it: neighbours of one speaker in one turn."""
+    """As Converse wants it: neighbouring messages of one speaker are one turn."""
     turns: list[Turn] = []
     for turn in request.turns:
         if turns and turns[-1].speaker == turn.speaker:
@@ -170,7 +170,7 @@ BLOCKS = st.one_of(TEXT, THOUGHT, made(ToolUse, st.sampled_from(["c1", "c2"]), N
 
 
 def _deltas(number: int, block: Block, pieces: int) -> list[Delta]:
-    """A block in so many pieces."""
+    """A block in this many pieces."""
 
     def cut(text: str) -> list[str]:
         step = max(1, -(-len(text) // pieces))
@@ -219,7 +219,8 @@ def test_an_answer_through_chat(deltas: list[Delta]) -> None:
 
 @given(streams())
 def test_a_stream_through_chat(deltas: list[Delta]) -> None:
-    """One thought at most, in front: of more, chat's chunks don't say which is whose."""
+    """At most one thought, at the front. With more of them, chat's chunks don't say which part belongs to which
+    thought."""
     thoughts = [delta.block for delta in deltas if isinstance(delta, (ReasoningDelta, RedactedDelta))]
     one = [each for each in deltas if getattr(each, "block", None) not in thoughts or each.block == thoughts[0]]  # type: ignore[union-attr]
     sent = [_over_the_wire(chunk) for chunk in chunks(one, FRAME)]
@@ -232,7 +233,7 @@ def test_a_stream_through_chat(deltas: list[Delta]) -> None:
 
 @given(streams())
 def test_a_whole_answer_is_its_stream(given_deltas: list[Delta]) -> None:
-    """Converse's answer and its events give the same completion."""
+    """Converse's answer and its events lead to the same completion."""
     deltas = [delta for delta in given_deltas if not isinstance(delta, Rest)]
     found = read_answer(_over_the_wire(write_answer(deltas)), {})
     assert found is not None

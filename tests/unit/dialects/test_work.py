@@ -1,4 +1,4 @@
-"""The work of a request grows as the request does: its square would be minutes for what a body can hold."""
+"""The work for a request grows as the request does. If it grew as the square, the largest body would take minutes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ PRICE = Price(input=MICRO, output=MICRO, max_input_tokens=200_000)
 
 
 def steps(work: Callable[[], object]) -> int:
-    """How many instructions of the interpreter it takes: the same each time, whatever else the machine does."""
+    """The number of instructions that the interpreter needs. It is the same each time, whatever else the machine
+    does."""
     count = 0
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
@@ -83,7 +84,7 @@ def test_twice_the_request_is_twice_the_work(name: str) -> None:
 
 
 def words(value: Any) -> Iterator[str]:
-    """All that a model is told in a body: texts and names, but for Converse's own."""
+    """Everything in a body that a model receives: texts and names, except Converse's own."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Chat bodies through the whole translation to Converse, each judged as Bedrock would."""
+"""Chat bodies through the whole translation to Converse; each one is judged by Bedrock's rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Translated:
 
 
 def translated(chat: Mapping[str, Any], *, one_tool: bool = False, sampling: Sampling = "all") -> Translated:
-    """Raises BadRequest and Unsupported, as the translation does; fails where Bedrock would refuse what is sent."""
+    """Raises BadRequest and Unsupported, as the translation does. Fails if Bedrock would refuse the result."""
     request, dropped = read_request(chat, cap=100)
     written = write_request(request, dropped, metadata={}, one_tool=one_tool, sampling=sampling)
     body = json.loads(json.dumps(written.body, allow_nan=False))

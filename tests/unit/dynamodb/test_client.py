@@ -1,4 +1,4 @@
-"""What an answer of DynamoDB means: our defect, or a store that can't be had."""
+"""The meaning of an answer of DynamoDB: a defect of ours, or a store that can't be reached."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from gateway.errors import StoreRejected, StoreUnavailable
 
 
 class Answers:
-    """HTTP that answers everything the same."""
+    """HTTP that gives every request the same answer."""
 
     def __init__(self, status: int, kind: str) -> None:
         self.status, self.kind, self.calls = status, kind, 0
@@ -50,7 +50,7 @@ def test_a_request_that_is_wrong_is_our_defect(kind: str) -> None:
 
 
 def test_a_write_that_met_a_transaction_is_repeated_though_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was not applied: a first call's transaction must not refuse the calls that come beside it."""
+    """The transaction was not applied: that of a first call must not refuse the calls that come at the same time."""
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     http = Answers(400, "TransactionConflictException")
     with pytest.raises(StoreUnavailable):

@@ -1,4 +1,5 @@
-"""What health is told of traffic: nothing is lost, and a quiet gateway's calls don't cost a write each."""
+"""The facts about traffic that reach health: nothing is lost, and the calls of a quiet gateway don't cost a write
+each."""
 
 import random
 from collections.abc import Mapping

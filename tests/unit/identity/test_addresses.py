@@ -1,4 +1,4 @@
-"""Which address lies in which network, and which networks lie in others."""
+"""Which network an address belongs to, and which networks contain others."""
 
 import pytest
 
@@ -15,7 +15,7 @@ NETWORKS = ("192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32")
         ("192.0.3.0", False),
         ("198.51.100.7", True),
         ("198.51.100.8", False),
-        ("::ffff:192.0.2.9", True),  # as a socket of both versions names an IPv4 client
+        ("::ffff:192.0.2.9", True),  # a socket of both versions names an IPv4 client in this form
         ("2001:db8:ffff::1", True),
         ("2001:DB8::1", True),
         ("2001:db9::1", False),

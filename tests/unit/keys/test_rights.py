@@ -1,4 +1,5 @@
-"""The table of rights: every kind of actor against every kind of key, and what any row of allowed steps leads to."""
+"""The table of rights: every kind of actor against every kind of key, and everything that a series of allowed steps
+leads to."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -63,7 +64,7 @@ BOUND: dict[str, dict[str, Any]] = {
 
 
 def refused(check: Callable[..., None], *facts: Any) -> str | None:
-    """The field that is refused, None where nothing is."""
+    """The field that is refused; None if nothing is."""
     try:
         check(*facts)
     except Forbidden as error:
@@ -78,7 +79,7 @@ def asked(
 
 
 def granted(own: dict[str, Any], wanted: dict[str, Any], tier: str = "free") -> str | None:
-    """What a key has more than a full admin's with limits of its own."""
+    """The rights that a key has and a full admin's key with its own limits has not."""
     has = replace(FULL, limits=KeyLimits(**own))
     found = more(has, replace(RECORD, tier=tier, limits=KeyLimits(**wanted)), TIERS_WITH_SHADOW.__getitem__)
     return found.field if found else None
@@ -126,8 +127,8 @@ FIELDS = {
 def test_a_key_that_is_limited_makes_none_whose_limit_only_counts(limit: str, field: str) -> None:
     own, shadow = {field: 5}, {"shadow": (limit,)}
     assert granted(own, own | shadow) == "shadow"
-    assert granted(own | shadow, own | shadow) is None  # it is not limited itself
-    by_tier = "requestsPerMinute"  # which every tier limits
+    assert granted(own | shadow, own | shadow) is None  # it has no limit itself
+    by_tier = "requestsPerMinute"  # every tier limits this
     assert granted({}, own | shadow) == ("shadow" if limit == by_tier else None)
     others = tuple(name for name in FIELDS if name not in (limit, by_tier))
     assert granted(own | {"shadow": others}, own | shadow) == "shadow"
@@ -156,8 +157,8 @@ def test_a_tier_s_limit_is_not_put_in_shadow_by_its_own_keys(name: str, limit: d
     assert asked("create", actor, None, replace(shadowed, id="new"), tiers) == "shadow"
     assert asked("rotate", actor, replace(shadowed, id="other"), replace(shadowed, id="other"), tiers) == "shadow"
     trying = tiers | {"free": tiers["free"].model_copy(update={"shadow": (name,)})}
-    assert asked("change", actor, itself, shadowed, trying) is None  # it refuses nobody of the tier
-    assert asked("change", FULL, itself, shadowed, tiers) is None  # it may put a tier's in shadow as well
+    assert asked("change", actor, itself, shadowed, trying) is None  # it refuses nobody in the tier
+    assert asked("change", FULL, itself, shadowed, tiers) is None  # it may put a limit of a tier in shadow too
     assert asked("create", FULL, None, replace(shadowed, id="new"), tiers) is None
 
 
@@ -197,7 +198,7 @@ def test_a_team_s_key_sees_its_team_and_others_see_all() -> None:
         assert refused(check_sight, FULL, team) is None
 
 
-# What a key has more than the actor in one respect: the actor, and that key.
+# Pairs of an actor and a key that has more than the actor in one respect.
 ABOVE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "scopes": ({"scopes": ("models", "admin")}, {"scopes": ("completions",)}),
     "tier": ({"tier": "basic"}, {"tier": "premium"}),
@@ -224,7 +225,7 @@ ABOVE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def test_nobody_acts_on_what_has_more_before_or_after(action: KeyAction, case: str) -> None:
     own, theirs = ABOVE[case]
     actor, above = replace(FULL, **own), replace(RECORD, **theirs)
-    # The least that the actor may have to do with: a key like itself.
+    # The least key that the actor may have to do with: one like its own.
     below = replace(RECORD, **{name: value for name, value in own.items() if name != "team"})
     below = replace(below, scopes=("models",))
     if action == "create":
@@ -250,7 +251,7 @@ def test_what_is_within_its_own_an_admin_may_do(action: KeyAction, case: str) ->
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_a_limit_of_its_own_is_not_multiplied(name: str) -> None:
-    """Not by making keys, not by giving them more or moving them, not by taking over their secrets."""
+    """An actor gains nothing by making keys, by giving them more, by moving them, or by taking over their secrets."""
     limits, least = KeyLimits(**numbers(name, 5)), KeyLimits(**numbers(name, 1))
     actor = replace(FULL, limits=limits)
     key, less = replace(RECORD, limits=limits), replace(RECORD, limits=least)
@@ -296,7 +297,7 @@ def test_a_tier_s_budget_is_not_multiplied_either() -> None:
     lower = replace(FULL, tier="free")
     assert asked("create", lower, None, RECORD, budget) == "max_budget"
     assert asked("create", lower, None, RECORD, shadow) is None
-    assert asked("create", FULL, None, RECORD, budget) is None  # it could change the tier's budget as well
+    assert asked("create", FULL, None, RECORD, budget) is None  # it could also change the tier's budget
 
 
 def test_a_full_admin_can_end_every_key_whatever_became_of_its_tier() -> None:
@@ -311,7 +312,7 @@ def test_a_full_admin_can_end_every_key_whatever_became_of_its_tier() -> None:
 
 @pytest.mark.parametrize("user", [None, BUDGET, Shared(1, KeyLimits(rpm_limit=5))])
 def test_only_full_admins_say_whose_user_a_key_is(user: Shared | None) -> None:
-    """Whoever else makes keys makes them of its own user, and takes no key out of its user's hands."""
+    """Any other maker of keys makes them for its own user, and takes no key away from its user."""
     actor, key = replace(FULL, tier="premium", user_id="ann", user=user), replace(RECORD, user_id="ann")
     for other in ("", "bob"):
         assert asked("create", actor, None, replace(key, user_id=other)) == "user_id"
@@ -350,7 +351,7 @@ def test_a_limit_on_a_model_is_neither_multiplied_nor_lost() -> None:
         assert asked("change", actor, own, replace(own, model_limits=after)) == "model_limits"
     assert asked("change", actor, own, replace(own, model_limits=on_opus(4))) is None
     assert asked("change", FULL, own, RECORD) is None
-    assert asked("revoke", actor, RECORD, None) == "model_limits"  # it has more: all of the model
+    assert asked("revoke", actor, RECORD, None) == "model_limits"  # it has more: the whole model
 
 
 def test_every_action_has_its_rules() -> None:
@@ -399,8 +400,8 @@ def caller_of(key: KeyRecord) -> Caller:
 
 
 def money(keys: list[KeyRecord], tiers: Any) -> float:
-    """What keys can spend together, a budget's own window once: a team's and a user's budget bind their keys. The most
-    that flows from teams to users, that is, the least cut between them."""
+    """The amount that keys can spend together, counting a budget's own window once: the budgets of a team and of a user
+    bind their keys. It is the greatest flow from teams to users, which is the least cut between them."""
     own: defaultdict[tuple[str, str], float] = defaultdict(float)
     for key in keys:
         budget = budget_in_effect(key, tiers.__getitem__)
@@ -424,7 +425,7 @@ def subsets(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def money_on_opus(keys: list[KeyRecord]) -> float:
-    """What keys can spend together on the one model."""
+    """The amount that keys can spend together on this one model."""
     limits = [each.limits for key in keys for each in key.model_limits[:1]]
     budgets = [INFINITE if each.shadow else each.max_budget or 0 for each in limits]
     return sum(budgets) + INFINITE * (len(keys) - len(limits))
@@ -435,7 +436,7 @@ def money_on_opus(keys: list[KeyRecord]) -> float:
 def test_no_row_of_allowed_steps_gives_a_limited_actor_more(
     start: dict[str, Any], others: list[dict[str, Any]], walk: list[Any], tight: bool
 ) -> None:
-    """It controls its own key, each that it makes and each whose secret it gets; all of them act."""
+    """The actor controls its own key, each key that it makes, and each key whose secret it gets. All of them act."""
     tiers = LEVEL
     if tight:
         tiers = LEVEL | {"free": LEVEL["free"].model_copy(update={"max_budget": 0.00002, "budget_duration": "daily"})}
@@ -459,7 +460,7 @@ def test_no_row_of_allowed_steps_gives_a_limited_actor_more(
         if asked(action, actor, before, after, tiers):
             continue
         if before is not None and not whole:
-            assert more(caller_of(at_start), before, tiers.__getitem__) is None  # never on what has more
+            assert more(caller_of(at_start), before, tiers.__getitem__) is None  # never on a key that has more
         records = [key for key in records if before is None or key.id != before.id]
         if after is not None:
             records.append(after)
@@ -468,7 +469,7 @@ def test_no_row_of_allowed_steps_gives_a_limited_actor_more(
         if not records:
             return
         controlled = [key for key in records if key.id in mine]
-        assert all(covers(first.allowed_ips, key.allowed_ips) for key in controlled)  # of whatever rank
+        assert all(covers(first.allowed_ips, key.allowed_ips) for key in controlled)  # whatever its rank
         if not whole:
             assert all(more(at_start, key, tiers.__getitem__) is None for key in controlled)
             assert money(controlled, tiers) <= had
@@ -499,7 +500,7 @@ def test_a_bound_key_makes_keys_that_are_bound_no_less() -> None:
     assert inherited(FULL, {"name": "k"}) == {"name": "k"}
     narrower = replace(RECORD, tier="free", scopes=("models",), residency="jp")
     assert asked("create", bound, None, narrower) is None
-    # What its team is bound to binds the team's keys too: nothing need be said again.
+    # The bounds of a team bind its keys too, so they need not be repeated.
     member = replace(FULL, team_id="blue", team=BUDGET, team_residency="eu")
     assert asked("create", member, None, replace(narrower, team_id="blue", residency="")) is None
 
@@ -520,7 +521,7 @@ def test_a_bound_key_makes_keys_that_are_bound_no_less() -> None:
             {"max_budget": 5, "budget_raise": Raise(4, LATER)},
             "budget_raise",
         ),
-        ({"max_budget": 5, "budget_raise": Raise(4, SOON)}, {"max_budget": 9}, "max_budget"),  # not for ever
+        ({"max_budget": 5, "budget_raise": Raise(4, SOON)}, {"max_budget": 9}, "max_budget"),  # only for a while
         ({}, {"max_budget": 5, "budget_raise": Raise(5, LATER)}, None),
     ],
 )

@@ -1,4 +1,4 @@
-"""The arithmetic of admission: buckets that admit exactly their burst, and whose limits hold."""
+"""The arithmetic of admission: buckets admit exactly their burst, and their limits hold."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ TIER = TierLimits(requests_per_minute=100, burst=20, requests_per_hour=7, reques
 
 
 def call(bucket: Bucket, arrival: int, now: int) -> int | None:
-    """Where the bucket stands after a call, as ledger/limits_store.py updates it; None where it does not conform."""
+    """The state of the bucket after a call, as ledger/limits_store.py updates it; None if the call does not conform."""
     if bucket.idle(arrival, now):
         return now - bucket.slack + bucket.step
     return arrival + bucket.step if arrival <= now + bucket.tau(1) else None
@@ -35,7 +35,7 @@ def test_at_one_moment_exactly_the_burst_conforms(limit: int, burst: int) -> Non
     assert call(bucket, arrival, NOW) is None
     assert bucket.left(arrival, NOW) == 0
     wait = bucket.wait(arrival, 1, NOW)
-    assert 0 < wait <= bucket.step  # the next one conforms as soon as one unit has drained, not a microsecond before
+    assert 0 < wait <= bucket.step  # the next call conforms as soon as one unit has drained, not a microsecond earlier
     assert call(bucket, arrival, NOW + wait - 1) is None
     assert call(bucket, arrival, NOW + wait) is not None
 
@@ -53,7 +53,7 @@ def test_a_burst_of_any_size_is_exact(limit: int, burst: int, spent: int) -> Non
     ("own", "bucket"),
     [
         (KeyLimits(), Bucket(100, 20)),
-        (KeyLimits(rpm_limit=6), Bucket(6, 6)),  # the tier's burst is another rate's
+        (KeyLimits(rpm_limit=6), Bucket(6, 6)),  # the burst of the tier belongs to another rate
         (KeyLimits(rpm_limit=6, burst_limit=2), Bucket(6, 2)),
         (KeyLimits(rpm_limit=6, burst_limit=60), Bucket(6, 60)),
         (KeyLimits(burst_limit=5), Bucket(100, 5)),

@@ -1,4 +1,4 @@
-"""What a call costs by how it ended, as a table."""
+"""The cost of a call, by the way in which it ended, as a table."""
 
 import pytest
 

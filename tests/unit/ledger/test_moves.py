@@ -1,4 +1,5 @@
-"""How a bucket moves on, whatever its callers know of it: never a unit more than by the clock, and it loses little.
+"""How a bucket moves on, whatever its callers know about it: it never admits a unit more than the clock allows, and
+loses little.
 
 `applied` is the update of ledger/limits_store.py in plain Python; tests/contract/test_contention.py holds it to that.
 """
@@ -17,7 +18,7 @@ buckets = st.builds(Bucket, st.integers(1, 1_000_000), st.integers(1, 10_000))
 
 
 def applied(item: dict[str, Any], move: Move, bucket: Bucket, now: int) -> dict[str, Any] | None:
-    """The item after one call; None where the condition refuses it."""
+    """The item after one call; None if the condition refuses it."""
     start, most, cost = now - bucket.slack, now + bucket.tau(1), bucket.cost(1)
     tat, label = item.get("tat"), f"tat_{move.label}"
     idle = tat is None or tat < start
@@ -58,7 +59,7 @@ def test_callers_that_know_old_things_get_no_more_and_lose_little(
         now += later
         guess = Guess(known[who], unknown=not known[who])
         move = variant_of(guess, terms, Demand(0, 0), now).of("tat")
-        if first_sent_then_overtaken:  # by another container's, which is a moment ahead
+        if first_sent_then_overtaken:  # by a call of another container, whose clock is a moment ahead
             overtaking = variant_of(Guess({}, unknown=True), terms, Demand(0, 0), now + 2_000).of("tat")
             item = applied(item, overtaking, bucket, now + 2_000) or item
         for _ in range(2):

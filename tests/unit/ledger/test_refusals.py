@@ -1,4 +1,4 @@
-"""What a limit in shadow is said to have refused is what it refuses when it is enforced."""
+"""The refusals that a limit in shadow reports are those that it makes when it is enforced."""
 
 from dataclasses import replace
 from typing import Any
@@ -88,7 +88,7 @@ def test_shadow_refuses_what_enforced_would_refuse(
     calls=st.lists(st.tuples(st.integers(0, 3_000_000), st.integers(0, 22)), min_size=1, max_size=60),
 )
 def test_over_any_calls_a_bucket_in_shadow_is_the_enforced_one(bucket: Bucket, calls: list[tuple[int, int]]) -> None:
-    """It refuses the same calls and stands at the same time, so it may be enforced at any moment."""
+    """It refuses the same calls and has the same state, so it may be enforced at any moment."""
     enforced = Terms({"tokens_per_minute": bucket})
     shadow = replace(enforced, shadow=frozenset(["tokensPerMinute"]))
     real: dict[str, Any] = {}

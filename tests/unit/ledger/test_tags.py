@@ -1,4 +1,5 @@
-"""Which tags find a place: a day's set never holds more than its room, and a row says what it counts under."""
+"""Which tags find room: the set of a day never holds more than it may, and a row names the tags under which it
+counts."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The MCP server: every version's rules, error codes, and that no message makes it raise."""
+"""The MCP server: the rules of every version, error codes, and that no message makes it raise."""
 
 import json
 from collections.abc import Mapping
@@ -278,7 +278,7 @@ CODES = {-32700, -32600, -32601, -32602, -32002, -32020, -32022}
 
 
 def right(body: Any) -> bool:
-    """Whether an answer is a result or an error that a caller can have caused."""
+    """Whether an answer is a result, or an error that a caller can have caused."""
     answered = ("result" in body) != ("error" in body)
     return body["jsonrpc"] == "2.0" and answered and ("error" not in body or body["error"]["code"] in CODES)
 

@@ -1,4 +1,4 @@
-"""What a key may ask for, name to target."""
+"""The models that a key may ask for: name and target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pinned price file, read without any code of ours: rows as its makers write them, by the names of their fields.
+"""The pinned price file, read without any of our code: rows as their authors write them, by the names of their fields.
 
 What a name means: `<what>_cost_per_token`, `cache_read_input_token_cost` and `cache_creation_input_token_cost` are US
 dollars a token, read, written, found in a cache and written into one for five minutes (`_above_1hr`: for an hour).
@@ -23,7 +23,7 @@ _LONG = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a call used: disjoint counts."""
+    """The tokens that a call used; each one is counted once."""
 
     fresh: int
     found: int
@@ -49,7 +49,7 @@ def long_above(row: Mapping[str, Any]) -> int | None:
 
 
 def micro_dollars(row: Mapping[str, Any], tokens: Tokens, tier: str = "") -> tuple[int, int]:
-    """What prompt and completion cost, each rounded up to the next micro-dollar."""
+    """The cost of the prompt and of the completion, each rounded up to the next micro-dollar."""
     end = f"_{tier}" if tier else ""
     above = long_above(row)
     if above is not None and tokens.prompt > above:

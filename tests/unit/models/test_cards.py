@@ -1,4 +1,4 @@
-"""The catalogue as it is packaged: each alias is a model that answers, by an id that the price file lists there."""
+"""The packaged catalogue: each alias is a model that answers, by an id that the price file lists for that vendor."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def names(region: str, providers: tuple[str, ...], today: str = TAKEN) -> ModelN
 
 
 def in_price_file(route: Route, region: str) -> bool:
-    """Whether the price file has a row of the very id, under one of the names that it gives a vendor's."""
+    """Whether the price file has a row of exactly this id, under one of the names that it has for a vendor."""
     spelled = (route.model, f"{route.provider}/{route.model}", f"{route.provider}/{region}/{route.model}")
     return any(name in ROWS for name in spelled)
 
@@ -49,7 +49,7 @@ def in_price_file(route: Route, region: str) -> bool:
 @pytest.mark.parametrize("providers", ORDERS)
 @pytest.mark.parametrize("region", [*COMMERCIAL, *GOV])
 def test_an_alias_is_an_id_that_the_price_file_lists_there(region: str, providers: tuple[str, ...]) -> None:
-    """By a profile that the region can name: a bare id of a model that has profiles is refused there."""
+    """By a profile that the region can name. The region refuses the bare id of a model that has profiles."""
     found = names(region, providers)
     for alias in ALIASES:
         route = found.found(alias)
@@ -74,11 +74,11 @@ def test_every_alias_answers_in_the_regions_that_most_use(region: str) -> None:
 def test_families_and_the_original_s_names_answer_in_every_region(region: str) -> None:
     present = {route.name for route in names(region, ORDERS[0]).routes(everything=False)}
     missing = {*FAMILIES, *ORIGINAL} - present
-    # Nova has no profile that these can name, but for the newest Lite's.
+    # Nova has no profile that these can name, except that of the newest Lite.
     assert missing <= ({"nova-pro", "nova-lite"} if region in GOV else {"nova-pro"})
     if region.startswith(("us-e", "us-w", "eu-", "ap-", "ca-")):
         assert not missing
-        # Not out of the geography unasked.
+        # A call does not leave the geography unless it is asked to.
         assert geography_of(names(region, ORDERS[0]).resolve("claude-sonnet").model) != "global"
 
 
@@ -114,7 +114,7 @@ def test_a_bedrock_only_deployment_has_gpt_and_an_openai_only_one_has_no_claude(
 
 
 def test_cards_are_made_of_the_prices_and_of_what_is_kept() -> None:
-    """As `make prices` makes them; prices come from the pinned release, which is not asked for here."""
+    """As `make prices` writes them. Prices come from the pinned release, which is not downloaded here."""
     data, by_hand = ROOT / "shared" / "gateway" / "data", kept()
     prices = json.loads((data / "prices.json").read_bytes())
     models = prices["models"]

@@ -1,4 +1,5 @@
-"""Near its end of life a model warns, past it it is refused, and another vendor's is taken where that still answers."""
+"""A model warns when its end of life is near, and is refused after it. Another vendor's copy is used if that one still
+answers."""
 
 from __future__ import annotations
 
@@ -126,7 +127,8 @@ def test_what_the_packaged_data_says_holds() -> None:
 
 
 def test_whoever_maintains_the_packaged_config_is_told_by_the_catalogue() -> None:
-    """`make models` says which aliases end soon: no test of the default run may, since it would fail by the date."""
+    """`make models` says which aliases end soon. No test of the default run may do so, because it would fail on a
+    certain date."""
     later: dict[str, Any] = {
         "prices": {HERE: {"input": 1.0, "output": 1.0, "ends": "2027-05-01"}},
         "models": {"next": {"target": HERE}},

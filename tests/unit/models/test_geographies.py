@@ -1,4 +1,4 @@
-"""Which inference profiles a region can name, where a region lies, and which rules have something in common."""
+"""Which inference profiles a region can name, where a region lies, and which rules have a geography in common."""
 
 import pytest
 
@@ -41,7 +41,8 @@ def test_a_profile_is_told_from_a_model() -> None:
 
 
 def test_who_reads_the_config_knows_bedrock_s_region() -> None:
-    """Else an admin would be shown, and could check, another config than completions have, at either door."""
+    """Otherwise an admin would see, and could check, another config than the one that completions use at either
+    door."""
     functions = load(ROOT).functions
     readers = {name for name in functions if "BEDROCK_REGION" in functions[name].environment}
     assert readers == {"admin", "completions", "stream"}

@@ -1,4 +1,4 @@
-"""What `GET /v1/models` shows of a model, judged by the types of OpenAI's own package."""
+"""The facts that `GET /v1/models` shows of a model, judged by the types of OpenAI's own package."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_an_alias_that_names_an_endpoint_is_called_in_its_dialect_alone() -> Non
 
 
 def test_codex_s_list_has_the_same_models_with_what_it_needs_to_know() -> None:
-    """Its own parser judges the shape in `make agents`; what that took is what the type says."""
+    """Its own parser judges the form in `make agents`; the type says which form that parser accepted."""
     found = names()
     everything = [listed(route, found) for route in found.routes()]
     shown = [each for each in everything if not {"embeddings", "titan", "cohere"} & set(each["dialects"])]

@@ -129,7 +129,7 @@ def world(region: str, providers: tuple[str, ...]) -> ModelNames:
 
 
 def accepted(model_names: ModelNames, name: str, allowed: list[str]) -> bool:
-    """Whether a completion by this name gets past the route's own checks: form, model, price, the key's models."""
+    """Whether a completion with this name passes the route's own checks: form, model, price, the key's models."""
     try:
         parse_chat({"model": name, "messages": [{"role": "user", "content": "hi"}]})
         return permits(allowed, name, model_names.resolve(name).target)
@@ -163,7 +163,7 @@ def test_a_limited_key_is_listed_just_what_it_may_call(
     names = offered(model_names, allowed)
     assert all(accepted(model_names, name, allowed) for name in names)
     for name in {*pool, *allowed} - set(names):
-        # Not listed: refused, or another spelling (the model's own name without a provider) of what is listed.
+        # Not listed: it is refused, or another spelling of a listed one (the model's own name, without a provider).
         assert not accepted(model_names, name, allowed) or model_names.resolve(name).target in names.values()
     assert set(names) >= {name for name in allowed if accepted(model_names, name, allowed)}
     for name in pool:

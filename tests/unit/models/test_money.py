@@ -22,7 +22,7 @@ usages = st.builds(
     output_tokens=counts,
 )
 prices = st.builds(
-    lambda **given: Price(**given),  # a NamedTuple itself would be given what nobody named too
+    lambda **given: Price(**given),  # a NamedTuple itself would also get values that nobody named
     input=rates,
     output=rates,
     cached=st.none() | rates,
@@ -120,7 +120,7 @@ def test_what_is_none_is_refused_and_not_rounded(dollars: float) -> None:
 def test_a_priced_call_is_never_free_however_small_and_many_are_never_cheaper(
     tokens: int, rate: int, calls: int
 ) -> None:
-    """Each call is rounded up by itself: in pieces nobody pays less than at once."""
+    """Each call is rounded up by itself, so nobody pays less for several calls than for one."""
     price = Price(input=rate, output=rate)
     one, all_at_once = Usage(input_tokens=tokens), Usage(input_tokens=tokens * calls)
     assert cost_of(one, price).total >= 1

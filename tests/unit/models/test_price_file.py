@@ -16,7 +16,7 @@ PARTS = ("fresh", "found", "written_5m", "written_1h", "out")
 
 
 def place(name: str) -> tuple[str, str, str]:
-    """Of a row's name: the region that models are called in, the geography of the provider, and our target."""
+    """Parts of a row's name: the region in which models are called, the geography of the provider, and our target."""
     row = ROWS[name]
     provider = {"bedrock_converse": "bedrock"}.get(row["litellm_provider"], row["litellm_provider"])
     *path, model = name.removeprefix(f"{provider}/").split("/")
@@ -25,7 +25,7 @@ def place(name: str) -> tuple[str, str, str]:
 
 
 def usages(row: dict[str, object], choice: random.Random) -> list[Tokens]:
-    """Around each bound, of each kind alone, and of all kinds."""
+    """Usages around each bound, of each single kind, and of all kinds."""
     above = long_above(row) or 200_000
     alone = [Tokens(**{part: 1 if part == name else 0 for part in PARTS}) for name in PARTS]
     edges = [Tokens(above + more, 0, 0, 0, 7) for more in (-1, 0, 1)] + [Tokens(1, above - 1, 0, 1, 3)]
@@ -43,7 +43,7 @@ def test_a_usage_costs_what_the_price_file_says(seed: int) -> None:
     for name, row in ROWS.items():
         region, geography, target = place(name)
         price = books[region].find(target, geography)
-        if price is None or price.mode != row["mode"]:  # what is refused has no price: it is never called
+        if price is None or price.mode != row["mode"]:  # a refused field has no price: no call is made with it
             assert price is None, name
             continue
         for tier in tiers(row):

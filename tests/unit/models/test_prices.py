@@ -54,7 +54,7 @@ def test_a_fine_tuned_model_costs_what_its_base_does() -> None:
     book = PriceBook.load()
     price = book.find("openai/ft:gpt-3.5-turbo:my-org:custom:id123")
     assert price is not None
-    # The same one: a client may make up any number of such names, and each would be kept.
+    # The same object: a client may make up any number of such names, and each would be kept.
     assert price is book.find("openai/ft:gpt-3.5-turbo")
 
 
@@ -108,7 +108,7 @@ def test_a_region_is_offered_what_it_can_name() -> None:
     assert offered("us-gov-west-1") == ["amazon.bare", "us-gov.amazon.m", "gpt-4o"]
     assert offered("cn-north-1") == ["amazon.bare", "amazon.m", "gpt-4o"]
     assert offered("") == [*sorted(names), "gpt-4o"]
-    # What is not offered has its price all the same: a fine-tune's, a profile of elsewhere for who knows better.
+    # A model that is not offered has its price too: a fine-tune, or a profile of another geography.
     assert PriceBook(rows, "eu-central-1").find("openai/ft:gpt-4o:acme::id")
     assert PriceBook(rows, "eu-central-1").find("bedrock/us.amazon.m")
 
@@ -139,7 +139,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 def test_a_price_is_taken_over_exactly() -> None:
     assert price_of(row()) == {"input": 300_000, "output": 1_200_000, "capabilities": ["streaming"]}
-    # In binary floating point this is 1100000.0000000002 or so.
+    # In binary floating point this is about 1100000.0000000002.
     assert price_of(row(input_cost_per_token=Decimal("0.0000011")))["input"] == 1_100_000
 
 
@@ -189,7 +189,7 @@ def test_places() -> None:
 
 @pytest.mark.parametrize("name", ["a.m@20251001", "claude-sonnet-4-5-20250929-v1:0", "anthropic.Claude"])
 def test_what_the_api_takes_as_no_id_is_not_offered(name: str) -> None:
-    """What is listed can be called: the API's own pattern of a model's id has no @."""
+    """A listed model can be called: the API's own pattern of a model's id has no @."""
     with pytest.raises(Refused, match="no id"):
         place_of(name, row(litellm_provider="bedrock"))
 

@@ -1,4 +1,4 @@
-"""A key that is bound to a geography calls nothing that is not known to stay there, and is shown nothing else."""
+"""A key that is bound to a geography calls only models that are known to stay there, and sees no others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOSTS = {
     "there": {"baseUrl": "https://there.example.com/v1", "credential": "none", "geography": "us"},
     "unknown": {"baseUrl": "https://unknown.example.com/v1", "credential": "none"},
 }
-# Targets that an admin may give a price: whose ARN, or beginning, says where they run.
+# Targets to which an admin may give a price; their ARN, or its beginning, says where they run.
 ARN = "bedrock/arn:aws:bedrock"
 HERE = [
     f"{ARN}:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-opus-5-5",
@@ -29,7 +29,7 @@ ELSEWHERE = [
     f"{ARN}:eu-central-1:123456789012:inference-profile/global.anthropic.claude-opus-5-5",
     f"{ARN}:us-east-1:123456789012:inference-profile/eu.anthropic.claude-opus-5-5",
     f"{ARN}:us-east-1::foundation-model/amazon.nova-lite-v1:0",
-    f"{ARN}:eu-central-1:123456789012:application-inference-profile/a1b2c3",  # of whichever geography
+    f"{ARN}:eu-central-1:123456789012:application-inference-profile/a1b2c3",  # whatever its geography
     f"{ARN}:eu-central-1:123456789012:default-prompt-router/anthropic.claude:1",
     "bedrock/arn:aws",
     "bedrock/zz.anthropic.claude-opus-5-5",
@@ -54,7 +54,8 @@ def refused(found: ModelNames, name: str, rule: str) -> Forbidden:
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "eu-west-2", "ap-northeast-1", "us-gov-west-1", ""])
 @pytest.mark.parametrize("rule", ["eu", "us", "apac", "jp", "us-gov", "uk", NOWHERE])
 def test_whatever_is_listed_stays_within_the_rule(region: str, rule: str) -> None:
-    """Over every name there is: never a `global.` profile, no region and no host of another geography, or of none."""
+    """Over all existing names: no `global.` profile, and no region or host of another geography or of an unknown
+    one."""
     found = names(region).routes(residency=rule)
     here = any(host["geography"] == rule for host in HOSTS.values() if "geography" in host)
     assert bool(found) == (here or bool(region and within(lies_in(region), rule)))
@@ -76,7 +77,7 @@ def test_a_rule_chooses_the_profile_and_the_vendor() -> None:
     assert sydney.resolve("claude-opus", "apac").target == "bedrock/au.anthropic.claude-opus-5-5"
     assert names("ap-southeast-1").resolve("claude-opus", "apac").target == "bedrock/apac.anthropic.claude-opus-5-5"
     refused(names("ap-southeast-1"), "claude-opus", "au")
-    # The first provider is nobody knows where; the same model stays within the rule at the second.
+    # Nobody knows where the first provider is; at the second, the same model follows the rule.
     virginia = names("us-east-1")
     assert virginia.resolve("gpt").target == "openai/gpt-5.4"
     assert virginia.resolve("gpt", "us").target == "bedrock/us.openai.gpt-5.4"
@@ -95,11 +96,11 @@ def test_an_alias_of_an_admin_s_goes_to_the_profile_of_the_rule() -> None:
     [
         ("eu-central-1", "eu", "bedrock/global.anthropic.claude-opus-5-5"),  # named outright
         ("eu-central-1", "eu", "bedrock/us.anthropic.claude-opus-5-5"),
-        ("eu-central-1", "eu", "gpt"),  # there is no profile of Europe's
+        ("eu-central-1", "eu", "gpt"),  # Europe has no profile of this model
         ("eu-central-1", "eu", "openai/gpt-6.1-sol"),
         ("eu-central-1", "us", "claude-opus"),
         ("us-east-1", "eu", "claude-opus"),
-        ("us-east-1", "eu", "bedrock/eu.anthropic.claude-opus-5-5"),  # entered by a region outside
+        ("us-east-1", "eu", "bedrock/eu.anthropic.claude-opus-5-5"),  # called in a region outside
         ("eu-west-2", "eu", "claude-opus"),
         ("ca-central-1", "us", "claude-opus"),
         ("us-gov-west-1", "us", "claude-opus"),
@@ -120,7 +121,7 @@ def test_what_is_elsewhere_or_nobody_knows_where_is_refused(region: str, rule: s
     ("region", "rule", "target"),
     [
         ("eu-central-1", "eu", "here/m"),
-        ("us-east-1", "eu", "here/m"),  # a host of its own: the region is Bedrock's
+        ("us-east-1", "eu", "here/m"),  # it has its own host: the region is Bedrock's
         ("eu-central-1", "eu", "bedrock/minimax.minimax-m2.5"),  # by its own id, in the region
         ("eu-west-2", "uk", "bedrock/minimax.minimax-m2.5"),
         ("us-gov-west-1", "us-gov", "bedrock/us-gov.anthropic.claude-opus-5-5"),
@@ -133,7 +134,7 @@ def test_what_stays_is_called(region: str, rule: str, target: str) -> None:
 
 
 def test_a_target_is_held_against_the_region_that_it_is_called_in() -> None:
-    """A plan may go to several regions: each is judged by its own."""
+    """A plan may go to several regions, and each one is judged by itself."""
     found, target = names("eu-central-1"), "bedrock/eu.anthropic.claude-opus-5-5"
     assert [found.keeps(target, region, "eu") for region in ("eu-central-1", "eu-west-1", "us-east-1", "")] == [
         *(True, True, False, False)

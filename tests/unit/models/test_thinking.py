@@ -1,4 +1,4 @@
-"""Who may think unseen: where nobody knows that a model does not, it may."""
+"""Which models may think unseen: one may, unless it is known that it does not."""
 
 from typing import Any
 
@@ -22,14 +22,14 @@ OFF, ON, ADAPTIVE = {"type": "disabled"}, {"type": "enabled", "budget_tokens": 2
         ("openai/gpt-5.1", THINKS, {"reasoning_effort": "none"}, False),
         ("azure/gpt-6-luna", THINKS, {"reasoning_effort": "none"}, False),
         ("openai/gpt-6-luna", THINKS, {"reasoning_effort": "low"}, True),
-        ("azure/gpt-5.2-chat", PLAIN, {}, True),  # the price list says it of the same model elsewhere
-        ("local/some-model", (), {}, True),  # of a host of the config's, of which nobody says anything
+        ("azure/gpt-5.2-chat", PLAIN, {}, True),  # the price list says so about the same model elsewhere
+        ("local/some-model", (), {}, True),  # at a host of the config, about which nothing is known
         (
             "local/some-model",
             (),
             {"reasoning_effort": "none", "thinking": OFF},
             True,
-        ),  # hosts pass over what they don't know
+        ),  # hosts ignore fields that they don't know
         ("local/some-model", PLAIN, {}, False),
         ("deepseek/deepseek-chat", THINKS, {"thinking": OFF}, True),
         ("bedrock/us.deepseek.r1-v1:0", THINKS, {}, True),
@@ -39,7 +39,7 @@ OFF, ON, ADAPTIVE = {"type": "disabled"}, {"type": "enabled", "budget_tokens": 2
         ("anthropic/claude-sonnet-4-5", THINKS, {"thinking": OFF}, False),
         ("anthropic/claude-sonnet-4-5", THINKS, {"thinking": ON}, True),
         ("anthropic/claude-opus-4-8", THINKS, {"thinking": ADAPTIVE}, True),
-        ("anthropic/claude-opus-5-5", THINKS, {}, True),  # of the newest nobody here knows that they wait to be asked
+        ("anthropic/claude-opus-5-5", THINKS, {}, True),  # it is not known here that the newest wait to be asked
         ("anthropic/claude-opus-5-5", THINKS, {"thinking": OFF}, False),
         ("bedrock/eu.anthropic.claude-sonnet-4-6", THINKS, {}, False),
         ("bedrock/eu.anthropic.claude-sonnet-4-6", THINKS, {"additionalModelRequestFields": {"thinking": ON}}, True),

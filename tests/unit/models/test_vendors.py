@@ -1,4 +1,4 @@
-"""Providers as data: what is packaged can be called, and a host's peculiarities are found by its domain."""
+"""Providers as data: packaged ones can be called, and the special habits of a host are found by its domain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ONE_CAP = Quirks(("max_completion_tokens", "max_tokens"))
 def test_what_is_packaged_is_whole() -> None:
     for name, vendor in packaged().items():
         assert vendor.name == name
-        if vendor.base_url:  # else everybody has one's own, which the deployment says
+        if vendor.base_url:  # otherwise everybody has their own address, which the deployment names
             Destinations().check(vendor.base_url.replace("{region}", "eu-west-1").replace("{domain}", "amazonaws.com"))
         for endpoint in vendor.endpoints.values():
             assert endpoint.path.startswith("/")
@@ -25,7 +25,7 @@ def test_what_is_packaged_is_whole() -> None:
             assert bool(endpoint.signing_name) is (vendor.credential == "aws")
         assert all(set(rule.endpoints) <= set(vendor.endpoints) and rule.endpoints for rule in vendor.models)
         assert vendor.models[-1].pattern == "*", "whatever a model is called, it has an endpoint"
-    # Some are priced for whoever gives an entry of the config that name.
+    # Some have prices for anybody who gives an entry of the config that name.
     assert {target.partition("/")[0] for target in PriceBook.load().targets()} <= {*packaged(), "anthropic", "azure"}
 
 

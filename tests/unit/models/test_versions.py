@@ -17,7 +17,7 @@ TUNED = "openai/ft:gpt-4o-2024-08-06"
         ("openai/gpt-4o", "openai/gpt-4o-mini", False),
         ("openai/gpt-4o", "openai/gpt-4o-mini-2024-07-18", False),
         ("openai/gpt-4o", "groq/gpt-4o-2024-08-06", False),
-        ("openai/gpt-5.4", "bedrock/global.openai.gpt-5.4", True),  # which answers by profiles alone
+        ("openai/gpt-5.4", "bedrock/global.openai.gpt-5.4", True),  # it answers only by profiles
         ("openai/gpt-5.4", "bedrock/openai.gpt-5.4", True),
         ("anthropic/claude-mythos-5", "bedrock/us.anthropic.claude-mythos-5", True),
         ("bedrock/openai.gpt-5.4", "bedrock/us.openai.gpt-5.4", True),

@@ -1,4 +1,4 @@
-"""Builds: the same bytes twice, dependencies where they belong, nothing unlocked, no .pth."""
+"""Builds: the same bytes twice, dependencies in their places, nothing that is not locked, no .pth."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ TARGET = local_target(Path(sys.executable))
 
 
 def wheel(folder: Path, name: str, files: dict[str, str]) -> str:
-    """A wheel made on the fly; its locked requirement."""
+    """A wheel that is made here, and its locked requirement."""
     file = folder / f"{name}-1.0-py3-none-any.whl"
     info = f"{name}-1.0.dist-info"
     contents = files | {
@@ -36,7 +36,7 @@ def wheel(folder: Path, name: str, files: dict[str, str]) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project of one function with a dependency of its own, and one that the layer brings too."""
+    """A project of one function with its own dependency, and another dependency that the layer has too."""
     root, wheels = tmp_path / "project", tmp_path / "wheels"
     wheels.mkdir()
     common = wheel(wheels, "common", {"common.py": "VALUE = 1\n"})

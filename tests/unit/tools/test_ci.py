@@ -1,4 +1,5 @@
-"""Checks side by side: what fails fails all, what another failure ends is ended, and the table tells each step."""
+"""Checks that run at the same time: if one fails, the run fails, steps that it ended are marked, and the table shows
+each step."""
 
 import os
 import re
@@ -22,7 +23,7 @@ def logs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def making(tmp_path: Path) -> Making:
-    """A make of these rules instead of the repository's."""
+    """A make with these rules instead of the repository's."""
 
     def command(rules: str) -> list[str]:
         (tmp_path / "Makefile").write_text(rules, encoding="utf-8")
@@ -54,7 +55,7 @@ ci.STAGES, made = [[[ci.Step("bad"), late], [ci.Step("long"), late]], [[late]]],
 ci.checked = lambda stages, command, logs: made(stages, {command!r}, ci.Path({str(logs)!r}))
 sys.exit(ci.main())
 """
-    # A shell's background job ignores SIGINT, and so would every step.
+    # A background job of a shell ignores SIGINT, and so would every step.
     ignoring = (
         "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.executable, sys.argv[1:])"
     )
@@ -68,7 +69,7 @@ sys.exit(ci.main())
 
 
 def test_a_lane_that_breaks_off_is_no_success(logs: Path, making: Making) -> None:
-    with pytest.raises(FileNotFoundError):  # no log of such a name can be written
+    with pytest.raises(FileNotFoundError):  # no log can have such a name
         checked([[[Step("no/folder")]]], making("x:\n\t@true\n"), logs)
 
 

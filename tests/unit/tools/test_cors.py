@@ -1,4 +1,5 @@
-"""What browsers may send: each header that a client library sets stands in shared/cors.json, else its preflight fails.
+"""The headers that browsers may send: each one that a client library sets is in shared/cors.json. Otherwise its
+preflight fails.
 
 The lists were recorded from the libraries themselves, run with a fetch of the test's own; names that CORS allows anyhow
 (accept, accept-language, content-language) are left out.
@@ -17,11 +18,11 @@ from tools.manifest import load
 
 CORS = load(ROOT).cors
 SENT = {
-    # npm openai 6.49.0: chat.completions create, stream, runTools; models; embeddings; responses; beta.
+    # npm openai 6.49.0: chat completions (create, stream, runTools), models, embeddings, responses, beta.
     "openai-js": "authorization content-type openai-beta openai-organization openai-project user-agent x-stainless-arch"
     " x-stainless-helper-method x-stainless-lang x-stainless-os x-stainless-package-version x-stainless-retry-count"
     " x-stainless-runtime x-stainless-runtime-version x-stainless-timeout",
-    # Its helpers that poll, and a request's own options.
+    # Its helpers that poll, and options of a single request.
     "openai-js helpers": "idempotency-key x-stainless-custom-poll-interval x-stainless-poll-helper",
     # npm @anthropic-ai/sdk 1.14.0, with dangerouslyAllowBrowser.
     "anthropic-js": "anthropic-beta anthropic-dangerous-direct-browser-access anthropic-version authorization"
@@ -55,6 +56,6 @@ def test_names_are_written_once_and_in_lower_case() -> None:
 
 
 def test_a_page_may_read_what_is_left_of_a_budget_and_the_platforms_own_id() -> None:
-    """The gateway names the one for each account of a call; an answer of API Gateway itself has the other alone."""
+    """The gateway names one id for each account of a call; an answer of API Gateway itself has only the other id."""
     left = {f"x-gateway-{scope}-remaining" for scope in get_args(Scope)}
     assert left | {"apigw-requestid"} <= set(CORS.expose_headers)

@@ -1,4 +1,4 @@
-"""What a deployment costs: the pages say what the script counts, and the script counts what the plan has."""
+"""The cost of a deployment: the pages say what the script counts, and the script counts what the plan contains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLANS = committed(ROOT / "terraform" / "golden")
 
 
 def test_the_pages_say_what_is_counted() -> None:
-    """`python -m tools.costs write` puts it there."""
+    """`python -m tools.costs write` writes it there."""
     page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
     assert f"{BEGIN}\n{tables(PLANS)}\n{END}" in page
     assert sentence(PLANS) in (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def test_what_the_plan_has_is_counted() -> None:
 
 
 def test_the_output_of_terraform_counts_the_same_alarms() -> None:
-    """terraform/tests/options.tftest.hcl holds that output to the sum: alarms, composites, dashboard, secrets."""
+    """terraform/tests/options.tftest.hcl compares that output with the sum: alarms, composites, dashboard, secrets."""
     counted = idle(PLANS["prod"], prices(), use())
     fixed = ("alarms", "composite alarms", "dashboard", "secrets")
     test = (ROOT / "terraform/tests/options.tftest.hcl").read_text(encoding="utf-8")

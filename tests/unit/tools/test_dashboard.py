@@ -1,4 +1,4 @@
-"""The picture of the dashboard: its arithmetic, and that the committed one is of the dashboard that is deployed."""
+"""The picture of the dashboard: its arithmetic, and that the committed picture shows the dashboard that is deployed."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_every_widget_is_drawn(seen: Samples) -> None:
 
 
 def test_the_committed_picture_is_of_the_dashboard_that_is_deployed() -> None:
-    """After a change of the dashboard: `make dashboard-picture` (docs/observability.md)."""
+    """After a change of the dashboard, run `make dashboard-picture` (docs/observability.md)."""
     prod = parsed((ROOT / "terraform/golden/prod.txt").read_text(encoding="utf-8"))
     lines = prod["aws_cloudwatch_dashboard.this[0]"]
     titles = {m[1] for line in lines if (m := re.search(r'\.properties\.title = "(.*)"$', line))}

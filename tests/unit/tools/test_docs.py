@@ -1,4 +1,4 @@
-"""What the documents point to is there: files, headings, tests."""
+"""Everything that the documents point to exists: files, headings, tests."""
 
 import re
 import tomllib
@@ -25,7 +25,7 @@ NAMED = re.compile(r"`((?:tests/|test_)[^`]+)`")  # in the table of promises: a 
 
 @lru_cache
 def anchors(page: Path) -> frozenset[str]:
-    """What a page's headings are called in a link, as GitHub makes it."""
+    """The anchors of a page's headings in links, as GitHub makes them."""
     plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(page.read_text(encoding="utf-8")))
     return frozenset(heading.strip().replace(" ", "-") for heading in plain)
 
@@ -68,7 +68,7 @@ def test_a_promise_of_the_ledger_names_tests_that_are_there(promise: str) -> Non
 
 
 def twice(found: list[str]) -> list[str]:
-    """Lists that many add to: merges keep what both sides have."""
+    """Lists to which many people add: a merge keeps the entries of both sides."""
     assert len(found) > 40
     return sorted({each for each in found if found.count(each) > 1})
 
@@ -92,6 +92,15 @@ def test_the_table_of_rooms_is_the_linter_s_layers() -> None:
     ]
     _, *layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     assert rooms == [{name.removeprefix("gateway.") for name in layer.split(" | ")} for layer in layers]
+
+
+def test_every_decision_is_in_the_list_of_decisions_with_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(
+        r"^\| \[(\d+)\]\(([^)]+)\) \| (.+?) \| .+ \|$", (folder / "README.md").read_text(encoding="utf-8"), re.M
+    )
+    titles = {page.name: page.read_text(encoding="utf-8").splitlines()[0] for page in sorted(folder.glob("0*.md"))}
+    assert {file: f"# {number}. {title}" for number, file, title in listed} == titles
 
 
 def test_a_block_in_a_list_stays_in_it_on_the_site() -> None:

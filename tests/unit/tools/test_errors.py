@@ -1,4 +1,4 @@
-"""docs/errors.md says of every error's code what the code itself does: none is missing, and none is invented."""
+"""docs/errors.md says the same of every error's code as the code itself: none is missing, and none is invented."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tools.local.emulator import ROOT
 CLASSES = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, GatewayError)
 }
-# Codes that no literal beside an error's class says, and the class that they are raised with.
+# Codes that no literal next to an error's class gives, and the class with which they are raised.
 ELSEWHERE = {CODE: "Forbidden"} | dict.fromkeys(PUBLIC_CODES, "UpstreamRejected")
-# Expressions that give an error's code, and say one of these codes or pass on another error's.
+# Expressions that give an error's code, with the codes that they may give, or that pass on another error's code.
 EXPRESSIONS = {"code", "CODE", "error.code", "reason if reason in PUBLIC_CODES else None"}
-ANSWERED = {"websocket_not_supported"}  # by an answer of its own, with a header that sends the client elsewhere
+ANSWERED = {"websocket_not_supported"}  # in an answer of its route, with a header that sends the client elsewhere
 ROW = re.compile(r"^\| `(\w+)` \| (\d+)(?: \((\d+)\))? \| `(\w+)` \| `(\w+)` \| (.+) \| (.+) \|$", re.MULTILINE)
 DOCUMENT = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 ROWS = {found[1]: found for found in ROW.finditer(DOCUMENT)}
 
 
 def sources() -> Iterator[ast.Call]:
-    """Every call that makes an error, or hands a code on to one."""
+    """Every call that makes an error, or passes a code on to one."""
     for folder in ("shared/gateway", "functions"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -41,7 +41,7 @@ def sources() -> Iterator[ast.Call]:
 
 @cache
 def raised() -> dict[str, set[str]]:
-    """The classes that each code is raised with."""
+    """The classes with which each code is raised."""
     found = {kind.default_code: {name} for name, kind in CLASSES.items() if kind not in (GatewayError,)}
     found |= {code: {name} for code, name in ELSEWHERE.items()}
     for call in sources():
@@ -83,7 +83,7 @@ def test_a_row_says_what_a_client_gets(code: str) -> None:
 
 
 def test_every_code_is_met_by_a_test() -> None:
-    """Where a test expects it, it stands there in quotes: beside this one, which reads them from the code."""
+    """A test that expects a code has it in quotes. This test does not count, since it reads the codes from the code."""
     tests = [path for path in Path(ROOT / "tests").rglob("test_*.py") if path.name != Path(__file__).name]
     text = "\n".join(path.read_text(encoding="utf-8") for path in tests)
     assert [code for code in sorted(ROWS) if not re.search(rf"[\"']{code}[\"']", text)] == []

@@ -1,4 +1,5 @@
-"""The golden plan's reader: what is ours is compared, what the provider fills in is not, and nothing else is lost."""
+"""The golden plan's reader: our values are compared, values that the provider fills in are not, and nothing else is
+lost."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.docs.guides import GUIDES, Block, GuideError, blocks, matches, run
+from tools.docs.guides import GUIDES, Block, GuideError, _told, blocks, matches, run
 from tools.docs.shell import Shell
 from tools.local.emulator import ROOT
 
@@ -66,6 +66,13 @@ def test_a_guide_is_run_in_one_shell(tmp_path: Path) -> None:
             run("```console\nfalse\n```\n", "guide.md", shell)
         with pytest.raises(GuideError, match=r"but the guide says\nhello"):
             run("```console\necho bye\n```\n\n```text\nhello\n```\n", "guide.md", shell)
+
+
+def test_a_registry_that_is_out_of_reach_is_one_line_that_says_what_to_do() -> None:
+    raw = "Error: Failed to query available provider packages\n\nCould not retrieve the list of available versions"
+    said = _told(GuideError("docs/guides/plan-for-aws.md:24", "make plan ENV=dev", raw, "it succeeds"))
+    assert (said.count("\n"), "OFFLINE_AWS" in said, "registry" in said) == (0, True, True)
+    assert "another error" in _told(GuideError("docs/guides/plan-for-aws.md:24", "make plan", "another error", ""))
 
 
 def test_the_guides_that_are_run_are_there() -> None:

@@ -1,4 +1,5 @@
-"""The host of the local gateway's functions: processes that are kept, shared, ended; what a function may do to one."""
+"""The host of the local gateway's functions: processes are kept, shared and ended; and what a function may do to a
+process."""
 
 import json
 import os
@@ -116,7 +117,7 @@ def test_waiting_for_a_process_ends_at_the_deadline_too(pool_of: Callable[[str],
     with pytest.raises(Failed) as failed:
         ask(pool, "fine", seconds=0.1)
     assert failed.value.facts["errorType"] == "Sandbox.Timedout"
-    assert ask(pool, "fine")["event"] == "fine"  # what was started for it serves the next
+    assert ask(pool, "fine")["event"] == "fine"  # the process that was started for it serves the next call
 
 
 def test_a_function_that_can_t_be_imported_says_why(pool_of: Callable[[str], Pool], lines: list[str]) -> None:

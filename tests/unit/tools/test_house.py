@@ -1,4 +1,4 @@
-"""The house stays small: modules, functions and folders that can be read in one go."""
+"""The code stays easy to read: modules, functions and folders have a largest size."""
 
 import ast
 from collections import Counter

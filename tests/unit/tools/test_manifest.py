@@ -1,4 +1,4 @@
-"""Descriptions are read strictly: whatever is wrong is named by file and key, all of it at once."""
+"""Descriptions are read strictly: every mistake is named by file and key, all of them at once."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ GRANT = {"actions": ["s3:GetObject"], "resources": ["arn:{partition}:s3:::{bucke
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The project's own descriptions, to be spoilt."""
+    """The project's own descriptions, which a test may spoil."""
     for file in ("shared/tables.json", "shared/environment.json", "shared/cors.json", "shared/adapter.json"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
@@ -37,7 +37,7 @@ def edit(root: Path, file: str, change: Edit) -> None:
 
 
 def add(root: Path, name: str, **keys: Any) -> Path:
-    """A new function's folder."""
+    """The folder of a new function."""
     folder = root / "functions" / name
     folder.mkdir()
     (folder / "__init__.py").touch()
@@ -260,7 +260,7 @@ def test_handlers_serve_exactly_the_described_routes_with_the_same_access(folder
 
 
 def _on_models(called: Called) -> dict[str, tuple[list[str], list[str], Any]]:
-    """Sid -> actions, resources, condition of completions' rights on models and secrets of theirs."""
+    """By Sid: actions, resources and condition of the rights of completions on models and their secrets."""
     found = statements(load(ROOT), "completions", Names("dev", region="eu-central-1"), called)
     return {
         each["Sid"]: (each["Action"], each["Resource"], each.get("Condition"))

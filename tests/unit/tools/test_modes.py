@@ -1,4 +1,4 @@
-"""Where the models of `make run` are: each mode's first lines ask for one that it has."""
+"""The models of each mode of `make run`: the first commands that it prints ask for a model that the mode has."""
 
 import pytest
 
@@ -9,13 +9,13 @@ from gateway.models.prices import PriceBook
 from tools.local.emulator import REGION, EmulatorError
 from tools.local.gateway import running
 from tools.local.modes import FIRST_MODEL, MODES, options
-from tools.local.seed import embedding_aliases
+from tools.local.seed import embedding_aliases, served_by_the_demo
 from tools.manifest import Names
 
 
 @pytest.mark.parametrize(
     "mode", [mode for mode in MODES if mode not in ("emulator", "local")]
-)  # whose config is seeded
+)  # these write their own config
 def test_the_first_lines_ask_the_mode_s_own_provider(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     environ = {"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-1"}
     held = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "S", "AWS_DEFAULT_REGION": REGION}
@@ -36,7 +36,12 @@ def test_a_missing_key_is_said_before_anything_starts(mode: str, monkeypatch: py
     assert steps == []
 
 
-def test_the_aliases_that_the_emulator_stands_in_for_are_those_of_models_that_chat() -> None:
+def test_the_aliases_of_embedding_models_are_known_and_the_demo_model_embeds_for_bedrock_s() -> None:
     names = ModelNames(parse_config(defaults()), PriceBook.load(REGION), ("openai", "bedrock"), REGION)
     embedding = {route.name for route in names.routes(everything=False) if route.price.mode == "embedding"}
     assert embedding_aliases() == embedding >= {"text-embedding-3-small", "titan-embed-text-v2", "cohere-embed-v4"}
+    assert embedding & served_by_the_demo(REGION) >= {
+        "titan-embed-text-v2",
+        "cohere-embed-v4",
+        "cohere-embed-english-v3",
+    }

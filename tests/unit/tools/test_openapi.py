@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, whole, and what the functions say of themselves."""
+"""The OpenAPI document: valid, complete, and the same as the functions' own descriptions."""
 
 import json
 from dataclasses import replace

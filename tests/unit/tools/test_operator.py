@@ -1,4 +1,4 @@
-"""Who the commands act as, where, and on whose state: against a loopback server that stands for AWS."""
+"""As whom the commands act, where, and on whose state: against a loopback server in AWS's place."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ SECOND = f'region = "eu-west-1"\nname = "gate"\ndeploy_role_arn = "{ROLE}"\nacco
 
 
 class Aws:
-    """STS and Lambda: the machine's credentials are of one account, the role's of another. Keeps the signers' names."""
+    """STS and Lambda: the machine's credentials belong to one account, the role's to another. Keeps the names of the
+    signers."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
@@ -106,7 +107,7 @@ def test_a_command_acts_by_the_role_that_the_environment_is_deployed_by(aws: Aws
     there = place("second", "", terraform(tmp_path / "terraform", second=SECOND))
     assert (there.names.account, there.names.region, there.names.prefix) == (AWAY, "eu-west-1", "gate-second")
     assert aws.calls == [("MACHINE", "AssumeRole"), ("ROLE", "GetCallerIdentity")]
-    credentials = there._credentials()  # what signs the tables' calls
+    credentials = there._credentials()  # signs the calls to the tables
     assert (credentials.access_key, credentials.token) == ("ROLE", "t")
     for service in ("dynamodb", "secretsmanager", "apigatewayv2", "lambda", "cloudwatch"):
         assert there.client(service)._request_signer._credentials.access_key == "ROLE"
@@ -150,7 +151,7 @@ def test_each_environment_has_a_state_of_its_own(aws: Aws, tmp_path: Path) -> No
     (folder / "kept-first").write_text('bucket = "states"\n', encoding="utf-8")
     assert 'bucket = "states"' in settings(folder, "first")
     with pytest.raises(OperatorError, match="Where is the state of second"):
-        settings(folder, "second")  # the first one's bucket is not the second one's
+        settings(folder, "second")  # the first environment's bucket is not the second one's
     with pytest.raises(OperatorError, match="can't be in two buckets"):
         settings(folder, "first", "others")
 
@@ -215,7 +216,7 @@ esac
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """This repository with an environment `second` and a stand-in of Terraform that writes down how it was run."""
+    """This repository with an environment `second`, and a substitute for Terraform that writes down how it was run."""
     root = tmp_path / "checkout"
     shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("shared", "functions"):
@@ -300,7 +301,7 @@ def test_nothing_is_asked_of_another_account_or_an_old_terraform(
 
 @pytest.fixture
 def built(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The checkout, with a build that notes that it was asked, and makes one zip of what CODE holds."""
+    """The checkout, with a build that notes each time that it ran, and makes one zip of the content of CODE."""
     monkeypatch.setenv("STATE_BUCKET", "states")
     monkeypatch.setenv("APPROVE", "yes")
     monkeypatch.setenv("CODE", "1")
@@ -319,7 +320,7 @@ else exec """
 
 
 def asked_of_terraform(log: list[str]) -> list[str]:
-    """What was asked of it once the build was there."""
+    """The commands that Terraform received after the build."""
     (at,) = (number for number, line in enumerate(log) if "tools.build" in line)
     assert log[at] == "-m tools.build --target aws --architecture arm64"
     return [line.partition(" -chdir=terraform ")[2] for line in log[at + 1 :]]
@@ -333,7 +334,7 @@ def test_apply_applies_the_plan_that_was_read(aws: Aws, built: Path) -> None:
     code, said, log = run(built, state(), "apply")
     assert code == 0, said
     assert asked_of_terraform(log) == [f"show {kept}", f"apply {kept}.applied"]
-    code, said, log = run(built, state(), "apply")  # used up: a plan of its own, made and shown
+    code, said, log = run(built, state(), "apply")  # used up: apply makes its own plan and shows it
     assert code == 0, said
     assert [line.split()[0] for line in asked_of_terraform(log)] == ["plan", "apply"]
 
@@ -359,7 +360,7 @@ def test_a_plan_that_nobody_approves_is_not_applied(aws: Aws, built: Path, monke
 
 
 def test_a_plan_that_was_cut_off_is_none(aws: Aws, built: Path) -> None:
-    """kill -9 while Terraform plans, or before what it was made of is noted."""
+    """kill -9 while Terraform plans, or before the plan's inputs are noted."""
     data = built / ".local/terraform-data/second"
     for left in ("kept.tfplan.new", "kept.tfplan", "kept.tfplan.applied"):
         data.mkdir(parents=True, exist_ok=True)
@@ -391,7 +392,7 @@ def test_an_override_that_was_left_behind_stops_a_deployment(aws: Aws, built: Pa
 
 
 class _Secrets:
-    """Secrets Manager of a place where every secret is made already."""
+    """A Secrets Manager in which every secret exists already."""
 
     def __init__(self) -> None:
         self.put: dict[str, str] = {}

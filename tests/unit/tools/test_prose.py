@@ -131,6 +131,6 @@ def test_a_rule_finds_its_habit(name: str) -> None:
 def test_every_kind_of_file_is_read() -> None:
     read = list(files(RULES["read"]))
     assert {file.rpartition(".")[2] for file in read} >= {"md", "py", "tf", "hcl", "tfvars", "mk", "sh", "toml", "json"}
-    assert {"Makefile", "functions/health/openapi.json", "tests/unit/tools/test_prose.py"} <= set(read)
+    assert {"Makefile", "shared/gateway/data/openapi.json", "tests/unit/tools/test_prose.py"} <= set(read)
     assert not [file for file in read if "/golden/" in file and file.startswith("terraform")]
     assert len(pieces("tests/unit/tools/test_prose.py")) < 10  # not its strings

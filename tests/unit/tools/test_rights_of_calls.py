@@ -1,4 +1,4 @@
-"""What a recorded call needs, and whether a policy gives it: the judge of rights, judged."""
+"""The rights that a recorded call needs, and whether a policy gives them: a test of the judge of rights."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

@@ -1,4 +1,5 @@
-"""docs/security.md says what whoever takes a function over may do: its table is what the policies say, right by right.
+"""docs/security.md says what a person who takes a function over may do: its table has the rights of the policies, one
+by one.
 
 The statements are those that the local deployer gives; tests/terraform/test_parity.py holds Terraform's to them."""
 
@@ -47,7 +48,7 @@ def _target(resource: str) -> str:
 
 
 def row(manifest: Manifest, folder: str) -> tuple[str, str, str]:
-    """What a function reads, what it writes, and what else it may do, as the page writes it."""
+    """The data that a function reads and writes, and its other rights, as the page writes them."""
     reads: dict[str, set[str]] = {}
     writes: dict[str, set[str]] = {}
     others: set[str] = set()
@@ -86,7 +87,7 @@ def test_the_page_says_what_the_policies_say(manifest: Manifest) -> None:
 
 
 def may(manifest: Manifest, action: str, table: str, partition: str | None = None) -> set[str]:
-    """Functions that may do this to a table, or to a partition of it."""
+    """Functions that may do this to a table, or to a partition of one."""
     found = set()
     for folder in manifest.functions:
         for each in held(manifest, folder):
@@ -99,7 +100,7 @@ def may(manifest: Manifest, action: str, table: str, partition: str | None = Non
 
 
 def test_what_the_page_concludes(manifest: Manifest) -> None:
-    """Each sentence of its list of what nobody else can do."""
+    """Each sentence of the page's list of things that nobody else can do."""
     writes = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
     for action in writes:
         assert may(manifest, action, "api-keys") <= {"admin"}

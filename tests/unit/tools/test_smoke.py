@@ -1,4 +1,4 @@
-"""What `make smoke` asks of a deployment, and where it asks it."""
+"""The requests that `make smoke` makes to a deployment, and to which address."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ API = {
 
 
 class Api:
-    """The part of API Gateway's API that is asked."""
+    """The part of API Gateway's API that is called."""
 
     def __init__(self, mappings: dict[str, list[dict[str, str]]], disabled: bool = False) -> None:
         self.mappings, self.disabled = mappings, disabled

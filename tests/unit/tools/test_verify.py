@@ -1,4 +1,4 @@
-"""What `make verify-aws` makes of what it saw; the whole of it runs in tests/terraform/test_commands.py."""
+"""The conclusions that `make verify-aws` draws; tests/terraform/test_commands.py runs the whole command."""
 
 import threading
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ PIECES = (b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n")
 
 
 class _Gateway(BaseHTTPRequestHandler):
-    """An admin's side that makes and deletes a key, and a door that streams `PIECES`: a further one as often as `more`
-    lets it."""
+    """An admin's side that makes and deletes a key, and a streaming door that sends `PIECES`, and one more each time
+    that `more` allows it."""
 
     more: ClassVar[threading.Semaphore]
     deleted: ClassVar[list[str]]

@@ -1,4 +1,4 @@
-"""Calls as the service makes them, and the canaries that must never come out."""
+"""Calls as the service makes them, and the canary texts that must never come out."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def call(text: str = "hello", *, timeout: float = 10.0, cap: int = 100, **body: 
 
 
 def ask(provider: Provider, chat: ModelCall) -> Answer:
-    """The one answer of an unstreamed call."""
+    """The only answer of a call that is not streamed."""
     (answer,) = provider.send(provider.prepare(chat))
     assert isinstance(answer, Answer)
     return answer
 
 
 def failure(provider: Provider, chat: ModelCall) -> UpstreamError:
-    """The error of a call, after a look for keys in everything that a log could show of it."""
+    """The error of a call, after a search for keys in everything of it that a log could show."""
     with pytest.raises(UpstreamError) as caught:
         list(provider.send(provider.prepare(chat)))
     error = caught.value
     assert error.provider == provider.name
     shown = [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
     seen: BaseException | None = error
-    while seen is not None:  # also what `from None` only hides
+    while seen is not None:  # also the part that `from None` only hides
         shown += [str(seen), repr(seen), repr(vars(seen))]
         seen = seen.__cause__ or seen.__context__
     assert not [canary for canary in CANARIES for text in shown if canary in text]

@@ -44,7 +44,7 @@ def bedrock_openai(fake: FakeUpstream) -> Provider:
 
 
 def bedrock_at(fake: FakeUpstream, endpoint: str) -> Provider:
-    """Bedrock, whose every model has that endpoint alone."""
+    """Bedrock, whose every model has only this endpoint."""
     credentials = Credentials(ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
     vendor = packaged()["bedrock"]._replace(models=(ModelRule("*", (endpoint,), one_tool=False),))
     return connect(vendor, at(fake.url, region="eu-west-1", credentials=lambda: credentials))
@@ -55,6 +55,6 @@ ENDPOINTS = ("openai", "anthropic", "bedrock", "bedrock_invoke", "bedrock_openai
 
 @pytest.fixture(params=ENDPOINTS)
 def provider(request: pytest.FixtureRequest) -> Provider:
-    """Each endpoint of each vendor in turn, for what must hold for all."""
+    """Each endpoint of each vendor in turn, for rules that must hold for all."""
     found: Provider = request.getfixturevalue(request.param)
     return found

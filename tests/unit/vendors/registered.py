@@ -54,7 +54,7 @@ class World:
         self.said[name] = configured(name, quirks=Quirks(), **entry)
 
     def takes(self, key: str) -> None:
-        """From now on a request is let in by this key alone."""
+        """From now on, a request is accepted only with this key."""
 
         def decide(seen: Seen) -> Steer | None:
             return None if key in seen.headers["authorization"] else Steer(status=401, error_type="ExpiredToken")

@@ -1,4 +1,4 @@
-"""What leaves for Bedrock's Converse, and what comes back as OpenAI's."""
+"""The requests that leave for Bedrock's Converse, and its answers in OpenAI's form."""
 
 from __future__ import annotations
 
@@ -438,7 +438,7 @@ def test_other_content_blocks() -> None:
     }
 
 
-# Usage objects as the Converse API's documentation and its answers show them.
+# Usage objects as the documentation and the answers of the Converse API show them.
 GOLDEN: list[tuple[str, Usage | None]] = [
     ('{"inputTokens": 30, "outputTokens": 628, "totalTokens": 658}', Usage(input_tokens=30, output_tokens=628)),
     (

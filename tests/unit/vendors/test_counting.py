@@ -1,4 +1,4 @@
-"""What a provider is asked to count, judged by the fake upstream as the provider would, and what becomes of it."""
+"""Requests to count tokens, judged by the fake upstream as the provider would judge them, and the result of each."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_what_a_count_may_not_be_told_is_what_anthropic_s_package_has_of_a_messa
     )
     known = packaged()["anthropic"].endpoints["messages"].counting
     assert known is not None
-    sampling = {"temperature", "top_p", "top_k"}  # which earlier versions take, and the package types no more
+    sampling = {"temperature", "top_p", "top_k"}  # earlier versions accept it; the package has no type for it any more
     assert set(known.omits) == (created.keys() - counting.keys()) | sampling
 
 
@@ -177,7 +177,7 @@ def test_the_version_is_the_client_s_where_it_speaks_the_dialect_and_else_ours(
     body = {"messages": TURNS}
     assert sent(asked(body=body)) == "2023-06-01"
     assert sent(asked(body=body, version="2026-10-21")) == "2026-10-21"
-    # A temperature is no field of the newer version any more: what is translated keeps to the earlier one.
+    # The newer version has no temperature: a translated request uses the earlier version.
     chat = asked("claude-3-5-haiku", body=body | {"temperature": 0.5}, dialect="chat", version="2026-10-21")
     assert sent(chat) == "2023-06-01"
     assert fake.seen[-1].body["temperature"] == 0.5

@@ -1,4 +1,4 @@
-"""A credential that can't be had: nothing is sent, so nothing is charged."""
+"""A credential that can't be read: nothing is sent, so nothing is charged."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_own_credentials_that_can_not_be_had_make_the_provider_unavailable_and_n
 
 @pytest.mark.parametrize("text", ['["k1", "k2"', '{"access_key_id": "A", "secret_access_key": "canary"', "[" * 100_000])
 def test_a_secret_that_is_cut_off_is_no_key(text: str) -> None:
-    """It would go out as one, with all that it holds."""
+    """It would be sent as a credential, with everything that it contains."""
     for read in (read_keys, read_credentials):
         with pytest.raises(ValueError, match="begins like JSON but is not valid JSON"):
             read(text)

@@ -1,4 +1,5 @@
-"""What leaves for an embedding model is what AWS's own client would send, and what it would read comes back."""
+"""The bytes that leave for an embedding model are those that AWS's own client would send, and its answers are read
+correctly."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def test_botocore_sends_and_reads_the_same(fake: FakeUpstream, there: Provider, 
 
 
 def test_the_events_of_a_batch(fake: FakeUpstream, there: Provider) -> None:
-    """Before each part what may be billed by then, behind each that content has come, and at last all of it."""
+    """Before each part, the amount that may be billed by then; after each part, that content has come; at last the
+    whole."""
     texts = ["one", "twice as long", "thrice"]
     events = list(there.send(there.prepare(call(TITAN, texts))))
     assert [type(event) for event in events] == [Counted, Chunk] * 3 + [Answer]

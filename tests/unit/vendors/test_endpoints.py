@@ -1,4 +1,5 @@
-"""One client's dialect, any endpoint: what leaves for each, judged by the fake upstream, and what comes back."""
+"""Any endpoint for one client's dialect: the requests that leave for each, judged by the fake upstream, and its
+answers."""
 
 from __future__ import annotations
 
@@ -276,7 +277,7 @@ def test_a_model_without_its_profile_and_an_endpoint_that_there_is_not_are_told_
 
 
 def test_a_host_that_stores_unless_it_is_told_not_to_is_told(fake: FakeUpstream, bedrock_openai: Provider) -> None:
-    """What is kept with what is stored, `metadata`, is refused there without it."""
+    """The endpoint stores `metadata` with an answer. Without storing, it refuses the field."""
     prepared = bedrock_openai.prepare(call(store=True, metadata={"a": "b"}))
     assert (sent(prepared)["store"], "metadata" in sent(prepared)) == (False, False)
     assert prepared.dropped == ("store", "metadata")
@@ -354,7 +355,7 @@ def test_a_model_is_sampled_as_it_takes_it_at_every_endpoint(
     [
         ("stop", "stop_sequences"),
         ("temperature", "temperature"),
-        ("messages[3].content", None),  # of the messages as they left, which the client did not send
+        ("messages[3].content", None),  # about the messages as they left, which the client did not send in this form
         ("secret-host", None),
     ],
 )

@@ -1,4 +1,4 @@
-"""Every way an upstream can fail, over real HTTP, for every vendor (F1, F2, F4 to F8, F11 to F13, F36)."""
+"""Every way in which an upstream can fail, over real HTTP, for every vendor (F1, F2, F4 to F8, F11 to F13, F36)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def test_a_status_becomes_its_error(
 
 
 def test_a_model_or_an_address_that_there_is_not_is_no_wrong_request(fake: FakeUpstream, openai: Provider) -> None:
-    """Whoever adds a provider meets both: its name for the model is another, or its base URL ends elsewhere."""
+    """Two mistakes that happen when a provider is added: it has another name for the model, or its base URL ends
+    otherwise."""
     fake.script(Steer(status=404, code="model_not_found"))
     assert "has no such model, or is not at this address (model_not_found)" in str(failure(openai, call()))
 
@@ -143,7 +144,7 @@ def test_a_reset_is_an_upstream_error_that_may_be_billed(fake: FakeUpstream, pro
         ("schema", "schema"),
         ("cut", "broken"),
         ("huge", "too_large"),
-        ("gzip", "malformed"),  # a sound answer inside: decoding it would have made this succeed
+        ("gzip", "malformed"),  # it contains a sound answer: decoding it would have made this succeed
     ],
 )
 def test_a_broken_body_is_an_upstream_error(fake: FakeUpstream, provider: Provider, body: str, reason: str) -> None:
@@ -169,7 +170,7 @@ def test_the_size_cap_is_exact(fake: FakeUpstream, provider: Provider) -> None:
     ids=["silence", "drip in the body", "drip in the headers"],
 )
 def test_the_deadline_holds_in_total(fake: FakeUpstream, provider: Provider, steer: Steer) -> None:
-    # Each would take more than a minute: that it ends at all within the test's limit is the proof, the figure is slack.
+    # Each would take more than a minute. The proof is that it ends within the test's limit; the figure leaves room.
     fake.script(steer)
     started = time.monotonic()
     error = failure(provider, call(timeout=0.3))
@@ -290,7 +291,7 @@ def test_a_connection_is_used_again(fake: FakeUpstream, provider: Provider) -> N
 @pytest.mark.parametrize("place", ["body", "after"])
 def test_a_broken_connection_is_not_used_again(fake: FakeUpstream, provider: Provider, place: str) -> None:
     fake.script(Steer(reset=place))
-    if place == "after":  # it closed while it lay idle
+    if place == "after":  # the server closed it while it was idle
         ask(provider, call())
         fake.gone.wait(60)
     else:

@@ -1,4 +1,4 @@
-"""The fake is judged by the vendors' own clients: what they accept from it, ours may rely on."""
+"""The vendors' own clients judge the fake: our clients may rely on everything that they accept from it."""
 
 from __future__ import annotations
 

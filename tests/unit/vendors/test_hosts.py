@@ -1,4 +1,4 @@
-"""Known hosts and what they document to be peculiar about, against fakes that hold to it."""
+"""Known hosts and the special rules that they document, against fakes that follow these rules."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def world(fake: FakeUpstream) -> World:
 
 
 def host(world: World, name: str) -> Provider:
-    """A provider of the config that has a known host's name, at the fake."""
+    """A provider of the config that has the name of a known host, at the fake's address."""
     world.fake.secrets[f"{PREFIX}/providers/{name}"] = KEY
     base = f"{world.fake.url}/hosts/{name}/v1"
     world.said[name] = configured(name, base_url=base, credential="key", secret=name, quirks=Quirks())
@@ -48,7 +48,7 @@ def test_each_takes_the_fields_that_it_may_be_sent(world: World, name: str) -> N
     chat = call(user="u", store=False, seed=7, temperature=0.5, max_completion_tokens=50, logprobs=False, cap=40)
     answer = ask(provider, chat)
     assert answer.usage is not None
-    ChatCompletion.model_validate(answer.body | {"service_tier": None})  # some have tiers of other names
+    ChatCompletion.model_validate(answer.body | {"service_tier": None})  # some have tiers with other names
     sent = world.fake.seen[-1].body
     caps = {field: sent[field] for field in ("max_tokens", "max_completion_tokens") if field in sent}
     assert list(caps.values()) == [40], "one name of the cap, and the enforced one"
@@ -143,7 +143,7 @@ def azure(world: World) -> Provider:
 
 
 def deployed(text: str = "hello", **said: Any) -> Any:
-    """A call of the resource's deployment."""
+    """A call to a deployment of the resource."""
     return call(text, **said)._replace(model="prod-gpt-4o")
 
 
@@ -159,7 +159,7 @@ def test_azure(world: World, azure: Provider) -> None:
 
 
 def test_azure_s_responses(world: World, azure: Provider) -> None:
-    """At the fake an alias has to name the endpoint: it is known to be at azure.com alone."""
+    """At the fake's address an alias must name the endpoint, because it is known only at azure.com."""
     body = {"input": "[[fake cached=30]]", "store": True, "prompt_cache_key": "k", "reasoning": {"effort": "low"}}
     asked = call()._replace(model="prod-gpt-4o", dialect="responses", body=body, max_output_tokens=20)
     assert azure.prepare(asked).endpoint.name == "chat"

@@ -1,4 +1,5 @@
-"""What a provider says of an error loses what tells of us, and keeps the words that clients go by."""
+"""Texts of a provider's error: parts that reveal something about us are removed, and words that clients depend on
+stay."""
 
 from __future__ import annotations
 

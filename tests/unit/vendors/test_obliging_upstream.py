@@ -1,4 +1,4 @@
-"""The fake as a model that does what a client asks: judged by the vendors' own clients, in each dialect."""
+"""The fake as a model that does what a client asks; the vendors' own clients judge it, in each dialect."""
 
 from __future__ import annotations
 

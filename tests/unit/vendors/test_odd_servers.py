@@ -1,4 +1,4 @@
-"""Servers that do what HTTP allows, and few do."""
+"""Servers that do things which HTTP allows and few servers do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def provider_at(endpoint: str) -> Provider:
 
 @contextmanager
 def server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """One connection, served so."""
+    """One connection, which is served in this way."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def accept() -> None:
@@ -54,7 +54,8 @@ def server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
     ],
 )
 def test_an_answer_may_have_others_before_it(fake: FakeUpstream, before: str) -> None:
-    """It is billed: taken for the answer, such a status cost nothing, and what followed was thrown away."""
+    """Such a call is billed. When the status was taken for the answer, it cost nothing, and the answer after it was
+    lost."""
     fake.script(Steer(wire=before + WHOLE))
     answer = ask(provider_at(fake.url), call())
     assert answer.body["choices"][0]["message"]["content"] == "hi"
@@ -69,7 +70,7 @@ def test_what_only_comes_before_an_answer_is_none(fake: FakeUpstream, status: in
 
 
 def test_a_request_that_is_refused_before_it_is_read_was_refused() -> None:
-    """By a proxy in front of a host, for its size: it was charged as if nobody knew what became of it."""
+    """The refusal of a proxy in front of a host, because of the size. It was charged as if its outcome were unknown."""
 
     def serve(connection: socket.socket) -> None:
         connection.recv(1_000)
@@ -102,7 +103,7 @@ def test_a_connection_that_rested_long_is_not_used_again(fake: FakeUpstream) -> 
     clock.advance(50)
     second = port()
     assert second != first
-    clock.advance(-10)  # a clock that was set back tells nothing
+    clock.advance(-10)  # a clock that was set back says nothing
     assert port() not in (first, second)
 
 
@@ -113,7 +114,7 @@ def test_what_is_broken_stays_broken(fake: FakeUpstream) -> None:
 
 
 def test_what_came_of_a_refusal_that_breaks_off_is_read(fake: FakeUpstream) -> None:
-    """Its status says that nothing is billed, and the words that came say why."""
+    """The status says that nothing is billed, and the words that came say why."""
     said = json.dumps({"error": {"message": "no", "code": "model_gone"}})
     fake.script(Steer(wire=f"HTTP/1.1 404 Not Found\r\ncontent-length: {len(said) + 9}\r\n\r\n{said}"))
     refusal = failure(provider_at(fake.url), call())

@@ -1,5 +1,5 @@
-"""Streams that say more, or less, than they should: what stands behind the end is nobody's, and counts that can't be of
-the whole answer bill nobody."""
+"""Streams that say more, or less, than they should: anything after the end is ignored, and counts that can't belong to
+the whole answer are not billed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def counts(prompt: int, output: int) -> dict[str, Any]:
 def test_what_stands_behind_the_last_event_is_nobody_s(
     fake: FakeUpstream, anthropic: Provider, dialect: str, late: dict[str, Any]
 ) -> None:
-    """In whatever pieces it comes: here all in one."""
+    """In any pieces; here all in one."""
     fake.script(anthropics(START, BLOCK, text("hi"), ends(output_tokens=9), STOP, late))
     asked = chat() if dialect == "chat" else messages()._replace(streamed=True)
     chunks, answer = streamed(anthropic, asked)

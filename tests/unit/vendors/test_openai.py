@@ -1,4 +1,4 @@
-"""What leaves for OpenAI, and what comes back."""
+"""The requests that leave for OpenAI, and its answers."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_tool_calls_come_through(fake: FakeUpstream, openai: Provider) -> None:
     assert choice["message"]["tool_calls"][0]["function"] == {"name": "weather", "arguments": '{"city": "Oslo"}'}
 
 
-# Usage objects as OpenAI's documentation and servers of its kind show them.
+# Usage objects as OpenAI's documentation and servers of its format show them.
 GOLDEN: list[tuple[str, Usage | None]] = [
     (
         """{"prompt_tokens": 19, "completion_tokens": 10, "total_tokens": 29,

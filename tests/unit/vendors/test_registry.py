@@ -1,4 +1,4 @@
-"""Which providers can be called, where they are, and what a refused credential does."""
+"""Which providers can be called, at which address, and the effect of a refused credential."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ REFRESHED: list[tuple[str, str, Callable[[str], str]]] = [
 
 @pytest.fixture(params=REFRESHED, ids=[name for name, *_ in REFRESHED])
 def rotated(request: pytest.FixtureRequest, world: World) -> tuple[Provider, str, Callable[[str], str]]:
-    """A provider that was called by a key `OLD`, which is refused from now on, its secret's id and form."""
+    """A provider that was called with the key `OLD`, which is refused from now on; the id and form of its secret."""
     name, secret, form = request.param
     world.add()
     world.fake.secrets[secret] = form("OLD")

@@ -1,4 +1,4 @@
-"""Several credentials of one provider: which is used, which rests, and that each is tried once."""
+"""Several credentials of one provider: which one is used, which one rests, and that each is tried once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def holding(world: World, *keys: str) -> Provider:
 
 
 def meet(world: World, **by_key: Steer) -> None:
-    """What each key meets, by its last character (`k1`); the others are let in."""
+    """The answer to each key, by its last character (`k1`); the other keys are accepted."""
 
     def decide(seen: Seen) -> Steer | None:
         return by_key.get(f"k{seen.headers['authorization'][-1]}")
@@ -171,7 +171,7 @@ def test_nothing_of_a_credential_is_logged_or_told_and_its_place_is(
     provider = holding(world, "two words", *ALL)
     for _ in range(2):
         meet(world, k1=REFUSED, k2=LIMITED, k3=Steer(status=403, message=f"token {THREE} is revoked"))
-        failure(provider, call())  # looks for the canary in all that the error shows
+        failure(provider, call())  # searches everything that the error shows for the canary
     lines = [json.dumps(vars(record), default=str) for record in caplog.records]
     assert not [line for line in lines if OPENAI_KEY in line or "two words" in line]
     said = [(record.getMessage(), vars(record).get("credential")) for record in caplog.records]

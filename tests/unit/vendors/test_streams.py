@@ -1,4 +1,5 @@
-"""Answers as they are made: from every endpoint, in either client's dialect, and what ends them too early."""
+"""Answers while they are made: from every endpoint, in either client's dialect, and the events that end them too
+early."""
 
 from __future__ import annotations
 
@@ -106,7 +107,7 @@ def test_an_error_in_the_stream(fake: FakeUpstream, endpoint: str, request: pyte
 def test_an_error_behind_a_first_event_may_be_billed_whoever_asked(
     fake: FakeUpstream, endpoint: str, request: pytest.FixtureRequest
 ) -> None:
-    """Some clients are told nothing of an event that only begins: what it costs does not go by that."""
+    """Some dialects have no event for a block that only begins. Its cost does not depend on that."""
     provider: Provider = request.getfixturevalue(endpoint)
     for asked in (chat(), messages()._replace(streamed=True)):
         fake.script(Steer(stream_error=TOLD[endpoint][0], after=1))
@@ -115,7 +116,7 @@ def test_an_error_behind_a_first_event_may_be_billed_whoever_asked(
 
 
 def test_what_a_client_is_told_nothing_of_is_made_all_the_same(fake: FakeUpstream, openai: Provider) -> None:
-    """Completions of old have no calls: what one comes to was produced, and is paid for."""
+    """Legacy completions have no calls of tools. A call that the model makes was produced, and is paid for."""
     fake.script(Steer(tool="weather", arguments='{"city": "Oslo"}'))
     asked = ModelCall("gpt-4o", {"prompt": "hello"}, 50, 5.0, dialect="text", streamed=True)
     events = list(openai.send(openai.prepare(asked)))
@@ -211,7 +212,7 @@ def test_an_error_that_nobody_knows_is_one_of_the_host_s() -> None:
 def test_a_stream_that_ends_in_a_word_nobody_knows_is_billed_by_its_counts(
     fake: FakeUpstream, endpoint: str, request: pytest.FixtureRequest
 ) -> None:
-    """They come behind that word."""
+    """They come after that word."""
     asked = chat()
     provider: Provider = request.getfixturevalue(endpoint)
     usage = streamed(provider, asked)[1].usage
@@ -270,7 +271,7 @@ def test_a_host_that_does_not_stream_is_told_as_a_stream(
     asked = (chat() if dialect == "chat" else messages())._replace(streamed=True)
     own = json.dumps(ask(provider, (chat() if endpoint == "openai" else messages())._replace(streamed=False)).body)
     for body in (own, own.replace('"usage"', '"error": {"x": 1}, "usage"')):
-        head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"  # as the fake will
+        head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"  # as the fake will do
         fake.script(Steer(wire=f"{head}content-length: {len(body)}\r\n\r\n{body}"))
     chunks, answer = streamed(provider, asked)
     whole = gathered(dialect, said(chunks))

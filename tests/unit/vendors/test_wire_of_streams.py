@@ -1,5 +1,5 @@
-"""Streams as they stand on the wire, of each pair of a client's dialect and an endpoint's: cut anywhere, ended by any
-line, damaged, broken off. What a client's own package puts together is what was said, or the stream is none.
+"""The bytes of streams, for each pair of a client's dialect and an endpoint's: cut anywhere, with any end of lines,
+damaged, broken off. The client's own package must put them together to the text that was sent, or reject the stream.
 
 Judges: the accumulators of openai's and anthropic's packages, botocore's reader of event streams.
 """
@@ -118,7 +118,7 @@ def answers(draw: st.DrawFn) -> list[Delta]:
 
 
 def said(deltas: Iterable[Delta]) -> tuple[str, list[Any]]:
-    """The text, and the calls' arguments."""
+    """The text, and the arguments of the calls."""
     texts = [each.text for each in deltas if isinstance(each, TextDelta)]
     calls: dict[int, str] = {each.block: "" for each in deltas if isinstance(each, ToolStart)}
     for each in deltas:
@@ -128,7 +128,7 @@ def said(deltas: Iterable[Delta]) -> tuple[str, list[Any]]:
 
 
 def whole(dialect: str, events: Events) -> tuple[str, list[Any]]:
-    """As `said`, of what the client's package puts together."""
+    """Like `said`, for the answer that the client's package puts together."""
     answer = gathered(dialect, events)
     if dialect == "messages":
         content = answer["content"]
@@ -140,7 +140,7 @@ def whole(dialect: str, events: Events) -> tuple[str, list[Any]]:
 
 
 def heard(pair: str, pieces: Iterable[bytes], most: int = 10_000) -> tuple[Events, Stream]:
-    """What comes out, as `gateway.vendors.streams.relayed` does it. Raises Broken where it breaks off."""
+    """The bytes that come out, by `gateway.vendors.streams.relayed`. Raises Broken if it breaks off."""
     client, native, kind, _ = PAIRS[pair]
     stream, frames = Stream(client, native, {}, known="k", model="m", most=most), frames_of(kind)
     found: Events = []
@@ -172,7 +172,7 @@ def test_cut_anywhere_and_ended_by_any_line_it_is_what_was_said(
     sent = wire(deltas)
     if kind == TEXT:
         if data.draw(st.booleans()):
-            sent = re.sub(rb"^data: ", b"data:", sent, flags=re.MULTILINE)  # in no text of an answer
+            sent = re.sub(rb"^data: ", b"data:", sent, flags=re.MULTILINE)  # it is in no text of an answer
         if data.draw(st.booleans()):
             sent = b"\xef\xbb\xbf: a comment\n\n" + sent.replace(b"\n\n", b"\n\n: another\n\nid: 1\nretry: 3\n\n")
         sent = sent.replace(b"\n", line)
@@ -205,7 +205,7 @@ def test_at_every_byte_in_two_and_byte_by_byte(pair: str) -> None:
 
 
 def test_broken_off_at_every_byte_it_is_whole_or_none(pair: str) -> None:
-    """Where it ends well it lacks nothing that was said; of its counts it may."""
+    """If a stream ends well, none of its content is missing; some of its counts may be."""
     client, _, _, wire = PAIRS[pair]
     sent, ended = wire(ANSWER), 0
     for at in range(len(sent)):
@@ -281,7 +281,7 @@ def test_bytes_are_no_tokens(pair: str) -> None:
 
 
 def test_the_provider_s_own_events_pass_as_they_came() -> None:
-    """Of whatever type, with whatever beside; and a word that nobody here knows is an end, as of a whole answer."""
+    """Of any type, with any other fields. An unknown reason is an end, as for a whole answer."""
     wire = _sse(
         [
             (
@@ -310,7 +310,7 @@ def test_the_provider_s_own_events_pass_as_they_came() -> None:
 
 
 def test_a_text_within_a_call_is_a_block_of_its_own() -> None:
-    """Converse has one number for both; nothing of it is a fault of ours."""
+    """Converse has one number for both; none of these is a fault of ours."""
     wire = converse([Start(), ToolStart(0, "call_1", "f"), TextDelta(0, "hm"), Finish("stop"), Used(USAGE)])
     events, _ = heard("Messages over Converse", [wire])
     assert stream_faults(json.loads(json.dumps(events))) == []

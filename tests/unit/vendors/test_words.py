@@ -1,4 +1,5 @@
-"""What an upstream's own words mean: a prompt that is too long, a field that is wrong. Nothing else comes out."""
+"""The meaning of an upstream's own words: a prompt that is too long, a field that is wrong. Nothing else of them comes
+out."""
 
 from __future__ import annotations
 
@@ -103,7 +104,7 @@ PATHS = [
     ("toolConfig.tools.2.member.toolSpec.name: is bad", "tools[1]"),
     ("The model returned the following errors: tools.0.custom.input_schema.type: Field required", "tools[0]"),
     ("tools.1.custom.name: is bad", "tools[1]"),
-    ("toolConfig.tools.1.toolSpec.name: is bad", "tools"),  # the cache's mark
+    ("toolConfig.tools.1.toolSpec.name: is bad", "tools"),  # the mark for the cache
     ("The model returned the following errors: messages.0.content.2: no", "messages[1]"),
     ("no: messages.0.content.2: no", "messages[2].content[0].cache_control"),
     (

@@ -1,4 +1,5 @@
-"""How often a key may ask for anything at all: by its own rate, else its tier's, also where no config can be read."""
+"""How often a key may ask for anything at all: by its own rate, otherwise by its tier's, also if no config can be
+read."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from tests.fakes.wired import wired
 
 @pytest.fixture(autouse=True)
 def down(gateway_environment: None) -> Iterator[None]:
-    """No table answers: tiers are the packaged ones."""
+    """No table answers: the tiers are the packaged ones."""
     wired(database=DownDatabase())
     yield
     wiring.reset()

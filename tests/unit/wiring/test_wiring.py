@@ -1,4 +1,4 @@
-"""A gateway is its settings: two may stand side by side, and each thing of one is made once."""
+"""A gateway follows from its settings: two may exist at the same time, and each makes its parts once."""
 
 import threading
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def test_two_gateways_side_by_side_share_nothing() -> None:
 
 
 def vars_of(kind: type) -> dict[str, object]:
-    """What a class and those it is built on define."""
+    """The attributes that a class and its bases define."""
     return {name: thing for base in kind.__mro__ for name, thing in vars(base).items()}
 
 
@@ -77,7 +77,7 @@ def test_a_fake_is_taken_where_it_was_set() -> None:
 
 
 class _Fixed:
-    """A config that stays as it is."""
+    """A config that does not change."""
 
     def __init__(self, **parts: object) -> None:
         self._config = parse_config({**defaults(), **parts})
@@ -103,7 +103,7 @@ FIRST, SECOND = "bedrock/global.openai.gpt-6.1-sol", "bedrock/eu.anthropic.claud
 def test_a_name_stands_for_what_a_call_by_it_would_go_to(
     parts: dict[str, object], bound_to: str, target: str | None
 ) -> None:
-    """A limit on a model holds for it: by the rule that binds the key, and where the first model has ended."""
+    """A limit on a model holds by the rule that binds the key, also if the first model of an alias has ended."""
     variables = {"GATEWAY_ENVIRONMENT": "test", "GATEWAY_TABLE_PREFIX": "t", "GATEWAY_PROVIDERS": "bedrock"}
     gateway = Gateway(read_settings(variables | {"AWS_REGION": "eu-central-1"}))
     gateway.config_source = _Fixed(**ANY_TWO | parts)  # type: ignore[assignment]  # all that is asked of one
@@ -132,7 +132,8 @@ def test_what_names_stand_for_is_found_anew_with_the_day_and_the_config() -> Non
 
 
 def test_no_model_has_ended_where_providers_are_played_on_this_machine() -> None:
-    """Otherwise `make run` would refuse the documents' own commands on some day, and tests would fail by the date."""
+    """Otherwise `make run` would refuse the documents' own commands from some day on, and tests would fail on that
+    date."""
     ended = _Fixed(**ANY_TWO, prices={FIRST: {"input": 1, "output": 1, "ends": "2020-01-01"}})
     variables = {"GATEWAY_ENVIRONMENT": "local", "GATEWAY_TABLE_PREFIX": "t", "GATEWAY_PROVIDERS": "bedrock"}
     variables |= {"AWS_REGION": "eu-central-1"}

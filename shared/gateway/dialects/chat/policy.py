@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
-from gateway.dialects.rest import ABSENT, CAP, NAMES, OF_ROUTERS, OUTLIVES, PAID
+from gateway.config.spelling import hint
+from gateway.dialects.rest import ABSENT, CAP, NAMES, OF_ROUTERS, OUTLIVES, PAID, UNKNOWN, UNLISTED
 from gateway.errors import BadRequest
 
 # By name in lower case. Chat's own fields are marked; the rest belong to OpenAI's other format.
@@ -86,7 +87,7 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
     for name in present:
         reason = REFUSED.get(name.casefold())
         if reason is None and name not in DOCUMENTED and name.casefold() in DOCUMENTED:
-            reason = "is not a field; write its name in small letters"
+            reason = UNKNOWN + hint(name, DOCUMENTED)
         if reason is not None:
             raise _refused(name, reason)
     if any(each != "text" for each in present.get("modalities") or ()):
@@ -155,14 +156,13 @@ def _of_inner(present: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _check_known(present: Mapping[str, Any], passed: frozenset[str]) -> None:
-    unknown = "is not a field of this format, and the gateway's operator has not allowed it for this host"
     for name in present:
         if name not in DOCUMENTED and name not in passed:
-            raise _refused(name, unknown)
+            raise _refused(name, UNLISTED + hint(name, DOCUMENTED | passed))
     for number, tool in enumerate(present.get("tools") or ()):
         for name, value in tool.items():
             if value is not None and name not in _TOOL and f"tools.{name}" not in passed:
-                raise _refused(f"tools[{number}].{name[:64]}", unknown)
+                raise _refused(f"tools[{number}].{name[:64]}", UNLISTED + hint(name, _TOOL))
 
 
 def _refused(path: str, reason: str) -> BadRequest:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from gateway.config.spelling import hint
 from gateway.dialects.chat.messages import messages_of, turns_of
-from gateway.dialects.chat.policy import check_fields
+from gateway.dialects.chat.policy import DOCUMENTED, check_fields
 from gateway.dialects.marks import mark, marks
 from gateway.dialects.neutral import Choice, Mark, Output, Request, Tool
-from gateway.dialects.unsupported import name_unknown, refuse
+from gateway.dialects.unsupported import UNSUPPORTED, name_unknown, refuse
 from gateway.dialects.values import mapping
 
 # Fields that have a place in the neutral form; everything else goes into its `rest`.
@@ -46,7 +47,11 @@ def read_request(chat: Mapping[str, Any], *, cap: int | None) -> tuple[Request, 
     tools = tuple(_tools(body.get("tools") or (), dropped))
     for name in mapping(body.get("thinking")):
         if name not in _THINKING:
-            raise refuse(f"thinking.{name}", "not supported by this model")
+            raise refuse(f"thinking.{name}", UNSUPPORTED + hint(name, _THINKING))
+    rest = {name: value for name, value in body.items() if name not in READ}
+    for name in rest:
+        if name not in DOCUMENTED:
+            raise refuse(name, UNSUPPORTED + hint(name, READ | DOCUMENTED))
     stop, tier = body.get("stop") or (), body.get("service_tier")
     request = Request(
         turns=turns_of(body.get("messages", ()), dropped),
@@ -62,7 +67,7 @@ def read_request(chat: Mapping[str, Any], *, cap: int | None) -> tuple[Request, 
         effort=body.get("reasoning_effort"),
         thinking=body.get("thinking"),
         tier=None if tier in _TIERS else tier,
-        rest={name: value for name, value in body.items() if name not in READ},
+        rest=rest,
     )
     return request, dropped
 

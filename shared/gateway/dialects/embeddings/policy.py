@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from gateway.dialects.rest import OF_ROUTERS, PAID
+from gateway.config.spelling import hint
+from gateway.dialects.rest import OF_ROUTERS, PAID, UNKNOWN, UNLISTED
 from gateway.errors import BadRequest
 
 REFUSED: Final[Mapping[str, str]] = {
@@ -28,9 +29,9 @@ def check_fields(body: Mapping[str, Any], passed: Collection[str] | None) -> Non
             continue
         reason = REFUSED.get(name.casefold())
         if reason is None and name.casefold() in (*DOCUMENTED, *_OURS):
-            reason = "is not a field; write its name in small letters"
+            reason = UNKNOWN + hint(name, (*DOCUMENTED, *_OURS))
         if reason is None and passed is not None and name not in passed:
-            reason = "is not a field of this format, and the gateway's operator has not allowed it for this host"
+            reason = UNLISTED + hint(name, DOCUMENTED.union(_OURS, passed))
         if reason is not None:
             raise _refused(name, reason)
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
+from gateway.config.spelling import hint
+from gateway.dialects.rest import UNKNOWN, UNLISTED
 from gateway.errors import BadRequest
 
 _PAID = "has a cost without a known price, so it can't be billed"
@@ -94,9 +96,9 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
     for name in present:
         reason = REFUSED.get(name.casefold())
         if reason is None and name not in DOCUMENTED and name.casefold() in DOCUMENTED:
-            reason = "is not a field; write its name in small letters"
+            reason = UNKNOWN + hint(name, DOCUMENTED)
         if reason is None and passed is not None and name not in DOCUMENTED | OF_HEADERS | passed:
-            reason = "is not a field of this format, and the gateway's operator has not allowed it for this host"
+            reason = UNLISTED + hint(name, DOCUMENTED | passed)
         if reason is not None:
             raise _refused(name, reason)
     inside = (_of_speed(present), _of_tools(present.get("tools")), _of_edits(present.get("context_management")))

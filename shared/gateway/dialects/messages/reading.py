@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from gateway.config.spelling import hint
 from gateway.dialects.marks import marks
 from gateway.dialects.messages.parts import blocks_of
-from gateway.dialects.messages.policy import OF_HEADERS, check_fields, runs_here
+from gateway.dialects.messages.policy import DOCUMENTED, OF_HEADERS, check_fields, runs_here
 from gateway.dialects.neutral import Choice, Mark, Output, Request, Text, Tool, Turn
-from gateway.dialects.unsupported import name_unknown, refuse
+from gateway.dialects.unsupported import UNSUPPORTED, name_unknown, refuse
 from gateway.dialects.values import mapping
 
 # Fields that have a place in the neutral form.
@@ -82,7 +83,7 @@ def _check_rest(body: Mapping[str, Any], dropped: list[str]) -> None:
         if name in READ or name in _DELIVERY or value in _NEUTRAL.get(name, ()) or value == {}:
             continue
         if name not in LEFT_OUT:
-            raise refuse(name, "not supported by this model")
+            raise refuse(name, UNSUPPORTED + hint(name, DOCUMENTED))
         dropped.append(name)
 
 

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
-from gateway.dialects.rest import ABSENT, CAP, MANY, NAMES, OF_ROUTERS, OUTLIVES, PAID
+from gateway.config.spelling import hint
+from gateway.dialects.rest import ABSENT, CAP, MANY, NAMES, OF_ROUTERS, OUTLIVES, PAID, UNKNOWN, UNLISTED
 from gateway.dialects.values import mapping, objects
 from gateway.errors import BadRequest
 
@@ -102,9 +103,9 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
     for name in present:
         reason = REFUSED.get(name.casefold())
         if reason is None and name not in DOCUMENTED and name.casefold() in DOCUMENTED:
-            reason = "is not a field; write its name in small letters"
+            reason = UNKNOWN + hint(name, DOCUMENTED)
         if reason is None and passed is not None and name not in DOCUMENTED | passed:
-            reason = "is not a field of this format, and the gateway's operator has not allowed it for this host"
+            reason = UNLISTED + hint(name, DOCUMENTED | passed)
         if reason is not None:
             raise _refused(name, reason)
     if present.get("background", False) is not False:

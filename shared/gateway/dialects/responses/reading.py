@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.config.spelling import hint
 from gateway.dialects.neutral import Choice, Output, Request, Text, Tool, Turn
 from gateway.dialects.responses.given.items import turns_of
 from gateway.dialects.responses.given.thinking import effort_of, sampled, thinking_of
-from gateway.dialects.responses.policy import NOTES, check_fields, left_out
+from gateway.dialects.responses.policy import DOCUMENTED, NOTES, check_fields, left_out
 from gateway.dialects.responses.tools import SEARCH, Called, read_tool
-from gateway.dialects.unsupported import name_unknown, refuse
+from gateway.dialects.unsupported import UNSUPPORTED, name_unknown, refuse
 from gateway.dialects.values import mapping, objects
 from gateway.models.vendors import Thinking
 
@@ -132,7 +133,7 @@ def _rest(body: Mapping[str, Any], dropped: list[str]) -> Iterator[tuple[str, An
         elif name in _LEFT_OUT:
             dropped.append(name)
         else:
-            raise refuse(name, "not supported by this model")
+            raise refuse(name, UNSUPPORTED + hint(name, DOCUMENTED))
 
 
 def _effort(reasoning: Mapping[str, Any], dropped: list[str]) -> str | None:

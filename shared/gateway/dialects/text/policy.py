@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.rest import OF_ROUTERS
+from gateway.config.spelling import hint
+from gateway.dialects.rest import OF_ROUTERS, UNKNOWN
 from gateway.errors import BadRequest
 
 # Fields that ask for something that no chat model gives, with the values that ask for nothing.
@@ -28,7 +29,8 @@ def check_fields(body: Mapping[str, Any]) -> None:
             continue
         if name in NOT_HERE:
             raise _refused(name, "not supported: chat models answer here")
-        raise _refused(name, OF_ROUTERS.get(name.casefold(), "is not a field of this format"))
+        reason = OF_ROUTERS.get(name.casefold())
+        raise _refused(name, reason or UNKNOWN + hint(name, READ | PASSED))
 
 
 def _is_usual(name: str, value: Any) -> bool:
