@@ -88,7 +88,10 @@ class Breakers:
         """Raises like `acquire` if the way to each of these targets has an open breaker. Takes no probe of a half-open
         breaker."""
         now = self.clock()
-        if all([self._clear(target, now) for target in targets]):
+        for target in targets:
+            if not self._clear(target, now):
+                break
+        else:
             return
         shut = [_shut(way, now) for way in self._looked(targets, now)]
         if shut and shut[0] is not None and all(shut):
