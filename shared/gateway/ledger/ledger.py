@@ -90,6 +90,8 @@ class Ledger:
             self._abandon(hold)
             raise StoreUnavailable("The call was recorded too late; try again.", retry_after=1)
         for each in admitted:
+            if not each.shadowed:
+                continue
             whose = each.account
             report_shadowed(each.shadowed, scope=whose.scope, tier=whose.tier, rid=row.rid, key_id=row.key)
         return hold
@@ -178,9 +180,10 @@ class Ledger:
         self._give_back(admitted.account.id, release, rid="")
 
     def _release(self, row: Row, actual: int, tokens: int) -> None:
-        # The tokens of a past window no longer matter to anybody.
-        now = Windows.at(self.clock()).booking.tokens
-        counters = tuple(name for name in booking_of(row.hour, row.window).tokens if name in now)
+        counters = booking_of(row.hour, row.window).tokens
+        now = Windows.at(self.clock())
+        if now.hour != row.hour:  # the tokens of a past window no longer matter to anybody
+            counters = tuple([name for name in counters if name in now.booking.tokens])
         for account, window in row.holders:
             booking = booking_of(row.hour, window)
             self._give_back(account, Release(row.est, actual, booking, row.tokens, tokens, counters), row.rid)
