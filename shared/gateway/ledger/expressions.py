@@ -73,12 +73,10 @@ def admission(
     for limit, bucket in terms.buckets:
         move = variant.of(limit.attribute)
         moves.append((limit.attribute, move.form, move.label))
-        units = demand.tokens if limit.unit == "tokens" else 1
-        _bucket_values(values, limit.attribute[:2], bucket, units, windows.now, move)
+        _bucket_values(values, limit.attribute[:2], bucket, limit.asks(demand.tokens), windows.now, move)
     for limit, most in terms.counted:
         # A call beyond the whole limit was refused before, so a window without a counter has room.
-        asked = demand.tokens if limit.unit == "tokens" else 1
-        values[f":{limit.attribute[0]}"] = {"N": str(most - asked)}
+        values[f":{limit.attribute[0]}"] = {"N": str(most - limit.asks(demand.tokens))}
         counted.append(limit.attribute)
     if budget is not None:  # as for a counter: a window without the attribute has room
         values[":room"] = {"N": str(budget - demand.est)}

@@ -131,6 +131,7 @@ class Ledger:
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Book the outcome and give the rest of the hold back. Never raises: the sweeper or reconcile finishes what
         fails here."""
+        row, cost = hold.row, outcome.cost
         facts = settled_facts(
             outcome.usage,
             outcome.prompt_cost,
@@ -138,19 +139,19 @@ class Ledger:
             outcome.status,
             outcome.latency_ms,
             self.clock(),
-        ) | dict(outcome.facts)
-        row = hold.row
+        )
+        facts |= outcome.facts
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:
             self._lost("settle", row.rid, error)
             return
         if won:
-            self._release(row, outcome.cost, outcome.tokens(row.tokens))
-        if outcome.cost > max(row.est, hold.bound):
+            self._release(row, cost, outcome.tokens(row.tokens))
+        if cost > row.est and cost > hold.bound:
             observability.count("Overruns")
             observability.log.error(
-                "overrun: the bill exceeds the hold", extra={"rid": row.rid, "est": row.est, "actual": outcome.cost}
+                "overrun: the bill exceeds the hold", extra={"rid": row.rid, "est": row.est, "actual": cost}
             )
 
     def release(self, hold: Hold, status: str = "not_sent") -> None:

@@ -108,10 +108,9 @@ def kept_busy(
 ) -> list[str]:
     """The buckets that others keep busy: a call found them busy, although they were idle by the state that its
     container had `seen` last. `item` is as the admission left it."""
-    busy = []
+    busy: list[str] = []
     for each, bucket in terms.buckets:
-        name = each.attribute
-        start = now - bucket.slack
+        name, start = each.attribute, now - bucket.slack
         if seen.get(name, 0) >= start:
             continue
         moved = bucket.cost(each.asks(demand.tokens)) + variant.of(name).extra

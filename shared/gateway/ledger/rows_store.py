@@ -81,13 +81,13 @@ class Row(NamedTuple):
     @property
     def minute(self) -> str:
         """The partition, by the row's creation: `<UTC minute>#<n>`, or `<UTC minute>#l<n>` for a long call."""
-        suffix = zlib.crc32(self.rid.encode()) % SUFFIXES[self.length]
-        return minute_partition(self.created // 1_000_000, suffix, self.length)
+        length = self.length
+        return minute_partition(self.created // 1_000_000, zlib.crc32(self.rid.encode()) % SUFFIXES[length], length)
 
     @property
     def holders(self) -> list[tuple[str, str]]:
         """The items of `limits` that hold the row's money, each with the budget window: the key's, and others."""
-        return [(self.key, self.window), *((each.id, each.window) for each in self.accounts)]
+        return [(self.key, self.window), *[(each.id, each.window) for each in self.accounts]]
 
     @property
     def opened_by(self) -> int:
