@@ -60,8 +60,6 @@ def admission(
     """The update of an account's item, on the account's terms at this version of its record."""
     budget = terms.budget_at(windows.now) if terms.enforced("budget") else None
     names = _names(windows.hour, windows.budget)
-    moves: list[tuple[str, Form, int | None]] = []
-    counted: list[str] = []
     values: dict[str, Any] = {
         ":A": _ACTIVE,
         ":kv": {"N": str(version)},
@@ -70,14 +68,7 @@ def admission(
         ":tokens": {"N": str(demand.tokens)},
         ":est": {"N": str(demand.est)},
     }
-    for limit, bucket in terms.buckets:
-        move = variant.of(limit.attribute)
-        moves.append((limit.attribute, move.form, move.label))
-        _bucket_values(values, limit.attribute[:2], bucket, limit.asks(demand.tokens), windows.now, move)
-    for limit, most in terms.counted:
-        # A call beyond the whole limit was refused before, so a window without a counter has room.
-        values[f":{limit.attribute[0]}"] = {"N": str(most - limit.asks(demand.tokens))}
-        counted.append(limit.attribute)
+    moves, counted = _limit_values(values, terms, demand, windows.now, variant)
     if budget is not None:  # as for a counter: a window without the attribute has room
         values[":room"] = {"N": str(budget - demand.est)}
     if marks:
@@ -85,8 +76,7 @@ def admission(
         values |= {":g": {"N": str(ROOM - len(marks))}, ":m0": {"BS": list(marks)}}
     if stale:
         names = {**names, **{f"#o{number}": name for number, name in enumerate(stale)}}
-    shape = Shape(tuple(moves), tuple(counted), budget is not None, len(stale), bool(marks))
-    update, condition = _texts(shape)
+    update, condition = _texts(Shape(moves, counted, budget is not None, len(stale), bool(marks)))
     return {
         "TableName": table,
         "Key": {"id": {"S": account}},
@@ -154,6 +144,23 @@ def _bucket_texts(
     # If both are equal, nobody has moved one of them without the other.
     others = f"{labelled} = {name} AND {labelled} BETWEEN :{mark}0 AND :{mark}1"
     conditions.append(f"(({others}) OR (attribute_not_exists({labelled}) AND ({idle})))")
+
+
+def _limit_values(
+    values: dict[str, Any], terms: Terms, demand: Demand, now: int, variant: Variant
+) -> tuple[tuple[tuple[str, Form, int | None], ...], tuple[str, ...]]:
+    """Add the values that the texts of the limits name. Returns the buckets and the counted limits of the shape."""
+    moves: list[tuple[str, Form, int | None]] = []
+    counted: list[str] = []
+    for limit, bucket in terms.buckets:
+        move = variant.of(limit.attribute)
+        moves.append((limit.attribute, move.form, move.label))
+        _bucket_values(values, limit.attribute[:2], bucket, limit.asks(demand.tokens), now, move)
+    for limit, most in terms.counted:
+        # A call beyond the whole limit was refused before, so a window without a counter has room.
+        values[f":{limit.attribute[0]}"] = {"N": str(most - limit.asks(demand.tokens))}
+        counted.append(limit.attribute)
+    return tuple(moves), tuple(counted)
 
 
 def _bucket_values(values: dict[str, Any], mark: str, bucket: Bucket, units: int, now: int, move: Move) -> None:
