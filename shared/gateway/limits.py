@@ -88,6 +88,7 @@ LIMITS = (
     Limit("max_budget", "max_budget", "money", "money", "budget", "budget"),
 )
 BUCKETS = tuple(each for each in LIMITS if each.kind == "bucket")
+UNITS: Final[tuple[Unit, ...]] = ("requests", "tokens", "money")
 WINDOWS = tuple(each for each in LIMITS if each.kind == "window")
 COUNTED = tuple(each for each in LIMITS if each.kind in ("window", "gauge"))  # counted by adding what a call asks for
 NAMES = tuple(each.name for each in LIMITS)
@@ -134,8 +135,7 @@ class Bucket:
 
     def left(self, arrival: int, now: int) -> int:
         """How many units would still conform now."""
-        ahead = max(arrival, now - self.slack) - (now - self.slack)
-        return max(0, (self.cost(self.burst) - ahead) // self.step)
+        return max(0, (self.burst * self.step - max(0, arrival - (now - self.slack))) // self.step)
 
     def refill(self, arrival: int, now: int) -> int:
         """Microseconds until the bucket is full again."""

@@ -66,6 +66,8 @@ class Breakers:
         """Ask for permission to call. Raises UpstreamUnavailable, at once and with retry_after, if a breaker that the
         call must pass is open."""
         now = self.clock()
+        if self._clear(target, now):
+            return Permit(target)
         (way,) = self._looked((target,), now)
         shut = _shut(way, now)
         if shut is not None:
@@ -86,6 +88,11 @@ class Breakers:
         """Raises like `acquire` if the way to each of these targets has an open breaker. Takes no probe of a half-open
         breaker."""
         now = self.clock()
+        for target in targets:
+            if not self._clear(target, now):
+                break
+        else:
+            return
         shut = [_shut(way, now) for way in self._looked(targets, now)]
         if shut and shut[0] is not None and all(shut):
             raise _suspended(shut[0], now)
@@ -94,23 +101,23 @@ class Breakers:
         """Report the result of a call by this API key. Report each permit once. A result that says nothing gives its
         probes back."""
         _, host, target = permit.target.way
+        now = self.clock()
         for key, sign in ((host, signs.host), (target, signs.target)):
             probe = permit.probes.get(key)
             if sign is Sign.WELL:
-                self._well(key, probe, rules)
+                self._well(key, probe, now, rules)
             elif sign is Sign.ILL:
-                self._ill(key, probe, rules)
+                self._ill(key, probe, now, rules)
             elif probe is not None:
-                self._give_back((key,), self.clock())
+                self._give_back((key,), now)
             elif sign is Sign.LATE:
-                self._late(key, rules, key_id)
+                self._late(key, now, rules, key_id)
 
     def give_back(self, permit: Permit) -> None:
         """Give back the probes of a call that was not made after all."""
         self._give_back(permit.probes, self.clock())
 
-    def _well(self, key: BreakerKey, probe: Breaker | None, rules: BreakerRules) -> None:
-        now = self.clock()
+    def _well(self, key: BreakerKey, probe: Breaker | None, now: int, rules: BreakerRules) -> None:
         if probe is not None:
             self._guarded(lambda: self.store.close(key, now))
             self._known.pop(key, None)
@@ -124,8 +131,7 @@ class Breakers:
         if (seen.failures or seen.slow) and seen.window == window and now - local.wrote >= _HINT_MS:
             self._report(key, local, 0, now, rules)
 
-    def _ill(self, key: BreakerKey, probe: Breaker | None, rules: BreakerRules) -> None:
-        now = self.clock()
+    def _ill(self, key: BreakerKey, probe: Breaker | None, now: int, rules: BreakerRules) -> None:
         if probe is not None:
             self._trip(probe, now, rules)
             return
@@ -134,8 +140,7 @@ class Breakers:
         if not local.breaker.open and rules.trips(local.breaker):
             self._trip(local.breaker, now, rules)
 
-    def _late(self, key: BreakerKey, rules: BreakerRules, key_id: str) -> None:
-        now = self.clock()
+    def _late(self, key: BreakerKey, now: int, rules: BreakerRules, key_id: str) -> None:
         local = self._local(key, now)
         seen = local.breaker
         if seen.window == rules.window(now) and len(seen.slow) >= SLOW_KEYS and seen.successes:
@@ -163,6 +168,15 @@ class Breakers:
         seen = self._guarded(lambda: self.store.report(key, failures, successes, now, rules, slow))
         if seen is not None:
             local.breaker, local.read, local.wrote, local.successes = seen, now, now, 0
+
+    def _clear(self, target: BreakerKey, now: int) -> bool:
+        """Whether the breakers on the way to a target are known, from less than a second ago, and all closed. This is
+        the usual case, in which nothing else has to be looked at."""
+        for key in target.way:
+            local = self._known.get(key)
+            if local is None or local.breaker.open or not 0 <= now - local.read < _HINT_MS:
+                return False
+        return True
 
     def _looked(self, targets: Sequence[BreakerKey], now: int) -> list[list[_Local]]:
         """What is known of the breakers on the way to each target: the whole vendor's, the host's and the target's.
@@ -197,7 +211,7 @@ class Breakers:
 def _shut(way: Sequence[_Local], now: int) -> Breaker | None:
     """The first breaker on a way that lets no call through. The whole vendor's breaker counts only if an operator
     opened it."""
-    whole, *others = (local.breaker for local in way)
+    whole, *others = [local.breaker for local in way]
     if whole.open and whole.forced:
         return whole
     return next((breaker for breaker in others if breaker.open and breaker.state(now) == "open"), None)

@@ -70,6 +70,8 @@ class Attempt:
     def cost(self) -> Cost:
         """What it costs. If nobody can know what it did, that is the upper bound, though less may be held: otherwise a
         client that could make an attempt unknown would not pay the difference."""
+        if self.verdict is Verdict.ANSWERED and self.bill is not None:
+            return self.bill  # as `charge` would say, without the bound
         return charge(self.verdict, self.bill, self.bound)
 
     @property

@@ -25,6 +25,7 @@ from gateway.models.usage import Usage
 from gateway.vendors.base import QUIET, Answer, Counted, Event
 
 _ABORTED = "aborted"  # the client stopped reading
+_NOTHING = Cost(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class Call:
     @property
     def cost(self) -> Cost:
         """What all attempts cost. An attempt that has not ended counts with its estimate."""
+        if not self.attempts:
+            return _NOTHING
         if len(self.attempts) == 1:
             return self.attempts[0].cost
         costs = [attempt.cost for attempt in self.attempts]
@@ -93,13 +96,15 @@ class Call:
     @property
     def usage(self) -> Usage | None:
         """The usage of all attempts together; None if no provider counted anything."""
+        if len(self.attempts) == 1:
+            return self.attempts[0].usage
         counted = [attempt.usage for attempt in self.attempts if attempt.usage is not None]
         return reduce(_added, counted) if counted else None
 
     @property
     def provider_ms(self) -> float:
         """How long all attempts took together."""
-        return sum(attempt.provider_ms for attempt in self.attempts)
+        return sum([attempt.provider_ms for attempt in self.attempts])
 
     def events(self) -> Generator[Event]:
         """The events of the attempt that delivers; the last event is the whole answer. Raises the error that ended the
@@ -144,12 +149,12 @@ class Call:
     def headers(self, *, ended: bool = True) -> dict[str, str]:
         """Which call it was, how it went, and what it cost, for an answer as for a failure. The cost is left out for a
         call that has not `ended`: nobody knows it yet."""
-        return {
-            "x-gateway-request-id": self.rid,
-            **({"x-gateway-cost": f"{usd(self.cost.total):.6f}"} if ended else {}),
-            "x-gateway-attempts": str(len(self.attempts)),
-            "x-gateway-fallbacks": str(self.fallbacks),
-        }
+        headers = {"x-gateway-request-id": self.rid}
+        if ended:
+            headers["x-gateway-cost"] = f"{usd(self.cost.total):.6f}"
+        headers["x-gateway-attempts"] = str(len(self.attempts))
+        headers["x-gateway-fallbacks"] = str(self.fallbacks)
+        return headers
 
     def paid_for(self, error: GatewayError) -> GatewayError:
         """The same error, with the call's cost added. That decides what is kept under an Idempotency-Key."""
@@ -221,18 +226,18 @@ class Call:
             self.hold = self.means.ledger.lower(self.hold, owed)
 
     def _ended(self, attempt: Attempt, permit: Permit) -> None:
-        means, route = self.means, attempt.target.route
+        means, provider = self.means, attempt.target.route.provider
         means.breakers.tell(permit, attempt.signs(means.first_byte), means.rules, self.hold.row.key)
-        observability.count("ProviderLatency", attempt.provider_ms, provider=route.provider)
+        observability.count("ProviderLatency", attempt.provider_ms, provider=provider)
         # The model as the route resolved it; for a fine-tuned one, its base. A client could send any name, and each
         # would become another metric.
-        model = attempt.target.breaker.model
-        observability.count("Cost", usd(attempt.cost.total), provider=route.provider, model=model)
+        model = permit.target.model
+        observability.count("Cost", usd(attempt.cost.total), provider=provider, model=model)
         if attempt.status not in ("ok", _ABORTED):
-            observability.count("ProviderErrors", provider=route.provider)
+            observability.count("ProviderErrors", provider=provider)
         if attempt.usage is not None:
-            observability.count("InputTokens", attempt.usage.prompt_tokens, provider=route.provider)
-            observability.count("OutputTokens", attempt.usage.output_tokens, provider=route.provider)
+            observability.count("InputTokens", attempt.usage.prompt_tokens, provider=provider)
+            observability.count("OutputTokens", attempt.usage.output_tokens, provider=provider)
 
     def _status(self, status: str) -> str:
         """How the call ended, in one word; `status` if no attempt was made. A call that the client broke off is
@@ -245,17 +250,17 @@ class Call:
         stayed open."""
         if status == ClientGone.default_code:
             observability.count("HangUps")
-        last = self.attempts[-1] if self.attempts else None
+        last, cost = self.attempts[-1] if self.attempts else None, self.cost
         outcome = Outcome(
             self.usage,
-            self.cost.prompt,
-            self.cost.completion,
+            cost.prompt,
+            cost.completion,
             status,
-            latency_ms=round(last.provider_ms) if last else 0,
-            uncounted=sum(attempt.uncounted for attempt in self.attempts),
-            facts=self._facts(last) if last else {},
+            round(last.provider_ms) if last else 0,
+            sum([attempt.uncounted for attempt in self.attempts]),
+            self._facts(last) if last else {},
         )
-        context.current().keys["cost_usd"] = usd(self.cost.total)  # a client that left during the stream was not told
+        context.current().keys["cost_usd"] = usd(cost.total)  # a client that left during the stream was not told
         self.means.ledger.settle(self.hold, outcome)
 
     def _facts(self, last: Attempt) -> dict[str, Any]:

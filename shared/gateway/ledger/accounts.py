@@ -43,13 +43,30 @@ class Account(NamedTuple):
         return refused(self.scope, self.model, self.terms, refusal, demand, item, windows)
 
 
+# The accounts of the callers that came last, by the identities of the caller and of its tier. Both are kept here with
+# the account, so that no other object can get their identities. An authorizer's answer is one caller for a minute.
+_kept: dict[tuple[int, int], tuple[Caller, TierLimits, Account]] = {}
+_MOST_KEPT = 256
+
+
 def key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
-    return Account(caller.key_id, caller.version, terms_of(tiers(caller.tier), caller.limits), "key", caller.tier)
+    tier = tiers(caller.tier)
+    kept = _kept.get((id(caller), id(tier)))
+    if kept is not None:
+        return kept[2]
+    if len(_kept) >= _MOST_KEPT:
+        _kept.clear()
+    account = Account(caller.key_id, caller.version, terms_of(tier, caller.limits), "key", caller.tier)
+    _kept[id(caller), id(tier)] = (caller, tier, account)
+    return account
 
 
 def further_accounts(caller: Caller, models: Collection[str], targets: Targets) -> list[Account]:
     """The accounts after the key's of a call that may go to these targets."""
-    accounts = [model_account(caller, each) for each in caller.model_limits if _covers(caller, each, models, targets)]
+    accounts = []
+    for limit in caller.model_limits:
+        if _covers(caller, limit, models, targets):
+            accounts.append(model_account(caller, limit))
     if caller.user is not None:
         accounts.append(user_account(caller.user_id, caller.user))
     if caller.team is not None:

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.identity.caller import KeyLimits, Raise
-from gateway.limits import BUCKETS, LIMITS, WINDOWS, Bucket, Limit
+from gateway.limits import BUCKETS, COUNTED, LIMITS, UNITS, WINDOWS, Bucket, Limit, Unit
 
 if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
     from gateway.config.document import TierLimits
@@ -54,6 +55,12 @@ class Terms:
         return tuple((limit, bucket) for limit, bucket in held if bucket is not None)
 
     @cached_property
+    def counted(self) -> tuple[tuple[Limit, int], ...]:
+        """The enforced limits that are counted by adding, each with the most that it allows."""
+        most = ((limit, self.most(limit)) for limit in COUNTED if self.enforced(limit.name))
+        return tuple((limit, number) for limit, number in most if number is not None)
+
+    @cached_property
     def wholes(self) -> tuple[tuple[Limit, int], ...]:
         """The enforced limits, each with the most that one call can ever get: for a bucket, its burst."""
         whole = ((limit, self.limits.get(limit.field)) for limit in LIMITS if self.enforced(limit.name))
@@ -62,13 +69,18 @@ class Terms:
         )
 
     @cached_property
+    def least(self) -> Mapping[Unit, float]:
+        """The least of the wholes by their unit: what asks for no more than this fits into each of them."""
+        return {unit: min([most for limit, most in self.wholes if limit.unit == unit], default=inf) for unit in UNITS}
+
+    @cached_property
     def budget(self) -> int | None:
         held = self.limits.get("max_budget")
         return held if isinstance(held, int) else None
 
     def budget_at(self, now: int) -> int | None:
         """The budget at this moment, with any raise that is in force then."""
-        raised = self.raise_at(now)
+        raised = self.budget_raise and self.raise_at(now)
         return self.budget if self.budget is None or raised is None else self.budget + raised.by
 
     def raise_at(self, now: int) -> Raise | None:
@@ -135,10 +147,13 @@ class Demand(NamedTuple):
     def of(self, terms: Iterable[Terms]) -> Demand:
         """What it holds on the terms of all its accounts: the typical estimate if one says so, and each other account
         that has a budget says so too."""
-        each = list(terms)
-        chosen = any(one.typical for one in each) and all(one.typical or one.budget is None for one in each)
-        est = self.typical if chosen and self.typical is not None else self.est
-        return Demand(est, self.tokens, self.tags)
+        est, said = self.typical, False
+        for one in terms:
+            if one.typical:
+                said = True
+            elif one.budget is not None:
+                return Demand(self.est, self.tokens, self.tags)
+        return Demand(est if said and est is not None else self.est, self.tokens, self.tags)
 
 
 class Windows(NamedTuple):

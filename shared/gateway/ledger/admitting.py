@@ -4,7 +4,7 @@ refuses."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,8 +48,8 @@ class Items(Protocol):
         demand: Demand,
         windows: Windows,
         variant: Variant,
-        stale: list[str],
-        marks: list[str],
+        stale: Sequence[str],
+        marks: Sequence[str],
     ) -> dict[str, Any]: ...
     def create(self, account: str, version: int) -> None: ...
     def set_state(self, account: str, state: str, version: int) -> None: ...
@@ -79,14 +79,14 @@ class Admissions:
         """
         further = further_accounts(caller, models, self.targets)
         key = key_account(caller, tiers)
-        asked = demand.of(each.terms for each in (key, *further))
+        asked = demand.of([each.terms for each in (key, *further)])
         if further:  # before the key counts the call; a key without further accounts is checked by its admission
             self.check(caller, tiers, demand, models)
             for account in further:
                 self._check_hopeless(account, caller, asked)
         caller, admitted = self._all(caller, key, tiers, asked, models)
-        fresh = demand.of(each.account.terms for each in admitted)
-        if fresh.est > asked.est:  # an account whose record was read again wants the upper bound held
+        if asked.est < demand.est and demand.of([each.account.terms for each in admitted]).est > asked.est:
+            # An account whose record was read again wants the upper bound held.
             self._undo(admitted, asked)
             asked = asked._replace(est=demand.est)
             caller, admitted = self._all(caller, key_account(caller, tiers), tiers, asked, models)
@@ -203,7 +203,7 @@ class Admissions:
         self, account: Account, demand: Demand, windows: Windows, variant: Variant, guess: Guess
     ) -> dict[str, Any]:
         stale = stale_names(guess.item, windows)
-        marks = new_marks(demand.tags, guess.item.get(set_name(windows.day), ()))
+        marks = new_marks(demand.tags, guess.item.get(set_name(windows.day), ())) if demand.tags else ()
         return self.limits.admit(account.id, account.version, account.terms, demand, windows, variant, stale, marks)
 
     def _tell(self, holder: Account | None, item: dict[str, Any]) -> None:

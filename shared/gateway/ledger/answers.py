@@ -11,7 +11,6 @@ from gateway.errors import BudgetExceeded, GatewayError, RateLimited
 from gateway.identity.account_ids import Scope
 from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.refusals import Refusal
-from gateway.limits import Bucket
 from gateway.models.money import in_dollars, usd
 from gateway.times import rfc3339
 
@@ -96,16 +95,11 @@ def _limited(whose: _Whose, refusal: Refusal, facts: Mapping[str, Any], headers:
 def rate_headers(terms: Terms, item: Mapping[str, Any], now: int) -> dict[str, str]:
     headers: dict[str, str] = {}
     for limit, bucket in terms.buckets:
-        headers |= _bucket_headers(limit.unit, bucket, item.get(limit.attribute, 0), now)
+        kind, arrival = limit.unit, item.get(limit.attribute, 0)
+        headers[f"x-ratelimit-limit-{kind}"] = str(bucket.limit)
+        headers[f"x-ratelimit-remaining-{kind}"] = str(bucket.left(arrival, now))
+        headers[f"x-ratelimit-reset-{kind}"] = f"{math.ceil(bucket.refill(arrival, now) / 1_000)}ms"
     return headers
-
-
-def _bucket_headers(kind: str, bucket: Bucket, arrival: int, now: int) -> dict[str, str]:
-    return {
-        f"x-ratelimit-limit-{kind}": str(bucket.limit),
-        f"x-ratelimit-remaining-{kind}": str(bucket.left(arrival, now)),
-        f"x-ratelimit-reset-{kind}": f"{math.ceil(bucket.refill(arrival, now) / 1_000)}ms",
-    }
 
 
 def report_shadowed(refusals: Iterable[Refusal], *, scope: str, tier: str, rid: str, key_id: str) -> None:

@@ -1,15 +1,17 @@
-"""The single update that admits a call: every limit, the hold, the tags and the key's state in one expression."""
+"""The single update that admits a call: every limit, the hold, the tags and the key's state in one expression.
+
+Its texts depend only on its shape (which limits there are, how each bucket moves), which is the same for almost all
+calls, so they are written once for each shape. Only its names and its values are made for each call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from gateway.dynamodb.attributes import to_item
 from gateway.ledger.admission import Demand, Terms, Windows, booking_of
-from gateway.ledger.moves import Move, Variant
+from gateway.ledger.moves import Form, Move, Variant, other_labels
 from gateway.ledger.tags import ROOM, set_name
 from gateway.limits import COUNTED, Bucket
 
@@ -28,6 +30,63 @@ _HOLD: Final = (
     "#o = if_not_exists(#o, :zero) + :est",
     "#n = if_not_exists(#n, :zero) + :one",
 )
+_ACTIVE: Final = {"S": "A"}
+ZERO, ONE = {"N": "0"}, {"N": "1"}
+
+
+class Shape(NamedTuple):
+    """What the texts of an admission depend on. `buckets`: of each its attribute, and the form and label of its move.
+    `counted` are the attributes of the counted limits that are enforced, `budget` says whether one is. `stale` is how
+    many attributes are removed, `tagged` whether tags are added."""
+
+    buckets: tuple[tuple[str, Form, int | None], ...]
+    counted: tuple[str, ...]
+    budget: bool
+    stale: int
+    tagged: bool
+
+
+def admission(
+    table: str,
+    account: str,
+    version: int,
+    terms: Terms,
+    demand: Demand,
+    windows: Windows,
+    variant: Variant,
+    stale: Sequence[str],
+    marks: Sequence[str],
+) -> dict[str, Any]:
+    """The update of an account's item, on the account's terms at this version of its record."""
+    budget = terms.budget_at(windows.now) if terms.enforced("budget") else None
+    names = _names(windows.hour, windows.budget)
+    values: dict[str, Any] = {
+        ":A": _ACTIVE,
+        ":kv": {"N": str(version)},
+        ":zero": ZERO,
+        ":one": ONE,
+        ":tokens": {"N": str(demand.tokens)},
+        ":est": {"N": str(demand.est)},
+    }
+    moves, counted = _limit_values(values, terms, demand, windows.now, variant)
+    if budget is not None:  # as for a counter: a window without the attribute has room
+        values[":room"] = {"N": str(budget - demand.est)}
+    if marks:
+        names = {**names, "#g": set_name(windows.day)}
+        values |= {":g": {"N": str(ROOM - len(marks))}, ":m0": {"BS": list(marks)}}
+    if stale:
+        names = {**names, **{f"#o{number}": name for number, name in enumerate(stale)}}
+    update, condition = _texts(Shape(moves, counted, budget is not None, len(stale), bool(marks)))
+    return {
+        "TableName": table,
+        "Key": {"id": {"S": account}},
+        "UpdateExpression": update,
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+        "ReturnValues": "ALL_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        "ExpressionAttributeNames": names,
+    }
 
 
 @lru_cache(maxsize=16)
@@ -40,126 +99,79 @@ def _names(hour: str, budget: str) -> Mapping[str, str]:
     return names | {"#u": booking.used, "#o": booking.held, "#n": booking.calls}
 
 
-@dataclass(slots=True)
-class Expression:
-    """The parts of one update, which are joined at the end."""
-
-    sets: list[str] = field(default_factory=list)
-    removes: list[str] = field(default_factory=list)
-    adds: dict[str, list[str]] = field(default_factory=dict)  # name to bytes in base64
-    conditions: list[str] = field(default_factory=list)
-    names: dict[str, str] = field(default_factory=dict)
-    values: dict[str, Any] = field(default_factory=dict)
-
-    def request(self, table: str, key: str, returned: str) -> dict[str, Any]:
-        update = "SET " + ", ".join(self.sets) + (" REMOVE " + ", ".join(self.removes) if self.removes else "")
-        values = to_item(self.values)
-        for number, (name, members) in enumerate(self.adds.items()):
-            update += f"{', ' if number else ' ADD '}{name} :m{number}"
-            values[f":m{number}"] = {"BS": members}
-        request: dict[str, Any] = {
-            "TableName": table,
-            "Key": to_item({"id": key}),
-            "UpdateExpression": update,
-            "ConditionExpression": " AND ".join(self.conditions),
-            "ExpressionAttributeValues": values,
-            "ReturnValues": returned,
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        return request | ({"ExpressionAttributeNames": self.names} if self.names else {})
+@lru_cache(maxsize=512)
+def _texts(shape: Shape) -> tuple[str, str]:
+    """The update expression of a shape, and its condition."""
+    sets, removes, conditions = list[str](), list[str](), ["st = :A", "kv = :kv"]
+    for name, form, label in shape.buckets:
+        _bucket_texts(name, form, label, sets, removes, conditions)
+    for limit, _mark, added, condition in _COUNTS:
+        # Everything is counted, limited or not, so that a limit that is set in the middle of a window applies at once.
+        sets.append(added)
+        if limit.attribute in shape.counted:
+            conditions.append(condition)
+    sets += _HOLD
+    if shape.budget:
+        conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
+    if shape.tagged:
+        conditions.append("(attribute_not_exists(#g) OR size(#g) <= :g)")
+    removes += [f"#o{number}" for number in range(shape.stale)]
+    update = "SET " + ", ".join(sets) + (" REMOVE " + ", ".join(removes) if removes else "")
+    return update + (" ADD #g :m0" if shape.tagged else ""), " AND ".join(conditions)
 
 
-def admission(
-    version: int,
-    terms: Terms,
-    demand: Demand,
-    windows: Windows,
-    variant: Variant,
-    stale: Sequence[str],
-    marks: Sequence[str],
-) -> Expression:
-    """The expression of an admission, on the account's terms at this version of its record."""
-    expression = Expression(names=dict(_names(windows.hour, windows.budget)))
-    _active(expression, version)
-    _buckets(expression, terms, demand, windows, variant)
-    _counters(expression, terms, demand)
-    _money(expression, terms, demand, windows.now)
-    _tags(expression, marks, windows)
-    _forget(expression, stale)
-    return expression
-
-
-def _active(expression: Expression, version: int) -> None:
-    expression.values |= {":A": "A", ":kv": version}
-    expression.conditions += ["st = :A", "kv = :kv"]
-
-
-def _buckets(expression: Expression, terms: Terms, demand: Demand, windows: Windows, variant: Variant) -> None:
-    for limit, bucket in terms.buckets:
-        move, units = variant.of(limit.attribute), limit.asks(demand.tokens)
-        _bucket(expression, limit.attribute, bucket, units, windows.now, move)
-
-
-def _bucket(expression: Expression, name: str, bucket: Bucket, units: int, now: int, move: Move) -> None:
+def _bucket_texts(
+    name: str, form: Form, label: int | None, sets: list[str], removes: list[str], conditions: list[str]
+) -> None:
     # Units that do not even fit an empty bucket were refused before, or have the form "over". That form needs no
     # condition: it was chosen by an older state of the item, and an arrival time only grows.
-    if move.form == "over":
+    if form == "over":
         return
-    mark, start, most, cost = name[:2], now - bucket.slack, now + bucket.tau(units), bucket.cost(units)
-    label = f"{name}_{move.label}"
-    if move.label is not None:
-        expression.removes += [f"{name}_{other}" for other in move.other_labels]
-    if move.form == "busy":
-        expression.values |= {f":{mark}0": move.least, f":{mark}1": most, f":{mark}c": cost + move.extra}
-        moved = (name,) if move.label is None else (name, label)
-        expression.sets += [f"{each} = {name} + :{mark}c" for each in moved]
-        expression.conditions.append(f"{name} BETWEEN :{mark}0 AND :{mark}1")
+    mark, labelled = name[:2], f"{name}_{label}"
+    if label is not None:
+        removes += [f"{name}_{other}" for other in other_labels(label)]
+    if form == "busy":
+        moved = (name,) if label is None else (name, labelled)
+        sets += [f"{each} = {name} + :{mark}c" for each in moved]
+        conditions.append(f"{name} BETWEEN :{mark}0 AND :{mark}1")
         return
     idle = f"attribute_not_exists({name}) OR {name} < :{mark}0"
-    expression.values[f":{mark}0"] = start
-    if move.form == "idle":
-        expression.values[f":{mark}1"] = start + cost
-        expression.sets.append(f"{name} = :{mark}1")
-        expression.conditions.append(f"({idle})")
+    if form == "idle":
+        sets.append(f"{name} = :{mark}1")
+        conditions.append(f"({idle})")
         return
-    expression.values |= {f":{mark}1": most, f":{mark}c": cost}
-    expression.sets += [f"{each} = if_not_exists({label}, :{mark}0) + :{mark}c" for each in (name, label)]
+    sets += [f"{each} = if_not_exists({labelled}, :{mark}0) + :{mark}c" for each in (name, labelled)]
     # If both are equal, nobody has moved one of them without the other.
-    others = f"{label} = {name} AND {label} BETWEEN :{mark}0 AND :{mark}1"
-    expression.conditions.append(f"(({others}) OR (attribute_not_exists({label}) AND ({idle})))")
+    others = f"{labelled} = {name} AND {labelled} BETWEEN :{mark}0 AND :{mark}1"
+    conditions.append(f"(({others}) OR (attribute_not_exists({labelled}) AND ({idle})))")
 
 
-def _counters(expression: Expression, terms: Terms, demand: Demand) -> None:
-    """Everything is counted, limited or not, so that a limit that is set in the middle of a window applies at once."""
-    expression.values |= {":zero": 0, ":one": 1, ":tokens": demand.tokens}
-    for limit, mark, added, condition in _COUNTS:
-        expression.sets.append(added)
-        most = terms.most(limit)
-        if most is not None and terms.enforced(limit.name):
-            # A call beyond the whole limit was refused before, so a window without a counter has room.
-            expression.values[f":{mark}"] = most - limit.asks(demand.tokens)
-            expression.conditions.append(condition)
+def _limit_values(
+    values: dict[str, Any], terms: Terms, demand: Demand, now: int, variant: Variant
+) -> tuple[tuple[tuple[str, Form, int | None], ...], tuple[str, ...]]:
+    """Add the values that the texts of the limits name. Returns the buckets and the counted limits of the shape."""
+    moves: list[tuple[str, Form, int | None]] = []
+    counted: list[str] = []
+    for limit, bucket in terms.buckets:
+        move = variant.of(limit.attribute)
+        moves.append((limit.attribute, move.form, move.label))
+        _bucket_values(values, limit.attribute[:2], bucket, limit.asks(demand.tokens), now, move)
+    for limit, most in terms.counted:
+        # A call beyond the whole limit was refused before, so a window without a counter has room.
+        values[f":{limit.attribute[0]}"] = {"N": str(most - limit.asks(demand.tokens))}
+        counted.append(limit.attribute)
+    return tuple(moves), tuple(counted)
 
 
-def _tags(expression: Expression, marks: Sequence[str], windows: Windows) -> None:
-    if marks:
-        expression.names["#g"] = set_name(windows.day)
-        expression.adds["#g"] = list(marks)
-        expression.values[":g"] = ROOM - len(marks)
-        expression.conditions.append("(attribute_not_exists(#g) OR size(#g) <= :g)")
-
-
-def _money(expression: Expression, terms: Terms, demand: Demand, now: int) -> None:
-    expression.values[":est"] = demand.est
-    expression.sets += _HOLD
-    budget = terms.budget_at(now)
-    if budget is not None and terms.enforced("budget"):
-        # As for a counter: a window without the attribute has room.
-        expression.values[":room"] = budget - demand.est
-        expression.conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
-
-
-def _forget(expression: Expression, stale: Iterable[str]) -> None:
-    for number, name in enumerate(stale):
-        expression.names[f"#o{number}"] = name
-        expression.removes.append(f"#o{number}")
+def _bucket_values(values: dict[str, Any], mark: str, bucket: Bucket, units: int, now: int, move: Move) -> None:
+    """The values that the texts of a bucket name."""
+    if move.form == "over":
+        return
+    start, cost = now - bucket.slack, units * bucket.step
+    if move.form == "idle":
+        first, last = start, start + cost
+    else:
+        first, last = move.least if move.form == "busy" else start, now + bucket.tau(units)
+        values[f":{mark}c"] = {"N": str(cost + move.extra)}
+    values[f":{mark}0"] = {"N": str(first)}
+    values[f":{mark}1"] = {"N": str(last)}

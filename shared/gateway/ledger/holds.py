@@ -102,22 +102,28 @@ class Hold(NamedTuple):
         """The rate limit headers, like OpenAI's: the limits, what is left, and when the bucket is full again."""
         key = self.admitted[0]
         headers = rate_headers(key.account.terms, key.item, key.windows.now)
-        left: dict[str, int] = {}
+        least: dict[str, int] = {}
         for each in self.admitted:
-            if each.left is not None:
+            left = each.left
+            if left is not None:
                 name = f"x-gateway-{each.account.scope}-remaining"
-                left[name] = min(each.left, left.get(name, each.left))
-        return headers | {name: f"{usd(micro):.6f}" for name, micro in left.items()} | self._raised()
+                least[name] = min(left, least.get(name, left))
+        for name, micro in least.items():
+            headers[name] = f"{usd(micro):.6f}"
+        return headers | self._raised()
 
     def _raised(self) -> dict[str, str]:
         """Until when the budgets that admitted the call are raised."""
-        raises = ((each.account.scope, each.account.terms.raise_at(each.windows.now)) for each in self.admitted)
-        return {f"x-gateway-{scope}-raised-until": rfc3339(each.until) for scope, each in raises if each is not None}
+        headers: dict[str, str] = {}
+        for each in self.admitted:
+            raised = each.account.terms.raise_at(each.windows.now)
+            if raised is not None:
+                headers[f"x-gateway-{each.account.scope}-raised-until"] = rfc3339(raised.until)
+        return headers
 
 
 def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionRequest, est: int) -> Row:
-    key, *further = admitted
-    windows = key.windows
+    key, windows = admitted[0], admitted[0].windows
     return Row(
         rid=request.rid,
         key=caller.key_id,
@@ -132,9 +138,9 @@ def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionReque
         team=caller.team_id,
         window=windows.budget,
         budget=key.budget,
-        accounts=tuple(RowAccount(each.account.id, each.windows.budget, each.budget) for each in further),
+        accounts=tuple([RowAccount(each.account.id, each.windows.budget, each.budget) for each in admitted[1:]]),
         correlation=request.correlation_id,
-        tags=counted_tags(request.tags, key.item.get(set_name(windows.day), ())),
+        tags=counted_tags(request.tags, key.item.get(set_name(windows.day), ())) if request.tags else (),
         number=key.item.get(f"d_{windows.day}", 0),
         tokens=request.tokens,
         facts=request.facts,

@@ -90,6 +90,8 @@ class Ledger:
             self._abandon(hold)
             raise StoreUnavailable("The call was recorded too late; try again.", retry_after=1)
         for each in admitted:
+            if not each.shadowed:
+                continue
             whose = each.account
             report_shadowed(each.shadowed, scope=whose.scope, tier=whose.tier, rid=row.rid, key_id=row.key)
         return hold
@@ -129,6 +131,7 @@ class Ledger:
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Book the outcome and give the rest of the hold back. Never raises: the sweeper or reconcile finishes what
         fails here."""
+        row, cost = hold.row, outcome.cost
         facts = settled_facts(
             outcome.usage,
             outcome.prompt_cost,
@@ -136,19 +139,19 @@ class Ledger:
             outcome.status,
             outcome.latency_ms,
             self.clock(),
-        ) | dict(outcome.facts)
-        row = hold.row
+        )
+        facts |= outcome.facts
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:
             self._lost("settle", row.rid, error)
             return
         if won:
-            self._release(row, outcome.cost, outcome.tokens(row.tokens))
-        if outcome.cost > max(row.est, hold.bound):
+            self._release(row, cost, outcome.tokens(row.tokens))
+        if cost > row.est and cost > hold.bound:
             observability.count("Overruns")
             observability.log.error(
-                "overrun: the bill exceeds the hold", extra={"rid": row.rid, "est": row.est, "actual": outcome.cost}
+                "overrun: the bill exceeds the hold", extra={"rid": row.rid, "est": row.est, "actual": cost}
             )
 
     def release(self, hold: Hold, status: str = "not_sent") -> None:
@@ -178,9 +181,10 @@ class Ledger:
         self._give_back(admitted.account.id, release, rid="")
 
     def _release(self, row: Row, actual: int, tokens: int) -> None:
-        # The tokens of a past window no longer matter to anybody.
-        now = Windows.at(self.clock()).booking.tokens
-        counters = tuple(name for name in booking_of(row.hour, row.window).tokens if name in now)
+        counters = booking_of(row.hour, row.window).tokens
+        now = Windows.at(self.clock())
+        if now.hour != row.hour:  # the tokens of a past window no longer matter to anybody
+            counters = tuple([name for name in counters if name in now.booking.tokens])
         for account, window in row.holders:
             booking = booking_of(row.hour, window)
             self._give_back(account, Release(row.est, actual, booking, row.tokens, tokens, counters), row.rid)

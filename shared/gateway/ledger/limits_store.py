@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.dynamodb.attributes import from_item, to_item
@@ -20,8 +21,8 @@ from gateway.dynamodb.client import Database, pages, read_all
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.identity.account_ids import named
 from gateway.identity.records import REVOKED
-from gateway.ledger.admission import Booking, Demand, Terms, Windows
-from gateway.ledger.expressions import admission
+from gateway.ledger.admission import Booking, Demand, Terms, Windows, booking_of
+from gateway.ledger.expressions import ONE, ZERO, admission
 from gateway.ledger.moves import Variant
 
 _KEPT_AS_REVOKED = ("team", "user")  # a key's record is deleted; these stay, so that their versions go on
@@ -63,9 +64,8 @@ class LimitsStore:
 
         Raises ConditionFailed with the current item (None if there is no item yet).
         """
-        expression = admission(version, terms, demand, windows, variant, stale, marks)
-        reply = self._database.call("UpdateItem", expression.request(self._table, account, "ALL_NEW"))
-        return from_item(reply["Attributes"])
+        request = admission(self._table, account, version, terms, demand, windows, variant, stale, marks)
+        return from_item(self._database.call("UpdateItem", request)["Attributes"])
 
     def create(self, account: str, version: int) -> None:
         """Create the item for a first call. Raises ConditionFailed if the account's record is not active at this
@@ -94,38 +94,24 @@ class LimitsStore:
     def release(self, account: str, release: Release) -> bool:
         """Give a hold back and book what was spent. Does nothing and returns False if the hour was already
         reconciled."""
-        booking = release.booking
-        names = {
-            "#u": booking.used,
-            "#p": booking.spent,
-            "#o": booking.held,
-            "#s": booking.booked,
-            "#n": booking.calls,
-        }
         values = {
-            ":more": release.actual - release.est,
-            ":est": release.est,
-            ":actual": release.actual,
-            ":zero": 0,
-            ":one": 1,
+            ":more": {"N": str(release.actual - release.est)},
+            ":est": {"N": str(release.est)},
+            ":actual": {"N": str(release.actual)},
+            ":zero": ZERO,
+            ":one": ONE,
         }
-        tokens = ""
-        if release.counters and release.used != release.held:
-            values |= {":held": release.held, ":tokens": release.used - release.held}
-            for number, name in enumerate(release.counters):
-                # If the window's counter is gone, it becomes the call's own tokens: it never falls below 0.
-                tokens += f", #t{number} = if_not_exists(#t{number}, :held) + :tokens"
-                names[f"#t{number}"] = name
+        corrected = release.counters if release.used != release.held else ()
+        if corrected:
+            values |= {":held": {"N": str(release.held)}, ":tokens": {"N": str(release.used - release.held)}}
+        names, update = _released(release.booking.hour, release.booking.window, corrected)
         request = {
             "TableName": self._table,
-            "Key": to_item({"id": account}),
-            "UpdateExpression": (
-                "SET #u = #u + :more, #p = if_not_exists(#p, :zero) + :actual, #s = if_not_exists(#s, :zero) + :actual,"
-                f" #o = #o - :est, #n = #n - :one, inflight = inflight - :one{tokens}"
-            ),
+            "Key": {"id": {"S": account}},
+            "UpdateExpression": update,
             "ConditionExpression": "attribute_exists(#o)",
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_item(values),
+            "ExpressionAttributeValues": values,
         }
         return self._applied(request)
 
@@ -205,13 +191,7 @@ class LimitsStore:
         Does nothing and returns False if a release came in between.
         """
         held, booked, calls = (item.get(name, 0) for name in (booking.held, booking.booked, booking.calls))
-        names = {
-            "#u": booking.used,
-            "#p": booking.spent,
-            "#o": booking.held,
-            "#s": booking.booked,
-            "#n": booking.calls,
-        } | {f"#x{number}": name for number, name in enumerate(stale)}
+        names = {**_booked(booking), **{f"#x{number}": name for number, name in enumerate(stale)}}
         values = {
             ":u": spent - held - booked,
             ":p": spent - booked,
@@ -259,3 +239,29 @@ class LimitsStore:
         except ConditionFailed:
             return False
         return True
+
+
+def _booked(booking: Booking) -> dict[str, str]:
+    """The names of an hour's attributes, by their placeholders."""
+    return {
+        "#u": booking.used,
+        "#p": booking.spent,
+        "#o": booking.held,
+        "#s": booking.booked,
+        "#n": booking.calls,
+    }
+
+
+@lru_cache(maxsize=64)
+def _released(hour: str, window: str, counters: tuple[str, ...]) -> tuple[Mapping[str, str], str]:
+    """The names and the update expression of a release, which are the same for all calls of an hour. `counters` are the
+    counters of tokens that it corrects."""
+    names, tokens = _booked(booking_of(hour, window)), ""
+    for number, name in enumerate(counters):
+        # If the window's counter is gone, it becomes the call's own tokens: it never falls below 0.
+        tokens += f", #t{number} = if_not_exists(#t{number}, :held) + :tokens"
+        names[f"#t{number}"] = name
+    return names, (
+        "SET #u = #u + :more, #p = if_not_exists(#p, :zero) + :actual, #s = if_not_exists(#s, :zero) + :actual,"
+        f" #o = #o - :est, #n = #n - :one, inflight = inflight - :one{tokens}"
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.ledger.accounts import Account
 from gateway.ledger.admission import Demand, Windows
-from gateway.ledger.refusals import hopeless, refusal_of
+from gateway.ledger.refusals import fits, hopeless, refusal_of
 
 _REMEMBERED = 10_000  # keys
 _SECOND = 1_000_000
@@ -49,6 +49,8 @@ class Known:
         """Whether no waiting can help a call, which is then refused without a write. It returns True, so that the
         record is read, if the limits may come from an authorizer's answer of a minute ago. For a second after such a
         reading it raises instead."""
+        if fits(account.terms, demand):
+            return False
         refusal = next(hopeless(self.item, account.terms, demand, windows), None)
         if refusal is not None and self.read_version == account.version and windows.now < self.read_until:
             raise account.refused(refusal, demand, self.item, windows)

@@ -39,9 +39,9 @@ class Move(NamedTuple):
     extra: int = 0
     label: int | None = None
 
-    @property
-    def other_labels(self) -> list[int]:
-        return [each for each in range(_LABELS) if each != self.label]
+
+def other_labels(label: int) -> list[int]:
+    return [each for each in range(_LABELS) if each != label]
 
 
 _IDLE = Move()
@@ -71,28 +71,28 @@ class Guess:
 def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
     """The moves that fit the known state. An arrival time only grows, so a bucket that was seen busy at `now` still
     is."""
+    moves = {}
+    for limit, bucket in terms.buckets:
+        name, units = limit.attribute, limit.asks(demand.tokens)
+        if terms.shadow and not terms.enforced(limit.name) and not bucket.conforms(guess.item.get(name, 0), units, now):
+            moves[name] = Move("over")
+        else:
+            moves[name] = _move(guess, name, bucket, units, now)
+    return Variant(moves)
 
-    def move(bucket: Bucket, name: str, units: int, limit: str) -> Move:
-        start, known = now - bucket.slack, guess.item.get(name)
-        if not terms.enforced(limit) and not bucket.conforms(known or 0, units, now):
-            return Move("over")
-        label = _label(bucket.cost(units), now) if guess.unknown else None
-        if known is None:
-            return Move("either", label=label) if label is not None and not guess.item else Move()
-        if known >= start:
-            return Move("busy", least=start, label=label)
-        if guess.refusals and start - known <= bucket.catch_up(guess.refusals):
-            return Move("busy", least=known, extra=start - known, label=label)
-        if not guess.refusals and guess.busy_until.get(name, 0) > now:
-            return Move("busy", least=start)
-        return Move()
 
-    return Variant(
-        {
-            each.attribute: move(bucket, each.attribute, each.asks(demand.tokens), each.name)
-            for each, bucket in terms.buckets
-        }
-    )
+def _move(guess: Guess, name: str, bucket: Bucket, units: int, now: int) -> Move:
+    start, known = now - bucket.slack, guess.item.get(name)
+    label = _label(bucket.cost(units), now) if guess.unknown else None
+    if known is None:
+        return Move("either", label=label) if label is not None and not guess.item else _IDLE
+    if known >= start:
+        return Move("busy", start, 0, label)
+    if guess.refusals and start - known <= bucket.catch_up(guess.refusals):
+        return Move("busy", known, start - known, label)
+    if not guess.refusals and guess.busy_until.get(name, 0) > now:
+        return Move("busy", start)
+    return _IDLE
 
 
 def _label(cost: int, now: int) -> int | None:
@@ -108,10 +108,12 @@ def kept_busy(
 ) -> list[str]:
     """The buckets that others keep busy: a call found them busy, although they were idle by the state that its
     container had `seen` last. `item` is as the admission left it."""
-    busy = []
+    busy: list[str] = []
     for each, bucket in terms.buckets:
-        name = each.attribute
+        name, start = each.attribute, now - bucket.slack
+        if seen.get(name, 0) >= start:
+            continue
         moved = bucket.cost(each.asks(demand.tokens)) + variant.of(name).extra
-        if seen.get(name, 0) < now - bucket.slack < item.get(name, 0) - moved:
+        if start < item.get(name, 0) - moved:
             busy.append(name)
     return busy

@@ -48,6 +48,13 @@ def shadow_refusals(
     return tuple(each for each in _exceeded(before, terms, demand, windows) if not terms.enforced(each.name))
 
 
+def fits(terms: Terms, demand: Demand) -> bool:
+    """Whether a call asks for no more than the whole of each enforced limit, so that `hopeless` finds none, whatever
+    the item."""
+    least = terms.least
+    return least["requests"] >= 1 and demand.tokens <= least["tokens"] and demand.est <= least["money"]
+
+
 def hopeless(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:
     """Every enforced limit whose whole is less than a call asks for, so waiting can't help. `item` may be empty."""
     raised = terms.raise_at(windows.now)

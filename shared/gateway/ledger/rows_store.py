@@ -81,13 +81,13 @@ class Row(NamedTuple):
     @property
     def minute(self) -> str:
         """The partition, by the row's creation: `<UTC minute>#<n>`, or `<UTC minute>#l<n>` for a long call."""
-        suffix = zlib.crc32(self.rid.encode()) % SUFFIXES[self.length]
-        return minute_partition(self.created // 1_000_000, suffix, self.length)
+        length = self.length
+        return minute_partition(self.created // 1_000_000, zlib.crc32(self.rid.encode()) % SUFFIXES[length], length)
 
     @property
     def holders(self) -> list[tuple[str, str]]:
         """The items of `limits` that hold the row's money, each with the budget window: the key's, and others."""
-        return [(self.key, self.window), *((each.id, each.window) for each in self.accounts)]
+        return [(self.key, self.window), *[(each.id, each.window) for each in self.accounts]]
 
     @property
     def opened_by(self) -> int:
@@ -126,33 +126,32 @@ class Sum:
 class RowStore(RowEstimates):
     def open(self, row: Row) -> None:
         """Write the row of a call that is about to be made. Repeating it is safe: it is the same row."""
-        item = {
-            "minute": row.minute,
-            "rid": row.rid,
-            "v": _SCHEMA,
-            "state": OPEN,
-            "key": row.key,
-            "tier": row.tier,
-            "model": row.model,
-            "target": row.target,
-            "provider": row.provider,
-            "hour": row.hour,
-            "window": row.window,
-            "n": row.number,
-            "est": row.est,
-            "tokens": row.tokens,
-            "created": row.created,
-            "deadline": row.deadline,
-            "correlation": row.correlation,
-            "ttl": row.created // 1_000_000 + KEPT_SECONDS,
+        item: dict[str, Any] = {
+            "minute": {"S": row.minute},
+            "rid": {"S": row.rid},
+            "v": {"N": str(_SCHEMA)},
+            "state": {"S": OPEN},
+            "key": {"S": row.key},
+            "tier": {"S": row.tier},
+            "model": {"S": row.model},
+            "target": {"S": row.target},
+            "provider": {"S": row.provider},
+            "hour": {"S": row.hour},
+            "window": {"S": row.window},
+            "n": {"N": str(row.number)},
+            "est": {"N": str(row.est)},
+            "tokens": {"N": str(row.tokens)},
+            "created": {"N": str(row.created)},
+            "deadline": {"N": str(row.deadline)},
+            "correlation": {"S": row.correlation},
+            "ttl": {"N": str(row.created // 1_000_000 + KEPT_SECONDS)},
         }
-        rare = {"team": row.team, "accounts": [_stored(each) for each in row.accounts], "tags": list(row.tags)}
-        item |= {name: value for name, value in rare.items() if value}
-        item |= {} if row.budget is None else {"budget": row.budget}
-        item |= {name: value for name, value in row.facts.items() if value}
+        if row.budget is not None:
+            item["budget"] = {"N": str(row.budget)}
+        rare = {"team": row.team, "accounts": list(map(_stored, row.accounts)), "tags": list(row.tags), **row.facts}
         request = {
             "TableName": self._table,
-            "Item": to_item(item),
+            "Item": item | to_item({name: value for name, value in rare.items() if value}),
             "ConditionExpression": "attribute_not_exists(rid)",
         }
         try:
@@ -254,14 +253,14 @@ class RowStore(RowEstimates):
         """Settle an open row with these facts; False if it was closed before. The caller that closes a row releases its
         hold, so exactly one does: the request is never repeated, even if its reply is lost."""
         sets, names, marks = ending(tuple(facts))
-        values = {":open": OPEN, ":state": state} | dict(zip(marks, facts.values(), strict=True))
+        values = to_item(dict(zip(marks, facts.values(), strict=True)))
         request = {
             "TableName": self._table,
-            "Key": to_item({"minute": minute, "rid": rid}),
+            "Key": {"minute": {"S": minute}, "rid": {"S": rid}},
             "UpdateExpression": f"SET {sets}",
             "ConditionExpression": "#state = :open",
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_item(values),
+            "ExpressionAttributeValues": {":open": {"S": OPEN}, ":state": {"S": state}, **values},
         }
         try:
             self._database.call("UpdateItem", request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,13 +14,19 @@ _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
 
 
-def stale_names(item: Mapping[str, Any], windows: Windows) -> list[str]:
+def stale_names(item: Mapping[str, Any], windows: Windows) -> Sequence[str]:
     """Counters of past hours and days, which the next admission may remove. Those of the previous hour stay: otherwise
     a call that comes late, or by a clock that is slightly behind, would find its own window empty. Yesterday's tokens
     stay too: a call of yesterday may still end and correct them. Only the current day's tags stay: they matter only
     when a row opens. A window that a clock slightly ahead has begun never counts as past."""
-    oldest = _oldest(windows.now // _HOUR)
-    return sorted(name for name in item if name[:2] in oldest and name[2:] < oldest[name[:2]])[:20]
+    return _stale(tuple(item), windows.now // _HOUR)
+
+
+@lru_cache(maxsize=256)
+def _stale(names: tuple[str, ...], hour_number: int) -> Sequence[str]:
+    """`stale_names` of an item with these names. Items have the same names for an hour, most keys' all the same."""
+    oldest = _oldest(hour_number)
+    return tuple(sorted(name for name in names if name[:2] in oldest and name[2:] < oldest[name[:2]])[:20])
 
 
 @lru_cache(maxsize=16)
