@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -116,8 +116,8 @@ class Completions:
         """Check, price, translate and admit one request. Raises as `plan` and `admit` do; nothing is held then."""
         seconds_left = min(seconds_left, self.config.get().timeouts.total_ms / 1_000)
         ends = self.now() + seconds_left
-        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
-        plan = replace(plan, by_end=goes_by_end(user_agent))
+        by_end = goes_by_end(user_agent)
+        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way, by_end=by_end)
         return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent, facts=facts)
 
     def plan(
@@ -128,6 +128,7 @@ class Completions:
         correlation_id: str,
         seconds_left: float,
         way: Way = WHOLE_CHAT,
+        by_end: bool = False,
     ) -> Plan:
         """Where a request goes: to the target of the model name in it, in each of the target's regions in order. Raises
         BadRequest, NotFound, Forbidden, UpstreamRejected, UpstreamTimeout. The request is translated here: if it can't
@@ -139,8 +140,8 @@ class Completions:
         streamed = way.streams and request.streamed
         limits, metadata = config.timeouts, {"key-id": caller.key_id, "request-id": rid}
         # An answer that is not streamed begins when it is complete: the time until then says nothing about its host.
-        waits = _waits(limits.connect_ms, limits.first_byte_ms if streamed else None, limits.idle_ms, way.wake)
-        targets = []
+        first = limits.first_byte_ms if streamed else None
+        waits, targets = _waits(limits.connect_ms, first, limits.idle_ms, way.wake), []
         for each in routes:
             cap = request.cap(tier, each.price.max_output_tokens)
             est, marks = _priced(leaving, request, each, cap, names, config, way.dialect)
@@ -164,7 +165,7 @@ class Completions:
                 marks=marks,
             )
             targets.append(Target(each, provider, provider.prepare(call), est, streamed))
-        return Plan(request, tuple(targets), products, rid, way.dialect, may_store=caller.may_store)
+        return Plan(request, tuple(targets), products, rid, way.dialect, by_end, caller.may_store)
 
     def admit(
         self,
