@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +21,7 @@ from gateway.calls.estimate_inputs import estimate_inputs
 from gateway.calls.plan import Plan, Target, new_rid, seconds_for
 from gateway.catalogue.catalogue import Catalogue
 from gateway.catalogue.context import fitting, with_products
-from gateway.config.document import Config, TierLimits
+from gateway.config.document import Config
 from gateway.config.service import ConfigSource
 from gateway.errors import BadRequest, Forbidden, GatewayError, NotFound
 from gateway.identity.caller import Caller
@@ -115,8 +116,8 @@ class Completions:
         """Check, price, translate and admit one request. Raises as `plan` and `admit` do; nothing is held then."""
         seconds_left = min(seconds_left, self.config.get().timeouts.total_ms / 1_000)
         ends = self.now() + seconds_left
-        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
-        plan = replace(plan, by_end=goes_by_end(user_agent))
+        by_end = goes_by_end(user_agent)
+        plan = self.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way, by_end=by_end)
         return self.admit(caller, plan, correlation_id=correlation_id, ends=ends, user_agent=user_agent, facts=facts)
 
     def plan(
@@ -127,33 +128,44 @@ class Completions:
         correlation_id: str,
         seconds_left: float,
         way: Way = WHOLE_CHAT,
+        by_end: bool = False,
     ) -> Plan:
         """Where a request goes: to the target of the model name in it, in each of the target's regions in order. Raises
-        BadRequest, NotFound, Forbidden, UpstreamRejected, UpstreamTimeout.
-
-        The request is translated here: if it can't be said to the provider, it never becomes a call.
-        """
-        request = spoken(way.dialect).parse(body)
-        config = self.config.get()
-        names, tier, rule = self.model_names(config), config.tier(caller.tier), residency_of(caller, config)
-        route = names.resolve(request.model, rule)
-        check_mode(route, way.dialect)
-        _allowed(caller, request, route.name, route.target)
-        tell_of_end(route)
-        products = self._products(request)
-        whole, targets = with_products(body, products), []
-        rid = new_rid()
-        metadata = {"key-id": caller.key_id, "request-id": rid}
+        BadRequest, NotFound, Forbidden, UpstreamRejected, UpstreamTimeout. The request is translated here: if it can't
+        be said to the provider, it never becomes a call."""
+        said, config = spoken(way.dialect), self.config.get()
+        request, names, tier = said.parse(body), self.model_names(config), config.tier(caller.tier)
+        routes, products = self._routes(caller, request, config, way.dialect), self._products(request)
+        leaving, rid = said.leaving(with_products(body, products) if products else body), new_rid()
         streamed = way.streams and request.streamed
-        waits = _waits(config, way.wake, streamed=streamed)
-        for each in names.regions(route, rule):
-            call, est = self._priced(whole, request, each, tier, seconds_left, way.dialect)
-            call = call._replace(correlation_id=correlation_id, metadata=metadata)
-            call = call._replace(streamed=streamed, waits=waits, beta=way.beta, version=way.version)
-            call = call._replace(may_store=caller.may_store)
+        limits, metadata = config.timeouts, {"key-id": caller.key_id, "request-id": rid}
+        # An answer that is not streamed begins when it is complete: the time until then says nothing about its host.
+        first = limits.first_byte_ms if streamed else None
+        waits, targets = _waits(limits.connect_ms, first, limits.idle_ms, way.wake), []
+        for each in routes:
+            cap = request.cap(tier, each.price.max_output_tokens)
+            est, marks = _priced(leaving, request, each, cap, names, config, way.dialect)
             provider = self.provider(each.provider, each.region)
+            call = ModelCall(
+                model=each.called,
+                body=leaving,
+                max_output_tokens=cap,
+                timeout=seconds_for(each.provider, seconds_left),
+                dialect=way.dialect,
+                endpoint=each.endpoint,
+                streamed=streamed,
+                choices=request.choices,
+                mode=said.mode,
+                waits=waits,
+                beta=way.beta,
+                version=way.version,
+                may_store=caller.may_store,
+                correlation_id=correlation_id,
+                metadata=metadata,
+                marks=marks,
+            )
             targets.append(Target(each, provider, provider.prepare(call), est, streamed))
-        return Plan(request, tuple(targets), products, rid=rid, dialect=way.dialect, may_store=caller.may_store)
+        return Plan(request, tuple(targets), products, rid, way.dialect, by_end, caller.may_store)
 
     def admit(
         self,
@@ -204,12 +216,14 @@ class Completions:
     def check(self, caller: Caller, body: Mapping[str, Any], *, seconds_left: float, dialect: str = "chat") -> None:
         """Raises RateLimited or BudgetExceeded if the ledger knows, without a write, that it refuses this call now.
         `start` reports whatever else is wrong with the call."""
-        config = self.config.get()
+        config, said = self.config.get(), spoken(dialect)
         try:
-            request = spoken(dialect).parse(body)
-            route = self.model_names(config).resolve(request.model, residency_of(caller, config))
+            request, names = said.parse(body), self.model_names(config)
+            route = names.resolve(request.model, residency_of(caller, config))
             check_mode(route, dialect)
-            _, est = self._priced(body, request, route, config.tier(caller.tier), seconds_left, dialect)
+            seconds_for(route.provider, seconds_left)
+            cap = request.cap(config.tier(caller.tier), route.price.max_output_tokens)
+            est, _ = _priced(said.leaving(body), request, route, cap, names, config, dialect)
         except GatewayError:
             return
         self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens, typical=est.typical), (route.target,))
@@ -233,43 +247,34 @@ class Completions:
             if not names.keeps(route.target, target.region, rule):
                 raise residency.refused(route.name, rule)
 
+    def _routes(self, caller: Caller, request: Asked, config: Config, dialect: str) -> tuple[Route, ...]:
+        """The request's model in each of its regions. Raises what `plan` raises."""
+        names, rule = self.model_names(config), residency_of(caller, config)
+        route = names.resolve(request.model, rule)
+        check_mode(route, dialect)
+        _allowed(caller, request, route.name, route.target)
+        tell_of_end(route)
+        return names.regions(route, rule)
+
     def _products(self, request: Asked) -> list[dict[str, Any]]:
         if request.mcp_context is None:
             return []
         return fitting(self.catalogue().context(request.mcp_context))
 
-    def _priced(
-        self,
-        body: Mapping[str, Any],
-        request: Asked,
-        route: Route,
-        tier: TierLimits,
-        seconds_left: float,
-        dialect: str,
-    ) -> tuple[ModelCall, Estimate]:
-        cap, said = request.cap(tier, route.price.max_output_tokens), spoken(dialect)
-        call = ModelCall(
-            model=route.called,
-            body=said.leaving(body),
-            max_output_tokens=cap,
-            choices=request.choices,
-            timeout=seconds_for(route.provider, seconds_left),
-            dialect=dialect,
-            endpoint=route.endpoint,
-            mode=said.mode,
-        )
-        if said.mode == "embedding":
-            return call, estimate_inputs(call.body, route.price)
-        config, price, target = self.config.get(), route.price, route.target
-        vendor = self.model_names(config).vendor(route.provider)
-        marked = marks_at(route, vendor, call.body, dialect, config.cache_marks)
-        est = estimate(call.body, price, target=target, choices=request.choices, output_cap=cap, marked=marked)
-        return call._replace(marks=marked), est
-
 
 def residency_of(caller: Caller, config: Config) -> str:
     """The rule that binds a key's calls to a geography: the narrowest of the key's, its team's and the config's."""
     return strictest(caller.bound_to, config.residency or "")
+
+
+def _priced(
+    leaving: Mapping[str, Any], request: Asked, route: Route, cap: int, names: ModelNames, config: Config, dialect: str
+) -> tuple[Estimate, str]:
+    """The most that a call costs, and for how long marks of the gateway cache its prompt."""
+    if spoken(dialect).mode == "embedding":
+        return estimate_inputs(leaving, route.price), ""
+    marks, n = marks_at(route, names.vendor(route.provider), leaving, dialect, config.cache_marks), request.choices
+    return estimate(leaving, route.price, target=route.target, choices=n, output_cap=cap, marked=marks), marks
 
 
 def _allowed(caller: Caller, request: Asked, name: str, *others: str) -> None:
@@ -282,19 +287,13 @@ def _allowed(caller: Caller, request: Asked, name: str, *others: str) -> None:
         raise Forbidden("mcpContext needs an API key with the scope 'catalogue'.", param="mcpContext")
 
 
-def _waits(config: Config, wake: float | None, *, streamed: bool) -> Waits:
-    """An answer that is not streamed begins when it is complete: the time until then says nothing about its host."""
-    limits = config.timeouts
-    first_byte = limits.first_byte_ms / 1_000 if streamed else None
-    return Waits(limits.connect_ms / 1_000, first_byte, limits.idle_ms / 1_000, wake)
+@lru_cache(maxsize=32)
+def _waits(connect_ms: int, first_byte_ms: int | None, idle_ms: int, wake: float | None) -> Waits:
+    first_byte = None if first_byte_ms is None else first_byte_ms / 1_000
+    return Waits(connect_ms / 1_000, first_byte, idle_ms / 1_000, wake)
 
 
 def _rules(config: Config) -> BreakerRules:
-    breaker = config.circuit_breaker
-    return BreakerRules(
-        failure_threshold=breaker.failure_threshold,
-        failure_ratio=breaker.failure_ratio,
-        window_ms=breaker.window_ms,
-        timeout_ms=breaker.timeout_ms,
-        half_open_calls=breaker.half_open_calls,
-    )
+    said = config.circuit_breaker
+    window, timeout = said.window_ms, said.timeout_ms
+    return BreakerRules(said.failure_threshold, said.failure_ratio, window, timeout, said.half_open_calls)

@@ -5,14 +5,14 @@ A hold is never less than the highest correct bill, unless an admin chose otherw
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from gateway.calls.items import messages_in
+from gateway.calls.items import messages_in, tools_in
 from gateway.calls.parts import (
     is_image,
-    offers_tools,
     parts_of,
     told_of_tools,
     tools_and_calls,
@@ -35,6 +35,7 @@ _TOOL_TOKENS = 1_024  # and around tools or a schema for the answer: Claude's te
 _LEAST_TOOL_TOKENS = 80
 _RATE_IMAGE_TOKENS = 3_000  # what the token limit counts for an image: a rate is no promise of money
 _MARKS = ("cache_control", "cachePoint")
+_MARKED = re.compile('"(?:cache_control|cachePoint)"')  # a mark's name, as JSON text has it
 _LONGEST_STEP = 64  # characters of a name in a path in a refusal
 _SHORT = (None, "5m")  # for how long a mark caches its prompt at the plain price of writing
 # Bytes per token in a typical estimate: code and English have 3.5 to 4.5. A token per three bytes at the plain price
@@ -94,17 +95,20 @@ def estimate(
     times the enforced cap, plus all of a prediction, since its rejected tokens are billed in addition to the answer.
     Raises BadRequest for a part without a bound, and for anything that is charged separately from tokens.
     """
-    parts, marks = list(parts_of(body)), list(_marks(body))
+    parts, tools = parts_of(body), list(tools_in(body))
+    images = sum([is_image(part) for _, part in parts])
+    written = _written(without_data(body) if images else body)
+    # Marks are names in the text; a text without them need not be walked through, and most have none.
+    marks = list(_marks(body)) if images or _MARKED.search(written) else []
     _refuse_unpriced(body, marks, price, marked=marked)
-    images = sum(is_image(part) for _, part in parts)
-    text = _size(without_data(body))
+    text = _length(written)
     around = _CHAT_TOKENS + _MESSAGE_TOKENS * messages_in(body)
-    around += _TOOL_TOKENS if wants_schema(body) or offers_tools(body) else 0
-    around += sum(max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in tools_and_calls(body, parts))
-    around += told_of_tools(body)
+    around += _TOOL_TOKENS if tools or body.get("functions") or wants_schema(body) else 0
+    around += sum([max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in tools_and_calls(body, tools, parts)])
+    around += told_of_tools(tools) if tools else 0
     pictures = images * image_tokens(target)
     prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
-    if (where := unbounded(body, parts)) is not None:
+    if (where := unbounded(body, tools, parts)) is not None:
         prompt = typical = max(prompt, _window(price, where))
     if price.max_input_tokens is not None:
         prompt, typical = min(prompt, price.max_input_tokens), min(typical, price.max_input_tokens)
@@ -115,9 +119,9 @@ def estimate(
     kept = {mark.ttl in _SHORT for mark in marks} if cached_by_marks(target) else None
     if kept is not None and marked:
         kept.add(marked in _SHORT)
-    dearest = tuple(_dearest(each, prompt, kept) for each in prices)
-    cost = max(_cost(price, prompt, most, each) for price, each in zip(prices, dearest, strict=True)) + extra
-    plain = max(_cost(each, typical, most, each.for_prompt(typical).input) for each in prices) + extra
+    dearest = tuple([_dearest(each, prompt, kept) for each in prices])
+    cost = max([_cost(price, prompt, most, each) for price, each in zip(prices, dearest, strict=True)]) + extra
+    plain = max([_cost(each, typical, most, each.for_prompt(typical).input) for each in prices]) + extra
     tokens = -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
     return Estimate(cost, tokens, prompt, min(cost, plain), most, tuple(prices), dearest, unasked)
 
@@ -214,9 +218,14 @@ def _window(price: Price, where: str) -> int:
 
 
 def _size(value: Any) -> int:
-    """The bytes of a value as JSON, or of its normalised text if that is longer: some tokenizers (Claude's published
-    one) first normalise by NFKC, and one character may become eighteen."""
-    text = _written(value)
+    return _length(_written(value))
+
+
+def _length(text: str) -> int:
+    """The bytes of JSON text, or of the normalised text if that is longer: some tokenizers (Claude's published one)
+    first normalise by NFKC, and one character may become eighteen."""
+    if text.isascii():
+        return len(text)
     size = len(text.encode(errors="surrogatepass"))
     return size if unicodedata.is_normalized("NFKC", text) else max(size, _normalised_size(text))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from gateway.calls.items import Part, is_left_out, tools_in
+from gateway.calls.items import Part, is_left_out
 from gateway.dialects.values import objects
 
 _IMAGES: Final = ("image_url", "input_image")
@@ -47,6 +47,8 @@ _BOUNDED: Final = frozenset(
     )
 )
 _HOLD_OUTPUT: Final = ("function_call_output", "custom_tool_call_output")
+_HOLD_CONTENT: Final = ("tool_result", "search_result", "message")
+_HOLDERS: Final = (*_HOLD_CONTENT, *_HOLD_OUTPUT, "document")
 # Tools that the caller describes. A provider describes all others to the model in its own text. For the known
 # tools, it has documented how long that text is.
 _DESCRIBED: Final = (None, "function", "custom", "namespace", "tool_search")
@@ -54,25 +56,35 @@ _KNOWN_TOOLS: Final = ("bash_", "text_editor_", "computer_")
 _KNOWN_TOOL_TOKENS: Final = 2_000
 _CUSTOM_TOOL_TOKENS: Final = 200  # what a tool that takes text needs in addition if it is sent as a function
 
+PathAndPart = tuple[str, Part]
 
-def parts_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:
+
+def parts_of(body: Mapping[str, Any]) -> list[PathAndPart]:
     """The typed parts of the messages and of the system prompt or input before them, and the parts within those, each
     with its path. An item of an input is a part too. Whatever looks like a part elsewhere is text."""
-    homes = [("system", body.get("system")), ("input", body.get("input"))]
-    homes += [
-        (f"messages[{at}].content", message.get("content")) for at, message in enumerate(body.get("messages") or ())
-    ]
-    for home in homes:
-        waiting = [home]
-        while waiting:
-            above, content = waiting.pop()
-            for index, part in enumerate(content if isinstance(content, list) else ()):
-                if not isinstance(part, Mapping):
-                    continue  # bytes
-                where = f"{above}[{index}]"
-                if above == "input" and "type" not in part:
-                    part = {**part, "type": "message"}
-                yield where, part
+    found: list[PathAndPart] = []
+    for name in ("system", "input"):
+        if type(body.get(name)) is list:
+            _collect(name, body[name], found)
+    for at, message in enumerate(body.get("messages") or ()):
+        content = message.get("content")
+        if type(content) is list:
+            _collect(f"messages[{at}].content", content, found)
+    return found
+
+
+def _collect(home: str, content: list[Any], found: list[PathAndPart]) -> None:
+    waiting: list[tuple[str, Any]] = [(home, content)]
+    while waiting:
+        above, content = waiting.pop()
+        for index, part in enumerate(content if isinstance(content, list) else ()):
+            if not isinstance(part, dict):
+                continue  # bytes
+            where = f"{above}[{index}]"
+            if above == "input" and "type" not in part:
+                part = {**part, "type": "message"}
+            found.append((where, part))
+            if part.get("type") in _HOLDERS:
                 waiting += [(f"{where}.{name}", inner) for name, inner in _inside(part)]
 
 
@@ -81,13 +93,13 @@ def is_image(part: Part) -> bool:
     return part.get("type") in _IMAGES or (part.get("type") == "image" and _shows(part.get("source")))
 
 
-def tools_and_calls(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) -> Iterator[Any]:
+def tools_and_calls(body: Mapping[str, Any], tools: Iterable[PathAndPart], parts: Iterable[PathAndPart]) -> list[Any]:
     """The tools, the calls of tools, and their results."""
-    yield from (tool for _, tool in tools_in(body))
-    yield from body.get("functions") or ()
+    found = [tool for _, tool in tools]
+    found += body.get("functions") or ()
     for message in body.get("messages") or ():
-        yield from message.get("tool_calls") or ()
-    yield from (part for _, part in parts if part.get("type") in _CALLS)
+        found += message.get("tool_calls") or ()
+    return found + [part for _, part in parts if part.get("type") in _CALLS]
 
 
 def wants_schema(body: Mapping[str, Any]) -> bool:
@@ -96,25 +108,21 @@ def wants_schema(body: Mapping[str, Any]) -> bool:
     return bool(body.get("response_format")) or any(isinstance(it, Mapping) and it.get("format") for it in homes)
 
 
-def offers_tools(body: Mapping[str, Any]) -> bool:
-    return bool(body.get("functions")) or next(tools_in(body), None) is not None
-
-
-def told_of_tools(body: Mapping[str, Any]) -> int:
+def told_of_tools(tools: Iterable[PathAndPart]) -> int:
     """The most tokens that tools add to those of the body. A provider's own tools have its descriptions, as far as
     their length is known. A caller's tools may be sent in another form than the body's: with the namespace before each
     name, or with a schema."""
     told = 0
-    for _, tool in tools_in(body):
+    for _, tool in tools:
         told += _KNOWN_TOOL_TOKENS * _is_known(tool) + _CUSTOM_TOOL_TOKENS * (tool.get("type") == "custom")
         if tool.get("type") == "namespace":
             told += (len(str(tool.get("name")).encode(errors="replace")) + 2) * len(objects(tool.get("tools")))
     return told
 
 
-def unbounded(body: Mapping[str, Any], parts: Iterable[tuple[str, Part]]) -> str | None:
+def unbounded(body: Mapping[str, Any], tools: Iterable[PathAndPart], parts: Iterable[PathAndPart]) -> str | None:
     """The path of the first thing that the body names but does not contain, or None."""
-    for where, tool in tools_in(body):
+    for where, tool in tools:
         if tool.get("type") not in _DESCRIBED and not _is_known(tool) and not is_left_out(tool, body):
             return where
     for where, part in parts:
@@ -141,7 +149,7 @@ def without_data(body: Mapping[str, Any]) -> dict[str, Any]:
 def _inside(part: Part) -> Iterator[tuple[str, Any]]:
     source = part.get("source")
     kind = part.get("type")
-    if kind in ("tool_result", "search_result", "message"):
+    if kind in _HOLD_CONTENT:
         yield "content", part.get("content")
     elif kind in _HOLD_OUTPUT:
         yield "output", part.get("output")

@@ -18,6 +18,8 @@ from gateway.vendors.base import Provider
 from gateway.vendors.credentials import ProviderCredentials, Secrets
 from gateway.vendors.rotation import Rotation
 
+_NOTHING_SET = ProviderSettings()
+
 
 class Vendors:
     """`configured` returns the config's own providers as they are now, `own` the function's own AWS credentials."""
@@ -45,10 +47,10 @@ class Vendors:
         vendor = packaged().get(name) if name in self._settings.providers else self._configured().get(name)
         if vendor is None:
             raise NotFound(f"The gateway has no provider {name} (any more).", code="model_not_found", param="model")
-        said = self._settings.by_provider.get(name, ProviderSettings())
+        said = self._settings.by_provider.get(name, _NOTHING_SET)
         region = (region if vendor.regional else "") or said.region or self._settings.region
         made = self._made.get((name, region))
-        if made is None or made[0] != vendor:
+        if made is None or (made[0] is not vendor and made[0] != vendor):
             made = self._made[name, region] = vendor, self._connected(vendor, said, region)
         return made[1]
 

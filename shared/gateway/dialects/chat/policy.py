@@ -76,6 +76,7 @@ _INNER: Final = ("stream_options", "prompt_cache_options", "prediction", "respon
 _INNER_NAMES: Final = frozenset((*REFUSED, "model")) - {"parameters", "options"}
 # In a message and its parts. Content that other types of parts refer to is bounded by the model's window.
 _BRINGS: Final = frozenset(name for name, reason in REFUSED.items() if reason is ABSENT)
+_USUAL: Final = frozenset(("role", "content", "name", "tool_calls", "tool_call_id", "refusal"))  # they bring nothing in
 _HELD: Final = frozenset(("text", "refusal", "image_url", "input_audio"))
 _USUAL_TTL = (None, "30m")
 
@@ -85,15 +86,17 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
     beyond OpenAI's own fields; None if every unknown field may pass."""
     present = {name: value for name, value in body.items() if value is not None}
     for name in present:
+        if name in DOCUMENTED:
+            continue
         reason = REFUSED.get(name.casefold())
-        if reason is None and name not in DOCUMENTED and name.casefold() in DOCUMENTED:
+        if reason is None and name.casefold() in DOCUMENTED:
             reason = UNKNOWN + hint(name, DOCUMENTED)
         if reason is not None:
             raise _refused(name, reason)
     if any(each != "text" for each in present.get("modalities") or ()):
         raise _refused("modalities", PAID)
     inside = (_of_tools(present.get("tools")), _of_choice(present.get("tool_choice")), _of_inner(present))
-    for where, name, reason in (*chain(*inside), *_of_messages(present.get("messages"))):
+    for where, name, reason in chain(*inside, _of_messages(present.get("messages"))):
         raise _refused(f"{where}.{name[:64]}", reason)
     if passed is not None:
         _check_known(present, passed)
@@ -123,11 +126,12 @@ def _of_choice(choice: Any) -> Iterator[tuple[str, str, str]]:
 
 def _of_messages(messages: Any) -> Iterator[tuple[str, str, str]]:
     for number, message in enumerate(messages or ()):
-        where = f"messages[{number}]"
-        yield from _brought(where, message)
+        if not message.keys() <= _USUAL:
+            yield from _brought(f"messages[{number}]", message)
         content = message.get("content")
-        for index, part in enumerate(content if isinstance(content, list) else ()):
-            yield from _of_part(f"{where}.content[{index}]", part)
+        if isinstance(content, list):
+            for index, part in enumerate(content):
+                yield from _of_part(f"messages[{number}].content[{index}]", part)
 
 
 def _of_part(where: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
