@@ -15,7 +15,7 @@ from gateway.calls.asked import Asked, check_mode, spoken
 from gateway.calls.call import Call, Means
 from gateway.calls.clients import client_class, goes_by_end
 from gateway.calls.ending import tell_of_end
-from gateway.calls.estimate import Estimate, estimate
+from gateway.calls.estimate import Estimate, estimated
 from gateway.calls.estimate_inputs import estimate_inputs
 from gateway.calls.plan import Plan, Target, new_rid, seconds_for
 from gateway.catalogue.catalogue import Catalogue
@@ -263,8 +263,7 @@ class Completions:
         config, price, target = self.config.get(), route.price, route.target
         vendor = self.model_names(config).vendor(route.provider)
         marked = marks_at(route, vendor, call.body, dialect, config.cache_marks)
-        est = estimate(call.body, price, target=target, choices=request.choices, output_cap=cap, marked=marked)
-        return call._replace(marks=marked), est
+        return estimated(call._replace(marks=marked), price, target=target)
 
 
 def residency_of(caller: Caller, config: Config) -> str:

@@ -68,7 +68,8 @@ class Adapter(ABC):
         written = self.written(call, way)
         # ASCII: JSON may have a lone surrogate, which UTF-8 can't encode.
         body = _written(written.body).encode("ascii")
-        dropped = named(written.dropped) if written.dropped else ()
+        left_out = [*call.dropped, *written.dropped]
+        dropped = named(left_out) if left_out else ()
         parts = tuple((_written(each.body).encode("ascii"), each.most) for each in written.parts)
         return Prepared(call, way.endpoint, body, dropped, written.names, parts)
 
