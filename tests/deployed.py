@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.integration.conftest import Live
-from tests.upstream import FakeUpstream
+from tests.upstream import FakeUpstream, messages_judge, responses_judge
 from tools.local import seed
 from tools.local.deploy import ALIAS, Deployer, Options
 from tools.local.emulator import ACCOUNT, REGION, ROOT, Emulator, start
@@ -30,6 +30,8 @@ def deployed(build: Path = BUILD) -> Iterator[Live]:
     """The gateway, with both doors on one port, which runs until the block ends. `build`: the folder in which it is
     built; gateways that run at the same time need different ones."""
     with FakeUpstream() as fake:
+        messages_judge.warm()  # the gateway waits five seconds for a count of tokens
+        responses_judge.warm()
         emulator = start()
         try:
             yield _made(emulator, fake, build)

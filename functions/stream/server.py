@@ -41,9 +41,14 @@ class Parser(HTTPRequestParser):
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
         lines = header_plus.split(b"\r\n")[1:]
-        names = [line.partition(b":")[0].strip().lower() for line in lines]
-        if b"transfer-encoding" in names and (self.version != "1.1" or b"content-length" in names):
+        said = [
+            (name.strip().lower(), text.strip().lower()) for name, _, text in (line.partition(b":") for line in lines)
+        ]
+        coded = [text for name, text in said if name == b"transfer-encoding"]
+        if coded and (self.version != "1.1" or b"content-length" in dict(said)):
             raise ParsingError("Transfer-Encoding together with Content-Length, or before HTTP/1.1")
+        if len(coded) > 1 or (coded and b"," in coded[0]):
+            raise ParsingError("More than one Transfer-Encoding")
         if any(line[:1] in (b" ", b"\t") for line in lines):
             raise ParsingError("A header's value over several lines")
         if self.body_rcv is None:

@@ -82,6 +82,23 @@ def test_chat_has_them_too_and_a_client_s_own_stay_alone(gateway: Gateway) -> No
     assert (gateway.ask("POST", "/v1/chat/completions", own).status, marks(gateway)) == (200, 1)
 
 
+@pytest.mark.parametrize("way", ["chat", "messages", "converse", "invoke"])
+def test_a_client_s_mark_for_an_hour_that_has_no_price_is_one_for_the_usual_time(gateway: Gateway, way: str) -> None:
+    """Coding agents send the same marks to every model. Everything else leaves as it came."""
+    offer(gateway, way)
+    hour = {"type": "ephemeral", "ttl": "1h"}
+    said = {"type": "text", "text": "hi", "cache_control": hour}
+    asked = {"model": "it", "max_tokens": 5, "messages": [{"role": "user", "content": [said]}]}
+    asked |= {"system": [{"type": "text", "text": 'Say "1h".', "cache_control": hour}]}
+    answer = Door(gateway, "/v1/messages").ask(asked)
+    assert answer.status == 200, answer.body
+    assert "cache_control.ttl" in answer.headers["x-gateway-dropped"]
+    sent = json.dumps(gateway.fake.seen[-1].body)
+    assert (sent.count("1h"), marks(gateway)) == (1, 0 if way == "chat" else 2)
+    (row,) = gateway.rows()
+    assert 0 < row["actual"] <= row["est"]
+
+
 def test_a_longer_time_is_one_that_has_a_price(gateway: Gateway) -> None:
     """The prices of this model have none for an hour."""
     offer(gateway, "converse")

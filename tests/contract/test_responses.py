@@ -42,12 +42,13 @@ class Door:
     """The app of the streaming door, called as its server would call it."""
 
     gateway: Gateway
+    path: str = "/v1/responses"
 
     def ask(self, body: Any = None, *, method: str = "POST", key: str = "enterprise", **headers: str) -> Answer:
         data = json.dumps(body).encode() if body is not None else b""
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
-            "PATH_INFO": "/v1/responses",
+            "PATH_INFO": self.path,
             "QUERY_STRING": "",
             "CONTENT_TYPE": "application/json",
             "CONTENT_LENGTH": str(len(data)),

@@ -98,6 +98,23 @@ def test_messages(gateway: Gateway, way: str) -> None:
     assert (row["state"], row["status"], row["dialect"]) == ("SETTLED", "ok", "messages")
 
 
+def test_whom_the_provider_tells_no_counts_is_shown_the_billed_ones(gateway: Gateway, way: str) -> None:
+    gateway.fake.decide = lambda seen: Steer(text=TEXT, body="no-usage")
+    *_, (_, last), _ = read(begun(gateway, "chat", stream_options={"include_usage": True}))
+    events = read(begun(gateway, "messages"))
+    assert stream_faults(events) == []
+    (begin,) = [event["message"] for kind, event in events if kind == "message_start"]
+    (end,) = [event for kind, event in events if kind == "message_delta"]
+    chat, messages = gateway.rows()
+    billed = [(row["input_tokens"], row["output_tokens"]) for row in (chat, messages)]
+    if way == "chat":  # Anthropic's fake tells zeros, which is its own count
+        assert all(min(each) > 0 for each in billed)
+    counts = [(last["usage"]["prompt_tokens"], last["usage"]["completion_tokens"])]
+    told = begin["usage"] | end["usage"]
+    counts.append((told["input_tokens"], told["output_tokens"]))
+    assert counts == billed
+
+
 @pytest.mark.parametrize("dialect", ["chat", "messages"])
 def test_a_hang_up_at_every_piece(gateway: Gateway, way: str, dialect: str) -> None:
     gateway.fake.decide = lambda seen: Steer(text=TEXT)

@@ -168,6 +168,12 @@ def test_what_is_no_route_is_a_404_in_the_shape_of_its_client(port: int, line: s
         assert told["request_id"] == headers["request-id"] == headers["x-request-id"]
 
 
+def test_an_endless_method_or_path_is_not_repeated_whole(port: int) -> None:
+    for line in ("M" * 5_000 + " /v1/messages", "GET /" + "p" * 5_000):
+        status, _, body = asked(port, line)
+        assert (status, len(body) < 1_000) == (404, True)
+
+
 def test_whoever_asks_whether_anybody_is_there_is_told(port: int) -> None:
     for target in ("/", "/live", "/live/"):
         status, headers, body = asked(port, f"HEAD {target}")
@@ -189,6 +195,8 @@ def test_whoever_asks_whether_anybody_is_there_is_told(port: int) -> None:
         ("1.1", b"content-length : 3\r\n", b"abc", 400),
         ("1.1", b"transfer-encoding: gzip, chunked\r\n", b"", 400),
         ("1.1", b"transfer-encoding: \x0bchunked\r\n", b"", 400),
+        ("1.1", b"transfer-encoding: chunked\r\nTransfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n", 400),
+        ("1.1", b"transfer-encoding: chunked, chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n", 400),
         ("1.1", b"transfer-encoding: chunked\r\n", b"x\r\nabc\r\n0\r\n\r\n", 400),
         ("1.1", b"transfer-encoding: chunked\r\n", b"3\r\nabcd\r\n0\r\n\r\n", 400),
         ("1.1", b"x: a\r\n b\r\n", b"", 400),

@@ -17,6 +17,7 @@ import pytest
 from gateway.dynamodb.attributes import from_item
 from tests.integration.conftest import Live
 from tests.integration.waiting import eventually
+from tests.upstream import messages_judge
 from tools.local import seed
 from tools.local.emulator import ACCOUNT, REGION
 
@@ -101,6 +102,7 @@ def test_anthropic_s_client_streams_and_is_told_errors_in_its_own_classes(stream
 
 
 def test_tokens_are_counted_for_nothing_and_for_who_may_call_alone(streaming: Live) -> None:
+    messages_judge.warm()  # the gateway waits five seconds for a count of tokens
     key, key_id = streaming.new_key(models=["claude-3-sonnet", "nova-lite"], max_budget=0.000001)
     with closing(client(streaming, key)) as sdk:
         short, long = (

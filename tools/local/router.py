@@ -52,6 +52,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         while data := await reader.read(_MOST_HEAD):
             writer.write(data)
             await writer.drain()
+    with suppress(OSError):  # also when the one side was reset: the other must not wait for it
         writer.write_eof()
 
 

@@ -30,7 +30,7 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 LONGEST_SECONDS = 890.0  # ten less than the longest run of a function
 RESERVE_SECONDS = 10.0  # of a function's time: for settling, and for returning the answer
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
-_LONGEST_PATH = 256  # of an unknown path, in logs and errors
+_LONGEST_PATH, _LONGEST_METHOD = 256, 32  # of an unknown path and method, in logs and errors
 _UNSAFE = re.compile(r"[^\t\x20-\x7e\xa0-\xff]")
 _MESSAGES = re.compile(r"(/[^/]+)?(/v1)?/messages(/.*)?", re.ASCII)
 # The adapter sets these itself, and overwrites what a client sent under these names.
@@ -84,7 +84,7 @@ class Port:
         started = time.monotonic()
         headers = dict(_headers(environ))
         path, _, query = _target(environ).partition("?")
-        method = environ["REQUEST_METHOD"]
+        method = environ["REQUEST_METHOD"][:_LONGEST_METHOD]
         found = self._paths.find(path)
         source, own, left, trace = environ.get("REMOTE_ADDR") or "", None, self.seconds, ""
         if self.adapter:

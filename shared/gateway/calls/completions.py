@@ -16,7 +16,7 @@ from gateway.calls.asked import Asked, check_mode, spoken
 from gateway.calls.call import Call, Means
 from gateway.calls.clients import client_class, goes_by_end
 from gateway.calls.ending import tell_of_end
-from gateway.calls.estimate import Estimate, estimate
+from gateway.calls.estimate import Estimate, estimated
 from gateway.calls.estimate_inputs import estimate_inputs
 from gateway.calls.plan import Plan, Target, new_rid, seconds_for
 from gateway.catalogue.catalogue import Catalogue
@@ -138,18 +138,15 @@ class Completions:
         routes, products = self._routes(caller, request, config, way.dialect), self._products(request)
         leaving, rid = said.leaving(with_products(body, products) if products else body), new_rid()
         streamed = way.streams and request.streamed
-        limits, metadata = config.timeouts, {"key-id": caller.key_id, "request-id": rid}
+        limits, metadata, targets = config.timeouts, {"key-id": caller.key_id, "request-id": rid}, list[Target]()
         # An answer that is not streamed begins when it is complete: the time until then says nothing about its host.
-        first = limits.first_byte_ms if streamed else None
-        waits, targets = _waits(limits.connect_ms, first, limits.idle_ms, way.wake), []
+        waits = _waits(limits.connect_ms, limits.first_byte_ms if streamed else None, limits.idle_ms, way.wake)
         for each in routes:
-            cap = request.cap(tier, each.price.max_output_tokens)
-            est, marks = _priced(leaving, request, each, cap, names, config, way.dialect)
-            provider = self.provider(each.provider, each.region)
+            provider, vendor = self.provider(each.provider, each.region), names.vendor(each.provider)
             call = ModelCall(
                 model=each.called,
                 body=leaving,
-                max_output_tokens=cap,
+                max_output_tokens=request.cap(tier, each.price.max_output_tokens),
                 timeout=seconds_for(each.provider, seconds_left),
                 dialect=way.dialect,
                 endpoint=each.endpoint,
@@ -162,8 +159,9 @@ class Completions:
                 may_store=caller.may_store,
                 correlation_id=correlation_id,
                 metadata=metadata,
-                marks=marks,
+                marks=marks_at(each, vendor, leaving, way.dialect, config.cache_marks),
             )
+            call, est = _priced(call, each)
             targets.append(Target(each, provider, provider.prepare(call), est, streamed))
         return Plan(request, tuple(targets), products, rid, way.dialect, by_end, caller.may_store)
 
@@ -222,8 +220,12 @@ class Completions:
             route = names.resolve(request.model, residency_of(caller, config))
             check_mode(route, dialect)
             seconds_for(route.provider, seconds_left)
-            cap = request.cap(config.tier(caller.tier), route.price.max_output_tokens)
-            est, _ = _priced(said.leaving(body), request, route, cap, names, config, dialect)
+            cap, leaving = request.cap(config.tier(caller.tier), route.price.max_output_tokens), said.leaving(body)
+            marks = marks_at(route, names.vendor(route.provider), leaving, dialect, config.cache_marks)
+            call = ModelCall(
+                route.called, leaving, cap, seconds_left, dialect, choices=request.choices, mode=said.mode, marks=marks
+            )
+            _, est = _priced(call, route)
         except GatewayError:
             return
         self.ledger.check(caller, config.tier, Demand(est.cost, est.tokens, typical=est.typical), (route.target,))
@@ -267,14 +269,11 @@ def residency_of(caller: Caller, config: Config) -> str:
     return strictest(caller.bound_to, config.residency or "")
 
 
-def _priced(
-    leaving: Mapping[str, Any], request: Asked, route: Route, cap: int, names: ModelNames, config: Config, dialect: str
-) -> tuple[Estimate, str]:
-    """The most that a call costs, and for how long marks of the gateway cache its prompt."""
-    if spoken(dialect).mode == "embedding":
-        return estimate_inputs(leaving, route.price), ""
-    marks, n = marks_at(route, names.vendor(route.provider), leaving, dialect, config.cache_marks), request.choices
-    return estimate(leaving, route.price, target=route.target, choices=n, output_cap=cap, marked=marks), marks
+def _priced(call: ModelCall, route: Route) -> tuple[ModelCall, Estimate]:
+    """The most that a call costs, and the call as that is true of it."""
+    if call.mode == "embedding":
+        return call, estimate_inputs(call.body, route.price)
+    return estimated(call, route.price, target=route.target)
 
 
 def _allowed(caller: Caller, request: Asked, name: str, *others: str) -> None:

@@ -5,6 +5,7 @@ A hold is never less than the highest correct bill, unless an admin chose otherw
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ from gateway.models.caching import cached_by_marks
 from gateway.models.images import image_tokens
 from gateway.models.money import MICRO, Cost, Price, cost_of
 from gateway.models.usage import Usage
+from gateway.vendors.base import ModelCall
 
 _MESSAGE_TOKENS = 8  # what a chat format adds around a message
 _CHAT_TOKENS = 128  # what it adds around the whole: some models (gpt-oss, Llama) get a system text that no client sent
@@ -34,7 +36,8 @@ _TOOL_TOKENS = 1_024  # and around tools or a schema for the answer: Claude's te
 # schema, or a result if none was sent. Usual ones have more bytes than that.
 _LEAST_TOOL_TOKENS = 80
 _RATE_IMAGE_TOKENS = 3_000  # what the token limit counts for an image: a rate is no promise of money
-_MARKS = ("cache_control", "cachePoint")
+_CONTROL, _HOUR = "cache_control", "1h"
+_MARKS = (_CONTROL, "cachePoint")
 _MARKED = re.compile('"(?:cache_control|cachePoint)"')  # a mark's name, as JSON text has it
 _LONGEST_STEP = 64  # characters of a name in a path in a refusal
 _SHORT = (None, "5m")  # for how long a mark caches its prompt at the plain price of writing
@@ -82,6 +85,32 @@ class Estimate(NamedTuple):
                 for price, each in zip(self.prices, self.dearest, strict=True)
             ]
         return usage, max(costs, key=lambda cost: cost.total)
+
+
+class _UnpricedHour(BadRequest):
+    """A cache mark asks for an hour, for which the model has no price."""
+
+
+def estimated(call: ModelCall, price: Price, *, target: str) -> tuple[ModelCall, Estimate]:
+    """A call with its estimate. If an hour in the cache has no price, the call's marks for an hour become marks for the
+    usual time, because coding agents send the same marks to every model. Raises as `estimate`."""
+
+    def of(body: Mapping[str, Any]) -> Estimate:
+        most, marked = call.max_output_tokens, call.marks
+        return estimate(body, price, target=target, choices=call.choices, output_cap=most, marked=marked)
+
+    try:
+        return call, of(call.body)
+    except _UnpricedHour:
+        body = json.loads(json.dumps(call.body), object_hook=_without_hour)
+        return call._replace(body=body, dropped=("cache_control.ttl",)), of(body)
+
+
+def _without_hour(value: dict[str, Any]) -> dict[str, Any]:
+    mark = value.get(_CONTROL)
+    if not isinstance(mark, dict) or mark.get("ttl") != _HOUR:
+        return value
+    return {**value, _CONTROL: {name: each for name, each in mark.items() if name != "ttl"}}
 
 
 def estimate(
@@ -181,8 +210,8 @@ def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, 
     """Refuse what a provider does not charge by the tokens of this price; `gateway.dialects.chat.policy` refuses what
     no price covers at all. If the gateway has `marked` the body, the body's own cache fields are not sent."""
 
-    def refuse(param: str) -> NoReturn:
-        raise BadRequest(f"{param}: has a cost without a known price, so it can't be billed", param=param)
+    def refuse(param: str, kind: type[BadRequest] = BadRequest) -> NoReturn:
+        raise kind(f"{param}: has a cost without a known price, so it can't be billed", param=param)
 
     unmarked = price.cache_write is not None and not marked
     if unmarked and body.get("prompt_cache_retention") not in (None, "in_memory"):
@@ -192,7 +221,8 @@ def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, 
         refuse("prompt_cache_options.ttl")
     for mark in marks:
         if mark.ttl not in _SHORT and price.cache_write_1h is None:
-            refuse(f"{mark.where.path()}.ttl"[:128])
+            hour = (mark.where.name, mark.ttl) == (_CONTROL, _HOUR)
+            refuse(f"{mark.where.path()}.ttl"[:128], _UnpricedHour if hour else BadRequest)
 
 
 def _dearest(price: Price, prompt: int, kept: set[bool] | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 Source = Literal["provider", "counted", "estimate"]
@@ -44,3 +45,11 @@ def openai_usage(usage: Usage) -> dict[str, Any]:
             "cache_write_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens,
         },
     }
+
+
+def shown(given: Mapping[str, Any], usage: Usage | None, written: Callable[[Usage], dict[str, Any]]) -> dict[str, Any]:
+    """The counts that a client is shown: the provider's own as they were `given`, or the gateway's as `written`, where
+    the call is billed by these. A client plans its next call by them: zeros would tell it that its prompt was empty."""
+    if usage is None or (given and usage.source == "provider"):
+        return dict(given)
+    return written(usage)

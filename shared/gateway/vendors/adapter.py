@@ -30,7 +30,7 @@ from gateway.vendors.batches import in_parts
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
 from gateway.vendors.masking import masked
 from gateway.vendors.quirks import apply
-from gateway.vendors.streams import StreamError, relayed, retold
+from gateway.vendors.streams import StreamError, is_whole, relayed, retold
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # providers' headers for a request's id
@@ -68,7 +68,8 @@ class Adapter(ABC):
         written = self.written(call, way)
         # ASCII: JSON may have a lone surrogate, which UTF-8 can't encode.
         body = _written(written.body).encode("ascii")
-        dropped = named(written.dropped) if written.dropped else ()
+        left_out = [*call.dropped, *written.dropped]
+        dropped = named(left_out) if left_out else ()
         parts = tuple((_written(each.body).encode("ascii"), each.most) for each in written.parts)
         return Prepared(call, way.endpoint, body, dropped, written.names, parts)
 
@@ -129,7 +130,7 @@ class Adapter(ABC):
             native, names = prepared.endpoint.dialect, prepared.names
             stream = Stream(call.dialect, native, names, known=known, model=call.model, most=most, choices=call.choices)
             tap = stream.tap
-            if reply.headers.get("content-type", "").startswith("application/json"):  # the host does not stream
+            if is_whole(reply.headers.get("content-type", "")):
                 data = yield from read(exchange)
                 whole = self._answer(prepared, reply, data, measured=exchange.measured)
                 yield from retold(call.dialect, whole.body, known=known, model=call.model)

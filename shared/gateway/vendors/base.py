@@ -30,7 +30,7 @@ class ModelCall(NamedTuple):
     and after how much silence QUIET is reported, each time again.
 
     `marks`: how long (5m, 1h) a prompt without cache marks is marked to be cached, if its model caches by marks; empty
-    for no marks.
+    for no marks. `dropped` are paths of the client's request that are not in `body`.
 
     `correlation_id` and `metadata` (names and ids of ours) may be passed on if the provider has a place for them.
     """
@@ -51,6 +51,7 @@ class ModelCall(NamedTuple):
     correlation_id: str = ""
     metadata: Mapping[str, str] = MappingProxyType({})
     marks: str = ""
+    dropped: tuple[str, ...] = ()
 
 
 class Prepared(NamedTuple):

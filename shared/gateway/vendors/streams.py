@@ -20,6 +20,7 @@ from gateway.vendors.failures import STATUS_BY_TYPE, kind_told, refused, word
 
 Events = Iterator[tuple[str, dict[str, Any], str]]
 _BINARY: Final = "application/vnd.amazon.eventstream"
+_WHOLE: Final = ("application/json", "text/html")
 _ERRORS: Final = ("exception", "error")  # modelled, and not modelled
 _DONE: Final = "[DONE]"
 _FAILED: Final = "response.failed"
@@ -102,6 +103,12 @@ def relayed(exchange: Exchange, headers: Mapping[str, str], stream: Stream) -> I
         yield from _told(stream.hear(kind, event, data), stream)
     left = tap.end(done=frames.done)
     yield from _told(Heard(left, content=bool(left)), stream)
+
+
+def is_whole(content_type: str) -> bool:
+    """Whether a successful answer of this content type is no stream, so that it is judged as a whole: the JSON of a
+    host that does not stream, or the page of a proxy, which is no answer and costs nothing."""
+    return content_type.partition(";")[0].strip().lower() in _WHOLE
 
 
 def retold(dialect: str, answer: Mapping[str, Any], *, known: str, model: str) -> Iterator[Event]:

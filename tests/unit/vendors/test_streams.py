@@ -240,6 +240,17 @@ def test_a_stream_without_counts_that_ends_so_may_be_billed(fake: FakeUpstream, 
     assert (error.upstream_status, error.reason, error.usage) == (None, "unknown_stop_reason", None)
 
 
+@pytest.mark.parametrize("kind", ["text/html", "Text/HTML; charset=utf-8", "Application/JSON"])
+def test_a_page_in_place_of_a_stream_is_no_answer_as_it_is_none_in_place_of_a_whole_one(
+    fake: FakeUpstream, provider: Provider, kind: str
+) -> None:
+    page = "<html>Sign in</html>"
+    wire = f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(page)}\r\nconnection: close\r\n\r\n{page}"
+    fake.decide = lambda seen: Steer(wire=wire)
+    found = [failure(provider, chat()._replace(streamed=streamed)) for streamed in (True, False)]
+    assert {(error.upstream_status, error.reason, error.usage) for error in found} == {(200, "malformed", None)}
+
+
 def test_a_stream_s_tier_is_the_one_that_answered(fake: FakeUpstream, openai: Provider) -> None:
     assert streamed(openai, chat(service_tier="priority"))[1].tier == "default"  # the fake's own
 

@@ -11,7 +11,7 @@ from gateway.dialects.sse import text, written
 from gateway.dialects.values import mapping
 from gateway.error_shapes import openai_error
 from gateway.errors import GatewayError
-from gateway.models.usage import Usage, openai_usage
+from gateway.models.usage import Usage, openai_usage, shown
 
 # If it occurs only once, it is a field and not part of a text: quotes in a text are escaped.
 _NULL: Final = re.compile(r',\s*"usage"\s*:\s*null')
@@ -34,7 +34,7 @@ class _Spoken:
     def billed(
         self, asked: ChatRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
     ) -> dict[str, Any]:
-        counted = body.get("usage") or (openai_usage(usage) if usage is not None else {})
+        counted = shown(mapping(body.get("usage")), usage, openai_usage)
         return {**body, "usage": {**counted, **cost}}
 
     def delivery(self, asked: ChatRequest, *, by_end: bool = False) -> _Delivery:
@@ -76,7 +76,7 @@ class _Delivery:
     def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
         if not self._wants_usage:
             return f": {text(facts)}\n\n".encode() + _DONE
-        counted = self._usage or (openai_usage(usage) if usage is not None else {})
+        counted = shown(self._usage, usage, openai_usage)
         last = {**self._frame, "object": "chat.completion.chunk", "choices": [], "usage": {**counted, **facts}}
         return written("", last) + _DONE
 

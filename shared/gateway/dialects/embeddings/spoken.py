@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.embeddings.schema import EmbeddingsRequest, parse_embeddings
+from gateway.dialects.values import mapping
 from gateway.dialects.vectors.answers import written_usage
-from gateway.models.usage import Usage
+from gateway.models.usage import Usage, shown
 
 _GATEWAYS: Final = ("model", "tags")
 
@@ -28,7 +29,7 @@ class _Spoken:
     def billed(
         self, asked: EmbeddingsRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
     ) -> dict[str, Any]:
-        counted = body.get("usage") or (written_usage(usage) if usage is not None else {})
+        counted = shown(mapping(body.get("usage")), usage, written_usage)
         data = body["data"]
         if asked.encoding_format == "base64":  # for any provider: few have this form
             data = [{**each, "embedding": _packed(each["embedding"])} for each in data]

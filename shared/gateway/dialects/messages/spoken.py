@@ -12,7 +12,7 @@ from gateway.dialects.sse import event_of, written
 from gateway.dialects.values import mapping
 from gateway.error_shapes import messages_error
 from gateway.errors import GatewayError
-from gateway.models.usage import Usage
+from gateway.models.usage import Usage, shown
 
 _DELIVERY: Final = frozenset(("model", "stream"))
 
@@ -31,7 +31,7 @@ class _Spoken:
     def billed(
         self, asked: MessagesRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
     ) -> dict[str, Any]:
-        counted = body.get("usage") or (written_usage(usage) if usage is not None else {})
+        counted = shown(mapping(body.get("usage")), usage, written_usage)
         return {**body, "usage": {**counted, **cost}}
 
     def delivery(self, asked: MessagesRequest, *, by_end: bool = False) -> _Delivery:
@@ -59,7 +59,7 @@ class _Delivery:
         sent = b""
         for kind, event, data in self._last:
             if kind == "message_delta":
-                counted = mapping(event.get("usage")) or (written_usage(usage) if usage is not None else {})
+                counted = shown(mapping(event.get("usage")), usage, written_usage)
                 event, data = {**event, "usage": {**counted, **facts}}, ""
             sent += written(kind, event, data)
         return sent

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.dialects.values import count, mapping
-from gateway.models.usage import Usage
+from gateway.models.usage import Usage, shown
 
 
 def usage_of(value: object) -> Usage | None:
@@ -45,5 +45,5 @@ def written_usage(usage: Usage) -> dict[str, Any]:
 
 
 def counted(given: Mapping[str, Any], usage: Usage | None) -> dict[str, Any]:
-    """The reported counts, or else the billed ones: clients do not accept an end without counts."""
-    return dict(given) or written_usage(usage or Usage())
+    """As `shown`; clients do not accept an end without counts."""
+    return shown(given, usage, written_usage) or written_usage(Usage())

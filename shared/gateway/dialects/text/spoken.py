@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from gateway.dialects.sse import event_of, text
 from gateway.dialects.text.schema import TextRequest, parse_text
+from gateway.dialects.values import mapping
 from gateway.error_shapes import openai_error
 from gateway.errors import GatewayError
-from gateway.models.usage import Usage, openai_usage
+from gateway.models.usage import Usage, openai_usage, shown
 
 _GATEWAYS: Final = ("model", "stream", "stream_options", "tags")
 _FRAME: Final = ("id", "object", "created", "model")
@@ -30,7 +31,7 @@ class _Spoken:
     def billed(
         self, asked: TextRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
     ) -> dict[str, Any]:
-        counted = body.get("usage") or (openai_usage(usage) if usage is not None else {})
+        counted = shown(mapping(body.get("usage")), usage, openai_usage)
         return {**body, "usage": {**counted, **cost}}
 
     def delivery(self, asked: TextRequest, *, by_end: bool = False) -> _Delivery:
@@ -54,7 +55,7 @@ class _Delivery:
     def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
         if not self._wants_usage:
             return f": {text(facts)}\n\n".encode() + _DONE
-        counted = openai_usage(usage) if usage is not None else {}
+        counted = shown({}, usage, openai_usage)
         return event_of(text({**self._frame, "choices": [], "usage": {**counted, **facts}})) + _DONE
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
