@@ -59,21 +59,35 @@ def request_bytes(
 ) -> bytes:
     """The bytes of a request. `fixed` are further headers that are the same in many requests; they are checked only
     once. Raises ValueError, which quotes nothing, for parts that would make another request on the wire."""
-    start, names, end, counted = _shape(method, target, host, tuple(headers), fixed)
-    values = headers.values()
+    start, end, counted = _shape(method, target, host, tuple(headers), fixed)
+    head = start % _checked(headers) + (end if counted else f"{end}\r\nContent-Length: {len(body)}") + "\r\n\r\n"
+    return head.encode("ascii") + body
+
+
+def request_parts(
+    method: str, target: str, host: str, headers: Mapping[str, str], fixed: tuple[tuple[str, str], ...]
+) -> tuple[bytes, bytes]:
+    """The bytes of a request up to the end of its last header's value, which may still be continued, and from there to
+    the value of Content-Length, the next thing to write. Raises ValueError as `request_bytes` does."""
+    start, end, counted = _shape(method, target, host, tuple(headers), fixed)
+    if counted:
+        raise ValueError("the length comes later")
+    return (start % _checked(headers)).encode("ascii"), f"{end}\r\nContent-Length: ".encode("ascii")
+
+
+def _checked(headers: Mapping[str, str]) -> tuple[str, ...]:
+    values = tuple(headers.values())
     if not _VALUE.fullmatch("".join(values)):
         raise ValueError("a malformed header")
-    lines = "".join([name + value for name, value in zip(names, values, strict=True)])
-    length = "" if counted else f"\r\nContent-Length: {len(body)}"
-    return f"{start}{lines}{end}{length}\r\n\r\n".encode("ascii") + body
+    return values
 
 
 @lru_cache(maxsize=256)
 def _shape(
     method: str, target: str, host: str, names: tuple[str, ...], fixed: tuple[tuple[str, str], ...]
-) -> tuple[str, tuple[str, ...], str, bool]:
-    """What is the same in many requests: the text before the headers' values and between them, the text after them, and
-    whether the headers give the body's length."""
+) -> tuple[str, str, bool]:
+    """What is the same in many requests: the text up to the last header, with a %s for each value of these names; the
+    text after it; and whether the headers give the body's length."""
     every = (*(name for name, _ in fixed), *names)
     given = {name.lower() for name in every}
     if not _METHOD.fullmatch(method) or not _TARGET.fullmatch(target) or not _VALUE.fullmatch(host):
@@ -82,18 +96,20 @@ def _shape(
         raise ValueError("a malformed header")
     start = f"{method} {target} HTTP/1.1" + ("" if "host" in given else f"\r\nHost: {host}")
     start += "".join(f"\r\n{name}: {value}" for name, value in fixed)
+    start += "".join(f"\r\n{name}: \0" for name in names)  # no part has a NUL: each was checked
     end = "" if "accept-encoding" in given else "\r\nAccept-Encoding: identity"
     counted = bool(given & {"content-length", "transfer-encoding"})
-    return start, tuple(f"\r\n{name}: " for name in names), end, counted
+    return start.replace("%", "%%").replace("\0", "%s"), end, counted
 
 
 class Headers(Mapping[str, str]):
     """Header lines by lower-case name. They are parsed on first use, which most answers never see. Of a repeated header
     the last one counts."""
 
+    __slots__ = ("_head", "_read")
+
     def __init__(self, head: bytes) -> None:
         self._head: bytes | None = head
-        self._read: dict[str, str] = {}
 
     def _lines(self) -> dict[str, str]:
         if self._head is not None:

@@ -117,10 +117,12 @@ class TimedConnection:
         self._heard = time.monotonic()
 
     def send(self, data: bytes) -> None:
-        self._ready(self.left()).sendall(data)  # sendall's timeout is in total
+        self._ready().sendall(data)  # sendall's timeout is in total
 
     def receive(self, most: int) -> bytes:
         """The bytes that have come, as soon as any have; none if the other side has closed. Raises Silence."""
+        if self._silence == self._wake == math.inf:
+            return self._ready().recv(most)
         left = self.left()
         if self._silence < math.inf:
             left = min(left, self._heard + self._silence - time.monotonic())
@@ -148,11 +150,17 @@ class TimedConnection:
             self._socket.close()
             self._socket = None
 
-    def _ready(self, seconds: float) -> socket.socket:
-        """The socket, with its timeout set to `seconds`."""
+    def _ready(self, most: float = math.inf) -> socket.socket:
+        """The socket. Its timeout is set to the seconds until the deadline, or to `most` if these are fewer. Raises
+        TimeoutError when none are left."""
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the deadline passed")
         if self._socket is None:
             raise ConnectionError("the connection is closed")
-        if abs(seconds - self._timeout) > _CLOSE_ENOUGH:
+        if seconds > most:
+            seconds = most
+        if not -_CLOSE_ENOUGH <= seconds - self._timeout <= _CLOSE_ENOUGH:
             self._socket.settimeout(seconds)
             self._timeout = seconds
         return self._socket
