@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 MOST_HEAD = 65_536  # bytes of a head, and of the trailers after chunks
-_PIECE = 65_536
+PIECE = 65_536
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
 # The head ends with an empty line. LF without CR does not match, and a blank before a line's end does not. A header
 # that says where the body ends may occur once, and with these values only: `(?(n)(?!))` fails if the group has matched.
@@ -25,6 +25,7 @@ _HEAD = re.compile(
     rb"|(?!(?i:content-length|transfer-encoding|connection):)"
     rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:(?:[ \t]*+(?=\r)|[\t\x20-\x7e]*+(?<![ \t])))\r\n)*+\r\n"
 )
+_BODILESS = (b"204", b"304")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e]*)?\r?\n")
 _LONGEST_CHUNK_LINE = 4_096
 _METHOD = re.compile(r"[A-Z]+")
@@ -60,26 +61,11 @@ def request_bytes(
     """The bytes of a request. `fixed` are further headers that are the same in many requests; they are checked only
     once. Raises ValueError, which quotes nothing, for parts that would make another request on the wire."""
     start, end, counted = _shape(method, target, host, tuple(headers), fixed)
-    head = start % _checked(headers) + (end if counted else f"{end}\r\nContent-Length: {len(body)}") + "\r\n\r\n"
-    return head.encode("ascii") + body
-
-
-def request_parts(
-    method: str, target: str, host: str, headers: Mapping[str, str], fixed: tuple[tuple[str, str], ...]
-) -> tuple[bytes, bytes]:
-    """The bytes of a request up to the end of its last header's value, which may still be continued, and from there to
-    the value of Content-Length, the next thing to write. Raises ValueError as `request_bytes` does."""
-    start, end, counted = _shape(method, target, host, tuple(headers), fixed)
-    if counted:
-        raise ValueError("the length comes later")
-    return (start % _checked(headers)).encode("ascii"), f"{end}\r\nContent-Length: ".encode("ascii")
-
-
-def _checked(headers: Mapping[str, str]) -> tuple[str, ...]:
     values = tuple(headers.values())
     if not _VALUE.fullmatch("".join(values)):
         raise ValueError("a malformed header")
-    return values
+    head = f"{start % values}{end}" if counted else f"{start % values}{end}\r\nContent-Length: {len(body)}"
+    return f"{head}\r\n\r\n".encode("ascii") + body
 
 
 @lru_cache(maxsize=256)
@@ -154,14 +140,24 @@ class Reader:
     def head(self) -> Head | Odd:
         """The next answer's head. An odd one stays in the buffer. Raises Cut if the head is cut off, and what `receive`
         raises."""
+        if not self.buffer:
+            # Most heads come in one piece, which is read as it is.
+            piece = self._receive(PIECE)
+            if (match := _HEAD.match(piece)) and isinstance(head := _head_of(match), Head):
+                self.buffer += piece[match.end() :]
+                return head
+            if not piece:
+                raise Cut("the connection was closed before the answer's head was whole")
+            self.buffer += piece
         start = 0
-        while not self.buffer or (end := _HEAD_ENDS.search(self.buffer, start)) is None:
+        while (end := _HEAD_ENDS.search(self.buffer, start)) is None:
             if len(self.buffer) > MOST_HEAD:
                 return _ODD
             start = max(0, len(self.buffer) - 2)
             if not self._more():
                 raise Cut("the connection was closed before the answer's head was whole")
-        read = _read_head(bytes(self.buffer[: end.end()]))
+        match = _HEAD.fullmatch(bytes(self.buffer[: end.end()]))
+        read = _ODD if match is None else _head_of(match)
         if isinstance(read, Head):
             del self.buffer[: end.end()]
         return read
@@ -221,7 +217,7 @@ class Reader:
         return line
 
     def _more(self) -> bool:
-        piece = self._receive(_PIECE)
+        piece = self._receive(PIECE)
         self.buffer += piece
         return bool(piece)
 
@@ -233,6 +229,21 @@ def _patiently(read: Callable[[], Got]) -> Generator[bytes, None, Got]:
             return read()
         except Silence:
             yield b""
+
+
+class Answer(Protocol):
+    """An answer as it is read: its head, then its body. Once the body is read, `reusable` says whether the connection
+    may serve another exchange. `buffered` is the whole body if it has already come, else None."""
+
+    status: int
+    headers: Mapping[str, str]
+    measured: bool
+
+    @property
+    def reusable(self) -> bool: ...
+    def pieces(self) -> Iterator[bytes]: ...
+    def buffered(self) -> bytes | None: ...
+    def close(self) -> None: ...
 
 
 class PlainAnswer:
@@ -258,13 +269,22 @@ class PlainAnswer:
         """Nothing is held."""
 
 
-def _read_head(text: bytes) -> Head | Odd:
-    match = _HEAD.fullmatch(text)
+def at_once(piece: bytes) -> tuple[int, Headers, bytes, bool] | None:
+    """Status, headers, body, and whether the connection may be used again, if these bytes are one whole plain answer
+    with a length, and nothing follows it; else None."""
+    match = _HEAD.match(piece)
     if match is None:
-        return _ODD
+        return None
     said, length, coding, connection = match.groups()
-    status = int(said)
-    if (length is None) == (coding is None) or status in (204, 304):  # no length, or two, or no body
+    end = match.end()
+    if length is None or coding is not None or said in _BODILESS or len(piece) - end != int(length):
+        return None
+    return int(said), Headers(piece[:end]), piece[end:], connection is None or connection.lower() == b"keep-alive"
+
+
+def _head_of(match: re.Match[bytes]) -> Head | Odd:
+    said, length, coding, connection = match.groups()
+    if (length is None) == (coding is None) or said in _BODILESS:  # no length, or two, or no body
         return _ODD
     keep = connection is None or connection.lower() == b"keep-alive"
-    return Head(status, Headers(text), None if length is None else int(length), keep)
+    return Head(int(said), Headers(match[0]), None if length is None else int(length), keep)

@@ -11,11 +11,11 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from gateway.http1 import Head, PlainAnswer, Silence, request_bytes
-from gateway.sockets import NO_WAITS, Resolve, TimedConnection, Waits, addresses_of
+from gateway.http1 import PIECE, Answer, Cut, Head, PlainAnswer, Silence, at_once, request_bytes
+from gateway.sockets import CONNECT_SECONDS, NO_WAITS, Resolve, TimedConnection, Waits, addresses_of
 
 Fixed = tuple[tuple[str, str], ...]
 MAX_BYTES = 6_291_456
@@ -24,6 +24,7 @@ _MOST_IDLE = 64  # connections kept for the next exchange; further ones are clos
 # A load balancer closes an idle connection after a minute; a NAT gateway drops one silently after six minutes. A
 # request that is sent after that is lost, and a call is charged for a request that nobody answers.
 _IDLE_SECONDS = 50.0
+_FAULTS = (OSError, ValueError)  # what sockets raise; ValueError: what came is not HTTP
 
 
 class HttpError(Exception):
@@ -62,21 +63,6 @@ class HttpReply(NamedTuple):
     body: bytes
 
 
-class Answer(Protocol):
-    """An answer as it is read: its head, then its body. Once the body is read, `reusable` says whether the connection
-    may serve another exchange. `buffered` is the whole body if it has already come, else None."""
-
-    status: int
-    headers: Mapping[str, str]
-    measured: bool
-
-    @property
-    def reusable(self) -> bool: ...
-    def pieces(self) -> Iterator[bytes]: ...
-    def buffered(self) -> bytes | None: ...
-    def close(self) -> None: ...
-
-
 class Exchange:
     """An answer whose status and headers have come. Its body comes in pieces, as they arrive, until the deadline.
 
@@ -92,12 +78,14 @@ class Exchange:
         """The body's bytes, and an empty piece after each silence as long as the exchange's `wake`. With `max_bytes`
         None any size is allowed. Raises TimedOut, Broken or TooLarge."""
         size = 0
-        with _translated():
+        try:
             for piece in self._answer.pieces():
                 size += len(piece)
                 if max_bytes is not None and size > max_bytes:
                     raise TooLarge(f"an answer of more than {max_bytes} bytes")
                 yield piece
+        except _FAULTS as error:
+            raise _http_error(error) from error
         self._whole = True
 
     def to_the_end(self) -> None:
@@ -135,15 +123,17 @@ class Sent:
     def answer(self) -> Exchange | None:
         """The answer, as soon as its status and headers have come; None each time the waits' `wake` has passed without
         a byte. Raises TimedOut or Broken."""
+        connection, waits = self._connection, self._waits
         try:
-            with _translated():
-                answer = _answer(self._connection, self._method)
-            self._connection.wait_for(self._waits.idle, self._waits.wake)
-            return Exchange(self._pool, self._connection, answer, sent=self._whole)
+            answer = _answer(connection, self._method)
+            connection.wait_for(waits.idle, waits.wake)
+            return Exchange(self._pool, connection, answer, sent=self._whole)
         except Silence:
             return None
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, _FAULTS):
+                raise _http_error(error) from error
             raise
 
     def close(self) -> None:
@@ -190,17 +180,14 @@ class Connections:
         `target` is the percent-encoded path with its query. `fixed` are headers that are the same in many requests.
         Raises NotSent, TimedOut or Broken. Close what you get, or take its answer.
         """
-        try:
-            request = request_bytes(method, target, self.host, headers, body, fixed)
-        except ValueError:
-            # The cause is dropped: it could quote a header, which may be a key.
-            raise NotSent("the request is no HTTP") from None
+        request = self._bytes(method, target, headers, body, fixed)
         connection = self._connection(time.monotonic() + timeout, waits.connect)
         try:
-            with _translated():
-                return Sent(self, connection, method, waits, whole=_sent(connection, request))
-        except BaseException:
+            return Sent(self, connection, method, waits, whole=_sent(connection, request))
+        except BaseException as error:
             connection.close()
+            if isinstance(error, _FAULTS):
+                raise _http_error(error) from error
             raise
 
     def request(
@@ -215,11 +202,40 @@ class Connections:
         fixed: Fixed = (),
     ) -> HttpReply:
         """One exchange, read to its end within `timeout` seconds. Raises NotSent, TimedOut, Broken or TooLarge."""
-        exchange = self.open(method, target, body, headers, timeout, fixed=fixed)
+        return self.exchange(self._bytes(method, target, headers, body, fixed), timeout, max_bytes, method)
+
+    def exchange(self, request: bytes, timeout: float, max_bytes: int = MAX_BYTES, method: str = "POST") -> HttpReply:
+        """Like `request`, for a request whose bytes are made."""
+        connection = self._connection(time.monotonic() + timeout, CONNECT_SECONDS)
         try:
-            return HttpReply(exchange.status, exchange.headers, exchange.whole(max_bytes))
+            whole = _sent(connection, request)
+            connection.wait_for(None)
+            # Most answers are short and come in one piece: they need none of the objects below.
+            if not (piece := connection.receive(PIECE)):
+                raise Cut("the connection was closed before the answer's head was whole")
+            if whole and (read := at_once(piece)) and len(read[2]) <= max_bytes:
+                status, found, body, keep = read
+                self.give_back(connection, keep=keep)
+                return HttpReply(status, found, body)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, _FAULTS):
+                raise _http_error(error) from error
+            raise
+        connection.reader.buffer += piece
+        answered = Sent(self, connection, method, NO_WAITS, whole=whole).answer()
+        assert answered is not None  # noqa: S101  nobody is woken
+        try:
+            return HttpReply(answered.status, answered.headers, answered.whole(max_bytes))
         finally:
-            exchange.close()
+            answered.close()
+
+    def _bytes(self, method: str, target: str, headers: Mapping[str, str], body: bytes, fixed: Fixed) -> bytes:
+        try:
+            return request_bytes(method, target, self.host, headers, body, fixed)
+        except ValueError:
+            # The cause is dropped: it could quote a header, which may be a key.
+            raise NotSent("the request is no HTTP") from None
 
     def give_back(self, connection: TimedConnection, *, keep: bool) -> None:
         """Called by an Exchange when it ends."""
@@ -273,17 +289,8 @@ def _close(connections: Iterable[TimedConnection]) -> None:
         connection.close()
 
 
-class _translated:  # noqa: N801 - a context manager used like a function; contextlib's costs a generator a call
-    """Turns what sockets and http.client raise into this module's errors."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            return
-        if isinstance(error, TimeoutError):
-            raise TimedOut("no answer in time", sent=True) from error
-        # ValueError: what came is not HTTP.
-        if isinstance(error, (OSError, ValueError)):
-            raise Broken(f"the connection broke: {type(error).__name__}") from error
+def _http_error(error: Exception) -> HttpError:
+    """This module's error for what sockets and http.client raise."""
+    if isinstance(error, TimeoutError):
+        return TimedOut("no answer in time", sent=True)
+    return Broken(f"the connection broke: {type(error).__name__}")

@@ -9,6 +9,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from gateway import observability
@@ -28,6 +29,7 @@ _REJECTED = {
 }
 _written = writer()
 _read = json.JSONDecoder().decode  # json.loads would guess an encoding
+_EMPTY = (b"{}", b"")  # what most writes are answered
 _BACKOFF_SECONDS = 0.05
 _CONFLICTS, _LONGEST_BACKOFF = 10, 0.4  # of one request with transactions: about a second of waiting in total
 _KEYS_A_READ = 100  # DynamoDB's limit for BatchGetItem
@@ -96,7 +98,7 @@ class DynamoDB:
         unreachable, no answer in time, no right to it).
         """
         body = _written(request).encode()
-        headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"}
+        headers = _headers(operation)
         for left in range(attempts - 1, -1, -1):
             try:
                 return self._posted(operation, body, headers)
@@ -117,6 +119,11 @@ class DynamoDB:
         raise _Transient(f"{operation}: transactions are in the way")
 
 
+@lru_cache(maxsize=16)
+def _headers(operation: str) -> Mapping[str, str]:
+    return {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"}
+
+
 class _InTheWay(Exception):
     """A transaction was running on the item of a single write, so nothing was applied."""
 
@@ -126,11 +133,12 @@ class _Transient(Exception):
 
 
 def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
+    status, _, body = reply
     try:
-        answer: dict[str, Any] = _read(reply.body.decode()) if reply.body else {}
+        answer: dict[str, Any] = {} if body in _EMPTY else _read(body.decode())
     except ValueError as error:
-        raise _Transient(f"{operation}: no JSON in answer {reply.status}") from error
-    if reply.status == 200:
+        raise _Transient(f"{operation}: no JSON in answer {status}") from error
+    if status == 200:
         return answer
     code = str(answer.get("__type", "")).rpartition("#")[2]
     if code == "ConditionalCheckFailedException":
@@ -141,5 +149,5 @@ def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
     if code == "TransactionConflictException":
         raise _InTheWay
     if code not in _REJECTED:
-        raise _Transient(f"{operation}: {code or reply.status}")
+        raise _Transient(f"{operation}: {code or status}")
     raise StoreRejected(operation, code, str(answer.get("message") or answer.get("Message") or ""))
