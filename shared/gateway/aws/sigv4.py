@@ -72,9 +72,9 @@ class Signer:
         of = self._of(int(time.time() if now is None else now))
         return {_DATE: of.stamp, "authorization": of.told + _signature(of, body)}
 
-    def request(self, body: bytes) -> bytes:
+    def request(self, body: bytes, now: float | None = None) -> bytes:
         """The bytes of a signed request. Raises ValueError as `request_bytes` does."""
-        of = self._of(int(time.time()))
+        of = self._of(int(time.time() if now is None else now))
         parts = self._parts
         if parts is None or parts[0] is not of:
             # The signature is the last header, and the length comes after it: both are written in later.
