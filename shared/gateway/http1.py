@@ -17,9 +17,11 @@ PIECE = 65_536
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
 # The head ends with an empty line. LF without CR does not match, and a blank before a line's end does not. A header
 # that says where the body ends may occur once, and with these values only: `(?(n)(?!))` fails if the group has matched.
+# Most lines are read by the first form: the name of no such header begins like theirs.
 _HEAD = re.compile(
     rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [\t\x20-\x7e]*+)?+\r\n"
-    rb"(?:(?:(?i:content-length):(?(2)(?!))[ \t]*+([0-9]{1,15})"
+    rb"(?:(?:[!#$%&'*+.^_`|~0-9ABD-SU-Zabd-su-z-][!#$%&'*+.^_`|~0-9A-Za-z-]*+:[\t\x20-\x7e]*+(?<![ \t])"
+    rb"|(?i:content-length):(?(2)(?!))[ \t]*+([0-9]{1,15})"
     rb"|(?i:transfer-encoding):(?(3)(?!))[ \t]*+((?i:chunked))"
     rb"|(?i:connection):(?(4)(?!))[ \t]*+((?:[\t\x20-\x7e]*+(?<![ \t]))?+)"
     rb"|(?!(?i:content-length|transfer-encoding|connection):)"
@@ -33,6 +35,7 @@ _TARGET = re.compile(r"/[!-~]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 
+Fixed = tuple[tuple[str, str], ...]
 Receive = Callable[[int], bytes]  # at most that many bytes; none if the other side has closed
 Got = TypeVar("Got")
 
@@ -51,12 +54,7 @@ class Cut(Malformed):
 
 
 def request_bytes(
-    method: str,
-    target: str,
-    host: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    fixed: tuple[tuple[str, str], ...] = (),
+    method: str, target: str, host: str, headers: Mapping[str, str], body: bytes, fixed: Fixed = ()
 ) -> bytes:
     """The bytes of a request. `fixed` are further headers that are the same in many requests; they are checked only
     once. Raises ValueError, which quotes nothing, for parts that would make another request on the wire."""
@@ -69,9 +67,7 @@ def request_bytes(
 
 
 @lru_cache(maxsize=256)
-def _shape(
-    method: str, target: str, host: str, names: tuple[str, ...], fixed: tuple[tuple[str, str], ...]
-) -> tuple[str, str, bool]:
+def _shape(method: str, target: str, host: str, names: tuple[str, ...], fixed: Fixed) -> tuple[str, str, bool]:
     """What is the same in many requests: the text up to the last header, with a %s for each value of these names; the
     text after it; and whether the headers give the body's length."""
     every = (*(name for name, _ in fixed), *names)
@@ -140,24 +136,14 @@ class Reader:
     def head(self) -> Head | Odd:
         """The next answer's head. An odd one stays in the buffer. Raises Cut if the head is cut off, and what `receive`
         raises."""
-        if not self.buffer:
-            # Most heads come in one piece, which is read as it is.
-            piece = self._receive(PIECE)
-            if (match := _HEAD.match(piece)) and isinstance(head := _head_of(match), Head):
-                self.buffer += piece[match.end() :]
-                return head
-            if not piece:
-                raise Cut("the connection was closed before the answer's head was whole")
-            self.buffer += piece
         start = 0
-        while (end := _HEAD_ENDS.search(self.buffer, start)) is None:
+        while not self.buffer or (end := _HEAD_ENDS.search(self.buffer, start)) is None:
             if len(self.buffer) > MOST_HEAD:
                 return _ODD
             start = max(0, len(self.buffer) - 2)
             if not self._more():
                 raise Cut("the connection was closed before the answer's head was whole")
-        match = _HEAD.fullmatch(bytes(self.buffer[: end.end()]))
-        read = _ODD if match is None else _head_of(match)
+        read = _read_head(bytes(self.buffer[: end.end()]))
         if isinstance(read, Head):
             del self.buffer[: end.end()]
         return read
@@ -232,8 +218,8 @@ def _patiently(read: Callable[[], Got]) -> Generator[bytes, None, Got]:
 
 
 class Answer(Protocol):
-    """An answer as it is read: its head, then its body. Once the body is read, `reusable` says whether the connection
-    may serve another exchange. `buffered` is the whole body if it has already come, else None."""
+    """A head, then a body. Once it is read, `reusable` says whether its connection may serve another exchange.
+    `buffered` is the whole body if it has already come, else None."""
 
     status: int
     headers: Mapping[str, str]
@@ -269,9 +255,27 @@ class PlainAnswer:
         """Nothing is held."""
 
 
-def at_once(piece: bytes) -> tuple[int, Headers, bytes, bool] | None:
-    """Status, headers, body, and whether the connection may be used again, if these bytes are one whole plain answer
-    with a length, and nothing follows it; else None."""
+class WholeAnswer:
+    """An answer that came in one piece."""
+
+    measured = True
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, *, reusable: bool) -> None:
+        self.status, self.headers, self.body, self.reusable = status, headers, body, reusable
+
+    def pieces(self) -> Iterator[bytes]:
+        if self.body:
+            yield self.body
+
+    def buffered(self) -> bytes:
+        return self.body
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def at_once(piece: bytes) -> WholeAnswer | None:
+    """The answer, if these bytes are one plain answer with a length, whole, and nothing follows it; else None."""
     match = _HEAD.match(piece)
     if match is None:
         return None
@@ -279,12 +283,16 @@ def at_once(piece: bytes) -> tuple[int, Headers, bytes, bool] | None:
     end = match.end()
     if length is None or coding is not None or said in _BODILESS or len(piece) - end != int(length):
         return None
-    return int(said), Headers(piece[:end]), piece[end:], connection is None or connection.lower() == b"keep-alive"
+    keep = connection is None or connection.lower() == b"keep-alive"
+    return WholeAnswer(int(said), Headers(piece[:end]), piece[end:], reusable=keep)
 
 
-def _head_of(match: re.Match[bytes]) -> Head | Odd:
+def _read_head(text: bytes) -> Head | Odd:
+    match = _HEAD.fullmatch(text)
+    if match is None:
+        return _ODD
     said, length, coding, connection = match.groups()
     if (length is None) == (coding is None) or said in _BODILESS:  # no length, or two, or no body
         return _ODD
     keep = connection is None or connection.lower() == b"keep-alive"
-    return Head(int(said), Headers(match[0]), None if length is None else int(length), keep)
+    return Head(int(said), Headers(text), None if length is None else int(length), keep)

@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from gateway.http1 import PIECE, Answer, Cut, Head, PlainAnswer, Silence, at_once, request_bytes
+from gateway.http1 import PIECE, Answer, Fixed, Head, PlainAnswer, Silence, at_once, request_bytes
 from gateway.sockets import CONNECT_SECONDS, NO_WAITS, Resolve, TimedConnection, Waits, addresses_of
 
-Fixed = tuple[tuple[str, str], ...]
 MAX_BYTES = 6_291_456
 _TO_THE_END = 0.25  # seconds, for the rest of an answer whose last event has come
 _MOST_IDLE = 64  # connections kept for the next exchange; further ones are closed
@@ -130,10 +129,11 @@ class Sent:
             return Exchange(self._pool, connection, answer, sent=self._whole)
         except Silence:
             return None
-        except BaseException as error:
+        except _FAULTS as error:
             self.close()
-            if isinstance(error, _FAULTS):
-                raise _http_error(error) from error
+            raise _http_error(error) from error
+        except BaseException:
+            self.close()
             raise
 
     def close(self) -> None:
@@ -175,19 +175,18 @@ class Connections:
         *,
         fixed: Fixed = (),
     ) -> Sent:
-        """Send a request. `timeout` is for the whole exchange, body included, and `waits` for parts of it.
-
-        `target` is the percent-encoded path with its query. `fixed` are headers that are the same in many requests.
-        Raises NotSent, TimedOut or Broken. Close what you get, or take its answer.
-        """
+        """Send a request. `timeout` is for the whole exchange, body included, and `waits` for parts of it. `target` is
+        the percent-encoded path with its query. `fixed` are headers that are the same in many requests. Raises NotSent,
+        TimedOut or Broken. Close what you get, or take its answer."""
         request = self._bytes(method, target, headers, body, fixed)
         connection = self._connection(time.monotonic() + timeout, waits.connect)
         try:
             return Sent(self, connection, method, waits, whole=_sent(connection, request))
-        except BaseException as error:
+        except _FAULTS as error:
             connection.close()
-            if isinstance(error, _FAULTS):
-                raise _http_error(error) from error
+            raise _http_error(error) from error
+        except BaseException:
+            connection.close()
             raise
 
     def request(
@@ -210,18 +209,17 @@ class Connections:
         try:
             whole = _sent(connection, request)
             connection.wait_for(None)
-            # Most answers are short and come in one piece: they need none of the objects below.
-            if not (piece := connection.receive(PIECE)):
-                raise Cut("the connection was closed before the answer's head was whole")
-            if whole and (read := at_once(piece)) and len(read[2]) <= max_bytes:
-                status, found, body, keep = read
-                self.give_back(connection, keep=keep)
-                return HttpReply(status, found, body)
-        except BaseException as error:
+            piece = connection.receive(PIECE)
+            read = at_once(piece) if whole else None
+        except _FAULTS as error:
             connection.close()
-            if isinstance(error, _FAULTS):
-                raise _http_error(error) from error
+            raise _http_error(error) from error
+        except BaseException:
+            connection.close()
             raise
+        if read is not None and len(read.body) <= max_bytes:  # as most are: they need none of the objects below
+            self.give_back(connection, keep=read.reusable)
+            return HttpReply(read.status, read.headers, read.body)
         connection.reader.buffer += piece
         answered = Sent(self, connection, method, NO_WAITS, whole=whole).answer()
         assert answered is not None  # noqa: S101  nobody is woken
@@ -276,9 +274,15 @@ def _sent(connection: TimedConnection, request: bytes) -> bool:
 
 
 def _answer(connection: TimedConnection, method: str) -> Answer:
-    head = connection.reader.head()
+    reader = connection.reader
+    if not reader.buffer:
+        piece = connection.receive(PIECE)
+        if whole := at_once(piece):
+            return whole
+        reader.buffer += piece
+    head = reader.head()
     if isinstance(head, Head):
-        return PlainAnswer(head, connection.reader)
+        return PlainAnswer(head, reader)
     from gateway.odd_http import OddAnswer  # rarely needed, and http.client is slow to load
 
     return OddAnswer(connection, method)

@@ -130,13 +130,11 @@ def test_the_same_pieces_have_the_same_outcome_even_if_the_request_was_not_taken
 def test_what_is_read_at_once_is_what_the_reader_reads_to_the_last_byte(data: bytes) -> None:
     read = at_once(data)
     if read is not None:
-        status, headers, body, keep = read
-        assert lean(data) == Read(status, dict(headers), body)
+        assert lean(data) == Read(read.status, dict(read.headers), read.body)
         reader = Reader(lambda _most: data)
         head = reader.head()
         assert isinstance(head, Head)
-        assert head.keep is keep
-        assert reader.buffered(head) == body
+        assert (head.keep, reader.buffered(head)) == (read.reusable, read.body)
         assert not reader.buffer
 
 
@@ -146,10 +144,9 @@ def test_a_plain_answer_with_a_length_is_read_at_once(answer: tuple[bytes, Read]
     read = at_once(data)
     if "content-length" in said.headers:
         assert read is not None
-        assert (read[0], dict(read[1]), read[2]) == (said.status, said.headers, said.body)
-        head = Reader(lambda _most: data).head()
-        assert isinstance(head, Head)
-        assert head.keep is read[3]
+        assert Read(read.status, dict(read.headers), read.body) == said
+        assert b"".join(read.pieces()) == said.body
+        assert all(read.pieces())  # an empty piece would be a silence
     else:
         assert read is None
 
