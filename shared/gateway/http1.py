@@ -34,6 +34,7 @@ _METHOD = re.compile(r"[A-Z]+")
 _TARGET = re.compile(r"/[!-~]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
+_IN_VALUES = bytes((0x09, *range(0x20, 0x7F)))
 
 Fixed = tuple[tuple[str, str], ...]
 Receive = Callable[[int], bytes]  # at most that many bytes; none if the other side has closed
@@ -60,7 +61,8 @@ def request_bytes(
     once. Raises ValueError, which quotes nothing, for parts that would make another request on the wire."""
     start, end, counted = _shape(method, target, host, tuple(headers), fixed)
     values = tuple(headers.values())
-    if not _VALUE.fullmatch("".join(values)):
+    joined = "".join(values)
+    if not joined.isascii() or joined.encode().translate(None, _IN_VALUES):  # faster than _VALUE on long tokens
         raise ValueError("a malformed header")
     head = f"{start % values}{end}" if counted else f"{start % values}{end}\r\nContent-Length: {len(body)}"
     return f"{head}\r\n\r\n".encode("ascii") + body

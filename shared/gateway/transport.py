@@ -294,7 +294,7 @@ def _close(connections: Iterable[TimedConnection]) -> None:
 
 
 def _http_error(error: Exception) -> HttpError:
-    """This module's error for what sockets and http.client raise."""
+    """The error of this module for an error of sockets or http.client."""
     if isinstance(error, TimeoutError):
         return TimedOut("no answer in time", sent=True)
     return Broken(f"the connection broke: {type(error).__name__}")

@@ -100,7 +100,7 @@ class Signer:
 
 
 def _signature(of: _Second, body: bytes) -> str:
-    """Copies of hashes that have read most of their text cost a third of new ones, and of what `hmac` makes."""
+    """Copies of hashes that have read most of their text cost a third of new hashes and of a call of `hmac`."""
     canonical, inner, outer = of.canonical.copy(), of.inner.copy(), of.outer.copy()
     canonical.update(sha256(body).hexdigest().encode())
     inner.update(canonical.hexdigest().encode())
