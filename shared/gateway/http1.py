@@ -262,22 +262,23 @@ class WholeAnswer:
 
     measured = True
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, *, reusable: bool) -> None:
-        self.status, self.headers, self.body, self.reusable = status, headers, body, reusable
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, reusable: bool) -> None:
+        self.status, self.headers, self._body, self.reusable = status, headers, body, reusable
 
     def pieces(self) -> Iterator[bytes]:
-        if self.body:
-            yield self.body
+        if self._body:
+            yield self._body
 
     def buffered(self) -> bytes:
-        return self.body
+        return self._body
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def at_once(piece: bytes) -> WholeAnswer | None:
-    """The answer, if these bytes are one plain answer with a length, whole, and nothing follows it; else None."""
+def at_once(piece: bytes) -> tuple[int, Headers, bytes, bool] | None:
+    """Status, headers, body, and whether the connection may be used again, if these bytes are one plain answer with a
+    length, whole, and nothing follows it; else None."""
     match = _HEAD.match(piece)
     if match is None:
         return None
@@ -285,8 +286,7 @@ def at_once(piece: bytes) -> WholeAnswer | None:
     end = match.end()
     if length is None or coding is not None or said in _BODILESS or len(piece) - end != int(length):
         return None
-    keep = connection is None or connection.lower() == b"keep-alive"
-    return WholeAnswer(int(said), Headers(piece[:end]), piece[end:], reusable=keep)
+    return int(said), Headers(piece[:end]), piece[end:], connection is None or connection.lower() == b"keep-alive"
 
 
 def _read_head(text: bytes) -> Head | Odd:

@@ -6,7 +6,6 @@ it. Here every receive lasts at most until the deadline. A redirect is an answer
 
 from __future__ import annotations
 
-import ssl
 import time
 import weakref
 from collections import deque
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from gateway.http1 import PIECE, Answer, Fixed, Head, PlainAnswer, Silence, at_once, request_bytes
+from gateway.http1 import PIECE, Answer, Fixed, Head, PlainAnswer, Silence, WholeAnswer, at_once, request_bytes
 from gateway.sockets import CONNECT_SECONDS, NO_WAITS, Resolve, TimedConnection, Waits, addresses_of
 
 MAX_BYTES = 6_291_456
@@ -181,7 +180,7 @@ class Connections:
         request = self._bytes(method, target, headers, body, fixed)
         connection = self._connection(time.monotonic() + timeout, waits.connect)
         try:
-            return Sent(self, connection, method, waits, whole=_sent(connection, request))
+            return Sent(self, connection, method, waits, whole=connection.send(request))
         except _FAULTS as error:
             connection.close()
             raise _http_error(error) from error
@@ -207,9 +206,7 @@ class Connections:
         """Like `request`, for a request whose bytes are made."""
         connection = self._connection(time.monotonic() + timeout, CONNECT_SECONDS)
         try:
-            whole = _sent(connection, request)
-            connection.wait_for(None)
-            piece = connection.receive(PIECE)
+            whole, piece = connection.ask(request, PIECE)
             read = at_once(piece) if whole else None
         except _FAULTS as error:
             connection.close()
@@ -217,9 +214,9 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        if read is not None and len(read.body) <= max_bytes:  # as most are: they need none of the objects below
-            self.give_back(connection, keep=read.reusable)
-            return HttpReply(read.status, read.headers, read.body)
+        if read is not None and len(read[2]) <= max_bytes:  # as most are: they need none of the objects below
+            self.give_back(connection, keep=read[3])
+            return HttpReply(*read[:3])
         connection.reader.buffer += piece
         answered = Sent(self, connection, method, NO_WAITS, whole=whole).answer()
         assert answered is not None  # noqa: S101  nobody is woken
@@ -263,22 +260,12 @@ class Connections:
         return fresh
 
 
-def _sent(connection: TimedConnection, request: bytes) -> bool:
-    """Send a request, and return whether all of it was sent. If the other side stopped reading, it may still have
-    answered (413: too large), and that answer tells the outcome."""
-    try:
-        connection.send(request)
-    except (ConnectionError, ssl.SSLError):
-        return False
-    return True
-
-
 def _answer(connection: TimedConnection, method: str) -> Answer:
     reader = connection.reader
     if not reader.buffer:
         piece = connection.receive(PIECE)
-        if whole := at_once(piece):
-            return whole
+        if read := at_once(piece):
+            return WholeAnswer(*read)
         reader.buffer += piece
     head = reader.head()
     if isinstance(head, Head):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http1 import Head, Reader, at_once
+from gateway.http1 import Head, Reader, WholeAnswer, at_once
 from gateway.sockets import TimedConnection, Waits
 from gateway.transport import Connections, HttpError
 from tests.unit.test_http1 import Read, answers, lean
@@ -32,22 +32,20 @@ FRAMED = (
 ENDS: tuple[type[OSError] | None, ...] = (None, TimeoutError, ConnectionResetError)
 
 
-class Scripted(TimedConnection):
-    """A connection over which these pieces come, and after them its end: the other side's closing, or an error."""
+class Socket:
+    """A socket over which these pieces come, and after them its end: the other side's closing, or an error."""
 
     def __init__(self, pieces: Sequence[bytes], end: type[OSError] | None, *, takes: bool) -> None:
-        super().__init__(("127.0.0.1", 1), math.inf, secure=False)
         self._pieces, self._end, self._takes = [piece for piece in pieces if piece], end, takes
-        self.closed = False
 
-    def usable(self) -> bool:
-        return True
+    def settimeout(self, _seconds: float) -> None:
+        """Nothing is waited for."""
 
-    def send(self, data: bytes) -> None:
+    def sendall(self, _data: bytes) -> None:
         if not self._takes:
             raise BrokenPipeError
 
-    def receive(self, most: int) -> bytes:
+    def recv(self, most: int) -> bytes:
         if not self._pieces:
             if self._end is not None:
                 raise self._end
@@ -58,12 +56,25 @@ class Scripted(TimedConnection):
         return piece[:most]
 
     def close(self) -> None:
+        """Nothing is held."""
+
+
+class Scripted(TimedConnection):
+    def __init__(self, scripted: Any) -> None:
+        super().__init__(("127.0.0.1", 1), math.inf, secure=False)
+        self._socket, self.closed = scripted, False
+
+    def usable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        super().close()
         self.closed = True
 
 
 def outcome(pieces: Sequence[bytes], end: type[OSError] | None, most: int, *, short: bool, takes: bool = True) -> Any:
     """The answer, or the class of the error, and whether the connection was kept."""
-    connections, connection = Connections("http://127.0.0.1:1"), Scripted(pieces, end, takes=takes)
+    connections, connection = Connections("http://127.0.0.1:1"), Scripted(Socket(pieces, end, takes=takes))
     connections.give_back(connection, keep=True)
     try:
         if short:
@@ -130,11 +141,12 @@ def test_the_same_pieces_have_the_same_outcome_even_if_the_request_was_not_taken
 def test_what_is_read_at_once_is_what_the_reader_reads_to_the_last_byte(data: bytes) -> None:
     read = at_once(data)
     if read is not None:
-        assert lean(data) == Read(read.status, dict(read.headers), read.body)
+        status, headers, body, keep = read
+        assert lean(data) == Read(status, dict(headers), body)
         reader = Reader(lambda _most: data)
         head = reader.head()
         assert isinstance(head, Head)
-        assert (head.keep, reader.buffered(head)) == (read.reusable, read.body)
+        assert (head.keep, reader.buffered(head)) == (keep, body)
         assert not reader.buffer
 
 
@@ -144,9 +156,10 @@ def test_a_plain_answer_with_a_length_is_read_at_once(answer: tuple[bytes, Read]
     read = at_once(data)
     if "content-length" in said.headers:
         assert read is not None
-        assert Read(read.status, dict(read.headers), read.body) == said
-        assert b"".join(read.pieces()) == said.body
-        assert all(read.pieces())  # an empty piece would be a silence
+        assert Read(read[0], dict(read[1]), read[2]) == said
+        pieces = list(WholeAnswer(*read).pieces())
+        assert b"".join(pieces) == said.body
+        assert all(pieces)  # an empty piece would be a silence
     else:
         assert read is None
 

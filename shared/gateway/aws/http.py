@@ -36,7 +36,9 @@ class AwsHttp:
         `path` is already percent-encoded. Raises NotSent, TimedOut, Broken or TooLarge; any HTTP status is an
         answer, redirects included (they are never followed).
         """
-        signer = self._signer(path, tuple(headers.items()), self._credentials())
+        told, credentials = tuple(headers.items()), self._credentials()
+        made = self._signers.get((path, told))
+        signer = made[1] if made and made[0] is credentials else self._signer(path, told, credentials)
         try:
             request = signer.request(body)
         except ValueError:
@@ -45,10 +47,8 @@ class AwsHttp:
         return self._connections.exchange(request, timeout, max_bytes)
 
     def _signer(self, path: str, headers: tuple[Header, ...], credentials: Credentials) -> Signer:
-        """Made once for an operation, and again when the credentials change."""
+        """The signer of an operation. It is made again when the credentials change, but not for equal ones."""
         made = self._signers.get((path, headers))
-        if made is not None and made[0] is credentials:
-            return made[1]
         if made is not None and made[0] == credentials:
             signer = made[1]
         else:

@@ -74,8 +74,10 @@ class Signer:
 
     def request(self, body: bytes, now: float | None = None) -> bytes:
         """The bytes of a signed request. Raises ValueError as `request_bytes` does."""
-        of = self._of(int(time.time() if now is None else now))
-        parts = self._parts
+        second = int(time.time() if now is None else now)
+        of, parts = self._last, self._parts
+        if of is None or of.second != second:
+            of = self._of(second)
         if parts is None or parts[0] is not of:
             # The signature is the last header, and the length comes after it: both are written in later.
             headers = {_DATE: of.stamp, "authorization": f"{of.told}{_UNSIGNED}"}

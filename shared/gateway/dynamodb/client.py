@@ -101,7 +101,10 @@ class DynamoDB:
         headers = _headers(operation)
         for left in range(attempts - 1, -1, -1):
             try:
-                return self._posted(operation, body, headers)
+                try:
+                    return _result(operation, self._http.post("/", body, headers, self._timeout))
+                except _InTheWay:
+                    return self._again(operation, body, headers)
             except (HttpError, _Transient) as error:
                 if left == 0:
                     observability.log.warning("a data store can't be had", extra={"reason": str(error)})
@@ -109,13 +112,15 @@ class DynamoDB:
                 time.sleep(random.uniform(0, _BACKOFF_SECONDS))  # noqa: S311  jitter, not a secret
         raise AssertionError("attempts must be at least 1")
 
-    def _posted(self, operation: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        for number in range(_CONFLICTS):
+    def _again(self, operation: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+        """The result of a request that met a transaction, once no transaction is in its way."""
+        for number in range(_CONFLICTS - 1):
+            most = min(_BACKOFF_SECONDS / 2 * 2**number, _LONGEST_BACKOFF)
+            time.sleep(random.uniform(0, most))  # noqa: S311  jitter, not a secret
             try:
                 return _result(operation, self._http.post("/", body, headers, self._timeout))
             except _InTheWay:
-                most = min(_BACKOFF_SECONDS / 2 * 2**number, _LONGEST_BACKOFF)
-                time.sleep(random.uniform(0, most))  # noqa: S311  jitter, not a secret
+                continue
         raise _Transient(f"{operation}: transactions are in the way")
 
 
