@@ -126,8 +126,8 @@ class TimedConnection:
         return True
 
     def ask(self, request: bytes, most: int) -> tuple[bool, bytes]:
-        """`send`, then `receive` until the deadline, in one step. Each Python call here costs microseconds, because other
-        processes have used the processor's caches during the last wait."""
+        """`send`, then `receive` until the deadline, in one step. Each Python call here costs microseconds, because the
+        processor's caches were used by other processes during the last wait."""
         self._silence = self._wake = math.inf
         self.patient = False
         whole = True
