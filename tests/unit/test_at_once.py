@@ -16,7 +16,7 @@ from gateway.sockets import TimedConnection, Waits
 from gateway.transport import Connections, HttpError
 from tests.unit.test_http1 import Read, answers, lean
 
-# What may have happened to an answer on its way.
+# Bytes that may get into an answer on its way.
 INSERTED = (b"\n", b"\r\n", b"\r\n\r\n", b" ", b"\x00", b":", b"-1", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 X\r\n\r\n")
 FRAMED = (
     b"Content-Length: 1\r\n",

@@ -32,7 +32,7 @@ class Credentials:
 
 
 class _Second(NamedTuple):
-    """What the signatures of one second have in common: hashes that have read everything up to the next part. `inner`
+    """The parts that all signatures of one second share: hashes that have read everything up to the next part. `inner`
     and `outer` are the two hashes of HMAC (RFC 2104); `told` is the authorization up to the signature."""
 
     second: int
