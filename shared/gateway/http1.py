@@ -10,28 +10,33 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 MOST_HEAD = 65_536  # bytes of a head, and of the trailers after chunks
-_PIECE = 65_536
+PIECE = 65_536
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
 # The head ends with an empty line. LF without CR does not match, and a blank before a line's end does not. A header
 # that says where the body ends may occur once, and with these values only: `(?(n)(?!))` fails if the group has matched.
+# Most lines are read by the first form: the name of no such header begins like theirs.
 _HEAD = re.compile(
     rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [\t\x20-\x7e]*+)?+\r\n"
-    rb"(?:(?:(?i:content-length):(?(2)(?!))[ \t]*+([0-9]{1,15})"
+    rb"(?:(?:[!#$%&'*+.^_`|~0-9ABD-SU-Zabd-su-z-][!#$%&'*+.^_`|~0-9A-Za-z-]*+:[\t\x20-\x7e]*+(?<![ \t])"
+    rb"|(?i:content-length):(?(2)(?!))[ \t]*+([0-9]{1,15})"
     rb"|(?i:transfer-encoding):(?(3)(?!))[ \t]*+((?i:chunked))"
     rb"|(?i:connection):(?(4)(?!))[ \t]*+((?:[\t\x20-\x7e]*+(?<![ \t]))?+)"
     rb"|(?!(?i:content-length|transfer-encoding|connection):)"
     rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:(?:[ \t]*+(?=\r)|[\t\x20-\x7e]*+(?<![ \t])))\r\n)*+\r\n"
 )
+_BODILESS = (b"204", b"304")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e]*)?\r?\n")
 _LONGEST_CHUNK_LINE = 4_096
 _METHOD = re.compile(r"[A-Z]+")
 _TARGET = re.compile(r"/[!-~]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
+_IN_VALUES = bytes((0x09, *range(0x20, 0x7F)))
 
+Fixed = tuple[tuple[str, str], ...]
 Receive = Callable[[int], bytes]  # at most that many bytes; none if the other side has closed
 Got = TypeVar("Got")
 
@@ -50,30 +55,23 @@ class Cut(Malformed):
 
 
 def request_bytes(
-    method: str,
-    target: str,
-    host: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    fixed: tuple[tuple[str, str], ...] = (),
+    method: str, target: str, host: str, headers: Mapping[str, str], body: bytes, fixed: Fixed = ()
 ) -> bytes:
     """The bytes of a request. `fixed` are further headers that are the same in many requests; they are checked only
     once. Raises ValueError, which quotes nothing, for parts that would make another request on the wire."""
-    start, names, end, counted = _shape(method, target, host, tuple(headers), fixed)
-    values = headers.values()
-    if not _VALUE.fullmatch("".join(values)):
+    start, end, counted = _shape(method, target, host, tuple(headers), fixed)
+    values = tuple(headers.values())
+    joined = "".join(values)
+    if not joined.isascii() or joined.encode().translate(None, _IN_VALUES):  # faster than _VALUE on long tokens
         raise ValueError("a malformed header")
-    lines = "".join([name + value for name, value in zip(names, values, strict=True)])
-    length = "" if counted else f"\r\nContent-Length: {len(body)}"
-    return f"{start}{lines}{end}{length}\r\n\r\n".encode("ascii") + body
+    head = f"{start % values}{end}" if counted else f"{start % values}{end}\r\nContent-Length: {len(body)}"
+    return f"{head}\r\n\r\n".encode("ascii") + body
 
 
 @lru_cache(maxsize=256)
-def _shape(
-    method: str, target: str, host: str, names: tuple[str, ...], fixed: tuple[tuple[str, str], ...]
-) -> tuple[str, tuple[str, ...], str, bool]:
-    """What is the same in many requests: the text before the headers' values and between them, the text after them, and
-    whether the headers give the body's length."""
+def _shape(method: str, target: str, host: str, names: tuple[str, ...], fixed: Fixed) -> tuple[str, str, bool]:
+    """What is the same in many requests: the text up to the last header, with a %s for each value of these names; the
+    text after it; and whether the headers give the body's length."""
     every = (*(name for name, _ in fixed), *names)
     given = {name.lower() for name in every}
     if not _METHOD.fullmatch(method) or not _TARGET.fullmatch(target) or not _VALUE.fullmatch(host):
@@ -82,18 +80,20 @@ def _shape(
         raise ValueError("a malformed header")
     start = f"{method} {target} HTTP/1.1" + ("" if "host" in given else f"\r\nHost: {host}")
     start += "".join(f"\r\n{name}: {value}" for name, value in fixed)
+    start += "".join(f"\r\n{name}: \0" for name in names)  # no part has a NUL: each was checked
     end = "" if "accept-encoding" in given else "\r\nAccept-Encoding: identity"
     counted = bool(given & {"content-length", "transfer-encoding"})
-    return start, tuple(f"\r\n{name}: " for name in names), end, counted
+    return start.replace("%", "%%").replace("\0", "%s"), end, counted
 
 
 class Headers(Mapping[str, str]):
     """Header lines by lower-case name. They are parsed on first use, which most answers never see. Of a repeated header
     the last one counts."""
 
+    __slots__ = ("_head", "_read")
+
     def __init__(self, head: bytes) -> None:
         self._head: bytes | None = head
-        self._read: dict[str, str] = {}
 
     def _lines(self) -> dict[str, str]:
         if self._head is not None:
@@ -205,7 +205,7 @@ class Reader:
         return line
 
     def _more(self) -> bool:
-        piece = self._receive(_PIECE)
+        piece = self._receive(PIECE)
         self.buffer += piece
         return bool(piece)
 
@@ -217,6 +217,21 @@ def _patiently(read: Callable[[], Got]) -> Generator[bytes, None, Got]:
             return read()
         except Silence:
             yield b""
+
+
+class Answer(Protocol):
+    """A head, then a body. Once it is read, `reusable` says whether its connection may serve another exchange.
+    `buffered` is the whole body if it has already come, else None."""
+
+    status: int
+    headers: Mapping[str, str]
+    measured: bool
+
+    @property
+    def reusable(self) -> bool: ...
+    def pieces(self) -> Iterator[bytes]: ...
+    def buffered(self) -> bytes | None: ...
+    def close(self) -> None: ...
 
 
 class PlainAnswer:
@@ -242,13 +257,44 @@ class PlainAnswer:
         """Nothing is held."""
 
 
+class WholeAnswer:
+    """An answer that came in one piece."""
+
+    measured = True
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, reusable: bool) -> None:
+        self.status, self.headers, self._body, self.reusable = status, headers, body, reusable
+
+    def pieces(self) -> Iterator[bytes]:
+        if self._body:
+            yield self._body
+
+    def buffered(self) -> bytes:
+        return self._body
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def at_once(piece: bytes) -> tuple[int, Headers, bytes, bool] | None:
+    """Status, headers, body, and whether the connection may be used again, if these bytes are one plain answer with a
+    length, whole, and nothing follows it; else None."""
+    match = _HEAD.match(piece)
+    if match is None:
+        return None
+    said, length, coding, connection = match.groups()
+    end = match.end()
+    if length is None or coding is not None or said in _BODILESS or len(piece) - end != int(length):
+        return None
+    return int(said), Headers(piece[:end]), piece[end:], connection is None or connection.lower() == b"keep-alive"
+
+
 def _read_head(text: bytes) -> Head | Odd:
     match = _HEAD.fullmatch(text)
     if match is None:
         return _ODD
     said, length, coding, connection = match.groups()
-    status = int(said)
-    if (length is None) == (coding is None) or status in (204, 304):  # no length, or two, or no body
+    if (length is None) == (coding is None) or said in _BODILESS:  # no length, or two, or no body
         return _ODD
     keep = connection is None or connection.lower() == b"keep-alive"
-    return Head(status, Headers(text), None if length is None else int(length), keep)
+    return Head(int(said), Headers(text), None if length is None else int(length), keep)

@@ -6,24 +6,23 @@ it. Here every receive lasts at most until the deadline. A redirect is an answer
 
 from __future__ import annotations
 
-import ssl
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from gateway.http1 import Head, PlainAnswer, Silence, request_bytes
-from gateway.sockets import NO_WAITS, Resolve, TimedConnection, Waits, addresses_of
+from gateway.http1 import PIECE, Answer, Fixed, Head, PlainAnswer, Silence, WholeAnswer, at_once, request_bytes
+from gateway.sockets import CONNECT_SECONDS, NO_WAITS, Resolve, TimedConnection, Waits, addresses_of
 
-Fixed = tuple[tuple[str, str], ...]
 MAX_BYTES = 6_291_456
 _TO_THE_END = 0.25  # seconds, for the rest of an answer whose last event has come
 _MOST_IDLE = 64  # connections kept for the next exchange; further ones are closed
 # A load balancer closes an idle connection after a minute; a NAT gateway drops one silently after six minutes. A
 # request that is sent after that is lost, and a call is charged for a request that nobody answers.
 _IDLE_SECONDS = 50.0
+_FAULTS = (OSError, ValueError)  # what sockets raise; ValueError: what came is not HTTP
 
 
 class HttpError(Exception):
@@ -62,21 +61,6 @@ class HttpReply(NamedTuple):
     body: bytes
 
 
-class Answer(Protocol):
-    """An answer as it is read: its head, then its body. Once the body is read, `reusable` says whether the connection
-    may serve another exchange. `buffered` is the whole body if it has already come, else None."""
-
-    status: int
-    headers: Mapping[str, str]
-    measured: bool
-
-    @property
-    def reusable(self) -> bool: ...
-    def pieces(self) -> Iterator[bytes]: ...
-    def buffered(self) -> bytes | None: ...
-    def close(self) -> None: ...
-
-
 class Exchange:
     """An answer whose status and headers have come. Its body comes in pieces, as they arrive, until the deadline.
 
@@ -92,12 +76,14 @@ class Exchange:
         """The body's bytes, and an empty piece after each silence as long as the exchange's `wake`. With `max_bytes`
         None any size is allowed. Raises TimedOut, Broken or TooLarge."""
         size = 0
-        with _translated():
+        try:
             for piece in self._answer.pieces():
                 size += len(piece)
                 if max_bytes is not None and size > max_bytes:
                     raise TooLarge(f"an answer of more than {max_bytes} bytes")
                 yield piece
+        except _FAULTS as error:
+            raise _http_error(error) from error
         self._whole = True
 
     def to_the_end(self) -> None:
@@ -135,13 +121,16 @@ class Sent:
     def answer(self) -> Exchange | None:
         """The answer, as soon as its status and headers have come; None each time the waits' `wake` has passed without
         a byte. Raises TimedOut or Broken."""
+        connection, waits = self._connection, self._waits
         try:
-            with _translated():
-                answer = _answer(self._connection, self._method)
-            self._connection.wait_for(self._waits.idle, self._waits.wake)
-            return Exchange(self._pool, self._connection, answer, sent=self._whole)
+            answer = _answer(connection, self._method)
+            connection.wait_for(waits.idle, waits.wake)
+            return Exchange(self._pool, connection, answer, sent=self._whole)
         except Silence:
             return None
+        except _FAULTS as error:
+            self.close()
+            raise _http_error(error) from error
         except BaseException:
             self.close()
             raise
@@ -185,20 +174,16 @@ class Connections:
         *,
         fixed: Fixed = (),
     ) -> Sent:
-        """Send a request. `timeout` is for the whole exchange, body included, and `waits` for parts of it.
-
-        `target` is the percent-encoded path with its query. `fixed` are headers that are the same in many requests.
-        Raises NotSent, TimedOut or Broken. Close what you get, or take its answer.
-        """
-        try:
-            request = request_bytes(method, target, self.host, headers, body, fixed)
-        except ValueError:
-            # The cause is dropped: it could quote a header, which may be a key.
-            raise NotSent("the request is no HTTP") from None
+        """Send a request. `timeout` is for the whole exchange, body included, and `waits` for parts of it. `target` is
+        the percent-encoded path with its query. `fixed` are headers that are the same in many requests. Raises NotSent,
+        TimedOut or Broken. Close what you get, or take its answer."""
+        request = self._bytes(method, target, headers, body, fixed)
         connection = self._connection(time.monotonic() + timeout, waits.connect)
         try:
-            with _translated():
-                return Sent(self, connection, method, waits, whole=_sent(connection, request))
+            return Sent(self, connection, method, waits, whole=connection.send(request))
+        except _FAULTS as error:
+            connection.close()
+            raise _http_error(error) from error
         except BaseException:
             connection.close()
             raise
@@ -215,11 +200,37 @@ class Connections:
         fixed: Fixed = (),
     ) -> HttpReply:
         """One exchange, read to its end within `timeout` seconds. Raises NotSent, TimedOut, Broken or TooLarge."""
-        exchange = self.open(method, target, body, headers, timeout, fixed=fixed)
+        return self.exchange(self._bytes(method, target, headers, body, fixed), timeout, max_bytes, method)
+
+    def exchange(self, request: bytes, timeout: float, max_bytes: int = MAX_BYTES, method: str = "POST") -> HttpReply:
+        """Like `request`, for a request whose bytes are made."""
+        connection = self._connection(time.monotonic() + timeout, CONNECT_SECONDS)
         try:
-            return HttpReply(exchange.status, exchange.headers, exchange.whole(max_bytes))
+            whole, piece = connection.ask(request, PIECE)
+            read = at_once(piece) if whole else None
+        except _FAULTS as error:
+            connection.close()
+            raise _http_error(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        if read is not None and len(read[2]) <= max_bytes:  # as most are: they need none of the objects below
+            self.give_back(connection, keep=read[3])
+            return HttpReply(*read[:3])
+        connection.reader.buffer += piece
+        answered = Sent(self, connection, method, NO_WAITS, whole=whole).answer()
+        assert answered is not None  # noqa: S101  nobody is woken
+        try:
+            return HttpReply(answered.status, answered.headers, answered.whole(max_bytes))
         finally:
-            exchange.close()
+            answered.close()
+
+    def _bytes(self, method: str, target: str, headers: Mapping[str, str], body: bytes, fixed: Fixed) -> bytes:
+        try:
+            return request_bytes(method, target, self.host, headers, body, fixed)
+        except ValueError:
+            # The cause is dropped: it could quote a header, which may be a key.
+            raise NotSent("the request is no HTTP") from None
 
     def give_back(self, connection: TimedConnection, *, keep: bool) -> None:
         """Called by an Exchange when it ends."""
@@ -249,20 +260,16 @@ class Connections:
         return fresh
 
 
-def _sent(connection: TimedConnection, request: bytes) -> bool:
-    """Send a request, and return whether all of it was sent. If the other side stopped reading, it may still have
-    answered (413: too large), and that answer tells the outcome."""
-    try:
-        connection.send(request)
-    except (ConnectionError, ssl.SSLError):
-        return False
-    return True
-
-
 def _answer(connection: TimedConnection, method: str) -> Answer:
-    head = connection.reader.head()
+    reader = connection.reader
+    if not reader.buffer:
+        piece = connection.receive(PIECE)
+        if read := at_once(piece):
+            return WholeAnswer(*read)
+        reader.buffer += piece
+    head = reader.head()
     if isinstance(head, Head):
-        return PlainAnswer(head, connection.reader)
+        return PlainAnswer(head, reader)
     from gateway.odd_http import OddAnswer  # rarely needed, and http.client is slow to load
 
     return OddAnswer(connection, method)
@@ -273,17 +280,8 @@ def _close(connections: Iterable[TimedConnection]) -> None:
         connection.close()
 
 
-class _translated:  # noqa: N801 - a context manager used like a function; contextlib's costs a generator a call
-    """Turns what sockets and http.client raise into this module's errors."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            return
-        if isinstance(error, TimeoutError):
-            raise TimedOut("no answer in time", sent=True) from error
-        # ValueError: what came is not HTTP.
-        if isinstance(error, (OSError, ValueError)):
-            raise Broken(f"the connection broke: {type(error).__name__}") from error
+def _http_error(error: Exception) -> HttpError:
+    """The error of this module for an error of sockets or http.client."""
+    if isinstance(error, TimeoutError):
+        return TimedOut("no answer in time", sent=True)
+    return Broken(f"the connection broke: {type(error).__name__}")

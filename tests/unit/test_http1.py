@@ -277,6 +277,19 @@ def test_headers_that_stay_the_same_leave_like_any_other() -> None:
             request_bytes("POST", "/", "h", {}, b"", ((name, value),))
 
 
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_value_has_printable_ascii_and_tabs_only(stays: bool) -> None:
+    for code in (*range(0x180), 0x2028, 0xD800, 0xFF0D, 0x1F600):
+        value, fine = f"a{chr(code)}b", code == 0x09 or 0x20 <= code <= 0x7E
+        headers, fixed = ({}, (("x", value),)) if stays else ({"x": value}, ())
+        if fine:
+            assert f"\r\nx: {value}\r\n".encode() in request_bytes("POST", "/", "h", headers, b"", fixed)
+            continue
+        with pytest.raises(ValueError, match=r"^a malformed header$") as fault:
+            request_bytes("POST", "/", "h", headers, b"", fixed)
+        assert fault.value.__context__ is None  # it would quote the value
+
+
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20), st.booleans())
 def test_no_text_makes_another_request_of_it(target: str, name: str, value: str, stays: bool) -> None:
     """Whatever text a target or a header has, the wire carries one request with one more header, or none at all."""

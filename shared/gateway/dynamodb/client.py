@@ -9,6 +9,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from gateway import observability
@@ -28,6 +29,7 @@ _REJECTED = {
 }
 _written = writer()
 _read = json.JSONDecoder().decode  # json.loads would guess an encoding
+_EMPTY = (b"{}", b"")  # what most writes are answered
 _BACKOFF_SECONDS = 0.05
 _CONFLICTS, _LONGEST_BACKOFF = 10, 0.4  # of one request with transactions: about a second of waiting in total
 _KEYS_A_READ = 100  # DynamoDB's limit for BatchGetItem
@@ -96,10 +98,13 @@ class DynamoDB:
         unreachable, no answer in time, no right to it).
         """
         body = _written(request).encode()
-        headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"}
+        headers = _headers(operation)
         for left in range(attempts - 1, -1, -1):
             try:
-                return self._posted(operation, body, headers)
+                try:
+                    return _result(operation, self._http.post("/", body, headers, self._timeout))
+                except _InTheWay:
+                    return self._again(operation, body, headers)
             except (HttpError, _Transient) as error:
                 if left == 0:
                     observability.log.warning("a data store can't be had", extra={"reason": str(error)})
@@ -107,14 +112,21 @@ class DynamoDB:
                 time.sleep(random.uniform(0, _BACKOFF_SECONDS))  # noqa: S311  jitter, not a secret
         raise AssertionError("attempts must be at least 1")
 
-    def _posted(self, operation: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        for number in range(_CONFLICTS):
+    def _again(self, operation: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+        """The result of a request that met a transaction, once no transaction is in its way."""
+        for number in range(_CONFLICTS - 1):
+            most = min(_BACKOFF_SECONDS / 2 * 2**number, _LONGEST_BACKOFF)
+            time.sleep(random.uniform(0, most))  # noqa: S311  jitter, not a secret
             try:
                 return _result(operation, self._http.post("/", body, headers, self._timeout))
             except _InTheWay:
-                most = min(_BACKOFF_SECONDS / 2 * 2**number, _LONGEST_BACKOFF)
-                time.sleep(random.uniform(0, most))  # noqa: S311  jitter, not a secret
+                continue
         raise _Transient(f"{operation}: transactions are in the way")
+
+
+@lru_cache(maxsize=16)
+def _headers(operation: str) -> Mapping[str, str]:
+    return {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"}
 
 
 class _InTheWay(Exception):
@@ -126,11 +138,12 @@ class _Transient(Exception):
 
 
 def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
+    status, _, body = reply
     try:
-        answer: dict[str, Any] = _read(reply.body.decode()) if reply.body else {}
+        answer: dict[str, Any] = {} if body in _EMPTY else _read(body.decode())
     except ValueError as error:
-        raise _Transient(f"{operation}: no JSON in answer {reply.status}") from error
-    if reply.status == 200:
+        raise _Transient(f"{operation}: no JSON in answer {status}") from error
+    if status == 200:
         return answer
     code = str(answer.get("__type", "")).rpartition("#")[2]
     if code == "ConditionalCheckFailedException":
@@ -141,5 +154,5 @@ def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
     if code == "TransactionConflictException":
         raise _InTheWay
     if code not in _REJECTED:
-        raise _Transient(f"{operation}: {code or reply.status}")
+        raise _Transient(f"{operation}: {code or status}")
     raise StoreRejected(operation, code, str(answer.get("message") or answer.get("Message") or ""))

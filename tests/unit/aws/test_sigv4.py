@@ -5,13 +5,14 @@ from typing import Any
 from unittest import mock
 from urllib.parse import quote
 
+import pytest
 from botocore import auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.aws.sigv4 import Credentials, sign
+from gateway.aws.sigv4 import Credentials, Signer, sign
 
 NORMALISED = (".", "..")  # botocore takes these segments out before it signs; no path of ours has one
 text = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
@@ -45,6 +46,44 @@ def test_signs_as_botocore_does(
         auth.SigV4Auth(BotoCredentials("AKIDEXAMPLE", secret, token), "dynamodb", "eu-west-1").add_auth(request)
     assert ours["x-amz-date"] == request.headers["X-Amz-Date"]
     assert ours["authorization"] == request.headers["Authorization"]
+
+
+@given(
+    body=st.binary(max_size=200),
+    secret=text,
+    token=st.none() | text,
+    now=st.integers(min_value=0, max_value=4_000_000_000),
+)
+def test_a_whole_request_has_the_headers_that_botocore_would_sign(
+    body: bytes, secret: str, token: str | None, now: int
+) -> None:
+    credentials, headers = Credentials("AKIDEXAMPLE", secret, token), {"x-amz-target": "T.O", "x-percent": "100%s%"}
+    signer = Signer("h:1", "/x%20y", tuple(headers.items()), credentials, "eu-west-1", "dynamodb")
+    for sent, second in ((b"another", now), (body, now), (body, now + 1)):
+        head, _, rest = signer.request(sent, second).partition(b"\r\n\r\n")
+        first, *lines = head.decode("ascii").split("\r\n")
+        signed = sign(
+            host="h:1",
+            path="/x%20y",
+            headers=headers,
+            body=sent,
+            credentials=credentials,
+            region="eu-west-1",
+            service="dynamodb",
+            now=second,
+        )
+        assert (first, rest) == ("POST /x%20y HTTP/1.1", sent)
+        assert dict(line.split(": ", 1) for line in lines) == signed | {
+            "Accept-Encoding": "identity",
+            "Content-Length": str(len(sent)),
+        }
+        assert len(lines) == len(signed) + 2
+
+
+def test_a_credential_that_would_make_another_request_of_it_is_not_sent() -> None:
+    for credentials in (Credentials("AKID", "s", "t\r\nevil: 1"), Credentials("AKID\r\nevil: 1", "s")):
+        with pytest.raises(ValueError, match="malformed"):
+            Signer("h", "/", (), credentials, "eu-west-1", "dynamodb").request(b"", 0)
 
 
 def test_what_is_kept_of_an_operation_is_its_own() -> None:
