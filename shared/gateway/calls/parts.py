@@ -105,7 +105,7 @@ def tools_and_calls(body: Mapping[str, Any], tools: Iterable[PathAndPart], parts
 def wants_schema(body: Mapping[str, Any]) -> bool:
     """Whether the answer must follow a schema. An additional text says so to some models."""
     homes = (body.get("output_config"), body.get("text"))
-    return bool(body.get("response_format")) or any(isinstance(it, Mapping) and it.get("format") for it in homes)
+    return bool(body.get("response_format")) or any(isinstance(it, dict) and it.get("format") for it in homes)
 
 
 def told_of_tools(tools: Iterable[PathAndPart]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from gateway.errors import BadRequest, GatewayError, NotFound
@@ -19,6 +20,7 @@ SHOWN = "; GET /v1/models lists what this key may use."
 CLAUDE_CODE = "claude-code/"  # before any name: the same model, under a name that Claude Code keeps
 WARNED_DAYS = 60  # this long before a model's end, its answers announce it
 _MOST_ROUTES = 256  # kept at a time, because clients choose the names
+_parts = lru_cache(maxsize=1_024)(str.partition)
 
 
 class Alias(Protocol):
@@ -78,11 +80,11 @@ class Route(NamedTuple):
 
     @property
     def provider(self) -> str:
-        return self.target.partition("/")[0]
+        return _parts(self.target, "/")[0]
 
     @property
     def model(self) -> str:
-        return self.target.partition("/")[2]
+        return _parts(self.target, "/")[2]
 
     @property
     def called(self) -> str:

@@ -113,7 +113,7 @@ def _of_tools(tools: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def _of_choice(choice: Any) -> Iterator[tuple[str, str, str]]:
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         return
     if choice.get("type", "function") not in (*_OWN_CODE, "allowed_tools"):
         yield "tool_choice", "type", PAID
