@@ -132,7 +132,7 @@ class _Exchange:
     def account(self) -> None:
         this = self._context
         facts = {"route": self._request.route, "status": this.status, "duration_ms": round(this.elapsed(), 1)}
-        observability.log.info("request", extra=facts)
+        observability.tell("request", facts)
         try:
             runs.finish(self._service.name, this)
         except Exception:  # noqa: BLE001  an answer is worth more than its metrics

@@ -252,7 +252,7 @@ class Config(_Part):
 
     def tier(self, name: str) -> TierLimits:
         """Raises KeyError for an unknown tier; key records contain only known ones."""
-        return {str(tier): limits for tier, limits in self.rate_limits.items()}[name]
+        return cast("dict[str, TierLimits]", self.rate_limits)[name]
 
 
 def parse_config(document: Mapping[str, Any]) -> Config:
