@@ -252,7 +252,11 @@ class Config(_Part):
 
     def tier(self, name: str) -> TierLimits:
         """Raises KeyError for an unknown tier; key records contain only known ones."""
-        return cast("dict[str, TierLimits]", self.rate_limits)[name]
+        return self._tiers[name]
+
+    @cached_property
+    def _tiers(self) -> dict[str, TierLimits]:
+        return {str(tier): limits for tier, limits in self.rate_limits.items()}
 
 
 def parse_config(document: Mapping[str, Any]) -> Config:
