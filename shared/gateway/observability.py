@@ -12,7 +12,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
@@ -124,8 +124,6 @@ _WANTED: Final = {  # each metric's dimensions from callers, in lower case and a
 }
 _MOST_VALUES: Final = 100  # EMF's limit for one metric in one line
 
-_Dimensions = tuple[tuple[str, str], ...]
-
 
 def configure(service: str, level: str) -> None:
     """Name the function in every line that is logged here, and log from this level on. Called first in every run."""
@@ -159,13 +157,14 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
     Raises KeyError for an unknown name and for dimensions that are not exactly the metric's.
     """
     # Micro-dollars are the smallest unit, and each digit in the log costs money.
-    context.current().metrics.append((_place(name, tuple(dimensions.items())), round(value, 6)))
+    number = value if type(value) is int else round(value, 6)
+    context.current().metrics.append((_place(name, **dimensions), number))
 
 
 @lru_cache(maxsize=256)
-def _place(name: str, given: _Dimensions) -> context.Place:
+def _place(name: str, **dimensions: str) -> context.Place:
     """The metric's name and the dimensions that a value is filed under, from those that a caller gives."""
-    wanted, dimensions = _WANTED[name], dict(given)
+    wanted = _WANTED[name]
     if dimensions.keys() != wanted.keys():
         raise KeyError(f"{name} has the dimensions {[*wanted.values()]}, not {sorted(dimensions)}")
     return name, tuple([(key, dimensions[given]) for given, key in wanted.items()])
@@ -177,20 +176,23 @@ def flush(gateway: str, function: str) -> None:
     pending = context.current().metrics
     if not pending:
         return
-    places = tuple([place for place, _ in pending])
-    # JSON and Python write these numbers alike.
-    values: list[Any] = [value for _, value in pending]
+    places: tuple[context.Place, ...]
+    values: Sequence[float | str]  # JSON and Python write these numbers alike
+    places, values = zip(*pending, strict=True)
     pending.clear()
     if len(set(places)) < len(places):
         places, values = _grouped(places, values)
-    moment = time.time_ns() // 1_000_000
-    lines = [form % (moment, *[values[each] for each in chosen]) for form, chosen in _lines(places, gateway, function)]
+    moment, lines = time.time_ns() // 1_000_000, ""
+    for form, chosen in _lines(places, gateway, function):
+        lines += form % (moment, *[values[each] for each in chosen])
     # In one piece: two requests that end at once must not write into each other's line.
-    sys.stdout.write("".join(lines))
+    sys.stdout.write(lines)
     sys.stdout.flush()
 
 
-def _grouped(places: Iterable[context.Place], values: Iterable[float]) -> tuple[tuple[context.Place, ...], list[str]]:
+def _grouped(
+    places: Iterable[context.Place], values: Iterable[float | str]
+) -> tuple[tuple[context.Place, ...], list[str]]:
     """Each place with the texts of all its values, and again for more than fit into one line."""
     groups: dict[context.Place, list[str]] = {}
     for place, value in zip(places, values, strict=True):

@@ -57,7 +57,7 @@ def _plain(request: Request, running: Call, body: dict[str, Any]) -> Response:
 
 def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Response:
     headers = _headers(running, request)
-    if running.request.streamed:
+    if running.plan.request.streamed:
         # This door can't stream: the answer is a valid event stream in one piece, and a header says so.
         usage = bool((request.json().get("stream_options") or {}).get("include_usage"))
         buffered = {"x-gateway-stream": "buffered", "cache-control": "no-cache"}
@@ -189,6 +189,6 @@ def _headers(running: Call, request: Request) -> dict[str, str]:
     }
     if prepared.dropped:
         headers["x-gateway-dropped"] = ", ".join(prepared.dropped)
-    if running.request.mcp_context is not None:  # also for routes whose body has no field for the products
+    if running.plan.request.mcp_context is not None:  # also for routes whose body has no field for the products
         headers["x-gateway-context-products"] = ", ".join([str(product["id"]) for product in running.products])
     return headers
