@@ -1,7 +1,7 @@
 """Imported before everything else by a function with much to import; `over` is called behind its last import.
 
-What is imported lives as long as the process. To look through it for garbage again and again takes a sixteenth of the
-CPU of a start, and finds next to nothing.
+Everything that a start imports lives as long as the process. Searching it for garbage again and again takes a sixteenth
+of the CPU of a start, and finds next to nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,6 @@ gc.disable()
 
 
 def over() -> None:
-    """Look for garbage from here on, but not in what there is by now."""
+    """Switch the collector on again. It leaves out all objects that exist by now."""
     gc.freeze()
     gc.enable()

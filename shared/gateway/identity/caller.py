@@ -60,7 +60,7 @@ class KeyLimits:
         if unknown := both.keys() - set(NUMBERS):
             raise TypeError(f"no such limit: {', '.join(sorted(unknown))}")
         kept = tuple((name, value) for name in NUMBERS if (value := both.get(name)) is not None)
-        # Each number is an attribute of its own, since a paid call asks for many of them.
+        # Each number becomes an attribute, since a paid call asks for many of them.
         self.__dict__.update(dict.fromkeys(NUMBERS), **dict(kept))
         object.__setattr__(self, "given", kept)
         object.__setattr__(self, "budget_duration", budget_duration)
@@ -138,8 +138,8 @@ class Caller:
         return scope in self.scopes
 
     def to_context(self) -> dict[str, str]:
-        """The authorizer's context. It has only strings, because an IAM policy answer takes nothing nested. What is
-        empty is left out: the context comes with each call, as a part of its event."""
+        """The authorizer's context. It has only strings, because an IAM policy answer takes nothing nested. Empty
+        values are left out, since the context is a part of the event of each call."""
         context = {
             "keyGeneration": str(self.generation),
             "models": " ".join(self.models),
