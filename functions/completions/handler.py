@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.handlers import starting  # isort: split
+
 from gateway.api.http_api import http_api
 from gateway.api.routes import Described, Route
 from gateway.handlers import v1
@@ -26,3 +28,4 @@ ROUTES = (
     *v1.routes("bearer", streamed="in one piece"),
 )
 handler = http_api("completions", ROUTES, identity, pace)
+starting.over()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.handlers import starting  # isort: split
+
 import threading
 
 from gateway.api.callers import SentKeys
@@ -39,6 +41,8 @@ ROUTES = (
         ),
     ),
 )
+
+starting.over()
 
 
 def app(settings: Settings, ending: threading.Event) -> Port:

@@ -16,8 +16,8 @@ from typing import Final, ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# A metric's name, a value, and the dimensions that it is filed under.
-Measured = tuple[str, float, tuple[tuple[str, str], ...]]
+# A metric's name, and the dimensions that its values are filed under.
+Place = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Context:
     correlation_id: str = ""
     request_id: str = ""
     keys: dict[str, object] = field(default_factory=dict)
-    metrics: list[Measured] = field(default_factory=list)
+    metrics: list[tuple[Place, float]] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     deadline: float = math.inf
     trace: str = ""

@@ -10,9 +10,12 @@ from json import encoder
 from typing import Any, Final
 
 MOST_LEVELS: Final = 100
-# A member's small number with an exponent, as Python writes it. A quote after a letter ends a name or a text: a quote
-# inside a text has a backslash before it, and one that begins a text follows a colon, a comma or a bracket.
-_SMALL = re.compile(r'":(?<=[A-Za-z0-9_]":)(-?)(\d)(?:\.(\d+))?e-(\d\d)(?=[,}])')
+# The exponent of a small number, as Python writes it. It is looked for first: a text has few of them, but many members.
+_EXPONENT = re.compile(r"e-(\d\d)(?=[,}])")
+# The rest of a member's small number, before its exponent. A quote after a letter ends a name or a text: a quote inside
+# a text has a backslash before it, and one that begins a text follows a colon, a comma or a bracket.
+_SMALL = re.compile(r'[A-Za-z0-9_]":(-?)(\d)(?:\.(\d+))?')
+_LONGEST = 26  # characters of the latter: no float has more than 17 digits
 
 
 def writer(
@@ -45,12 +48,16 @@ def writer(
 def decimal(text: str) -> str:
     """JSON text with the small numbers of objects' members written out. Numbers in lists stay as they are: nobody reads
     vectors, and they have thousands."""
-    return _SMALL.sub(_written_out, text) if "e-" in text else text
-
-
-def _written_out(found: re.Match[str]) -> str:
-    sign, first, rest, exponent = found.groups()
-    return f'":{sign}0.{"0" * (int(exponent) - 1)}{first}{rest or ""}'
+    written, done = "", 0
+    for exponent in _EXPONENT.finditer(text):
+        end = exponent.start()
+        start = text.rfind('":', max(done, end - _LONGEST), end) - 1
+        found = _SMALL.fullmatch(text, start, end) if start >= 0 else None
+        if found is not None:
+            sign, first, rest = found.groups()
+            written += f"{text[done : start + 3]}{sign}0.{'0' * (int(exponent[1]) - 1)}{first}{rest or ''}"
+            done = exponent.end()
+    return written + text[done:] if done else text
 
 
 def is_shallow_text(text: str) -> bool:

@@ -120,14 +120,15 @@ class Bucket:
 
     def tau(self, units: int) -> int:
         """How far ahead the bucket may be if this many units are to conform."""
-        return self.cost(self.burst) - self.cost(units) - self.slack
+        return (self.burst - units) * self.step - self.slack
 
     def idle(self, arrival: int, now: int) -> bool:
         return arrival < now - self.slack
 
     def conforms(self, arrival: int, units: int, now: int) -> bool:
         """Whether this many units may come now. If not, they would not at any later arrival time either."""
-        return max(arrival, now - self.slack) <= now + self.tau(units)
+        slack = self.slack
+        return max(arrival, now - slack) <= now + (self.burst - units) * self.step - slack  # now + tau
 
     def wait(self, arrival: int, units: int, now: int) -> int:
         """Microseconds until this many units conform; 0 or less if they do now."""

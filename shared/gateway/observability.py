@@ -12,10 +12,10 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TextIO
 
 from gateway import context
 from gateway.json_text import writer
@@ -26,6 +26,8 @@ log: Final = logging.getLogger(_NAME)
 _encode: Final = writer(default=str, decimals=True)
 # A key of ours, wherever a client wrote it: in a path, as a field's name. Its id is left, which is not secret.
 _KEY: Final = re.compile(r"(sk-[0-9A-Za-z]{12})-[0-9A-Za-z]{8,}")
+_LEVELS: Final = {"DEBUG": logging.DEBUG, "INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
+_NOTHING: Final[Mapping[str, str]] = {}
 _STANDARD: Final = frozenset((*logging.makeLogRecord({}).__dict__, "message", "asctime"))
 
 
@@ -34,24 +36,38 @@ class _Line(logging.Formatter):
     those names need no change."""
 
     def format(self, record: logging.LogRecord) -> str:
-        this = context.current()
-        facts: dict[str, Any] = {
-            "level": record.levelname,
-            "location": f"{record.funcName}:{record.lineno}",
-            "message": record.getMessage(),
-            "timestamp": f"{_second(int(record.created))}.{int(record.msecs):03d}+00:00",
-            "service": _NAME,
-        }
-        # The keys of the request that wrote it; the line's own values win. Unknown values are left out.
         said = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
-        facts |= {key: value for key, value in {**this.keys, **said}.items() if value is not None}
+        raised: dict[str, str] = {}
         if record.exc_info and record.exc_info[0] is not None:
-            facts["exception"] = self.formatException(record.exc_info)
-            facts["exception_name"] = record.exc_info[0].__name__
-        if this.trace.startswith("Root="):
-            facts["xray_trace_id"] = this.trace[5:].partition(";")[0]
-        line = _encode(facts)
-        return _KEY.sub(r"\1-...", line) if "sk-" in line else line
+            raised["exception"] = self.formatException(record.exc_info)
+            raised["exception_name"] = record.exc_info[0].__name__
+        where = f"{record.funcName}:{record.lineno}"
+        moment = int(record.created) * 1_000 + int(record.msecs)
+        return _text(record.levelname, where, record.getMessage(), moment, said, raised)
+
+
+def _text(
+    level: str, where: str, message: str, moment: int, said: Mapping[str, Any], raised: Mapping[str, str] = _NOTHING
+) -> str:
+    """A line's JSON text. `moment` is in milliseconds since the epoch."""
+    this, (second, milli) = context.current(), divmod(moment, 1_000)
+    # The keys of the request that wrote it; the line's own values win. Unknown values are left out.
+    keys = {**this.keys, **said}
+    if None in keys.values():
+        keys = {key: value for key, value in keys.items() if value is not None}
+    facts: dict[str, Any] = {
+        "level": level,
+        "location": where,
+        "message": message,
+        "timestamp": f"{_second(second)}.{milli:03d}+00:00",
+        "service": _NAME,
+        **keys,
+        **raised,
+    }
+    if this.trace.startswith("Root="):
+        facts["xray_trace_id"] = this.trace[5:].partition(";")[0]
+    line = _encode(facts)
+    return _KEY.sub(r"\1-...", line) if "sk-" in line else line
 
 
 @lru_cache(maxsize=2)
@@ -59,7 +75,7 @@ def _second(number: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(number))
 
 
-def _set_up() -> None:
+def _set_up() -> logging.StreamHandler[TextIO]:
     # No line says which thread, process or task wrote it, so none is looked up, as logging's documentation advises.
     for each in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
         setattr(logging, each, False)
@@ -69,9 +85,13 @@ def _set_up() -> None:
     log.setLevel(logging.INFO)
     for handler in logging.getLogger().handlers:  # Lambda's own: it would write each line again
         handler.addFilter(lambda record: record.name != _NAME)
+    return written
 
 
-_set_up()
+_written: Final = _set_up()
+_HANDLERS: Final = [_written]
+_ROOT: Final = logging.getLogger()
+_OTHERS: Final = list(_ROOT.handlers)  # they leave our lines out
 
 
 class MetricSpec(NamedTuple):
@@ -104,15 +124,30 @@ _WANTED: Final = {  # each metric's dimensions from callers, in lower case and a
 }
 _MOST_VALUES: Final = 100  # EMF's limit for one metric in one line
 
-_Dimensions = tuple[tuple[str, str], ...]
-
 
 def configure(service: str, level: str) -> None:
     """Name the function in every line that is logged here, and log from this level on. Called first in every run."""
     context.current().keys["service"] = service
-    wanted = logging.getLevelName(level) if level in ("DEBUG", "INFO", "WARNING", "ERROR") else logging.INFO
+    wanted = _LEVELS.get(level, logging.INFO)
     if log.level != wanted:  # setting it clears logging's cache of enabled levels
         log.setLevel(wanted)
+
+
+def tell(message: str, facts: Mapping[str, Any]) -> None:
+    """Like `log.info(message, extra=facts)`, for the line that every request has. While nobody but this module listens,
+    the line is written without a record of logging's, which costs more than the line itself."""
+    alone = log.handlers == _HANDLERS and _ROOT.handlers == _OTHERS and not log.filters and not _written.filters
+    if alone and log.isEnabledFor(logging.INFO):
+        caller = sys._getframe(1)  # logging finds it in the same way
+        where = f"{caller.f_code.co_name}:{caller.f_lineno}"
+        try:
+            line = _text("INFO", where, message, time.time_ns() // 1_000_000, facts)
+            _written.stream.write(f"{line}\n")
+            _written.stream.flush()
+        except Exception:  # noqa: BLE001  logging tells of a line that it can't write, and raises nothing
+            alone = False
+    if not alone:
+        log.info(message, extra=facts, stacklevel=2)
 
 
 def count(name: str, value: float = 1, **dimensions: str) -> None:
@@ -122,46 +157,58 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
     Raises KeyError for an unknown name and for dimensions that are not exactly the metric's.
     """
     # Micro-dollars are the smallest unit, and each digit in the log costs money.
-    context.current().metrics.append((name, round(value, 6), _filed(name, tuple(dimensions.items()))))
+    number = value if type(value) is int else round(value, 6)
+    context.current().metrics.append((_place(name, **dimensions), number))
 
 
 @lru_cache(maxsize=256)
-def _filed(name: str, given: _Dimensions) -> _Dimensions:
-    """The dimensions that a value is filed under, from those that a caller gives."""
-    wanted, dimensions = _WANTED[name], dict(given)
+def _place(name: str, **dimensions: str) -> context.Place:
+    """The metric's name and the dimensions that a value is filed under, from those that a caller gives."""
+    wanted = _WANTED[name]
     if dimensions.keys() != wanted.keys():
         raise KeyError(f"{name} has the dimensions {[*wanted.values()]}, not {sorted(dimensions)}")
-    return tuple([(key, dimensions[given]) for given, key in wanted.items()])
+    return name, tuple([(key, dimensions[given]) for given, key in wanted.items()])
 
 
 def flush(gateway: str, function: str) -> None:
     """Write the pending values as EMF: one line, or more if one metric has values with different dimensions.
     `gateway` is the prefix of the deployment's names, `function` the function's whole name."""
-    values: dict[tuple[str, _Dimensions], list[float]] = {}
     pending = context.current().metrics
-    for name, value, dimensions in pending:
-        values.setdefault((name, dimensions), []).append(value)
+    if not pending:
+        return
+    places: tuple[context.Place, ...]
+    values: Sequence[float | str]  # JSON and Python write these numbers alike
+    places, values = zip(*pending, strict=True)
     pending.clear()
+    if len(set(places)) < len(places):
+        places, values = _grouped(places, values)
+    moment, lines = time.time_ns() // 1_000_000, ""
+    for form, chosen in _lines(places, gateway, function):
+        lines += form % (moment, *[values[each] for each in chosen])
+    # In one piece: two requests that end at once must not write into each other's line.
+    sys.stdout.write(lines)
+    sys.stdout.flush()
+
+
+def _grouped(
+    places: Iterable[context.Place], values: Iterable[float | str]
+) -> tuple[tuple[context.Place, ...], list[str]]:
+    """Each place with the texts of all its values, and again for more than fit into one line."""
+    groups: dict[context.Place, list[str]] = {}
+    for place, value in zip(places, values, strict=True):
+        groups.setdefault(place, []).append(str(value))
     measured = [
-        (key, numbers[start : start + _MOST_VALUES])
-        for key, numbers in values.items()
-        for start in range(0, len(numbers), _MOST_VALUES)
+        (place, ",".join(texts[start : start + _MOST_VALUES]))
+        for place, texts in groups.items()
+        for start in range(0, len(texts), _MOST_VALUES)
     ]
-    stamp = f'{{"_aws":{{"Timestamp":{time.time_ns() // 1_000_000},'
-    for head, metrics in _lines(tuple([key for key, _ in measured]), gateway, function):
-        # JSON and Python write these numbers alike.
-        told = ",".join([f'"{name}":{measured[number][1]}' for name, number in metrics])
-        # In one piece: two requests that end at once must not write into each other's line.
-        sys.stdout.write(f"{stamp}{head},{told}}}\n")
-    if measured:
-        sys.stdout.flush()
+    return tuple([place for place, _ in measured]), [text for _, text in measured]
 
 
 @lru_cache(maxsize=256)
-def _lines(
-    measured: tuple[tuple[str, _Dimensions], ...], gateway: str, function: str
-) -> list[tuple[str, list[tuple[str, int]]]]:
-    """The EMF lines for these metrics. Each has the JSON text before the values, and its metrics by name and index."""
+def _lines(measured: tuple[context.Place, ...], gateway: str, function: str) -> list[tuple[str, list[int]]]:
+    """The EMF lines for these metrics. Each has the form of its text, into which go the moment in milliseconds and the
+    values of its metrics, and the indices of these."""
     lines: list[tuple[dict[str, str], dict[str, int]]] = []
     own = {"FunctionName": function, "Gateway": gateway}
     for number, (name, dimensions) in enumerate(measured):
@@ -171,10 +218,13 @@ def _lines(
             lines.append(line := (dict(own), {}))
         line[0].update(facts)
         line[1][name] = number
-    return [
-        (f'"CloudWatchMetrics":{_encode(_directives(names))}}},{_encode(facts)[1:-1]}', list(names.items()))
-        for facts, names in lines
-    ]
+    return [(_form(facts, names), list(names.values())) for facts, names in lines]
+
+
+def _form(facts: Mapping[str, str], names: Iterable[str]) -> str:
+    head = f'"CloudWatchMetrics":{_encode(_directives(names))}}},{_encode(facts)[1:-1]}'.replace("%", "%%")
+    values = ",".join([f'"{name}":[%s]' for name in names])
+    return f'{{"_aws":{{"Timestamp":%d,{head},{values}}}\n'
 
 
 def _agree(line: Mapping[str, Any], facts: Mapping[str, str]) -> bool:

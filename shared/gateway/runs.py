@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from gateway import context, observability
 from gateway.context import Context
-from gateway.settings import settings, tracing
+from gateway.settings import settings, trace_header, tracing
 
 
 @contextmanager
@@ -38,11 +38,11 @@ def job(service: str, correlation_id: str) -> Iterator[Context]:
 def begin(this: Context) -> Context:
     """Add to the context what every log line of its run has, and Lambda's trace if it has none yet. Returns the same
     context."""
-    this.keys |= {
-        "correlation_id": this.correlation_id or None,
-        "request_id": this.request_id or None,
-    }
-    this.trace = this.trace or tracing().header
+    if this.correlation_id:
+        this.keys["correlation_id"] = this.correlation_id
+    if this.request_id:
+        this.keys["request_id"] = this.request_id
+    this.trace = this.trace or trace_header()
     return this
 
 
@@ -54,8 +54,9 @@ def finish(service: str, this: Context) -> None:
     if this.status >= 500:
         observability.count("Errors")
     observability.flush(config.table_prefix, config.function)
-    now = time.time()
-    facts: dict[str, str | int] = {"status": this.status}
-    if this.correlation_id:
-        facts["correlation_id"] = this.correlation_id
-    tracing(this.trace).annotate(service, now - elapsed / 1_000, now, facts, this.status)
+    if this.trace:
+        now = time.time()
+        facts: dict[str, str | int] = {"status": this.status}
+        if this.correlation_id:
+            facts["correlation_id"] = this.correlation_id
+        tracing(this.trace).annotate(service, now - elapsed / 1_000, now, facts, this.status)

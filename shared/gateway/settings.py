@@ -144,8 +144,11 @@ def environment_credentials() -> Credentials | None:
     return Credentials(access, secret, environ.get("AWS_SESSION_TOKEN")) if access and secret else None
 
 
-def tracing(header: str | None = None) -> Tracing:
-    """Where a run's trace goes. It is read at every run, since Lambda gives each run its own trace. With `header` it is
-    the trace of a run that began with that header."""
-    trace = os.environ.get("_X_AMZN_TRACE_ID", "") if header is None else header
-    return Tracing(trace, os.environ.get("AWS_XRAY_DAEMON_ADDRESS", ""))
+def trace_header() -> str:
+    """Lambda's trace header. It is read at every run, since Lambda gives each run its own."""
+    return os.environ.get("_X_AMZN_TRACE_ID", "")
+
+
+def tracing(header: str) -> Tracing:
+    """Where the trace of a run that began with this header goes."""
+    return Tracing(header, os.environ.get("AWS_XRAY_DAEMON_ADDRESS", ""))

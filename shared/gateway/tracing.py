@@ -58,6 +58,8 @@ class Tracing(NamedTuple):
 
     def _sampled(self) -> tuple[str, str] | None:
         """Trace id and parent id if this run is sampled, else None."""
+        if "Sampled=1" not in self.header:  # most runs are not
+            return None
         parts = dict(part.strip().split("=", 1) for part in self.header.split(";") if "=" in part)
         root, parent = parts.get("Root", ""), parts.get("Parent", "")
         known = _TRACE.fullmatch(root) and _SPAN.fullmatch(parent)

@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -214,3 +216,47 @@ def test_the_same_metrics_are_told_alike_again(log_lines: Lines) -> None:
     observability.flush("other", "f")
     told = [(line["Gateway"], line.get("Latency"), line["Model"], line["Cost"]) for line in log_lines()]
     assert told == [("g", [1], "gpt-4", [1]), ("g", [2.5], "gpt-4", [2.5]), ("other", None, "gpt-4o", [4])]
+
+
+_BOTH = """
+import logging
+from gateway import context, observability as told
+
+FACTS = {"route": "GET /v1/KEY", "status": 200, "nothing": None, "odd": b"x", "half": chr(0xd800)}
+
+def both():
+    told.tell("request", FACTS); told.log.info("request", extra=FACTS)
+
+trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"
+with context.entered(context.Context(keys={"key_id": "k", "status": 1, "team": None}, trace=trace)):
+    for level in ("INFO", "WARNING", "DEBUG"):
+        told.configure("judged", level)
+        both()
+    listener, heard = logging.Handler(), []
+    listener.emit = lambda record: heard.append(f"{record.funcName} {record.status}")
+    logging.getLogger().addHandler(listener)
+    both()
+    told.log.addFilter(lambda record: False)
+    both()
+    print(heard)
+"""
+
+
+def test_the_line_of_a_request_is_like_any_other() -> None:
+    """It is written without a record of logging's only while nobody else listens. Pytest listens, so another process
+    is asked."""
+    key = keys.new_key()
+    run = subprocess.run(
+        [sys.executable, "-c", _BOTH.replace("KEY", key)],
+        cwd=ROOT / "shared",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *lines, heard = run.stdout.splitlines()
+    told = [json.loads(re.sub(r'"timestamp":"[^"]+"', '"timestamp":""', line)) for line in lines]
+    assert len(told) == 6  # none at the level WARNING, and none through the filter
+    assert all(each == told[0] for each in told)
+    assert (told[0]["route"], told[0]["status"], told[0]["key_id"]) == (f"GET /v1/sk-{keys.key_id(key)}-...", 200, "k")
+    assert told[0]["location"].startswith("both:")
+    assert heard == "['both 200', 'both 200']"

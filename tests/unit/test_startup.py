@@ -62,3 +62,13 @@ def test_health_opens_no_connection_to_say_it_is_alive() -> None:
     assert "ssl" not in loaded(
         "import functions.health.handler; from gateway.wiring import gateway; gateway().health.alive()"
     )
+
+
+def test_a_paid_call_loads_no_model_of_a_product_and_nothing_of_an_admin() -> None:
+    modules = loaded("import functions.completions.handler; import gateway.dialects.chat.spoken")
+    assert not modules & {"gateway.catalogue.products", "gateway.config.checks"}
+
+
+def test_garbage_is_looked_for_again_after_the_start() -> None:
+    for name in ("completions.handler", "stream.handler"):
+        loaded(f"import gc, functions.{name}; assert gc.isenabled(); assert gc.get_freeze_count() > 10_000")

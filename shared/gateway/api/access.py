@@ -44,13 +44,16 @@ def caller_of(
     counted = pace() if pace else None
     if counted:
         counted.count(caller)
-    caller = _with_scope(caller, scope)
+    _check_scope(caller, scope)
     if not fresh and caller.allowed_ips and not within(request.source, caller.allowed_ips):
         # A network that was just added is valid at once, so the record is read again; in a flood, once a second.
         if counted and not counted.may_ask(f"{caller.key_id} {request.source}"):
             check_address(caller.allowed_ips, caller.key_id)
         fresh = True
-    return _with_scope(identity().fresh(caller), scope) if fresh else caller
+    if fresh:
+        caller = identity().fresh(caller)
+        _check_scope(caller, scope)
+    return caller
 
 
 def _sent(request: Request, identity: Callable[[], Identity], callers: Callers | None) -> Caller | None:
@@ -64,12 +67,11 @@ def _sent(request: Request, identity: Callable[[], Identity], callers: Callers |
         raise Unauthorized("No API key was sent: use the header X-API-Key or Authorization: Bearer.") from None
 
 
-def _with_scope(caller: Caller, scope: str | None) -> Caller:
-    if scope is not None and not caller.may(scope):
+def _check_scope(caller: Caller, scope: str | None) -> None:
+    if scope is not None and scope not in caller.scopes:
         raise Forbidden(
             f"This API key lacks the scope '{scope}'; it has {', '.join(caller.scopes) or 'none'}. {_SHOWN}"
         )
-    return caller
 
 
 def _verified(request: Request, identity: Identity) -> Caller | None:

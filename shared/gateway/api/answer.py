@@ -89,26 +89,28 @@ class _Exchange:
         )
 
     def run(self, work: Callable[[], Response]) -> Response:
-        open_body = False
-        with context.entered(runs.begin(self._context)):
+        this, open_body = self._context, False
+        with context.entered(runs.begin(this)):
             try:
                 made = self._made(work)
-                self._context.status = made.status
+                this.status = made.status
                 open_body = not isinstance(made.body, str)
             except BaseException:
-                self._context.status = 500
+                this.status = 500
                 raise
             finally:
                 if not open_body:
                     self.account()
-        return made._replace(body=_Body(self, self._context, made.body)) if open_body else made
+        return made._replace(body=_Body(self, this, made.body)) if open_body else made
 
     def _made(self, work: Callable[[], Response]) -> Response:
         """The answer, with its body as text or iterator. If something was raised, it is the shaped error."""
         try:
             observability.configure(self._service.name, settings().log_level)
             made = work()
-            body = made.body if isinstance(made.body, Iterator) else made.text()
+            body = made.body
+            if not isinstance(body, (str, Iterator)):
+                body = made.text()
         except Exception as error:  # noqa: BLE001  the last line: the caller gets a shaped answer, the log the rest
             made = self.shaped(error)
             body = made.text()
@@ -116,10 +118,16 @@ class _Exchange:
 
     def addressed(self, made: Response, body: str | Iterator[bytes]) -> Response:
         """The answer with this exchange's own ids, even if the answer is a stored one that is replayed."""
-        ids = {"x-correlation-id": self._request.correlation_id, "x-request-id": self._request.request_id}
-        if self._request.errors == "messages":  # the name that Anthropic's clients read it by
-            ids["request-id"] = self._request.request_id
-        return Response(made.status, body, {"content-type": made.media_type, **made.headers, **ids}, made.media_type)
+        asked = self._request
+        headers = {
+            "content-type": made.media_type,
+            **made.headers,
+            "x-correlation-id": asked.correlation_id,
+            "x-request-id": asked.request_id,
+        }
+        if asked.errors == "messages":  # the name that Anthropic's clients read it by
+            headers["request-id"] = asked.request_id
+        return Response(made.status, body, headers, made.media_type)
 
     def shaped(self, error: Exception) -> Response:
         """The answer for an exception. The log gets the exception too."""
@@ -132,7 +140,7 @@ class _Exchange:
     def account(self) -> None:
         this = self._context
         facts = {"route": self._request.route, "status": this.status, "duration_ms": round(this.elapsed(), 1)}
-        observability.log.info("request", extra=facts)
+        observability.tell("request", facts)
         try:
             runs.finish(self._service.name, this)
         except Exception:  # noqa: BLE001  an answer is worth more than its metrics

@@ -42,16 +42,15 @@ def http_api(
         else:
             response = answer(service, request, lambda: _body(event, request))
         response = _whole(response)
-        answered = {"statusCode": response.status, "headers": dict(response.headers)}
-        return answered | _in_event(response.body)
+        answered: dict[str, Any] = {"statusCode": response.status, "headers": dict(response.headers)}
+        answered |= {"body": response.body} if isinstance(response.body, str) else _in_event(response.body)
+        return answered
 
     return handler
 
 
-def _in_event(body: str | bytes) -> dict[str, Any]:
+def _in_event(body: bytes) -> dict[str, Any]:
     """A body as Lambda returns it; a body that is not text goes in base64."""
-    if isinstance(body, str):
-        return {"body": body}
     try:
         return {"body": body.decode()}
     except UnicodeDecodeError:
@@ -70,9 +69,9 @@ def _whole(response: Response) -> Response:
 
 def _request(event: Event, context: Any, started: float) -> Request:
     """The request without its body, so that the refusal of an unreadable body carries the request's own ids."""
-    http = event["requestContext"]["http"]
+    this = event["requestContext"]
+    http, authorizer = this["http"], this.get("authorizer") or {}
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    authorizer = event["requestContext"].get("authorizer") or {}
     left = min(TOTAL_SECONDS, context.get_remaining_time_in_millis() / 1_000 - _RESERVE_SECONDS)
     return Request(
         route=event.get("routeKey") or f"{http['method']} {http['path']}",
@@ -84,7 +83,7 @@ def _request(event: Event, context: Any, started: float) -> Request:
         context=authorizer.get("lambda") or {},
         source=http.get("sourceIp") or "",
         correlation_id=correlation_id(headers.get("x-correlation-id")),
-        request_id=request_id(str(event["requestContext"].get("requestId") or context.aws_request_id)),
+        request_id=request_id(str(this.get("requestId") or context.aws_request_id)),
         started=started,
         deadline=started + left,
     )

@@ -48,10 +48,11 @@ class Buckets:
         """Draw `units` and return 0. If too few are left, draw nothing and return the microseconds until they will be
         available."""
         now = self.clock()
+        idle = now - bucket.slack
         with self._turn:
-            arrival = self._arrivals.pop(name, now - bucket.slack)
+            arrival = self._arrivals.pop(name, idle)
             conforms = bucket.conforms(arrival, units, now)
-            self._arrivals[name] = max(arrival, now - bucket.slack) + bucket.cost(units) if conforms else arrival
+            self._arrivals[name] = max(arrival, idle) + units * bucket.step if conforms else arrival
             if len(self._arrivals) > self.most:
                 self._arrivals.popitem(last=False)
         return 0 if conforms else max(1, bucket.wait(arrival, units, now))

@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from gateway.catalogue.context import McpContext
 from gateway.config.document import TierLimits
 from gateway.errors import BadRequest, GatewayError
 from gateway.models.model_names import Route
 from gateway.models.usage import Usage
+
+if TYPE_CHECKING:
+    from gateway.catalogue.context import McpContext
 
 _INSTEAD = {"embedding": "makes embeddings: POST /v1/embeddings", "chat": "chats: POST /v1/chat/completions"}
 

@@ -19,8 +19,7 @@ from gateway.calls.ending import tell_of_end
 from gateway.calls.estimate import Estimate, estimated
 from gateway.calls.estimate_inputs import estimate_inputs
 from gateway.calls.plan import Plan, Target, new_rid, seconds_for
-from gateway.catalogue.catalogue import Catalogue
-from gateway.catalogue.context import fitting, with_products
+from gateway.catalogue.prompt import Finder, fitting, with_products
 from gateway.config.document import Config
 from gateway.config.service import ConfigSource
 from gateway.errors import BadRequest, Forbidden, GatewayError, NotFound
@@ -68,7 +67,7 @@ class Completions:
     provider: Callable[[str, str], Provider]
     ledger: Ledger
     breakers: Breakers
-    catalogue: Callable[[], Catalogue]
+    catalogue: Callable[[], Finder]
     now: Callable[[], float] = time.time
     region: str = ""
     ends: bool = True

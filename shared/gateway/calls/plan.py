@@ -3,7 +3,7 @@ sent."""
 
 from __future__ import annotations
 
-import secrets
+import os
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
@@ -57,7 +57,7 @@ class Target(NamedTuple):
 
 def new_rid() -> str:
     """A request's id."""
-    return f"req_{secrets.token_hex(16)}"
+    return f"req_{os.urandom(16).hex()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.catalogue import search
-from gateway.catalogue.context import MOST_PRODUCTS, McpContext
+from gateway.catalogue.context import McpContext
 from gateway.catalogue.products import Filters, Product
+from gateway.catalogue.prompt import MOST_PRODUCTS
 from gateway.catalogue.store import EVERYTHING, Posting, Slice, Stored
 from gateway.dynamodb import cursors
 from gateway.errors import BadRequest, NotFound

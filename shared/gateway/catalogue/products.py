@@ -12,7 +12,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    FailFast,
     Field,
     PlainSerializer,
     WithJsonSchema,
@@ -23,15 +22,6 @@ from pydantic import (
 from gateway.catalogue.words import folded
 from gateway.config.reasons import pattern, validated
 
-
-class _First(FailFast):
-    """Reports only the first error of a list: a body can hold millions, and each error takes memory."""
-
-    def __hash__(self) -> int:
-        return hash(_First)  # Python 3.11 needs a hash of everything in a union
-
-
-FIRST = _First()
 _MOST_FIELDS = 100
 PRODUCT_ID = pattern(
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "must be letters, digits and . _ -, a letter or digit first, at most 64"

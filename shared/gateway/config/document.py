@@ -72,8 +72,10 @@ Target = Annotated[str, Field(pattern=TARGET, max_length=128)]
 
 
 class _Part(BaseModel):
+    """A part of the config. Its validator is made with that of the whole config, and not a second time for itself."""
+
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=False
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
     )
 
 
@@ -225,7 +227,7 @@ class Timeouts(_Part):
     total_ms: Annotated[int, Field(ge=1_000, le=890_000, strict=True)] = 890_000
 
 
-class Config(_Part):
+class Config(_Part, defer_build=False):
     """The config that is in force: the defaults together with all changes. Every tier is present."""
 
     rate_limits: dict[Literal["free", "basic", "premium", "enterprise"], TierLimits]
@@ -252,7 +254,11 @@ class Config(_Part):
 
     def tier(self, name: str) -> TierLimits:
         """Raises KeyError for an unknown tier; key records contain only known ones."""
-        return {str(tier): limits for tier, limits in self.rate_limits.items()}[name]
+        return self._tiers[name]
+
+    @cached_property
+    def _tiers(self) -> dict[str, TierLimits]:
+        return {str(tier): limits for tier, limits in self.rate_limits.items()}
 
 
 def parse_config(document: Mapping[str, Any]) -> Config:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, FailFast, GetJsonSchemaHandler, ValidationError
+from pydantic_core import core_schema
 
 from gateway.config.spelling import unknown
 from gateway.errors import BadRequest
@@ -64,6 +66,40 @@ _SAID = ("greater_", "less_", "int_", "float_", "bool_", "list_", "dict_", "tupl
 _SAFE_WORD = re.compile(r"[A-Za-z0-9_./-]{1,24}", re.ASCII)
 _SECRET = re.compile(r"^sk-|key|secret|token|password", re.IGNORECASE)
 _words: dict[str, str] = {}
+
+
+class _First(FailFast):
+    """Reports only the first error of a list: a body can hold millions, and each error takes memory."""
+
+    def __hash__(self) -> int:
+        return hash(_First)  # Python 3.11 needs a hash of everything in a union
+
+
+FIRST = _First()
+
+
+class Later:
+    """Stands in a field's annotation for a model that is loaded when a document first has the field. `place` is the
+    model's module and name ("gateway.catalogue.context:McpContext")."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    @property
+    def model(self) -> type[BaseModel]:
+        module, _, name = self._place.partition(":")
+        found: type[BaseModel] = getattr(import_module(module), name)
+        return found
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            lambda value: self.model.model_validate(value),
+            metadata={"pydantic_js_functions": [self._in_json]},
+            ref=f"{self._place.replace(':', '.')}:{id(self)}",  # by which a JSON schema names it
+        )
+
+    def _in_json(self, _schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(self.model.__pydantic_core_schema__)
 
 
 def pattern(expression: str, words: str) -> str:
@@ -156,7 +192,9 @@ def _plain(annotation: Any) -> Iterator[Any]:
     from types import UnionType
 
     if get_origin(annotation) is Annotated:
-        yield from _plain(get_args(annotation)[0])
+        inner, *more = get_args(annotation)
+        later = [each.model for each in more if isinstance(each, Later)]
+        yield from later or _plain(inner)
     elif get_origin(annotation) in (Union, UnionType):
         for each in get_args(annotation):
             yield from _plain(each)

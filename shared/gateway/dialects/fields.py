@@ -6,12 +6,17 @@ Text has its own check instead of pydantic's `str`: JSON may hold half of a surr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from gateway.config.reasons import pattern
+from gateway.config.reasons import Later, pattern
 from gateway.errors import BadRequest
+
+if TYPE_CHECKING:
+    from gateway.catalogue.context import McpContext as McpContext
+else:  # few calls ask for products, and their models take longer to make than all others together
+    McpContext = Annotated[Any, Later("gateway.catalogue.context:McpContext")]
 
 _LONGEST_NAME = 256  # of a field
 TAG = pattern(

@@ -57,7 +57,7 @@ def _plain(request: Request, running: Call, body: dict[str, Any]) -> Response:
 
 def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Response:
     headers = _headers(running, request)
-    if running.request.streamed:
+    if running.plan.request.streamed:
         # This door can't stream: the answer is a valid event stream in one piece, and a header says so.
         usage = bool((request.json().get("stream_options") or {}).get("include_usage"))
         buffered = {"x-gateway-stream": "buffered", "cache-control": "no-cache"}
@@ -91,14 +91,15 @@ def _as_gateway(request: Request, running: Call, body: dict[str, Any]) -> Respon
 def _complete(
     request: Request, shaped: Callable[[Request, Call, dict[str, Any]], Response], dialect: str = "chat"
 ) -> Response:
-    running = gateway().completions.start(
-        request.caller,
-        request.json(),
+    parts, caller, headers, asked = gateway(), request.caller, request.headers, request.json()
+    running = parts.completions.start(
+        caller,
+        asked,
         correlation_id=request.correlation_id,
         seconds_left=request.seconds_left(),
-        user_agent=request.headers.get("user-agent", ""),
+        user_agent=headers.get("user-agent", ""),
         way=way_of(request, dialect),
-        facts=gateway().marks.facts(request.caller.key_id, request.headers, request.json()),
+        facts=parts.marks.facts(caller.key_id, headers, asked),
     )
     if running.target.streamed:
         begun = Streaming(running, request.gone).begun()
@@ -173,22 +174,21 @@ def whole(answered: Handler) -> Handler:
 def _headers(running: Call, request: Request) -> dict[str, str]:
     overhead = max(0.0, (time.monotonic() - request.started) * 1_000 - running.provider_ms)
     observability.count("Overhead", overhead)
-    return {
-        **running.headers(ended=not running.target.streamed),
-        "x-gateway-model": running.route.target,
-        "x-gateway-provider": running.route.provider,
-        "x-gateway-region": running.target.region,
-        "x-gateway-endpoint": running.target.prepared.endpoint.name,
+    target = running.target
+    route, prepared = target.route, target.prepared
+    headers = {
+        **running.headers(ended=not target.streamed),
+        "x-gateway-model": route.target,
+        "x-gateway-provider": route.provider,
+        "x-gateway-region": target.region,
+        "x-gateway-endpoint": prepared.endpoint.name,
         "x-gateway-cache": "BYPASS",
         "x-gateway-overhead-ms": f"{overhead:.1f}",
-        **headers_of_end(running.route),
-        **({"x-gateway-dropped": ", ".join(running.dropped)} if running.dropped else {}),
+        **headers_of_end(route),
         **running.hold.headers(),
-    } | _context(running)
-
-
-def _context(running: Call) -> dict[str, str]:
-    """A header with the products that went into the prompt, also for routes whose body has no field for them."""
-    if running.request.mcp_context is None:
-        return {}
-    return {"x-gateway-context-products": ", ".join(str(product["id"]) for product in running.products)}
+    }
+    if prepared.dropped:
+        headers["x-gateway-dropped"] = ", ".join(prepared.dropped)
+    if running.plan.request.mcp_context is not None:  # also for routes whose body has no field for the products
+        headers["x-gateway-context-products"] = ", ".join([str(product["id"]) for product in running.products])
+    return headers

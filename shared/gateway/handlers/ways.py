@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import lru_cache
 
 from gateway.api.message import Request
 from gateway.calls.completions import Way
@@ -15,16 +17,17 @@ _VERSION = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
 
 def way_of(request: Request, dialect: str) -> Way:
     """The way of this request. Raises BadRequest for a malformed version."""
+    beta = request.headers.get("anthropic-beta", "")
     version = request.headers.get("anthropic-version", "") if dialect == "messages" else ""
     if version and not _VERSION.fullmatch(version):
         message = (
             "anthropic-version: must be a version such as 2023-06-01, of at most 40 letters, digits, dots and dashes"
         )
         raise BadRequest(message, param="anthropic-version")
-    return Way(
-        dialect,
-        streams=request.streams,
-        wake=_WAKE_SECONDS if request.streams else None,
-        beta=request.headers.get("anthropic-beta", ""),
-        version=version,
-    )
+    plain = _plain(dialect, request.streams)
+    return replace(plain, beta=beta, version=version) if beta or version else plain
+
+
+@lru_cache(maxsize=16)
+def _plain(dialect: str, streams: bool) -> Way:
+    return Way(dialect, streams, wake=_WAKE_SECONDS if streams else None)

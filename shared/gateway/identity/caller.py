@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.limits import NUMBERS
 from gateway.models.geographies import strictest
@@ -60,20 +60,17 @@ class KeyLimits:
         if unknown := both.keys() - set(NUMBERS):
             raise TypeError(f"no such limit: {', '.join(sorted(unknown))}")
         kept = tuple((name, value) for name in NUMBERS if (value := both.get(name)) is not None)
+        # Each number becomes an attribute, since a paid call asks for many of them.
+        self.__dict__.update(dict.fromkeys(NUMBERS), **dict(kept))
         object.__setattr__(self, "given", kept)
         object.__setattr__(self, "budget_duration", budget_duration)
         object.__setattr__(self, "shadow", shadow)
         object.__setattr__(self, "estimate", estimate)
         object.__setattr__(self, "budget_raise", budget_raise)
 
-    def __getattr__(self, name: str) -> int | None:
-        if name not in NUMBERS:
-            raise AttributeError(name)
-        return self._numbers.get(name)
+    if TYPE_CHECKING:
 
-    @cached_property
-    def _numbers(self) -> Mapping[str, int]:
-        return dict(self.given)
+        def __getattr__(self, name: str) -> int | None: ...
 
     @property
     def limited(self) -> bool:
@@ -141,12 +138,9 @@ class Caller:
         return scope in self.scopes
 
     def to_context(self) -> dict[str, str]:
-        """The authorizer's context. It has only strings, because an IAM policy answer takes nothing nested."""
+        """The authorizer's context. It has only strings, because an IAM policy answer takes nothing nested. Empty
+        values are left out, since the context is a part of the event of each call."""
         context = {
-            "keyId": self.key_id,
-            "tier": self.tier,
-            "scopes": " ".join(self.scopes),
-            "keyVersion": str(self.version),
             "keyGeneration": str(self.generation),
             "models": " ".join(self.models),
             "teamId": self.team_id,
@@ -162,14 +156,19 @@ class Caller:
                 context |= {f"{owner}Version": str(shared.version)} | _spelled(owner, shared.limits)
         if self.model_limits:
             context["modelLimits"] = json.dumps(stored_model_limits(self.model_limits), separators=(",", ":"))
-        return context
+        return {
+            "keyId": self.key_id,
+            "tier": self.tier,
+            "scopes": " ".join(self.scopes),
+            "keyVersion": str(self.version),
+        } | {name: text for name, text in context.items() if text}
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Caller:
         """The inverse of `to_context`. Raises KeyError, TypeError or ValueError for anything that `to_context` can't
         have made."""
         # An authorizer's answer is cached for a minute, and comes with each call until then.
-        return _read_context(tuple([(name, str(value)) for name, value in context.items()]))
+        return _read_context(tuple(context), tuple(context.values()))
 
     @classmethod
     def of_text(cls, text: Mapping[str, str]) -> Caller:
@@ -196,8 +195,8 @@ class Caller:
 
 
 @lru_cache(maxsize=256)
-def _read_context(pairs: tuple[tuple[str, str], ...]) -> Caller:
-    return Caller.of_text(dict(pairs))
+def _read_context(names: tuple[str, ...], values: tuple[Any, ...]) -> Caller:
+    return Caller.of_text({name: str(value) for name, value in zip(names, values, strict=True)})
 
 
 def stored_limits(limits: KeyLimits) -> dict[str, Any]:

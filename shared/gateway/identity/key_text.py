@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import secrets
 import zlib
 from collections.abc import Mapping
 
@@ -25,8 +24,10 @@ HEADERS = (AUTHORIZATION, X_API_KEY, API_KEY)  # the headers that a key may be s
 def new_key(identifier: str | None = None) -> str:
     """A fresh key from the system's randomness, or a new secret for a given id. It is shown once and never stored."""
 
+    from secrets import choice  # here, since it loads random, and only an admin makes keys
+
     def text(length: int) -> str:
-        return "".join(secrets.choice(_DIGITS) for _ in range(length))
+        return "".join(choice(_DIGITS) for _ in range(length))
 
     body = f"sk-{identifier or text(12)}-{text(32)}"
     return body + _checksum(body)

@@ -28,7 +28,6 @@ from gateway.vendors.answers import Opened, Waiting, answer_of, answered, awaite
 from gateway.vendors.base import Answer, Event, ModelCall, Prepared
 from gateway.vendors.batches import in_parts
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
-from gateway.vendors.masking import masked
 from gateway.vendors.quirks import apply
 from gateway.vendors.streams import StreamError, is_whole, relayed, retold
 
@@ -187,7 +186,13 @@ class Adapter(ABC):
         dialect."""
         if prepared.call.dialect != prepared.endpoint.dialect:
             return None
-        return lambda text: masked(text, self._connections.host, *secrets)
+
+        def mask(text: object) -> str:
+            from gateway.vendors.masking import masked  # here, since its patterns are of use only to a failed call
+
+            return masked(text, self._connections.host, *secrets)
+
+        return mask
 
     def written(self, call: ModelCall, way: _Way) -> Written:
         """The request as it leaves, and what is needed to read the answer."""

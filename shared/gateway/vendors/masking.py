@@ -22,7 +22,8 @@ _MASKS: Final = (
     (re.compile(r"(?<![\d.])\d{12}(?![\d.])"), "<account>"),
 )
 _LONG: Final = re.compile(r"(?<![\w/+=-])(?!(?:srv)?toolu_|call_)[\w/+=-]{20,}")  # ids that the client knows stay
-_UNPRINTABLE: Final = re.compile(r"[^\t\n\x20-\x7e\xa0-\U0010ffff]")
+# Written as what it is, not as what it is not: a class of a million characters takes 5 ms to compile.
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def masked(text: object, *secrets: str) -> str:

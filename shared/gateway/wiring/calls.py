@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from gateway.vendors.registry import Vendors
 
 
+_PACED = BUCKETS[0].name  # the limit that a key's requests of any kind follow
+
+
 class Calls(Stores):
     """The parts that answer callers."""
 
@@ -65,7 +68,7 @@ class Calls(Stores):
 
         def rate(caller: Caller) -> tuple[int, int] | None:
             tier, limits = self._tiers(caller.tier), caller.limits
-            if BUCKETS[0].name in (*tier.shadow, *limits.shadow):  # a shadow limit refuses nobody
+            if _PACED in tier.shadow or _PACED in limits.shadow:  # a shadow limit refuses nobody
                 return None
             own = limits.rpm_limit
             limit = own or tier.requests_per_minute

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.billing.statements import Billing
     from gateway.breakers.admin import BreakerAdmin
     from gateway.catalogue.admin import ProductAdmin
-    from gateway.config.service import ConfigAdmin
+    from gateway.config.admin import ConfigAdmin
     from gateway.keys.keys import Keys
     from gateway.keys.teams import Teams
     from gateway.keys.users import Users
@@ -103,7 +103,7 @@ class Duties(Calls):
 
     @once
     def config_admin(self) -> ConfigAdmin:
-        from gateway.config.service import ConfigAdmin
+        from gateway.config.admin import ConfigAdmin
 
         config = self.settings
         return ConfigAdmin(self.config_store, self.prices, config.providers, config.model_region, self.destinations)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.catalogue.context import BUDGET_TOKENS, MOST_PRODUCTS, fitting, with_products
+from gateway.catalogue.prompt import BUDGET_TOKENS, MOST_PRODUCTS, fitting, with_products
 from gateway.dialects.chat.schema import parse_chat
 from gateway.errors import BadRequest
 from tests.fakes.products import product

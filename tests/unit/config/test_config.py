@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config.admin import ConfigAdmin
 from gateway.config.checks import check
 from gateway.config.document import parse_config
 from gateway.config.patches import composed, effective_patch, merge_patch
-from gateway.config.service import ConfigAdmin, ConfigSource, defaults
+from gateway.config.service import ConfigSource, defaults
 from gateway.config.store import Overrides
 from gateway.destinations import Destinations
 from gateway.errors import BadRequest, Conflict, PreconditionFailed, StoreUnavailable

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from gateway.config.admin import ConfigAdmin
 from gateway.config.document import parse_config
-from gateway.config.service import ConfigAdmin
 from gateway.errors import BadRequest
 from gateway.models.model_names import ModelNames
 from gateway.models.prices import PriceBook

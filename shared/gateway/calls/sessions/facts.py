@@ -53,7 +53,11 @@ def _of_sessions(headers: Mapping[str, str], marking: Marking) -> dict[str, str]
 
 def _of_threads(headers: Mapping[str, str], marking: Marking) -> dict[str, str]:
     sent = threads()
-    named = next((name for name in sent.sessions if headers.get(name, "").strip()), "")
+    named = ""
+    for name in sent.sessions:
+        if name in headers and headers[name].strip():
+            named = name
+            break
     session = _named(headers, named, "session", marking) if named else ""
     if not session:
         return {}
@@ -89,6 +93,8 @@ def person(text: str) -> str:
 
 def _named(headers: Mapping[str, str], header: str, kind: str, marking: Marking) -> str:
     text = headers.get(header, "").strip()
+    if not text:
+        return ""
     if _UUID.fullmatch(text.lower()):
         return text.lower()
     return marking(kind, text) if _NAME.fullmatch(text) else ""

@@ -16,11 +16,9 @@ from pydantic import (
     field_validator,
 )
 
-from gateway.catalogue.context import McpContext
-from gateway.catalogue.products import FIRST
 from gateway.config.document import ALIAS, TierLimits
-from gateway.config.reasons import validated
-from gateway.dialects.fields import TAG, Flag, Known, Object, Retention, Text, Texts, Tokens, check_names_of
+from gateway.config.reasons import FIRST, validated
+from gateway.dialects.fields import TAG, Flag, Known, McpContext, Object, Retention, Text, Texts, Tokens, check_names_of
 from gateway.errors import BadRequest
 
 GATEWAY_FIELDS = frozenset({"tags", "fallbacks", "cache", "mcp", "mcpContext"})

@@ -7,11 +7,9 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, WithJsonSchema, field_validator
 
-from gateway.catalogue.context import McpContext
-from gateway.catalogue.products import FIRST
 from gateway.config.document import ALIAS, TierLimits
-from gateway.config.reasons import validated
-from gateway.dialects.fields import TAG, Known, Text, check_names_of
+from gateway.config.reasons import FIRST, validated
+from gateway.dialects.fields import TAG, Known, McpContext, Text, check_names_of
 from gateway.errors import BadRequest
 
 MOST_INPUTS: Final = 2_048  # OpenAI's

@@ -11,9 +11,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from gateway.catalogue.products import FIRST
 from gateway.config.document import ALIAS, TierLimits
-from gateway.config.reasons import validated
+from gateway.config.reasons import FIRST, validated
 from gateway.dialects.fields import Flag, Known, Object, Text, Tokens, check_names_of
 from gateway.errors import BadRequest
 
