@@ -28,7 +28,7 @@ resource "aws_apigatewayv2_api" "this" {
   name                         = "${local.prefix}-api"
   description                  = "The AI model gateway, ${var.environment}"
   protocol_type                = "HTTP"
-  disable_execute_api_endpoint = try(var.custom_domain.only, false)
+  disable_execute_api_endpoint = var.http_api_closed || try(var.custom_domain.only, false)
 
   dynamic "cors_configuration" {
     for_each = length(var.cors_allow_origins) > 0 ? [var.cors_allow_origins] : []

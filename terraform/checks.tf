@@ -72,6 +72,21 @@ resource "terraform_data" "preflight" {
     }
 
     precondition {
+      condition     = !local.private || length(var.vpc_endpoint_ids) > 0
+      error_message = "stream_endpoint_type is PRIVATE, but vpc_endpoint_ids names no VPC endpoint, so that nobody could call the streaming door. Name at least one interface endpoint for execute-api in ${var.region}."
+    }
+
+    precondition {
+      condition     = !local.private || var.custom_domain == null
+      error_message = "custom_domain can't lead to a private streaming door, because it is a regional domain name, and AWS maps private APIs only to private ones. Leave custom_domain out, or set stream_endpoint_type to REGIONAL."
+    }
+
+    precondition {
+      condition     = !var.http_api_closed || var.custom_domain == null
+      error_message = "http_api_closed can't be used with custom_domain, which would still lead to the HTTP API. Leave one of them out; custom_domain.only turns off the APIs' own addresses."
+    }
+
+    precondition {
       condition     = var.adapter_layer_arn != null || contains(keys(local.adapter.accounts), local.partition)
       error_message = "No public layer with the Lambda Web Adapter is known in the partition ${local.partition}. Set adapter_layer_arn to a copy of the layer."
     }

@@ -8,11 +8,12 @@ locals {
     dashboards = length(aws_cloudwatch_dashboard.this) * 3
   }
 
-  url = var.custom_domain == null ? aws_apigatewayv2_api.this.api_endpoint : "https://${var.custom_domain.name}"
+  # If the HTTP API is closed, the streaming door is the gateway.
+  url = var.custom_domain != null ? "https://${var.custom_domain.name}" : var.http_api_closed ? local.stream_url : aws_apigatewayv2_api.this.api_endpoint
 }
 
 output "url" {
-  description = "Base URL of the gateway."
+  description = "Base URL of the gateway. With http_api_closed it is the streaming door's."
   value       = local.url
 }
 
@@ -22,8 +23,13 @@ output "openai_base_url" {
 }
 
 output "stream_url" {
-  description = "Base URL of the streaming door. Anthropic's clients use it as it is; for OpenAI's clients append /v1. With a custom domain it is the same as url."
-  value       = var.custom_domain == null ? aws_api_gateway_stage.stream.invoke_url : local.url
+  description = "Base URL of the streaming door. Anthropic's clients use it as it is; for OpenAI's clients append /v1. With a custom domain it is the same as url. A private one is reached only from the VPC of the first endpoint in vpc_endpoint_ids."
+  value       = var.custom_domain == null ? local.stream_url : local.url
+}
+
+output "stream_private_urls" {
+  description = "VPC endpoint -> base URL of the private streaming door through it. These names can be resolved anywhere, but they lead to the endpoint's addresses in its VPC. Null if the door is REGIONAL."
+  value       = local.private ? local.stream_private_urls : null
 }
 
 output "curl" {

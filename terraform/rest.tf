@@ -42,7 +42,8 @@ resource "aws_api_gateway_rest_api" "stream" {
 
   # No binary media types, so bodies are passed as text: 5 MiB of text fit into Lambda's 6 MB, but not in base64.
   endpoint_configuration {
-    types = ["REGIONAL"]
+    types            = [var.stream_endpoint_type]
+    vpc_endpoint_ids = local.private ? var.vpc_endpoint_ids : null
   }
 }
 
@@ -116,12 +117,13 @@ resource "aws_api_gateway_deployment" "stream" {
   description = "The parts of the API that the triggers list"
 
   # A REST API uses the settings that were deployed last. So every setting of the API in this file must be listed here too.
-  triggers = {
+  triggers = merge({
     resource     = "${aws_api_gateway_resource.stream.id} ${aws_api_gateway_resource.stream.path_part}"
     methods      = jsonencode([for method in aws_api_gateway_method.stream : [method.http_method, method.authorization]])
     integrations = jsonencode([for each in aws_api_gateway_integration.stream : [each.type, each.uri, each.response_transfer_mode, each.timeout_milliseconds]])
     responses    = jsonencode([for each in aws_api_gateway_gateway_response.stream : [each.response_type, each.status_code, each.response_templates, each.response_parameters]])
-  }
+    # AWS refuses to deploy a private API that has no policy yet.
+  }, { for each in aws_api_gateway_rest_api_policy.stream : "policy" => each.policy })
 
   lifecycle {
     create_before_destroy = true

@@ -458,6 +458,37 @@ variable "adapter_layer_arn" {
   }
 }
 
+variable "stream_endpoint_type" {
+  description = "REGIONAL: the streaming door is reached from the internet. PRIVATE: it is reached only from a VPC, through the endpoints in vpc_endpoint_ids (docs/deployment.md). The HTTP API can't be private; http_api_closed closes it."
+  type        = string
+  default     = "REGIONAL"
+  nullable    = false
+
+  validation {
+    condition     = contains(["REGIONAL", "PRIVATE"], var.stream_endpoint_type)
+    error_message = "stream_endpoint_type must be REGIONAL or PRIVATE."
+  }
+}
+
+variable "vpc_endpoint_ids" {
+  description = "Interface VPC endpoints for execute-api in the same region. They are the only ones through which a PRIVATE streaming door can be called. stream_url leads through the first of them. When you set the type back to REGIONAL, keep this list until that has been applied."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for id in var.vpc_endpoint_ids : can(regex("^vpce-[0-9a-f]{8,17}$", id))]) && length(var.vpc_endpoint_ids) == length(distinct(var.vpc_endpoint_ids))
+    error_message = "vpc_endpoint_ids must be ids of VPC endpoints such as vpce-0123456789abcdef0, each at most once."
+  }
+}
+
+variable "http_api_closed" {
+  description = "Turn off the HTTP API's own address, so that only the streaming door answers. The routes for admins and MCP, and the other routes that only the HTTP API has, can't be reached while it is off."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "web_acl_arn" {
   description = "ARN of a regional web ACL of AWS WAF that protects the streaming door, for example with a rule for addresses; null for none. An HTTP API can't have one."
   type        = string

@@ -176,6 +176,8 @@ run "values_that_make_no_sense" {
     adapter_layer_arn        = "arn:aws:lambda:eu-central-1:753240598075:layer:LambdaAdapterLayerArm64:29"
     api_gateway_log_role     = "mine"
     web_acl_arn              = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/streams/1"
+    stream_endpoint_type     = "EDGE"
+    vpc_endpoint_ids         = ["vpc-1"]
     reserved_concurrency     = { admin = 0 }
     provisioned_concurrency  = { admin = 0.5 }
     custom_domain            = { name = "localhost", certificate_arn = "none" }
@@ -193,7 +195,7 @@ run "values_that_make_no_sense" {
     var.providers_enabled, var.openai_base_url, var.bedrock_region, var.bedrock_regions, var.bedrock_models, var.bedrock_credentials, var.azure_base_url, var.secret_recovery_days, var.kms_key_arn,
     var.log_retention_days, var.log_level, var.cors_allow_origins, var.mcp_allowed_origins, var.throttling,
     var.expected_load, var.reserved_concurrency, var.provisioned_concurrency, var.custom_domain, var.alarm_email,
-    var.artifacts, var.spend_alarm_usd_per_hour, var.openai_pass_fields, var.stream, var.adapter_layer_arn, var.api_gateway_log_role, var.web_acl_arn,
+    var.artifacts, var.spend_alarm_usd_per_hour, var.openai_pass_fields, var.stream, var.adapter_layer_arn, var.api_gateway_log_role, var.web_acl_arn, var.stream_endpoint_type, var.vpc_endpoint_ids,
     var.architecture, var.lambda_concurrency, var.iam_path, var.permissions_boundary_arn,
   ]
 }

@@ -84,6 +84,102 @@ run "an_older_provider_and_pages_of_nobody" {
   }
 }
 
+run "nobody_asked_for_a_private_door" {
+  command = plan
+
+  assert {
+    condition     = length(aws_api_gateway_rest_api_policy.stream) == 0 && !contains(keys(aws_api_gateway_deployment.stream.triggers), "policy") && one(aws_api_gateway_rest_api.stream.endpoint_configuration).types == tolist(["REGIONAL"])
+    error_message = "The door is regional, and no policy limits its callers."
+  }
+
+  assert {
+    condition     = output.stream_private_urls == null && !aws_apigatewayv2_api.this.disable_execute_api_endpoint
+    error_message = "Both doors answer at their own addresses."
+  }
+}
+
+run "a_private_door_and_no_other" {
+  command = plan
+
+  variables {
+    stream_endpoint_type = "PRIVATE"
+    vpc_endpoint_ids     = ["vpce-0123456789abcdef0", "vpce-0abc1234"]
+    http_api_closed      = true
+    web_acl_arn          = "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/streams/1"
+  }
+
+  assert {
+    condition     = one(aws_api_gateway_rest_api.stream.endpoint_configuration).types == tolist(["PRIVATE"]) && one(aws_api_gateway_rest_api.stream.endpoint_configuration).vpc_endpoint_ids == toset(var.vpc_endpoint_ids) && !aws_api_gateway_rest_api.stream.disable_execute_api_endpoint
+    error_message = "The API is private, and has a name for each endpoint."
+  }
+
+  assert {
+    condition     = length(local.stream_policy) == 2 && local.stream_policy[0].Effect == "Allow" && local.stream_policy[1].Effect == "Deny" && local.stream_policy[1].Condition.StringNotEquals["aws:SourceVpce"] == var.vpc_endpoint_ids && length(aws_api_gateway_rest_api_policy.stream) == 1
+    error_message = "Calls that come by another way than the named endpoints are refused."
+  }
+
+  assert {
+    condition     = contains(keys(aws_api_gateway_deployment.stream.triggers), "policy")
+    error_message = "A changed policy is deployed."
+  }
+
+  assert {
+    condition     = toset(keys(output.stream_private_urls)) == toset(var.vpc_endpoint_ids)
+    error_message = "There is an address for each endpoint."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_api.this.disable_execute_api_endpoint && length(aws_wafv2_web_acl_association.stream) == 1
+    error_message = "The HTTP API is closed, and the web ACL protects the private door too."
+  }
+}
+
+run "back_from_a_private_door" {
+  command = plan
+
+  variables {
+    vpc_endpoint_ids = ["vpce-0123456789abcdef0"]
+  }
+
+  assert {
+    condition     = local.stream_policy[*].Effect == ["Allow"] && length(aws_api_gateway_rest_api_policy.stream) == 1 && output.stream_private_urls == null
+    error_message = "A regional door with endpoints that are still named lets everybody in."
+  }
+}
+
+run "a_private_door_without_a_way_to_it" {
+  command = plan
+
+  variables {
+    stream_endpoint_type = "PRIVATE"
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
+run "a_public_domain_of_a_private_door" {
+  command = plan
+
+  variables {
+    stream_endpoint_type = "PRIVATE"
+    vpc_endpoint_ids     = ["vpce-0123456789abcdef0"]
+    custom_domain        = { name = "api.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/1" }
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
+run "a_domain_of_a_closed_door" {
+  command = plan
+
+  variables {
+    http_api_closed = true
+    custom_domain   = { name = "api.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/1" }
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
 run "a_stream_that_outlasts_its_function" {
   command = plan
 

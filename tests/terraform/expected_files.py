@@ -27,7 +27,9 @@ SET = {
     "aws_api_gateway_method_settings": "method_path rest_api_id stage_name settings(data_trace_enabled logging_level"
     " metrics_enabled throttling_burst_limit throttling_rate_limit)",
     "aws_api_gateway_resource": "parent_id path_part rest_api_id",
-    "aws_api_gateway_rest_api": "description disable_execute_api_endpoint name endpoint_configuration(types)",
+    "aws_api_gateway_rest_api": "description disable_execute_api_endpoint name endpoint_configuration(types"
+    " vpc_endpoint_ids)",
+    "aws_api_gateway_rest_api_policy": "policy rest_api_id",
     "aws_api_gateway_stage": "deployment_id description rest_api_id stage_name xray_tracing_enabled"
     " access_log_settings(destination_arn format)",
     "aws_apigatewayv2_api": "description disable_execute_api_endpoint name protocol_type"
@@ -107,6 +109,7 @@ def attributes(terraform: Path) -> Iterator[str]:
 # Values that AWS chooses and changes must be read. Today's value, written out, would be correct in a plan and never
 # change again.
 WIRED = {
+    ("aws_api_gateway_deployment", "triggers"): "aws_api_gateway_rest_api_policy.stream",
     ("aws_api_gateway_integration", "uri"): "module.function[local.streaming].alias_arn",
     ("aws_api_gateway_stage", "deployment_id"): "aws_api_gateway_deployment.stream.id",
     ("aws_api_gateway_stage", "depends_on"): "[aws_api_gateway_account.this]",

@@ -90,3 +90,25 @@ STREAMED: dict[str, Mistake] = {
         "environment",
     ),
 }
+
+# Mistakes that only the plan of a private door shows (expected_private.py).
+PRIVATE: dict[str, Mistake] = {
+    "a private door without its deny": Mistake(
+        in_("private.tf", "for ids in local.private ? [var.vpc_endpoint_ids] : []", "for ids in []"),
+        "",
+        "private_policy",
+    ),
+    "a private door for every endpoint of anybody": Mistake(
+        in_("private.tf", '"aws:SourceVpce" = ids', '"aws:SourceVpce" = ["*"]'), "", "private_policy"
+    ),
+    "a private door on the internet": Mistake(
+        in_("rest.tf", "types            = [var.stream_endpoint_type]", 'types            = ["REGIONAL"]'),
+        "",
+        "private_api",
+    ),
+    "a changed policy is not deployed": Mistake(
+        in_("rest.tf", '"policy" => each.policy }', '"policy" => each.id }'), "", "private_deployed"
+    ),
+    "an address that only private DNS knows": Mistake(in_("private.tf", "}-${id}.", "}."), "", "private_addresses"),
+    "the other door stays open": Mistake(in_("api.tf", "var.http_api_closed || try(", "try("), "", "closed"),
+}

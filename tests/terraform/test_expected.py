@@ -15,6 +15,7 @@ from tests.terraform.expected_compute import COMPUTE
 from tests.terraform.expected_data import DATA
 from tests.terraform.expected_files import FILES
 from tests.terraform.expected_options import OPTIONS
+from tests.terraform.expected_private import PRIVATE, VARIABLES
 from tests.terraform.expected_rights import RIGHTS
 from tests.terraform.expected_streaming import STREAMING
 from tests.terraform.expected_watching import WATCHING
@@ -24,9 +25,9 @@ from tools.golden.plans import planned as plan
 PROD = COMPUTE | DATA | RIGHTS | STREAMING | WATCHING
 
 
-def _planned(copy: Path, name: str, folder: Path) -> State:
+def _planned(copy: Path, name: str, folder: Path, *given: str) -> State:
     """A plan from nothing: the state that was applied in the copy, in another account, must not influence it."""
-    return planned(json.loads(plan(changed(copy, folder / "copy"), name, folder).read_bytes()))
+    return planned(json.loads(plan(changed(copy, folder / "copy"), name, folder, *given).read_bytes()))
 
 
 def _meant(expectation: Callable[..., object]) -> str:
@@ -44,6 +45,11 @@ def options(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
     return _planned(copy, "options", tmp_path_factory.mktemp("plan"))
 
 
+@pytest.fixture(scope="module")
+def private(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
+    return _planned(copy, "prod", tmp_path_factory.mktemp("plan"), *VARIABLES)
+
+
 @pytest.mark.parametrize("name", PROD)
 def test_production_is_what_it_must_be(name: str, prod: State) -> None:
     assert list(PROD[name](prod)) == [], _meant(PROD[name])
@@ -54,11 +60,16 @@ def test_what_is_off_by_default_does_what_it_must(name: str, options: State) -> 
     assert list(OPTIONS[name](options)) == [], _meant(OPTIONS[name])
 
 
+@pytest.mark.parametrize("name", PRIVATE)
+def test_a_private_door_is_what_it_must_be(name: str, private: State) -> None:
+    assert list(PRIVATE[name](private)) == [], _meant(PRIVATE[name])
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_the_files_say_what_they_must(name: str, copy: Path) -> None:
     assert list(FILES[name](copy / "terraform")) == [], _meant(FILES[name])
 
 
 def test_no_expectation_hides_another_of_its_name() -> None:
-    parts = (COMPUTE, DATA, RIGHTS, STREAMING, WATCHING, OPTIONS, FILES)
+    parts = (COMPUTE, DATA, RIGHTS, STREAMING, WATCHING, OPTIONS, PRIVATE, FILES)
     assert len({name for part in parts for name in part}) == sum(len(part) for part in parts)

@@ -3,19 +3,24 @@ for it."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.terraform import applied
+from tests.terraform.expected import failures, planned
+from tests.terraform.expected_private import PRIVATE as EXPECTED
+from tests.terraform.expected_private import VARIABLES as ASKED
 from tests.terraform.forms import Facts
 from tests.terraform.mistakes import MISTAKES as OPEN
 from tests.terraform.mistakes import Change
 from tests.terraform.mistakes_operating import OPERATED
 from tests.terraform.mistakes_quiet import QUIET
-from tests.terraform.mistakes_streaming import STREAMED
+from tests.terraform.mistakes_streaming import PRIVATE, STREAMED
 from tests.terraform.sabotage import VARIABLES, applied_with, batches, changed, noticed, terraform
+from tools.golden.plans import planned as plan
 
 MISTAKES = OPEN | QUIET | STREAMED | OPERATED
 DIFFERENT = {
@@ -101,6 +106,13 @@ def test_a_mistake_in_terraform_is_noticed(batch: tuple[str, ...], copy: Path, t
     assert set(failed) >= {MISTAKES[name].fails for name in batch} - {""}
 
 
+@pytest.mark.parametrize("batch", batches(PRIVATE), ids=lambda batch: f"{len(batch)} from {batch[0]}")
+def test_a_mistake_at_a_private_door_is_noticed(batch: tuple[str, ...], copy: Path, tmp_path: Path) -> None:
+    folder = changed(copy, tmp_path / "copy", *(PRIVATE[name].change for name in batch))
+    state = planned(json.loads(plan(folder, "prod", tmp_path, *ASKED).read_bytes()))
+    assert set(failures(state, EXPECTED)) == {PRIVATE[name].fails for name in batch}
+
+
 def test_a_configuration_without_a_mistake_is_not_told(copy: Path, tmp_path: Path) -> None:
     assert noticed(copy, tmp_path / "copy") == ([], {})
 
@@ -132,6 +144,9 @@ def test_values_that_nobody_has_are_refused_each_for_itself(copy: Path, tmp_path
         "deploy_role_arn": "arn:aws:iam::123456789012:role/deployer",
         "account_ids": '["210987654321"]',
         "environment": "elsewhere",
+        "stream_endpoint_type": "PRIVATE",
+        "http_api_closed": "true",
+        "custom_domain": '{name="api.example.com",certificate_arn="arn:aws:acm:us-east-1:123456789012:certificate/1"}',
     }
     arguments = [part for name, value in given.items() for part in ("-var", f"{name}={value}")]
     run = terraform(changed(copy, tmp_path / "copy"), "plan", *VARIABLES, *arguments)
@@ -144,5 +159,8 @@ def test_values_that_nobody_has_are_refused_each_for_itself(copy: Path, tmp_path
         "kms_key_arn is a key of another region than us-east-1",
         "deploy_role_arn is a role of an account that account_ids does not name.",
         "but the variables are those of elsewhere.",
+        "stream_endpoint_type is PRIVATE, but vpc_endpoint_ids names no VPC endpoint",
+        "custom_domain can't lead to a private streaming door",
+        "http_api_closed can't be used with custom_domain",
     ):
         assert message in said, f"{message}\n{said}"

@@ -60,13 +60,16 @@ class Place:
         if domains:
             return f"https://{domains[0]}"
         if found[0].get("DisableExecuteApiEndpoint"):
-            raise OperatorError(f"{name} answers only by its custom domain, and no domain is mapped to it.")
+            raise OperatorError(
+                f"{name} has no address: its own is off (custom_domain.only, or http_api_closed), and no custom domain"
+                " is mapped to it."
+            )
         return str(found[0]["ApiEndpoint"])
 
     def stream_url(self) -> str:
         """The address of the streaming door, to which clients add /v1/... It is the custom domain's, or the REST API's
-        own with its stage. With an emulator, it is STREAM_URL, or the running gateway's. Raises OperatorError without
-        an address."""
+        own with its stage. If that API is private, the address leads through one of its VPC endpoints. With an
+        emulator, it is STREAM_URL, or the running gateway's. Raises OperatorError without an address."""
         if self.endpoint:
             running = state.read() or {}
             known = running.get("stream_url") if running.get("endpoint") == self.endpoint else None
@@ -83,7 +86,10 @@ class Place:
         domains = self._custom_domains(apis[0]["id"], STAGE)
         if domains:
             return f"https://{domains[0].removesuffix('/v1')}"
-        return f"https://{apis[0]['id']}.execute-api.{self.names.region}.{domain(self.names.region)}/{STAGE}"
+        where = apis[0].get("endpointConfiguration", {})
+        private = sorted(where.get("vpcEndpointIds", ())) if where.get("types") == ["PRIVATE"] else []
+        host = "-".join([apis[0]["id"], *private[:1]])  # the name that leads through an endpoint
+        return f"https://{host}.execute-api.{self.names.region}.{domain(self.names.region)}/{STAGE}"
 
     def _custom_domains(self, api_id: str, stage: str = "$default") -> list[str]:
         """The domain names that map to the API's stage, with their paths. Those without a path come first."""

@@ -25,9 +25,9 @@ class PlanError(Exception):
     """Terraform refuses to plan; the message is what it said."""
 
 
-def planned(terraform: Path, name: str, out: Path, *, resolved: bool = True) -> Path:
-    """One plan as JSON, written below `out`. `resolved`: by a stand-in that says what only an apply knows. Raises
-    PlanError."""
+def planned(terraform: Path, name: str, out: Path, *given: str, resolved: bool = True) -> Path:
+    """One plan as JSON, written below `out`. `resolved`: by a stand-in that says what only an apply knows.
+    `given`: more arguments of `terraform plan`. Raises PlanError."""
     workspace, files = PLANS[name]
     environment = os.environ | {"TF_WORKSPACE": workspace, "OFFLINE_AWS_RESOLVE_AT_PLAN": "1" if resolved else ""}
     environment["OFFLINE_AWS_ACCOUNT_ID"] = ACCOUNT
@@ -42,7 +42,7 @@ def planned(terraform: Path, name: str, out: Path, *, resolved: bool = True) -> 
         return done.stdout
 
     variables = [f"-var-file={file}" for file in files]
-    run("plan", "-no-color", "-input=false", "-lock=false", "-refresh=false", *variables, f"-out={binary}")
+    run("plan", "-no-color", "-input=false", "-lock=false", "-refresh=false", *variables, *given, f"-out={binary}")
     document.write_text(run("show", "-json", str(binary)), encoding="utf-8")
     return document
 

@@ -90,6 +90,14 @@ def test_streams_come_by_the_rest_api_or_by_the_domain_that_it_is_mapped_to() ->
         stream_url({}, "staging")
 
 
+def test_streams_of_a_private_door_come_through_its_endpoint() -> None:
+    api = Api({})
+    where = {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0b", "vpce-0a"]}
+    api.rest = [each | {"endpointConfiguration": where} for each in api.rest]
+    place = Place(Names("dev", region="eu-central-1", account="1"), api)
+    assert place.stream_url() == "https://rest-vpce-0a.execute-api.eu-central-1.amazonaws.com/live"
+
+
 class _Gateway(BaseHTTPRequestHandler):
     models: ClassVar[list[dict[str, str]]]
     called: ClassVar[list[str]]
