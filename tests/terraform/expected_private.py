@@ -9,7 +9,7 @@ from tests.terraform.applied import State
 from tests.terraform.expected import REGION, Expectation, must, one, same
 
 ENDPOINTS = ["vpce-0123456789abcdef0", "vpce-0abc1234"]
-# Arguments of `terraform plan` beside prod's own.
+# Arguments of `terraform plan` in addition to prod's.
 VARIABLES = (
     "-var=stream_endpoint_type=PRIVATE",
     f"-var=vpc_endpoint_ids={json.dumps(ENDPOINTS)}",
