@@ -44,6 +44,8 @@ resource "aws_api_gateway_rest_api" "stream" {
   endpoint_configuration {
     types            = [var.stream_endpoint_type]
     vpc_endpoint_ids = local.private ? var.vpc_endpoint_ids : null
+    # A private API can have only this type. If it is not set, the provider keeps the regional API's type, and refuses the plan.
+    ip_address_type = local.private ? "dualstack" : null
   }
 }
 

@@ -27,8 +27,8 @@ SET = {
     "aws_api_gateway_method_settings": "method_path rest_api_id stage_name settings(data_trace_enabled logging_level"
     " metrics_enabled throttling_burst_limit throttling_rate_limit)",
     "aws_api_gateway_resource": "parent_id path_part rest_api_id",
-    "aws_api_gateway_rest_api": "description disable_execute_api_endpoint name endpoint_configuration(types"
-    " vpc_endpoint_ids)",
+    "aws_api_gateway_rest_api": "description disable_execute_api_endpoint name endpoint_configuration(ip_address_type"
+    " types vpc_endpoint_ids)",
     "aws_api_gateway_rest_api_policy": "policy rest_api_id",
     "aws_api_gateway_stage": "deployment_id description rest_api_id stage_name xray_tracing_enabled"
     " access_log_settings(destination_arn format)",

@@ -21,6 +21,7 @@ def private_api(state: State) -> Iterator[str]:
     (rest,) = state.of("aws_api_gateway_rest_api")
     where = one(rest["endpoint_configuration"])
     yield from same("REST API: where", where.get("types"), ["PRIVATE"])
+    yield from must("REST API: addresses", where, ip_address_type="dualstack")
     # For each of them, AWS makes a name by which the API is called from the endpoint's VPC.
     yield from same("REST API: endpoints", set(where.get("vpc_endpoint_ids") or ()), set(ENDPOINTS))
     # The endpoints lead to the API's own address.

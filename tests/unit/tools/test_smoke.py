@@ -25,7 +25,10 @@ class Api:
 
     def __init__(self, mappings: dict[str, list[dict[str, str]]], disabled: bool = False) -> None:
         self.mappings, self.disabled = mappings, disabled
-        self.rest = [{"name": "ai-gateway-prod-stream", "id": "no"}, {"name": "ai-gateway-dev-stream", "id": "rest"}]
+        self.rest: list[dict[str, Any]] = [
+            {"name": "ai-gateway-prod-stream", "id": "no"},
+            {"name": "ai-gateway-dev-stream", "id": "rest"},
+        ]
 
     def client(self, service: str) -> "Api":
         assert service in ("apigateway", "apigatewayv2")
@@ -92,7 +95,7 @@ def test_streams_come_by_the_rest_api_or_by_the_domain_that_it_is_mapped_to() ->
 
 def test_streams_of_a_private_door_come_through_its_endpoint() -> None:
     api = Api({})
-    where = {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0b", "vpce-0a"]}
+    where: dict[str, Any] = {"types": ["PRIVATE"], "vpcEndpointIds": ["vpce-0b", "vpce-0a"]}
     api.rest = [each | {"endpointConfiguration": where} for each in api.rest]
     place = Place(Names("dev", region="eu-central-1", account="1"), api)
     assert place.stream_url() == "https://rest-vpce-0a.execute-api.eu-central-1.amazonaws.com/live"
