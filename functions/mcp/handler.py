@@ -27,6 +27,7 @@ from gateway.mcp.tools import (
 from gateway.settings import settings
 from gateway.wiring import gateway, identity, pace
 
+_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _ACCEPTED = ("*/*", "application/*", "application/json")
 
 
@@ -95,7 +96,7 @@ def _arguments(query: Mapping[str, str]) -> dict[str, Any]:
         if name in query:
             arguments[name] = _number(query[name])
     limit = query.get("limit", "")
-    if limit.isascii() and limit.isdigit() and len(limit) < 10:
+    if _WHOLE.fullmatch(limit):
         arguments["limit"] = int(limit)
     return arguments
 

@@ -17,7 +17,7 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error, InternalServerError, RequestEntityTooLarge
 
 from functions.stream.handler import app
-from gateway.api.coding import too_large
+from gateway.api.message import too_large
 from gateway.api.port import RESERVE_SECONDS, CutOff, Port
 from gateway.errors import BadRequest, GatewayError, InternalError
 from gateway.settings import Settings, settings

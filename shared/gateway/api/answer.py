@@ -8,7 +8,7 @@ on whatever thread that byte is written. Then the request is accounted for: one 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from gateway import context, observability, runs
 from gateway.api.errors import error_response
@@ -51,9 +51,26 @@ def failed(service: Service, request: Request, fault: Exception) -> Response:
     return _Exchange(service, request).run(fail)
 
 
+def _no_route(routes: Collection[str], asked: str) -> NotFound:
+    from gateway.config.spelling import near  # imported only on an error
+
+    methods: dict[str, list[str]] = {}
+    for route in routes:
+        method, _, path = route.partition(" ")
+        methods.setdefault(path, []).append(method)
+    path = asked.partition(" ")[2]
+    if path in methods:
+        advice = f"It is there with {' or '.join(sorted(methods[path]))}."
+    elif meant := near(path, methods):
+        advice = f"Did you mean {meant}?"
+    else:
+        advice = "GET /openapi.json lists the routes."
+    return NotFound(f"There is no route {asked}. {advice}")
+
+
 def _routed(service: Service, route: Route | None, request: Request, read: Callable[[], bytes] | None) -> Response:
     if route is None:
-        raise NotFound(f"There is no route {request.route}. GET /openapi.json lists the routes.")
+        raise _no_route(service.routes, request.route)
     if route.auth != "public":
         # Imported late: keys live in a table, and health, which asks for no key, must load no connection and no TLS.
         from gateway.api.access import caller_of

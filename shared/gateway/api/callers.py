@@ -19,6 +19,8 @@ from gateway.limits import Bucket
 
 KEPT_SECONDS = 60.0  # as long as an authorizer's answers
 MOST_KEPT = 4_096
+_NO_KEY = "No API key was sent: use Authorization: Bearer, x-api-key or api-key."
+_MISFORMED = "The header Authorization has no key in it: send Bearer, a space and the key, or use x-api-key or api-key."
 _AGAIN = Bucket(60, 1)  # how often a refused key is looked up again
 _REFUSED = Bucket(60, 60)  # bad keys from one address, each counted once
 
@@ -46,7 +48,7 @@ class SentKeys:
         if len(sent) > 1:
             raise Unauthorized("Two different API keys were sent in two headers; send one.", code="several_api_keys")
         if not sent:
-            raise Unauthorized("No API key was sent: use Authorization: Bearer, x-api-key or api-key.")
+            raise Unauthorized(_MISFORMED if request.headers.get("authorization") else _NO_KEY)
         if keys.key_id(sent[0]) is None:
             raise _refused()
         digest, now = keys.digest(sent[0]), self.clock()

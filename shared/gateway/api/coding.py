@@ -6,8 +6,8 @@ import base64
 import binascii
 import zlib
 
-from gateway.api.message import MAX_BODY_BYTES
-from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
+from gateway.api.message import MAX_BODY_BYTES, too_large
+from gateway.errors import BadRequest, UnsupportedMediaType
 
 _GZIP = zlib.MAX_WBITS | 16
 
@@ -57,10 +57,6 @@ def _unpacked(body: bytes) -> bytes:
     if not unpacking.eof or unpacking.unused_data:
         raise _no_gzip()
     return unpacked
-
-
-def too_large() -> BodyTooLarge:
-    return BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes.")
 
 
 def _no_gzip() -> BadRequest:

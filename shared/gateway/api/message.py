@@ -148,12 +148,12 @@ def parse_json(body: bytes) -> Any:
     UTF-16, and surrogates written as UTF-8.
     """
     if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLarge(f"The body has more than {MAX_BODY_BYTES} bytes (5 MiB), the maximum.")
+        raise too_large()
     try:
         text = body.decode().removeprefix("\ufeff")
         value = _STRICT.decode(text)
-    except (ValueError, RecursionError):
-        raise BadRequest("The body is not valid JSON in UTF-8.", code="invalid_json") from None
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(_no_json(body, error), code="invalid_json") from None
     if is_shallow_text(text):
         return value
     for name, part in value.items() if isinstance(value, dict) else [("", value)]:
@@ -161,6 +161,22 @@ def parse_json(body: bytes) -> Any:
             name = name[:_LONGEST_NAME]
             raise BadRequest(f"{name or 'The body'}: nested more than {MOST_LEVELS} levels deep", param=name or None)
     return value
+
+
+def too_large() -> BodyTooLarge:
+    """The refusal of a body that is larger than MAX_BODY_BYTES."""
+    return BodyTooLarge(f"The body has more than {MAX_BODY_BYTES:,} bytes (5 MiB), the maximum.")
+
+
+def _no_json(body: bytes, error: Exception) -> str:
+    """Says where a body stops being JSON. The text there is not repeated, because it may be a secret."""
+    if not body.strip():
+        return "The body is empty, and must be a JSON object."
+    if isinstance(error, UnicodeDecodeError):
+        return f"The body is not valid JSON in UTF-8: byte {error.start + 1} is not UTF-8."
+    if isinstance(error, json.JSONDecodeError):
+        return f"The body is not valid JSON: see line {error.lineno}, column {error.colno}."
+    return "The body is not valid JSON."
 
 
 def correlation_id(sent: str | None) -> str:

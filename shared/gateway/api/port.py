@@ -20,8 +20,8 @@ from urllib.parse import parse_qsl
 
 from gateway.api import cors
 from gateway.api.answer import Broken, answer, failed
-from gateway.api.coding import decoded, too_large
-from gateway.api.message import MAX_BODY_BYTES, Dialect, Request, Response, correlation_id, request_id
+from gateway.api.coding import decoded
+from gateway.api.message import MAX_BODY_BYTES, Dialect, Request, Response, correlation_id, request_id, too_large
 from gateway.api.paths import Found, Paths
 from gateway.api.routes import Service
 

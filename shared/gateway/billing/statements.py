@@ -164,7 +164,7 @@ class Billing:
         ]
         corrections = [_shown(row) for row in self.rows.corrections(month) if row.get("team", "") == of]
         if of and not lines and not corrections and self.keys.team(of) is None:
-            raise NotFound("There is no such team.", param="id")
+            raise NotFound("There is no such team. GET /api/v1/admin/teams lists the teams.", param="id")
         cost = sum(line["cost_micro_usd"] for line in lines)
         corrected = sum(entry["amount_micro_usd"] for entry in corrections)
         return {

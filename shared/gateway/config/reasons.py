@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, FailFast, GetJsonSchemaHandler, ValidationError
 from pydantic_core import core_schema
 
-from gateway.config.spelling import unknown
+from gateway.config.spelling import near, unknown
 from gateway.errors import BadRequest
 
 M = TypeVar("M", bound=BaseModel)
@@ -131,6 +131,8 @@ def _refusal(error: ValidationError, model: type[BaseModel]) -> BadRequest:
         why = unknown(str(loc[-1]), _fields_at(model, loc[:-1]))
     else:
         why = _reason(first["type"], first["msg"], first.get("ctx", {})) + _sent(first["type"], first["input"])
+        if first["type"] == "missing":
+            why += _misspelt(str(loc[-1]), first["input"], _fields_at(model, loc[:-1]))
     return BadRequest(f"{param}: {why}" if param else f"The body {why}", param=param)
 
 
@@ -155,6 +157,8 @@ def _sent(kind: str, value: Any) -> str:
     if kind == "literal_error" and isinstance(value, str):
         safe = _SAFE_WORD.fullmatch(value) and not _SECRET.search(value)
         return f"; '{value}' was sent" if safe else ""
+    if kind == "string_too_short":
+        return f"; {len(value)} were sent" if value else "; it is empty"
     if kind in ("string_too_long", "too_long") and isinstance(value, (str, list, dict)):
         return f"; {len(value)} were sent"
     if not kind.startswith((*_SAID, "literal_")):
@@ -166,6 +170,13 @@ def _sent(kind: str, value: Any) -> str:
         return f"; {str(value).lower()} was sent"
     told = {str: "text", list: "a list", dict: "an object", type(None): "null"}.get(type(value))
     return f"; {told} was sent" if told else ""
+
+
+def _misspelt(missing: str, given: Any, known: list[str]) -> str:
+    """Names the unknown field of an object that most likely stands for a missing one, if there is one."""
+    names = [name for name in given if name not in known and len(name) > 2] if isinstance(given, Mapping) else []
+    sent = next((name for name in names if near(name, [missing])), None)
+    return f"; {sent} was sent" if sent and _SAFE_WORD.fullmatch(sent) else ""
 
 
 def _fields_at(model: type[BaseModel], loc: list[int | str]) -> list[str]:

@@ -6,6 +6,7 @@ sampling, and those of hosts and routers, which belong neither to chat nor to Re
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -154,9 +155,14 @@ def check_rest(request: Request, dropped: list[str], *, told: Collection[str] = 
         if name in LEFT_OUT:
             dropped.append(path)
         elif name in NEUTRAL:
-            raise refuse(path, "this value is not supported by this model")
+            raise refuse(path, f"must be {allowed(name)} with this model, or left out")
         else:
             raise refuse(path, "not supported by this model")
+
+
+def allowed(name: str) -> str:
+    """The neutral values of a field as JSON: `1`, or `["text"] or []`."""
+    return " or ".join(json.dumps(value) for value in NEUTRAL[name] if value != "")
 
 
 def sampling_of(request: Request, takes: Sampling, dropped: list[str]) -> dict[str, float]:

@@ -132,7 +132,7 @@ def _aws(said: object) -> Credentials | None:
 def _unavailable(provider: str, error: Exception) -> UpstreamUnavailable:
     observability.log.error("provider credentials can't be read", extra={"provider": provider, "reason": str(error)})
     return UpstreamUnavailable(
-        f"The provider {provider} can't be called now.",
+        f"The provider {provider} can't be called now: the gateway can't read its key. The log has the reason.",
         provider=provider,
         sent=False,
         reason="credentials",

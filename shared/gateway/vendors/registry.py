@@ -59,7 +59,7 @@ class Vendors:
             return connect(vendor, self._connection(vendor, said, region))
         except ValueError as error:
             observability.log.error("a provider can't be called", extra={"provider": vendor.name, "reason": str(error)})
-            message = f"The provider {vendor.name} can't be called now."
+            message = f"The provider {vendor.name} can't be called now: its address is not allowed."
             raise UpstreamUnavailable(message, provider=vendor.name, sent=False, reason="base_url") from None
 
     def _connection(self, vendor: Vendor, said: ProviderSettings, region: str) -> Connection:

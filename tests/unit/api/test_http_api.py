@@ -374,7 +374,10 @@ def test_arbitrary_bytes_are_parsed_or_refused(body: bytes) -> None:
     [
         ('{"a": 1e999}', "The body contains a number that is too large."),
         ('{"a": NaN}', "The body is not valid JSON: NaN is not a JSON number."),
-        ("{a}", "The body is not valid JSON in UTF-8."),
+        ("{a}", "The body is not valid JSON: see line 1, column 2."),
+        ('{"model": "gpt-4",\n "n": }', "The body is not valid JSON: see line 2, column 7."),
+        (" ", "The body is empty, and must be a JSON object."),
+        ("[" * 100_000, "The body is not valid JSON."),
     ],
 )
 def test_bad_json_says_what_is_bad(body: str, said: str) -> None:

@@ -49,6 +49,9 @@ def config(part: Mapping[str, Any]) -> None:
     ("parse", "body", "said"),
     [
         (key, {}, "name: is required"),
+        (key, {"nam": "x", "tier": "free"}, "name: is required; nam was sent"),
+        (key, {"tier": "free", "rpm": 5}, "name: is required"),
+        (key, {"name": ""}, "name: must have at least 1 character; it is empty"),
         (key, {"name": "x", "rpm": 1}, "rpm: unknown field; did you mean rpm_limit?"),
         (key, {"name": "x", "rpm_limit": 1.5}, "rpm_limit: must be a whole number; 1.5 was sent"),
         (key, {"name": "x", "scopes": []}, "scopes: must have at least 1 item"),

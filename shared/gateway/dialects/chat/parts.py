@@ -13,13 +13,13 @@ from gateway.dialects.values import mapping
 Part = Text | Image | Link | Document | Reasoning | Redacted
 
 
-def text_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text:
-    """The text of a text part. Raises Unsupported for any other part."""
+def text_part(part: Mapping[str, Any], where: str, dropped: list[str], *, kinds: str = "text") -> Text:
+    """The text of a text part. Raises Unsupported for any other part; `kinds` are the types that are allowed there."""
     kind = part.get("type")
     if kind in ("text", "refusal") and isinstance(part.get(kind), str):
         name_unknown(part, ("type", kind, "cache_control"), where, dropped)
         return Text(part[kind], at=where)
-    raise refuse(where, "only text is supported by this model here")
+    raise refuse(where, f"must be a part of the type {kinds} with this model")
 
 
 def user_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text | Image | Link | Document:
@@ -31,7 +31,7 @@ def user_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text |
     if kind == "file":
         name_unknown(part, ("type", "file", "cache_control"), where, dropped)
         return _file(mapping(part.get("file")), f"{where}.file", dropped)
-    return text_part(part, where, dropped)
+    return text_part(part, where, dropped, kinds="text, image_url or file")
 
 
 def assistant_part(part: Mapping[str, Any], where: str, dropped: list[str]) -> Text | Reasoning | Redacted:

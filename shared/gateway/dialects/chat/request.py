@@ -76,8 +76,10 @@ def _tools(tools: Sequence[Any], dropped: list[str]) -> Iterator[Tool | Mark]:
     for index, given in enumerate(tools):
         tool, where = mapping(given), f"tools[{index}]"
         function = tool.get("function")
-        if tool.get("type", "function") not in ("function", None) or not isinstance(function, Mapping):
+        if tool.get("type", "function") not in ("function", None):
             raise refuse(where, "only function tools are supported by this model")
+        if not isinstance(function, Mapping):
+            raise refuse(f"{where}.function", "is required, as an object")
         here = f"{where}.function"
         name_unknown(tool, ("type", "function", "cache_control"), where, dropped)
         name_unknown(function, ("name", "description", "parameters", "strict", "cache_control"), here, dropped)
