@@ -102,6 +102,19 @@ def test_a_wrong_parameter_is_named(route: str, query: dict[str, str], param: st
     assert (status, body["error"]["param"]) == (400, param)
 
 
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [
+        ("-1", "must be at least 1; -1 was sent"),
+        ("12345678901", "must be at most 100; 12345678901 was sent"),
+        ("ten", "must be a whole number; text was sent"),
+    ],
+)
+def test_a_number_in_a_parameter_is_read_as_one(limit: str, why: str) -> None:
+    _, body, _ = call("GET /api/v1/products", query={"limit": limit})
+    assert body["message"] == f"limit: {why}"
+
+
 def test_categories_in_any_case_and_words_of_any_script_over_rest_and_mcp() -> None:
     for category in ("Electronics", "ELECTRONICS / Audio", "electronics > audio"):
         for route, query in (

@@ -60,7 +60,7 @@ def _no_route(routes: Collection[str], asked: str) -> NotFound:
         methods.setdefault(path, []).append(method)
     path = asked.partition(" ")[2]
     if path in methods:
-        advice = f"It is there with {' or '.join(sorted(methods[path]))}."
+        advice = f"This path takes {' or '.join(sorted(methods[path]))}."
     elif meant := near(path, methods):
         advice = f"Did you mean {meant}?"
     else:

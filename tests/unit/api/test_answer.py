@@ -45,6 +45,27 @@ def told_apart(lines: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[
     return [line for line in lines if "_aws" not in line], [line for line in lines if "_aws" in line]
 
 
+@pytest.mark.parametrize(
+    ("asked", "advice"),
+    [
+        ("POST /chat/completions", "This path takes GET."),
+        ("GET /chat/completion", "Did you mean /chat/completions?"),
+        ("GET /nothing/like/it", "GET /openapi.json lists the routes."),
+    ],
+)
+def test_an_unknown_route_is_refused_with_a_way_on(asked: str, advice: str) -> None:
+    one = Route(
+        method_path="GET /chat/completions",
+        handler=lambda _: Response(200),
+        auth="public",
+        scope=None,
+        errors="openai",
+        described=DESCRIBED,
+    )
+    refused = answer(service("test", [one]), request(route=asked))
+    assert (refused.status, json.loads(refused.text())["message"]) == (404, f"There is no route {asked}. {advice}")
+
+
 MANY = 8
 
 

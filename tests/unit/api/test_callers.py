@@ -80,6 +80,11 @@ def test_no_key_is_a_refusal_that_says_where_one_goes(headers: dict[str, str]) -
         SentKeys()(request(**headers), Identity(Records(record()), lambda: 0.0))
 
 
+def test_an_authorization_without_a_key_is_named() -> None:
+    with pytest.raises(Unauthorized, match="send Bearer, a space and the key"):
+        SentKeys()(request(authorization=KEY), Identity(Records(record()), lambda: 0.0))
+
+
 def test_what_was_found_good_holds_for_a_minute_at_most() -> None:
     records, clock = Records(record()), Clock()
     sent, identity = sent_keys(clock), Identity(records, lambda: 0.0)
