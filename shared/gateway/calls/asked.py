@@ -16,7 +16,10 @@ from gateway.models.usage import Usage
 if TYPE_CHECKING:
     from gateway.catalogue.context import McpContext
 
-_INSTEAD = {"embedding": "makes embeddings: POST /v1/embeddings", "chat": "chats: POST /v1/chat/completions"}
+_INSTEAD = {
+    "embedding": "makes embeddings: use POST /v1/embeddings",
+    "chat": "is a chat model: use POST /v1/chat/completions",
+}
 
 
 class Asked(Protocol):
