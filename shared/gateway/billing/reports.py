@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from gateway.billing.counters import DIMENSIONS, GROWTH
 from gateway.billing.tables import dollars, table
-from gateway.config.spelling import unknown
+from gateway.config.spelling import hint, unknown
 from gateway.dynamodb import cursors
 from gateway.errors import BadRequest
 from gateway.models.money import usd
@@ -108,7 +108,8 @@ class Reports:
     def _group(query: Mapping[str, str]) -> str:
         group_by = query.get("group_by", "key")
         if group_by not in GROUPS:
-            raise BadRequest(f"group_by: must be one of {', '.join(GROUPS)}", param="group_by")
+            words = f"group_by: must be one of {', '.join(GROUPS)}{hint(group_by, GROUPS)}"
+            raise BadRequest(words, param="group_by")
         return group_by
 
     def _range(self, query: Mapping[str, str]) -> _Range:

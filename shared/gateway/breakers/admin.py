@@ -74,7 +74,9 @@ class BreakerAdmin:
             return () if wanted.breakers else self.providers
         for provider in wanted.providers:
             if provider not in ((*packaged(), *self.providers) if wanted.action == "reset" else self.providers):
-                raise BadRequest(f"providers: '{provider[:64]}' is not a configured provider", param="providers")
+                known = ", ".join(sorted(self.providers))
+                message = f"providers: '{provider[:64]}' is not a configured provider; these are {known}"
+                raise BadRequest(message, param="providers")
         return tuple(provider for provider in dict.fromkeys(wanted.providers) if provider in self.providers)
 
     def _key(self, text: str) -> BreakerKey:

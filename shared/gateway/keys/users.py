@@ -28,6 +28,7 @@ from gateway.keys.rights import check_sight_of_user, check_user
 from gateway.keys.telling import limiting, tell_keys, to_be_told
 from gateway.times import rfc3339
 
+_NO_LIMITS = "This user has no limits. GET /api/v1/admin/users lists the users that have some."
 _TRIES = 4
 USER_ID = r"(?!\.{1,2}$)[A-Za-z0-9._@-]{1,64}"  # as keys' `user_id`, except for a path's `.` and `..`
 
@@ -81,7 +82,7 @@ class Users:
     def get(self, user_id: str) -> UserRecord:
         record = self.records.user(user_id)
         if record is None or record.state == DAMAGED:
-            raise NotFound("This user has no limits.", param="id")
+            raise NotFound(_NO_LIMITS, param="id")
         return record
 
     def seen(self, user_id: str, by: Caller) -> UserRecord:
@@ -102,7 +103,7 @@ class Users:
 
         def removed(record: UserRecord) -> UserRecord:
             if record.state == REVOKED:
-                raise NotFound("This user has no limits.", param="id")
+                raise NotFound(_NO_LIMITS, param="id")
             return replace(record, state=REVOKED)
 
         check_user(by)

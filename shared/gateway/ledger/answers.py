@@ -76,6 +76,8 @@ def refused(
 
 def _limited(whose: _Whose, refusal: Refusal, facts: Mapping[str, Any], headers: dict[str, str]) -> RateLimited:
     name = refusal.limited.words
+    if refusal.limit == 1:
+        name = name.replace("requests", "request").replace("tokens", "token")
     details = {**whose.facts, "dimension": refusal.dimension, "limit": refusal.limit, **facts}
     if refusal.wait is None:
         whole = f"the {whose.owner}'s whole limit of {refusal.limit} {name}{whose.on}"
