@@ -18,14 +18,13 @@ from gateway.api.port import CutOff
 from tests.contract.asked import Answer, Door
 from tests.contract.front import Gateway, Place
 from tests.contract.streaming_server import Server, until
-from tests.contract.test_endpoints import PRICE
 from tests.contract.test_interrupted import Key
 from tests.contract.test_stream_server import leave
 from tests.upstream import Steer, messages_judge, responses_judge
 from tests.upstream.server import Seen
 
 SAID: list[Any] = [{"role": "user", "content": "Hello!"}]
-CHAT = {"model": "it", "messages": SAID, "max_tokens": 50}
+CHAT: Any = {"model": "it", "messages": SAID, "max_tokens": 50}
 CALLS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": CHAT,
     "/v1/messages": CHAT,
@@ -118,20 +117,6 @@ def test_a_provider_that_sends_a_byte_now_and_then_is_no_reason_to_be_silent(key
     key.check(1)
 
 
-def test_another_target_answers_after_the_head(key: Key, held: Held) -> None:
-    models = {"it": {"models": ["openai/gpt-4o", "anthropic/claude-sonnet-4-5"], "target": None}}
-    prices = dict.fromkeys(("openai/gpt-4o", "anthropic/claude-sonnet-4-5"), PRICE)
-    reply = key.gateway.post("/api/v1/admin/config", {"models": models, "prices": prices})
-    assert reply.status == 200, reply.text
-    key.gateway.restart()
-    answer = late(key)
-    key.gateway.fake.decide = lambda _seen: None
-    held.let(Steer(status=503))
-    assert answer.body["choices"]
-    (row,) = key.check(1)
-    assert (row["status"], row["provider"], len(row["attempts"])) == ("ok", "anthropic", 2)
-
-
 @pytest.mark.parametrize("path", CALLS)
 @pytest.mark.parametrize(
     "end", [Steer(status=503), Steer(status=400), Steer(reset="body")], ids=["503", "400", "reset"]
@@ -139,10 +124,9 @@ def test_another_target_answers_after_the_head(key: Key, held: Held) -> None:
 def test_a_failure_after_the_head_breaks_the_answer_off(key: Key, held: Held, path: str, end: Steer) -> None:
     answer = late(key, path)
     held.let(end)
-    came = []
     with pytest.raises(CutOff):
-        came += answer.pieces  # extends piece by piece
-    assert b"".join(came).strip() == b"", "white space alone is no JSON: no client can take it for an answer"
+        for piece in answer.pieces:
+            assert piece == b"\n", "only white space, which is not JSON: no client can take it for an answer"
     (row,) = key.check(1)
     assert row["status"] not in ("ok", "client_closed_request")
     assert (row["actual"] > 0) is (end.reset == "body")

@@ -62,7 +62,7 @@ class Pieces(Protocol):
 @dataclass(frozen=True, slots=True)
 class Streamed:
     """An answer that goes out while it is being made: read it to its end, or close it. `whole` is for an answer in one
-    piece whose head goes out before it: it gives the answer to be kept, or None as long as there is none."""
+    piece whose head goes out before it: it gives the answer to be kept, or None before that is known."""
 
     status: int
     pieces: Pieces
