@@ -121,9 +121,7 @@ def _in_one_piece(request: Request, running: Call, shaped: _Shaped) -> Response:
     late = Late(running, steps(), request.started + patience, patience / 4)
     if late.whole is not None:
         return late.whole
-    return Response(
-        200, late, {"x-gateway-request-id": running.rid} | running.hold.headers() | _context(running) | _AS_IT_COMES
-    )
+    return Response(200, late, {"x-gateway-request-id": running.rid} | running.hold.headers() | _AS_IT_COMES)
 
 
 def _written(request: Request, running: Call, shaped: _Shaped, body: dict[str, Any]) -> Response:
