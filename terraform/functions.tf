@@ -10,6 +10,8 @@ locals {
     GATEWAY_STORE_TIMEOUT_SECONDS = ""
     # Lambda sends one request at a time to an execution environment, so threads are not needed.
     GATEWAY_THREADS = ""
+    # The default suits the five minutes after which API Gateway ends an answer of which nothing comes.
+    GATEWAY_PATIENCE_SECONDS = ""
     # Only for a gateway on a user's own machine.
     GATEWAY_LOOPBACK_PROVIDERS = ""
     ANTHROPIC_BASE_URL         = ""

@@ -24,8 +24,8 @@ class ProviderSettings(NamedTuple):
 class Settings(NamedTuple):
     """One function's environment. Empty strings mean "not set".
 
-    `adapter`: the function runs on Lambda, behind AWS's Lambda Web Adapter. `host`, `port`, `threads`, `stream_seconds`
-    and `cors_origins` are for a function that listens on a port.
+    `adapter`: the function runs on Lambda, behind AWS's Lambda Web Adapter. `host`, `port`, `threads`,
+    `stream_seconds`, `patience_seconds` and `cors_origins` are for a function that listens on a port.
     """
 
     environment: str
@@ -49,6 +49,7 @@ class Settings(NamedTuple):
     port: int = 8080
     threads: int = 8
     stream_seconds: float = 890.0
+    patience_seconds: float = 240.0
     cors_origins: tuple[str, ...] = ()
     table_names: Mapping[str, str] = {}  # for tables that were restored under another name
 
@@ -110,6 +111,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         port=int(environ.get("AWS_LWA_PORT") or environ.get("PORT") or 8080),
         threads=int(environ.get("GATEWAY_THREADS") or 8),
         stream_seconds=float(environ.get("GATEWAY_STREAM_SECONDS") or 890),
+        patience_seconds=float(environ.get("GATEWAY_PATIENCE_SECONDS") or 240),
         cors_origins=_listed(environ, "GATEWAY_CORS_ORIGINS"),
         table_names=dict(each.split("=", 1) for each in _listed(environ, "GATEWAY_TABLE_NAMES")),
     )

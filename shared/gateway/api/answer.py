@@ -118,7 +118,7 @@ class _Exchange:
             finally:
                 if not open_body:
                     self.account()
-        return made._replace(body=_Body(self, this, made.body)) if open_body else made
+        return made._replace(body=_Body(self, this, made.body, made.media_type)) if open_body else made
 
     def _made(self, work: Callable[[], Response]) -> Response:
         """The answer, with its body as text or iterator. If something was raised, it is the shaped error."""
@@ -167,11 +167,12 @@ class _Exchange:
 class _Body(Iterator[bytes]):
     """The body of an answer. Each piece is made in the request's context. The request is accounted for once, when the
     body ends: it is exhausted, fails, or is closed early. If the client hangs up while a piece is made, the body ends
-    after that piece."""
+    after that piece. Only the first byte of a stream of events is counted: that of a late answer in one piece is white
+    space, and says nothing of how soon streams begin."""
 
-    def __init__(self, exchange: _Exchange, own: Context, pieces: Iterator[bytes]) -> None:
+    def __init__(self, exchange: _Exchange, own: Context, pieces: Iterator[bytes], media_type: str) -> None:
         self._exchange, self._context, self._pieces = exchange, own, pieces
-        self._begun = self._over = False
+        self._begun, self._over = media_type != "text/event-stream", False
         self._turn = threading.RLock()
 
     def __next__(self) -> bytes:

@@ -21,7 +21,7 @@ from gateway.ledger.holds import Hold, Outcome
 from gateway.ledger.ledger import Ledger
 from gateway.models.model_names import Route
 from gateway.models.money import Cost, usd
-from gateway.models.usage import Usage
+from gateway.models.usage import Usage, added
 from gateway.vendors.base import QUIET, Answer, Counted, Event
 
 _ABORTED = "aborted"  # the client stopped reading
@@ -99,7 +99,7 @@ class Call:
         if len(self.attempts) == 1:
             return self.attempts[0].usage
         counted = [attempt.usage for attempt in self.attempts if attempt.usage is not None]
-        return reduce(_added, counted) if counted else None
+        return reduce(added, counted) if counted else None
 
     @property
     def provider_ms(self) -> float:
@@ -127,15 +127,32 @@ class Call:
             self._settle(self._status(status))
 
     def gather(self, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+        """The answer that `gathering` returns."""
+        steps = self.gathering(gone)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                answer: dict[str, Any] = end.value
+                return answer
+
+    def gathering(self, gone: Callable[[], bool]) -> Generator[None, None, dict[str, Any]]:
         """The whole answer in the client's dialect, with the cost, and with the billed usage if the provider sent none.
-        If `gone` says that the client no longer waits, the call is ended and ClientGone is raised."""
+        Yields each time that the call is QUIET. If `gone` says then that the client no longer waits, or if this is
+        closed, the call is ended; the former raises ClientGone."""
         with closing(self.events()) as events:
-            for event in events:
-                if isinstance(event, Answer):
-                    self.answer = event.body
-                elif event is QUIET and gone():
-                    self.left = True
-                    break
+            try:
+                for event in events:
+                    if isinstance(event, Answer):
+                        self.answer = event.body
+                    elif event is QUIET:
+                        if gone():
+                            self.left = True
+                            break
+                        yield
+            except GeneratorExit:
+                self.left = True
+                raise
         if self.left:
             raise self.paid_for(ClientGone())  # the call is settled by now
         return self.spoken.billed(self.request, self.answer, self.attempts[-1].usage, self.price())
@@ -276,15 +293,3 @@ class Call:
         if len(self.attempts) > 1 or last.verdict is not Verdict.ANSWERED:
             facts["attempts"] = [attempt.fields() for attempt in self.attempts]
         return facts
-
-
-def _added(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        one.input_tokens + other.input_tokens,
-        one.cached_tokens + other.cached_tokens,
-        one.cache_write_tokens + other.cache_write_tokens,
-        one.cache_write_1h_tokens + other.cache_write_1h_tokens,
-        one.output_tokens + other.output_tokens,
-        one.reasoning_tokens + other.reasoning_tokens,
-        one.source if one.source == other.source else "counted",
-    )

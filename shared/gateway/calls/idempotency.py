@@ -61,12 +61,14 @@ class Pieces(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """An answer that goes out while it is being made: read it to its end, or close it."""
+    """An answer that goes out while it is being made: read it to its end, or close it. `whole` is for an answer in one
+    piece whose head goes out before it: it gives the answer to be kept, or None before that is known."""
 
     status: int
     pieces: Pieces
     media_type: str
     headers: Mapping[str, str]
+    whole: Callable[[], Kept | None] | None = None
 
 
 Made = Kept | Streamed
@@ -122,8 +124,11 @@ class Idempotency:
             raise
         if isinstance(made, Streamed):
             rid = made.pieces.rid
-            self._quietly(lambda: self.claims.stream(claim, owner, rid, ended=False))
-            return replace(made, pieces=_Ending(made.pieces, lambda: self._ended(claim, owner, made.pieces))), False
+            if made.whole is None:
+                self._quietly(lambda: self.claims.stream(claim, owner, rid, ended=False))
+            return replace(
+                made, pieces=_Ending(made, lambda error: self._ended(claim, owner, made, error, failed))
+            ), False
         self._keep(claim, owner, made)
         return made, False
 
@@ -135,8 +140,20 @@ class Idempotency:
         else:
             self._keep(claim, owner, failed(error))
 
-    def _ended(self, claim: str, owner: str, pieces: Pieces) -> None:
-        if pieces.charged:
+    def _ended(
+        self,
+        claim: str,
+        owner: str,
+        made: Streamed,
+        error: BaseException | None,
+        failed: Callable[[GatewayError], Kept],
+    ) -> None:
+        pieces, whole = made.pieces, made.whole and made.whole()
+        if whole:
+            self._keep(claim, owner, whole)
+        elif made.whole is not None and isinstance(error, GatewayError):
+            self._raised(claim, owner, error, failed)
+        elif pieces.charged:
             self._quietly(lambda: self.claims.stream(claim, owner, pieces.rid, ended=True))
         else:  # it sent only pings, and then an error
             self._quietly(lambda: self.claims.drop(claim, owner))
@@ -201,10 +218,11 @@ def _which(rid: str | None) -> dict[str, str]:
 
 
 class _Ending(Iterator[bytes]):
-    """The pieces of a stream, and a step that is done once when they end, in whatever way."""
+    """The pieces of a stream, and a step that is done once when they end, in whatever way; it gets the exception that
+    ended them. It is done before the text of a late answer goes out, so that a repeat finds the answer."""
 
-    def __init__(self, pieces: Pieces, end: Callable[[], None]) -> None:
-        self._pieces, self._end = pieces, end
+    def __init__(self, made: Streamed, end: Callable[[BaseException | None], None]) -> None:
+        self._pieces, self._whole, self._end = made.pieces, made.whole, end
         self._over = False
 
     @property
@@ -217,10 +235,13 @@ class _Ending(Iterator[bytes]):
 
     def __next__(self) -> bytes:
         try:
-            return next(self._pieces)
-        except BaseException:
-            self._finish()
+            piece = next(self._pieces)
+        except BaseException as error:
+            self._finish(error)
             raise
+        if self._whole is not None and self._whole():
+            self._finish()
+        return piece
 
     def close(self) -> None:
         try:
@@ -228,10 +249,10 @@ class _Ending(Iterator[bytes]):
         finally:
             self._finish()
 
-    def _finish(self) -> None:
+    def _finish(self, error: BaseException | None = None) -> None:
         if not self._over:
             self._over = True
-            self._end()
+            self._end(error)
 
 
 def _packed(answer: Kept) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, cast
 
 from gateway import observability
@@ -17,12 +17,15 @@ from gateway.calls.ending import headers_of_end
 from gateway.calls.idempotency import Kept, Made, Streamed
 from gateway.calls.streaming import Begun, Streaming
 from gateway.errors import BadRequest, GatewayError, InternalError, UpstreamError
+from gateway.handlers.late import Late
 from gateway.handlers.ways import way_of
 from gateway.models.money import usd
+from gateway.settings import settings
 from gateway.wiring import gateway
 
 # A function may return 6 MiB of JSON. The body is a string in it, so each quote and each escape is escaped again.
 MOST_ANSWER_BYTES = 6_000_000
+_Shaped = Callable[[Request, Call, dict[str, Any]], Response]
 _AS_IT_COMES = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -88,9 +91,7 @@ def _as_gateway(request: Request, running: Call, body: dict[str, Any]) -> Respon
     return Response(200, body | extra, _headers(running, request))
 
 
-def _complete(
-    request: Request, shaped: Callable[[Request, Call, dict[str, Any]], Response], dialect: str = "chat"
-) -> Response:
+def _complete(request: Request, shaped: _Shaped, dialect: str = "chat") -> Response:
     parts, caller, headers, asked = gateway(), request.caller, request.headers, request.json()
     running = parts.completions.start(
         caller,
@@ -104,7 +105,27 @@ def _complete(
     if running.target.streamed:
         begun = Streaming(running, request.gone).begun()
         return Response(200, begun, _headers(running, request) | _AS_IT_COMES, media_type="text/event-stream")
-    body = running.gather(request.gone)
+    if not request.streams:
+        return _written(request, running, shaped, running.gather(request.gone))
+    return _in_one_piece(request, running, shaped)
+
+
+def _in_one_piece(request: Request, running: Call, shaped: _Shaped) -> Response:
+    """The answer; if it is late, with a head that says only what is certain before there is an answer."""
+
+    def steps() -> Generator[Response | None]:
+        body = yield from running.gathering(request.gone)
+        yield _written(request, running, shaped, body)
+
+    patience = settings().patience_seconds
+    late = Late(running, steps(), request.started + patience, patience / 4)
+    if late.whole is not None:
+        return late.whole
+    return Response(200, late, {"x-gateway-request-id": running.rid} | running.hold.headers() | _AS_IT_COMES)
+
+
+def _written(request: Request, running: Call, shaped: _Shaped, body: dict[str, Any]) -> Response:
+    """The answer with its body as text. A fault is raised as an error that says what was paid."""
     # The call is paid for by now. An error carries that, so that a repeated request does not pay again.
     try:
         made = shaped(request, running, body)
@@ -135,13 +156,17 @@ def once(answered: Handler, dialect: str = "chat") -> Handler:
 
         def kept() -> Made:
             made = answered(request)
-            if isinstance(made.body, Begun):
-                return Streamed(made.status, made.body, made.media_type, made.headers)
-            return Kept(made.status, made.text(), made.media_type, made.headers)
+            body = made.body
+            if isinstance(body, Late):
+                return Streamed(
+                    made.status, body, made.media_type, made.headers, lambda: body.whole and _kept(body.whole)
+                )
+            if isinstance(body, Begun):
+                return Streamed(made.status, body, made.media_type, made.headers)
+            return _kept(made)
 
         def failed(error: GatewayError) -> Kept:
-            made = error_response(error, request.errors)
-            return Kept(made.status, made.text(), made.media_type, made.headers)
+            return _kept(error_response(error, request.errors))
 
         def permitted() -> None:
             # A stored answer does not go through admission, so the key's record is read again here.
@@ -157,6 +182,10 @@ def once(answered: Handler, dialect: str = "chat") -> Handler:
         return Response(first.status, first.text, {**first.headers, **replayed}, first.media_type)
 
     return route
+
+
+def _kept(made: Response) -> Kept:
+    return Kept(made.status, made.text(), made.media_type, made.headers)
 
 
 def whole(answered: Handler) -> Handler:

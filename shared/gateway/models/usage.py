@@ -34,6 +34,19 @@ class Usage(NamedTuple):
         return self.prompt_tokens + self.output_tokens
 
 
+def added(one: Usage, other: Usage) -> Usage:
+    """The usage of both together."""
+    return Usage(
+        one.input_tokens + other.input_tokens,
+        one.cached_tokens + other.cached_tokens,
+        one.cache_write_tokens + other.cache_write_tokens,
+        one.cache_write_1h_tokens + other.cache_write_1h_tokens,
+        one.output_tokens + other.output_tokens,
+        one.reasoning_tokens + other.reasoning_tokens,
+        one.source if one.source == other.source else "counted",
+    )
+
+
 def openai_usage(usage: Usage) -> dict[str, Any]:
     """The counts as OpenAI reports them."""
     return {

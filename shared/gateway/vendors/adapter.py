@@ -130,7 +130,7 @@ class Adapter(ABC):
             stream = Stream(call.dialect, native, names, known=known, model=call.model, most=most, choices=call.choices)
             tap = stream.tap
             if is_whole(reply.headers.get("content-type", "")):
-                data = yield from read(exchange)
+                data = yield from read(exchange, woken=True)
                 whole = self._answer(prepared, reply, data, measured=exchange.measured)
                 yield from retold(call.dialect, whole.body, known=known, model=call.model)
                 yield whole._replace(body={})

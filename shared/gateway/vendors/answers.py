@@ -85,7 +85,7 @@ def _body(exchange: Exchange, *, woken: bool) -> Waiting[bytes]:
         return exchange.whole()
     came: list[bytes] = []
     try:
-        yield from read(exchange, came)
+        yield from read(exchange, came, woken=woken)
     except HttpError:
         if succeeded(exchange.status):
             raise
@@ -102,13 +102,14 @@ def awaited(steps: Waiting[Got]) -> Got:
             return found
 
 
-def read(exchange: Exchange, came: list[bytes] | None = None) -> Waiting[bytes]:
-    """The bytes of a body. Each piece is also appended to `came`. Raises HttpErrors."""
+def read(exchange: Exchange, came: list[bytes] | None = None, *, woken: bool = False) -> Waiting[bytes]:
+    """The bytes of a body. Each piece is also appended to `came`. It is QUIET after each silence and, if the caller is
+    to be `woken`, after each piece: a provider may send a little now and then for minutes. Raises HttpErrors."""
     pieces = [] if came is None else came
     for piece in exchange.pieces():
         if piece:
             pieces.append(piece)
-        else:
+        if woken or not piece:
             yield QUIET
     return b"".join(pieces)
 
