@@ -123,7 +123,7 @@ def test_what_a_provider_stored_is_asked_for_by_nobody(gateway: Gateway) -> None
     assert again.status == 400
     error = again.body["error"]
     assert error["code"] == "previous_response_not_found"
-    assert "send the whole conversation" in error["message"]
+    assert "Send the whole conversation" in error["message"]
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1, [], "true"])

@@ -141,9 +141,12 @@ def unbounded(body: Mapping[str, Any], tools: Iterable[PathAndPart], parts: Iter
 
 def without_data(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body without its images' data."""
-    given = body.get("input")
-    items = {"input": [_bare_part(item) for item in given]} if isinstance(given, list) else {}
-    return {**body, **items, "messages": [_bare(message) for message in body.get("messages") or ()]}
+    bare = dict(body)
+    if isinstance(body.get("input"), list):
+        bare["input"] = [_bare_part(item) for item in body["input"]]
+    if body.get("messages"):
+        bare["messages"] = [_bare(message) for message in body["messages"]]
+    return bare
 
 
 def _inside(part: Part) -> Iterator[tuple[str, Any]]:

@@ -89,9 +89,9 @@ class Asked:
         """The most tokens that the prompt may have: its bytes, and the tokens that a format adds."""
         if not self.cap:
             return sum(len(each.encode()) + AN_INPUT for each in self.inputs) + AROUND
-        said = {"messages": []} | {name: value for name, value in self.body.items() if name not in _NOT_TOLD}
+        said = {name: value for name, value in self.body.items() if name not in _NOT_TOLD}
         size = len(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode())
-        return size + AROUND + A_MESSAGE * (len(said["messages"]) + ("input" in said))
+        return size + AROUND + A_MESSAGE * (len(said.get("messages", ())) + ("input" in said))
 
     @property
     def hold(self) -> int:
