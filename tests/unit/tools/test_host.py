@@ -120,19 +120,25 @@ def test_waiting_for_a_process_ends_at_the_deadline_too(pool_of: Callable[[str],
     assert ask(pool, "fine")["event"] == "fine"  # the process that was started for it serves the next call
 
 
+def _wait_until(said: Callable[[], bool]) -> None:
+    """Another thread reads what a process writes, so its lines may come after its answer."""
+    deadline = time.monotonic() + 60
+    while not said():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_function_that_can_t_be_imported_says_why(pool_of: Callable[[str], Pool], lines: list[str]) -> None:
     pool = pool_of("import missing_thing\n")
     with pytest.raises(Failed, match="missing_thing"):
         ask(pool, "fine")
-    assert any("Traceback" in line for line in lines)
+    _wait_until(lambda: any("Traceback" in line for line in lines))
 
 
 def test_context_trace_and_log(pool: Pool, lines: list[str]) -> None:
     assert ask(pool, "context", trace="Root=1") == ["greeter", "r1", "arn:1", True, "Root=1"]
     assert ask(pool, "context") == ["greeter", "r1", "arn:1", True, None]
-    deadline = time.monotonic() + 60
-    while len(lines) < 2:  # another thread reads them
-        assert time.monotonic() < deadline
+    _wait_until(lambda: len(lines) >= 2)
     assert lines == ["said context"] * 2
 
 
