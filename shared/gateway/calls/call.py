@@ -22,7 +22,7 @@ from gateway.ledger.ledger import Ledger
 from gateway.models.model_names import Route
 from gateway.models.money import Cost, usd
 from gateway.models.usage import Usage, added
-from gateway.vendors.base import QUIET, Answer, Counted, Event
+from gateway.vendors.base import QUIET, Answer, Counted, Event, awaited
 
 _ABORTED = "aborted"  # the client stopped reading
 _NOTHING = Cost(0, 0)
@@ -128,13 +128,7 @@ class Call:
 
     def gather(self, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """The answer that `gathering` returns."""
-        steps = self.gathering(gone)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                answer: dict[str, Any] = end.value
-                return answer
+        return awaited(self.gathering(gone))
 
     def gathering(self, gone: Callable[[], bool]) -> Generator[None, None, dict[str, Any]]:
         """The whole answer in the client's dialect, with the cost, and with the billed usage if the provider sent none.

@@ -24,8 +24,8 @@ from gateway.models.usage import Usage
 from gateway.models.vendors import Counting, Endpoint, ModelRule, Quirks, Vendor, quirks_of
 from gateway.transport import Broken, Connections, HttpError, HttpReply
 from gateway.vendors import Connection
-from gateway.vendors.answers import Opened, Waiting, answer_of, answered, awaited, opened, read, tier_in
-from gateway.vendors.base import Answer, Event, ModelCall, Prepared
+from gateway.vendors.answers import Opened, Waiting, answer_of, answered, opened, read, tier_in
+from gateway.vendors.base import Answer, Event, ModelCall, Prepared, awaited
 from gateway.vendors.batches import in_parts
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
 from gateway.vendors.quirks import apply

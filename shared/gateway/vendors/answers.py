@@ -92,16 +92,6 @@ def _body(exchange: Exchange, *, woken: bool) -> Waiting[bytes]:
     return b"".join(came)
 
 
-def awaited(steps: Waiting[Got]) -> Got:
-    """The value that comes after any number of silences."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Got = end.value
-            return found
-
-
 def read(exchange: Exchange, came: list[bytes] | None = None, *, woken: bool = False) -> Waiting[bytes]:
     """The bytes of a body. Each piece is also appended to `came`. It is QUIET after each silence and, if the caller is
     to be `woken`, after each piece: a provider may send a little now and then for minutes. Raises HttpErrors."""

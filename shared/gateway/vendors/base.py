@@ -8,14 +8,16 @@ with the usage that is billed. In between, a provider may report the usage so fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint
 from gateway.sockets import NO_WAITS, Waits
+
+Got = TypeVar("Got")
 
 
 class ModelCall(NamedTuple):
@@ -127,6 +129,16 @@ class Answer(NamedTuple):
 
 
 Event = Chunk | Made | Counted | Answer | Literal[Quiet.QUIET]
+
+
+def awaited(steps: Generator[object, None, Got]) -> Got:
+    """The value that a generator returns after any number of silences."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Got = end.value
+            return found
 
 
 class Provider(Protocol):
