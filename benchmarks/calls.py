@@ -1,5 +1,6 @@
 """The cost of a paid call, compared with a bare proxy that only passes it on: CPU by process, and the time added to the
-median of an upstream that answers at once. All in one run, in alternating rounds, so that the ratios are right.
+median of an upstream that answers at once. All in one run, in alternating rounds, so that the ratios are right. The
+proxy stands on httpx and uvicorn. Beside it is one on httpx2, the successor of httpx, which takes less.
 
 Ours is the whole function, from the event to the answer: key, config, limits, ledger, breaker, provider, log, metrics.
 Its DynamoDB answers at once too: on AWS each exchange that a call waits for takes 2 to 5 ms.
@@ -26,6 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "shared")]
 from benchmarks.parts.place import MODELS, PATH, Function, Place, Server, bare_proxy, function, place  # noqa: E402
 
 ROUNDS, CALLS, WARM_UP, COUNTED = 12, 100, 200, 20
+BARE = "httpx"  # what the others are compared with
 BODY = {"max_tokens": 100, "messages": [{"role": "user", "content": "Hello!"}]}
 CONVERSE = {"messages": [{"role": "user", "content": [{"text": "Hello!"}]}], "inferenceConfig": {"maxTokens": 100}}
 
@@ -62,15 +64,17 @@ class Way:
 
 
 def ways(stack: ExitStack, where: Place, others: list[Path]) -> list[Way]:
-    upstream, proxy = Server(where.upstream), stack.enter_context(bare_proxy(where))
+    upstream = Server(where.upstream)
+    proxies = {library: stack.enter_context(bare_proxy(where, library)) for library in (BARE, "httpx2")}
     bedrock = Server(where.upstream, "AWS4-HMAC-SHA256 Credential=x")  # as much as the fake asks for
     chat = json.dumps(BODY | {"model": MODELS["OpenAI"]}).encode()
     converse = json.dumps(CONVERSE).encode()
     found = [
         Way("upstream, OpenAI", lambda: upstream.post(PATH, chat)),
         Way("upstream, Bedrock", lambda: bedrock.post("/model/m/converse", converse)),
-        Way("bare proxy", lambda: proxy.post(PATH, chat), proxy.cpu, "upstream, OpenAI"),
     ]
+    for library, proxy in proxies.items():
+        found.append(Way(_proxy(library), partial(proxy.post, PATH, chat), proxy.cpu, "upstream, OpenAI"))
     for checkout in (ROOT, *others):
         named = "" if checkout == ROOT else f" ({checkout.name})"
         for vendor, model in MODELS.items():
@@ -78,6 +82,10 @@ def ways(stack: ExitStack, where: Place, others: list[Path]) -> list[Way]:
             call = partial(ours.call, event)
             found.append(Way(f"ours, {vendor}{named}", call, ours.cpu, f"upstream, {vendor}", ours))
     return found
+
+
+def _proxy(library: str) -> str:
+    return f"bare proxy on {library}"
 
 
 def main() -> None:
@@ -90,8 +98,8 @@ def main() -> None:
             for way in measured if number % 2 else reversed(measured):
                 way.round()
         medians = {way.name: statistics.median(way.took) for way in measured}
-        bare = next(way for way in measured if way.name == "bare proxy")
-        print("| a call | CPU, ms | of the bare proxy's | added p50, ms | serial exchanges with DynamoDB |")
+        bare = next(way for way in measured if way.name == _proxy(BARE))
+        print(f"| a call | CPU, ms | of the {_proxy(BARE)}'s | added p50, ms | serial exchanges with DynamoDB |")
         print("|---|---|---|---|---|")
         for way in measured:
             if way.cpu:

@@ -1,4 +1,4 @@
-"""The cost of a stream at the streaming door, compared with a bare proxy on httpx and uvicorn that only passes it on.
+"""The cost of a stream at the streaming door, compared with a bare proxy on httpx2 and uvicorn that only passes it on.
 
 - CPU of a stream of 22 and of 400 chunks, of which the provider makes one in 2 ms.
 - The time to the first byte and the gaps between chunks, where it needs 200 ms to the first and 100 ms to each other.
@@ -202,7 +202,7 @@ def memory(where: Place, ours: tuple[str, int], streams: int) -> None:
 @contextmanager
 def both(takes: float = 0.0) -> Iterator[tuple[Place, tuple[str, int], tuple[str, int]]]:
     with place(takes) as where, ExitStack() as stack:
-        yield where, stack.enter_context(bare_proxy_process(where)), stack.enter_context(door(where))
+        yield where, stack.enter_context(bare_proxy_process(where, "httpx2")), stack.enter_context(door(where))
 
 
 def main() -> None:

@@ -1,22 +1,23 @@
 """A bare proxy on httpx and uvicorn: it passes a request on to `upstream` and the answer back, and does nothing else.
 
-Run: python proxy.py <upstream> <port>. `GET /cpu` says how many seconds of CPU its process has used.
+Run: python proxy.py <upstream> <port> httpx|httpx2. `GET /cpu` says how many seconds of CPU its process has used.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
+from typing import Any
 
-import httpx2
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-UPSTREAM, PORT = sys.argv[1], int(sys.argv[2])
-CLIENT = httpx2.AsyncClient(timeout=28)
+UPSTREAM, PORT, LIBRARY = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+CLIENT: Any = importlib.import_module(LIBRARY).AsyncClient(timeout=28)
 OF_THE_CONNECTION = {"host", "content-length", "connection", "transfer-encoding", "date", "server"}
 
 
@@ -36,7 +37,7 @@ async def forward(request: Request) -> Response:
 class _Closing:
     """Closes an answer that was passed on."""
 
-    def __init__(self, stream: httpx2.Response) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     async def __call__(self) -> None:
