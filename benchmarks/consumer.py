@@ -28,6 +28,7 @@ from gateway.dynamodb.client import Database, DynamoDB  # noqa: E402
 from gateway.health.observed import Observed  # noqa: E402
 from gateway.health.store import HealthStore  # noqa: E402
 from gateway.identity.store import KeyRecord, KeyStore  # noqa: E402
+from gateway.keys.uses_store import UseStore  # noqa: E402
 from tools import dynamodb_local  # noqa: E402
 from tools.local.deploy import table_request  # noqa: E402
 from tools.manifest import load  # noqa: E402
@@ -81,8 +82,8 @@ def consumer(database: Database, prefix: str, clock: list[float]) -> Rollup:
     def now() -> float:
         return clock[0]
 
-    keys, state = KeyStore(database, f"{prefix}-api-keys"), f"{prefix}-state"
-    after = (LastUsed(keys).note, Observed(HealthStore(database, state), now).note)
+    state = f"{prefix}-state"
+    after = (LastUsed(UseStore(database, state)).note, Observed(HealthStore(database, state), now).note)
     return Rollup(Counting(UsageStore(database, f"{prefix}-usage"), now), ParkedStore(database, state), now, after)
 
 

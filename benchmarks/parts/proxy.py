@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -28,20 +29,12 @@ async def forward(request: Request) -> Response:
         asked = CLIENT.build_request(request.method, UPSTREAM + request.url.path, content=body, headers=headers)
         stream = await CLIENT.send(asked, stream=True)
         kind = stream.headers["content-type"]
-        return StreamingResponse(stream.aiter_raw(), stream.status_code, media_type=kind, background=_Closing(stream))
+        return StreamingResponse(
+            stream.aiter_raw(), stream.status_code, media_type=kind, background=BackgroundTask(stream.aclose)
+        )
     reply = await CLIENT.request(request.method, UPSTREAM + request.url.path, content=body, headers=headers)
     back = {name: value for name, value in reply.headers.items() if name not in OF_THE_CONNECTION}
     return Response(reply.content, reply.status_code, back)
-
-
-class _Closing:
-    """Closes an answer that was passed on."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    async def __call__(self) -> None:
-        await self._stream.aclose()
 
 
 async def cpu(_: Request) -> Response:
