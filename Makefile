@@ -94,11 +94,11 @@ unit: $(VENV)/.test # and what tests/contract/on_moto.py names, on moto
 	@$(PYTEST) -m "not integration and not dynamodb_local and not terraform and not adapter and not clients and not agents and not upgrade"
 
 integration: $(VENV)/.test $(EMULATOR)/.ready ## Deploy to an emulator and test end to end (ENDPOINT=http://... for a running one)
-	@ENDPOINT=$(ENDPOINT) $(BIN)/pytest -m integration
+	@ENDPOINT=$(ENDPOINT) $(BIN)/pytest -m integration tests/integration
 
 dynamodb-local: $(VENV)/.test ## Judge every DynamoDB expression on DynamoDB Local (Java, Maven)
 	@$(PY) -m tools.dynamodb_local >/dev/null # once, before two workers want it
-	@$(PYTEST) -m dynamodb_local
+	@$(PYTEST) -m dynamodb_local tests/contract
 
 upgrade-check: $(VENV)/.test ## Check that this code and earlier releases read each other's stored data (docs/upgrades.md)
 	@$(BIN)/pytest -m upgrade tests/upgrade

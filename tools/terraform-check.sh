@@ -109,7 +109,7 @@ export TF_WORKSPACE=dev
 terraform plan -no-color -input=false "${variables[@]}" -out="$copy/again.plan" >/dev/null
 terraform show -json "$copy/again.plan" >"$copy/again.json"
 (cd "$root" && TF_CLI_CONFIG_FILE=$config TERRAFORM_STATE="$copy/dev.json" TERRAFORM_PLAN="$copy/again.json" \
-    TERRAFORM_COPY="$copy" .local/venv/bin/pytest -q -m terraform)
+    TERRAFORM_COPY="$copy" .local/venv/bin/pytest -q -m terraform tests/terraform)
 terraform destroy -no-color -input=false "${variables[@]}" -auto-approve >"$copy/destroy.log" || { cat "$copy/destroy.log" && exit 1; }
 left=$(terraform state list)
 [[ -z $left ]] || { echo "destroy leaves: $left" && exit 1; }

@@ -8,4 +8,4 @@ $(LOCAL)/adapter/.ready-$(ADAPTER_VERSION):
 
 .PHONY: adapter
 adapter: $(VENV)/.test $(EMULATOR)/.ready $(LOCAL)/adapter/.ready-$(ADAPTER_VERSION) ## Test the streaming door behind the real Lambda Web Adapter (Rust)
-	@$(BIN)/pytest -n 0 -m adapter
+	@$(BIN)/pytest -n 0 -m adapter tests/adapter

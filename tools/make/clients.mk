@@ -31,7 +31,7 @@ $(CLIENTS)/webui/.ready $(CLIENTS)/aider/.ready: $(CLIENTS)/%/.ready: $(VENV)/.t
 
 .PHONY: clients agents
 clients: $(CLIENTS)/sdk/.ready $(CLIENTS)/frameworks/.ready $(CLIENTS)/llamaindex/.ready $(EMULATOR)/.ready ## Run the SDKs of OpenAI and Anthropic, Vercel's, LangChain's and further frameworks against a deployment
-	@$(BIN)/pytest -m clients
+	@$(BIN)/pytest -m clients tests/clients
 
 agents: $(CLIENTS)/agents/.ready $(CLIENTS)/aider/.ready $(CLIENTS)/webui/.ready $(EMULATOR)/.ready ## Run Claude Code, Codex, opencode, Cline, Continue, aider and Open WebUI themselves against a deployment
-	@$(BIN)/pytest -m agents
+	@$(BIN)/pytest -m agents tests/clients
