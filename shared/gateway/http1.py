@@ -10,17 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 MOST_HEAD = 65_536  # bytes of a head, and of the trailers after chunks
 PIECE = 65_536
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
 # The head ends with an empty line. LF without CR does not match, and a blank before a line's end does not. A header
 # that says where the body ends may occur once, and with these values only: `(?(n)(?!))` fails if the group has matched.
-# Most lines are read by the first form: the name of no such header begins like theirs.
+# Most lines are read by the first form: the name of no such header begins like theirs. Almost every answer has a
+# Content-Type, which would be tried against all of the other forms.
 _HEAD = re.compile(
     rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [\t\x20-\x7e]*+)?+\r\n"
     rb"(?:(?:[!#$%&'*+.^_`|~0-9ABD-SU-Zabd-su-z-][!#$%&'*+.^_`|~0-9A-Za-z-]*+:[\t\x20-\x7e]*+(?<![ \t])"
+    rb"|(?i:content-type):[\t\x20-\x7e]*+(?<![ \t])"
     rb"|(?i:content-length):(?(2)(?!))[ \t]*+([0-9]{1,15})"
     rb"|(?i:transfer-encoding):(?(3)(?!))[ \t]*+((?i:chunked))"
     rb"|(?i:connection):(?(4)(?!))[ \t]*+((?:[\t\x20-\x7e]*+(?<![ \t]))?+)"
@@ -37,6 +39,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e]*")
 _IN_VALUES = bytes((0x09, *range(0x20, 0x7F)))
 
 Fixed = tuple[tuple[str, str], ...]
+AtOnce = tuple[int, Mapping[str, str], bytes, bool]
 Receive = Callable[[int], bytes]  # at most that many bytes; none if the other side has closed
 Got = TypeVar("Got")
 
@@ -97,9 +100,18 @@ class Headers(Mapping[str, str]):
 
     def _lines(self) -> dict[str, str]:
         if self._head is not None:
-            lines = (line.partition(":") for line in self._head.decode("ascii").split("\r\n")[1:-2])
-            self._read, self._head = {name.lower(): value.strip(" \t") for name, _, value in lines}, None
+            self._read = {}
+            for line in self._head.decode("ascii").split("\r\n")[1:-2]:
+                name, _, value = line.partition(":")
+                self._read[name.lower()] = value.strip(" \t")
+            self._head = None
         return self._read
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Most of the headers that are asked for are not there, and a search tells so without parsing the others."""
+        if self._head is not None and f"\r\n{name}:".encode() not in self._head.lower():
+            return default
+        return self._lines().get(name, default)
 
     def __getitem__(self, name: str) -> str:
         return self._lines()[name]
@@ -257,26 +269,7 @@ class PlainAnswer:
         """Nothing is held."""
 
 
-class WholeAnswer:
-    """An answer that came in one piece."""
-
-    measured = True
-
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, reusable: bool) -> None:
-        self.status, self.headers, self._body, self.reusable = status, headers, body, reusable
-
-    def pieces(self) -> Iterator[bytes]:
-        if self._body:
-            yield self._body
-
-    def buffered(self) -> bytes:
-        return self._body
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-def at_once(piece: bytes) -> tuple[int, Headers, bytes, bool] | None:
+def at_once(piece: bytes) -> AtOnce | None:
     """Status, headers, body, and whether the connection may be used again, if these bytes are one plain answer with a
     length, whole, and nothing follows it; else None."""
     match = _HEAD.match(piece)
