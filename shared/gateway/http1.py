@@ -108,10 +108,15 @@ class Headers(Mapping[str, str]):
         return self._read
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Most of the headers that are asked for are not there, and a search tells so without parsing the others."""
-        if self._head is not None and f"\r\n{name}:".encode() not in self._head.lower():
+        """A search for one header, which is often not there, costs less than parsing all of them."""
+        if self._head is None or ":" in name:
+            return self._lines().get(name, default)
+        sought = f"\r\n{name}:".encode("ascii", "replace")
+        at = self._head.lower().rfind(sought)
+        if at < 0:
             return default
-        return self._lines().get(name, default)
+        at += len(sought)
+        return self._head[at : self._head.find(b"\r\n", at)].decode("ascii").strip(" \t")
 
     def __getitem__(self, name: str) -> str:
         return self._lines()[name]

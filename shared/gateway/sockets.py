@@ -215,8 +215,7 @@ class TimedConnection:
 
 
 class SecureConnection(TimedConnection):
-    """A connection with TLS, whose certificate is valid for the host. OpenSSL reads and writes in memory: `_came` is
-    what it has still to read, and `_leaves` what it wants to send."""
+    """A connection with TLS to a host with a valid certificate. OpenSSL reads from `_came` and writes to `_leaves`."""
 
     _tls: ssl.SSLObject | None = None
 
@@ -279,7 +278,7 @@ class SecureConnection(TimedConnection):
         raise ConnectionError("the connection is closed")
 
     def _holds(self) -> bool:
-        """Whether OpenSSL has anything to read, even an end, before more comes from the kernel."""
+        """Whether OpenSSL has anything to read, even an end."""
         return bool(self._came.pending or self._came.eof or (self._tls and self._tls.pending()))
 
     def _feed(self, until: float) -> None:
@@ -295,6 +294,7 @@ class SecureConnection(TimedConnection):
             super()._write(self._leaves.read())
 
     def _complain(self) -> None:
-        """Tell the other side what is wrong, if it still reads."""
+        """Tell the other side what is wrong, if it still reads. What it says is of no use any more."""
+        self._came.write_eof()
         with suppress(OSError):
             self._flush()

@@ -27,6 +27,8 @@ FRAMED = (
     b"Content-Lengt: 9\r\n",
     b"Content-Lengthy: 9\r\n",
     b"Trailer: x\r\n",
+    b"Content-Type: \r\n",
+    b"content-type:x \r\n",
     b"X: \r\n",
 )
 ENDS: tuple[type[OSError] | None, ...] = (None, TimeoutError, ConnectionResetError)
