@@ -29,6 +29,7 @@ _HEAD = re.compile(
     rb"|(?!(?i:content-length|transfer-encoding|connection):)"
     rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:(?:[ \t]*+(?=\r)|[\t\x20-\x7e]*+(?<![ \t])))\r\n)*+\r\n"
 )
+_KEPT = (None, b"keep-alive", b"Keep-Alive")
 _BODILESS = (b"204", b"304")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e]*)?\r?\n")
 _LONGEST_CHUNK_LINE = 4_096
@@ -62,19 +63,19 @@ def request_bytes(
 ) -> bytes:
     """The bytes of a request. `fixed` are further headers that are the same in many requests; they are checked only
     once. Raises ValueError, which quotes nothing, for parts that would make another request on the wire."""
-    start, end, counted = _shape(method, target, host, tuple(headers), fixed)
+    text, breaks, counted = _shape(method, target, host, tuple(headers), fixed)
     values = tuple(headers.values())
-    joined = "".join(values)
-    if not joined.isascii() or joined.encode().translate(None, _IN_VALUES):  # faster than _VALUE on long tokens
+    text %= values if counted else (*values, len(body))
+    # All but the values was checked, so the values are fine if the text has no more line breaks and nothing else odd.
+    if not text.isascii() or (head := text.encode()).translate(None, _IN_VALUES) != breaks:
         raise ValueError("a malformed header")
-    head = f"{start % values}{end}" if counted else f"{start % values}{end}\r\nContent-Length: {len(body)}"
-    return f"{head}\r\n\r\n".encode("ascii") + body
+    return head + body
 
 
 @lru_cache(maxsize=256)
-def _shape(method: str, target: str, host: str, names: tuple[str, ...], fixed: Fixed) -> tuple[str, str, bool]:
-    """What is the same in many requests: the text up to the last header, with a %s for each value of these names; the
-    text after it; and whether the headers give the body's length."""
+def _shape(method: str, target: str, host: str, names: tuple[str, ...], fixed: Fixed) -> tuple[str, bytes, bool]:
+    """What is the same in many requests: the text of their heads, with a %s for each value of these names and for the
+    body's length; its line breaks; and whether the headers give that length, so that it has no %s."""
     every = (*(name for name, _ in fixed), *names)
     given = {name.lower() for name in every}
     if not _METHOD.fullmatch(method) or not _TARGET.fullmatch(target) or not _VALUE.fullmatch(host):
@@ -84,9 +85,10 @@ def _shape(method: str, target: str, host: str, names: tuple[str, ...], fixed: F
     start = f"{method} {target} HTTP/1.1" + ("" if "host" in given else f"\r\nHost: {host}")
     start += "".join(f"\r\n{name}: {value}" for name, value in fixed)
     start += "".join(f"\r\n{name}: \0" for name in names)  # no part has a NUL: each was checked
-    end = "" if "accept-encoding" in given else "\r\nAccept-Encoding: identity"
+    start += "" if "accept-encoding" in given else "\r\nAccept-Encoding: identity"
     counted = bool(given & {"content-length", "transfer-encoding"})
-    return start.replace("%", "%%").replace("\0", "%s"), end, counted
+    start += "\r\n\r\n" if counted else "\r\nContent-Length: \0\r\n\r\n"
+    return start.replace("%", "%%").replace("\0", "%s"), b"\r\n" * start.count("\r\n"), counted
 
 
 class Headers(Mapping[str, str]):
@@ -100,11 +102,11 @@ class Headers(Mapping[str, str]):
 
     def _lines(self) -> dict[str, str]:
         if self._head is not None:
-            self._read = {}
+            read = {}
             for line in self._head.decode("ascii").split("\r\n")[1:-2]:
                 name, _, value = line.partition(":")
-                self._read[name.lower()] = value.strip(" \t")
-            self._head = None
+                read[name.lower()] = value.strip(" \t")
+            self._read, self._head = read, None
         return self._read
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -284,7 +286,7 @@ def at_once(piece: bytes) -> AtOnce | None:
     end = match.end()
     if length is None or coding is not None or said in _BODILESS or len(piece) - end != int(length):
         return None
-    return int(said), Headers(piece[:end]), piece[end:], connection is None or connection.lower() == b"keep-alive"
+    return int(said), Headers(piece[:end]), piece[end:], connection in _KEPT or connection.lower() == b"keep-alive"
 
 
 def _read_head(text: bytes) -> Head | Odd:
@@ -294,5 +296,5 @@ def _read_head(text: bytes) -> Head | Odd:
     said, length, coding, connection = match.groups()
     if (length is None) == (coding is None) or said in _BODILESS:  # no length, or two, or no body
         return _ODD
-    keep = connection is None or connection.lower() == b"keep-alive"
+    keep = connection in _KEPT or connection.lower() == b"keep-alive"
     return Head(int(said), Headers(text), None if length is None else int(length), keep)
