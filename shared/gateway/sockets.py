@@ -175,7 +175,7 @@ class TimedConnection:
             raise TimeoutError("the deadline passed")
         if self._socket is None:
             raise ConnectionError("the connection is closed")
-        # The kernel's timeouts are not for this: macOS begins anew with each byte that the other side takes.
+        # Not the kernel's timeout, which begins again on macOS with each byte that the other side takes.
         try:
             sent = self._socket.send(data, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -202,7 +202,7 @@ class TimedConnection:
             if self._socket is None:
                 raise ConnectionError("the connection is closed")
             if self._timeout - seconds > _CLOSE_ENOUGH:
-                # Never 0, which means for ever. The two are a timeval's, also on macOS, whose second one has 32 bits.
+                # Never 0, which means without end. The two are a timeval; that of macOS has 32 bits for the second one.
                 wait = divmod(math.ceil(min(seconds, _LONGEST) * 1e6), 1_000_000)
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", *wait))
                 self._timeout = seconds
@@ -244,7 +244,7 @@ class SecureConnection(TimedConnection):
                 return self._flush()
 
     def usable(self) -> bool:
-        """What was read behind the last answer may be the other side's goodbye."""
+        """Bytes behind the last answer may be the other side's goodbye."""
         return not self._holds() and super().usable()
 
     def close(self) -> None:
@@ -294,7 +294,7 @@ class SecureConnection(TimedConnection):
             super()._write(self._leaves.read())
 
     def _complain(self) -> None:
-        """Tell the other side what is wrong, if it still reads. What it says is of no use any more."""
+        """Tell the other side what is wrong, if it still reads. Nothing more is read from it."""
         self._came.write_eof()
         with suppress(OSError):
             self._flush()

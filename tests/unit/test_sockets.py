@@ -1,6 +1,6 @@
 """Waits that the kernel ends, and TLS in memory: each byte leaves when the test says so.
 
-Whatever ends a TLS connection is told as Python's own TLS sockets tell it.
+A TLS connection ends in the same ways as those of Python's own TLS sockets.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ LAST: dict[str, Callable[[Spoken], bytes]] = {
 
 
 def _read(receive: Callable[[int], bytes]) -> tuple[bytes, list[object]]:
-    """What came, and how its end was told, three times."""
+    """What came, and three reports of its end."""
     came, ends = b"", list[object]()
     while len(ends) < 3:
         try:
