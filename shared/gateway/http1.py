@@ -10,23 +10,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 MOST_HEAD = 65_536  # bytes of a head, and of the trailers after chunks
 PIECE = 65_536
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
 # The head ends with an empty line. LF without CR does not match, and a blank before a line's end does not. A header
 # that says where the body ends may occur once, and with these values only: `(?(n)(?!))` fails if the group has matched.
-# Most lines are read by the first form: the name of no such header begins like theirs.
+# Most lines are read by the first form: the name of no such header begins like theirs. Almost every answer has a
+# Content-Type, which would be tried against all of the other forms.
 _HEAD = re.compile(
     rb"HTTP/1\.1 ([2-9][0-9]{2})(?: [\t\x20-\x7e]*+)?+\r\n"
     rb"(?:(?:[!#$%&'*+.^_`|~0-9ABD-SU-Zabd-su-z-][!#$%&'*+.^_`|~0-9A-Za-z-]*+:[\t\x20-\x7e]*+(?<![ \t])"
+    rb"|(?i:content-type):[\t\x20-\x7e]*+(?<![ \t])"
     rb"|(?i:content-length):(?(2)(?!))[ \t]*+([0-9]{1,15})"
     rb"|(?i:transfer-encoding):(?(3)(?!))[ \t]*+((?i:chunked))"
     rb"|(?i:connection):(?(4)(?!))[ \t]*+((?:[\t\x20-\x7e]*+(?<![ \t]))?+)"
     rb"|(?!(?i:content-length|transfer-encoding|connection):)"
     rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:(?:[ \t]*+(?=\r)|[\t\x20-\x7e]*+(?<![ \t])))\r\n)*+\r\n"
 )
+_KEPT = (None, b"keep-alive", b"Keep-Alive")
 _BODILESS = (b"204", b"304")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e]*)?\r?\n")
 _LONGEST_CHUNK_LINE = 4_096
@@ -37,6 +40,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e]*")
 _IN_VALUES = bytes((0x09, *range(0x20, 0x7F)))
 
 Fixed = tuple[tuple[str, str], ...]
+AtOnce = tuple[int, Mapping[str, str], bytes, bool]
 Receive = Callable[[int], bytes]  # at most that many bytes; none if the other side has closed
 Got = TypeVar("Got")
 
@@ -59,19 +63,19 @@ def request_bytes(
 ) -> bytes:
     """The bytes of a request. `fixed` are further headers that are the same in many requests; they are checked only
     once. Raises ValueError, which quotes nothing, for parts that would make another request on the wire."""
-    start, end, counted = _shape(method, target, host, tuple(headers), fixed)
+    text, breaks, counted = _shape(method, target, host, tuple(headers), fixed)
     values = tuple(headers.values())
-    joined = "".join(values)
-    if not joined.isascii() or joined.encode().translate(None, _IN_VALUES):  # faster than _VALUE on long tokens
+    text %= values if counted else (*values, len(body))
+    # All but the values was checked, so the values are fine if the text has no more line breaks and nothing else odd.
+    if not text.isascii() or (head := text.encode()).translate(None, _IN_VALUES) != breaks:
         raise ValueError("a malformed header")
-    head = f"{start % values}{end}" if counted else f"{start % values}{end}\r\nContent-Length: {len(body)}"
-    return f"{head}\r\n\r\n".encode("ascii") + body
+    return head + body
 
 
 @lru_cache(maxsize=256)
-def _shape(method: str, target: str, host: str, names: tuple[str, ...], fixed: Fixed) -> tuple[str, str, bool]:
-    """What is the same in many requests: the text up to the last header, with a %s for each value of these names; the
-    text after it; and whether the headers give the body's length."""
+def _shape(method: str, target: str, host: str, names: tuple[str, ...], fixed: Fixed) -> tuple[str, bytes, bool]:
+    """What is the same in many requests: the text of their heads, with a %s for each value of these names and for the
+    body's length; its line breaks; and whether the headers give that length, so that it has no %s."""
     every = (*(name for name, _ in fixed), *names)
     given = {name.lower() for name in every}
     if not _METHOD.fullmatch(method) or not _TARGET.fullmatch(target) or not _VALUE.fullmatch(host):
@@ -81,9 +85,10 @@ def _shape(method: str, target: str, host: str, names: tuple[str, ...], fixed: F
     start = f"{method} {target} HTTP/1.1" + ("" if "host" in given else f"\r\nHost: {host}")
     start += "".join(f"\r\n{name}: {value}" for name, value in fixed)
     start += "".join(f"\r\n{name}: \0" for name in names)  # no part has a NUL: each was checked
-    end = "" if "accept-encoding" in given else "\r\nAccept-Encoding: identity"
+    start += "" if "accept-encoding" in given else "\r\nAccept-Encoding: identity"
     counted = bool(given & {"content-length", "transfer-encoding"})
-    return start.replace("%", "%%").replace("\0", "%s"), end, counted
+    start += "\r\n\r\n" if counted else "\r\nContent-Length: \0\r\n\r\n"
+    return start.replace("%", "%%").replace("\0", "%s"), b"\r\n" * start.count("\r\n"), counted
 
 
 class Headers(Mapping[str, str]):
@@ -97,9 +102,23 @@ class Headers(Mapping[str, str]):
 
     def _lines(self) -> dict[str, str]:
         if self._head is not None:
-            lines = (line.partition(":") for line in self._head.decode("ascii").split("\r\n")[1:-2])
-            self._read, self._head = {name.lower(): value.strip(" \t") for name, _, value in lines}, None
+            read = {}
+            for line in self._head.decode("ascii").split("\r\n")[1:-2]:
+                name, _, value = line.partition(":")
+                read[name.lower()] = value.strip(" \t")
+            self._read, self._head = read, None
         return self._read
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A search for one header, which is often not there, costs less than parsing all of them."""
+        if self._head is None or ":" in name:
+            return self._lines().get(name, default)
+        sought = f"\r\n{name}:".encode("ascii", "replace")
+        at = self._head.lower().rfind(sought)
+        if at < 0:
+            return default
+        at += len(sought)
+        return self._head[at : self._head.find(b"\r\n", at)].decode("ascii").strip(" \t")
 
     def __getitem__(self, name: str) -> str:
         return self._lines()[name]
@@ -257,26 +276,7 @@ class PlainAnswer:
         """Nothing is held."""
 
 
-class WholeAnswer:
-    """An answer that came in one piece."""
-
-    measured = True
-
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, reusable: bool) -> None:
-        self.status, self.headers, self._body, self.reusable = status, headers, body, reusable
-
-    def pieces(self) -> Iterator[bytes]:
-        if self._body:
-            yield self._body
-
-    def buffered(self) -> bytes:
-        return self._body
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-def at_once(piece: bytes) -> tuple[int, Headers, bytes, bool] | None:
+def at_once(piece: bytes) -> AtOnce | None:
     """Status, headers, body, and whether the connection may be used again, if these bytes are one plain answer with a
     length, whole, and nothing follows it; else None."""
     match = _HEAD.match(piece)
@@ -286,7 +286,7 @@ def at_once(piece: bytes) -> tuple[int, Headers, bytes, bool] | None:
     end = match.end()
     if length is None or coding is not None or said in _BODILESS or len(piece) - end != int(length):
         return None
-    return int(said), Headers(piece[:end]), piece[end:], connection is None or connection.lower() == b"keep-alive"
+    return int(said), Headers(piece[:end]), piece[end:], connection in _KEPT or connection.lower() == b"keep-alive"
 
 
 def _read_head(text: bytes) -> Head | Odd:
@@ -296,5 +296,5 @@ def _read_head(text: bytes) -> Head | Odd:
     said, length, coding, connection = match.groups()
     if (length is None) == (coding is None) or said in _BODILESS:  # no length, or two, or no body
         return _ODD
-    keep = connection is None or connection.lower() == b"keep-alive"
+    keep = connection in _KEPT or connection.lower() == b"keep-alive"
     return Head(int(said), Headers(text), None if length is None else int(length), keep)

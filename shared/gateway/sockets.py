@@ -1,7 +1,9 @@
 """Connections that know the deadline of the exchange under way.
 
 A socket's timeout is per receive, so an answer that sends a byte a second never exceeds it. Here every wait lasts at
-most until the deadline.
+most until the deadline. The kernel ends the waits (SO_RCVTIMEO), so a receive is one system call; with a timeout of
+Python's it is two, because Python polls first. Python's TLS sockets repeat a receive that the kernel ended, without
+end, so TLS is done in memory here.
 """
 
 from __future__ import annotations
@@ -10,20 +12,24 @@ import math
 import select
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from gateway.http1 import Reader, Silence
+from gateway.http1 import PIECE, Reader, Silence
 
 # What socket.getaddrinfo gives: family, type, protocol, canonical name, address.
 AddressInfo = tuple[Any, Any, int, str, Any]
 Resolve = Callable[[str, int], Sequence[AddressInfo]]
 
 CONNECT_SECONDS = 3.0
-_CLOSE_ENOUGH = 0.001  # seconds: changing a socket's timeout is a system call, and each exchange would make two
+_CLOSE_ENOUGH = 0.001  # seconds: changing a socket's timeout is a system call, and each exchange would make one
+_LONGEST = 3600.0  # seconds of one wait in the kernel; a longer one is several of them
+_SEALED = 262_144  # bytes that are encrypted at a time
 
 
 def addresses_of(host: str, port: int) -> Sequence[AddressInfo]:
@@ -54,20 +60,17 @@ NO_WAITS = Waits()
 
 class TimedConnection:
     """A connection to a host, at the addresses that `resolve` gives for its name. `deadline` is on the steady clock,
-    `reader` reads what comes, `secure` says whether it uses TLS. connect, send and receive raise OSErrors, TimeoutError
-    included."""
+    `reader` reads what comes. connect, send and receive raise OSErrors, TimeoutError included."""
 
     def __init__(
         self,
         address: tuple[str, int],
         deadline: float,
         resolve: Resolve = addresses_of,
-        *,
-        secure: bool,
         connect: float = CONNECT_SECONDS,
     ) -> None:
         self._host, self._port = address
-        self._secure, self._resolve, self._most_connect = secure, resolve, connect
+        self._resolve, self._most_connect = resolve, connect
         self._wake = self._silence = math.inf
         self._heard = 0.0  # when the last byte came, or when the request left
         self.patient = False  # no Silence is raised while it is set: the reader would lose what it has read
@@ -75,16 +78,11 @@ class TimedConnection:
         self.rested = 0.0  # when its last exchange ended, by its pool's clock
         self.reader = Reader(self.receive)
         self._socket: socket.socket | None = None
-        self._timeout = -1.0  # the socket's timeout that was set last
+        self._timeout = math.inf  # seconds that the kernel waits at most, as far as is known
         self._waiting = select.poll()
 
     def connect(self) -> None:
-        plain = self._dial()
-        try:
-            self._socket = tls().wrap_socket(plain, server_hostname=self._host) if self._secure else plain
-        except BaseException:
-            plain.close()
-            raise
+        self._socket = self._dial()
         self._waiting.register(self._socket, select.POLLIN)
 
     def _dial(self) -> socket.socket:
@@ -96,6 +94,7 @@ class TimedConnection:
             try:
                 candidate.settimeout(min(self.left(), self._most_connect))
                 candidate.connect(address)
+                candidate.settimeout(None)
                 candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return candidate
             except OSError as error:
@@ -120,7 +119,7 @@ class TimedConnection:
         """Send a request, and return whether all of it was sent. If the other side stopped reading, it may still have
         answered (413: too large), and that answer tells the outcome."""
         try:
-            self._ready().sendall(request)  # sendall's timeout is in total
+            self._write(request)
         except (ConnectionError, ssl.SSLError):
             return False
         return True
@@ -132,24 +131,26 @@ class TimedConnection:
         self.patient = False
         whole = True
         try:
-            self._ready().sendall(request)
+            self._write(request)
         except (ConnectionError, ssl.SSLError):
             whole = False
-        return whole, self._ready().recv(most)
+        return whole, self._read(most, self.deadline)
 
     def receive(self, most: int) -> bytes:
         """The bytes that have come, as soon as any have; none if the other side has closed. Raises Silence."""
+        until = self.deadline
         if self._silence == self._wake == math.inf:
-            return self._ready().recv(most)
-        left = self.left()
-        if self._silence < math.inf:
-            left = min(left, self._heard + self._silence - time.monotonic())
-            if left <= 0:
+            return self._read(most, until)
+        now = time.monotonic()
+        if now < until and self._heard + self._silence < until:
+            until = self._heard + self._silence
+            if until <= now:
                 raise TimeoutError("nothing came for too long")
+        wakes = not self.patient and now + self._wake < until
         try:
-            came = self._ready(left if self.patient else min(left, self._wake)).recv(most)
+            came = self._read(most, now + self._wake if wakes else until)
         except TimeoutError:
-            if self._wake < left and not self.patient:
+            if wakes:
                 raise Silence from None
             raise
         if self._silence < math.inf:
@@ -168,17 +169,132 @@ class TimedConnection:
             self._socket.close()
             self._socket = None
 
-    def _ready(self, most: float = math.inf) -> socket.socket:
-        """The socket. Its timeout is set to the seconds until the deadline, or to `most` if these are fewer. Raises
-        TimeoutError when none are left."""
-        seconds = self.deadline - time.monotonic()
-        if seconds <= 0:
+    def _write(self, data: bytes) -> None:
+        """Hand all of it to the kernel before the deadline."""
+        if time.monotonic() >= self.deadline:
             raise TimeoutError("the deadline passed")
         if self._socket is None:
             raise ConnectionError("the connection is closed")
-        if seconds > most:
-            seconds = most
-        if not -_CLOSE_ENOUGH <= seconds - self._timeout <= _CLOSE_ENOUGH:
-            self._socket.settimeout(seconds)
-            self._timeout = seconds
-        return self._socket
+        # Not the kernel's timeout, which begins again on macOS with each byte that the other side takes.
+        try:
+            sent = self._socket.send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self._write_on(self._socket, memoryview(data)[sent:])
+
+    def _write_on(self, to: socket.socket, rest: memoryview) -> None:
+        """Wait until the other side has read, as often as it takes."""
+        room = select.poll()
+        room.register(to, select.POLLOUT)
+        while rest:
+            room.poll(min(self.left(), _LONGEST) * 1000)
+            self.left()  # raises TimeoutError if that was the end
+            with suppress(BlockingIOError):
+                rest = rest[to.send(rest, socket.MSG_DONTWAIT) :]
+
+    def _read(self, most: int, until: float) -> bytes:
+        """What comes before this moment; none if the other side has closed."""
+        while True:
+            seconds = until - time.monotonic()
+            if seconds <= 0:
+                raise TimeoutError("nothing came in time")
+            if self._socket is None:
+                raise ConnectionError("the connection is closed")
+            if self._timeout - seconds > _CLOSE_ENOUGH:
+                # Never 0, which means without end. The two are a timeval; that of macOS has 32 bits for the second one.
+                wait = divmod(math.ceil(min(seconds, _LONGEST) * 1e6), 1_000_000)
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", *wait))
+                self._timeout = seconds
+            try:
+                return self._socket.recv(most)
+            except BlockingIOError:
+                # Either the time is over, or the kernel's was shorter: it stays for later exchanges, most of which wait
+                # for less than that. The kernel may also wake up to a tick too early.
+                self._timeout = math.inf
+
+
+class SecureConnection(TimedConnection):
+    """A connection with TLS to a host with a valid certificate. OpenSSL reads from `_came` and writes to `_leaves`."""
+
+    _tls: ssl.SSLObject | None = None
+
+    def connect(self) -> None:
+        """Raises ssl.SSLError too, such as ssl.SSLCertVerificationError."""
+        super().connect()
+        try:
+            self._came, self._leaves = ssl.MemoryBIO(), ssl.MemoryBIO()
+            self._tls = tls().wrap_bio(self._came, self._leaves, server_hostname=self._host)
+            self._shake_hands(self._tls, min(self.deadline, time.monotonic() + self._most_connect))
+        except BaseException:
+            self.close()
+            raise
+
+    def _shake_hands(self, ours: ssl.SSLObject, until: float) -> None:
+        while True:
+            try:
+                ours.do_handshake()
+            except ssl.SSLWantReadError:
+                self._flush()
+                self._feed(until)
+            except ssl.SSLError:
+                self._complain()
+                raise
+            else:
+                return self._flush()
+
+    def usable(self) -> bool:
+        """Bytes behind the last answer may be the other side's goodbye."""
+        return not self._holds() and super().usable()
+
+    def close(self) -> None:
+        super().close()
+        # Until the garbage collector finds a closed connection, it keeps no memory of OpenSSL's.
+        self._tls, self._came, self._leaves = None, ssl.MemoryBIO(), ssl.MemoryBIO()
+
+    def _write(self, data: bytes) -> None:
+        for start in range(0, len(data), _SEALED):
+            if self._tls is None:
+                raise ConnectionError("the connection is closed")
+            self._tls.write(data[start : start + _SEALED])
+            super()._write(self._leaves.read())
+
+    def _read(self, most: int, until: float) -> bytes:
+        while self._tls is not None:
+            if self._holds():  # asked first, because an exception costs more than the question
+                try:
+                    if not (came := self._tls.read(most)):  # the other side said goodbye
+                        self._came.write_eof()
+                    return came
+                except ssl.SSLWantReadError:  # part of a record, or one that has nothing of an answer
+                    pass
+                except ssl.SSLEOFError:  # an end without a goodbye: whoever reads knows whether the answer is whole
+                    return b""
+                except ssl.SSLError:
+                    self._complain()
+                    raise
+            self._flush()
+            self._feed(until)
+        raise ConnectionError("the connection is closed")
+
+    def _holds(self) -> bool:
+        """Whether OpenSSL has anything to read, even an end."""
+        return bool(self._came.pending or self._came.eof or (self._tls and self._tls.pending()))
+
+    def _feed(self, until: float) -> None:
+        came = super()._read(PIECE, until)
+        if came:
+            self._came.write(came)
+        else:
+            self._came.write_eof()
+
+    def _flush(self) -> None:
+        """Send what OpenSSL has to say by itself, such as new keys."""
+        if self._leaves.pending:
+            super()._write(self._leaves.read())
+
+    def _complain(self) -> None:
+        """Tell the other side what is wrong, if it still reads. Nothing more is read from it."""
+        self._came.write_eof()
+        with suppress(OSError):
+            self._flush()

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from gateway.http1 import PIECE, Answer, Fixed, Head, PlainAnswer, Silence, WholeAnswer, at_once, request_bytes
-from gateway.sockets import CONNECT_SECONDS, NO_WAITS, Resolve, TimedConnection, Waits, addresses_of
+from gateway.http1 import PIECE, Answer, AtOnce, Head, PlainAnswer, Silence, at_once, request_bytes
+from gateway.sockets import CONNECT_SECONDS, NO_WAITS, Resolve, SecureConnection, TimedConnection, Waits, addresses_of
 
 MAX_BYTES = 6_291_456
 _TO_THE_END = 0.25  # seconds, for the rest of an answer whose last event has come
@@ -108,6 +108,29 @@ class Exchange:
         self._pool.give_back(self._connection, keep=keep)
 
 
+class WholeExchange(Exchange):
+    """An exchange whose answer came in one piece."""
+
+    def __init__(self, pool: Connections, connection: TimedConnection, read: AtOnce, *, sent: bool) -> None:
+        self.status, self.headers, self._body, self._reusable = read
+        self.measured = True
+        self._pool, self._connection, self._whole, self._sent = pool, connection, False, sent
+
+    def pieces(self, max_bytes: int | None = MAX_BYTES) -> Iterator[bytes]:
+        body = self.whole(len(self._body) if max_bytes is None else max_bytes)
+        if body:  # an empty piece would be a silence
+            yield body
+
+    def whole(self, max_bytes: int = MAX_BYTES) -> bytes:
+        if len(self._body) > max_bytes:
+            raise TooLarge(f"an answer of more than {max_bytes} bytes")
+        self._whole = True
+        return self._body
+
+    def close(self) -> None:
+        self._pool.give_back(self._connection, keep=self._whole and self._sent and self._reusable)
+
+
 class Sent:
     """A request that has been sent, at least in part; its answer has not begun."""
 
@@ -122,8 +145,20 @@ class Sent:
         """The answer, as soon as its status and headers have come; None each time the waits' `wake` has passed without
         a byte. Raises TimedOut or Broken."""
         connection, waits = self._connection, self._waits
+        reader = connection.reader
         try:
-            answer = _answer(connection, self._method)
+            if not reader.buffer:
+                piece = connection.receive(PIECE)
+                if read := at_once(piece):
+                    return WholeExchange(self._pool, connection, read, sent=self._whole)
+                reader.buffer += piece
+            head = reader.head()
+            if isinstance(head, Head):
+                answer: Answer = PlainAnswer(head, reader)
+            else:
+                from gateway.odd_http import OddAnswer  # rarely needed, and http.client is slow to load
+
+                answer = OddAnswer(connection, self._method)
             connection.wait_for(waits.idle, waits.wake)
             return Exchange(self._pool, connection, answer, sent=self._whole)
         except Silence:
@@ -151,33 +186,23 @@ class Connections:
         self.host, self.prefix = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
         self._address = (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
         self._resolve, self._clock = resolve, clock
-        self._secure = parts.scheme == "https"
+        self._kind = SecureConnection if parts.scheme == "https" else TimedConnection
         self._idle: deque[TimedConnection] = deque()
         weakref.finalize(self, _close, self._idle)
 
-    def open(
-        self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float, *, fixed: Fixed = ()
-    ) -> Exchange:
+    def open(self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Exchange:
         """Like `begin`, but wait for status and headers. Close what you get."""
-        exchange = self.begin(method, target, body, headers, timeout, fixed=fixed).answer()
+        exchange = self.begin(method, target, body, headers, timeout).answer()
         assert exchange is not None  # noqa: S101  nobody is woken
         return exchange
 
     def begin(
-        self,
-        method: str,
-        target: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        timeout: float,
-        waits: Waits = NO_WAITS,
-        *,
-        fixed: Fixed = (),
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str], timeout: float, waits: Waits = NO_WAITS
     ) -> Sent:
         """Send a request. `timeout` is for the whole exchange, body included, and `waits` for parts of it. `target` is
-        the percent-encoded path with its query. `fixed` are headers that are the same in many requests. Raises NotSent,
-        TimedOut or Broken. Close what you get, or take its answer."""
-        request = self._bytes(method, target, headers, body, fixed)
+        the percent-encoded path with its query. Raises NotSent, TimedOut or Broken. Close what you get, or take its
+        answer."""
+        request = self._bytes(method, target, headers, body)
         connection = self._connection(time.monotonic() + timeout, waits.connect)
         try:
             return Sent(self, connection, method, waits, whole=connection.send(request))
@@ -196,11 +221,9 @@ class Connections:
         headers: Mapping[str, str],
         timeout: float,
         max_bytes: int = MAX_BYTES,
-        *,
-        fixed: Fixed = (),
     ) -> HttpReply:
         """One exchange, read to its end within `timeout` seconds. Raises NotSent, TimedOut, Broken or TooLarge."""
-        return self.exchange(self._bytes(method, target, headers, body, fixed), timeout, max_bytes, method)
+        return self.exchange(self._bytes(method, target, headers, body), timeout, max_bytes, method)
 
     def exchange(self, request: bytes, timeout: float, max_bytes: int = MAX_BYTES, method: str = "POST") -> HttpReply:
         """Like `request`, for a request whose bytes are made."""
@@ -225,9 +248,9 @@ class Connections:
         finally:
             answered.close()
 
-    def _bytes(self, method: str, target: str, headers: Mapping[str, str], body: bytes, fixed: Fixed) -> bytes:
+    def _bytes(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
         try:
-            return request_bytes(method, target, self.host, headers, body, fixed)
+            return request_bytes(method, target, self.host, headers, body)
         except ValueError:
             # The cause is dropped: it could quote a header, which may be a key.
             raise NotSent("the request is no HTTP") from None
@@ -250,7 +273,7 @@ class Connections:
                 kept.deadline = deadline
                 return kept
             kept.close()
-        fresh = TimedConnection(self._address, deadline, self._resolve, secure=self._secure, connect=connect)
+        fresh = self._kind(self._address, deadline, self._resolve, connect)
         try:
             fresh.connect()
         except TimeoutError as error:
@@ -258,21 +281,6 @@ class Connections:
         except OSError as error:
             raise NotSent(f"no connection: {type(error).__name__}") from error
         return fresh
-
-
-def _answer(connection: TimedConnection, method: str) -> Answer:
-    reader = connection.reader
-    if not reader.buffer:
-        piece = connection.receive(PIECE)
-        if read := at_once(piece):
-            return WholeAnswer(*read)
-        reader.buffer += piece
-    head = reader.head()
-    if isinstance(head, Head):
-        return PlainAnswer(head, reader)
-    from gateway.odd_http import OddAnswer  # rarely needed, and http.client is slow to load
-
-    return OddAnswer(connection, method)
 
 
 def _close(connections: Iterable[TimedConnection]) -> None:

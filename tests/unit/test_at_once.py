@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http1 import Head, Reader, WholeAnswer, at_once
+from gateway.http1 import Head, Reader, at_once
 from gateway.sockets import TimedConnection, Waits
-from gateway.transport import Connections, HttpError
+from gateway.transport import Connections, HttpError, WholeExchange
 from tests.unit.test_http1 import Read, answers, lean
 
 # Bytes that may get into an answer on its way.
@@ -27,6 +27,8 @@ FRAMED = (
     b"Content-Lengt: 9\r\n",
     b"Content-Lengthy: 9\r\n",
     b"Trailer: x\r\n",
+    b"Content-Type: \r\n",
+    b"content-type:x \r\n",
     b"X: \r\n",
 )
 ENDS: tuple[type[OSError] | None, ...] = (None, TimeoutError, ConnectionResetError)
@@ -38,12 +40,13 @@ class Socket:
     def __init__(self, pieces: Sequence[bytes], end: type[OSError] | None, *, takes: bool) -> None:
         self._pieces, self._end, self._takes = [piece for piece in pieces if piece], end, takes
 
-    def settimeout(self, _seconds: float) -> None:
-        """Nothing is waited for."""
-
-    def sendall(self, _data: bytes) -> None:
+    def send(self, data: bytes, _flags: int) -> int:
         if not self._takes:
             raise BrokenPipeError
+        return len(data)
+
+    def setsockopt(self, *_option: object) -> None:
+        """Nothing is waited for."""
 
     def recv(self, most: int) -> bytes:
         if not self._pieces:
@@ -61,7 +64,7 @@ class Socket:
 
 class Scripted(TimedConnection):
     def __init__(self, scripted: Any) -> None:
-        super().__init__(("127.0.0.1", 1), math.inf, secure=False)
+        super().__init__(("127.0.0.1", 1), math.inf)
         self._socket, self.closed = scripted, False
 
     def usable(self) -> bool:
@@ -157,7 +160,8 @@ def test_a_plain_answer_with_a_length_is_read_at_once(answer: tuple[bytes, Read]
     if "content-length" in said.headers:
         assert read is not None
         assert Read(read[0], dict(read[1]), read[2]) == said
-        pieces = list(WholeAnswer(*read).pieces())
+        connections, connection = Connections("http://127.0.0.1:1"), Scripted(Socket((), None, takes=True))
+        pieces = list(WholeExchange(connections, connection, read, sent=True).pieces())
         assert b"".join(pieces) == said.body
         assert all(pieces)  # an empty piece would be a silence
     else:

@@ -167,6 +167,23 @@ def test_any_bytes_end_in_an_answer_an_odd_head_or_malformed(data: bytes, sizes:
     assert read is None or isinstance(read, Odd)
 
 
+@given(answers(), st.one_of(NAMES, NAMES.map(str.lower), st.text(max_size=20)))
+def test_a_header_that_is_asked_for_first_is_the_one_that_parsing_gives(answer: tuple[bytes, Read], name: str) -> None:
+    head = Reader(pieces_of(answer[0], ())).head()
+    assert isinstance(head, Head)
+    assert head.headers.get(name, "none") == answer[1].headers.get(name, "none")
+    assert dict(head.headers) == answer[1].headers
+    assert head.headers.get(name) == answer[1].headers.get(name)
+
+
+def test_a_header_within_a_value_is_none() -> None:
+    data = b"HTTP/1.1 200 x-a:1\r\nX-B: x-a:2\r\nContent-Length: 0\r\nX-a-c:3\r\n\r\nx-a:4"
+    head = Reader(pieces_of(data, ())).head()
+    assert isinstance(head, Head)
+    assert [head.headers.get(name) for name in ("x-a", "a", "x-a:2", "", "X-A-C")] == [None] * 5
+    assert (head.headers.get("x-a-c"), head.headers.get("x-b")) == ("3", "x-a:2")
+
+
 @given(st.lists(answers(), min_size=2, max_size=4), SIZES)
 def test_one_answer_after_the_other_on_one_connection(several: list[tuple[bytes, Read]], sizes: list[int]) -> None:
     reader = Reader(pieces_of(b"".join(data for data, _ in several), sizes))
