@@ -1,9 +1,10 @@
 """JSON as bytes and text; and a limit on nesting. A value that can be read at one depth of calls may be too deep to
 copy or write at another.
 
-orjson does the usual work, at a fifth of the standard library's cost. That library is asked for whatever orjson can't
-write (half a surrogate pair, an integer over 64 bits, a key that is no text) or might read in another way. orjson
-writes NaN and infinity as null; nothing here that reads JSON of others lets them in, and answers are looked through.
+orjson does the usual work, at a fraction of the standard library's cost. It can't write half of a surrogate pair, an
+integer over 64 bits or a key that is no text, and it might read some texts in another way: the standard library does
+that. orjson writes NaN and infinity as null; nothing here that reads JSON of others lets them in, and answers are
+looked through.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _EXPONENT = re.compile(r"e-(\d\d?)(?=[,}])")
 _SMALL = re.compile(r'[A-Za-z0-9_]":(-?)(\d)(?:\.(\d+))?')
 _LONGEST = 26  # characters of the latter: no float has more than 17 digits
 _SHORTER = re.compile(rb"e-\d(?:[],}]|\Z)")  # a number that Python writes with one more digit
-# What a text is looked through for before orjson reads it: each digit is a 0, each opening bracket a [.
+# A text as it is looked through before orjson reads it: each digit is a 0, each opening bracket a [.
 _SEEN: Final = bytes(b"0"[0] if each in b"0123456789" else b"["[0] if each in b"[{" else 0 for each in range(256))
 _MANY_DIGITS: Final = b"0" * 19  # an integer with fewer has at most 64 bits; orjson makes floats of larger ones
 
@@ -74,8 +75,8 @@ def countable(value: Any) -> bytes:
 
 
 def read(data: bytes | str) -> tuple[Any, bool] | None:
-    """The value of JSON in UTF-8, and whether it has too few brackets to exceed MOST_LEVELS. None for what is no JSON
-    and for whatever the standard library might read differently: that is to be asked then."""
+    """The value of JSON in UTF-8, and whether it has too few brackets to exceed MOST_LEVELS. None if it is no JSON, or
+    if the standard library might read it differently: that is to be asked then."""
     try:
         data = data.encode() if isinstance(data, str) else data
         seen = data.translate(_SEEN)

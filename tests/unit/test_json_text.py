@@ -144,7 +144,7 @@ def test_what_a_text_says_of_numbers_stays_its_own(said: str) -> None:
 
 
 def usual(text: str) -> Any:
-    """What the standard library reads; None for what is no JSON, or has numbers that JSON has not."""
+    """What the standard library reads; None if it is no JSON, or has numbers that JSON has not."""
 
     def refuse(_text: str) -> NoReturn:
         raise ValueError
