@@ -1,48 +1,88 @@
-"""JSON as text, by encoders that are made once; and a limit on nesting. A value that can be read at one depth of calls
-may be too deep to copy or write at another."""
+"""JSON as bytes and text; and a limit on nesting. A value that can be read at one depth of calls may be too deep to
+copy or write at another.
+
+orjson does the usual work, at a fraction of the standard library's cost. It can't write half of a surrogate pair, an
+integer over 64 bits or a key that is no text, and it might read some texts in another way. The standard library does
+that. orjson writes NaN and infinity as null; nothing here that reads JSON of others lets them in, and answers are
+looked through.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from json import encoder
+from math import isfinite
 from typing import Any, Final
 
+from orjson import OPT_PASSTHROUGH_DATACLASS, OPT_PASSTHROUGH_DATETIME, OPT_PASSTHROUGH_SUBCLASS, dumps, loads
+
 MOST_LEVELS: Final = 100
-# The exponent of a small number, as Python writes it. It is looked for first: a text has few of them, but many members.
-_EXPONENT = re.compile(r"e-(\d\d)(?=[,}])")
+_AS_JSON: Final = OPT_PASSTHROUGH_DATACLASS | OPT_PASSTHROUGH_DATETIME | OPT_PASSTHROUGH_SUBCLASS  # json refuses these
+_compact: Final = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
+_compact_utf8: Final = json.JSONEncoder(check_circular=False, ensure_ascii=False, separators=(",", ":")).encode
+_compact_any: Final = json.JSONEncoder(check_circular=False, separators=(",", ":"), default=str).encode
+# The exponent of a small number, as orjson (6e-6) or Python (6e-06) writes it. It is looked for first: a text has few
+# of them, but many members.
+_EXPONENT = re.compile(r"e-(\d\d?)(?=[,}])")
 # The rest of a member's small number, before its exponent. A quote after a letter ends a name or a text: a quote inside
 # a text has a backslash before it, and one that begins a text follows a colon, a comma or a bracket.
 _SMALL = re.compile(r'[A-Za-z0-9_]":(-?)(\d)(?:\.(\d+))?')
 _LONGEST = 26  # characters of the latter: no float has more than 17 digits
+_SHORTER = re.compile(rb"e-\d(?:[],}]|\Z)")  # a number that Python writes with one more digit
+# A text as it is looked through before orjson reads it: each digit is a 0, each opening bracket a [.
+_SEEN: Final = bytes(b"0"[0] if each in b"0123456789" else b"["[0] if each in b"[{" else 0 for each in range(256))
+_MANY_DIGITS: Final = b"0" * 19  # an integer with fewer has at most 64 bits; orjson makes floats of larger ones
 
 
-def writer(
-    *,
-    ascii_only: bool = True,
-    allow_nan: bool = True,
-    default: Callable[[Any], Any] | None = None,
-    decimals: bool = False,
-) -> Callable[[Any], str]:
-    """A function that writes a value without blanks. `default` replaces a value that JSON does not have; without it
-    such a value raises TypeError. With `decimals` small numbers are written out, as people read money: 0.000006, not
-    6e-06.
+def to_bytes(value: Any) -> bytes:
+    """JSON in UTF-8, without blanks. Half a surrogate pair is escaped. `value` has no NaN and no infinity. Raises
+    TypeError or RecursionError for a value that JSON does not have."""
+    try:
+        return dumps(value, option=_AS_JSON)
+    except TypeError:
+        return _compact(value).encode()
 
-    json.dumps makes an encoder at each call, and JSONEncoder.encode makes the part that is written in C: half the cost
-    of a short text. Only the check for a value that contains itself is left out; JSON that was read never does.
-    """
-    made = json.JSONEncoder(
-        ensure_ascii=ascii_only, check_circular=False, allow_nan=allow_nan, separators=(",", ":"), default=default
-    )
-    make: Any = getattr(encoder, "c_make_encoder", None)  # json itself uses it, if the interpreter has it
-    if make is None:
-        return (lambda value: decimal(made.encode(value))) if decimals else made.encode
-    string = encoder.encode_basestring_ascii if ascii_only else encoder.encode_basestring
-    parts = make(None, made.default, string, None, ":", ",", False, False, allow_nan)
-    if decimals:
-        return lambda value: decimal("".join(parts(value, 0)))
-    return lambda value: "".join(parts(value, 0))
+
+def to_text(value: Any) -> str:
+    """The text of `to_bytes`, but with small numbers written out, as people read money: 0.000006, not 6e-06. Raises as
+    `to_bytes`, and ValueError for NaN and infinity."""
+    text = to_bytes(value).decode()
+    if "null" in text and not _is_finite(value):
+        text = _compact(value)
+    return decimal(text) if "e-" in text else text
+
+
+def to_line(value: Any) -> str:
+    """JSON in ASCII for a log, with small numbers written out. A value that JSON does not have becomes its str()."""
+    try:
+        data = dumps(value, option=_AS_JSON)
+    except TypeError:
+        return decimal(_compact_any(value))
+    text = data.decode() if data.isascii() else _compact_any(value)
+    return decimal(text) if "e-" in text else text
+
+
+def countable(value: Any) -> bytes:
+    """JSON in UTF-8, with never fewer bytes than the text of json.dumps has: money is held for each of them. Half a
+    surrogate pair takes three, so decoding needs `surrogatepass`. Raises as `to_bytes`."""
+    try:
+        data = dumps(value, option=_AS_JSON)
+    except TypeError:
+        return _compact_utf8(value).encode(errors="surrogatepass")
+    if b"e-" in data and _SHORTER.search(data):
+        return _compact_utf8(value).encode(errors="surrogatepass")
+    return data
+
+
+def read(data: bytes | str) -> tuple[Any, bool] | None:
+    """The value of JSON in UTF-8, and whether it has too few brackets to exceed MOST_LEVELS. None if it is no JSON, or
+    if the standard library might read it differently: that is to be asked then."""
+    try:
+        data = data.encode() if isinstance(data, str) else data
+        seen = data.translate(_SEEN)
+        return None if _MANY_DIGITS in seen else (loads(data), seen.count(b"[") <= MOST_LEVELS)
+    except ValueError:
+        return None
 
 
 def decimal(text: str) -> str:
@@ -58,6 +98,20 @@ def decimal(text: str) -> str:
             written += f"{text[done : start + 3]}{sign}0.{'0' * (int(exponent[1]) - 1)}{first}{rest or ''}"
             done = exponent.end()
     return written + text[done:] if done else text
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value that orjson has written has no NaN and no infinity."""
+    parts = [value]
+    for part in parts:
+        kind = type(part)
+        if kind is dict:
+            parts += part.values()
+        elif kind is list or kind is tuple:
+            parts += part
+        elif kind is float and not isfinite(part):
+            return False
+    return True
 
 
 def is_shallow_text(text: str) -> bool:

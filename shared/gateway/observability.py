@@ -18,12 +18,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
 
 from gateway import context
-from gateway.json_text import writer
+from gateway.json_text import to_line
 
 _NAME: Final = "gateway"
 log: Final = logging.getLogger(_NAME)
-# A value that JSON can't express is written as its str(), and half a surrogate pair is escaped: no line is ever lost.
-_encode: Final = writer(default=str, decimals=True)
 # A key of ours, wherever a client wrote it: in a path, as a field's name. Its id is left, which is not secret.
 _KEY: Final = re.compile(r"(sk-[0-9A-Za-z]{12})-[0-9A-Za-z]{8,}")
 _LEVELS: Final = {"DEBUG": logging.DEBUG, "INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
@@ -66,7 +64,7 @@ def _text(
     }
     if this.trace.startswith("Root="):
         facts["xray_trace_id"] = this.trace[5:].partition(";")[0]
-    line = _encode(facts)
+    line = to_line(facts)
     return _KEY.sub(r"\1-...", line) if "sk-" in line else line
 
 
@@ -222,7 +220,7 @@ def _lines(measured: tuple[context.Place, ...], gateway: str, function: str) -> 
 
 
 def _form(facts: Mapping[str, str], names: Iterable[str]) -> str:
-    head = f'"CloudWatchMetrics":{_encode(_directives(names))}}},{_encode(facts)[1:-1]}'.replace("%", "%%")
+    head = f'"CloudWatchMetrics":{to_line(_directives(names))}}},{to_line(facts)[1:-1]}'.replace("%", "%%")
     values = ",".join([f'"{name}":[%s]' for name in names])
     return f'{{"_aws":{{"Timestamp":%d,{head},{values}}}\n'
 

@@ -14,7 +14,11 @@ SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
 # The files that must be there, in addition to each function's own handler.
 HELD = {
     "stream.zip": {"functions/stream/server.py", "functions/stream/run.sh", "waitress/server.py"},
-    "layer-dependencies.zip": {"python/pydantic/__init__.py", f"python/pydantic_core/_pydantic_core{SUFFIX}"},
+    "layer-dependencies.zip": {
+        "python/pydantic/__init__.py",
+        f"python/pydantic_core/_pydantic_core{SUFFIX}",
+        f"python/orjson/orjson{SUFFIX}",
+    },
     "layer-gateway.zip": {"python/gateway/wiring/__init__.py", "python/gateway/data/config.json"},
 }
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
-from gateway.json_text import MOST_LEVELS, is_shallow, is_shallow_text, writer
+from gateway.json_text import MOST_LEVELS, is_shallow, is_shallow_text, read, to_text
 
 if TYPE_CHECKING:  # a function that asks for no key must not load the modules of keys
     from gateway.identity.caller import Caller
@@ -28,7 +28,6 @@ _LONGEST_NAME = 256  # of a field that an error names
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
-_written = writer(allow_nan=False, decimals=True)
 _VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
@@ -130,7 +129,7 @@ class Response(NamedTuple):
         JSON can't express, such as an iterator."""
         if isinstance(self.body, str):
             return self.body
-        return f"{_written(self.body)}\n"
+        return f"{to_text(self.body)}\n"
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -144,23 +143,28 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
 def parse_json(body: bytes) -> Any:
     """Strict JSON in UTF-8: no NaN, no infinity in any spelling, no unlimited nesting or digits. Raises BadRequest.
 
-    A byte order mark is skipped. The bytes are decoded here, since json would guess an encoding: it would also take
-    UTF-16, and surrogates written as UTF-8.
+    A byte order mark is skipped.
     """
     if len(body) > MAX_BODY_BYTES:
         raise too_large()
-    try:
-        text = body.decode().removeprefix("\ufeff")
-        value = _STRICT.decode(text)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(_no_json(body, error), code="invalid_json") from None
-    if is_shallow_text(text):
+    value, shallow = read(body) or _strictly(body)
+    if shallow:
         return value
     for name, part in value.items() if isinstance(value, dict) else [("", value)]:
         if not is_shallow(part):
             name = name[:_LONGEST_NAME]
             raise BadRequest(f"{name or 'The body'}: nested more than {MOST_LEVELS} levels deep", param=name or None)
     return value
+
+
+def _strictly(body: bytes) -> tuple[Any, bool]:
+    """Like `read`, by the standard library. The bytes are decoded here, since json would guess an encoding: it would
+    also take UTF-16, and surrogates written as UTF-8."""
+    try:
+        text = body.decode().removeprefix("\ufeff")
+        return _STRICT.decode(text), is_shallow_text(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(_no_json(body, error), code="invalid_json") from None
 
 
 def too_large() -> BodyTooLarge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
 from gateway.aws.sigv4 import Credentials, Header, Signer
@@ -21,10 +22,19 @@ _MOST_SIGNERS = 64
 
 
 class AwsHttp:
-    """A client of one service at one endpoint. Thread-safe: a connection serves one call at a time."""
+    """A client of one service at one endpoint. Thread-safe: a connection serves one call at a time. The credentials are
+    asked for once a second: those of a role are renewed while a container lives."""
 
-    def __init__(self, service: str, region: str, endpoint: str, credentials: Callable[[], Credentials]) -> None:
-        self._service, self._region, self._credentials = service, region, credentials
+    def __init__(
+        self,
+        service: str,
+        region: str,
+        endpoint: str,
+        credentials: Callable[[], Credentials],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._service, self._region, self._credentials, self._clock = service, region, credentials, clock
+        self._held: tuple[int, Credentials] | None = None  # the second in which they were asked for
         self._connections = Connections(endpoint)
         self._signers: dict[tuple[str, tuple[Header, ...]], tuple[Credentials, Signer]] = {}
 
@@ -36,11 +46,13 @@ class AwsHttp:
         `path` is already percent-encoded. Raises NotSent, TimedOut, Broken or TooLarge; any HTTP status is an
         answer, redirects included (they are never followed).
         """
-        told, credentials = tuple(headers.items()), self._credentials()
+        told, second, held = tuple(headers.items()), int(self._clock()), self._held
+        if held is None or held[0] != second:
+            held = self._held = second, self._credentials()
         made = self._signers.get((path, told))
-        signer = made[1] if made and made[0] is credentials else self._signer(path, told, credentials)
+        signer = made[1] if made and made[0] is held[1] else self._signer(path, told, held[1])
         try:
-            request = signer.request(body)
+            request = signer.request(body, second)
         except ValueError:
             # The cause is dropped: it could quote a header, which may be a token.
             raise NotSent("the request is no HTTP") from None

@@ -22,7 +22,7 @@ from gateway.calls.parts import (
     without_data,
 )
 from gateway.errors import BadRequest
-from gateway.json_text import writer
+from gateway.json_text import countable
 from gateway.models.caching import cached_by_marks
 from gateway.models.images import image_tokens
 from gateway.models.money import MICRO, Cost, Price, cost_of
@@ -38,14 +38,12 @@ _LEAST_TOOL_TOKENS = 80
 _RATE_IMAGE_TOKENS = 3_000  # what the token limit counts for an image: a rate is no promise of money
 _CONTROL, _HOUR = "cache_control", "1h"
 _MARKS = (_CONTROL, "cachePoint")
-_MARKED = re.compile('"(?:cache_control|cachePoint)"')  # a mark's name, as JSON text has it
+_MARKED = re.compile(rb'"(?:cache_control|cachePoint)"')  # a mark's name, as JSON text has it
 _LONGEST_STEP = 64  # characters of a name in a path in a refusal
 _SHORT = (None, "5m")  # for how long a mark caches its prompt at the plain price of writing
 # Bytes per token in a typical estimate: code and English have 3.5 to 4.5. A token per three bytes at the plain price
 # also covers a turn that is written to the cache as a whole, at 1.25 times that price.
 _TYPICAL_BYTES = 3
-
-_written = writer(ascii_only=False)
 
 
 class Estimate(NamedTuple):
@@ -126,7 +124,7 @@ def estimate(
     """
     parts, tools = parts_of(body), list(tools_in(body))
     images = sum([is_image(part) for _, part in parts])
-    written = _written(without_data(body) if images else body)
+    written = countable(without_data(body) if images else body)
     # Marks are names in the text; a text without them need not be walked through, and most have none.
     marks = list(_marks(body)) if images or _MARKED.search(written) else []
     _refuse_unpriced(body, marks, price, marked=marked)
@@ -248,15 +246,16 @@ def _window(price: Price, where: str) -> int:
 
 
 def _size(value: Any) -> int:
-    return _length(_written(value))
+    return _length(countable(value))
 
 
-def _length(text: str) -> int:
+def _length(written: bytes) -> int:
     """The bytes of JSON text, or of the normalised text if that is longer: some tokenizers (Claude's published one)
     first normalise by NFKC, and one character may become eighteen."""
-    if text.isascii():
-        return len(text)
-    size = len(text.encode(errors="surrogatepass"))
+    size = len(written)
+    if written.isascii():
+        return size
+    text = written.decode(errors="surrogatepass")
     return size if unicodedata.is_normalized("NFKC", text) else max(size, _normalised_size(text))
 
 

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.json_text import writer
+from gateway.json_text import to_text
 
 _LINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 MOST_EVENT = 4 * 1024 * 1024  # bytes
-text: Final = writer(allow_nan=False, decimals=True)  # of an event's payload
+text: Final = to_text  # of an event's payload
 
 
 class Parser:

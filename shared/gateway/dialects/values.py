@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
-from gateway.json_text import is_shallow, is_shallow_text
+from gateway.json_text import is_shallow, is_shallow_text, read
 
 _MOST_TOKENS = 100_000_000  # no model reads or writes as many; a larger count is not believed
 
@@ -43,16 +43,19 @@ def count(value: object) -> int | None:
 def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
     """The JSON object in `data`, and whether all of it is sound. NaN and infinity are read as null, so that the rest
     (the usage) can still be read."""
-    sound = True
-    try:
-        text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
+    found, sound = read(data), True
+    if found is None:
         try:
-            value = _SOUND.decode(text)
-        except _Unsound:
-            value, sound = _ANY.decode(text), False
-    except (ValueError, RecursionError):
-        return None, False
-    if not isinstance(value, dict) or not (is_shallow_text(text) or is_shallow(value)):
+            text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
+            try:
+                value = _SOUND.decode(text)
+            except _Unsound:
+                value, sound = _ANY.decode(text), False
+        except (ValueError, RecursionError):
+            return None, False
+        found = value, is_shallow_text(text)
+    value, shallow = found
+    if not isinstance(value, dict) or not (shallow or is_shallow(value)):
         return None, False
     return value, sound
 

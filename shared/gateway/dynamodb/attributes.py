@@ -67,8 +67,11 @@ def from_item(item: Mapping[str, Any]) -> Item:
     values: Item = {}
     for name, attribute in item.items():
         # Handled here as in `to_item`, and asked for by name: that costs half of taking the only member.
-        if "N" in attribute and attribute["N"].isdecimal():
-            values[name] = int(attribute["N"])
+        if "N" in attribute:
+            try:
+                values[name] = int(attribute["N"])
+            except ValueError:
+                values[name] = _number(attribute["N"])
         elif "S" in attribute:
             values[name] = attribute["S"]
         else:
@@ -100,7 +103,5 @@ def _value_size(value: Any) -> int:
 
 
 def _number(text: str) -> int | Decimal:
-    if text.isdecimal():
-        return int(text)
     number = Decimal(text)
     return int(number) if number == number.to_integral_value() else number

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
+from orjson import loads
+
 from gateway import observability
 from gateway.aws.http import HttpError, HttpReply
 from gateway.dynamodb.attributes import from_item, to_item
 from gateway.errors import ConditionFailed, StoreRejected, StoreUnavailable, TransactionCanceled
-from gateway.json_text import writer
+from gateway.json_text import to_bytes
 
 # DynamoDB's answers to a wrong request. Any other error (throttled, no rights, a disabled KMS key, an expired token, no
 # table) means that the store is unavailable, whatever the status: it must not look as if the caller were refused.
@@ -27,8 +29,6 @@ _REJECTED = {
     "UnknownOperationException",
     "ValidationException",
 }
-_written = writer()
-_read = json.JSONDecoder().decode  # json.loads would guess an encoding
 _EMPTY = (b"{}", b"")  # what most writes are answered
 _BACKOFF_SECONDS = 0.05
 _CONFLICTS, _LONGEST_BACKOFF = 10, 0.4  # of one request with transactions: about a second of waiting in total
@@ -97,7 +97,7 @@ class DynamoDB:
         Raises ConditionFailed, TransactionCanceled, StoreRejected (our defect), StoreUnavailable (throttled,
         unreachable, no answer in time, no right to it).
         """
-        body = _written(request).encode()
+        body = to_bytes(request)
         headers = _headers(operation)
         for left in range(attempts - 1, -1, -1):
             try:
@@ -129,6 +129,15 @@ def _headers(operation: str) -> Mapping[str, str]:
     return {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"}
 
 
+def _read(operation: str, reply: HttpReply) -> dict[str, Any]:
+    """An answer that orjson can't read: it takes no half of a surrogate pair, which a store may have kept."""
+    try:
+        answer: dict[str, Any] = json.loads(reply.body.decode())
+    except ValueError as error:
+        raise _Transient(f"{operation}: no JSON in answer {reply.status}") from error
+    return answer
+
+
 class _InTheWay(Exception):
     """A transaction was running on the item of a single write, so nothing was applied."""
 
@@ -140,9 +149,10 @@ class _Transient(Exception):
 def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
     status, _, body = reply
     try:
-        answer: dict[str, Any] = {} if body in _EMPTY else _read(body.decode())
-    except ValueError as error:
-        raise _Transient(f"{operation}: no JSON in answer {status}") from error
+        # Its numbers are text, so none is too large for orjson.
+        answer: dict[str, Any] = {} if body in _EMPTY else loads(body)
+    except ValueError:
+        answer = _read(operation, reply)
     if status == 200:
         return answer
     code = str(answer.get("__type", "")).rpartition("#")[2]

@@ -133,7 +133,8 @@ def _written(request: Request, running: Call, shaped: _Shaped, body: dict[str, A
     except Exception as fault:
         observability.log.exception("an answer could not be written")
         raise running.paid_for(InternalError()) from fault
-    if not request.streams and len(text) * 2 > MOST_ANSWER_BYTES and len(json.dumps(text)) > MOST_ANSWER_BYTES:
+    widest = 2 if text.isascii() else 12  # bytes of a character in a string of JSON
+    if not request.streams and len(text) * widest > MOST_ANSWER_BYTES and len(json.dumps(text)) > MOST_ANSWER_BYTES:
         message = "The answer is too large to be returned here; ask for less."
         error = UpstreamError(message, provider=running.route.provider, code="answer_too_large", reason="too_large")
         raise running.paid_for(error)

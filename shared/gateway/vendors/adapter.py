@@ -17,7 +17,7 @@ from gateway.dialects.unsupported import Unsupported, Unusable, named
 from gateway.dialects.values import count, json_object
 from gateway.dialects.written import Asked, Written
 from gateway.errors import UpstreamError
-from gateway.json_text import writer
+from gateway.json_text import to_bytes
 from gateway.models.endpoints import counting_for, endpoint_for, needs_profile, rule_of
 from gateway.models.geographies import own_id, without_arn
 from gateway.models.usage import Usage
@@ -33,7 +33,6 @@ from gateway.vendors.streams import StreamError, is_whole, relayed, retold
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # providers' headers for a request's id
-_written: Final = writer(allow_nan=False)
 _MOST_WAYS: Final = 1_000
 JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "accept": "application/json"}
 
@@ -65,11 +64,10 @@ class Adapter(ABC):
         """Raises BadRequest or UpstreamRejected for a request that may not leave or can't be expressed there."""
         way = self._way(call)
         written = self.written(call, way)
-        # ASCII: JSON may have a lone surrogate, which UTF-8 can't encode.
-        body = _written(written.body).encode("ascii")
+        body = to_bytes(written.body)
         left_out = [*call.dropped, *written.dropped]
         dropped = named(left_out) if left_out else ()
-        parts = tuple((_written(each.body).encode("ascii"), each.most) for each in written.parts)
+        parts = tuple((to_bytes(each.body), each.most) for each in written.parts)
         return Prepared(call, way.endpoint, body, dropped, written.names, parts)
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
@@ -89,7 +87,7 @@ class Adapter(ABC):
         kept = counting.keeps or body.keys() - counting.omits
         sent = self.asking({name: value for name, value in body.items() if name in kept}, prepared.endpoint)
         endpoint = prepared.endpoint._replace(metadata_header="")
-        asked = prepared._replace(endpoint=endpoint, body=_written(sent).encode("ascii"))
+        asked = prepared._replace(endpoint=endpoint, body=to_bytes(sent))
         reply, _ = awaited(self._asked_of(asked, counting.path, whole=True, rotates=False))
         told = json_object(reply.body) or {}
         found = count(told.get("input_tokens", told.get("inputTokens")))

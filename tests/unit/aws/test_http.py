@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import socketserver
 import threading
@@ -48,8 +49,9 @@ def server() -> Iterator[Requests]:
 
 
 def test_each_request_is_signed_for_its_own_headers_path_and_credentials(server: Requests) -> None:
-    held = [FIRST]
-    http = AwsHttp("dynamodb", "eu-west-1", f"http://127.0.0.1:{server.server_address[1]}", lambda: held[0])
+    held, seconds = [FIRST], itertools.count(1_800_000_000)
+    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    http = AwsHttp("dynamodb", "eu-west-1", endpoint, lambda: held[0], lambda: next(seconds))
     same = Credentials("AKIDFIRST", "secret", "token-one")  # looked up again, and still the same
     for credentials, path, target, body in (
         (FIRST, "/", "A", b"1"),
@@ -65,6 +67,21 @@ def test_each_request_is_signed_for_its_own_headers_path_and_credentials(server:
         assert (reply.status, reply.body, sent) == (200, body, body)
         assert (headers["x-amz-target"], headers["x-amz-security-token"]) == (target, credentials.token)
         assert re.search(r"Credential=(\w+)/", headers["authorization"]).group(1) == credentials.access_key  # type: ignore[union-attr]
+
+
+def test_credentials_are_asked_for_once_a_second(server: Requests) -> None:
+    moments, asked = iter([10.0, 10.9, 11.0, 11.5, 10.5]), itertools.count()
+    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    http = AwsHttp(
+        "dynamodb", "eu-west-1", endpoint, lambda: Credentials(f"AKID{next(asked)}", "s"), lambda: next(moments)
+    )
+    used = []
+    for _ in range(5):  # the clock is put back before the last one
+        http.post("/", b"{}", {}, 10.0)
+        found = re.search(r"Credential=(\w+)/", server.seen.pop()[0]["authorization"])
+        assert found
+        used.append(found[1])
+    assert used == ["AKID0", "AKID0", "AKID1", "AKID1", "AKID2"]
 
 
 def test_many_operations_are_signed_one_after_another(server: Requests) -> None:
