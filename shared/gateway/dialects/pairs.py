@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -66,8 +66,11 @@ class Native(Protocol):
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
         """The body for the request, without what the endpoint itself adds. Raises Unsupported, BadRequest."""
 
-    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
-        """The deltas of a whole answer; None if it does not have the promised shape. Raises Unusable."""
+    def deltas(
+        self, answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None
+    ) -> list[Delta] | None:
+        """The deltas of a whole answer; None if it does not have the promised shape. `usage` are its counts if they
+        were read before. Raises Unusable."""
 
     def reader(self, names: Mapping[str, str]) -> Reader:
         """A reader of a stream's events."""
@@ -114,7 +117,7 @@ class Translated:
     def request(self, asked: Asked) -> Written:
         request, dropped = self._client.read(asked)
         written = self._native.write(request, dropped, asked)
-        return replace(written, names=told_names(written.names, request.called)) if request.called else written
+        return written._replace(names=told_names(written.names, request.called)) if request.called else written
 
     def answer(
         self,
@@ -125,7 +128,7 @@ class Translated:
         known: Callable[[], str],
         model: str,
     ) -> dict[str, Any] | None:
-        deltas = self._native.deltas(answer, names)
+        deltas = self._native.deltas(answer, names, usage)
         return None if deltas is None else self._client.whole(deltas, known=known(), model=model)
 
     def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:

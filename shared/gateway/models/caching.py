@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MarkRule = Literal["never", "asked", "always"]
 _SPOKEN: Final = ("chat", "responses")
 _MARKED: Final = ("messages", "converse")  # endpoints' dialects in whose prompts marks are put
-_ASKS: Final = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options")
+_ASKS: Final = frozenset(("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"))
 _DATA = Path(__file__).parent.parent / "data" / "caching.json"
 
 
@@ -36,6 +36,8 @@ def marks_for(body: Mapping[str, Any], dialect: str, target: str, price: Price, 
     """For how long the marks that this request gets keep its prompt in the cache: 5m or 1h; empty if it gets none. A
     request without marks gets some only if the model is known to cache and its price says what a token written to the
     cache costs, so that no bill is a guess."""
+    if rule == "asked" and _ASKS.isdisjoint(body):  # as most requests are
+        return ""
     if rule == "never" or dialect not in _SPOKEN or not cached_by_marks(target):
         return ""
     if price.cache_write is None or "caching" not in price.capabilities:

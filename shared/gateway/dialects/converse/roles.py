@@ -28,8 +28,10 @@ class _Native:
             marks=asked.marks,
         )
 
-    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
-        return read_answer(answer, names)
+    def deltas(
+        self, answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None
+    ) -> list[Delta] | None:
+        return read_answer(answer, names, usage)
 
     def reader(self, names: Mapping[str, str]) -> EventReader:
         return EventReader(names)

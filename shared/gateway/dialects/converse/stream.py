@@ -46,7 +46,8 @@ class EventReader:
                 yield Failed(why.reason)
         elif kind == "metadata":
             self.over = self._stopped
-            yield from used_in(event)
+            if (used := used_in(event)) is not None:
+                yield used
         elif kind.endswith("Exception"):
             message = event.get("message")
             yield Failed(kind, message if isinstance(message, str) else "")
