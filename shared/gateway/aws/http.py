@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gateway.aws.sigv4 import Credentials, Header, Signer
+from gateway.aws.sigv4 import Credentials, Signers
 from gateway.transport import (
     MAX_BYTES,
     Broken,
@@ -17,16 +17,15 @@ from gateway.transport import (
 )
 
 __all__ = ["AwsHttp", "Broken", "HttpError", "HttpReply", "NotSent", "TimedOut", "TooLarge"]
-_MOST_SIGNERS = 64
 
 
 class AwsHttp:
     """A client of one service at one endpoint. Thread-safe: a connection serves one call at a time."""
 
     def __init__(self, service: str, region: str, endpoint: str, credentials: Callable[[], Credentials]) -> None:
-        self._service, self._region, self._credentials = service, region, credentials
+        self._service, self._credentials = service, credentials
         self._connections = Connections(endpoint)
-        self._signers: dict[tuple[str, tuple[Header, ...]], tuple[Credentials, Signer]] = {}
+        self._signers = Signers(self._connections.host, region)
 
     def post(
         self, path: str, body: bytes, headers: Mapping[str, str], timeout: float, max_bytes: int = MAX_BYTES
@@ -36,25 +35,14 @@ class AwsHttp:
         `path` is already percent-encoded. Raises NotSent, TimedOut, Broken or TooLarge; any HTTP status is an
         answer, redirects included (they are never followed).
         """
-        told, credentials = tuple(headers.items()), self._credentials()
-        made = self._signers.get((path, told))
-        signer = made[1] if made and made[0] is credentials else self._signer(path, told, credentials)
+        credentials = self._credentials()
+        signed = self._connections.prefix + path, tuple(headers.items()), self._service, ""
+        signer = self._signers.made.get(signed)
+        if signer is None or signer.credentials is not credentials:
+            signer = self._signers.make(signed, credentials)
         try:
             request = signer.request(body)
         except ValueError:
             # The cause is dropped: it could quote a header, which may be a token.
             raise NotSent("the request is no HTTP") from None
         return self._connections.exchange(request, timeout, max_bytes)
-
-    def _signer(self, path: str, headers: tuple[Header, ...], credentials: Credentials) -> Signer:
-        """The signer of an operation. It is made again when the credentials change, but not for equal ones."""
-        made = self._signers.get((path, headers))
-        if made is not None and made[0] == credentials:
-            signer = made[1]
-        else:
-            target = self._connections.prefix + path
-            signer = Signer(self._connections.host, target, headers, credentials, self._region, self._service)
-        if len(self._signers) >= _MOST_SIGNERS:
-            self._signers.clear()
-        self._signers[path, headers] = credentials, signer
-        return signer

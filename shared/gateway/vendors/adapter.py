@@ -209,8 +209,8 @@ class Adapter(ABC):
         """The credential for the provider. Raises UpstreamErrors (not sent)."""
 
     @abstractmethod
-    def headers(self, held: Any, target: str, prepared: Prepared) -> Mapping[str, str]:
-        """A request's headers, with one of our credentials."""
+    def headers(self, held: Any, target: str, prepared: Prepared) -> Mapping[str, str] | bytes:
+        """A request's headers, with one of our credentials; or the whole request, if it is signed as a whole."""
 
     def metadata(self, call: ModelCall) -> Mapping[str, str]:
         """The metadata for the provider's own log of a call, in the form that it takes."""

@@ -33,7 +33,7 @@ _KNOWN = frozenset(
         "cache_control",
     )
 )
-_PLAIN: Final[Mapping[Any, Speaker]] = {
+_PLAIN: Final[Mapping[str, Speaker]] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -49,8 +49,8 @@ def turns_of(messages: Sequence[Any], dropped: list[str]) -> tuple[Turn, ...]:
 
 def _turn(message: Mapping[str, Any], where: str, dropped: list[str]) -> Turn:
     role = message.get("role")
-    if len(message) == 2 and role in _PLAIN and isinstance(text := message.get("content"), str):
-        return Turn(_PLAIN[role], (Text(text, at=f"{where}.content"),), where)  # as most are; so says all of the below
+    if len(message) == 2 and type(role) is str and isinstance(text := message.get("content"), str) and role in _PLAIN:
+        return Turn(_PLAIN[role], (Text(text, at=f"{where}.content"),), where)  # as most are
     name_unknown(message, _KNOWN, where, dropped)
     for name, roles in _OF_ROLE.items():
         if message.get(name) and role not in roles:
