@@ -121,7 +121,12 @@ def _hear(talk: Conversation, turn: Turn, dropped: list[str]) -> None:
 
 def _said(turn: Turn, dropped: list[str]) -> list[Block]:
     """The blocks without blank texts, and without reasoning that nothing follows: a turn can't end in reasoning."""
-    blocks = [block for block in turn.blocks if not (isinstance(block, Text) and _blank(block, dropped))]
+    blocks: list[Block] = []
+    for block in turn.blocks:
+        if isinstance(block, Text) and (not block.text or block.text.isspace()):
+            dropped += [block.at] if block.text else []
+        else:
+            blocks.append(block)
     end = len(blocks)
     while end and isinstance(blocks[end - 1], (Reasoning, Redacted, Mark)):
         end -= 1

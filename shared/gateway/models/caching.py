@@ -36,8 +36,6 @@ def marks_for(body: Mapping[str, Any], dialect: str, target: str, price: Price, 
     """For how long the marks that this request gets keep its prompt in the cache: 5m or 1h; empty if it gets none. A
     request without marks gets some only if the model is known to cache and its price says what a token written to the
     cache costs, so that no bill is a guess."""
-    if rule == "asked" and _ASKS.isdisjoint(body):  # as most requests are
-        return ""
     if rule == "never" or dialect not in _SPOKEN or not cached_by_marks(target):
         return ""
     if price.cache_write is None or "caching" not in price.capabilities:
@@ -53,6 +51,8 @@ def marks_for(body: Mapping[str, Any], dialect: str, target: str, price: Price, 
 def marks_at(route: Route, vendor: Vendor | None, body: Mapping[str, Any], dialect: str, rule: MarkRule) -> str:
     """Like `marks_for`, but empty unless the call goes to an endpoint in whose prompts marks are put. An endpoint that
     speaks the client's own format gets the prompt as it is, without marks."""
+    if rule == "asked" and _ASKS.isdisjoint(body):  # as most requests are
+        return ""
     marked = marks_for(body, dialect, route.target, route.price, rule)
     if not marked or vendor is None:
         return ""

@@ -44,13 +44,20 @@ _OF_ROLE = {"tool_call_id": ("tool",), "tool_calls": ("assistant",), "thinking_b
 
 def turns_of(messages: Sequence[Any], dropped: list[str]) -> tuple[Turn, ...]:
     """One turn per message. Raises Unsupported; what is left out is named in `dropped`."""
-    return tuple([_turn(mapping(message), f"messages[{at}]", dropped) for at, message in enumerate(messages)])
+    turns: list[Turn] = []
+    for at, message in enumerate(messages):
+        where = f"messages[{at}]"
+        if type(message) is dict and len(message) == 2:  # as most are: a role and a text
+            role, text = message.get("role"), message.get("content")
+            if type(role) is str and role in _PLAIN and type(text) is str:
+                turns.append(Turn(_PLAIN[role], (Text(text, at=f"{where}.content"),), where))
+                continue
+        turns.append(_turn(mapping(message), where, dropped))
+    return tuple(turns)
 
 
 def _turn(message: Mapping[str, Any], where: str, dropped: list[str]) -> Turn:
     role = message.get("role")
-    if len(message) == 2 and type(role) is str and isinstance(text := message.get("content"), str) and role in _PLAIN:
-        return Turn(_PLAIN[role], (Text(text, at=f"{where}.content"),), where)  # as most are
     name_unknown(message, _KNOWN, where, dropped)
     for name, roles in _OF_ROLE.items():
         if message.get(name) and role not in roles:

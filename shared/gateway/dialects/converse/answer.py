@@ -37,6 +37,7 @@ FINISH_REASONS: Final = {
 # Those that say more than the neutral word.
 _EXACT: Final = ("stop_sequence", "model_context_window_exceeded", "guardrail_intervened")
 _FINISHES: Final = {word: Finish(why, word if word in _EXACT else "") for word, why in FINISH_REASONS.items()}
+_START: Final = Start()
 KNOWN: Final = frozenset(("text", "toolUse", "reasoningContent"))
 
 
@@ -62,7 +63,7 @@ def read_answer(answer: Mapping[str, Any], names: Mapping[str, str], usage: Usag
     content = mapping(mapping(answer.get("output")).get("message")).get("content")
     if not isinstance(content, list) or not isinstance(answer.get("stopReason"), str):
         return None
-    deltas: list[Delta] = [Start()]
+    deltas: list[Delta] = [_START]
     beyond: list[Mapping[str, Any]] = []
     for number, block in enumerate(content):
         if not isinstance(block, dict):

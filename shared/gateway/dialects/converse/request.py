@@ -25,7 +25,6 @@ from gateway.models.vendors import Sampling
 
 _TIERS = ("priority", "flex", "reserved")
 _LONGEST_EFFORT = 16
-_TEXTS: Final = frozenset((Text,))
 _NO_NAMES: Final = Names(())
 
 
@@ -45,17 +44,10 @@ def write_request(
     if request.rest:
         check_rest(request, dropped, told=CACHING if marks else ())
     tools = _offered(request, dropped) if request.tools or request.choice is not None else []
-    # Most requests are texts. The passes over links, files, calls and marks would find nothing in them.
-    texts = not tools and {type(block) for turn in request.turns for block in turn.blocks} <= _TEXTS
-    if not texts:
-        no_links(request.turns)
-    talk = conversation_of(plain(request.turns, dropped), tools, dropped, where=request.path("messages"))
-    if not texts:
-        beside_documents(talk)
-    if request.output is not None and request.output.kind == "json":
-        talk.system.append(Text(JSON_SENTENCE))
-    if marks or not texts:
-        mark_talk(talk, marks, dropped)
+    # Most requests are texts without extras. The passes over links, files, calls and marks would find nothing in them.
+    kinds = {type(block) is Text and not block.rest for turn in request.turns for block in turn.blocks}
+    texts = not tools and False not in kinds
+    talk = _talk(request, tools, marks, dropped, texts=texts)
     names, files = _NO_NAMES if texts else _names(talk), set[str]()
     sampled = sampling_of(request, sampling, dropped)
     own = _own_fields(request, sampled, tools=bool(tools), one_tool=one_tool, dropped=dropped)
@@ -80,6 +72,22 @@ def write_request(
         [block.at for block in talk.system],
         request.paths,
     )
+
+
+def _talk(request: Request, tools: list[Tool | Mark], marks: str, dropped: list[str], *, texts: bool) -> Conversation:
+    """The conversation as Converse takes it; `texts`: there is nothing else in it."""
+    turns = request.turns
+    if not texts:
+        no_links(turns)
+        turns = plain(turns, dropped)
+    talk = conversation_of(turns, tools, dropped, where=request.path("messages"))
+    if not texts:
+        beside_documents(talk)
+    if request.output is not None and request.output.kind == "json":
+        talk.system.append(Text(JSON_SENTENCE))
+    if marks or not texts:
+        mark_talk(talk, marks, dropped)
+    return talk
 
 
 def _offered(request: Request, dropped: list[str]) -> list[Tool | Mark]:
