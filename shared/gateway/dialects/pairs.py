@@ -15,7 +15,19 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from gateway.dialects.names import told_names
-from gateway.dialects.neutral import BlockStop, Delta, Failed, Finish, Request, Rest, Start, Told, Used, text_of
+from gateway.dialects.neutral import (
+    BlockStop,
+    Delta,
+    Failed,
+    Finish,
+    Request,
+    Rest,
+    Start,
+    TextDelta,
+    Told,
+    Used,
+    text_of,
+)
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
@@ -69,8 +81,7 @@ class Native(Protocol):
     def deltas(
         self, answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None
     ) -> list[Delta] | None:
-        """The deltas of a whole answer; None if it does not have the promised shape. `usage` are its counts if they
-        were read before. Raises Unusable."""
+        """The deltas of a whole answer; None if it lacks its shape. `usage`: its counts, if known. Raises Unusable."""
 
     def reader(self, names: Mapping[str, str]) -> Reader:
         """A reader of a stream's events."""
@@ -218,9 +229,8 @@ class _Translation:
     """See `Tap`."""
 
     def __init__(self, reader: Reader, writer: Writer) -> None:
-        self._reader, self._writer = reader, writer
+        self._reader, self._writer, self._failed = reader, writer, ""
         self.ended, self.used = False, cast("Used | None", None)
-        self._failed = ""
 
     @property
     def over(self) -> bool:
@@ -248,19 +258,23 @@ class _Translation:
         """The result of deltas. After a failure, which `end` raises, only their counts matter."""
         heard = Heard()
         for delta in deltas:
-            if isinstance(delta, Failed):
+            if isinstance(delta, TextDelta):  # as most are
+                text, content = delta.text, True
+            elif isinstance(delta, Failed):
                 self._failed = self._failed or delta.kind
                 continue
-            self.ended = self.ended or isinstance(delta, Finish)
+            else:
+                text, content = _said(delta), not isinstance(delta, (Start, Told, Used, BlockStop))
+                self.ended = self.ended or isinstance(delta, Finish)
             if isinstance(delta, (Told, Used)):
                 heard.counted = delta.usage
                 self.used = delta if isinstance(delta, Used) else self.used
             elif self._failed:
                 continue
-            elif text := _said(delta):
+            if text:
                 heard.pieces += 1
                 heard.size += len(text.encode(errors="replace"))
-            heard.content = heard.content or not isinstance(delta, (Start, Told, Used, BlockStop))
+            heard.content = heard.content or content
             heard.events += [(kind, event, "") for kind, event in self._writer.write(delta)]
         return heard
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gateway.dialects.chat.request import read_request
 from gateway.dialects.converse.answer import read_answer
 from gateway.dialects.converse.request import write_request
-from gateway.dialects.neutral import Document, Image, Link, Request, Text, Tool, ToolResult, ToolUse, Turn
+from gateway.dialects.converse.stream import EventReader
+from gateway.dialects.neutral import Delta, Document, Image, Link, Request, Text, Tool, ToolResult, ToolUse, Turn
 from gateway.dialects.plain import plain
 from gateway.dialects.unsupported import Unsupported
 from gateway.dialects.written import Written
@@ -91,3 +92,17 @@ def test_an_answer_of_texts(content: list[dict[str, Any]]) -> None:
         return read_answer({"output": {"message": {"content": blocks}}, "stopReason": "end_turn"}, {})
 
     assert deltas(content) == deltas([{**block, "toolUse": None} for block in content])
+
+
+@given(
+    st.sampled_from([0, 3, True, None, "0"]),
+    st.sampled_from([{"text": "a"}, {"text": ""}, {"text": 3}, {"text": "a", "new": 1}, {"new": 1}, {}, None]),
+    st.sampled_from(["contentBlockDelta", "contentBlockStart", "contentBlockStop"]),
+)
+def test_an_event_of_a_text(number: Any, delta: Any, kind: str) -> None:
+    def deltas(event: dict[str, Any]) -> list[Delta]:
+        reader = EventReader({})
+        return [*reader.hear(kind, event), *reader.hear("messageStop", {"stopReason": "end_turn"})]
+
+    event = {"contentBlockIndex": number, "delta": delta}
+    assert deltas(event) == deltas({**event, "start": {}})
