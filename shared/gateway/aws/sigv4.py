@@ -79,7 +79,7 @@ class Signer:
         self._canonical, _, self._beyond = head.partition(_VALUE)
         self._last: _Second | None = None
 
-    def request(self, body: bytes, value: str = "", now: float | None = None) -> bytes:
+    def request(self, body: bytes, now: float | None = None, value: str = "") -> bytes:
         """The bytes of a signed request; `value` is that of the varying header. Raises ValueError as `request_bytes`
         does. `now` is in seconds since the epoch."""
         second, of, told = int(time.time() if now is None else now), self._last, b""

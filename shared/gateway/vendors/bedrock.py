@@ -49,7 +49,7 @@ class BedrockProvider(Adapter):
         if signer is None or signer.credentials is not held:
             signer = self._signers.make(signed, held)
         try:
-            return signer.request(prepared.body, told)
+            return signer.request(prepared.body, value=told)
         except ValueError:
             error = NotSent("the request is no HTTP")
         raise unanswered(self.name, error)  # outside the handler: what it caught may quote the token

@@ -71,7 +71,7 @@ def test_signs_as_botocore_does(
         value = value if varying else ""
         every = headers | ({varying: value} if varying else {})
         theirs = signed_by_botocore(path, every, body, credentials, second, host)
-        first, ours, sent = read(signer.request(body, value, second))
+        first, ours, sent = read(signer.request(body, second, value))
         assert (first, sent) == (f"POST {path} HTTP/1.1", body)
         assert ours.pop("host") == host
         assert (ours.pop("Accept-Encoding"), ours.pop("Content-Length")) == ("identity", str(len(body)))
@@ -81,21 +81,21 @@ def test_signs_as_botocore_does(
 def test_a_percent_sign_is_sent_as_it_is() -> None:
     told = (("x-amz-target", "T.O"), ("x-percent", "100%s%"))
     signer = Signer("h:1", "/x%20y", told, Credentials("AKID", "secret"), "eu-west-1", "dynamodb", "x-told")
-    first, headers, _ = read(signer.request(b"body", "50%d", 0))
+    first, headers, _ = read(signer.request(b"body", 0, "50%d"))
     assert (first, headers["x-percent"], headers["x-told"]) == ("POST /x%20y HTTP/1.1", "100%s%", "50%d")
 
 
 def test_a_credential_that_would_make_another_request_of_it_is_not_sent() -> None:
     for credentials in (Credentials("AKID", "s", "t\r\nevil: 1"), Credentials("AKID\r\nevil: 1", "s")):
         with pytest.raises(ValueError, match="malformed"):
-            Signer("h", "/", (), credentials, "eu-west-1", "dynamodb").request(b"", now=0)
+            Signer("h", "/", (), credentials, "eu-west-1", "dynamodb").request(b"", 0)
 
 
 @pytest.mark.parametrize("value", ["a\r\nevil: 1", "\0", "\u00e9", "\ud800", "\x7f"])
 def test_a_value_that_would_make_another_request_of_it_is_not_sent(value: str) -> None:
     signer = Signer("h", "/", (), Credentials("AKID", "s"), "eu-west-1", "dynamodb", "x-told")
     with pytest.raises(ValueError, match="malformed"):
-        signer.request(b"", value, 0)
+        signer.request(b"", 0, value)
 
 
 def test_what_is_kept_of_an_operation_is_its_own() -> None:
@@ -106,13 +106,13 @@ def test_what_is_kept_of_an_operation_is_its_own() -> None:
         "at": "h",
         "signed": ("/", (("x-target", "a"),), "dynamodb", "x-told"),
         "credentials": credentials,
-        "asked": (b"1", "v", 1_000_000_000),
+        "asked": (b"1", 1_000_000_000, "v"),
     }
     others: list[dict[str, Any]] = [
-        {"asked": (b"2", "v", 1_000_000_000)},
-        {"asked": (b"1", "w", 1_000_000_000)},
-        {"asked": (b"1", "v", 1_000_000_001)},
-        {"asked": (b"1", "v", 1_000_086_400)},
+        {"asked": (b"2", 1_000_000_000, "v")},
+        {"asked": (b"1", 1_000_000_000, "w")},
+        {"asked": (b"1", 1_000_000_001, "v")},
+        {"asked": (b"1", 1_000_086_400, "v")},
         {"signed": ("/", (("x-target", "b"),), "dynamodb", "x-told")},
         {"signed": ("/", (("x-target", "a"),), "dynamodb", "x-other")},
         {"signed": ("/", (("x-target", "a"),), "bedrock", "x-told")},
