@@ -276,7 +276,7 @@ class Adapter(ABC):
 def _known(reply: HttpReply) -> str:
     """The provider's id for an answer, in a form that fits the answer's id."""
     for name in _REQUEST_IDS:
-        told = reply.headers.get(name)
-        if told is not None and _REQUEST_ID.fullmatch(told):
+        told = reply.headers.get(name, "")
+        if told and _REQUEST_ID.fullmatch(told):
             return told
     return str(uuid.uuid4())
