@@ -202,7 +202,10 @@ class Connections:
         """Send a request. `timeout` is for the whole exchange, body included, and `waits` for parts of it. `target` is
         the percent-encoded path with its query. Raises NotSent, TimedOut or Broken. Close what you get, or take its
         answer."""
-        request = self._bytes(method, target, headers, body)
+        return self.start(self._bytes(method, target, headers, body), timeout, waits, method)
+
+    def start(self, request: bytes, timeout: float, waits: Waits = NO_WAITS, method: str = "POST") -> Sent:
+        """Like `begin`, for a request whose bytes are made."""
         connection = self._connection(time.monotonic() + timeout, waits.connect)
         try:
             return Sent(self, connection, method, waits, whole=connection.send(request))

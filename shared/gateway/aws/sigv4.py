@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -19,7 +18,10 @@ from gateway.http1 import request_bytes
 _DATE: Final = "x-amz-date"
 _UNSIGNED: Final = "0" * 64
 _BLOCK: Final = 64  # bytes that SHA-256 reads at a time
+_STAMP, _VALUE = "\0", "\1"  # in a template, for the date and for the varying value: no header has them
+_MOST = 128  # signers kept for a host
 Header = tuple[str, str]
+Signed = tuple[str, tuple[Header, ...], str, str]  # path, headers, service, varying header
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,105 +34,106 @@ class Credentials:
 
 
 class _Second(NamedTuple):
-    """The parts that all signatures of one second share: hashes that have read everything up to the next part. `inner`
-    and `outer` are the two hashes of HMAC (RFC 2104); `told` is the authorization up to the signature."""
+    """What all requests of one second share. Hashes that have read everything up to the next part: `canonical` the
+    canonical request up to the value of the varying header, or up to the body's digest if there is none; `inner` and
+    `outer` are those of HMAC (RFC 2104). `beyond` is the text between the value and the digest. Of the request: the
+    text before the signature; from there to the varying header's value, or to the body's length if there is none; and
+    from the value to the length."""
 
     second: int
-    stamp: str
     canonical: Any
+    beyond: str
     inner: Any
     outer: Any
-    told: str
+    before: bytes
+    middle: bytes
+    after: bytes
 
 
 class Signer:
-    """The part of a signature that is the same in each request to one path with the same headers. `fixed` are those
-    headers as they are sent, with the ones that AWS requires."""
+    """Requests to one path with the same headers. `varying` is the name of one more header, whose value comes with each
+    request; empty for none. What is the same in all requests is checked, written and hashed once a second."""
 
     def __init__(
-        self, host: str, path: str, headers: tuple[Header, ...], credentials: Credentials, region: str, service: str
+        self,
+        host: str,
+        path: str,
+        headers: tuple[Header, ...],
+        credentials: Credentials,
+        region: str,
+        service: str,
+        varying: str = "",
     ) -> None:
+        self.credentials = credentials
         fixed = {name.lower(): value for name, value in headers} | {"host": host}
         if credentials.token:
             fixed["x-amz-security-token"] = credentials.token
-        self.fixed = tuple(fixed.items())
-        self._path, self._host = path, host
-        self._secret, self._access = credentials.secret_key, credentials.access_key
-        self._region, self._service = region, service
-        names = sorted((*fixed, _DATE))
-        self._names, dated = ";".join(names), names.index(_DATE)
-        lines = [f"{name}:{' '.join(fixed.get(name, '').split())}\n" for name in names]
-        # The canonical request up to the date's value, and from there to the body's digest. The path is encoded a
-        # second time, as every service except S3 requires.
-        self._before = f"POST\n{quote(path, safe='/-_.~')}\n\n{''.join(lines[:dated])}{_DATE}:"
-        self._after = f"\n{''.join(lines[dated + 1 :])}\n{self._names}\n"
+        self._fixed, self._varying = tuple(fixed.items()), varying
+        self._path, self._host, self._region, self._service = path, host, region, service
+        names = sorted((*fixed, _DATE, *([varying] if varying else ())))
+        self._names = ";".join(names)
+        lines = {name: f"{name}:{' '.join(value.split())}\n" for name, value in fixed.items()}
+        lines |= {_DATE: f"{_DATE}:{_STAMP}\n", varying: f"{varying}:{_VALUE}\n"}
+        # The path is encoded a second time, as every service except S3 requires.
+        head = f"POST\n{quote(path, safe='/-_.~')}\n\n{''.join(lines[name] for name in names)}\n{self._names}\n"
+        self._canonical, _, self._beyond = head.partition(_VALUE)
         self._last: _Second | None = None
-        self._parts: tuple[_Second, bytes, bytes] | None = None
 
-    def changing(self, body: bytes, now: float | None = None) -> dict[str, str]:
-        """The headers that change with the body and with each second: `x-amz-date`, `authorization`."""
-        of = self._of(int(time.time() if now is None else now))
-        return {_DATE: of.stamp, "authorization": of.told + _signature(of, body)}
-
-    def request(self, body: bytes, now: float | None = None) -> bytes:
-        """The bytes of a signed request. Raises ValueError as `request_bytes` does."""
-        second = int(time.time() if now is None else now)
-        of, parts = self._last, self._parts
+    def request(self, body: bytes, now: float | None = None, value: str = "") -> bytes:
+        """The bytes of a signed request; `value` is that of the varying header. Raises ValueError as `request_bytes`
+        does. `now` is in seconds since the epoch."""
+        second, of, told = int(time.time() if now is None else now), self._last, b""
         if of is None or of.second != second:
-            of = self._of(second)
-        if parts is None or parts[0] is not of:
-            # The signature is the last header, and the length comes after it: both are written in later.
-            headers = {_DATE: of.stamp, "authorization": f"{of.told}{_UNSIGNED}"}
-            empty = request_bytes("POST", self._path, self._host, headers, b"", self.fixed)
-            before, _, after = empty.rpartition(_UNSIGNED.encode())
-            parts = self._parts = of, before, after.removesuffix(b"0\r\n\r\n")
-        return b"%b%b%b%d\r\n\r\n%b" % (parts[1], _signature(of, body).encode(), parts[2], len(body), body)
+            of = self._last = self._of(second)
+        # Copies of hashes that have read most of their text cost a third of new hashes and of a call of `hmac`.
+        canonical, inner, outer = of.canonical.copy(), of.inner.copy(), of.outer.copy()
+        digest = sha256(body).hexdigest()
+        if of.beyond:
+            if not value.isascii() or not value.isprintable():
+                raise ValueError("a malformed header")
+            told, digest = value.encode(), f"{' '.join(value.split())}{of.beyond}{digest}"
+        canonical.update(digest.encode())
+        inner.update(canonical.hexdigest().encode())
+        outer.update(inner.digest())
+        signature = outer.hexdigest().encode()
+        return b"%b%b%b%b%b%d\r\n\r\n%b" % (of.before, signature, of.middle, told, of.after, len(body), body)
 
     def _of(self, second: int) -> _Second:
-        last = self._last
-        if last is None or last.second != second:
-            last = self._last = self._made(second)
-        return last
-
-    def _made(self, second: int) -> _Second:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
-        scope, inner, outer = _scope(self._secret, stamp[:8], self._region, self._service)
+        scope, inner, outer = _scope(self.credentials.secret_key, stamp[:8], self._region, self._service)
         inner = inner.copy()
         inner.update(f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n".encode())
-        told = f"AWS4-HMAC-SHA256 Credential={self._access}/{scope}, SignedHeaders={self._names}, Signature="
-        return _Second(second, stamp, sha256(f"{self._before}{stamp}{self._after}".encode()), inner, outer, told)
+        canonical = sha256(self._canonical.replace(_STAMP, stamp).encode())
+        beyond = self._beyond.replace(_STAMP, stamp)
+        # The signature and the varying value are the last headers before the length: all three are written in later.
+        who = f"Credential={self.credentials.access_key}/{scope}, SignedHeaders={self._names}"
+        headers = {_DATE: stamp, "authorization": f"AWS4-HMAC-SHA256 {who}, Signature={_UNSIGNED}"}
+        headers |= {self._varying: _UNSIGNED} if self._varying else {}
+        empty = request_bytes("POST", self._path, self._host, headers, b"", self._fixed).removesuffix(b"0\r\n\r\n")
+        before, middle, *after = empty.rsplit(_UNSIGNED.encode(), len(headers) - 1)
+        return _Second(second, canonical, beyond, inner, outer, before, middle, after[0] if after else b"")
 
 
-def _signature(of: _Second, body: bytes) -> str:
-    """Copies of hashes that have read most of their text cost a third of new hashes and of a call of `hmac`."""
-    canonical, inner, outer = of.canonical.copy(), of.inner.copy(), of.outer.copy()
-    canonical.update(sha256(body).hexdigest().encode())
-    inner.update(canonical.hexdigest().encode())
-    outer.update(inner.digest())
-    return str(outer.hexdigest())
+class Signers:
+    """The signers of requests to one host. One is made for each path, headers, service and varying header, at the first
+    request, and again when the credentials change, but not for equal ones. A caller looks in `made` first, and asks for
+    a new one if there is none for the credentials that it holds."""
 
+    def __init__(self, host: str, region: str) -> None:
+        self._host, self._region = host, region
+        self.made: dict[Signed, Signer] = {}
 
-# Made once for an operation, and again when the credentials change.
-signer = lru_cache(maxsize=64)(Signer)
-
-
-def sign(
-    *,
-    host: str,
-    path: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    credentials: Credentials,
-    region: str,
-    service: str,
-    now: float | None = None,
-) -> dict[str, str]:
-    """The headers to send: the given ones plus `host`, `x-amz-date`, the session token and `authorization`.
-
-    `path` is percent-encoded as it goes on the wire; `now` is in seconds since the epoch.
-    """
-    made = signer(host, path, tuple(headers.items()), credentials, region, service)
-    return dict(made.fixed) | made.changing(body, now)
+    def make(self, signed: Signed, credentials: Credentials) -> Signer:
+        path, headers, service, varying = signed
+        known = self.made.get(signed)
+        if known is not None and known.credentials == credentials:
+            known.credentials = credentials  # so that the next look is enough
+            return known
+        if len(self.made) >= _MOST:
+            self.made.clear()
+        made = Signer(self._host, path, headers, credentials, self._region, service, varying)
+        self.made[signed] = made
+        return made
 
 
 @lru_cache(maxsize=8)

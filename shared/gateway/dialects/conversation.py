@@ -5,7 +5,7 @@ tool call is answered in the next turn, and no result lacks its call."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Final
@@ -31,6 +31,7 @@ from gateway.dialects.unsupported import refuse
 # Placeholders where a dialect requires text and the client sent nothing: a few tokens each.
 NO_MESSAGE: Final = "(no message)"
 NO_RESULT: Final = "(no result)"
+_CALLS: Final = frozenset((ToolUse, ToolResult))
 JSON_SENTENCE: Final = "Answer with one JSON object and nothing else."
 
 
@@ -83,9 +84,13 @@ def conversation_of(
     calls fit. `words`: calls and results become words if no tools may be called. `where`: the path of the client's
     turns."""
     talk = Conversation(list(tools), [], [])
+    calls = not _CALLS.isdisjoint({type(block) for turn in turns for block in turn.blocks})
+    if calls and words and not tools:
+        turns, calls = [_told(turn) for turn in turns], False
     for turn in turns:
-        _hear(talk, turn if tools or not words else _told(turn), dropped)
-    _pair(talk, ids or Ids(), dropped)
+        _hear(talk, turn, dropped)
+    if calls:  # if not, turns alternate as they are, and none begins with a mark
+        _pair(talk, ids or Ids(), dropped)
     if not talk.turns:
         _system_alone(talk, turns, dropped, where)
     if talk.turns[0].speaker == "assistant":
@@ -100,7 +105,7 @@ def conversation_of(
 
 def _hear(talk: Conversation, turn: Turn, dropped: list[str]) -> None:
     """Add a turn. It is joined to the turn before if the speaker is the same."""
-    blocks = list(_said(turn, dropped))
+    blocks = _said(turn, dropped)
     if turn.speaker == "system" and talk.turns and any(not isinstance(block, Mark) for block in blocks):
         dropped.append(f"{turn.at}.role")  # its place in the conversation is lost, but not its words
     for block in blocks:
@@ -114,17 +119,21 @@ def _hear(talk: Conversation, turn: Turn, dropped: list[str]) -> None:
             talk.turns.append(Spoken(turn.speaker, [block]))
 
 
-def _said(turn: Turn, dropped: list[str]) -> Iterator[Block]:
+def _said(turn: Turn, dropped: list[str]) -> list[Block]:
     """The blocks without blank texts, and without reasoning that nothing follows: a turn can't end in reasoning."""
-    blocks = [block for block in turn.blocks if not (isinstance(block, Text) and _blank(block, dropped))]
-    last = max(
-        (at for at, block in enumerate(blocks) if not isinstance(block, (Reasoning, Redacted, Mark))), default=-1
-    )
-    for at, block in enumerate(blocks):
-        if isinstance(block, (Reasoning, Redacted)) and at > last:
-            dropped.append(block.at)
+    blocks: list[Block] = []
+    for block in turn.blocks:
+        if isinstance(block, Text) and (not block.text or block.text.isspace()):
+            dropped += [block.at] if block.text else []
         else:
-            yield block
+            blocks.append(block)
+    end = len(blocks)
+    while end and isinstance(blocks[end - 1], (Reasoning, Redacted, Mark)):
+        end -= 1
+    if end < len(blocks):
+        dropped += [block.at for block in blocks[end:] if not isinstance(block, Mark)]
+        blocks[end:] = [block for block in blocks[end:] if isinstance(block, Mark)]
+    return blocks
 
 
 def _blank(block: Text, dropped: list[str]) -> bool:
@@ -169,8 +178,6 @@ def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str],
 
 def _told(turn: Turn) -> Turn:
     """Calls and results as words: dialects take their blocks only if tools may be called."""
-    if not any(isinstance(block, (ToolUse, ToolResult)) for block in turn.blocks):
-        return turn
     blocks: list[Block] = []
     for block in turn.blocks:
         if isinstance(block, ToolUse):

@@ -39,13 +39,14 @@ def mark_talk(talk: Conversation, ttl: str, dropped: list[str]) -> None:
     goes behind the tools and the system prompt, which stay the same from one request to the next. One goes behind the
     user's last turn, for the next request to read. One goes behind the user's turn before, where this request reads
     what the last one wrote."""
-    homes: list[list[Any]] = [talk.tools, talk.system, *(turn.blocks for turn in talk.turns)]
-    if ttl and not any(isinstance(block, Mark) for home in homes for block in home):
+    homes: list[list[Any]] = [talk.tools, talk.system, *[turn.blocks for turn in talk.turns]]
+    if Mark in {type(block) for home in homes for block in home}:
+        settle_marks(homes, dropped)
+    elif ttl:
         steady = [home for home in (talk.system, talk.tools) if home][:1]
         spoken = [turn.blocks for turn in talk.turns if turn.speaker == "user" and turn.blocks]
         for marked in (*steady, *spoken[-2:]):
             marked.append(Mark("1h" if ttl == "1h" else ""))
-    settle_marks(homes, dropped)
 
 
 def settle_marks(homes: Sequence[list[Any]], dropped: list[str]) -> None:

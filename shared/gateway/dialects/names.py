@@ -14,7 +14,8 @@ _KEPT, _DIGEST = 40, 20  # characters kept of an odd name, and of its hash
 
 
 class Names:
-    """Tools' names. Those that fit stay as they are. All names are known before the first is asked for."""
+    """Tools' names. Those that fit stay as they are. All names are known before the first is asked for. `originals` are
+    the original names by their aliases; only names that have one."""
 
     def __init__(self, names: Iterable[str], longest: int = LONGEST) -> None:
         known = list(dict.fromkeys(names))
@@ -25,14 +26,10 @@ class Names:
                 alias, _ = _alias(name, taken)
                 taken.add(alias)
                 self._aliases[name] = alias
+        self.originals: Mapping[str, str] = {alias: name for name, alias in self._aliases.items()}
 
     def of(self, name: str) -> str:
         return self._aliases.get(name, name)
-
-    @property
-    def originals(self) -> Mapping[str, str]:
-        """The original names, by their aliases; only names that have one."""
-        return {alias: name for name, alias in self._aliases.items()}
 
 
 class Ids:

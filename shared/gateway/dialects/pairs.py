@@ -9,13 +9,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 from gateway.dialects.names import told_names
-from gateway.dialects.neutral import BlockStop, Delta, Failed, Finish, Request, Rest, Start, Told, Used, text_of
+from gateway.dialects.neutral import (
+    BlockStop,
+    Delta,
+    Failed,
+    Finish,
+    Request,
+    Rest,
+    Start,
+    TextDelta,
+    Told,
+    Used,
+    text_of,
+)
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.written import Asked, Written
 from gateway.models.usage import Usage
@@ -66,8 +78,10 @@ class Native(Protocol):
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
         """The body for the request, without what the endpoint itself adds. Raises Unsupported, BadRequest."""
 
-    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
-        """The deltas of a whole answer; None if it does not have the promised shape. Raises Unusable."""
+    def deltas(
+        self, answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None
+    ) -> list[Delta] | None:
+        """The deltas of a whole answer; None if it lacks its shape. `usage`: its counts, if known. Raises Unusable."""
 
     def reader(self, names: Mapping[str, str]) -> Reader:
         """A reader of a stream's events."""
@@ -114,7 +128,7 @@ class Translated:
     def request(self, asked: Asked) -> Written:
         request, dropped = self._client.read(asked)
         written = self._native.write(request, dropped, asked)
-        return replace(written, names=told_names(written.names, request.called)) if request.called else written
+        return written._replace(names=told_names(written.names, request.called)) if request.called else written
 
     def answer(
         self,
@@ -125,7 +139,7 @@ class Translated:
         known: Callable[[], str],
         model: str,
     ) -> dict[str, Any] | None:
-        deltas = self._native.deltas(answer, names)
+        deltas = self._native.deltas(answer, names, usage)
         return None if deltas is None else self._client.whole(deltas, known=known(), model=model)
 
     def usage_of(self, answer: Mapping[str, Any]) -> Usage | None:
@@ -215,9 +229,8 @@ class _Translation:
     """See `Tap`."""
 
     def __init__(self, reader: Reader, writer: Writer) -> None:
-        self._reader, self._writer = reader, writer
+        self._reader, self._writer, self._failed = reader, writer, ""
         self.ended, self.used = False, cast("Used | None", None)
-        self._failed = ""
 
     @property
     def over(self) -> bool:
@@ -245,19 +258,23 @@ class _Translation:
         """The result of deltas. After a failure, which `end` raises, only their counts matter."""
         heard = Heard()
         for delta in deltas:
-            if isinstance(delta, Failed):
+            if isinstance(delta, TextDelta):  # as most are
+                text, content = delta.text, True
+            elif isinstance(delta, Failed):
                 self._failed = self._failed or delta.kind
                 continue
-            self.ended = self.ended or isinstance(delta, Finish)
+            else:
+                text, content = _said(delta), not isinstance(delta, (Start, Told, Used, BlockStop))
+                self.ended = self.ended or isinstance(delta, Finish)
             if isinstance(delta, (Told, Used)):
                 heard.counted = delta.usage
                 self.used = delta if isinstance(delta, Used) else self.used
             elif self._failed:
                 continue
-            elif text := _said(delta):
+            if text:
                 heard.pieces += 1
                 heard.size += len(text.encode(errors="replace"))
-            heard.content = heard.content or not isinstance(delta, (Start, Told, Used, BlockStop))
+            heard.content = heard.content or content
             heard.events += [(kind, event, "") for kind, event in self._writer.write(delta)]
         return heard
 

@@ -13,8 +13,16 @@ _Said = Text | Image | Link | Document
 
 def plain(turns: Iterable[Turn], dropped: list[str]) -> tuple[Turn, ...]:
     """The turns with each document that consists of parts replaced by its title and these parts. The `rest` of texts
-    and documents is left out and named in `dropped`."""
-    return tuple(Turn(turn.speaker, tuple(_blocks(turn.blocks, dropped)), turn.at) for turn in turns)
+    and documents is left out and named in `dropped`. A turn without any of this stays as it is."""
+    found: list[Turn] = []
+    for turn in turns:
+        for block in turn.blocks:
+            if block.rest if isinstance(block, (Text, Link)) else isinstance(block, (Document, ToolResult)):
+                found.append(Turn(turn.speaker, tuple(_blocks(turn.blocks, dropped)), turn.at))
+                break
+        else:
+            found.append(turn)
+    return tuple(found)
 
 
 def no_links(turns: Iterable[Turn]) -> None:

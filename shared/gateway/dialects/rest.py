@@ -169,8 +169,15 @@ def sampling_of(request: Request, takes: Sampling, dropped: list[str]) -> dict[s
     """`temperature` (at most 1), `top_p` and `top_k`, as far as the model takes them. If it takes only one of the first
     two, the temperature stays. A value that is left out or changed is named in `dropped`, unless it is 1, which asks
     for nothing."""
-    given = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
-    said: dict[str, float] = {name: value for name, value in given.items() if value is not None}
+    said: dict[str, float] = {}
+    if request.temperature is not None:
+        said["temperature"] = request.temperature
+    if request.top_p is not None:
+        said["top_p"] = request.top_p
+    if request.top_k is not None:
+        said["top_k"] = request.top_k
+    if not said:
+        return said
     if said.get("temperature", 0) > 1:
         dropped.append(request.path("temperature"))
         said["temperature"] = 1

@@ -3,8 +3,7 @@ answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -44,8 +43,7 @@ class Part(NamedTuple):
     most: int
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """A request as it leaves. `dropped`: paths of fields that were left out. `names`: the client's names of tools by
     those that the answer will have, where they differ. `turns` and `system`: where each block came from; `paths`: the
     client's names of the neutral form's fields. `parts`: the requests, if it is split into several; `body` is that of
@@ -54,7 +52,7 @@ class Written:
     body: dict[str, Any]
     dropped: list[str]
     names: Mapping[str, str]
-    turns: list[list[str]] = field(default_factory=list)
-    system: list[str] = field(default_factory=list)
-    paths: Mapping[str, str] = field(default_factory=dict)
-    parts: list[Part] = field(default_factory=list)
+    turns: Sequence[Sequence[str]] = ()
+    system: Sequence[str] = ()
+    paths: Mapping[str, str] = MappingProxyType({})
+    parts: Sequence[Part] = ()

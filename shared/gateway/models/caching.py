@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MarkRule = Literal["never", "asked", "always"]
 _SPOKEN: Final = ("chat", "responses")
 _MARKED: Final = ("messages", "converse")  # endpoints' dialects in whose prompts marks are put
-_ASKS: Final = ("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options")
+_ASKS: Final = frozenset(("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"))
 _DATA = Path(__file__).parent.parent / "data" / "caching.json"
 
 
@@ -51,6 +51,8 @@ def marks_for(body: Mapping[str, Any], dialect: str, target: str, price: Price, 
 def marks_at(route: Route, vendor: Vendor | None, body: Mapping[str, Any], dialect: str, rule: MarkRule) -> str:
     """Like `marks_for`, but empty unless the call goes to an endpoint in whose prompts marks are put. An endpoint that
     speaks the client's own format gets the prompt as it is, without marks."""
+    if rule == "asked" and _ASKS.isdisjoint(body):  # as most requests are
+        return ""
     marked = marks_for(body, dialect, route.target, route.price, rule)
     if not marked or vendor is None:
         return ""

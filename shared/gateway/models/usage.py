@@ -49,10 +49,11 @@ def added(one: Usage, other: Usage) -> Usage:
 
 def openai_usage(usage: Usage) -> dict[str, Any]:
     """The counts as OpenAI reports them."""
+    prompt = usage.prompt_tokens
     return {
-        "prompt_tokens": usage.prompt_tokens,
+        "prompt_tokens": prompt,
         "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
+        "total_tokens": prompt + usage.output_tokens,
         "prompt_tokens_details": {
             "cached_tokens": usage.cached_tokens,
             "cache_write_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens,

@@ -207,8 +207,8 @@ class Adapter(ABC):
         """The credential for the provider. Raises UpstreamErrors (not sent)."""
 
     @abstractmethod
-    def headers(self, held: Any, target: str, prepared: Prepared) -> Mapping[str, str]:
-        """A request's headers, with one of our credentials."""
+    def headers(self, held: Any, target: str, prepared: Prepared) -> Mapping[str, str] | bytes:
+        """A request's headers, with one of our credentials; or the whole request, if it is signed as a whole."""
 
     def metadata(self, call: ModelCall) -> Mapping[str, str]:
         """The metadata for the provider's own log of a call, in the form that it takes."""
@@ -273,5 +273,8 @@ class Adapter(ABC):
 
 def _known(reply: HttpReply) -> str:
     """The provider's id for an answer, in a form that fits the answer's id."""
-    told = (reply.headers.get(name, "") for name in _REQUEST_IDS)
-    return next((each for each in told if _REQUEST_ID.fullmatch(each)), "") or str(uuid.uuid4())
+    for name in _REQUEST_IDS:
+        told = reply.headers.get(name, "")
+        if told and _REQUEST_ID.fullmatch(told):
+            return told
+    return str(uuid.uuid4())

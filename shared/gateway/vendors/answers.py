@@ -40,18 +40,22 @@ def opened(
     connections: Connections,
     target: str,
     body: bytes,
-    headers: Mapping[str, str],
+    headers: Mapping[str, str] | bytes,
     timeout: float,
     waits: Waits,
     *,
     whole: bool,
 ) -> Waiting[Opened]:
-    """Make one POST and return its exchange. Any status is a reply. If the answer is wanted `whole`, or its status is
-    not a success, it is read to its end and the exchange is closed; otherwise the caller closes it. It is QUIET each
-    time that a silence lasts as long as `waits` say. Raises only UpstreamErrors, which contain nothing of the request,
-    because its headers are credentials."""
+    """Make one POST and return its exchange. `headers` may also be the bytes of the whole request. Any status is a
+    reply. If the answer is wanted `whole`, or its status is not a success, it is read to its end and the exchange is
+    closed; otherwise the caller closes it. It is QUIET each time that a silence lasts as long as `waits` say. Raises
+    only UpstreamErrors, which contain nothing of the request, because its headers are credentials."""
     try:
-        exchange = yield from _begun(connections.begin("POST", target, body, headers, timeout, waits))
+        if isinstance(headers, bytes):
+            sent = connections.start(headers, timeout, waits)
+        else:
+            sent = connections.begin("POST", target, body, headers, timeout, waits)
+        exchange = yield from _begun(sent)
         if not whole and succeeded(exchange.status):
             return HttpReply(exchange.status, exchange.headers, b""), exchange
         try:

@@ -10,14 +10,17 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from gateway.aws.sigv4 import Credentials, sign
+from gateway.aws.sigv4 import Credentials, Signers
 from gateway.models.vendors import Endpoint, Vendor
+from gateway.transport import NotSent
 from gateway.vendors import Connection
 from gateway.vendors.adapter import JSON_HEADERS, Adapter
 from gateway.vendors.base import ModelCall, Prepared
+from gateway.vendors.failures import unanswered
 
+_SENT: Final = tuple(JSON_HEADERS.items())
 _METADATA_VALUE = re.compile(r"[a-zA-Z0-9 :_@$#=/+,.-]{1,256}")
 
 
@@ -29,26 +32,27 @@ class BedrockProvider(Adapter):
             raise ValueError("bedrock needs a region and credentials")
         super().__init__(vendor, connection)
         self.region, self._credentials = connection.region, connection.credentials
+        self._signers = Signers(self._connections.host, connection.region)
 
     def credential(self) -> Credentials | str:
         return self._credentials()
 
-    def headers(self, held: Credentials | str, target: str, prepared: Prepared) -> Mapping[str, str]:
-        endpoint, headers = prepared.endpoint, dict(JSON_HEADERS)
-        metadata = self.metadata(prepared.call) if endpoint.metadata_header else {}
-        if metadata:
-            headers[endpoint.metadata_header] = json.dumps(metadata, separators=(",", ":"))
+    def headers(self, held: Credentials | str, target: str, prepared: Prepared) -> Mapping[str, str] | bytes:
+        endpoint, told = prepared.endpoint, ""
+        if endpoint.metadata_header and (metadata := self.metadata(prepared.call)):
+            told = json.dumps(metadata, separators=(",", ":"))
         if isinstance(held, str):
-            return {**headers, "authorization": f"Bearer {held}"}
-        return sign(
-            host=self._connections.host,
-            path=target,
-            headers=headers,
-            body=prepared.body,
-            credentials=held,
-            region=self.region,
-            service=endpoint.signing_name,
-        )
+            noted = {endpoint.metadata_header: told} if told else {}
+            return {**JSON_HEADERS, **noted, "authorization": f"Bearer {held}"}
+        signed = target, _SENT, endpoint.signing_name, endpoint.metadata_header if told else ""
+        signer = self._signers.made.get(signed)
+        if signer is None or signer.credentials is not held:
+            signer = self._signers.make(signed, held)
+        try:
+            return signer.request(prepared.body, value=told)
+        except ValueError:
+            error = NotSent("the request is no HTTP")
+        raise unanswered(self.name, error)  # outside the handler: what it caught may quote the token
 
     def asking(self, body: dict[str, Any], endpoint: Endpoint) -> dict[str, Any]:
         if endpoint.dialect == "converse":

@@ -23,7 +23,17 @@ from gateway.transport import MAX_BYTES
 from gateway.vendors import connect
 from gateway.vendors.base import Provider
 from gateway.vendors.failures import retry_after
-from tests.unit.vendors.asking import CANARIES, OPENAI_KEY, ask, at, call, failure
+from tests.unit.vendors.asking import (
+    ACCESS_KEY,
+    CANARIES,
+    OPENAI_KEY,
+    SECRET_KEY,
+    SESSION_TOKEN,
+    ask,
+    at,
+    call,
+    failure,
+)
 from tests.upstream import FakeUpstream, Steer
 
 STATUSES = [
@@ -215,6 +225,14 @@ def test_a_failed_tls_handshake_was_not_sent(fake: FakeUpstream) -> None:
     for provider in _providers(fake.url.replace("http:", "https:")):
         error = failure(provider, call(timeout=5))
         assert (error.sent, error.reason) == (False, "unreachable")
+
+
+@pytest.mark.parametrize("odd", ["\r\nevil: 1", "\ud800", "\u00e9"])
+def test_credentials_that_no_header_can_hold_are_not_sent_and_not_quoted(fake: FakeUpstream, odd: str) -> None:
+    credentials = Credentials(ACCESS_KEY, SECRET_KEY, f"{SESSION_TOKEN}{odd}")
+    provider = connect("bedrock", at(fake.url, region="eu-west-1", credentials=lambda: credentials))
+    error = failure(provider, call())
+    assert (type(error), error.sent, fake.seen) == (UpstreamError, False, [])
 
 
 def test_no_time_left_was_not_sent(fake: FakeUpstream, provider: Provider) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from gateway.dialects.chat.parts import (
     assistant_part,
@@ -15,7 +15,7 @@ from gateway.dialects.chat.parts import (
     written,
 )
 from gateway.dialects.marks import mark, marks
-from gateway.dialects.neutral import Block, Mark, Reasoning, Redacted, Text, ToolResult, ToolUse, Turn
+from gateway.dialects.neutral import Block, Mark, Reasoning, Redacted, Speaker, Text, ToolResult, ToolUse, Turn
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping, read_json
 
@@ -33,12 +33,27 @@ _KNOWN = frozenset(
         "cache_control",
     )
 )
+_PLAIN: Final[Mapping[str, Speaker]] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
 _OF_ROLE = {"tool_call_id": ("tool",), "tool_calls": ("assistant",), "thinking_blocks": ("assistant",)}
 
 
 def turns_of(messages: Sequence[Any], dropped: list[str]) -> tuple[Turn, ...]:
     """One turn per message. Raises Unsupported; what is left out is named in `dropped`."""
-    return tuple(_turn(mapping(message), f"messages[{at}]", dropped) for at, message in enumerate(messages))
+    turns: list[Turn] = []
+    for at, message in enumerate(messages):
+        where = f"messages[{at}]"
+        if type(message) is dict and len(message) == 2:  # as most are: a role and a text
+            role, text = message.get("role"), message.get("content")
+            if type(role) is str and role in _PLAIN and type(text) is str:
+                turns.append(Turn(_PLAIN[role], (Text(text, at=f"{where}.content"),), where))
+                continue
+        turns.append(_turn(mapping(message), where, dropped))
+    return tuple(turns)
 
 
 def _turn(message: Mapping[str, Any], where: str, dropped: list[str]) -> Turn:

@@ -44,8 +44,8 @@ def read_request(chat: Mapping[str, Any], *, cap: int | None) -> tuple[Request, 
     body = {name: value for name, value in chat.items() if value is not None}
     check_fields(body, None)  # a clearer reason than an unknown field
     dropped: list[str] = []
-    tools = tuple(_tools(body.get("tools") or (), dropped))
-    for name in mapping(body.get("thinking")):
+    tools = tuple(_tools(given, dropped)) if (given := body.get("tools")) else ()
+    for name in mapping(body["thinking"]) if "thinking" in body else ():
         if name not in _THINKING:
             raise refuse(f"thinking.{name}", UNSUPPORTED + hint(name, _THINKING))
     rest = {name: value for name, value in body.items() if name not in READ}
@@ -56,9 +56,9 @@ def read_request(chat: Mapping[str, Any], *, cap: int | None) -> tuple[Request, 
     request = Request(
         turns=turns_of(body.get("messages", ()), dropped),
         tools=tools,
-        choice=_choice(body.get("tool_choice"), dropped),
+        choice=_choice(body["tool_choice"], dropped) if "tool_choice" in body else None,
         parallel=body.get("parallel_tool_calls"),
-        output=_output(mapping(body.get("response_format")), dropped),
+        output=_output(mapping(body["response_format"]), dropped) if "response_format" in body else None,
         cap=cap,
         temperature=body.get("temperature"),
         top_p=body.get("top_p"),
@@ -101,9 +101,7 @@ def _flag(value: object, where: str) -> bool | None:
     return value
 
 
-def _choice(given: Any, dropped: list[str]) -> Choice | None:
-    if given is None:
-        return None
+def _choice(given: Any, dropped: list[str]) -> Choice:
     if isinstance(given, str) and given in _CHOICES:
         return Choice(_CHOICES[given])  # type: ignore[arg-type]  # the table's words
     choice, function = mapping(given), mapping(mapping(given).get("function"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from gateway.dialects.chat.answer import completion_of
@@ -39,9 +38,11 @@ class _Native:
 
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
         written = write_for_host(request, dropped, passed=asked.quirks.pass_fields)
-        return replace(written, body=leaving(written.body, asked, written.dropped))
+        return written._replace(body=leaving(written.body, asked, written.dropped))
 
-    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
+    def deltas(
+        self, answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None
+    ) -> list[Delta] | None:
         usage = usage_of(answer.get("usage"))
         body = completion_of(answer, usage, model="")
         if body is None:

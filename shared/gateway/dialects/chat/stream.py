@@ -44,9 +44,15 @@ def completion(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, A
     calls: dict[int, dict[str, Any]] = {}
     thoughts, body = _Thoughts(), {**frame, "object": "chat.completion", "choices": [choice]}
     for delta in deltas:
-        thoughts.hear(delta)
         if isinstance(delta, TextDelta):
             message["content"] = (message["content"] or "") + delta.text
+        elif isinstance(delta, (Start, BlockStop)):
+            continue
+        elif isinstance(delta, Finish):
+            choice["finish_reason"] = delta.reason
+        elif isinstance(delta, Used):
+            body["usage"] = openai_usage(delta.usage)
+            body |= {"service_tier": delta.tier} if delta.tier else {}
         elif isinstance(delta, ToolStart):
             function = {"name": delta.name, "arguments": ""}
             calls[delta.block] = {"id": delta.id, "type": "function", "function": function}
@@ -55,11 +61,8 @@ def completion(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, A
         elif isinstance(delta, (Rest, CitationDelta)):
             message |= thoughts.beyond(delta)
             choice |= delta.around if isinstance(delta, Rest) else NOTHING
-        elif isinstance(delta, Finish):
-            choice["finish_reason"] = delta.reason
-        elif isinstance(delta, Used):
-            body["usage"] = openai_usage(delta.usage)
-            body |= {"service_tier": delta.tier} if delta.tier else {}
+        elif isinstance(delta, (ReasoningDelta, SignatureDelta, RedactedDelta)):
+            thoughts.hear(delta)
     if calls:
         message["tool_calls"] = list(calls.values())
     elif message["content"] is None:
@@ -92,13 +95,14 @@ class ChunkWriter:
     def write(self, delta: Delta) -> Iterator[tuple[str, dict[str, Any]]]:
         """Type (chat has none) and payload."""
         thoughts = self._thoughts
-        thoughts.hear(delta)
-        if isinstance(delta, Start):
-            yield self._chunk({"role": "assistant", "content": ""})
-        elif isinstance(delta, TextDelta):
+        if isinstance(delta, TextDelta):
             yield self._chunk({"content": delta.text})
-        elif isinstance(delta, ReasoningDelta):
-            yield self._chunk({"reasoning_content": delta.text})
+        elif isinstance(delta, Start):
+            yield self._chunk({"role": "assistant", "content": ""})
+        elif isinstance(delta, (ReasoningDelta, SignatureDelta, RedactedDelta)):
+            thoughts.hear(delta)
+            if isinstance(delta, ReasoningDelta):
+                yield self._chunk({"reasoning_content": delta.text})
         elif isinstance(delta, ToolStart):
             at = self._calls.setdefault(delta.block, len(self._calls))
             function = {"name": delta.name, "arguments": ""}
@@ -134,12 +138,11 @@ class _Thoughts:
         self.spoken: list[str] = []
         self._others: list[Any] = []  # citations, and unknown blocks
 
-    def hear(self, delta: Delta) -> None:
+    def hear(self, delta: ReasoningDelta | SignatureDelta | RedactedDelta) -> None:
+        before = self.blocks.get(delta.block)
         if isinstance(delta, RedactedDelta):
-            before = self.blocks.get(delta.block)
             self.blocks[delta.block] = Redacted((before.data if isinstance(before, Redacted) else "") + delta.data)
-        elif isinstance(delta, (ReasoningDelta, SignatureDelta)):
-            before = self.blocks.get(delta.block)
+        else:
             text, signature = (before.text, before.signature) if isinstance(before, Reasoning) else ("", "")
             if isinstance(delta, ReasoningDelta):
                 self.spoken.append(delta.text)

@@ -23,6 +23,7 @@ from gateway.dialects.neutral import (
 )
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import mapping
+from gateway.models.usage import Usage
 
 FINISH_REASONS: Final = {
     "end_turn": "stop",
@@ -35,6 +36,8 @@ FINISH_REASONS: Final = {
 }
 # Those that say more than the neutral word.
 _EXACT: Final = ("stop_sequence", "model_context_window_exceeded", "guardrail_intervened")
+_FINISHES: Final = {word: Finish(why, word if word in _EXACT else "") for word, why in FINISH_REASONS.items()}
+_START: Final = Start()
 KNOWN: Final = frozenset(("text", "toolUse", "reasoningContent"))
 
 
@@ -50,23 +53,35 @@ def finish_reason(stop_reason: str) -> str:
 
 def finish_of(stop_reason: str) -> Finish:
     """The end for a stopReason. Raises Unusable as `finish_reason` does."""
-    return Finish(finish_reason(stop_reason), stop_reason if stop_reason in _EXACT else "")
+    found = _FINISHES.get(stop_reason)
+    return Finish(finish_reason(stop_reason)) if found is None else found
 
 
-def read_answer(answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
+def read_answer(answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None) -> list[Delta] | None:
     """The deltas of a whole answer; None if it lacks the promised shape. `names` gives tools' own names by those that
-    the request had. Raises Unusable."""
+    the request had. `usage` are the answer's counts if they were read before. Raises Unusable."""
     content = mapping(mapping(answer.get("output")).get("message")).get("content")
     if not isinstance(content, list) or not isinstance(answer.get("stopReason"), str):
         return None
-    if not all(isinstance(block, dict) and _is_sound(block) for block in content):
-        return None
-    deltas: list[Delta] = [Start()]
+    deltas: list[Delta] = [_START]
+    beyond: list[Mapping[str, Any]] = []
     for number, block in enumerate(content):
+        if not isinstance(block, dict):
+            return None
+        if len(block) == 1 and isinstance(text := block.get("text"), str):  # as most are
+            deltas += (TextDelta(number, text), BlockStop(number))
+            continue
+        if not _is_sound(block):
+            return None
         deltas += _of_block(number, block, names)
-    deltas += others([block for block in content if not block.keys() <= KNOWN])
+        if not block.keys() <= KNOWN:
+            beyond.append(block)
+    if beyond:
+        deltas += others(beyond)
     deltas.append(finish_of(answer["stopReason"]))
-    return [*deltas, *used_in(answer)]
+    if (used := used_in(answer, usage)) is not None:
+        deltas.append(used)
+    return deltas
 
 
 def _is_sound(block: Mapping[str, Any]) -> bool:
@@ -118,8 +133,11 @@ def _reasoning(number: int, reasoning: Mapping[str, Any]) -> Iterator[Delta]:
         yield RedactedDelta(number, reasoning["redactedContent"])
 
 
-def used_in(event: Mapping[str, Any]) -> Iterator[Used]:
-    usage = usage_of(event.get("usage"))
-    tier = mapping(event.get("serviceTier")).get("type")
-    if usage is not None:
-        yield Used(usage, tier if isinstance(tier, str) else "")
+def used_in(event: Mapping[str, Any], usage: Usage | None = None) -> Used | None:
+    """The counts of an answer, or of a stream's metadata event; `usage` if they were read before."""
+    if usage is None:
+        usage = usage_of(event.get("usage"))
+    if usage is None:
+        return None
+    tier = mapping(event["serviceTier"]).get("type") if "serviceTier" in event else ""
+    return Used(usage, tier if isinstance(tier, str) else "")

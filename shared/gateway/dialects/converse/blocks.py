@@ -28,24 +28,20 @@ _BLANKS = re.compile(r"\s+")
 _LONGEST_NAME = 200
 
 
-class Files:
-    """Documents' names: they have only characters that Converse takes, and are unique in a request."""
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-
-    def name(self, given: str) -> str:
-        base = _BLANKS.sub(" ", _ODD.sub(" ", given)).strip()[: _LONGEST_NAME - 10].strip() or "document"
-        name, number = base, 1
-        while name.casefold() in self._taken:
-            number += 1
-            name = f"{base} {number}"
-        self._taken.add(name.casefold())
-        return name
+def file_name(given: str, taken: set[str]) -> str:
+    """A document's name with only the characters that Converse takes, and other than those that are `taken` in the
+    request; it is taken then."""
+    base = _BLANKS.sub(" ", _ODD.sub(" ", given)).strip()[: _LONGEST_NAME - 10].strip() or "document"
+    name, number = base, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{base} {number}"
+    taken.add(name.casefold())
+    return name
 
 
-def written(block: Block, names: Names, files: Files) -> dict[str, Any]:
-    """The content block for this block."""
+def written(block: Block, names: Names, files: set[str]) -> dict[str, Any]:
+    """The content block for this block. `files` are the names of the documents so far."""
     if isinstance(block, Text):
         return {"text": block.text}
     if isinstance(block, Mark):
@@ -60,7 +56,7 @@ def written(block: Block, names: Names, files: Files) -> dict[str, Any]:
         return {"image": {"format": block.format, "source": {"bytes": block.data}}}
     if isinstance(block, Document):
         source = {"bytes": block.data}
-        return {"document": {"format": block.format, "name": files.name(block.name), "source": source}}
+        return {"document": {"format": block.format, "name": file_name(block.name, files), "source": source}}
     if isinstance(block, Link):
         raise refuse(block.at, "must be base64 in the request itself")
     if isinstance(block, Redacted):
@@ -79,7 +75,7 @@ def written_tools(tools: Sequence[Tool | Mark], names: Names, dropped: list[str]
     found: list[dict[str, Any]] = []
     for tool in tools:
         if isinstance(tool, Mark):
-            found.append(written(tool, names, Files()))
+            found.append(written(tool, names, set()))
             continue
         if tool.strict:
             dropped.append(f"{tool.at}.strict")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.dialects.conversation import JSON_SENTENCE, Conversation, conversation_of
-from gateway.dialects.converse.blocks import Files, written, written_tools
+from gateway.dialects.converse.blocks import written, written_tools
 from gateway.dialects.converse.documents import beside_documents
 from gateway.dialects.marks import mark_talk
 from gateway.dialects.names import Names
@@ -25,6 +25,7 @@ from gateway.models.vendors import Sampling
 
 _TIERS = ("priority", "flex", "reserved")
 _LONGEST_EFFORT = 16
+_NO_NAMES: Final = Names(())
 
 
 def write_request(
@@ -40,24 +41,23 @@ def write_request(
     `tool_choice` among its own fields, which can limit it to one call at a time. `sampling`: which of `temperature` and
     `top_p` it takes. `marks`: how long our marks cache a prompt that has none."""
     dropped = list(dropped)
-    check_rest(request, dropped, told=CACHING if marks else ())
-    tools = _offered(request, dropped)
-    no_links(request.turns)
-    talk = conversation_of(plain(request.turns, dropped), tools, dropped, where=request.path("messages"))
-    beside_documents(talk)
-    if request.output is not None and request.output.kind == "json":
-        talk.system.append(Text(JSON_SENTENCE))
-    mark_talk(talk, marks, dropped)
-    names, files = _names(talk), Files()
+    if request.rest:
+        check_rest(request, dropped, told=CACHING if marks else ())
+    tools = _offered(request, dropped) if request.tools or request.choice is not None else []
+    # Most requests are texts without extras. The passes over links, files, calls and marks would find nothing in them.
+    kinds = {type(block) is Text and not block.rest for turn in request.turns for block in turn.blocks}
+    texts = not tools and False not in kinds
+    talk = _talk(request, tools, marks, dropped, texts=texts)
+    names, files = _NO_NAMES if texts else _names(talk), set[str]()
     sampled = sampling_of(request, sampling, dropped)
-    own = _own_fields(request, sampled.pop("top_k", None), tools=bool(tools), one_tool=one_tool, dropped=dropped)
+    own = _own_fields(request, sampled, tools=bool(tools), one_tool=one_tool, dropped=dropped)
     optional = {
         "system": [written(block, names, files) for block in talk.system],
         "inferenceConfig": _inference(request, sampled, dropped),
-        "toolConfig": _tool_config(request, talk, names, dropped),
-        "outputConfig": _output_config(request, dropped),
+        "toolConfig": _tool_config(request, talk, names, dropped) if talk.tools else None,
+        "outputConfig": _output_config(request, dropped) if request.output is not None or request.effort else None,
         "additionalModelRequestFields": own,
-        "serviceTier": _tier(request),
+        "serviceTier": _tier(request) if request.tier is not None else None,
         "requestMetadata": metadata,
     }
     messages = [
@@ -72,6 +72,22 @@ def write_request(
         [block.at for block in talk.system],
         request.paths,
     )
+
+
+def _talk(request: Request, tools: list[Tool | Mark], marks: str, dropped: list[str], *, texts: bool) -> Conversation:
+    """The conversation as Converse takes it; `texts`: there is nothing else in it."""
+    turns = request.turns
+    if not texts:
+        no_links(turns)
+        turns = plain(turns, dropped)
+    talk = conversation_of(turns, tools, dropped, where=request.path("messages"))
+    if not texts:
+        beside_documents(talk)
+    if request.output is not None and request.output.kind == "json":
+        talk.system.append(Text(JSON_SENTENCE))
+    if marks or not texts:
+        mark_talk(talk, marks, dropped)
+    return talk
 
 
 def _offered(request: Request, dropped: list[str]) -> list[Tool | Mark]:
@@ -90,19 +106,21 @@ def _names(talk: Conversation) -> Names:
 
 
 def _inference(request: Request, sampled: Mapping[str, float], dropped: list[str]) -> dict[str, Any]:
-    dropped += [f"{request.path('stop')}[{at}]" for at, text in enumerate(request.stop) if not text.strip()]
-    config = {
-        "maxTokens": request.cap,
-        "temperature": sampled.get("temperature"),
-        "topP": sampled.get("top_p"),
-        "stopSequences": [text for text in request.stop if text.strip()] or None,
-    }
-    return {name: value for name, value in config.items() if value is not None}
+    config: dict[str, Any] = {}
+    if request.cap is not None:
+        config["maxTokens"] = request.cap
+    if "temperature" in sampled:
+        config["temperature"] = sampled["temperature"]
+    if "top_p" in sampled:
+        config["topP"] = sampled["top_p"]
+    if request.stop:
+        dropped += [f"{request.path('stop')}[{at}]" for at, text in enumerate(request.stop) if not text.strip()]
+        if stop := [text for text in request.stop if text.strip()]:
+            config["stopSequences"] = stop
+    return config
 
 
 def _tool_config(request: Request, talk: Conversation, names: Names, dropped: list[str]) -> dict[str, Any]:
-    if not talk.tools:
-        return {}
     config: dict[str, Any] = {"tools": written_tools(talk.tools, names, dropped)}
     choice = request.choice
     if choice is not None and choice.kind == "any":
@@ -113,11 +131,14 @@ def _tool_config(request: Request, talk: Conversation, names: Names, dropped: li
 
 
 def _own_fields(
-    request: Request, top_k: float | None, *, tools: bool, one_tool: bool, dropped: list[str]
+    request: Request, sampled: Mapping[str, float], *, tools: bool, one_tool: bool, dropped: list[str]
 ) -> dict[str, Any]:
     """Fields of the models themselves. Not all of them may pass: some raise the output cap."""
-    given = {"thinking": request.thinking, "top_k": top_k}
-    fields: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    fields: dict[str, Any] = {}
+    if request.thinking is not None:
+        fields["thinking"] = request.thinking
+    if "top_k" in sampled:
+        fields["top_k"] = sampled["top_k"]
     if request.parallel is False and tools:
         if one_tool:
             # With a `toolChoice` of Converse's own the type would be given twice, which Bedrock refuses.
@@ -147,8 +168,6 @@ def _output_config(request: Request, dropped: list[str]) -> dict[str, Any]:
 
 
 def _tier(request: Request) -> dict[str, str]:
-    if request.tier is None:
-        return {}
     if request.tier not in _TIERS:
         raise refuse(request.path("service_tier"), "this value is not supported by this model")
     return {"type": request.tier}

@@ -32,9 +32,14 @@ class EventReader:
         self._beyond: list[Mapping[str, Any]] = []
 
     def hear(self, kind: str, event: Mapping[str, Any]) -> Iterator[Delta]:
-        said = {**mapping(event.get("start")), **mapping(event.get("delta"))}
+        number, delta = event.get("contentBlockIndex"), mapping(event.get("delta"))
+        if kind == "contentBlockDelta" and type(number) is int and len(delta) == 1 and "start" not in event:
+            text = delta.get("text")
+            if type(text) is str:  # as most events are
+                yield TextDelta(number, text)
+                return
+        said = {**mapping(event.get("start")), **delta}
         self._beyond += [said] if not said.keys() <= KNOWN else []
-        number = event.get("contentBlockIndex")
         if kind == "messageStart":
             yield Start()
         elif kind == "messageStop":
@@ -46,7 +51,8 @@ class EventReader:
                 yield Failed(why.reason)
         elif kind == "metadata":
             self.over = self._stopped
-            yield from used_in(event)
+            if (used := used_in(event)) is not None:
+                yield used
         elif kind.endswith("Exception"):
             message = event.get("message")
             yield Failed(kind, message if isinstance(message, str) else "")

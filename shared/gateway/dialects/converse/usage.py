@@ -12,11 +12,12 @@ def usage_of(value: object) -> Usage | None:
     fresh, output = count(usage.get("inputTokens")), count(usage.get("outputTokens"))
     if fresh is None or output is None:
         return None
-    written = count(usage.get("cacheWriteInputTokens")) or 0
-    for_an_hour = min(_written_for("1h", usage.get("cacheDetails")), written)
+    read, wrote = usage.get("cacheReadInputTokens"), usage.get("cacheWriteInputTokens")
+    written = (count(wrote) or 0) if wrote else 0
+    for_an_hour = min(_written_for("1h", usage.get("cacheDetails")), written) if written else 0
     return Usage(
         input_tokens=fresh,
-        cached_tokens=count(usage.get("cacheReadInputTokens")) or 0,
+        cached_tokens=(count(read) or 0) if read else 0,
         cache_write_tokens=written - for_an_hour,
         cache_write_1h_tokens=for_an_hour,
         output_tokens=output,

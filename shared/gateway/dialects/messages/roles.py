@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from gateway.dialects.messages.answer import read_answer, write_answer
@@ -39,9 +38,11 @@ class _Native:
         if asked.quirks.betas_in_body:
             no_links(request.turns)  # so that the error has the client's own path
         written = write_request(request, dropped, sampling=asked.sampling, marks=asked.marks)
-        return replace(written, body=leaving(written.body, written.dropped, asked))
+        return written._replace(body=leaving(written.body, written.dropped, asked))
 
-    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
+    def deltas(
+        self, answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None
+    ) -> list[Delta] | None:
         return read_answer(answer, names)
 
     def reader(self, names: Mapping[str, str]) -> Reader:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from gateway.dialects.neutral import Delta, Request
@@ -47,9 +46,11 @@ class _Native:
 
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
         written = write_request(request, dropped)
-        return replace(written, body=leaving(written.body, asked))
+        return written._replace(body=leaving(written.body, asked))
 
-    def deltas(self, answer: Mapping[str, Any], names: Mapping[str, str]) -> list[Delta] | None:
+    def deltas(
+        self, answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None
+    ) -> list[Delta] | None:
         return read_answer(answer, names)
 
     def reader(self, names: Mapping[str, str]) -> Reader:
