@@ -11,7 +11,7 @@ from gateway.ledger.accounts import Account
 from gateway.ledger.admission import Windows
 from gateway.ledger.answers import rate_headers
 from gateway.ledger.refusals import Refusal
-from gateway.ledger.rows_store import Row, RowAccount
+from gateway.ledger.rows_store import Row, RowAccount, partition_of
 from gateway.ledger.tags import counted_tags, set_name
 from gateway.models.money import usd
 from gateway.models.usage import Usage
@@ -124,24 +124,27 @@ class Hold(NamedTuple):
 
 def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionRequest, est: int) -> Row:
     key, windows = admitted[0], admitted[0].windows
+    others = [RowAccount(each.account.id, each.windows.budget, each.budget) for each in admitted[1:]]
+    # By position, in the order of the fields: Python takes twice as long to make a tuple of so many named fields.
     return Row(
-        rid=request.rid,
-        key=caller.key_id,
-        tier=caller.tier,
-        model=request.model,
-        target=request.target,
-        provider=request.provider,
-        hour=windows.hour,
-        est=est,
-        created=windows.now,
-        deadline=request.deadline,
-        team=caller.team_id,
-        window=windows.budget,
-        budget=key.budget,
-        accounts=tuple([RowAccount(each.account.id, each.windows.budget, each.budget) for each in admitted[1:]]),
-        correlation=request.correlation_id,
-        tags=counted_tags(request.tags, key.item.get(set_name(windows.day), ())) if request.tags else (),
-        number=key.item.get(f"d_{windows.day}", 0),
-        tokens=request.tokens,
-        facts=request.facts,
+        partition_of(request.rid, windows.now, request.deadline),
+        request.rid,
+        caller.key_id,
+        caller.tier,
+        request.model,
+        request.target,
+        request.provider,
+        windows.hour,
+        est,
+        windows.now,
+        request.deadline,
+        caller.team_id,
+        windows.budget,
+        key.budget,
+        tuple(others),
+        request.correlation_id,
+        counted_tags(request.tags, key.item.get(set_name(windows.day), ())) if request.tags else (),
+        key.item.get(f"d_{windows.day}", 0),  # its number
+        request.tokens,
+        request.facts,
     )

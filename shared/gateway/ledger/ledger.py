@@ -21,7 +21,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.verification import KeyReader
 from gateway.ledger import admitting
 from gateway.ledger.accounts import Targets
-from gateway.ledger.admission import Demand, Windows, booking_of
+from gateway.ledger.admission import Demand, booking_of, hour_at
 from gateway.ledger.admitting import Admissions, Tiers
 from gateway.ledger.answers import report_shadowed
 from gateway.ledger.holds import AdmissionRequest, Admitted, Hold, Outcome, row_of
@@ -29,7 +29,8 @@ from gateway.ledger.limits_store import Release
 from gateway.ledger.memory import Memory
 from gateway.ledger.resizing import resizer
 from gateway.ledger.resizing.resizer import Resizer
-from gateway.ledger.rows_store import LENGTHS, SETTLED, Row, settled_facts
+from gateway.ledger.resizing.row_estimates import settled_facts
+from gateway.ledger.rows_store import LENGTHS, SETTLED, Row
 
 _SECOND = 1_000_000
 
@@ -85,7 +86,7 @@ class Ledger:
             # A call without a row could not be billed.
             self._abandon(hold)
             raise StoreUnavailable("The call can't be recorded now; try again.", retry_after=1) from error
-        if self.clock() >= row.opened_by:
+        if row.is_late(self.clock()):
             # Its minute may already be swept, or its hour closed: then nothing looks for the row any more.
             self._abandon(hold)
             raise StoreUnavailable("The call was recorded too late; try again.", retry_after=1)
@@ -131,23 +132,17 @@ class Ledger:
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Book the outcome and give the rest of the hold back. Never raises: the sweeper or reconcile finishes what
         fails here."""
-        row, cost = hold.row, outcome.cost
-        facts = settled_facts(
-            outcome.usage,
-            outcome.prompt_cost,
-            outcome.completion_cost,
-            outcome.status,
-            outcome.latency_ms,
-            self.clock(),
-        )
+        row, now, prompt, completion = hold.row, self.clock(), outcome.prompt_cost, outcome.completion_cost
+        facts = settled_facts(outcome.usage, prompt, completion, outcome.status, outcome.latency_ms, now)
         facts |= outcome.facts
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:
             self._lost("settle", row.rid, error)
             return
+        cost = prompt + completion
         if won:
-            self._release(row, cost, outcome.tokens(row.tokens))
+            self._release(row, cost, outcome.tokens(row.tokens), now)
         if cost > row.est and cost > hold.bound:
             observability.count("Overruns")
             observability.log.error(
@@ -163,7 +158,8 @@ class Ledger:
         write may still arrive. So the row is closed first; if it is not there, it is written and closed, and a late
         write finds its place taken. Otherwise the sweeper would give the hold back a second time. If the outcome of
         these steps is unknown, the hold stays."""
-        row, facts = hold.row, settled_facts(None, 0, 0, "not_recorded", 0, self.clock())
+        row, now = hold.row, self.clock()
+        facts = settled_facts(None, 0, 0, "not_recorded", 0, now)
         try:
             closed = self.rows.close(row.minute, row.rid, SETTLED, facts)
             if not closed:
@@ -173,21 +169,25 @@ class Ledger:
             self._lost("abandon", row.rid, error)
             return
         if closed:
-            self._release(row, actual=0, tokens=0)
+            self._release(row, 0, 0, now)
 
     def _undo(self, admitted: Admitted, demand: Demand) -> None:
         booking = admitted.windows.booking
         release = Release(demand.est, 0, booking, demand.tokens, counters=booking.tokens)
         self._give_back(admitted.account.id, release, rid="")
 
-    def _release(self, row: Row, actual: int, tokens: int) -> None:
-        counters = booking_of(row.hour, row.window).tokens
-        now = Windows.at(self.clock())
-        if now.hour != row.hour:  # the tokens of a past window no longer matter to anybody
-            counters = tuple([name for name in counters if name in now.booking.tokens])
-        for account, window in row.holders:
-            booking = booking_of(row.hour, window)
-            self._give_back(account, Release(row.est, actual, booking, row.tokens, tokens, counters), row.rid)
+    def _release(self, row: Row, actual: int, tokens: int, now: int) -> None:
+        """Give a row's hold back and book what was spent. `now` is when its call ended."""
+        hour, window, est = row.hour, row.window, row.est
+        booking, current = booking_of(hour, window), hour_at(now)
+        counters = booking.tokens
+        if current != hour:  # the tokens of a past window no longer matter to anybody
+            of_now = booking_of(current, window).tokens
+            counters = tuple([name for name in counters if name in of_now])
+        self._give_back(row.key, Release(est, actual, booking, row.tokens, tokens, counters), row.rid)
+        for account in row.accounts:
+            booking = booking_of(hour, account.window)
+            self._give_back(account.id, Release(est, actual, booking, row.tokens, tokens, counters), row.rid)
 
     def _give_back(self, account: str, release: Release, rid: str) -> None:
         try:

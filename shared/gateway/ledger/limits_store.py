@@ -94,17 +94,18 @@ class LimitsStore:
     def release(self, account: str, release: Release) -> bool:
         """Give a hold back and book what was spent. Does nothing and returns False if the hour was already
         reconciled."""
+        est, actual, booking, held, used, counters = release
         values = {
-            ":more": {"N": str(release.actual - release.est)},
-            ":est": {"N": str(release.est)},
-            ":actual": {"N": str(release.actual)},
+            ":more": {"N": str(actual - est)},
+            ":est": {"N": str(est)},
+            ":actual": {"N": str(actual)},
             ":zero": ZERO,
             ":one": ONE,
         }
-        corrected = release.counters if release.used != release.held else ()
+        corrected = counters if used != held else ()
         if corrected:
-            values |= {":held": {"N": str(release.held)}, ":tokens": {"N": str(release.used - release.held)}}
-        names, update = _released(release.booking.hour, release.booking.window, corrected)
+            values[":held"], values[":tokens"] = {"N": str(held)}, {"N": str(used - held)}
+        names, update = _released(booking.hour, booking.window, corrected)
         request = {
             "TableName": self._table,
             "Key": {"id": {"S": account}},

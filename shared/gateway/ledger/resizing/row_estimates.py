@@ -1,4 +1,4 @@
-"""Changes to the amount that a row of `request-analytics` holds, while its call is under way."""
+"""Changes to the amount that a row of `request-analytics` holds, while its call is under way, and what its end adds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from gateway.dynamodb.attributes import from_item, to_item
 from gateway.dynamodb.client import Database
 from gateway.errors import ConditionFailed
+from gateway.models.usage import Usage
 
 _OPEN, EXPIRED = "OPEN", "EXPIRED"
 
@@ -59,3 +60,28 @@ class RowEstimates:
             return from_item(self._database.call("UpdateItem", request)["Attributes"])
         except ConditionFailed:
             return None
+
+
+def settled_facts(
+    usage: Usage | None, prompt_cost: int, completion_cost: int, status: str, latency_ms: int, now: int
+) -> dict[str, Any]:
+    """What settling adds to a row; costs in micro-dollars, `now` in microseconds."""
+    facts: dict[str, Any] = {
+        "actual": prompt_cost + completion_cost,
+        "prompt_cost": prompt_cost,
+        "completion_cost": completion_cost,
+        "status": status,
+        "latency_ms": latency_ms,
+        "settled": now,
+    }
+    if usage is not None:
+        facts |= {
+            "input_tokens": usage.input_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "cache_write_1h_tokens": usage.cache_write_1h_tokens,
+            "output_tokens": usage.output_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
+            "usage_source": usage.source,
+        }
+    return facts
