@@ -61,6 +61,11 @@ def key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
     return account
 
 
+def stands_alone(caller: Caller) -> bool:
+    """Whether no call of this key has a further account, whatever it asks for. This is so for most keys."""
+    return caller.user is None and caller.team is None and not caller.model_limits
+
+
 def further_accounts(caller: Caller, models: Collection[str], targets: Targets) -> list[Account]:
     """The accounts after the key's of a call that may go to these targets."""
     accounts = []

@@ -19,14 +19,15 @@ from gateway.ledger.accounts import (
     further_accounts,
     key_account,
     model_account,
+    stands_alone,
     team_account,
     user_account,
 )
 from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.holds import Admitted
 from gateway.ledger.memory import Known, Memory
-from gateway.ledger.moves import Guess, Variant, kept_busy, variant_of
-from gateway.ledger.refusals import refusal_of, shadow_refusals
+from gateway.ledger.moves import NOBODY, Guess, Variant, kept_busy, variant_of
+from gateway.ledger.refusals import fits, refusal_of, shadow_refusals
 from gateway.ledger.stale import stale_names
 from gateway.ledger.tags import new_marks, set_name
 
@@ -77,9 +78,9 @@ class Admissions:
         If an account refuses the call, those before it give back its money and its place. They still count the call,
         because it was made.
         """
-        further = further_accounts(caller, models, self.targets)
         key = key_account(caller, tiers)
-        asked = demand.of([each.terms for each in (key, *further)])
+        further = [] if stands_alone(caller) else further_accounts(caller, models, self.targets)
+        asked = demand.of([key.terms, *[each.terms for each in further]])
         if further:  # before the key counts the call; a key without further accounts is checked by its admission
             self.check(caller, tiers, demand, models)
             for account in further:
@@ -95,16 +96,27 @@ class Admissions:
     def _all(
         self, caller: Caller, account: Account, tiers: Tiers, demand: Demand, models: Collection[str]
     ) -> tuple[Caller, list[Admitted]]:
-        caller, key = self._key(caller, account, tiers, demand)
+        freshest = caller
+
+        def reread() -> Account:
+            nonlocal freshest
+            freshest = self._fresh(freshest)
+            return key_account(freshest, tiers)
+
+        key = self._admitted(account, demand, self.memory.of(account.id), reread, self.clock)
+        if key is None:
+            raise AssertionError("a key's account is always there")
         admitted = [key]
+        if stands_alone(freshest):
+            return freshest, admitted
         try:
-            for account in further_accounts(caller, models, self.targets):
-                each = self._further(account, caller, key, demand)
+            for further in further_accounts(freshest, models, self.targets):
+                each = self._further(further, freshest, key, demand)
                 admitted += [each] if each else []
         except (GatewayError, StoreError):
             self._undo(admitted, demand)
             raise
-        return caller, admitted
+        return freshest, admitted
 
     def _undo(self, admitted: list[Admitted], demand: Demand) -> None:
         for each in reversed(admitted):
@@ -118,19 +130,6 @@ class Admissions:
             known, windows = self._known(account, caller), Windows.at(self.clock(), account.terms.duration)
             if not known.asks_too_much(account, demand, windows):
                 known.check_refused(account, demand, windows)
-
-    def _key(self, caller: Caller, account: Account, tiers: Tiers, demand: Demand) -> tuple[Caller, Admitted]:
-        freshest = caller
-
-        def reread() -> Account:
-            nonlocal freshest
-            freshest = self._fresh(freshest)
-            return key_account(freshest, tiers)
-
-        admitted = self._admitted(account, demand, self._known(account, caller), reread, self.clock)
-        if admitted is None:
-            raise AssertionError("a key's account is always there")
-        return freshest, admitted
 
     def _further(self, account: Account, caller: Caller, key: Admitted, demand: Demand) -> Admitted | None:
         return self._admitted(
@@ -168,12 +167,13 @@ class Admissions:
                 self.pause(_CHANCE.uniform(0, _PAUSE_SECONDS))
             terms = account.terms
             windows = Windows.at(clock(), terms.duration)
-            if known.asks_too_much(account, demand, windows):
+            if not fits(terms, demand) and known.asks_too_much(account, demand, windows):
                 holder = reread()
                 if holder is not None:
                     known.read(holder.version, windows.now)
                 continue
-            known.check_refused(account, demand, windows)
+            if known.refused_at is not None:
+                known.check_refused(account, demand, windows)
             variant = variant_of(guess, terms, demand, windows.now)
             try:
                 item = self._write(account, demand, windows, variant, guess)
@@ -193,10 +193,10 @@ class Admissions:
                 guess = Guess(item, guess.refusals + 1, unknown=not seen)
             else:
                 known.item, known.refused_at = item, None
-                busy = kept_busy(seen, item, terms, demand, variant, windows.now)
-                known.busy_until = dict.fromkeys(busy, windows.now + _BUSY_MICROSECONDS)
-                shadowed = shadow_refusals(item, terms, demand, windows, variant)
-                return Admitted(account, windows, item, shadowed)
+                busy = kept_busy(seen, item, terms, demand, variant, windows.now) if variant.moves else ()
+                known.busy_until = dict.fromkeys(busy, windows.now + _BUSY_MICROSECONDS) if busy else NOBODY
+                shadowed = shadow_refusals(item, terms, demand, windows, variant) if terms.shadow else ()
+                return Admitted(account, windows, item, shadowed, terms.budget_at(windows.now))
         raise RateLimited("The key is too busy at the moment; try again.", code="contention", retry_after=0.1)
 
     def _write(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -98,9 +97,10 @@ def rate_headers(terms: Terms, item: Mapping[str, Any], now: int) -> dict[str, s
     headers: dict[str, str] = {}
     for limit, bucket in terms.buckets:
         kind, arrival = limit.unit, item.get(limit.attribute, 0)
+        refill = bucket.refill(arrival, now)
         headers[f"x-ratelimit-limit-{kind}"] = str(bucket.limit)
         headers[f"x-ratelimit-remaining-{kind}"] = str(bucket.left(arrival, now))
-        headers[f"x-ratelimit-reset-{kind}"] = f"{math.ceil(bucket.refill(arrival, now) / 1_000)}ms"
+        headers[f"x-ratelimit-reset-{kind}"] = f"{-(-refill // 1_000)}ms"  # rounded up
     return headers
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from gateway import observability
@@ -33,6 +34,7 @@ from gateway.ledger.resizing.row_estimates import settled_facts
 from gateway.ledger.rows_store import LENGTHS, SETTLED, Row
 
 _SECOND = 1_000_000
+_LONGEST = max(LENGTHS.values())
 
 
 class Limits(admitting.Items, resizer.Items, Protocol):
@@ -48,7 +50,7 @@ def _no_alias(_name: str, _residency: str) -> None:
     return None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class Ledger:
     """`clock` gives microseconds since the epoch. `pause` waits for a number of seconds. `targets` says what a model's
     name stands for now."""
@@ -61,7 +63,7 @@ class Ledger:
     memory: Memory = field(default_factory=Memory)
     targets: Targets = _no_alias
 
-    @property
+    @cached_property
     def admissions(self) -> Admissions:
         return Admissions(self.limits, self.keys, self.clock, self.targets, self._undo, self.pause, self.memory)
 
@@ -74,7 +76,7 @@ class Ledger:
 
         Raises RateLimited, BudgetExceeded, Unauthorized (revoked, expired), StoreUnavailable.
         """
-        if request.deadline > self.clock() // _SECOND + max(LENGTHS.values()):
+        if request.deadline > self.clock() // _SECOND + _LONGEST:
             raise ValueError("no call may take so long")
         demand = Demand(request.est, request.tokens, request.tags, request.typical)
         caller, admitted, est = self.admissions.admit(caller, tiers, demand, request.models or (request.target,))
