@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
     from gateway.config.document import TierLimits
 
 _SECOND = 1_000_000
-_HOUR = 3_600 * _SECOND
+HOUR = 3_600 * _SECOND
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Windows(NamedTuple):
 
     @classmethod
     def at(cls, now: int, duration: str = "monthly") -> Windows:
-        return cls(now, *_windows(now // _HOUR, duration))
+        return cls(now, *_windows(now // HOUR, duration))
 
     @property
     def booking(self) -> Booking:
@@ -204,7 +204,7 @@ class Windows(NamedTuple):
 
 def hour_at(now: int) -> str:
     """The UTC hour that contains a moment (microseconds), as attributes are named by it."""
-    return _windows(now // _HOUR, "monthly")[0]
+    return _windows(now // HOUR, "monthly")[0]
 
 
 @lru_cache(maxsize=16)

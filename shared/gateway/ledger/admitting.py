@@ -19,11 +19,10 @@ from gateway.ledger.accounts import (
     further_accounts,
     key_account,
     model_account,
-    stands_alone,
     team_account,
     user_account,
 )
-from gateway.ledger.admission import Demand, Terms, Windows
+from gateway.ledger.admission import HOUR, Demand, Terms, Windows
 from gateway.ledger.holds import Admitted
 from gateway.ledger.memory import Known, Memory
 from gateway.ledger.moves import NOBODY, Guess, Variant, kept_busy, variant_of
@@ -34,7 +33,6 @@ from gateway.ledger.tags import new_marks, set_name
 _TRIES = 12  # the second usually succeeds; more are for callers that come out of order, and for changes of the record
 _PAUSE_SECONDS = 0.02
 _CHANCE = random.SystemRandom()
-_BUSY_MICROSECONDS = 5_000_000
 _SECOND = 1_000_000
 Tiers = Callable[[str], TierLimits]
 Reread = Callable[[], Account | None]  # None: nothing limits it any more
@@ -70,31 +68,31 @@ class Admissions:
     memory: Memory
 
     def admit(
-        self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]
+        self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str], now: int
     ) -> tuple[Caller, tuple[Admitted, ...], int]:
         """The caller by the latest record, the accounts that admitted the call (the key first), and the amount that
-        each holds for it. Nothing is held when this raises.
+        each holds for it. `now` is the clock's moment. Nothing is held when this raises.
 
         If an account refuses the call, those before it give back its money and its place. They still count the call,
         because it was made.
         """
         key = key_account(caller, tiers)
-        further = [] if stands_alone(caller) else further_accounts(caller, models, self.targets)
-        asked = demand.of([key.terms, *[each.terms for each in further]])
+        further = [] if key.alone else further_accounts(caller, models, self.targets)
+        asked = demand.of([key.terms, *[each.terms for each in further]]) if further or key.terms.typical else demand
         if further:  # before the key counts the call; a key without further accounts is checked by its admission
             self.check(caller, tiers, demand, models)
             for account in further:
                 self._check_hopeless(account, caller, asked)
-        caller, admitted = self._all(caller, key, tiers, asked, models)
+        caller, admitted = self._all(caller, key, tiers, asked, models, now)
         if asked.est < demand.est and demand.of([each.account.terms for each in admitted]).est > asked.est:
             # An account whose record was read again wants the upper bound held.
             self._undo(admitted, asked)
             asked = asked._replace(est=demand.est)
-            caller, admitted = self._all(caller, key_account(caller, tiers), tiers, asked, models)
+            caller, admitted = self._all(caller, key_account(caller, tiers), tiers, asked, models, self.clock())
         return caller, tuple(admitted), asked.est
 
     def _all(
-        self, caller: Caller, account: Account, tiers: Tiers, demand: Demand, models: Collection[str]
+        self, caller: Caller, account: Account, tiers: Tiers, demand: Demand, models: Collection[str], now: int
     ) -> tuple[Caller, list[Admitted]]:
         freshest = caller
 
@@ -103,11 +101,11 @@ class Admissions:
             freshest = self._fresh(freshest)
             return key_account(freshest, tiers)
 
-        key = self._admitted(account, demand, self.memory.of(account.id), reread, self.clock)
+        key = self._admitted(account, demand, self.memory.of(account.id), reread, now, self.clock)
         if key is None:
             raise AssertionError("a key's account is always there")
         admitted = [key]
-        if stands_alone(freshest):
+        if key.account.alone:
             return freshest, admitted
         try:
             for further in further_accounts(freshest, models, self.targets):
@@ -137,6 +135,7 @@ class Admissions:
             demand._replace(tags=()),  # only a key counts tags
             self._known(account, caller),
             lambda: self._again(account, caller),
+            key.windows.now,
             lambda: key.windows.now,  # one moment for all accounts, so that the money of all is in the same hour
         )
 
@@ -154,7 +153,7 @@ class Admissions:
                 known.asks_too_much(fresh, demand, windows)
 
     def _admitted(
-        self, account: Account, demand: Demand, known: Known, reread: Reread, clock: Callable[[], int]
+        self, account: Account, demand: Demand, known: Known, reread: Reread, now: int, clock: Callable[[], int]
     ) -> Admitted | None:
         seen = known.item
         guess = Guess(seen, unknown=not seen, busy_until=known.busy_until)
@@ -165,16 +164,16 @@ class Admissions:
             account = holder
             if number > 1:  # a random pause, so that callers that hinder each other drift apart
                 self.pause(_CHANCE.uniform(0, _PAUSE_SECONDS))
-            terms = account.terms
-            windows = Windows.at(clock(), terms.duration)
+            now, terms = clock() if number else now, account.terms
+            windows = Windows.at(now, terms.duration)
             if not fits(terms, demand) and known.asks_too_much(account, demand, windows):
                 holder = reread()
                 if holder is not None:
-                    known.read(holder.version, windows.now)
+                    known.read(holder.version, now)
                 continue
             if known.refused_at is not None:
                 known.check_refused(account, demand, windows)
-            variant = variant_of(guess, terms, demand, windows.now)
+            variant = variant_of(guess, terms, demand, now)
             try:
                 item = self._write(account, demand, windows, variant, guess)
             except ConditionFailed as refused:
@@ -188,21 +187,20 @@ class Admissions:
                     continue
                 refusal = refusal_of(item, terms, demand, windows)
                 if refusal is not None:
-                    known.item, known.refused_at, known.refused_version = item, windows.now, account.version
+                    known.item, known.refused_at, known.refused_version = item, now, account.version
                     raise account.refused(refusal, demand, item, windows) from None
                 guess = Guess(item, guess.refusals + 1, unknown=not seen)
             else:
                 known.item, known.refused_at = item, None
-                busy = kept_busy(seen, item, terms, demand, variant, windows.now) if variant.moves else ()
-                known.busy_until = dict.fromkeys(busy, windows.now + _BUSY_MICROSECONDS) if busy else NOBODY
+                known.busy_until = kept_busy(seen, item, terms, demand, variant, now) if variant.moves else NOBODY
                 shadowed = shadow_refusals(item, terms, demand, windows, variant) if terms.shadow else ()
-                return Admitted(account, windows, item, shadowed, terms.budget_at(windows.now))
+                return Admitted(account, windows, item, shadowed, terms.budget_at(now))
         raise RateLimited("The key is too busy at the moment; try again.", code="contention", retry_after=0.1)
 
     def _write(
         self, account: Account, demand: Demand, windows: Windows, variant: Variant, guess: Guess
     ) -> dict[str, Any]:
-        stale = stale_names(guess.item, windows)
+        stale = stale_names(tuple(guess.item), windows.now // HOUR)
         marks = new_marks(demand.tags, guess.item.get(set_name(windows.day), ())) if demand.tags else ()
         return self.limits.admit(account.id, account.version, account.terms, demand, windows, variant, stale, marks)
 

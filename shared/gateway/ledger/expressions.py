@@ -46,7 +46,9 @@ def admission(
     marks: Sequence[str],
 ) -> dict[str, Any]:
     """The update of an account's item, on the account's terms at this version of its record."""
-    budget = None if "budget" in terms.shadow else terms.budget_at(windows.now)
+    budget = terms.budget_at(windows.now) if terms.budget_raise else terms.budget
+    if "budget" in terms.shadow:
+        budget = None
     names = _names(windows.hour, windows.budget)
     values: dict[str, Any] = {
         ":A": _ACTIVE,
@@ -56,11 +58,7 @@ def admission(
         ":tokens": {"N": str(demand.tokens)},
         ":est": {"N": str(demand.est)},
     }
-    # A call beyond the whole limit was refused before, so a window without a counter has room.
-    values.update(terms.before_a_call)
-    for limit, most in terms.counted_tokens:
-        values[f":{limit.attribute[0]}"] = {"N": str(most - demand.tokens)}
-    moves = _bucket_values(values, terms, demand, windows.now, variant)
+    moves = _limit_values(values, terms, demand, windows.now, variant)
     if budget is not None:  # as for a counter: a window without the attribute has room
         values[":room"] = {"N": str(budget - demand.est)}
     if marks:
@@ -142,10 +140,14 @@ def _bucket_texts(
     conditions.append(f"(({others}) OR (attribute_not_exists({labelled}) AND ({idle})))")
 
 
-def _bucket_values(
+def _limit_values(
     values: dict[str, Any], terms: Terms, demand: Demand, now: int, variant: Variant
 ) -> tuple[tuple[str, Form, int | None], ...]:
-    """Add the values that the texts of the buckets name. Returns the buckets as `_texts` takes them."""
+    """Add the values that the texts of the limits name. Returns the buckets as `_texts` takes them."""
+    # A call beyond the whole limit was refused before, so a window without a counter has room.
+    values.update(terms.before_a_call)
+    for limit, most in terms.counted_tokens:
+        values[f":{limit.attribute[0]}"] = {"N": str(most - demand.tokens)}
     moves: list[tuple[str, Form, int | None]] = []
     for limit, bucket in terms.buckets:
         name = limit.attribute

@@ -77,7 +77,10 @@ class Admitted(NamedTuple):
     def left(self) -> int | None:
         """Micro-dollars left of the budget; None if there is no budget, 0 if it was lowered below the amount used."""
         budget = self.budget
-        return None if budget is None else max(0, budget - self.item.get(self.windows.booking.used, 0))
+        if budget is None:
+            return None
+        left: int = budget - self.item.get(self.windows.booking.used, 0)
+        return left if left > 0 else 0
 
 
 class Hold(NamedTuple):

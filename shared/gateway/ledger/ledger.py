@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from gateway import observability
+from gateway.dynamodb.attributes import to_item
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.identity.caller import Caller
 from gateway.identity.verification import KeyReader
@@ -76,10 +77,12 @@ class Ledger:
 
         Raises RateLimited, BudgetExceeded, Unauthorized (revoked, expired), StoreUnavailable.
         """
-        if request.deadline > self.clock() // _SECOND + _LONGEST:
+        now = self.clock()
+        if request.deadline > now // _SECOND + _LONGEST:
             raise ValueError("no call may take so long")
         demand = Demand(request.est, request.tokens, request.tags, request.typical)
-        caller, admitted, est = self.admissions.admit(caller, tiers, demand, request.models or (request.target,))
+        models = request.models or (request.target,)
+        caller, admitted, est = self.admissions.admit(caller, tiers, demand, models, now)
         row = row_of(caller, admitted, request, est)
         hold = Hold(row, caller, admitted, request.est, typical=est < request.est)
         try:
@@ -109,7 +112,7 @@ class Ledger:
         among the parallel requests until this block ends. There is no row: if a crash leaves the place taken, it is
         given back when its hour is reconciled. Gives the caller by the latest record. Raises as `admit`."""
         nothing = Demand(0, 0)
-        caller, admitted, _ = self.admissions.admit(caller, tiers, nothing, models)
+        caller, admitted, _ = self.admissions.admit(caller, tiers, nothing, models, self.clock())
         try:
             yield caller
         finally:
@@ -136,7 +139,8 @@ class Ledger:
         fails here."""
         row, now, prompt, completion = hold.row, self.clock(), outcome.prompt_cost, outcome.completion_cost
         facts = settled_facts(outcome.usage, prompt, completion, outcome.status, outcome.latency_ms, now)
-        facts |= outcome.facts
+        if outcome.facts:
+            facts |= to_item(outcome.facts)
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:

@@ -114,7 +114,11 @@ class LimitsStore:
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values,
         }
-        return self._applied(request)
+        try:
+            self._database.call("UpdateItem", request)
+        except ConditionFailed:
+            return False
+        return True
 
     def resize(self, account: str, booking: Booking, more: int, most: int | None = None) -> dict[str, Any]:
         """Hold `more` micro-dollars in addition for a call under way, or less if it is negative. `most`: the most that

@@ -17,6 +17,7 @@ from gateway.limits import Bucket, Limit
 Form = Literal["idle", "busy", "either", "over"]
 _LABELS = 8
 _SECOND = 1_000_000
+_BUSY_MICROSECONDS = 5_000_000
 
 
 class Move(NamedTuple):
@@ -77,11 +78,15 @@ def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
     """The moves that fit the known state. An arrival time only grows, so a bucket that was seen busy at `now` still
     is."""
     moves: dict[str, Move] = {}
-    shadow, tokens = terms.shadow, demand.tokens
+    item, shadow, tokens = guess.item, terms.shadow, demand.tokens
+    surprising = guess.unknown or guess.refusals or guess.busy_until
     for limit, bucket in terms.buckets:
         name = limit.attribute
+        arrival = item.get(name, 0)
+        if arrival < now - bucket.slack and not surprising and not shadow:  # as a rule
+            continue
         move = _move(guess, limit, bucket, tokens, now)
-        if shadow and limit.name in shadow and not bucket.conforms(guess.item.get(name, 0), limit.asks(tokens), now):
+        if shadow and limit.name in shadow and not bucket.conforms(arrival, limit.asks(tokens), now):
             move = Move("over")
         if move is not IDLE:
             moves[name] = move
@@ -113,15 +118,15 @@ def _label(cost: int, now: int) -> int | None:
 
 def kept_busy(
     seen: Mapping[str, Any], item: Mapping[str, Any], terms: Terms, demand: Demand, variant: Variant, now: int
-) -> list[str]:
-    """The buckets that others keep busy: a call found them busy, although they were idle by the state that its
-    container had `seen` last. `item` is as the admission left it."""
-    busy: list[str] = []
+) -> Mapping[str, int]:
+    """The buckets that others keep busy, each with the moment until which it counts as busy: a call found it busy,
+    although it was idle by the state that its container had `seen` last. `item` is as the admission left it."""
+    busy: dict[str, int] = {}
     for each, bucket in terms.buckets:
         name, start = each.attribute, now - bucket.slack
         if seen.get(name, 0) >= start:
             continue
         moved = bucket.cost(each.asks(demand.tokens)) + variant.of(name).extra
         if start < item.get(name, 0) - moved:
-            busy.append(name)
+            busy[name] = now + _BUSY_MICROSECONDS
     return busy

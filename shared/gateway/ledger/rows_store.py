@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from gateway.dynamodb.attributes import to_attribute, to_item
+from gateway.dynamodb.attributes import AttributeValue, to_attribute, to_item
 from gateway.dynamodb.client import pages
 from gateway.errors import ConditionFailed
 from gateway.identity.account_ids import team_item
@@ -87,17 +87,18 @@ def partition_of(rid: str, created: int, deadline: int) -> str:
     seconds, digest = created // 1_000_000, zlib.crc32(rid.encode())
     for length, most in LENGTHS.items():
         if deadline - seconds <= most:
-            return minute_partition(seconds, digest % SUFFIXES[length], length)
+            return f"{_partitions(seconds // 60, length)}{digest % SUFFIXES[length]}"
     raise ValueError(f"a deadline of {deadline - seconds} s is beyond every class of length")
 
 
 def minute_partition(seconds: int, suffix: int, length: str = "short") -> str:
-    return f"{_minute(seconds // 60)}#{'l' if length == 'long' else ''}{suffix}"
+    return f"{_partitions(seconds // 60, length)}{suffix}"
 
 
 @lru_cache(maxsize=128)
-def _minute(number: int) -> str:
-    return f"{datetime.fromtimestamp(number * 60, UTC):%Y-%m-%dT%H:%M}"
+def _partitions(minute: int, length: str) -> str:
+    """What the names of a minute's partitions begin with. The minute is numbered from the epoch."""
+    return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%dT%H:%M}#{'l' if length == 'long' else ''}"
 
 
 def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -250,13 +251,11 @@ class RowStore(RowEstimates):
             yield from pages(self._database, request)
 
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> bool:
-        """Settle an open row with these facts; False if it was closed before. The caller that closes a row releases its
-        hold, so exactly one does: the request is never repeated, even if its reply is lost."""
+        """Settle an open row with these facts, which are attribute values; False if it was closed before. The caller
+        that closes a row releases its hold, so exactly one does: the request is never repeated, even if its reply is
+        lost."""
         sets, names, marks = ending(tuple(facts))
-        values: dict[str, Any] = {}
-        for mark, fact in zip(marks, facts.values(), strict=True):  # almost all are text and numbers, as in `to_item`
-            kind = type(fact)
-            values[mark] = {"N": str(fact)} if kind is int else {"S": fact} if kind is str else to_attribute(fact)
+        values: dict[str, AttributeValue] = dict(zip(marks, facts.values(), strict=True))
         values[":open"], values[":state"] = _IS_OPEN, {"S": state}
         request = {
             "TableName": self._table,
