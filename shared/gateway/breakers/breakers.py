@@ -103,10 +103,11 @@ class Breakers:
         probes back."""
         _, host, target = way_to(permit.target)
         now, probes = self.clock(), permit.probes
+        window = rules.window(now)
         for key, sign in ((host, signs.host), (target, signs.target)):
             probe = probes.get(key) if probes else None
             if sign is Sign.WELL and probe is None:
-                self._well(key, now, rules)
+                self._well(key, now, window, rules)
             elif sign is Sign.WELL:
                 self._close(key, now)
             elif sign is Sign.ILL:
@@ -120,8 +121,8 @@ class Breakers:
         """Give back the probes of a call that was not made after all."""
         self._give_back(permit.probes, self.clock())
 
-    def _well(self, key: BreakerKey, now: int, rules: BreakerRules) -> None:
-        local, window = self._known.get(key) or self._local(key, now), rules.window(now)
+    def _well(self, key: BreakerKey, now: int, window: int, rules: BreakerRules) -> None:
+        local = self._known.get(key) or self._local(key, now)
         if local.since == window:
             local.successes += 1
         else:

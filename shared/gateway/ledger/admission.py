@@ -202,11 +202,6 @@ class Windows(NamedTuple):
         return {"hour": self.hour_ends, "day": self.day_ends}.get(limit.window)
 
 
-def hour_at(now: int) -> str:
-    """The UTC hour that contains a moment (microseconds), as attributes are named by it."""
-    return _windows(now // HOUR, "monthly")[0]
-
-
 @lru_cache(maxsize=16)
 def _windows(hour_number: int, duration: str) -> tuple[str, str, str, int, int, int | None]:
     """All fields of `Windows` except `now`, for an hour that is numbered from the epoch."""

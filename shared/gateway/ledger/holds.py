@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gateway.identity.account_ids import Scope
 from gateway.identity.caller import Caller
 from gateway.ledger.accounts import Account
-from gateway.ledger.admission import Windows
+from gateway.ledger.admission import Windows, booking_of
 from gateway.ledger.answers import rate_headers
 from gateway.ledger.refusals import Refusal
 from gateway.ledger.rows_store import Row, RowAccount, partition_of
@@ -79,7 +79,8 @@ class Admitted(NamedTuple):
         budget = self.budget
         if budget is None:
             return None
-        left: int = budget - self.item.get(self.windows.booking.used, 0)
+        windows = self.windows
+        left: int = budget - self.item.get(booking_of(windows.hour, windows.budget).used, 0)
         return left if left > 0 else 0
 
 

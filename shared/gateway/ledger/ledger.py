@@ -23,7 +23,7 @@ from gateway.identity.caller import Caller
 from gateway.identity.verification import KeyReader
 from gateway.ledger import admitting
 from gateway.ledger.accounts import Targets
-from gateway.ledger.admission import Demand, booking_of, hour_at
+from gateway.ledger.admission import Demand, Windows, booking_of
 from gateway.ledger.admitting import Admissions, Tiers
 from gateway.ledger.answers import report_shadowed
 from gateway.ledger.holds import AdmissionRequest, Admitted, Hold, Outcome, row_of
@@ -84,7 +84,7 @@ class Ledger:
         models = request.models or (request.target,)
         caller, admitted, est = self.admissions.admit(caller, tiers, demand, models, now)
         row = row_of(caller, admitted, request, est)
-        hold = Hold(row, caller, admitted, request.est, typical=est < request.est)
+        hold = Hold(row, caller, admitted, request.est, est < request.est)
         try:
             self.rows.open(row)
         except (StoreUnavailable, StoreError) as error:
@@ -184,11 +184,11 @@ class Ledger:
 
     def _release(self, row: Row, actual: int, tokens: int, now: int) -> None:
         """Give a row's hold back and book what was spent. `now` is when its call ended."""
-        hour, window, est = row.hour, row.window, row.est
-        booking, current = booking_of(hour, window), hour_at(now)
+        hour, est = row.hour, row.est
+        booking = booking_of(hour, row.window)
         counters = booking.tokens
-        if current != hour:  # the tokens of a past window no longer matter to anybody
-            of_now = booking_of(current, window).tokens
+        if now >= booking.ends:  # the tokens of a past window no longer matter to anybody
+            of_now = Windows.at(now).booking.tokens
             counters = tuple([name for name in counters if name in of_now])
         self._give_back(row.key, Release(est, actual, booking, row.tokens, tokens, counters), row.rid)
         for account in row.accounts:
