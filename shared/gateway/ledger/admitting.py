@@ -71,7 +71,7 @@ class Admissions:
         self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str], now: int
     ) -> tuple[Caller, tuple[Admitted, ...], int]:
         """The caller by the latest record, the accounts that admitted the call (the key first), and the amount that
-        each holds for it. `now` is the clock's moment. Nothing is held when this raises.
+        each holds for it. `now` is what the clock has just said. Nothing is held when this raises.
 
         If an account refuses the call, those before it give back its money and its place. They still count the call,
         because it was made.
@@ -83,6 +83,8 @@ class Admissions:
             self.check(caller, tiers, demand, models)
             for account in further:
                 self._check_hopeless(account, caller, asked)
+        if not key.alone:
+            now = self.clock()  # records may have been read since
         caller, admitted = self._all(caller, key, tiers, asked, models, now)
         if asked.est < demand.est and demand.of([each.account.terms for each in admitted]).est > asked.est:
             # An account whose record was read again wants the upper bound held.
