@@ -136,11 +136,19 @@ class Bucket:
 
     def left(self, arrival: int, now: int) -> int:
         """How many units would still conform now."""
-        return max(0, (self.burst * self.step - max(0, arrival - (now - self.slack))) // self.step)
+        return self.standing(arrival, now)[0]
 
     def refill(self, arrival: int, now: int) -> int:
         """Microseconds until the bucket is full again."""
-        return max(0, arrival - (now - self.slack))
+        return self.standing(arrival, now)[1]
+
+    def standing(self, arrival: int, now: int) -> tuple[int, int]:
+        """How many units would still conform now, and the microseconds until the bucket is full again."""
+        refill = arrival - (now - self.slack)
+        if refill <= 0:
+            return self.burst, 0
+        left = (self.burst * self.step - refill) // self.step
+        return (left if left > 0 else 0), refill
 
     def catch_up(self, refusals: int) -> int:
         """How far a call that other calls have hindered this often may advance the bucket beyond its own step: at most

@@ -476,8 +476,7 @@ def test_clocks_that_differ_admit_at_most_their_difference_more(tables: Tables, 
         with world.lock:
             offset = offsets[len(started) % len(offsets)]
             started.append(offset)
-        ledger = World.ledger(world)
-        ledger.clock = lambda: NOW + offset
+        ledger = replace(World.ledger(world), clock=lambda: NOW + offset)
         for _ in range(20):
             try:
                 admitted.append(world.admit(ledger))

@@ -160,8 +160,7 @@ def test_a_call_over_midnight_touches_neither_day(tables: Tables) -> None:
     ledger, yesterday = world.ledger(), f"t_{Windows.at(world.now).day}"
     holds = [world.admit(ledger, tokens=25) for _ in range(4)]
     world.now += 1
-    slow = world.ledger()  # another container, whose clock is behind
-    slow.clock = lambda: world.now - 1
+    slow = replace(world.ledger(), clock=lambda: world.now - 1)  # another container, whose clock is behind
     world.admit(ledger, tokens=70)  # this write may remove counters that are over
     ledger.settle(holds[0], used(5))
     slow.settle(holds[1], used(5))
@@ -246,8 +245,7 @@ def test_all_limits_at_once_stay_four_writes_and_small_expressions(tables: Table
     tables.database.call("UpdateItem", update)
     world.admit(ledger)  # learns the limits
     database, recording = CountingDatabase(tables.database), Recording(tables.database)
-    busy = world.ledger(recording)
-    busy.memory = ledger.memory
+    busy = replace(world.ledger(recording), memory=ledger.memory)
     tags = tuple(f"tag-{number}" for number in range(10))
     busy.settle(busy.admit(world.caller, world.tiers.__getitem__, world.request()._replace(tags=tags)), used(3))
     request = recording.requests[0]
@@ -257,7 +255,7 @@ def test_all_limits_at_once_stay_four_writes_and_small_expressions(tables: Table
     assert expressions[1].count("BETWEEN") == 2
     operators = sum(each.count(sign) for each in expressions for sign in ("(", " + ", " = ", " < ", " AND ", " OR "))
     assert (max(map(len, expressions)) < 1_000, operators < 70) == (True, True)
-    busy.limits = type(world.limits_store)(database, tables["limits"], tables["api-keys"])
+    busy = replace(busy, limits=type(world.limits_store)(database, tables["limits"], tables["api-keys"]))
     busy.settle(world.admit(busy), used(3))
     assert database.calls == ["UpdateItem", "UpdateItem"]  # in addition to the two writes of the row
     with pytest.raises((RateLimited, BudgetExceeded)):

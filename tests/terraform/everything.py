@@ -16,7 +16,7 @@ from typing import Any
 from gateway.dynamodb.attributes import to_item
 from gateway.identity.caller import SCOPES
 from gateway.ledger.closing.sweep_store import SweepCursor
-from gateway.ledger.rows_store import Row, RowStore
+from gateway.ledger.rows_store import Row, RowStore, partition_of
 from tests.integration.waiting import eventually
 from tests.terraform.making import Made
 from tests.terraform.recording import Call
@@ -360,7 +360,9 @@ def _cut_off(made: Made, *functions: str) -> Iterator[None]:
 
 
 def _row(rid: str, key_id: str, created: int) -> Row:
+    deadline = created // 1_000_000 + 29
     return Row(
+        minute=partition_of(rid, created, deadline),
         rid=rid,
         key=key_id,
         tier="free",
@@ -370,7 +372,7 @@ def _row(rid: str, key_id: str, created: int) -> Row:
         hour="2026-01-01T00",
         est=100,
         created=created,
-        deadline=created // 1_000_000 + 29,
+        deadline=deadline,
     )
 
 

@@ -46,11 +46,6 @@ class BreakerKey(NamedTuple):
         return self.vendor + (f"/{self.model}" if self.model else "") + (f"@{self.region}" if self.region else "")
 
     @property
-    def way(self) -> tuple[BreakerKey, BreakerKey, BreakerKey]:
-        """The breakers that a call to this target passes: the whole vendor, its host, and the target."""
-        return _way(self)
-
-    @property
     def host(self) -> BreakerKey:
         return BreakerKey(self.vendor, self.region)
 
@@ -69,7 +64,8 @@ class BreakerKey(NamedTuple):
 
 
 @lru_cache(maxsize=1_024)
-def _way(key: BreakerKey) -> tuple[BreakerKey, BreakerKey, BreakerKey]:
+def way_to(key: BreakerKey) -> tuple[BreakerKey, BreakerKey, BreakerKey]:
+    """The breakers that a call to this target passes: the whole vendor, its host, and the target."""
     return key.whole, key.host, key
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
 from gateway import observability
-from gateway.breakers.breaker import SLOW_KEYS, Breaker, BreakerKey, BreakerRules
+from gateway.breakers.breaker import SLOW_KEYS, Breaker, BreakerKey, BreakerRules, way_to
 from gateway.breakers.signs import Sign, Signs
 from gateway.errors import GatewayError, StoreError, UpstreamUnavailable
 
@@ -67,7 +68,7 @@ class Breakers:
         call must pass is open."""
         now = self.clock()
         if self._clear(target, now):
-            return Permit(target)
+            return _plain_permit(target)
         (way,) = self._looked((target,), now)
         shut = _shut(way, now)
         if shut is not None:
@@ -100,12 +101,15 @@ class Breakers:
     def tell(self, permit: Permit, signs: Signs, rules: BreakerRules, key_id: str) -> None:
         """Report the result of a call by this API key. Report each permit once. A result that says nothing gives its
         probes back."""
-        _, host, target = permit.target.way
-        now = self.clock()
+        _, host, target = way_to(permit.target)
+        now, probes = self.clock(), permit.probes
+        window = rules.window(now)
         for key, sign in ((host, signs.host), (target, signs.target)):
-            probe = permit.probes.get(key)
-            if sign is Sign.WELL:
-                self._well(key, probe, now, rules)
+            probe = probes.get(key) if probes else None
+            if sign is Sign.WELL and probe is None:
+                self._well(key, now, window, rules)
+            elif sign is Sign.WELL:
+                self._close(key, now)
             elif sign is Sign.ILL:
                 self._ill(key, probe, now, rules)
             elif probe is not None:
@@ -117,19 +121,21 @@ class Breakers:
         """Give back the probes of a call that was not made after all."""
         self._give_back(permit.probes, self.clock())
 
-    def _well(self, key: BreakerKey, probe: Breaker | None, now: int, rules: BreakerRules) -> None:
-        if probe is not None:
-            self._guarded(lambda: self.store.close(key, now))
-            self._known.pop(key, None)
-            observability.log.info("circuit breaker closed", extra={"breaker": key.text, "provider": key.vendor})
-            observability.count("CircuitBreakerClosed", provider=key.vendor)
-            return
-        local, window = self._local(key, now), rules.window(now)
+    def _well(self, key: BreakerKey, now: int, window: int, rules: BreakerRules) -> None:
+        local = self._known.get(key) or self._local(key, now)
+        if local.since == window:
+            local.successes += 1
+        else:
+            local.since, local.successes = window, 1
         seen = local.breaker
-        local.successes = local.successes + 1 if local.since == window else 1
-        local.since = window
         if (seen.failures or seen.slow) and seen.window == window and now - local.wrote >= _HINT_MS:
             self._report(key, local, 0, now, rules)
+
+    def _close(self, key: BreakerKey, now: int) -> None:
+        self._guarded(lambda: self.store.close(key, now))
+        self._known.pop(key, None)
+        observability.log.info("circuit breaker closed", extra={"breaker": key.text, "provider": key.vendor})
+        observability.count("CircuitBreakerClosed", provider=key.vendor)
 
     def _ill(self, key: BreakerKey, probe: Breaker | None, now: int, rules: BreakerRules) -> None:
         if probe is not None:
@@ -172,8 +178,9 @@ class Breakers:
     def _clear(self, target: BreakerKey, now: int) -> bool:
         """Whether the breakers on the way to a target are known, from less than a second ago, and all closed. This is
         the usual case, in which nothing else has to be looked at."""
-        for key in target.way:
-            local = self._known.get(key)
+        known = self._known
+        for key in way_to(target):
+            local = known.get(key)
             if local is None or local.breaker.open or not 0 <= now - local.read < _HINT_MS:
                 return False
         return True
@@ -181,7 +188,7 @@ class Breakers:
     def _looked(self, targets: Sequence[BreakerKey], now: int) -> list[list[_Local]]:
         """What is known of the breakers on the way to each target: the whole vendor's, the host's and the target's.
         Breakers whose state is too old are read first, all at once."""
-        ways = [[self._local(key, now) for key in target.way] for target in targets]
+        ways = [[self._local(key, now) for key in way_to(target)] for target in targets]
         old = [local for way in ways for local in way if not 0 <= now - local.read < _HINT_MS]
         if old:
             read = self._guarded(lambda: self.store.read([local.breaker.key for local in old]))
@@ -206,6 +213,12 @@ class Breakers:
         except (StoreError, GatewayError) as error:
             observability.log.warning("circuit breaker state is out of reach", extra={"reason": type(error).__name__})
             return None
+
+
+@lru_cache(maxsize=1_024)
+def _plain_permit(target: BreakerKey) -> Permit:
+    """The permit of a call that passes no half-open breaker, which is the same for all such calls of a target."""
+    return Permit(target)
 
 
 def _shut(way: Sequence[_Local], now: int) -> Breaker | None:

@@ -29,7 +29,8 @@ Targets = Callable[[str, str], str | None]
 
 class Account(NamedTuple):
     """An item that has to admit a call, and its terms. `version` is the version of its record. `tier` is the key's
-    tier, or the scope for an account that several keys share. `model` is the name in a key's limit on a model."""
+    tier, or the scope for an account that several keys share. `model` is the name in a key's limit on a model. `alone`:
+    the account of a key none of whose calls has a further account, as is so for most keys."""
 
     id: str
     version: int
@@ -37,6 +38,7 @@ class Account(NamedTuple):
     scope: Scope
     tier: str
     model: str = ""
+    alone: bool = False
 
     def refused(self, refusal: Refusal, demand: Demand, item: Mapping[str, Any], windows: Windows) -> GatewayError:
         """The answer of a refusal by this account."""
@@ -56,7 +58,8 @@ def key_account(caller: Caller, tiers: Callable[[str], TierLimits]) -> Account:
         return kept[2]
     if len(_kept) >= _MOST_KEPT:
         _kept.clear()
-    account = Account(caller.key_id, caller.version, terms_of(tier, caller.limits), "key", caller.tier)
+    alone = caller.user is None and caller.team is None and not caller.model_limits
+    account = Account(caller.key_id, caller.version, terms_of(tier, caller.limits), "key", caller.tier, alone=alone)
     _kept[id(caller), id(tier)] = (caller, tier, account)
     return account
 

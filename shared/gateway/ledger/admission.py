@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
     from gateway.config.document import TierLimits
 
 _SECOND = 1_000_000
-_HOUR = 3_600 * _SECOND
+HOUR = 3_600 * _SECOND
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,22 @@ class Terms:
         return tuple((limit, number) for limit, number in most if number is not None)
 
     @cached_property
+    def counted_names(self) -> tuple[str, ...]:
+        """The attributes of `counted`."""
+        return tuple(limit.attribute for limit, _ in self.counted)
+
+    @cached_property
+    def counted_tokens(self) -> tuple[tuple[Limit, int], ...]:
+        """Those of `counted` that count tokens."""
+        return tuple((limit, most) for limit, most in self.counted if limit.unit == "tokens")
+
+    @cached_property
+    def before_a_call(self) -> Mapping[str, Mapping[str, str]]:
+        """The most that an item may have counted before a call, of those of `counted` that count calls: what an
+        admission's expression compares with, by placeholder, as DynamoDB writes a number."""
+        return {f":{each.attribute[0]}": {"N": str(most - 1)} for each, most in self.counted if each.unit == "requests"}
+
+    @cached_property
     def wholes(self) -> tuple[tuple[Limit, int], ...]:
         """The enforced limits, each with the most that one call can ever get: for a bucket, its burst."""
         whole = ((limit, self.limits.get(limit.field)) for limit in LIMITS if self.enforced(limit.name))
@@ -80,8 +96,10 @@ class Terms:
 
     def budget_at(self, now: int) -> int | None:
         """The budget at this moment, with any raise that is in force then."""
-        raised = self.budget_raise and self.raise_at(now)
-        return self.budget if self.budget is None or raised is None else self.budget + raised.by
+        if self.budget is None or self.budget_raise is None:
+            return self.budget
+        raised = self.raise_at(now)
+        return self.budget if raised is None else self.budget + raised.by
 
     def raise_at(self, now: int) -> Raise | None:
         """The raise of the budget in force at this moment; None if there is no raise or no budget."""
@@ -147,13 +165,13 @@ class Demand(NamedTuple):
     def of(self, terms: Iterable[Terms]) -> Demand:
         """What it holds on the terms of all its accounts: the typical estimate if one says so, and each other account
         that has a budget says so too."""
-        est, said = self.typical, False
+        said = False
         for one in terms:
             if one.typical:
                 said = True
             elif one.budget is not None:
-                return Demand(self.est, self.tokens, self.tags)
-        return Demand(est if said and est is not None else self.est, self.tokens, self.tags)
+                return self
+        return Demand(self.typical, self.tokens, self.tags) if said and self.typical is not None else self
 
 
 class Windows(NamedTuple):
@@ -169,7 +187,7 @@ class Windows(NamedTuple):
 
     @classmethod
     def at(cls, now: int, duration: str = "monthly") -> Windows:
-        return cls(now, *_windows(now // _HOUR, duration))
+        return cls(now, *_windows(now // HOUR, duration))
 
     @property
     def booking(self) -> Booking:

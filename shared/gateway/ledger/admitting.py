@@ -22,18 +22,17 @@ from gateway.ledger.accounts import (
     team_account,
     user_account,
 )
-from gateway.ledger.admission import Demand, Terms, Windows
+from gateway.ledger.admission import HOUR, Demand, Terms, Windows
 from gateway.ledger.holds import Admitted
 from gateway.ledger.memory import Known, Memory
-from gateway.ledger.moves import Guess, Variant, kept_busy, variant_of
-from gateway.ledger.refusals import refusal_of, shadow_refusals
+from gateway.ledger.moves import NOBODY, Guess, Variant, kept_busy, variant_of
+from gateway.ledger.refusals import fits, refusal_of, shadow_refusals
 from gateway.ledger.stale import stale_names
 from gateway.ledger.tags import new_marks, set_name
 
 _TRIES = 12  # the second usually succeeds; more are for callers that come out of order, and for changes of the record
 _PAUSE_SECONDS = 0.02
 _CHANCE = random.SystemRandom()
-_BUSY_MICROSECONDS = 5_000_000
 _SECOND = 1_000_000
 Tiers = Callable[[str], TierLimits]
 Reread = Callable[[], Account | None]  # None: nothing limits it any more
@@ -69,42 +68,55 @@ class Admissions:
     memory: Memory
 
     def admit(
-        self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str]
+        self, caller: Caller, tiers: Tiers, demand: Demand, models: Collection[str], now: int
     ) -> tuple[Caller, tuple[Admitted, ...], int]:
         """The caller by the latest record, the accounts that admitted the call (the key first), and the amount that
-        each holds for it. Nothing is held when this raises.
+        each holds for it. `now` is what the clock has just said. Nothing is held when this raises.
 
         If an account refuses the call, those before it give back its money and its place. They still count the call,
         because it was made.
         """
-        further = further_accounts(caller, models, self.targets)
         key = key_account(caller, tiers)
-        asked = demand.of([each.terms for each in (key, *further)])
+        further = [] if key.alone else further_accounts(caller, models, self.targets)
+        asked = demand.of([key.terms, *[each.terms for each in further]]) if further or key.terms.typical else demand
         if further:  # before the key counts the call; a key without further accounts is checked by its admission
             self.check(caller, tiers, demand, models)
             for account in further:
                 self._check_hopeless(account, caller, asked)
-        caller, admitted = self._all(caller, key, tiers, asked, models)
+        if not key.alone:
+            now = self.clock()  # records may have been read since
+        caller, admitted = self._all(caller, key, tiers, asked, models, now)
         if asked.est < demand.est and demand.of([each.account.terms for each in admitted]).est > asked.est:
             # An account whose record was read again wants the upper bound held.
             self._undo(admitted, asked)
             asked = asked._replace(est=demand.est)
-            caller, admitted = self._all(caller, key_account(caller, tiers), tiers, asked, models)
+            caller, admitted = self._all(caller, key_account(caller, tiers), tiers, asked, models, self.clock())
         return caller, tuple(admitted), asked.est
 
     def _all(
-        self, caller: Caller, account: Account, tiers: Tiers, demand: Demand, models: Collection[str]
+        self, caller: Caller, account: Account, tiers: Tiers, demand: Demand, models: Collection[str], now: int
     ) -> tuple[Caller, list[Admitted]]:
-        caller, key = self._key(caller, account, tiers, demand)
+        freshest = caller
+
+        def reread() -> Account:
+            nonlocal freshest
+            freshest = self._fresh(freshest)
+            return key_account(freshest, tiers)
+
+        key = self._admitted(account, demand, self.memory.of(account.id), reread, now, self.clock)
+        if key is None:
+            raise AssertionError("a key's account is always there")
         admitted = [key]
+        if key.account.alone:
+            return freshest, admitted
         try:
-            for account in further_accounts(caller, models, self.targets):
-                each = self._further(account, caller, key, demand)
+            for further in further_accounts(freshest, models, self.targets):
+                each = self._further(further, freshest, key, demand)
                 admitted += [each] if each else []
         except (GatewayError, StoreError):
             self._undo(admitted, demand)
             raise
-        return caller, admitted
+        return freshest, admitted
 
     def _undo(self, admitted: list[Admitted], demand: Demand) -> None:
         for each in reversed(admitted):
@@ -119,25 +131,13 @@ class Admissions:
             if not known.asks_too_much(account, demand, windows):
                 known.check_refused(account, demand, windows)
 
-    def _key(self, caller: Caller, account: Account, tiers: Tiers, demand: Demand) -> tuple[Caller, Admitted]:
-        freshest = caller
-
-        def reread() -> Account:
-            nonlocal freshest
-            freshest = self._fresh(freshest)
-            return key_account(freshest, tiers)
-
-        admitted = self._admitted(account, demand, self._known(account, caller), reread, self.clock)
-        if admitted is None:
-            raise AssertionError("a key's account is always there")
-        return freshest, admitted
-
     def _further(self, account: Account, caller: Caller, key: Admitted, demand: Demand) -> Admitted | None:
         return self._admitted(
             account,
             demand._replace(tags=()),  # only a key counts tags
             self._known(account, caller),
             lambda: self._again(account, caller),
+            key.windows.now,
             lambda: key.windows.now,  # one moment for all accounts, so that the money of all is in the same hour
         )
 
@@ -155,7 +155,7 @@ class Admissions:
                 known.asks_too_much(fresh, demand, windows)
 
     def _admitted(
-        self, account: Account, demand: Demand, known: Known, reread: Reread, clock: Callable[[], int]
+        self, account: Account, demand: Demand, known: Known, reread: Reread, now: int, clock: Callable[[], int]
     ) -> Admitted | None:
         seen = known.item
         guess = Guess(seen, unknown=not seen, busy_until=known.busy_until)
@@ -166,15 +166,16 @@ class Admissions:
             account = holder
             if number > 1:  # a random pause, so that callers that hinder each other drift apart
                 self.pause(_CHANCE.uniform(0, _PAUSE_SECONDS))
-            terms = account.terms
-            windows = Windows.at(clock(), terms.duration)
-            if known.asks_too_much(account, demand, windows):
+            now, terms = clock() if number else now, account.terms
+            windows = Windows.at(now, terms.duration)
+            if not fits(terms, demand) and known.asks_too_much(account, demand, windows):
                 holder = reread()
                 if holder is not None:
-                    known.read(holder.version, windows.now)
+                    known.read(holder.version, now)
                 continue
-            known.check_refused(account, demand, windows)
-            variant = variant_of(guess, terms, demand, windows.now)
+            if known.refused_at is not None:
+                known.check_refused(account, demand, windows)
+            variant = variant_of(guess, terms, demand, now)
             try:
                 item = self._write(account, demand, windows, variant, guess)
             except ConditionFailed as refused:
@@ -188,21 +189,20 @@ class Admissions:
                     continue
                 refusal = refusal_of(item, terms, demand, windows)
                 if refusal is not None:
-                    known.item, known.refused_at, known.refused_version = item, windows.now, account.version
+                    known.item, known.refused_at, known.refused_version = item, now, account.version
                     raise account.refused(refusal, demand, item, windows) from None
                 guess = Guess(item, guess.refusals + 1, unknown=not seen)
             else:
                 known.item, known.refused_at = item, None
-                busy = kept_busy(seen, item, terms, demand, variant, windows.now)
-                known.busy_until = dict.fromkeys(busy, windows.now + _BUSY_MICROSECONDS)
-                shadowed = shadow_refusals(item, terms, demand, windows, variant)
-                return Admitted(account, windows, item, shadowed)
+                known.busy_until = kept_busy(seen, item, terms, demand, variant, now) if variant.moves else NOBODY
+                shadowed = shadow_refusals(item, terms, demand, windows, variant) if terms.shadow else ()
+                return Admitted(account, windows, item, shadowed, terms.budget_at(now))
         raise RateLimited("The key is too busy at the moment; try again.", code="contention", retry_after=0.1)
 
     def _write(
         self, account: Account, demand: Demand, windows: Windows, variant: Variant, guess: Guess
     ) -> dict[str, Any]:
-        stale = stale_names(guess.item, windows)
+        stale = stale_names(tuple(guess.item), windows.now // HOUR)
         marks = new_marks(demand.tags, guess.item.get(set_name(windows.day), ())) if demand.tags else ()
         return self.limits.admit(account.id, account.version, account.terms, demand, windows, variant, stale, marks)
 

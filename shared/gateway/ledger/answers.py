@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -11,10 +10,14 @@ from gateway.errors import BudgetExceeded, GatewayError, RateLimited
 from gateway.identity.account_ids import Scope
 from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.refusals import Refusal
+from gateway.limits import UNITS
 from gateway.models.money import in_dollars, usd
 from gateway.times import rfc3339
 
 _SECOND = 1_000_000
+_RATE_HEADERS = {
+    unit: (f"x-ratelimit-limit-{unit}", f"x-ratelimit-remaining-{unit}", f"x-ratelimit-reset-{unit}") for unit in UNITS
+}
 
 
 class _Whose(NamedTuple):
@@ -97,10 +100,11 @@ def _limited(whose: _Whose, refusal: Refusal, facts: Mapping[str, Any], headers:
 def rate_headers(terms: Terms, item: Mapping[str, Any], now: int) -> dict[str, str]:
     headers: dict[str, str] = {}
     for limit, bucket in terms.buckets:
-        kind, arrival = limit.unit, item.get(limit.attribute, 0)
-        headers[f"x-ratelimit-limit-{kind}"] = str(bucket.limit)
-        headers[f"x-ratelimit-remaining-{kind}"] = str(bucket.left(arrival, now))
-        headers[f"x-ratelimit-reset-{kind}"] = f"{math.ceil(bucket.refill(arrival, now) / 1_000)}ms"
+        most, rest, reset = _RATE_HEADERS[limit.unit]
+        left, refill = bucket.standing(item.get(limit.attribute, 0), now)
+        headers[most] = str(bucket.limit)
+        headers[rest] = str(left)
+        headers[reset] = f"{-(-refill // 1_000)}ms"  # rounded up
     return headers
 
 

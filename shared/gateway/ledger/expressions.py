@@ -1,19 +1,19 @@
 """The single update that admits a call: every limit, the hold, the tags and the key's state in one expression.
 
 Its texts depend only on its shape (which limits there are, how each bucket moves), which is the same for almost all
-calls, so they are written once for each shape. Only its names and its values are made for each call.
+calls, so they are written once for each  Only its names and its values are made for each call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from gateway.ledger.admission import Demand, Terms, Windows, booking_of
-from gateway.ledger.moves import Form, Move, Variant, other_labels
+from gateway.ledger.moves import IDLE, Form, Variant, other_labels
 from gateway.ledger.tags import ROOM, set_name
-from gateway.limits import COUNTED, Bucket
+from gateway.limits import COUNTED
 
 # For each counted limit: its placeholders' letter, the expression that adds to it, the condition that limits it.
 _COUNTS: Final = tuple(
@@ -34,18 +34,6 @@ _ACTIVE: Final = {"S": "A"}
 ZERO, ONE = {"N": "0"}, {"N": "1"}
 
 
-class Shape(NamedTuple):
-    """What the texts of an admission depend on. `buckets`: of each its attribute, and the form and label of its move.
-    `counted` are the attributes of the counted limits that are enforced, `budget` says whether one is. `stale` is how
-    many attributes are removed, `tagged` whether tags are added."""
-
-    buckets: tuple[tuple[str, Form, int | None], ...]
-    counted: tuple[str, ...]
-    budget: bool
-    stale: int
-    tagged: bool
-
-
 def admission(
     table: str,
     account: str,
@@ -58,7 +46,9 @@ def admission(
     marks: Sequence[str],
 ) -> dict[str, Any]:
     """The update of an account's item, on the account's terms at this version of its record."""
-    budget = terms.budget_at(windows.now) if terms.enforced("budget") else None
+    budget = terms.budget_at(windows.now) if terms.budget_raise else terms.budget
+    if "budget" in terms.shadow:
+        budget = None
     names = _names(windows.hour, windows.budget)
     values: dict[str, Any] = {
         ":A": _ACTIVE,
@@ -68,7 +58,7 @@ def admission(
         ":tokens": {"N": str(demand.tokens)},
         ":est": {"N": str(demand.est)},
     }
-    moves, counted = _limit_values(values, terms, demand, windows.now, variant)
+    moves = _limit_values(values, terms, demand, windows.now, variant)
     if budget is not None:  # as for a counter: a window without the attribute has room
         values[":room"] = {"N": str(budget - demand.est)}
     if marks:
@@ -76,7 +66,7 @@ def admission(
         values |= {":g": {"N": str(ROOM - len(marks))}, ":m0": {"BS": list(marks)}}
     if stale:
         names = {**names, **{f"#o{number}": name for number, name in enumerate(stale)}}
-    update, condition = _texts(Shape(moves, counted, budget is not None, len(stale), bool(marks)))
+    update, condition = _texts(moves, terms.counted_names, budget is not None, len(stale), bool(marks))
     return {
         "TableName": table,
         "Key": {"id": {"S": account}},
@@ -100,24 +90,28 @@ def _names(hour: str, budget: str) -> Mapping[str, str]:
 
 
 @lru_cache(maxsize=512)
-def _texts(shape: Shape) -> tuple[str, str]:
-    """The update expression of a shape, and its condition."""
+def _texts(
+    buckets: tuple[tuple[str, Form, int | None], ...], counted: tuple[str, ...], budget: bool, stale: int, tagged: bool
+) -> tuple[str, str]:
+    """The update expression of an admission of this shape, and its condition. `buckets`: of each its attribute, and
+    the form and label of its move. `counted` are the attributes of the counted limits that are enforced, `budget` says
+    whether one is. `stale` is how many attributes are removed, `tagged` whether tags are added."""
     sets, removes, conditions = list[str](), list[str](), ["st = :A", "kv = :kv"]
-    for name, form, label in shape.buckets:
+    for name, form, label in buckets:
         _bucket_texts(name, form, label, sets, removes, conditions)
     for limit, _mark, added, condition in _COUNTS:
         # Everything is counted, limited or not, so that a limit that is set in the middle of a window applies at once.
         sets.append(added)
-        if limit.attribute in shape.counted:
+        if limit.attribute in counted:
             conditions.append(condition)
     sets += _HOLD
-    if shape.budget:
+    if budget:
         conditions.append("(attribute_not_exists(#u) OR #u <= :room)")
-    if shape.tagged:
+    if tagged:
         conditions.append("(attribute_not_exists(#g) OR size(#g) <= :g)")
-    removes += [f"#o{number}" for number in range(shape.stale)]
+    removes += [f"#o{number}" for number in range(stale)]
     update = "SET " + ", ".join(sets) + (" REMOVE " + ", ".join(removes) if removes else "")
-    return update + (" ADD #g :m0" if shape.tagged else ""), " AND ".join(conditions)
+    return update + (" ADD #g :m0" if tagged else ""), " AND ".join(conditions)
 
 
 def _bucket_texts(
@@ -148,30 +142,26 @@ def _bucket_texts(
 
 def _limit_values(
     values: dict[str, Any], terms: Terms, demand: Demand, now: int, variant: Variant
-) -> tuple[tuple[tuple[str, Form, int | None], ...], tuple[str, ...]]:
-    """Add the values that the texts of the limits name. Returns the buckets and the counted limits of the shape."""
+) -> tuple[tuple[str, Form, int | None], ...]:
+    """Add the values that the texts of the limits name. Returns the buckets as `_texts` takes them."""
+    # A call beyond the whole limit was refused before, so a window without a counter has room.
+    values.update(terms.before_a_call)
+    for limit, most in terms.counted_tokens:
+        values[f":{limit.attribute[0]}"] = {"N": str(most - demand.tokens)}
     moves: list[tuple[str, Form, int | None]] = []
-    counted: list[str] = []
     for limit, bucket in terms.buckets:
-        move = variant.of(limit.attribute)
-        moves.append((limit.attribute, move.form, move.label))
-        _bucket_values(values, limit.attribute[:2], bucket, limit.asks(demand.tokens), now, move)
-    for limit, most in terms.counted:
-        # A call beyond the whole limit was refused before, so a window without a counter has room.
-        values[f":{limit.attribute[0]}"] = {"N": str(most - limit.asks(demand.tokens))}
-        counted.append(limit.attribute)
-    return tuple(moves), tuple(counted)
-
-
-def _bucket_values(values: dict[str, Any], mark: str, bucket: Bucket, units: int, now: int, move: Move) -> None:
-    """The values that the texts of a bucket name."""
-    if move.form == "over":
-        return
-    start, cost = now - bucket.slack, units * bucket.step
-    if move.form == "idle":
-        first, last = start, start + cost
-    else:
-        first, last = move.least if move.form == "busy" else start, now + bucket.tau(units)
-        values[f":{mark}c"] = {"N": str(cost + move.extra)}
-    values[f":{mark}0"] = {"N": str(first)}
-    values[f":{mark}1"] = {"N": str(last)}
+        name = limit.attribute
+        mark, move = name[:2], variant.moves.get(name, IDLE)
+        moves.append((name, move.form, move.label))
+        if move.form == "over":
+            continue
+        units, start = limit.asks(demand.tokens), now - bucket.slack
+        cost = units * bucket.step
+        if move.form == "idle":
+            first, last = start, start + cost
+        else:
+            first, last = move.least if move.form == "busy" else start, now + bucket.tau(units)
+            values[f":{mark}c"] = {"N": str(cost + move.extra)}
+        values[f":{mark}0"] = {"N": str(first)}
+        values[f":{mark}1"] = {"N": str(last)}
+    return tuple(moves)

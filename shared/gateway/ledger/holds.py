@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from gateway.identity.account_ids import Scope
 from gateway.identity.caller import Caller
 from gateway.ledger.accounts import Account
-from gateway.ledger.admission import Windows
+from gateway.ledger.admission import Windows, booking_of
 from gateway.ledger.answers import rate_headers
 from gateway.ledger.refusals import Refusal
-from gateway.ledger.rows_store import Row, RowAccount
+from gateway.ledger.rows_store import Row, RowAccount, partition_of
 from gateway.ledger.tags import counted_tags, set_name
-from gateway.models.money import usd
+from gateway.models.money import MICRO
 from gateway.models.usage import Usage
 from gateway.times import rfc3339
 
@@ -64,23 +65,23 @@ class Outcome(NamedTuple):
 
 class Admitted(NamedTuple):
     """An account that admitted a call, the windows in which it did, and its item right after that. `shadowed` are the
-    refusals by limits in shadow, had they been enforced."""
+    refusals by limits in shadow, had they been enforced. `budget` is the one that applied at that moment."""
 
     account: Account
     windows: Windows
     item: Mapping[str, Any]
     shadowed: tuple[Refusal, ...] = ()
-
-    @property
-    def budget(self) -> int | None:
-        """The budget that applied when it admitted the call."""
-        return self.account.terms.budget_at(self.windows.now)
+    budget: int | None = None
 
     @property
     def left(self) -> int | None:
         """Micro-dollars left of the budget; None if there is no budget, 0 if it was lowered below the amount used."""
         budget = self.budget
-        return None if budget is None else max(0, budget - self.item.get(self.windows.booking.used, 0))
+        if budget is None:
+            return None
+        windows = self.windows
+        left: int = budget - self.item.get(booking_of(windows.hour, windows.budget).used, 0)
+        return left if left > 0 else 0
 
 
 class Hold(NamedTuple):
@@ -99,24 +100,22 @@ class Hold(NamedTuple):
         return 2 * est < self.row.est and any(each.account.terms.budget is not None for each in self.admitted)
 
     def headers(self) -> dict[str, str]:
-        """The rate limit headers, like OpenAI's: the limits, what is left, and when the bucket is full again."""
-        key = self.admitted[0]
+        """The rate limit headers, like OpenAI's: the limits, what is left, and when the bucket is full again. Of each
+        scope that has a budget: what is left of the least one, and until when it is raised."""
+        admitted = self.admitted
+        key = admitted[0]
         headers = rate_headers(key.account.terms, key.item, key.windows.now)
-        least: dict[str, int] = {}
-        for each in self.admitted:
+        least: dict[Scope, int] = {}
+        for each in admitted:
             left = each.left
             if left is not None:
-                name = f"x-gateway-{each.account.scope}-remaining"
-                least[name] = min(left, least.get(name, left))
-        for name, micro in least.items():
-            headers[name] = f"{usd(micro):.6f}"
-        return headers | self._raised()
-
-    def _raised(self) -> dict[str, str]:
-        """Until when the budgets that admitted the call are raised."""
-        headers: dict[str, str] = {}
-        for each in self.admitted:
-            raised = each.account.terms.raise_at(each.windows.now)
+                scope = each.account.scope
+                least[scope] = min(left, least[scope]) if scope in least else left
+        for whose, micro in least.items():
+            headers[f"x-gateway-{whose}-remaining"] = f"{micro / MICRO:.6f}"
+        for each in admitted:
+            terms = each.account.terms
+            raised = terms.raise_at(each.windows.now) if terms.budget_raise else None
             if raised is not None:
                 headers[f"x-gateway-{each.account.scope}-raised-until"] = rfc3339(raised.until)
         return headers
@@ -124,24 +123,27 @@ class Hold(NamedTuple):
 
 def row_of(caller: Caller, admitted: Sequence[Admitted], request: AdmissionRequest, est: int) -> Row:
     key, windows = admitted[0], admitted[0].windows
+    others = [RowAccount(each.account.id, each.windows.budget, each.budget) for each in admitted[1:]]
+    # By position, in the order of the fields: Python takes twice as long to make a tuple of so many named fields.
     return Row(
-        rid=request.rid,
-        key=caller.key_id,
-        tier=caller.tier,
-        model=request.model,
-        target=request.target,
-        provider=request.provider,
-        hour=windows.hour,
-        est=est,
-        created=windows.now,
-        deadline=request.deadline,
-        team=caller.team_id,
-        window=windows.budget,
-        budget=key.budget,
-        accounts=tuple([RowAccount(each.account.id, each.windows.budget, each.budget) for each in admitted[1:]]),
-        correlation=request.correlation_id,
-        tags=counted_tags(request.tags, key.item.get(set_name(windows.day), ())) if request.tags else (),
-        number=key.item.get(f"d_{windows.day}", 0),
-        tokens=request.tokens,
-        facts=request.facts,
+        partition_of(request.rid, windows.now, request.deadline),
+        request.rid,
+        caller.key_id,
+        caller.tier,
+        request.model,
+        request.target,
+        request.provider,
+        windows.hour,
+        est,
+        windows.now,
+        request.deadline,
+        caller.team_id,
+        windows.budget,
+        key.budget,
+        tuple(others),
+        request.correlation_id,
+        counted_tags(request.tags, key.item.get(set_name(windows.day), ())) if request.tags else (),
+        key.item.get(f"d_{windows.day}", 0),  # its number
+        request.tokens,
+        request.facts,
     )

@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from gateway import observability
+from gateway.dynamodb.attributes import to_item
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.identity.caller import Caller
 from gateway.identity.verification import KeyReader
@@ -29,9 +31,11 @@ from gateway.ledger.limits_store import Release
 from gateway.ledger.memory import Memory
 from gateway.ledger.resizing import resizer
 from gateway.ledger.resizing.resizer import Resizer
-from gateway.ledger.rows_store import LENGTHS, SETTLED, Row, settled_facts
+from gateway.ledger.resizing.row_estimates import settled_facts
+from gateway.ledger.rows_store import LENGTHS, SETTLED, Row
 
 _SECOND = 1_000_000
+_LONGEST = max(LENGTHS.values())
 
 
 class Limits(admitting.Items, resizer.Items, Protocol):
@@ -47,7 +51,7 @@ def _no_alias(_name: str, _residency: str) -> None:
     return None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class Ledger:
     """`clock` gives microseconds since the epoch. `pause` waits for a number of seconds. `targets` says what a model's
     name stands for now."""
@@ -60,7 +64,7 @@ class Ledger:
     memory: Memory = field(default_factory=Memory)
     targets: Targets = _no_alias
 
-    @property
+    @cached_property
     def admissions(self) -> Admissions:
         return Admissions(self.limits, self.keys, self.clock, self.targets, self._undo, self.pause, self.memory)
 
@@ -73,19 +77,21 @@ class Ledger:
 
         Raises RateLimited, BudgetExceeded, Unauthorized (revoked, expired), StoreUnavailable.
         """
-        if request.deadline > self.clock() // _SECOND + max(LENGTHS.values()):
+        now = self.clock()
+        if request.deadline > now // _SECOND + _LONGEST:
             raise ValueError("no call may take so long")
         demand = Demand(request.est, request.tokens, request.tags, request.typical)
-        caller, admitted, est = self.admissions.admit(caller, tiers, demand, request.models or (request.target,))
+        models = request.models or (request.target,)
+        caller, admitted, est = self.admissions.admit(caller, tiers, demand, models, now)
         row = row_of(caller, admitted, request, est)
-        hold = Hold(row, caller, admitted, request.est, typical=est < request.est)
+        hold = Hold(row, caller, admitted, request.est, est < request.est)
         try:
             self.rows.open(row)
         except (StoreUnavailable, StoreError) as error:
             # A call without a row could not be billed.
             self._abandon(hold)
             raise StoreUnavailable("The call can't be recorded now; try again.", retry_after=1) from error
-        if self.clock() >= row.opened_by:
+        if row.is_late(self.clock()):
             # Its minute may already be swept, or its hour closed: then nothing looks for the row any more.
             self._abandon(hold)
             raise StoreUnavailable("The call was recorded too late; try again.", retry_after=1)
@@ -106,7 +112,7 @@ class Ledger:
         among the parallel requests until this block ends. There is no row: if a crash leaves the place taken, it is
         given back when its hour is reconciled. Gives the caller by the latest record. Raises as `admit`."""
         nothing = Demand(0, 0)
-        caller, admitted, _ = self.admissions.admit(caller, tiers, nothing, models)
+        caller, admitted, _ = self.admissions.admit(caller, tiers, nothing, models, self.clock())
         try:
             yield caller
         finally:
@@ -131,23 +137,18 @@ class Ledger:
     def settle(self, hold: Hold, outcome: Outcome) -> None:
         """Book the outcome and give the rest of the hold back. Never raises: the sweeper or reconcile finishes what
         fails here."""
-        row, cost = hold.row, outcome.cost
-        facts = settled_facts(
-            outcome.usage,
-            outcome.prompt_cost,
-            outcome.completion_cost,
-            outcome.status,
-            outcome.latency_ms,
-            self.clock(),
-        )
-        facts |= outcome.facts
+        row, now, prompt, completion = hold.row, self.clock(), outcome.prompt_cost, outcome.completion_cost
+        facts = settled_facts(outcome.usage, prompt, completion, outcome.status, outcome.latency_ms, now)
+        if outcome.facts:
+            facts |= to_item(outcome.facts)
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:
             self._lost("settle", row.rid, error)
             return
+        cost = prompt + completion
         if won:
-            self._release(row, cost, outcome.tokens(row.tokens))
+            self._release(row, cost, outcome.tokens(row.tokens), now)
         if cost > row.est and cost > hold.bound:
             observability.count("Overruns")
             observability.log.error(
@@ -163,7 +164,8 @@ class Ledger:
         write may still arrive. So the row is closed first; if it is not there, it is written and closed, and a late
         write finds its place taken. Otherwise the sweeper would give the hold back a second time. If the outcome of
         these steps is unknown, the hold stays."""
-        row, facts = hold.row, settled_facts(None, 0, 0, "not_recorded", 0, self.clock())
+        row, now = hold.row, self.clock()
+        facts = settled_facts(None, 0, 0, "not_recorded", 0, now)
         try:
             closed = self.rows.close(row.minute, row.rid, SETTLED, facts)
             if not closed:
@@ -173,21 +175,25 @@ class Ledger:
             self._lost("abandon", row.rid, error)
             return
         if closed:
-            self._release(row, actual=0, tokens=0)
+            self._release(row, 0, 0, now)
 
     def _undo(self, admitted: Admitted, demand: Demand) -> None:
         booking = admitted.windows.booking
         release = Release(demand.est, 0, booking, demand.tokens, counters=booking.tokens)
         self._give_back(admitted.account.id, release, rid="")
 
-    def _release(self, row: Row, actual: int, tokens: int) -> None:
-        counters = booking_of(row.hour, row.window).tokens
-        now = Windows.at(self.clock())
-        if now.hour != row.hour:  # the tokens of a past window no longer matter to anybody
-            counters = tuple([name for name in counters if name in now.booking.tokens])
-        for account, window in row.holders:
-            booking = booking_of(row.hour, window)
-            self._give_back(account, Release(row.est, actual, booking, row.tokens, tokens, counters), row.rid)
+    def _release(self, row: Row, actual: int, tokens: int, now: int) -> None:
+        """Give a row's hold back and book what was spent. `now` is when its call ended."""
+        hour, est = row.hour, row.est
+        booking = booking_of(hour, row.window)
+        counters = booking.tokens
+        if now >= booking.ends:  # the tokens of a past window no longer matter to anybody
+            of_now = Windows.at(now).booking.tokens
+            counters = tuple([name for name in counters if name in of_now])
+        self._give_back(row.key, Release(est, actual, booking, row.tokens, tokens, counters), row.rid)
+        for account in row.accounts:
+            booking = booking_of(hour, account.window)
+            self._give_back(account.id, Release(est, actual, booking, row.tokens, tokens, counters), row.rid)
 
     def _give_back(self, account: str, release: Release, rid: str) -> None:
         try:

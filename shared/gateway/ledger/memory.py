@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.ledger.accounts import Account
 from gateway.ledger.admission import Demand, Windows
+from gateway.ledger.moves import NOBODY
 from gateway.ledger.refusals import fits, hopeless, refusal_of
 
 _REMEMBERED = 10_000  # keys
@@ -29,7 +30,7 @@ class Known:
     refused_version: int = 0
     read_version: int = 0
     read_until: int = 0
-    busy_until: Mapping[str, int] = field(default_factory=dict)
+    busy_until: Mapping[str, int] = NOBODY
 
     def read(self, version: int, now: int) -> None:
         self.read_version, self.read_until = version, now + _SECOND
@@ -65,8 +66,10 @@ class Memory:
 
     def of(self, name: str) -> Known:
         """What is remembered under a name, which becomes the most recent one."""
-        known = self._known.pop(name, None) or Known({})
+        known = self._known.pop(name, None)
+        if known is None:
+            known = Known({})
+            if len(self._known) >= _REMEMBERED:
+                self._known.popitem(last=False)
         self._known[name] = known
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
         return known

@@ -7,16 +7,17 @@ See docs/decisions/0010-right-either-way.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from gateway.ledger.admission import Demand, Terms
-from gateway.limits import Bucket
+from gateway.limits import Bucket, Limit
 
 Form = Literal["idle", "busy", "either", "over"]
 _LABELS = 8
 _SECOND = 1_000_000
+_BUSY_MICROSECONDS = 5_000_000
 
 
 class Move(NamedTuple):
@@ -44,16 +45,21 @@ def other_labels(label: int) -> list[int]:
     return [each for each in range(_LABELS) if each != label]
 
 
-_IDLE = Move()
+IDLE = Move()
 
 
 class Variant(NamedTuple):
-    """How an update moves each bucket on, by the bucket's attribute."""
+    """How an update moves each bucket on, by the bucket's attribute. Those that are left out start again from the
+    clock."""
 
     moves: Mapping[str, Move] = MappingProxyType({})
 
     def of(self, attribute: str) -> Move:
-        return self.moves.get(attribute, _IDLE)
+        return self.moves.get(attribute, IDLE)
+
+
+_ALL_IDLE = Variant()
+NOBODY: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -65,34 +71,41 @@ class Guess:
     item: Mapping[str, Any]
     refusals: int = 0
     unknown: bool = False
-    busy_until: Mapping[str, int] = field(default_factory=dict)
+    busy_until: Mapping[str, int] = NOBODY
 
 
 def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
     """The moves that fit the known state. An arrival time only grows, so a bucket that was seen busy at `now` still
     is."""
-    moves = {}
+    moves: dict[str, Move] = {}
+    item, shadow, tokens = guess.item, terms.shadow, demand.tokens
+    surprising = guess.unknown or guess.refusals or guess.busy_until
     for limit, bucket in terms.buckets:
-        name, units = limit.attribute, limit.asks(demand.tokens)
-        if terms.shadow and not terms.enforced(limit.name) and not bucket.conforms(guess.item.get(name, 0), units, now):
-            moves[name] = Move("over")
-        else:
-            moves[name] = _move(guess, name, bucket, units, now)
-    return Variant(moves)
+        name = limit.attribute
+        arrival = item.get(name, 0)
+        if arrival < now - bucket.slack and not surprising and not shadow:  # as a rule
+            continue
+        move = _move(guess, limit, bucket, tokens, now)
+        if shadow and limit.name in shadow and not bucket.conforms(arrival, limit.asks(tokens), now):
+            move = Move("over")
+        if move is not IDLE:
+            moves[name] = move
+    return Variant(moves) if moves else _ALL_IDLE
 
 
-def _move(guess: Guess, name: str, bucket: Bucket, units: int, now: int) -> Move:
+def _move(guess: Guess, limit: Limit, bucket: Bucket, tokens: int, now: int) -> Move:
+    name = limit.attribute
     start, known = now - bucket.slack, guess.item.get(name)
-    label = _label(bucket.cost(units), now) if guess.unknown else None
+    label = _label(bucket.cost(limit.asks(tokens)), now) if guess.unknown else None
     if known is None:
-        return Move("either", label=label) if label is not None and not guess.item else _IDLE
+        return Move("either", label=label) if label is not None and not guess.item else IDLE
     if known >= start:
         return Move("busy", start, 0, label)
     if guess.refusals and start - known <= bucket.catch_up(guess.refusals):
         return Move("busy", known, start - known, label)
     if not guess.refusals and guess.busy_until.get(name, 0) > now:
         return Move("busy", start)
-    return _IDLE
+    return IDLE
 
 
 def _label(cost: int, now: int) -> int | None:
@@ -105,15 +118,15 @@ def _label(cost: int, now: int) -> int | None:
 
 def kept_busy(
     seen: Mapping[str, Any], item: Mapping[str, Any], terms: Terms, demand: Demand, variant: Variant, now: int
-) -> list[str]:
-    """The buckets that others keep busy: a call found them busy, although they were idle by the state that its
-    container had `seen` last. `item` is as the admission left it."""
-    busy: list[str] = []
+) -> Mapping[str, int]:
+    """The buckets that others keep busy, each with the moment until which it counts as busy: a call found it busy,
+    although it was idle by the state that its container had `seen` last. `item` is as the admission left it."""
+    busy: dict[str, int] = {}
     for each, bucket in terms.buckets:
         name, start = each.attribute, now - bucket.slack
         if seen.get(name, 0) >= start:
             continue
         moved = bucket.cost(each.asks(demand.tokens)) + variant.of(name).extra
         if start < item.get(name, 0) - moved:
-            busy.append(name)
+            busy[name] = now + _BUSY_MICROSECONDS
     return busy

@@ -10,12 +10,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from gateway.dynamodb.attributes import to_item
+from gateway.dynamodb.attributes import AttributeValue, to_attribute, to_item
 from gateway.dynamodb.client import pages
 from gateway.errors import ConditionFailed
 from gateway.identity.account_ids import team_item
 from gateway.ledger.resizing.row_estimates import RowEstimates, ending
-from gateway.models.usage import Usage
 
 OPEN, SETTLED = "OPEN", "SETTLED"
 CORRECTION = "CORRECTION"
@@ -25,6 +24,7 @@ LENGTHS = {"short": 120, "long": 1_200}
 SUFFIXES = {"short": 4, "long": 2}  # the partitions over which a minute's rows of one length are spread
 OPENED_WITHIN_SECONDS = 120  # a later row is refused: its minute may already be swept, its hour closed
 _SCHEMA = 1
+_VERSION, _IS_OPEN = {"N": str(_SCHEMA)}, {"S": OPEN}
 _CORRECTIONS = "correction"  # a separate partition: neither the sweeper nor the reconcile ever reads it
 KEPT_SECONDS = 400 * 86_400
 
@@ -39,8 +39,8 @@ class RowAccount(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One call. `created` is in microseconds, `deadline` in seconds since the epoch, `est` in micro-dollars, `tokens`
-    is the number held in the day's counters.
+    """One call. `minute` is its partition (`partition_of`), `created` is in microseconds, `deadline` in seconds since
+    the epoch, `est` in micro-dollars, `tokens` is the number held in the day's counters.
 
     `window` is where the key's item books the cost, `accounts` are the other items that do: a release needs them if
     somebody other than the caller has to make it. `budget` limits the key's window (None: no limit): the consumer finds
@@ -49,6 +49,7 @@ class Row(NamedTuple):
     `dialect`, `streamed`, `client`, `region`; empty ones are not written.
     """
 
+    minute: str
     rid: str
     key: str
     tier: str
@@ -70,38 +71,34 @@ class Row(NamedTuple):
     facts: Mapping[str, Any] = MappingProxyType({})
 
     @property
-    def length(self) -> str:
-        """The class of length, by the deadline. Raises ValueError if that is further away than any class allows."""
-        seconds = self.deadline - self.created // 1_000_000
-        for length, most in LENGTHS.items():
-            if seconds <= most:
-                return length
-        raise ValueError(f"a deadline of {seconds} s is beyond every class of length")
-
-    @property
-    def minute(self) -> str:
-        """The partition, by the row's creation: `<UTC minute>#<n>`, or `<UTC minute>#l<n>` for a long call."""
-        length = self.length
-        return minute_partition(self.created // 1_000_000, zlib.crc32(self.rid.encode()) % SUFFIXES[length], length)
-
-    @property
     def holders(self) -> list[tuple[str, str]]:
         """The items of `limits` that hold the row's money, each with the budget window: the key's, and others."""
         return [(self.key, self.window), *[(each.id, each.window) for each in self.accounts]]
 
-    @property
-    def opened_by(self) -> int:
-        """Until when (microseconds) the row must be written, so that its call may be made."""
-        return min(self.deadline * 1_000_000, self.created + OPENED_WITHIN_SECONDS * 1_000_000)
+    def is_late(self, now: int) -> bool:
+        """Whether it is too late, at this moment in microseconds, for a row that was just written: no call may be made
+        for it."""
+        return now >= self.created + OPENED_WITHIN_SECONDS * 1_000_000 or now >= self.deadline * 1_000_000
+
+
+def partition_of(rid: str, created: int, deadline: int) -> str:
+    """The partition of a row: `<UTC minute>#<n>` by its creation (microseconds), or `<UTC minute>#l<n>` for a long
+    call. Raises ValueError if the deadline (seconds) is further away than any class of length allows."""
+    seconds, digest = created // 1_000_000, zlib.crc32(rid.encode())
+    for length, most in LENGTHS.items():
+        if deadline - seconds <= most:
+            return f"{_partitions(seconds // 60, length)}{digest % SUFFIXES[length]}"
+    raise ValueError(f"a deadline of {deadline - seconds} s is beyond every class of length")
 
 
 def minute_partition(seconds: int, suffix: int, length: str = "short") -> str:
-    return f"{_minute(seconds // 60)}#{'l' if length == 'long' else ''}{suffix}"
+    return f"{_partitions(seconds // 60, length)}{suffix}"
 
 
 @lru_cache(maxsize=128)
-def _minute(number: int) -> str:
-    return f"{datetime.fromtimestamp(number * 60, UTC):%Y-%m-%dT%H:%M}"
+def _partitions(minute: int, length: str) -> str:
+    """What the names of a minute's partitions begin with. The minute is numbered from the epoch."""
+    return f"{datetime.fromtimestamp(minute * 60, UTC):%Y-%m-%dT%H:%M}#{'l' if length == 'long' else ''}"
 
 
 def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -129,8 +126,8 @@ class RowStore(RowEstimates):
         item: dict[str, Any] = {
             "minute": {"S": row.minute},
             "rid": {"S": row.rid},
-            "v": {"N": str(_SCHEMA)},
-            "state": {"S": OPEN},
+            "v": _VERSION,
+            "state": _IS_OPEN,
             "key": {"S": row.key},
             "tier": {"S": row.tier},
             "model": {"S": row.model},
@@ -148,12 +145,16 @@ class RowStore(RowEstimates):
         }
         if row.budget is not None:
             item["budget"] = {"N": str(row.budget)}
-        rare = {"team": row.team, "accounts": list(map(_stored, row.accounts)), "tags": list(row.tags), **row.facts}
-        request = {
-            "TableName": self._table,
-            "Item": item | to_item({name: value for name, value in rare.items() if value}),
-            "ConditionExpression": "attribute_not_exists(rid)",
-        }
+        if row.team:
+            item["team"] = {"S": row.team}
+        if row.accounts:
+            item["accounts"] = to_attribute([_stored(account) for account in row.accounts])
+        if row.tags:
+            item["tags"] = to_attribute(row.tags)
+        for name, value in row.facts.items():
+            if value:
+                item[name] = {"S": value} if type(value) is str else to_attribute(value)
+        request = {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(rid)"}
         try:
             self._database.call("PutItem", request, attempts=2)
         except ConditionFailed:  # a first attempt whose answer was lost
@@ -250,17 +251,19 @@ class RowStore(RowEstimates):
             yield from pages(self._database, request)
 
     def close(self, minute: str, rid: str, state: str, facts: Mapping[str, Any]) -> bool:
-        """Settle an open row with these facts; False if it was closed before. The caller that closes a row releases its
-        hold, so exactly one does: the request is never repeated, even if its reply is lost."""
+        """Settle an open row with these facts, which are attribute values; False if it was closed before. The caller
+        that closes a row releases its hold, so exactly one does: the request is never repeated, even if its reply is
+        lost."""
         sets, names, marks = ending(tuple(facts))
-        values = to_item(dict(zip(marks, facts.values(), strict=True)))
+        values: dict[str, AttributeValue] = dict(zip(marks, facts.values(), strict=True))
+        values[":open"], values[":state"] = _IS_OPEN, {"S": state}
         request = {
             "TableName": self._table,
             "Key": {"minute": {"S": minute}, "rid": {"S": rid}},
             "UpdateExpression": f"SET {sets}",
             "ConditionExpression": "#state = :open",
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": {":open": {"S": OPEN}, ":state": {"S": state}, **values},
+            "ExpressionAttributeValues": values,
         }
         try:
             self._database.call("UpdateItem", request)
@@ -271,28 +274,3 @@ class RowStore(RowEstimates):
 
 def _stored(account: RowAccount) -> dict[str, Any]:
     return {"id": account.id, "window": account.window} | ({} if account.budget is None else {"budget": account.budget})
-
-
-def settled_facts(
-    usage: Usage | None, prompt_cost: int, completion_cost: int, status: str, latency_ms: int, now: int
-) -> dict[str, Any]:
-    """What settling adds to a row; costs in micro-dollars, `now` in microseconds."""
-    facts: dict[str, Any] = {
-        "actual": prompt_cost + completion_cost,
-        "prompt_cost": prompt_cost,
-        "completion_cost": completion_cost,
-        "status": status,
-        "latency_ms": latency_ms,
-        "settled": now,
-    }
-    if usage is not None:
-        facts |= {
-            "input_tokens": usage.input_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-            "cache_write_1h_tokens": usage.cache_write_1h_tokens,
-            "output_tokens": usage.output_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "usage_source": usage.source,
-        }
-    return facts

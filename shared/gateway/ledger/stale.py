@@ -7,24 +7,19 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.identity.caller import DURATIONS
-from gateway.ledger.admission import Windows, bookings_of
+from gateway.ledger.admission import HOUR, Windows, bookings_of
 from gateway.limits import WINDOWS
 
-_HOUR = 3_600_000_000
-_DAY = 24 * _HOUR
+_DAY = 24 * HOUR
 
 
-def stale_names(item: Mapping[str, Any], windows: Windows) -> Sequence[str]:
-    """Counters of past hours and days, which the next admission may remove. Those of the previous hour stay: otherwise
-    a call that comes late, or by a clock that is slightly behind, would find its own window empty. Yesterday's tokens
-    stay too: a call of yesterday may still end and correct them. Only the current day's tags stay: they matter only
-    when a row opens. A window that a clock slightly ahead has begun never counts as past."""
-    return _stale(tuple(item), windows.now // _HOUR)
-
-
-@lru_cache(maxsize=256)
-def _stale(names: tuple[str, ...], hour_number: int) -> Sequence[str]:
-    """`stale_names` of an item with these names. Items have the same names for an hour, most keys' all the same."""
+@lru_cache(maxsize=256)  # items have the same names for an hour, most keys' all the same
+def stale_names(names: tuple[str, ...], hour_number: int) -> Sequence[str]:
+    """Of the attributes of an item with these names, the counters of past hours and days, which the next admission may
+    remove. The current hour is numbered from the epoch. Those of the previous hour stay: otherwise a call that comes
+    late, or by a clock that is slightly behind, would find its own window empty. Yesterday's tokens stay too: a call of
+    yesterday may still end and correct them. Only the current day's tags stay: they matter only when a row opens. A
+    window that a clock slightly ahead has begun never counts as past."""
     oldest = _oldest(hour_number)
     return tuple(sorted(name for name in names if name[:2] in oldest and name[2:] < oldest[name[:2]])[:20])
 
@@ -32,8 +27,8 @@ def _stale(names: tuple[str, ...], hour_number: int) -> Sequence[str]:
 @lru_cache(maxsize=16)
 def _oldest(hour_number: int) -> Mapping[str, str]:
     """The first window whose counters stay, by the first two characters of the counters' names."""
-    before, yesterday = Windows.at((hour_number - 1) * _HOUR), Windows.at((hour_number - 24) * _HOUR)
-    oldest = {"g_": Windows.at(hour_number * _HOUR).day}
+    before, yesterday = Windows.at((hour_number - 1) * HOUR), Windows.at((hour_number - 24) * HOUR)
+    oldest = {"g_": Windows.at(hour_number * HOUR).day}
     for each in WINDOWS:
         ended = yesterday if each.unit == "tokens" and each.window == "day" else before
         oldest[each.attribute] = each.counter(ended.hour)[2:]

@@ -55,7 +55,7 @@ class Price(NamedTuple):
 
     def for_tier(self, service_tier: str | None) -> Price:
         """The price of the service tier that an answer names."""
-        return self.of_tier(service_tier or "") or self
+        return (self.of_tier(service_tier) or self) if service_tier and self.tiers else self
 
 
 class Cost(NamedTuple):
@@ -71,15 +71,17 @@ class Cost(NamedTuple):
 
 def cost_of(usage: Usage, price: Price) -> Cost:
     """The price of a settled call. Every part is rounded up to the next whole micro-dollar, once."""
-    price = price.for_prompt(usage.prompt_tokens)
-    write = price.input if price.cache_write is None else price.cache_write
-    prompt = (
-        usage.input_tokens * price.input
-        + usage.cached_tokens * (price.input if price.cached is None else price.cached)
-        + usage.cache_write_tokens * write
-        + usage.cache_write_1h_tokens * (write if price.cache_write_1h is None else price.cache_write_1h)
-    )
-    return Cost(prompt=_per_million(prompt), completion=_per_million(usage.output_tokens * price.output))
+    if price.long is not None:
+        price = price.for_prompt(usage.prompt_tokens)
+    prompt = usage.input_tokens * price.input
+    if usage.cached_tokens:
+        prompt += usage.cached_tokens * (price.input if price.cached is None else price.cached)
+    if usage.cache_write_tokens or usage.cache_write_1h_tokens:
+        write = price.input if price.cache_write is None else price.cache_write
+        for_an_hour = write if price.cache_write_1h is None else price.cache_write_1h
+        prompt += usage.cache_write_tokens * write + usage.cache_write_1h_tokens * for_an_hour
+    # Rounded up: the floor of the negative.
+    return Cost(-(-prompt // MICRO), -(-usage.output_tokens * price.output // MICRO))
 
 
 def micro(dollars: float | Decimal) -> int:
@@ -103,7 +105,3 @@ def in_dollars(micro: int) -> str:
     """Dollars for a sentence: "$0.000006", "$25.00"."""
     whole, _, part = f"{usd(micro):.6f}".partition(".")
     return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
-
-
-def _per_million(amount: int) -> int:
-    return -(-amount // MICRO)

@@ -31,7 +31,8 @@ class Usage(NamedTuple):
 
     @property
     def total_tokens(self) -> int:
-        return self.prompt_tokens + self.output_tokens
+        prompt = self.input_tokens + self.cached_tokens + self.cache_write_tokens + self.cache_write_1h_tokens
+        return prompt + self.output_tokens
 
 
 def added(one: Usage, other: Usage) -> Usage:

@@ -20,7 +20,7 @@ from gateway import observability
 from gateway.dynamodb.attributes import size_of
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.identity.account_ids import named
-from gateway.ledger.admission import Booking, Windows, bookings_of
+from gateway.ledger.admission import HOUR, Booking, bookings_of
 from gateway.ledger.rows_store import Sum
 from gateway.ledger.stale import stale_names, stale_windows
 
@@ -119,7 +119,7 @@ class Reconciler:
     def _forget(self, item: dict[str, Any], bookings: list[Booking], now: int) -> int:
         for booking in bookings:
             _take(item, booking)
-        stale = [*stale_names(item, Windows.at(now)), *stale_windows(item, now)]
+        stale = [*stale_names(tuple(item), now // HOUR), *stale_windows(item, now)]
         return len(bookings) if self.limits.forget(item["id"], bookings, stale[:_MOST_STALE]) else 0
 
     def _close(self, item: dict[str, Any], booking: Booking, rows: Sum, now: int, done: Reconciled) -> None:

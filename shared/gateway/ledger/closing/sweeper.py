@@ -11,7 +11,8 @@ from gateway import observability
 from gateway.errors import StoreError
 from gateway.ledger.admission import Booking
 from gateway.ledger.limits_store import Release
-from gateway.ledger.rows_store import LENGTHS, accounts_of, settled_facts
+from gateway.ledger.resizing.row_estimates import settled_facts
+from gateway.ledger.rows_store import LENGTHS, accounts_of
 
 _MOST_MINUTES = 60  # in one run: after a long pause it catches up over several runs
 _SECOND = 1_000_000

@@ -1,4 +1,4 @@
-"""Changes to the amount that a row of `request-analytics` holds, while its call is under way."""
+"""Changes to the amount that a row of `request-analytics` holds, while its call is under way, and what its end adds."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from gateway.dynamodb.attributes import from_item, to_item
+from gateway.dynamodb.attributes import AttributeValue, from_item, to_item
 from gateway.dynamodb.client import Database
 from gateway.errors import ConditionFailed
+from gateway.models.usage import Usage
 
 _OPEN, EXPIRED = "OPEN", "EXPIRED"
 
@@ -42,20 +43,43 @@ class RowEstimates:
         self._database.call("UpdateItem", request, attempts=2)
 
     def expire(self, minute: str, rid: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
-        """End an open row with these facts. Its cost is what it holds at that moment, which may have changed since it
-        was read. Returns the row after the update; None if it was closed before."""
+        """End an open row with these facts, which are attribute values. Its cost is what it holds at that moment, which
+        may have changed since it was read. Returns the row after the update; None if it was closed before."""
         sets, names, marks = ending(tuple(facts))
-        values = dict(zip(marks, facts.values(), strict=True))
+        ended = {":open": {"S": _OPEN}, ":state": {"S": EXPIRED}}
         request = {
             "TableName": self._table,
             "Key": to_item({"minute": minute, "rid": rid}),
             "UpdateExpression": f"SET {sets}, actual = est, prompt_cost = est",
             "ConditionExpression": "#state = :open",
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_item(values | {":open": _OPEN, ":state": EXPIRED}),
+            "ExpressionAttributeValues": dict(zip(marks, facts.values(), strict=True)) | ended,
             "ReturnValues": "ALL_NEW",
         }
         try:
             return from_item(self._database.call("UpdateItem", request)["Attributes"])
         except ConditionFailed:
             return None
+
+
+def settled_facts(
+    usage: Usage | None, prompt_cost: int, completion_cost: int, status: str, latency_ms: int, now: int
+) -> dict[str, AttributeValue]:
+    """What settling adds to a row, as attribute values; costs in micro-dollars, `now` in microseconds."""
+    facts: dict[str, AttributeValue] = {
+        "actual": {"N": str(prompt_cost + completion_cost)},
+        "prompt_cost": {"N": str(prompt_cost)},
+        "completion_cost": {"N": str(completion_cost)},
+        "status": {"S": status},
+        "latency_ms": {"N": str(latency_ms)},
+        "settled": {"N": str(now)},
+    }
+    if usage is not None:
+        facts["input_tokens"] = {"N": str(usage.input_tokens)}
+        facts["cached_tokens"] = {"N": str(usage.cached_tokens)}
+        facts["cache_write_tokens"] = {"N": str(usage.cache_write_tokens)}
+        facts["cache_write_1h_tokens"] = {"N": str(usage.cache_write_1h_tokens)}
+        facts["output_tokens"] = {"N": str(usage.output_tokens)}
+        facts["reasoning_tokens"] = {"N": str(usage.reasoning_tokens)}
+        facts["usage_source"] = {"S": usage.source}
+    return facts
