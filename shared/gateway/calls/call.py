@@ -10,15 +10,13 @@ from functools import reduce
 from typing import Any
 
 from gateway import context, observability
-from gateway.breakers.breaker import BreakerRules
-from gateway.breakers.breakers import Breakers, Permit
+from gateway.breakers.breakers import Permit
 from gateway.calls.asked import Asked, Spoken, spoken
 from gateway.calls.attempt import Attempt
-from gateway.calls.plan import Plan, Target, moves_on, seconds_for
+from gateway.calls.plan import Means, Plan, Target, moves_on, seconds_for
 from gateway.errors import ClientGone, GatewayError, InternalError, UpstreamUnavailable
 from gateway.ledger.charge import Verdict
 from gateway.ledger.holds import Hold, Outcome
-from gateway.ledger.ledger import Ledger
 from gateway.models.model_names import Route
 from gateway.models.money import Cost, usd
 from gateway.models.usage import Usage, added
@@ -26,18 +24,6 @@ from gateway.vendors.base import QUIET, Answer, Counted, Event, awaited
 
 _ABORTED = "aborted"  # the client stopped reading
 _NOTHING = Cost(0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a call works with. `now` gives seconds since the epoch. `first_byte` is the most seconds that a stream may
-    take to begin."""
-
-    ledger: Ledger
-    breakers: Breakers
-    rules: BreakerRules
-    now: Callable[[], float]
-    first_byte: float
 
 
 @dataclass(slots=True)
