@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from gateway.json_text import is_shallow, is_shallow_text
 
-_MOST_TOKENS = 100_000_000  # no model reads or writes as many; a larger count is not believed
+MOST_TOKENS: Final = 100_000_000  # no model reads or writes as many; a larger count is not believed
 
 
 def json_object(data: bytes | str) -> dict[str, Any] | None:
@@ -33,11 +33,22 @@ def objects(value: object) -> list[Mapping[str, Any]]:
 def count(value: object) -> int | None:
     """A token count: a whole number from 0 up, however it is written (12.0), else None. 0 is a count, not "missing"."""
     if type(value) is int:
-        return value if 0 <= value <= _MOST_TOKENS else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value if 0 <= value <= MOST_TOKENS else None
+    if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     whole = isinstance(value, int) or value.is_integer()
-    return int(value) if whole and 0 <= value <= _MOST_TOKENS else None
+    return int(value) if whole and 0 <= value <= MOST_TOKENS else None
+
+
+def counts(given: object, names: Sequence[str]) -> list[int | None]:
+    """Several counts of an object, each as `count` reads it; None for each that is missing."""
+    found: list[int | None] = []
+    held = mapping(given)
+    for name in names:
+        value = held.get(name)
+        plain = type(value) is int and 0 <= value <= MOST_TOKENS  # as almost every count is
+        found.append(value if plain or value is None else count(value))
+    return found
 
 
 def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
@@ -45,7 +56,7 @@ def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
     (the usage) can still be read."""
     sound = True
     try:
-        text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
+        text = data if isinstance(data, str) else data.decode(_encoding(data), "surrogatepass")
         try:
             value = _SOUND.decode(text)
         except _Unsound:
@@ -55,6 +66,11 @@ def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
     if not isinstance(value, dict) or not (is_shallow_text(text) or is_shallow(value)):
         return None, False
     return value, sound
+
+
+def _encoding(data: bytes) -> str:
+    """The encoding of JSON. An object in UTF-8 begins with its bracket and something else than a zero byte."""
+    return "utf-8" if data[:1] == b"{" and data[1:2] != b"\0" else json.detect_encoding(data)
 
 
 class _Unsound(Exception):

@@ -100,8 +100,9 @@ def read_credentials(text: str) -> tuple[Held, ...]:
 
 def usable(held: Held) -> bool:
     """Whether a credential may be in a header. If it may not, an HTTP library would quote it in its error."""
-    parts = (held,) if isinstance(held, str) else (held.access_key, held.secret_key, held.token or "none")
-    return all(part and part.isascii() and part.isprintable() and " " not in part for part in parts)
+    if isinstance(held, str):
+        return held != "" and held.isascii() and held.isprintable() and " " not in held
+    return usable(held.access_key) and usable(held.secret_key) and (not held.token or usable(held.token))
 
 
 def _entries(text: str) -> list[Any]:

@@ -23,6 +23,7 @@ from gateway.errors import BadRequest
 
 GATEWAY_FIELDS = frozenset({"tags", "fallbacks", "cache", "mcp", "mcpContext"})
 _LATER = ("fallbacks", "cache", "mcp")
+_STAY = GATEWAY_FIELDS | {"model", "stream", "stream_options"}  # fields that no provider is sent as they came
 
 
 def _text_or_object(value: Any) -> Any:
@@ -188,15 +189,16 @@ class ChatRequest(Known):
 
     def cap(self, tier: TierLimits, most: int | None) -> int:
         """The output tokens to enforce per choice: what is asked for, else the tier's default; at most the model's."""
-        asked = [cap for cap in (self.max_tokens, self.max_completion_tokens) if cap is not None]
-        cap = min(asked) if asked else tier.default_max_tokens
-        return min(cap, most) if most else cap
+        cap, other = self.max_tokens, self.max_completion_tokens
+        if cap is None or (other is not None and other < cap):
+            cap = tier.default_max_tokens if other is None else other
+        return most if most and most < cap else cap
 
 
 def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
     """The request of a JSON body. Raises BadRequest naming the field."""
     for name in _LATER:
-        if body.get(name) is not None:
+        if name in body and body[name] is not None:
             raise BadRequest(f"{name}: not supported by this version", param=name, code="unsupported_parameter")
     check_names_of(body)
     request = validated(ChatRequest, body)
@@ -206,8 +208,7 @@ def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
 
 def provider_body(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body for a provider: all that the client sent except the gateway's own fields and those of delivery."""
-    dropped = GATEWAY_FIELDS | {"model", "stream", "stream_options"}
-    return {name: value for name, value in body.items() if name not in dropped}
+    return {name: value for name, value in body.items() if name not in _STAY}
 
 
 def _check_parts(messages: list[dict[str, Any]]) -> None:

@@ -24,12 +24,8 @@ class _Spoken:
     """See `gateway.calls.asked.Spoken`."""
 
     mode = "chat"
-
-    def parse(self, body: Mapping[str, Any]) -> ChatRequest:
-        return parse_chat(body)
-
-    def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return provider_body(body)
+    parse = staticmethod(parse_chat)
+    leaving = staticmethod(provider_body)
 
     def billed(
         self, asked: ChatRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from gateway.dialects.values import count, mapping
+from typing import Final
+
+from gateway.dialects.values import counts, mapping
 from gateway.models.usage import Usage
+
+# Some hosts give the cached tokens next to their counts: DeepSeek under the first of these names, Moonshot under the
+# second.
+_TOP: Final = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens", "cached_tokens")
+_PROMPT: Final = ("cached_tokens", "cache_write_tokens")
+_COMPLETION: Final = ("reasoning_tokens",)
 
 
 def usage_of(value: object) -> Usage | None:
     """The `usage` object of an answer or of a stream's last chunk; None if it has no usable counts."""
     usage = mapping(value)
-    prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    prompt, completion, total, *beside = counts(usage, _TOP)
     if prompt is None or completion is None:
         return None
-    details = mapping(usage.get("prompt_tokens_details"))
-    # Some hosts give it next to their counts: DeepSeek as `prompt_cache_hit_tokens`, Moonshot as `cached_tokens`.
-    hits = (details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"))
-    cached = min(next((each for each in map(count, hits) if each is not None), 0), prompt)
-    written = min(count(details.get("cache_write_tokens")) or 0, prompt - cached)
-    reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
-    outside = _outside(prompt, completion, count(usage.get("total_tokens")), reasoning)
+    cached, written = counts(usage.get("prompt_tokens_details"), _PROMPT)
+    for each in beside:
+        cached = each if cached is None else cached
+    cached = min(cached or 0, prompt)
+    written = min(written or 0, prompt - cached)
+    reasoning = counts(usage.get("completion_tokens_details"), _COMPLETION)[0] or 0
+    outside = _outside(prompt, completion, total, reasoning)
     output = completion + outside
     return Usage(
         input_tokens=prompt - cached - written,
