@@ -193,7 +193,10 @@ class Attempt:
     def _billed(self, usage: Usage, tier: str | None) -> Cost:
         """The tier that answered is billed, whatever tier was asked for. If the answer names none, the bill is the
         higher of those for the requested tier and for the usual one."""
-        price, asked = self.target.route.price, self.prepared.call.body.get("service_tier")
+        price = self.target.route.price
+        if not price.tiers:
+            return cost_of(usage, price)
+        asked = self.prepared.call.body.get("service_tier")
         if tier or not isinstance(asked, str):
             return cost_of(usage, price.for_tier(tier))
         return max((cost_of(usage, each) for each in (price, price.for_tier(asked))), key=lambda cost: cost.total)

@@ -4,14 +4,13 @@ settlement."""
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 from gateway import context, observability
 from gateway.breakers.breakers import Permit
-from gateway.calls.asked import Asked, Spoken, spoken
+from gateway.calls.asked import Asked, spoken
 from gateway.calls.attempt import Attempt
 from gateway.calls.plan import Means, Plan, Target, moves_on, seconds_for
 from gateway.errors import ClientGone, GatewayError, InternalError, UpstreamUnavailable
@@ -46,10 +45,6 @@ class Call:
     @property
     def request(self) -> Asked:
         return self.plan.told
-
-    @property
-    def spoken(self) -> Spoken:
-        return spoken(self.plan.dialect)
 
     @property
     def products(self) -> list[dict[str, Any]]:
@@ -120,22 +115,25 @@ class Call:
         """The whole answer in the client's dialect, with the cost, and with the billed usage if the provider sent none.
         Yields each time that the call is QUIET. If `gone` says then that the client no longer waits, or if this is
         closed, the call is ended; the former raises ClientGone."""
-        with closing(self.events()) as events:
-            try:
-                for event in events:
-                    if isinstance(event, Answer):
-                        self.answer = event.body
-                    elif event is QUIET:
-                        if gone():
-                            self.left = True
-                            break
-                        yield
-            except GeneratorExit:
-                self.left = True
-                raise
+        events = self.events()
+        try:
+            for event in events:
+                if isinstance(event, Answer):
+                    self.answer = event.body
+                elif event is QUIET:
+                    if gone():
+                        self.left = True
+                        break
+                    yield
+        except GeneratorExit:
+            self.left = True
+            raise
+        finally:
+            events.close()
         if self.left:
             raise self.paid_for(ClientGone())  # the call is settled by now
-        return self.spoken.billed(self.request, self.answer, self.attempts[-1].usage, self.price())
+        plan = self.plan
+        return spoken(plan.dialect).billed(plan.told, self.answer, self.attempts[-1].usage, self.price())
 
     def price(self) -> dict[str, Any]:
         """What the call cost in US dollars, in the form that an answer has next to its usage."""
@@ -201,14 +199,15 @@ class Call:
         except BaseException:
             means.breakers.give_back(permit)
             raise
-        attempt = Attempt(target, target.within(left), self.request.choices)
+        attempt = Attempt(target, target.within(left), self.plan.request.choices)
         self.attempts.append(attempt)
         return attempt, permit
 
     def _make_room(self, target: Target) -> None:
         """The hold must cover this attempt's estimate and what earlier attempts may be billed. An attempt that was
         never sent, or that got an error status, is not billed."""
-        missing = self.cost.total + target.held(self.hold.typical) - self.hold.row.est
+        owed = self.cost.total if self.attempts else 0
+        missing = owed + target.held(self.hold.typical) - self.hold.row.est
         if missing > 0:
             self.hold = self.means.ledger.top_up(self.hold, missing)
 

@@ -128,7 +128,7 @@ def estimate(
     images = sum([is_image(part) for _, part in parts]) if parts else 0
     written = _written(without_data(body) if images else body)
     # Marks are names in the text; a text without them need not be walked through, and most have none.
-    marks = list(_marks(body)) if images or _is_marked(written) else []
+    marks = list(_marks(body)) if images or _MARKED.search(written) else []
     if marks or not plain:
         _refuse_unpriced(body, marks, price, marked=marked)
     text, around, where = _length(written), _CHAT_TOKENS, None
@@ -199,11 +199,6 @@ class _Step(NamedTuple):
             steps.append(f"[{name}]" if isinstance(name, int) else f".{name[:_LONGEST_STEP]}")
             step = step.above
         return "".join(reversed(steps)).lstrip(".")
-
-
-def _is_marked(written: str) -> bool:
-    """Whether JSON text has a mark's name. Looking for words is much faster than for a pattern, in a long text."""
-    return ("cache_control" in written or "cachePoint" in written) and _MARKED.search(written) is not None
 
 
 class _Mark(NamedTuple):

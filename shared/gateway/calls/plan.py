@@ -61,8 +61,8 @@ class Target:
         return self.est.typical if typical else self.est.cost
 
     def within(self, seconds: float) -> Prepared:
-        """The call with this many seconds as its timeout."""
-        return self.prepared._replace(call=self.prepared.call._replace(timeout=seconds))
+        """The call with at most this many seconds as its timeout."""
+        return self.prepared._replace(seconds=seconds)
 
     def storing(self, *, may_store: bool) -> Target:
         """The same target, with a call that may or may not be stored."""

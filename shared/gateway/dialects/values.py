@@ -42,13 +42,11 @@ def count(value: object) -> int | None:
 
 def counts(given: object, names: Sequence[str]) -> list[int | None]:
     """Several counts of an object, each as `count` reads it; None for each that is missing."""
-    found: list[int | None] = []
-    held = mapping(given)
-    for name in names:
-        value = held.get(name)
-        plain = type(value) is int and 0 <= value <= MOST_TOKENS  # as almost every count is
-        found.append(value if plain or value is None else count(value))
-    return found
+    held = given if type(given) is dict else mapping(given)
+    return [
+        value if value is None or (type(value) is int and 0 <= value <= MOST_TOKENS) else count(value)
+        for value in map(held.get, names)
+    ]
 
 
 def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
@@ -56,7 +54,7 @@ def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
     (the usage) can still be read."""
     sound = True
     try:
-        text = data if isinstance(data, str) else data.decode(_encoding(data), "surrogatepass")
+        text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
         try:
             value = _SOUND.decode(text)
         except _Unsound:
@@ -66,11 +64,6 @@ def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:
     if not isinstance(value, dict) or not (is_shallow_text(text) or is_shallow(value)):
         return None, False
     return value, sound
-
-
-def _encoding(data: bytes) -> str:
-    """The encoding of JSON. An object in UTF-8 begins with its bracket and something else than a zero byte."""
-    return "utf-8" if data[:1] == b"{" and data[1:2] != b"\0" else json.detect_encoding(data)
 
 
 class _Unsound(Exception):

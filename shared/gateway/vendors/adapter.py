@@ -182,7 +182,7 @@ class Adapter(ABC):
             return status_failure(self.name, reply, path_of, self._mask(prepared, *used))
 
         another = self._connection.another if rotates else None
-        return answered(self.credential, another, call.timeout, post, failure)
+        return answered(self.credential, another, prepared.timeout, post, failure)
 
     def _mask(self, prepared: Prepared, *secrets: str) -> Callable[[object], str] | None:
         """Masks the provider's error text so that it may be shown; only for a client that speaks the endpoint's
