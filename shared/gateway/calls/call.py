@@ -41,6 +41,7 @@ class Call:
     begun: bool = False  # some bytes of an attempt, even without content, have gone out: set by the code that sends
     fallbacks: int = 0  # targets before the last one tried that were skipped or did not deliver
     _lowered: Attempt | None = None
+    _paid: Cost | None = None  # once it is settled
 
     @property
     def request(self) -> Asked:
@@ -67,6 +68,8 @@ class Call:
     @property
     def cost(self) -> Cost:
         """What all attempts cost. An attempt that has not ended counts with its estimate."""
+        if self._paid is not None:
+            return self._paid
         if not self.attempts:
             return _NOTHING
         if len(self.attempts) == 1:
@@ -247,6 +250,7 @@ class Call:
         if status == ClientGone.default_code:
             observability.count("HangUps")
         last, cost = self.attempts[-1] if self.attempts else None, self.cost
+        self._paid = cost
         outcome = Outcome(
             self.usage,
             cost.prompt,

@@ -150,7 +150,9 @@ class Completions:
         known = known or self.known()
         said, config = spoken(way.dialect), known.config
         request, tier = said.parse(body), config.tier(caller.tier)
-        places, products = self._places(caller, request, known, way.dialect), self._products(request)
+        places = self._places(caller, request, known, way.dialect)
+        wanted = request.mcp_context
+        products = [] if wanted is None else fitting(self.catalogue().context(wanted))
         leaving, rid = said.leaving(with_products(body, products) if products else body), new_rid()
         streamed, choices = way.streams and request.streamed, request.choices
         limits, metadata, targets = config.timeouts, {"key-id": caller.key_id, "request-id": rid}, list[Target]()
@@ -286,8 +288,3 @@ class Completions:
             known.places.clear()
         known.places[asked] = places
         return places
-
-    def _products(self, request: Asked) -> list[dict[str, Any]]:
-        if request.mcp_context is None:
-            return []
-        return fitting(self.catalogue().context(request.mcp_context))

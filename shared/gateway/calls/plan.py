@@ -134,7 +134,7 @@ class Plan:
         targets = self.targets
         if not 0 < len(targets) <= MOST_TARGETS:
             raise ValueError(f"a plan has one target at least, and {MOST_TARGETS} at most")
-        self.told = self.request if self.may_store or not _asks_to_store(self.request) else _unstored(self.request)
+        self.told = self.request if self.may_store else _unstored(self.request)
         first = self.first = targets[0]
         self.est, self.typical, self.tokens = first.est.cost, first.est.typical, first.est.tokens
         self.models = (first.route.target,)
@@ -159,6 +159,8 @@ def _asks_to_store(request: Asked) -> bool:
 
 def _unstored(request: Asked) -> Asked:
     """A request that may not be stored, as one that does not ask for storing."""
+    if not _asks_to_store(request):
+        return request
     return cast(Asked, cast(Any, request).model_copy(update={"store": False}))
 
 

@@ -279,5 +279,8 @@ class Adapter(ABC):
 
 def _known(reply: HttpReply) -> str:
     """The provider's id for an answer, in a form that fits the answer's id."""
-    told = (reply.headers.get(name, "") for name in _REQUEST_IDS)
-    return next((each for each in told if _REQUEST_ID.fullmatch(each)), "") or str(uuid.uuid4())
+    for name in _REQUEST_IDS:
+        told = reply.headers.get(name, "")
+        if told and _REQUEST_ID.fullmatch(told):
+            return told
+    return str(uuid.uuid4())

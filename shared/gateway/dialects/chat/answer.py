@@ -42,10 +42,11 @@ def completion_of(answer: Mapping[str, Any], usage: Usage | None, *, model: str)
             return None
         choices.append(choice)
     body = {name: value for name, value in answer.items() if name != "usage"}
-    body["id"] = _text(answer.get("id")) or f"chatcmpl-{uuid.uuid4()}"
+    named, created, answered = answer.get("id"), answer.get("created"), answer.get("model")
+    body["id"] = named if type(named) is str and named else f"chatcmpl-{uuid.uuid4()}"
     body["object"] = "chat.completion"
-    body["created"] = _created(answer.get("created"))
-    body["model"] = _text(answer.get("model")) or model
+    body["created"] = created if type(created) is int and 0 < created < _LATEST else _created(created)
+    body["model"] = answered if type(answered) is str and answered else model
     body["choices"] = choices
     for name, kind in _KINDS:
         if name in body and body[name] is not None and not isinstance(body[name], kind):
@@ -62,7 +63,7 @@ def _choice(given: object, at: int) -> dict[str, Any] | None:
     if message is None:
         return None
     reason, index, logprobs = given.get("finish_reason"), given.get("index"), given.get("logprobs")
-    if not isinstance(reason, str) or not reason:  # a server that gives no reason has still ended
+    if type(reason) is not str or not reason:  # a server that gives no reason has still ended
         reason = "tool_calls" if message.get("tool_calls") else "stop"
     return given | {
         "index": index if type(index) is int and 0 <= index < 1_000 else at,

@@ -10,7 +10,7 @@ another host gets them only if its operator lists them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
@@ -82,7 +82,7 @@ _HELD: Final = frozenset(("text", "refusal", "image_url", "input_audio"))
 _USUAL_TTL = (None, "30m")
 
 
-def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None:
+def check_fields(body: Mapping[str, Any], passed: Collection[str] | None) -> None:
     """Raises BadRequest with the path of the first field that may not leave. `passed`: what the host's operator lists
     beyond OpenAI's own fields; None if every unknown field may pass."""
     if body.keys() <= _PLAIN and _are_usual(body.get("messages") or ()):
@@ -102,7 +102,7 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
     for where, name, reason in chain(*inside, _of_messages(present.get("messages"))):
         raise _refused(f"{where}.{name[:64]}", reason)
     if passed is not None:
-        _check_known(present, passed)
+        _check_known(present, frozenset(passed))
 
 
 def _are_usual(messages: Iterable[Mapping[str, Any]]) -> bool:

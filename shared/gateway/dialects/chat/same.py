@@ -24,7 +24,7 @@ class _Same:
 
     def request(self, asked: Asked) -> Written:
         quirks = asked.quirks
-        check_fields(asked.body, None if quirks.passes_all else frozenset(quirks.pass_fields))
+        check_fields(asked.body, None if quirks.passes_all else quirks.pass_fields)
         dropped: list[str] = []
         return Written(leaving(asked.body, asked, dropped), dropped, {})
 

@@ -23,8 +23,8 @@ def usage_of(value: object) -> Usage | None:
     cached, written = counts(usage.get("prompt_tokens_details"), _PROMPT)
     for each in beside:
         cached = each if cached is None else cached
-    cached = min(cached or 0, prompt)
-    written = min(written or 0, prompt - cached)
+    cached = min(cached, prompt) if cached else 0
+    written = min(written, prompt - cached) if written else 0
     reasoning = counts(usage.get("completion_tokens_details"), _COMPLETION)[0] or 0
     outside = _outside(prompt, completion, total, reasoning)
     output = completion + outside
@@ -33,12 +33,12 @@ def usage_of(value: object) -> Usage | None:
         cached_tokens=cached,
         cache_write_tokens=written,
         output_tokens=output,
-        reasoning_tokens=min(max(reasoning, outside), output),
+        reasoning_tokens=min(max(reasoning, outside), output) if reasoning or outside else 0,
     )
 
 
 def _outside(prompt: int, completion: int, total: int | None, reasoning: int) -> int:
     """Output tokens that `completion_tokens` does not include: some servers count reasoning only in the total. If there
     are more reasoning tokens than completion tokens, they can't be included either."""
-    beyond = max(0, total - prompt - completion) if total is not None else 0
-    return max(beyond, reasoning if reasoning > completion else 0)
+    beyond = total - prompt - completion if total is not None and total > prompt + completion else 0
+    return reasoning if reasoning > completion and reasoning > beyond else beyond
