@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from gateway.json_text import is_shallow, is_shallow_text
@@ -38,15 +38,6 @@ def count(value: object) -> int | None:
         return None
     whole = isinstance(value, int) or value.is_integer()
     return int(value) if whole and 0 <= value <= MOST_TOKENS else None
-
-
-def counts(given: object, names: Sequence[str]) -> list[int | None]:
-    """Several counts of an object, each as `count` reads it; None for each that is missing."""
-    held = given if type(given) is dict else mapping(given)
-    return [
-        value if value is None or (type(value) is int and 0 <= value <= MOST_TOKENS) else count(value)
-        for value in map(held.get, names)
-    ]
 
 
 def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:

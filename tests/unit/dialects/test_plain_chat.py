@@ -12,7 +12,7 @@ from gateway.dialects.chat.answer import completion_of
 from gateway.dialects.chat.policy import check_fields
 from gateway.dialects.chat.schema import checked_request, plain_request
 from gateway.dialects.chat.usage import usage_of
-from gateway.dialects.values import MOST_TOKENS, count, counts
+from gateway.dialects.values import MOST_TOKENS, count
 from gateway.errors import BadRequest
 
 TIER = TierLimits(requests_per_minute=10)
@@ -142,12 +142,6 @@ COUNT = value(0, 5, 12.0, MOST_TOKENS, MOST_TOKENS + 1)
 DETAILS = st.one_of(
     ODD, st.dictionaries(st.sampled_from(["cached_tokens", "reasoning_tokens", "cache_write_tokens", "other"]), COUNT)
 )
-
-
-@given(st.dictionaries(st.sampled_from("abc"), COUNT), st.lists(st.sampled_from("abcd")))
-def test_several_counts_are_read_as_each_would_be(given_: dict[str, Any], names: list[str]) -> None:
-    assert counts(given_, names) == [count(given_.get(name)) for name in names]
-    assert counts("no object", names) == [None] * len(names)
 
 
 @given(

@@ -12,13 +12,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dialects.values import MOST_TOKENS, count, counts, mapping
+from gateway.dialects.values import MOST_TOKENS, count, mapping
 from gateway.models.usage import Usage
 
 _LATEST = 2**53  # as a time; clients' JSON does not read larger numbers exactly
 _KINDS = (("service_tier", str), ("system_fingerprint", str), ("metadata", dict), ("moderation", dict))
 _OF_WORDS = frozenset(("role", "content", "refusal", "annotations"))  # of a message that has nothing but words
-_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _DETAILS = {
     "prompt_tokens_details": ("audio_tokens", "cached_tokens", "cache_write_tokens"),
     "completion_tokens_details": (
@@ -51,8 +50,9 @@ def completion_of(answer: Mapping[str, Any], usage: Usage | None, *, model: str)
     for name, kind in _KINDS:
         if name in body and body[name] is not None and not isinstance(body[name], kind):
             del body[name]
-    if usage:
-        body["usage"] = _usage(mapping(answer.get("usage")))
+    told = answer.get("usage")
+    if usage and told:  # not if the counts came elsewhere
+        body["usage"] = _usage(mapping(told))
     return body
 
 
@@ -187,27 +187,29 @@ def _is_number(given: object) -> bool:
 
 def _usage(given: Mapping[str, Any]) -> dict[str, Any]:
     """A usage whose counts can be read, with its further fields if they have the promised type."""
-    prompt, completion, total = counts(given, _COUNTS)
-    prompt, completion = prompt or 0, completion or 0
+    prompt, completion = count(given.get("prompt_tokens")) or 0, count(given.get("completion_tokens")) or 0
+    total = count(given.get("total_tokens"))
     usage = dict(given)
     usage["prompt_tokens"], usage["completion_tokens"] = prompt, completion
     usage["total_tokens"] = prompt + completion if total is None else total
     for name, known in _DETAILS.items():
-        details = usage.pop(name, None)
-        if isinstance(details, dict):
+        details = usage.get(name)
+        if type(details) is dict:
             usage[name] = _details(details, known)
+        elif name in usage:
+            del usage[name]
     return usage
 
 
-def _details(given: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
+def _details(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
     """Details without those of the `known` counts that can't be read."""
-    read: dict[str, Any] = {}
-    for name, value in given.items():
-        plain = type(value) is int and 0 <= value <= MOST_TOKENS
-        found = value if plain or name not in known else count(value)
-        if found is not None or name not in known:
-            read[name] = found
-    return read
+    for value in given.values():
+        if type(value) is not int or not 0 <= value <= MOST_TOKENS:
+            break
+    else:
+        return given  # as usual: each is a count
+    read = {name: count(value) if name in known else value for name, value in given.items()}
+    return {name: value for name, value in read.items() if name not in known or value is not None}
 
 
 def _text(value: object) -> str:

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from gateway.dialects.values import counts, mapping
+from gateway.dialects.values import count, mapping
 from gateway.models.usage import Usage
-
-# Some hosts give the cached tokens next to their counts: DeepSeek under the first of these names, Moonshot under the
-# second.
-_TOP: Final = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens", "cached_tokens")
-_PROMPT: Final = ("cached_tokens", "cache_write_tokens")
-_COMPLETION: Final = ("reasoning_tokens",)
 
 
 def usage_of(value: object) -> Usage | None:
     """The `usage` object of an answer or of a stream's last chunk; None if it has no usable counts."""
     usage = mapping(value)
-    prompt, completion, total, *beside = counts(usage, _TOP)
+    prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
-    cached, written = counts(usage.get("prompt_tokens_details"), _PROMPT)
-    for each in beside:
-        cached = each if cached is None else cached
+    details = mapping(usage.get("prompt_tokens_details"))
+    cached = count(details.get("cached_tokens"))
+    if cached is None:  # some hosts give it next to their counts: DeepSeek by the first name, Moonshot by the second
+        cached = count(usage.get("prompt_cache_hit_tokens"))
+        cached = count(usage.get("cached_tokens")) if cached is None else cached
     cached = min(cached, prompt) if cached else 0
+    written = count(details.get("cache_write_tokens")) if "cache_write_tokens" in details else 0
     written = min(written, prompt - cached) if written else 0
-    reasoning = counts(usage.get("completion_tokens_details"), _COMPLETION)[0] or 0
-    outside = _outside(prompt, completion, total, reasoning)
+    reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
+    outside = _outside(prompt, completion, count(usage.get("total_tokens")), reasoning)
     output = completion + outside
-    return Usage(
-        input_tokens=prompt - cached - written,
-        cached_tokens=cached,
-        cache_write_tokens=written,
-        output_tokens=output,
-        reasoning_tokens=min(max(reasoning, outside), output) if reasoning or outside else 0,
-    )
+    thought = min(max(reasoning, outside), output) if reasoning or outside else 0
+    return Usage(prompt - cached - written, cached, written, output_tokens=output, reasoning_tokens=thought)
 
 
 def _outside(prompt: int, completion: int, total: int | None, reasoning: int) -> int:
