@@ -132,13 +132,13 @@ class Attempt:
         } | {name: count for name, count in tokens.items() if count}
 
     def _heard(self, event: Chunk | Made | Counted | Answer) -> None:
-        if isinstance(event, Counted):
+        if isinstance(event, Answer):
+            self.delivered = True
+            self._answered(event)
+        elif isinstance(event, Counted):
             # No prompt has 0 tokens: some hosts report zeros until they know the count.
             self.told = event.usage if event.usage.prompt_tokens else self.told
             self.counted = event if event.final else None
-        elif isinstance(event, Answer):
-            self.delivered = True
-            self._answered(event)
         else:
             self.delivered = self.delivered or event.content
             self.pieces, self.size = self.pieces + event.pieces, self.size + event.size

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeVar
 from gateway.destinations import ForbiddenAddress
 from gateway.dialects.neutral import NOTHING, Used
 from gateway.dialects.unsupported import Unusable
-from gateway.dialects.values import count, mapping, read_json
+from gateway.dialects.values import count, read_json
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
@@ -174,7 +174,7 @@ def answer_of(
     value, sound = read_json(data)
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
-    said = mapping(value)
+    said: Mapping[str, Any] = value or NOTHING
     usage = usage_of(said) or _counted(headers, writes=writes)
     tier = headers.get(_TIER) or _tier(said)
     if value is None or not sound:
@@ -217,7 +217,9 @@ def _tier(answer: Mapping[str, Any]) -> str | None:
     next to the counts in Messages."""
     named = answer.get("service_tier")
     for home, name in () if named else _TIERS_INSIDE:
-        named = named or mapping(answer.get(home)).get(name)
+        held = answer.get(home)
+        if type(held) is dict and not named:
+            named = held.get(name)
     return named if isinstance(named, str) else None
 
 

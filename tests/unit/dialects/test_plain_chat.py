@@ -9,8 +9,9 @@ from gateway.calls.items import tools_in
 from gateway.calls.parts import is_plain, parts_of, tools_and_calls, unbounded, wants_schema
 from gateway.config.document import TierLimits
 from gateway.dialects.chat.answer import completion_of
+from gateway.dialects.chat.plain import plain_request
 from gateway.dialects.chat.policy import check_fields
-from gateway.dialects.chat.schema import checked_request, plain_request
+from gateway.dialects.chat.schema import checked_request
 from gateway.dialects.chat.usage import usage_of
 from gateway.dialects.values import MOST_TOKENS, count
 from gateway.errors import BadRequest
@@ -47,6 +48,7 @@ BODY: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "temperature": value(0, 0.7, 1, 1.5),
         "top_p": value(0.1, 1),
         "stream": value(True, False),
+        "stream_options": value({"include_usage": True}),
     },
 )
 MORE: st.SearchStrategy[dict[str, Any]] = st.dictionaries(

@@ -7,8 +7,7 @@ ever meets another type. Text has its own check instead of pydantic's `str`: JSO
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -19,19 +18,13 @@ from pydantic import (
 
 from gateway.config.document import ALIAS, TierLimits
 from gateway.config.reasons import FIRST, validated
+from gateway.dialects.chat.plain import PlainRequest, Role, cap_of, plain_request, remember
 from gateway.dialects.fields import TAG, Flag, Known, McpContext, Object, Retention, Text, Texts, Tokens, check_names_of
 from gateway.errors import BadRequest
 
 GATEWAY_FIELDS = frozenset({"tags", "fallbacks", "cache", "mcp", "mcpContext"})
 _LATER = ("fallbacks", "cache", "mcp")
 _STAY = GATEWAY_FIELDS | {"model", "stream", "stream_options"}  # fields that no provider is sent as they came
-# A plain request has no other fields, and each of its messages nothing but a role and a text.
-_PLAIN = frozenset(("model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stream"))
-_MOST_NAMES = 256
-_named: set[str] = set()  # names of models that were checked before, since clients use few
-
-Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
-_ROLES = get_args(Role)
 
 
 def _text_or_object(value: Any) -> Any:
@@ -139,36 +132,6 @@ class ResponseFormat(Typed):
     json_schema: Object | None = None
 
 
-class _Capped(Protocol):
-    @property
-    def max_tokens(self) -> int | None: ...
-    @property
-    def max_completion_tokens(self) -> int | None: ...
-
-
-def _cap(self: _Capped, tier: TierLimits, most: int | None) -> int:
-    """The output tokens to enforce per choice: what is asked for, else the tier's default; at most the model's."""
-    cap, other = self.max_tokens, self.max_completion_tokens
-    if cap is None or (other is not None and other < cap):
-        cap = tier.default_max_tokens if other is None else other
-    return most if most and most < cap else cap
-
-
-@dataclass(slots=True)
-class PlainRequest:
-    """What a `ChatRequest` says of a request that asks for nothing but one answer to texts, as most do."""
-
-    model: str
-    max_tokens: int | None
-    max_completion_tokens: int | None
-    streamed: bool
-    choices: ClassVar[int] = 1
-    tags: ClassVar[tuple[str, ...]] = ()
-    mcp_context: ClassVar[None] = None
-    stream_options: ClassVar[None] = None
-    cap = _cap
-
-
 class ChatRequest(Known):
     """A request for a chat completion, in OpenAI's format. A field that is not listed here passes to OpenAI
     itself, unless it would cost extra. Another provider gets it only if an operator allows that."""
@@ -226,7 +189,7 @@ class ChatRequest(Known):
         return self.stream is True
 
     def cap(self, tier: TierLimits, most: int | None) -> int:
-        return _cap(self, tier, most)
+        return cap_of(self, tier, most)
 
 
 AnyRequest = ChatRequest | PlainRequest
@@ -237,31 +200,6 @@ def parse_chat(body: Mapping[str, Any]) -> AnyRequest:
     return plain_request(body) or checked_request(body)
 
 
-def plain_request(body: Mapping[str, Any]) -> PlainRequest | None:
-    """The request if it is plain and each value is beyond doubt: a model that was asked for before, and numbers that
-    are usual. Else None: it may be right all the same. Pydantic takes five times as long."""
-    if not body.keys() <= _PLAIN:
-        return None
-    model, messages, stream = body.get("model"), body.get("messages"), body.get("stream")
-    if type(model) is not str or model not in _named or type(messages) is not list or not 0 < len(messages) <= 1_000:
-        return None
-    for message in messages:
-        if type(message) is not dict or len(message) != 2 or type(message.get("content")) is not str:
-            return None
-        if message.get("role") not in _ROLES:
-            return None
-    cap, other = body.get("max_tokens"), body.get("max_completion_tokens")
-    for most in (cap, other):
-        if most is not None and (type(most) is not int or not 0 < most <= 1_000_000):
-            return None
-    for name in ("temperature", "top_p"):
-        if name in body and (type(body[name]) not in (float, int) or not 0 <= body[name] <= 1):
-            return None
-    if stream is not None and type(stream) is not bool:
-        return None
-    return PlainRequest(model, cap, other, stream is True)
-
-
 def checked_request(body: Mapping[str, Any]) -> ChatRequest:
     """The request with each of its fields checked. Raises BadRequest naming the field."""
     for name in _LATER:
@@ -270,9 +208,7 @@ def checked_request(body: Mapping[str, Any]) -> ChatRequest:
     check_names_of(body)
     request = validated(ChatRequest, body)
     _check_parts(body["messages"])
-    if len(_named) >= _MOST_NAMES:
-        _named.clear()
-    _named.add(request.model)
+    remember(request.model)
     return request
 
 
