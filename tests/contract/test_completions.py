@@ -54,13 +54,13 @@ class Upstream:
 
     def __init__(self, usage: Usage | None = None, fails: Exception | None = None) -> None:
         self.usage, self.fails = usage, fails
-        self.calls: list[ModelCall] = []
+        self.calls: list[Prepared] = []
 
     def prepare(self, call: ModelCall) -> Prepared:
         return Prepared(call, ENDPOINT, b"{}")
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
-        self.calls.append(prepared.call)
+        self.calls.append(prepared)
         if self.fails is not None:
             raise self.fails
         yield Answer(ANSWER, self.usage)

@@ -333,7 +333,7 @@ class Talking:
 
 def test_after_the_first_content_there_is_never_another_attempt(gateway: Gateway, planned: Planned) -> None:
     plan = planned.plan(FIRST, SECOND)
-    first = plan.first._replace(provider=Talking(plan.first.provider))
+    first = replace(plan.first, provider=Talking(plan.first.provider))
     call = planned.call(replace(plan, targets=(first, plan.targets[1])))
     events = call.events()
     assert isinstance(next(events), Chunk)
@@ -361,7 +361,7 @@ def test_a_credential_that_can_not_be_read_is_no_reason_to_give_up_and_a_defect_
     gateway: Gateway, planned: Planned, fault: Exception, next_one: bool
 ) -> None:
     plan = planned.plan(FIRST, SECOND)
-    first = plan.first._replace(provider=Failing(plan.first.provider, fault))
+    first = replace(plan.first, provider=Failing(plan.first.provider, fault))
     call = planned.call(replace(plan, targets=(first, plan.targets[1])))
     if next_one:
         call.gather()
@@ -381,7 +381,7 @@ def test_a_stream_that_does_not_begin_is_ill_and_a_whole_answer_that_is_late_is_
     gateway.post("/api/v1/admin/config", {"timeouts": {"firstByteMs": 1_000}})
     gateway.restart()
     plan = planned.plan(FIRST)
-    plan = replace(plan, targets=(plan.first._replace(streamed=streamed),))
+    plan = replace(plan, targets=(replace(plan.first, streamed=streamed),))
     with pytest.raises(UpstreamTimeout):
         planned.call(plan, seconds=2.5).gather()
     (breaker,) = breakers().values()

@@ -8,9 +8,11 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from gateway.config.document import TierLimits
-from gateway.errors import BadRequest, GatewayError
-from gateway.models.model_names import Route
+from gateway.config.document import Config, TierLimits
+from gateway.errors import BadRequest, Forbidden, GatewayError
+from gateway.identity.caller import Caller
+from gateway.models.geographies import strictest
+from gateway.models.model_names import SHOWN, Route, permits
 from gateway.models.usage import Usage
 
 if TYPE_CHECKING:
@@ -101,3 +103,20 @@ def check_mode(route: Route, dialect: str) -> None:
     if mode != spoken(dialect).mode:
         message = f"The model '{route.name}' {_INSTEAD[mode]}."
         raise BadRequest(message, code="model_not_supported", param="model")
+
+
+def residency_of(caller: Caller, config: Config) -> str:
+    """The rule that binds a key's calls to a geography: the narrowest of the key's, its team's and the config's."""
+    if not caller.residency and not caller.team_residency:  # as most keys: the narrowest of one rule is that rule
+        return config.residency or ""
+    return strictest(caller.bound_to, config.residency or "")
+
+
+def check_allowed(caller: Caller, request: Asked, name: str, *others: str) -> None:
+    """Raises Forbidden if the key may not use the model under any of its names, or not with mcpContext."""
+    if not caller.may("completions"):
+        raise Forbidden("This API key lacks the scope 'completions'. GET /v1/key shows what a key may do.")
+    if caller.models and not permits(caller.models, name, *others):
+        raise Forbidden(f"This API key may not use the model '{name}'{SHOWN}", code="model_not_allowed", param="model")
+    if request.mcp_context is not None and not caller.may("catalogue"):
+        raise Forbidden("mcpContext needs an API key with the scope 'catalogue'.", param="mcpContext")

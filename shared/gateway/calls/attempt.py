@@ -132,13 +132,13 @@ class Attempt:
         } | {name: count for name, count in tokens.items() if count}
 
     def _heard(self, event: Chunk | Made | Counted | Answer) -> None:
-        if isinstance(event, Counted):
+        if isinstance(event, Answer):
+            self.delivered = True
+            self._answered(event)
+        elif isinstance(event, Counted):
             # No prompt has 0 tokens: some hosts report zeros until they know the count.
             self.told = event.usage if event.usage.prompt_tokens else self.told
             self.counted = event if event.final else None
-        elif isinstance(event, Answer):
-            self.delivered = True
-            self._answered(event)
         else:
             self.delivered = self.delivered or event.content
             self.pieces, self.size = self.pieces + event.pieces, self.size + event.size
@@ -193,7 +193,10 @@ class Attempt:
     def _billed(self, usage: Usage, tier: str | None) -> Cost:
         """The tier that answered is billed, whatever tier was asked for. If the answer names none, the bill is the
         higher of those for the requested tier and for the usual one."""
-        price, asked = self.target.route.price, self.prepared.call.body.get("service_tier")
+        price = self.target.route.price
+        if not price.tiers:
+            return cost_of(usage, price)
+        asked = self.prepared.call.body.get("service_tier")
         if tier or not isinstance(asked, str):
             return cost_of(usage, price.for_tier(tier))
         return max((cost_of(usage, each) for each in (price, price.for_tier(asked))), key=lambda cost: cost.total)

@@ -4,21 +4,18 @@ settlement."""
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 from gateway import context, observability
-from gateway.breakers.breaker import BreakerRules
-from gateway.breakers.breakers import Breakers, Permit
-from gateway.calls.asked import Asked, Spoken, spoken
+from gateway.breakers.breakers import Permit
+from gateway.calls.asked import Asked, spoken
 from gateway.calls.attempt import Attempt
-from gateway.calls.plan import Plan, Target, moves_on, seconds_for
+from gateway.calls.plan import Means, Plan, Target, moves_on, seconds_for
 from gateway.errors import ClientGone, GatewayError, InternalError, UpstreamUnavailable
 from gateway.ledger.charge import Verdict
 from gateway.ledger.holds import Hold, Outcome
-from gateway.ledger.ledger import Ledger
 from gateway.models.model_names import Route
 from gateway.models.money import Cost, usd
 from gateway.models.usage import Usage, added
@@ -26,18 +23,6 @@ from gateway.vendors.base import QUIET, Answer, Counted, Event, awaited
 
 _ABORTED = "aborted"  # the client stopped reading
 _NOTHING = Cost(0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a call works with. `now` gives seconds since the epoch. `first_byte` is the most seconds that a stream may
-    take to begin."""
-
-    ledger: Ledger
-    breakers: Breakers
-    rules: BreakerRules
-    now: Callable[[], float]
-    first_byte: float
 
 
 @dataclass(slots=True)
@@ -56,14 +41,11 @@ class Call:
     begun: bool = False  # some bytes of an attempt, even without content, have gone out: set by the code that sends
     fallbacks: int = 0  # targets before the last one tried that were skipped or did not deliver
     _lowered: Attempt | None = None
+    _paid: Cost | None = None  # once it is settled
 
     @property
     def request(self) -> Asked:
         return self.plan.told
-
-    @property
-    def spoken(self) -> Spoken:
-        return spoken(self.plan.dialect)
 
     @property
     def products(self) -> list[dict[str, Any]]:
@@ -86,6 +68,8 @@ class Call:
     @property
     def cost(self) -> Cost:
         """What all attempts cost. An attempt that has not ended counts with its estimate."""
+        if self._paid is not None:
+            return self._paid
         if not self.attempts:
             return _NOTHING
         if len(self.attempts) == 1:
@@ -134,22 +118,25 @@ class Call:
         """The whole answer in the client's dialect, with the cost, and with the billed usage if the provider sent none.
         Yields each time that the call is QUIET. If `gone` says then that the client no longer waits, or if this is
         closed, the call is ended; the former raises ClientGone."""
-        with closing(self.events()) as events:
-            try:
-                for event in events:
-                    if isinstance(event, Answer):
-                        self.answer = event.body
-                    elif event is QUIET:
-                        if gone():
-                            self.left = True
-                            break
-                        yield
-            except GeneratorExit:
-                self.left = True
-                raise
+        events = self.events()
+        try:
+            for event in events:
+                if isinstance(event, Answer):
+                    self.answer = event.body
+                elif event is QUIET:
+                    if gone():
+                        self.left = True
+                        break
+                    yield
+        except GeneratorExit:
+            self.left = True
+            raise
+        finally:
+            events.close()
         if self.left:
             raise self.paid_for(ClientGone())  # the call is settled by now
-        return self.spoken.billed(self.request, self.answer, self.attempts[-1].usage, self.price())
+        plan = self.plan
+        return spoken(plan.dialect).billed(plan.told, self.answer, self.attempts[-1].usage, self.price())
 
     def price(self) -> dict[str, Any]:
         """What the call cost in US dollars, in the form that an answer has next to its usage."""
@@ -215,14 +202,15 @@ class Call:
         except BaseException:
             means.breakers.give_back(permit)
             raise
-        attempt = Attempt(target, target.within(left), self.request.choices)
+        attempt = Attempt(target, target.within(left), self.plan.request.choices)
         self.attempts.append(attempt)
         return attempt, permit
 
     def _make_room(self, target: Target) -> None:
         """The hold must cover this attempt's estimate and what earlier attempts may be billed. An attempt that was
         never sent, or that got an error status, is not billed."""
-        missing = self.cost.total + target.held(self.hold.typical) - self.hold.row.est
+        owed = self.cost.total if self.attempts else 0
+        missing = owed + target.held(self.hold.typical) - self.hold.row.est
         if missing > 0:
             self.hold = self.means.ledger.top_up(self.hold, missing)
 
@@ -262,6 +250,7 @@ class Call:
         if status == ClientGone.default_code:
             observability.count("HangUps")
         last, cost = self.attempts[-1] if self.attempts else None, self.cost
+        self._paid = cost
         outcome = Outcome(
             self.usage,
             cost.prompt,

@@ -13,12 +13,14 @@ OTHER = "other"
 _DATA = Path(__file__).parent.parent / "data" / "clients.json"
 
 
+@lru_cache(maxsize=64)  # a client sends the same text with each call
 def client_class(user_agent: str) -> str:
     """The class of the client that sends this User-Agent; OTHER if none was sent or it is unknown."""
     text = user_agent.strip().lower()
     return next((name for beginning, name in classes() if text.startswith(beginning)), OTHER)
 
 
+@lru_cache(maxsize=64)
 def goes_by_end(user_agent: str) -> bool:
     """Whether this client acts on the code at the end of a stream. It knows only a few such codes. After any other end
     it sends the request again, whether the first one was paid for or not."""

@@ -39,7 +39,7 @@ def count(
     unless it refuses the prompt itself in its own words."""
     plan = completions.plan(caller, body, correlation_id=correlation_id, seconds_left=seconds_left, way=way)
     first = plan.first
-    asking = first.provider.counter(first.within(min(first.prepared.call.timeout, MOST_SECONDS)))
+    asking = first.provider.counter(first.within(MOST_SECONDS))
     told = _asked(completions, caller, plan, asking) if asking else None
     if told is None:
         return Count({"input_tokens": first.est.tokens - first.est.output}, first, estimated=True)

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from gateway.calls.items import messages_in, tools_in
 from gateway.calls.parts import (
+    PathAndPart,
     is_image,
+    is_plain,
     parts_of,
     told_of_tools,
     tools_and_calls,
@@ -92,16 +94,13 @@ class _UnpricedHour(BadRequest):
 def estimated(call: ModelCall, price: Price, *, target: str) -> tuple[ModelCall, Estimate]:
     """A call with its estimate. If an hour in the cache has no price, the call's marks for an hour become marks for the
     usual time, because coding agents send the same marks to every model. Raises as `estimate`."""
-
-    def of(body: Mapping[str, Any]) -> Estimate:
-        most, marked = call.max_output_tokens, call.marks
-        return estimate(body, price, target=target, choices=call.choices, output_cap=most, marked=marked)
-
+    choices, most, marked = call.choices, call.max_output_tokens, call.marks
     try:
-        return call, of(call.body)
+        return call, estimate(call.body, price, target=target, choices=choices, output_cap=most, marked=marked)
     except _UnpricedHour:
         body = json.loads(json.dumps(call.body), object_hook=_without_hour)
-        return call._replace(body=body, dropped=("cache_control.ttl",)), of(body)
+    est = estimate(body, price, target=target, choices=choices, output_cap=most, marked=marked)
+    return call._replace(body=body, dropped=("cache_control.ttl",)), est
 
 
 def _without_hour(value: dict[str, Any]) -> dict[str, Any]:
@@ -122,35 +121,51 @@ def estimate(
     times the enforced cap, plus all of a prediction, since its rejected tokens are billed in addition to the answer.
     Raises BadRequest for a part without a bound, and for anything that is charged separately from tokens.
     """
-    parts, tools = parts_of(body), list(tools_in(body))
-    images = sum([is_image(part) for _, part in parts])
+    plain = is_plain(body)
+    parts, tools = ([], []) if plain else (parts_of(body), list(tools_in(body)))
+    images = sum([is_image(part) for _, part in parts]) if parts else 0
     written = countable(without_data(body) if images else body)
     # Marks are names in the text; a text without them need not be walked through, and most have none.
     marks = list(_marks(body)) if images or _MARKED.search(written) else []
-    _refuse_unpriced(body, marks, price, marked=marked)
-    text = _length(written)
-    around = _CHAT_TOKENS + _MESSAGE_TOKENS * messages_in(body)
-    around += _TOOL_TOKENS if tools or body.get("functions") or wants_schema(body) else 0
-    around += sum([max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in tools_and_calls(body, tools, parts)])
-    around += told_of_tools(tools) if tools else 0
-    pictures = images * image_tokens(target)
+    if marks or not plain:
+        _refuse_unpriced(body, marks, price, marked=marked)
+    text, around, where = _length(written), _CHAT_TOKENS, None
+    if plain:
+        around += _MESSAGE_TOKENS * len(body.get("messages") or ())
+    else:
+        around += _MESSAGE_TOKENS * messages_in(body) + _beside(body, tools, parts)
+        where = unbounded(body, tools, parts)
+    pictures = images * image_tokens(target) if images else 0
     prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
-    if (where := unbounded(body, tools, parts)) is not None:
+    if where is not None:
         prompt = typical = max(prompt, _window(price, where))
     if price.max_input_tokens is not None:
         prompt, typical = min(prompt, price.max_input_tokens), min(typical, price.max_input_tokens)
     output = choices * output_cap
     unasked = _size(body["prediction"]) if body.get("prediction") else 0  # all of it may be rejected
     most = output + unasked
-    prices, extra = _prices(body, price), images * (price.image or 0)
     kept = {mark.ttl in _SHORT for mark in marks} if cached_by_marks(target) else None
     if kept is not None and marked:
         kept.add(marked in _SHORT)
-    dearest = tuple([_dearest(each, prompt, kept) for each in prices])
-    cost = max([_cost(price, prompt, most, each) for price, each in zip(prices, dearest, strict=True)]) + extra
-    plain = max([_cost(each, typical, most, each.for_prompt(typical).input) for each in prices]) + extra
+    prices, cost, usual, dearest = _prices(body, price), 0, 0, list[int]()
+    for each in prices:
+        at = each.for_prompt(prompt)
+        dearest.append(_dearest(at, kept))
+        cost = max(cost, _cost(at, prompt, most, dearest[-1]))
+        at = each.for_prompt(typical)
+        usual = max(usual, _cost(at, typical, most, at.input))
+    extra = images * (price.image or 0)
     tokens = -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
-    return Estimate(cost, tokens, prompt, min(cost, plain), most, tuple(prices), dearest, unasked)
+    return Estimate(
+        cost + extra, tokens, prompt, min(cost, usual) + extra, most, tuple(prices), tuple(dearest), unasked
+    )
+
+
+def _beside(body: Mapping[str, Any], tools: list[PathAndPart], parts: list[PathAndPart]) -> int:
+    """The most tokens that tools, calls of tools and a schema add to the body's own."""
+    around = _TOOL_TOKENS if tools or body.get("functions") or wants_schema(body) else 0
+    around += sum([max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in tools_and_calls(body, tools, parts)])
+    return around + (told_of_tools(tools) if tools else 0)
 
 
 def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
@@ -223,19 +238,17 @@ def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, 
             refuse(f"{mark.where.path()}.ttl"[:128], _UnpricedHour if hour else BadRequest)
 
 
-def _dearest(price: Price, prompt: int, kept: set[bool] | None) -> int:
-    """The most that a token of such a prompt costs. `kept`: for each mark, whether it asks for short caching only,
-    which writes to the cache; None if the provider needs no mark to cache."""
-    price = price.for_prompt(prompt)
+def _dearest(price: Price, kept: set[bool] | None) -> int:
+    """The most that a token of a prompt costs at the price for its length. `kept`: for each mark, whether it asks for
+    short caching only, which writes to the cache; None if the provider needs no mark to cache."""
     writes = (price.cache_write or 0) if kept is None or kept else 0
     long = (price.cache_write_1h or 0) if kept is None or False in kept else 0
     return max(price.input, writes, long)
 
 
 def _cost(price: Price, prompt: int, output: int, each: int) -> int:
-    """`each` is the price of a token of the prompt."""
-    output_price = price.for_prompt(prompt).output
-    return -(-(prompt * each + output * output_price) // MICRO) + 1  # each part of a bill is rounded up separately
+    """At the price for the prompt's length, a token of which costs `each`."""
+    return -(-(prompt * each + output * price.output) // MICRO) + 1  # each part of a bill is rounded up separately
 
 
 def _window(price: Price, where: str) -> int:

@@ -1,16 +1,25 @@
-"""The most that embeddings may cost, known before they are made: see `gateway.calls.estimate`."""
+"""The most that a call of any kind may cost, and how that is known for embeddings: see `gateway.calls.estimate`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.calls.estimate import Estimate
+from gateway.calls.estimate import Estimate, estimated
 from gateway.dialects.vectors.inputs import inputs_of, most_tokens
+from gateway.models.model_names import Route
 from gateway.models.money import MICRO, Price
+from gateway.vendors.base import ModelCall
 
 _AROUND = 128  # what a model's format may add around the whole
 _TYPICAL_BYTES, _RATE_BYTES = 3, 4  # per token
+
+
+def priced(call: ModelCall, route: Route) -> tuple[ModelCall, Estimate]:
+    """The most that a call costs, and the call as that is true of it."""
+    if call.mode == "embedding":
+        return call, estimate_inputs(call.body, route.price)
+    return estimated(call, route.price, target=route.target)
 
 
 def estimate_inputs(body: Mapping[str, Any], price: Price) -> Estimate:

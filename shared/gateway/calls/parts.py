@@ -56,7 +56,34 @@ _KNOWN_TOOLS: Final = ("bash_", "text_editor_", "computer_")
 _KNOWN_TOOL_TOKENS: Final = 2_000
 _CUSTOM_TOOL_TOKENS: Final = 200  # what a tool that takes text needs in addition if it is sent as a function
 
+# Fields of a body, in any dialect, that may bring more into a prompt than the texts of its messages, or have a price.
+_MORE: Final = frozenset(
+    (
+        "functions",
+        "input",
+        "output_config",
+        "prediction",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "response_format",
+        "system",
+        "text",
+        "tools",
+    )
+)
+
 PathAndPart = tuple[str, Part]
+
+
+def is_plain(body: Mapping[str, Any]) -> bool:
+    """Whether a prompt is nothing but the texts of its messages, as most are. Then there are no parts, no tools and no
+    calls of tools to look for, and the answer follows no schema."""
+    if not _MORE.isdisjoint(body):
+        return False
+    for message in body.get("messages") or ():
+        if len(message) != 2 or "role" not in message or type(message.get("content")) is not str:
+            return False
+    return True
 
 
 def parts_of(body: Mapping[str, Any]) -> list[PathAndPart]:
@@ -104,8 +131,13 @@ def tools_and_calls(body: Mapping[str, Any], tools: Iterable[PathAndPart], parts
 
 def wants_schema(body: Mapping[str, Any]) -> bool:
     """Whether the answer must follow a schema. An additional text says so to some models."""
-    homes = (body.get("output_config"), body.get("text"))
-    return bool(body.get("response_format")) or any(isinstance(it, dict) and it.get("format") for it in homes)
+    if body.get("response_format"):
+        return True
+    for home in ("output_config", "text"):
+        said = body.get(home)
+        if isinstance(said, dict) and said.get("format"):
+            return True
+    return False
 
 
 def told_of_tools(tools: Iterable[PathAndPart]) -> int:

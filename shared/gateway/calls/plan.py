@@ -4,14 +4,21 @@ sent."""
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
-from gateway.breakers.breaker import BreakerKey
+from gateway.breakers.breaker import BreakerKey, BreakerRules
+from gateway.breakers.breakers import Breakers
 from gateway.calls.asked import Asked
 from gateway.calls.estimate import Estimate
+from gateway.config.document import Config
 from gateway.errors import GatewayError, StoreUnavailable, UpstreamError, UpstreamRejected, UpstreamTimeout
-from gateway.models.model_names import Route
+from gateway.ledger.ledger import Ledger
+from gateway.models.model_names import ModelNames, Route
+from gateway.models.vendors import Vendor
+from gateway.sockets import Waits
 from gateway.vendors.base import Prepared, Provider
 
 SETTLE_SECONDS = 1.0  # reserved before the deadline for settle and release
@@ -21,8 +28,18 @@ LEAST_SECONDS = 1.0  # with less time left an attempt is not worth starting
 _OF_THE_TARGET = (404, 409)
 
 
-class Target(NamedTuple):
+class Place(NamedTuple):
+    """Where a model may be called. `vendor` is None if nothing is known of the provider."""
+
+    route: Route
+    vendor: Vendor | None
+    provider: Provider
+
+
+@dataclass(slots=True)
+class Target:
     """A model at a vendor: its price, what a call may cost there, and the call in the form that would be sent to it.
+    It is never changed; `region` and `breaker` follow from the rest, and are made once, since a call asks often.
 
     `streamed`: the provider is asked to send its answer while it makes it.
     """
@@ -32,27 +49,54 @@ class Target(NamedTuple):
     prepared: Prepared
     est: Estimate
     streamed: bool = False
+    region: str = field(init=False)
+    breaker: BreakerKey = field(init=False)
 
-    @property
-    def region(self) -> str:
-        return self.provider.region
-
-    @property
-    def breaker(self) -> BreakerKey:
-        return BreakerKey.of_target(self.route.provider, self.route.model, self.provider.region)
+    def __post_init__(self) -> None:
+        self.region = self.provider.region
+        self.breaker = BreakerKey.of_target(self.route.provider, self.route.model, self.region)
 
     def held(self, typical: bool) -> int:
         """What an attempt holds, in micro-dollars: `typical` is the choice of the accounts that admitted the call."""
         return self.est.typical if typical else self.est.cost
 
     def within(self, seconds: float) -> Prepared:
-        """The call with this many seconds as its timeout."""
-        return self.prepared._replace(call=self.prepared.call._replace(timeout=seconds))
+        """The call with at most this many seconds as its timeout."""
+        return self.prepared._replace(seconds=seconds)
 
     def storing(self, *, may_store: bool) -> Target:
         """The same target, with a call that may or may not be stored."""
         call = self.prepared.call._replace(may_store=may_store)
-        return self._replace(prepared=self.provider.prepare(call))
+        return replace(self, prepared=self.provider.prepare(call))
+
+
+class Means(NamedTuple):
+    """What a call works with. `now` gives seconds since the epoch. `first_byte` is the most seconds that a stream may
+    take to begin."""
+
+    ledger: Ledger
+    breakers: Breakers
+    rules: BreakerRules
+    now: Callable[[], float]
+    first_byte: float
+
+    @classmethod
+    def of(cls, config: Config, ledger: Ledger, breakers: Breakers, now: Callable[[], float]) -> Means:
+        said = config.circuit_breaker
+        rules = BreakerRules(
+            said.failure_threshold, said.failure_ratio, said.window_ms, said.timeout_ms, said.half_open_calls
+        )
+        return cls(ledger, breakers, rules, now, config.timeouts.first_byte_ms / 1_000)
+
+
+class Known(NamedTuple):
+    """What is known of a config on one day: its models' names, what calls work with, and the places of the models that
+    were asked for, by name, residency rule and dialect."""
+
+    config: Config
+    names: ModelNames
+    means: Means
+    places: dict[tuple[str, str, str], tuple[Place, ...]]
 
 
 def new_rid() -> str:
@@ -60,12 +104,17 @@ def new_rid() -> str:
     return f"req_{os.urandom(16).hex()}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
     """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt. `rid`
     is the request's id in its row and in the provider's own log: a plan is admitted only once. `dialect` is the
     client's. `by_end`: the client looks only at the end of a stream (`gateway.calls.clients`). `may_store`: the
-    provider may store the call, if the request asks for that."""
+    provider may store the call, if the request asks for that.
+
+    It is never changed. What follows from these is made once: `told` is the request as its answer reports it. `est` is
+    what is held, in micro-dollars: enough for any one of the targets to answer; `typical` is held instead if the
+    accounts of a call ask for the typical estimate. `tokens` is the most that any of them counts. `models` are all
+    targets by their resolved names, `provider/model`, each once."""
 
     request: Asked
     targets: tuple[Target, ...]
@@ -74,52 +123,52 @@ class Plan:
     dialect: str = "chat"
     by_end: bool = False
     may_store: bool = False
+    told: Asked = field(init=False)
+    first: Target = field(init=False)
+    est: int = field(init=False)
+    typical: int = field(init=False)
+    tokens: int = field(init=False)
+    models: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.targets) <= MOST_TARGETS:
+        targets = self.targets
+        if not 0 < len(targets) <= MOST_TARGETS:
             raise ValueError(f"a plan has one target at least, and {MOST_TARGETS} at most")
-
-    @property
-    def told(self) -> Asked:
-        """The request as its answer reports it: one that may not be stored does not ask for storing."""
-        if self.may_store or not self._asks_to_store:
-            return self.request
-        return cast(Asked, cast(Any, self.request).model_copy(update={"store": False}))
-
-    @property
-    def _asks_to_store(self) -> bool:
-        return getattr(self.request, "store", None) is True
+        self.told = self.request if self.may_store else _unstored(self.request)
+        first = self.first = targets[0]
+        self.est, self.typical, self.tokens = first.est.cost, first.est.typical, first.est.tokens
+        self.models = (first.route.target,)
+        for each in targets[1:]:
+            self.est, self.typical = max(self.est, each.est.cost), max(self.typical, each.est.typical)
+            self.tokens = max(self.tokens, each.est.tokens)
+            if each.route.target not in self.models:
+                self.models += (each.route.target,)
 
     def storing(self, *, may_store: bool) -> Plan:
         """The same plan for a key whose calls may or may not be stored: the calls are prepared again if that changes
         them."""
-        if may_store == self.may_store or not self._asks_to_store:
+        if may_store == self.may_store or not _asks_to_store(self.request):
             return self
         targets = tuple(target.storing(may_store=may_store) for target in self.targets)
         return replace(self, targets=targets, may_store=may_store)
 
-    @property
-    def first(self) -> Target:
-        return self.targets[0]
 
-    @property
-    def est(self) -> int:
-        """What is held, in micro-dollars: enough for any one of the targets to answer."""
-        return max(target.est.cost for target in self.targets)
+def _asks_to_store(request: Asked) -> bool:
+    return getattr(request, "store", None) is True
 
-    @property
-    def typical(self) -> int:
-        """What is held instead if the accounts of a call ask for the typical estimate."""
-        return max(target.est.typical for target in self.targets)
 
-    @property
-    def tokens(self) -> int:
-        return max(target.est.tokens for target in self.targets)
+def _unstored(request: Asked) -> Asked:
+    """A request that may not be stored, as one that does not ask for storing."""
+    if not _asks_to_store(request):
+        return request
+    return cast(Asked, cast(Any, request).model_copy(update={"store": False}))
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Every target by its resolved name, `provider/model`, each once."""
-        return tuple(dict.fromkeys(target.route.target for target in self.targets))
+
+@lru_cache(maxsize=32)
+def waits_of(connect_ms: int, first_byte_ms: int | None, idle_ms: int, wake: float | None) -> Waits:
+    """How long each step of an attempt may take, with the times of the config."""
+    first_byte = None if first_byte_ms is None else first_byte_ms / 1_000
+    return Waits(connect_ms / 1_000, first_byte, idle_ms / 1_000, wake)
 
 
 def seconds_for(provider: str, seconds_left: float) -> float:

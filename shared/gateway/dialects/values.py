@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 from gateway.json_text import is_shallow, is_shallow_text, read
 
-_MOST_TOKENS = 100_000_000  # no model reads or writes as many; a larger count is not believed
+MOST_TOKENS: Final = 100_000_000  # no model reads or writes as many; a larger count is not believed
 
 
 def json_object(data: bytes | str) -> dict[str, Any] | None:
@@ -33,11 +33,11 @@ def objects(value: object) -> list[Mapping[str, Any]]:
 def count(value: object) -> int | None:
     """A token count: a whole number from 0 up, however it is written (12.0), else None. 0 is a count, not "missing"."""
     if type(value) is int:
-        return value if 0 <= value <= _MOST_TOKENS else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value if 0 <= value <= MOST_TOKENS else None
+    if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     whole = isinstance(value, int) or value.is_integer()
-    return int(value) if whole and 0 <= value <= _MOST_TOKENS else None
+    return int(value) if whole and 0 <= value <= MOST_TOKENS else None
 
 
 def read_json(data: bytes | str) -> tuple[dict[str, Any] | None, bool]:

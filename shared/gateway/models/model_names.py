@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from gateway.errors import BadRequest, GatewayError, NotFound
 from gateway.models import residency as rules
@@ -20,7 +19,6 @@ SHOWN = "; GET /v1/models lists what this key may use."
 CLAUDE_CODE = "claude-code/"  # before any name: the same model, under a name that Claude Code keeps
 WARNED_DAYS = 60  # this long before a model's end, its answers announce it
 _MOST_ROUTES = 256  # kept at a time, because clients choose the names
-_parts = lru_cache(maxsize=1_024)(str.partition)
 
 
 class Alias(Protocol):
@@ -64,10 +62,11 @@ class Prices(Protocol):
     def targets(self) -> Iterable[str]: ...
 
 
-class Route(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Route:
     """What answers a request: `name` as asked for, `target` as `provider/model`; `endpoint`, `region` and `deployment`
     if the config names them. `ending` is the day (YYYY-MM-DD) of the model's end if it is near, `successor` the name to
-    ask for instead."""
+    ask for instead. `called` is the provider's name for the model."""
 
     name: str
     target: str
@@ -77,19 +76,15 @@ class Route(NamedTuple):
     deployment: str = ""
     ending: str = ""
     successor: str = ""
+    provider: str = field(init=False, compare=False, repr=False)  # known once: a call asks for it some ten times
+    model: str = field(init=False, compare=False, repr=False)
+    called: str = field(init=False, compare=False, repr=False)
 
-    @property
-    def provider(self) -> str:
-        return _parts(self.target, "/")[0]
-
-    @property
-    def model(self) -> str:
-        return _parts(self.target, "/")[2]
-
-    @property
-    def called(self) -> str:
-        """The provider's name for the model."""
-        return self.deployment or self.model
+    def __post_init__(self) -> None:
+        provider, _, model = self.target.partition("/")
+        object.__setattr__(self, "provider", provider)
+        object.__setattr__(self, "model", model)
+        object.__setattr__(self, "called", self.deployment or model)
 
 
 def permits(allowed: Sequence[str], *names: str) -> bool:
@@ -138,7 +133,7 @@ class ModelNames:
             return (route,)
         kept = [region for region in alias.regions if self.keeps(route.target, region, residency)]
         priced = ((region, self.price(route.target, region)) for region in kept)
-        return tuple(route._replace(region=region, price=price) for region, price in priced if price is not None)
+        return tuple(replace(route, region=region, price=price) for region, price in priced if price is not None)
 
     def price(self, target: str, region: str = "") -> Price | None:
         """The price of a target in a region, by default where models are called. The config's price wins; facts other
@@ -224,14 +219,14 @@ class ModelNames:
         route = Route(name, target, price, region=region)
         if alias is not None:
             deployment = alias.deployment if alias.target == target else None
-            route = route._replace(endpoint=alias.endpoint or "", deployment=deployment or "")
+            route = replace(route, endpoint=alias.endpoint or "", deployment=deployment or "")
         if price.ends and self.today:
             card = self.cards.of(target)
-            route = route._replace(successor=price.successor or (card.successor if card else ""))
+            route = replace(route, successor=price.successor or (card.successor if card else ""))
             if price.ends <= self.today:
                 return 4, _ended(route)
             if price.ends <= _later(self.today, WARNED_DAYS):
-                route = route._replace(ending=price.ends)
+                route = replace(route, ending=price.ends)
         if not self.keeps(target, region or self.region, residency):
             return 5, rules.refused(name, residency)
         return route

@@ -28,7 +28,7 @@ from gateway.vendors.answers import Opened, Waiting, answer_of, answered, opened
 from gateway.vendors.base import Answer, Event, ModelCall, Prepared, awaited
 from gateway.vendors.batches import in_parts
 from gateway.vendors.failures import faulty, rejected_here, status_failure, unanswered, unusable
-from gateway.vendors.quirks import apply
+from gateway.vendors.quirks import apply, changes
 from gateway.vendors.streams import StreamError, is_whole, relayed, retold
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -48,6 +48,7 @@ class _Way(NamedTuple):
     quirks: Quirks
     rule: ModelRule
     counting: Counting | None
+    odd: bool  # the quirks change requests
 
 
 class Adapter(ABC):
@@ -67,7 +68,7 @@ class Adapter(ABC):
         body = to_bytes(written.body)
         left_out = [*call.dropped, *written.dropped]
         dropped = named(left_out) if left_out else ()
-        parts = tuple((to_bytes(each.body), each.most) for each in written.parts)
+        parts = tuple([(to_bytes(each.body), each.most) for each in written.parts])
         return Prepared(call, way.endpoint, body, dropped, written.names, parts)
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
@@ -100,11 +101,12 @@ class Adapter(ABC):
         return body
 
     def _whole(self, prepared: Prepared) -> Generator[Event]:
-        reply, exchange = yield from self._asked_of(prepared, self._way(prepared.call).path, whole=True)
-        yield self._answer(prepared, reply, reply.body, measured=exchange.measured)
+        way = self._way(prepared.call)
+        reply, exchange = yield from self._asked_of(prepared, way.path, whole=True)
+        yield self._answer(prepared, way, reply, reply.body, measured=exchange.measured)
 
-    def _answer(self, prepared: Prepared, reply: HttpReply, data: bytes, *, measured: bool) -> Answer:
-        call, spoken = prepared.call, self._way(prepared.call).spoken
+    def _answer(self, prepared: Prepared, way: _Way, reply: HttpReply, data: bytes, *, measured: bool) -> Answer:
+        call, spoken = prepared.call, way.spoken
 
         def completed(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
             return spoken.answer(answer, usage, names=prepared.names, known=lambda: _known(reply), model=call.model)
@@ -120,8 +122,8 @@ class Adapter(ABC):
         )
 
     def _streamed(self, prepared: Prepared) -> Iterator[Event]:
-        call = prepared.call
-        reply, exchange = yield from self._asked_of(prepared, self._way(call).stream_path, whole=False)
+        call, way = prepared.call, self._way(prepared.call)
+        reply, exchange = yield from self._asked_of(prepared, way.stream_path, whole=False)
         most, known = call.max_output_tokens * call.choices, _known(reply)
         try:
             native, names = prepared.endpoint.dialect, prepared.names
@@ -129,7 +131,7 @@ class Adapter(ABC):
             tap = stream.tap
             if is_whole(reply.headers.get("content-type", "")):
                 data = yield from read(exchange, woken=True)
-                whole = self._answer(prepared, reply, data, measured=exchange.measured)
+                whole = self._answer(prepared, way, reply, data, measured=exchange.measured)
                 yield from retold(call.dialect, whole.body, known=known, model=call.model)
                 yield whole._replace(body={})
                 return
@@ -164,7 +166,8 @@ class Adapter(ABC):
         used: list[str] = []
 
         def post(held: Any, seconds: float) -> Waiting[Opened]:
-            used.extend([held] if isinstance(held, str) else [])
+            if isinstance(held, str):
+                used.append(held)
             headers = self.headers(held, target, prepared)
             body, pool = prepared.body, self._connections
             return opened(self.name, pool, target, body, headers, seconds, call.waits, whole=whole)
@@ -177,7 +180,7 @@ class Adapter(ABC):
             return status_failure(self.name, reply, path_of, self._mask(prepared, *used))
 
         another = self._connection.another if rotates else None
-        return answered(self.credential, another, call.timeout, post, failure)
+        return answered(self.credential, another, prepared.timeout, post, failure)
 
     def _mask(self, prepared: Prepared, *secrets: str) -> Callable[[object], str] | None:
         """Masks the provider's error text so that it may be shown; only for a client that speaks the endpoint's
@@ -194,12 +197,12 @@ class Adapter(ABC):
 
     def written(self, call: ModelCall, way: _Way) -> Written:
         """The request as it leaves, and what is needed to read the answer."""
-        quirks = way.quirks
         try:
             written = way.spoken.request(self._asked(call, way))
         except Unsupported as reason:
             raise rejected_here(self.name, str(reason), reason.param) from None
-        apply(written, quirks, self.name)
+        if way.odd:
+            apply(written, way.quirks, self.name)
         return written
 
     @abstractmethod
@@ -248,6 +251,7 @@ class Adapter(ABC):
             quirks,
             rule_of(self._vendor, call.model),
             counting,
+            changes(quirks),
         )
 
     def _target(self, path: str, call: ModelCall) -> str:

@@ -10,18 +10,19 @@ from typing import Any, Final, Literal, TypeVar
 from gateway.destinations import ForbiddenAddress
 from gateway.dialects.neutral import NOTHING, Used
 from gateway.dialects.unsupported import Unusable
-from gateway.dialects.values import count, mapping, read_json
+from gateway.dialects.values import count, read_json
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
 from gateway.sockets import Waits
-from gateway.transport import Broken, Connections, Exchange, HttpError, HttpReply, Sent
+from gateway.transport import Broken, Connections, Exchange, HttpError, HttpReply
 from gateway.vendors.base import QUIET, Answer, Quiet
 from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 
 _TIER: Final = "x-amzn-bedrock-service-tier"
 _COUNTS: Final = "x-amzn-bedrock-"
 _COUNTED: Final = ("input", "output", "cache-read-input", "cache-write-input")
+_TIERS_INSIDE: Final = (("serviceTier", "type"), ("usage", "service_tier"))
 _DIGITS: Final = re.compile(r"[0-9]{1,10}")
 Held = TypeVar("Held")  # a credential
 Rest = TypeVar("Rest")
@@ -55,11 +56,17 @@ def opened(
             sent = connections.start(headers, timeout, waits)
         else:
             sent = connections.begin("POST", target, body, headers, timeout, waits)
-        exchange = yield from _begun(sent)
-        if not whole and succeeded(exchange.status):
+        try:
+            while (exchange := sent.answer()) is None:
+                yield QUIET
+        except BaseException:
+            sent.close()
+            raise
+        well, woken = succeeded(exchange.status), waits.wake is not None
+        if not whole and well:
             return HttpReply(exchange.status, exchange.headers, b""), exchange
         try:
-            came = yield from _body(exchange, woken=waits.wake is not None)
+            came = exchange.whole() if well and not woken else (yield from _body(exchange, well=well, woken=woken))
             return HttpReply(exchange.status, exchange.headers, came), exchange
         finally:
             exchange.close()
@@ -72,26 +79,14 @@ def opened(
     raise failure  # outside the handlers: the error may quote a header, and must not be its context
 
 
-def _begun(sent: Sent) -> Waiting[Exchange]:
-    try:
-        while (exchange := sent.answer()) is None:
-            yield QUIET
-    except BaseException:
-        sent.close()
-        raise
-    return exchange
-
-
-def _body(exchange: Exchange, *, woken: bool) -> Waiting[bytes]:
-    """The bytes of an answer. Raises HttpErrors. A status that is not a success already says enough, so for such an
-    answer an error in the body is not raised, and the bytes that came are returned."""
-    if not woken and succeeded(exchange.status):
-        return exchange.whole()
+def _body(exchange: Exchange, *, well: bool, woken: bool) -> Waiting[bytes]:
+    """The bytes of an answer as they come; `well`: its status is a success. Raises HttpErrors. Any other status already
+    says enough, so for such an answer an error in the body is not raised, and the bytes that came are returned."""
     came: list[bytes] = []
     try:
         yield from read(exchange, came, woken=woken)
     except HttpError:
-        if succeeded(exchange.status):
+        if well:
             raise
     return b"".join(came)
 
@@ -182,8 +177,9 @@ def answer_of(
     value, sound = read_json(data)
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
-    usage = usage_of(mapping(value)) or _counted(headers, writes=writes)
-    tier = headers.get(_TIER) or _tier(mapping(value))
+    said: Mapping[str, Any] = value or NOTHING
+    usage = usage_of(said) or _counted(headers, writes=writes)
+    tier = headers.get(_TIER) or _tier(said)
     if value is None or not sound:
         raise unusable(provider, "malformed", usage=usage, tier=tier)
     if value.get("error"):
@@ -222,11 +218,11 @@ def _number(text: str | None) -> int | None:
 def _tier(answer: Mapping[str, Any]) -> str | None:
     """The service tier that answered, from its place in each dialect: at the top in chat, in an object in Converse,
     next to the counts in Messages."""
-    named = (
-        answer.get("service_tier")
-        or mapping(answer.get("serviceTier")).get("type")
-        or mapping(answer.get("usage")).get("service_tier")
-    )
+    named = answer.get("service_tier")
+    for home, name in () if named else _TIERS_INSIDE:
+        held = answer.get(home)
+        if type(held) is dict and not named:
+            named = held.get(name)
     return named if isinstance(named, str) else None
 
 

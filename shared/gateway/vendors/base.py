@@ -8,6 +8,7 @@ with the usage that is billed. In between, a provider may report the usage so fa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from enum import Enum
 from types import MappingProxyType
@@ -60,7 +61,8 @@ class Prepared(NamedTuple):
     """A call as it leaves for an `endpoint`. `body` is the bytes on the wire. `dropped`: paths of request fields that
     are left out, fit for a header. `names`: maps tools' names in the answer to the client's names if they differ.
     `parts`: if the call leaves in several requests, which all belong to this one attempt, the bytes of each and the
-    most tokens that its prompt has; `body` is then that of the first."""
+    most tokens that its prompt has; `body` is then that of the first. `seconds`: how long the attempt may take, if that
+    is less than the call's timeout."""
 
     call: ModelCall
     endpoint: Endpoint
@@ -68,6 +70,12 @@ class Prepared(NamedTuple):
     dropped: tuple[str, ...] = ()
     names: Mapping[str, str] = MappingProxyType({})
     parts: tuple[tuple[bytes, int], ...] = ()
+    seconds: float = math.inf
+
+    @property
+    def timeout(self) -> float:
+        """How many seconds the attempt may take."""
+        return min(self.call.timeout, self.seconds)
 
 
 class Chunk(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from gateway import observability
 from gateway.aws.secrets import SecretUnavailable
@@ -19,6 +19,7 @@ from gateway.aws.sigv4 import Credentials
 from gateway.errors import UpstreamCredentials, UpstreamUnavailable
 
 Held = str | Credentials
+Kind = TypeVar("Kind", str, Held)
 
 
 class Secrets(Protocol):
@@ -34,16 +35,6 @@ class ProviderCredentials:
     secrets: Callable[[], Secrets]
     _read: dict[tuple[str, str], tuple[str, tuple[Any, ...]]] = field(default_factory=dict, repr=False)
 
-    def keys(self, provider: str, secret_id: str) -> tuple[str, ...]:
-        """The secret's keys, in order."""
-        found: tuple[str, ...] = self._held(provider, secret_id, read_keys)
-        return found
-
-    def aws(self, provider: str, secret_id: str) -> tuple[Held, ...]:
-        """The secret's AWS credentials and keys, in order."""
-        found: tuple[Held, ...] = self._held(provider, secret_id, read_credentials)
-        return found
-
     def reread(self, secret_id: str, seconds: float) -> None:
         """Read a secret again after the provider refused it, within so many seconds."""
         self.secrets().reread(secret_id, seconds)
@@ -55,7 +46,8 @@ class ProviderCredentials:
         except Exception as error:  # noqa: BLE001  botocore's: nothing has left, whatever the error was
             raise _unavailable(provider, error) from None
 
-    def _held(self, provider: str, secret_id: str, read: Callable[[str], tuple[Held, ...]]) -> tuple[Any, ...]:
+    def held(self, provider: str, secret_id: str, read: Callable[[str], tuple[Kind, ...]]) -> tuple[Kind, ...]:
+        """What a secret holds, in order, as `read_keys` or `read_credentials` read it."""
         try:
             text = self.secrets().get(secret_id)
         except SecretUnavailable as error:
@@ -100,8 +92,9 @@ def read_credentials(text: str) -> tuple[Held, ...]:
 
 def usable(held: Held) -> bool:
     """Whether a credential may be in a header. If it may not, an HTTP library would quote it in its error."""
-    parts = (held,) if isinstance(held, str) else (held.access_key, held.secret_key, held.token or "none")
-    return all(part and part.isascii() and part.isprintable() and " " not in part for part in parts)
+    if isinstance(held, str):
+        return held != "" and held.isascii() and held.isprintable() and " " not in held
+    return usable(held.access_key) and usable(held.secret_key) and (not held.token or usable(held.token))
 
 
 def _entries(text: str) -> list[Any]:

@@ -7,12 +7,15 @@ dropped for being unknown. An attempt is one request; attempts are counted, pric
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from gateway.models.vendors import Vendor, quirks_at
 from gateway.vendors import Connection
 from gateway.vendors.adapter import JSON_HEADERS, Adapter
 from gateway.vendors.base import Prepared
 from gateway.vendors.keys import AGENT, usable_key
+
+_FIXED: Final = {**JSON_HEADERS, **AGENT}
 
 
 class OpenAIProvider(Adapter):
@@ -27,8 +30,11 @@ class OpenAIProvider(Adapter):
 
     def headers(self, held: str, target: str, prepared: Prepared) -> Mapping[str, str]:
         known = prepared.call.correlation_id
-        usable = known and known.isascii() and known.isprintable() and len(known) <= 512
-        traced = {"x-client-request-id": known} if usable else {}
-        header = self._key_header
-        proof = {header: held} if header else {"authorization": f"Bearer {held}"}
-        return {**JSON_HEADERS, **AGENT, **proof, **traced}
+        headers = dict(_FIXED)
+        if self._key_header:
+            headers[self._key_header] = held
+        else:
+            headers["authorization"] = f"Bearer {held}"
+        if known and known.isascii() and known.isprintable() and len(known) <= 512:
+            headers["x-client-request-id"] = known
+        return headers

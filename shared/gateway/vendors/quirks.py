@@ -16,6 +16,11 @@ _OF_MESSAGES = "messages[]."
 _ALPHABET = ascii_letters + digits
 
 
+def changes(quirks: Quirks) -> bool:
+    """Whether `apply` may change or refuse a request at all."""
+    return bool(quirks.refuses or quirks.omits or quirks.drops or quirks.renames or quirks.tool_id_length)
+
+
 def apply(written: Written, quirks: Quirks, provider: str) -> None:
     """Raises UpstreamRejected (not sent) with the path of a field that the host refuses."""
     body = written.body

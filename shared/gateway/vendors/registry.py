@@ -15,7 +15,7 @@ from gateway.models.vendors import Vendor, packaged
 from gateway.settings import ProviderSettings, Settings, domain
 from gateway.vendors import Connection, connect
 from gateway.vendors.base import Provider
-from gateway.vendors.credentials import ProviderCredentials, Secrets
+from gateway.vendors.credentials import ProviderCredentials, Secrets, read_credentials, read_keys
 from gateway.vendors.rotation import Rotation
 
 _NOTHING_SET = ProviderSettings()
@@ -74,10 +74,10 @@ class Vendors:
             return replace(plain, credentials=lambda: self._held.own(vendor.name, self._own))
         reread = partial(self._held.reread, secret)
         if vendor.credential == "aws":
-            held = Rotation(vendor.name, partial(self._held.aws, vendor.name, secret), reread)
+            held = Rotation(vendor.name, partial(self._held.held, vendor.name, secret, read_credentials), reread)
             return replace(plain, credentials=held.first, another=held.another)
         if vendor.credential == "key":
-            keys = Rotation(vendor.name, partial(self._held.keys, vendor.name, secret), reread)
+            keys = Rotation(vendor.name, partial(self._held.held, vendor.name, secret, read_keys), reread)
             return replace(plain, api_key=keys.first, another=keys.another)
         return plain
 

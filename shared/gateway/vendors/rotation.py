@@ -43,7 +43,10 @@ class Rotation(Generic[Held]):
 
     def first(self) -> Held:
         """The credential that an attempt begins with."""
-        held, now, rests = self._read(), self._clock(), self._rests
+        held, rests, current = self._read(), self._rests, self._current
+        if not rests and current is not None and current in held:
+            return current  # as at almost every call
+        now = self._clock()
         awake = [each for each in held if rests.get(each, now) <= now]
         self._current = self._chosen(held, awake) if awake else min(held, key=lambda each: rests[each])
         return self._current

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from gateway import observability
 from gateway.breakers.breaker import Breaker, BreakerRules
 from gateway.breakers.breakers import Breakers
-from gateway.calls.call import Call, Means
+from gateway.calls.call import Call
 from gateway.calls.estimate import Estimate
-from gateway.calls.plan import Plan, Target
+from gateway.calls.plan import Means, Plan, Target
 from gateway.calls.streaming import Streaming
 from gateway.dialects.chat.schema import ChatRequest
 from gateway.errors import BudgetExceeded, GatewayError, InternalError, UpstreamError
@@ -265,7 +265,7 @@ def test_a_name_that_a_client_may_make_up_is_no_metric_of_its_own(
     observability.flush("gateway", "completions")
     log_lines()
     for name in ("ft:gpt-4o:acme:one:1", "ft:gpt-4o:acme:two:2"):
-        target = plan.first._replace(route=Route("m", f"x/{name}", PRICE))
+        target = replace(plan.first, route=Route("m", f"x/{name}", PRICE))
         call_of(replace(plan, targets=(target,)), state, Books(0)).gather()
     observability.flush("gateway", "completions")
     assert {line["Model"] for line in log_lines() if "Cost" in line} == {"ft:gpt-4o"}

@@ -64,7 +64,7 @@ def test_a_plan_names_each_target_once_and_has_one_at_least() -> None:
 
 def test_an_attempt_has_what_is_left_but_for_what_settling_takes() -> None:
     assert seconds_for("openai", 10.0) == 10.0 - SETTLE_SECONDS
-    assert target(1, 1).within(3.5).call.timeout == 3.5
+    assert (target(1, 1).within(3.5).timeout, target(1, 1).within(30.0).timeout) == (3.5, 20.0)
     with pytest.raises(UpstreamTimeout) as late:
         seconds_for("openai", SETTLE_SECONDS + LEAST_SECONDS - 0.01)
     assert late.value.sent is False

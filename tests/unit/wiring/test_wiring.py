@@ -1,16 +1,19 @@
 """A gateway follows from its settings: two may exist at the same time, and each makes its parts once."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from gateway.calls.plan import Plan
 from gateway.config.document import Config, parse_config
 from gateway.config.service import defaults
-from gateway.errors import NotFound, StoreUnavailable
+from gateway.errors import Forbidden, NotFound, StoreUnavailable
 from gateway.identity.caller import Caller, KeyLimits, ModelLimits
 from gateway.ledger.accounts import further_accounts
 from gateway.settings import read_settings
+from gateway.vendors.base import Provider
 from gateway.wiring import Gateway
 from gateway.wiring.once import once
 from tests.fakes.database import DownDatabase, ScriptedDatabase
@@ -129,6 +132,34 @@ def test_what_names_stand_for_is_found_anew_with_the_day_and_the_config() -> Non
     completions.now = lambda: midnight
     with pytest.raises(NotFound):
         completions.model_names(config).resolve("openai/gpt-4o")
+
+
+def test_where_a_model_is_called_is_found_anew_with_the_config_and_not_with_each_call() -> None:
+    gateway = made("places")
+    gateway.database = ScriptedDatabase({})
+    completions, provider = gateway.completions, gateway.completions.provider
+    asked: list[str] = []
+
+    def counted(name: str, region: str) -> Provider:
+        asked.append(name)
+        return provider(name, region)
+
+    completions.provider = counted
+    body = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+    caller = Caller("k", "free", ("completions",), 1)
+
+    def plan(bound_to: str = "") -> Plan:
+        return completions.plan(replace(caller, residency=bound_to), body, correlation_id="c", seconds_left=20)
+
+    completions.config = _Fixed()  # type: ignore[assignment]  # all that is asked of one
+    assert plan().first.route is plan().first.route
+    assert asked == ["openai"]
+    completions.config = _Fixed(prices={"openai/gpt-4o": {"input": 7, "output": 7}})  # type: ignore[assignment]
+    assert (plan().first.route.price.input, asked) == (7_000_000, ["openai"] * 2)
+    with pytest.raises(Forbidden):  # what another key may use says nothing about this one
+        plan("eu")
+    with pytest.raises(Forbidden):
+        completions.plan(replace(caller, models=("gpt-4",)), body, correlation_id="c", seconds_left=20)
 
 
 def test_no_model_has_ended_where_providers_are_played_on_this_machine() -> None:

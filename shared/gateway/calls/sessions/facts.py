@@ -13,6 +13,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from gateway.calls.clients import threads
@@ -36,12 +37,20 @@ Marking = Callable[[str, str], str]
 def session_facts(headers: Mapping[str, str], body: Mapping[str, Any], marking: Marking) -> dict[str, Any]:
     """What the row says: `session` with `id` and, if known, `agent`, `class` and `user`. Empty if no session is named.
     `headers` have lower-case names; their values and the body's may be anything."""
+    if _names().isdisjoint(headers):  # as of most clients
+        return {}
     found = _of_sessions(headers, marking) or _of_threads(headers, marking)
     if not found:
         return {}
     user = _user(body)
     found["user"] = marking("user", user) if user else ""
     return {"session": {name: value for name, value in found.items() if value}}
+
+
+@lru_cache(maxsize=1)
+def _names() -> frozenset[str]:
+    """The headers that may name a session."""
+    return frozenset((SESSION, *threads().sessions))
 
 
 def _of_sessions(headers: Mapping[str, str], marking: Marking) -> dict[str, str]:

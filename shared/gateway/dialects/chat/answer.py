@@ -12,10 +12,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dialects.values import count, mapping
+from gateway.dialects.values import MOST_TOKENS, count, mapping
 from gateway.models.usage import Usage
 
 _LATEST = 2**53  # as a time; clients' JSON does not read larger numbers exactly
+_KINDS = (("service_tier", str), ("system_fingerprint", str), ("metadata", dict), ("moderation", dict))
+_OF_WORDS = frozenset(("role", "content", "refusal", "annotations"))  # of a message that has nothing but words
 _DETAILS = {
     "prompt_tokens_details": ("audio_tokens", "cached_tokens", "cache_write_tokens"),
     "completion_tokens_details": (
@@ -32,20 +34,26 @@ def completion_of(answer: Mapping[str, Any], usage: Usage | None, *, model: str)
     given = answer.get("choices")
     if not isinstance(given, list) or not given:
         return None
-    choices = [_choice(each, at) for at, each in enumerate(given)]
-    if any(choice is None for choice in choices):
-        return None
-    body = {name: value for name, value in answer.items() if name != "usage"} | {
-        "id": _text(answer.get("id")) or f"chatcmpl-{uuid.uuid4()}",
-        "object": "chat.completion",
-        "created": _created(answer.get("created")),
-        "model": _text(answer.get("model")) or model,
-        "choices": choices,
-    }
-    for name, kind in (("service_tier", str), ("system_fingerprint", str), ("metadata", dict), ("moderation", dict)):
-        if body.get(name) is not None and not isinstance(body[name], kind):
+    choices: list[dict[str, Any]] = []
+    for at, each in enumerate(given):
+        choice = _choice(each, at)
+        if choice is None:
+            return None
+        choices.append(choice)
+    body = {name: value for name, value in answer.items() if name != "usage"}
+    named, created, answered = answer.get("id"), answer.get("created"), answer.get("model")
+    body["id"] = named if type(named) is str and named else f"chatcmpl-{uuid.uuid4()}"
+    body["object"] = "chat.completion"
+    body["created"] = created if type(created) is int and 0 < created < _LATEST else _created(created)
+    body["model"] = answered if type(answered) is str and answered else model
+    body["choices"] = choices
+    for name, kind in _KINDS:
+        if name in body and body[name] is not None and not isinstance(body[name], kind):
             del body[name]
-    return body | ({"usage": _usage(mapping(answer.get("usage")))} if usage else {})
+    told = answer.get("usage")
+    if usage and told:  # not if the counts came elsewhere
+        body["usage"] = _usage(mapping(told))
+    return body
 
 
 def _choice(given: object, at: int) -> dict[str, Any] | None:
@@ -54,20 +62,30 @@ def _choice(given: object, at: int) -> dict[str, Any] | None:
     message = _message(given.get("message"))
     if message is None:
         return None
-    reason, index = given.get("finish_reason"), given.get("index")
-    usual = "tool_calls" if message.get("tool_calls") else "stop"  # a server that gives no reason has still ended
+    reason, index, logprobs = given.get("finish_reason"), given.get("index"), given.get("logprobs")
+    if type(reason) is not str or not reason:  # a server that gives no reason has still ended
+        reason = "tool_calls" if message.get("tool_calls") else "stop"
     return given | {
-        "index": index if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < 1_000 else at,
+        "index": index if type(index) is int and 0 <= index < 1_000 else at,
         "message": message,
-        "logprobs": _logprobs(given.get("logprobs")),
-        "finish_reason": reason if isinstance(reason, str) and reason else usual,
+        "logprobs": None if logprobs is None else _logprobs(logprobs),
+        "finish_reason": reason,
     }
 
 
 def _message(given: object) -> dict[str, Any] | None:
     if not isinstance(given, dict):
         return None
-    message: dict[str, Any] = {**given, "role": "assistant", "content": given.get("content")}
+    content = given.get("content")
+    message: dict[str, Any] = {**given, "role": "assistant", "content": content}
+    if type(content) is str and given.keys() <= _OF_WORDS and given.get("annotations") in (None, []):
+        refusal = given.get("refusal")
+        return message if refusal is None or type(refusal) is str else None
+    return _checked(given, message)
+
+
+def _checked(given: dict[str, Any], message: dict[str, Any]) -> dict[str, Any] | None:
+    """A message of any kind, which is made of the given one."""
     if isinstance(given.get("content"), list):
         message |= _of_parts(given["content"]) or {}
     if any(not isinstance(message.get(name), str | None) for name in ("content", "refusal")):
@@ -169,19 +187,29 @@ def _is_number(given: object) -> bool:
 
 def _usage(given: Mapping[str, Any]) -> dict[str, Any]:
     """A usage whose counts can be read, with its further fields if they have the promised type."""
-    prompt, completion = count(given["prompt_tokens"]) or 0, count(given["completion_tokens"]) or 0
+    prompt, completion = count(given.get("prompt_tokens")) or 0, count(given.get("completion_tokens")) or 0
     total = count(given.get("total_tokens"))
-    usage = dict(given) | {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion if total is None else total,
-    }
-    for name, counts in _DETAILS.items():
-        details = usage.pop(name, None)
-        if isinstance(details, dict):
-            read = {key: count(value) if key in counts else value for key, value in details.items()}
-            usage[name] = {key: value for key, value in read.items() if key not in counts or value is not None}
+    usage = dict(given)
+    usage["prompt_tokens"], usage["completion_tokens"] = prompt, completion
+    usage["total_tokens"] = prompt + completion if total is None else total
+    for name, known in _DETAILS.items():
+        details = usage.get(name)
+        if type(details) is dict:
+            usage[name] = _details(details, known)
+        elif name in usage:
+            del usage[name]
     return usage
+
+
+def _details(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
+    """Details without those of the `known` counts that can't be read."""
+    for value in given.values():
+        if type(value) is not int or not 0 <= value <= MOST_TOKENS:
+            break
+    else:
+        return given  # as usual: each is a count
+    read = {name: count(value) if name in known else value for name, value in given.items()}
+    return {name: value for name, value in read.items() if name not in known or value is not None}
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,7 @@ another host gets them only if its operator lists them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
@@ -73,6 +73,7 @@ _OWN_CODE = ("function", "custom")  # tools that the caller runs; the provider r
 _TOOL = frozenset(("type", "function", "custom", "cache_control"))
 # Objects in which a vendor reads every field: these may not name a model or a paid feature either.
 _INNER: Final = ("stream_options", "prompt_cache_options", "prediction", "response_format", "thinking", "reasoning")
+_PLAIN: Final = DOCUMENTED - {"modalities", "tools", "tool_choice", *_INNER}  # fields that may leave as they are
 _INNER_NAMES: Final = frozenset((*REFUSED, "model")) - {"parameters", "options"}
 # In a message and its parts. Content that other types of parts refer to is bounded by the model's window.
 _BRINGS: Final = frozenset(name for name, reason in REFUSED.items() if reason is ABSENT)
@@ -81,9 +82,11 @@ _HELD: Final = frozenset(("text", "refusal", "image_url", "input_audio"))
 _USUAL_TTL = (None, "30m")
 
 
-def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None:
+def check_fields(body: Mapping[str, Any], passed: Collection[str] | None) -> None:
     """Raises BadRequest with the path of the first field that may not leave. `passed`: what the host's operator lists
     beyond OpenAI's own fields; None if every unknown field may pass."""
+    if body.keys() <= _PLAIN and _are_usual(body.get("messages") or ()):
+        return  # as most are: nothing in it has to be looked at
     present = {name: value for name, value in body.items() if value is not None}
     for name in present:
         if name in DOCUMENTED:
@@ -99,7 +102,12 @@ def check_fields(body: Mapping[str, Any], passed: frozenset[str] | None) -> None
     for where, name, reason in chain(*inside, _of_messages(present.get("messages"))):
         raise _refused(f"{where}.{name[:64]}", reason)
     if passed is not None:
-        _check_known(present, passed)
+        _check_known(present, frozenset(passed))
+
+
+def _are_usual(messages: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether messages have no fields and no parts that may bring something in."""
+    return not [1 for each in messages if not each.keys() <= _USUAL or isinstance(each.get("content"), list)]
 
 
 def _of_tools(tools: Any) -> Iterator[tuple[str, str, str]]:

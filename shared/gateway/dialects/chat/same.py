@@ -24,7 +24,7 @@ class _Same:
 
     def request(self, asked: Asked) -> Written:
         quirks = asked.quirks
-        check_fields(asked.body, None if quirks.passes_all else frozenset(quirks.pass_fields))
+        check_fields(asked.body, None if quirks.passes_all else quirks.pass_fields)
         dropped: list[str] = []
         return Written(leaving(asked.body, asked, dropped), dropped, {})
 
@@ -52,19 +52,20 @@ def leaving(given: Mapping[str, Any], asked: Asked, dropped: list[str]) -> dict[
     in `dropped`."""
     quirks = asked.quirks
     body = {name: value for name, value in given.items() if name not in _DELIVERY}
-    _keep_unstored(body, asked, dropped)
-    named = [name for name in _CAPS if body.get(name) is not None]
+    if quirks.stores or "store" in body:
+        _keep_unstored(body, asked, dropped)
+    named = [name for name in _CAPS if name in body and body[name] is not None]
     if quirks.service_tier:
         body["service_tier"] = body.get("service_tier") or quirks.service_tier
     capped = ([name for name in named if name in quirks.caps] or quirks.caps[:1]) if quirks.caps else None
     for name in _CAPS:
         wanted = body.pop(name, None)
         if name in (capped if capped is not None else (*named, "max_tokens")):
-            positive = isinstance(wanted, int) and not isinstance(wanted, bool) and wanted > 0
-            body[name] = min(wanted, asked.cap) if positive else asked.cap
+            body[name] = wanted if type(wanted) is int and 0 < wanted < asked.cap else asked.cap
     if asked.streamed:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return body | {"model": asked.model}
+    body["model"] = asked.model
+    return body
 
 
 def _keep_unstored(body: dict[str, Any], asked: Asked, dropped: list[str]) -> None:

@@ -7,7 +7,7 @@ ever meets another type. Text has its own check instead of pydantic's `str`: JSO
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -18,11 +18,13 @@ from pydantic import (
 
 from gateway.config.document import ALIAS, TierLimits
 from gateway.config.reasons import FIRST, validated
+from gateway.dialects.chat.plain import PlainRequest, Role, cap_of, plain_request, remember
 from gateway.dialects.fields import TAG, Flag, Known, McpContext, Object, Retention, Text, Texts, Tokens, check_names_of
 from gateway.errors import BadRequest
 
 GATEWAY_FIELDS = frozenset({"tags", "fallbacks", "cache", "mcp", "mcpContext"})
 _LATER = ("fallbacks", "cache", "mcp")
+_STAY = GATEWAY_FIELDS | {"model", "stream", "stream_options"}  # fields that no provider is sent as they came
 
 
 def _text_or_object(value: Any) -> Any:
@@ -97,7 +99,7 @@ def _content(value: Any) -> Any:
 class Message(Known):
     """One message of a conversation."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    role: Role
     content: Annotated[Any, AfterValidator(_content), WithJsonSchema(_CONTENT)] = None
     name: Text | None = None
     refusal: Text | None = None
@@ -187,27 +189,32 @@ class ChatRequest(Known):
         return self.stream is True
 
     def cap(self, tier: TierLimits, most: int | None) -> int:
-        """The output tokens to enforce per choice: what is asked for, else the tier's default; at most the model's."""
-        asked = [cap for cap in (self.max_tokens, self.max_completion_tokens) if cap is not None]
-        cap = min(asked) if asked else tier.default_max_tokens
-        return min(cap, most) if most else cap
+        return cap_of(self, tier, most)
 
 
-def parse_chat(body: Mapping[str, Any]) -> ChatRequest:
+AnyRequest = ChatRequest | PlainRequest
+
+
+def parse_chat(body: Mapping[str, Any]) -> AnyRequest:
     """The request of a JSON body. Raises BadRequest naming the field."""
+    return plain_request(body) or checked_request(body)
+
+
+def checked_request(body: Mapping[str, Any]) -> ChatRequest:
+    """The request with each of its fields checked. Raises BadRequest naming the field."""
     for name in _LATER:
-        if body.get(name) is not None:
+        if name in body and body[name] is not None:
             raise BadRequest(f"{name}: not supported by this version", param=name, code="unsupported_parameter")
     check_names_of(body)
     request = validated(ChatRequest, body)
     _check_parts(body["messages"])
+    remember(request.model)
     return request
 
 
 def provider_body(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body for a provider: all that the client sent except the gateway's own fields and those of delivery."""
-    dropped = GATEWAY_FIELDS | {"model", "stream", "stream_options"}
-    return {name: value for name, value in body.items() if name not in dropped}
+    return {name: value for name, value in body.items() if name not in _STAY}
 
 
 def _check_parts(messages: list[dict[str, Any]]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.chat.schema import ChatRequest, parse_chat, provider_body
+from gateway.dialects.chat.schema import AnyRequest, parse_chat, provider_body
 from gateway.dialects.sse import text, written
 from gateway.dialects.values import mapping
 from gateway.error_shapes import openai_error
@@ -24,20 +24,16 @@ class _Spoken:
     """See `gateway.calls.asked.Spoken`."""
 
     mode = "chat"
-
-    def parse(self, body: Mapping[str, Any]) -> ChatRequest:
-        return parse_chat(body)
-
-    def leaving(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return provider_body(body)
+    parse = staticmethod(parse_chat)
+    leaving = staticmethod(provider_body)
 
     def billed(
-        self, asked: ChatRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
+        self, asked: AnyRequest, body: Mapping[str, Any], usage: Usage | None, cost: Mapping[str, Any]
     ) -> dict[str, Any]:
         counted = shown(mapping(body.get("usage")), usage, openai_usage)
         return {**body, "usage": {**counted, **cost}}
 
-    def delivery(self, asked: ChatRequest, *, by_end: bool = False) -> _Delivery:
+    def delivery(self, asked: AnyRequest, *, by_end: bool = False) -> _Delivery:
         return _Delivery(usage=bool((asked.stream_options or {}).get("include_usage")))
 
 

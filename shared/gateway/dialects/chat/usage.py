@@ -13,24 +13,22 @@ def usage_of(value: object) -> Usage | None:
     if prompt is None or completion is None:
         return None
     details = mapping(usage.get("prompt_tokens_details"))
-    # Some hosts give it next to their counts: DeepSeek as `prompt_cache_hit_tokens`, Moonshot as `cached_tokens`.
-    hits = (details.get("cached_tokens"), usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens"))
-    cached = min(next((each for each in map(count, hits) if each is not None), 0), prompt)
-    written = min(count(details.get("cache_write_tokens")) or 0, prompt - cached)
+    cached = count(details.get("cached_tokens"))
+    if cached is None:  # some hosts give it next to their counts: DeepSeek by the first name, Moonshot by the second
+        cached = count(usage.get("prompt_cache_hit_tokens"))
+        cached = count(usage.get("cached_tokens")) if cached is None else cached
+    cached = min(cached, prompt) if cached else 0
+    written = count(details.get("cache_write_tokens")) if "cache_write_tokens" in details else 0
+    written = min(written, prompt - cached) if written else 0
     reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
     outside = _outside(prompt, completion, count(usage.get("total_tokens")), reasoning)
     output = completion + outside
-    return Usage(
-        input_tokens=prompt - cached - written,
-        cached_tokens=cached,
-        cache_write_tokens=written,
-        output_tokens=output,
-        reasoning_tokens=min(max(reasoning, outside), output),
-    )
+    thought = min(max(reasoning, outside), output) if reasoning or outside else 0
+    return Usage(prompt - cached - written, cached, written, output_tokens=output, reasoning_tokens=thought)
 
 
 def _outside(prompt: int, completion: int, total: int | None, reasoning: int) -> int:
     """Output tokens that `completion_tokens` does not include: some servers count reasoning only in the total. If there
     are more reasoning tokens than completion tokens, they can't be included either."""
-    beyond = max(0, total - prompt - completion) if total is not None else 0
-    return max(beyond, reasoning if reasoning > completion else 0)
+    beyond = total - prompt - completion if total is not None and total > prompt + completion else 0
+    return reasoning if reasoning > completion and reasoning > beyond else beyond

@@ -1,0 +1,176 @@
+"""The short ways of plain chat requests and answers say the same as the general ways."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.calls.items import tools_in
+from gateway.calls.parts import is_plain, parts_of, tools_and_calls, unbounded, wants_schema
+from gateway.config.document import TierLimits
+from gateway.dialects.chat.answer import completion_of
+from gateway.dialects.chat.plain import plain_request
+from gateway.dialects.chat.policy import check_fields
+from gateway.dialects.chat.schema import checked_request
+from gateway.dialects.chat.usage import usage_of
+from gateway.dialects.values import MOST_TOKENS, count
+from gateway.errors import BadRequest
+
+TIER = TierLimits(requests_per_minute=10)
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, False, 0, 1, -1, 2, 0.5, 2.0, 12.5, 1e300, 10**6, 10**7 + 1, "", "a", "a b", "\ud800", [], ["a"], {}]
+)
+
+
+def value(*usual: Any) -> st.SearchStrategy[Any]:
+    return st.one_of(st.sampled_from(usual), st.sampled_from(usual), ODD)
+
+
+MESSAGE: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.fixed_dictionaries({"role": value("user", "assistant", "system"), "content": value("hi", "é\n")}),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "role": value("user", "tool"),
+            "content": value("hi", [{"type": "text", "text": "a"}], [{"type": "file", "file": {"file_id": "f"}}]),
+            "name": value("n"),
+            "audio": value({"id": "a"}),
+            "tool_calls": value([{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]),
+            "prompt": value("x"),
+        },
+    ),
+)
+BODY: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"model": value("gpt-4", "openai/gpt-4o"), "messages": st.one_of(st.lists(MESSAGE, max_size=3), ODD)},
+    optional={
+        "max_tokens": value(1, 100),
+        "max_completion_tokens": value(1, 100),
+        "temperature": value(0, 0.7, 1, 1.5),
+        "top_p": value(0.1, 1),
+        "stream": value(True, False),
+        "stream_options": value({"include_usage": True}),
+    },
+)
+MORE: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.sampled_from(
+        [
+            "functions",
+            "input",
+            "metadata",
+            "n",
+            "output_config",
+            "prediction",
+            "response_format",
+            "service_tier",
+            "stop",
+            "system",
+            "text",
+            "tools",
+            "user",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "audio",
+            "store",
+            "tool_choice",
+            "reasoning",
+            "thinking",
+            "modalities",
+        ]
+    ),
+    value([{"type": "function", "function": {"name": "f"}}], {"type": "json_object", "format": 1}, ["text"]),
+    max_size=2,
+)
+
+
+@given(BODY)
+def test_a_request_that_is_taken_for_plain_is_right_and_says_the_same(body: dict[str, Any]) -> None:
+    checked_request({"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}]})  # so that the name is known
+    plain = plain_request(body)
+    if plain is None:
+        return
+    checked = checked_request(body)
+    names = ("model", "choices", "streamed", "mcp_context", "stream_options", "max_tokens", "max_completion_tokens")
+    assert [getattr(plain, name) for name in names] == [getattr(checked, name) for name in names]
+    assert (list(plain.tags), checked.store) == (checked.tags, None)
+    assert [plain.cap(TIER, most) for most in (None, 1, 50, 5_000)] == [
+        checked.cap(TIER, most) for most in (None, 1, 50, 5_000)
+    ]
+
+
+def test_usual_requests_are_taken_for_plain_once_their_model_is_known() -> None:
+    usual: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}], "temperature": 0.2, "stream": True}
+    assert plain_request({"model": "never-asked-for", **usual}) is None
+    checked_request({"model": "asked-for", **usual})
+    assert plain_request({"model": "asked-for", **usual}) is not None
+    assert plain_request({"model": "asked-for", **usual, "n": 2}) is None
+
+
+@given(BODY, MORE)
+def test_in_a_plain_prompt_there_is_nothing_to_look_for(body: dict[str, Any], more: dict[str, Any]) -> None:
+    body = {**body, **more}
+    try:
+        checked_request(body)
+        check_fields(body, None)
+    except BadRequest:
+        return
+    if is_plain(body):
+        parts, tools = parts_of(body), list(tools_in(body))
+        assert (parts, tools, tools_and_calls(body, tools, parts)) == ([], [], [])
+        assert (wants_schema(body), unbounded(body, tools, parts)) == (False, None)
+        assert {"functions", "prediction", "prompt_cache_options", "prompt_cache_retention"}.isdisjoint(body)
+
+
+@given(BODY, MORE, st.sampled_from([None, frozenset[str]()]))
+def test_what_may_leave_does_not_depend_on_the_way(
+    body: dict[str, Any], more: dict[str, Any], passed: frozenset[str] | None
+) -> None:
+    body = {**body, **more}
+    try:
+        checked_request(body)
+    except BadRequest:
+        return
+
+    def refused(given: dict[str, Any]) -> str | None:
+        try:
+            check_fields(given, passed)
+        except BadRequest as refusal:
+            return refusal.param
+        return None
+
+    assert refused(body) == refused(body | {"unheard_of": None})  # an absent field, with which nothing is plain
+
+
+COUNT = value(0, 5, 12.0, MOST_TOKENS, MOST_TOKENS + 1)
+DETAILS = st.one_of(
+    ODD, st.dictionaries(st.sampled_from(["cached_tokens", "reasoning_tokens", "cache_write_tokens", "other"]), COUNT)
+)
+
+
+@given(
+    st.fixed_dictionaries({}, optional={"role": ODD, "content": value("hi"), "refusal": ODD, "annotations": ODD}),
+    st.fixed_dictionaries(
+        {"prompt_tokens": COUNT, "completion_tokens": COUNT},
+        optional={"total_tokens": COUNT, "prompt_tokens_details": DETAILS, "completion_tokens_details": DETAILS},
+    ),
+)
+def test_an_answer_of_words_is_read_like_any_other(message: dict[str, Any], usage: dict[str, Any]) -> None:
+    def read(**beside: Any) -> dict[str, Any] | None:
+        choice = {"index": 0, "message": {**message, **beside}, "finish_reason": "stop"}
+        answer = {"id": "1", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+        return completion_of(answer, usage_of(usage), model="m")
+
+    plain, other = read(), read(unheard_of=1)
+    assert (plain is None) == (other is None)
+    if plain is None or other is None:
+        return
+    assert {**plain["choices"][0]["message"], "unheard_of": 1} == other["choices"][0]["message"]
+    assert plain.get("usage") == other.get("usage")
+    for side, known in COUNTED.items():
+        told = plain.get("usage", {}).get(side, {})
+        assert all(count(each) == each for name, each in told.items() if name in known)
+
+
+COUNTED = {
+    "prompt_tokens_details": ("cached_tokens", "cache_write_tokens"),
+    "completion_tokens_details": ("reasoning_tokens",),
+}
