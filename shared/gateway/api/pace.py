@@ -47,14 +47,16 @@ class Buckets:
     def take(self, name: str, bucket: Bucket, units: int) -> int:
         """Draw `units` and return 0. If too few are left, draw nothing and return the microseconds until they will be
         available."""
-        now = self.clock()
+        now, arrivals = self.clock(), self._arrivals
         idle = now - bucket.slack
         with self._turn:
-            arrival = self._arrivals.pop(name, idle)
+            arrival = arrivals.pop(name, None)
+            if arrival is None:
+                arrival = idle
+                if len(arrivals) >= self.most:
+                    arrivals.popitem(last=False)
             conforms = bucket.conforms(arrival, units, now)
-            self._arrivals[name] = max(arrival, idle) + units * bucket.step if conforms else arrival
-            if len(self._arrivals) > self.most:
-                self._arrivals.popitem(last=False)
+            arrivals[name] = (idle if arrival < idle else arrival) + units * bucket.step if conforms else arrival
         return 0 if conforms else max(1, bucket.wait(arrival, units, now))
 
     def wait(self, name: str, bucket: Bucket) -> int:
