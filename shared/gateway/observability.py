@@ -162,9 +162,21 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
 
     Raises KeyError for an unknown name and for dimensions that are not exactly the metric's.
     """
-    # Micro-dollars are the smallest unit, and each digit in the log costs money.
-    number = value if type(value) is int else round(value, 6)
-    context.current().metrics.append((_place(name, **dimensions), number))
+    context.current().metrics.append((_place(name, **dimensions), value if type(value) is int else _short(value)))
+
+
+def count_run(milliseconds: float, *, failed: bool) -> None:
+    """Count a run that took so long: what `count` does for the metrics that all runs have."""
+    metrics = context.current().metrics
+    metrics += (_ONE_RUN, (_LATENCY, _short(milliseconds)))
+    if failed:
+        count("Errors")
+
+
+def _short(value: float) -> float:
+    """In millionths: micro-dollars are the smallest unit, and each digit in the log costs money. It costs half as much
+    as round(value, 6), and differs from it only where the seventh digit is a 5 and the last."""
+    return round(value * 1e6) / 1e6
 
 
 @lru_cache(maxsize=256)
@@ -174,6 +186,10 @@ def _place(name: str, **dimensions: str) -> context.Place:
     if dimensions.keys() != wanted.keys():
         raise KeyError(f"{name} has the dimensions {[*wanted.values()]}, not {sorted(dimensions)}")
     return json.dumps([name, {key: dimensions[given] for given, key in wanted.items()}])
+
+
+_ONE_RUN: Final = (_place("Requests"), 1)
+_LATENCY: Final = _place("Latency")
 
 
 def emf(gateway: str, function: str) -> str:

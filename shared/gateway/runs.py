@@ -53,10 +53,7 @@ def finish(service: str, this: Context, elapsed: float, line: str = "") -> None:
     trace. Its context must be the current one."""
     try:
         config = settings()
-        observability.count("Requests")
-        observability.count("Latency", elapsed)
-        if this.status >= 500:
-            observability.count("Errors")
+        observability.count_run(elapsed, failed=this.status >= 500)
         line += observability.emf(config.table_prefix, config.function)
     finally:
         observability.write(line)

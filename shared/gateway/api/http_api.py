@@ -72,7 +72,8 @@ def _request(event: Event, context: Any, started: float) -> Request:
     this = event["requestContext"]
     http, authorizer = this["http"], this.get("authorizer") or {}
     headers = event.get("headers") or {}
-    if not "".join(headers).islower():  # an HTTP API sends names in lower case
+    names = "".join(headers)
+    if names != names.lower():  # an HTTP API sends them in lower case
         headers = {name.lower(): value for name, value in headers.items()}
     parameters = event.get("pathParameters")
     left = min(TOTAL_SECONDS, context.get_remaining_time_in_millis() / 1_000 - _RESERVE_SECONDS)

@@ -153,8 +153,8 @@ def parse_json(body: bytes) -> Any:
     if len(body) > MAX_BODY_BYTES:
         raise too_large()
     try:
-        text = body.decode()
-        value = _value(text)
+        text = body.decode().removeprefix("\ufeff")
+        value = _STRICT.decode(text)
     except (ValueError, RecursionError) as error:
         raise BadRequest(_no_json(body, error), code="invalid_json") from None
     if is_shallow_text(text):
@@ -164,16 +164,6 @@ def parse_json(body: bytes) -> Any:
             name = name[:_LONGEST_NAME]
             raise BadRequest(f"{name or 'The body'}: nested more than {MOST_LEVELS} levels deep", param=name or None)
     return value
-
-
-def _value(text: str) -> Any:
-    """The value of a JSON text: what `decode` gives, which looks for white space on both sides first. Most texts have
-    none. A text with something else before or behind the value is left to `decode`."""
-    try:
-        value, end = _scan(text, 0)
-    except StopIteration:
-        return _STRICT.decode(text.removeprefix("\ufeff"))
-    return value if end == len(text) or not text[end:].strip(" \t\n\r") else _STRICT.decode(text)
 
 
 def too_large() -> BodyTooLarge:
@@ -222,4 +212,3 @@ def _finite(text: str) -> float:
 
 # Made once: json.loads would make a decoder at each call.
 _STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
-_scan: Callable[[str, int], tuple[Any, int]] = vars(_STRICT)["scan_once"]

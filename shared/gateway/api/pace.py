@@ -55,8 +55,9 @@ class Buckets:
                 arrival = idle
                 if len(arrivals) >= self.most:
                     arrivals.popitem(last=False)
-            conforms = bucket.conforms(arrival, units, now)
-            arrivals[name] = (idle if arrival < idle else arrival) + units * bucket.step if conforms else arrival
+            begin = arrival if arrival > idle else idle
+            conforms = begin - idle <= (bucket.burst - units) * bucket.step  # as in Bucket.conforms
+            arrivals[name] = begin + units * bucket.step if conforms else arrival
         return 0 if conforms else max(1, bucket.wait(arrival, units, now))
 
     def wait(self, name: str, bucket: Bucket) -> int:
