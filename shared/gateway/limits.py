@@ -128,8 +128,7 @@ class Bucket:
     def conforms(self, arrival: int, units: int, now: int) -> bool:
         """Whether this many units may come now. If not, they would not at any later arrival time either."""
         slack = self.slack
-        latest = now + (self.burst - units) * self.step - slack  # now + tau
-        return arrival <= latest and now - slack <= latest
+        return max(arrival, now - slack) <= now + (self.burst - units) * self.step - slack  # now + tau
 
     def wait(self, arrival: int, units: int, now: int) -> int:
         """Microseconds until this many units conform; 0 or less if they do now."""
@@ -137,14 +136,11 @@ class Bucket:
 
     def left(self, arrival: int, now: int) -> int:
         """How many units would still conform now."""
-        ahead = arrival - now + self.slack
-        room = (self.burst * self.step - ahead) // self.step if ahead > 0 else self.burst
-        return room if room > 0 else 0
+        return max(0, (self.burst * self.step - max(0, arrival - (now - self.slack))) // self.step)
 
     def refill(self, arrival: int, now: int) -> int:
         """Microseconds until the bucket is full again."""
-        ahead = arrival - now + self.slack
-        return ahead if ahead > 0 else 0
+        return max(0, arrival - (now - self.slack))
 
     def catch_up(self, refusals: int) -> int:
         """How far a call that other calls have hindered this often may advance the bucket beyond its own step: at most
