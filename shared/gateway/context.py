@@ -21,7 +21,7 @@ R = TypeVar("R")
 Place = str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Context:
     """`keys` go into every line of the log, without those that are None. `metrics` are written when the request is
     over. `started` and `deadline` are on time.monotonic. `trace` is Lambda's trace header at the start. `status` is the

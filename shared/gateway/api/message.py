@@ -36,7 +36,7 @@ def _never() -> bool:
     return False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)  # it has a key in its headers
 class Request:
     """`headers` have lower-case names, `body` is decoded, `context` is what the authorizer passed on. `started` and
     `deadline` are on time.monotonic. `by` is the caller on a route that asks for a key, `errors` the route's error

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
-from typing import Any, cast
+from collections.abc import Callable, Generator
+from typing import Any
 
 from gateway import observability
-from gateway.api.errors import error_response
 from gateway.api.message import Request, Response, json_body
 from gateway.api.routes import Handler
 from gateway.api.sse import event_stream
 from gateway.calls.call import Call
 from gateway.calls.ending import headers_of_end
-from gateway.calls.idempotency import Kept, Made, Streamed
-from gateway.calls.streaming import Begun, Streaming
-from gateway.errors import BadRequest, GatewayError, InternalError, UpstreamError
+from gateway.calls.streaming import Streaming
+from gateway.errors import BadRequest, InternalError, UpstreamError
 from gateway.handlers.late import Late
 from gateway.handlers.ways import way_of
 from gateway.models.money import usd
@@ -149,43 +147,11 @@ def once(answered: Handler, dialect: str = "chat") -> Handler:
         sent = request.headers.get("idempotency-key")
         if sent is None:
             return answered(request)
-        caller = request.caller
-        # Checked before the key is claimed: a flood of calls over their limit must cost no writes.
-        body, left = request.json(), request.seconds_left()
-        gateway().completions.check(caller, body, seconds_left=left, dialect=dialect)
+        from gateway.handlers.repeats import answered_once  # few requests have the header
 
-        def kept() -> Made:
-            made = answered(request)
-            body = made.body
-            if isinstance(body, Late):
-                return Streamed(
-                    made.status, body, made.media_type, made.headers, lambda: body.whole and _kept(body.whole)
-                )
-            if isinstance(body, Begun):
-                return Streamed(made.status, body, made.media_type, made.headers)
-            return _kept(made)
-
-        def failed(error: GatewayError) -> Kept:
-            return _kept(error_response(error, request.errors))
-
-        def permitted() -> None:
-            # A stored answer does not go through admission, so the key's record is read again here.
-            gateway().completions.permit(gateway().identity.fresh(caller), body, dialect=dialect)
-
-        fingerprint = request.route.encode() + b"\n" + request.body
-        first, again = gateway().idempotency.once(
-            caller.key_id, sent, fingerprint, request.seconds_left(), kept, failed=failed, permitted=permitted
-        )
-        if isinstance(first, Streamed):
-            return Response(first.status, cast(Iterator[bytes], first.pieces), first.headers, first.media_type)
-        replayed = {"idempotency-replayed": "true"} if again else {}
-        return Response(first.status, first.text, {**first.headers, **replayed}, first.media_type)
+        return answered_once(answered, request, sent, dialect)
 
     return route
-
-
-def _kept(made: Response) -> Kept:
-    return Kept(made.status, made.text(), made.media_type, made.headers)
 
 
 def whole(answered: Handler) -> Handler:

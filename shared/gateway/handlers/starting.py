@@ -7,8 +7,8 @@ pydantic looks for plugins in the metadata of all installed packages. There are 
 takes a twentieth of the CPU of a start, and the search itself more with each package. So this module stands in for the
 one that searches.
 
-typing compiles the text of each annotation of each named tuple and typed dictionary, a thousand times in a start, though
-only a third of the texts differ: a tenth of the CPU. So it remembers what it has compiled until the start is over.
+typing compiles the text of each annotation of each named tuple and typed dictionary: 1,200 in a start, of which 300
+differ, and a tenth of the CPU. So it remembers what it has compiled until the start is over.
 """
 
 from __future__ import annotations
