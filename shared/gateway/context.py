@@ -16,11 +16,12 @@ from typing import Final, ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# A metric's name, and the dimensions that its values are filed under.
-Place = tuple[str, tuple[tuple[str, str], ...]]
+# A metric's name and the dimensions that its values are filed under, as JSON text. It is a key at each request, and a
+# text is hashed only once.
+Place = str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Context:
     """`keys` go into every line of the log, without those that are None. `metrics` are written when the request is
     over. `started` and `deadline` are on time.monotonic. `trace` is Lambda's trace header at the start. `status` is the
@@ -53,6 +54,11 @@ def current() -> Context:
     if found is None:
         _current.set(found := Context())
     return found
+
+
+enter: Final = _current.set
+"""Makes a context the current one, and returns what `leave` takes to bring back the one before it."""
+leave: Final = _current.reset
 
 
 class entered:  # noqa: N801  a context manager used like a function; contextlib's costs a generator each time

@@ -23,7 +23,7 @@ def run(service: str, correlation_id: str) -> Iterator[Context]:
             this.status = 500
             raise
         finally:
-            finish(service, this)
+            finish(service, this, this.elapsed())
 
 
 @contextmanager
@@ -38,23 +38,26 @@ def job(service: str, correlation_id: str) -> Iterator[Context]:
 def begin(this: Context) -> Context:
     """Add to the context what every log line of its run has, and Lambda's trace if it has none yet. Returns the same
     context."""
+    keys = this.keys
     if this.correlation_id:
-        this.keys["correlation_id"] = this.correlation_id
+        keys["correlation_id"] = this.correlation_id
     if this.request_id:
-        this.keys["request_id"] = this.request_id
-    this.trace = this.trace or trace_header()
+        keys["request_id"] = this.request_id
+    if not this.trace:
+        this.trace = trace_header()
     return this
 
 
-def finish(service: str, this: Context) -> None:
-    """Count a finished run, write its metrics, and mark its trace. Its context must be the current one."""
-    config, elapsed = settings(), this.elapsed()
-    observability.count("Requests")
-    observability.count("Latency", elapsed)
-    if this.status >= 500:
-        observability.count("Errors")
-    observability.flush(config.table_prefix, config.function)
-    if this.trace:
+def finish(service: str, this: Context, elapsed: float, line: str = "") -> None:
+    """Count a finished run, which took so many milliseconds. Write its `line`, if it has one, and its metrics. Mark its
+    trace. Its context must be the current one."""
+    try:
+        config = settings()
+        observability.count_run(elapsed, failed=this.status >= 500)
+        line += observability.emf(config.table_prefix, config.function)
+    finally:
+        observability.write(line)
+    if "Sampled=1" in this.trace:  # most runs are not
         now = time.time()
         facts: dict[str, str | int] = {"status": this.status}
         if this.correlation_id:

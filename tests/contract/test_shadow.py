@@ -114,13 +114,13 @@ def test_it_leaves_a_line_and_a_count_and_costs_no_request(tables: Tables, log_l
     database = CountingDatabase(tables.database)
     ledger = world.ledger(database)
     ledger.settle(world.admit(ledger), paid(100))
-    observability.flush("ai-gateway-test", "f")
+    observability.write(observability.emf("ai-gateway-test", "f"))
     log_lines()
     database.calls.clear()
     for cost in (150, 400):
         ledger.settle(world.admit(ledger, cost), paid(cost))
     assert database.calls == ["UpdateItem", "UpdateItem", "PutItem", "UpdateItem", "UpdateItem", "UpdateItem"] * 2
-    observability.flush("ai-gateway-test", "f")
+    observability.write(observability.emf("ai-gateway-test", "f"))
     lines = log_lines()
     told = [
         (line["rid"][-1], line["key_id"], line["scope"], line["tier"], line["shadowed"], line["limit"], line["used"])

@@ -73,7 +73,7 @@ def test_a_line_is_emf(log_lines: Lines) -> None:
     observability.count("Requests")
     observability.count("Latency", 12.5)
     observability.count("Cost", 0.25, provider="openai", model="gpt-4")
-    observability.flush("ai-gateway-test", "ai-gateway-test-completions")
+    observability.write(observability.emf("ai-gateway-test", "ai-gateway-test-completions"))
     (line,) = log_lines()
     assert isinstance(line["_aws"].pop("Timestamp"), int)
     assert line == {
@@ -105,7 +105,7 @@ def test_values_that_exclude_each_other_are_lines_of_their_own(log_lines: Lines)
     for provider in ("openai", "bedrock", "openai"):
         observability.count("ProviderErrors", provider=provider)
     observability.count("ProviderLatency", 3, provider="bedrock")
-    observability.flush("g", "f")
+    observability.write(observability.emf("g", "f"))
     lines = log_lines()
     assert [(line["Provider"], line["ProviderErrors"], line.get("ProviderLatency")) for line in lines] == [
         ("openai", [1, 1], None),
@@ -116,15 +116,15 @@ def test_values_that_exclude_each_other_are_lines_of_their_own(log_lines: Lines)
 def test_a_line_holds_a_hundred_values_of_a_metric(log_lines: Lines) -> None:
     for _ in range(250):
         observability.count("RowsCounted")
-    observability.flush("g", "f")
+    observability.write(observability.emf("g", "f"))
     assert [len(line["RowsCounted"]) for line in log_lines()] == [100, 100, 50]
 
 
 def test_nothing_pending_writes_nothing(log_lines: Lines) -> None:
     observability.count("Requests")
-    observability.flush("g", "f")
+    observability.write(observability.emf("g", "f"))
     assert len(log_lines()) == 1
-    observability.flush("g", "f")
+    observability.write(observability.emf("g", "f"))
     assert log_lines() == []
 
 
@@ -211,9 +211,9 @@ def test_the_same_metrics_are_told_alike_again(log_lines: Lines) -> None:
     for value in (1, 2.5):
         observability.count("Latency", value)
         observability.count("Cost", value, provider="openai", model="gpt-4")
-        observability.flush("g", "f")
+        observability.write(observability.emf("g", "f"))
     observability.count("Cost", 4, provider="openai", model="gpt-4o")
-    observability.flush("other", "f")
+    observability.write(observability.emf("other", "f"))
     told = [(line["Gateway"], line.get("Latency"), line["Model"], line["Cost"]) for line in log_lines()]
     assert told == [("g", [1], "gpt-4", [1]), ("g", [2.5], "gpt-4", [2.5]), ("other", None, "gpt-4o", [4])]
 
@@ -225,7 +225,7 @@ from gateway import context, observability as told
 FACTS = {"route": "GET /v1/KEY", "status": 200, "nothing": None, "odd": b"x", "half": chr(0xd800)}
 
 def both():
-    told.tell("request", FACTS); told.log.info("request", extra=FACTS)
+    told.write(told.line("request", FACTS)); told.log.info("request", extra=FACTS)
 
 trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0"
 with context.entered(context.Context(keys={"key_id": "k", "status": 1, "team": None}, trace=trace)):

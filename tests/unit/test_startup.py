@@ -69,6 +69,17 @@ def test_a_paid_call_loads_no_model_of_a_product_and_nothing_of_an_admin() -> No
     assert not modules & {"gateway.catalogue.products", "gateway.config.checks"}
 
 
+def test_a_start_searches_for_no_plugins_and_loads_nothing_that_most_calls_do_not_need() -> None:
+    modules = loaded("import functions.completions.handler")
+    assert not modules & {"importlib.metadata", "gateway.calls.idempotency", "gateway.mcp.jsonrpc"}
+
+
+def test_what_the_start_changed_in_typing_is_gone_when_it_is_over() -> None:
+    for name in ("completions.handler", "stream.handler"):
+        loaded(f"import functions.{name}, typing; assert 'compile' not in vars(typing)")
+        loaded(f"import functions.{name}; import typing; assert typing.ForwardRef('a | b').__forward_code__")
+
+
 def test_garbage_is_looked_for_again_after_the_start() -> None:
     for name in ("completions.handler", "stream.handler"):
         loaded(f"import gc, functions.{name}; assert gc.isenabled(); assert gc.get_freeze_count() > 10_000")

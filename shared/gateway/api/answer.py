@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 from gateway import context, observability, runs
 from gateway.api.errors import error_response
@@ -17,6 +19,9 @@ from gateway.api.routes import Route, Service
 from gateway.context import Context
 from gateway.errors import ClientGone, GatewayError, InternalError, NotFound, UpstreamError
 from gateway.settings import settings
+
+if TYPE_CHECKING:
+    from gateway.identity.caller import Caller
 
 
 class Broken(Exception):
@@ -29,9 +34,9 @@ class Broken(Exception):
 
 
 def answer(service: Service, request: Request, read: Callable[[], bytes] | None = None) -> Response:
-    """Return the answer, with the request's own ids in its headers. Its body is text, or an iterator that must be read
-    to its end or closed; reading it raises Broken. `read` gives the body of a request that does not hold it yet; what
-    `read` raises is answered as a fault of the request.
+    """Return the answer, with the request's own ids in its headers, which are a dictionary of this answer alone. Its
+    body is text, or an iterator that must be read to its end or closed; reading it raises Broken. `read` gives the body
+    of a request that does not hold it yet; what `read` raises is answered as a fault of the request.
 
     A BaseException that is not an Exception (the process is to end, the task is cancelled) is accounted for and raised
     again.
@@ -39,7 +44,8 @@ def answer(service: Service, request: Request, read: Callable[[], bytes] | None 
     route = service.routes.get(request.route)
     if route is not None:
         request.errors = route.errors_by(request) if route.errors_by else route.errors
-    return _Exchange(service, request).run(lambda: _routed(service, route, request, read))
+    exchange = _Exchange(service, request)
+    return exchange.run(partial(exchange.routed, route, read))
 
 
 def failed(service: Service, request: Request, fault: Exception) -> Response:
@@ -68,26 +74,13 @@ def _no_route(routes: Collection[str], asked: str) -> NotFound:
     return NotFound(f"There is no route {asked}. {advice}")
 
 
-def _routed(service: Service, route: Route | None, request: Request, read: Callable[[], bytes] | None) -> Response:
-    if route is None:
-        raise _no_route(service.routes, request.route)
-    if route.auth != "public":
-        # Imported late: keys live in a table, and health, which asks for no key, must load no connection and no TLS.
-        from gateway.api.access import caller_of
+@lru_cache(maxsize=1)
+def _access() -> Callable[..., Caller]:
+    """What finds a caller. Imported late: keys live in a table, and health, which asks for no key, must load no
+    connection and no TLS."""
+    from gateway.api.access import caller_of
 
-        assert service.identity is not None  # noqa: S101  `service` has checked it
-        request.by = caller_of(
-            request,
-            route.scope,
-            service.identity,
-            fresh=route.fresh,
-            callers=service.callers,
-            pace=service.pace,
-        )
-        context.current().keys["key_id"] = request.by.key_id
-    if read is not None:
-        request.body = read()
-    return route.handler(request)
+    return caller_of
 
 
 class _Exchange:
@@ -95,30 +88,55 @@ class _Exchange:
 
     def __init__(self, service: Service, request: Request) -> None:
         self._service, self._request = service, request
-        self._context = Context(
-            correlation_id=request.correlation_id,
-            request_id=request.request_id,
-            keys={"key_id": request.context.get("keyId") or None},
-            started=request.started,
-            deadline=request.deadline,
-            trace=request.trace,
-            source=request.source,
+        self._context = runs.begin(
+            Context(
+                request.correlation_id,
+                request.request_id,
+                {"key_id": request.context.get("keyId") or None},
+                started=request.started,
+                deadline=request.deadline,
+                trace=request.trace,
+                source=request.source,
+            )
         )
 
     def run(self, work: Callable[[], Response]) -> Response:
         this, open_body = self._context, False
-        with context.entered(runs.begin(this)):
+        before = context.enter(this)
+        try:
+            made = self._made(work)
+            this.status = made.status
+            open_body = not isinstance(made.body, str)
+        except BaseException:
+            this.status = 500
+            raise
+        finally:
             try:
-                made = self._made(work)
-                this.status = made.status
-                open_body = not isinstance(made.body, str)
-            except BaseException:
-                this.status = 500
-                raise
-            finally:
                 if not open_body:
                     self.account()
+            finally:
+                context.leave(before)
         return made._replace(body=_Body(self, this, made.body, made.media_type)) if open_body else made
+
+    def routed(self, route: Route | None, read: Callable[[], bytes] | None) -> Response:
+        """What the route's handler answers to a caller who may ask it."""
+        service, request = self._service, self._request
+        if route is None:
+            raise _no_route(service.routes, request.route)
+        if route.auth != "public":
+            assert service.identity is not None  # noqa: S101  `service` has checked it
+            request.by = caller = _access()(
+                request,
+                route.scope,
+                service.identity,
+                fresh=route.fresh,
+                callers=service.callers,
+                pace=service.pace,
+            )
+            self._context.keys["key_id"] = caller.key_id
+        if read is not None:
+            request.body = read()
+        return route.handler(request)
 
     def _made(self, work: Callable[[], Response]) -> Response:
         """The answer, with its body as text or iterator. If something was raised, it is the shaped error."""
@@ -135,13 +153,10 @@ class _Exchange:
 
     def addressed(self, made: Response, body: str | Iterator[bytes]) -> Response:
         """The answer with this exchange's own ids, even if the answer is a stored one that is replayed."""
-        asked = self._request
-        headers = {
-            "content-type": made.media_type,
-            **made.headers,
-            "x-correlation-id": asked.correlation_id,
-            "x-request-id": asked.request_id,
-        }
+        asked, headers = self._request, dict(made.headers)
+        headers.setdefault("content-type", made.media_type)
+        headers["x-correlation-id"] = asked.correlation_id
+        headers["x-request-id"] = asked.request_id
         if asked.errors == "messages":  # the name that Anthropic's clients read it by
             headers["request-id"] = asked.request_id
         return Response(made.status, body, headers, made.media_type)
@@ -156,10 +171,11 @@ class _Exchange:
 
     def account(self) -> None:
         this = self._context
-        facts = {"route": self._request.route, "status": this.status, "duration_ms": round(this.elapsed(), 1)}
-        observability.tell("request", facts)
+        elapsed = this.elapsed()
+        facts = {"route": self._request.route, "status": this.status, "duration_ms": round(elapsed, 1)}
+        line = observability.line("request", facts)
         try:
-            runs.finish(self._service.name, this)
+            runs.finish(self._service.name, this, elapsed, line)
         except Exception:  # noqa: BLE001  an answer is worth more than its metrics
             observability.log.exception("a request could not be counted")
 

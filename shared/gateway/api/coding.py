@@ -33,6 +33,8 @@ def decoded(body: bytes, encoding: str, *, in_base64: bool = True) -> bytes:
     """Like `body_of`, for the bytes as they were sent."""
     if len(body) > MAX_BODY_BYTES:
         raise too_large()
+    if not encoding:
+        return body
     codings = [name for part in encoding.split(",") if (name := part.strip().lower()) not in ("", "identity")]
     if not codings or not body:
         return body

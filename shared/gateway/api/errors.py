@@ -8,7 +8,6 @@ from typing import Any
 from gateway.api.message import Dialect, Response
 from gateway.error_shapes import messages_error, messages_status, openai_error
 from gateway.errors import GatewayError, NotFound, Unauthorized
-from gateway.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, RpcError, failure
 
 
 def error_response(error: GatewayError, dialect: Dialect = "openai", request_id: str = "") -> Response:
@@ -27,6 +26,8 @@ def error_response(error: GatewayError, dialect: Dialect = "openai", request_id:
     facts = openai_error(error)
     body: dict[str, Any] = {"error": facts, "message": error.message}
     if dialect == "jsonrpc":
+        from gateway.mcp.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, RpcError, failure  # only MCP speaks it
+
         code = INVALID_REQUEST if status < 500 else INTERNAL_ERROR
         body = failure(None, RpcError(code, error.message, facts))
     return Response(status, body, headers)

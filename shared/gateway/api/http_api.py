@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -40,11 +41,12 @@ def http_api(
         except Exception as fault:  # noqa: BLE001  not an event of an HTTP API; the caller still gets a shaped answer
             response = failed(service, _unknown(event, started), fault)
         else:
-            response = answer(service, request, lambda: _body(event, request))
-        response = _whole(response)
-        answered: dict[str, Any] = {"statusCode": response.status, "headers": dict(response.headers)}
-        answered |= {"body": response.body} if isinstance(response.body, str) else _in_event(response.body)
-        return answered
+            response = answer(service, request, partial(_body, event, request))
+        if not isinstance(response.body, str):
+            response = _whole(response)
+        body = response.body
+        answered: dict[str, Any] = {"statusCode": response.status, "headers": response.headers, "body": body}
+        return answered if isinstance(body, str) else answered | _in_event(body)
 
     return handler
 
@@ -58,9 +60,7 @@ def _in_event(body: bytes) -> dict[str, Any]:
 
 
 def _whole(response: Response) -> Response:
-    """The response with its body in one piece, text or bytes: this door can't stream."""
-    if isinstance(response.body, str):
-        return response
+    """The response with the pieces of its body in one: this door can't stream."""
     try:
         return response._replace(body=b"".join(response.body))
     except Broken as broken:
@@ -71,7 +71,11 @@ def _request(event: Event, context: Any, started: float) -> Request:
     """The request without its body, so that the refusal of an unreadable body carries the request's own ids."""
     this = event["requestContext"]
     http, authorizer = this["http"], this.get("authorizer") or {}
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    headers = event.get("headers") or {}
+    names = "".join(headers)
+    if names != names.lower():  # an HTTP API sends them in lower case
+        headers = {name.lower(): value for name, value in headers.items()}
+    parameters = event.get("pathParameters")
     left = min(TOTAL_SECONDS, context.get_remaining_time_in_millis() / 1_000 - _RESERVE_SECONDS)
     return Request(
         route=event.get("routeKey") or f"{http['method']} {http['path']}",
@@ -79,7 +83,7 @@ def _request(event: Event, context: Any, started: float) -> Request:
         headers=headers,
         body=b"",
         query=event.get("queryStringParameters") or {},
-        parameters={name: unquote(value) for name, value in (event.get("pathParameters") or {}).items()},
+        parameters={name: unquote(value) for name, value in parameters.items()} if parameters else {},
         context=authorizer.get("lambda") or {},
         source=http.get("sourceIp") or "",
         correlation_id=correlation_id(headers.get("x-correlation-id")),

@@ -35,7 +35,7 @@ def _never() -> bool:
     return False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)  # it has a key in its headers
 class Request:
     """`headers` have lower-case names, `body` is decoded, `context` is what the authorizer passed on. `started` and
     `deadline` are on time.monotonic. `by` is the caller on a route that asks for a key, `errors` the route's error
@@ -125,11 +125,14 @@ class Response(NamedTuple):
     media_type: str = "application/json"
 
     def text(self) -> str:
-        """The body as text. JSON ends with a newline, for terminals. Raises ValueError or TypeError for a value that
-        JSON can't express, such as an iterator."""
-        if isinstance(self.body, str):
-            return self.body
-        return f"{to_text(self.body)}\n"
+        """The body as text. Raises as `json_body` does."""
+        return self.body if isinstance(self.body, str) else json_body(self.body)
+
+
+def json_body(value: Any) -> str:
+    """A JSON value as the text of a body. It ends with a newline, for terminals. Raises ValueError or TypeError for a
+    value that JSON can't express, such as an iterator."""
+    return f"{to_text(value)}\n"
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:

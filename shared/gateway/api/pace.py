@@ -47,14 +47,17 @@ class Buckets:
     def take(self, name: str, bucket: Bucket, units: int) -> int:
         """Draw `units` and return 0. If too few are left, draw nothing and return the microseconds until they will be
         available."""
-        now = self.clock()
+        now, arrivals = self.clock(), self._arrivals
         idle = now - bucket.slack
         with self._turn:
-            arrival = self._arrivals.pop(name, idle)
-            conforms = bucket.conforms(arrival, units, now)
-            self._arrivals[name] = max(arrival, idle) + units * bucket.step if conforms else arrival
-            if len(self._arrivals) > self.most:
-                self._arrivals.popitem(last=False)
+            arrival = arrivals.pop(name, None)
+            if arrival is None:
+                arrival = idle
+                if len(arrivals) >= self.most:
+                    arrivals.popitem(last=False)
+            begin = arrival if arrival > idle else idle
+            conforms = begin - idle <= (bucket.burst - units) * bucket.step  # as in Bucket.conforms
+            arrivals[name] = begin + units * bucket.step if conforms else arrival
         return 0 if conforms else max(1, bucket.wait(arrival, units, now))
 
     def wait(self, name: str, bucket: Bucket) -> int:

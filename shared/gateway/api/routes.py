@@ -25,7 +25,8 @@ Callers = Callable[[Request, "Identity"], "Caller"]
 Schema = str | Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Routes are compared by nobody. Each method that a dataclass does not make saves a part of every start.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Described:
     """What a route accepts and answers in addition to what all routes do. It serves the OpenAPI document only.
 
@@ -44,7 +45,7 @@ class Described:
     media: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Route:
     """`method_path` has API Gateway's form: "GET /v1/models/{id+}". `scope` is the scope that the key must have, None
     for any key; it has no default, so that no route omits it by mistake. With `fresh` the key's record is read at each

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
-from typing import Any, cast
+from collections.abc import Callable, Generator
+from typing import Any
 
 from gateway import observability
-from gateway.api.errors import error_response
-from gateway.api.message import Request, Response
+from gateway.api.message import Request, Response, json_body
 from gateway.api.routes import Handler
 from gateway.api.sse import event_stream
 from gateway.calls.call import Call
 from gateway.calls.ending import headers_of_end
-from gateway.calls.idempotency import Kept, Made, Streamed
-from gateway.calls.streaming import Begun, Streaming
-from gateway.errors import BadRequest, GatewayError, InternalError, UpstreamError
+from gateway.calls.streaming import Streaming
+from gateway.errors import BadRequest, InternalError, UpstreamError
 from gateway.handlers.late import Late
 from gateway.handlers.ways import way_of
 from gateway.models.money import usd
@@ -25,7 +23,7 @@ from gateway.wiring import gateway
 
 # A function may return 6 MiB of JSON. The body is a string in it, so each quote and each escape is escaped again.
 MOST_ANSWER_BYTES = 6_000_000
-_Shaped = Callable[[Request, Call, dict[str, Any]], Response]
+_Shaped = Callable[[Request, Call, dict[str, Any]], Response]  # its body is text
 _AS_IT_COMES = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
@@ -55,7 +53,7 @@ def text(request: Request) -> Response:
 
 
 def _plain(request: Request, running: Call, body: dict[str, Any]) -> Response:
-    return Response(200, body, _headers(running, request))
+    return Response(200, json_body(body), _headers(running, request))
 
 
 def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Response:
@@ -65,7 +63,7 @@ def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Respons
         usage = bool((request.json().get("stream_options") or {}).get("include_usage"))
         buffered = {"x-gateway-stream": "buffered", "cache-control": "no-cache"}
         return Response(200, event_stream(body, usage=usage), headers | buffered, media_type="text/event-stream")
-    return Response(200, body, headers)
+    return Response(200, json_body(body), headers)
 
 
 def chat_with_details(request: Request) -> Response:
@@ -88,7 +86,7 @@ def _as_gateway(request: Request, running: Call, body: dict[str, Any]) -> Respon
     }
     if running.request.mcp_context is not None:
         extra["mcpContext"] = {"products": running.products}
-    return Response(200, body | extra, _headers(running, request))
+    return Response(200, json_body(body | extra), _headers(running, request))
 
 
 def _complete(request: Request, shaped: _Shaped, dialect: str = "chat") -> Response:
@@ -125,11 +123,11 @@ def _in_one_piece(request: Request, running: Call, shaped: _Shaped) -> Response:
 
 
 def _written(request: Request, running: Call, shaped: _Shaped, body: dict[str, Any]) -> Response:
-    """The answer with its body as text. A fault is raised as an error that says what was paid."""
+    """The answer. A fault is raised as an error that says what was paid."""
     # The call is paid for by now. An error carries that, so that a repeated request does not pay again.
     try:
         made = shaped(request, running, body)
-        text = made.text()
+        text = made.body
     except Exception as fault:
         observability.log.exception("an answer could not be written")
         raise running.paid_for(InternalError()) from fault
@@ -138,7 +136,7 @@ def _written(request: Request, running: Call, shaped: _Shaped, body: dict[str, A
         message = "The answer is too large to be returned here; ask for less."
         error = UpstreamError(message, provider=running.route.provider, code="answer_too_large", reason="too_large")
         raise running.paid_for(error)
-    return Response(made.status, text, made.headers, made.media_type)
+    return made
 
 
 def once(answered: Handler, dialect: str = "chat") -> Handler:
@@ -150,43 +148,11 @@ def once(answered: Handler, dialect: str = "chat") -> Handler:
         sent = request.headers.get("idempotency-key")
         if sent is None:
             return answered(request)
-        caller = request.caller
-        # Checked before the key is claimed: a flood of calls over their limit must cost no writes.
-        body, left = request.json(), request.seconds_left()
-        gateway().completions.check(caller, body, seconds_left=left, dialect=dialect)
+        from gateway.handlers.repeats import answered_once  # few requests have the header
 
-        def kept() -> Made:
-            made = answered(request)
-            body = made.body
-            if isinstance(body, Late):
-                return Streamed(
-                    made.status, body, made.media_type, made.headers, lambda: body.whole and _kept(body.whole)
-                )
-            if isinstance(body, Begun):
-                return Streamed(made.status, body, made.media_type, made.headers)
-            return _kept(made)
-
-        def failed(error: GatewayError) -> Kept:
-            return _kept(error_response(error, request.errors))
-
-        def permitted() -> None:
-            # A stored answer does not go through admission, so the key's record is read again here.
-            gateway().completions.permit(gateway().identity.fresh(caller), body, dialect=dialect)
-
-        fingerprint = request.route.encode() + b"\n" + request.body
-        first, again = gateway().idempotency.once(
-            caller.key_id, sent, fingerprint, request.seconds_left(), kept, failed=failed, permitted=permitted
-        )
-        if isinstance(first, Streamed):
-            return Response(first.status, cast(Iterator[bytes], first.pieces), first.headers, first.media_type)
-        replayed = {"idempotency-replayed": "true"} if again else {}
-        return Response(first.status, first.text, {**first.headers, **replayed}, first.media_type)
+        return answered_once(answered, request, sent, dialect)
 
     return route
-
-
-def _kept(made: Response) -> Kept:
-    return Kept(made.status, made.text(), made.media_type, made.headers)
 
 
 def whole(answered: Handler) -> Handler:
@@ -202,7 +168,9 @@ def whole(answered: Handler) -> Handler:
 
 
 def _headers(running: Call, request: Request) -> dict[str, str]:
-    overhead = max(0.0, (time.monotonic() - request.started) * 1_000 - running.provider_ms)
+    overhead = (time.monotonic() - request.started) * 1_000 - running.provider_ms
+    if overhead < 0.0:
+        overhead = 0.0
     observability.count("Overhead", overhead)
     target = running.target
     route, prepared = target.route, target.prepared

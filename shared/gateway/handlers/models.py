@@ -7,7 +7,6 @@ from typing import Any
 from gateway.api.message import Dialect, Request, Response
 from gateway.errors import BadRequest
 from gateway.models.listing import discovered, in_messages
-from gateway.models.manifest import manifest
 from gateway.wiring import gateway
 
 _USUAL, _MOST = 20, 1_000  # models on a page in Anthropic's API
@@ -27,6 +26,8 @@ def models(request: Request) -> Response:
         raise BadRequest("all: must be true or false", param="all")
     shown = gateway().completions.models(request.caller, everything=asked == "true")
     if "client_version" in request.query:
+        from gateway.models.manifest import manifest  # only Codex asks for it
+
         return Response(200, manifest(shown))
     if dialect_of(request) == "messages":
         return Response(200, _page(request, [in_messages(each) for each in discovered(shown)]))

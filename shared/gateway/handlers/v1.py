@@ -7,8 +7,6 @@ from gateway.api.routes import Auth, Described, Handler, Route, Schema
 from gateway.handlers.chat import chat, embeddings, messages, once, responses, text
 from gateway.handlers.key import key
 from gateway.handlers.models import dialect_of, models, one_model
-from gateway.handlers.responses import no_sockets, told_by_end
-from gateway.handlers.tokens import count_tokens
 
 ANSWERS = "functions.completions.answers"  # types for the OpenAPI document
 CHAT = "gateway.dialects.chat.schema:ChatRequest"
@@ -51,6 +49,8 @@ def routes(auth: Auth, *, streamed: str) -> tuple[Route, ...]:
 
 def messages_routes(auth: Auth) -> tuple[Route, ...]:
     """The routes in Anthropic's dialect, for a door that streams."""
+    from gateway.handlers.tokens import count_tokens  # not every door loads it
+
     summary = "Makes a message, exactly as Anthropic does. With `stream: true` the events arrive while it is written."
     made = once(messages, "messages")
     message = _paid("POST /v1/messages", made, auth, summary, MESSAGES, OBJECT, errors="messages", headers=_FOR)
@@ -73,6 +73,8 @@ def messages_routes(auth: Auth) -> tuple[Route, ...]:
 
 def responses_routes(auth: Auth) -> tuple[Route, ...]:
     """The routes of OpenAI's Responses API, for a door that streams."""
+    from gateway.handlers.responses import no_sockets, told_by_end  # not every door loads it
+
     summary = "Makes a response, exactly as OpenAI does. With `stream: true` the events arrive as they come."
     made = told_by_end(once(responses, "responses"))
     response = _paid("POST /v1/responses", made, auth, summary, RESPONSES, OBJECT)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.limits import NUMBERS
@@ -167,8 +167,17 @@ class Caller:
     def from_context(cls, context: Mapping[str, Any]) -> Caller:
         """The inverse of `to_context`. Raises KeyError, TypeError or ValueError for anything that `to_context` can't
         have made."""
-        # An authorizer's answer is cached for a minute, and comes with each call until then.
-        return _read_context(tuple(context), tuple(context.values()))
+        # An authorizer's answer is cached for a minute, and comes with each call until then. It is known only if all of
+        # it is the same. Comparing takes less than hashing it.
+        key_id = context["keyId"]
+        known = _KNOWN.get(key_id)
+        if known is not None and known[0] == context:
+            return known[1]
+        caller = cls.of_text({name: str(value) for name, value in context.items()})
+        _KNOWN[key_id] = dict(context), caller
+        if len(_KNOWN) > _MOST_KNOWN:
+            _KNOWN.popitem(last=False)
+        return caller
 
     @classmethod
     def of_text(cls, text: Mapping[str, str]) -> Caller:
@@ -194,9 +203,8 @@ class Caller:
         )
 
 
-@lru_cache(maxsize=256)
-def _read_context(names: tuple[str, ...], values: tuple[Any, ...]) -> Caller:
-    return Caller.of_text({name: str(value) for name, value in zip(names, values, strict=True)})
+_MOST_KNOWN = 256
+_KNOWN: OrderedDict[str, tuple[dict[str, Any], Caller]] = OrderedDict()  # contexts and their callers, by key
 
 
 def stored_limits(limits: KeyLimits) -> dict[str, Any]:

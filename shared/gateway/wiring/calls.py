@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gateway.calls.idempotency import Idempotency
     from gateway.calls.sessions.marks import Marks
     from gateway.catalogue.catalogue import Catalogue
-    from gateway.config.document import TierLimits
     from gateway.config.service import ConfigSource
     from gateway.destinations import Destinations
     from gateway.health.health import Health
@@ -65,9 +64,14 @@ class Calls(Stores):
     @once
     def pace(self) -> Pace:
         from gateway.api.pace import Pace
+        from gateway.config.service import packaged
 
         def rate(caller: Caller) -> tuple[int, int] | None:
-            tier, limits = self._tiers(caller.tier), caller.limits
+            try:
+                config = self.config_source.get()
+            except (StoreUnavailable, StoreError):  # plain counting must need no store
+                config = packaged()
+            tier, limits = config.tier(caller.tier), caller.limits
             if _PACED in tier.shadow or _PACED in limits.shadow:  # a shadow limit refuses nobody
                 return None
             own = limits.rpm_limit
@@ -75,15 +79,6 @@ class Calls(Stores):
             return limit, limits.burst_limit or own or tier.burst or limit
 
         return Pace(rate)
-
-    def _tiers(self, name: str) -> TierLimits:
-        """A tier's limits; the packaged ones if the config can't be read, since plain counting must need no store."""
-        from gateway.config.service import packaged
-
-        try:
-            return self.config_source.get().tier(name)
-        except (StoreUnavailable, StoreError):
-            return packaged().tier(name)
 
     @once
     def prices(self) -> PriceBook:

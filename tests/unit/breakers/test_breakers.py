@@ -240,7 +240,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 def changes(log_lines: Lines) -> dict[str, float]:
-    observability.flush("g", "f")
+    observability.write(observability.emf("g", "f"))
     lines = [line for line in log_lines() if "_aws" in line]
     names = ("CircuitBreakerOpened", "CircuitBreakerClosed")
     return {f"{line['Provider']} {name}": sum(line[name]) for line in lines for name in names if name in line}

@@ -262,12 +262,12 @@ def test_a_name_that_a_client_may_make_up_is_no_metric_of_its_own(
     log_lines: Callable[[], list[dict[str, Any]]],
 ) -> None:
     plan, state = made([("answered", 100, 10)])
-    observability.flush("gateway", "completions")
+    observability.write(observability.emf("gateway", "completions"))
     log_lines()
     for name in ("ft:gpt-4o:acme:one:1", "ft:gpt-4o:acme:two:2"):
         target = replace(plan.first, route=Route("m", f"x/{name}", PRICE))
         call_of(replace(plan, targets=(target,)), state, Books(0)).gather()
-    observability.flush("gateway", "completions")
+    observability.write(observability.emf("gateway", "completions"))
     assert {line["Model"] for line in log_lines() if "Cost" in line} == {"ft:gpt-4o"}
 
 
