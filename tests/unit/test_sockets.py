@@ -5,6 +5,7 @@ A TLS connection ends in the same ways as those of Python's own TLS sockets.
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 import struct
@@ -124,7 +125,7 @@ def test_a_peer_that_reads_slowly_never_extends_a_send(
 def test_a_request_larger_than_all_buffers_arrives_as_it_is(
     serving: Serving, certified: ssl.SSLContext, secure: bool
 ) -> None:
-    body, heard = b"".join(struct.pack("!I", number) for number in range(4_000_000)), []
+    body, heard = random.Random(1).randbytes(16_000_000), []
 
     def serve(connection: socket.socket) -> None:
         threading.Event().wait(0.05)  # the sender fills the buffers in the meantime
