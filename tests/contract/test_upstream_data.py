@@ -399,11 +399,11 @@ def test_the_answer_after_an_interim_one_is_nobody_else_s(caller: Caller) -> Non
 
 def test_an_answer_too_large_to_give_is_paid_once_and_said(caller: Caller) -> None:
     content = {"openai": (*MESSAGE, "content"), "bedrock": (*BLOCK, 0, "text")}[caller.vendor]
-    asked = caller.ask(Steer(exact=document(caller.vendor, put(*content, to="\u00e9" * 900_000))))
+    asked = caller.ask(Steer(exact=document(caller.vendor, put(*content, to='"' * 1_600_000))))
     is_refusal(asked.first)
     assert asked.first.body["error"]["code"] == "answer_too_large"
     kept(asked, caller.price(USAGE))
-    asked = caller.ask(Steer(exact=document(caller.vendor, put(*content, to="\u00e9" * 400_000))))
+    asked = caller.ask(Steer(exact=document(caller.vendor, put(*content, to="\u00e9" * 900_000))))
     is_completion(asked.first)
 
 

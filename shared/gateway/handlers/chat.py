@@ -21,7 +21,8 @@ from gateway.models.money import usd
 from gateway.settings import settings
 from gateway.wiring import gateway
 
-# A function may return 6 MiB of JSON. The body is a string in it, so each quote and each escape is escaped again.
+# A function may return 6 MiB of JSON. The body is a string in it, so each quote and each escape is escaped again,
+# and other characters than ASCII may be.
 MOST_ANSWER_BYTES = 6_000_000
 _Shaped = Callable[[Request, Call, dict[str, Any]], Response]  # its body is text
 _AS_IT_COMES = {"cache-control": "no-cache", "x-accel-buffering": "no"}

@@ -22,7 +22,7 @@ PARTS = st.recursive(
 
 
 class Echo:
-    """HTTP that answers with what it was sent, or with its ASCII form."""
+    """HTTP that answers each request with its own body, or with the ASCII form of it."""
 
     def __init__(self, *, ascii_only: bool) -> None:
         self.ascii_only, self.sent = ascii_only, b""
