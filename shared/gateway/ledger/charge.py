@@ -29,7 +29,7 @@ def charge(verdict: Verdict, bill: Cost | None, hold: int) -> Cost:
     """The cost of a call. `bill` is the cost of the usage that came with the answer, None if none came; `hold` is in
     micro-dollars."""
     if verdict is Verdict.UNKNOWN:
-        return Cost(prompt=hold, completion=0)
+        return Cost(hold, 0)
     if verdict in (Verdict.ANSWERED, Verdict.UNUSABLE, Verdict.CUT) and bill is not None:
         return bill
     return Cost(0, 0)

@@ -58,15 +58,23 @@ class Price(NamedTuple):
         return (self.of_tier(service_tier) or self) if service_tier and self.tiers else self
 
 
-class Cost(NamedTuple):
-    """Micro-dollars. `total` is the sum of the parts, each of which is rounded up once."""
+class Cost:
+    """Micro-dollars. `total` is the sum of the parts, each of which is rounded up once. A paid call asks for it five
+    times, so it is added up when a cost is made."""
 
-    prompt: int
-    completion: int
+    __slots__ = ("completion", "prompt", "total")
 
-    @property
-    def total(self) -> int:
-        return self.prompt + self.completion
+    def __init__(self, prompt: int, completion: int) -> None:
+        self.prompt, self.completion, self.total = prompt, completion, prompt + completion
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Cost) and (self.prompt, self.completion) == (other.prompt, other.completion)
+
+    def __hash__(self) -> int:
+        return hash((self.prompt, self.completion))
+
+    def __repr__(self) -> str:
+        return f"Cost({self.prompt}, {self.completion})"
 
 
 def cost_of(usage: Usage, price: Price) -> Cost:
