@@ -50,7 +50,9 @@ def write_request(
     talk = _talk(request, tools, marks, dropped, texts=texts)
     names, files = _NO_NAMES if texts else _names(talk), set[str]()
     sampled = sampling_of(request, sampling, dropped)
-    own = _own_fields(request, sampled, tools=bool(tools), one_tool=one_tool, dropped=dropped)
+    own: dict[str, Any] = {}
+    if sampled or request.thinking is not None or request.parallel is False:
+        own = _own_fields(request, sampled, tools=bool(tools), one_tool=one_tool, dropped=dropped)
     optional = {
         "system": [written(block, names, files) for block in talk.system],
         "inferenceConfig": _inference(request, sampled, dropped),
@@ -80,7 +82,7 @@ def _talk(request: Request, tools: list[Tool | Mark], marks: str, dropped: list[
     if not texts:
         no_links(turns)
         turns = plain(turns, dropped)
-    talk = conversation_of(turns, tools, dropped, where=request.path("messages"))
+    talk = conversation_of(turns, tools, dropped, request.path)
     if not texts:
         beside_documents(talk)
     if request.output is not None and request.output.kind == "json":
