@@ -81,8 +81,8 @@ def conversation_of(
     words: bool = True,
 ) -> Conversation:
     """Raises Unsupported if nothing is said at all. Parts that are lost are named in `dropped`. `ids` makes the ids of
-    calls fit. `words`: calls and results become words if no tools may be called. `path` gives the client's name for a
-    field that chat calls so."""
+    calls fit. `words`: calls and results become words if no tools may be called. `path` gives the client's name
+    for a field of chat."""
     talk = Conversation(list(tools), [], [])
     calls = not _CALLS.isdisjoint({type(block) for turn in turns for block in turn.blocks})
     if calls and words and not tools:
