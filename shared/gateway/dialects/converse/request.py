@@ -50,9 +50,7 @@ def write_request(
     talk = _talk(request, tools, marks, dropped, texts=texts)
     names, files = _NO_NAMES if texts else _names(talk), set[str]()
     sampled = sampling_of(request, sampling, dropped)
-    own: dict[str, Any] = {}
-    if sampled or request.thinking is not None or request.parallel is False:
-        own = _own_fields(request, sampled, tools=bool(tools), one_tool=one_tool, dropped=dropped)
+    own = _own_fields(request, sampled, tools=bool(tools), one_tool=one_tool, dropped=dropped)
     optional = {
         "system": [written(block, names, files) for block in talk.system],
         "inferenceConfig": _inference(request, sampled, dropped),
