@@ -5,7 +5,7 @@ tool call is answered in the next turn, and no result lacks its call."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Final
@@ -75,14 +75,14 @@ def conversation_of(
     turns: Sequence[Turn],
     tools: Sequence[Tool | Mark],
     dropped: list[str],
+    path: Callable[[str], str],
     *,
     ids: Ids | None = None,
     words: bool = True,
-    where: str = "messages",
 ) -> Conversation:
     """Raises Unsupported if nothing is said at all. Parts that are lost are named in `dropped`. `ids` makes the ids of
-    calls fit. `words`: calls and results become words if no tools may be called. `where`: the path of the client's
-    turns."""
+    calls fit. `words`: calls and results become words if no tools may be called. `path` gives the client's name
+    for a field of chat."""
     talk = Conversation(list(tools), [], [])
     calls = not _CALLS.isdisjoint({type(block) for turn in turns for block in turn.blocks})
     if calls and words and not tools:
@@ -92,7 +92,7 @@ def conversation_of(
     if calls:  # if not, turns alternate as they are, and none begins with a mark
         _pair(talk, ids or Ids(), dropped)
     if not talk.turns:
-        _system_alone(talk, turns, dropped, where)
+        _system_alone(talk, turns, dropped, path)
     if talk.turns[0].speaker == "assistant":
         talk.turns.insert(0, Spoken("user", [Text(NO_MESSAGE)]))
     last = talk.turns[-1]
@@ -167,10 +167,10 @@ def _put(mark: Mark, home: list[Any], at: int, dropped: list[str]) -> bool:
     return False
 
 
-def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str], where: str) -> None:
+def _system_alone(talk: Conversation, turns: Sequence[Turn], dropped: list[str], path: Callable[[str], str]) -> None:
     """If only the system speaks, its words become the user's."""
     if not talk.system:
-        raise refuse(where, "contain nothing that this model could answer")
+        raise refuse(path("messages"), "contain nothing that this model could answer")
     dropped += [f"{turn.at}.role" for turn in turns if turn.speaker == "system"][:1]
     talk.turns.append(Spoken("user", talk.system))
     talk.system = []

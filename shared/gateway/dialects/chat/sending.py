@@ -60,8 +60,7 @@ def write_for_host(request: Request, dropped: list[str], *, passed: Collection[s
     tools = [tool for tool in request.tools if isinstance(tool, Tool)]
     dropped += [tool.at for tool in request.tools if isinstance(tool, Mark)]
     turns = tuple(_speakable(plain(request.turns, dropped), dropped))
-    where = request.path("messages")
-    talk = conversation_of(turns, tools, dropped, ids=Ids(_LONGEST_ID), words=False, where=where)
+    talk = conversation_of(turns, tools, dropped, request.path, ids=Ids(_LONGEST_ID), words=False)
     names = _names(talk, tools)
     choice = request.choice
     if choice is not None and choice.kind == "one":

@@ -80,7 +80,7 @@ def _talk(request: Request, tools: list[Tool | Mark], marks: str, dropped: list[
     if not texts:
         no_links(turns)
         turns = plain(turns, dropped)
-    talk = conversation_of(turns, tools, dropped, where=request.path("messages"))
+    talk = conversation_of(turns, tools, dropped, request.path)
     if not texts:
         beside_documents(talk)
     if request.output is not None and request.output.kind == "json":

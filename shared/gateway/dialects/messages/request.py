@@ -36,8 +36,7 @@ def write_request(request: Request, dropped: list[str], *, sampling: Sampling = 
         raise refuse(request.path("max_completion_tokens"), "is required for this model")
     check_choice(request)
     check_names(request.tools)
-    turns, where = tuple(_signed(request.turns, dropped)), request.path("messages")
-    talk = conversation_of(turns, request.tools, dropped, where=where)
+    talk = conversation_of(tuple(_signed(request.turns, dropped)), request.tools, dropped, request.path)
     if request.output is not None and request.output.kind == "json":
         talk.system.append(Text(JSON_SENTENCE))
     mark_talk(talk, marks, dropped)

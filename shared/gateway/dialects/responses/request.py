@@ -60,7 +60,7 @@ def write_request(request: Request, dropped: list[str], *, thoughts: bool = Fals
     tools = [tool for tool in request.tools if isinstance(tool, Tool)]
     dropped += [tool.at for tool in request.tools if isinstance(tool, Mark)]
     turns = list(_speakable(plain(request.turns, dropped), dropped, thoughts=thoughts))
-    talk = conversation_of(turns, tools, dropped, ids=Ids(), words=False, where=request.path("messages"))
+    talk = conversation_of(turns, tools, dropped, request.path, ids=Ids(), words=False)
     names = _names(talk, tools)
     for name, value in (("top_k", request.top_k), ("thinking", request.thinking)):
         if value is not None and mapping(value).get("type") != "disabled":
