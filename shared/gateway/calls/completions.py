@@ -147,12 +147,10 @@ class Completions:
         """Where a request goes: to the target of the model name in it, in each of the target's regions in order. Raises
         BadRequest, NotFound, Forbidden, UpstreamRejected, UpstreamTimeout. The request is translated here: if it can't
         be said to the provider, it never becomes a call."""
-        known = known or self.known()
-        said, config = spoken(way.dialect), known.config
-        request, tier = said.parse(body), config.tier(caller.tier)
-        places = self._places(caller, request, known, way.dialect)
-        wanted = request.mcp_context
-        products = [] if wanted is None else fitting(self.catalogue().context(wanted))
+        said, known = spoken(way.dialect), known or self.known()
+        config, request = known.config, said.parse(body)
+        places, tier = self._places(caller, request, known, way.dialect), config.tier(caller.tier)
+        products = [] if request.mcp_context is None else fitting(self.catalogue().context(request.mcp_context))
         leaving, rid = said.leaving(with_products(body, products) if products else body), new_rid()
         streamed, choices = way.streams and request.streamed, request.choices
         limits, metadata, targets = config.timeouts, {"key-id": caller.key_id, "request-id": rid}, list[Target]()
@@ -199,6 +197,7 @@ class Completions:
         config = now_known.config
         self.breakers.check([target.breaker for target in plan.targets])
         first = plan.first
+        told = {"dialect": plan.dialect, "streamed": plan.request.streamed, "client": client_class(user_agent)}
         asked = AdmissionRequest(
             rid=plan.rid,
             model=first.route.name,
@@ -211,13 +210,7 @@ class Completions:
             tags=tuple(plan.request.tags),
             models=plan.models,
             typical=plan.typical,
-            facts={
-                "dialect": plan.dialect,
-                "streamed": plan.request.streamed,
-                "client": client_class(user_agent),
-                "region": first.region,
-                **facts,
-            },
+            facts={**told, "region": first.region, **facts},
         )
         hold = self.ledger.admit(caller, config.tier, asked)
         context.current().keys["gateway_request_id"] = plan.rid  # the id that the caller is given

@@ -129,12 +129,9 @@ def estimate(
     marks = list(_marks(body)) if images or _MARKED.search(written) else []
     if marks or not plain:
         _refuse_unpriced(body, marks, price, marked=marked)
-    text, around, where = _length(written), _CHAT_TOKENS, None
-    if plain:
-        around += _MESSAGE_TOKENS * len(body.get("messages") or ())
-    else:
-        around += _MESSAGE_TOKENS * messages_in(body) + _beside(body, tools, parts)
-        where = unbounded(body, tools, parts)
+    text, around = _length(written), _CHAT_TOKENS + _MESSAGE_TOKENS * messages_in(body)
+    around += 0 if plain else _beside(body, tools, parts)
+    where = None if plain else unbounded(body, tools, parts)
     pictures = images * image_tokens(target) if images else 0
     prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
     if where is not None:
@@ -149,16 +146,13 @@ def estimate(
         kept.add(marked in _SHORT)
     prices, cost, usual, dearest = _prices(body, price), 0, 0, list[int]()
     for each in prices:
-        at = each.for_prompt(prompt)
+        at, then = each.for_prompt(prompt), each.for_prompt(typical)
         dearest.append(_dearest(at, kept))
         cost = max(cost, _cost(at, prompt, most, dearest[-1]))
-        at = each.for_prompt(typical)
-        usual = max(usual, _cost(at, typical, most, at.input))
-    extra = images * (price.image or 0)
-    tokens = -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
-    return Estimate(
-        cost + extra, tokens, prompt, min(cost, usual) + extra, most, tuple(prices), tuple(dearest), unasked
-    )
+        usual = max(usual, _cost(then, typical, most, then.input))
+    extra, tokens = images * (price.image or 0), -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
+    usual = min(cost, usual) + extra
+    return Estimate(cost + extra, tokens, prompt, usual, most, tuple(prices), tuple(dearest), unasked)
 
 
 def _beside(body: Mapping[str, Any], tools: list[PathAndPart], parts: list[PathAndPart]) -> int:

@@ -14,8 +14,8 @@ Part = Mapping[str, Any]
 
 def messages_in(body: Mapping[str, Any]) -> int:
     """The number of messages or items: the chat format adds tokens around each."""
-    given = body.get("input")
-    return len(body.get("messages") or ()) + (len(given) if isinstance(given, list) else given is not None)
+    messages, given = len(body.get("messages") or ()), body.get("input")
+    return messages if given is None else messages + (len(given) if isinstance(given, list) else 1)
 
 
 def tools_in(body: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:

@@ -111,10 +111,10 @@ class Plan:
     client's. `by_end`: the client looks only at the end of a stream (`gateway.calls.clients`). `may_store`: the
     provider may store the call, if the request asks for that.
 
-    It is never changed. What follows from these is made once: `told` is the request as its answer reports it. `est` is
-    what is held, in micro-dollars: enough for any one of the targets to answer; `typical` is held instead if the
-    accounts of a call ask for the typical estimate. `tokens` is the most that any of them counts. `models` are all
-    targets by their resolved names, `provider/model`, each once."""
+    It is never changed. The other fields follow from these, and are made once: `told` is the request as its answer
+    reports it. `est` is what is held, in micro-dollars: enough for any one of the targets to answer; `typical` is held
+    instead if the accounts of a call ask for the typical estimate. `tokens` is the most that any of them counts.
+    `models` are all targets by their resolved names, `provider/model`, each once."""
 
     request: Asked
     targets: tuple[Target, ...]

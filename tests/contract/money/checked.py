@@ -108,7 +108,7 @@ def check_attempts(found: Account, call: Call, row: Mapping[str, Any], sent: Seq
     attempts = row.get("attempts") or [_only(row)]
     left = call.leaves is not None
     if call.asked.speaks == "titan":
-        ways = [list(of_batch(call.asked, sent))]
+        ways = [list(of_batch(call.asked, sent, left=left))]
         attempts = attempts[:1]
     else:
         # The client read only the last attempt: nothing of the attempts before it was passed on.

@@ -235,14 +235,18 @@ def _json(data: bytes) -> Any:
         return None
 
 
-def of_batch(asked: Asked, deliveries: Sequence[Delivery]) -> Iterator[Owed]:
+def of_batch(asked: Asked, deliveries: Sequence[Delivery], *, left: bool) -> Iterator[Owed]:
     """The amount that embeddings owe if their inputs are sent one by one: the counts of each input that was answered,
-    and for the last input, whose outcome is unknown, the most that it may cost."""
-    counted = 0
+    and for the last input, whose outcome is unknown, the most that it may cost. If the client left, the last answer may
+    have come without being read."""
+    counted = unread = 0
     for delivery, text in zip(deliveries, asked.inputs, strict=False):
         told, most = _counted(asked, delivery), len(text.encode()) + AN_INPUT
+        unread = counted + most
         if delivery.status == 200 and delivery.body is not None and delivery.steer.body != "no-usage":
             counted += told.fresh if told is not None else 0
         elif delivery.status in (0, 200):
             counted += most
     yield Owed("counted", asked.prices.bill(Counts(counted)))
+    if left:
+        yield Owed("bound", asked.prices.bill(Counts(unread)))
