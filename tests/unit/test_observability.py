@@ -260,3 +260,21 @@ def test_the_line_of_a_request_is_like_any_other() -> None:
     assert (told[0]["route"], told[0]["status"], told[0]["key_id"]) == (f"GET /v1/sk-{keys.key_id(key)}-...", 200, "k")
     assert told[0]["location"].startswith("both:")
     assert heard == "['both 200', 'both 200']"
+
+
+def test_a_request_has_its_line_even_if_it_cannot_be_counted() -> None:
+    """Its metrics go out with its line. Here they can't be named, since the environment is empty."""
+    asked = {"rawPath": "/x", "requestContext": {"http": {"method": "GET", "path": "/x"}, "requestId": "req-1"}}
+    code = f"""
+from types import SimpleNamespace
+from gateway.api.http_api import http_api
+print(http_api("judged", ())({asked!r}, SimpleNamespace(get_remaining_time_in_millis=lambda: 29_000))["statusCode"])
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "shared", env={}, capture_output=True, text=True, check=True
+    )
+    *lines, status = run.stdout.splitlines()
+    told = [json.loads(line) for line in lines]
+    assert status == "500"
+    assert [line["message"] for line in told] == ["unexpected error", "request", "a request could not be counted"]
+    assert {line["request_id"] for line in told} == {"req-1"}

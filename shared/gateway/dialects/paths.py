@@ -40,7 +40,8 @@ _FIELDS: Final = {
 }
 _ROOTS = "|".join(sorted({name.partition(".")[0] for name in _FIELDS}, key=len, reverse=True))
 _NEXT = r"(?:[./](?:[A-Za-z_]{1,40}|\d{1,5})|\[\d{1,5}\])"
-_PATH = re.compile(rf"(?<![\w./:@-])(?:#/)?((?:{_ROOTS}){_NEXT}*)(?![\w@:-]*[@:]\w)")
+# A text, which `re` compiles on first use and not at each start: only failures are searched with it.
+_PATH = rf"(?<![\w./:@-])(?:#/)?((?:{_ROOTS}){_NEXT}*)(?![\w@:-]*[@:]\w)"
 _STEP = re.compile(r"[A-Za-z_]+|\d+")
 _LONGEST_READ = 4_000
 _OF_MODEL, _MARK = "The model returned", ".cache_control"
@@ -50,7 +51,7 @@ def client_path(message: str, written: Written) -> str | None:
     """The path in the client's request of the first field that the message names; None if it names no known field."""
     if _OF_MODEL in message:  # a model does not count cache marks as blocks
         written = written._replace(turns=[[at for at in turn if not at.endswith(_MARK)] for turn in written.turns])
-    for found in _PATH.finditer(message[:_LONGEST_READ]):
+    for found in re.finditer(_PATH, message[:_LONGEST_READ]):
         steps = [step for step in _STEP.findall(found[1]) if step != "member"]
         # A bare word of prose (system, messages) is a path only if more steps, a colon or a quote follow it.
         if len(steps) > 1 or message[found.end() : found.end() + 1] in (":", "'", '"'):

@@ -8,7 +8,7 @@ takes a twentieth of the CPU of a start, and the search itself more with each pa
 one that searches.
 
 typing compiles the text of each annotation of each named tuple and typed dictionary: 1,200 in a start, of which 300
-differ, and a tenth of the CPU. So it remembers what it has compiled until the start is over.
+differ, and a tenth of the CPU. So it is made to remember what it has compiled.
 """
 
 from __future__ import annotations
@@ -23,12 +23,10 @@ gc.disable()
 _plugins = ModuleType("pydantic.plugin._loader")
 vars(_plugins)["get_plugins"] = lambda: ()
 sys.modules.setdefault(_plugins.__name__, _plugins)
-vars(typing)["compile"] = lru_cache(maxsize=None)(compile)  # in front of the builtin
+vars(typing)["compile"] = lru_cache(maxsize=1_024)(compile)  # in front of the builtin
 
 
 def over() -> None:
-    """Switch the collector on again. It leaves out all objects that exist by now. Modules that are imported later find
-    typing as it was."""
-    vars(typing).pop("compile", None)
+    """Switch the collector on again. It leaves out all objects that exist by now."""
     gc.freeze()
     gc.enable()

@@ -10,7 +10,6 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +25,21 @@ _LONGEST_WAIT = 86_400.0
 # Codes that clients act on; any other stays in the log's `reason`.
 PUBLIC_CODES = frozenset(("context_length_exceeded", "content_filter", "content_policy_violation"))
 
+# Expressions that only some failures are searched with are texts: `re` compiles them on first use, not at each start.
 # The messages for a prompt that is too long: from OpenAI and similar hosts, from Bedrock, and from the models behind
 # it.
-_TOO_LONG = re.compile(
-    "|".join(
-        (
-            r"(input|prompt|conversation|messages?)\b[^.]{0,40} (is|are) too (long|large)\b",
-            r"too many (input |prompt )?tokens",
-            r"too large for model",
-            r"(maximum|max|model'?s) (model |allowed )?(context|input|prompt|sequence) (length|size|window)",
-            r"exceed\w*( the)?( model'?s?)?( maximum| available| allowed)?( model)? "
-            r"(context|prompt length|input tokens?|number of (input )?tokens)",
-            r"context (length|window|size)[^.]{0,20} exceeded",
-            r"longer than the (model'?s )?context",
-            r"reduce the length of the (input|prompt|messages)",
-        )
-    ),
-    re.IGNORECASE,
+_TOO_LONG = "(?i)" + "|".join(
+    (
+        r"(input|prompt|conversation|messages?)\b[^.]{0,40} (is|are) too (long|large)\b",
+        r"too many (input |prompt )?tokens",
+        r"too large for model",
+        r"(maximum|max|model'?s) (model |allowed )?(context|input|prompt|sequence) (length|size|window)",
+        r"exceed\w*( the)?( model'?s?)?( maximum| available| allowed)?( model)? "
+        r"(context|prompt length|input tokens?|number of (input )?tokens)",
+        r"context (length|window|size)[^.]{0,20} exceeded",
+        r"longer than the (model'?s )?context",
+        r"reduce the length of the (input|prompt|messages)",
+    )
 )
 _LONGEST_READ = 4_000
 _OF_THE_REQUEST = (400, 404, 409, 413, 415, 422)  # statuses that mean that the request is wrong
@@ -73,13 +70,12 @@ STATUS_BY_TYPE = {
 }
 
 # The code or text of a 403 that refuses the credential itself, and not the model, the country or the action.
-_NAMES_CREDENTIAL = re.compile(
-    r"api[ _-]?key|access[ _-]?key|\btoken\b|expired_?token|client_?token|authentication_?token|credential|signature"
-    r"|authentication failed|unrecognized_?client|account[ _](is )?(deactivated|suspended|disabled)",
-    re.IGNORECASE,
+_NAMES_CREDENTIAL = (
+    r"(?i)api[ _-]?key|access[ _-]?key|\btoken\b|expired_?token|client_?token|authentication_?token|credential"
+    r"|signature|authentication failed|unrecognized_?client|account[ _](is )?(deactivated|suspended|disabled)"
 )
 # The text of some hosts' 400 for a refused key (Gemini, xAI).
-_REFUSES_KEY = re.compile(r"(API key not valid|API key expired|Incorrect API key provided)\b")
+_REFUSES_KEY = r"\A(API key not valid|API key expired|Incorrect API key provided)\b"
 
 
 def unanswered(provider: str, error: HttpError) -> UpstreamError:
@@ -140,9 +136,9 @@ def refused(
     if status in (400, 413, 422) and is_too_long(message):
         reason = code = "context_length_exceeded"
     facts: dict[str, Any] = {"provider": provider, "upstream_status": status, "reason": reason}
-    if status in (401, 402, 403) or (status == 400 and _says(_REFUSES_KEY.match, message)):
+    if status in (401, 402, 403) or (status == 400 and _says(_REFUSES_KEY, message)):
         refusal = UpstreamCredentials(f"The provider {provider} refused the gateway's credential.", **facts)
-        refusal.of_credential = status != 403 or any(_says(_NAMES_CREDENTIAL.search, each) for each in (code, message))
+        refusal.of_credential = status != 403 or any(_says(_NAMES_CREDENTIAL, each) for each in (code, message))
         return refusal
     if status in _OF_THE_REQUEST:
         detail, where = f" ({code})" if word(code) else "", _param(param)
@@ -194,7 +190,7 @@ def status_failure(
 
 def is_too_long(message: object) -> bool:
     """Whether a text says that the prompt is longer than the model can read."""
-    return _says(_TOO_LONG.search, message)
+    return _says(_TOO_LONG, message)
 
 
 def rejected_here(provider: str, message: str, param: str) -> UpstreamRejected:
@@ -213,14 +209,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     seconds = _number(text)
     if seconds is not None:
         return _wait(seconds)
+    from email.utils import parsedate_to_datetime  # hardly ever needed
+
     try:
         return _wait(parsedate_to_datetime(text or "").timestamp() - time.time())
     except (ValueError, OverflowError, TypeError, IndexError):  # the date parser raises different errors
         return None
 
 
-def _says(match: Callable[[str], re.Match[str] | None], text: object) -> bool:
-    return isinstance(text, str) and match(text[:_LONGEST_READ]) is not None
+def _says(expression: str, text: object) -> bool:
+    return isinstance(text, str) and re.search(expression, text[:_LONGEST_READ]) is not None
 
 
 def kind_told(value: object) -> str:

@@ -239,3 +239,17 @@ def test_after_a_rotation_both_secrets_work_until_the_old_one_ends() -> None:
     assert checked(records, 1_500.0)().verify(KEY) is None
     assert checked(records, 1_500.0)().verify(newer) is not None
     assert checked(Records(record(digest=keys.digest(newer), generation=2)))().verify(KEY) is None
+
+
+def test_a_caller_is_known_again_only_by_a_context_that_is_the_same_in_all_parts() -> None:
+    """One process serves many keys, and each key again after it was changed."""
+    first = Caller("a", "free", ("models",), version=1)
+    changed = replace(first, version=2, tier="basic", team_id="blue")
+    others = [Caller(f"k{number}", "free", ("models",), version=1) for number in range(300)]
+    for _ in range(2):
+        for caller in (first, changed, *others, first, changed):
+            assert Caller.from_context(caller.to_context()) == caller
+    known = changed.to_context()
+    assert Caller.from_context(known) is Caller.from_context(dict(known))
+    known["tier"] = "free"  # the event that was remembered is changed afterwards
+    assert Caller.from_context(changed.to_context()).tier == "basic"
