@@ -9,7 +9,6 @@ from typing import Any
 
 from gateway.ledger.accounts import Account
 from gateway.ledger.admission import Demand, Windows
-from gateway.ledger.moves import NOBODY
 from gateway.ledger.refusals import fits, hopeless, refusal_of
 
 _REMEMBERED = 10_000  # keys
@@ -30,7 +29,7 @@ class Known:
     refused_version: int = 0
     read_version: int = 0
     read_until: int = 0
-    busy_until: Mapping[str, int] = NOBODY
+    busy_until: Mapping[str, int] = field(default_factory=dict)
 
     def read(self, version: int, now: int) -> None:
         self.read_version, self.read_until = version, now + _SECOND

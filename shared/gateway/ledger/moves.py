@@ -7,7 +7,7 @@ See docs/decisions/0010-right-either-way.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -71,7 +71,7 @@ class Guess:
     item: Mapping[str, Any]
     refusals: int = 0
     unknown: bool = False
-    busy_until: Mapping[str, int] = NOBODY
+    busy_until: Mapping[str, int] = field(default_factory=dict)
 
 
 def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:

@@ -1,7 +1,10 @@
 """The code stays easy to read: modules, functions and folders have a largest size."""
 
 import ast
+import importlib
 from collections import Counter
+from dataclasses import fields, is_dataclass
+from types import MappingProxyType
 
 import pytest
 
@@ -24,3 +27,12 @@ def test_a_module_and_its_functions_are_short(module: str) -> None:
 def test_a_folder_holds_few_modules() -> None:
     folders = Counter(module.rpartition("/")[0] for module in MODULES if not module.endswith("__init__.py"))
     assert {folder: count for folder, count in folders.items() if count > MOST_MODULES_A_FOLDER} == {}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_dataclass_can_be_made_by_python_3_11(module: str) -> None:
+    """It refuses a default without a hash, and before 3.12 a read-only mapping has none."""
+    imported = importlib.import_module(f"gateway.{module.removesuffix('.py').replace('/', '.')}")
+    for made in filter(is_dataclass, vars(imported).values()):
+        for each in fields(made):
+            assert not isinstance(each.default, MappingProxyType), f"{made}: {each.name}"
