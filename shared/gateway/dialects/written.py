@@ -44,7 +44,7 @@ class Part(NamedTuple):
     most: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Written:
     """A request as it leaves. `dropped`: paths of fields that were left out. `names`: the client's names of tools by
     those that the answer will have, where they differ. `turns` and `system`: where each block came from; `paths`: the
