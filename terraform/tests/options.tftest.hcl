@@ -1,4 +1,4 @@
-# Turns on everything that is off by default, and tries values that must be refused. Run like gateway.tftest.hcl.
+# Turns on everything that is off by default, and tries values that must be refused: what it sets itself decides, so it runs for prod.
 
 variables {
   alarms_subscribed_elsewhere = true # otherwise the plan of an environment with alarms gives a warning, which is a failure here

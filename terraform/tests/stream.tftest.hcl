@@ -1,4 +1,4 @@
-# The streaming door. Run for each environment, like gateway.tftest.hcl.
+# The streaming door. Run for prod: what it sets itself decides.
 
 variables {
   alarms_subscribed_elsewhere = true # otherwise the plan of an environment with alarms gives a warning, which is a failure here
