@@ -1,4 +1,4 @@
-"""What a paid call takes a short path for is what the general path would give."""
+"""The short ways of an admission and of a row give what the general way gives."""
 
 from typing import Any
 
