@@ -14,6 +14,7 @@ from gateway.dialects.conversation import conversation_of
 from gateway.dialects.converse.answer import read_answer
 from gateway.dialects.converse.request import write_request
 from gateway.dialects.converse.stream import EventReader
+from gateway.dialects.converse.usage import usage_of
 from gateway.dialects.neutral import (
     Delta,
     Document,
@@ -143,3 +144,13 @@ def test_an_event_of_a_text(number: Any, delta: Any, kind: str) -> None:
 
     event = {"contentBlockIndex": number, "delta": delta}
     assert deltas(event) == deltas({**event, "start": {}})
+
+
+COUNTS = st.integers(-1, 40) | st.just(10**8) | st.just(10**8 + 1)
+NAMES = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), COUNTS))
+def test_counts_of_converse_mean_the_same_however_they_are_written(usage: dict[str, int]) -> None:
+    """A count of 12.0 is counted like 12, and only the general way reads it."""
+    assert usage_of(usage) == usage_of({name: float(value) for name, value in usage.items()})
