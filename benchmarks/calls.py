@@ -1,6 +1,6 @@
 """The cost of a paid call, compared with a bare proxy that only passes it on: CPU by process, and the time added to the
 median of an upstream that answers at once. All in one run, in alternating rounds, so that the ratios are right. The
-proxy stands on httpx and uvicorn. Beside it is one on httpx2, the successor of httpx, which takes less.
+proxy stands on httpx and uvicorn. Next to it is one on httpx2, the successor of httpx, which takes less.
 
 Ours is the whole function, from the event to the answer: key, config, limits, ledger, breaker, provider, log, metrics.
 Its DynamoDB answers at once too: on AWS each exchange that a call waits for takes 2 to 5 ms.

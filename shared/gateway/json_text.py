@@ -4,7 +4,7 @@ copy or write at another.
 orjson does the usual work, at a fraction of the standard library's cost. It can't write half of a surrogate pair, an
 integer over 64 bits or a key that is no text, and it might read some texts in another way. The standard library does
 that. orjson writes NaN and infinity as null; nothing here that reads JSON of others lets them in, and answers are
-looked through.
+looked through. It writes a value of an enumeration, and a UUID, which the standard library refuses.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def environment_credentials() -> Credentials | None:
 
 
 # os.environ encodes a name and decodes a value at each look-up, and raises two errors for a variable that is not set:
-# too much for what is read at each request. This is the dictionary in it.
+# too much work for a variable that is read at each request. This is the dictionary in it.
 _VARIABLES: Final[Mapping[bytes, bytes]] = vars(os.environ)["_data"]
 
 

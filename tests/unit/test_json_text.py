@@ -4,7 +4,9 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, StrEnum
 from typing import Any, NamedTuple, NoReturn
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given
@@ -103,6 +105,23 @@ def test_what_json_has_not_is_told_in_a_log_and_refused_elsewhere(value: Any) ->
 def test_what_only_json_writes_is_written_by_it(value: Any) -> None:
     for write in (to_bytes, to_text, to_line, countable):
         assert json.loads(write(value)) == json.loads(json.dumps(value))
+
+
+class Word(StrEnum):
+    YES = "yes"
+
+
+class Number(Enum):
+    ONE = 1
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(Word.YES, "yes"), (Number.ONE, 1), (UUID(int=1), "00000000-0000-0000-0000-000000000001")]
+)
+def test_a_value_of_an_enumeration_and_a_uuid_are_written_alike_everywhere(value: Any, told: Any) -> None:
+    """orjson has no option that leaves them to the standard library, which would refuse the last two."""
+    for write in (to_bytes, to_text, to_line, countable):
+        assert json.loads(write({"a": value})) == {"a": told}
 
 
 @pytest.mark.parametrize("levels", [MOST_LEVELS, 253, 254, 255, 300])

@@ -87,6 +87,14 @@ def test_typing_understands_annotations_as_before_after_a_start() -> None:
         )
 
 
+def test_typing_compiles_no_annotation_twice_in_a_start() -> None:
+    """If a Python no longer looks for `compile` among the names of typing, `gateway.handlers.starting` does nothing."""
+    for name in ("completions.handler", "stream.handler"):
+        loaded(
+            f"import functions.{name}, typing; known = typing.compile.cache_info(); assert known.hits > known.misses"
+        )
+
+
 def test_garbage_is_looked_for_again_after_the_start() -> None:
     for name in ("completions.handler", "stream.handler"):
         loaded(f"import gc, functions.{name}; assert gc.isenabled(); assert gc.get_freeze_count() > 10_000")

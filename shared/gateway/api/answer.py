@@ -34,7 +34,7 @@ class Broken(Exception):
 
 
 def answer(service: Service, request: Request, read: Callable[[], bytes] | None = None) -> Response:
-    """Return the answer, with the request's own ids in its headers, which are a dictionary of this answer alone. Its
+    """Return the answer, with the request's own ids in its headers, in a dictionary that only this answer has. Its
     body is text, or an iterator that must be read to its end or closed; reading it raises Broken. `read` gives the body
     of a request that does not hold it yet; what `read` raises is answered as a fault of the request.
 
@@ -119,7 +119,7 @@ class _Exchange:
         return made._replace(body=_Body(self, this, made.body, made.media_type)) if open_body else made
 
     def routed(self, route: Route | None, read: Callable[[], bytes] | None) -> Response:
-        """What the route's handler answers to a caller who may ask it."""
+        """The answer of the route's handler, if the caller may ask it."""
         service, request = self._service, self._request
         if route is None:
             raise _no_route(service.routes, request.route)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.dialects.chat.stream import chunks, read_choice
-from gateway.dialects.sse import text
+from gateway.json_text import to_text
 
 
 def event_stream(body: Mapping[str, Any], *, usage: bool) -> str:
     """Server-sent events of an OpenAI chat completion, with the usage chunk only if the client asked for it."""
-    return "".join(f"data: {text(chunk)}\n\n" for chunk in _chunks(body, usage)) + "data: [DONE]\n\n"
+    return "".join(f"data: {to_text(chunk)}\n\n" for chunk in _chunks(body, usage)) + "data: [DONE]\n\n"
 
 
 def _chunks(body: Mapping[str, Any], usage: bool) -> Iterator[dict[str, Any]]:

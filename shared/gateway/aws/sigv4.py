@@ -35,10 +35,10 @@ class Credentials:
 
 class _Second(NamedTuple):
     """What all requests of one second share. Hashes that have read everything up to the next part: `canonical` the
-    canonical request up to the value of the varying header, or up to the body's digest if there is none; `inner` and
+    canonical request up to the value of the varying header, or without one up to the body's digest; `inner` and
     `outer` are those of HMAC (RFC 2104). `beyond` is the text between the value and the digest. Of the request: the
-    text before the signature; from there to the varying header's value, or to the body's length if there is none; and
-    from the value to the length."""
+    text before the signature; from there to the varying header's value, or without one to the body's length; and from
+    the value to the length."""
 
     second: int
     canonical: Any
@@ -52,7 +52,7 @@ class _Second(NamedTuple):
 
 class Signer:
     """Requests to one path with the same headers. `varying` is the name of one more header, whose value comes with each
-    request; empty for none. What is the same in all requests is checked, written and hashed once a second."""
+    request; empty for none. The parts that all requests share are checked, written and hashed once a second."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Signer:
 class Signers:
     """The signers of requests to one host. One is made for each path, headers, service and varying header, at the first
     request, and again when the credentials change, but not for equal ones. A caller looks in `made` first, and asks for
-    a new one if there is none for the credentials that it holds."""
+    a new one if the one there has other credentials than the caller holds, or if `made` has none."""
 
     def __init__(self, host: str, region: str) -> None:
         self._host, self._region = host, region

@@ -123,9 +123,7 @@ def _said(turn: Turn, dropped: list[str]) -> list[Block]:
     """The blocks without blank texts, and without reasoning that nothing follows: a turn can't end in reasoning."""
     blocks: list[Block] = []
     for block in turn.blocks:
-        if isinstance(block, Text) and (not block.text or block.text.isspace()):
-            dropped += [block.at] if block.text else []
-        else:
+        if not (isinstance(block, Text) and _blank(block, dropped)):
             blocks.append(block)
     end = len(blocks)
     while end and isinstance(blocks[end - 1], (Reasoning, Redacted, Mark)):

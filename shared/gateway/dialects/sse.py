@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from gateway.json_text import to_text
 
 _LINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 MOST_EVENT = 4 * 1024 * 1024  # bytes
-text: Final = to_text  # of an event's payload
 
 
 class Parser:
@@ -74,4 +73,4 @@ def event_of(data: str, kind: str = "") -> bytes:
 
 def written(kind: str, event: Mapping[str, Any], data: str = "") -> bytes:
     """An event as it goes over the wire, with its name if it has one. `data` is its text, if that exists already."""
-    return event_of(data or text(event), kind)
+    return event_of(data or to_text(event), kind)

@@ -1,7 +1,7 @@
 """The single update that admits a call: every limit, the hold, the tags and the key's state in one expression.
 
 Its texts depend only on its shape (which limits there are, how each bucket moves), which is the same for almost all
-calls, so they are written once for each  Only its names and its values are made for each call.
+calls, so they are written once for each shape. Only its names and its values are made for each call.
 """
 
 from __future__ import annotations

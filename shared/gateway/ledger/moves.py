@@ -83,7 +83,7 @@ def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
     for limit, bucket in terms.buckets:
         name = limit.attribute
         arrival = item.get(name, 0)
-        if arrival < now - bucket.slack and not surprising and not shadow:  # as a rule
+        if arrival < now - bucket.slack and not surprising and not shadow:  # the usual case
             continue
         move = _move(guess, limit, bucket, tokens, now)
         if shadow and limit.name in shadow and not bucket.conforms(arrival, limit.asks(tokens), now):

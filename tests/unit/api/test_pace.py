@@ -3,6 +3,8 @@
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.api.pace import Buckets, Pace
 from gateway.errors import RateLimited
@@ -75,6 +77,21 @@ def test_a_refusal_says_when_there_is_room() -> None:
     assert counted(pace, caller(), 1) == 0
     clock.now += 1
     assert counted(pace, caller(), 2) == 1
+
+
+@given(
+    st.builds(Bucket, st.integers(1, 10_000), st.integers(1, 100)),
+    st.lists(st.tuples(st.integers(0, 2 * SECOND), st.integers(0, 120)), max_size=10),
+)
+def test_it_decides_as_the_arithmetic_of_limits_does(bucket: Bucket, asked: list[tuple[int, int]]) -> None:
+    clock = Clock()
+    buckets, arrival = Buckets(clock), 0
+    for passed, units in asked:
+        clock.now += passed
+        conforms = bucket.conforms(arrival, units, clock.now)
+        assert (buckets.take("a", bucket, units) == 0) == conforms
+        if conforms:
+            arrival = max(arrival, clock.now - bucket.slack) + bucket.cost(units)
 
 
 def test_memory_is_bounded_by_the_keys_that_came_last() -> None:

@@ -141,6 +141,10 @@ def test_what_may_leave_does_not_depend_on_the_way(
 
 
 COUNT = value(0, 5, 12.0, MOST_TOKENS, MOST_TOKENS + 1)
+COUNTED = {
+    "prompt_tokens_details": ("cached_tokens", "cache_write_tokens"),
+    "completion_tokens_details": ("reasoning_tokens",),
+}
 DETAILS = st.one_of(
     ODD, st.dictionaries(st.sampled_from(["cached_tokens", "reasoning_tokens", "cache_write_tokens", "other"]), COUNT)
 )
@@ -164,13 +168,40 @@ def test_an_answer_of_words_is_read_like_any_other(message: dict[str, Any], usag
     if plain is None or other is None:
         return
     assert {**plain["choices"][0]["message"], "unheard_of": 1} == other["choices"][0]["message"]
-    assert plain.get("usage") == other.get("usage")
     for side, known in COUNTED.items():
         told = plain.get("usage", {}).get(side, {})
         assert all(count(each) == each for name, each in told.items() if name in known)
 
 
-COUNTED = {
-    "prompt_tokens_details": ("cached_tokens", "cache_write_tokens"),
-    "completion_tokens_details": ("reasoning_tokens",),
-}
+COUNTS = st.integers(0, 40) | st.sampled_from([MOST_TOKENS, MOST_TOKENS + 1, -1])
+INSIDE = st.dictionaries(st.sampled_from(["cached_tokens", "reasoning_tokens", "cache_write_tokens", "other"]), COUNTS)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"prompt_tokens": COUNTS, "completion_tokens": COUNTS},
+        optional={
+            "total_tokens": COUNTS | st.none(),  # None: their sum, as almost always
+            "prompt_tokens_details": INSIDE | st.none(),
+            "completion_tokens_details": INSIDE | st.none(),
+            "prompt_cache_hit_tokens": COUNTS,
+        },
+    )
+)
+def test_counts_mean_the_same_however_they_are_written(usage: dict[str, Any]) -> None:
+    """Whole numbers take the short way. A count of 12.0 is counted like 12, and only the general way reads it."""
+    if "total_tokens" in usage and usage["total_tokens"] is None:
+        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+
+    def written_long(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: written_long(each) for name, each in value.items()}
+        return value if value is None else float(value)
+
+    def read(usage: dict[str, Any]) -> tuple[Any, Any]:
+        counted = usage_of(usage)
+        choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
+        answer = completion_of({"choices": [choice], "usage": usage}, counted, model="m")
+        return counted, answer and answer.get("usage")
+
+    assert read(usage) == read(written_long(usage))

@@ -10,10 +10,25 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.dialects.chat.request import read_request
+from gateway.dialects.conversation import conversation_of
 from gateway.dialects.converse.answer import read_answer
 from gateway.dialects.converse.request import write_request
 from gateway.dialects.converse.stream import EventReader
-from gateway.dialects.neutral import Delta, Document, Image, Link, Request, Text, Tool, ToolResult, ToolUse, Turn
+from gateway.dialects.converse.usage import usage_of
+from gateway.dialects.neutral import (
+    Delta,
+    Document,
+    Image,
+    Link,
+    Mark,
+    Reasoning,
+    Request,
+    Text,
+    Tool,
+    ToolResult,
+    ToolUse,
+    Turn,
+)
 from gateway.dialects.plain import plain
 from gateway.dialects.unsupported import Unsupported
 from gateway.dialects.written import Written
@@ -58,6 +73,29 @@ def test_a_request_of_texts(turns: list[Turn], marks: str) -> None:
     short, called = write(*turns, END), write(*turns, END, *CALL, tools=tools)
     assert (short.body["messages"], short.turns) == (called.body["messages"][:-2], called.turns[:-2])
     assert (short.body.get("system"), short.dropped) == (called.body.get("system"), called.dropped)
+
+
+BLOCKS: st.SearchStrategy[Any] = st.one_of(
+    TEXTS.map(lambda text: Text(text, at="text")),
+    st.sampled_from(["", "1h"]).map(lambda ttl: Mark(ttl, "mark")),
+    st.just(Image("png", "AAAA")),
+    st.just(Reasoning("r", at="reasoning")),
+)
+
+
+@given(
+    st.lists(st.builds(lambda speaker, blocks: Turn(speaker, tuple(blocks)), SPEAKERS, st.lists(BLOCKS, max_size=4)))
+)
+def test_a_conversation_without_calls_needs_no_pairing(turns: list[Turn]) -> None:
+    def talk(*more: Turn) -> tuple[Any, list[str]]:
+        dropped = list[str]()
+        return conversation_of([*turns, END, *more], [Tool("f")], dropped, str), dropped
+
+    (plain, left_out), (paired, left_out_too) = talk(), talk(*CALL)
+    assert [(each.speaker, each.blocks) for each in plain.turns] == [
+        (each.speaker, each.blocks) for each in paired.turns[:-2]
+    ]
+    assert (plain.system, plain.tools, left_out) == (paired.system, paired.tools, left_out_too)
 
 
 NOTED = {"citations": {"enabled": True}}
@@ -106,3 +144,13 @@ def test_an_event_of_a_text(number: Any, delta: Any, kind: str) -> None:
 
     event = {"contentBlockIndex": number, "delta": delta}
     assert deltas(event) == deltas({**event, "start": {}})
+
+
+COUNTS = st.integers(-1, 40) | st.just(10**8) | st.just(10**8 + 1)
+NAMES = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), COUNTS))
+def test_counts_of_converse_mean_the_same_however_they_are_written(usage: dict[str, int]) -> None:
+    """A count of 12.0 is counted like 12, and only the general way reads it."""
+    assert usage_of(usage) == usage_of({name: float(value) for name, value in usage.items()})

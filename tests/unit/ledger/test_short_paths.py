@@ -1,4 +1,4 @@
-"""What a paid call takes a short path for is what the general path would give."""
+"""The short ways of an admission and of a row give what the general way gives."""
 
 from typing import Any
 
@@ -12,11 +12,12 @@ from gateway.identity.caller import Caller, Shared
 from gateway.identity.caller import KeyLimits as Limits
 from gateway.ledger.accounts import Account, key_account
 from gateway.ledger.admission import Demand, Terms, Windows
-from gateway.ledger.holds import AdmissionRequest, Admitted, row_of
+from gateway.ledger.holds import AdmissionRequest, Admitted, Outcome, row_of
 from gateway.ledger.limits_store import LimitsStore
 from gateway.ledger.moves import Guess, Variant, kept_busy, variant_of
 from gateway.ledger.rows_store import minute_partition, partition_of
 from gateway.limits import Bucket
+from gateway.models.usage import Usage
 from tests.fakes.database import ScriptedDatabase
 
 NOW = 1_800_000_000_123_456
@@ -92,6 +93,12 @@ def test_each_field_of_a_row_is_where_its_name_says() -> None:
         "tokens": 30,
         "facts": facts,
     }
+
+
+def test_a_call_that_was_counted_used_every_token_once() -> None:
+    usage = Usage(1, 20, 300, 4_000, 50_000, reasoning_tokens=40_000)  # which are a part of the output
+    assert usage.total_tokens == 54_321
+    assert Outcome(usage, 1, 1, "ok", 1).tokens(7) == 54_321
 
 
 @pytest.mark.parametrize(("seconds", "length", "spread"), [(60, "short", 4), (120, "short", 4), (121, "long", 2)])

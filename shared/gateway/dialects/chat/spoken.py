@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.dialects.chat.schema import AnyRequest, parse_chat, provider_body
-from gateway.dialects.sse import text, written
+from gateway.dialects.sse import written
 from gateway.dialects.values import mapping
 from gateway.error_shapes import openai_error
 from gateway.errors import GatewayError
+from gateway.json_text import to_text
 from gateway.models.usage import Usage, openai_usage, shown
 
 # If it occurs only once, it is a field and not part of a text: quotes in a text are escaped.
@@ -71,7 +72,7 @@ class _Delivery:
 
     def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
         if not self._wants_usage:
-            return f": {text(facts)}\n\n".encode() + _DONE
+            return f": {to_text(facts)}\n\n".encode() + _DONE
         counted = shown(self._usage, usage, openai_usage)
         last = {**self._frame, "object": "chat.completion.chunk", "choices": [], "usage": {**counted, **facts}}
         return written("", last) + _DONE

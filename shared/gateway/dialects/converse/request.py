@@ -45,8 +45,7 @@ def write_request(
         check_rest(request, dropped, told=CACHING if marks else ())
     tools = _offered(request, dropped) if request.tools or request.choice is not None else []
     # Most requests are texts without extras. The passes over links, files, calls and marks would find nothing in them.
-    kinds = {type(block) is Text and not block.rest for turn in request.turns for block in turn.blocks}
-    texts = not tools and False not in kinds
+    texts = not tools and all(type(each) is Text and not each.rest for turn in request.turns for each in turn.blocks)
     talk = _talk(request, tools, marks, dropped, texts=texts)
     names, files = _NO_NAMES if texts else _names(talk), set[str]()
     sampled = sampling_of(request, sampling, dropped)

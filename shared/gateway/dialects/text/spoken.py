@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.dialects.sse import event_of, text
+from gateway.dialects.sse import event_of
 from gateway.dialects.text.schema import TextRequest, parse_text
 from gateway.dialects.values import mapping
 from gateway.error_shapes import openai_error
 from gateway.errors import GatewayError
+from gateway.json_text import to_text
 from gateway.models.usage import Usage, openai_usage, shown
 
 _GATEWAYS: Final = ("model", "stream", "stream_options", "tags")
@@ -50,16 +51,16 @@ class _Delivery:
 
     def chunk(self, kind: str, event: dict[str, Any], data: str) -> bytes:
         self._frame = self._frame or {name: event[name] for name in _FRAME}
-        return event_of(text(event))
+        return event_of(to_text(event))
 
     def end(self, usage: Usage | None, facts: Mapping[str, Any]) -> bytes:
         if not self._wants_usage:
-            return f": {text(facts)}\n\n".encode() + _DONE
+            return f": {to_text(facts)}\n\n".encode() + _DONE
         counted = shown({}, usage, openai_usage)
-        return event_of(text({**self._frame, "choices": [], "usage": {**counted, **facts}})) + _DONE
+        return event_of(to_text({**self._frame, "choices": [], "usage": {**counted, **facts}})) + _DONE
 
     def error(self, error: GatewayError, facts: Mapping[str, Any]) -> bytes:
-        return event_of(text({"error": {**openai_error(error), **facts}})) + _DONE
+        return event_of(to_text({"error": {**openai_error(error), **facts}})) + _DONE
 
 
 SPOKEN: Final = _Spoken()
