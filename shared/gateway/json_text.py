@@ -63,14 +63,15 @@ def to_line(value: Any) -> str:
 
 
 def countable(value: Any) -> bytes:
-    """JSON in UTF-8, with never fewer bytes than the text of json.dumps has: money is held for each of them. Half a
-    surrogate pair takes three, so decoding needs `surrogatepass`. Raises as `to_bytes`."""
+    """JSON in UTF-8, with never fewer bytes than the texts of `to_bytes` and of json.dumps have, if these don't escape
+    characters: money is held for each of them. Half a surrogate pair takes three, so decoding needs `surrogatepass`.
+    Raises as `to_bytes`."""
     try:
         data = dumps(value, option=_AS_JSON)
     except TypeError:
         return _compact_utf8(value).encode(errors="surrogatepass")
     if b"e-" in data and _SHORTER.search(data):
-        return _compact_utf8(value).encode(errors="surrogatepass")
+        return max(data, _compact_utf8(value).encode(errors="surrogatepass"), key=len)
     return data
 
 

@@ -23,6 +23,7 @@ from gateway.calls.parts import (
     wants_schema,
     without_data,
 )
+from gateway.dialects.values import mapping
 from gateway.errors import BadRequest
 from gateway.json_text import countable
 from gateway.models.caching import cached_by_marks
@@ -158,7 +159,7 @@ def estimate(
 def _beside(body: Mapping[str, Any], tools: list[PathAndPart], parts: list[PathAndPart]) -> int:
     """The most tokens that tools, calls of tools and a schema add to the body's own."""
     around = _TOOL_TOKENS if tools or body.get("functions") or wants_schema(body) else 0
-    around += sum([max(0, _LEAST_TOOL_TOKENS - _size(each)) for each in tools_and_calls(body, tools, parts)])
+    around += sum([max(0, _LEAST_TOOL_TOKENS - _least_size(each)) for each in tools_and_calls(body, tools, parts)])
     return around + (told_of_tools(tools) if tools else 0)
 
 
@@ -223,7 +224,7 @@ def _refuse_unpriced(body: Mapping[str, Any], marks: list[_Mark], price: Price, 
     unmarked = price.cache_write is not None and not marked
     if unmarked and body.get("prompt_cache_retention") not in (None, "in_memory"):
         refuse("prompt_cache_retention")  # a token that is kept longer costs more to write
-    options = body.get("prompt_cache_options") or {}
+    options = mapping(body.get("prompt_cache_options"))
     if unmarked and options.get("ttl") not in (None, "30m"):
         refuse("prompt_cache_options.ttl")
     for mark in marks:
@@ -254,6 +255,12 @@ def _window(price: Price, where: str) -> int:
 
 def _size(value: Any) -> int:
     return _length(countable(value))
+
+
+def _least_size(value: Any) -> int:
+    """At most what a value has of the size of a body that it is part of, in which 0.00001 may be written as 1e-05."""
+    written = countable(value)
+    return _length(written) - 2 * written.count(b"0.0000")
 
 
 def _length(written: bytes) -> int:

@@ -54,6 +54,23 @@ def test_text_is_counted_though_it_calls_itself_an_image(body: dict[str, Any]) -
     assert of(body).prompt >= 100_000
 
 
+@pytest.mark.parametrize("beside", ["a", "\ud800", 1e-7], ids=["usual", "half-a-pair", "shorter"])
+def test_a_small_number_in_a_tool_costs_no_less_than_another_of_its_length(beside: Any) -> None:
+    def cost(number: float) -> int:
+        tool = {"type": "function", "function": {"name": "f", "parameters": {"minimum": number}}}
+        return of({**user("hi"), "tools": [tool], "metadata": {"a": beside}}).cost
+
+    assert cost(1e-05) >= cost(12345)
+
+
+@pytest.mark.parametrize("options", [["30m"], "1h", 5, True, {}])
+def test_options_that_are_no_object_ask_for_no_price(options: Any) -> None:
+    price = PRICE._replace(cache_write=2 * MICRO)
+    assert of(user("hi") | {"prompt_cache_options": options}, price).cost > 0
+    with pytest.raises(BadRequest, match="ttl"):
+        of(user("hi") | {"prompt_cache_options": {"ttl": "1h"}}, price)
+
+
 @pytest.mark.parametrize(
     ("target", "most"),
     [
