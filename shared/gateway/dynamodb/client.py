@@ -147,7 +147,7 @@ class _Transient(Exception):
 
 
 def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
-    status, _, body = reply
+    status, body = reply.status, reply.body
     try:
         # Its numbers are text, so none is too large for orjson.
         answer: dict[str, Any] = {} if body in _EMPTY else loads(body)

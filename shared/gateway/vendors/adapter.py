@@ -17,12 +17,13 @@ from gateway.dialects.unsupported import Unsupported, Unusable, named
 from gateway.dialects.values import count, json_object
 from gateway.dialects.written import Asked, Written
 from gateway.errors import UpstreamError
+from gateway.http1 import HttpReply
 from gateway.json_text import to_bytes
 from gateway.models.endpoints import counting_for, endpoint_for, needs_profile, rule_of
 from gateway.models.geographies import own_id, without_arn
 from gateway.models.usage import Usage
 from gateway.models.vendors import Counting, Endpoint, ModelRule, Quirks, Vendor, quirks_of
-from gateway.transport import Broken, Connections, HttpError, HttpReply
+from gateway.transport import Broken, Connections, HttpError
 from gateway.vendors import Connection
 from gateway.vendors.answers import Opened, Waiting, answer_of, answered, opened, read, tier_in
 from gateway.vendors.base import Answer, Event, ModelCall, Prepared, awaited

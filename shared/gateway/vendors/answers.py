@@ -12,10 +12,11 @@ from gateway.dialects.neutral import NOTHING, Used
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import count, read_json
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
+from gateway.http1 import HttpReply
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
-from gateway.sockets import Waits
-from gateway.transport import Broken, Connections, Exchange, HttpError, HttpReply
+from gateway.times import Waits
+from gateway.transport import Broken, Connections, Exchange, HttpError
 from gateway.vendors.base import QUIET, Answer, Quiet
 from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 

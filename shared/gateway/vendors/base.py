@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint
-from gateway.sockets import NO_WAITS, Waits
+from gateway.times import NO_WAITS, Waits
 
 Got = TypeVar("Got")
 
