@@ -15,9 +15,8 @@ from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
 from gateway.http1 import HttpReply
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
-from gateway.times import Waits
 from gateway.transport import Broken, Connections, Exchange, HttpError
-from gateway.vendors.base import QUIET, Answer, Quiet
+from gateway.vendors.base import QUIET, Answer, Prepared, Quiet
 from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 
 _TIER: Final = "x-amzn-bedrock-service-tier"
@@ -27,7 +26,8 @@ _TIERS_INSIDE: Final = (("serviceTier", "type"), ("usage", "service_tier"))
 _DIGITS: Final = re.compile(r"[0-9]{1,10}")
 Held = TypeVar("Held")  # a credential
 Rest = TypeVar("Rest")
-Opened = tuple[HttpReply, Exchange]
+Opened = tuple[HttpReply, Exchange | None]
+HeadersOf = Callable[[Held, str, Prepared], Mapping[str, str] | bytes]  # for a target
 Got = TypeVar("Got")
 Waiting = Generator[Literal[Quiet.QUIET], None, Got]  # the awaited value, and QUIET while it does not come
 # Another credential for an attempt, or None. The arguments are the credentials tried so far, the error
@@ -40,35 +40,43 @@ CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None
 def opened(
     provider: str,
     connections: Connections,
+    headers_of: HeadersOf[Held],
     target: str,
-    body: bytes,
-    headers: Mapping[str, str] | bytes,
+    prepared: Prepared,
+    held: Held,
     timeout: float,
-    waits: Waits,
     *,
     whole: bool,
 ) -> Waiting[Opened]:
-    """Make one POST and return its exchange. `headers` may also be the bytes of the whole request. Any status is a
-    reply. If the answer is wanted `whole`, or its status is not a success, it is read to its end and the exchange is
-    closed; otherwise the caller closes it. It is QUIET each time that a silence lasts as long as `waits` say. Raises
-    only UpstreamErrors, which contain nothing of the request, because its headers are credentials."""
+    """Make one POST and return its exchange. `headers_of` may also give the bytes of the whole request. Any status is a
+    reply. If the answer is wanted `whole`, or its status is not a success, it is read to its end, and the exchange is
+    closed, or none; otherwise the caller closes it. It is QUIET each time that a silence lasts as long as the call's
+    waits say. Raises only UpstreamErrors, which contain nothing of the request, because its headers are credentials."""
+    headers, waits = headers_of(held, target, prepared), prepared.call.waits
     try:
         if isinstance(headers, bytes):
-            sent = connections.start(headers, timeout, waits)
+            request = headers
         else:
-            sent = connections.begin("POST", target, body, headers, timeout, waits)
+            request = connections.bytes_of("POST", target, headers, prepared.body)
+        if whole and waits.wake is None and waits.first_byte is None:
+            came = connections.ask(request, timeout, waits=waits)
+            if isinstance(came, HttpReply):  # as most answers that are wanted whole
+                return came, None
+            sent = came
+        else:
+            sent = connections.start(request, timeout, waits)
         try:
             while (exchange := sent.answer()) is None:
                 yield QUIET
         except BaseException:
             sent.close()
             raise
-        well, woken = succeeded(exchange.status), waits.wake is not None
+        well, woken, measured = succeeded(exchange.status), waits.wake is not None, exchange.measured
         if not whole and well:
-            return HttpReply(exchange.status, exchange.headers, b""), exchange
+            return HttpReply(exchange.status, exchange.headers, b"", measured=measured), exchange
         try:
-            came = exchange.whole() if well and not woken else (yield from _body(exchange, well=well, woken=woken))
-            return HttpReply(exchange.status, exchange.headers, came), exchange
+            body = exchange.whole() if well and not woken else (yield from _body(exchange, well=well, woken=woken))
+            return HttpReply(exchange.status, exchange.headers, body, measured=measured), exchange
         finally:
             exchange.close()
     except HttpError as error:
@@ -109,13 +117,14 @@ def answered(
     another: Another[Held] | None,
     timeout: float,
     post: Callable[[Held, float], Waiting[tuple[HttpReply, Rest]]],
-    failure: Callable[[HttpReply], UpstreamError],
+    failure: Callable[[HttpReply, Sequence[Held]], UpstreamError],
 ) -> Waiting[tuple[HttpReply, Rest]]:
     """The successful answer of one attempt, which takes at most `timeout` seconds. Raises UpstreamErrors, and whatever
     `credential` raises before anything was sent.
 
     If the provider refuses or limits a credential, nothing is billed, so the request is sent again at once with
     `another` one, as long as there is one that was not tried. A request that may be billed is never sent again.
+    `failure` gets the reply and all credentials that were tried.
     """
     deadline = time.monotonic() + timeout
     tried, refusals, left = [credential()], list[UpstreamError](), timeout
@@ -123,7 +132,7 @@ def answered(
         reply, rest = yield from post(tried[-1], left)
         if succeeded(reply.status):
             return reply, rest
-        refusals.append(failure(reply))
+        refusals.append(failure(reply, tried))
         found = _another(another, tried, refusals[-1], deadline)
         left = deadline - time.monotonic()
         if found is None or left <= 0:
