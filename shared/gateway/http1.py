@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 MOST_HEAD = PIECE = 65_536  # bytes: of a head, of the trailers after chunks; of what is received at a time
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
@@ -107,17 +107,6 @@ class Headers(Mapping[str, str]):
             self._read, self._head = read, None
         return self._read
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """A search for one header, which is often not there, costs less than parsing all of them."""
-        if self._head is None or ":" in name:
-            return self._lines().get(name, default)
-        sought = f"\r\n{name}:".encode("ascii", "replace")
-        at = self._head.lower().rfind(sought)
-        if at < 0:
-            return default
-        at += len(sought)
-        return self._head[at : self._head.find(b"\r\n", at)].decode("ascii").strip(" \t")
-
     def __getitem__(self, name: str) -> str:
         return self._lines()[name]
 
@@ -141,14 +130,25 @@ class HttpReply:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        if isinstance(self._headers, bytes):  # the head's: most answers are never asked for a header
+        if isinstance(self._headers, bytes):  # the head's: most answers are never asked for all headers
             self._headers = Headers(self._headers)
         return self._headers
 
+    def header(self, name: str) -> str | None:
+        """One header. A search for it, which is often not there, costs less than reading all of them."""
+        head = self._headers
+        if not isinstance(head, bytes):
+            return head.get(name)
+        sought = f"\r\n{name}:".encode()
+        at = head.lower().rfind(sought)
+        if at < 0:
+            return None
+        at += len(sought)
+        return head[at : head.find(b"\r\n", at)].decode("ascii").strip(" \t")
+
 
 class Head(NamedTuple):
-    """`length` is the body's length in bytes, None if it comes in chunks. `keep` says whether the connection may be
-    used again."""
+    """`length` is the body's in bytes, None if it comes in chunks. `keep`: the connection may be used again."""
 
     status: int
     headers: Mapping[str, str]

@@ -112,7 +112,7 @@ class TimedConnection:
         """`send`, then `receive` until the deadline, in one step. Each Python call here costs microseconds, because the
         processor's caches were used by other processes during the last wait."""
         self._silence = self._wake = math.inf
-        self.patient, whole, sent = False, True, 0
+        self.patient, whole, size = False, True, len(request)
         seconds, to = self.deadline - time.monotonic(), self._socket
         if to is None or seconds <= 0:
             raise TimeoutError("the deadline passed") if seconds <= 0 else ConnectionError("the connection is closed")
@@ -121,11 +121,11 @@ class TimedConnection:
                 sent = to.send(request, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 sent = 0
-            if sent < len(request):
+            if sent < size:
                 self._write_on(to, memoryview(request)[sent:])
         except ConnectionError:
             whole = False
-        if whole and sent == len(request) and self._timeout - seconds <= _CLOSE_ENOUGH:  # nothing has waited so far
+        if whole and sent == size and self._timeout - seconds <= _CLOSE_ENOUGH:  # nothing has waited so far
             try:
                 return True, to.recv(most)
             except BlockingIOError:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from gateway.dialects.pairs import Pair, Stream, pair
 from gateway.dialects.unsupported import Unsupported, Unusable, named
 from gateway.dialects.values import count, json_object
-from gateway.dialects.written import Asked, Written
+from gateway.dialects.written import Asked
 from gateway.errors import UpstreamError
 from gateway.http1 import HttpReply
 from gateway.json_text import to_bytes
@@ -64,7 +64,12 @@ class Adapter(ABC):
     def prepare(self, call: ModelCall) -> Prepared:
         """Raises BadRequest or UpstreamRejected for a request that may not leave or can't be expressed there."""
         way = self._way(call)
-        written = self.written(call, way)
+        try:
+            written = way.spoken.request(self._asked(call, way))
+        except Unsupported as reason:
+            raise rejected_here(self.name, str(reason), reason.param) from None
+        if way.odd:
+            apply(written, way.quirks, self.name)
         body = to_bytes(written.body)
         left_out = [*call.dropped, *written.dropped]
         dropped = named(left_out) if left_out else ()
@@ -106,15 +111,15 @@ class Adapter(ABC):
         yield self._answer(prepared, way, reply, reply.body)
 
     def _answer(self, prepared: Prepared, way: _Way, reply: HttpReply, data: bytes) -> Answer:
-        model, spoken, headers = prepared.call.model, way.spoken, reply.headers
-        completed = partial(spoken.answer, names=prepared.names, known=partial(_known, headers), model=model)
+        model, spoken, header = prepared.call.model, way.spoken, reply.header
+        completed = partial(spoken.answer, names=prepared.names, known=partial(_known, header), model=model)
         return answer_of(
             self.name,
             data,
             measured=reply.measured,
             usage_of=spoken.usage_of,
             completion_of=completed,
-            headers=headers,
+            header=header,
             writes=prepared.call.mode == "chat",
         )
 
@@ -122,7 +127,7 @@ class Adapter(ABC):
         call, way = prepared.call, prepared.way or self._way(prepared.call)
         reply, exchange = yield from self._asked_of(prepared, way.stream_path, whole=False)
         assert exchange is not None  # noqa: S101  it is not wanted whole
-        most, known = call.max_output_tokens * call.choices, _known(reply.headers)
+        most, known = call.max_output_tokens * call.choices, _known(reply.header)
         try:
             native, names = prepared.endpoint.dialect, prepared.names
             stream = Stream(call.dialect, native, names, known=known, model=call.model, most=most, choices=call.choices)
@@ -185,16 +190,6 @@ class Adapter(ABC):
             return masked(text, self._connections.host, *secrets)
 
         return mask
-
-    def written(self, call: ModelCall, way: _Way) -> Written:
-        """The request as it leaves, and what is needed to read the answer."""
-        try:
-            written = way.spoken.request(self._asked(call, way))
-        except Unsupported as reason:
-            raise rejected_here(self.name, str(reason), reason.param) from None
-        if way.odd:
-            apply(written, way.quirks, self.name)
-        return written
 
     @abstractmethod
     def credential(self) -> Any:
@@ -266,10 +261,10 @@ class Adapter(ABC):
         )
 
 
-def _known(headers: Mapping[str, str]) -> str:
+def _known(header: Callable[[str], str | None]) -> str:
     """The provider's id for an answer, in a form that fits the answer's id."""
     for name in _REQUEST_IDS:
-        told = headers.get(name, "")
+        told = header(name)
         if told and _REQUEST_ID.fullmatch(told):
             return told
     return str(uuid.uuid4())

@@ -33,6 +33,7 @@ Waiting = Generator[Literal[Quiet.QUIET], None, Got]  # the awaited value, and Q
 # Another credential for an attempt, or None. The arguments are the credentials tried so far, the error
 # that the last one met, and the seconds that finding another may take.
 Another = Callable[[Sequence[Held], UpstreamError, float], Held | None]
+HeaderOf = Callable[[str], str | None]  # None if the answer has no such header
 UsageOf = Callable[[Mapping[str, Any]], Usage | None]
 CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
 
@@ -172,24 +173,24 @@ def answer_of(
     data: bytes,
     *,
     measured: bool,
+    header: HeaderOf,
     usage_of: UsageOf,
     completion_of: CompletionOf,
-    headers: Mapping[str, str] = NOTHING,
     writes: bool = True,
 ) -> Answer:
     """The answer in the body of a success. If the body has no answer, raises UpstreamErrors with the usage that came.
 
     `measured` means that the body says where it ends; without it, half an object, or an empty body, was cut off.
-    `completion_of` returns the answer in the client's dialect, or None for another shape. The tier in `headers` is
-    preferred to the model's own word; counts in `headers` are used if the body has none. For a model that `writes`,
+    `completion_of` returns the answer in the client's dialect, or None for another shape. The tier in a `header`
+    is preferred to the model's own word; counts in headers are used if the body has none. For a model that `writes`,
     counts of the prompt only do not count as counts.
     """
     value, sound = read_json(data)
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
     said: Mapping[str, Any] = value or NOTHING
-    usage = usage_of(said) or _counted(headers, writes=writes)
-    tier = headers.get(_TIER) or _tier(said)
+    usage = usage_of(said) or _counted(header, writes=writes)
+    tier = header(_TIER) or _tier(said)
     if value is None or not sound:
         raise unusable(provider, "malformed", usage=usage, tier=tier)
     if value.get("error"):
@@ -210,11 +211,11 @@ def tier_in(headers: Mapping[str, str], used: Used | None) -> str | None:
     return headers.get(_TIER) or (used.tier if used else None) or None
 
 
-def _counted(headers: Mapping[str, str], *, writes: bool) -> Usage | None:
+def _counted(header: HeaderOf, *, writes: bool) -> Usage | None:
     """The counts in an answer's headers, as Bedrock's InvokeModel has them."""
-    if f"{_COUNTS}input-token-count" not in headers:
+    if header(f"{_COUNTS}input-token-count") is None:
         return None
-    found = {name: _number(headers.get(f"{_COUNTS}{name}-token-count")) for name in _COUNTED}
+    found = {name: _number(header(f"{_COUNTS}{name}-token-count")) for name in _COUNTED}
     fresh, output = found["input"], found["output"] if writes else 0
     if fresh is None or output is None:
         return None

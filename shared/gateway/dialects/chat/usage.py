@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.dialects.values import MOST_TOKENS, count, mapping
@@ -10,9 +11,24 @@ from gateway.models.usage import Usage
 
 def usage_of(value: object) -> Usage | None:
     """The `usage` object of an answer or of a stream's last chunk; None if it has no usable counts."""
-    if type(value) is dict and (usual := _usual(value)) is not None:
-        return usual
-    usage = mapping(value)
+    if type(value) is not dict:
+        return _checked(mapping(value))
+    prompt, completion, total = value.get("prompt_tokens"), value.get("completion_tokens"), value.get("total_tokens")
+    before, after = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
+    if not (type(before) is dict and type(after) is dict and type(prompt) is type(completion) is type(total) is int):
+        return _checked(value)
+    cached, written = before.get("cached_tokens"), before.get("cache_write_tokens", 0)
+    reasoning = after.get("reasoning_tokens", 0)
+    if not (type(cached) is type(written) is type(reasoning) is int and prompt + completion == total <= MOST_TOKENS):
+        return _checked(value)
+    if cached < 0 or written < 0 or cached + written > prompt or not 0 <= reasoning <= completion:
+        return _checked(value)
+    # As in most answers: every count is there, whole and within its bounds, and the total is the sum.
+    return Usage(prompt - cached - written, cached, written, output_tokens=completion, reasoning_tokens=reasoning)
+
+
+def _checked(usage: Mapping[str, Any]) -> Usage | None:
+    """What `usage_of` reads, from counts of any kind."""
     prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
@@ -29,22 +45,6 @@ def usage_of(value: object) -> Usage | None:
     output = completion + outside
     thought = min(max(reasoning, outside), output) if reasoning or outside else 0
     return Usage(prompt - cached - written, cached, written, output_tokens=output, reasoning_tokens=thought)
-
-
-def _usual(usage: dict[str, Any]) -> Usage | None:
-    """What `usage_of` reads, for counts as most answers have them: every one is there, whole and within its bounds, and
-    the total is their sum. Else None."""
-    prompt, completion, total = usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens")
-    before, after = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    if not (type(before) is dict and type(after) is dict and type(prompt) is type(completion) is type(total) is int):
-        return None
-    cached, written = before.get("cached_tokens"), before.get("cache_write_tokens", 0)
-    reasoning = after.get("reasoning_tokens", 0)
-    if not (type(cached) is type(written) is type(reasoning) is int and prompt + completion == total <= MOST_TOKENS):
-        return None
-    if cached < 0 or written < 0 or cached + written > prompt or not 0 <= reasoning <= completion:
-        return None
-    return Usage(prompt - cached - written, cached, written, output_tokens=completion, reasoning_tokens=reasoning)
 
 
 def _outside(prompt: int, completion: int, total: int | None, reasoning: int) -> int:
