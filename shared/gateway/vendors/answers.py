@@ -190,7 +190,9 @@ def answer_of(
         raise unanswered(provider, Broken("the answer ends early"))
     said: Mapping[str, Any] = value or NOTHING
     usage = usage_of(said) or _counted(header, writes=writes)
-    tier = header(_TIER) or _tier(said)
+    tier = header(_TIER) or said.get("service_tier")
+    if type(tier) is not str or not tier:
+        tier = _tier(said)
     if value is None or not sound:
         raise unusable(provider, "malformed", usage=usage, tier=tier)
     if value.get("error"):

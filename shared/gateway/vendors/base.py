@@ -73,6 +73,11 @@ class Prepared(NamedTuple):
     seconds: float = math.inf
     way: Any = None
 
+    @property
+    def timeout(self) -> float:
+        """How many seconds the attempt may take."""
+        return min(self.call.timeout, self.seconds)
+
 
 class Chunk(NamedTuple):
     """One event of a stream in the client's dialect. `kind` is its type, empty if the dialect has none. `data` is its

@@ -22,7 +22,7 @@ Ask = Callable[[Prepared], Generator[Event]]
 def in_parts(provider: str, prepared: Prepared, ask: Ask) -> Iterator[Event]:
     """The events of all parts; the last event is the whole answer. `ask` returns the events of one part. Raises
     UpstreamErrors, with the attempt's billed usage if a part was answered before."""
-    deadline = time.monotonic() + min(prepared.call.timeout, prepared.seconds)
+    deadline = time.monotonic() + prepared.timeout
     used, answers = Usage(), list[dict[str, Any]]()
     for body, most in prepared.parts:
         unknown = Usage(input_tokens=most, source="counted")
