@@ -53,13 +53,11 @@ class TimedConnection:
         resolve: Resolve = addresses_of,
         connect: float = CONNECT_SECONDS,
     ) -> None:
-        self._host, self._port = address
-        self._resolve, self._most_connect = resolve, connect
+        (self._host, self._port), self._resolve, self._most_connect = address, resolve, connect
         self._wake = self._silence = math.inf
         self._heard = 0.0  # when the last byte came, or when the request left
         self.patient = False  # no Silence is raised while it is set: the reader would lose what it has read
-        self.deadline = deadline
-        self.rested = 0.0  # when its last exchange ended, by its pool's clock
+        self.deadline, self.rested = deadline, 0.0  # the latter: when its last exchange ended, by its pool's clock
         self.reader = Reader(self.receive)
         self._socket: socket.socket | None = None
         self._timeout = math.inf  # seconds that the kernel waits at most, as far as is known
@@ -235,7 +233,10 @@ class SecureConnection(TimedConnection):
         if self._tls is None or len(request) > _SEALED or self._holds():
             self.wait_for(None)
             return self.send(request), self._read(most, self.deadline)
-        self._tls.write(request)
+        try:
+            self._tls.write(request)
+        except ssl.SSLError:
+            return False, self._read(most, self.deadline)
         whole, came = super().ask(self._leaves.read(), PIECE)
         self._fed(came)
         return whole, self._read(most, self.deadline)
