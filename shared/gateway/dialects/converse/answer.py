@@ -80,7 +80,8 @@ def read_answer(answer: Mapping[str, Any], names: Mapping[str, str], usage: Usag
             beyond.append(block)
     if beyond:
         deltas += others(beyond)
-    deltas.append(_FINISHES.get(answer["stopReason"]) or finish_of(answer["stopReason"]))
+    finish = _FINISHES.get(answer["stopReason"])
+    deltas.append(finish_of(answer["stopReason"]) if finish is None else finish)
     if (used := used_in(answer, usage)) is not None:
         deltas.append(used)
     return deltas
