@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
-MOST_HEAD = 65_536  # bytes of a head, and of the trailers after chunks
-PIECE = 65_536
+MOST_HEAD = PIECE = 65_536  # bytes: of a head, of the trailers after chunks; of what is received at a time
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
 # The head ends with an empty line. LF without CR does not match, and a blank before a line's end does not. A header
 # that says where the body ends may occur once, and with these values only: `(?(n)(?!))` fails if the group has matched.
@@ -40,7 +39,6 @@ _VALUE = re.compile(r"[\t\x20-\x7e]*")
 _IN_VALUES = bytes((0x09, *range(0x20, 0x7F)))
 
 Fixed = tuple[tuple[str, str], ...]
-AtOnce = tuple[int, Mapping[str, str], bytes, bool]
 Receive = Callable[[int], bytes]  # at most that many bytes; none if the other side has closed
 Got = TypeVar("Got")
 
@@ -109,17 +107,6 @@ class Headers(Mapping[str, str]):
             self._read, self._head = read, None
         return self._read
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """A search for one header, which is often not there, costs less than parsing all of them."""
-        if self._head is None or ":" in name:
-            return self._lines().get(name, default)
-        sought = f"\r\n{name}:".encode("ascii", "replace")
-        at = self._head.lower().rfind(sought)
-        if at < 0:
-            return default
-        at += len(sought)
-        return self._head[at : self._head.find(b"\r\n", at)].decode("ascii").strip(" \t")
-
     def __getitem__(self, name: str) -> str:
         return self._lines()[name]
 
@@ -130,9 +117,38 @@ class Headers(Mapping[str, str]):
         return len(self._lines())
 
 
+class HttpReply:
+    """An answer with its whole body. `headers` have lower-case names and printable ASCII; other headers are left out.
+    `keep` says whether the connection may be used again, `measured` whether the answer says where its body ends."""
+
+    __slots__ = ("_headers", "body", "keep", "measured", "status")
+
+    def __init__(
+        self, status: int, headers: Mapping[str, str] | bytes, body: bytes, keep: bool = False, measured: bool = True
+    ) -> None:
+        self.status, self._headers, self.body, self.keep, self.measured = status, headers, body, keep, measured
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        if isinstance(self._headers, bytes):  # the head's: most answers are never asked for all headers
+            self._headers = Headers(self._headers)
+        return self._headers
+
+    def header(self, name: str) -> str | None:
+        """One header. A search for it, which is often not there, costs less than reading all of them."""
+        head = self._headers
+        if not isinstance(head, bytes):
+            return head.get(name)
+        sought = f"\r\n{name}:".encode()
+        at = head.lower().rfind(sought)
+        if at < 0:
+            return None
+        at += len(sought)
+        return head[at : head.find(b"\r\n", at)].decode("ascii").strip(" \t")
+
+
 class Head(NamedTuple):
-    """`length` is the body's length in bytes, None if it comes in chunks. `keep` says whether the connection may be
-    used again."""
+    """`length` is the body's in bytes, None if it comes in chunks. `keep`: the connection may be used again."""
 
     status: int
     headers: Mapping[str, str]
@@ -238,21 +254,6 @@ def _patiently(read: Callable[[], Got]) -> Generator[bytes, None, Got]:
             yield b""
 
 
-class Answer(Protocol):
-    """A head, then a body. Once it is read, `reusable` says whether its connection may serve another exchange.
-    `buffered` is the whole body if it has already come, else None."""
-
-    status: int
-    headers: Mapping[str, str]
-    measured: bool
-
-    @property
-    def reusable(self) -> bool: ...
-    def pieces(self) -> Iterator[bytes]: ...
-    def buffered(self) -> bytes | None: ...
-    def close(self) -> None: ...
-
-
 class PlainAnswer:
     """An answer that the lean reader reads: its head says where the body ends."""
 
@@ -276,9 +277,8 @@ class PlainAnswer:
         """Nothing is held."""
 
 
-def at_once(piece: bytes) -> AtOnce | None:
-    """Status, headers, body, and whether the connection may be used again, if these bytes are one plain answer with a
-    length, whole, and nothing follows it; else None."""
+def at_once(piece: bytes) -> HttpReply | None:
+    """The answer, if these bytes are one plain answer with a length, whole, and nothing follows it; else None."""
     match = _HEAD.match(piece)
     if match is None:
         return None
@@ -286,7 +286,7 @@ def at_once(piece: bytes) -> AtOnce | None:
     end = match.end()
     if length is None or coding is not None or said in _BODILESS or len(piece) - end != int(length):
         return None
-    return int(said), Headers(piece[:end]), piece[end:], connection in _KEPT or connection.lower() == b"keep-alive"
+    return HttpReply(int(said), piece[:end], piece[end:], connection in _KEPT or connection.lower() == b"keep-alive")
 
 
 def _read_head(text: bytes) -> Head | Odd:

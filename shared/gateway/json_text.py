@@ -46,9 +46,14 @@ def to_bytes(value: Any) -> bytes:
 def to_text(value: Any) -> str:
     """The text of `to_bytes`, but with small numbers written out, as people read money: 0.000006, not 6e-06. Raises as
     `to_bytes`, and ValueError for NaN and infinity."""
-    text = to_bytes(value).decode()
-    if "null" in text and not _is_finite(value):
+    try:
+        data = dumps(value, option=_AS_JSON)
+    except TypeError:
         text = _compact(value)
+    else:
+        # If it reads as the value, each null was a null: a NaN equals nothing else. The walk costs more.
+        sound = b"null" not in data or loads(data) == value or _is_finite(value)
+        text = data.decode() if sound else _compact(value)
     return decimal(text) if "e-" in text else text
 
 

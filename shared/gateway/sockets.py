@@ -16,17 +16,16 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from gateway.http1 import PIECE, Reader, Silence
+from gateway.times import CONNECT_SECONDS
 
 # What socket.getaddrinfo gives: family, type, protocol, canonical name, address.
 AddressInfo = tuple[Any, Any, int, str, Any]
 Resolve = Callable[[str, int], Sequence[AddressInfo]]
 
-CONNECT_SECONDS = 3.0
 _CLOSE_ENOUGH = 0.001  # seconds: changing a socket's timeout is a system call, and each exchange would make one
 _LONGEST = 3600.0  # seconds of one wait in the kernel; a longer one is several of them
 _SEALED = 262_144  # bytes that are encrypted at a time
@@ -43,21 +42,6 @@ def tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """How long an exchange waits, in seconds, besides its deadline. `connect` is for a connection to each address,
-    `first_byte` for the first byte of an answer, `idle` for the next byte; None means until the deadline. After each
-    `wake` seconds of silence the waiting caller gets Silence; None means never."""
-
-    connect: float = CONNECT_SECONDS
-    first_byte: float | None = None
-    idle: float | None = None
-    wake: float | None = None
-
-
-NO_WAITS = Waits()
-
-
 class TimedConnection:
     """A connection to a host, at the addresses that `resolve` gives for its name. `deadline` is on the steady clock,
     `reader` reads what comes. connect, send and receive raise OSErrors, TimeoutError included."""
@@ -69,13 +53,11 @@ class TimedConnection:
         resolve: Resolve = addresses_of,
         connect: float = CONNECT_SECONDS,
     ) -> None:
-        self._host, self._port = address
-        self._resolve, self._most_connect = resolve, connect
+        (self._host, self._port), self._resolve, self._most_connect = address, resolve, connect
         self._wake = self._silence = math.inf
         self._heard = 0.0  # when the last byte came, or when the request left
         self.patient = False  # no Silence is raised while it is set: the reader would lose what it has read
-        self.deadline = deadline
-        self.rested = 0.0  # when its last exchange ended, by its pool's clock
+        self.deadline, self.rested = deadline, 0.0  # the latter: when its last exchange ended, by its pool's clock
         self.reader = Reader(self.receive)
         self._socket: socket.socket | None = None
         self._timeout = math.inf  # seconds that the kernel waits at most, as far as is known
@@ -128,13 +110,25 @@ class TimedConnection:
         """`send`, then `receive` until the deadline, in one step. Each Python call here costs microseconds, because the
         processor's caches were used by other processes during the last wait."""
         self._silence = self._wake = math.inf
-        self.patient = False
-        whole = True
+        self.patient, whole, size = False, True, len(request)
+        seconds, to = self.deadline - time.monotonic(), self._socket
+        if to is None or seconds <= 0:
+            raise TimeoutError("the deadline passed") if seconds <= 0 else ConnectionError("the connection is closed")
         try:
-            self._write(request)
-        except (ConnectionError, ssl.SSLError):
+            try:
+                sent = to.send(request, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                sent = 0
+            if sent < size:
+                self._write_on(to, memoryview(request)[sent:])
+        except ConnectionError:
             whole = False
-        return whole, self._read(most, self.deadline)
+        if whole and sent == size and self._timeout - seconds <= _CLOSE_ENOUGH:  # nothing has waited so far
+            try:
+                return True, to.recv(most)
+            except BlockingIOError:
+                self._timeout = math.inf  # see `_read`
+        return whole, TimedConnection._read(self, most, self.deadline)
 
     def receive(self, most: int) -> bytes:
         """The bytes that have come, as soon as any have; none if the other side has closed. Raises Silence."""
@@ -160,9 +154,7 @@ class TimedConnection:
     def usable(self) -> bool:
         """Whether an idle connection may serve another exchange. If it is readable, the other side has closed it, and a
         write on it would be lost without an error."""
-        if self._socket is None or self.reader.buffer:
-            return False
-        return not self._waiting.poll(0)
+        return self._socket is not None and not self.reader.buffer and not self._waiting.poll(0)
 
     def close(self) -> None:
         if self._socket is not None:
@@ -171,27 +163,21 @@ class TimedConnection:
 
     def _write(self, data: bytes) -> None:
         """Hand all of it to the kernel before the deadline."""
-        if time.monotonic() >= self.deadline:
-            raise TimeoutError("the deadline passed")
+        self.left()
         if self._socket is None:
             raise ConnectionError("the connection is closed")
-        # Not the kernel's timeout, which begins again on macOS with each byte that the other side takes.
-        try:
-            sent = self._socket.send(data, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(data):
-            self._write_on(self._socket, memoryview(data)[sent:])
+        self._write_on(self._socket, memoryview(data))
 
     def _write_on(self, to: socket.socket, rest: memoryview) -> None:
-        """Wait until the other side has read, as often as it takes."""
-        room = select.poll()
-        room.register(to, select.POLLOUT)
+        """Write, and wait until the other side has read, as often as it takes."""
         while rest:
-            room.poll(min(self.left(), _LONGEST) * 1000)
-            self.left()  # raises TimeoutError if that was the end
-            with suppress(BlockingIOError):
+            try:  # not the kernel's timeout, which begins again on macOS with each byte that the other side takes
                 rest = rest[to.send(rest, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                room = select.poll()
+                room.register(to, select.POLLOUT)
+                room.poll(min(self.left(), _LONGEST) * 1000)
+                self.left()  # raises TimeoutError if that was the end
 
     def _read(self, most: int, until: float) -> bytes:
         """What comes before this moment; none if the other side has closed."""
@@ -243,6 +229,18 @@ class SecureConnection(TimedConnection):
             else:
                 return self._flush()
 
+    def ask(self, request: bytes, most: int) -> tuple[bool, bytes]:
+        if self._tls is None or len(request) > _SEALED or self._holds():
+            self.wait_for(None)
+            return self.send(request), self._read(most, self.deadline)
+        try:
+            self._tls.write(request)
+        except ssl.SSLError:
+            return False, self._read(most, self.deadline)
+        whole, came = super().ask(self._leaves.read(), PIECE)
+        self._fed(came)
+        return whole, self._read(most, self.deadline)
+
     def usable(self) -> bool:
         """Bytes behind the last answer may be the other side's goodbye."""
         return not self._holds() and super().usable()
@@ -282,7 +280,9 @@ class SecureConnection(TimedConnection):
         return bool(self._came.pending or self._came.eof or (self._tls and self._tls.pending()))
 
     def _feed(self, until: float) -> None:
-        came = super()._read(PIECE, until)
+        self._fed(super()._read(PIECE, until))
+
+    def _fed(self, came: bytes) -> None:
         if came:
             self._came.write(came)
         else:

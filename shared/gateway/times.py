@@ -1,9 +1,27 @@
-"""Points in time as text."""
+"""Points in time as text, and how long an exchange waits."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+
+CONNECT_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long an exchange waits, in seconds, besides its deadline. `connect` is for a connection to each address,
+    `first_byte` for the first byte of an answer, `idle` for the next byte; None means until the deadline. After each
+    `wake` seconds of silence the waiting caller gets Silence; None means never."""
+
+    connect: float = CONNECT_SECONDS
+    first_byte: float | None = None
+    idle: float | None = None
+    wake: float | None = None
+
+
+NO_WAITS = Waits()
 
 
 def utc_date(seconds: float) -> str:

@@ -10,11 +10,12 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Protocol
 from urllib.parse import urlsplit
 
-from gateway.http1 import PIECE, Answer, AtOnce, Head, PlainAnswer, Silence, at_once, request_bytes
-from gateway.sockets import CONNECT_SECONDS, NO_WAITS, Resolve, SecureConnection, TimedConnection, Waits, addresses_of
+from gateway.http1 import PIECE, Head, HttpReply, PlainAnswer, Silence, at_once, request_bytes
+from gateway.sockets import Resolve, SecureConnection, TimedConnection, addresses_of
+from gateway.times import NO_WAITS, Waits
 
 MAX_BYTES = 6_291_456
 _TO_THE_END = 0.25  # seconds, for the rest of an answer whose last event has come
@@ -53,12 +54,19 @@ class TooLarge(HttpError):
     """The answer is larger than the caller allows."""
 
 
-class HttpReply(NamedTuple):
-    """Status, headers (lower-case names, printable ASCII; other headers are left out) and the whole body."""
+class Answer(Protocol):
+    """A head, then a body. Once it is read, `reusable` says whether its connection may serve another exchange.
+    `buffered` is the whole body if it has already come, else None."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    measured: bool
+
+    @property
+    def reusable(self) -> bool: ...
+    def pieces(self) -> Iterator[bytes]: ...
+    def buffered(self) -> bytes | None: ...
+    def close(self) -> None: ...
 
 
 class Exchange:
@@ -108,29 +116,6 @@ class Exchange:
         self._pool.give_back(self._connection, keep=keep)
 
 
-class WholeExchange(Exchange):
-    """An exchange whose answer came in one piece."""
-
-    def __init__(self, pool: Connections, connection: TimedConnection, read: AtOnce, *, sent: bool) -> None:
-        self.status, self.headers, self._body, self._reusable = read
-        self.measured = True
-        self._pool, self._connection, self._whole, self._sent = pool, connection, False, sent
-
-    def pieces(self, max_bytes: int | None = MAX_BYTES) -> Iterator[bytes]:
-        body = self.whole(len(self._body) if max_bytes is None else max_bytes)
-        if body:  # an empty piece would be a silence
-            yield body
-
-    def whole(self, max_bytes: int = MAX_BYTES) -> bytes:
-        if len(self._body) > max_bytes:
-            raise TooLarge(f"an answer of more than {max_bytes} bytes")
-        self._whole = True
-        return self._body
-
-    def close(self) -> None:
-        self._pool.give_back(self._connection, keep=self._whole and self._sent and self._reusable)
-
-
 class Sent:
     """A request that has been sent, at least in part; its answer has not begun."""
 
@@ -147,11 +132,6 @@ class Sent:
         connection, waits = self._connection, self._waits
         reader = connection.reader
         try:
-            if not reader.buffer:
-                piece = connection.receive(PIECE)
-                if read := at_once(piece):
-                    return WholeExchange(self._pool, connection, read, sent=self._whole)
-                reader.buffer += piece
             head = reader.head()
             if isinstance(head, Head):
                 answer: Answer = PlainAnswer(head, reader)
@@ -169,6 +149,15 @@ class Sent:
         except BaseException:
             self.close()
             raise
+
+    def reply(self, max_bytes: int = MAX_BYTES) -> HttpReply:
+        """The whole answer, if nobody is woken. Raises TimedOut, Broken or TooLarge."""
+        answered = self.answer()
+        assert answered is not None  # noqa: S101  nobody is woken
+        try:
+            return HttpReply(answered.status, answered.headers, answered.whole(max_bytes), measured=answered.measured)
+        finally:
+            answered.close()
 
     def close(self) -> None:
         self._connection.close()
@@ -202,7 +191,7 @@ class Connections:
         """Send a request. `timeout` is for the whole exchange, body included, and `waits` for parts of it. `target` is
         the percent-encoded path with its query. Raises NotSent, TimedOut or Broken. Close what you get, or take its
         answer."""
-        return self.start(self._bytes(method, target, headers, body), timeout, waits, method)
+        return self.start(self.bytes_of(method, target, headers, body), timeout, waits, method)
 
     def start(self, request: bytes, timeout: float, waits: Waits = NO_WAITS, method: str = "POST") -> Sent:
         """Like `begin`, for a request whose bytes are made."""
@@ -226,32 +215,45 @@ class Connections:
         max_bytes: int = MAX_BYTES,
     ) -> HttpReply:
         """One exchange, read to its end within `timeout` seconds. Raises NotSent, TimedOut, Broken or TooLarge."""
-        return self.exchange(self._bytes(method, target, headers, body), timeout, max_bytes, method)
+        came = self.ask(self.bytes_of(method, target, headers, body), timeout, max_bytes, method)
+        return came if isinstance(came, HttpReply) else came.reply(max_bytes)
 
-    def exchange(self, request: bytes, timeout: float, max_bytes: int = MAX_BYTES, method: str = "POST") -> HttpReply:
-        """Like `request`, for a request whose bytes are made."""
-        connection = self._connection(time.monotonic() + timeout, CONNECT_SECONDS)
+    def ask(
+        self, request: bytes, timeout: float, most: int = MAX_BYTES, method: str = "POST", waits: Waits = NO_WAITS
+    ) -> HttpReply | Sent:
+        """Like `start`, but with the answer, if that comes whole in one piece and with at most so many bytes, as most
+        do: it needs none of the objects above. `waits` have no `first_byte` and no `wake`."""
+        deadline = time.monotonic() + timeout
+        try:  # what `_connection` does at its usual end and, below, `give_back`, each without one more call
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connection(deadline, waits.connect)
+        else:
+            if 0 <= self._clock() - connection.rested < _IDLE_SECONDS and connection.usable():
+                connection.deadline = deadline
+            else:
+                connection.close()
+                connection = self._connection(deadline, waits.connect)
         try:
             whole, piece = connection.ask(request, PIECE)
-            read = at_once(piece) if whole else None
-        except _FAULTS as error:
+            reply = at_once(piece) if whole else None
+            if reply is None or (most < PIECE and len(reply.body) > most):
+                connection.reader.buffer += piece
+                return Sent(self, connection, method, waits, whole=whole)
+        except BaseException as error:
             connection.close()
-            raise _http_error(error) from error
-        except BaseException:
-            connection.close()
+            if isinstance(error, _FAULTS):
+                raise _http_error(error) from error
             raise
-        if read is not None and len(read[2]) <= max_bytes:  # as most are: they need none of the objects below
-            self.give_back(connection, keep=read[3])
-            return HttpReply(*read[:3])
-        connection.reader.buffer += piece
-        answered = Sent(self, connection, method, NO_WAITS, whole=whole).answer()
-        assert answered is not None  # noqa: S101  nobody is woken
-        try:
-            return HttpReply(answered.status, answered.headers, answered.whole(max_bytes))
-        finally:
-            answered.close()
+        if reply.keep and len(self._idle) < _MOST_IDLE:
+            connection.rested = self._clock()
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return reply
 
-    def _bytes(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def bytes_of(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """The bytes of a request. Raises NotSent."""
         try:
             return request_bytes(method, target, self.host, headers, body)
         except ValueError:

@@ -79,7 +79,14 @@ def test_money_is_held_for_every_byte_that_json_dumps_writes(value: Any) -> None
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("around", [lambda number: number, lambda number: {"a": None, "b": [({"c": number},)]}])
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda number: number,
+        lambda number: {"a": None, "b": [({"c": number},)]},
+        lambda number: {"a": None, "b": [{"c": number}]},
+    ],
+)
 def test_a_number_that_json_has_not_is_in_no_answer(number: float, around: Any) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         to_text(around(number))

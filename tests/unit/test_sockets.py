@@ -18,7 +18,8 @@ from typing import TypeVar
 import pytest
 
 from gateway import sockets
-from gateway.sockets import SecureConnection, TimedConnection, Waits
+from gateway.sockets import SecureConnection, TimedConnection
+from gateway.times import Waits
 from gateway.transport import Broken, Connections, NotSent, TimedOut
 from tests.unit.servers import answering
 

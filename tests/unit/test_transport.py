@@ -11,8 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from gateway import sockets
-from gateway.sockets import Waits
-from gateway.transport import MAX_BYTES, Broken, Connections, HttpError, HttpReply, NotSent, TimedOut, TooLarge
+from gateway.http1 import HttpReply
+from gateway.times import Waits
+from gateway.transport import MAX_BYTES, Broken, Connections, HttpError, NotSent, TimedOut, TooLarge
 from tests.unit.servers import answering
 
 

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 
 from gateway.aws.sigv4 import Credentials, Signers
+from gateway.http1 import HttpReply
 from gateway.transport import (
     MAX_BYTES,
     Broken,
     Connections,
     HttpError,
-    HttpReply,
     NotSent,
     TimedOut,
     TooLarge,
@@ -57,4 +57,5 @@ class AwsHttp:
         except ValueError:
             # The cause is dropped: it could quote a header, which may be a token.
             raise NotSent("the request is no HTTP") from None
-        return self._connections.exchange(request, timeout, max_bytes)
+        came = self._connections.ask(request, timeout, max_bytes)
+        return came if isinstance(came, HttpReply) else came.reply(max_bytes)

@@ -18,7 +18,7 @@ from gateway.errors import GatewayError, StoreUnavailable, UpstreamError, Upstre
 from gateway.ledger.ledger import Ledger
 from gateway.models.model_names import ModelNames, Route
 from gateway.models.vendors import Vendor
-from gateway.sockets import Waits
+from gateway.times import Waits
 from gateway.vendors.base import Prepared, Provider
 
 SETTLE_SECONDS = 1.0  # reserved before the deadline for settle and release

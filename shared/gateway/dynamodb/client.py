@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
-from orjson import loads
+from orjson import dumps, loads
 
 from gateway import observability
 from gateway.aws.http import HttpError, HttpReply
@@ -97,7 +97,10 @@ class DynamoDB:
         Raises ConditionFailed, TransactionCanceled, StoreRejected (our defect), StoreUnavailable (throttled,
         unreachable, no answer in time, no right to it).
         """
-        body = to_bytes(request)
+        try:
+            body = dumps(request)
+        except TypeError:  # it has half of a surrogate pair
+            body = to_bytes(request)
         headers = _headers(operation)
         for left in range(attempts - 1, -1, -1):
             try:
@@ -147,7 +150,7 @@ class _Transient(Exception):
 
 
 def _result(operation: str, reply: HttpReply) -> dict[str, Any]:
-    status, _, body = reply
+    status, body = reply.status, reply.body
     try:
         # Its numbers are text, so none is too large for orjson.
         answer: dict[str, Any] = {} if body in _EMPTY else loads(body)

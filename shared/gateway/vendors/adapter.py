@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -15,14 +15,14 @@ from urllib.parse import quote
 from gateway.dialects.pairs import Pair, Stream, pair
 from gateway.dialects.unsupported import Unsupported, Unusable, named
 from gateway.dialects.values import count, json_object
-from gateway.dialects.written import Asked, Written
+from gateway.dialects.written import Asked
 from gateway.errors import UpstreamError
+from gateway.http1 import HttpReply
 from gateway.json_text import to_bytes
 from gateway.models.endpoints import counting_for, endpoint_for, needs_profile, rule_of
 from gateway.models.geographies import own_id, without_arn
-from gateway.models.usage import Usage
 from gateway.models.vendors import Counting, Endpoint, ModelRule, Quirks, Vendor, quirks_of
-from gateway.transport import Broken, Connections, HttpError, HttpReply
+from gateway.transport import Broken, Connections, HttpError
 from gateway.vendors import Connection
 from gateway.vendors.answers import Opened, Waiting, answer_of, answered, opened, read, tier_in
 from gateway.vendors.base import Answer, Event, ModelCall, Prepared, awaited
@@ -64,12 +64,17 @@ class Adapter(ABC):
     def prepare(self, call: ModelCall) -> Prepared:
         """Raises BadRequest or UpstreamRejected for a request that may not leave or can't be expressed there."""
         way = self._way(call)
-        written = self.written(call, way)
+        try:
+            written = way.spoken.request(self._asked(call, way))
+        except Unsupported as reason:
+            raise rejected_here(self.name, str(reason), reason.param) from None
+        if way.odd:
+            apply(written, way.quirks, self.name)
         body = to_bytes(written.body)
         left_out = [*call.dropped, *written.dropped]
         dropped = named(left_out) if left_out else ()
         parts = tuple([(to_bytes(each.body), each.most) for each in written.parts])
-        return Prepared(call, way.endpoint, body, dropped, written.names, parts)
+        return Prepared(call, way.endpoint, body, dropped, written.names, parts, way=way)
 
     def send(self, prepared: Prepared) -> Iterator[Event]:
         """One attempt. Raises UpstreamErrors, and what the connection's credential raises."""
@@ -101,37 +106,35 @@ class Adapter(ABC):
         return body
 
     def _whole(self, prepared: Prepared) -> Generator[Event]:
-        way = self._way(prepared.call)
-        reply, exchange = yield from self._asked_of(prepared, way.path, whole=True)
-        yield self._answer(prepared, way, reply, reply.body, measured=exchange.measured)
+        way = prepared.way or self._way(prepared.call)
+        reply, _ = yield from self._asked_of(prepared, way.path, whole=True)
+        yield self._answer(prepared, way, reply, reply.body)
 
-    def _answer(self, prepared: Prepared, way: _Way, reply: HttpReply, data: bytes, *, measured: bool) -> Answer:
-        call, spoken = prepared.call, way.spoken
-
-        def completed(answer: Mapping[str, Any], usage: Usage | None) -> dict[str, Any] | None:
-            return spoken.answer(answer, usage, names=prepared.names, known=lambda: _known(reply), model=call.model)
-
+    def _answer(self, prepared: Prepared, way: _Way, reply: HttpReply, data: bytes) -> Answer:
+        model, spoken, header = prepared.call.model, way.spoken, reply.header
+        completed = partial(spoken.answer, names=prepared.names, known=partial(_known, header), model=model)
         return answer_of(
             self.name,
             data,
-            measured=measured,
+            measured=reply.measured,
             usage_of=spoken.usage_of,
             completion_of=completed,
-            headers=reply.headers,
-            writes=call.mode == "chat",
+            header=header,
+            writes=prepared.call.mode == "chat",
         )
 
     def _streamed(self, prepared: Prepared) -> Iterator[Event]:
-        call, way = prepared.call, self._way(prepared.call)
+        call, way = prepared.call, prepared.way or self._way(prepared.call)
         reply, exchange = yield from self._asked_of(prepared, way.stream_path, whole=False)
-        most, known = call.max_output_tokens * call.choices, _known(reply)
+        assert exchange is not None  # noqa: S101  it is not wanted whole
+        most, known = call.max_output_tokens * call.choices, _known(reply.header)
         try:
             native, names = prepared.endpoint.dialect, prepared.names
             stream = Stream(call.dialect, native, names, known=known, model=call.model, most=most, choices=call.choices)
             tap = stream.tap
             if is_whole(reply.headers.get("content-type", "")):
                 data = yield from read(exchange, woken=True)
-                whole = self._answer(prepared, way, reply, data, measured=exchange.measured)
+                whole = self._answer(prepared, way, reply, data)
                 yield from retold(call.dialect, whole.body, known=known, model=call.model)
                 yield whole._replace(body={})
                 return
@@ -163,24 +166,17 @@ class Adapter(ABC):
         is tried."""
         call = prepared.call
 
-        used: list[str] = []
-
-        def post(held: Any, seconds: float) -> Waiting[Opened]:
-            if isinstance(held, str):
-                used.append(held)
-            headers = self.headers(held, target, prepared)
-            body, pool = prepared.body, self._connections
-            return opened(self.name, pool, target, body, headers, seconds, call.waits, whole=whole)
-
         def path_of(message: object, param: object) -> str | None:
             way = self._way(call)
             return way.spoken.path(message, param, self._asked(call, way))
 
-        def failure(reply: HttpReply) -> UpstreamError:
-            return status_failure(self.name, reply, path_of, self._mask(prepared, *used))
+        def failure(reply: HttpReply, tried: Sequence[object]) -> UpstreamError:
+            keys = [held for held in tried if isinstance(held, str)]
+            return status_failure(self.name, reply, path_of, self._mask(prepared, *keys))
 
+        post = partial(opened, self.name, self._connections, self.headers, target, prepared, whole=whole)
         another = self._connection.another if rotates else None
-        return answered(self.credential, another, prepared.timeout, post, failure)
+        return answered(self.credential, another, min(call.timeout, prepared.seconds), post, failure)
 
     def _mask(self, prepared: Prepared, *secrets: str) -> Callable[[object], str] | None:
         """Masks the provider's error text so that it may be shown; only for a client that speaks the endpoint's
@@ -194,16 +190,6 @@ class Adapter(ABC):
             return masked(text, self._connections.host, *secrets)
 
         return mask
-
-    def written(self, call: ModelCall, way: _Way) -> Written:
-        """The request as it leaves, and what is needed to read the answer."""
-        try:
-            written = way.spoken.request(self._asked(call, way))
-        except Unsupported as reason:
-            raise rejected_here(self.name, str(reason), reason.param) from None
-        if way.odd:
-            apply(written, way.quirks, self.name)
-        return written
 
     @abstractmethod
     def credential(self) -> Any:
@@ -275,10 +261,10 @@ class Adapter(ABC):
         )
 
 
-def _known(reply: HttpReply) -> str:
+def _known(header: Callable[[str], str | None]) -> str:
     """The provider's id for an answer, in a form that fits the answer's id."""
     for name in _REQUEST_IDS:
-        told = reply.headers.get(name, "")
+        told = header(name)
         if told and _REQUEST_ID.fullmatch(told):
             return told
     return str(uuid.uuid4())

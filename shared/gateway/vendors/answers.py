@@ -12,11 +12,11 @@ from gateway.dialects.neutral import NOTHING, Used
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import count, read_json
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
+from gateway.http1 import HttpReply
 from gateway.ledger.charge import succeeded
 from gateway.models.usage import Usage
-from gateway.sockets import Waits
-from gateway.transport import Broken, Connections, Exchange, HttpError, HttpReply
-from gateway.vendors.base import QUIET, Answer, Quiet
+from gateway.transport import Broken, Connections, Exchange, HttpError
+from gateway.vendors.base import QUIET, Answer, Prepared, Quiet
 from gateway.vendors.failures import fault_word, faulty, unanswered, unusable
 
 _TIER: Final = "x-amzn-bedrock-service-tier"
@@ -26,12 +26,14 @@ _TIERS_INSIDE: Final = (("serviceTier", "type"), ("usage", "service_tier"))
 _DIGITS: Final = re.compile(r"[0-9]{1,10}")
 Held = TypeVar("Held")  # a credential
 Rest = TypeVar("Rest")
-Opened = tuple[HttpReply, Exchange]
+Opened = tuple[HttpReply, Exchange | None]
+HeadersOf = Callable[[Held, str, Prepared], Mapping[str, str] | bytes]  # for a target
 Got = TypeVar("Got")
 Waiting = Generator[Literal[Quiet.QUIET], None, Got]  # the awaited value, and QUIET while it does not come
 # Another credential for an attempt, or None. The arguments are the credentials tried so far, the error
 # that the last one met, and the seconds that finding another may take.
 Another = Callable[[Sequence[Held], UpstreamError, float], Held | None]
+HeaderOf = Callable[[str], str | None]  # None if the answer has no such header
 UsageOf = Callable[[Mapping[str, Any]], Usage | None]
 CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
 
@@ -39,35 +41,43 @@ CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None
 def opened(
     provider: str,
     connections: Connections,
+    headers_of: HeadersOf[Held],
     target: str,
-    body: bytes,
-    headers: Mapping[str, str] | bytes,
+    prepared: Prepared,
+    held: Held,
     timeout: float,
-    waits: Waits,
     *,
     whole: bool,
 ) -> Waiting[Opened]:
-    """Make one POST and return its exchange. `headers` may also be the bytes of the whole request. Any status is a
-    reply. If the answer is wanted `whole`, or its status is not a success, it is read to its end and the exchange is
-    closed; otherwise the caller closes it. It is QUIET each time that a silence lasts as long as `waits` say. Raises
-    only UpstreamErrors, which contain nothing of the request, because its headers are credentials."""
+    """Make one POST and return its exchange. `headers_of` may also give the bytes of the whole request. Any status is a
+    reply. If the answer is wanted `whole`, or its status is not a success, it is read to its end, and the exchange is
+    closed, or none; otherwise the caller closes it. It is QUIET each time that a silence lasts as long as the call's
+    waits say. Raises only UpstreamErrors, which contain nothing of the request, because its headers are credentials."""
+    headers, waits = headers_of(held, target, prepared), prepared.call.waits
     try:
         if isinstance(headers, bytes):
-            sent = connections.start(headers, timeout, waits)
+            request = headers
         else:
-            sent = connections.begin("POST", target, body, headers, timeout, waits)
+            request = connections.bytes_of("POST", target, headers, prepared.body)
+        if whole and waits.wake is None and waits.first_byte is None:
+            came = connections.ask(request, timeout, waits=waits)
+            if isinstance(came, HttpReply):  # as most answers that are wanted whole
+                return came, None
+            sent = came
+        else:
+            sent = connections.start(request, timeout, waits)
         try:
             while (exchange := sent.answer()) is None:
                 yield QUIET
         except BaseException:
             sent.close()
             raise
-        well, woken = succeeded(exchange.status), waits.wake is not None
+        well, woken, measured = succeeded(exchange.status), waits.wake is not None, exchange.measured
         if not whole and well:
-            return HttpReply(exchange.status, exchange.headers, b""), exchange
+            return HttpReply(exchange.status, exchange.headers, b"", measured=measured), exchange
         try:
-            came = exchange.whole() if well and not woken else (yield from _body(exchange, well=well, woken=woken))
-            return HttpReply(exchange.status, exchange.headers, came), exchange
+            body = exchange.whole() if well and not woken else (yield from _body(exchange, well=well, woken=woken))
+            return HttpReply(exchange.status, exchange.headers, body, measured=measured), exchange
         finally:
             exchange.close()
     except HttpError as error:
@@ -108,13 +118,14 @@ def answered(
     another: Another[Held] | None,
     timeout: float,
     post: Callable[[Held, float], Waiting[tuple[HttpReply, Rest]]],
-    failure: Callable[[HttpReply], UpstreamError],
+    failure: Callable[[HttpReply, Sequence[Held]], UpstreamError],
 ) -> Waiting[tuple[HttpReply, Rest]]:
     """The successful answer of one attempt, which takes at most `timeout` seconds. Raises UpstreamErrors, and whatever
     `credential` raises before anything was sent.
 
     If the provider refuses or limits a credential, nothing is billed, so the request is sent again at once with
     `another` one, as long as there is one that was not tried. A request that may be billed is never sent again.
+    `failure` gets the reply and all credentials that were tried.
     """
     deadline = time.monotonic() + timeout
     tried, refusals, left = [credential()], list[UpstreamError](), timeout
@@ -122,7 +133,7 @@ def answered(
         reply, rest = yield from post(tried[-1], left)
         if succeeded(reply.status):
             return reply, rest
-        refusals.append(failure(reply))
+        refusals.append(failure(reply, tried))
         found = _another(another, tried, refusals[-1], deadline)
         left = deadline - time.monotonic()
         if found is None or left <= 0:
@@ -162,24 +173,26 @@ def answer_of(
     data: bytes,
     *,
     measured: bool,
+    header: HeaderOf,
     usage_of: UsageOf,
     completion_of: CompletionOf,
-    headers: Mapping[str, str] = NOTHING,
     writes: bool = True,
 ) -> Answer:
     """The answer in the body of a success. If the body has no answer, raises UpstreamErrors with the usage that came.
 
     `measured` means that the body says where it ends; without it, half an object, or an empty body, was cut off.
-    `completion_of` returns the answer in the client's dialect, or None for another shape. The tier in `headers` is
-    preferred to the model's own word; counts in `headers` are used if the body has none. For a model that `writes`,
+    `completion_of` returns the answer in the client's dialect, or None for another shape. The tier in a `header`
+    is preferred to the model's own word; counts in headers are used if the body has none. For a model that `writes`,
     counts of the prompt only do not count as counts.
     """
     value, sound = read_json(data)
     if value is None and not measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
     said: Mapping[str, Any] = value or NOTHING
-    usage = usage_of(said) or _counted(headers, writes=writes)
-    tier = headers.get(_TIER) or _tier(said)
+    usage = usage_of(said) or _counted(header, writes=writes)
+    tier = header(_TIER) or said.get("service_tier")
+    if type(tier) is not str or not tier:
+        tier = _tier(said)
     if value is None or not sound:
         raise unusable(provider, "malformed", usage=usage, tier=tier)
     if value.get("error"):
@@ -200,11 +213,11 @@ def tier_in(headers: Mapping[str, str], used: Used | None) -> str | None:
     return headers.get(_TIER) or (used.tier if used else None) or None
 
 
-def _counted(headers: Mapping[str, str], *, writes: bool) -> Usage | None:
+def _counted(header: HeaderOf, *, writes: bool) -> Usage | None:
     """The counts in an answer's headers, as Bedrock's InvokeModel has them."""
-    if f"{_COUNTS}input-token-count" not in headers:
+    if header(f"{_COUNTS}input-token-count") is None:
         return None
-    found = {name: _number(headers.get(f"{_COUNTS}{name}-token-count")) for name in _COUNTED}
+    found = {name: _number(header(f"{_COUNTS}{name}-token-count")) for name in _COUNTED}
     fresh, output = found["input"], found["output"] if writes else 0
     if fresh is None or output is None:
         return None

@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.dialects.messages.betas import betas_of
-from gateway.vendors.adapter import JSON_HEADERS, Adapter
+from gateway.vendors.adapter import JSON_HEADERS
 from gateway.vendors.base import Prepared
-from gateway.vendors.keys import AGENT, usable_key
+from gateway.vendors.keys import AGENT, Keyed
 
 # The version if the client names none, and for translated requests, which never name one. It takes a temperature.
 _VERSION = "2023-06-01"
 
 
-class AnthropicProvider(Adapter):
+class AnthropicProvider(Keyed):
     """See `gateway.vendors.base.Provider`."""
-
-    def credential(self) -> str:
-        return usable_key(self.name, self._connection.api_key)
 
     def headers(self, held: str, target: str, prepared: Prepared) -> Mapping[str, str]:
         call = prepared.call

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint
-from gateway.sockets import NO_WAITS, Waits
+from gateway.times import NO_WAITS, Waits
 
 Got = TypeVar("Got")
 
@@ -62,7 +62,7 @@ class Prepared(NamedTuple):
     are left out, fit for a header. `names`: maps tools' names in the answer to the client's names if they differ.
     `parts`: if the call leaves in several requests, which all belong to this one attempt, the bytes of each and the
     most tokens that its prompt has; `body` is then that of the first. `seconds`: how long the attempt may take, if that
-    is less than the call's timeout."""
+    is less than the call's timeout. `way`: the provider's own note of how it is sent."""
 
     call: ModelCall
     endpoint: Endpoint
@@ -71,6 +71,7 @@ class Prepared(NamedTuple):
     names: Mapping[str, str] = MappingProxyType({})
     parts: tuple[tuple[bytes, int], ...] = ()
     seconds: float = math.inf
+    way: Any = None
 
     @property
     def timeout(self) -> float:

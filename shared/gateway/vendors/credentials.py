@@ -33,7 +33,7 @@ class ProviderCredentials:
     kind, and UpstreamCredentials (not sent either) if none of them may be in a header."""
 
     secrets: Callable[[], Secrets]
-    _read: dict[tuple[str, str], tuple[str, tuple[Any, ...]]] = field(default_factory=dict, repr=False)
+    _read: dict[tuple[str, str], tuple[Secrets, str, tuple[Any, ...]]] = field(default_factory=dict, repr=False)
 
     def reread(self, secret_id: str, seconds: float) -> None:
         """Read a secret again after the provider refused it, within so many seconds."""
@@ -48,13 +48,14 @@ class ProviderCredentials:
 
     def held(self, provider: str, secret_id: str, read: Callable[[str], tuple[Kind, ...]]) -> tuple[Kind, ...]:
         """What a secret holds, in order, as `read_keys` or `read_credentials` read it."""
+        known = self._read.get((provider, secret_id))
+        store = self.secrets() if known is None else known[0]
         try:
-            text = self.secrets().get(secret_id)
+            text = store.get(secret_id)
         except SecretUnavailable as error:
             raise _unavailable(provider, error) from None
-        known = self._read.get((provider, secret_id))
-        if known is not None and known[0] == text:
-            return known[1]
+        if known is not None and known[1] == text:
+            return known[2]
         try:
             said = read(text)
         except ValueError as reason:
@@ -67,7 +68,7 @@ class ProviderCredentials:
             if not usable(each):
                 facts = {"provider": provider, "credential": f"{number} of {len(said)}"}
                 observability.log.error("a provider credential is unusable", extra=facts)
-        self._read[provider, secret_id] = text, held
+        self._read[provider, secret_id] = store, text, held
         return held
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from gateway.dialects.values import json_object, mapping
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamRejected, UpstreamThrottled, UpstreamTimeout
+from gateway.http1 import HttpReply
 from gateway.models.usage import Usage
-from gateway.transport import HttpError, HttpReply, TimedOut, TooLarge
+from gateway.transport import HttpError, TimedOut, TooLarge
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z_]{0,63}")
 _PARAM = re.compile(r"[A-Za-z_]+(\[\d{1,6}\]|\.[A-Za-z_]+){0,12}")

@@ -71,7 +71,7 @@ class Vendors:
             destinations=self._destinations,
         )
         if vendor.credential == "aws" and not secret:
-            return replace(plain, credentials=lambda: self._held.own(vendor.name, self._own))
+            return replace(plain, credentials=partial(self._held.own, vendor.name, self._own))
         reread = partial(self._held.reread, secret)
         if vendor.credential == "aws":
             held = Rotation(vendor.name, partial(self._held.held, vendor.name, secret, read_credentials), reread)

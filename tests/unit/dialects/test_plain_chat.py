@@ -1,5 +1,6 @@
 """The short ways of plain chat requests and answers say the same as the general ways."""
 
+from types import MappingProxyType
 from typing import Any
 
 from hypothesis import given
@@ -148,6 +149,30 @@ COUNTED = {
 DETAILS = st.one_of(
     ODD, st.dictionaries(st.sampled_from(["cached_tokens", "reasoning_tokens", "cache_write_tokens", "other"]), COUNT)
 )
+
+
+NUMBERS = st.sampled_from([0, 0, 1, 2, 3, 5, MOST_TOKENS, MOST_TOKENS + 1, -1, 2.0, True, None, "1"])
+
+
+@given(
+    st.fixed_dictionaries(
+        {"prompt_tokens": NUMBERS, "completion_tokens": NUMBERS},
+        optional={
+            "total_tokens": NUMBERS,
+            "prompt_tokens_details": st.fixed_dictionaries(
+                {}, optional={"cached_tokens": NUMBERS, "cache_write_tokens": NUMBERS}
+            )
+            | ODD,
+            "completion_tokens_details": st.fixed_dictionaries({}, optional={"reasoning_tokens": NUMBERS}) | ODD,
+            "cached_tokens": NUMBERS,
+        },
+    ),
+    st.booleans(),
+)
+def test_usual_counts_are_read_like_any_other(usage: dict[str, Any], adds_up: bool) -> None:
+    if adds_up and isinstance(usage["prompt_tokens"], int) and isinstance(usage["completion_tokens"], int):
+        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+    assert usage_of(usage) == usage_of(MappingProxyType(usage))  # only a dict takes the short way
 
 
 @given(

@@ -52,7 +52,7 @@ def completion_of(answer: Mapping[str, Any], usage: Usage | None, *, model: str)
             del body[name]
     told = answer.get("usage")
     if usage and told:  # not if the counts came elsewhere
-        body["usage"] = _usage(mapping(told))
+        body["usage"] = _usage(told if type(told) is dict else mapping(told))
     return body
 
 
@@ -187,15 +187,24 @@ def _is_number(given: object) -> bool:
 
 def _usage(given: Mapping[str, Any]) -> dict[str, Any]:
     """A usage whose counts can be read, with its further fields if they have the promised type."""
-    prompt, completion = count(given.get("prompt_tokens")) or 0, count(given.get("completion_tokens")) or 0
-    total = count(given.get("total_tokens"))
     usage = dict(given)
-    usage["prompt_tokens"], usage["completion_tokens"] = prompt, completion
-    usage["total_tokens"] = prompt + completion if total is None else total
+    prompt, completion, total = given.get("prompt_tokens"), given.get("completion_tokens"), given.get("total_tokens")
+    if not (
+        type(prompt) is type(completion) is type(total) is int
+        and 0 <= prompt <= MOST_TOKENS
+        and 0 <= completion <= MOST_TOKENS
+        and 0 <= total <= MOST_TOKENS
+    ):
+        prompt, completion, total = count(prompt) or 0, count(completion) or 0, count(total)
+        usage["prompt_tokens"], usage["completion_tokens"] = prompt, completion
+        usage["total_tokens"] = prompt + completion if total is None else total
     for name, known in _DETAILS.items():
         details = usage.get(name)
         if type(details) is dict:
-            usage[name] = _details(details, known)
+            for value in details.values():
+                if type(value) is not int or not 0 <= value <= MOST_TOKENS:  # most are counts, and nothing else
+                    usage[name] = _details(details, known)
+                    break
         elif name in usage:
             del usage[name]
     return usage
@@ -203,11 +212,6 @@ def _usage(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _details(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
     """Details without those of the `known` counts that can't be read."""
-    for value in given.values():
-        if type(value) is not int or not 0 <= value <= MOST_TOKENS:
-            break
-    else:
-        return given  # as usual: each is a count
     read = {name: count(value) if name in known else value for name, value in given.items()}
     return {name: value for name, value in read.items() if name not in known or value is not None}
 

@@ -10,7 +10,7 @@ another host gets them only if its operator lists them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
@@ -85,8 +85,12 @@ _USUAL_TTL = (None, "30m")
 def check_fields(body: Mapping[str, Any], passed: Collection[str] | None) -> None:
     """Raises BadRequest with the path of the first field that may not leave. `passed`: what the host's operator lists
     beyond OpenAI's own fields; None if every unknown field may pass."""
-    if body.keys() <= _PLAIN and _are_usual(body.get("messages") or ()):
-        return  # as most are: nothing in it has to be looked at
+    if body.keys() <= _PLAIN:
+        for message in body.get("messages") or ():
+            if not message.keys() <= _USUAL or isinstance(message.get("content"), list):
+                break  # it has fields or parts that may bring something in
+        else:
+            return  # as most are: nothing in it has to be looked at
     present = {name: value for name, value in body.items() if value is not None}
     for name in present:
         if name in DOCUMENTED:
@@ -103,11 +107,6 @@ def check_fields(body: Mapping[str, Any], passed: Collection[str] | None) -> Non
         raise _refused(f"{where}.{name[:64]}", reason)
     if passed is not None:
         _check_known(present, frozenset(passed))
-
-
-def _are_usual(messages: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether messages have no fields and no parts that may bring something in."""
-    return not [1 for each in messages if not each.keys() <= _USUAL or isinstance(each.get("content"), list)]
 
 
 def _of_tools(tools: Any) -> Iterator[tuple[str, str, str]]:

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from gateway.dialects.values import count, mapping
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.dialects.values import MOST_TOKENS, count, mapping
 from gateway.models.usage import Usage
 
 
 def usage_of(value: object) -> Usage | None:
     """The `usage` object of an answer or of a stream's last chunk; None if it has no usable counts."""
-    usage = mapping(value)
+    if type(value) is not dict:
+        return _checked(mapping(value))
+    prompt, completion, total = value.get("prompt_tokens"), value.get("completion_tokens"), value.get("total_tokens")
+    before, after = value.get("prompt_tokens_details"), value.get("completion_tokens_details")
+    if not (type(before) is dict and type(after) is dict and type(prompt) is type(completion) is type(total) is int):
+        return _checked(value)
+    cached, written = before.get("cached_tokens"), before.get("cache_write_tokens", 0)
+    reasoning = after.get("reasoning_tokens", 0)
+    if not (type(cached) is type(written) is type(reasoning) is int and prompt + completion == total <= MOST_TOKENS):
+        return _checked(value)
+    if cached < 0 or written < 0 or cached + written > prompt or not 0 <= reasoning <= completion:
+        return _checked(value)
+    # As in most answers: every count is there, whole and within its bounds, and the total is the sum.
+    return Usage(prompt - cached - written, cached, written, output_tokens=completion, reasoning_tokens=reasoning)
+
+
+def _checked(usage: Mapping[str, Any]) -> Usage | None:
+    """What `usage_of` reads, from counts of any kind."""
     prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     if prompt is None or completion is None:
         return None

@@ -60,7 +60,9 @@ def finish_of(stop_reason: str) -> Finish:
 def read_answer(answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None) -> list[Delta] | None:
     """The deltas of a whole answer; None if it lacks the promised shape. `names` gives tools' own names by those that
     the request had. `usage` are the answer's counts if they were read before. Raises Unusable."""
-    content = mapping(mapping(answer.get("output")).get("message")).get("content")
+    output = answer.get("output")
+    message = output.get("message") if type(output) is dict else None
+    content = message.get("content") if type(message) is dict else None
     if not isinstance(content, list) or not isinstance(answer.get("stopReason"), str):
         return None
     deltas: list[Delta] = [_START]
@@ -78,7 +80,8 @@ def read_answer(answer: Mapping[str, Any], names: Mapping[str, str], usage: Usag
             beyond.append(block)
     if beyond:
         deltas += others(beyond)
-    deltas.append(finish_of(answer["stopReason"]))
+    finish = _FINISHES.get(answer["stopReason"])
+    deltas.append(finish_of(answer["stopReason"]) if finish is None else finish)
     if (used := used_in(answer, usage)) is not None:
         deltas.append(used)
     return deltas

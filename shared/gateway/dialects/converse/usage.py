@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from gateway.dialects.values import count, mapping
+from gateway.dialects.values import MOST_TOKENS, count, mapping
 from gateway.models.usage import Usage
 
 
 def usage_of(value: object) -> Usage | None:
     """The `usage` object of a Converse answer or of a stream's metadata event; None if it has no usable counts."""
-    usage = mapping(value)
-    fresh, output = count(usage.get("inputTokens")), count(usage.get("outputTokens"))
+    usage = value if type(value) is dict else mapping(value)
+    fresh, output = usage.get("inputTokens"), usage.get("outputTokens")
+    if not (type(fresh) is type(output) is int and 0 <= fresh <= MOST_TOKENS and 0 <= output <= MOST_TOKENS):
+        fresh, output = count(fresh), count(output)
     if fresh is None or output is None:
         return None
     read, wrote = usage.get("cacheReadInputTokens"), usage.get("cacheWriteInputTokens")
