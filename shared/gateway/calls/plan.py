@@ -24,6 +24,7 @@ from gateway.vendors.base import Prepared, Provider
 SETTLE_SECONDS = 1.0  # reserved before the deadline for settle and release
 MOST_TARGETS = 16  # a row lists its attempts, and a row is small
 LEAST_SECONDS = 1.0  # with less time left an attempt is not worth starting
+FEWEST_SECONDS = SETTLE_SECONDS + LEAST_SECONDS  # that must be left for an attempt
 # Statuses of a refusal that concern the target and not the request: it has no such model, or is in another state.
 _OF_THE_TARGET = (404, 409)
 
@@ -56,13 +57,10 @@ class Target:
         self.region = self.provider.region
         self.breaker = BreakerKey.of_target(self.route.provider, self.route.model, self.region)
 
-    def held(self, typical: bool) -> int:
-        """What an attempt holds, in micro-dollars: `typical` is the choice of the accounts that admitted the call."""
-        return self.est.typical if typical else self.est.cost
-
     def within(self, seconds: float) -> Prepared:
         """The call with at most this many seconds as its timeout."""
-        return self.prepared._replace(seconds=seconds)
+        call, endpoint, body, dropped, names, parts, _ = self.prepared
+        return Prepared(call, endpoint, body, dropped, names, parts, seconds)  # `_replace` would be three calls
 
     def storing(self, *, may_store: bool) -> Target:
         """The same target, with a call that may or may not be stored."""
@@ -134,7 +132,8 @@ class Plan:
         targets = self.targets
         if not 0 < len(targets) <= MOST_TARGETS:
             raise ValueError(f"a plan has one target at least, and {MOST_TARGETS} at most")
-        self.told = self.request if self.may_store else _unstored(self.request)
+        asks = not self.may_store and getattr(self.request, "store", None) is True
+        self.told = _unstored(self.request) if asks else self.request
         first = self.first = targets[0]
         self.est, self.typical, self.tokens = first.est.cost, first.est.typical, first.est.tokens
         self.models = (first.route.target,)
@@ -159,8 +158,6 @@ def _asks_to_store(request: Asked) -> bool:
 
 def _unstored(request: Asked) -> Asked:
     """A request that may not be stored, as one that does not ask for storing."""
-    if not _asks_to_store(request):
-        return request
     return cast(Asked, cast(Any, request).model_copy(update={"store": False}))
 
 
@@ -173,10 +170,14 @@ def waits_of(connect_ms: int, first_byte_ms: int | None, idle_ms: int, wake: flo
 
 def seconds_for(provider: str, seconds_left: float) -> float:
     """How many seconds an attempt may take. Raises UpstreamTimeout if too few are left to start."""
-    left = seconds_left - SETTLE_SECONDS
-    if left < LEAST_SECONDS:
-        raise UpstreamTimeout("No time was left to call the provider.", provider=provider, sent=False)
-    return left
+    if seconds_left < FEWEST_SECONDS:
+        raise no_time(provider)
+    return seconds_left - SETTLE_SECONDS
+
+
+def no_time(provider: str) -> UpstreamTimeout:
+    """The refusal of an attempt for which too few seconds are left."""
+    return UpstreamTimeout("No time was left to call the provider.", provider=provider, sent=False)
 
 
 def moves_on(failure: GatewayError) -> bool:
