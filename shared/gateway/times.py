@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
+
+
+def clock_of(nanoseconds: int) -> Callable[[], int]:
+    """A clock of the time since the epoch, in whole units of so many nanoseconds. It is made of built-in functions
+    alone: a paid call reads such a clock seven times, and a lambda would be a further call each time."""
+    return map(nanoseconds.__rfloordiv__, iter(time.time_ns, None)).__next__
 
 
 def utc_date(seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway import context, observability
 from gateway.breakers.breakers import Permit
+from gateway.breakers.signs import ANSWERED
 from gateway.calls.asked import Asked, spoken
 from gateway.calls.attempt import Attempt
 from gateway.calls.plan import (
@@ -254,7 +255,8 @@ class Call:
         means, provider, cost = self.means, attempt.target.route.provider, attempt.cost
         if len(self.attempts) == 1:
             self._paid = cost
-        means.breakers.tell(permit, attempt.signs(means.first_byte), means.rules, self.hold.row.key)
+        signs = ANSWERED if attempt.verdict is Verdict.ANSWERED else attempt.signs(means.first_byte)
+        means.breakers.tell(permit, signs, means.rules, self.hold.row.key)
         usage = attempt.usage
         tokens = None if usage is None else (usage.prompt_tokens, usage.output_tokens)
         # The model as the route resolved it; for a fine-tuned one, its base. A client could send any name, and each

@@ -37,7 +37,7 @@ class Place(NamedTuple):
     provider: Provider
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Target:
     """A model at a vendor: its price, what a call may cost there, and the call in the form that would be sent to it.
     It is never changed; `region` and `breaker` follow from the rest, and are made once, since a call asks often.
@@ -53,9 +53,12 @@ class Target:
     region: str = field(init=False)
     breaker: BreakerKey = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.region = self.provider.region
-        self.breaker = BreakerKey.of_target(self.route.provider, self.route.model, self.region)
+    def __init__(
+        self, route: Route, provider: Provider, prepared: Prepared, est: Estimate, streamed: bool = False
+    ) -> None:
+        self.route, self.provider, self.prepared, self.est, self.streamed = route, provider, prepared, est, streamed
+        self.region = region = provider.region
+        self.breaker = BreakerKey.of_target(route.provider, route.model, region)
 
     def within(self, seconds: float) -> Prepared:
         """The call with at most this many seconds as its timeout."""

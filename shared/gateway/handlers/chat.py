@@ -96,12 +96,12 @@ def _complete(request: Request, shaped: _Shaped, dialect: str = "chat") -> Respo
         caller,
         asked,
         correlation_id=request.correlation_id,
-        seconds_left=request.seconds_left(),
+        seconds_left=request.deadline - time.monotonic(),
         user_agent=headers.get("user-agent", ""),
         way=way_of(request, dialect),
         facts=parts.marks.facts(caller.key_id, headers, asked),
     )
-    if running.target.streamed:
+    if running.plan.first.streamed:  # as all its targets
         begun = Streaming(running, request.gone).begun()
         return Response(200, begun, _headers(running, request) | _AS_IT_COMES, media_type="text/event-stream")
     if not request.streams:
@@ -183,7 +183,7 @@ def _headers(running: Call, request: Request) -> dict[str, str]:
         "x-gateway-endpoint": prepared.endpoint.name,
         "x-gateway-cache": "BYPASS",
         "x-gateway-overhead-ms": f"{overhead:.1f}",
-        **headers_of_end(route),
+        **(headers_of_end(route) if route.ending else {}),
         **running.hold.headers(),
     }
     if prepared.dropped:
