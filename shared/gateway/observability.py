@@ -143,7 +143,7 @@ def line(message: str, facts: Mapping[str, Any], this: context.Context | None = 
     that has it."""
     alone = log.handlers == _HANDLERS and _ROOT.handlers == _OTHERS and not log.filters and not _written.filters
     if alone:
-        if log.level > logging.INFO or log.manager.disable >= logging.INFO or log.disabled:  # as log.isEnabledFor
+        if not log.isEnabledFor(logging.INFO):
             return ""
         caller = sys._getframe(1)  # logging finds it in the same way
         where = f"{caller.f_code.co_name}:{caller.f_lineno}"

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 
-def clock_of(nanoseconds: int) -> Callable[[], int]:
-    """A clock of the time since the epoch, in whole units of so many nanoseconds. It is made of built-in functions
-    alone: a paid call reads such a clock seven times, and a lambda would be a further call each time."""
-    return map(nanoseconds.__rfloordiv__, iter(time.time_ns, None)).__next__
+def clock_of(nanoseconds: int, clock: Callable[[], int] = time.time_ns) -> Callable[[], int]:
+    """A clock in whole units of so many nanoseconds, by default of the time since the epoch. It is made of built-in
+    functions alone: a paid call reads such clocks eight times, and a lambda would be a further call each time."""
+    return map(nanoseconds.__rfloordiv__, iter(clock, None)).__next__
 
 
 def utc_date(seconds: float) -> str:

@@ -91,10 +91,11 @@ class Attempt:
                 if event is not QUIET:
                     if self.first_byte_ms is None and not isinstance(event, Counted):
                         self.first_byte_ms = (time.monotonic() - started) * 1_000
-                    if isinstance(event, Answer):
+                    if isinstance(event, Answer):  # the last event: no time of its reader's counts any more
                         self._answered(event)
-                    else:
-                        self._heard(event)
+                        yield event
+                        continue
+                    self._heard(event)
                 given = time.monotonic()
                 yield event
                 waited = time.monotonic() - given

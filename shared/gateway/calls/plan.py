@@ -49,7 +49,7 @@ class Target:
     provider: Provider
     prepared: Prepared
     est: Estimate
-    streamed: bool = False
+    streamed: bool
     region: str = field(init=False)
     breaker: BreakerKey = field(init=False)
 
@@ -105,7 +105,7 @@ def new_rid() -> str:
     return f"req_{os.urandom(16).hex()}"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Plan:
     """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt. `rid`
     is the request's id in its row and in the provider's own log: a plan is admitted only once. `dialect` is the
@@ -119,11 +119,11 @@ class Plan:
 
     request: Asked
     targets: tuple[Target, ...]
-    products: list[dict[str, Any]] = field(default_factory=list)
-    rid: str = field(default_factory=new_rid)
-    dialect: str = "chat"
-    by_end: bool = False
-    may_store: bool = False
+    products: list[dict[str, Any]]
+    rid: str
+    dialect: str
+    by_end: bool
+    may_store: bool
     told: Asked = field(init=False)
     first: Target = field(init=False)
     est: int = field(init=False)
@@ -131,12 +131,22 @@ class Plan:
     tokens: int = field(init=False)
     models: tuple[str, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        targets = self.targets
+    def __init__(
+        self,
+        request: Asked,
+        targets: tuple[Target, ...],
+        products: list[dict[str, Any]] | None = None,
+        rid: str = "",
+        dialect: str = "chat",
+        by_end: bool = False,
+        may_store: bool = False,
+    ) -> None:
+        self.request, self.targets, self.products, self.rid = request, targets, products or [], rid or new_rid()
+        self.dialect, self.by_end, self.may_store = dialect, by_end, may_store
         if not 0 < len(targets) <= MOST_TARGETS:
             raise ValueError(f"a plan has one target at least, and {MOST_TARGETS} at most")
-        asks = not self.may_store and getattr(self.request, "store", None) is True
-        self.told = _unstored(self.request) if asks else self.request
+        asks = not may_store and getattr(request, "store", None) is True
+        self.told = _unstored(request) if asks else request
         first = self.first = targets[0]
         self.est, self.typical, self.tokens = first.est.cost, first.est.typical, first.est.tokens
         self.models = (first.route.target,)

@@ -169,7 +169,8 @@ def whole(answered: Handler) -> Handler:
 
 
 def _headers(running: Call, request: Request) -> dict[str, str]:
-    overhead = (time.monotonic() - request.started) * 1_000 - running.provider_ms
+    took = sum([attempt.provider_ms for attempt in running.attempts])
+    overhead = (time.monotonic() - request.started) * 1_000 - took
     if overhead < 0.0:
         overhead = 0.0
     observability.count("Overhead", overhead)
