@@ -45,16 +45,20 @@ class Context:
         return self.deadline - time.monotonic()
 
 
-_current: Final[ContextVar[Context]] = ContextVar("gateway")
+_current: Final[ContextVar[Context | None]] = ContextVar("gateway", default=None)
 
 
 def current() -> Context:
     """The context of the code that runs here. Outside of every request it is the thread's own."""
-    found = _current.get(None)
+    found = _current.get()
     if found is None:
         _current.set(found := Context())
     return found
 
+
+inside: Final = _current.get
+"""The context of the request or run of the code that runs here, None outside of all of them. `inside() or current()`
+is `current()` without a call of a Python function, for code that every paid call runs."""
 
 enter: Final = _current.set
 """Makes a context the current one, and returns what `leave` takes to bring back the one before it."""

@@ -41,14 +41,19 @@ class _Line(logging.Formatter):
             raised["exception_name"] = record.exc_info[0].__name__
         where = f"{record.funcName}:{record.lineno}"
         moment = int(record.created) * 1_000 + int(record.msecs)
-        return _text(record.levelname, where, record.getMessage(), moment, said, raised)
+        return _text(context.current(), record.levelname, where, record.getMessage(), moment, said, raised)
 
 
 def _text(
-    level: str, where: str, message: str, moment: int, said: Mapping[str, Any], raised: Mapping[str, str] = _NOTHING
+    this: context.Context,
+    level: str,
+    where: str,
+    message: str,
+    moment: int,
+    said: Mapping[str, Any],
+    raised: Mapping[str, str] = _NOTHING,
 ) -> str:
-    """A line's JSON text. `moment` is in milliseconds since the epoch."""
-    this = context.current()
+    """The JSON text of a line that was written in this context. `moment` is in milliseconds since the epoch."""
     facts: dict[str, Any] = {
         "level": level,
         "location": where,
@@ -122,18 +127,20 @@ _WANTED: Final = {  # each metric's dimensions from callers, in lower case and a
 _MOST_VALUES: Final = 100  # EMF's limit for one metric in one line
 
 
-def configure(service: str, level: str) -> None:
-    """Name the function in every line that is logged here, and log from this level on. Called first in every run."""
-    context.current().keys["service"] = service
+def configure(service: str, level: str, this: context.Context | None = None) -> None:
+    """Name the function in every line that is logged here, and log from this level on. Called first in every run.
+    `this` is the current context, for a caller that has it."""
+    (this or context.current()).keys["service"] = service
     wanted = _LEVELS.get(level, logging.INFO)
     if log.level != wanted:  # setting it clears logging's cache of enabled levels
         log.setLevel(wanted)
 
 
-def line(message: str, facts: Mapping[str, Any]) -> str:
+def line(message: str, facts: Mapping[str, Any], this: context.Context | None = None) -> str:
     """What `log.info(message, extra=facts)` would write, for the line that every request has: `write` it. It is made
     without a record of logging's, which costs more than the line itself. If anybody but this module listens, logging
-    writes the line, and there is nothing left to write: the text is empty."""
+    writes the line, and there is nothing left to write: the text is empty. `this` is the current context, for a caller
+    that has it."""
     alone = log.handlers == _HANDLERS and _ROOT.handlers == _OTHERS and not log.filters and not _written.filters
     if alone:
         if not log.isEnabledFor(logging.INFO):
@@ -141,7 +148,8 @@ def line(message: str, facts: Mapping[str, Any]) -> str:
         caller = sys._getframe(1)  # logging finds it in the same way
         where = f"{caller.f_code.co_name}:{caller.f_lineno}"
         try:
-            return _text("INFO", where, message, time.time_ns() // 1_000_000, facts) + "\n"
+            this, moment = this or context.current(), time.time_ns() // 1_000_000
+            return _text(this, "INFO", where, message, moment, facts) + "\n"
         except Exception:  # noqa: BLE001, S110  logging tells of a line that can't be made, and raises nothing
             pass
     log.info(message, extra=facts, stacklevel=2)
@@ -160,21 +168,29 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
 
     Raises KeyError for an unknown name and for dimensions that are not exactly the metric's.
     """
-    context.current().metrics.append((_place(name, **dimensions), value if type(value) is int else _short(value)))
+    # In millionths: micro-dollars are the smallest unit, and each digit in the log costs money. It costs half as much
+    # as round(value, 6), and differs from it only where the seventh digit is a 5 and the last.
+    noted = value if type(value) is int else round(value * 1e6) / 1e6
+    (context.inside() or context.current()).metrics.append((_place(name, **dimensions), noted))
 
 
-def count_run(milliseconds: float, *, failed: bool) -> None:
-    """Count a run that took so long: what `count` does for the metrics that all runs have."""
-    metrics = context.current().metrics
-    metrics += (_ONE_RUN, (_LATENCY, _short(milliseconds)))
+def count_run(this: context.Context, milliseconds: float, *, failed: bool) -> None:
+    """Count a run in its context that took so long: what `count` does for the metrics that all runs have."""
+    this.metrics += (_ONE_RUN, (_LATENCY, round(milliseconds * 1e6) / 1e6))
     if failed:
-        count("Errors")
+        this.metrics.append((_place("Errors"), 1))
 
 
-def _short(value: float) -> float:
-    """In millionths: micro-dollars are the smallest unit, and each digit in the log costs money. It costs half as much
-    as round(value, 6), and differs from it only where the seventh digit is a 5 and the last."""
-    return round(value * 1e6) / 1e6
+def count_attempt(
+    provider: str, model: str, milliseconds: float, micro_dollars: int, tokens: tuple[int, int] | None
+) -> None:
+    """Count an attempt at a provider's model: what `count` does for its latency, its cost and, if they are known, its
+    `tokens`, those of the prompt and those of the output."""
+    latency, cost, prompt, output = _of_attempts(provider, model)
+    metrics = (context.inside() or context.current()).metrics
+    metrics += ((latency, round(milliseconds * 1e6) / 1e6), (cost, micro_dollars / 1e6))
+    if tokens is not None:
+        metrics += ((prompt, tokens[0]), (output, tokens[1]))
 
 
 @lru_cache(maxsize=256)
@@ -186,15 +202,26 @@ def _place(name: str, **dimensions: str) -> context.Place:
     return json.dumps([name, {key: dimensions[given] for given, key in wanted.items()}])
 
 
+@lru_cache(maxsize=256)
+def _of_attempts(provider: str, model: str) -> tuple[context.Place, ...]:
+    """The places of the metrics that all attempts have."""
+    return (
+        _place("ProviderLatency", provider=provider),
+        _place("Cost", provider=provider, model=model),
+        _place("InputTokens", provider=provider),
+        _place("OutputTokens", provider=provider),
+    )
+
+
 _ONE_RUN: Final = (_place("Requests"), 1)
 _LATENCY: Final = _place("Latency")
 
 
-def emf(gateway: str, function: str) -> str:
+def emf(gateway: str, function: str, this: context.Context | None = None) -> str:
     """The pending values in CloudWatch's embedded metric format, to `write`: one line, or more if one metric has values
     with different dimensions. They are pending no longer. `gateway` is the prefix of the deployment's names, `function`
-    the function's whole name."""
-    pending = context.current().metrics
+    the function's whole name; `this` is the current context, for a caller that has it."""
+    pending = (this or context.current()).metrics
     if not pending:
         return ""
     places: tuple[context.Place, ...]

@@ -17,7 +17,7 @@ def run(service: str, correlation_id: str) -> Iterator[Context]:
     `status` of 500 or more counts as an error, as an exception does."""
     with context.entered(begin(Context(correlation_id=correlation_id))) as this:
         try:
-            observability.configure(service, settings().log_level)
+            observability.configure(service, settings().log_level, this)
             yield this
         except BaseException:
             this.status = 500
@@ -53,8 +53,8 @@ def finish(service: str, this: Context, elapsed: float, line: str = "") -> None:
     trace. Its context must be the current one."""
     try:
         config = settings()
-        observability.count_run(elapsed, failed=this.status >= 500)
-        line += observability.emf(config.table_prefix, config.function)
+        observability.count_run(this, elapsed, failed=this.status >= 500)
+        line += observability.emf(config.table_prefix, config.function, this)
     finally:
         observability.write(line)
     if "Sampled=1" in this.trace:  # most runs are not

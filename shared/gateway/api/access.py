@@ -44,7 +44,8 @@ def caller_of(
     counted = pace() if pace else None
     if counted:
         counted.count(caller)
-    _check_scope(caller, scope)
+    if scope is not None and scope not in caller.scopes:
+        raise _lacks(caller, scope)
     if not fresh and caller.allowed_ips and not within(request.source, caller.allowed_ips):
         # A network that was just added is valid at once, so the record is read again; in a flood, once a second.
         if counted and not counted.may_ask(f"{caller.key_id} {request.source}"):
@@ -52,7 +53,8 @@ def caller_of(
         fresh = True
     if fresh:
         caller = identity().fresh(caller)
-        _check_scope(caller, scope)
+        if scope is not None and scope not in caller.scopes:
+            raise _lacks(caller, scope)
     return caller
 
 
@@ -67,11 +69,8 @@ def _sent(request: Request, identity: Callable[[], Identity], callers: Callers |
         raise Unauthorized("No API key was sent: use the header X-API-Key or Authorization: Bearer.") from None
 
 
-def _check_scope(caller: Caller, scope: str | None) -> None:
-    if scope is not None and scope not in caller.scopes:
-        raise Forbidden(
-            f"This API key lacks the scope '{scope}'; it has {', '.join(caller.scopes) or 'none'}. {_SHOWN}"
-        )
+def _lacks(caller: Caller, scope: str) -> Forbidden:
+    return Forbidden(f"This API key lacks the scope '{scope}'; it has {', '.join(caller.scopes) or 'none'}. {_SHOWN}")
 
 
 def _verified(request: Request, identity: Identity) -> Caller | None:

@@ -8,6 +8,7 @@ on whatever thread that byte is written. Then the request is accounted for: one 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -141,7 +142,7 @@ class _Exchange:
     def _made(self, work: Callable[[], Response]) -> Response:
         """The answer, with its body as text or iterator. If something was raised, it is the shaped error."""
         try:
-            observability.configure(self._service.name, settings().log_level)
+            observability.configure(self._service.name, settings().log_level, self._context)
             made = work()
             body = made.body
             if not isinstance(body, (str, Iterator)):
@@ -171,9 +172,9 @@ class _Exchange:
 
     def account(self) -> None:
         this = self._context
-        elapsed = this.elapsed()
+        elapsed = (time.monotonic() - this.started) * 1_000
         facts = {"route": self._request.route, "status": this.status, "duration_ms": round(elapsed, 1)}
-        line = observability.line("request", facts)
+        line = observability.line("request", facts, this)
         try:
             runs.finish(self._service.name, this, elapsed, line)
         except Exception:  # noqa: BLE001  an answer is worth more than its metrics

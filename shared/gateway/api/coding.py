@@ -26,6 +26,8 @@ def body_of(text: str, *, in_base64: bool, encoding: str) -> bytes:
         body = base64.b64decode(text, validate=True) if in_base64 else text.encode()
     except (binascii.Error, ValueError):  # UnicodeEncodeError is one too
         raise BadRequest("The body is not valid JSON.", code="invalid_json") from None
+    if not encoding and len(body) <= MAX_BODY_BYTES:  # as most bodies
+        return body
     return decoded(body, encoding, in_base64=in_base64)
 
 

@@ -103,11 +103,13 @@ class Breakers:
         probes back."""
         _, host, target = way_to(permit.target)
         now, probes = self.clock(), permit.probes
-        window = rules.window(now)
+        if not probes and signs.host is Sign.WELL and signs.target is Sign.WELL:  # as a rule
+            self._well((host, target), now, rules)
+            return
         for key, sign in ((host, signs.host), (target, signs.target)):
             probe = probes.get(key) if probes else None
             if sign is Sign.WELL and probe is None:
-                self._well(key, now, window, rules)
+                self._well((key,), now, rules)
             elif sign is Sign.WELL:
                 self._close(key, now)
             elif sign is Sign.ILL:
@@ -121,15 +123,17 @@ class Breakers:
         """Give back the probes of a call that was not made after all."""
         self._give_back(permit.probes, self.clock())
 
-    def _well(self, key: BreakerKey, now: int, window: int, rules: BreakerRules) -> None:
-        local = self._known.get(key) or self._local(key, now)
-        if local.since == window:
-            local.successes += 1
-        else:
-            local.since, local.successes = window, 1
-        seen = local.breaker
-        if (seen.failures or seen.slow) and seen.window == window and now - local.wrote >= _HINT_MS:
-            self._report(key, local, 0, now, rules)
+    def _well(self, keys: Iterable[BreakerKey], now: int, rules: BreakerRules) -> None:
+        window = now - now % rules.window_ms  # as `rules.window`
+        for key in keys:
+            local = self._known.get(key) or self._local(key, now)
+            if local.since == window:
+                local.successes += 1
+            else:
+                local.since, local.successes = window, 1
+            seen = local.breaker
+            if (seen.failures or seen.slow) and seen.window == window and now - local.wrote >= _HINT_MS:
+                self._report(key, local, 0, now, rules)
 
     def _close(self, key: BreakerKey, now: int) -> None:
         self._guarded(lambda: self.store.close(key, now))

@@ -114,7 +114,7 @@ def residency_of(caller: Caller, config: Config) -> str:
 
 def check_allowed(caller: Caller, request: Asked, name: str, *others: str) -> None:
     """Raises Forbidden if the key may not use the model under any of its names, or not with mcpContext."""
-    if not caller.may("completions"):
+    if "completions" not in caller.scopes:
         raise Forbidden("This API key lacks the scope 'completions'. GET /v1/key shows what a key may do.")
     if caller.models and not permits(caller.models, name, *others):
         raise Forbidden(f"This API key may not use the model '{name}'{SHOWN}", code="model_not_allowed", param="model")

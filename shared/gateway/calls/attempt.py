@@ -91,6 +91,10 @@ class Attempt:
                 if event is not QUIET:
                     if self.first_byte_ms is None and not isinstance(event, Counted):
                         self.first_byte_ms = (time.monotonic() - started) * 1_000
+                    if isinstance(event, Answer):  # the last event: no time of its reader's counts any more
+                        self._answered(event)
+                        yield event
+                        continue
                     self._heard(event)
                 given = time.monotonic()
                 yield event
@@ -131,11 +135,8 @@ class Attempt:
             "cost": self.cost.total,
         } | {name: count for name, count in tokens.items() if count}
 
-    def _heard(self, event: Chunk | Made | Counted | Answer) -> None:
-        if isinstance(event, Answer):
-            self.delivered = True
-            self._answered(event)
-        elif isinstance(event, Counted):
+    def _heard(self, event: Chunk | Made | Counted) -> None:
+        if isinstance(event, Counted):
             # No prompt has 0 tokens: some hosts report zeros until they know the count.
             self.told = event.usage if event.usage.prompt_tokens else self.told
             self.counted = event if event.final else None
@@ -171,7 +172,7 @@ class Attempt:
         return est.seen(self.told, min(output + est.unasked, est.output))
 
     def _answered(self, answer: Answer) -> None:
-        self.verdict, self.status = Verdict.ANSWERED, "ok"
+        self.delivered, self.verdict, self.status = True, Verdict.ANSWERED, "ok"
         if answer.usage is not None:
             self.usage, self.bill = answer.usage, self._billed(answer.usage, answer.tier)
         else:

@@ -3,23 +3,33 @@ settlement."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 from gateway import context, observability
 from gateway.breakers.breakers import Permit
+from gateway.breakers.signs import ANSWERED
 from gateway.calls.asked import Asked, spoken
 from gateway.calls.attempt import Attempt
-from gateway.calls.plan import Means, Plan, Target, moves_on, seconds_for
+from gateway.calls.plan import (
+    FEWEST_SECONDS,
+    LEAST_SECONDS,
+    SETTLE_SECONDS,
+    Means,
+    Plan,
+    Target,
+    moves_on,
+    no_time,
+)
 from gateway.errors import ClientGone, GatewayError, InternalError, UpstreamUnavailable
 from gateway.ledger.charge import Verdict
 from gateway.ledger.holds import Hold, Outcome
 from gateway.models.model_names import Route
-from gateway.models.money import Cost, usd
+from gateway.models.money import MICRO, Cost
 from gateway.models.usage import Usage, added
-from gateway.vendors.base import QUIET, Answer, Counted, Event, awaited
+from gateway.vendors.base import QUIET, Answer, Counted, Event
 
 _ABORTED = "aborted"  # the client stopped reading
 _NOTHING = Cost(0, 0)
@@ -41,7 +51,7 @@ class Call:
     begun: bool = False  # some bytes of an attempt, even without content, have gone out: set by the code that sends
     fallbacks: int = 0  # targets before the last one tried that were skipped or did not deliver
     _lowered: Attempt | None = None
-    _paid: Cost | None = None  # once it is settled
+    _paid: Cost | None = None  # once all its attempts have ended; what follows asks several times
 
     @property
     def request(self) -> Asked:
@@ -95,8 +105,32 @@ class Call:
         last attempt, or that prevented the first, and adds the call's cost to it. A defect's error has the cost if
         there is one."""
         status = _ABORTED
+        failure: GatewayError | None = None
         try:
-            yield from self._events()
+            for number, target in enumerate(self.plan.targets):
+                try:
+                    attempt, permit = self._next(target)
+                except UpstreamUnavailable as suspended:
+                    failure = failure or suspended
+                    continue
+                except GatewayError as refusal:  # no time, or no room
+                    failure = failure or refusal
+                    break
+                self.fallbacks = number
+                try:
+                    for event in attempt.events():
+                        if isinstance(event, Counted) and not event.final:
+                            self._lower(attempt)
+                        yield event
+                    return
+                except GatewayError as error:
+                    failure = error
+                    if attempt.delivered or self.begun or not moves_on(error):
+                        break
+                finally:
+                    self._ended(attempt, permit)
+            if failure is not None:
+                raise failure
         except GatewayError as error:
             status = error.code
             self.paid_for(error)
@@ -108,11 +142,21 @@ class Call:
             observability.log.exception("a call that is paid for failed")
             raise self.paid_for(InternalError()) from fault
         finally:
-            self._settle(self._status(status))
+            self._settle(status)
 
     def gather(self, gone: Callable[[], bool] = lambda: False) -> dict[str, Any]:
-        """The answer that `gathering` returns."""
-        return awaited(self.gathering(gone))
+        """The answer that `gathering` returns, for a caller that has nothing to do while the call is QUIET."""
+        events = self.events()
+        try:
+            for event in events:
+                if isinstance(event, Answer):
+                    self.answer = event.body
+                elif event is QUIET and gone():
+                    self.left = True
+                    break
+        finally:
+            events.close()
+        return self._billed()
 
     def gathering(self, gone: Callable[[], bool]) -> Generator[None, None, dict[str, Any]]:
         """The whole answer in the client's dialect, with the cost, and with the billed usage if the provider sent none.
@@ -133,6 +177,10 @@ class Call:
             raise
         finally:
             events.close()
+        return self._billed()
+
+    def _billed(self) -> dict[str, Any]:
+        """The whole answer of a call that has ended. Raises ClientGone if nobody waits for it."""
         if self.left:
             raise self.paid_for(ClientGone())  # the call is settled by now
         plan = self.plan
@@ -140,16 +188,16 @@ class Call:
 
     def price(self) -> dict[str, Any]:
         """What the call cost in US dollars, in the form that an answer has next to its usage."""
-        cost = self.cost
-        details = {"prompt": usd(cost.prompt), "completion": usd(cost.completion), "currency": "USD"}
-        return {"cost": usd(cost.total), "cost_details": details}
+        cost = self._paid or self.cost
+        details = {"prompt": cost.prompt / MICRO, "completion": cost.completion / MICRO, "currency": "USD"}
+        return {"cost": cost.total / MICRO, "cost_details": details}
 
     def headers(self, *, ended: bool = True) -> dict[str, str]:
         """Which call it was, how it went, and what it cost, for an answer as for a failure. The cost is left out for a
         call that has not `ended`: nobody knows it yet."""
         headers = {"x-gateway-request-id": self.rid}
         if ended:
-            headers["x-gateway-cost"] = f"{usd(self.cost.total):.6f}"
+            headers["x-gateway-cost"] = f"{(self._paid or self.cost).total / MICRO:.6f}"
         headers["x-gateway-attempts"] = str(len(self.attempts))
         headers["x-gateway-fallbacks"] = str(self.fallbacks)
         return headers
@@ -160,57 +208,36 @@ class Call:
         error.headers |= self.headers()
         return error
 
-    def _events(self) -> Iterator[Event]:
-        failure: GatewayError | None = None
-        for number, target in enumerate(self.plan.targets):
-            try:
-                attempt, permit = self._next(target)
-            except UpstreamUnavailable as suspended:
-                failure = failure or suspended
-                continue
-            except GatewayError as refusal:  # no time, or no room
-                failure = failure or refusal
-                break
-            self.fallbacks = number
-            try:
-                for event in attempt.events():
-                    if isinstance(event, Counted) and not event.final:
-                        self._lower(attempt)
-                    yield event
-                return
-            except GatewayError as error:
-                failure = error
-                if attempt.delivered or self.begun or not moves_on(error):
-                    break
-            finally:
-                self._ended(attempt, permit)
-        if failure is not None:
-            raise failure
-
     def _next(self, target: Target) -> tuple[Attempt, Permit]:
         """The attempt at a target, with room for it in the hold. Raises UpstreamTimeout if no time is left for it,
         UpstreamUnavailable if its breaker is open, and BudgetExceeded, RateLimited or StoreUnavailable if there is no
         room."""
         means = self.means
-        seconds_for(target.route.provider, self.ends - means.now())
+        if self.ends - means.now() < FEWEST_SECONDS:
+            raise no_time(target.route.provider)
         # After the admission: a refused call must not use up one of the few probes of an open breaker.
         permit = means.breakers.acquire(target.breaker, means.rules)
         try:
-            self._make_room(target)
+            needed = target.est.typical if self.hold.typical else target.est.cost
+            if self.attempts or needed > self.hold.row.est:
+                self._make_room(needed)
             # An admission may wait, and so may a top-up: the provider has that much less time.
-            left = seconds_for(target.route.provider, self.ends - means.now())
+            left = self.ends - means.now() - SETTLE_SECONDS
+            if left < LEAST_SECONDS:
+                raise no_time(target.route.provider)
         except BaseException:
             means.breakers.give_back(permit)
             raise
         attempt = Attempt(target, target.within(left), self.plan.request.choices)
         self.attempts.append(attempt)
+        self._paid = None
         return attempt, permit
 
-    def _make_room(self, target: Target) -> None:
-        """The hold must cover this attempt's estimate and what earlier attempts may be billed. An attempt that was
-        never sent, or that got an error status, is not billed."""
+    def _make_room(self, needed: int) -> None:
+        """The hold must cover the next attempt's estimate, which is `needed`, and what earlier attempts may be billed.
+        An attempt that was never sent, or that got an error status, is not billed."""
         owed = self.cost.total if self.attempts else 0
-        missing = owed + target.held(self.hold.typical) - self.hold.row.est
+        missing = owed + needed - self.hold.row.est
         if missing > 0:
             self.hold = self.means.ledger.top_up(self.hold, missing)
 
@@ -225,42 +252,43 @@ class Call:
             self.hold = self.means.ledger.lower(self.hold, owed)
 
     def _ended(self, attempt: Attempt, permit: Permit) -> None:
-        means, provider = self.means, attempt.target.route.provider
-        means.breakers.tell(permit, attempt.signs(means.first_byte), means.rules, self.hold.row.key)
-        observability.count("ProviderLatency", attempt.provider_ms, provider=provider)
+        means, provider, cost = self.means, attempt.target.route.provider, attempt.cost
+        if len(self.attempts) == 1:
+            self._paid = cost
+        signs = ANSWERED if attempt.verdict is Verdict.ANSWERED else attempt.signs(means.first_byte)
+        means.breakers.tell(permit, signs, means.rules, self.hold.row.key)
+        usage = attempt.usage
+        tokens = None if usage is None else (usage.prompt_tokens, usage.output_tokens)
         # The model as the route resolved it; for a fine-tuned one, its base. A client could send any name, and each
         # would become another metric.
         model = permit.target.model
-        observability.count("Cost", usd(attempt.cost.total), provider=provider, model=model)
+        observability.count_attempt(provider, model, attempt.provider_ms, cost.total, tokens)
         if attempt.status not in ("ok", _ABORTED):
             observability.count("ProviderErrors", provider=provider)
-        if attempt.usage is not None:
-            observability.count("InputTokens", attempt.usage.prompt_tokens, provider=provider)
-            observability.count("OutputTokens", attempt.usage.output_tokens, provider=provider)
-
-    def _status(self, status: str) -> str:
-        """How the call ended, in one word; `status` if no attempt was made. A call that the client broke off is
-        nobody's fault."""
-        ended = self.attempts[-1].status if self.attempts else status
-        return ClientGone.default_code if self.left and ended == _ABORTED else ended
 
     def _settle(self, status: str) -> None:
-        """Book how the call ended. Never raises: the answer is given in any case, and the sweeper later ends a row that
-        stayed open."""
+        """Book how the call ended, in one word: as its last attempt did, or with `status` if none was made. Never
+        raises: the answer is given in any case, and the sweeper later ends a row that stayed open."""
+        attempts = self.attempts
+        last, cost = attempts[-1] if attempts else None, self._paid or self.cost
+        if last is not None:
+            status = last.status
+        if self.left and status == _ABORTED:  # a call that the client broke off is nobody's fault
+            status = ClientGone.default_code
         if status == ClientGone.default_code:
             observability.count("HangUps")
-        last, cost = self.attempts[-1] if self.attempts else None, self.cost
         self._paid = cost
         outcome = Outcome(
-            self.usage,
+            attempts[0].usage if len(attempts) == 1 else self.usage,
             cost.prompt,
             cost.completion,
             status,
             round(last.provider_ms) if last else 0,
-            sum([attempt.uncounted for attempt in self.attempts]),
+            sum([attempt.uncounted for attempt in attempts if attempt.usage is None]),
             self._facts(last) if last else {},
         )
-        context.current().keys["cost_usd"] = usd(cost.total)  # a client that left during the stream was not told
+        # A client that left during the stream was not told.
+        (context.inside() or context.current()).keys["cost_usd"] = cost.total / MICRO
         self.means.ledger.settle(self.hold, outcome)
 
     def _facts(self, last: Attempt) -> dict[str, Any]:

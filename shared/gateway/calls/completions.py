@@ -213,7 +213,7 @@ class Completions:
             facts={**told, "region": first.region, **facts},
         )
         hold = self.ledger.admit(caller, config.tier, asked)
-        context.current().keys["gateway_request_id"] = plan.rid  # the id that the caller is given
+        (context.inside() or context.current()).keys["gateway_request_id"] = plan.rid  # the id that the caller is given
         if known is None or hold.caller is not caller:  # the record has been read again
             try:
                 self.check_plan(hold.caller, config, plan)

@@ -130,7 +130,8 @@ def estimate(
     marks = list(_marks(body)) if images or _MARKED.search(written) else []
     if marks or not plain:
         _refuse_unpriced(body, marks, price, marked=marked)
-    text, around = _length(written), _CHAT_TOKENS + _MESSAGE_TOKENS * messages_in(body)
+    text = len(written) if written.isascii() else _length(written)
+    around = _CHAT_TOKENS + _MESSAGE_TOKENS * messages_in(body)
     around += 0 if plain else _beside(body, tools, parts)
     where = None if plain else unbounded(body, tools, parts)
     pictures = images * image_tokens(target) if images else 0
@@ -145,12 +146,15 @@ def estimate(
     kept = {mark.ttl in _SHORT for mark in marks} if cached_by_marks(target) else None
     if kept is not None and marked:
         kept.add(marked in _SHORT)
-    prices, cost, usual, dearest = _prices(body, price), 0, 0, list[int]()
+    prices, cost, usual, dearest = _prices(body, price) if "service_tier" in body else [price], 0, 0, list[int]()
     for each in prices:
-        at, then = each.for_prompt(prompt), each.for_prompt(typical)
+        at = then = each
+        if each.long_above is not None and prompt > each.long_above:  # the typical prompt is never longer
+            at, then = each.for_prompt(prompt), each.for_prompt(typical)
         dearest.append(_dearest(at, kept))
-        cost = max(cost, _cost(at, prompt, most, dearest[-1]))
-        usual = max(usual, _cost(then, typical, most, then.input))
+        # One more than the rounded sum, since each part of a bill is rounded up separately.
+        cost = max(cost, -(-(prompt * dearest[-1] + most * at.output) // MICRO) + 1)
+        usual = max(usual, -(-(typical * then.input + most * then.output) // MICRO) + 1)
     extra, tokens = images * (price.image or 0), -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
     usual = min(cost, usual) + extra
     return Estimate(cost + extra, tokens, prompt, usual, most, tuple(prices), tuple(dearest), unasked)
@@ -239,11 +243,6 @@ def _dearest(price: Price, kept: set[bool] | None) -> int:
     writes = (price.cache_write or 0) if kept is None or kept else 0
     long = (price.cache_write_1h or 0) if kept is None or False in kept else 0
     return max(price.input, writes, long)
-
-
-def _cost(price: Price, prompt: int, output: int, each: int) -> int:
-    """At the price for the prompt's length, a token of which costs `each`."""
-    return -(-(prompt * each + output * price.output) // MICRO) + 1  # each part of a bill is rounded up separately
 
 
 def _window(price: Price, where: str) -> int:

@@ -24,6 +24,7 @@ from gateway.vendors.base import Prepared, Provider
 SETTLE_SECONDS = 1.0  # reserved before the deadline for settle and release
 MOST_TARGETS = 16  # a row lists its attempts, and a row is small
 LEAST_SECONDS = 1.0  # with less time left an attempt is not worth starting
+FEWEST_SECONDS = SETTLE_SECONDS + LEAST_SECONDS  # that must be left for an attempt
 # Statuses of a refusal that concern the target and not the request: it has no such model, or is in another state.
 _OF_THE_TARGET = (404, 409)
 
@@ -36,7 +37,7 @@ class Place(NamedTuple):
     provider: Provider
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Target:
     """A model at a vendor: its price, what a call may cost there, and the call in the form that would be sent to it.
     It is never changed; `region` and `breaker` follow from the rest, and are made once, since a call asks often.
@@ -48,21 +49,21 @@ class Target:
     provider: Provider
     prepared: Prepared
     est: Estimate
-    streamed: bool = False
+    streamed: bool
     region: str = field(init=False)
     breaker: BreakerKey = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.region = self.provider.region
-        self.breaker = BreakerKey.of_target(self.route.provider, self.route.model, self.region)
-
-    def held(self, typical: bool) -> int:
-        """What an attempt holds, in micro-dollars: `typical` is the choice of the accounts that admitted the call."""
-        return self.est.typical if typical else self.est.cost
+    def __init__(
+        self, route: Route, provider: Provider, prepared: Prepared, est: Estimate, streamed: bool = False
+    ) -> None:
+        self.route, self.provider, self.prepared, self.est, self.streamed = route, provider, prepared, est, streamed
+        self.region = region = provider.region
+        self.breaker = BreakerKey.of_target(route.provider, route.model, region)
 
     def within(self, seconds: float) -> Prepared:
         """The call with at most this many seconds as its timeout."""
-        return self.prepared._replace(seconds=seconds)
+        call, endpoint, body, dropped, names, parts, _, way = self.prepared
+        return Prepared(call, endpoint, body, dropped, names, parts, seconds, way)  # `_replace` would be three calls
 
     def storing(self, *, may_store: bool) -> Target:
         """The same target, with a call that may or may not be stored."""
@@ -104,7 +105,7 @@ def new_rid() -> str:
     return f"req_{os.urandom(16).hex()}"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Plan:
     """One call's targets, the best first; at least one. `products` are those that mcpContext put into the prompt. `rid`
     is the request's id in its row and in the provider's own log: a plan is admitted only once. `dialect` is the
@@ -118,11 +119,11 @@ class Plan:
 
     request: Asked
     targets: tuple[Target, ...]
-    products: list[dict[str, Any]] = field(default_factory=list)
-    rid: str = field(default_factory=new_rid)
-    dialect: str = "chat"
-    by_end: bool = False
-    may_store: bool = False
+    products: list[dict[str, Any]]
+    rid: str
+    dialect: str
+    by_end: bool
+    may_store: bool
     told: Asked = field(init=False)
     first: Target = field(init=False)
     est: int = field(init=False)
@@ -130,11 +131,22 @@ class Plan:
     tokens: int = field(init=False)
     models: tuple[str, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        targets = self.targets
+    def __init__(
+        self,
+        request: Asked,
+        targets: tuple[Target, ...],
+        products: list[dict[str, Any]] | None = None,
+        rid: str = "",
+        dialect: str = "chat",
+        by_end: bool = False,
+        may_store: bool = False,
+    ) -> None:
+        self.request, self.targets, self.products, self.rid = request, targets, products or [], rid or new_rid()
+        self.dialect, self.by_end, self.may_store = dialect, by_end, may_store
         if not 0 < len(targets) <= MOST_TARGETS:
             raise ValueError(f"a plan has one target at least, and {MOST_TARGETS} at most")
-        self.told = self.request if self.may_store else _unstored(self.request)
+        asks = not may_store and getattr(request, "store", None) is True
+        self.told = _unstored(request) if asks else request
         first = self.first = targets[0]
         self.est, self.typical, self.tokens = first.est.cost, first.est.typical, first.est.tokens
         self.models = (first.route.target,)
@@ -159,8 +171,6 @@ def _asks_to_store(request: Asked) -> bool:
 
 def _unstored(request: Asked) -> Asked:
     """A request that may not be stored, as one that does not ask for storing."""
-    if not _asks_to_store(request):
-        return request
     return cast(Asked, cast(Any, request).model_copy(update={"store": False}))
 
 
@@ -173,10 +183,14 @@ def waits_of(connect_ms: int, first_byte_ms: int | None, idle_ms: int, wake: flo
 
 def seconds_for(provider: str, seconds_left: float) -> float:
     """How many seconds an attempt may take. Raises UpstreamTimeout if too few are left to start."""
-    left = seconds_left - SETTLE_SECONDS
-    if left < LEAST_SECONDS:
-        raise UpstreamTimeout("No time was left to call the provider.", provider=provider, sent=False)
-    return left
+    if seconds_left < FEWEST_SECONDS:
+        raise no_time(provider)
+    return seconds_left - SETTLE_SECONDS
+
+
+def no_time(provider: str) -> UpstreamTimeout:
+    """The refusal of an attempt for which too few seconds are left."""
+    return UpstreamTimeout("No time was left to call the provider.", provider=provider, sent=False)
 
 
 def moves_on(failure: GatewayError) -> bool:

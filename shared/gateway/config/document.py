@@ -252,13 +252,11 @@ class Config(_Part, defer_build=False):
         """The providers that the config defines, by name."""
         return {name: entry.vendor(name) for name, entry in self.vendors.items()}
 
-    def tier(self, name: str) -> TierLimits:
-        """Raises KeyError for an unknown tier; key records contain only known ones."""
-        return self._tiers[name]
-
     @cached_property
-    def _tiers(self) -> dict[str, TierLimits]:
-        return {str(tier): limits for tier, limits in self.rate_limits.items()}
+    def tier(self) -> Callable[[str], TierLimits]:
+        """The limits of a tier by its name. It raises KeyError for an unknown tier; key records contain only known
+        ones. Each call asks several times."""
+        return {str(tier): limits for tier, limits in self.rate_limits.items()}.__getitem__
 
 
 def parse_config(document: Mapping[str, Any]) -> Config:

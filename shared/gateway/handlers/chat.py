@@ -96,12 +96,12 @@ def _complete(request: Request, shaped: _Shaped, dialect: str = "chat") -> Respo
         caller,
         asked,
         correlation_id=request.correlation_id,
-        seconds_left=request.seconds_left(),
+        seconds_left=request.deadline - time.monotonic(),
         user_agent=headers.get("user-agent", ""),
         way=way_of(request, dialect),
         facts=parts.marks.facts(caller.key_id, headers, asked),
     )
-    if running.target.streamed:
+    if running.plan.first.streamed:  # as all its targets
         begun = Streaming(running, request.gone).begun()
         return Response(200, begun, _headers(running, request) | _AS_IT_COMES, media_type="text/event-stream")
     if not request.streams:
@@ -169,7 +169,8 @@ def whole(answered: Handler) -> Handler:
 
 
 def _headers(running: Call, request: Request) -> dict[str, str]:
-    overhead = (time.monotonic() - request.started) * 1_000 - running.provider_ms
+    took = sum([attempt.provider_ms for attempt in running.attempts])
+    overhead = (time.monotonic() - request.started) * 1_000 - took
     if overhead < 0.0:
         overhead = 0.0
     observability.count("Overhead", overhead)
@@ -183,7 +184,7 @@ def _headers(running: Call, request: Request) -> dict[str, str]:
         "x-gateway-endpoint": prepared.endpoint.name,
         "x-gateway-cache": "BYPASS",
         "x-gateway-overhead-ms": f"{overhead:.1f}",
-        **headers_of_end(route),
+        **(headers_of_end(route) if route.ending else {}),
         **running.hold.headers(),
     }
     if prepared.dropped:

@@ -176,8 +176,11 @@ class Admissions:
             if known.refused_at is not None:
                 known.check_refused(account, demand, windows)
             variant = variant_of(guess, terms, demand, now)
+            tags = demand.tags
+            stale = stale_names(tuple(guess.item), now // HOUR)
+            marks = new_marks(tags, guess.item.get(set_name(windows.day), ())) if tags else ()
             try:
-                item = self._write(account, demand, windows, variant, guess)
+                item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale, marks)
             except ConditionFailed as refused:
                 if refused.item is None:
                     holder, guess = self._first(account, reread), Guess({}, unknown=True)
@@ -196,15 +199,9 @@ class Admissions:
                 known.item, known.refused_at = item, None
                 known.busy_until = kept_busy(seen, item, terms, demand, variant, now) if variant.moves else NOBODY
                 shadowed = shadow_refusals(item, terms, demand, windows, variant) if terms.shadow else ()
-                return Admitted(account, windows, item, shadowed, terms.budget_at(now))
+                budget = terms.budget_at(now) if terms.budget_raise else terms.budget
+                return Admitted(account, windows, item, shadowed, budget)
         raise RateLimited("The key is too busy at the moment; try again.", code="contention", retry_after=0.1)
-
-    def _write(
-        self, account: Account, demand: Demand, windows: Windows, variant: Variant, guess: Guess
-    ) -> dict[str, Any]:
-        stale = stale_names(tuple(guess.item), windows.now // HOUR)
-        marks = new_marks(demand.tags, guess.item.get(set_name(windows.day), ())) if demand.tags else ()
-        return self.limits.admit(account.id, account.version, account.terms, demand, windows, variant, stale, marks)
 
     def _tell(self, holder: Account | None, item: dict[str, Any]) -> None:
         # The change of the record never reached the item.

@@ -155,7 +155,7 @@ def _limit_values(
         moves.append((name, move.form, move.label))
         if move.form == "over":
             continue
-        units, start = limit.asks(demand.tokens), now - bucket.slack
+        units, start = demand.tokens if limit.unit == "tokens" else 1, now - bucket.slack
         cost = units * bucket.step
         if move.form == "idle":
             first, last = start, start + cost

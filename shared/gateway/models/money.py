@@ -55,7 +55,9 @@ class Price(NamedTuple):
 
     def for_tier(self, service_tier: str | None) -> Price:
         """The price of the service tier that an answer names."""
-        return (self.of_tier(service_tier) or self) if service_tier and self.tiers else self
+        if not service_tier or not self.tiers:
+            return self
+        return self.tiers.get(_TIER_NAMES.get(service_tier, service_tier), self)  # as `of_tier`
 
 
 class Cost:
@@ -79,8 +81,8 @@ class Cost:
 
 def cost_of(usage: Usage, price: Price) -> Cost:
     """The price of a settled call. Every part is rounded up to the next whole micro-dollar, once."""
-    if price.long is not None:
-        price = price.for_prompt(usage.prompt_tokens)
+    if price.long_above is not None and (tokens := usage.prompt_tokens) > price.long_above:
+        price = price.for_prompt(tokens)
     prompt = usage.input_tokens * price.input
     if usage.cached_tokens:
         prompt += usage.cached_tokens * (price.input if price.cached is None else price.cached)

@@ -37,7 +37,7 @@ Marking = Callable[[str, str], str]
 def session_facts(headers: Mapping[str, str], body: Mapping[str, Any], marking: Marking) -> dict[str, Any]:
     """What the row says: `session` with `id` and, if known, `agent`, `class` and `user`. Empty if no session is named.
     `headers` have lower-case names; their values and the body's may be anything."""
-    if _names().isdisjoint(headers):  # as of most clients
+    if names().isdisjoint(headers):
         return {}
     found = _of_sessions(headers, marking) or _of_threads(headers, marking)
     if not found:
@@ -48,7 +48,7 @@ def session_facts(headers: Mapping[str, str], body: Mapping[str, Any], marking: 
 
 
 @lru_cache(maxsize=1)
-def _names() -> frozenset[str]:
+def names() -> frozenset[str]:
     """The headers that may name a session."""
     return frozenset((SESSION, *threads().sessions))
 
