@@ -40,7 +40,7 @@ CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None
 
 def opened(
     provider: str,
-    connections: Connections,
+    pool: Connections,
     headers_of: HeadersOf[Held],
     target: str,
     prepared: Prepared,
@@ -55,17 +55,13 @@ def opened(
     waits say. Raises only UpstreamErrors, which contain nothing of the request, because its headers are credentials."""
     headers, waits = headers_of(held, target, prepared), prepared.call.waits
     try:
-        if isinstance(headers, bytes):
-            request = headers
-        else:
-            request = connections.bytes_of("POST", target, headers, prepared.body)
+        made = headers if isinstance(headers, bytes) else pool.bytes_of("POST", target, headers, prepared.body)
         if whole and waits.wake is None and waits.first_byte is None:
-            came = connections.ask(request, timeout, waits=waits)
-            if isinstance(came, HttpReply):  # as most answers that are wanted whole
-                return came, None
-            sent = came
+            sent = pool.ask(made, timeout, waits=waits)
+            if isinstance(sent, HttpReply):  # as most answers that are wanted whole
+                return sent, None
         else:
-            sent = connections.start(request, timeout, waits)
+            sent = pool.start(made, timeout, waits)
         try:
             while (exchange := sent.answer()) is None:
                 yield QUIET
