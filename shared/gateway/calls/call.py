@@ -13,16 +13,7 @@ from gateway.breakers.breakers import Permit
 from gateway.breakers.signs import ANSWERED
 from gateway.calls.asked import Asked, spoken
 from gateway.calls.attempt import Attempt
-from gateway.calls.plan import (
-    FEWEST_SECONDS,
-    LEAST_SECONDS,
-    SETTLE_SECONDS,
-    Means,
-    Plan,
-    Target,
-    moves_on,
-    no_time,
-)
+from gateway.calls.plan import FEWEST_SECONDS, LEAST_SECONDS, SETTLE_SECONDS, Means, Plan, Target, moves_on, no_time
 from gateway.errors import ClientGone, GatewayError, InternalError, UpstreamUnavailable
 from gateway.ledger.charge import Verdict
 from gateway.ledger.holds import Hold, Outcome
@@ -94,11 +85,6 @@ class Call:
             return self.attempts[0].usage
         counted = [attempt.usage for attempt in self.attempts if attempt.usage is not None]
         return reduce(added, counted) if counted else None
-
-    @property
-    def provider_ms(self) -> float:
-        """How long all attempts took together."""
-        return sum([attempt.provider_ms for attempt in self.attempts])
 
     def events(self) -> Generator[Event]:
         """The events of the attempt that delivers; the last event is the whole answer. Raises the error that ended the

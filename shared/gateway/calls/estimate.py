@@ -131,8 +131,7 @@ def estimate(
     if marks or not plain:
         _refuse_unpriced(body, marks, price, marked=marked)
     text = len(written) if written.isascii() else _length(written)
-    around = _CHAT_TOKENS + _MESSAGE_TOKENS * messages_in(body)
-    around += 0 if plain else _beside(body, tools, parts)
+    around = _CHAT_TOKENS + _MESSAGE_TOKENS * messages_in(body) + (0 if plain else _beside(body, tools, parts))
     where = None if plain else unbounded(body, tools, parts)
     pictures = images * image_tokens(target) if images else 0
     prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
@@ -152,9 +151,8 @@ def estimate(
         if each.long_above is not None and prompt > each.long_above:  # the typical prompt is never longer
             at, then = each.for_prompt(prompt), each.for_prompt(typical)
         dearest.append(_dearest(at, kept))
-        # One more than the rounded sum, since each part of a bill is rounded up separately.
         cost = max(cost, -(-(prompt * dearest[-1] + most * at.output) // MICRO) + 1)
-        usual = max(usual, -(-(typical * then.input + most * then.output) // MICRO) + 1)
+        usual = max(usual, -(-(typical * then.input + most * then.output) // MICRO) + 1)  # a bill rounds up twice
     extra, tokens = images * (price.image or 0), -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
     usual = min(cost, usual) + extra
     return Estimate(cost + extra, tokens, prompt, usual, most, tuple(prices), tuple(dearest), unasked)

@@ -47,9 +47,13 @@ Tokens = Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
 
 
 class Known(BaseModel):
-    """A part of a request: the fields named here are checked, all others are ignored."""
+    """A part of a request: the fields named here are checked, all others are ignored. Its validator is made when it is
+    first needed, together with those of its parts: plain requests need none (docs/decisions/0115). Pydantic lets only
+    one thread make it."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra={"additionalProperties": True})
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, json_schema_extra={"additionalProperties": True}, defer_build=True
+    )
 
 
 def check_names_of(body: Mapping[str, Any]) -> None:

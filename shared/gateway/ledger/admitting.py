@@ -176,8 +176,7 @@ class Admissions:
             if known.refused_at is not None:
                 known.check_refused(account, demand, windows)
             variant = variant_of(guess, terms, demand, now)
-            tags = demand.tags
-            stale = stale_names(tuple(guess.item), now // HOUR)
+            stale, tags = stale_names(tuple(guess.item), now // HOUR), demand.tags
             marks = new_marks(tags, guess.item.get(set_name(windows.day), ())) if tags else ()
             try:
                 item = self.limits.admit(account.id, account.version, terms, demand, windows, variant, stale, marks)
@@ -190,8 +189,7 @@ class Admissions:
                     holder, guess = reread(), Guess(item)
                     self._tell(holder, item)
                     continue
-                refusal = refusal_of(item, terms, demand, windows)
-                if refusal is not None:
+                if (refusal := refusal_of(item, terms, demand, windows)) is not None:
                     known.item, known.refused_at, known.refused_version = item, now, account.version
                     raise account.refused(refusal, demand, item, windows) from None
                 guess = Guess(item, guess.refusals + 1, unknown=not seen)
@@ -199,8 +197,7 @@ class Admissions:
                 known.item, known.refused_at = item, None
                 known.busy_until = kept_busy(seen, item, terms, demand, variant, now) if variant.moves else NOBODY
                 shadowed = shadow_refusals(item, terms, demand, windows, variant) if terms.shadow else ()
-                budget = terms.budget_at(now) if terms.budget_raise else terms.budget
-                return Admitted(account, windows, item, shadowed, budget)
+                return Admitted(account, windows, item, shadowed, terms.budget_at(now))
         raise RateLimited("The key is too busy at the moment; try again.", code="contention", retry_after=0.1)
 
     def _tell(self, holder: Account | None, item: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """The short ways of plain chat requests and answers say the same as the general ways."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from types import MappingProxyType
 from typing import Any
 
@@ -8,12 +10,14 @@ from hypothesis import strategies as st
 
 from gateway.calls.items import tools_in
 from gateway.calls.parts import is_plain, parts_of, tools_and_calls, unbounded, wants_schema
-from gateway.config.document import TierLimits
+from gateway.config.document import ALIAS, TierLimits
+from gateway.config.reasons import validated
 from gateway.dialects.chat.answer import completion_of
 from gateway.dialects.chat.plain import plain_request
 from gateway.dialects.chat.policy import check_fields
 from gateway.dialects.chat.schema import checked_request
 from gateway.dialects.chat.usage import usage_of
+from gateway.dialects.fields import Known, Text
 from gateway.dialects.values import MOST_TOKENS, count
 from gateway.errors import BadRequest
 
@@ -42,7 +46,10 @@ MESSAGE: st.SearchStrategy[dict[str, Any]] = st.one_of(
     ),
 )
 BODY: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {"model": value("gpt-4", "openai/gpt-4o"), "messages": st.one_of(st.lists(MESSAGE, max_size=3), ODD)},
+    {
+        "model": value("gpt-4", "openai/gpt-4o", "gpt-4\n", "-4", "é", "a" * 129),
+        "messages": st.one_of(st.lists(MESSAGE, max_size=3), ODD),
+    },
     optional={
         "max_tokens": value(1, 100),
         "max_completion_tokens": value(1, 100),
@@ -85,7 +92,6 @@ MORE: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 
 @given(BODY)
 def test_a_request_that_is_taken_for_plain_is_right_and_says_the_same(body: dict[str, Any]) -> None:
-    checked_request({"model": "gpt-4", "messages": [{"role": "user", "content": "hi"}]})  # so that the name is known
     plain = plain_request(body)
     if plain is None:
         return
@@ -98,12 +104,41 @@ def test_a_request_that_is_taken_for_plain_is_right_and_says_the_same(body: dict
     ]
 
 
-def test_usual_requests_are_taken_for_plain_once_their_model_is_known() -> None:
+@given(st.one_of(st.from_regex(ALIAS), st.from_regex(ALIAS.replace("127", "128")), st.text(max_size=3)))
+def test_a_models_name_is_taken_if_pydantic_takes_it(model: str) -> None:
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+    try:
+        checked_request(body)
+    except BadRequest:
+        assert plain_request(body) is None
+    else:
+        assert plain_request(body) is not None
+
+
+def test_usual_requests_are_taken_for_plain() -> None:
     usual: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}], "temperature": 0.2, "stream": True}
-    assert plain_request({"model": "never-asked-for", **usual}) is None
-    checked_request({"model": "asked-for", **usual})
-    assert plain_request({"model": "asked-for", **usual}) is not None
-    assert plain_request({"model": "asked-for", **usual, "n": 2}) is None
+    assert plain_request({"model": "gpt-4", **usual}) is not None
+    assert plain_request({"model": "gpt-4", **usual, "n": 2}) is None
+
+
+def test_threads_that_ask_a_model_of_a_request_for_the_first_time_at_once_are_all_answered() -> None:
+    """Its validator is made by whichever comes first (`Known`)."""
+
+    class Part(Known):
+        text: Text
+
+    class Whole(Known):
+        parts: list[Part]
+
+    at_once = Barrier(8)
+
+    def ask(number: int) -> Whole:
+        at_once.wait(10)
+        return validated(Whole, {"parts": [{"text": str(number)}]})
+
+    with ThreadPoolExecutor(8) as threads:
+        said = [whole.parts[0].text for whole in threads.map(ask, range(8))]
+    assert said == [str(number) for number in range(8)]
 
 
 @given(BODY, MORE)

@@ -6,11 +6,13 @@ Whatever is taken for plain is a right request, and is read as `gateway.dialects
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
-from gateway.config.document import TierLimits
+from gateway.config.document import ALIAS, TierLimits
 
 # A plain request has no other fields, and each of its messages nothing but a role and a text.
 _FIELDS = frozenset(
@@ -18,8 +20,7 @@ _FIELDS = frozenset(
 )
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 _ROLES = get_args(Role)
-_MOST_NAMES = 256
-_names: set[str] = set()  # of models that were checked before, since clients use few
+_LONGEST_NAME = 128  # what ALIAS allows: no longer text is kept
 
 
 class _Capped(Protocol):
@@ -53,12 +54,14 @@ class PlainRequest:
 
 
 def plain_request(body: Mapping[str, Any]) -> PlainRequest | None:
-    """The request if it is plain and each value is beyond doubt: a model that was asked for before, and numbers that
-    are usual. Else None: it may be right all the same."""
+    """The request if it is plain and each value is beyond doubt: the model's name, and numbers that are usual. Else
+    None: it may be right all the same."""
     if not body.keys() <= _FIELDS:
         return None
     model, messages, stream = body.get("model"), body.get("messages"), body.get("stream")
-    if type(model) is not str or model not in _names or type(messages) is not list or not 0 < len(messages) <= 1_000:
+    if type(model) is not str or len(model) > _LONGEST_NAME or not _is_name(model):
+        return None
+    if type(messages) is not list or not 0 < len(messages) <= 1_000:
         return None
     for message in messages:
         if type(message) is not dict or len(message) != 2 or type(message.get("content")) is not str:
@@ -78,8 +81,7 @@ def plain_request(body: Mapping[str, Any]) -> PlainRequest | None:
     return PlainRequest(model, cap, other, stream is True, options)
 
 
-def remember(model: str) -> None:
-    """A model's name has been checked."""
-    if len(_names) >= _MOST_NAMES:
-        _names.clear()
-    _names.add(model)
+@lru_cache(maxsize=256)
+def _is_name(model: str) -> bool:
+    """Whether this is a model's name in the form that pydantic asks for. Clients use few names."""
+    return re.fullmatch(ALIAS, model) is not None

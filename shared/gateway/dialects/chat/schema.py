@@ -18,7 +18,7 @@ from pydantic import (
 
 from gateway.config.document import ALIAS, TierLimits
 from gateway.config.reasons import FIRST, validated
-from gateway.dialects.chat.plain import PlainRequest, Role, cap_of, plain_request, remember
+from gateway.dialects.chat.plain import PlainRequest, Role, cap_of, plain_request
 from gateway.dialects.fields import TAG, Flag, Known, McpContext, Object, Retention, Text, Texts, Tokens, check_names_of
 from gateway.errors import BadRequest
 
@@ -208,7 +208,6 @@ def checked_request(body: Mapping[str, Any]) -> ChatRequest:
     check_names_of(body)
     request = validated(ChatRequest, body)
     _check_parts(body["messages"])
-    remember(request.model)
     return request
 
 
