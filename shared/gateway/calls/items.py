@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.dialects.values import objects
@@ -14,13 +14,18 @@ Part = Mapping[str, Any]
 
 def messages_in(body: Mapping[str, Any]) -> int:
     """The number of messages or items: the chat format adds tokens around each."""
-    messages, given = len(body.get("messages") or ()), body.get("input")
+    messages, given = len(listed(body.get("messages"))), body.get("input")
     return messages if given is None else messages + (len(given) if isinstance(given, list) else 1)
+
+
+def listed(value: object) -> Sequence[Any]:
+    """`value` if it is a list, else an empty one: a field that the body's dialect does not have may be anything."""
+    return value if type(value) is list else ()
 
 
 def tools_in(body: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:
     """The tools, each with its path: those of a namespace follow it, then those that the conversation brought."""
-    for number, tool in enumerate(body.get("tools") or ()):
+    for number, tool in enumerate(objects(body.get("tools"))):
         yield from _with_inner(f"tools[{number}]", tool)
     for at, item in enumerate(objects(body.get("input"))):
         if item.get("type") in _BRING_TOOLS:

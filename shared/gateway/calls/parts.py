@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from gateway.calls.items import Part, is_left_out
+from gateway.calls.items import Part, is_left_out, listed
 from gateway.dialects.values import objects
 
 _IMAGES: Final = ("image_url", "input_image")
@@ -80,8 +80,10 @@ def is_plain(body: Mapping[str, Any]) -> bool:
     calls of tools to look for, and the answer follows no schema."""
     if not _MORE.isdisjoint(body):
         return False
-    for message in body.get("messages") or ():
-        if len(message) != 2 or "role" not in message or type(message.get("content")) is not str:
+    for message in listed(body.get("messages")):
+        if type(message) is not dict or len(message) != 2:
+            return False
+        if "role" not in message or type(message.get("content")) is not str:
             return False
     return True
 
@@ -93,7 +95,7 @@ def parts_of(body: Mapping[str, Any]) -> list[PathAndPart]:
     for name in ("system", "input"):
         if type(body.get(name)) is list:
             _collect(name, body[name], found)
-    for at, message in enumerate(body.get("messages") or ()):
+    for at, message in enumerate(objects(body.get("messages"))):
         content = message.get("content")
         if type(content) is list:
             _collect(f"messages[{at}].content", content, found)
@@ -123,9 +125,9 @@ def is_image(part: Part) -> bool:
 def tools_and_calls(body: Mapping[str, Any], tools: Iterable[PathAndPart], parts: Iterable[PathAndPart]) -> list[Any]:
     """The tools, the calls of tools, and their results."""
     found = [tool for _, tool in tools]
-    found += body.get("functions") or ()
-    for message in body.get("messages") or ():
-        found += message.get("tool_calls") or ()
+    found += listed(body.get("functions"))
+    for message in objects(body.get("messages")):
+        found += listed(message.get("tool_calls"))
     return found + [part for _, part in parts if part.get("type") in _CALLS]
 
 
@@ -165,7 +167,7 @@ def unbounded(body: Mapping[str, Any], tools: Iterable[PathAndPart], parts: Iter
             kind not in _BOUNDED and not is_image(part) and not (kind == "document" and _is_text(part))
         ):
             return where
-    for number, message in enumerate(body.get("messages") or ()):
+    for number, message in enumerate(objects(body.get("messages"))):
         if message.get("audio"):  # an earlier answer, by its id
             return f"messages[{number}].audio"
     return None
@@ -176,8 +178,8 @@ def without_data(body: Mapping[str, Any]) -> dict[str, Any]:
     bare = dict(body)
     if isinstance(body.get("input"), list):
         bare["input"] = [_bare_part(item) for item in body["input"]]
-    if body.get("messages"):
-        bare["messages"] = [_bare(message) for message in body["messages"]]
+    if messages := listed(body.get("messages")):
+        bare["messages"] = [_bare(each) if isinstance(each, Mapping) else each for each in messages]
     return bare
 
 

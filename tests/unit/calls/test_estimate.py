@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 import unicodedata
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -61,6 +62,34 @@ def test_a_small_number_in_a_tool_costs_no_less_than_another_of_its_length(besid
         return of({**user("hi"), "tools": [tool], "metadata": {"a": beside}}).cost
 
     assert cost(1e-05) >= cost(12345)
+
+
+ODD: list[Any] = [
+    5,
+    True,
+    1.5,
+    "x",
+    {"x": 1},
+    ["x"],
+    [None],
+    [5],
+    [[]],
+    [{}],
+    [{"type": []}],
+    [{"tool_calls": 5, "content": []}],
+]
+
+
+@pytest.mark.parametrize("given", ODD, ids=str)
+@pytest.mark.parametrize("name", ["messages", "tools", "functions", "input", "system", "prediction", "text"])
+def test_a_field_of_another_dialect_is_counted_whatever_it_is(name: str, given: Any) -> None:
+    image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    for body in (
+        {"prompt": "hi"},
+        {"input": [{"role": "user", "content": [image, {"type": "input_text", "text": "a"}]}]},
+    ):
+        with suppress(BadRequest):  # a part without a bound
+            assert of({**body, name: given, "a": "x" * 1_000}).prompt > 1_000
 
 
 @pytest.mark.parametrize("options", [["30m"], "1h", 5, True, {}])
