@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-MOST_HEAD = PIECE = 65_536  # bytes: of a head, or of the trailers after chunks; and of one receive
+MOST_HEAD = PIECE = 65_536  # bytes of a head, of the trailers after chunks, and of the most that is received at a time
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
 # The head ends with an empty line. LF without CR does not match, and a blank before a line's end does not. A header
 # that says where the body ends may occur once, and with these values only: `(?(n)(?!))` fails if the group has matched.

@@ -15,7 +15,7 @@ AGENT: Final[Mapping[str, str]] = {"user-agent": "ai-model-gateway"}  # some hos
 class Keyed(Adapter):
     """An adapter that authenticates with a key, or with "none" if its provider needs none."""
 
-    _sound = "none"  # the last key that was found to be fit for a header: the next one is usually the same text
+    _sound = "none"  # the last key that was found to be fit for a header; the next one is usually the same
 
     def credential(self) -> str:
         """Raises UpstreamCredentials (not sent) for a key that may not be in a header, and whatever the connection's
