@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -24,12 +22,6 @@ class Waits:
 
 
 NO_WAITS = Waits()
-
-
-def clock_of(nanoseconds: int, clock: Callable[[], int] = time.time_ns) -> Callable[[], int]:
-    """A clock in whole units of so many nanoseconds, by default of the time since the epoch. It is made of built-in
-    functions alone: a paid call reads such clocks eight times, and a lambda would be a further call each time."""
-    return map(nanoseconds.__rfloordiv__, iter(clock, None)).__next__
 
 
 def utc_date(seconds: float) -> str:

@@ -130,6 +130,31 @@ def test_a_value_has_six_decimals(log_lines: Lines) -> None:
     assert line["Latency"] == [round(value, 6) for value in values]
 
 
+@pytest.mark.parametrize("tokens", [None, (12, 3)])
+@pytest.mark.parametrize("failed", [False, True])
+def test_an_attempt_and_a_run_are_counted_as_each_metric_is(
+    log_lines: Lines, tokens: tuple[int, int] | None, failed: bool
+) -> None:
+    observability.count_attempt("openai", "gpt-4o", 12.3456789, 250_001, tokens)
+    observability.count_run(context.current(), 15.25, failed=failed)
+    observability.write(observability.emf("g", "f"))
+    observability.count("ProviderLatency", 12.3456789, provider="openai")
+    observability.count("Cost", 0.250001, provider="openai", model="gpt-4o")
+    if tokens is not None:
+        observability.count("InputTokens", tokens[0], provider="openai")
+        observability.count("OutputTokens", tokens[1], provider="openai")
+    observability.count("Requests")
+    observability.count("Latency", 15.25)
+    if failed:
+        observability.count("Errors")
+    observability.write(observability.emf("g", "f"))
+    lines = log_lines()
+    for line in lines:
+        del line["_aws"]["Timestamp"]
+    assert lines[: len(lines) // 2] == lines[len(lines) // 2 :]
+    assert len(lines) >= 2
+
+
 def test_nothing_pending_writes_nothing(log_lines: Lines) -> None:
     observability.count("Requests")
     observability.write(observability.emf("g", "f"))

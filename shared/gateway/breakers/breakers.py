@@ -103,7 +103,7 @@ class Breakers:
         probes back."""
         _, host, target = way_to(permit.target)
         now, probes = self.clock(), permit.probes
-        if not probes and signs.host is Sign.WELL and signs.target is Sign.WELL:  # as a rule
+        if not probes and signs.host is Sign.WELL and signs.target is Sign.WELL:  # as usual
             self._well((host, target), now, rules)
             return
         for key, sign in ((host, signs.host), (target, signs.target)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.limits import BUCKETS
-from gateway.times import clock_of, utc_date
+from gateway.times import utc_date
 from gateway.wiring.once import once
 from gateway.wiring.stores import Stores, own_credentials
 
@@ -40,7 +40,7 @@ class Calls(Stores):
     def ledger(self) -> Ledger:
         from gateway.ledger.ledger import Ledger
 
-        clock = clock_of(1_000)  # microseconds
+        clock = lambda: time.time_ns() // 1_000  # noqa: E731  microseconds
         return Ledger(self.limits_store, self.row_store, self.key_store, clock, targets=self.target_of)
 
     def target_of(self, name: str, residency: str = "") -> str | None:
@@ -99,7 +99,7 @@ class Calls(Stores):
             ends=self.settings.ends_of_life,
             provider=self.vendors.provider,
             ledger=self.ledger,
-            breakers=Breakers(self.breaker_store, clock_of(1_000_000)),  # milliseconds
+            breakers=Breakers(self.breaker_store, lambda: time.time_ns() // 1_000_000),
             catalogue=lambda: self.catalogue,
         )
 
