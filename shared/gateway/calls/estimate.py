@@ -151,11 +151,16 @@ def estimate(
         if each.long_above is not None and prompt > each.long_above:  # the typical prompt is never longer
             at, then = each.for_prompt(prompt), each.for_prompt(typical)
         dearest.append(_dearest(at, kept))
-        cost = max(cost, -(-(prompt * dearest[-1] + most * at.output) // MICRO) + 1)
-        usual = max(usual, -(-(typical * then.input + most * then.output) // MICRO) + 1)  # a bill rounds up twice
+        cost = max(cost, _cost(prompt, dearest[-1], most, at))
+        usual = max(usual, _cost(typical, then.input, most, then))
     extra, tokens = images * (price.image or 0), -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
     usual = min(cost, usual) + extra
     return Estimate(cost + extra, tokens, prompt, usual, most, tuple(prices), tuple(dearest), unasked)
+
+
+def _cost(prompt: int, input_price: int, answer: int, price: Price) -> int:
+    """Micro-dollars for so many tokens of a prompt at its price per million, and of an answer."""
+    return -(-(prompt * input_price + answer * price.output) // MICRO) + 1  # a bill rounds up twice
 
 
 def _beside(body: Mapping[str, Any], tools: list[PathAndPart], parts: list[PathAndPart]) -> int:
