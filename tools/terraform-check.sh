@@ -75,7 +75,7 @@ if [[ $config == /dev/null ]]; then
         cat tests/mock-aws.hcl >>"$file"
     done
 fi
-# What an environment's own values decide is tested in each; what a run sets itself, in the largest.
+# The values of an environment's own file are tested in each; a run that sets its values itself, in the largest.
 of_each=(-filter=tests/gateway.tftest.hcl -filter=tests/observability.tftest.hcl)
 for environment in dev staging prod; do
     echo "-- $environment"
