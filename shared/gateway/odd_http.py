@@ -39,17 +39,19 @@ class OddAnswer:
     def pieces(self) -> Iterator[bytes]:
         """The body's bytes as they arrive; an empty piece at each Silence. Raises Malformed, and what the connection
         raises."""
+        left = self._response.length  # counted here: Python 3.11 does not count what read1 has read
         try:
-            while True:
+            while left != 0:
                 while not self._comes():
                     yield b""
                 # read1 returns after one receive; read would wait for a full buffer.
-                if not (piece := self._response.read1(_PIECE)):
+                if not (piece := self._response.read1(_PIECE if left is None else min(left, _PIECE))):
                     break
+                left = None if left is None else left - len(piece)
                 yield piece
         except (http.client.HTTPException, ValueError) as fault:
             raise _malformed(fault) from None
-        if self._response.length:  # announced bytes that never came
+        if left:  # announced bytes that never came
             raise Cut("the body is shorter than it was said to be")
 
     def _comes(self) -> bool:

@@ -91,6 +91,17 @@ def test_servers_of_odd_habits(serving: Callable[..., int], answer: bytes, statu
 
 
 @pytest.mark.parametrize(
+    "status_line", [b"HTTP/1.1 200 OK\r\nX-\xfc: a", b"HTTP/1.0 200 OK", b"HTTP/1.1 200 OK\r\nX: a\r\n b"]
+)
+@pytest.mark.parametrize("body", [b"", b"ok", BODY])
+def test_an_odd_answer_with_a_length_ends_with_it(serving: Callable[..., int], status_line: bytes, body: bytes) -> None:
+    """Its server waits for the next request, so nothing else would end it."""
+    answer = b"%b\r\nContent-Length: %d\r\n\r\n%b" % (status_line, len(body), body)
+    connections = Connections(f"http://127.0.0.1:{serving(answering(answer, answer))}")
+    assert ask(connections).body == body
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         b"",
