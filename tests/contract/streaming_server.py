@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tools.local.emulator import ROOT
+from tools.local.emulator import ROOT, free_port
 
 THREADS = 220
 CHAT = {"model": "it", "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 50, "stream": True}
@@ -28,9 +27,7 @@ class Server:
     def __init__(self) -> None:
         self.given: list[http.client.HTTPResponse] = []
         self._told = tempfile.TemporaryFile()  # noqa: SIM115  as long as the process
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         variables = {"HOST": "127.0.0.1", "PORT": str(self.port), "GATEWAY_THREADS": str(THREADS), "LOG_LEVEL": "ERROR"}
         environment = os.environ | variables | {"PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}"}
         self.process = subprocess.Popen(

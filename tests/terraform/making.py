@@ -20,7 +20,7 @@ from tests.integration.conftest import Live
 from tests.integration.waiting import eventually
 from tests.reply import Reply
 from tests.terraform.recording import Recorder
-from tools.local.emulator import ACCOUNT, REGION, ROOT
+from tools.local.emulator import ACCOUNT, REGION, ROOT, free_port
 
 
 class Daemon:
@@ -59,9 +59,7 @@ class Server:
     deployed: a context manager. Its logs go to `log`."""
 
     def __init__(self, folder: str, variables: Mapping[str, str], name: str, log: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._command = [sys.executable, "-m", f"functions.{folder}.server"]
         self._variables = {
             "PATH": os.environ["PATH"],

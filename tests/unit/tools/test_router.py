@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tools.local import router
+from tools.local.emulator import free_port
 
 ASKED = b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -30,9 +31,7 @@ def door() -> Iterator[socket.socket]:
 @pytest.fixture
 def port(door: socket.socket) -> Iterator[int]:
     """The router, which has the door on both of its sides."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     there = str(door.getsockname()[1])
     ports = {"ROUTER_PORT": str(port), "HTTP_PORT": there, "STREAM_PORT": there}
     with subprocess.Popen([sys.executable, str(Path(router.__file__))], env=os.environ | ports) as process:

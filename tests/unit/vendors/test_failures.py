@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from email.utils import formatdate
 
@@ -35,6 +34,7 @@ from tests.unit.vendors.asking import (
     failure,
 )
 from tests.upstream import FakeUpstream, Steer
+from tools.local.emulator import free_port
 
 STATUSES = [
     (400, UpstreamRejected, 400),
@@ -205,9 +205,7 @@ def _providers(endpoint: str) -> list[Provider]:
 
 @pytest.fixture
 def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 def test_a_refused_connection_was_not_sent(closed_port: int) -> None:
