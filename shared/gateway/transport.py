@@ -223,17 +223,7 @@ class Connections:
     ) -> HttpReply | Sent:
         """Like `start`, but with the answer, if that comes whole in one piece and with at most so many bytes, as most
         do: it needs none of the objects above. `waits` have no `first_byte` and no `wake`."""
-        deadline = time.monotonic() + timeout
-        try:  # what `_connection` does at its usual end and, below, `give_back`, each without one more call
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connection(deadline, waits.connect)
-        else:
-            if 0 <= self._clock() - connection.rested < _IDLE_SECONDS and connection.usable():
-                connection.deadline = deadline
-            else:
-                connection.close()
-                connection = self._connection(deadline, waits.connect)
+        connection = self._connection(time.monotonic() + timeout, waits.connect)
         try:
             whole, piece = connection.ask(request, PIECE)
             reply = at_once(piece) if whole else None
@@ -245,11 +235,7 @@ class Connections:
             if isinstance(error, _FAULTS):
                 raise _http_error(error) from error
             raise
-        if reply.keep and len(self._idle) < _MOST_IDLE:
-            connection.rested = self._clock()
-            self._idle.append(connection)
-        else:
-            connection.close()
+        self.give_back(connection, keep=reply.keep)
         return reply
 
     def bytes_of(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -261,7 +247,7 @@ class Connections:
             raise NotSent("the request is no HTTP") from None
 
     def give_back(self, connection: TimedConnection, *, keep: bool) -> None:
-        """Called by an Exchange when it ends."""
+        """Called when an exchange ends."""
         if keep and len(self._idle) < _MOST_IDLE:
             connection.rested = self._clock()
             self._idle.append(connection)

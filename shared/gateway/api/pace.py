@@ -55,9 +55,8 @@ class Buckets:
                 arrival = idle
                 if len(arrivals) >= self.most:
                     arrivals.popitem(last=False)
-            begin = arrival if arrival > idle else idle
-            conforms = begin - idle <= (bucket.burst - units) * bucket.step  # as in Bucket.conforms
-            arrivals[name] = begin + units * bucket.step if conforms else arrival
+            conforms = bucket.conforms(arrival, units, now)
+            arrivals[name] = max(arrival, idle) + units * bucket.step if conforms else arrival
         return 0 if conforms else max(1, bucket.wait(arrival, units, now))
 
     def wait(self, name: str, bucket: Bucket) -> int:

@@ -124,7 +124,7 @@ class Breakers:
         self._give_back(permit.probes, self.clock())
 
     def _well(self, keys: Iterable[BreakerKey], now: int, rules: BreakerRules) -> None:
-        window = now - now % rules.window_ms  # as `rules.window`
+        window = rules.window(now)
         for key in keys:
             local = self._known.get(key) or self._local(key, now)
             if local.since == window:

@@ -145,8 +145,7 @@ class Plan:
         self.dialect, self.by_end, self.may_store = dialect, by_end, may_store
         if not 0 < len(targets) <= MOST_TARGETS:
             raise ValueError(f"a plan has one target at least, and {MOST_TARGETS} at most")
-        asks = not may_store and getattr(request, "store", None) is True
-        self.told = _unstored(request) if asks else request
+        self.told = _unstored(request) if not may_store and _asks_to_store(request) else request
         first = self.first = targets[0]
         self.est, self.typical, self.tokens = first.est.cost, first.est.typical, first.est.tokens
         self.models = (first.route.target,)

@@ -59,7 +59,7 @@ class Outcome(NamedTuple):
     def tokens(self, held: int) -> int:
         """Tokens used. If nobody counted them: 0 for a call that costs nothing, else the tokens that were held."""
         if self.usage is not None:
-            return sum(self.usage[:5]) + self.uncounted  # `total_tokens`
+            return self.usage.total_tokens + self.uncounted
         return (self.uncounted or held) if self.cost else 0
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from gateway.dynamodb.attributes import from_attribute, from_item, to_item
+from gateway.dynamodb.attributes import from_item, to_item
 from gateway.dynamodb.client import Database, pages, read_all
 from gateway.errors import ConditionFailed, TransactionCanceled
 from gateway.identity.account_ids import named
@@ -65,7 +65,7 @@ class LimitsStore:
         Raises ConditionFailed with the current item (None if there is no item yet).
         """
         request = admission(self._table, account, version, terms, demand, windows, variant, stale, marks)
-        return _counters(self._database.call("UpdateItem", request)["Attributes"])
+        return from_item(self._database.call("UpdateItem", request)["Attributes"])
 
     def create(self, account: str, version: int) -> None:
         """Create the item for a first call. Raises ConditionFailed if the account's record is not active at this
@@ -244,17 +244,6 @@ class LimitsStore:
         except ConditionFailed:
             return False
         return True
-
-
-def _counters(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """`from_item` for an item whose numbers are whole, as they are in this table: a paid call waits for it."""
-    try:
-        return {
-            name: int(each["N"]) if "N" in each else each["S"] if "S" in each else from_attribute(each)
-            for name, each in attributes.items()
-        }
-    except ValueError:  # whoever wrote this was not the gateway
-        return from_item(attributes)
 
 
 def _booked(booking: Booking) -> dict[str, str]:
