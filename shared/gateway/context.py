@@ -10,8 +10,9 @@ import math
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
+
+from msgspec import Struct, field
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,8 +22,7 @@ R = TypeVar("R")
 Place = str
 
 
-@dataclass(slots=True, eq=False)
-class Context:
+class Context(Struct, eq=False):
     """`keys` go into every line of the log, without those that are None. `metrics` are written when the request is
     over. `started` and `deadline` are on time.monotonic. `trace` is Lambda's trace header at the start. `status` is the
     answer's HTTP status. `source` is the client's address, empty if the door does not know it."""

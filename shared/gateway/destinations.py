@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.sockets import AddressInfo, Resolve, addresses_of
 
@@ -48,7 +49,7 @@ class ForbiddenAddress(OSError):
     """A host leads to an address where no provider may be. Nothing was sent."""
 
 
-class Destinations(NamedTuple):
+class Destinations(Struct, frozen=True):
     """The rules for a provider's base URL. `loopback` is for a gateway on its user's own machine: it allows plain
     http, and that machine. `runtime_api` is Lambda's own, as `host:port`. `lookup` finds a name's addresses."""
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+from msgspec import Struct
 
 MOST_HEAD = PIECE = 65_536  # bytes of a head, of the trailers after chunks, and of the most that is received at a time
 _HEAD_ENDS = re.compile(rb"\n\r?\n")
@@ -44,8 +46,7 @@ Got = TypeVar("Got")
 
 
 class Silence(Exception):
-    """Nothing has come for as long as the reader wants to wait at a time. The bytes that were read are kept, so the
-    same call may be repeated."""
+    """Nothing has come for as long as the reader waits at a time. What was read is kept: the call may be repeated."""
 
 
 class Malformed(ValueError):
@@ -90,8 +91,7 @@ def _shape(method: str, target: str, host: str, names: tuple[str, ...], fixed: F
 
 
 class Headers(Mapping[str, str]):
-    """Header lines by lower-case name. They are parsed on first use, which most answers never see. Of a repeated header
-    the last one counts."""
+    """Header lines by lower-case name, parsed on first use. Of a repeated header the last one counts."""
 
     __slots__ = ("_head", "_read")
 
@@ -135,7 +135,7 @@ class HttpReply:
         return self._headers
 
     def header(self, name: str) -> str | None:
-        """One header. A search for it, which is often not there, costs less than reading all of them."""
+        """One header. A search costs less than reading all of them."""
         head = self._headers
         if not isinstance(head, bytes):
             return head.get(name)
@@ -147,7 +147,7 @@ class HttpReply:
         return head[at : head.find(b"\r\n", at)].decode("ascii").strip(" \t")
 
 
-class Head(NamedTuple):
+class Head(Struct, frozen=True):
     """`length` is the body's in bytes, None if it comes in chunks. `keep`: the connection may be used again."""
 
     status: int

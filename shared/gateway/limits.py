@@ -7,9 +7,10 @@ arithmetic.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
+
+from msgspec import Struct
 
 Kind = Literal["bucket", "window", "gauge", "money"]
 Unit = Literal["requests", "tokens", "money"]
@@ -18,7 +19,7 @@ _SLACK: Final = 250_000
 _CATCH_UP: Final = 50_000
 
 
-class Limit(NamedTuple):
+class Limit(Struct, frozen=True):
     """One limit. `field` is the tier's field (camelCase in JSON). `key_field` is the field of a key, a team, a user, or
     a key on one model.
 
@@ -98,8 +99,7 @@ NUMBERS = tuple(
 """Fields of a key that hold a number, a burst behind its rate."""
 
 
-@dataclass(frozen=True)
-class Bucket:
+class Bucket(Struct, frozen=True, dict=True):
     """A leaky bucket of `limit` units a minute, of which `burst` may come at once."""
 
     limit: int

@@ -15,7 +15,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TextIO
+from typing import Any, Final, TextIO
+
+from msgspec import Struct
 
 from gateway import context
 from gateway.json_text import to_line
@@ -96,7 +98,7 @@ _ROOT: Final = logging.getLogger()
 _OTHERS: Final = list(_ROOT.handlers)  # they leave our lines out
 
 
-class MetricSpec(NamedTuple):
+class MetricSpec(Struct, frozen=True):
     """A metric's CloudWatch unit, the sets of dimensions that a value is filed under, and its meaning."""
 
     unit: str

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from gateway.aws.sigv4 import Credentials
 from gateway.tracing import Tracing
 
 
-class ProviderSettings(NamedTuple):
+class ProviderSettings(Struct, frozen=True):
     """What the deployment sets for one of its providers, in variables that begin with the provider's name: another base
     URL, the id of its secret, fields that may pass to its host, the region that it is called in."""
 
@@ -21,7 +23,7 @@ class ProviderSettings(NamedTuple):
     region: str = ""
 
 
-class Settings(NamedTuple):
+class Settings(Struct, frozen=True):
     """One function's environment. Empty strings mean "not set".
 
     `adapter`: the function runs on Lambda, behind AWS's Lambda Web Adapter. `host`, `port`, `threads`,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+
+from msgspec import Struct
 
 CONNECT_SECONDS = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(Struct, frozen=True):
     """How long an exchange waits, in seconds, besides its deadline. `connect` is for a connection to each address,
     `first_byte` for the first byte of an answer, `idle` for the next byte; None means until the deadline. After each
     `wake` seconds of silence the waiting caller gets Silence; None means never."""

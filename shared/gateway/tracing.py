@@ -11,7 +11,9 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 _HEADER: Final = b'{"format": "json", "version": 1}\n'
 _TRACE: Final = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}", re.ASCII)
@@ -19,7 +21,7 @@ _SPAN: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _NOT_A_NAME: Final = re.compile(r"[^\w\s.:/%&#=+\\\-@]", re.ASCII)
 
 
-class Tracing(NamedTuple):
+class Tracing(Struct, frozen=True):
     """`header` is Lambda's trace header for this run (_X_AMZN_TRACE_ID), `daemon` is AWS_XRAY_DAEMON_ADDRESS."""
 
     header: str

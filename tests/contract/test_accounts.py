@@ -1,10 +1,10 @@
 """A call's accounts on DynamoDB Local: its key, its key on one model, its user, its team. Either all of them admit the
 call or none."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.billing.alerts import Alerts
 from gateway.billing.alerts_store import AlertStore
@@ -47,7 +47,7 @@ def world_of(tables: Tables, scope: str, limits: KeyLimits = LIMIT) -> World:
 
 
 def ask(ledger: Ledger, world: World, est: int = 100, *models: str, caller: Caller | None = None) -> Hold:
-    request = world.request(est)._replace(models=models or (OPUS,))
+    request = replace(world.request(est), models=models or (OPUS,))
     return ledger.admit(caller or world.caller, world.tiers.__getitem__, request)
 
 

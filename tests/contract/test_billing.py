@@ -7,11 +7,12 @@ import random
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.billing.counters import counted
 from gateway.billing.parked_store import ParkedStore

@@ -5,11 +5,11 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.billing.consumer import Rollup
 from gateway.billing.counters import Counted, counted

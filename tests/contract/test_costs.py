@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.billing.alerts import Alerts
 from gateway.billing.alerts_store import AlertStore
@@ -75,7 +76,7 @@ def test_a_call_costs_four_write_units_and_seven_with_its_bill(
         world.now = int(clock.now * 1_000_000)
         ledger = world.ledger(asked)
         used = tuple(f"a-team-or-a-customer-{each:03}" for each in choice.sample(range(24), tags))
-        hold = ledger.admit(world.caller, world.tiers.__getitem__, world.request(100_000)._replace(tags=used))
+        hold = ledger.admit(world.caller, world.tiers.__getitem__, replace(world.request(100_000), tags=used))
         assert hold.row.tags == used
         latency = round(choice.lognormvariate(7.6, 0.6))  # a median of two seconds
         outcome = Outcome(Usage(input_tokens=900, output_tokens=150), choice.randrange(500, 90_000), 0, "ok", latency)

@@ -1,9 +1,9 @@
 """The life of keys and teams on DynamoDB Local: every change applies from the next paid call on, whatever is cached."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.config.document import TierLimits
 from gateway.dynamodb.client import DynamoDB
@@ -191,7 +191,7 @@ def test_what_was_too_much_for_the_whole_limit_before_a_change(tables: Tables) -
     ledger = world.ledger(database, records)
 
     def refuse(tokens: int = 10) -> GatewayError:
-        request = world.request(300)._replace(tokens=tokens)
+        request = replace(world.request(300), tokens=tokens)
         with pytest.raises(GatewayError) as refused:
             ledger.admit(before, world.tiers.__getitem__, request)
         return refused.value

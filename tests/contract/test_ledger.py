@@ -6,10 +6,10 @@ import threading
 import time
 import weakref
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.config.document import TierLimits
 from gateway.dynamodb.attributes import to_item

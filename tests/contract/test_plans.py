@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gateway import wiring
 from gateway.billing.counters import counted
@@ -109,7 +110,9 @@ def over(gateway: Gateway, database: Database) -> Completions:
     """The service with a ledger that uses this database."""
     limits = LimitsStore(database, gateway.tables["limits"], gateway.tables["api-keys"])
     rows = RowStore(database, gateway.tables["request-analytics"])
-    return replace(wiring.gateway().completions, ledger=replace(wiring.gateway().ledger, limits=limits, rows=rows))
+    return replace(
+        wiring.gateway().completions, ledger=structs.replace(wiring.gateway().ledger, limits=limits, rows=rows)
+    )
 
 
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.errors import BadRequest, BudgetExceeded, GatewayError, RateLimited
 from gateway.identity.caller import KeyLimits, Raise
@@ -89,7 +90,7 @@ def test_a_call_under_way_is_topped_up_by_what_holds_by_then(tables: Tables) -> 
         ledger.top_up(hold, 1)
     assert world.item()["used_2027-01-15"] == 1_100
     assert ledger.lower(hold, 800).row.est == 800
-    assert ledger.top_up(hold._replace(row=hold.row._replace(est=800)), 200).row.est == 1_000
+    assert ledger.top_up(replace(hold, row=replace(hold.row, est=800)), 200).row.est == 1_000
     assert world.drift() == {}
 
 

@@ -3,10 +3,10 @@ plan, and again with the record that admitted the call."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import wiring
 from gateway.dynamodb.attributes import to_item

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from functions.stream.handler import app as stream_app
 from gateway.billing.counting import Counting
@@ -225,7 +226,7 @@ def test_a_session_costs_a_write_unit_a_call_and_only_where_it_is_named(
         world = worlds[number % keys]
         world.now = int(clock.now * 1e6)
         session = {"id": SESSIONS[number % keys % 3], "agent": MARK, "class": "subagent", "user": MARK}
-        asking = world.request(100_000)._replace(facts={"session": session} if named else {})
+        asking = replace(world.request(100_000), facts={"session": session} if named else {})
         ledger = world.ledger(asked[named])
         hold = ledger.admit(world.caller, world.tiers.__getitem__, asking)
         ledger.settle(hold, Outcome(Usage(90, 8_000, 700, 300, 150), 12_345, 0, "ok", 2_000))

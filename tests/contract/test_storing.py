@@ -3,10 +3,10 @@ key's team allows it; and the answer says whether it was stored."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import wiring
 from gateway.calls.completions import Way

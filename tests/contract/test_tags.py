@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.billing.counters import counted
 from gateway.billing.parked_store import ParkedStore
@@ -33,7 +34,7 @@ SUFFICIENT = 16_384  # bytes; no item ever becomes larger, which is far below th
 
 
 def tagged(world: World, ledger: Ledger, *tags: str) -> Hold:
-    return ledger.admit(world.caller, world.tiers.__getitem__, world.request()._replace(tags=tags))
+    return ledger.admit(world.caller, world.tiers.__getitem__, replace(world.request(), tags=tags))
 
 
 def open_world(tables: Tables, key: str = "key1", **more: Any) -> World:
@@ -188,7 +189,7 @@ def test_a_key_s_item_stays_within_a_write_unit_with_all_its_tags(tables: Tables
             world.now += HOUR // 4
             hold = ledger.admit(
                 world.caller, world.tiers.__getitem__,
-                world.request(900_000, 9_000)._replace(tags=tuple(f"h{hour}-{each}" for each in range(10))),
+                replace(world.request(900_000, 9_000), tags=tuple(f"h{hour}-{each}" for each in range(10))),
             )  # fmt: skip
             ledger.settle(hold, Outcome(Usage(input_tokens=900, output_tokens=150), 80_000, 0, "ok", 2_000))
             calls, largest = calls + 1, max(largest, size_of(world.item()))

@@ -1,12 +1,13 @@
 """Tokens a UTC day on DynamoDB Local: held at admission, corrected when the call ends, never fewer than were used."""
 
+import dataclasses
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.config.document import TierLimits
 from gateway.dynamodb.attributes import to_item
@@ -205,7 +206,7 @@ EVERY = KeyLimits(
 
 @pytest.mark.parametrize("shadow", [(), ("requestsPerMinute", "tokensPerMinute", "tokensPerDay", "budget")])
 def test_with_every_limit_a_call_costs_four_write_units(tables: Tables, shadow: tuple[str, ...]) -> None:
-    world = World(tables, replace(EVERY, shadow=shadow), tiers={"free": OPEN_TIER})
+    world = World(tables, dataclasses.replace(EVERY, shadow=shadow), tiers={"free": OPEN_TIER})
     world.ledger().settle(world.admit(world.ledger()), used(3))
     world.now += HOUR  # an hour that is not reconciled yet is in the item too
     metered = MeteredDatabase(tables.database)
@@ -247,7 +248,7 @@ def test_all_limits_at_once_stay_four_writes_and_small_expressions(tables: Table
     database, recording = CountingDatabase(tables.database), Recording(tables.database)
     busy = replace(world.ledger(recording), memory=ledger.memory)
     tags = tuple(f"tag-{number}" for number in range(10))
-    busy.settle(busy.admit(world.caller, world.tiers.__getitem__, world.request()._replace(tags=tags)), used(3))
+    busy.settle(busy.admit(world.caller, world.tiers.__getitem__, replace(world.request(), tags=tags)), used(3))
     request = recording.requests[0]
     expressions = request["UpdateExpression"], request["ConditionExpression"]
     assert "REMOVE" in expressions[0]

@@ -1,11 +1,12 @@
 """Holds of the typical amount, on DynamoDB Local: to which budgets they apply, and by how much a budget may be
 exceeded."""
 
+import dataclasses
 import random
 import threading
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.errors import BudgetExceeded, RateLimited
 from gateway.identity.caller import Caller, KeyLimits, ModelLimits
@@ -20,13 +21,13 @@ from tests.contract.world import SEEDS, World, at_once, paid
 from tests.unit.calls.test_fit import WINDOWS, fit, price_of, usage_of
 
 BOUND = KeyLimits(max_budget=1_000, budget_duration="daily")
-TYPICAL = replace(BOUND, estimate="typical")
+TYPICAL = dataclasses.replace(BOUND, estimate="typical")
 OPEN = {"free": World.open_tier(), "enterprise": World.open_tier()}
 DAY = "2027-01-15"
 
 
 def ask(ledger: Ledger, world: World, est: int = 600, typical: int = 200, caller: Caller | None = None) -> Hold:
-    request = world.request(est)._replace(typical=typical)
+    request = replace(world.request(est), typical=typical)
     return ledger.admit(caller or world.caller, world.tiers.__getitem__, request)
 
 
@@ -132,7 +133,7 @@ def test_four_turns_of_400_kb_run_at_once_on_five_dollars(tables: Tables, target
     """With their upper bounds they do not fit. After the provider has counted the prompt, each holds exactly its price
     and the price of the cap."""
     five = KeyLimits(max_budget=5_000_000, budget_duration="daily")
-    world = World(tables, replace(five, estimate="typical"), tiers=dict(OPEN), key="typical")
+    world = World(tables, dataclasses.replace(five, estimate="typical"), tiers=dict(OPEN), key="typical")
     ledger, est = world.ledger(), fit(400, target)
     holds = [ask(ledger, world, est.cost, est.typical) for _ in range(4)]
     strict = World(tables, five, tiers=dict(OPEN), key="strict")

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from gateway.breakers.breaker import PROBE_LEASE_MS, Breaker, BreakerKey, BreakerRules
 from gateway.errors import StoreUnavailable
 
@@ -36,9 +38,9 @@ class MemoryState:
         if item.open:
             return item
         if item.window != window:
-            item = item._replace(window=window, failures=0, successes=0, slow=frozenset())
-        item = item._replace(failures=item.failures + failures, successes=item.successes + successes)
-        item = item._replace(slow=item.slow | ({slow} if slow else set()))
+            item = replace(item, window=window, failures=0, successes=0, slow=frozenset())
+        item = replace(item, failures=item.failures + failures, successes=item.successes + successes)
+        item = replace(item, slow=item.slow | ({slow} if slow else set()))
         self.items[key] = item
         return item
 
@@ -49,8 +51,8 @@ class MemoryState:
         if (item.open, item.opened) != (breaker.open, breaker.opened):
             return False
         until = now + rules.open_for(breaker.trips)
-        self.items[breaker.key] = item._replace(
-            open=True, opened=now, until=until, trips=breaker.trips + 1, probes=0, lease=0
+        self.items[breaker.key] = replace(
+            item, open=True, opened=now, until=until, trips=breaker.trips + 1, probes=0, lease=0
         )
         return True
 
@@ -63,7 +65,7 @@ class MemoryState:
         out = item.probes if item.lease > now else 0
         if out >= rules.half_open_calls:
             return None
-        self.items[key] = item._replace(probes=out + 1, lease=now + PROBE_LEASE_MS)
+        self.items[key] = replace(item, probes=out + 1, lease=now + PROBE_LEASE_MS)
         return self.items[key]
 
     def return_probe(self, key: BreakerKey, now: int) -> None:
@@ -71,7 +73,7 @@ class MemoryState:
         self.writes += 1
         item = self[key]
         if item.open and item.probes > 0 and item.lease > now:
-            self.items[key] = item._replace(probes=item.probes - 1)
+            self.items[key] = replace(item, probes=item.probes - 1)
 
     def close(self, key: BreakerKey, now: int) -> None:
         self._touch()

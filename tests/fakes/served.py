@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec.structs import replace
+
 from functions.stream.server import listening
 from gateway.api.port import Port
 from gateway.settings import Settings
@@ -20,7 +22,7 @@ _SECONDS = 20.0
 def served(application: Port, settings: Settings, **others: Any) -> Iterator[int]:
     """The port of the server, which runs until the block ends. `others` are the server's own settings."""
     server: Any = listening(
-        application, settings._replace(host="127.0.0.1", port=0, threads=16), asyncore_loop_timeout=0.02, **others
+        application, replace(settings, host="127.0.0.1", port=0, threads=16), asyncore_loop_timeout=0.02, **others
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -4,11 +4,11 @@ import base64
 import gzip
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from functions.admin.handler import handler
 from gateway import wiring

@@ -18,6 +18,7 @@ HELD = {
         "python/pydantic/__init__.py",
         f"python/pydantic_core/_pydantic_core{SUFFIX}",
         f"python/orjson/orjson{SUFFIX}",
+        f"python/msgspec/_core{SUFFIX}",
     },
     "layer-gateway.zip": {"python/gateway/wiring/__init__.py", "python/gateway/data/config.json"},
 }

@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from gateway import context, observability, runs
 from gateway.api.errors import error_response
 from gateway.api.message import Request, Response
@@ -117,7 +119,7 @@ class _Exchange:
                     self.account()
             finally:
                 context.leave(before)
-        return made._replace(body=_Body(self, this, made.body, made.media_type)) if open_body else made
+        return replace(made, body=_Body(self, this, made.body, made.media_type)) if open_body else made
 
     def routed(self, route: Route | None, read: Callable[[], bytes] | None) -> Response:
         """The answer of the route's handler, if the caller may ask it."""

@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from msgspec.structs import replace
+
 from gateway.api import routes as tables
 from gateway.api.answer import Broken, answer, failed
 from gateway.api.coding import body_of
@@ -62,7 +64,7 @@ def _in_event(body: bytes) -> dict[str, Any]:
 def _whole(response: Response) -> Response:
     """The response with the pieces of its body in one: this door can't stream."""
     try:
-        return response._replace(body=b"".join(response.body))
+        return replace(response, body=b"".join(response.body))
     except Broken as broken:
         return broken.response  # nothing was sent yet, so the caller gets the error
 

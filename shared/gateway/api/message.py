@@ -8,9 +8,10 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
 
 from gateway.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
 from gateway.json_text import MOST_LEVELS, is_shallow, is_shallow_text, read, to_text
@@ -35,8 +36,7 @@ def _never() -> bool:
     return False
 
 
-@dataclass(slots=True, eq=False, repr=False)  # it has a key in its headers
-class Request:
+class Request(Struct, eq=False):
     """`headers` have lower-case names, `body` is decoded, `context` is what the authorizer passed on. `started` and
     `deadline` are on time.monotonic. `by` is the caller on a route that asks for a key, `errors` the route's error
     dialect. `source` is the client's address and `trace` its trace header; both are empty if the door does not know
@@ -60,7 +60,11 @@ class Request:
     trace: str = ""
     streams: bool = False
     gone: Callable[[], bool] = _never
-    _parsed: dict[str, Any] | None = field(default=None, init=False, repr=False)
+    _parsed: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        """Says nothing of its headers: they have a key."""
+        return f"Request({self.route!r}, correlation_id={self.correlation_id!r})"
 
     @property
     def caller(self) -> Caller:
@@ -115,7 +119,7 @@ class Request:
         return self.deadline - time.monotonic()
 
 
-class Response(NamedTuple):
+class Response(Struct, frozen=True):
     """`body` is text, a JSON value, or an iterator of bytes. The receiver of an iterator reads it to its end or closes
     it."""
 

@@ -7,13 +7,16 @@ through N times as many. The ledger also bounds paid calls, exactly, whatever th
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct, field
 
 from gateway.errors import RateLimited
 from gateway.identity.caller import Caller
@@ -41,8 +44,8 @@ class Buckets:
 
     clock: Callable[[], int] = _clock
     most: int = MOST_REMEMBERED
-    _arrivals: OrderedDict[str, int] = field(default_factory=OrderedDict, init=False, repr=False)
-    _turn: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _arrivals: OrderedDict[str, int] = dataclasses.field(default_factory=OrderedDict, init=False, repr=False)
+    _turn: threading.Lock = dataclasses.field(default_factory=threading.Lock, init=False, repr=False)
 
     def take(self, name: str, bucket: Bucket, units: int) -> int:
         """Draw `units` and return 0. If too few are left, draw nothing and return the microseconds until they will be
@@ -74,8 +77,7 @@ class Buckets:
         return bucket.left(self._arrivals.get(name, now - bucket.slack), now)
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """Counts every request that comes with a key. `rate` says how often the key may make paid calls."""
 
     rate: Rate

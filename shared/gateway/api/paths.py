@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 BASE = "/v1"  # the base path that a custom domain maps this door under, and removes
 _STAGE = re.compile(r"/[A-Za-z0-9_-]{1,128}(?=/|$)", re.ASCII)
 _PARAMETER = re.compile(r"\{(\w+)(\+?)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A route's path as it is described, the values of its parameters, and the path's methods."""
 
     path: str

@@ -18,6 +18,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
+from msgspec.structs import replace
+
 from gateway.api import cors
 from gateway.api.answer import Broken, answer, failed
 from gateway.api.coding import decoded
@@ -140,7 +142,7 @@ class _Pieces(Iterator[bytes]):
 
 
 def _with(response: Response, headers: Mapping[str, str]) -> Response:
-    return response._replace(headers={**response.headers, **headers})
+    return replace(response, headers={**response.headers, **headers})
 
 
 def _streamed(

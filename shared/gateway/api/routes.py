@@ -5,8 +5,9 @@ with it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
 
 from gateway.api.message import Dialect, Request, Response
 
@@ -25,9 +26,7 @@ Callers = Callable[[Request, "Identity"], "Caller"]
 Schema = str | Mapping[str, Any]
 
 
-# Routes are compared by nobody. Each method that a dataclass does not make saves a part of every start.
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Described:
+class Described(Struct, frozen=True, kw_only=True, eq=False):
     """What a route accepts and answers in addition to what all routes do. It serves the OpenAPI document only.
 
     `answers` maps statuses to schemas, `query` parameters to schemas. `headers` are names that tools/openapi explains,
@@ -45,8 +44,7 @@ class Described:
     media: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Route:
+class Route(Struct, frozen=True, kw_only=True, eq=False):
     """`method_path` has API Gateway's form: "GET /v1/models/{id+}". `scope` is the scope that the key must have, None
     for any key; it has no default, so that no route omits it by mistake. With `fresh` the key's record is read at each
     call; a cached answer would let a key pass that was revoked a moment ago. `errors` is the dialect of errors; if it
@@ -66,7 +64,7 @@ class Route:
             raise ValueError(f"{self.method_path} is public, so it can ask for no scope and no key's record.")
 
 
-class Service(NamedTuple):
+class Service(Struct, frozen=True):
     """What a function serves. `name` is its name in logs, `routes` are by `method_path`, `identity` knows the caller of
     a key, and `pace` counts the requests of keys. `callers` finds the caller by the request's own headers, at a door
     that has no authorizer in front of it."""

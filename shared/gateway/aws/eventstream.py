@@ -11,8 +11,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 _PRELUDE, _CRC = 12, 4
 _LEAST: Final = _PRELUDE + _CRC
@@ -23,8 +24,7 @@ _SIZES: Final[Mapping[int, int]] = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9:
 _TOLD: Final = (6, _STRING)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """`headers` has only the headers whose value is text."""
 
     headers: Mapping[str, str]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hmac
 import time
-from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from gateway.http1 import request_bytes
 
@@ -24,16 +25,18 @@ Header = tuple[str, str]
 Signed = tuple[str, tuple[Header, ...], str, str]  # path, headers, service, varying header
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """An AWS identity; the secret parts stay out of `repr`."""
 
     access_key: str
-    secret_key: str = field(repr=False)
-    token: str | None = field(default=None, repr=False)
+    secret_key: str
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(access_key={self.access_key!r})"
 
 
-class _Second(NamedTuple):
+class _Second(Struct, frozen=True):
     """What all requests of one second share. Hashes that have read everything up to the next part: `canonical` the
     canonical request up to the value of the varying header, or without one up to the body's digest; `inner` and
     `outer` are those of HMAC (RFC 2104). `beyond` is the text between the value and the digest. Of the request: the

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from gateway import observability
 from gateway.billing.alerts_store import Claim
@@ -35,8 +36,7 @@ class Claims(Protocol):
     def sent(self, bounded: Bounded, threshold: int) -> None: ...
 
 
-@dataclass(slots=True)
-class Alerts:
+class Alerts(Struct):
     """`publish` sends a subject and a text, and raises StoreUnavailable; `now` gives seconds since the epoch."""
 
     limits: Items

@@ -7,8 +7,9 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from gateway import observability
 from gateway.billing.counters import Counted, PoisonRow, counted
@@ -24,8 +25,7 @@ class Parked(Protocol):
     def park(self, record: str, reason: str, identifier: str, now: int) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Rollup:
+class Rollup(Struct, frozen=True):
     """`now` gives seconds since the epoch. Each function of `after` gets the rows of a batch that are now counted; an
     error in one of them does not fail the batch."""
 

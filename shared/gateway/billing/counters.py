@@ -21,9 +21,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.billing.places import Part, Place, slot_of
 from gateway.billing.sessions.counted import session_part
@@ -45,8 +46,7 @@ class PoisonRow(Exception):
     """A row that no version of this code can have written; the message says what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counted(Part):
+class Counted(Part, frozen=True):
     """A row as counters of its place. `settled` is in microseconds; a correction has no provider. `ok`: the call was
     answered completely. `failed`: it ended in an error; a client that hangs up is not an error. `session` is what
     counts in the bill of the call's session, if the row names one."""
@@ -65,8 +65,7 @@ class Counted(Part):
         return self.place.key
 
 
-@dataclass(frozen=True, slots=True)
-class Bounded:
+class Bounded(Struct, frozen=True):
     """A budget that a row counts against: its account (an item of `limits`), its window, and its amount in
     micro-dollars."""
 

@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from gateway import observability
 from gateway.billing.counters import Counted
@@ -29,8 +30,7 @@ class Places(Protocol):
     def merge(self, place: Place, now: int) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Uncounted:
+class Uncounted(Struct, frozen=True):
     """A row that is not counted in at least one of its places. `refused` says why the store will never take it. It is
     empty if the store did not answer, so that the result is unknown."""
 
@@ -38,16 +38,14 @@ class Uncounted:
     refused: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
+class _Left(Struct, frozen=True):
     """Like `Uncounted`, for one place."""
 
     part: Part
     refused: str = ""
 
 
-@dataclass(slots=True)
-class _Closed:
+class _Closed(Struct):
     """Closed slots with the marks of their rows. A closed slot never changes, so a container need not find out again,
     by a refused write that costs money, which of a row's slots is open. Several threads use it."""
 
@@ -67,8 +65,7 @@ class _Closed:
                 self._size -= len(self._marks.pop(next(iter(self._marks))))
 
 
-@dataclass(frozen=True, slots=True)
-class Counting:
+class Counting(Struct, frozen=True):
     """`now` gives seconds since the epoch, `pause` waits that many seconds between two tries."""
 
     store: Places

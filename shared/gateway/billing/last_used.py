@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from gateway.billing.counters import Counted
 from gateway.billing.due import attend
@@ -17,8 +18,7 @@ class Records(Protocol):
     def used(self, key_id: str, moment: int) -> None: ...
 
 
-@dataclass(slots=True)
-class LastUsed:
+class LastUsed(Struct):
     """Each container writes a key at most once in half a minute. A failed write is tried again with the next batch."""
 
     records: Records

@@ -6,8 +6,10 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 # Pairs: below this number of a day's calls, a slot is shared by so many rows. Each write costs by the size of its item.
 # The first slots stay within 1 KB. Rows of a key with so many calls that its slots get larger arrive in batches, and a
@@ -21,8 +23,7 @@ SHARDS = range(_SHARDS)
 SUM = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where rows are counted. `slot` is the first call number in the slot, followed by `.1` and so on if the slot
     before it was closed; or `c` for corrections; or SUM, where closed slots are added up."""
 
@@ -80,8 +81,7 @@ class Place:
         return {"day": self.day, "key": self.key, "team": self.team, "slot": self.slot}
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """The part of a row that counts in one place."""
 
     rid: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from gateway.billing.counters import Counted, PoisonRow, counted
 from gateway.billing.counting import Counting, too_large
@@ -38,8 +39,7 @@ class TooOld(Exception):
     possible day."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A day of one key whose counters differ from its rows; `cost` is counted minus right, in micro-dollars."""
 
     day: str
@@ -49,8 +49,7 @@ class Difference:
     cost: int
 
 
-@dataclass(slots=True)
-class Rebuilt:
+class Rebuilt(Struct):
     """`open`: rows of calls that are still running; they are in no sum yet. `unfit`: the days on which something could
     not be counted or repaired, each with the reason."""
 
@@ -61,8 +60,7 @@ class Rebuilt:
     unfit: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuild:
+class Rebuild(Struct, frozen=True):
     """`now` gives seconds since the epoch.
 
     The counters are always read before the rows. A row ends before it is counted, so every row that was in a sum when

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from gateway.billing.consumer import row_of
 from gateway.billing.counters import PoisonRow
@@ -18,8 +19,7 @@ class Parked(Protocol):
     def counted(self, identifier: str, now: int) -> None: ...
 
 
-@dataclass(slots=True)
-class Redriven:
+class Redriven(Struct):
     """`refused`: identifier and reason of each record that still can't be counted. `days`: the UTC days on which rows
     were counted."""
 

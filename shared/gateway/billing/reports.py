@@ -6,9 +6,10 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from gateway.billing.counters import DIMENSIONS, GROWTH
 from gateway.billing.tables import dollars, table
@@ -30,22 +31,19 @@ class Days(Protocol):
     def between(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A rendered report and the headers that go with it."""
 
     text: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(Struct, frozen=True):
     first: date
     last: date
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
+class Reports(Struct, frozen=True):
     """`now` gives seconds since the epoch."""
 
     store: Days

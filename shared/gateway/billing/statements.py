@@ -7,11 +7,11 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Protocol
 
+from msgspec import Struct
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway import observability
@@ -73,8 +73,7 @@ class Days(Protocol):
     def between(self, first: str, last: str, key: str = "") -> Iterator[dict[str, Any]]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Billing:
+class Billing(Struct, frozen=True):
     """`now` gives seconds since the epoch."""
 
     rows: Rows

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import observability
@@ -40,8 +40,7 @@ class Switchable(Protocol):
     def force_open(self, key: BreakerKey, now: int) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class BreakerAdmin:
+class BreakerAdmin(Struct, frozen=True):
     """`now` gives milliseconds since the epoch."""
 
     store: Switchable

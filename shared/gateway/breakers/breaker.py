@@ -9,7 +9,9 @@ Half-open is not stored as a state: an open breaker whose time is over lets a fe
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 State = Literal["closed", "open", "half_open"]
 LONGEST_OPEN_MS = 600_000
@@ -17,7 +19,7 @@ PROBE_LEASE_MS = 30_000
 SLOW_KEYS = 3
 
 
-class BreakerKey(NamedTuple):
+class BreakerKey(Struct, frozen=True):
     """What a breaker protects: a model of a vendor in a region; or the vendor's host in that region (no model), which
     all its models share; or the whole vendor (neither), which only an operator opens."""
 
@@ -69,7 +71,7 @@ def way_to(key: BreakerKey) -> tuple[BreakerKey, BreakerKey, BreakerKey]:
     return key.whole, key.host, key
 
 
-class Breaker(NamedTuple):
+class Breaker(Struct, frozen=True):
     """The state of one breaker, which all functions share.
 
     `failures` and `successes` count calls in the window that began at `window` (a multiple of the window's length).
@@ -101,7 +103,7 @@ class Breaker(NamedTuple):
         return 60.0 if self.forced else max(self.until - now, 1_000) / 1_000
 
 
-class BreakerRules(NamedTuple):
+class BreakerRules(Struct, frozen=True):
     """The config's rules for breakers; see `CircuitBreaker` there."""
 
     failure_threshold: int

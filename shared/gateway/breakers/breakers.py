@@ -10,10 +10,11 @@ answer, calls proceed: a breaker protects, so it must not be a cause of failures
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from gateway import observability
 from gateway.breakers.breaker import SLOW_KEYS, Breaker, BreakerKey, BreakerRules, way_to
@@ -38,8 +39,7 @@ class BreakerState(Protocol):
     def close(self, key: BreakerKey, now: int) -> None: ...
 
 
-@dataclass(slots=True)
-class _Local:
+class _Local(Struct):
     breaker: Breaker
     read: int
     wrote: int = 0
@@ -47,7 +47,7 @@ class _Local:
     since: int = 0
 
 
-class Permit(NamedTuple):
+class Permit(Struct, frozen=True):
     """Permission to call a target. `probes` are the half-open breakers that it passes, as they were leased: the result
     of the call decides whether they close."""
 
@@ -55,8 +55,7 @@ class Permit(NamedTuple):
     probes: Mapping[BreakerKey, Breaker] = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class Breakers:
+class Breakers(Struct):
     """`clock` gives milliseconds since the epoch."""
 
     store: BreakerState

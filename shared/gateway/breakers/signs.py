@@ -8,7 +8,8 @@ reachable.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.errors import UpstreamError, UpstreamTimeout
 
@@ -30,7 +31,7 @@ class Sign(StrEnum):
     NOTHING = "nothing"
 
 
-class Signs(NamedTuple):
+class Signs(Struct, frozen=True):
     """What one attempt tells of its host, and of its target (the model there)."""
 
     host: Sign

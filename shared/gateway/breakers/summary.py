@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gateway.breakers.breaker import Breaker, State
 
@@ -11,8 +12,7 @@ _WORST: dict[State, int] = {"closed": 0, "half_open": 1, "open": 2}
 _FORGOTTEN_MS = 3_600_000  # after so long half open, no calls go there and its state is unknown: shown as closed
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """`state` is the worst state of all breakers; `reach` is the worst of those that all models of the vendor share.
     `opened` is when the last one opened, in milliseconds; None if all are closed. `open` counts the breakers that are
     not closed."""

@@ -11,8 +11,9 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.breakers.signs import ANSWERED, SILENT, Signs, signs_of
 from gateway.calls.plan import Target
@@ -30,8 +31,7 @@ _UNDER_WAY, _A_SECOND = 32, 250
 _MOMENT, _HINDERS = 0.5, 0.05
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct):
     """`events` may be used only once. The fields are final when it has ended; before that nobody knows its cost.
 
     `choices` is how many answers were asked for. `delivered`: content came, even if only part of an answer. `told` is

@@ -4,9 +4,10 @@ settlement."""
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
+
+from msgspec import Struct, field
 
 from gateway import context, observability
 from gateway.breakers.breakers import Permit
@@ -26,8 +27,7 @@ _ABORTED = "aborted"  # the client stopped reading
 _NOTHING = Cost(0, 0)
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """`events` may be used only once. When it ends, in whatever way, the call is settled. The call must end by `ends`,
     on the clock in `means`."""
 

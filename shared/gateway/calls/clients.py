@@ -7,7 +7,9 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 OTHER = "other"
 _DATA = Path(__file__).parent.parent / "data" / "clients.json"
@@ -27,7 +29,7 @@ def goes_by_end(user_agent: str) -> bool:
     return client_class(user_agent) in _data()["byEnd"]
 
 
-class Threads(NamedTuple):
+class Threads(Struct, frozen=True):
     """The headers in which an agent names its threads. `sessions`: the session, which is a thread and all threads that
     begin in it; the first of these headers that is sent counts. `thread`: the thread. `subagent`: the kind of subagent
     that has the thread; `classes` maps this word to a class of requests. `turn`: JSON about the turn, whose

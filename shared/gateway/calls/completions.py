@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct
+
 from gateway import context
 from gateway.breakers.breakers import Breakers
 from gateway.calls.asked import Asked, check_allowed, check_mode, residency_of, spoken
@@ -36,8 +38,7 @@ _GRACE_SECONDS = 30  # from the deadline until a row may be swept
 _MOST_PLACES = 256  # kept at a time, because clients choose the names
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """How a request arrives and how its answer goes out: the client's dialect, the beta header and the dialect's
     version that it sends, and whether the door streams an answer that is asked for as a stream. After `wake` seconds of
     a provider's silence the door is notified (None for never)."""

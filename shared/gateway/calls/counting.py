@@ -4,7 +4,9 @@ recorded (docs/decisions/0064)."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway import observability
 from gateway.calls.completions import Completions, Way
@@ -16,7 +18,7 @@ MOST_SECONDS = 5.0  # the longest wait for a provider's count: an estimate takes
 _OF_THE_PROMPT = (400, 413)  # statuses with which a provider would refuse a call too
 
 
-class Count(NamedTuple):
+class Count(Struct, frozen=True):
     """`told` is the answer in Anthropic's form: `input_tokens`, and what else the provider said. `target` is the target
     whose tokens these are."""
 

@@ -9,7 +9,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.calls.items import messages_in, tools_in
 from gateway.calls.parts import (
@@ -49,7 +52,7 @@ _SHORT = (None, "5m")  # for how long a mark caches its prompt at the plain pric
 _TYPICAL_BYTES = 3
 
 
-class Estimate(NamedTuple):
+class Estimate(Struct, frozen=True):
     """`cost` is the upper bound in micro-dollars, `prompt` that of the prompt's tokens. `typical` is the most that such
     a call usually costs, never more than `cost`. `tokens` is what the token limit counts: a token per four bytes of
     prompt, as OpenAI's own limiter does, and the whole output cap; a rate is no promise of money.
@@ -69,7 +72,7 @@ class Estimate(NamedTuple):
 
     def once_told(self, usage: Usage) -> int:
         """The upper bound once a provider has reported the prompt's usage: that usage, and all of the output."""
-        whole = usage._replace(output_tokens=self.output, reasoning_tokens=0)
+        whole = replace(usage, output_tokens=self.output, reasoning_tokens=0)
         return max(cost_of(whole, price).total for price in self.prices)
 
     def seen(self, told: Usage | None, output: int) -> tuple[Usage, Cost]:
@@ -77,7 +80,7 @@ class Estimate(NamedTuple):
         `told` it, or else its upper bound. The price is that of the most expensive service tier that may have
         answered."""
         if told is not None:
-            usage = told._replace(output_tokens=output, reasoning_tokens=0, source="counted")
+            usage = replace(told, output_tokens=output, reasoning_tokens=0, source="counted")
             costs = [cost_of(usage, price) for price in self.prices]
         else:
             usage = Usage(input_tokens=self.prompt, output_tokens=output, source="counted")
@@ -101,7 +104,7 @@ def estimated(call: ModelCall, price: Price, *, target: str) -> tuple[ModelCall,
     except _UnpricedHour:
         body = json.loads(json.dumps(call.body), object_hook=_without_hour)
     est = estimate(body, price, target=target, choices=choices, output_cap=most, marked=marked)
-    return call._replace(body=body, dropped=("cache_control.ttl",)), est
+    return replace(call, body=body, dropped=("cache_control.ttl",)), est
 
 
 def _without_hour(value: dict[str, Any]) -> dict[str, Any]:
@@ -184,7 +187,7 @@ def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
     raise BadRequest(message, param="service_tier", code="model_not_priced")
 
 
-class _Step(NamedTuple):
+class _Step(Struct, frozen=True):
     """Where a value is: the step above it, and its name there. The path is written only for a refusal: names come from
     the client and have any length, and there may be many values below a long name."""
 
@@ -201,7 +204,7 @@ class _Step(NamedTuple):
         return "".join(reversed(steps)).lstrip(".")
 
 
-class _Mark(NamedTuple):
+class _Mark(Struct, frozen=True):
     """A place up to which a body asks for its prompt to be cached, and for how long (None: the vendor's default)."""
 
     where: _Step

@@ -19,8 +19,10 @@ import re
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway import observability
 from gateway.errors import (
@@ -39,7 +41,7 @@ _REQUEST = "x-gateway-request-id"
 _FORM = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
-class Kept(NamedTuple):
+class Kept(Struct, frozen=True):
     """An answer as it is kept: status, body text, media type, headers."""
 
     status: int
@@ -59,8 +61,7 @@ class Pieces(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Streamed:
+class Streamed(Struct, frozen=True):
     """An answer that goes out while it is being made: read it to its end, or close it. `whole` is for an answer in one
     piece whose head goes out before it: it gives the answer to be kept, or None before that is known."""
 
@@ -82,8 +83,7 @@ class Claims(Protocol):
     def drop(self, claim: str, owner: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Idempotency:
+class Idempotency(Struct, frozen=True):
     """`now` gives seconds since the epoch."""
 
     claims: Claims

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway import observability
 from gateway.calls.asked import Delivery, streamed
@@ -24,8 +25,7 @@ _COMMENT = b": ping\n\n"  # not an event: before the first event, some readers a
 Gone = Callable[[], bool]
 
 
-@dataclass(slots=True)
-class Streaming:
+class Streaming(Struct):
     """One call's stream. `gone` says whether the client has hung up; `clock` gives seconds of a steady clock."""
 
     call: Call

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from gateway import observability
 from gateway.catalogue.catalogue import product
@@ -30,16 +31,14 @@ class Records(Protocol):
     def add_categories(self, paths: Iterable[str]) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class VersionedProduct:
+class VersionedProduct(Struct, frozen=True):
     """A product with its stored version, which is the ETag of its answers."""
 
     product: Product
     version: int
 
 
-@dataclass(slots=True)
-class ImportReport:
+class ImportReport(Struct):
     """`refused` has one entry per row that was refused: row (from 1), id if the row had one, code, param, message."""
 
     received: int
@@ -53,8 +52,7 @@ class ImportReport:
         self.refused.append(facts | {"code": error.code, "param": error.param, "message": error.message})
 
 
-@dataclass(slots=True)
-class ProductAdmin:
+class ProductAdmin(Struct):
     """`now` gives seconds since the epoch."""
 
     records: Records

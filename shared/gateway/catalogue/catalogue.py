@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateway.catalogue import search
 from gateway.catalogue.context import McpContext
@@ -27,16 +28,14 @@ class Records(Protocol):
     def categories(self) -> list[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Products in order, and the cursor of the next page, which is None on the last page."""
 
     products: tuple[Product, ...]
     next_cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """All methods raise StoreUnavailable if the table does not answer."""
 
     records: Records

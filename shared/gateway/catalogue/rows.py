@@ -10,9 +10,10 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.errors import BadRequest
 
@@ -23,8 +24,7 @@ _OPTIONAL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadLine:
+class UnreadLine(Struct, frozen=True):
     """A line that can't be read: the reason, and the id in it, if there is one."""
 
     error: BadRequest

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gateway.catalogue.products import PRODUCT_ID
 from gateway.dynamodb import cursors
@@ -27,8 +28,7 @@ _ROUNDS = 10  # index pages read for one page of a filtered listing
 _CURSOR = {"id": str, "part": str, "category": str, "price": int}
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A product as stored: its JSON `document`, everything that it is found by, and the version, which every write
     raises.
 
@@ -55,8 +55,7 @@ class Stored:
         return {"id": self.id, "part": PRODUCT, "document": self.document, "version": self.version} | facts
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(Struct, frozen=True):
     """A product that has a term, with the attributes that filters use."""
 
     id: str
@@ -66,8 +65,7 @@ class Posting:
     availability: str
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """What a listing asks for: a category (EVERYTHING for all), bounds of the price in cents, and further
     conditions."""
 

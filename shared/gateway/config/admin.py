@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from gateway.config.checks import check, check_patch, missing
 from gateway.config.document import Config, parse_config
@@ -18,8 +19,7 @@ from gateway.models.model_names import ModelNames, Prices
 _MOST_BYTES = 65_536  # of the overrides as JSON: far below the limit of an item, and each container reads them
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigAdmin:
+class ConfigAdmin(Struct, frozen=True):
     """Reads and changes the config, for admins. `providers` are those of the deployment, models are called in `region`,
     and a provider of the config must be at one of `destinations`."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from gateway import observability
 from gateway.config.document import Config, parse_config
@@ -37,8 +38,7 @@ def packaged() -> Config:
     return parse_config(defaults())
 
 
-@dataclass(slots=True)
-class ConfigSource:
+class ConfigSource(Struct):
     """The last good config of this container. `clock` gives seconds of a monotonic clock."""
 
     store: OverridesStore

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, Final
 
+from msgspec import Struct
+
 from gateway.dialects.names import Ids
 from gateway.dialects.neutral import (
     Block,
@@ -62,8 +64,7 @@ class Spoken:
         return at > 0
 
 
-@dataclass(slots=True)
-class Conversation:
+class Conversation(Struct):
     """`tools` are those that may be called, with the marks between them; empty if none may be called."""
 
     tools: list[Tool | Mark]

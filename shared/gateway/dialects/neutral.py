@@ -9,30 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from gateway.models.usage import Usage
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 Speaker = Literal["system", "user", "assistant"]
-Kind = TypeVar("Kind", bound=type)
 _WHERE: Final = ("at", "schema_at", "paths")
 
 
-def told_apart(kind: Kind) -> Kind:
-    """A named tuple that is equal only to tuples of the same class. Among plain tuples a piece of text would be equal
-    to a piece of reasoning, and a start, which has no content, would be false."""
-    made: Any = kind
-    said = [number for number, name in enumerate(made._fields) if name not in _WHERE]
-    made.__eq__ = lambda self, other: self.__class__ is other.__class__ and all(self[n] == other[n] for n in said)
-    made.__ne__ = lambda self, other: not self.__eq__(other)
-    made.__hash__ = lambda self: hash((kind, *(self[each] for each in said)))
-    made.__bool__ = lambda self: True
-    return kind
+class Neutral(Struct, frozen=True):
+    """A value that is equal to one of the same class that says the same, wherever each of them stood."""
+
+    def __eq__(self, other: object) -> bool:
+        return self.__class__ is other.__class__ and _facts(self) == _facts(other)
+
+    def __hash__(self) -> int:
+        return hash((self.__class__, *_facts(self)))
 
 
-@told_apart
-class Text(NamedTuple):
+def _facts(value: object) -> list[Any]:
+    said: Any = value
+    return [getattr(said, name) for name in said.__struct_fields__ if name not in _WHERE]
+
+
+class Text(Neutral, frozen=True):
     """`rest`: further fields of a dialect about this text (citations)."""
 
     text: str
@@ -40,8 +43,7 @@ class Text(NamedTuple):
     at: str = ""
 
 
-@told_apart
-class Image(NamedTuple):
+class Image(Neutral, frozen=True):
     """`format` is png, jpeg, gif or webp; `data` is base64."""
 
     format: str
@@ -49,8 +51,7 @@ class Image(NamedTuple):
     at: str = ""
 
 
-@told_apart
-class Link(NamedTuple):
+class Link(Neutral, frozen=True):
     """An image or a document (a pdf) that is given by a URL: the provider fetches it."""
 
     kind: Literal["image", "document"]
@@ -60,8 +61,7 @@ class Link(NamedTuple):
     at: str = ""
 
 
-@told_apart
-class Document(NamedTuple):
+class Document(Neutral, frozen=True):
     """`format` is a file's usual ending (pdf, txt, ...); `data` is base64. `parts`: its content if it is not a
     file; then both are empty. `rest`: further fields of a dialect (whether it may be cited, what it is about)."""
 
@@ -73,8 +73,7 @@ class Document(NamedTuple):
     rest: Mapping[str, Any] = NOTHING
 
 
-@told_apart
-class ToolUse(NamedTuple):
+class ToolUse(Neutral, frozen=True):
     """A call of a tool; `input` is JSON."""
 
     id: str
@@ -83,8 +82,7 @@ class ToolUse(NamedTuple):
     at: str = ""
 
 
-@told_apart
-class ToolResult(NamedTuple):
+class ToolResult(Neutral, frozen=True):
     """The result of the tool that was called under `id`."""
 
     id: str
@@ -93,8 +91,7 @@ class ToolResult(NamedTuple):
     at: str = ""
 
 
-@told_apart
-class Reasoning(NamedTuple):
+class Reasoning(Neutral, frozen=True):
     """`signature` is empty if the model does not sign its reasoning."""
 
     text: str
@@ -102,16 +99,14 @@ class Reasoning(NamedTuple):
     at: str = ""
 
 
-@told_apart
-class Redacted(NamedTuple):
+class Redacted(Neutral, frozen=True):
     """Reasoning that only its model can read; `data` is base64."""
 
     data: str
     at: str = ""
 
 
-@told_apart
-class Mark(NamedTuple):
+class Mark(Neutral, frozen=True):
     """The provider may cache everything before this; `ttl` is 5m, 1h, or empty for the usual time."""
 
     ttl: str = ""
@@ -121,8 +116,7 @@ class Mark(NamedTuple):
 Block = Text | Image | Link | Document | ToolUse | ToolResult | Reasoning | Redacted | Mark
 
 
-@told_apart
-class Turn(NamedTuple):
+class Turn(Neutral, frozen=True):
     """One message. Neighbours may have the same speaker; a dialect that does not allow this joins them."""
 
     speaker: Speaker
@@ -130,8 +124,7 @@ class Turn(NamedTuple):
     at: str = ""
 
 
-@told_apart
-class Tool(NamedTuple):
+class Tool(Neutral, frozen=True):
     """`schema` is the JSON schema of the input as it was given, or None; `schema_at` is its path."""
 
     name: str
@@ -142,16 +135,14 @@ class Tool(NamedTuple):
     schema_at: str = ""
 
 
-@told_apart
-class Choice(NamedTuple):
+class Choice(Neutral, frozen=True):
     """Which tool is called: what the model chooses (auto), at least one (any), the one called `name`, or none."""
 
     kind: Literal["auto", "any", "one", "none"]
     name: str = ""
 
 
-@told_apart
-class Output(NamedTuple):
+class Output(Neutral, frozen=True):
     """The form of the answer: any JSON object, or JSON that follows a schema."""
 
     kind: Literal["json", "schema"]
@@ -161,8 +152,7 @@ class Output(NamedTuple):
     strict: bool | None = None
 
 
-@told_apart
-class Request(NamedTuple):
+class Request(Neutral, frozen=True):
     """A field that is None or empty was not sent. `cap` is the enforced number of output tokens. `effort` says how much
     a model shall think, in its vendor's words; `thinking` is the object that tells Anthropic's models. Where the
     client's names differ, `paths` gives its fields' names by chat's, and `called` its tools' names."""
@@ -189,82 +179,70 @@ class Request(NamedTuple):
         return self.paths.get(name, name)
 
 
-@told_apart
-class Start(NamedTuple):
+class Start(Neutral, frozen=True):
     """The answer begins."""
 
 
-@told_apart
-class Told(NamedTuple):
+class Told(Neutral, frozen=True):
     """The prompt's token counts, sent before the answer ends. The last Used counts everything."""
 
     usage: Usage
 
 
-@told_apart
-class TextDelta(NamedTuple):
+class TextDelta(Neutral, frozen=True):
     """Deltas of a block carry its number; blocks are numbered from 0 in order."""
 
     block: int
     text: str
 
 
-@told_apart
-class CitationDelta(NamedTuple):
+class CitationDelta(Neutral, frozen=True):
     """The source of this block's text, in its vendor's form."""
 
     block: int
     citation: Mapping[str, Any]
 
 
-@told_apart
-class ReasoningDelta(NamedTuple):
+class ReasoningDelta(Neutral, frozen=True):
     block: int
     text: str
 
 
-@told_apart
-class SignatureDelta(NamedTuple):
+class SignatureDelta(Neutral, frozen=True):
     block: int
     signature: str
 
 
-@told_apart
-class RedactedDelta(NamedTuple):
+class RedactedDelta(Neutral, frozen=True):
     block: int
     data: str
 
 
-@told_apart
-class ToolStart(NamedTuple):
+class ToolStart(Neutral, frozen=True):
     block: int
     id: str
     name: str
 
 
-@told_apart
-class ArgumentsDelta(NamedTuple):
+class ArgumentsDelta(Neutral, frozen=True):
     """A piece of the JSON text of a call's input."""
 
     block: int
     text: str
 
 
-@told_apart
-class BlockStop(NamedTuple):
+class BlockStop(Neutral, frozen=True):
     block: int
 
 
-@told_apart
-class Rest(NamedTuple):
+class Rest(Neutral, frozen=True):
     """Everything that this form cannot express: members of the message and of the objects around it, by name."""
 
     message: Mapping[str, Any] = NOTHING
     around: Mapping[str, Any] = NOTHING
 
 
-@told_apart
-class Finish(NamedTuple):
+class Finish(Neutral, frozen=True):
     """Why the answer ends: stop, length, tool_calls, content_filter; or a word of the source's dialect. `exact` is
     the vendor's own word if that says more, `sequence` the stop sequence that ended it."""
 
@@ -273,14 +251,12 @@ class Finish(NamedTuple):
     sequence: str = ""
 
 
-@told_apart
-class Used(NamedTuple):
+class Used(Neutral, frozen=True):
     usage: Usage
     tier: str = ""
 
 
-@told_apart
-class Failed(NamedTuple):
+class Failed(Neutral, frozen=True):
     """The stream ends in an error; `kind` is the vendor's name of the error."""
 
     kind: str

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, Protocol, cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gateway.dialects.names import told_names
 from gateway.dialects.neutral import (
@@ -97,8 +99,7 @@ class Pair(Protocol):
     """One client's dialect together with one endpoint's."""
 
     def request(self, asked: Asked) -> Written:
-        """The request as it leaves. Raises BadRequest if it may not leave, Unsupported for a feature that the endpoint
-        lacks."""
+        """The request as it leaves. Raises BadRequest if it may not, Unsupported for what the endpoint lacks."""
 
     def answer(
         self,
@@ -128,7 +129,7 @@ class Translated:
     def request(self, asked: Asked) -> Written:
         request, dropped = self._client.read(asked)
         written = self._native.write(request, dropped, asked)
-        return written._replace(names=told_names(written.names, request.called)) if request.called else written
+        return replace(written, names=told_names(written.names, request.called)) if request.called else written
 
     def answer(
         self,
@@ -153,8 +154,7 @@ class Translated:
 Events = list[tuple[str, dict[str, Any], str]]  # type, payload, and the text if it came in the client's dialect
 
 
-@dataclass(slots=True)
-class Heard:
+class Heard(Struct):
     """The result of a provider's event: `events` for the client, in its dialect. `content`: they hold a part of the
     answer, and not only its start. `pieces` counts the pieces of its text that are not empty, `size` their bytes.
     `counted` is what the provider has counted so far, if it says so."""

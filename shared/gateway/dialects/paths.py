@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway.dialects.written import Written
 
 # Chat's names, by Converse's names and those of Messages, which models behind Converse use too.
@@ -50,7 +52,7 @@ _OF_MODEL, _MARK = "The model returned", ".cache_control"
 def client_path(message: str, written: Written) -> str | None:
     """The path in the client's request of the first field that the message names; None if it names no known field."""
     if _OF_MODEL in message:  # a model does not count cache marks as blocks
-        written = written._replace(turns=[[at for at in turn if not at.endswith(_MARK)] for turn in written.turns])
+        written = replace(written, turns=[[at for at in turn if not at.endswith(_MARK)] for turn in written.turns])
     for found in re.finditer(_PATH, message[:_LONGEST_READ]):
         steps = [step for step in _STEP.findall(found[1]) if step != "member"]
         # A bare word of prose (system, messages) is a path only if more steps, a colon or a quote follow it.

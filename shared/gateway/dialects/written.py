@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.models.vendors import Quirks, Sampling, Thinking
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True):
     """`body` is the client's own document, `model` the provider's id, `cap` the most output tokens (per choice), which
     are enforced whatever the body says. `streamed`: the client wants a stream. `may_store`: the provider may store the
     call if the body asks for that. `beta` is the header of betas.
@@ -36,14 +38,14 @@ class Asked(NamedTuple):
     marks: str = ""
 
 
-class Part(NamedTuple):
+class Part(Struct, frozen=True):
     """One of several requests into which a request is split; `most` is the most tokens that its prompt can have."""
 
     body: dict[str, Any]
     most: int
 
 
-class Written(NamedTuple):
+class Written(Struct, frozen=True):
     """A request as it leaves. `dropped`: paths of fields that were left out. `names`: the client's names of tools by
     those that the answer will have, where they differ. `turns` and `system`: where each block came from; `paths`: the
     client's names of the neutral form's fields. `parts`: the requests, if it is split into several; `body` is that of

@@ -27,7 +27,9 @@ def answered_once(answered: Handler, request: Request, sent: str, dialect: str) 
         made = answered(request)
         body = made.body
         if isinstance(body, Late):
-            return Streamed(made.status, body, made.media_type, made.headers, lambda: body.whole and _kept(body.whole))
+            return Streamed(
+                made.status, body, made.media_type, made.headers, lambda: _kept(body.whole) if body.whole else None
+            )
         if isinstance(body, Begun):
             return Streamed(made.status, body, made.media_type, made.headers)
         return _kept(made)

@@ -6,8 +6,9 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from gateway.breakers.summary import summary_of
 from gateway.errors import StoreError, StoreUnavailable
@@ -23,16 +24,14 @@ class HealthReader(Protocol):
     def facts(self) -> HealthFacts: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Probe:
+class _Probe(Struct, frozen=True):
     facts: HealthFacts
     up: bool
     latency_ms: float
     at: float
 
 
-@dataclass(slots=True)
-class Health:
+class Health(Struct):
     """`clock` gives seconds of a steady clock, `now` seconds since the epoch."""
 
     version: str

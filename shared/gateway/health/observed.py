@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from gateway.billing.counters import Counted
 
@@ -18,8 +19,7 @@ class Facts(Protocol):
     def observe(self, facts: Mapping[str, int], totals: Mapping[str, int]) -> None: ...
 
 
-@dataclass(slots=True)
-class Observed:
+class Observed(Struct):
     """`now` gives seconds since the epoch. Facts that are not written yet wait in the container for the next batch."""
 
     store: Facts

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from gateway.breakers.breaker import Breaker
 from gateway.breakers.items import PARTITION, breaker_item
@@ -16,8 +17,7 @@ if TYPE_CHECKING:  # the liveness route must not load TLS
 OBSERVED = "observed"
 
 
-@dataclass(frozen=True, slots=True)
-class HealthFacts:
+class HealthFacts(Struct, frozen=True):
     """`observed` is the consumer's item: coarse counters, and each provider's latency and time of its last call."""
 
     breakers: tuple[Breaker, ...] = ()

@@ -5,7 +5,9 @@ No key's id can look like one of the others, because it has no `#`.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 Scope = Literal["key", "model", "user", "team"]
 TEAM_PREFIX, USER_PREFIX, MODEL_PREFIX = "team#", "user#", "model#"
@@ -26,7 +28,7 @@ def model_item(key_id: str, name: str) -> str:
     return f"{MODEL_PREFIX}{key_id}#{name}"
 
 
-class Named(NamedTuple):
+class Named(Struct, frozen=True):
     """Whose an item is. `id` is that of the key, the user or the team. `model` is empty except for a limit on one
     model."""
 

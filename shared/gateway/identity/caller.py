@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct, field
 
 from gateway.limits import NUMBERS
 from gateway.models.geographies import strictest
@@ -81,14 +83,14 @@ class KeyLimits:
 _NAMES = {name: name.title().replace("_", "") for name in NUMBERS}  # rpm_limit is keyRpmLimit, or teamRpmLimit
 
 
-class Shared(NamedTuple):
+class Shared(Struct, frozen=True):
     """The limits of a key's team or user, over all of its keys. `version` is the record's."""
 
     version: int
     limits: KeyLimits
 
 
-class ModelLimits(NamedTuple):
+class ModelLimits(Struct, frozen=True):
     """A key's limits on one model. `name` is the name that the admin wrote, usually an alias. `target` is the target
     that the name meant when the limit was set. The limits apply to that target and to the one that the name means
     now."""
@@ -98,8 +100,7 @@ class ModelLimits(NamedTuple):
     limits: KeyLimits
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """A key as a paid call sees it.
 
     `version` is the key record's. The limits item carries it too, so a change of the key holds at the next paid call

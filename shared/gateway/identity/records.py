@@ -6,8 +6,9 @@ This module does not use pydantic, because the authorizer loads it at start-up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
 
 from gateway import observability
 from gateway.identity import key_text as keys
@@ -38,8 +39,7 @@ KEY, TEAM, USER = "key", "team", "user"  # kinds of records
 S = TypeVar("S", "TeamRecord", "UserRecord")
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRecord:
+class KeyRecord(Struct, frozen=True):
     """One key as stored. `digest` is the SHA-256 in hex; the key itself is not stored anywhere.
 
     `created` is RFC 3339 in UTC; `expires` is in seconds since the epoch, 0 for never. `version` grows with every
@@ -49,7 +49,7 @@ class KeyRecord:
     """
 
     id: str
-    digest: str = field(repr=False)
+    digest: str
     name: str
     tier: str
     scopes: tuple[str, ...]
@@ -63,11 +63,15 @@ class KeyRecord:
     limits: KeyLimits = field(default_factory=KeyLimits)
     metadata: Mapping[str, str] = field(default_factory=dict)
     generation: int = 1
-    previous_digest: str = field(default="", repr=False)
+    previous_digest: str = ""
     previous_until: int = 0
     model_limits: tuple[ModelLimits, ...] = ()
     residency: str = ""
     allowed_ips: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without the digests."""
+        return f"KeyRecord(id={self.id!r}, name={self.name!r}, tier={self.tier!r}, state={self.state!r})"
 
     def generation_of(self, key: str) -> int | None:
         """Which of the record's secrets a key has; None if it has neither."""
@@ -112,8 +116,7 @@ class KeyRecord:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SharedRecord:
+class SharedRecord(Struct, frozen=True):
     """What limits several keys together. `version` grows with every change."""
 
     id: str
@@ -129,8 +132,7 @@ class SharedRecord:
         return Shared(self.version, self.limits) if self.limits.limited else None
 
 
-@dataclass(frozen=True, slots=True)
-class TeamRecord(SharedRecord):
+class TeamRecord(SharedRecord, frozen=True):
     """A team of keys. `residency` binds the calls of each of them. `may_store`: a provider may store a call's request
     and answer if the call asks for that."""
 
@@ -138,8 +140,7 @@ class TeamRecord(SharedRecord):
     may_store: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UserRecord(SharedRecord):
+class UserRecord(SharedRecord, frozen=True):
     """A person, whichever teams their keys are in. There is a record only if somebody set limits."""
 
 

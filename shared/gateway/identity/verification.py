@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from gateway.errors import Unauthorized
 from gateway.identity import key_text as keys
@@ -22,8 +23,7 @@ class KeyReader(Protocol):
     def user(self, user_id: str) -> UserRecord | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """`clock` gives seconds since the epoch."""
 
     keys: KeyReader

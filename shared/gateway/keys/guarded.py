@@ -3,8 +3,9 @@ rights."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal, Protocol
+
+from msgspec.structs import replace
 
 from gateway.identity.caller import Caller
 from gateway.identity.store import DAMAGED, KeyRecord, TeamRecord, UserRecord

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateway.config.document import TierLimits
 from gateway.identity.addresses import covers
@@ -41,8 +42,7 @@ class Holder(Protocol):
     def model_limits(self) -> tuple[ModelLimits, ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class More:
+class More(Struct, frozen=True):
     """Something that one key has beyond another: the field, and the reason."""
 
     field: str

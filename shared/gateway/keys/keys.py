@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Literal, Protocol
+
+from msgspec.structs import replace
 
 from gateway import observability
 from gateway.config.document import TierLimits

@@ -9,8 +9,9 @@ leads to.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct
 
 from gateway.errors import Forbidden
 from gateway.identity.addresses import covers
@@ -33,8 +34,7 @@ class Key(Holder, Protocol):
     def user_id(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class KeyWrite:
+class KeyWrite(Struct, frozen=True):
     """The intended write: `before` is None if a key is made, `after` is None if one is revoked or deleted."""
 
     actor: Caller

@@ -4,8 +4,9 @@ several keys share. Only reads, from the records as they are now."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from gateway.config.document import TierLimits
 from gateway.identity.account_ids import model_item, team_item, user_item
@@ -23,8 +24,7 @@ class Items(Protocol):
     def get(self, account: str) -> dict[str, Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """`clock` returns microseconds since the epoch."""
 
     limits: Items

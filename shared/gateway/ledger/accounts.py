@@ -9,7 +9,9 @@ costs two writes for each call.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from gateway.errors import GatewayError
 from gateway.identity.account_ids import Scope, model_item, team_item, user_item
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 Targets = Callable[[str, str], str | None]
 
 
-class Account(NamedTuple):
+class Account(Struct, frozen=True):
     """An item that has to admit a call, and its terms. `version` is the version of its record. `tier` is the key's
     tier, or the scope for an account that several keys share. `model` is the name in a key's limit on a model. `alone`:
     the account of a key none of whose calls has a further account, as is so for most keys."""

@@ -7,11 +7,12 @@ is at most `tau` ahead of the clock. `slack` allows containers' clocks to differ
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from gateway.identity.caller import KeyLimits, Raise
 from gateway.limits import BUCKETS, COUNTED, LIMITS, UNITS, WINDOWS, Bucket, Limit, Unit
@@ -23,15 +24,14 @@ _SECOND = 1_000_000
 HOUR = 3_600 * _SECOND
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(Struct, frozen=True, dict=True):
     """The limits of one account now: a key's own, which override its tier's, or those of a user, of a team, or of a key
     on one model. `limits` maps a tier's field to its limit. A budget is in micro-dollars, without the temporary
     addition by `budget_raise`."""
 
     limits: Mapping[str, Bucket | int]
     duration: str = "monthly"
-    shadow: frozenset[str] = field(default_factory=frozenset)
+    shadow: frozenset[str] = frozenset()
     typical: bool = False  # whether calls may hold what they usually cost, not the most that they may cost
     budget_raise: Raise | None = None
 
@@ -153,7 +153,7 @@ def _held(limit: Limit, number: int, burst: int | None) -> Bucket | int:
     return Bucket(number, burst or number) if limit.kind == "bucket" else number
 
 
-class Demand(NamedTuple):
+class Demand(Struct, frozen=True):
     """What one call asks for: money to hold and tokens, both upper bounds, and tags to count it under. `typical` is
     what it may hold instead if the accounts that pay for it say so."""
 
@@ -174,7 +174,7 @@ class Demand(NamedTuple):
         return Demand(self.typical, self.tokens, self.tags) if said and self.typical is not None else self
 
 
-class Windows(NamedTuple):
+class Windows(Struct, frozen=True):
     """The UTC windows that contain a moment, as attribute names, and when they end (microseconds)."""
 
     now: int
@@ -219,8 +219,7 @@ def _windows(hour_number: int, duration: str) -> tuple[str, str, str, int, int, 
     )
 
 
-@dataclass(frozen=True)
-class Booking:
+class Booking(Struct, frozen=True, dict=True):
     """The names of the attributes in which an item books a call's money (by hour and by budget window) and its
     tokens."""
 

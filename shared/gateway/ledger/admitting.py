@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.config.document import TierLimits
 from gateway.errors import ConditionFailed, GatewayError, RateLimited, StoreError, Unauthorized
@@ -54,8 +56,7 @@ class Items(Protocol):
     def set_state(self, account: str, state: str, version: int) -> None: ...
 
 
-@dataclass(slots=True)
-class Admissions:
+class Admissions(Struct):
     """`clock` gives microseconds since the epoch. `pause` waits for a number of seconds. `targets` says what a model's
     name stands for. `undo` gives back what an account holds for a call that another account refused."""
 
@@ -89,7 +90,7 @@ class Admissions:
         if asked.est < demand.est and demand.of([each.account.terms for each in admitted]).est > asked.est:
             # An account whose record was read again wants the upper bound held.
             self._undo(admitted, asked)
-            asked = asked._replace(est=demand.est)
+            asked = replace(asked, est=demand.est)
             caller, admitted = self._all(caller, key_account(caller, tiers), tiers, asked, models, self.clock())
         return caller, tuple(admitted), asked.est
 
@@ -134,7 +135,7 @@ class Admissions:
     def _further(self, account: Account, caller: Caller, key: Admitted, demand: Demand) -> Admitted | None:
         return self._admitted(
             account,
-            demand._replace(tags=()),  # only a key counts tags
+            replace(demand, tags=()),  # only a key counts tags
             self._known(account, caller),
             lambda: self._again(account, caller),
             key.windows.now,

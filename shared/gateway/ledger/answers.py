@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway import observability
 from gateway.errors import BudgetExceeded, GatewayError, RateLimited
@@ -20,7 +22,7 @@ _RATE_HEADERS = {
 }
 
 
-class _Whose(NamedTuple):
+class _Whose(Struct, frozen=True):
     """Whose limit it is, in the words and details of an answer."""
 
     scope: Scope

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.identity.account_ids import Scope
 from gateway.identity.caller import Caller
@@ -19,7 +21,7 @@ from gateway.models.usage import Usage
 from gateway.times import rfc3339
 
 
-class AdmissionRequest(NamedTuple):
+class AdmissionRequest(Struct, frozen=True):
     """One call to admit. `est` is the upper bound in micro-dollars, `deadline` in seconds since the epoch. `models` are
     all targets (`provider/model`) that the call may go to, in order; if empty, `target` alone. `typical` is what such a
     call usually costs: it is held instead if the call's accounts say so. `facts` are further fields of the row, which
@@ -39,7 +41,7 @@ class AdmissionRequest(NamedTuple):
     typical: int | None = None
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """How a call ended. Costs are in micro-dollars; `status` is "ok" or an error code. `uncounted` are the tokens that
     were held for attempts whose usage nobody knows. `facts` are further fields of the row: its attempts, and the fields
     that change because another target answered."""
@@ -63,7 +65,7 @@ class Outcome(NamedTuple):
         return (self.uncounted or held) if self.cost else 0
 
 
-class Admitted(NamedTuple):
+class Admitted(Struct, frozen=True):
     """An account that admitted a call, the windows in which it did, and its item right after that. `shadowed` are the
     refusals by limits in shadow, had they been enforced. `budget` is the one that applied at that moment."""
 
@@ -84,7 +86,7 @@ class Admitted(NamedTuple):
         return left if left > 0 else 0
 
 
-class Hold(NamedTuple):
+class Hold(Struct, frozen=True):
     """An admitted call: its row, its caller by the latest record, and the accounts that admitted it, the key first.
     `bound` is its upper bound at admission; `typical`: less than that was held."""
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from gateway import observability
 from gateway.dynamodb.attributes import to_item
@@ -51,8 +52,7 @@ def _no_alias(_name: str, _residency: str) -> None:
     return None
 
 
-@dataclass(frozen=True)
-class Ledger:
+class Ledger(Struct, frozen=True, dict=True):
     """`clock` gives microseconds since the epoch. `pause` waits for a number of seconds. `targets` says what a model's
     name stands for now."""
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.dynamodb.attributes import from_item, to_item
 from gateway.dynamodb.client import Database, pages, read_all
@@ -28,7 +30,7 @@ from gateway.ledger.moves import Variant
 _KEPT_AS_REVOKED = ("team", "user")  # a key's record is deleted; these stay, so that their versions go on
 
 
-class Release(NamedTuple):
+class Release(Struct, frozen=True):
     """What an ended call gives back and what it spent, in micro-dollars, and where that is booked. The held and used
     tokens correct the token `counters` whose windows are not over."""
 
@@ -94,7 +96,8 @@ class LimitsStore:
     def release(self, account: str, release: Release) -> bool:
         """Give a hold back and book what was spent. Does nothing and returns False if the hour was already
         reconciled."""
-        est, actual, booking, held, used, counters = release
+        est, actual, booking = release.est, release.actual, release.booking
+        held, used, counters = release.held, release.used, release.counters
         values = {
             ":more": {"N": str(actual - est)},
             ":est": {"N": str(est)},

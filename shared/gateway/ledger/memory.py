@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from gateway.ledger.accounts import Account
 from gateway.ledger.admission import Demand, Windows
@@ -15,8 +16,7 @@ _REMEMBERED = 10_000  # keys
 _SECOND = 1_000_000
 
 
-@dataclass(slots=True)
-class Known:
+class Known(Struct):
     """The facts that a container remembers about an account: its item as last seen, and when and at which version that
     item refused a call. They also say until when the record is not read again for a call that asks for too much, and
     until when the account's buckets count as busy.
@@ -57,8 +57,7 @@ class Known:
         return refusal is not None
 
 
-@dataclass(slots=True)
-class Memory:
+class Memory(Struct):
     """The accounts that a container has used most recently."""
 
     _known: OrderedDict[str, Known] = field(default_factory=OrderedDict)

@@ -7,9 +7,10 @@ See docs/decisions/0010-right-either-way.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from gateway.ledger.admission import Demand, Terms
 from gateway.limits import Bucket, Limit
@@ -20,7 +21,7 @@ _SECOND = 1_000_000
 _BUSY_MICROSECONDS = 5_000_000
 
 
-class Move(NamedTuple):
+class Move(Struct, frozen=True):
     """How an update moves a bucket on; there are several forms, since an expression can't take the later of two times.
 
     idle: the bucket starts again from the clock; right if it is idle.
@@ -48,7 +49,7 @@ def other_labels(label: int) -> list[int]:
 IDLE = Move()
 
 
-class Variant(NamedTuple):
+class Variant(Struct, frozen=True):
     """How an update moves each bucket on, by the bucket's attribute. Those that are left out start again from the
     clock."""
 
@@ -62,8 +63,7 @@ _ALL_IDLE = Variant()
 NOBODY: Mapping[str, int] = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class Guess:
+class Guess(Struct):
     """What an admission knows about an item: its latest known state, and how often its condition has refused this same
     admission (`refusals`). `unknown`: nothing was known about it before this admission. `busy_until`: until when
     (microseconds) a bucket counts as busy because others have lately kept it busy."""

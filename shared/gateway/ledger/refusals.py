@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.moves import Variant
@@ -14,7 +16,7 @@ _MONEY = next(each for each in LIMITS if each.kind == "money")
 _BY_DIMENSION = {each.dimension: each for each in LIMITS} | {"budget_held": _MONEY}
 
 
-class Refusal(NamedTuple):
+class Refusal(Struct, frozen=True):
     """Why a call was not admitted. `wait` is in microseconds, None if waiting does not help. `dimension` is that of a
     limit, or `budget_held`: the rest of the budget is held by calls under way."""
 

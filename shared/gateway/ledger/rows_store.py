@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.dynamodb.attributes import AttributeValue, to_attribute, to_item
 from gateway.dynamodb.client import pages
@@ -29,7 +30,7 @@ _CORRECTIONS = "correction"  # a separate partition: neither the sweeper nor the
 KEPT_SECONDS = 400 * 86_400
 
 
-class RowAccount(NamedTuple):
+class RowAccount(Struct, frozen=True):
     """An item of `limits`, other than the key's, that also holds a row's money: its budget window, and the budget in it
     (micro-dollars; None for no budget)."""
 
@@ -38,7 +39,7 @@ class RowAccount(NamedTuple):
     budget: int | None = None
 
 
-class Row(NamedTuple):
+class Row(Struct, frozen=True):
     """One call. `minute` is its partition (`partition_of`), `created` is in microseconds, `deadline` in seconds since
     the epoch, `est` in micro-dollars, `tokens` is the number held in the day's counters.
 
@@ -108,8 +109,7 @@ def accounts_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(row["key"], row["window"]), *team, *((each["id"], each["window"]) for each in row.get("accounts", ()))]
 
 
-@dataclass(slots=True)
-class Sum:
+class Sum(Struct):
     """The sums of some rows: micro-dollars of those that have ended, and the number of those that have not."""
 
     actual: int = 0

@@ -11,14 +11,16 @@ import json
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.models.geographies import geography_of
 
 _DATA = Path(__file__).parent.parent / "data" / "models.json"
 
 
-class Card(NamedTuple):
+class Card(Struct, frozen=True):
     """One model. `created` is a date (YYYY-MM-DD). It is empty if unknown, like `family` and `successor`."""
 
     name: str

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import force_setattr, replace
 
 from gateway.errors import BadRequest, GatewayError, NotFound
 from gateway.models import residency as rules
@@ -62,8 +65,7 @@ class Prices(Protocol):
     def targets(self) -> Iterable[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """What answers a request: `name` as asked for, `target` as `provider/model`; `endpoint`, `region` and `deployment`
     if the config names them. `ending` is the day (YYYY-MM-DD) of the model's end if it is near, `successor` the name to
     ask for instead. `called` is the provider's name for the model."""
@@ -76,15 +78,15 @@ class Route:
     deployment: str = ""
     ending: str = ""
     successor: str = ""
-    provider: str = field(init=False, compare=False, repr=False)  # known once: a call asks for it some ten times
-    model: str = field(init=False, compare=False, repr=False)
-    called: str = field(init=False, compare=False, repr=False)
+    provider: str = ""  # this and the rest follow from the others, and are known once: a call asks some ten times
+    model: str = ""
+    called: str = ""
 
     def __post_init__(self) -> None:
         provider, _, model = self.target.partition("/")
-        object.__setattr__(self, "provider", provider)
-        object.__setattr__(self, "model", model)
-        object.__setattr__(self, "called", self.deployment or model)
+        force_setattr(self, "provider", provider)
+        force_setattr(self, "model", model)
+        force_setattr(self, "called", self.deployment or model)
 
 
 def permits(allowed: Sequence[str], *names: str) -> bool:
@@ -144,7 +146,8 @@ class ModelNames:
         own = self.config.price_overrides.get(target)
         if own is None or listed is None:
             return own or listed
-        return own._replace(
+        return replace(
+            own,
             max_output_tokens=own.max_output_tokens or listed.max_output_tokens,
             max_input_tokens=own.max_input_tokens or listed.max_input_tokens,
             capabilities=own.capabilities or listed.capabilities,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.models.usage import Usage
 
@@ -14,7 +15,7 @@ MICRO = 1_000_000
 _TIER_NAMES = {"fast": "priority"}
 
 
-class Price(NamedTuple):
+class Price(Struct, frozen=True):
     """What a model costs, in micro-dollars per million tokens (3 USD per million = 3_000_000).
 
     If the source has no price for a cached or cache-written token, the plain input price holds (a write price of 1.25

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from msgspec import Struct
 
 Source = Literal["provider", "counted", "estimate"]
 
 
-class Usage(NamedTuple):
+class Usage(Struct, frozen=True):
     """Disjoint token counts: every billed token is in exactly one of the first five.
 
     `input_tokens` are the uncached prompt tokens (OpenAI's `prompt_tokens` minus the cached ones; Bedrock's

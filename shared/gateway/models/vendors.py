@@ -53,8 +53,11 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 _DATA = Path(__file__).parent.parent / "data" / "vendors.json"
 
@@ -62,7 +65,7 @@ Sampling = Literal["all", "one", "none"]  # which of temperature and `top_p` a m
 Thinking = Literal["", "adaptive", "budget"]  # how to ask a model to think, apart from the effort; empty: not at all
 
 
-class Quirks(NamedTuple):
+class Quirks(Struct, frozen=True):
     caps: tuple[str, ...] = ()
     service_tier: str | None = None
     pass_fields: tuple[str, ...] = ()
@@ -77,7 +80,7 @@ class Quirks(NamedTuple):
     key_header: str = ""
 
 
-class Counting(NamedTuple):
+class Counting(Struct, frozen=True):
     """How an endpoint is asked how many tokens a prompt has. `keeps`: the fields of a body that may go there; if empty,
     all except `omits`."""
 
@@ -86,7 +89,7 @@ class Counting(NamedTuple):
     keeps: tuple[str, ...] = ()
 
 
-class Endpoint(NamedTuple):
+class Endpoint(Struct, frozen=True):
     """Where a provider takes calls in one wire format. `path` is appended to its base URL; `stream_path` is the path
     that answers as a stream. `signing_name` is empty if nothing is signed."""
 
@@ -107,7 +110,7 @@ class Endpoint(NamedTuple):
         return not self.only_at or f".{host}".endswith(tuple(f".{each}" for each in self.only_at))
 
 
-class ModelRule(NamedTuple):
+class ModelRule(Struct, frozen=True):
     """The rule for models whose id matches `pattern`. It has the names of their endpoints, best first, and whether they
     answer only by an inference profile. `one_tool` and `sampling` say whether they take Anthropic's `tool_choice` among
     their own fields, and which of temperature and `top_p`. `thinking` is how to ask them to think, `dimensions` the
@@ -122,7 +125,7 @@ class ModelRule(NamedTuple):
     dimensions: tuple[int, ...] = ()
 
 
-class Vendor(NamedTuple):
+class Vendor(Struct, frozen=True):
     """`secret` is a name below the deployment's prefix, for providers of the config; the deployment gives packaged ones
     theirs."""
 
@@ -185,7 +188,8 @@ def configured(
 def quirks_of(vendor: Vendor, endpoint: Endpoint, base_url: str) -> Quirks:
     """The quirks at an endpoint: the provider's entry wins over the facts known of the endpoint and the host."""
     known = quirks_at(base_url, vendor.quirks, vendor.name)
-    return known._replace(
+    return replace(
+        known,
         stores=known.stores or endpoint.quirks.stores,
         betas_in_body=endpoint.quirks.betas_in_body,
         caps=known.caps or endpoint.quirks.caps,
@@ -202,7 +206,8 @@ def quirks_at(base_url: str, said: Quirks, name: str = "") -> Quirks:
     there = (each for each in hosts.values() if f".{host}".endswith(tuple(f".{it}" for it in each.get("domains", ()))))
     elsewhere = name in packaged() and packaged()[name].base_url  # it may be sent to any host
     known = next(there, {} if elsewhere else hosts.get(name, {}))
-    return said._replace(
+    return replace(
+        said,
         caps=said.caps or tuple(known.get("caps", ())),
         service_tier=said.service_tier or known.get("serviceTier"),
         passes_all=said.passes_all or bool(known.get("passesAll")),

@@ -4,8 +4,9 @@ asked for."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from gateway.destinations import Destinations
 from gateway.models.vendors import Vendor, packaged
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from gateway.vendors.base import Provider
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """Where a provider is, and how the gateway authenticates there.
 
     `endpoint` is a base URL (OpenAI's ends in `/v1`), which may lead only to `destinations`. `api_key` and

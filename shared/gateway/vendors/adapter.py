@@ -9,8 +9,11 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.dialects.pairs import Pair, Stream, pair
 from gateway.dialects.unsupported import Unsupported, Unusable, named
@@ -37,7 +40,7 @@ _MOST_WAYS: Final = 1_000
 JSON_HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json", "accept": "application/json"}
 
 
-class _Way(NamedTuple):
+class _Way(Struct, frozen=True):
     """Where calls of a client's dialect for a model go, and how they are translated. `path` and `stream_path` are the
     endpoint's for this model. `counting` is how to ask it for a token count, if that is possible."""
 
@@ -92,8 +95,8 @@ class Adapter(ABC):
         body = json.loads(prepared.body)
         kept = counting.keeps or body.keys() - counting.omits
         sent = self.asking({name: value for name, value in body.items() if name in kept}, prepared.endpoint)
-        endpoint = prepared.endpoint._replace(metadata_header="")
-        asked = prepared._replace(endpoint=endpoint, body=to_bytes(sent))
+        endpoint = replace(prepared.endpoint, metadata_header="")
+        asked = replace(prepared, endpoint=endpoint, body=to_bytes(sent))
         reply, _ = awaited(self._asked_of(asked, counting.path, whole=True, rotates=False))
         told = json_object(reply.body) or {}
         found = count(told.get("input_tokens", told.get("inputTokens")))
@@ -136,7 +139,7 @@ class Adapter(ABC):
                 data = yield from read(exchange, woken=True)
                 whole = self._answer(prepared, way, reply, data)
                 yield from retold(call.dialect, whole.body, known=known, model=call.model)
-                yield whole._replace(body={})
+                yield replace(whole, body={})
                 return
             yield from relayed(exchange, reply.headers, stream)
             if not tap.ended and not stream.beyond:
@@ -224,11 +227,11 @@ class Adapter(ABC):
             message = f"The model {call.model} answers only by an inference profile, such as us.{call.model}."
             raise rejected_here(self.name, message, "model")
         quirks = quirks_of(self._vendor, endpoint, self._connection.endpoint)
-        quirks = quirks._replace(pass_fields=(*quirks.pass_fields, *self._connection.pass_fields))
+        quirks = replace(quirks, pass_fields=(*quirks.pass_fields, *self._connection.pass_fields))
         counting = counting_for(self._vendor, endpoint, call.model)
         if counting is not None:
-            own = call._replace(model=own_id(without_arn(call.model)))
-            counting = counting._replace(path=self._target(counting.path, own))
+            own = replace(call, model=own_id(without_arn(call.model)))
+            counting = replace(counting, path=self._target(counting.path, own))
         return _Way(
             endpoint,
             self._target(endpoint.path, call),

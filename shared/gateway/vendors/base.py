@@ -12,7 +12,9 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
+
+from msgspec import Struct
 
 from gateway.models.usage import Usage
 from gateway.models.vendors import Endpoint
@@ -21,7 +23,7 @@ from gateway.times import NO_WAITS, Waits
 Got = TypeVar("Got")
 
 
-class ModelCall(NamedTuple):
+class ModelCall(Struct, frozen=True):
     """One attempt at one provider.
 
     `model` is the provider's own id. `body` is the client's request in its `dialect`, without gateway fields; unknown
@@ -57,7 +59,7 @@ class ModelCall(NamedTuple):
     dropped: tuple[str, ...] = ()
 
 
-class Prepared(NamedTuple):
+class Prepared(Struct, frozen=True):
     """A call as it leaves for an `endpoint`. `body` is the bytes on the wire. `dropped`: paths of request fields that
     are left out, fit for a header. `names`: maps tools' names in the answer to the client's names if they differ.
     `parts`: if the call leaves in several requests, which all belong to this one attempt, the bytes of each and the
@@ -79,7 +81,7 @@ class Prepared(NamedTuple):
         return min(self.call.timeout, self.seconds)
 
 
-class Chunk(NamedTuple):
+class Chunk(Struct, frozen=True):
     """One event of a stream in the client's dialect. `kind` is its type, empty if the dialect has none. `data` is its
     text as it came, if the provider speaks the client's dialect.
 
@@ -96,7 +98,7 @@ class Chunk(NamedTuple):
     size: int = 0
 
 
-class Made(NamedTuple):
+class Made(Struct, frozen=True):
     """Output that was made but that the client's dialect does not show: a thought if the dialect has none, or the end
     while it waits for its counts. It is paid for like shown output. The fields are those of a `Chunk`."""
 
@@ -105,7 +107,7 @@ class Made(NamedTuple):
     size: int = 0
 
 
-class Counted(NamedTuple):
+class Counted(Struct, frozen=True):
     """The provider's counts so far: the whole prompt, and the answer as far as it is counted. `final`: these are all
     the counts, because the answer has given its reason to end; or the call leaves in parts, and they are all that the
     parts sent by now come to. `tier` is the service tier that answered, if it is named."""
@@ -124,7 +126,7 @@ class Quiet(Enum):
 QUIET: Final = Quiet.QUIET
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """The whole answer in the client's dialect, with the types that its SDK has, and the tokens that are billed. For a
     stream, which was sent in chunks, `body` is empty.
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.dialects.vectors.answers import joined, written_usage
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.models.usage import Usage
@@ -32,7 +34,7 @@ def in_parts(provider: str, prepared: Prepared, ask: Ask) -> Iterator[Event]:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise _late(provider)
-            one = prepared._replace(seconds=left, body=body)
+            one = replace(prepared, seconds=left, body=body)
             with closing(ask(one)) as events:
                 for event in events:
                     if isinstance(event, Answer):

@@ -4,8 +4,9 @@ for, and again when its entry in the config changes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from gateway import observability
 from gateway.aws.sigv4 import Credentials

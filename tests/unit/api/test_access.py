@@ -1,10 +1,10 @@
 """The caller of a request: taken from the authorizer's context, or checked here if the authorizer could not do it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import context
 from gateway.api.access import caller_of
@@ -125,7 +125,12 @@ def test_an_address_is_judged_by_the_record_where_the_cached_answer_refuses_it()
     def ask(source: str) -> str | None:
         with context.entered(context.Context(source=source)):
             try:
-                caller_of(replace(request(cached), source=source), "completions", checked(records), pace=lambda: pace)
+                caller_of(
+                    replace(request(cached), source=source),
+                    "completions",
+                    checked(records),
+                    pace=lambda: pace,
+                )
             except Forbidden as refused:
                 return refused.code
         return None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from gateway.api import callers
 from gateway.api.callers import KEPT_SECONDS, SentKeys

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway import observability
 from gateway.breakers.admin import BreakerAdmin
@@ -272,7 +273,7 @@ def test_an_ill_model_suspends_no_other(state: MemoryState, clock: Clock) -> Non
     fail(breakers, 5)
     assert refused(breakers).message.startswith("The model openai/gpt-4 is failing")
     call(breakers, ANSWERED, target=OTHER)
-    call(breakers, ANSWERED, target=TARGET._replace(region="eu"))
+    call(breakers, ANSWERED, target=replace(TARGET, region="eu"))
     assert {key.text for key in state.items} == {"openai/gpt-4@global"}
 
 
@@ -281,9 +282,9 @@ def test_a_host_that_can_not_be_reached_suspends_all_its_models_and_no_other_reg
 ) -> None:
     breakers = Breakers(state, clock)
     for number in range(5):
-        call(breakers, UNREACHED, target=TARGET._replace(model=f"m{number}"))
+        call(breakers, UNREACHED, target=replace(TARGET, model=f"m{number}"))
     assert refused(breakers).message.startswith("The provider openai is failing")
-    call(breakers, ANSWERED, target=TARGET._replace(region="eu"))
+    call(breakers, ANSWERED, target=replace(TARGET, region="eu"))
     clock.advance(60_000)
     probe = breakers.acquire(OTHER, RULES)  # of any model
     assert set(probe.probes) == {HOST}
@@ -300,7 +301,7 @@ def test_a_call_may_be_the_probe_of_host_and_model_both_and_takes_none_alone(sta
     refused(breakers)
     breakers.give_back(permits.pop())
     assert (state[HOST].probes, state[TARGET].probes) == (2, 2)
-    state.items[TARGET] = state[TARGET]._replace(probes=3)  # other containers have the last probe
+    state.items[TARGET] = replace(state[TARGET], probes=3)  # other containers have the last probe
     refused(breakers)
     assert state[HOST].probes == 2
     tell(breakers, permits.pop(), UNREACHED)
@@ -330,7 +331,7 @@ def test_a_plan_is_refused_where_each_of_its_targets_is_suspended(state: MemoryS
 def test_what_a_container_remembers_is_bounded(state: MemoryState, clock: Clock) -> None:
     breakers = Breakers(state, clock)
     for number in range(3_000):
-        call(breakers, ANSWERED, target=TARGET._replace(model=f"m{number}"))
+        call(breakers, ANSWERED, target=replace(TARGET, model=f"m{number}"))
     assert len(breakers._known) <= 1_000
     fail(breakers, 5)
     refused(breakers)
@@ -440,7 +441,7 @@ def test_an_operator_switches_a_provider_with_all_it_has_or_a_single_breaker(sta
     call(breakers, ANSWERED, target=OTHER)
     admin.act({"action": "open", "providers": ["openai"]}, BY)
     clock.advance(1_000)
-    for target in (TARGET, OTHER, TARGET._replace(region="eu")):  # also one that nobody has seen
+    for target in (TARGET, OTHER, replace(TARGET, region="eu")):  # also one that nobody has seen
         with pytest.raises(UpstreamUnavailable):
             breakers.acquire(target, RULES)
     admin.act({"action": "reset", "breakers": ["openai/gpt-4@global"]}, BY)
@@ -462,7 +463,7 @@ def test_a_breaker_that_is_none_is_refused(state: MemoryState, clock: Clock, tex
 
 @given(trips=st.integers(0, 200), timeout=st.integers(100, 3_600_000))
 def test_openings_grow_and_stay_bounded(trips: int, timeout: int) -> None:
-    rules = RULES._replace(timeout_ms=timeout)
+    rules = replace(RULES, timeout_ms=timeout)
     assert timeout <= rules.open_for(trips) <= rules.open_for(trips + 1) <= max(timeout, 600_000)
 
 

@@ -1,13 +1,15 @@
 """A call by any plan, whatever its targets do: an oracle in plain arithmetic says what is asked, held, and paid."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway import observability
 from gateway.breakers.breaker import Breaker, BreakerRules
@@ -203,7 +205,7 @@ def test_a_reader_who_leaves_ends_the_call_and_gives_the_probe_back(kind: str) -
     plan, state = made([(kind, 100, 10), ("answered", 100, 10)])
     key, books = plan.first.breaker, Books(0)
     state.force_open(key, 1)
-    state.items[key] = state[key]._replace(forced=False, until=2)
+    state.items[key] = replace(state[key], forced=False, until=2)
     call = call_of(plan, state, books)
     events = cast(Any, call.events())
     next(events)
@@ -218,7 +220,7 @@ def test_a_reader_who_leaves_ends_the_call_and_gives_the_probe_back(kind: str) -
 
 
 def test_what_was_seen_of_an_answer_that_broke_off_is_billed() -> None:
-    plan, state = made([("broken_off", 100, 10)], price=PRICE._replace(capabilities=("tools",)))
+    plan, state = made([("broken_off", 100, 10)], price=replace(PRICE, capabilities=("tools",)))
     books = Books(0)
     with pytest.raises(UpstreamError):
         call_of(plan, state, books).gather()
@@ -265,8 +267,8 @@ def test_a_name_that_a_client_may_make_up_is_no_metric_of_its_own(
     observability.write(observability.emf("gateway", "completions"))
     log_lines()
     for name in ("ft:gpt-4o:acme:one:1", "ft:gpt-4o:acme:two:2"):
-        target = replace(plan.first, route=Route("m", f"x/{name}", PRICE))
-        call_of(replace(plan, targets=(target,)), state, Books(0)).gather()
+        target = dataclasses.replace(plan.first, route=Route("m", f"x/{name}", PRICE))
+        call_of(dataclasses.replace(plan, targets=(target,)), state, Books(0)).gather()
     observability.write(observability.emf("gateway", "completions"))
     assert {line["Model"] for line in log_lines() if "Cost" in line} == {"ft:gpt-4o"}
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.calls.estimate import Estimate, estimate
 from gateway.errors import BadRequest
@@ -94,7 +95,7 @@ def test_a_field_of_another_dialect_is_counted_whatever_it_is(name: str, given: 
 
 @pytest.mark.parametrize("options", [["30m"], "1h", 5, True, {}])
 def test_options_that_are_no_object_ask_for_no_price(options: Any) -> None:
-    price = PRICE._replace(cache_write=2 * MICRO)
+    price = replace(PRICE, cache_write=2 * MICRO)
     assert of(user("hi") | {"prompt_cache_options": options}, price).cost > 0
     with pytest.raises(BadRequest, match="ttl"):
         of(user("hi") | {"prompt_cache_options": {"ttl": "1h"}}, price)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.billing.counters import counted
 from gateway.billing.sessions.places import SessionPlace
@@ -25,7 +26,7 @@ from gateway.errors import StoreUnavailable
 from tests.fakes.database import Clock
 from tests.unit.billing.test_counters import ROW
 
-(THREADS_SESSION, OLDER_SESSION), THREAD, SUBAGENT, TURN, CLASS_OF_SUBAGENT = threads()
+(THREADS_SESSION, OLDER_SESSION), THREAD, SUBAGENT, TURN, CLASS_OF_SUBAGENT = structs.astuple(threads())
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 SECRET = b"s" * 32
 TEXT = st.text(max_size=700) | st.sampled_from([UUID, UUID.upper(), " ", "anne@example.com", "main", "\0", "a#b"])

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.dialects.pairs import pair
 from gateway.dialects.written import Asked
 from gateway.models.vendors import Quirks, Thinking
@@ -31,7 +33,7 @@ class MarkedForAnHour(Marked):
 
 def _sent(native: str, body: Mapping[str, Any], cap: int, **how: Any) -> Sent:
     asked = Asked(body, "m", cap, may_store=isinstance(body, Storable), **how)
-    asked = asked._replace(marks=body.ttl if isinstance(body, Marked) else "")
+    asked = replace(asked, marks=body.ttl if isinstance(body, Marked) else "")
     written = pair("responses", native).request(asked)
     return Sent(json.loads(json.dumps(written.body, allow_nan=False)), written.dropped)
 

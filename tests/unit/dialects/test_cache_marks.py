@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.dialects.pairs import pair
 from gateway.dialects.written import Asked
@@ -119,6 +120,6 @@ def test_who_gets_them(body: dict[str, Any], rule: MarkRule, expected: str) -> N
 def test_only_where_they_are_known_and_priced() -> None:
     both = {**KEY, **LONG}
     assert marks_for(both, "chat", "openai/gpt-4o", PRICE, "always") == ""
-    assert marks_for(both, "chat", CLAUDE, PRICE._replace(cache_write=None), "always") == ""
-    assert marks_for(both, "chat", CLAUDE, PRICE._replace(capabilities=()), "always") == ""
-    assert marks_for(both, "chat", CLAUDE, PRICE._replace(cache_write_1h=None), "always") == "5m"
+    assert marks_for(both, "chat", CLAUDE, replace(PRICE, cache_write=None), "always") == ""
+    assert marks_for(both, "chat", CLAUDE, replace(PRICE, capabilities=()), "always") == ""
+    assert marks_for(both, "chat", CLAUDE, replace(PRICE, cache_write_1h=None), "always") == "5m"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.calls.estimate_inputs import estimate_inputs
 from gateway.dialects.embeddings.policy import DOCUMENTED, REFUSED
@@ -111,7 +112,7 @@ def test_what_is_held_is_never_less_than_a_bill(given: list[str]) -> None:
 
 def test_a_batch_is_held_whole_though_each_text_fits_the_model() -> None:
     long = "word " * 8_000
-    est = estimate_inputs({"input": [long] * 50}, PRICE._replace(input=MICRO))
+    est = estimate_inputs({"input": [long] * 50}, replace(PRICE, input=MICRO))
     assert est.cost > 50 * len(long) / 5, "the most that a model reads is the most of each text, not of all"
     assert estimate_inputs({"input": [[7] * 8_000] * 50}, PRICE).prompt == 50 * 8_000 + 128
 

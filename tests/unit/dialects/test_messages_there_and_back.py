@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.dialects.chat.stream import chunks, completion, read_choice
 from gateway.dialects.converse.answer import read_answer as read_converse
@@ -90,7 +91,7 @@ def test_a_request_through_messages(request: Request) -> None:
     if wanted.parallel is False and wanted.choice is None:  # Messages says this together with a choice
         assert found.choice is not None
         assert found.choice.kind == "auto"
-        found = found._replace(choice=None)
+        found = replace(found, choice=None)
     assert found == _joined(wanted)
 
 

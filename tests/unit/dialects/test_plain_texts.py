@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.dialects.chat.request import read_request
 from gateway.dialects.conversation import conversation_of
@@ -69,7 +70,7 @@ def test_a_request_of_texts(turns: list[Turn], marks: str) -> None:
     tools, system = (Tool("f"),), Turn("system", (Text("s"),))  # without the last, a mark would go behind the tools
     short, general = write(system, *turns, END, marks=marks), write(system, *turns, END, tools=tools, marks=marks)
     assert short.body == {name: value for name, value in general.body.items() if name != "toolConfig"}
-    assert short._replace(body={}) == general._replace(body={})
+    assert replace(short, body={}) == replace(general, body={})
     short, called = write(*turns, END), write(*turns, END, *CALL, tools=tools)
     assert (short.body["messages"], short.turns) == (called.body["messages"][:-2], called.turns[:-2])
     assert (short.body.get("system"), short.dropped) == (called.body.get("system"), called.dropped)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.dialects.pairs import pair
 from gateway.dialects.responses.policy import DOCUMENTED, NOT_STORED, REFUSED, check_fields
@@ -106,9 +107,9 @@ def test_the_body_that_leaves_is_the_client_s_but_for_what_is_enforced() -> None
     enforced = {"model": "theirs", "max_output_tokens": 5, "store": False, "stream": True, "service_tier": "default"}
     assert written.body == {"input": "hi", "truncation": "auto"} | enforced
     assert (json.dumps(given), written.dropped) == (before, ["store"])
-    stored = pair("responses", "responses").request(asked._replace(may_store=True))
+    stored = pair("responses", "responses").request(replace(asked, may_store=True))
     assert (stored.body, stored.dropped) == (written.body | {"store": True}, [])
-    silent = asked._replace(body=BODY, may_store=True)
+    silent = replace(asked, body=BODY, may_store=True)
     assert pair("responses", "responses").request(silent).body["store"] is False
 
 

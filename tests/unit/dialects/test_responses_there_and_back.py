@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.dialects.chat.stream import chunks, completion, read_choice
 from gateway.dialects.neutral import (
@@ -65,7 +66,8 @@ def _sayable(request: Request) -> Request:
         output = Output("schema", output.schema, output.name or "n", output.description, True)
     tools = tuple(tool for tool in request.tools if not isinstance(tool, Mark))
     choice = request.choice if request.choice is not None else Choice("auto")
-    return request._replace(
+    return replace(
+        request,
         turns=tuple(turns),
         tools=tools,
         choice=choice,
@@ -119,10 +121,10 @@ def said(draw: st.DrawFn) -> list[Delta]:
     assert isinstance(used, Used)
     called = any(isinstance(delta, ArgumentsDelta) for delta in deltas)
     ends = [Finish("length"), Finish("content_filter"), Finish("tool_calls" if called else "stop")]
-    usage = used.usage._replace(cache_write_tokens=used.usage.cache_write_tokens + used.usage.cache_write_1h_tokens)
-    usage = usage._replace(cache_write_1h_tokens=0)
+    usage = replace(used.usage, cache_write_tokens=used.usage.cache_write_tokens + used.usage.cache_write_1h_tokens)
+    usage = replace(usage, cache_write_1h_tokens=0)
     found = [
-        each._replace(id=f"call_{each.block}") if isinstance(each, ToolStart) else each
+        replace(each, id=f"call_{each.block}") if isinstance(each, ToolStart) else each
         for each in deltas
         if not isinstance(each, Rest)
     ]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.dialects.chat import request as chat
 from gateway.dialects.chat.stream import chunks, completion, read_choice
@@ -136,7 +137,7 @@ def _joined(request: Request) -> Request:
             turns[-1] = Turn(turn.speaker, (*turns[-1].blocks, *turn.blocks))
         else:
             turns.append(turn)
-    return request._replace(turns=tuple(turns))
+    return replace(request, turns=tuple(turns))
 
 
 @settings(deadline=None)

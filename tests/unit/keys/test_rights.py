@@ -3,13 +3,13 @@ leads to."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from itertools import combinations
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.config.document import TierLimits
 from gateway.errors import Forbidden
@@ -338,7 +338,7 @@ def test_nobody_who_holds_upper_bounds_makes_a_key_that_does_not() -> None:
     assert asked("create", replace(lower, limits=KeyLimits(estimate="typical")), None, typical) is None
     assert asked("create", FULL, None, typical) is None
     own = replace(lower, model_limits=on_opus())
-    wanted = (on_opus()[0]._replace(limits=KeyLimits(max_budget=5, estimate="typical")),)
+    wanted = (replace(on_opus()[0], limits=KeyLimits(max_budget=5, estimate="typical")),)
     before = replace(RECORD, model_limits=on_opus())
     assert asked("change", own, before, replace(before, model_limits=wanted)) == "estimate"
 
@@ -346,7 +346,7 @@ def test_nobody_who_holds_upper_bounds_makes_a_key_that_does_not() -> None:
 def test_a_limit_on_a_model_is_neither_multiplied_nor_lost() -> None:
     actor, own = replace(FULL, model_limits=on_opus()), replace(RECORD, model_limits=on_opus())
     assert asked("create", actor, None, own) == "model_limits"
-    other_name = (on_opus()[0]._replace(name="bedrock/opus"),)
+    other_name = (replace(on_opus()[0], name="bedrock/opus"),)
     for after in ((), on_opus(6), on_opus(5, "budget"), other_name):
         assert asked("change", actor, own, replace(own, model_limits=after)) == "model_limits"
     assert asked("change", actor, own, replace(own, model_limits=on_opus(4))) is None

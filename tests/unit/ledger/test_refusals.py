@@ -1,10 +1,10 @@
 """The refusals that a limit in shadow reports are those that it makes when it is enforced."""
 
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.moves import Guess, Variant, variant_of

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.config.document import TierLimits
 from gateway.dynamodb.attributes import from_item, to_item
@@ -15,7 +16,7 @@ from gateway.ledger.admission import Demand, Terms, Windows
 from gateway.ledger.holds import AdmissionRequest, Admitted, Outcome, row_of
 from gateway.ledger.limits_store import LimitsStore
 from gateway.ledger.moves import Guess, Variant, kept_busy, variant_of
-from gateway.ledger.rows_store import minute_partition, partition_of
+from gateway.ledger.rows_store import RowAccount, minute_partition, partition_of
 from gateway.limits import Bucket
 from gateway.models.usage import Usage
 from tests.fakes.database import ScriptedDatabase
@@ -71,7 +72,7 @@ def test_each_field_of_a_row_is_where_its_name_says() -> None:
     request = AdmissionRequest(
         "req_1", "gpt-4", "openai/gpt-4o", "openai", 200, 30, deadline, "corr", ("a-tag",), facts=facts
     )
-    assert row_of(caller, [key, team], request, 150)._asdict() == {
+    assert structs.asdict(row_of(caller, [key, team], request, 150)) == {
         "minute": partition_of("req_1", NOW, deadline),
         "rid": "req_1",
         "key": "k_1",
@@ -86,7 +87,7 @@ def test_each_field_of_a_row_is_where_its_name_says() -> None:
         "team": "t",
         "window": WINDOWS.budget,
         "budget": 1_000,
-        "accounts": (("team#t", WINDOWS.budget, 900),),
+        "accounts": (RowAccount("team#t", WINDOWS.budget, 900),),
         "correlation": "corr",
         "tags": ("(other)",),
         "number": 7,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.destinations import Destinations
 from gateway.models.endpoints import endpoint_for, endpoints_of, needs_profile, rule_of
@@ -35,14 +36,14 @@ def test_what_is_packaged_is_whole() -> None:
         ("https://api.openai.com/v1", OWN),
         ("https://EU.api.OpenAI.com/v1", OWN),
         ("https://openai.com/v1", OWN),
-        ("https://x.openai.azure.com/openai/v1", ONE_CAP._replace(key_header="api-key", stores=True)),
+        ("https://x.openai.azure.com/openai/v1", replace(ONE_CAP, key_header="api-key", stores=True)),
         ("https://api.together.ai/v1", Quirks(("max_tokens",))),
         ("https://api.together.xyz/v1", Quirks(("max_tokens",))),
         ("https://notopenai.com/v1", Quirks()),
         ("https://openai.com.evil.example/v1", Quirks()),
         (
             "https://api.groq.com/openai/v1",
-            ONE_CAP._replace(drops=("messages[].name",), refuses=("logit_bias", "logprobs", "top_logprobs")),
+            replace(ONE_CAP, drops=("messages[].name",), refuses=("logit_bias", "logprobs", "top_logprobs")),
         ),
     ],
 )

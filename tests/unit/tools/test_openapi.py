@@ -1,9 +1,9 @@
 """The OpenAPI document: valid, complete, and the same as the functions' own descriptions."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from openapi_spec_validator import validate
 from pydantic import BaseModel
 

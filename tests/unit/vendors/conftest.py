@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.aws.sigv4 import Credentials
 from gateway.models.vendors import ModelRule, packaged
@@ -46,7 +47,7 @@ def bedrock_openai(fake: FakeUpstream) -> Provider:
 def bedrock_at(fake: FakeUpstream, endpoint: str) -> Provider:
     """Bedrock, whose every model has only this endpoint."""
     credentials = Credentials(ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
-    vendor = packaged()["bedrock"]._replace(models=(ModelRule("*", (endpoint,), one_tool=False),))
+    vendor = replace(packaged()["bedrock"], models=(ModelRule("*", (endpoint,), one_tool=False),))
     return connect(vendor, at(fake.url, region="eu-west-1", credentials=lambda: credentials))
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.aws.sigv4 import Credentials
 from gateway.dialects.chat.stream import completion
@@ -381,7 +382,7 @@ def test_what_is_left_out_is_told_with_the_call() -> None:
     ],
 )
 def test_one_tool_at_a_time_where_the_model_can_be_told(model: str, own: bool) -> None:
-    asked = prepared(call(tools=TOOLS, parallel_tool_calls=False)._replace(model=model))
+    asked = prepared(replace(call(tools=TOOLS, parallel_tool_calls=False), model=model))
     assert ("parallel_tool_calls" in asked.dropped) is not own
     assert ("additionalModelRequestFields" in json.loads(asked.body)) is own
 
@@ -405,7 +406,7 @@ def test_one_tool_at_a_time_where_the_model_can_be_told(model: str, own: bool) -
     ],
 )
 def test_no_sampling_where_the_model_refuses_it(model: str, takes: bool) -> None:
-    asked = prepared(call(temperature=0.5, top_k=3)._replace(model=model))
+    asked = prepared(replace(call(temperature=0.5, top_k=3), model=model))
     sent = json.loads(asked.body)
     assert ("temperature" in sent["inferenceConfig"]) is takes
     assert ("top_k" in sent.get("additionalModelRequestFields", {})) is takes
@@ -414,7 +415,7 @@ def test_no_sampling_where_the_model_refuses_it(model: str, takes: bool) -> None
 
 
 def test_sampling_that_changes_nothing_is_left_out_in_silence() -> None:
-    asked = prepared(call(temperature=1, top_p=1)._replace(model="us.anthropic.claude-sonnet-5-5"))
+    asked = prepared(replace(call(temperature=1, top_p=1), model="us.anthropic.claude-sonnet-5-5"))
     assert json.loads(asked.body)["inferenceConfig"].keys() == {"maxTokens"}
     assert not asked.dropped
 
@@ -482,7 +483,7 @@ def test_usage_as_openai_reports_it() -> None:
 
 
 def test_an_odd_correlation_id_stays_home() -> None:
-    assert "requestMetadata" not in _request(call()._replace(correlation_id="a\nb"))
+    assert "requestMetadata" not in _request(replace(call(), correlation_id="a\nb"))
 
 
 def test_bedrock_needs_region_and_credentials() -> None:

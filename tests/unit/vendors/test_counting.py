@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from urllib.parse import quote
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.aws.sigv4 import Credentials
 from gateway.errors import (
@@ -47,7 +48,7 @@ def bedrock(fake: FakeUpstream) -> Provider:
 
 def asked(model: str = "claude-sonnet-4-5", **said: Any) -> ModelCall:
     call = ModelCall(model, ASKED, 1_025, timeout=10, dialect="messages", correlation_id="cid-1")
-    return call._replace(**said)
+    return replace(call, **said)
 
 
 def counted(provider: Provider, call: ModelCall) -> dict[str, Any]:

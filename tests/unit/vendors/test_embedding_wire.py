@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import botocore.config
 import pytest
+from msgspec.structs import replace
 
 from gateway.aws.sigv4 import Credentials
 from gateway.dialects.vectors.inputs import most_tokens
@@ -76,7 +77,7 @@ def test_the_events_of_a_batch(fake: FakeUpstream, there: Provider) -> None:
 
 def test_a_batch_has_the_time_of_one_call(fake: FakeUpstream, there: Provider) -> None:
     prepared = there.prepare(call(TITAN, ["one", "two"]))
-    late = prepared._replace(call=prepared.call._replace(timeout=0))
+    late = replace(prepared, call=replace(prepared.call, timeout=0))
     with pytest.raises(Exception, match="did not answer in time") as caught:
         list(there.send(late))
     assert (getattr(caught.value, "sent", None), fake.seen) == (False, [])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from anthropic.types import Message
+from msgspec.structs import replace
 from openai.types.chat import ChatCompletion
 
 from gateway.aws.sigv4 import Credentials
@@ -258,7 +259,7 @@ def test_an_end_that_nobody_knows_is_the_client_s_to_judge(fake: FakeUpstream, c
 )
 def test_bedrock_by_model_and_dialect(fake: FakeUpstream, model: str, dialect: str, forced: str, path: str) -> None:
     base = call() if dialect == "chat" else messages()
-    asked = base._replace(model=model, endpoint=forced)
+    asked = replace(base, model=model, endpoint=forced)
     ask(at_bedrock(fake), asked)
     assert fake.seen[0].path.endswith(path)
     assert "/eu-west-1/bedrock/aws4_request" in fake.seen[0].headers["authorization"]
@@ -268,8 +269,8 @@ def test_a_model_without_its_profile_and_an_endpoint_that_there_is_not_are_told_
     fake: FakeUpstream,
 ) -> None:
     for asked, word in (
-        (call()._replace(model="openai.gpt-5.5"), "us.openai.gpt-5.5"),
-        (call()._replace(endpoint="mantle"), "no endpoint mantle"),
+        (replace(call(), model="openai.gpt-5.5"), "us.openai.gpt-5.5"),
+        (replace(call(), endpoint="mantle"), "no endpoint mantle"),
     ):
         with pytest.raises(UpstreamRejected, match=word) as refused:
             at_bedrock(fake).prepare(asked)
@@ -284,9 +285,9 @@ def test_a_host_that_stores_unless_it_is_told_not_to_is_told(fake: FakeUpstream,
     for untold in ({}, {"store": False}, {"store": None}):
         prepared = bedrock_openai.prepare(call(**untold))
         assert (sent(prepared)["store"], prepared.dropped) == (False, ())
-    allowed = bedrock_openai.prepare(call(store=True, metadata={"a": "b"})._replace(may_store=True))
+    allowed = bedrock_openai.prepare(replace(call(store=True, metadata={"a": "b"}), may_store=True))
     assert (sent(allowed)["store"], sent(allowed)["metadata"], allowed.dropped) == (True, {"a": "b"}, ())
-    assert sent(bedrock_openai.prepare(call()._replace(may_store=True)))["store"] is False
+    assert sent(bedrock_openai.prepare(replace(call(), may_store=True)))["store"] is False
 
 
 def test_a_host_that_nobody_says_it_of_is_told_nothing(fake: FakeUpstream, openai: Provider) -> None:
@@ -295,13 +296,13 @@ def test_a_host_that_nobody_says_it_of_is_told_nothing(fake: FakeUpstream, opena
     assert ("store" in sent(plain), sent(plain)["metadata"], plain.dropped) == (False, {"a": "b"}, ())
     asked = openai.prepare(call(store=True))
     assert ("store" in sent(asked), asked.dropped) == (False, ("store",))
-    allowed = openai.prepare(call(store=True)._replace(may_store=True))
+    allowed = openai.prepare(replace(call(store=True), may_store=True))
     assert (sent(allowed)["store"], allowed.dropped) == (True, ())
 
 
 def test_ids_of_ours_stand_in_bedrock_s_log(fake: FakeUpstream, bedrock: Provider, bedrock_invoke: Provider) -> None:
     ids = {"key-id": "key_1", "request-id": "req_1", "odd": "a\nb"}
-    asked = call()._replace(metadata=ids)
+    asked = replace(call(), metadata=ids)
     known = {"correlation-id": "cid-1", "key-id": "key_1", "request-id": "req_1"}
     assert sent(bedrock.prepare(asked))["requestMetadata"] == known
     ask(bedrock_invoke, asked)
@@ -336,7 +337,7 @@ SAMPLED: dict[str, Any] = {"temperature": 0.5, "top_p": 0.9, "top_k": 5}
 def test_a_model_is_sampled_as_it_takes_it_at_every_endpoint(
     fake: FakeUpstream, anthropic: Provider, model: str, dropped: tuple[str, ...]
 ) -> None:
-    prepared = at_bedrock(fake).prepare(call(**SAMPLED)._replace(model=model))
+    prepared = at_bedrock(fake).prepare(replace(call(**SAMPLED), model=model))
     assert (prepared.endpoint.name, prepared.dropped) == ("converse", dropped)
     own = sent(prepared).get("additionalModelRequestFields", {})
     left = {"temperature": "temperature", "top_p": "topP"}
@@ -345,7 +346,7 @@ def test_a_model_is_sampled_as_it_takes_it_at_every_endpoint(
     }
     assert said == {name: None if name in dropped else value for name, value in SAMPLED.items()}
     if "claude" in model:
-        there = anthropic.prepare(call(**SAMPLED)._replace(model=model.removeprefix("eu.anthropic.")))
+        there = anthropic.prepare(replace(call(**SAMPLED), model=model.removeprefix("eu.anthropic.")))
         assert there.dropped == dropped
         assert {name: sent(there).get(name) for name in SAMPLED} == said
 

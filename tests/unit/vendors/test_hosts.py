@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from openai.types.chat import ChatCompletion
 
 from gateway.errors import BadRequest, UpstreamCredentials, UpstreamError, UpstreamRejected, UpstreamThrottled
@@ -144,7 +145,7 @@ def azure(world: World) -> Provider:
 
 def deployed(text: str = "hello", **said: Any) -> Any:
     """A call to a deployment of the resource."""
-    return call(text, **said)._replace(model="prod-gpt-4o")
+    return replace(call(text, **said), model="prod-gpt-4o")
 
 
 def test_azure(world: World, azure: Provider) -> None:
@@ -161,9 +162,9 @@ def test_azure(world: World, azure: Provider) -> None:
 def test_azure_s_responses(world: World, azure: Provider) -> None:
     """At the fake's address an alias must name the endpoint, because it is known only at azure.com."""
     body = {"input": "[[fake cached=30]]", "store": True, "prompt_cache_key": "k", "reasoning": {"effort": "low"}}
-    asked = call()._replace(model="prod-gpt-4o", dialect="responses", body=body, max_output_tokens=20)
+    asked = replace(call(), model="prod-gpt-4o", dialect="responses", body=body, max_output_tokens=20)
     assert azure.prepare(asked).endpoint.name == "chat"
-    named = asked._replace(endpoint="responses")
+    named = replace(asked, endpoint="responses")
     answer = ask(azure, named)
     seen = world.fake.seen[-1]
     assert (seen.path, seen.headers["api-key"]) == ("/hosts/azure/openai/v1/responses", KEY)
@@ -172,12 +173,12 @@ def test_azure_s_responses(world: World, azure: Provider) -> None:
     assert (answer.body["object"], answer.body["store"]) == ("response", False)
     assert answer.usage is not None
     assert answer.usage.cached_tokens == 30
-    ask(azure, named._replace(may_store=True))
+    ask(azure, replace(named, may_store=True))
     assert world.fake.seen[-1].body["store"] is True
-    unknown = failure(azure, named._replace(model="no-such"))
+    unknown = failure(azure, replace(named, model="no-such"))
     assert (unknown.upstream_status, unknown.reason) == (404, "DeploymentNotFound")
     with pytest.raises(BadRequest) as refused:
-        azure.prepare(named._replace(body={**body, "made_up": 1}))
+        azure.prepare(replace(named, body={**body, "made_up": 1}))
     assert refused.value.param == "made_up"
 
 

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.dialects.sse import MOST_EVENT, Parser
 from gateway.models.usage import Usage
@@ -74,7 +75,7 @@ def test_what_stands_behind_the_last_event_is_nobody_s(
 ) -> None:
     """In any pieces; here all in one."""
     fake.script(anthropics(START, BLOCK, text("hi"), ends(output_tokens=9), STOP, late))
-    asked = chat() if dialect == "chat" else messages()._replace(streamed=True)
+    asked = chat() if dialect == "chat" else replace(messages(), streamed=True)
     chunks, answer = streamed(anthropic, asked)
     assert answer.usage is not None
     assert answer.usage.output_tokens == 9
@@ -107,7 +108,7 @@ def test_a_prompt_that_was_told_is_not_of_no_tokens_later(
     fake: FakeUpstream, anthropic: Provider, dialect: str, zeros: dict[str, int]
 ) -> None:
     fake.script(anthropics(START, BLOCK, text("hi"), ends(**zeros, output_tokens=9), STOP))
-    asked = chat() if dialect == "chat" else messages()._replace(streamed=True)
+    asked = chat() if dialect == "chat" else replace(messages(), streamed=True)
     assert streamed(anthropic, asked)[1].usage == Usage(500, 40, output_tokens=9)
 
 
@@ -119,7 +120,7 @@ def test_what_is_told_of_a_prompt_later_counts_where_it_is_a_count(fake: FakeUps
 
 @pytest.mark.parametrize("dialect", ["chat", "messages"])
 def test_a_count_that_more_came_behind_is_not_of_the_whole(fake: FakeUpstream, openai: Provider, dialect: str) -> None:
-    asked = chat() if dialect == "chat" else messages()._replace(streamed=True)
+    asked = chat() if dialect == "chat" else replace(messages(), streamed=True)
     early = ({**delta("hi"), **counts(5, 1)}, delta(" there and more"), delta("", "stop"))
     fake.script(openais(*early), openais(*early, {"choices": [], **counts(5, 7)}))
     assert streamed(openai, asked)[1].usage is None

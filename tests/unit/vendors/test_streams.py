@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from openai.types.chat import ChatCompletionChunk
 
 from gateway.dialects.pairs import Stream
@@ -34,7 +35,7 @@ TOLD = {
 
 
 def chat(**body: Any) -> ModelCall:
-    return call("hello", **body)._replace(streamed=True)
+    return replace(call("hello", **body), streamed=True)
 
 
 def streamed(provider: Provider, asked: ModelCall) -> tuple[list[Chunk], Answer]:
@@ -59,14 +60,14 @@ def test_chat_from_every_endpoint(fake: FakeUpstream, provider: Provider) -> Non
     assert text == gathered("chat", said(chunks))["choices"][0]["message"]["content"]
     assert len([choice for choice in choices if choice["delta"].get("content")]) > 2
     assert choices[-1]["finish_reason"] == "stop"
-    whole = ask(provider, chat()._replace(streamed=False))
+    whole = ask(provider, replace(chat(), streamed=False))
     assert (whole.body["choices"][0]["message"]["content"], whole.usage) == (text, answer.usage)
     assert answer.usage is not None
 
 
 def test_messages_from_every_endpoint(fake: FakeUpstream, provider: Provider) -> None:
     fake.decide = lambda seen: Steer(reasoning="Hm.", cached=5)
-    asked = messages()._replace(streamed=True)
+    asked = replace(messages(), streamed=True)
     chunks, answer = streamed(provider, asked)
     assert stream_faults(said(chunks)) == []
     whole = gathered("messages", said(chunks))
@@ -109,7 +110,7 @@ def test_an_error_behind_a_first_event_may_be_billed_whoever_asked(
 ) -> None:
     """Some dialects have no event for a block that only begins. Its cost does not depend on that."""
     provider: Provider = request.getfixturevalue(endpoint)
-    for asked in (chat(), messages()._replace(streamed=True)):
+    for asked in (chat(), replace(messages(), streamed=True)):
         fake.script(Steer(stream_error=TOLD[endpoint][0], after=1))
         error = failure(provider, asked)
         assert (type(error), error.upstream_status, error.sent) == (UpstreamError, None, True)
@@ -159,7 +160,7 @@ def test_a_stream_that_breaks_may_be_billed(fake: FakeUpstream, provider: Provid
 
 def test_a_stream_that_goes_on_too_long(fake: FakeUpstream, provider: Provider) -> None:
     fake.script(Steer(chunk_delay=0.3))
-    error = failure(provider, chat()._replace(timeout=0.5))
+    error = failure(provider, replace(chat(), timeout=0.5))
     assert (type(error), error.sent) == (UpstreamTimeout, True)
 
 
@@ -227,9 +228,9 @@ def test_in_the_client_s_own_dialect_it_is_the_client_s_to_judge(
     fake: FakeUpstream, endpoint: str, request: pytest.FixtureRequest
 ) -> None:
     provider: Provider = request.getfixturevalue(endpoint)
-    usage = streamed(provider, messages()._replace(streamed=True))[1].usage
+    usage = streamed(provider, replace(messages(), streamed=True))[1].usage
     fake.decide = lambda seen: Steer(finish="unheard_of")
-    chunks, answer = streamed(provider, messages()._replace(streamed=True))
+    chunks, answer = streamed(provider, replace(messages(), streamed=True))
     assert gathered("messages", said(chunks))["stop_reason"] == "unheard_of"
     assert answer.usage == usage
 
@@ -247,7 +248,7 @@ def test_a_page_in_place_of_a_stream_is_no_answer_as_it_is_none_in_place_of_a_wh
     page = "<html>Sign in</html>"
     wire = f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(page)}\r\nconnection: close\r\n\r\n{page}"
     fake.decide = lambda seen: Steer(wire=wire)
-    found = [failure(provider, chat()._replace(streamed=streamed)) for streamed in (True, False)]
+    found = [failure(provider, replace(chat(), streamed=streamed)) for streamed in (True, False)]
     assert {(error.upstream_status, error.reason, error.usage) for error in found} == {(200, "malformed", None)}
 
 
@@ -279,8 +280,8 @@ def test_a_host_that_does_not_stream_is_told_as_a_stream(
     fake: FakeUpstream, endpoint: str, dialect: str, request: pytest.FixtureRequest
 ) -> None:
     provider: Provider = request.getfixturevalue(endpoint)
-    asked = (chat() if dialect == "chat" else messages())._replace(streamed=True)
-    own = json.dumps(ask(provider, (chat() if endpoint == "openai" else messages())._replace(streamed=False)).body)
+    asked = replace((chat() if dialect == "chat" else messages()), streamed=True)
+    own = json.dumps(ask(provider, replace((chat() if endpoint == "openai" else messages()), streamed=False)).body)
     for body in (own, own.replace('"usage"', '"error": {"x": 1}, "usage"')):
         head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"  # as the fake will do
         fake.script(Steer(wire=f"{head}content-length: {len(body)}\r\n\r\n{body}"))

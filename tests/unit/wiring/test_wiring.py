@@ -1,10 +1,10 @@
 """A gateway follows from its settings: two may exist at the same time, and each makes its parts once."""
 
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.calls.plan import Plan
 from gateway.config.document import Config, parse_config

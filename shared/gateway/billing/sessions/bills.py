@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from gateway.billing.reports import asked_for, check_parameters, hit_rate
 from gateway.billing.sessions.places import SessionPlace, place_of_item
@@ -44,8 +45,7 @@ class Marks(Protocol):
     def of_user(self, key_id: str, user: str) -> list[str]: ...
 
 
-@dataclass(slots=True)
-class _Bill:
+class _Bill(Struct):
     """Counters over the items of a session, and the hours (2026-11-24T15) of the first and the last item. `whole`: all
     items of the session are included."""
 
@@ -63,8 +63,7 @@ class _Bill:
         return {"first_hour": self.first, "last_hour": self.last, **_figures(self.cells), "complete": self.whole}
 
 
-@dataclass(frozen=True, slots=True)
-class SessionBills:
+class SessionBills(Struct, frozen=True):
     items: Items
     keys: Keys
     marks: Marks

@@ -8,7 +8,6 @@ at any time. None of them needs its own counters, so an item stays within the 1 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,8 +23,7 @@ _MOST_BYTES = 400  # of counters: 1 KB together with 32 marks and the key of the
 HOUR = "%Y-%m-%dT%H"
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPlace(Place):
+class SessionPlace(Place, frozen=True):
     """`hour` is UTC (2026-11-24T15); `agent`, `request_class` and `user` are empty if the call named none."""
 
     session: str

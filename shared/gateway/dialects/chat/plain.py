@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Literal, Protocol, get_args
+
+from msgspec import Struct
 
 from gateway.config.document import ALIAS, TierLimits
 
@@ -38,8 +39,7 @@ def cap_of(asked: _Capped, tier: TierLimits, most: int | None) -> int:
     return most if most and most < cap else cap
 
 
-@dataclass(slots=True)
-class PlainRequest:
+class PlainRequest(Struct):
     """What a `ChatRequest` says of a plain request."""
 
     model: str

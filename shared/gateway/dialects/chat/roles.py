@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from gateway.dialects.chat.answer import completion_of
 from gateway.dialects.chat.request import read_request
 from gateway.dialects.chat.same import leaving
@@ -38,7 +40,7 @@ class _Native:
 
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
         written = write_for_host(request, dropped, passed=asked.quirks.pass_fields)
-        return written._replace(body=leaving(written.body, asked, written.dropped))
+        return replace(written, body=leaving(written.body, asked, written.dropped))
 
     def deltas(
         self, answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None
@@ -76,7 +78,7 @@ class _NamingReader(ChunkReader):
 
 
 def _named(delta: Delta, names: Mapping[str, str]) -> Delta:
-    return delta._replace(name=names.get(delta.name, delta.name)) if isinstance(delta, ToolStart) else delta
+    return replace(delta, name=names.get(delta.name, delta.name)) if isinstance(delta, ToolStart) else delta
 
 
 def _frame(known: str, model: str) -> dict[str, Any]:

@@ -12,7 +12,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.dialects.messages.policy import links_in
 from gateway.dialects.unsupported import refuse
@@ -24,7 +26,7 @@ _MOST = 40
 _BEYOND = ("context-1m-",)
 
 
-class _Field(NamedTuple):
+class _Field(Struct, frozen=True):
     """Which models take the field at `path`, and with which beta (None: without one)."""
 
     path: str

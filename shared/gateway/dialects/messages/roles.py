@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from gateway.dialects.messages.answer import read_answer, write_answer
 from gateway.dialects.messages.betas import betas_of, with_betas, withheld
 from gateway.dialects.messages.reading import read_request
@@ -38,7 +40,7 @@ class _Native:
         if asked.quirks.betas_in_body:
             no_links(request.turns)  # so that the error has the client's own path
         written = write_request(request, dropped, sampling=asked.sampling, marks=asked.marks)
-        return written._replace(body=leaving(written.body, written.dropped, asked))
+        return replace(written, body=leaving(written.body, written.dropped, asked))
 
     def deltas(
         self, answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None

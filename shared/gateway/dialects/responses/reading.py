@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from gateway.config.spelling import hint
 from gateway.dialects.neutral import Choice, Output, Request, Text, Tool, Turn
@@ -73,8 +74,7 @@ _CHOICES: Final = {"auto": "auto", "required": "any", "none": "none"}
 _TIERS: Final = ("auto", "default")
 
 
-@dataclass(frozen=True, slots=True)
-class _Tools:
+class _Tools(Struct, frozen=True):
     """`chosen` are those that may be called: those of `allowed_tools` if it is given, else all."""
 
     known: dict[str, Called]

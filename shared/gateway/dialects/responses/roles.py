@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from gateway.dialects.neutral import Delta, Request
 from gateway.dialects.responses.made.reader import Reader, read_answer
 from gateway.dialects.responses.made.writer import Writer, write_answer
@@ -46,7 +48,7 @@ class _Native:
 
     def write(self, request: Request, dropped: list[str], asked: Asked) -> Written:
         written = write_request(request, dropped)
-        return written._replace(body=leaving(written.body, asked))
+        return replace(written, body=leaving(written.body, asked))
 
     def deltas(
         self, answer: Mapping[str, Any], names: Mapping[str, str], usage: Usage | None = None

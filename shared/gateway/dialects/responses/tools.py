@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from gateway.dialects.neutral import Tool
 from gateway.dialects.unsupported import name_unknown, refuse
@@ -34,8 +35,7 @@ _IGNORED: Final[Mapping[str, tuple[Any, ...]]] = {
 SEARCH: Final = "tool_search"
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(Struct, frozen=True):
     """Which tool is called: a function, a custom tool, or the tool search; in a namespace or in none."""
 
     kind: str

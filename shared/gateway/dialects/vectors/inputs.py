@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 _AROUND: Final = 8  # tokens that a model's own format adds to a text
 Tokens = list[int]
 
 
-class Inputs(NamedTuple):
+class Inputs(Struct, frozen=True):
     """`dimensions` is the length that the vectors shall have. `purpose` is their use, in the words of `input_type`.
     None means that the field was not sent."""
 

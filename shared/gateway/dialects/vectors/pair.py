@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from msgspec.structs import replace
+
 from gateway.dialects.unsupported import refuse
 from gateway.dialects.vectors.answers import Vector
 from gateway.dialects.vectors.inputs import Inputs, most_tokens
@@ -61,7 +63,7 @@ class Embedding:
         if len(texts) > MOST_REQUESTS * most:
             raise refuse("input", f"at most {MOST_REQUESTS * most} texts at a time with this model")
         pieces = [texts[at : at + most] for at in range(0, len(texts), most)]
-        bodies = [self._native.write(inputs._replace(texts=piece)) for piece in pieces]
+        bodies = [self._native.write(replace(inputs, texts=piece)) for piece in pieces]
         bounds = [sum(map(most_tokens, piece)) for piece in pieces]
         parts = list(map(Part, bodies, bounds)) if len(pieces) > 1 else []
         return Written(bodies[0], dropped, {}, parts=parts)
@@ -75,7 +77,7 @@ class Embedding:
         elif inputs.purpose is not None and inputs.purpose not in purposes:
             raise refuse("input_type", f"must be one of {', '.join(purposes)} with this model")
         # Many models that have only one length refuse the field.
-        return inputs._replace(dimensions=inputs.dimensions if len(lengths) != 1 else None)
+        return replace(inputs, dimensions=inputs.dimensions if len(lengths) != 1 else None)
 
     def answer(
         self,

@@ -13,8 +13,9 @@ The item of an account whose record was deleted is removed when it has no hours 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from gateway import observability
 from gateway.dynamodb.attributes import size_of
@@ -46,8 +47,7 @@ class Rows(Protocol):
     def sums(self, hour_ends: int) -> dict[tuple[str, str], Sum]: ...
 
 
-@dataclass(slots=True)
-class Reconciled:
+class Reconciled(Struct):
     """`hours`: accounts' hours that were closed. `waiting`: hours with calls that have not ended, or that changed
     meanwhile. `drift`: micro-dollars that were held or missing, in total. `removed`: items whose record is deleted."""
 
@@ -57,8 +57,7 @@ class Reconciled:
     removed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciler:
+class Reconciler(Struct, frozen=True):
     """`clock` gives microseconds since the epoch."""
 
     limits: Items

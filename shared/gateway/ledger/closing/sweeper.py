@@ -4,8 +4,9 @@ due. No row is expired before its deadline, and no minute is passed while it has
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from gateway import observability
 from gateway.errors import StoreError
@@ -32,8 +33,7 @@ class Cursor(Protocol):
     def write(self, minute: int, length: str = ...) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Sweeper:
+class Sweeper(Struct, frozen=True):
     """`clock` gives microseconds since the epoch; minutes are numbered from the epoch."""
 
     rows: OpenRows

@@ -9,8 +9,10 @@ repeated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.errors import ConditionFailed, GatewayError, StoreError, StoreUnavailable
 from gateway.ledger.admission import Booking, Demand
@@ -27,8 +29,7 @@ class Rows(Protocol):
     def set_est(self, minute: str, rid: str, before: int, after: int) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Resizer:
+class Resizer(Struct, frozen=True):
     """`lost` is called with a step, a row's id and the error if nobody knows whether the step was applied. `clock`
     gives microseconds since the epoch."""
 
@@ -46,7 +47,7 @@ class Resizer:
         except GatewayError:
             self._give_back(taken, row, more)
             raise
-        topped = row._replace(est=row.est + more)
+        topped = replace(row, est=row.est + more)
         try:
             self.rows.set_est(row.minute, row.rid, row.est, topped.est)
         except ConditionFailed as refused:
@@ -58,7 +59,7 @@ class Resizer:
         except (StoreUnavailable, StoreError) as error:
             self.lost("top up the row", row.rid, error)
             raise _unavailable() from error
-        return hold._replace(row=topped, admitted=tuple(taken), bound=hold.bound + more)
+        return replace(hold, row=topped, admitted=tuple(taken), bound=hold.bound + more)
 
     def lower(self, hold: Hold, est: int) -> Hold:
         """See `Ledger.lower`."""
@@ -73,17 +74,17 @@ class Resizer:
             self.lost("lower the row", row.rid, error)
             return hold
         lowered = tuple(self._given_back(each, row, row.est - est) for each in hold.admitted)
-        return hold._replace(row=row._replace(est=est), admitted=lowered, bound=est)
+        return replace(hold, row=replace(row, est=est), admitted=lowered, bound=est)
 
     def _taken(self, admitted: Admitted, row: Row, more: int) -> Admitted:
         """Raises BudgetExceeded, RateLimited, or StoreUnavailable, after which the money may have been taken all the
         same."""
         account, booking, terms = admitted.account, admitted.windows.booking, admitted.account.terms
-        windows = admitted.windows._replace(now=self.clock())  # the call's own window, and the limits in force now
+        windows = replace(admitted.windows, now=self.clock())  # the call's own window, and the limits in force now
         budget = terms.budget_at(windows.now)
         most = budget - more if budget is not None and terms.enforced("budget") else None
         try:
-            return admitted._replace(item=self.limits.resize(account.id, booking, more, most))
+            return replace(admitted, item=self.limits.resize(account.id, booking, more, most))
         except ConditionFailed as refused:
             item = refused.item or {}
             demand = Demand(more, 0)
@@ -101,7 +102,7 @@ class Resizer:
 
     def _given_back(self, admitted: Admitted, row: Row, less: int) -> Admitted:
         try:
-            return admitted._replace(item=self.limits.resize(admitted.account.id, admitted.windows.booking, -less))
+            return replace(admitted, item=self.limits.resize(admitted.account.id, admitted.windows.booking, -less))
         except ConditionFailed:  # the hour was reconciled, which gave it back
             return admitted
         except (StoreUnavailable, StoreError) as error:

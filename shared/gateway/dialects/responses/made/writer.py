@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from gateway.dialects.neutral import (
     ArgumentsDelta,
     BlockStop,
@@ -148,7 +150,7 @@ class Writer:
     def _own(self, start: ToolStart) -> ToolStart:
         """The start with a unique id: some hosts give all calls the same id, and readers of the format refuse that."""
         if start.id in self._ids:
-            start = start._replace(id=f"{start.id}_{len(self._items)}")
+            start = replace(start, id=f"{start.id}_{len(self._items)}")
         self._ids.add(start.id)
         return start
 
