@@ -102,18 +102,18 @@ class DynamoDB:
         except TypeError:  # it has half of a surrogate pair
             body = to_bytes(request)
         headers = _headers(operation)
-        for left in range(attempts - 1, -1, -1):
+        while True:
             try:
                 try:
                     return _result(operation, self._http.post("/", body, headers, self._timeout))
                 except _InTheWay:
                     return self._again(operation, body, headers)
             except (HttpError, _Transient) as error:
-                if left == 0:
+                attempts -= 1
+                if attempts <= 0:
                     observability.log.warning("a data store can't be had", extra={"reason": str(error)})
                     raise StoreUnavailable("A data store does not answer; try again.", retry_after=1) from error
                 time.sleep(random.uniform(0, _BACKOFF_SECONDS))  # noqa: S311  jitter, not a secret
-        raise AssertionError("attempts must be at least 1")
 
     def _again(self, operation: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
         """The result of a request that met a transaction, once no transaction is in its way."""
