@@ -14,7 +14,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-ANSWERS = os.fdopen(os.dup(1), "w")
+ANSWERS = os.dup(1)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 CONTEXT = SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: 29_000)
 
@@ -39,16 +39,15 @@ def main() -> None:
     from functions.completions.handler import handler
 
     imported, counted = time.process_time() - began, None
-    for line in sys.stdin:
-        if line == "cpu\n":
+    for line in sys.stdin.buffer:  # bytes, as the runtime gets them
+        if line == b"cpu\n":
             answer = json.dumps({"all": time.process_time(), "imported": imported})
-        elif line == "exchanges\n":
+        elif line == b"exchanges\n":
             counted = counted or Counted()
             answer = json.dumps(counted.exchanges)
         else:
             answer = json.dumps(handler(json.loads(line), CONTEXT))
-        ANSWERS.write(answer + "\n")
-        ANSWERS.flush()
+        os.write(ANSWERS, answer.encode() + b"\n")
 
 
 if __name__ == "__main__":
