@@ -133,10 +133,10 @@ class Response(Struct, frozen=True):
         return self.body if isinstance(self.body, str) else json_body(self.body)
 
 
-def json_body(value: Any) -> str:
+def json_body(value: Any, *, finite: bool = False) -> str:
     """A JSON value as the text of a body. It ends with a newline, for terminals. Raises ValueError or TypeError for a
-    value that JSON can't express, such as an iterator."""
-    return f"{to_text(value)}\n"
+    value that JSON can't express, such as an iterator. `finite`: it is known to have no NaN and no infinity."""
+    return f"{to_text(value, finite=finite)}\n"
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:

@@ -64,7 +64,8 @@ def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Respons
         usage = bool((request.json().get("stream_options") or {}).get("include_usage"))
         buffered = {"x-gateway-stream": "buffered", "cache-control": "no-cache"}
         return Response(200, event_stream(body, usage=usage), headers | buffered, media_type="text/event-stream")
-    return Response(200, json_body(body), headers)
+    # Its numbers were read from the provider's JSON, which has no NaN here (`dialects.values.read_json`), or are costs.
+    return Response(200, json_body(body, finite=True), headers)
 
 
 def chat_with_details(request: Request) -> Response:
