@@ -56,11 +56,12 @@ def _text(
     raised: Mapping[str, str] = _NOTHING,
 ) -> str:
     """The JSON text of a line that was written in this context. `moment` is in milliseconds since the epoch."""
+    second, rest = divmod(moment, 1_000)
     facts: dict[str, Any] = {
         "level": level,
         "location": where,
         "message": message,
-        "timestamp": f"{_second(moment // 1_000)}.{moment % 1_000:03d}+00:00",
+        "timestamp": f"{_second(second)}.{str(rest).zfill(3)}+00:00",
         "service": _NAME,
         **this.keys,  # of the request that wrote it; the line's own values win
         **said,
