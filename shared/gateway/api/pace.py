@@ -59,7 +59,8 @@ class Buckets:
                 if len(arrivals) >= self.most:
                     arrivals.popitem(last=False)
             conforms = bucket.conforms(arrival, units, now)
-            arrivals[name] = max(arrival, idle) + units * bucket.step if conforms else arrival
+            later = arrival if arrival > idle else idle
+            arrivals[name] = later + units * bucket.step if conforms else arrival
         return 0 if conforms else max(1, bucket.wait(arrival, units, now))
 
     def wait(self, name: str, bucket: Bucket) -> int:
