@@ -67,11 +67,11 @@ def _text(
         **said,
         **raised,
     }
-    if None in facts.values():  # unknown values are left out
-        facts = {key: value for key, value in facts.items() if value is not None}
     if this.trace.startswith("Root="):
         facts["xray_trace_id"] = this.trace[5:].partition(";")[0]
     line = to_line(facts)
+    if "null" in line and None in facts.values():  # unknown values are left out
+        line = to_line({key: value for key, value in facts.items() if value is not None})
     return _KEY.sub(r"\1-...", line) if "sk-" in line else line
 
 
