@@ -174,7 +174,8 @@ def count(name: str, value: float = 1, **dimensions: str) -> None:
     # In millionths: micro-dollars are the smallest unit, and each digit in the log costs money. It costs half as much
     # as round(value, 6), and differs from it only where the seventh digit is a 5 and the last.
     noted = value if type(value) is int else round(value * 1e6) / 1e6
-    (context.inside() or context.current()).metrics.append((_place(name, **dimensions), noted))
+    place = _place(name, **dimensions) if dimensions else _place(name)  # without a call that spreads a dictionary
+    (context.inside() or context.current()).metrics.append((place, noted))
 
 
 def count_run(this: context.Context, milliseconds: float, *, failed: bool) -> None:

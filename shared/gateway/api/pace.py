@@ -90,7 +90,8 @@ class Pace(Struct, frozen=True):
         rate = self.rate(caller) if requests > 0 else None
         if rate is None:
             return
-        bucket = _bucket(*rate)
+        limit, burst = rate
+        bucket = _bucket(limit, burst)
         wait = self.buckets.take(caller.key_id, bucket, requests)
         if wait:
             raise self._refused(caller, bucket, requests, wait)
