@@ -127,8 +127,8 @@ class Bucket(Struct, frozen=True, dict=True):
 
     def conforms(self, arrival: int, units: int, now: int) -> bool:
         """Whether this many units may come now. If not, they would not at any later arrival time either."""
-        slack = self.slack
-        return max(arrival, now - slack) <= now + (self.burst - units) * self.step - slack  # now + tau
+        # The later of the arrival and now - slack must be at most now + tau.
+        return units <= self.burst and arrival <= now + (self.burst - units) * self.step - self.slack
 
     def wait(self, arrival: int, units: int, now: int) -> int:
         """Microseconds until this many units conform; 0 or less if they do now."""

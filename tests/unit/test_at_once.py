@@ -154,7 +154,7 @@ def test_a_provider_s_whole_answer_has_the_same_outcome_with_and_without_a_wait_
         connection = Scripted(Socket([data[:at], data[at:]], end, takes=takes))
         connections.give_back(connection, keep=True)
         prepared = Prepared(ModelCall("m", {}, 1, 10.0, waits=waits), packaged()["openai"].endpoints["chat"], b"{}")
-        sent = opened("x", connections, lambda *_: {}, "/", prepared, "key", 10.0, whole=True)
+        sent = opened("x", connections, lambda *_: {}, "/", prepared, True, "key", 10.0)
         try:
             reply, _ = awaited(sent)
         except UpstreamError as error:

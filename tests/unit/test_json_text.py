@@ -69,6 +69,11 @@ def test_any_value_is_read_as_what_json_dumps_writes(value: Any) -> None:
 
 
 @given(VALUES)
+def test_a_value_that_is_known_to_be_finite_is_written_alike(value: Any) -> None:
+    assert to_text(value, finite=True) == to_text(value)
+
+
+@given(VALUES)
 def test_money_is_held_for_every_byte_that_json_dumps_writes(value: Any) -> None:
     counted, usual = countable(value), dumps(value, ascii_only=False).encode(errors="surrogatepass")
     assert len(counted) >= len(usual)

@@ -175,7 +175,7 @@ class _Exchange:
     def account(self) -> None:
         this = self._context
         elapsed = (time.monotonic() - this.started) * 1_000
-        facts = {"route": self._request.route, "status": this.status, "duration_ms": round(elapsed, 1)}
+        facts = {"route": self._request.route, "status": this.status, "duration_ms": round(elapsed * 10) / 10}
         line = observability.line("request", facts, this)
         try:
             runs.finish(self._service.name, this, elapsed, line)

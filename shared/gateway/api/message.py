@@ -29,6 +29,7 @@ _LONGEST_NAME = 256  # of a field that an error names
 _UTF8 = frozenset(("utf-8", "utf8", "us-ascii", "ascii"))
 _ETAG = re.compile(r'(?:W/)?"?(\d{1,12})"?', re.ASCII)
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=/+-]{0,127}", re.ASCII)
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # the digit of a UUID that holds its variant
 _VISIBLE = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
@@ -133,10 +134,10 @@ class Response(Struct, frozen=True):
         return self.body if isinstance(self.body, str) else json_body(self.body)
 
 
-def json_body(value: Any) -> str:
+def json_body(value: Any, *, finite: bool = False) -> str:
     """A JSON value as the text of a body. It ends with a newline, for terminals. Raises ValueError or TypeError for a
-    value that JSON can't express, such as an iterator."""
-    return f"{to_text(value)}\n"
+    value that JSON can't express, such as an iterator. `finite`: it is known to have no NaN and no infinity."""
+    return f"{to_text(value, finite=finite)}\n"
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -203,8 +204,7 @@ def request_id(given: str | None) -> str:
 def _new_id() -> str:
     """A random UUID of version 4 as text. The module uuid makes an object first, which costs twice as much."""
     digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
 def _refuse(constant: str) -> float:

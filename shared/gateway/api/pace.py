@@ -59,7 +59,8 @@ class Buckets:
                 if len(arrivals) >= self.most:
                     arrivals.popitem(last=False)
             conforms = bucket.conforms(arrival, units, now)
-            arrivals[name] = max(arrival, idle) + units * bucket.step if conforms else arrival
+            later = arrival if arrival > idle else idle
+            arrivals[name] = later + units * bucket.step if conforms else arrival
         return 0 if conforms else max(1, bucket.wait(arrival, units, now))
 
     def wait(self, name: str, bucket: Bucket) -> int:
@@ -89,7 +90,8 @@ class Pace(Struct, frozen=True):
         rate = self.rate(caller) if requests > 0 else None
         if rate is None:
             return
-        bucket = _bucket(*rate)
+        limit, burst = rate
+        bucket = _bucket(limit, burst)
         wait = self.buckets.take(caller.key_id, bucket, requests)
         if wait:
             raise self._refused(caller, bucket, requests, wait)

@@ -97,11 +97,17 @@ def conversation_of(
     if talk.turns[0].speaker == "assistant":
         talk.turns.insert(0, Spoken("user", [Text(NO_MESSAGE)]))
     last = talk.turns[-1]
-    for at in reversed(range(len(last.blocks) if last.speaker == "assistant" else 0)):
+    if last.speaker == "assistant":
+        _without_blanks(last)
+    return talk
+
+
+def _without_blanks(last: Spoken) -> None:
+    """Strip the end of a turn's last text."""
+    for at in reversed(range(len(last.blocks))):
         if isinstance(block := last.blocks[at], Text):
             last.blocks[at] = Text(block.text.rstrip(), block.rest, block.at)
-            break
-    return talk
+            return
 
 
 def _hear(talk: Conversation, turn: Turn, dropped: list[str]) -> None:

@@ -64,7 +64,8 @@ def _as_openai(request: Request, running: Call, body: dict[str, Any]) -> Respons
         usage = bool((request.json().get("stream_options") or {}).get("include_usage"))
         buffered = {"x-gateway-stream": "buffered", "cache-control": "no-cache"}
         return Response(200, event_stream(body, usage=usage), headers | buffered, media_type="text/event-stream")
-    return Response(200, json_body(body), headers)
+    # Its numbers were read from the provider's JSON, which has no NaN here (`dialects.values.read_json`), or are costs.
+    return Response(200, json_body(body, finite=True), headers)
 
 
 def chat_with_details(request: Request) -> Response:
@@ -169,24 +170,25 @@ def whole(answered: Handler) -> Handler:
 
 
 def _headers(running: Call, request: Request) -> dict[str, str]:
-    took = sum([attempt.provider_ms for attempt in running.attempts])
-    overhead = (time.monotonic() - request.started) * 1_000 - took
+    overhead = (time.monotonic() - request.started) * 1_000
+    for attempt in running.attempts:
+        overhead -= attempt.provider_ms
     if overhead < 0.0:
         overhead = 0.0
     observability.count("Overhead", overhead)
     target = running.target
     route, prepared = target.route, target.prepared
-    headers = {
-        **running.headers(ended=not target.streamed),
-        "x-gateway-model": route.target,
-        "x-gateway-provider": route.provider,
-        "x-gateway-region": target.region,
-        "x-gateway-endpoint": prepared.endpoint.name,
-        "x-gateway-cache": "BYPASS",
-        "x-gateway-overhead-ms": f"{overhead:.1f}",
-        **(headers_of_end(route) if route.ending else {}),
-        **running.hold.headers(),
-    }
+    headers = running.headers(ended=not target.streamed)
+    headers["x-gateway-model"] = route.target
+    headers["x-gateway-provider"] = route.provider
+    headers["x-gateway-region"] = target.region
+    headers["x-gateway-endpoint"] = prepared.endpoint.name
+    headers["x-gateway-cache"] = "BYPASS"
+    tenths = round(overhead * 10)
+    headers["x-gateway-overhead-ms"] = f"{tenths // 10}.{tenths % 10}"  # integers: a float's text costs more
+    if route.ending:
+        headers |= headers_of_end(route)
+    headers |= running.hold.headers()
     if prepared.dropped:
         headers["x-gateway-dropped"] = ", ".join(prepared.dropped)
     if running.plan.request.mcp_context is not None:  # also for routes whose body has no field for the products

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
 from gateway.destinations import ForbiddenAddress
 from gateway.dialects.neutral import NOTHING, Used
+from gateway.dialects.pairs import Pair
 from gateway.dialects.unsupported import Unusable
 from gateway.dialects.values import count, read_json
 from gateway.errors import UpstreamCredentials, UpstreamError, UpstreamThrottled
@@ -24,6 +27,8 @@ _COUNTS: Final = "x-amzn-bedrock-"
 _COUNTED: Final = ("input", "output", "cache-read-input", "cache-write-input")
 _TIERS_INSIDE: Final = (("serviceTier", "type"), ("usage", "service_tier"))
 _DIGITS: Final = re.compile(r"[0-9]{1,10}")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_REQUEST_IDS: Final = ("x-amzn-requestid", "request-id")  # providers' headers for a request's id
 Held = TypeVar("Held")  # a credential
 Rest = TypeVar("Rest")
 Opened = tuple[HttpReply, Exchange | None]
@@ -34,8 +39,6 @@ Waiting = Generator[Literal[Quiet.QUIET], None, Got]  # the awaited value, and Q
 # that the last one met, and the seconds that finding another may take.
 Another = Callable[[Sequence[Held], UpstreamError, float], Held | None]
 HeaderOf = Callable[[str], str | None]  # None if the answer has no such header
-UsageOf = Callable[[Mapping[str, Any]], Usage | None]
-CompletionOf = Callable[[Mapping[str, Any], Usage | None], dict[str, Any] | None]
 
 
 def opened(
@@ -44,10 +47,9 @@ def opened(
     headers_of: HeadersOf[Held],
     target: str,
     prepared: Prepared,
+    whole: bool,
     held: Held,
     timeout: float,
-    *,
-    whole: bool,
 ) -> Waiting[Opened]:
     """Make one POST and return its exchange. `headers_of` may also give the bytes of the whole request. Any status is a
     reply. If the answer is wanted `whole`, or its status is not a success, it is read to its end, and the exchange is
@@ -124,7 +126,8 @@ def answered(
     `failure` gets the reply and all credentials that were tried.
     """
     deadline = time.monotonic() + timeout
-    tried, refusals, left = [credential()], list[UpstreamError](), timeout
+    refusals: list[UpstreamError] = []
+    tried, left = [credential()], timeout
     while True:
         reply, rest = yield from post(tried[-1], left)
         if succeeded(reply.status):
@@ -164,28 +167,20 @@ def _told(refusals: Sequence[UpstreamError]) -> UpstreamError:
     return limited[-1]
 
 
-def answer_of(
-    provider: str,
-    data: bytes,
-    *,
-    measured: bool,
-    header: HeaderOf,
-    usage_of: UsageOf,
-    completion_of: CompletionOf,
-    writes: bool = True,
-) -> Answer:
-    """The answer in the body of a success. If the body has no answer, raises UpstreamErrors with the usage that came.
+def answer_of(provider: str, prepared: Prepared, spoken: Pair, reply: HttpReply, data: bytes) -> Answer:
+    """The answer in the body of a success, in the client's dialect as `spoken`. If the body has no answer, raises
+    UpstreamErrors with the usage that came.
 
-    `measured` means that the body says where it ends; without it, half an object, or an empty body, was cut off.
-    `completion_of` returns the answer in the client's dialect, or None for another shape. The tier in a `header`
-    is preferred to the model's own word; counts in headers are used if the body has none. For a model that `writes`,
+    If the reply does not say where its body ends, half an object, or an empty body, was cut off. The tier in a header
+    is preferred to the model's own word; counts in headers are used if the body has none. For a model that writes,
     counts of the prompt only do not count as counts.
     """
     value, sound = read_json(data)
-    if value is None and not measured and _may_be_cut(data):
+    if value is None and not reply.measured and _may_be_cut(data):
         raise unanswered(provider, Broken("the answer ends early"))
     said: Mapping[str, Any] = value or NOTHING
-    usage = usage_of(said) or _counted(header, writes=writes)
+    header, call = reply.header, prepared.call
+    usage = spoken.usage_of(said) or _counted(header, writes=call.mode == "chat")
     tier = header(_TIER) or said.get("service_tier")
     if type(tier) is not str or not tier:
         tier = _tier(said)
@@ -194,7 +189,7 @@ def answer_of(
     if value.get("error"):
         raise unusable(provider, "error_in_answer", usage=usage, tier=tier)
     try:
-        body = completion_of(value, usage)
+        body = spoken.answer(value, usage, names=prepared.names, known=partial(id_of, header), model=call.model)
     except Unusable as why:
         raise unusable(provider, why.reason, usage=usage, tier=tier) from None
     except Exception as fault:  # noqa: BLE001  our own fault while reading the answer is no reason to lose its usage
@@ -202,6 +197,15 @@ def answer_of(
     if body is None:
         raise unusable(provider, "schema", usage=usage, tier=tier)
     return Answer(body, usage, tier)
+
+
+def id_of(header: HeaderOf) -> str:
+    """The provider's id for an answer, in a form that fits the answer's id."""
+    for name in _REQUEST_IDS:
+        told = header(name)
+        if told and _REQUEST_ID.fullmatch(told):
+            return told
+    return str(uuid.uuid4())
 
 
 def tier_in(headers: Mapping[str, str], used: Used | None) -> str | None:

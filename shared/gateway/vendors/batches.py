@@ -25,7 +25,8 @@ def in_parts(provider: str, prepared: Prepared, ask: Ask) -> Iterator[Event]:
     """The events of all parts; the last event is the whole answer. `ask` returns the events of one part. Raises
     UpstreamErrors, with the attempt's billed usage if a part was answered before."""
     deadline = time.monotonic() + prepared.timeout
-    used, answers = Usage(), list[dict[str, Any]]()
+    answers: list[dict[str, Any]] = []
+    used = Usage()
     for body, most in prepared.parts:
         unknown = Usage(input_tokens=most, source="counted")
         # If the attempt breaks off now, it owes at most this part in addition to the answered ones.

@@ -40,7 +40,8 @@ def completion_of(answer: Mapping[str, Any], usage: Usage | None, *, model: str)
         if choice is None:
             return None
         choices.append(choice)
-    body = {name: value for name, value in answer.items() if name != "usage"}
+    body = dict(answer)
+    body.pop("usage", None)
     named, created, answered = answer.get("id"), answer.get("created"), answer.get("model")
     body["id"] = named if type(named) is str and named else f"chatcmpl-{uuid.uuid4()}"
     body["object"] = "chat.completion"

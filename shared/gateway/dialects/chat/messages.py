@@ -15,7 +15,7 @@ from gateway.dialects.chat.parts import (
     written,
 )
 from gateway.dialects.marks import mark, marks
-from gateway.dialects.neutral import Block, Mark, Reasoning, Redacted, Speaker, Text, ToolResult, ToolUse, Turn
+from gateway.dialects.neutral import NOTHING, Block, Mark, Reasoning, Redacted, Speaker, Text, ToolResult, ToolUse, Turn
 from gateway.dialects.unsupported import name_unknown, refuse
 from gateway.dialects.values import mapping, read_json
 
@@ -50,7 +50,7 @@ def turns_of(messages: Sequence[Any], dropped: list[str]) -> tuple[Turn, ...]:
         if type(message) is dict and len(message) == 2:  # as most are: a role and a text
             role, text = message.get("role"), message.get("content")
             if type(role) is str and role in _PLAIN and type(text) is str:
-                turns.append(Turn(_PLAIN[role], (Text(text, at=f"{where}.content"),), where))
+                turns.append(Turn(_PLAIN[role], (Text(text, NOTHING, f"{where}.content"),), where))
                 continue
         turns.append(_turn(mapping(message), where, dropped))
     return tuple(turns)

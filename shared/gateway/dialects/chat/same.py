@@ -89,7 +89,8 @@ class Passing:
         self.over = False
         self.used: Used | None = None
         self._frame: dict[str, Any] = {"id": f"chatcmpl-{known}", "object": _CHUNK, "created": 0, "model": model}
-        self._choices, self._finished = choices, set[int]()
+        self._choices = choices
+        self._finished: set[int] = set()
         self._open: dict[int, bool] = {}  # whether the choice calls tools, by its number
         self._tier = ""
 

@@ -43,14 +43,14 @@ def completion(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, A
     choice: dict[str, Any] = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     calls: dict[int, dict[str, Any]] = {}
     thoughts, body = _Thoughts(), {**frame, "object": "chat.completion", "choices": [choice]}
-    for delta in deltas:
-        if isinstance(delta, TextDelta):
+    for delta in deltas:  # the usual kinds first, by identity: an instance check that fails costs ten times as much
+        if type(delta) is TextDelta:
             message["content"] = (message["content"] or "") + delta.text
-        elif isinstance(delta, (Start, BlockStop)):
+        elif type(delta) is Start or type(delta) is BlockStop:
             continue
-        elif isinstance(delta, Finish):
+        elif type(delta) is Finish:
             choice["finish_reason"] = delta.reason
-        elif isinstance(delta, Used):
+        elif type(delta) is Used:
             body["usage"] = openai_usage(delta.usage)
             body |= {"service_tier": delta.tier} if delta.tier else {}
         elif isinstance(delta, ToolStart):

@@ -44,10 +44,10 @@ def write_request(
     if request.rest:
         check_rest(request, dropped, told=CACHING if marks else ())
     tools = _offered(request, dropped) if request.tools or request.choice is not None else []
-    # Most requests are texts without extras. The passes over links, files, calls and marks would find nothing in them.
-    texts = not tools and all(type(each) is Text and not each.rest for turn in request.turns for each in turn.blocks)
+    texts = not tools and _only_texts(request)
     talk = _talk(request, tools, marks, dropped, texts=texts)
-    names, files = _NO_NAMES if texts else _names(talk), set[str]()
+    files: set[str] = set()
+    names = _NO_NAMES if texts else _names(talk)
     sampled = sampling_of(request, sampling, dropped)
     own = _own_fields(request, sampled, tools=bool(tools), one_tool=one_tool, dropped=dropped)
     optional = {
@@ -71,6 +71,16 @@ def write_request(
         [block.at for block in talk.system],
         request.paths,
     )
+
+
+def _only_texts(request: Request) -> bool:
+    """Whether all that is said are texts without extras, as in most requests. The passes over links, files, calls and
+    marks would find nothing in them."""
+    for turn in request.turns:
+        for block in turn.blocks:
+            if type(block) is not Text or block.rest:
+                return False
+    return True
 
 
 def _talk(request: Request, tools: list[Tool | Mark], marks: str, dropped: list[str], *, texts: bool) -> Conversation:

@@ -27,7 +27,8 @@ class _Same:
     """See `gateway.dialects.pairs.Pair`."""
 
     def request(self, asked: Asked) -> Written:
-        quirks, dropped = asked.quirks, list[str]()
+        dropped: list[str] = []
+        quirks = asked.quirks
         passed = None if quirks.passes_all else frozenset(quirks.pass_fields)
         body = native_body(asked.body, dropped, cap=asked.cap, passed=passed)
         return Written(leaving(body, dropped, asked), dropped, {})

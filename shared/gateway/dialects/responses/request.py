@@ -168,7 +168,8 @@ def _choice(request: Request, names: Names) -> Any:
 
 
 def _text(request: Request, dropped: list[str]) -> dict[str, Any] | None:
-    output, text = request.output, dict[str, Any]()
+    text: dict[str, Any] = {}
+    output = request.output
     if output is not None and output.kind == "json":
         text["format"] = {"type": "json_object"}
     elif output is not None:

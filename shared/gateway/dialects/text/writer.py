@@ -13,7 +13,8 @@ _REASONS: Final = frozenset(("stop", "length", "content_filter"))
 
 def completion(deltas: Iterable[Delta], frame: Mapping[str, Any]) -> dict[str, Any]:
     """A `text_completion` of one choice. `frame` are its id, creation time and model."""
-    text, reason, said = "", "stop", dict[str, Any]()
+    said: dict[str, Any] = {}
+    text, reason = "", "stop"
     for delta in deltas:
         text += _text(delta)
         if isinstance(delta, Finish):
