@@ -73,4 +73,4 @@ def event_of(data: str, kind: str = "") -> bytes:
 
 def written(kind: str, event: Mapping[str, Any], data: str = "") -> bytes:
     """An event as it goes over the wire, with its name if it has one. `data` is its text, if that exists already."""
-    return event_of(data or to_text(event), kind)
+    return event_of(data or to_text(event, finite=True), kind)  # its numbers were read from JSON, or counted here

@@ -45,7 +45,7 @@ def responses(request: Request) -> Response:
 
 def embeddings(request: Request) -> Response:
     """`POST /v1/embeddings`: exactly OpenAI's body, with the cost added to `usage`."""
-    return _complete(request, _plain, "embeddings")
+    return _complete(request, _vectors, "embeddings")
 
 
 def text(request: Request) -> Response:
@@ -54,6 +54,11 @@ def text(request: Request) -> Response:
 
 
 def _plain(request: Request, running: Call, body: dict[str, Any]) -> Response:
+    return Response(200, json_body(body, finite=True), _headers(running, request))
+
+
+def _vectors(request: Request, running: Call, body: dict[str, Any]) -> Response:
+    # Vectors may have come as bytes, which can say NaN.
     return Response(200, json_body(body), _headers(running, request))
 
 
