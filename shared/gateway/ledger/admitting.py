@@ -198,7 +198,8 @@ class Admissions(Struct):
                 known.item, known.refused_at = item, None
                 known.busy_until = kept_busy(seen, item, terms, demand, variant, now) if variant.moves else NOBODY
                 shadowed = shadow_refusals(item, terms, demand, windows, variant) if terms.shadow else ()
-                return Admitted(account, windows, item, shadowed, terms.budget_at(now))
+                budget = terms.budget_at(now) if terms.budget_raise else terms.budget
+                return Admitted(account, windows, item, shadowed, budget)
         raise RateLimited("The key is too busy at the moment; try again.", code="contention", retry_after=0.1)
 
     def _tell(self, holder: Account | None, item: dict[str, Any]) -> None:
