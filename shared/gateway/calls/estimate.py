@@ -148,17 +148,20 @@ def estimate(
     kept = {mark.ttl in _SHORT for mark in marks} if cached_by_marks(target) else None
     if kept is not None and marked:
         kept.add(marked in _SHORT)
-    prices, cost, usual, dearest = _prices(body, price) if "service_tier" in body else [price], 0, 0, list[int]()
+    prices = _prices(body, price) if "service_tier" in body else (price,)
+    dearest: list[int] = []
+    cost = usual = 0
     for each in prices:
         at = then = each
         if each.long_above is not None and prompt > each.long_above:  # the typical prompt is never longer
             at, then = each.for_prompt(prompt), each.for_prompt(typical)
-        dearest.append(_dearest(at, kept))
-        cost = max(cost, _cost(prompt, dearest[-1], most, at))
+        highest = _dearest(at, kept)
+        dearest.append(highest)
+        cost = max(cost, _cost(prompt, highest, most, at))
         usual = max(usual, _cost(typical, then.input, most, then))
     extra, tokens = images * (price.image or 0), -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
     usual = min(cost, usual) + extra
-    return Estimate(cost + extra, tokens, prompt, usual, most, tuple(prices), tuple(dearest), unasked)
+    return Estimate(cost + extra, tokens, prompt, usual, most, prices, tuple(dearest), unasked)
 
 
 def _cost(prompt: int, input_price: int, answer: int, price: Price) -> int:
@@ -173,16 +176,16 @@ def _beside(body: Mapping[str, Any], tools: list[PathAndPart], parts: list[PathA
     return around + (told_of_tools(tools) if tools else 0)
 
 
-def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
+def _prices(body: Mapping[str, Any], price: Price) -> tuple[Price, ...]:
     """The prices that a provider may charge for the service tier that the body asks for. The answer says which tier it
     got, which may be the usual one. Raises BadRequest."""
     asked = body.get("service_tier")
     if asked in (None, "default", "standard_only"):
-        return [price]
+        return (price,)
     if asked == "auto":  # our account's setting decides, which is not visible here
-        return [price, *price.tiers.values()]
+        return price, *price.tiers.values()
     if isinstance(asked, str) and (other := price.of_tier(asked)) is not None:
-        return [other, price]
+        return other, price
     message = "service_tier: this model has no price for it, so it can't be billed"
     raise BadRequest(message, param="service_tier", code="model_not_priced")
 
