@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from gateway.identity.caller import KeyLimits, Raise
 from gateway.limits import COUNTED, LIMITS, UNITS, WINDOWS, Bucket, Limit
@@ -223,11 +224,12 @@ class Booking(Struct, frozen=True, dict=True, eq=False):  # looked up by what it
 
     hour: str
     window: str
+    used: str = ""  # spent and held in the window: this is what a budget limits
+    tokens: tuple[str, ...] = ()  # those of the hour's windows, used and held
 
-    @cached_property
-    def used(self) -> str:
-        """Spent and held in the window: this is what a budget limits."""
-        return f"used_{self.window}"
+    def __post_init__(self) -> None:
+        force_setattr(self, "used", f"used_{self.window}")
+        force_setattr(self, "tokens", tuple([each.counter(self.hour) for each in WINDOWS if each.unit == "tokens"]))
 
     @cached_property
     def spent(self) -> str:
@@ -249,11 +251,6 @@ class Booking(Struct, frozen=True, dict=True, eq=False):  # looked up by what it
         return f"n_{self.hour}_{self.window}"
 
     @cached_property
-    def tokens(self) -> tuple[str, ...]:
-        """Tokens of the hour's windows, used and held."""
-        return tuple(each.counter(self.hour) for each in WINDOWS if each.unit == "tokens")
-
-    @cached_property
     def ends(self) -> int:
         """When the hour is over, in microseconds since the epoch."""
         return _micro(datetime.strptime(self.hour, "%Y-%m-%dT%H").replace(tzinfo=UTC) + timedelta(hours=1))
@@ -267,7 +264,8 @@ def booking_of(hour: str, window: str) -> Booking:
 
 def bookings_of(item: Mapping[str, Any]) -> list[Booking]:
     """The hours of an item that are not reconciled yet, oldest first."""
-    return [Booking(*name[2:].split("_", 1)) for name in sorted(item) if name.startswith("o_")]
+    held = [name[2:].partition("_") for name in sorted(item) if name.startswith("o_")]
+    return [Booking(hour, window) for hour, _, window in held]
 
 
 def _budget_window(day: datetime, duration: str) -> tuple[str, datetime | None]:
