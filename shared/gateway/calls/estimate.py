@@ -140,8 +140,9 @@ def estimate(
     prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
     if where is not None:
         prompt = typical = max(prompt, _window(price, where))
-    if price.max_input_tokens is not None:
-        prompt, typical = min(prompt, price.max_input_tokens), min(typical, price.max_input_tokens)
+    window = price.max_input_tokens
+    if window is not None and prompt > window:  # the typical prompt is never longer
+        prompt, typical = window, min(typical, window)
     output = choices * output_cap
     unasked = _size(body["prediction"]) if body.get("prediction") else 0  # all of it may be rejected
     most = output + unasked
@@ -157,16 +158,12 @@ def estimate(
             at, then = each.for_prompt(prompt), each.for_prompt(typical)
         highest = _dearest(at, kept)
         dearest.append(highest)
-        cost = max(cost, _cost(prompt, highest, most, at))
-        usual = max(usual, _cost(typical, then.input, most, then))
+        # A bill rounds up twice.
+        cost = max(cost, -(-(prompt * highest + most * at.output) // MICRO) + 1)
+        usual = max(usual, -(-(typical * then.input + most * then.output) // MICRO) + 1)
     extra, tokens = images * (price.image or 0), -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
     usual = min(cost, usual) + extra
     return Estimate(cost + extra, tokens, prompt, usual, most, prices, tuple(dearest), unasked)
-
-
-def _cost(prompt: int, input_price: int, answer: int, price: Price) -> int:
-    """Micro-dollars for so many tokens of a prompt at its price per million, and of an answer."""
-    return -(-(prompt * input_price + answer * price.output) // MICRO) + 1  # a bill rounds up twice
 
 
 def _beside(body: Mapping[str, Any], tools: list[PathAndPart], parts: list[PathAndPart]) -> int:
