@@ -146,18 +146,16 @@ class Completions:
         known: Known | None = None,
     ) -> Plan:
         """Where a request goes: to the target of the model name in it, in each of the target's regions in order. Raises
-        BadRequest, NotFound, Forbidden, UpstreamRejected, UpstreamTimeout. The request is translated here: if it can't
-        be said to the provider, it never becomes a call."""
+        BadRequest, NotFound, Forbidden, UpstreamRejected (what can't be said to the provider), UpstreamTimeout."""
         said, known = spoken(way.dialect), known or self.known()
         config, request = known.config, said.parse(body)
         places, tier = self._places(caller, request, known, way.dialect), config.tier(caller.tier)
         products = [] if request.mcp_context is None else fitting(self.catalogue().context(request.mcp_context))
         leaving, rid = said.leaving(with_products(body, products) if products else body), new_rid()
-        streamed, choices = way.streams and request.streamed, request.choices
-        limits, metadata = config.timeouts, {"key-id": caller.key_id, "request-id": rid}
-        targets: list[Target] = []
+        streamed, choices, limits = way.streams and request.streamed, request.choices, config.timeouts
         # An answer that is not streamed begins when it is complete: the time until then says nothing about its host.
         waits = waits_of(limits.connect_ms, limits.first_byte_ms if streamed else None, limits.idle_ms, way.wake)
+        targets: list[Target] = []
         for place in places:
             route, vendor, provider, _, _ = place
             call = ModelCall(  # by position, in the order of the fields: so many names cost more than the value
@@ -175,7 +173,7 @@ class Completions:
                 way.version,
                 caller.may_store,
                 correlation_id,
-                metadata,
+                {"key-id": caller.key_id, "request-id": rid},
                 marks_at(route, vendor, leaving, way.dialect, config.cache_marks),
             )
             call, est = priced(call, route)
@@ -201,6 +199,7 @@ class Completions:
         self.breakers.check([target.breaker for target in plan.targets])
         first, request = plan.first, plan.request
         route = first.route
+        told = {"dialect": plan.dialect, "streamed": request.streamed, "client": client_class(user_agent)}
         asked = AdmissionRequest(  # by position, as a ModelCall
             plan.rid,
             route.name,
@@ -212,13 +211,7 @@ class Completions:
             correlation_id,
             tuple(request.tags),
             plan.models,
-            {
-                "dialect": plan.dialect,
-                "streamed": request.streamed,
-                "client": client_class(user_agent),
-                "region": first.region,
-                **facts,
-            },
+            {**told, "region": first.region, **facts},
             plan.typical,
         )
         hold = self.ledger.admit(caller, config.tier, asked)

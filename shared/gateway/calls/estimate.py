@@ -150,20 +150,29 @@ def estimate(
     if kept is not None and marked:
         kept.add(marked in _SHORT)
     prices = _prices(body, price) if "service_tier" in body else (price,)
+    dearest, cost, usual = _costs(prices, kept, prompt, typical, most)
+    extra, tokens = images * (price.image or 0), -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
+    usual = min(cost, usual) + extra
+    return Estimate(cost + extra, tokens, prompt, usual, most, prices, dearest, unasked)
+
+
+def _costs(
+    prices: tuple[Price, ...], kept: set[bool] | None, prompt: int, typical: int, most: int
+) -> tuple[tuple[int, ...], int, int]:
+    """The most that a token of the prompt costs at each of these prices; and what the prompt and the typical one cost
+    at the dearest of them, in micro-dollars, with `most` tokens of output."""
     dearest: list[int] = []
     cost = usual = 0
-    for each in prices:
-        at = then = each
-        if each.long_above is not None and prompt > each.long_above:  # the typical prompt is never longer
-            at, then = each.for_prompt(prompt), each.for_prompt(typical)
+    for price in prices:
+        at = then = price
+        if price.long_above is not None and prompt > price.long_above:  # the typical prompt is never longer
+            at, then = price.for_prompt(prompt), price.for_prompt(typical)
         highest = _dearest(at, kept)
         dearest.append(highest)
         # A bill rounds up twice.
         cost = max(cost, -(-(prompt * highest + most * at.output) // MICRO) + 1)
         usual = max(usual, -(-(typical * then.input + most * then.output) // MICRO) + 1)
-    extra, tokens = images * (price.image or 0), -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
-    usual = min(cost, usual) + extra
-    return Estimate(cost + extra, tokens, prompt, usual, most, prices, tuple(dearest), unasked)
+    return tuple(dearest), cost, usual
 
 
 def _beside(body: Mapping[str, Any], tools: list[PathAndPart], parts: list[PathAndPart]) -> int:

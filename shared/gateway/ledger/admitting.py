@@ -195,15 +195,10 @@ class Admissions(Struct):
                     raise account.refused(refusal, demand, item, windows) from None
                 guess = Guess(item, guess.refusals + 1, unknown=not seen)
             else:
-                known.item = item
-                if known.refused_at is not None:  # to ask costs less than to set it
-                    known.refused_at = None
-                busy = kept_busy(seen, item, terms, demand, variant, now) if variant.moves else NOBODY
-                if known.busy_until is not busy:
-                    known.busy_until = busy
+                known.item, known.refused_at = item, None
+                known.busy_until = kept_busy(seen, item, terms, demand, variant, now) if variant.moves else NOBODY
                 shadowed = shadow_refusals(item, terms, demand, windows, variant) if terms.shadow else ()
-                budget = terms.budget_at(now) if terms.budget_raise else terms.budget
-                return Admitted(account, windows, item, shadowed, budget)
+                return Admitted(account, windows, item, shadowed, terms.budget_at(now))
         raise RateLimited("The key is too busy at the moment; try again.", code="contention", retry_after=0.1)
 
     def _tell(self, holder: Account | None, item: dict[str, Any]) -> None:
