@@ -88,7 +88,7 @@ def test_an_hour_waits_for_its_open_calls_and_a_late_release_changes_nothing(tab
     item = world.item()
     assert (item["used_total"], item["spent_total"], item["inflight"]) == (80, 80, 0)
     ledger.settle(hold, paid(30))
-    ledger._release(lost.row, 50, 3, world.now)  # a release that arrives very late
+    ledger._release(lost, 50, 3, world.now)  # a release that arrives very late
     assert world.item() == item
 
 
@@ -208,8 +208,8 @@ def test_the_items_of_deleted_keys_and_teams_go_when_nothing_is_left_to_reconcil
     assert world.reconcile().removed == 2
     assert (world.item(), world.item(team)) == ({}, {})
     assert other.item() != {}
-    for row in (late.row, lost.row):  # a release that arrives very late
-        ledger._release(row, 50, 3, world.now)
+    for hold in (late, lost):  # a release that arrives very late
+        ledger._release(hold, 50, 3, world.now)
     assert (world.item(), world.item(team)) == ({}, {})
 
 

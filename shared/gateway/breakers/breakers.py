@@ -10,7 +10,6 @@ answer, calls proceed: a breaker protects, so it must not be a cause of failures
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
@@ -18,7 +17,7 @@ from msgspec import Struct, field
 
 from gateway import observability
 from gateway.breakers.breaker import SLOW_KEYS, Breaker, BreakerKey, BreakerRules, way_to
-from gateway.breakers.signs import Sign, Signs
+from gateway.breakers.signs import ANSWERED, Sign, Signs
 from gateway.errors import GatewayError, StoreError, UpstreamUnavailable
 
 T = TypeVar("T")
@@ -55,19 +54,33 @@ class Permit(Struct, frozen=True):
     probes: Mapping[BreakerKey, Breaker] = MappingProxyType({})
 
 
+class _Way(Struct):
+    """The way to a target, all of whose breakers are closed. `since` is when the first of them was read. `permit` is
+    what each of its calls gets, `told` are the breakers that hear of each: the host's and the target's."""
+
+    permit: Permit
+    told: tuple[_Local, ...]
+    since: int
+
+
 class Breakers(Struct):
-    """`clock` gives milliseconds since the epoch."""
+    """`clock` gives milliseconds since the epoch. Nearly all calls go a way that was just found to be clear, so it is
+    kept, until one of its breakers opens or is forgotten."""
 
     store: BreakerState
     clock: Callable[[], int]
     _known: dict[BreakerKey, _Local] = field(default_factory=dict)
+    _clear_ways: dict[BreakerKey, _Way] = field(default_factory=dict)
 
     def acquire(self, target: BreakerKey, rules: BreakerRules) -> Permit:
         """Ask for permission to call. Raises UpstreamUnavailable, at once and with retry_after, if a breaker that the
         call must pass is open."""
         now = self.clock()
-        if self._clear(target, now):
-            return _plain_permit(target)
+        clear = self._clear_ways.get(target)
+        if clear is None or not 0 <= now - clear.since < _HINT_MS:
+            clear = self._found_clear(target, now)
+        if clear is not None:
+            return clear.permit
         (way,) = self._looked((target,), now)
         shut = _shut(way, now)
         if shut is not None:
@@ -89,7 +102,8 @@ class Breakers(Struct):
         breaker."""
         now = self.clock()
         for target in targets:
-            if not self._clear(target, now):
+            clear = self._clear_ways.get(target)
+            if (clear is None or not 0 <= now - clear.since < _HINT_MS) and self._found_clear(target, now) is None:
                 break
         else:
             return
@@ -100,15 +114,16 @@ class Breakers(Struct):
     def tell(self, permit: Permit, signs: Signs, rules: BreakerRules, key_id: str) -> None:
         """Report the result of a call by this API key. Report each permit once. A result that says nothing gives its
         probes back."""
-        _, host, target = way_to(permit.target)
-        now, probes = self.clock(), permit.probes
-        if not probes and signs.host is Sign.WELL and signs.target is Sign.WELL:  # as usual
-            self._well((host, target), now, rules)
+        now, asked, probes = self.clock(), permit.target, permit.probes
+        clear = self._clear_ways.get(asked)
+        if signs is ANSWERED and clear is not None and not probes:  # as usual
+            self._well(clear.told, now, rules)
             return
+        _, host, target = way_to(asked)
         for key, sign in ((host, signs.host), (target, signs.target)):
             probe = probes.get(key) if probes else None
             if sign is Sign.WELL and probe is None:
-                self._well((key,), now, rules)
+                self._well((self._local(key, now),), now, rules)
             elif sign is Sign.WELL:
                 self._close(key, now)
             elif sign is Sign.ILL:
@@ -122,21 +137,20 @@ class Breakers(Struct):
         """Give back the probes of a call that was not made after all."""
         self._give_back(permit.probes, self.clock())
 
-    def _well(self, keys: Iterable[BreakerKey], now: int, rules: BreakerRules) -> None:
+    def _well(self, told: Iterable[_Local], now: int, rules: BreakerRules) -> None:
         window = rules.window(now)
-        for key in keys:
-            local = self._known.get(key) or self._local(key, now)
+        for local in told:
             if local.since == window:
                 local.successes += 1
             else:
                 local.since, local.successes = window, 1
             seen = local.breaker
             if (seen.failures or seen.slow) and seen.window == window and now - local.wrote >= _HINT_MS:
-                self._report(key, local, 0, now, rules)
+                self._report(seen.key, local, 0, now, rules)
 
     def _close(self, key: BreakerKey, now: int) -> None:
         self._guarded(lambda: self.store.close(key, now))
-        self._known.pop(key, None)
+        self._forget(key)
         observability.log.info("circuit breaker closed", extra={"breaker": key.text, "provider": key.vendor})
         observability.count("CircuitBreakerClosed", provider=key.vendor)
 
@@ -161,14 +175,14 @@ class Breakers(Struct):
     def _give_back(self, probes: Iterable[BreakerKey], now: int) -> None:
         for key in probes:
             self._guarded(lambda key=key: self.store.return_probe(key, now))  # type: ignore[misc]  # bound now, not later
-            self._known.pop(key, None)
+            self._forget(key)
 
     def _trip(self, breaker: Breaker, now: int, rules: BreakerRules) -> None:
         key = breaker.key
         if self._guarded(lambda: self.store.trip(breaker, now, rules)):
             observability.log.warning("circuit breaker opened", extra={"breaker": key.text, "provider": key.vendor})
             observability.count("CircuitBreakerOpened", provider=key.vendor)
-        self._known.pop(key, None)
+        self._forget(key)
 
     def _report(
         self, key: BreakerKey, local: _Local, failures: int, now: int, rules: BreakerRules, slow: str = ""
@@ -176,17 +190,31 @@ class Breakers(Struct):
         successes = local.successes if local.since == rules.window(now) else 0
         seen = self._guarded(lambda: self.store.report(key, failures, successes, now, rules, slow))
         if seen is not None:
-            local.breaker, local.read, local.wrote, local.successes = seen, now, now, 0
+            local.read, local.wrote, local.successes = now, now, 0
+            self._seen(local, seen)
 
-    def _clear(self, target: BreakerKey, now: int) -> bool:
-        """Whether the breakers on the way to a target are known, from less than a second ago, and all closed. This is
-        the usual case, in which nothing else has to be looked at."""
-        known = self._known
-        for key in way_to(target):
-            local = known.get(key)
-            if local is None or local.breaker.open or not 0 <= now - local.read < _HINT_MS:
-                return False
-        return True
+    def _seen(self, local: _Local, breaker: Breaker) -> None:
+        local.breaker = breaker
+        if breaker.open:
+            self._clear_ways.clear()
+
+    def _forget(self, key: BreakerKey) -> None:
+        self._known.pop(key, None)
+        self._clear_ways.clear()
+
+    def _found_clear(self, target: BreakerKey, now: int) -> _Way | None:
+        """The way to a target, if its breakers are known, from less than a second ago, and all closed. This is the
+        usual case, in which nothing else has to be looked at."""
+        way = [local for key in way_to(target) if (local := self._known.get(key)) is not None]
+        if len(way) < len(way_to(target)):
+            return None
+        # Kept first and looked at then: if another thread opens one of them meanwhile, either sees what the other did.
+        found = self._clear_ways[target] = _Way(Permit(target), tuple(way[1:]), min([local.read for local in way]))
+        for local in way:
+            if local.breaker.open or not 0 <= now - local.read < _HINT_MS:
+                self._clear_ways.pop(target, None)
+                return None
+        return found
 
     def _looked(self, targets: Sequence[BreakerKey], now: int) -> list[list[_Local]]:
         """What is known of the breakers on the way to each target: the whole vendor's, the host's and the target's.
@@ -198,14 +226,14 @@ class Breakers(Struct):
             for local in old:
                 local.read = now
                 if read is not None:
-                    local.breaker = read.get(local.breaker.key) or Breaker(local.breaker.key)
+                    self._seen(local, read.get(local.breaker.key) or Breaker(local.breaker.key))
         return ways
 
     def _local(self, key: BreakerKey, now: int) -> _Local:
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= _MOST_KNOWN:
-                self._known.pop(next(iter(self._known)))
+                self._forget(next(iter(self._known)))
             found = self._known[key] = _Local(Breaker(key), read=now - _HINT_MS)
         return found
 
@@ -216,12 +244,6 @@ class Breakers(Struct):
         except (StoreError, GatewayError) as error:
             observability.log.warning("circuit breaker state is out of reach", extra={"reason": type(error).__name__})
             return None
-
-
-@lru_cache(maxsize=1_024)
-def _plain_permit(target: BreakerKey) -> Permit:
-    """The permit of a call that passes no half-open breaker, which is the same for all such calls of a target."""
-    return Permit(target)
 
 
 def _shut(way: Sequence[_Local], now: int) -> Breaker | None:

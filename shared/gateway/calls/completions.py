@@ -127,7 +127,7 @@ class Completions:
             correlation_id=correlation_id,
             seconds_left=seconds_left,
             way=way,
-            by_end=goes_by_end(user_agent),
+            by_end=way.streams and goes_by_end(user_agent),
             known=known,
         )
         return self.admit(
@@ -146,38 +146,38 @@ class Completions:
         known: Known | None = None,
     ) -> Plan:
         """Where a request goes: to the target of the model name in it, in each of the target's regions in order. Raises
-        BadRequest, NotFound, Forbidden, UpstreamRejected, UpstreamTimeout. The request is translated here: if it can't
-        be said to the provider, it never becomes a call."""
+        BadRequest, NotFound, Forbidden, UpstreamRejected (what can't be said to the provider), UpstreamTimeout."""
         said, known = spoken(way.dialect), known or self.known()
         config, request = known.config, said.parse(body)
         places, tier = self._places(caller, request, known, way.dialect), config.tier(caller.tier)
         products = [] if request.mcp_context is None else fitting(self.catalogue().context(request.mcp_context))
         leaving, rid = said.leaving(with_products(body, products) if products else body), new_rid()
-        streamed, choices = way.streams and request.streamed, request.choices
-        limits, metadata, targets = config.timeouts, {"key-id": caller.key_id, "request-id": rid}, list[Target]()
+        streamed, choices, limits = way.streams and request.streamed, request.choices, config.timeouts
         # An answer that is not streamed begins when it is complete: the time until then says nothing about its host.
         waits = waits_of(limits.connect_ms, limits.first_byte_ms if streamed else None, limits.idle_ms, way.wake)
-        for route, vendor, provider in places:
-            call = ModelCall(
-                model=route.called,
-                body=leaving,
-                max_output_tokens=request.cap(tier, route.price.max_output_tokens),
-                timeout=seconds_for(route.provider, seconds_left),
-                dialect=way.dialect,
-                endpoint=route.endpoint,
-                streamed=streamed,
-                choices=choices,
-                mode=said.mode,
-                waits=waits,
-                beta=way.beta,
-                version=way.version,
-                may_store=caller.may_store,
-                correlation_id=correlation_id,
-                metadata=metadata,
-                marks=marks_at(route, vendor, leaving, way.dialect, config.cache_marks),
+        targets: list[Target] = []
+        for place in places:
+            route, vendor, provider, _, _ = place
+            call = ModelCall(  # by position, in the order of the fields: so many names cost more than the value
+                route.called,
+                leaving,
+                request.cap(tier, route.price.max_output_tokens),
+                seconds_for(route.provider, seconds_left),
+                way.dialect,
+                route.endpoint,
+                streamed,
+                choices,
+                said.mode,
+                waits,
+                way.beta,
+                way.version,
+                caller.may_store,
+                correlation_id,
+                {"key-id": caller.key_id, "request-id": rid},
+                marks_at(route, vendor, leaving, way.dialect, config.cache_marks),
             )
             call, est = priced(call, route)
-            targets.append(Target(route, provider, provider.prepare(call), est, streamed))
+            targets.append(Target(place, provider.prepare(call), est, streamed))
         return Plan(request, tuple(targets), products, rid, way.dialect, by_end, caller.may_store)
 
     def admit(
@@ -197,21 +197,22 @@ class Completions:
         now_known = known or self.known()
         config = now_known.config
         self.breakers.check([target.breaker for target in plan.targets])
-        first = plan.first
-        told = {"dialect": plan.dialect, "streamed": plan.request.streamed, "client": client_class(user_agent)}
-        asked = AdmissionRequest(
-            rid=plan.rid,
-            model=first.route.name,
-            target=first.route.target,
-            provider=first.route.provider,
-            est=plan.est,
-            tokens=plan.tokens,
-            deadline=int(ends) + _GRACE_SECONDS,
-            correlation_id=correlation_id,
-            tags=tuple(plan.request.tags),
-            models=plan.models,
-            typical=plan.typical,
-            facts={**told, "region": first.region, **facts},
+        first, request = plan.first, plan.request
+        route = first.route
+        told = {"dialect": plan.dialect, "streamed": request.streamed, "client": client_class(user_agent)}
+        asked = AdmissionRequest(  # by position, as a ModelCall
+            plan.rid,
+            route.name,
+            route.target,
+            route.provider,
+            plan.est,
+            plan.tokens,
+            int(ends) + _GRACE_SECONDS,
+            correlation_id,
+            tuple(request.tags),
+            plan.models,
+            {**told, "region": first.region, **facts},
+            plan.typical,
         )
         hold = self.ledger.admit(caller, config.tier, asked)
         (context.inside() or context.current()).keys["gateway_request_id"] = plan.rid  # the id that the caller is given
@@ -275,7 +276,7 @@ class Completions:
         check_allowed(caller, request, route.name, route.target)
         tell_of_end(route)
         places = tuple(
-            Place(each, names.vendor(each.provider), self.provider(each.provider, each.region))
+            Place.of(each, self.provider(each.provider, each.region), names.vendor(each.provider))
             for each in names.regions(route, rule)
         )
         if len(known.places) >= _MOST_PLACES:

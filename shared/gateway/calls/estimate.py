@@ -140,30 +140,39 @@ def estimate(
     prompt, typical = text + around + pictures, -(-text // _TYPICAL_BYTES) + around + pictures
     if where is not None:
         prompt = typical = max(prompt, _window(price, where))
-    if price.max_input_tokens is not None:
-        prompt, typical = min(prompt, price.max_input_tokens), min(typical, price.max_input_tokens)
+    window = price.max_input_tokens
+    if window is not None and prompt > window:  # the typical prompt is never longer
+        prompt, typical = window, min(typical, window)
     output = choices * output_cap
     unasked = _size(body["prediction"]) if body.get("prediction") else 0  # all of it may be rejected
     most = output + unasked
     kept = {mark.ttl in _SHORT for mark in marks} if cached_by_marks(target) else None
     if kept is not None and marked:
         kept.add(marked in _SHORT)
-    prices, cost, usual, dearest = _prices(body, price) if "service_tier" in body else [price], 0, 0, list[int]()
-    for each in prices:
-        at = then = each
-        if each.long_above is not None and prompt > each.long_above:  # the typical prompt is never longer
-            at, then = each.for_prompt(prompt), each.for_prompt(typical)
-        dearest.append(_dearest(at, kept))
-        cost = max(cost, _cost(prompt, dearest[-1], most, at))
-        usual = max(usual, _cost(typical, then.input, most, then))
+    prices = _prices(body, price) if "service_tier" in body else (price,)
+    dearest, cost, usual = _costs(prices, kept, prompt, typical, most)
     extra, tokens = images * (price.image or 0), -(-text // 4) + images * _RATE_IMAGE_TOKENS + output
     usual = min(cost, usual) + extra
-    return Estimate(cost + extra, tokens, prompt, usual, most, tuple(prices), tuple(dearest), unasked)
+    return Estimate(cost + extra, tokens, prompt, usual, most, prices, dearest, unasked)
 
 
-def _cost(prompt: int, input_price: int, answer: int, price: Price) -> int:
-    """Micro-dollars for so many tokens of a prompt at its price per million, and of an answer."""
-    return -(-(prompt * input_price + answer * price.output) // MICRO) + 1  # a bill rounds up twice
+def _costs(
+    prices: tuple[Price, ...], kept: set[bool] | None, prompt: int, typical: int, most: int
+) -> tuple[tuple[int, ...], int, int]:
+    """The most that a token of the prompt costs at each of these prices; and what the prompt and the typical one cost
+    at the dearest of them, in micro-dollars, with `most` tokens of output."""
+    dearest: list[int] = []
+    cost = usual = 0
+    for price in prices:
+        at = then = price
+        if price.long_above is not None and prompt > price.long_above:  # the typical prompt is never longer
+            at, then = price.for_prompt(prompt), price.for_prompt(typical)
+        highest = _dearest(at, kept)
+        dearest.append(highest)
+        # A bill rounds up twice.
+        cost = max(cost, -(-(prompt * highest + most * at.output) // MICRO) + 1)
+        usual = max(usual, -(-(typical * then.input + most * then.output) // MICRO) + 1)
+    return tuple(dearest), cost, usual
 
 
 def _beside(body: Mapping[str, Any], tools: list[PathAndPart], parts: list[PathAndPart]) -> int:
@@ -173,16 +182,16 @@ def _beside(body: Mapping[str, Any], tools: list[PathAndPart], parts: list[PathA
     return around + (told_of_tools(tools) if tools else 0)
 
 
-def _prices(body: Mapping[str, Any], price: Price) -> list[Price]:
+def _prices(body: Mapping[str, Any], price: Price) -> tuple[Price, ...]:
     """The prices that a provider may charge for the service tier that the body asks for. The answer says which tier it
     got, which may be the usual one. Raises BadRequest."""
     asked = body.get("service_tier")
     if asked in (None, "default", "standard_only"):
-        return [price]
+        return (price,)
     if asked == "auto":  # our account's setting decides, which is not visible here
-        return [price, *price.tiers.values()]
+        return price, *price.tiers.values()
     if isinstance(asked, str) and (other := price.of_tier(asked)) is not None:
-        return [other, price]
+        return other, price
     message = "service_tier: this model has no price for it, so it can't be billed"
     raise BadRequest(message, param="service_tier", code="model_not_priced")
 

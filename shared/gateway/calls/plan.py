@@ -34,35 +34,41 @@ _OF_THE_TARGET = (404, 409)
 
 
 class Place(NamedTuple):
-    """Where a model may be called. `vendor` is None if nothing is known of the provider."""
+    """Where a model may be called, and the key of its breaker there. `vendor` is None if nothing is known of the
+    provider."""
 
     route: Route
     vendor: Vendor | None
     provider: Provider
+    region: str
+    breaker: BreakerKey
+
+    @classmethod
+    def of(cls, route: Route, provider: Provider, vendor: Vendor | None = None) -> Place:
+        region = provider.region
+        return cls(route, vendor, provider, region, BreakerKey.of_target(route.provider, route.model, region))
 
 
 @dataclass(slots=True, init=False)
 class Target:
     """A model at a vendor: its price, what a call may cost there, and the call in the form that would be sent to it.
-    It is never changed; `region` and `breaker` follow from the rest, and are made once, since a call asks often.
+    It is never changed; what it has of its place are plain attributes, since a call asks often.
 
     `streamed`: the provider is asked to send its answer while it makes it.
     """
 
-    route: Route
-    provider: Provider
+    place: Place
     prepared: Prepared
     est: Estimate
     streamed: bool
+    route: Route = field(init=False)
+    provider: Provider = field(init=False)
     region: str = field(init=False)
     breaker: BreakerKey = field(init=False)
 
-    def __init__(
-        self, route: Route, provider: Provider, prepared: Prepared, est: Estimate, streamed: bool = False
-    ) -> None:
-        self.route, self.provider, self.prepared, self.est, self.streamed = route, provider, prepared, est, streamed
-        self.region = region = provider.region
-        self.breaker = BreakerKey.of_target(route.provider, route.model, region)
+    def __init__(self, place: Place, prepared: Prepared, est: Estimate, streamed: bool = False) -> None:
+        self.place, self.prepared, self.est, self.streamed = place, prepared, est, streamed
+        self.route, _, self.provider, self.region, self.breaker = place
 
     def within(self, seconds: float) -> Prepared:
         """The call with at most this many seconds as its timeout."""

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from math import inf
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from gateway.identity.caller import KeyLimits, Raise
-from gateway.limits import BUCKETS, COUNTED, LIMITS, UNITS, WINDOWS, Bucket, Limit, Unit
+from gateway.limits import COUNTED, LIMITS, UNITS, WINDOWS, Bucket, Limit
 
 if TYPE_CHECKING:  # pydantic: the stream consumer starts without it
     from gateway.config.document import TierLimits
@@ -24,16 +26,60 @@ _SECOND = 1_000_000
 HOUR = 3_600 * _SECOND
 
 
-class Terms(Struct, frozen=True, dict=True):
+class Rate(NamedTuple):
+    """A bucket as an admission reads it: its attribute, the placeholders of its values, whether it counts tokens, how
+    far the clock may be behind, how far one unit advances it, and the bucket itself."""
+
+    name: str
+    first: str
+    last: str
+    moved: str
+    tokens: bool
+    slack: int
+    step: int
+    bucket: Bucket
+
+
+class Terms(Struct):
     """The limits of one account now: a key's own, which override its tier's, or those of a user, of a team, or of a key
     on one model. `limits` maps a tier's field to its limit. A budget is in micro-dollars, without the temporary
-    addition by `budget_raise`."""
+    addition by `budget_raise`.
+
+    It is never changed. The other fields follow from these and are made once, since each call of the account reads
+    them: the limits that are buckets; the enforced ones that are `counted` by adding, each with the most that it
+    allows; and the enforced ones, each with the `wholes` that one call can ever get (for a bucket, its burst).
+    `before_a_call` is the most that an item may have counted before a call, as an admission's expression compares it.
+    What asks for no more requests, tokens and money than `least` fits into each of the wholes."""
 
     limits: Mapping[str, Bucket | int]
     duration: str = "monthly"
     shadow: frozenset[str] = frozenset()
     typical: bool = False  # whether calls may hold what they usually cost, not the most that they may cost
     budget_raise: Raise | None = None
+    budget: int | None = None
+    buckets: tuple[tuple[Limit, Bucket], ...] = ()
+    rates: tuple[Rate, ...] = ()
+    counted: tuple[tuple[Limit, int], ...] = ()
+    counted_names: tuple[str, ...] = ()
+    counted_tokens: tuple[tuple[str, int], ...] = ()
+    before_a_call: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    wholes: tuple[tuple[Limit, int], ...] = ()
+    least: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        held = [(each, self.limits[each.field]) for each in LIMITS if each.field in self.limits]
+        enforced = [(each, of) for each, of in held if self.enforced(each.name)]
+        self.wholes = wholes = tuple([(each, of.burst if isinstance(of, Bucket) else of) for each, of in enforced])
+        self.least = tuple([min([most for each, most in wholes if each.unit == unit], default=inf) for unit in UNITS])
+        self.buckets = tuple([(each, of) for each, of in held if isinstance(of, Bucket)])
+        self.rates = tuple([_rate(*each) for each in self.buckets])
+        self.counted = counted = tuple([(each, most) for each, most in wholes if each in COUNTED])
+        self.counted_names = tuple([each.attribute for each, _ in counted])
+        marked = [(f":{each.attribute[0]}", each.unit, most) for each, most in counted]  # by placeholder
+        self.counted_tokens = tuple([(mark, most) for mark, unit, most in marked if unit == "tokens"])
+        self.before_a_call = {mark: {"N": str(most - 1)} for mark, unit, most in marked if unit == "requests"}
+        budget = self.limits.get("max_budget")
+        self.budget = budget if isinstance(budget, int) else None
 
     def enforced(self, name: str) -> bool:
         return name not in self.shadow
@@ -47,52 +93,6 @@ class Terms(Struct, frozen=True, dict=True):
         """The most that a limit allows; for a bucket, per minute."""
         held = self.limits.get(limit.field)
         return held.limit if isinstance(held, Bucket) else held
-
-    @cached_property
-    def buckets(self) -> tuple[tuple[Limit, Bucket], ...]:
-        """The limits that are buckets, each with its bucket."""
-        held = ((limit, self.bucket(limit)) for limit in BUCKETS)
-        return tuple((limit, bucket) for limit, bucket in held if bucket is not None)
-
-    @cached_property
-    def counted(self) -> tuple[tuple[Limit, int], ...]:
-        """The enforced limits that are counted by adding, each with the most that it allows."""
-        most = ((limit, self.most(limit)) for limit in COUNTED if self.enforced(limit.name))
-        return tuple((limit, number) for limit, number in most if number is not None)
-
-    @cached_property
-    def counted_names(self) -> tuple[str, ...]:
-        """The attributes of `counted`."""
-        return tuple(limit.attribute for limit, _ in self.counted)
-
-    @cached_property
-    def counted_tokens(self) -> tuple[tuple[Limit, int], ...]:
-        """Those of `counted` that count tokens."""
-        return tuple((limit, most) for limit, most in self.counted if limit.unit == "tokens")
-
-    @cached_property
-    def before_a_call(self) -> Mapping[str, Mapping[str, str]]:
-        """The most that an item may have counted before a call, of those of `counted` that count calls: what an
-        admission's expression compares with, by placeholder, as DynamoDB writes a number."""
-        return {f":{each.attribute[0]}": {"N": str(most - 1)} for each, most in self.counted if each.unit == "requests"}
-
-    @cached_property
-    def wholes(self) -> tuple[tuple[Limit, int], ...]:
-        """The enforced limits, each with the most that one call can ever get: for a bucket, its burst."""
-        whole = ((limit, self.limits.get(limit.field)) for limit in LIMITS if self.enforced(limit.name))
-        return tuple(
-            (limit, held.burst if isinstance(held, Bucket) else held) for limit, held in whole if held is not None
-        )
-
-    @cached_property
-    def least(self) -> Mapping[Unit, float]:
-        """The least of the wholes by their unit: what asks for no more than this fits into each of them."""
-        return {unit: min([most for limit, most in self.wholes if limit.unit == unit], default=inf) for unit in UNITS}
-
-    @cached_property
-    def budget(self) -> int | None:
-        held = self.limits.get("max_budget")
-        return held if isinstance(held, int) else None
 
     def budget_at(self, now: int) -> int | None:
         """The budget at this moment, with any raise that is in force then."""
@@ -149,6 +149,11 @@ def terms_of_limits(limits: KeyLimits) -> Terms:
     )
 
 
+def _rate(limit: Limit, bucket: Bucket) -> Rate:
+    mark, tokens = f":{limit.attribute[:2]}", limit.unit == "tokens"
+    return Rate(limit.attribute, f"{mark}0", f"{mark}1", f"{mark}c", tokens, bucket.slack, bucket.step, bucket)
+
+
 def _held(limit: Limit, number: int, burst: int | None) -> Bucket | int:
     return Bucket(number, burst or number) if limit.kind == "bucket" else number
 
@@ -175,7 +180,8 @@ class Demand(Struct, frozen=True):
 
 
 class Windows(Struct, frozen=True):
-    """The UTC windows that contain a moment, as attribute names, and when they end (microseconds)."""
+    """The UTC windows that contain a moment, as attribute names, and when they end (microseconds); and where a call of
+    this moment is booked."""
 
     now: int
     hour: str
@@ -184,14 +190,12 @@ class Windows(Struct, frozen=True):
     hour_ends: int
     day_ends: int
     budget_ends: int | None
+    booking: Booking
 
     @classmethod
     def at(cls, now: int, duration: str = "monthly") -> Windows:
-        return cls(now, *_windows(now // HOUR, duration))
-
-    @property
-    def booking(self) -> Booking:
-        return booking_of(self.hour, self.budget)
+        hour, day, budget, hour_ends, day_ends, budget_ends, booking = _windows(now // HOUR, duration)
+        return cls(now, hour, day, budget, hour_ends, day_ends, budget_ends, booking)
 
     def attribute(self, limit: Limit) -> str:
         """The attribute in which an item counts a limit."""
@@ -203,33 +207,29 @@ class Windows(Struct, frozen=True):
 
 
 @lru_cache(maxsize=16)
-def _windows(hour_number: int, duration: str) -> tuple[str, str, str, int, int, int | None]:
+def _windows(hour_number: int, duration: str) -> tuple[str, str, str, int, int, int | None, Booking]:
     """All fields of `Windows` except `now`, for an hour that is numbered from the epoch."""
     hour = datetime.fromtimestamp(hour_number * 3_600, UTC)
     day = hour.replace(hour=0)
     name, ends = _budget_window(day, duration)
     hour_ends, day_ends = hour + timedelta(hours=1), day + timedelta(days=1)
-    return (
-        f"{hour:%Y-%m-%dT%H}",
-        f"{day:%Y-%m-%d}",
-        name,
-        _micro(hour_ends),
-        _micro(day_ends),
-        _micro(ends) if ends else None,
-    )
+    ended = _micro(ends) if ends else None
+    called = f"{hour:%Y-%m-%dT%H}"
+    return called, f"{day:%Y-%m-%d}", name, _micro(hour_ends), _micro(day_ends), ended, booking_of(called, name)
 
 
-class Booking(Struct, frozen=True, dict=True):
+class Booking(Struct, frozen=True, dict=True, eq=False):  # looked up by what it is: that costs less
     """The names of the attributes in which an item books a call's money (by hour and by budget window) and its
     tokens."""
 
     hour: str
     window: str
+    used: str = ""  # spent and held in the window: this is what a budget limits
+    tokens: tuple[str, ...] = ()  # those of the hour's windows, used and held
 
-    @cached_property
-    def used(self) -> str:
-        """Spent and held in the window: this is what a budget limits."""
-        return f"used_{self.window}"
+    def __post_init__(self) -> None:
+        force_setattr(self, "used", f"used_{self.window}")
+        force_setattr(self, "tokens", tuple([each.counter(self.hour) for each in WINDOWS if each.unit == "tokens"]))
 
     @cached_property
     def spent(self) -> str:
@@ -251,11 +251,6 @@ class Booking(Struct, frozen=True, dict=True):
         return f"n_{self.hour}_{self.window}"
 
     @cached_property
-    def tokens(self) -> tuple[str, ...]:
-        """Tokens of the hour's windows, used and held."""
-        return tuple(each.counter(self.hour) for each in WINDOWS if each.unit == "tokens")
-
-    @cached_property
     def ends(self) -> int:
         """When the hour is over, in microseconds since the epoch."""
         return _micro(datetime.strptime(self.hour, "%Y-%m-%dT%H").replace(tzinfo=UTC) + timedelta(hours=1))
@@ -269,7 +264,8 @@ def booking_of(hour: str, window: str) -> Booking:
 
 def bookings_of(item: Mapping[str, Any]) -> list[Booking]:
     """The hours of an item that are not reconciled yet, oldest first."""
-    return [Booking(*name[2:].split("_", 1)) for name in sorted(item) if name.startswith("o_")]
+    held = [name[2:].partition("_") for name in sorted(item) if name.startswith("o_")]
+    return [Booking(hour, window) for hour, _, window in held]
 
 
 def _budget_window(day: datetime, duration: str) -> tuple[str, datetime | None]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from gateway.ledger.admission import Demand, Terms, Windows, booking_of
+from gateway.ledger.admission import Booking, Demand, Terms, Windows
 from gateway.ledger.moves import IDLE, Form, Variant, other_labels
 from gateway.ledger.tags import ROOM, set_name
 from gateway.limits import COUNTED
@@ -46,21 +46,22 @@ def admission(
     marks: Sequence[str],
 ) -> dict[str, Any]:
     """The update of an account's item, on the account's terms at this version of its record."""
-    budget = terms.budget_at(windows.now) if terms.budget_raise else terms.budget
+    now, est = windows.now, demand.est
+    budget = terms.budget_at(now) if terms.budget_raise else terms.budget
     if "budget" in terms.shadow:
         budget = None
-    names = _names(windows.hour, windows.budget)
+    names = _names(windows.booking)
     values: dict[str, Any] = {
         ":A": _ACTIVE,
         ":kv": {"N": str(version)},
         ":zero": ZERO,
         ":one": ONE,
         ":tokens": {"N": str(demand.tokens)},
-        ":est": {"N": str(demand.est)},
+        ":est": {"N": str(est)},
     }
-    moves = _limit_values(values, terms, demand, windows.now, variant)
+    moves = _limit_values(values, terms, demand, now, variant)
     if budget is not None:  # as for a counter: a window without the attribute has room
-        values[":room"] = {"N": str(budget - demand.est)}
+        values[":room"] = {"N": str(budget - est)}
     if marks:
         names = {**names, "#g": set_name(windows.day)}
         values |= {":g": {"N": str(ROOM - len(marks))}, ":m0": {"BS": list(marks)}}
@@ -80,9 +81,9 @@ def admission(
 
 
 @lru_cache(maxsize=16)
-def _names(hour: str, budget: str) -> Mapping[str, str]:
+def _names(booking: Booking) -> Mapping[str, str]:
     """The attribute names that every admission of an hour and a budget window uses: the counters and the hold."""
-    booking = booking_of(hour, budget)
+    hour = booking.hour
     names = {
         f"#{mark}": limit.counter(hour) if limit.kind == "window" else limit.attribute for limit, mark, *_ in _COUNTS
     }
@@ -146,22 +147,23 @@ def _limit_values(
     """Add the values that the texts of the limits name. Returns the buckets as `_texts` takes them."""
     # A call beyond the whole limit was refused before, so a window without a counter has room.
     values.update(terms.before_a_call)
-    for limit, most in terms.counted_tokens:
-        values[f":{limit.attribute[0]}"] = {"N": str(most - demand.tokens)}
+    tokens = demand.tokens
+    for mark, most in terms.counted_tokens:
+        values[mark] = {"N": str(most - tokens)}
     moves: list[tuple[str, Form, int | None]] = []
-    for limit, bucket in terms.buckets:
-        name = limit.attribute
-        mark, move = name[:2], variant.moves.get(name, IDLE)
-        moves.append((name, move.form, move.label))
-        if move.form == "over":
+    for name, first_mark, last_mark, moved_mark, counts_tokens, slack, step, bucket in terms.rates:
+        move = variant.moves.get(name, IDLE)
+        form = move.form
+        moves.append((name, form, move.label))
+        if form == "over":
             continue
-        units, start = demand.tokens if limit.unit == "tokens" else 1, now - bucket.slack
-        cost = units * bucket.step
-        if move.form == "idle":
+        units, start = tokens if counts_tokens else 1, now - slack
+        cost = units * step
+        if form == "idle":
             first, last = start, start + cost
         else:
-            first, last = move.least if move.form == "busy" else start, now + bucket.tau(units)
-            values[f":{mark}c"] = {"N": str(cost + move.extra)}
-        values[f":{mark}0"] = {"N": str(first)}
-        values[f":{mark}1"] = {"N": str(last)}
+            first, last = move.least if form == "busy" else start, now + bucket.tau(units)
+            values[moved_mark] = {"N": str(cost + move.extra)}
+        values[first_mark] = {"N": str(first)}
+        values[last_mark] = {"N": str(last)}
     return tuple(moves)

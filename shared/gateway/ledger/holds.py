@@ -11,7 +11,7 @@ from msgspec import Struct
 from gateway.identity.account_ids import Scope
 from gateway.identity.caller import Caller
 from gateway.ledger.accounts import Account
-from gateway.ledger.admission import Windows, booking_of
+from gateway.ledger.admission import Windows
 from gateway.ledger.answers import rate_headers
 from gateway.ledger.refusals import Refusal
 from gateway.ledger.rows_store import Row, RowAccount, partition_of
@@ -81,8 +81,7 @@ class Admitted(Struct, frozen=True):
         budget = self.budget
         if budget is None:
             return None
-        windows = self.windows
-        left: int = budget - self.item.get(booking_of(windows.hour, windows.budget).used, 0)
+        left: int = budget - self.item.get(self.windows.booking.used, 0)
         return left if left > 0 else 0
 
 

@@ -18,13 +18,13 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from gateway import observability
-from gateway.dynamodb.attributes import to_item
+from gateway.dynamodb.attributes import to_attribute
 from gateway.errors import StoreError, StoreUnavailable
 from gateway.identity.caller import Caller
 from gateway.identity.verification import KeyReader
 from gateway.ledger import admitting
 from gateway.ledger.accounts import Targets
-from gateway.ledger.admission import Demand, Windows, booking_of
+from gateway.ledger.admission import Demand, Windows
 from gateway.ledger.admitting import Admissions, Tiers
 from gateway.ledger.answers import report_shadowed
 from gateway.ledger.holds import AdmissionRequest, Admitted, Hold, Outcome, row_of
@@ -139,8 +139,8 @@ class Ledger(Struct, frozen=True, dict=True):
         fails here."""
         row, now, prompt, completion = hold.row, self.clock(), outcome.prompt_cost, outcome.completion_cost
         facts = settled_facts(outcome.usage, prompt, completion, outcome.status, outcome.latency_ms, now)
-        if outcome.facts:
-            facts |= to_item(outcome.facts)
+        for name, value in outcome.facts.items():
+            facts[name] = {"N": str(value)} if type(value) is int else to_attribute(value)  # most are a number
         try:
             won = self.rows.close(row.minute, row.rid, SETTLED, facts)
         except (StoreUnavailable, StoreError) as error:
@@ -148,7 +148,7 @@ class Ledger(Struct, frozen=True, dict=True):
             return
         cost = prompt + completion
         if won:
-            self._release(row, cost, outcome.tokens(row.tokens), now)
+            self._release(hold, cost, outcome.tokens(row.tokens), now)
         if cost > row.est and cost > hold.bound:
             observability.count("Overruns")
             observability.log.error(
@@ -175,25 +175,24 @@ class Ledger(Struct, frozen=True, dict=True):
             self._lost("abandon", row.rid, error)
             return
         if closed:
-            self._release(row, 0, 0, now)
+            self._release(hold, 0, 0, now)
 
     def _undo(self, admitted: Admitted, demand: Demand) -> None:
         booking = admitted.windows.booking
         release = Release(demand.est, 0, booking, demand.tokens, counters=booking.tokens)
         self._give_back(admitted.account.id, release, rid="")
 
-    def _release(self, row: Row, actual: int, tokens: int, now: int) -> None:
-        """Give a row's hold back and book what was spent. `now` is when its call ended."""
-        hour, est = row.hour, row.est
-        booking = booking_of(hour, row.window)
+    def _release(self, hold: Hold, actual: int, tokens: int, now: int) -> None:
+        """Give a hold back and book what was spent. `now` is when its call ended."""
+        row, admitted = hold.row, hold.admitted
+        est, held, rid, booking = row.est, row.tokens, row.rid, admitted[0].windows.booking
         counters = booking.tokens
         if now >= booking.ends:  # the tokens of a past window no longer matter to anybody
             of_now = Windows.at(now).booking.tokens
             counters = tuple([name for name in counters if name in of_now])
-        self._give_back(row.key, Release(est, actual, booking, row.tokens, tokens, counters), row.rid)
-        for account in row.accounts:
-            booking = booking_of(hour, account.window)
-            self._give_back(account.id, Release(est, actual, booking, row.tokens, tokens, counters), row.rid)
+        for each in admitted:
+            release = Release(est, actual, each.windows.booking, held, tokens, counters)
+            self._give_back(each.account.id, release, rid)
 
     def _give_back(self, account: str, release: Release, rid: str) -> None:
         try:

@@ -80,11 +80,11 @@ def variant_of(guess: Guess, terms: Terms, demand: Demand, now: int) -> Variant:
     moves: dict[str, Move] = {}
     item, shadow, tokens = guess.item, terms.shadow, demand.tokens
     surprising = guess.unknown or guess.refusals or guess.busy_until
-    for limit, bucket in terms.buckets:
-        name = limit.attribute
+    for number, (name, _, _, _, _, slack, _, _) in enumerate(terms.rates):
         arrival = item.get(name, 0)
-        if arrival < now - bucket.slack and not surprising and not shadow:  # the usual case
+        if arrival < now - slack and not surprising and not shadow:  # the usual case
             continue
+        limit, bucket = terms.buckets[number]
         move = _move(guess, limit, bucket, tokens, now)
         if shadow and limit.name in shadow and not bucket.conforms(arrival, limit.asks(tokens), now):
             move = Move("over")

@@ -53,8 +53,8 @@ def shadow_refusals(
 def fits(terms: Terms, demand: Demand) -> bool:
     """Whether a call asks for no more than the whole of each enforced limit, so that `hopeless` finds none, whatever
     the item."""
-    least = terms.least
-    return least["requests"] >= 1 and demand.tokens <= least["tokens"] and demand.est <= least["money"]
+    requests, tokens, money = terms.least
+    return requests >= 1 and demand.tokens <= tokens and demand.est <= money
 
 
 def hopeless(item: Mapping[str, Any], terms: Terms, demand: Demand, windows: Windows) -> Iterator[Refusal]:

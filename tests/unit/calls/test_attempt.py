@@ -9,7 +9,7 @@ import pytest
 
 from gateway.calls.attempt import Attempt
 from gateway.calls.estimate import estimate
-from gateway.calls.plan import Target
+from gateway.calls.plan import Place, Target
 from gateway.errors import UpstreamError
 from gateway.models.model_names import Route
 from gateway.models.money import MICRO, Price
@@ -67,7 +67,8 @@ def test_the_tier_that_answered_is_billed_and_was_held(
     call = ModelCall(model="m", body=body, max_output_tokens=90, timeout=1)
     host = cast(Provider, Host(named, sound))
     est = estimate(body, PRICE, target="x/m", choices=1, output_cap=90)
-    attempt = Attempt(Target(Route("m", "x/m", PRICE), host, host.prepare(call), est), host.prepare(call), 1)
+    place = Place.of(Route("m", "x/m", PRICE), host)
+    attempt = Attempt(Target(place, host.prepare(call), est), host.prepare(call), 1)
     try:
         list(attempt.events())
     except UpstreamError:

@@ -16,7 +16,7 @@ from gateway.breakers.breaker import Breaker, BreakerRules
 from gateway.breakers.breakers import Breakers
 from gateway.calls.call import Call
 from gateway.calls.estimate import Estimate
-from gateway.calls.plan import Means, Plan, Target
+from gateway.calls.plan import Means, Place, Plan, Target
 from gateway.calls.streaming import Streaming
 from gateway.dialects.chat.schema import ChatRequest
 from gateway.errors import BudgetExceeded, GatewayError, InternalError, UpstreamError
@@ -161,7 +161,7 @@ def made(plan: list[tuple[str, int, int]], typical: bool = False, price: Price =
         route = Route("m", f"x/m{number}", price)
         money = (3 * est, est) if typical else (est, est // 2)
         estimate = Estimate(money[0], est, 1, money[1], 1, (price,), (price.input,))
-        target = Target(route, cast(Provider, host), Prepared(call, ENDPOINT, b""), estimate)
+        target = Target(Place.of(route, cast(Provider, host)), Prepared(call, ENDPOINT, b""), estimate)
         targets.append(target)
         if kind == "suspended":
             state.force_open(target.breaker, 0)
@@ -267,7 +267,7 @@ def test_a_name_that_a_client_may_make_up_is_no_metric_of_its_own(
     observability.write(observability.emf("gateway", "completions"))
     log_lines()
     for name in ("ft:gpt-4o:acme:one:1", "ft:gpt-4o:acme:two:2"):
-        target = dataclasses.replace(plan.first, route=Route("m", f"x/{name}", PRICE))
+        target = dataclasses.replace(plan.first, place=Place.of(Route("m", f"x/{name}", PRICE), plan.first.provider))
         call_of(dataclasses.replace(plan, targets=(target,)), state, Books(0)).gather()
     observability.write(observability.emf("gateway", "completions"))
     assert {line["Model"] for line in log_lines() if "Cost" in line} == {"ft:gpt-4o"}

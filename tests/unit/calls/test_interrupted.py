@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.calls.attempt import Attempt
 from gateway.calls.estimate import Estimate, estimate
-from gateway.calls.plan import Target
+from gateway.calls.plan import Place, Target
 from gateway.errors import UpstreamError
 from gateway.ledger.charge import Verdict
 from gateway.models.model_names import Route
@@ -54,7 +54,8 @@ def made(told: list[Event], price: Price = PRICE, choices: int = 1, **body: Any)
     host = cast(Provider, Host(told))
     call = ModelCall(model="m", body=body, max_output_tokens=CAP, timeout=1)
     est = estimate(body, price, target="x/m", choices=choices, output_cap=CAP)
-    return Attempt(Target(Route("m", "x/m", price), host, host.prepare(call), est), host.prepare(call), choices), est
+    place = Place.of(Route("m", "x/m", price), host)
+    return Attempt(Target(place, host.prepare(call), est), host.prepare(call), choices), est
 
 
 def chunk(size: int) -> Chunk:

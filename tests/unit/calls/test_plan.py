@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.calls.estimate import Estimate
-from gateway.calls.plan import LEAST_SECONDS, MOST_TARGETS, SETTLE_SECONDS, Plan, Target, moves_on, seconds_for
+from gateway.calls.plan import LEAST_SECONDS, MOST_TARGETS, SETTLE_SECONDS, Place, Plan, Target, moves_on, seconds_for
 from gateway.dialects.chat.schema import ChatRequest
 from gateway.errors import (
     BadRequest,
@@ -31,7 +31,7 @@ REQUEST = ChatRequest.model_validate({"model": "m", "messages": [{"role": "user"
 
 
 @dataclass
-class Place:
+class Host:
     name: str = "openai"
     region: str = "eu"
 
@@ -39,9 +39,8 @@ class Place:
 def target(cost: int, tokens: int, model: str = "openai/m") -> Target:
     call = ModelCall(model="m", body={}, max_output_tokens=1, timeout=20.0)
     route = Route("m", model, Price(input=1, output=1))
-    return Target(
-        route, cast(Provider, Place()), Prepared(call, ENDPOINT, b"{}"), Estimate(cost, tokens, 1, cost // 2, 1, ())
-    )
+    est = Estimate(cost, tokens, 1, cost // 2, 1, ())
+    return Target(Place.of(route, cast(Provider, Host())), Prepared(call, ENDPOINT, b"{}"), est)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**6)), min_size=1, max_size=MOST_TARGETS))
