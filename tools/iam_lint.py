@@ -1,5 +1,5 @@
-"""Checks the policies of an applied state (`terraform show -json` on standard input) with parliament, which knows
-AWS's actions and resources. It runs in the linters' environment, so it imports nothing of the gateway."""
+"""Checks the policies of a plan whose values are all known (`terraform show -json` on standard input) with parliament,
+which knows AWS's actions and resources. It runs in the linters' environment, so it imports nothing of the gateway."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ EXPLAINED: dict[str, tuple[str, frozenset[str]]] = {
 NOT_LISTED = {"bedrock:CountTokens": "Amazon Bedrock's user guide, on counting tokens before running inference"}
 
 
-def policies(state: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Address and JSON text of every role's policy in a state."""
+def policies(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Address and JSON text of every role's policy in a plan. Raises KeyError if only an apply knows one."""
 
     def below(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from module.get("resources", [])
         for child in module.get("child_modules", []):
             yield from below(child)
 
-    for resource in below(state["values"]["root_module"]):
+    for resource in below(plan["planned_values"]["root_module"]):
         if resource["type"] == "aws_iam_role_policy":
             yield resource["address"], resource["values"]["policy"]
 

@@ -11,6 +11,10 @@ terraform() { # a user's own settings for Terraform are none of a check's busine
     TF_CLI_CONFIG_FILE="$config" command terraform "$@"
 }
 
+terraform_kept() { # the same with one stand-in for the whole command, where Terraform would start it again and again
+    TF_CLI_CONFIG_FILE="$config" PYTHONPATH=$root "$root/.local/venv/bin/python" -m tools.golden.provider terraform "$@"
+}
+
 offline=${OFFLINE_AWS:-../shared/terraform/offline-aws}
 config=/dev/null
 if [[ -x $offline/install.sh ]] && command -v go >/dev/null; then
@@ -52,7 +56,7 @@ locals {
 END
 fi
 golden() { # golden check|write: the plans of every environment and the committed ones
-    (cd "$root" && TF_CLI_CONFIG_FILE=$config .local/venv/bin/python -m tools.golden "$1" "$copy" "${unresolved[@]}")
+    (cd "$root" && TF_CLI_CONFIG_FILE=$config .local/venv/bin/python -m tools.golden "$1" "$copy" "$copy/plans" "${unresolved[@]}")
 }
 terraform init -input=false -no-color >/dev/null || {
     echo "Terraform could not be prepared (above). It needs its registry, or OFFLINE_AWS with the folder of the provider's stand-in, and Go." >&2
@@ -80,39 +84,34 @@ of_each=(-filter=tests/gateway.tftest.hcl -filter=tests/observability.tftest.hcl
 for environment in dev staging prod; do
     echo "-- $environment"
     [[ $environment != prod ]] || of_each=()
-    TF_WORKSPACE=$environment terraform test -no-color "${of_each[@]}" -var-file="environments/$environment.tfvars"
+    TF_WORKSPACE=$environment terraform_kept test -no-color "${of_each[@]}" -var-file="environments/$environment.tfvars"
 done
 if [[ $config == /dev/null ]]; then
     echo "NOT CHECKED: lint, parity and rights; no offline stand-in of the provider lies beside this repository"
     exit 0
 fi
 
-applied() { # applied WORKSPACE ARGUMENT... : the state, as JSON, in $copy/WORKSPACE.json
-    local workspace=$1 log=$copy/apply.log
-    shift
-    TF_WORKSPACE=$workspace terraform apply -no-color -input=false -auto-approve "$@" >"$log" || { cat "$log" && exit 1; }
-    TF_WORKSPACE=$workspace terraform show -json >"$copy/$workspace.json"
-}
-
 echo "-- lint of prod: checkov, parliament"
-# The strictest environment; what dev leaves out (recovery, a year of logs) it leaves out on purpose.
-TF_WORKSPACE=prod terraform plan -no-color -input=false -var-file=environments/prod.tfvars -out=prod.plan >/dev/null
+# The strictest environment; what dev leaves out (recovery, a year of logs) it leaves out on purpose. checkov must not
+# see a value that the stand-in made up, such as a key's; parliament must see each policy whole, as the golden plan does.
+TF_WORKSPACE=prod terraform_kept plan -no-color -input=false -var-file=environments/prod.tfvars -out=prod.plan >/dev/null
 terraform show -json prod.plan >"$copy/plan.json"
 lint=$root/.local/terraform/bin
 "$lint/checkov" --file "$copy/plan.json" --repo-root-for-plan-enrichment . --framework terraform_plan --skip-download --quiet --compact
-applied prod -var-file=environments/prod.tfvars
-"$lint/python" -W ignore "$root/tools/iam_lint.py" <"$copy/prod.json"
+"$lint/python" -W ignore "$root/tools/iam_lint.py" <"$copy/plans/prod.json"
 
 echo "-- parity with the local deployer, rights, deliberate mistakes"
 # Where the emulator is: its account and region.
 export OFFLINE_AWS_ACCOUNT_ID=000000000000
 variables=(-var-file=environments/dev.tfvars -var region=us-east-1 -var profile=full)
-applied dev "${variables[@]}"
 export TF_WORKSPACE=dev
-terraform plan -no-color -input=false "${variables[@]}" -out="$copy/again.plan" >/dev/null
+log=$copy/apply.log
+terraform_kept apply -no-color -input=false -auto-approve "${variables[@]}" >"$log" || { cat "$log" && exit 1; }
+terraform show -json >"$copy/dev.json"
+terraform_kept plan -no-color -input=false "${variables[@]}" -out="$copy/again.plan" >/dev/null
 terraform show -json "$copy/again.plan" >"$copy/again.json"
 (cd "$root" && TF_CLI_CONFIG_FILE=$config TERRAFORM_STATE="$copy/dev.json" TERRAFORM_PLAN="$copy/again.json" \
     TERRAFORM_COPY="$copy" .local/venv/bin/pytest -q -m terraform tests/terraform)
-terraform destroy -no-color -input=false "${variables[@]}" -auto-approve >"$copy/destroy.log" || { cat "$copy/destroy.log" && exit 1; }
+terraform_kept destroy -no-color -input=false "${variables[@]}" -auto-approve >"$copy/destroy.log" || { cat "$copy/destroy.log" && exit 1; }
 left=$(terraform state list)
 [[ -z $left ]] || { echo "destroy leaves: $left" && exit 1; }

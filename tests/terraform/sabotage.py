@@ -21,6 +21,7 @@ from tests.terraform.expected_watching import WATCHING
 from tests.terraform.mistakes import Change, Mistake
 from tools.golden.__main__ import found, planned_blocks
 from tools.golden.plans import PLANS, all_planned
+from tools.golden.provider import kept
 
 VARIABLES = (
     "-no-color",
@@ -48,7 +49,9 @@ def changed(copy: Path, into: Path, *changes: Change) -> Path:
 
 def terraform(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """One run of Terraform, whatever its exit status is."""
-    return subprocess.run(["terraform", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    with kept(folder, os.environ) as environment:
+        line = ["terraform", *arguments]
+        return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def applied_with(copy: Path, into: Path, *changes: Change) -> State:

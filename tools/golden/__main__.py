@@ -1,9 +1,9 @@
-"""`python -m tools.golden check|write CONFIGURATION`: plan, and compare with the committed texts or write them again.
+"""`python -m tools.golden check|write CONFIGURATION [PLANS]`: plan, and compare with the committed texts or write them.
 
 CONFIGURATION is a folder with terraform/, initialised, and build/ in it. prod is written whole, of the others only the
 lines that they have (+) and lack (-) compared with it: options is prod with everything on that is off by default
-(golden/options.tfvars). With --unresolved the plans are the real provider's, which knows less before an apply: what it
-does not know agrees.
+(golden/options.tfvars). The plans are left as JSON in the folder PLANS, if one is given. With --unresolved the plans
+are the real provider's, which knows less before an apply: what it does not know agrees.
 """
 
 from __future__ import annotations
@@ -77,14 +77,15 @@ def found(now: Mapping[str, Blocks]) -> list[str]:
 
 
 def main() -> int:
-    command, configuration = sys.argv[1], Path(sys.argv[2])
+    command, configuration, *asked = [argument for argument in sys.argv[1:] if argument != "--unresolved"]
     with tempfile.TemporaryDirectory() as folder:
+        plans = Path(asked[0] if asked else folder)
         try:
-            all_planned(configuration / "terraform", Path(folder), resolved="--unresolved" not in sys.argv)
+            all_planned(Path(configuration) / "terraform", plans, resolved="--unresolved" not in sys.argv)
         except PlanError as error:
             print(error, file=sys.stderr)
             return 1
-        now = planned_blocks(configuration, Path(folder))
+        now = planned_blocks(Path(configuration), plans)
     if command == "write":
         for name, blocks in texts(now).items():
             (GOLDEN / f"{name}.txt").write_text(written(blocks), encoding="utf-8")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from tools.golden.provider import kept
 
 # Name -> workspace and variable files, below terraform/.
 PLANS = {
@@ -34,17 +36,20 @@ def planned(terraform: Path, name: str, out: Path, *given: str, resolved: bool =
     out.mkdir(parents=True, exist_ok=True)
     binary, document = out / f"{name}.plan", out / f"{name}.json"
 
-    def run(*arguments: str) -> str:
-        line = ["terraform", *arguments]
-        done = subprocess.run(line, cwd=terraform, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise PlanError(done.stderr)
-        return done.stdout
-
     variables = [f"-var-file={file}" for file in files]
-    run("plan", "-no-color", "-input=false", "-lock=false", "-refresh=false", *variables, *given, f"-out={binary}")
-    document.write_text(run("show", "-json", str(binary)), encoding="utf-8")
+    plan = ("plan", "-no-color", "-input=false", "-lock=false", "-refresh=false", *variables, *given, f"-out={binary}")
+    with kept(terraform, environment) as settings:
+        _run(terraform, settings, *plan)
+        document.write_text(_run(terraform, settings, "show", "-json", str(binary)), encoding="utf-8")
     return document
+
+
+def _run(folder: Path, environment: Mapping[str, str], *arguments: str) -> str:
+    line = ["terraform", *arguments]
+    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PlanError(done.stderr)
+    return done.stdout
 
 
 def all_planned(terraform: Path, out: Path, names: Iterable[str] = PLANS, *, resolved: bool = True) -> None:
