@@ -21,7 +21,9 @@ from tests.terraform.everything import do_everything
 from tests.terraform.forms import Facts
 from tests.terraform.making import Daemon, Made, Server
 from tests.terraform.recording import Recorder
+from tests.terraform.sabotage import JUDGED, changed
 from tests.upstream import FakeUpstream
+from tools.golden.plans import all_planned
 from tools.local import seed
 from tools.local.deploy import HOST_VARIABLE, Deployer, Options
 from tools.local.emulator import ACCOUNT, REGION, ROOT, start
@@ -48,6 +50,16 @@ def state() -> State:
 @pytest.fixture(scope="session")
 def copy() -> Path:
     return Path(os.environ["TERRAFORM_COPY"])
+
+
+@pytest.fixture(scope="session")
+def unchanged(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the copy, as sabotage.py makes one for its mistakes, but without a mistake; the plans that expectations
+    read are in plans/. They are made from nothing: the state that was applied in the copy, in another account, must not
+    influence them."""
+    into = tmp_path_factory.mktemp("unchanged") / "copy"
+    all_planned(changed(copy, into), into / "plans", JUDGED)
+    return into
 
 
 @pytest.fixture(scope="session")

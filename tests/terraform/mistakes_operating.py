@@ -14,11 +14,13 @@ OPERATED: dict[str, Mistake] = {
         ),
         r'options: aws_iam_role.scheduler\[0\]: - \+ permissions_boundary = "arn',
         "bounded",
+        r"prod-scheduler: permissions_boundary is None",
     ),
     "a role outside of its path": Mistake(
         in_("modules/function/main.tf", "= var.iam_path", '= "/"'),
         r'options: module.function\["admin"\].aws_iam_role.this: .* path = "/"',
         "bounded",
+        r"prod-admin: path is '/'",
     ),
     # Alarms
     "a count is taken for a share": Mistake(
@@ -29,21 +31,25 @@ OPERATED: dict[str, Mistake] = {
         ),
         r'api-5xx"\]: \+ metric_query\["failed"\].metric\[0\].stat = "Average"',
         "alarms",
+        r"api-5xx: looks at: .*'Average'",
     ),
     "an index refuses unseen": Mistake(
         in_("alarms.tf", "keys(local.table_keys[key].indexes)", "[]"),
         r'api-keys-table-throttles"\]: - metric_query\["reads_by_created"\]',
         "alarms",
+        r"api-keys-table-throttles: looks at: ",
     ),
     "one refusal wakes somebody": Mistake(
         in_("alarms.tf", "      datapoints  = 2\n", "      datapoints  = 1\n"),
         r'limits-table-throttles"\]: \+ datapoints_to_alarm = 1',
         "alarms",
+        r"limits-table-throttles: datapoints_to_alarm is 1,",
     ),
     "less is promised": Mistake(
         in_("slo.tf", "availability = 99.9", "availability = 99"),
         r'1h-slo-availability"\]: \+ threshold = 14.4',
         "alarms",
+        r"1h-slo-availability: its threshold 14.4",
     ),
     "either window alone wakes somebody": Mistake(
         in_("slo.tf", '" AND "', '" OR "'), r"composite_alarm.slo.*\+ alarm_rule = .*OR ALARM", "objectives"
@@ -52,23 +58,32 @@ OPERATED: dict[str, Mistake] = {
         in_("slo.tf", "  ok_actions        = [aws_sns_topic.alarms[0].arn]", "  ok_actions        = []"),
         r"composite_alarm.slo.*\+ ok_actions = \[\]",
         "told",
+        r"prod-slo-availability: ok_actions: \[\], not",
     ),
     "each window wakes somebody": Mistake(
         in_("alarms.tf", "told = try(alarm.told, true)", "told = true"),
         r'5m-slo-latency"\]: \+ alarm_actions = \["arn',
         "told",
+        r"1h-slo-availability: alarm_actions: \['arn.*\], not \[\]",
     ),
     "nobody need hear the alarms": Mistake(
         in_("checks.tf", "!local.full || var.alarm_email != null", "local.full || var.alarm_email != null || true"),
         r'unseen: check "alarms_reach_somebody": \+',
         "preflight",
+        r"always holds: local.full \|\|",
     ),
     # Dashboard and queries
     "a line is drawn elsewhere than the alarm is": Mistake(
-        in_("dashboard.tf", "value = local.own_part_ms,", "value = 3000,"), r"\+ dashboard_body.*3000", "dashboard"
+        in_("dashboard.tf", "value = local.own_part_ms,", "value = 3000,"),
+        r"\+ dashboard_body.*3000",
+        "dashboard",
+        r"dashboard: lines: .*own time per paid call\": \[3000\]",
     ),
     "a chart without a unit": Mistake(
-        in_("dashboard.tf", "label = chart.unit,", 'label = "",'), r'\+ dashboard_body.*label.*""', "dashboard"
+        in_("dashboard.tf", "label = chart.unit,", 'label = "",'),
+        r'\+ dashboard_body.*label.*""',
+        "dashboard",
+        r"Answers of the API has no unit",
     ),
     "each route's metrics are billed": Mistake(
         in_(
@@ -78,6 +93,7 @@ OPERATED: dict[str, Mistake] = {
         ),
         r"\+ default_route_settings\[0\].detailed_metrics_enabled = true",
         "throttling",
+        r"detailed_metrics_enabled is True",
     ),
     "nobody knows what Lambda told the API": Mistake(
         in_("api.tf", '    integration_error = "$context.integrationErrorMessage"\n', ""),
@@ -102,5 +118,6 @@ OPERATED: dict[str, Mistake] = {
         ),
         r'unseen: resource "aws_apigatewayv2_integration" "this": - .*create_before_destroy',
         "attributes",
+        r"does not set lifecycle.create_before_destroy",
     ),
 }

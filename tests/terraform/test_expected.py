@@ -19,15 +19,9 @@ from tests.terraform.expected_private import PRIVATE, VARIABLES
 from tests.terraform.expected_rights import RIGHTS
 from tests.terraform.expected_streaming import STREAMING
 from tests.terraform.expected_watching import WATCHING
-from tests.terraform.sabotage import changed
 from tools.golden.plans import planned as plan
 
 PROD = COMPUTE | DATA | RIGHTS | STREAMING | WATCHING
-
-
-def _planned(copy: Path, name: str, folder: Path, *given: str) -> State:
-    """A plan from nothing: the state that was applied in the copy, in another account, must not influence it."""
-    return planned(json.loads(plan(changed(copy, folder / "copy"), name, folder, *given).read_bytes()))
 
 
 def _meant(expectation: Callable[..., object]) -> str:
@@ -36,18 +30,19 @@ def _meant(expectation: Callable[..., object]) -> str:
 
 
 @pytest.fixture(scope="module")
-def prod(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
-    return _planned(copy, "prod", tmp_path_factory.mktemp("plan"))
+def prod(unchanged: Path) -> State:
+    return planned(json.loads((unchanged / "plans/prod.json").read_bytes()))
 
 
 @pytest.fixture(scope="module")
-def options(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
-    return _planned(copy, "options", tmp_path_factory.mktemp("plan"))
+def options(unchanged: Path) -> State:
+    return planned(json.loads((unchanged / "plans/options.json").read_bytes()))
 
 
 @pytest.fixture(scope="module")
-def private(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
-    return _planned(copy, "prod", tmp_path_factory.mktemp("plan"), *VARIABLES)
+def private(unchanged: Path, tmp_path_factory: pytest.TempPathFactory) -> State:
+    document = plan(unchanged / "terraform", "prod", tmp_path_factory.mktemp("plan"), *VARIABLES)
+    return planned(json.loads(document.read_bytes()))
 
 
 @pytest.mark.parametrize("name", PROD)
