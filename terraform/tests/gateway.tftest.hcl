@@ -64,36 +64,6 @@ run "plan" {
   }
 }
 
-run "another_workspace" {
-  command = plan
-
-  variables {
-    environment = "elsewhere"
-  }
-
-  expect_failures = [terraform_data.preflight]
-}
-
-run "nothing_built" {
-  command = plan
-
-  variables {
-    artifacts = { directory = "/nowhere" }
-  }
-
-  expect_failures = [terraform_data.preflight]
-}
-
-run "a_wrong_region" {
-  command = plan
-
-  variables {
-    region = "Frankfurt"
-  }
-
-  expect_failures = [var.region]
-}
-
 run "a_quota_too_small_for_the_load" {
   command = plan
 

@@ -293,3 +293,63 @@ run "more_is_reserved_than_there_is" {
 
   expect_failures = [terraform_data.preflight]
 }
+
+run "another_workspace" {
+  command = plan
+
+  variables {
+    environment = "elsewhere"
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
+run "nothing_built" {
+  command = plan
+
+  variables {
+    artifacts = { directory = "/nowhere" }
+  }
+
+  expect_failures = [terraform_data.preflight]
+}
+
+run "a_wrong_region" {
+  command = plan
+
+  variables {
+    region = "Frankfurt"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "nobody_hears_the_alarms" {
+  command = plan
+
+  variables {
+    profile                     = "full"
+    alarms_subscribed_elsewhere = false
+  }
+
+  expect_failures = [check.alarms_reach_somebody]
+}
+
+run "alarms_reach_the_topic" {
+  # The topic's ARN is known once it is made. This run is the last, since those after it would plan from its state.
+  command = apply
+
+  variables {
+    profile = "full"
+  }
+
+  assert {
+    condition     = alltrue([for alarm in concat([for each in aws_cloudwatch_metric_alarm.this : each], [for each in aws_cloudwatch_composite_alarm.slo : each]) : toset(alarm.ok_actions) == toset(alarm.alarm_actions) && toset(alarm.alarm_actions) == toset(length(regexall("-[0-9]+[mh]-slo-", alarm.alarm_name)) > 0 ? [] : [aws_sns_topic.alarms[0].arn])])
+    error_message = "Alarms notify when they begin and when they end."
+  }
+
+  assert {
+    condition     = output.alarm_topic == aws_sns_topic.alarms[0].arn && endswith(output.dashboard, "#dashboards/dashboard/${local.prefix}")
+    error_message = "The outputs say where to look."
+  }
+}
